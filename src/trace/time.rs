@@ -1,0 +1,122 @@
+//! Instants as integer milliseconds, and the clock that the edge passes in.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// An instant: milliseconds since the Unix epoch, written as RFC 3339 UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Timestamp(pub i64);
+
+impl Timestamp {
+    /// Parses RFC 3339 / ISO 8601 text with an offset; `None` where the text is no instant.
+    pub fn parse(text: &str) -> Option<Self> {
+        fast_utc(text.as_bytes())
+            .or_else(|| text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_millisecond())))
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// The instant as jiff's type, clamped to the range jiff can hold.
+    pub fn to_jiff(self) -> jiff::Timestamp {
+        jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
+            jiff::Timestamp::MIN
+        } else {
+            jiff::Timestamp::MAX
+        })
+    }
+}
+
+/// `YYYY-MM-DDTHH:MM:SS[.mmm]Z`, the shape nearly every log line has, without the general parser.
+fn fast_utc(b: &[u8]) -> Option<Timestamp> {
+    let num = |r: std::ops::Range<usize>| -> Option<i64> {
+        b.get(r)?.iter().try_fold(0i64, |a, c| c.is_ascii_digit().then(|| a * 10 + i64::from(c - b'0')))
+    };
+    let millis = match b.len() {
+        20 => 0,
+        24 if b[19] == b'.' => num(20..23)?,
+        _ => return None,
+    };
+    let shape = b[4] == b'-' && b[7] == b'-' && b[10] == b'T' && b[13] == b':' && b[16] == b':';
+    if !shape || b[b.len() - 1] != b'Z' {
+        return None;
+    }
+    let (y, m, d) = (num(0..4)?, num(5..7)?, num(8..10)?);
+    let (h, mi, s) = (num(11..13)?, num(14..16)?, num(17..19)?);
+    let leap = y % 4 == 0 && (y % 100 != 0 || y % 400 == 0);
+    let days_in = [31, if leap { 29 } else { 28 }, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    if !(1..=12).contains(&m) || d < 1 || d > days_in[m as usize - 1] || h > 23 || mi > 59 || s > 59 {
+        return None;
+    }
+    // Days from civil, Howard Hinnant's public-domain algorithm.
+    let y2 = if m <= 2 { y - 1 } else { y };
+    let era = y2.div_euclid(400);
+    let yoe = y2 - era * 400;
+    let doy = (153 * (if m > 2 { m - 3 } else { m + 9 }) + 2) / 5 + d - 1;
+    let doe = yoe * 365 + yoe / 4 - yoe / 100 + doy;
+    let days = era * 146_097 + doe - 719_468;
+    Some(Timestamp(((days * 24 + h) * 60 + mi) * 60_000 + s * 1000 + millis))
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:.3}", self.to_jiff())
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'de, str>>::deserialize(d)?;
+        Timestamp::parse(&text).ok_or_else(|| serde::de::Error::custom("not an RFC 3339 instant"))
+    }
+}
+
+/// Where the time comes from; the edge passes the real one in.
+pub trait Clock: Send + Sync {
+    /// The present instant.
+    fn now(&self) -> Timestamp;
+}
+
+/// A clock that stands still; for tests.
+#[derive(Debug, Clone, Copy)]
+pub struct FixedClock(pub Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fast_and_general_parsers_agree() {
+        for t in ["1970-01-01T00:00:00Z", "2024-02-29T23:59:59.999Z", "2026-11-20T16:12:41.443Z"] {
+            let general = t.parse::<jiff::Timestamp>().unwrap().as_millisecond();
+            assert_eq!(fast_utc(t.as_bytes()), Some(Timestamp(general)), "{t}");
+        }
+        assert_eq!(
+            Timestamp::parse("2026-11-20T17:12:41.443+01:00"),
+            Timestamp::parse("2026-11-20T16:12:41.443Z")
+        );
+        for bad in ["", "2026-13-20T16:12:41Z", "2025-02-29T00:00:00Z", "not a time at all!!!"] {
+            assert_eq!(Timestamp::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn written_as_rfc3339_with_milliseconds() {
+        assert_eq!(Timestamp(1_795_191_161_443).to_string(), "2026-11-20T16:12:41.443Z");
+    }
+}
