@@ -63,8 +63,11 @@ struct Effective {
 /// half up where a multiplier leaves a fraction of a pico-USD; saturates and never panics.
 pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
     let t = &request.tokens;
-    let prompt =
-        t.input.saturating_add(t.cache_read).saturating_add(t.cache_write_5m).saturating_add(t.cache_write_1h);
+    let prompt = t
+        .input
+        .saturating_add(t.cache_read)
+        .saturating_add(t.cache_write_5m)
+        .saturating_add(t.cache_write_1h);
     let mut rates = row.rates;
     for tier in row.tiers.iter().filter(|tier| prompt > tier.above) {
         rates = Rates {
@@ -176,14 +179,7 @@ mod tests {
     }
 
     fn tokens(input: u64, output: u64, cache_read: u64, five: u64, hour: u64) -> Tokens {
-        Tokens {
-            input,
-            output,
-            cache_read,
-            cache_write_5m: five,
-            cache_write_1h: hour,
-            ..Tokens::default()
-        }
+        Tokens { input, output, cache_read, cache_write_5m: five, cache_write_1h: hour, ..Tokens::default() }
     }
 
     #[test]

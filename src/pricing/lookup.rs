@@ -99,8 +99,22 @@ const SLASH_PREFIXES: &[&str] = &[
 
 /// Bedrock's prefixes, which end with a dot: where inference runs, then the vendor.
 const DOT_PREFIXES: &[&str] = &[
-    "anthropic", "apac", "au", "ca", "deepseek", "eu", "global", "jp", "minimax", "mistral", "moonshotai",
-    "openai", "qwen", "us", "us-gov", "zai",
+    "anthropic",
+    "apac",
+    "au",
+    "ca",
+    "deepseek",
+    "eu",
+    "global",
+    "jp",
+    "minimax",
+    "mistral",
+    "moonshotai",
+    "openai",
+    "qwen",
+    "us",
+    "us-gov",
+    "zai",
 ];
 
 impl PriceTable {
@@ -136,7 +150,8 @@ impl PriceTable {
         }
         if let Some((id, day)) = name.rsplit_once('@') {
             // Vertex AI puts its version after an `@`: a date, or a word for the newest.
-            if is_date(day) && let Some(found) = self.named(&format!("{id}-{day}"), Some(Via::ProviderPrefix))
+            if is_date(day)
+                && let Some(found) = self.named(&format!("{id}-{day}"), Some(Via::ProviderPrefix))
             {
                 return found;
             }

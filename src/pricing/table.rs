@@ -32,7 +32,9 @@ pub enum PriceError {
         value: String,
     },
     /// Rows of one model overlap or stand out of order.
-    #[error("price of {model}: rows must stand together, in the order of `from`, and only the first without it")]
+    #[error(
+        "price of {model}: rows must stand together, in the order of `from`, and only the first without it"
+    )]
     Order {
         /// The rows' model.
         model: String,

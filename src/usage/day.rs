@@ -97,7 +97,8 @@ mod tests {
 
     #[test]
     fn the_cache_agrees_with_the_zone_at_every_quarter_and_beyond_all_bounds() {
-        for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Asia/Gaza"] {
+        for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Asia/Gaza"]
+        {
             let tz = TimeZone::get(zone).unwrap();
             let mut cache = DayCache::new(&tz);
             let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().millis();

@@ -57,13 +57,8 @@ impl<'p> Pricer<'p> {
 
     /// Prices one row. A cost above zero that the agent reported wins over the table.
     pub fn cost(&mut self, row: &CountedRow<'_>) -> Costed<'p> {
-        let mut out = Costed {
-            billable: true,
-            picousd: None,
-            confidence: row.confidence,
-            priced: None,
-            charge: None,
-        };
+        let mut out =
+            Costed { billable: true, picousd: None, confidence: row.confidence, priced: None, charge: None };
         match self.resolve(row.model, row.provider).at(row.at) {
             Lookup::NonBillable => {
                 out.billable = false;
@@ -77,12 +72,8 @@ impl<'p> Pricer<'p> {
             out.picousd = Some(reported);
             out.confidence = out.confidence.max(Confidence::Reported);
         } else if let Some(p) = out.priced {
-            let request = Request {
-                tokens: row.tokens,
-                fast: row.fast,
-                geo: row.geo,
-                service_tier: row.service_tier,
-            };
+            let request =
+                Request { tokens: row.tokens, fast: row.fast, geo: row.geo, service_tier: row.service_tier };
             let c = charge(p.row, &request);
             out.picousd = Some(c.total());
             if c.approximate {

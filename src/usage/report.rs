@@ -245,7 +245,12 @@ impl<'p> Aggregator<'p> {
                     let cost = costed.picousd.map(|_| part.picousd);
                     // What is divided by shares is an estimate.
                     let confidence = costed.confidence.max(Confidence::Estimated);
-                    self.sum(part.tool.unwrap_or(NONE_KEY)).add(part.requests, &part.tokens, cost, confidence);
+                    self.sum(part.tool.unwrap_or(NONE_KEY)).add(
+                        part.requests,
+                        &part.tokens,
+                        cost,
+                        confidence,
+                    );
                 }
                 return;
             }

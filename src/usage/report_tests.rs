@@ -104,9 +104,8 @@ fn days_are_sorted_by_key_and_the_rest_by_cost() {
         row("acme-coder-9", "2026-11-01T02:00:00Z", 1000),
         row("acme-coder-8", "2026-11-01T02:00:00Z", 2000),
     ];
-    let keys = |by, zone: &str| -> Vec<String> {
-        report(&rows, by, zone).rows.into_iter().map(|r| r.key).collect()
-    };
+    let keys =
+        |by, zone: &str| -> Vec<String> { report(&rows, by, zone).rows.into_iter().map(|r| r.key).collect() };
     assert_eq!(keys(Dimension::Day, "UTC"), ["2026-10-31", "2026-11-01", "2026-11-02"]);
     assert_eq!(keys(Dimension::Day, "America/New_York"), ["2026-10-31", "2026-11-02"]);
     assert_eq!(keys(Dimension::Week, "UTC"), ["2026-W44", "2026-W45"]);
@@ -130,7 +129,8 @@ fn the_json_is_the_contract() {
 
 #[test]
 fn unpriced_is_counted_and_named_never_a_silent_zero() {
-    let rows = [row("acme-coder-9", "2026-11-02T12:00:00Z", 3), row("acme-coder-9", "2026-11-02T12:00:01Z", 4)];
+    let rows =
+        [row("acme-coder-9", "2026-11-02T12:00:00Z", 3), row("acme-coder-9", "2026-11-02T12:00:01Z", 4)];
     let r = report(&rows, Dimension::Model, "UTC");
     assert_eq!((r.rows[0].unpriced_tokens, r.rows[0].cost_picousd), (7, 0));
     assert_eq!(r.rows[0].confidence, Confidence::Unpriced);
