@@ -223,6 +223,26 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
+/// A list of texts; what is no text is left out, what is no list is empty.
+pub(crate) fn texts<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Vec<Text<'a>>, D::Error> {
+    struct V;
+    impl<'de> Visitor<'de> for V {
+        type Value = Vec<Text<'de>>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of texts")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut out = Vec::new();
+            while let Some(text) = seq.next_element::<Text<'de>>()? {
+                out.extend(text.0.is_some().then_some(text));
+            }
+            Ok(out)
+        }
+        otherwise_default!(bool numbers str unit map);
+    }
+    d.deserialize_any(V)
+}
+
 /// Either text or a list of objects: how most formats hold content.
 #[derive(Debug, Clone)]
 pub(crate) enum TextOr<'a, T> {

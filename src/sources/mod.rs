@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::trace::{Env, Session, UsageRow};
 
 mod claude;
+mod codex;
 mod lenient;
 mod lines;
 mod walk;
@@ -16,7 +17,7 @@ mod walk;
 pub use lines::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
-pub static REGISTRY: &[&dyn Source] = &[&claude::Claude];
+pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex];
 
 /// The source of an agent id, if there is one.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {

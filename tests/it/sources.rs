@@ -174,3 +174,23 @@ fn claude_2_0() {
 fn claude_2_1() {
     check_folder("claude-2.1.329", "claude");
 }
+
+#[test]
+fn codex_0_29() {
+    check_folder("codex-0.29.0", "codex");
+}
+
+#[test]
+fn codex_0_55() {
+    check_folder("codex-0.55.0", "codex");
+}
+
+#[test]
+fn codex_0_113() {
+    check_folder("codex-0.113.0", "codex");
+}
+
+#[test]
+fn codex_0_169() {
+    check_folder("codex-0.169.0", "codex");
+}
