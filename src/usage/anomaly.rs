@@ -366,7 +366,8 @@ mod tests {
             ..usual
         };
         let uncached = Tokens { input: 1_001_000, cache_read: 0, ..usual };
-        let cases: [(&[(&'static str, Tokens)], Option<Effect>); 4] = [
+        type Case<'a> = (&'a [(&'static str, Tokens)], Option<Effect>);
+        let cases: [Case<'_>; 4] = [
             (&[("claude-sonnet-5", usual)], None),
             (&[("claude-sonnet-5", times(3))], Some(Effect::Volume)),
             (&[("claude-fable-5", usual)], Some(Effect::ModelMix)),
