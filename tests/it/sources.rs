@@ -194,3 +194,253 @@ fn codex_0_113() {
 fn codex_0_169() {
     check_folder("codex-0.169.0", "codex");
 }
+
+// --- bad input -----------------------------------------------------------------------------------------------
+
+/// One real file of each format.
+fn samples() -> Vec<(&'static dyn Source, PathBuf, Vec<u8>)> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(fixtures()).unwrap() {
+        let folder = entry.unwrap().path();
+        let agent = folder.file_name().unwrap().to_str().unwrap().split('-').next().unwrap().to_owned();
+        let Some(source) = sources::by_agent(&agent) else { continue };
+        let env = Env::bare(folder.join("HOME"), folder.join("own"));
+        let mut paths = Vec::new();
+        for root in source.roots(&env) {
+            source.discover(&root, &mut |c| paths.push(c.path), &mut |_| {});
+        }
+        let largest = paths.into_iter().max_by_key(|p| std::fs::metadata(p).unwrap().len()).unwrap();
+        let bytes = std::fs::read(&largest).unwrap();
+        out.push((source, largest, bytes));
+    }
+    assert!(out.len() >= 7, "a fixture folder is missing");
+    out
+}
+
+/// Reads bytes as if they stood in a file of the given name.
+fn read_bytes(source: &dyn Source, name: &Path, bytes: &[u8], opts: &ReadOptions) -> Read {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(name.file_name().unwrap());
+    std::fs::write(&file, bytes).unwrap();
+    source.read(&file, opts).unwrap()
+}
+
+fn first_line_end(bytes: &[u8], from: usize) -> usize {
+    from + bytes[from..].iter().position(|b| *b == b'\n').unwrap() + 1
+}
+
+#[test]
+fn broken_lines_are_counted_and_the_rest_is_read() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let at = first_line_end(&bytes, 0);
+        let mut broken = bytes[..at].to_vec();
+        broken
+            .extend_from_slice(b"{\"type\":\"user\",\"message\":{\"role\n[1,2]\n\n   \nnot json\n\0\0\0\0\n");
+        broken.extend_from_slice(&bytes[at..]);
+        let read = read_bytes(source, &path, &broken, &ReadOptions::default());
+        assert_eq!(read.skipped_lines.total, 4, "{path:?}");
+        let lines: Vec<u64> = read.skipped_lines.first.iter().map(|(n, _)| *n).collect();
+        assert_eq!(lines, [2, 3, 6, 7], "{path:?}");
+        assert!(read.skipped_lines.first.iter().all(|(_, why)| !why.is_empty() && !why.contains("role")));
+        assert_eq!(read.sessions, whole.sessions, "{path:?}");
+    }
+}
+
+#[test]
+fn a_half_written_last_line_is_a_tail_and_no_error() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let mut growing = bytes.clone();
+        growing.extend_from_slice(
+            b"{\"parentUuid\":\"x\",\"type\":\"assistant\",\"message\":{\"usage\":{\"input_tok",
+        );
+        let read = read_bytes(source, &path, &growing, &ReadOptions::default());
+        assert!(read.truncated_tail && read.skipped_lines.total == 0, "{path:?}");
+        assert_eq!((read.sessions, read.usage), (whole.sessions, whole.usage), "{path:?}");
+        // A last line that is whole but has no newline yet counts.
+        let unended = bytes.strip_suffix(b"\n").unwrap();
+        let read = read_bytes(source, &path, unended, &ReadOptions::default());
+        assert!(!read.truncated_tail, "{path:?}");
+    }
+}
+
+#[test]
+fn invalid_utf8_is_replaced_and_counted() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let prompt = b"failing test";
+        let Some(at) = bytes.windows(prompt.len()).rposition(|w| w == prompt) else { continue };
+        let mut broken = bytes.clone();
+        broken[at] = 0xFF;
+        let read = read_bytes(source, &path, &broken, &ReadOptions::default());
+        assert_eq!(read.skipped_lines.total, 0, "{path:?}");
+        assert_eq!(read.sessions[0].messages.len(), whole.sessions[0].messages.len(), "{path:?}");
+    }
+    let line = b"{\"type\":\"user\",\"uuid\":\"u\",\"message\":{\"content\":\"caf\xE9 \"}}\n";
+    let claude = sources::by_agent("claude").unwrap();
+    let read = read_bytes(claude, Path::new("s.jsonl"), line, &ReadOptions::default());
+    assert_eq!((read.repaired_lines, read.sessions[0].user_messages()), (1, 1));
+}
+
+#[test]
+fn an_over_long_line_is_skipped_and_named() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let longest = bytes.split(|b| *b == b'\n').map(<[u8]>::len).max().unwrap();
+        let opts = ReadOptions { line_limit: longest };
+        let at = first_line_end(&bytes, 0);
+        let mut long = bytes[..at].to_vec();
+        long.extend_from_slice(b"{\"type\":\"user\",\"message\":{\"content\":\"");
+        long.extend(std::iter::repeat_n(b'x', longest));
+        long.extend_from_slice(b"\"}}\n");
+        long.extend_from_slice(&bytes[at..]);
+        let read = read_bytes(source, &path, &long, &opts);
+        assert_eq!(read.skipped_lines.first, [(2, format!("longer than {longest} bytes"))], "{path:?}");
+        assert_eq!(read.sessions, whole.sessions, "{path:?}");
+        assert_eq!(read.bytes_read, long.len() as u64);
+    }
+}
+
+#[test]
+fn an_empty_file_holds_no_session_and_a_directory_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for (source, path, _) in samples() {
+        let read = read_bytes(source, &path, b"", &ReadOptions::default());
+        assert_eq!(read, Read::default(), "{path:?}");
+        let error = source.read(dir.path(), &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        let error = source.read(&dir.path().join("gone.jsonl"), &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("gone.jsonl"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_unreadable_file_is_an_error_that_names_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.jsonl");
+    std::fs::write(&file, "{}\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let result = sources::by_agent("claude").unwrap().read(&file, &ReadOptions::default());
+    // Root reads everything; anyone else gets an error with the path.
+    match std::fs::read(&file) {
+        Ok(_) => assert!(result.is_ok()),
+        Err(_) => assert!(result.unwrap_err().to_string().contains("s.jsonl")),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_tree_and_directories_in_place_of_logs_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = dir.path().join("outside");
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("x.jsonl"), "{}\n").unwrap();
+    for (agent, root, log) in [
+        ("claude", ".claude/projects/p", "x.jsonl"),
+        (
+            "codex",
+            ".codex/sessions/2026",
+            "rollout-2026-11-20T16-14-54-01a1f9bd-4a97-7050-95bd-b178b09f500a.jsonl",
+        ),
+    ] {
+        let source = sources::by_agent(agent).unwrap();
+        let home = dir.path().join(agent);
+        let root = home.join(root);
+        std::fs::create_dir_all(root.join("sub")).unwrap();
+        std::fs::create_dir_all(root.join("rollout-9.jsonl")).unwrap();
+        std::os::unix::fs::symlink(outside.join("x.jsonl"), root.join(log)).unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("sub/out")).unwrap();
+        std::os::unix::fs::symlink(&home, root.join("sub/up")).unwrap();
+        let found = Found::scan(source, &home);
+        assert!(found.files.is_empty(), "{agent}");
+        let name = |s: &Skip| s.path.strip_prefix(&root).unwrap().display().to_string();
+        let mut names: Vec<_> = found.skips.iter().map(name).collect();
+        names.sort();
+        let mut expected = [log, "rollout-9.jsonl", "sub/out", "sub/up"];
+        expected.sort_unstable();
+        assert_eq!(names, expected, "{agent}: {:?}", found.skips);
+    }
+}
+
+#[test]
+fn compressed_and_archived_rollouts_are_read_alike() {
+    let codex = sources::by_agent("codex").unwrap();
+    let (_, path, bytes) = samples().into_iter().find(|(s, ..)| s.agent() == "codex").unwrap();
+    let plain = codex.read(&path, &ReadOptions::default()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join(".codex/archived_sessions");
+    std::fs::create_dir_all(&archive).unwrap();
+    let name = format!("{}.zst", path.file_name().unwrap().to_str().unwrap());
+    let packed = zstd::stream::encode_all(bytes.as_slice(), 3).unwrap();
+    std::fs::write(archive.join(&name), &packed).unwrap();
+    let found = Found::scan(codex, dir.path());
+    assert_eq!(found.files[0].1, plain);
+    // Cut in the middle: an error or fewer messages, never a panic.
+    std::fs::write(archive.join(&name), &packed[..packed.len() / 2]).unwrap();
+    let cut = codex.read(&archive.join(&name), &ReadOptions::default());
+    assert!(cut.is_err() || cut.unwrap().truncated_tail);
+}
+
+// --- properties ----------------------------------------------------------------------------------------------
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Replaces one value somewhere in a record by one of another type.
+    fn retype(value: &mut Value, pick: &mut usize, with: &Value) -> bool {
+        if *pick == 0 {
+            *value = with.clone();
+            return true;
+        }
+        *pick -= 1;
+        match value {
+            Value::Object(map) => map.values_mut().any(|v| retype(v, pick, with)),
+            Value::Array(list) => list.iter_mut().any(|v| retype(v, pick, with)),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(source in 0..sources::REGISTRY.len(), bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
+            let name = Path::new("rollout-x.jsonl");
+            let read = read_bytes(sources::REGISTRY[source], name, &bytes, &ReadOptions { line_limit: 100 });
+            prop_assert_eq!(read.bytes_read, bytes.len() as u64);
+        }
+
+        #[test]
+        fn any_truncation_reads_a_prefix(pick in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
+            let all = samples();
+            let (source, path, bytes) = pick.get(&all);
+            let at = cut.index(bytes.len() + 1);
+            let read = read_bytes(*source, path, &bytes[..at], &ReadOptions::default());
+            prop_assert_eq!(read.skipped_lines.total, 0);
+            prop_assert!(read.usage.len() <= source.read(path, &ReadOptions::default()).unwrap().usage.len());
+        }
+
+        #[test]
+        fn a_field_of_the_wrong_type_never_loses_the_line(
+            pick in any::<prop::sample::Index>(),
+            line in any::<prop::sample::Index>(),
+            field in 1usize..200,
+            with in prop::sample::select(vec!["null", "true", "-1", "1e300", "\"x\"", "[]", "[[1],{}]", "{}", "{\"id\":null}"]),
+        ) {
+            let all = samples();
+            let (source, path, bytes) = pick.get(&all);
+            let mut lines: Vec<String> = String::from_utf8(bytes.clone()).unwrap().lines().map(str::to_owned).collect();
+            let at = line.index(lines.len());
+            let mut record: Value = serde_json::from_str(&lines[at]).unwrap();
+            retype(&mut record, &mut { field }, &serde_json::from_str(with).unwrap());
+            lines[at] = record.to_string();
+            let read = read_bytes(*source, path, (lines.join("\n") + "\n").as_bytes(), &ReadOptions::default());
+            prop_assert_eq!(read.skipped_lines, Default::default());
+        }
+    }
+}
