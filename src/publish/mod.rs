@@ -22,6 +22,9 @@ pub use hub::check_endpoint;
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
+/// A listener to the steps of an upload.
+pub type OnStep = Arc<dyn Fn(&Step) + Send + Sync>;
+
 /// How to reach the Hub, and how patient to be.
 #[derive(Clone)]
 pub struct HubOptions {
@@ -36,7 +39,7 @@ pub struct HubOptions {
     /// The longest single wait; a longer `Retry-After` is handed to the caller as an error.
     pub max_wait: Duration,
     /// Called with each step; must not block.
-    pub progress: Option<Arc<dyn Fn(&Step) + Send + Sync>>,
+    pub progress: Option<OnStep>,
 }
 
 impl Default for HubOptions {
@@ -139,8 +142,7 @@ pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Publi
 
 /// The entries of the cleared files, after looking once more that they are what the digest says.
 fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
-    let entries: Vec<FileEntry> =
-        cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
+    let entries: Vec<FileEntry> = cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
     for (entry, file) in entries.iter().zip(cleared.files()) {
         if entry.sha256 != file.sha256 {
             return Err(PublishError::Changed { path: entry.path.clone() });
