@@ -116,7 +116,7 @@ pub struct Published {
 ///
 /// # Errors
 /// Any [`PublishError`]. After an error other than [`PublishError::Uncertain`] and [`PublishError::Mismatch`] the
-/// destination holds what it held before. Running it again is safe: files that stand already are not sent again.
+/// destination holds the files it held before (a repository that was not there may have been created, empty). Running it again is safe: files that stand already are not sent again.
 pub async fn publish(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
     let files = checked(cleared)?;
     match &cleared.destination().target {

@@ -113,6 +113,15 @@ fn a_repository_that_turns_public_meanwhile_is_told_loudly() {
 }
 
 #[test]
+fn a_visibility_that_cannot_be_asked_again_is_not_called_a_success() {
+    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    hub.fault("POST", "/commit/", Fault::FailInfo);
+    let err = send(&hub, &release).unwrap_err();
+    assert!(matches!(err, PublishError::Uncertain { .. }), "{err}");
+    assert_eq!(hub.commits(REPO), 2);
+}
+
+#[test]
 fn a_lost_answer_means_one_commit_and_success() {
     for fault in [Fault::DropAfter, Fault::StatusAfter(502), Fault::StatusAfter(412)] {
         let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));

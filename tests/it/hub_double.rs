@@ -31,6 +31,8 @@ pub enum Fault {
     Longer,
     /// The repository's visibility is turned; then the request is carried out.
     TurnVisibility,
+    /// The request is carried out; from then on nobody is told about the repository without its branch.
+    FailInfo,
 }
 
 /// One request as it came.
@@ -70,6 +72,7 @@ struct State {
     repos: BTreeMap<String, Repo>,
     seen: Vec<Seen>,
     faults: Vec<(String, String, Fault)>,
+    silent: bool,
 }
 
 /// The running double; it ends with the test process.
@@ -116,7 +119,9 @@ impl HubDouble {
 
     /// Takes all faults back.
     pub fn heal(&self) {
-        self.lock().faults.clear();
+        let mut state = self.lock();
+        state.faults.clear();
+        state.silent = false;
     }
 
     /// Makes a repository beforehand.
@@ -207,7 +212,11 @@ fn serve(stream: &TcpStream, state: &Mutex<State>, base: &str) {
             out.headers.push(format!("Retry-After: {seconds}"));
             out
         }
+        _ if guard.silent && path.matches('/').count() == 4 && path.starts_with("/api/datasets/") => {
+            answer(503, &said)
+        }
         _ => {
+            guard.silent |= matches!(fault, Some(Fault::FailInfo));
             for (id, repo) in &mut guard.repos {
                 match &fault {
                     Some(Fault::CommitFirst) => {
