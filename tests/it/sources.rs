@@ -628,3 +628,26 @@ fn a_forks_replay_has_its_parents_keys_and_its_own_requests_have_their_own() {
     assert_eq!(all.len(), 4);
     assert_eq!(all.iter().filter(|r| r.session.as_str() == "codex:c").count(), 1);
 }
+
+#[test]
+fn a_codex_compaction_is_imported_once_and_its_repeated_history_never() {
+    let codex = sources::by_agent("codex").unwrap();
+    let item = |role: &str, text: &str| {
+        format!(
+            r#"{{"type":"response_item","payload":{{"type":"message","role":"{role}","content":[{{"type":"output_text","text":"{text}"}}]}}}}"#
+        )
+    };
+    let compacted = r#"{"type":"compacted","payload":{"message":"Here it is: the summary","replacement_history":[{"type":"message","role":"user","content":[{"type":"input_text","text":"hello"}]}]}}"#;
+    let count = |lines: &[String]| {
+        let text = lines.join("\n") + "\n";
+        let read = read_bytes(codex, Path::new("rollout-x.jsonl"), text.as_bytes(), &ReadOptions::default());
+        let session = &read.sessions[0];
+        let summaries = session.messages.iter().filter(|m| m.origin == Origin::Compaction).count();
+        (session.user_messages(), session.assistant_messages(), summaries)
+    };
+    // The summary stands just before the line, or only in it.
+    let (user, answer, summary) =
+        (item("user", "hello"), item("assistant", "hi"), item("assistant", "the summary"));
+    assert_eq!(count(&[user.clone(), answer.clone(), summary, compacted.to_owned()]), (1, 1, 1));
+    assert_eq!(count(&[user, answer, compacted.to_owned()]), (1, 1, 1));
+}
