@@ -192,8 +192,11 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
         ne += 1;
     }
     // a sentence's full stop or a method call is not part of the name
-    while ne > ke && text[ne - 1] == b'.' {
+    while ne > ke && matches!(text[ne - 1], b'.' | b'-') {
         ne -= 1;
+    }
+    if text[ne..].starts_with(b"--") {
+        return None;
     }
     // `ks` must start a word of the name: after a separator, at a case change, or at its start
     if ks > ns && mode != Mode::Password {
@@ -589,7 +592,9 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
                 return mode == Mode::Token || v.len() >= 16 && (m.digit > 0 || v.len() >= 24);
             }
             if m.letters() == 0 {
-                return mode == Mode::Token && v.len() >= 10 && quote.is_some() && m.symbol == 0;
+                return mode == Mode::Token
+                    && m.symbol == 0
+                    && (v.len() >= 15 || v.len() >= 10 && quote.is_some());
             }
             // `JWT_SECRET=super-secret-2024!`: words with digits in an environment file
             mode == Mode::Token

@@ -133,7 +133,7 @@ fn after(text: &[u8], i: usize) -> u8 {
 }
 
 fn local(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'') || b >= 0x80
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'')
 }
 
 fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
@@ -147,7 +147,7 @@ fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
     while s > 0 && edge - s < 64 && local(text[s - 1]) {
         s -= 1;
     }
-    while s < edge && !(text[s].is_ascii_alphanumeric() || text[s] >= 0x80) {
+    while s < edge && !text[s].is_ascii_alphanumeric() {
         s += 1;
     }
     if s >= edge {
@@ -349,7 +349,11 @@ fn word_before(text: &[u8], i: usize, words: &[&[u8]]) -> bool {
     while e > 0 && i - e < 6 && matches!(text[e - 1], b' ' | b':' | b'=' | b'"' | b'\'' | b'\t') {
         e -= 1;
     }
-    words.iter().any(|w| e >= w.len() && text[e - w.len()..e].eq_ignore_ascii_case(w))
+    words.iter().any(|w| {
+        e >= w.len()
+            && text[e - w.len()..e].eq_ignore_ascii_case(w)
+            && !(e > w.len() && text[e - w.len() - 1].is_ascii_alphabetic())
+    })
 }
 
 fn ssn(text: &[u8], start: usize) -> Option<usize> {

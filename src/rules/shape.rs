@@ -286,7 +286,14 @@ pub fn is_placeholder_value(value: &str) -> bool {
         return true;
     }
     let lower = v.to_ascii_lowercase();
-    if STANDIN_WORDS.contains(&lower.as_str()) || STANDINS.iter().any(|s| lower.contains(s)) {
+    let version = lower
+        .rsplit(['-', ':', '@'])
+        .next()
+        .is_some_and(|t| t.contains('.') && t.bytes().all(|c| c.is_ascii_digit() || c == b'.'));
+    if version && looks_version(&lower) {
+        return true;
+    }
+    if STANDIN_WORDS.contains(&lower.as_str()) || standin(&lower) {
         return true;
     }
     for call in [
@@ -324,6 +331,26 @@ pub fn is_placeholder_value(value: &str) -> bool {
     repeats(b)
 }
 
+/// `name-1.2.3`: a package at a version.
+fn looks_version(v: &str) -> bool {
+    v.starts_with(|c: char| c.is_ascii_lowercase()) && v.len() < 48
+}
+
+/// Whether a stand-in's wording is in the value; a short one must stand apart, as random text contains it by chance.
+fn standin(lower: &str) -> bool {
+    let b = lower.as_bytes();
+    STANDINS.iter().any(|s| {
+        memchr::memmem::find_iter(b, s.as_bytes()).any(|at| {
+            let apart = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+            s.len() >= 7
+                || s.starts_with(['x', '*', '.', '<'])
+                || b.len() < 16
+                || (apart(at.checked_sub(1).and_then(|i| b.get(i))) || s.starts_with(['_', '-']))
+                    && (apart(b.get(at + s.len())) || s.ends_with(['_', '-']))
+        })
+    })
+}
+
 /// Runs of one character, or a short unit over and over.
 fn repeats(b: &[u8]) -> bool {
     if b.len() < 4 {
@@ -345,6 +372,94 @@ fn repeats(b: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Accounts that belong to nobody.
+const SHARED: &[&str] = &[
+    "user",
+    "users",
+    "username",
+    "runner",
+    "shared",
+    "public",
+    "guest",
+    "default",
+    "ubuntu",
+    "debian",
+    "ec2-user",
+    "node",
+    "app",
+    "root",
+    "vscode",
+    "admin",
+    "administrator",
+    "circleci",
+    "jenkins",
+    "gitlab-runner",
+    "gitpod",
+    "codespace",
+    "vagrant",
+    "docker",
+    "linuxbrew",
+    "you",
+    "me",
+    "name",
+    "your-name",
+    "yourname",
+    "your_name",
+    "yourusername",
+    "your-username",
+    "example",
+    "test",
+    "someone",
+    "foo",
+    "bar",
+    "build",
+    "builder",
+    "ci",
+    "git",
+    "www-data",
+    "nobody",
+    "postgres",
+    "deploy",
+    "azureuser",
+    "pi",
+    "all users",
+    "runneradmin",
+    "travis",
+    "sandbox",
+    "agent",
+    "coder",
+    "jovyan",
+    "work",
+    "workspace",
+    "project",
+    "projects",
+    "src",
+    "code",
+    "home",
+    "data",
+    "dev",
+    "opc",
+    "core",
+    "centos",
+    "fedora",
+    "kali",
+    "steam",
+    "oracle",
+    "spack",
+    "conda",
+    "nonroot",
+    "appuser",
+    "openclaw",
+    "claude",
+    "codex",
+];
+
+/// Whether an account name says nothing about a person: `root`, `runner`, our own stand-in.
+pub fn is_shared_account(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    SHARED.contains(&lower.as_str()) || lower.starts_with("user_") && lower.len() == 11
 }
 
 fn vowel(b: u8) -> bool {
@@ -384,6 +499,7 @@ pub fn looks_wordy(value: &str) -> bool {
     let mut short = 0usize;
     let mut digits = 0usize;
     let mut changes = 0usize;
+    let mut odd = 0usize;
     let mut i = 0;
     while i < b.len() {
         let c = b[i];
@@ -407,6 +523,10 @@ pub fn looks_wordy(value: &str) -> bool {
                 }
             }
             let word = &b[start..i];
+            let glued = |c: Option<&u8>| c.is_some_and(u8::is_ascii_lowercase);
+            if upper_run > 1 && (glued(b.get(i)) || glued(start.checked_sub(1).and_then(|k| b.get(k)))) {
+                odd += 1;
+            }
             pieces += 1;
             if word.len() <= 2 {
                 short += 1;
@@ -418,11 +538,14 @@ pub fn looks_wordy(value: &str) -> bool {
             i += 1;
         }
     }
-    if digits * 3 > b.len() && pieces > 0 && changes > 0 {
+    if digits * 3 > b.len() && pieces > 0 && changes > 1 {
+        return false;
+    }
+    if odd > 1 {
         return false;
     }
     let longish = pieces.saturating_sub(short);
-    changes <= 1 && short * 2 <= pieces.max(1) + 1 && (longish > 0 || b.len() < 8)
+    changes <= 2 && short * 2 <= pieces.max(1) + 2 && (longish > 0 || b.len() < 8)
 }
 
 /// `8-4-4-4-12` hex.

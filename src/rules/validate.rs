@@ -21,6 +21,12 @@ pub(crate) enum Validator {
     NhsModulus,
     PrivateHost,
     PersonName,
+    /// An account name that belongs to a person.
+    Account,
+    SpanishId,
+    SwedishId,
+    Pesel,
+    Date,
 }
 
 impl Validator {
@@ -42,6 +48,11 @@ impl Validator {
             "nhs" => Validator::NhsModulus,
             "private_host" => Validator::PrivateHost,
             "person_name" => Validator::PersonName,
+            "account" => Validator::Account,
+            "spanish_id" => Validator::SpanishId,
+            "swedish_id" => Validator::SwedishId,
+            "pesel" => Validator::Pesel,
+            "date" => Validator::Date,
             _ => return None,
         })
     }
@@ -72,6 +83,11 @@ impl Validator {
             Validator::NhsModulus => nhs(raw),
             Validator::PrivateHost => !value.ends_with("example.internal") && !value.contains("example."),
             Validator::PersonName => person_name(value),
+            Validator::Account => account(value),
+            Validator::SpanishId => spanish_id(value),
+            Validator::SwedishId => swedish_id(raw),
+            Validator::Pesel => pesel(raw),
+            Validator::Date => date6(raw),
         }
     }
 }
@@ -175,6 +191,115 @@ pub(crate) fn lenient_base64(value: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+fn account(value: &str) -> bool {
+    const NOT: &[&str] = &[
+        "true",
+        "false",
+        "null",
+        "none",
+        "string",
+        "str",
+        "self",
+        "this",
+        "undefined",
+        "nil",
+        "daemon",
+        "nobody",
+        "www",
+        "nginx",
+        "mysql",
+        "redis",
+        "staff",
+        "wheel",
+        "system",
+        "service",
+        "svc",
+        "sa",
+        "postgres",
+        "elastic",
+        "kafka",
+        "mongo",
+        "neo4j",
+        "rabbitmq",
+        "minio",
+        "jenkins",
+        "grafana",
+        "prometheus",
+        "airflow",
+        "superuser",
+        "owner",
+        "member",
+        "anonymous",
+        "unknown",
+        "bot",
+        "github-actions",
+        "input",
+        "value",
+        "text",
+        "email",
+        "login",
+        "name",
+        "alice",
+        "bob",
+        "john",
+        "jane",
+    ];
+    value.len() >= 3
+        && !shape::is_shared_account(value)
+        && !NOT.contains(&value.to_ascii_lowercase().as_str())
+        && !shape::is_placeholder_value(value)
+}
+
+/// NIF and NIE: the letter is the number modulo 23.
+fn spanish_id(value: &str) -> bool {
+    let v: String =
+        value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    let Some(letter) = v.chars().last() else { return false };
+    let body = &v[..v.len() - 1];
+    let body = match body.chars().next() {
+        Some('X') => format!("0{}", &body[1..]),
+        Some('Y') => format!("1{}", &body[1..]),
+        Some('Z') => format!("2{}", &body[1..]),
+        _ => body.to_owned(),
+    };
+    body.parse::<usize>().ok().and_then(|n| "TRWAGMYFPDXBNJZSQVHLCKE".chars().nth(n % 23)) == Some(letter)
+}
+
+/// Month and day are possible in the last six digits before any dash.
+fn date6(raw: &[u8]) -> bool {
+    let d: Vec<u32> = digits(raw).collect();
+    let at = if d.len() >= 12 { 2 } else { 0 };
+    d.len() >= 6
+        && (1..=12).contains(&(d[at + 2] * 10 + d[at + 3]))
+        && (1..=31).contains(&(d[at + 4] * 10 + d[at + 5]))
+}
+
+fn swedish_id(raw: &[u8]) -> bool {
+    let d: Vec<u8> = raw.iter().copied().filter(u8::is_ascii_digit).collect();
+    let ten = &d[d.len().saturating_sub(10)..];
+    let sum: u32 = ten
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, b)| {
+            let n = u32::from(b - b'0') * if i % 2 == 0 { 1 } else { 2 };
+            n / 10 + n % 10
+        })
+        .sum();
+    // organisation numbers have 20 or more where a month would stand
+    ten.len() == 10 && sum % 10 == 0 && (date6(raw) || d.len() == 10 && d[2] >= b'2')
+}
+
+fn pesel(raw: &[u8]) -> bool {
+    let d: Vec<u32> = digits(raw).collect();
+    if d.len() != 11 {
+        return false;
+    }
+    let sum: u32 = d[..10].iter().zip([1, 3, 7, 9, 1, 3, 7, 9, 1, 3]).map(|(n, w)| n * w).sum();
+    let month = (d[2] * 10 + d[3]) % 20;
+    (10 - sum % 10) % 10 == d[10] && (1..=12).contains(&month) && (1..=31).contains(&(d[4] * 10 + d[5]))
+}
+
 fn seed_words(value: &str) -> bool {
     let words: Vec<&str> =
         value.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).collect();
@@ -245,6 +370,7 @@ fn email(value: &str) -> bool {
         || host.starts_with("example.")
         || host.contains(".example.")
         || host.contains("noreply")
+        || host.ends_with("gserviceaccount.com")
     {
         return false;
     }
@@ -335,6 +461,72 @@ fn person_name(value: &str) -> bool {
         "working",
         "building",
         "unable",
+        "and",
+        "or",
+        "is",
+        "was",
+        "if",
+        "on",
+        "at",
+        "as",
+        "by",
+        "tests",
+        "build",
+        "run",
+        "fix",
+        "add",
+        "update",
+        "read",
+        "write",
+        "edit",
+        "bash",
+        "grep",
+        "glob",
+        "task",
+        "todo",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "apache",
+        "mozilla",
+        "microsoft",
+        "amazon",
+        "linux",
+        "windows",
+        "python",
+        "node",
+        "react",
+        "docker",
+        "kubernetes",
+        "postgres",
+        "redis",
+        "university",
+        "institute",
+        "airport",
+        "lake",
+        "county",
+        "island",
+        "mount",
+        "saint",
+        "prize",
+        "theorem",
+        "algorithm",
         "glad",
         "happy",
         "also",
@@ -351,6 +543,7 @@ fn person_name(value: &str) -> bool {
         && words.iter().all(|w| !NOT.contains(&w.to_lowercase().trim_matches('.')))
         && words.iter().filter(|w| w.chars().next().is_some_and(char::is_uppercase)).count() >= 2
         && words.iter().any(|w| w.chars().skip(1).any(char::is_lowercase))
+        && !words.iter().any(|w| w.len() >= 3 && w.chars().all(|c| c.is_uppercase()))
 }
 
 #[cfg(test)]
