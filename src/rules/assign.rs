@@ -5,6 +5,7 @@
 //! the value, and decides by the shape of both.
 
 use super::shape::{self, Mix};
+use super::words::{NAME_DENY, NAME_TAILS};
 
 /// What values count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,152 +31,6 @@ impl Mode {
 
 const MAX_NAME: usize = 80;
 const MAX_VALUE: usize = 4096;
-
-/// What may follow the keyword inside the name and still name the secret itself.
-const TAILS: &[&str] = &[
-    "",
-    "s",
-    "base",
-    "value",
-    "val",
-    "prod",
-    "production",
-    "dev",
-    "development",
-    "test",
-    "testing",
-    "staging",
-    "stage",
-    "live",
-    "key",
-    "token",
-    "secret",
-    "default",
-    "string",
-    "str",
-    "main",
-    "primary",
-    "secondary",
-    "old",
-    "new",
-    "current",
-    "raw",
-    "plain",
-    "text",
-    "password",
-    "base64",
-    "b64",
-    "env",
-    "admin",
-    "root",
-    "user",
-    "app",
-    "api",
-    "db",
-    "write",
-    "read",
-    "rw",
-    "ro",
-    "v1",
-    "v2",
-    "hex",
-    "pat",
-    "data",
-    "code",
-    "seed",
-    "salt",
-    "pepper",
-    "bot",
-    "org",
-    "eu",
-    "us",
-    "auth",
-    "ring",
-    "phrase",
-    "login",
-    "rotated",
-    "backup",
-    "tok",
-    "temp",
-];
-
-/// Words in the name that make it something else.
-const DENY: &[&str] = &[
-    "public",
-    "publishable",
-    "pub_key",
-    "pubkey",
-    "primary_key",
-    "foreign",
-    "sort_key",
-    "partition",
-    "cache_key",
-    "page_token",
-    "pagetoken",
-    "next_token",
-    "nexttoken",
-    "continuation",
-    "cancellation",
-    "canceltoken",
-    "pad_token",
-    "eos_token",
-    "bos_token",
-    "unk_token",
-    "mask_token",
-    "cls_token",
-    "sep_token",
-    "num_token",
-    "max_token",
-    "min_token",
-    "input_token",
-    "output_token",
-    "idempotency",
-    "tokenizer",
-    "keyboard",
-    "keyword",
-    "monkey",
-    "turkey",
-    "keyof",
-    "keyframe",
-    "keypath",
-    "key_path",
-    "hotkey",
-    "shortcut",
-    "ssh_key_name",
-    "i18n",
-    "query_key",
-    "querykey",
-    "row_key",
-    "rowkey",
-    "object_key",
-    "s3_key",
-    "storage_key",
-    "lookup",
-    "dedup",
-    "group_key",
-    "sourcekey",
-    "etag",
-    "checksum",
-    "integrity",
-    "fingerprint",
-    "commit",
-    "sha256",
-    "sha1",
-    "digest",
-    "site_key",
-    "sitekey",
-    "item_key",
-    "itemkey",
-    "content_key",
-    "translation",
-    "csrf_token_name",
-    "cursor",
-    "cache_token",
-    "stop_token",
-    "first_token",
-    "last_token",
-    "next_page",
-];
 
 fn name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
@@ -210,7 +65,7 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
         }
     }
     let name = lower(&text[ns..ne]);
-    if !tail_ok(&text[ke..ne]) || DENY.iter().any(|d| name.contains(d)) {
+    if !tail_ok(&text[ke..ne]) || NAME_DENY.list().iter().any(|d| name.contains(d)) {
         return None;
     }
     let at = After::of(text, ns, ne)?;
@@ -238,8 +93,10 @@ fn tail_ok(tail: &[u8]) -> bool {
     }
     let t = lower(tail);
     let t = t.trim_start_matches('_');
-    t.split('_').all(|p| TAILS.contains(&p.trim_end_matches(|c: char| c.is_ascii_digit())))
-        && !(tail == b"s" || tail == b"S")
+    t.split('_').all(|p| {
+        let w = p.trim_end_matches(|c: char| c.is_ascii_digit());
+        w.is_empty() || NAME_TAILS.has(w)
+    }) && !(tail == b"s" || tail == b"S")
 }
 
 /// How name and value are joined.

@@ -15,6 +15,7 @@ mod stream;
 #[cfg(test)]
 mod template;
 mod validate;
+mod words;
 
 pub use engine::Engine;
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};

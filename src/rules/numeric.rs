@@ -12,6 +12,7 @@ pub(crate) enum Shape {
     Ipv4Private,
     Ipv6,
     Mac,
+    NationalId,
 }
 
 impl Shape {
@@ -26,6 +27,7 @@ impl Shape {
             "ipv4_private" => Shape::Ipv4Private,
             "ipv6" => Shape::Ipv6,
             "mac" => Shape::Mac,
+            "national_id" => Shape::NationalId,
             _ => return None,
         })
     }
@@ -144,10 +146,17 @@ fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
         s -= 1;
     }
     let edge = s;
-    while s > 0 && edge - s < 64 && local(text[s - 1]) {
-        s -= 1;
+    while s > 0 && edge - s < 64 {
+        if local(text[s - 1]) {
+            s -= 1;
+        } else if s > 1 && (0x80..0xc0).contains(&text[s - 1]) && (0xc3..0xd8).contains(&text[s - 2]) {
+            // a letter of two bytes
+            s -= 2;
+        } else {
+            break;
+        }
     }
-    while s < edge && !text[s].is_ascii_alphanumeric() {
+    while s < edge && text[s] < 0x80 && !text[s].is_ascii_alphanumeric() {
         s += 1;
     }
     if s >= edge {
@@ -271,6 +280,11 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     {
         return Some((Shape::Ssn, start, e));
     }
+    if (len == 6 || len == 8)
+        && let Some(e) = dated_id(text, start, len)
+    {
+        return Some((Shape::NationalId, start, e));
+    }
     if len >= 4
         && let Some(e) = card(text, start)
     {
@@ -373,6 +387,25 @@ fn ssn(text: &[u8], start: usize) -> Option<usize> {
     }
     let bad = t.starts_with(b"000") || t.starts_with(b"666") || &t[4..6] == b"00" || &t[7..] == b"0000";
     (!bad).then_some(start + 11)
+}
+
+/// `YYMMDD-SNNNNNN` (Korea) and `[YY]YYMMDD-NNNN` (Sweden, with its check digit).
+fn dated_id(text: &[u8], start: usize, len: usize) -> Option<usize> {
+    let dash = start + len;
+    if text.get(dash) != Some(&b'-') {
+        return None;
+    }
+    let tail = text[dash + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let e = dash + 1 + tail;
+    let next = after(text, e);
+    if next.is_ascii_alphanumeric() || matches!(next, b'-' | b'_') {
+        return None;
+    }
+    let id = &text[start..e];
+    let korean =
+        len == 6 && tail == 7 && (b'1'..=b'4').contains(&text[dash + 1]) && super::validate::date6(id);
+    let swedish = tail == 4 && super::validate::swedish_id(id);
+    (korean || swedish).then_some(e)
 }
 
 fn card(text: &[u8], start: usize) -> Option<usize> {
