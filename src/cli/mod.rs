@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 
-use crate::app::{Context, Failure};
+use crate::app::Failure;
 use crate::trace::{Clock, Env};
 
 pub use args::Cli;
@@ -35,7 +35,7 @@ pub struct Edge {
     /// Set by us while a question waits for its answer: then one Ctrl-C is enough.
     pub waiting: Arc<AtomicBool>,
     /// Serves MCP over stdio: the other face, which this one may not import.
-    pub serve_mcp: fn(Context) -> Result<(), Failure>,
+    pub serve_mcp: fn(Env, Arc<dyn Clock>) -> Result<(), Failure>,
 }
 
 /// Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage, 3 refused by the workflow, 4 a human is

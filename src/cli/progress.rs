@@ -39,7 +39,7 @@ impl Progress for Bars {
 }
 
 fn bar(what: &str, total: u64) -> ProgressBar {
-    let bytes = matches!(what, "reading logs" | "uploading");
+    let bytes = matches!(what, "reading logs" | "sending");
     let template = match (total, bytes) {
         (0, _) => "{spinner} {msg} {pos}",
         (_, true) => "{msg} {bar:30} {bytes}/{total_bytes} {eta}",

@@ -1,6 +1,7 @@
 //! `clawgate mcp`: serves the tools to an agent over standard input and output.
 
-use crate::app::Actor;
+use std::sync::Arc;
+
 use crate::cli::face::{End, Face};
 
 /// Serve the tools to an agent (MCP over stdio)
@@ -8,8 +9,5 @@ use crate::cli::face::{End, Face};
 pub struct Args {}
 
 pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    let mut ctx = face.context();
-    ctx.actor = Actor::Agent;
-    ctx.progress = std::sync::Arc::new(crate::app::Quiet);
-    Ok((face.edge.serve_mcp)(ctx)?)
+    Ok((face.edge.serve_mcp)(face.edge.env.clone(), Arc::clone(&face.edge.clock))?)
 }

@@ -37,7 +37,6 @@ macro_rules! verbs {
     ($($variant:ident => $module:ident,)*) => {
         /// The verbs, in the order of the help.
         #[derive(Debug, Subcommand)]
-        #[expect(missing_docs, reason = "each verb's arguments carry its description")]
         pub enum Command {
             $($variant($module::Args),)*
         }
