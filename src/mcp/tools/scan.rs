@@ -1,0 +1,62 @@
+//! `scan`: reads the agents' logs into the archive.
+
+use serde_json::Value;
+
+use super::{Args, Hints, Lane, Tool, json, params};
+use crate::app::{App, Failure, ScanParams};
+use crate::mcp::answer::{ROOM, shorten};
+use crate::mcp::schema::{self, text};
+
+pub(super) struct Scan;
+
+impl Tool for Scan {
+    fn name(&self) -> &'static str {
+        "scan"
+    }
+
+    fn title(&self) -> &'static str {
+        "Read agent logs"
+    }
+
+    fn description(&self) -> &'static str {
+        "Reads new and changed sessions from the coding agents' logs on this machine into the local archive. The \
+         logs are never written to, nothing leaves the machine, and repeating it is cheap. `skipped` says what \
+         could not be read and why. Sends progress."
+    }
+
+    fn input(&self) -> Value {
+        schema::object(
+            &[
+                ("agent", text("Only this agent, e.g. claude or codex.")),
+                ("path", text("Only files below this absolute path.")),
+                ("since", text("Only files changed since this RFC 3339 time or YYYY-MM-DD.")),
+            ],
+            &[],
+        )
+    }
+
+    fn output(&self) -> Value {
+        schema::answer(&[
+            ("sessions", "object"),
+            ("by_agent", "object"),
+            ("files", "object"),
+            ("bytes", "integer"),
+            ("seconds", "number"),
+            ("skipped", "array"),
+        ])
+    }
+
+    fn hints(&self) -> Hints {
+        Hints::SET
+    }
+
+    fn lane(&self) -> Lane {
+        Lane::Scan
+    }
+
+    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
+        let mut report = json(&app.scan(&params::<ScanParams>(args)?)?)?;
+        shorten(&mut report, "skipped", 20, ROOM);
+        Ok(report)
+    }
+}

@@ -1,0 +1,83 @@
+//! `set_scope`: what may be shared at all, what is always redacted, where releases go.
+
+use serde_json::{Value, json as value};
+
+use super::{Args, Hints, Tool, params};
+use crate::app::{App, Failure, ScopeParams};
+use crate::mcp::answer::{ROOM, shorten};
+use crate::mcp::schema::{self, choice, flag, text, texts};
+
+pub(super) struct SetScope;
+
+impl Tool for SetScope {
+    fn name(&self) -> &'static str {
+        "set_scope"
+    }
+
+    fn title(&self) -> &'static str {
+        "Set the scope"
+    }
+
+    fn description(&self) -> &'static str {
+        "Sets which agents and projects may be shared, strings and user names that are always redacted, and where \
+         releases go (a Hub dataset or a folder; private unless said otherwise). Lists append, so repeating is \
+         safe. Show the person `projects`, ask which to exclude and what to redact, then call with confirm: true. \
+         Without arguments it shows the scope."
+    }
+
+    fn input(&self) -> Value {
+        schema::object(
+            &[
+                ("agents", texts("Agents to put in scope; none set means all.")),
+                ("exclude", texts("Projects to leave out, by name or path.")),
+                ("include", texts("Excluded projects to take back in.")),
+                ("redact", texts("Strings redacted wherever they stand.")),
+                ("usernames", texts("User names redacted as whole words.")),
+                ("repo", text("Hub dataset, owner/name.")),
+                ("folder", text("Or an absolute folder path.")),
+                ("visibility", choice("Who may see it.", &["private", "public"])),
+                ("licence", text("Licence id the person chose, e.g. cc-by-4.0.")),
+                ("confirm", flag("true once the person agreed to the scope as it then stands.")),
+            ],
+            &[],
+        )
+    }
+
+    fn output(&self) -> Value {
+        schema::answer(&[("confirmed", "boolean"), ("config", "object"), ("projects", "array")])
+    }
+
+    fn hints(&self) -> Hints {
+        Hints::SET
+    }
+
+    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
+        let p: ScopeParams = params(args)?;
+        let report = app.set_scope(&p)?;
+        let c = report.config;
+        let projects: Vec<Value> = report
+            .projects
+            .into_iter()
+            .map(|r| value!({ "name": r.name, "sessions": r.sessions, "excluded": r.excluded }))
+            .collect();
+        // What is redacted is counted, not repeated: a list of secrets has no place in a transcript.
+        let mut out = value!({
+            "confirmed": report.confirmed,
+            "config": {
+                "agents": c.scope.agents,
+                "exclude_total": c.scope.exclude.len(),
+                "redact_strings": c.redact.strings.len(),
+                "redact_usernames": c.redact.usernames.len(),
+                "repo": c.publish.repo,
+                "folder": c.publish.folder,
+                "visibility": c.publish.visibility,
+                "licence": c.publish.licence,
+                "thinking": c.export.thinking,
+                "timestamps": c.export.timestamps,
+            },
+            "projects": projects,
+        });
+        shorten(&mut out, "projects", 100, ROOM);
+        Ok(out)
+    }
+}

@@ -1,0 +1,56 @@
+//! `triage`: marks which sessions may be shared.
+
+use serde_json::Value;
+
+use super::{Args, Hints, Tool, json, params};
+use crate::app::{App, Failure, TriageParams};
+use crate::mcp::answer::{ROOM, shorten};
+use crate::mcp::schema::{self, choice, text, texts};
+
+pub(super) struct Triage;
+
+impl Tool for Triage {
+    fn name(&self) -> &'static str {
+        "triage"
+    }
+
+    fn title(&self) -> &'static str {
+        "Mark sessions"
+    }
+
+    fn description(&self) -> &'static str {
+        "Marks sessions approved (may be shared), blocked (never), shortlisted or new; all or none. Subagent \
+         sessions follow their parent. Ask the person before approving. Approved sessions in scope make up the \
+         next release."
+    }
+
+    fn input(&self) -> Value {
+        schema::object(
+            &[
+                ("sessions", texts("Session keys, or unambiguous beginnings of them.")),
+                ("status", choice("The mark.", &["approved", "blocked", "shortlisted", "new"])),
+                ("reason", text("Why.")),
+            ],
+            &["sessions", "status"],
+        )
+    }
+
+    fn output(&self) -> Value {
+        schema::answer(&[
+            ("marked", "array"),
+            ("status", "string"),
+            ("with_subagents", "integer"),
+            ("totals", "object"),
+        ])
+    }
+
+    fn hints(&self) -> Hints {
+        Hints::SET
+    }
+
+    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
+        let mut report = json(&app.triage(&params::<TriageParams>(args)?)?)?;
+        shorten(&mut report, "marked", 50, ROOM);
+        Ok(report)
+    }
+}
