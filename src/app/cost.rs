@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::PriceTable;
+use crate::pricing::{Overrides, PriceTable};
 use crate::trace::{Timestamp, Tokens};
-use crate::usage::{Dimension, Report, aggregate};
+use crate::usage::{Aggregator, Dimension, Pricer, Report};
 
 use super::{App, Failure};
 
@@ -46,10 +46,7 @@ impl App {
     /// [`Failure`] where the dimension or time zone is unknown or the archive refuses.
     pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
         let by = p.by.as_deref().unwrap_or("total");
-        let dimension = Dimension::parse(by).ok_or_else(|| {
-            let known: Vec<&str> = Dimension::ALL.iter().map(|d| d.as_str()).collect();
-            Failure::usage("bad_dimension", format!("`by` is one of {}.", known.join(", ")))
-        })?;
+        let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
         let timezone = p.timezone.clone().unwrap_or_else(|| "UTC".to_owned());
         let zone = jiff::tz::TimeZone::get(&timezone).map_err(|_| {
             Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
@@ -57,9 +54,10 @@ impl App {
         if self.archive.meta("last_scan")?.is_none() {
             self.scan(&super::ScanParams::default())?;
         }
-        let mut rows = Vec::new();
-        self.archive.counted(p.since, p.until, &mut |row| rows.push(row))?;
-        let mut report = aggregate(&rows, dimension, &zone, PriceTable::builtin()?);
+        let overrides = Overrides::default();
+        let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        self.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
+        let mut report = fold.finish();
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
         report.rows.truncate(limit);
@@ -67,9 +65,12 @@ impl App {
     }
 
     /// Tokens and cost of the requests a session owns.
-    pub(crate) fn usage_of(&self, key: &str, prices: &PriceTable) -> Result<(Tokens, i64), Failure> {
-        let rows = self.archive.session_usage(key)?;
-        let total = aggregate(&rows, Dimension::Total, &jiff::tz::TimeZone::UTC, prices).total;
+    pub(crate) fn usage_of(&self, key: &str) -> Result<(Tokens, i64), Failure> {
+        let (overrides, zone) = (Overrides::default(), jiff::tz::TimeZone::UTC);
+        let mut fold =
+            Aggregator::new(Dimension::Total, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        self.archive.session_usage(key, &mut |row| fold.add(row))?;
+        let total = fold.finish().total;
         let tokens = Tokens {
             input: total.input,
             output: total.output,

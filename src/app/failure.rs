@@ -5,7 +5,6 @@ use std::fmt;
 use serde::Serialize;
 
 use crate::gate::GateError;
-use crate::pricing::PriceError;
 use crate::publish::PublishError;
 use crate::redact::RedactError;
 use crate::rules::RulesError;
@@ -151,12 +150,6 @@ impl From<GateError> for Failure {
 impl From<PublishError> for Failure {
     fn from(e: PublishError) -> Self {
         Failure::failed("publish", e.to_string())
-    }
-}
-
-impl From<PriceError> for Failure {
-    fn from(e: PriceError) -> Self {
-        Failure::failed("prices", e.to_string())
     }
 }
 

@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::PriceTable;
 use crate::store::{Inbox, ProjectRow, SessionRow};
 use crate::trace::{SessionKey, Timestamp, Tokens};
 
@@ -117,14 +116,13 @@ impl App {
             let at = (r.started.map_or(0, Timestamp::millis), r.id);
             data_encoding::BASE64URL_NOPAD.encode(format!("{}.{}", at.0, at.1).as_bytes())
         });
-        let prices = PriceTable::builtin()?;
-        let sessions = rows.into_iter().map(|r| self.item(r, prices)).collect::<Result<_, _>>()?;
+        let sessions = rows.into_iter().map(|r| self.item(r)).collect::<Result<_, _>>()?;
         Ok(InboxPage { sessions, next_cursor })
     }
 
     /// A session as the inbox shows it.
-    pub(crate) fn item(&self, r: SessionRow, prices: &PriceTable) -> Result<SessionItem, Failure> {
-        let (usage, cost_picousd) = self.usage_of(r.key.as_str(), prices)?;
+    pub(crate) fn item(&self, r: SessionRow) -> Result<SessionItem, Failure> {
+        let (usage, cost_picousd) = self.usage_of(r.key.as_str())?;
         Ok(SessionItem {
             agent: r.agent,
             project: r.project,

@@ -9,7 +9,6 @@ use sha2::Sha256;
 
 use crate::export::{self, Packer, RowFacts, RowMeta, Summary, SummaryHead};
 use crate::gate::write_sealed;
-use crate::pricing::PriceTable;
 use crate::redact::Redactor;
 use crate::rules::Engine;
 use crate::store::Mark;
@@ -260,18 +259,17 @@ impl App {
 
     fn make(&self, open: &Open, private: &Private) -> Result<Made, Failure> {
         let engine = Engine::builtin()?;
-        let prices = PriceTable::builtin()?;
         let options = self.export_options(&open.extra);
-        let mut policy = self.policy_for(&options, self.kept_values()?);
-        policy.options.timestamps = super::timestamps_of(&options.timestamps)?;
+        let policy = self.policy_for(&options)?;
         let policy_hash = self.policy_hash(&open.extra, private)?;
         let local = self.local_key()?;
         let chosen = &open.release.chosen;
         let total = chosen.len() as u64 * 2;
         let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?);
-        for (kind, value) in &private.reported {
-            redactor.add_values(&[(kind.as_str(), value.as_str())]);
-        }
+        redactor.add_values(&private.reported.iter().cloned().collect::<Vec<_>>());
+        let decided = self.redact_decisions()?;
+        let known: Vec<&EntityKeep> = private.entities.iter().filter(|e| decided.contains(&e.id)).collect();
+        redactor.add_values(&known.iter().map(|e| (e.kind.clone(), e.value.clone())).collect::<Vec<_>>());
         let mut done = 0;
         for (key, version) in chosen {
             self.ctx.check()?;
@@ -281,28 +279,9 @@ impl App {
             done += 1;
             self.ctx.progress.report("looking for names and secrets", done, total);
         }
-        // The inventory, with what was decided on it before.
-        let decided = self.redact_decisions()?;
-        let kept: BTreeSet<String> = self.kept_values()?.into_iter().collect();
-        let mut entities = Vec::new();
-        let mut counts = EntityCounts::default();
-        for e in redactor.entities() {
-            let id = value_id(&local, &e.kind, &e.value);
-            counts.total += 1;
-            if decided.contains(&id) {
-                counts.redacted += 1;
-                redactor.add_values(&[(e.kind.as_str(), e.value.as_str())]);
-            } else if kept.contains(&id) {
-                counts.kept += 1;
-            } else {
-                counts.undecided += 1;
-            }
-            entities.push(EntityKeep { id, kind: e.kind, value: e.value, count: e.count });
-        }
         let format =
             export::format(&options.format).map_err(|e| Failure::usage("bad_format", e.to_string()))?;
         let mut report = PrivacyReport {
-            entities: counts,
             rules_version: engine.version().to_owned(),
             policy: policy_hash.clone(),
             thinking: options.thinking,
@@ -311,6 +290,7 @@ impl App {
         };
         let mut packer = Packer::default();
         let mut rows = Vec::new();
+        let mut inventory: BTreeMap<(String, String), u64> = BTreeMap::new();
         for (key, version) in chosen {
             self.ctx.check()?;
             done += 1;
@@ -323,7 +303,7 @@ impl App {
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| redactor.redact_text(&p).text);
-            meta.tokens = self.usage_of(key.as_str(), prices)?.0;
+            meta.tokens = self.usage_of(key.as_str())?.0;
             meta.thinking = options.thinking;
             let facts = RowFacts::of(&redacted.session, &meta);
             let bytes = export::row_bytes(format, &redacted.session, &meta)
@@ -331,6 +311,9 @@ impl App {
             let text =
                 String::from_utf8(bytes).map_err(|_| Failure::failed("export", "A row is not UTF-8."))?;
             let bytes = escape_hidden_json(&text).into_bytes();
+            for e in redacted.entities {
+                *inventory.entry((e.kind, e.value)).or_default() += e.count;
+            }
             let survivors = redactor.scan_sealed(&bytes);
             if let Some(first) = survivors.first() {
                 return Err(Failure::failed(
@@ -367,6 +350,31 @@ impl App {
                 redactions: redacted.counts,
             });
         }
+        let mut entities: Vec<EntityKeep> = inventory
+            .into_iter()
+            .map(|((kind, value), count)| EntityKeep {
+                id: value_id(&local, &kind, &value),
+                kind,
+                value,
+                count,
+            })
+            .collect();
+        // Decided in an earlier release: redacted here too, which takes a second round.
+        let again: Vec<EntityKeep> = entities.iter().filter(|e| decided.contains(&e.id)).cloned().collect();
+        if again.iter().any(|e| !known.iter().any(|k| k.id == e.id)) {
+            let mut private = private.clone();
+            private.entities.extend(again);
+            return self.make(open, &private);
+        }
+        entities.extend(known.into_iter().cloned());
+        entities.sort_by(|a, b| (&a.kind, &a.value).cmp(&(&b.kind, &b.value)));
+        entities.dedup_by(|a, b| a.id == b.id);
+        let kept = self.kept_values()?;
+        let count = |f: &dyn Fn(&EntityKeep) -> bool| entities.iter().filter(|e| f(e)).count() as u64;
+        let redacted = count(&|e| decided.contains(&e.id));
+        let kept = count(&|e| kept.contains(&e.id));
+        let total = entities.len() as u64;
+        report.entities = EntityCounts { total, redacted, kept, undecided: total - redacted - kept };
         let versions = chosen.clone();
         let files = self.files_of(open, packer, &rows, &versions, &report, format.id(), &policy_hash);
         Ok(Made { files, rows, versions, report, entities })

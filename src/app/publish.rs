@@ -1,9 +1,11 @@
 //! Publish: sends exactly the approved bytes, and nothing without a receipt.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{ClearRequest, Unlocked, clear};
-use crate::publish::{HubOptions, publish_blocking};
+use crate::publish::{HubOptions, Step, publish_blocking};
 use crate::workflow::{Event, Phase, Target, sign_action};
 
 use super::{App, Failure, Kind};
@@ -98,10 +100,21 @@ impl App {
             }
         };
         self.step(&mut open, &Event::Publishing { digest: cleared.digest().to_owned(), now })?;
-        let options = HubOptions::from_env(&self.ctx.env);
+        let mut options = HubOptions::default();
+        if let Some(endpoint) = self.ctx.env.var("HF_ENDPOINT") {
+            options.endpoint = endpoint.trim_end_matches('/').to_owned();
+        }
         let progress = self.ctx.progress.clone();
-        let done =
-            publish_blocking(&cleared, &options, &|what, done, total| progress.report(what, done, total));
+        options.progress = Some(Arc::new(move |step: &Step| match step {
+            Step::Checking => progress.report("checking the destination", 0, 0),
+            Step::Creating => progress.report("creating the repository", 0, 0),
+            Step::Sending { bytes, .. } => progress.report("sending", 0, *bytes),
+            Step::Waiting { .. } => progress.report("waiting, as the Hub asked", 0, 0),
+            Step::Verifying { done, total } => {
+                progress.report("reading back and comparing", *done as u64, *total as u64);
+            }
+        }));
+        let done = publish_blocking(&cleared, &options);
         let published = match done {
             Ok(published) => published,
             Err(e) => {
@@ -110,15 +123,15 @@ impl App {
             }
         };
         let now = self.now();
-        let event =
-            Event::Published { commit: published.commit.clone(), digest: published.digest.clone(), now };
+        let commit = published.commit.unwrap_or_else(|| published.digest.clone());
+        let event = Event::Published { commit: commit.clone(), digest: published.digest.clone(), now };
         self.step(&mut open, &event)?;
         Ok(PublishReport {
             release: id,
             digest: published.digest,
-            commit: published.commit,
+            commit,
             url: published.url,
-            files: published.files,
+            files: published.files.len() as u64,
         })
     }
 

@@ -334,11 +334,14 @@ impl App {
     pub(crate) fn policy_hash(&self, extra: &Extra, private: &Private) -> Result<String, Failure> {
         use sha2::{Digest, Sha256};
         let export = self.export_options(extra);
-        let policy = self.policy_for(&export, self.kept_values()?).hash(Engine::builtin()?.version());
+        let policy = self.policy_for(&export)?.hash(Engine::builtin()?.version());
         let mut hash = Sha256::new();
         hash.update(policy);
         hash.update(serde_json::to_vec(&(&export, &private.reported)).unwrap_or_default());
-        hash.update(serde_json::to_vec(&self.redact_decisions()?).unwrap_or_default());
+        let decisions = self.redact_decisions()?;
+        let decided: BTreeSet<&str> =
+            private.entities.iter().map(|e| e.id.as_str()).filter(|id| decisions.contains(*id)).collect();
+        hash.update(serde_json::to_vec(&decided).unwrap_or_default());
         Ok(data_encoding::HEXLOWER.encode(&hash.finalize()))
     }
 

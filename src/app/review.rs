@@ -10,7 +10,6 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::redact::is_placeholder;
 use crate::store::{Answer, Decision, Served};
 use crate::trace::SessionKey;
 use crate::workflow::{Event, Phase};
@@ -423,6 +422,16 @@ fn check_finding(f: &FindingIn, page: &str) -> Result<(String, String), String> 
     let value =
         serde_json::from_str::<String>(&format!("\"{}\"", f.quote)).unwrap_or_else(|_| f.quote.clone());
     Ok((kind, value.trim().to_owned()))
+}
+
+/// Whether a quote is nothing but a stand-in such as `[EMAIL_k3f9qa]`.
+fn is_placeholder(quote: &str) -> bool {
+    let inner = quote.strip_prefix('[').and_then(|q| q.strip_suffix(']')).and_then(|q| q.rsplit_once('_'));
+    inner.is_some_and(|(kind, tail)| {
+        tail.len() == 6
+            && tail.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+            && kind.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+    })
 }
 
 /// The pieces of a row that must be read: all of a short one, beginning, middle and end of a long one.

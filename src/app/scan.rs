@@ -11,7 +11,7 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::{Class, Classes, Engine};
+use crate::rules::{Classes, Engine};
 use crate::sources::{self, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, FileState, Prepared, Stored};
 use crate::trace::{Part, Session, Timestamp, UsageRow};
@@ -96,6 +96,9 @@ struct Done {
     size: u64,
     skipped: Vec<Skipped>,
 }
+
+/// Raised when a reader learns to read more, so that files are read again.
+const READER: u32 = 1;
 
 /// A batch is written when it holds so many bytes of normal form; one transaction each.
 const BATCH_BYTES: u64 = 12 << 20;
@@ -323,7 +326,7 @@ fn walk(
                 }
                 let name = path.to_string_lossy().into_owned();
                 let state = match std::fs::metadata(&path) {
-                    Ok(meta) => file_state(&meta, source.reader_version()),
+                    Ok(meta) => file_state(&meta, READER),
                     Err(e) => {
                         skipped.push(Skipped { path: name, reason: format!("cannot be read: {e}") });
                         continue;
@@ -381,8 +384,8 @@ fn read_one(job: &Job, engine: &Engine) -> Result<Done, Failure> {
         }
     };
     done.bytes = read.bytes_read;
-    for s in &read.skipped_lines.first {
-        done.skipped.push(Skipped { path: format!("{path}:{}", s.line), reason: s.reason.to_string() });
+    for (line, reason) in &read.skipped_lines.first {
+        done.skipped.push(Skipped { path: format!("{path}:{line}"), reason: reason.clone() });
     }
     let more = read.skipped_lines.total.saturating_sub(read.skipped_lines.first.len() as u64);
     if more > 0 {
@@ -400,7 +403,7 @@ fn read_one(job: &Job, engine: &Engine) -> Result<Done, Failure> {
 /// What can be said of a session without a model.
 fn badges(session: &Session, engine: &Engine) -> Vec<String> {
     let mut secrets = 0usize;
-    let mut count = |text: &str| secrets += engine.scan(text, Classes::only(Class::Secret)).len();
+    let mut count = |text: &str| secrets += engine.scan(text, Classes::SECRET).len();
     for message in &session.messages {
         for part in &message.parts {
             match part {
@@ -450,7 +453,7 @@ fn string_leaves(value: &serde_json::Value, out: &mut String) {
 pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for f in engine.scan(text, Classes::only(Class::Secret).with(Class::Pii)) {
+    for f in engine.scan(text, Classes::SENSITIVE) {
         if f.start < at {
             continue;
         }

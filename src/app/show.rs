@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::redact::{Policy, Redactor};
+use crate::redact::{Policy, Redactor, Timestamps};
 use crate::rules::Engine;
-use crate::trace::{Message, Session, SessionKey};
+use crate::trace::{Message, Session};
 
+use super::config::ExportConfig;
 use super::{App, Failure};
 
 /// Which session, and which part of it.
@@ -91,25 +92,28 @@ impl App {
     pub(crate) fn redacted(&self, session: Session) -> Result<Session, Failure> {
         let engine = Engine::builtin()?;
         let key = self.local_key()?;
-        let mut redactor = Redactor::new(engine, self.policy_for(&self.config.export, Vec::new()), key);
-        redactor.collect(&session);
-        let key: SessionKey = session.key.clone();
-        let mut out = redactor.redact_session(&session).session;
-        out.key = key;
-        Ok(out)
+        let mut policy = self.policy_for(&self.config.export)?;
+        policy.options.timestamps = Timestamps::Exact;
+        policy.options.thinking = true;
+        Ok(Redactor::new(engine, policy, key).redact_session(&session).session)
     }
 
-    /// The redaction policy that the configuration asks for.
-    pub(crate) fn policy_for(&self, export: &super::config::ExportConfig, keep: Vec<String>) -> Policy {
+    /// The redaction policy that the configuration and a release's options ask for.
+    pub(crate) fn policy_for(&self, export: &ExportConfig) -> Result<Policy, Failure> {
         let mut policy = Policy {
             custom: self.config.redact.strings.clone(),
             usernames: self.config.redact.usernames.clone(),
             homes: vec![self.ctx.env.home.to_string_lossy().into_owned()],
-            keep: keep.into_iter().collect(),
             ..Policy::default()
         };
         policy.options.thinking = export.thinking;
-        policy
+        policy.options.timestamps = match export.timestamps.as_str() {
+            "exact" => Timestamps::Exact,
+            "hour" => Timestamps::Hour,
+            "shifted" => Timestamps::Shifted,
+            _ => return Err(Failure::usage("bad_timestamps", "Timestamps are exact, hour or shifted.")),
+        };
+        Ok(policy)
     }
 }
 

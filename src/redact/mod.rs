@@ -1,1 +1,296 @@
-//! (being built)
+//! Floor 2: from findings to redacted text.
+//!
+//! [`Redactor`] reads a text in every decoded form, unites what the rules, the harvested identities and the values
+//! known from elsewhere say, and writes typed stand-ins that are consistent inside a release. JSON stays JSON, lines
+//! stay lines, and redacting twice changes nothing. Imports `rules` and `trace`.
+
+mod detect;
+mod filter;
+mod harvest;
+mod paths;
+mod placeholder;
+mod policy;
+mod render;
+mod session;
+mod values;
+mod view;
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::rules::{Class, Classes, Engine};
+
+pub use filter::{filter, filter_text};
+pub use policy::{Options, Policy, Timestamps};
+pub use session::{Entity, FindingNote, RedactedSession, SealedHit};
+
+use detect::Found;
+use values::{Known, Values};
+use view::View;
+
+/// Rounds after which a text counts as settled.
+const ROUNDS: usize = 4;
+
+/// What went wrong while redacting.
+#[derive(Debug, thiserror::Error)]
+pub enum RedactError {
+    /// The rules could not be made ready.
+    #[error(transparent)]
+    Rules(#[from] crate::rules::RulesError),
+    /// The input could not be read or the output not written.
+    #[error("redact: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// One removed stretch, in byte offsets of the raw text.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Span {
+    /// First byte.
+    pub start: usize,
+    /// One past the last byte.
+    pub end: usize,
+    /// Placeholder type.
+    pub kind: Arc<str>,
+    /// The rule that found it; `known-value`, `custom`, `username` and `home-path` are ours.
+    pub rule: Arc<str>,
+    /// How sure, in percent.
+    pub confidence: u8,
+    /// What stands there now; empty for the further pieces of a split value.
+    pub placeholder: String,
+}
+
+/// A redacted text with what was removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Redacted {
+    /// The text as it may be shown.
+    pub text: String,
+    /// What was removed, in order.
+    pub spans: Vec<Span>,
+}
+
+/// Redacts texts and sessions of one release; knows every value it has met.
+pub struct Redactor<'e> {
+    engine: &'e Engine,
+    policy: Policy,
+    key: [u8; 32],
+    values: Values,
+    entities: BTreeMap<(String, String), u64>,
+}
+
+impl<'e> Redactor<'e> {
+    /// A redactor for one release; `key` makes its stand-ins and value ids.
+    pub fn new(engine: &'e Engine, policy: Policy, key: [u8; 32]) -> Self {
+        let mut r = Redactor { engine, policy, key, values: Values::default(), entities: BTreeMap::new() };
+        let custom = r.policy.custom.clone();
+        for c in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
+            let known = Known {
+                kind: "CUSTOM".into(),
+                rule: "custom".into(),
+                confidence: 100,
+                word: false,
+                fold: true,
+            };
+            r.learn(c, known);
+        }
+        let names = r.policy.usernames.clone();
+        let homes = r.policy.homes.clone();
+        for u in names
+            .iter()
+            .map(String::as_str)
+            .chain(homes.iter().filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty())))
+        {
+            let u = u.trim();
+            if !u.is_empty() {
+                let known = Known {
+                    kind: "USER".into(),
+                    rule: "username".into(),
+                    confidence: 100,
+                    word: true,
+                    fold: true,
+                };
+                r.learn(u, known);
+            }
+        }
+        r
+    }
+
+    /// The keyed id of a value: what [`Policy::keep`] and [`Entity::id`] hold instead of the value.
+    pub fn value_id(&self, kind: &str, value: &str) -> String {
+        let normal = placeholder::normalise(kind, value);
+        data_encoding::HEXLOWER.encode(&placeholder::keyed(&self.key, &["value", &normal])[..16])
+    }
+
+    /// The policy this redactor works under.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    fn kept(&self, kind: &str, value: &str) -> bool {
+        !self.policy.keep.is_empty() && self.policy.keep.contains(&self.value_id(kind, value))
+    }
+
+    fn learn(&mut self, value: &str, known: Known) {
+        if !value.is_empty() && !self.kept(&known.kind, value) && placeholder::find(value).is_empty() {
+            self.values.add(value, known);
+        }
+    }
+
+    /// Adds values that a person or agent reported: they are removed wherever they stand from now on.
+    pub fn add_values(&mut self, values: &[(String, String)]) {
+        for (kind, value) in values {
+            let v = value.trim();
+            if v.len() < 2 {
+                continue;
+            }
+            // short words must stand alone; long values may be inside others
+            let known = Known {
+                kind: clean_kind(kind),
+                rule: "reported".into(),
+                confidence: 99,
+                word: v.len() < 12 || v.contains(' '),
+                fold: true,
+            };
+            self.learn(v, known);
+        }
+    }
+
+    /// Everything sensitive in one text, with what can be learned from it learned.
+    fn found(&mut self, base: &Rc<View>) -> Vec<Found> {
+        self.values.build();
+        let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
+        found.retain(|f| !self.kept(&f.kind, &f.value));
+        let mut fresh = false;
+        for f in &found {
+            if f.class == Class::Entity {
+                continue;
+            }
+            fresh |= self.learn_found(f);
+        }
+        if fresh {
+            self.values.build();
+            for reading in detect::readings(base) {
+                for met in self.values.find(&reading.text) {
+                    let (value, known) = self.values.get(met.value);
+                    found.push(Found {
+                        pieces: reading.to_raw(met.start, met.end),
+                        value: value.to_owned(),
+                        kind: Arc::from(known.kind.as_str()),
+                        rule: Arc::from(known.rule.as_str()),
+                        class: Class::Secret,
+                        confidence: known.confidence.min(70),
+                    });
+                }
+            }
+        }
+        found
+    }
+
+    fn learn_found(&mut self, f: &Found) -> bool {
+        let value = f.value.trim();
+        if value.len() > 4096 || value.contains('\n') || value.contains('\u{1b}') {
+            return false;
+        }
+        let Some(word) = values::propagates(&f.kind, value, f.class == Class::Secret) else { return false };
+        if f.confidence < 60 {
+            return false;
+        }
+        let fold = matches!(&*f.kind, "EMAIL" | "USER");
+        self.learn(
+            value,
+            Known {
+                kind: f.kind.to_string(),
+                rule: f.rule.to_string(),
+                confidence: f.confidence,
+                word,
+                fold,
+            },
+        );
+        true
+    }
+
+    /// Redacts one text.
+    pub fn redact_text(&mut self, text: &str) -> Redacted {
+        let base = View::raw(text);
+        let mut found = self.found(&base);
+        for f in found.iter().filter(|f| f.class == Class::Entity) {
+            *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
+        }
+        let mut cuts = render::cuts(text, &found);
+        if cuts.is_empty() {
+            return Redacted { text: text.to_owned(), spans: Vec::new() };
+        }
+        let mut written = self.write(text, &cuts);
+        // what stands there now may read differently: look again until nothing new is found
+        for _ in 0..ROUNDS {
+            let view = View::replaced(&base, &written);
+            let mut again: Vec<Found> =
+                self.found(&View::raw(&view.text)).into_iter().filter(|f| f.class != Class::Entity).collect();
+            let cuts_again = render::cuts(&view.text, &again);
+            if cuts_again.is_empty() {
+                break;
+            }
+            again = cuts_again
+                .iter()
+                .map(|c| Found {
+                    pieces: view.to_raw(c.start, c.end),
+                    value: c.value.clone(),
+                    kind: Arc::clone(&c.kind),
+                    rule: Arc::clone(&c.rule),
+                    class: Class::Secret,
+                    confidence: c.confidence,
+                })
+                .collect();
+            let before = cuts.len();
+            found.append(&mut again);
+            let next = render::cuts(text, &found);
+            if next == cuts && next.len() == before {
+                break;
+            }
+            cuts = next;
+            written = self.write(text, &cuts);
+        }
+        let spans = cuts
+            .iter()
+            .zip(&written)
+            .map(|(c, (_, _, with))| Span {
+                start: c.start,
+                end: c.end,
+                kind: Arc::clone(&c.kind),
+                rule: Arc::clone(&c.rule),
+                confidence: c.confidence,
+                placeholder: with.trim_matches('"').to_owned(),
+            })
+            .collect();
+        let view = View::replaced(&base, &written);
+        Redacted { text: view.text.clone(), spans }
+    }
+
+    fn write(&self, text: &str, cuts: &[render::Cut]) -> Vec<(usize, usize, String)> {
+        cuts.iter()
+            .map(|c| {
+                let with = if c.first {
+                    placeholder::placeholder(&self.key, &c.kind, &c.value)
+                } else {
+                    String::new()
+                };
+                let with = if c.first && render::bare(text, c) { format!("\"{with}\"") } else { with };
+                (c.start, c.end, with)
+            })
+            .collect()
+    }
+}
+
+/// A kind as stand-ins write it: capitals, digits and `_`.
+fn clean_kind(kind: &str) -> String {
+    let k: String = kind
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' })
+        .take(32)
+        .collect();
+    let k = k.trim_matches('_').to_owned();
+    if k.is_empty() || !k.starts_with(|c: char| c.is_ascii_uppercase()) { "REPORTED".to_owned() } else { k }
+}
+
+#[cfg(test)]
+mod tests;

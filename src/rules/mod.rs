@@ -1,1 +1,30 @@
-//! (being built)
+//! Floor 1: what is sensitive, as data, and the one engine that finds it.
+//!
+//! Rules live in `data/*.toml` (one file per kind of thing); [`Engine`] compiles them once: a case-insensitive
+//! Aho-Corasick over all keywords finds candidates, each rule's regex or named matcher then looks only where one
+//! of its keywords stands. Imports nothing of the crate but `trace`.
+
+mod assign;
+mod engine;
+mod load;
+mod matchers;
+mod model;
+mod numeric;
+mod shape;
+mod stream;
+#[cfg(test)]
+mod template;
+mod validate;
+
+pub use engine::Engine;
+pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
+pub use shape::{entropy, is_placeholder_value, looks_wordy};
+pub use stream::StreamScanner;
+
+/// The rules that are compiled in: id, kind, class and severity of each, in file order.
+///
+/// # Errors
+/// If a data file does not parse, which the tests rule out.
+pub fn catalogue() -> Result<Vec<CatalogueEntry>, RulesError> {
+    Ok(Engine::builtin()?.catalogue())
+}

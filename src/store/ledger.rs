@@ -2,19 +2,10 @@
 
 use rusqlite::{Connection, params};
 
-use crate::trace::{Confidence, Session, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{Confidence, Session, Timestamp, Tokens, UsageRow};
 use crate::usage::{Copy, CountedRow, choose};
 
 use super::{Archive, StoreError};
-
-/// Counted tokens and requests of one session.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SessionUsage {
-    /// Requests this session owns.
-    pub requests: u64,
-    /// Their tokens.
-    pub tokens: Tokens,
-}
 
 fn confidence_code(c: Confidence) -> i64 {
     match c {
@@ -107,35 +98,57 @@ pub(super) fn put<'a>(
     Ok(())
 }
 
+/// One copy of a request as it stands.
+struct Standing {
+    id: i64,
+    session: String,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    output: u64,
+    at: Timestamp,
+    copied: bool,
+    flags: (bool, bool),
+}
+
 /// Decides which copy of a request counts, where there are several.
 fn resolve(conn: &Connection, key: &str) -> Result<(), StoreError> {
     let mut q = conn.prepare_cached(
         "SELECT id, session, session_started, session_ended, output, at, copied, owner, figures
          FROM usage WHERE dedupe_key = ?1 ORDER BY id",
     )?;
-    type Standing = (i64, Copy, bool, bool);
     let copies: Vec<Standing> = q
         .query_map([key], |r| {
-            let copy = Copy {
-                session: SessionKey(r.get(1)?),
-                session_started: r.get::<_, Option<i64>>(2)?.map(Timestamp),
-                session_ended: r.get::<_, Option<i64>>(3)?.map(Timestamp),
+            Ok(Standing {
+                id: r.get(0)?,
+                session: r.get(1)?,
+                started: r.get::<_, Option<i64>>(2)?.map(Timestamp),
+                ended: r.get::<_, Option<i64>>(3)?.map(Timestamp),
                 output: r.get::<_, i64>(4)? as u64,
                 at: Timestamp(r.get(5)?),
                 copied: r.get(6)?,
-            };
-            Ok((r.get(0)?, copy, r.get(7)?, r.get(8)?))
+                flags: (r.get(7)?, r.get(8)?),
+            })
         })?
         .collect::<Result<_, _>>()?;
     if copies.len() < 2 {
         return Ok(());
     }
-    let only: Vec<Copy> = copies.iter().map(|(_, c, _, _)| c.clone()).collect();
-    let (owner, figures) = choose(&only);
+    let only: Vec<Copy<'_>> = copies
+        .iter()
+        .map(|c| Copy {
+            session: &c.session,
+            session_started: c.started,
+            session_ended: c.ended,
+            output: c.output,
+            at: c.at,
+            copied: c.copied,
+        })
+        .collect();
+    let Some((owner, figures)) = choose(&only) else { return Ok(()) };
     let mut set = conn.prepare_cached("UPDATE usage SET owner = ?2, figures = ?3 WHERE id = ?1")?;
-    for (i, (id, _, was_owner, was_figures)) in copies.iter().enumerate() {
-        if (*was_owner, *was_figures) != (i == owner, i == figures) {
-            set.execute(params![id, i == owner, i == figures])?;
+    for (i, c) in copies.iter().enumerate() {
+        if c.flags != (i == owner, i == figures) {
+            set.execute(params![c.id, i == owner, i == figures])?;
         }
     }
     Ok(())
@@ -155,7 +168,7 @@ impl Archive {
         &self,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
-        each: &mut dyn FnMut(CountedRow),
+        each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
         let range = "f.at >= coalesce(?1, f.at) AND f.at < coalesce(?2, f.at + 1)";
         let plain =
@@ -168,35 +181,41 @@ impl Archive {
             let mut q = self.conn.prepare_cached(&sql)?;
             let mut rows = q.query(params![since.map(Timestamp::millis), until.map(Timestamp::millis)])?;
             while let Some(r) = rows.next()? {
-                each(counted_row(r)?);
+                each(&counted_row(r)?);
             }
         }
         Ok(())
     }
 
-    /// Counted usage of one session.
+    /// Hands every counted request of one session to `each`.
     ///
     /// # Errors
     /// [`StoreError`] where SQLite refuses.
-    pub fn session_usage(&self, key: &str) -> Result<Vec<CountedRow>, StoreError> {
+    pub fn session_usage(&self, key: &str, each: &mut dyn FnMut(&CountedRow<'_>)) -> Result<(), StoreError> {
         let sql = format!(
             "{COUNTED} usage o JOIN usage f ON f.dedupe_key = o.dedupe_key AND f.figures
              WHERE o.owner AND o.session = ?1"
         );
         let mut q = self.conn.prepare_cached(&sql)?;
-        let rows = q.query_map([key], counted_row)?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let mut rows = q.query([key])?;
+        while let Some(r) = rows.next()? {
+            each(&counted_row(r)?);
+        }
+        Ok(())
     }
 }
 
-fn counted_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<CountedRow> {
+fn counted_row<'r>(r: &'r rusqlite::Row<'_>) -> rusqlite::Result<CountedRow<'r>> {
     let n = |i: usize| r.get::<_, i64>(i).map(|n| n as u64);
+    let text = |i: usize| -> rusqlite::Result<&'r str> { Ok(r.get_ref(i)?.as_str()?) };
+    let maybe = |i: usize| -> rusqlite::Result<Option<&'r str>> { Ok(r.get_ref(i)?.as_str_or_null()?) };
     Ok(CountedRow {
-        session: r.get(0)?,
-        agent: r.get(1)?,
-        project: r.get(2)?,
+        session: text(0)?,
+        agent: text(1)?,
+        project: maybe(2)?,
         at: Timestamp(r.get(3)?),
-        model: r.get(4)?,
+        model: text(4)?,
+        provider: None,
         tokens: Tokens {
             input: n(5)?,
             output: n(6)?,
@@ -208,10 +227,11 @@ fn counted_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<CountedRow> {
         },
         reported_picousd: r.get(12)?,
         fast: r.get(13)?,
-        geo: r.get(14)?,
-        service_tier: r.get(15)?,
-        subagent: r.get(16)?,
-        skill: r.get(17)?,
+        geo: maybe(14)?,
+        service_tier: maybe(15)?,
+        subagent: maybe(16)?,
+        skill: maybe(17)?,
+        tools: &[],
         confidence: confidence_of(r.get(18)?),
     })
 }

@@ -19,7 +19,6 @@ pub use archive::{Archive, private_dir};
 pub use decisions::Decision;
 pub use evidence::{Answer, Served};
 pub use files::{FileRow, FileState};
-pub use ledger::SessionUsage;
 pub use projects::ProjectRow;
 pub use releases::ReleaseRow;
 pub use search::{DocKind, Hit, SearchQuery};

@@ -1,0 +1,212 @@
+//! The engine over every reading of a text: raw, cleaned, unescaped, percent-, base64- and hex-decoded.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::rules::{Class, Classes, Engine, Finding, is_placeholder_value};
+
+use super::values::Values;
+use super::view::{self, View};
+use super::{paths, placeholder};
+
+/// Something sensitive in a text: its pieces in the raw bytes, and its decoded value.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    pub pieces: Vec<(usize, usize)>,
+    pub value: String,
+    pub kind: Arc<str>,
+    pub rule: Arc<str>,
+    pub class: Class,
+    pub confidence: u8,
+}
+
+/// Levels of escaping that are read through.
+const LEVELS: usize = 4;
+/// Blobs inside blobs.
+const DEPTH: usize = 3;
+/// Longest blob that is decoded, in bytes.
+const MAX_BLOB: usize = 256 * 1024;
+
+/// All readings of a text that differ from it, itself first.
+pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
+    let mut out = vec![Rc::clone(base)];
+    if let Some(v) = view::clean(base) {
+        out.push(v);
+    }
+    let mut level = Rc::clone(base);
+    if let Some(joined) = view::deltas(base) {
+        let mut l = Rc::clone(&joined);
+        out.push(joined);
+        for _ in 1..LEVELS {
+            let Some(next) = view::unescape(&l) else { break };
+            out.push(Rc::clone(&next));
+            l = next;
+        }
+    }
+    for _ in 0..LEVELS {
+        let Some(next) = view::unescape(&level) else { break };
+        match view::clean(&next) {
+            Some(cleaned) => out.push(cleaned),
+            None => out.push(Rc::clone(&next)),
+        }
+        level = next;
+    }
+    let mut decoded = Vec::new();
+    for v in [out.first(), out.last()].into_iter().flatten() {
+        if let Some(p) = view::percent(v) {
+            if let Some(twice) = view::percent(&p) {
+                decoded.push(twice);
+            }
+            decoded.push(p);
+        }
+        if out.len() == 1 {
+            break;
+        }
+    }
+    out.extend(decoded);
+    out
+}
+
+/// Everything in the text, by rule, by path and by known value.
+pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes: Classes) -> Vec<Found> {
+    let mut out = Vec::new();
+    for reading in readings(base) {
+        one(engine, values, &reading, classes, 0, &mut out);
+    }
+    out
+}
+
+fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usize, out: &mut Vec<Found>) {
+    let text = v.text.as_str();
+    for f in engine.scan(text, classes) {
+        push(v, text, &f, out);
+    }
+    if classes.has(Class::Pii) {
+        for (start, end) in paths::users(text) {
+            out.push(Found {
+                pieces: v.to_raw(start, end),
+                value: text[start..end].to_owned(),
+                kind: Arc::from(placeholder::USER),
+                rule: Arc::from("home-path"),
+                class: Class::Pii,
+                confidence: 85,
+            });
+        }
+    }
+    for met in values.find(text) {
+        let (value, known) = values.get(met.value);
+        out.push(Found {
+            pieces: v.to_raw(met.start, met.end),
+            value: value.to_owned(),
+            kind: Arc::from(known.kind.as_str()),
+            rule: Arc::from(known.rule.as_str()),
+            class: Class::Secret,
+            confidence: known.confidence,
+        });
+    }
+    if depth < DEPTH {
+        for (start, end, decoded) in blobs(text) {
+            let inner = View::raw(&decoded);
+            let mut found = Vec::new();
+            for reading in readings(&inner) {
+                one(engine, values, &reading, Classes::SENSITIVE, depth + 1, &mut found);
+            }
+            // a decoded blob is noisy: only what is sure counts
+            let Some(best) = found.into_iter().filter(|f| f.confidence >= 75).max_by_key(|f| f.confidence)
+            else {
+                continue;
+            };
+            out.push(Found { pieces: v.to_raw(start, end), value: text[start..end].to_owned(), ..best });
+        }
+    }
+}
+
+fn push(v: &View, text: &str, f: &Finding, out: &mut Vec<Found>) {
+    let value = &text[f.start..f.end];
+    if is_placeholder_value(value) && placeholder::find(value).first().is_some_and(|p| *p == (0, value.len()))
+    {
+        return;
+    }
+    out.push(Found {
+        pieces: v.to_raw(f.start, f.end),
+        value: value.to_owned(),
+        kind: Arc::clone(&f.kind),
+        rule: Arc::clone(&f.rule),
+        class: f.class,
+        confidence: f.confidence,
+    });
+}
+
+/// Runs of base64 or hex that decode to text, with the text.
+fn blobs(text: &str) -> Vec<(usize, usize, String)> {
+    let b = text.as_bytes();
+    let mut out = Vec::new();
+    let mut i = 0;
+    while i < b.len() {
+        if !blob_byte(b[i]) {
+            i += 1;
+            continue;
+        }
+        let start = i;
+        while i < b.len() && blob_byte(b[i]) {
+            i += 1;
+        }
+        let mut end = i;
+        while end < b.len() && b[end] == b'=' && end - i < 2 {
+            end += 1;
+        }
+        if i - start < 20 || i - start > MAX_BLOB {
+            continue;
+        }
+        let run = &b[start..i];
+        let decoded = if run.iter().all(u8::is_ascii_hexdigit) {
+            if run.len() % 2 == 0 { data_encoding::HEXLOWER_PERMISSIVE.decode(run).ok() } else { None }
+        } else {
+            base64(run)
+        };
+        if let Some(inner) = decoded.and_then(readable) {
+            out.push((start, end, inner));
+        }
+    }
+    out
+}
+
+fn blob_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_')
+}
+
+fn base64(run: &[u8]) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(run.len() * 3 / 4);
+    let (mut acc, mut bits) = (0u32, 0u32);
+    for b in run {
+        let v = match b {
+            b'A'..=b'Z' => b - b'A',
+            b'a'..=b'z' => b - b'a' + 26,
+            b'0'..=b'9' => b - b'0' + 52,
+            b'+' | b'-' => 62,
+            _ => 63,
+        };
+        acc = (acc << 6) | u32::from(v);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            let byte = (acc >> bits) as u8;
+            acc &= (1 << bits) - 1;
+            // text only: stop at the first byte that is not
+            if byte < 9 || (byte > 13 && byte < 32) {
+                return None;
+            }
+            out.push(byte);
+        }
+    }
+    Some(out)
+}
+
+fn readable(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
+    let odd = text
+        .chars()
+        .filter(|c| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || !c.is_ascii())
+        .count();
+    (odd * 10 <= text.len() && text.len() >= 8).then_some(text)
+}

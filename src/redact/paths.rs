@@ -1,0 +1,223 @@
+//! User names in home directories of every system, and in folder names made from them.
+
+/// Accounts that belong to nobody.
+const SHARED: &[&str] = &[
+    "user",
+    "users",
+    "username",
+    "runner",
+    "shared",
+    "public",
+    "guest",
+    "default",
+    "ubuntu",
+    "debian",
+    "ec2-user",
+    "node",
+    "app",
+    "root",
+    "vscode",
+    "admin",
+    "administrator",
+    "circleci",
+    "jenkins",
+    "gitlab-runner",
+    "gitpod",
+    "codespace",
+    "vagrant",
+    "docker",
+    "linuxbrew",
+    "you",
+    "me",
+    "name",
+    "your-name",
+    "yourname",
+    "your_name",
+    "yourusername",
+    "your-username",
+    "example",
+    "test",
+    "someone",
+    "foo",
+    "bar",
+    "build",
+    "builder",
+    "ci",
+    "git",
+    "www-data",
+    "nobody",
+    "postgres",
+    "deploy",
+    "azureuser",
+    "pi",
+    "all users",
+    "runneradmin",
+    "travis",
+    "sandbox",
+    "agent",
+    "coder",
+    "jovyan",
+    "work",
+    "workspace",
+    "project",
+    "projects",
+    "src",
+    "code",
+    "home",
+    "data",
+    "dev",
+    "opc",
+    "core",
+    "centos",
+    "fedora",
+    "kali",
+    "steam",
+    "oracle",
+    "spack",
+    "conda",
+    "nonroot",
+    "appuser",
+    "openclaw",
+    "claude",
+    "codex",
+];
+
+/// Whether a name says nothing about a person.
+pub(crate) fn shared(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    SHARED.contains(&lower.as_str()) || lower.starts_with("user_") && lower.len() == 11
+}
+
+const ROOTS: &[(&str, char)] = &[
+    ("/home/", '/'),
+    ("/Users/", '/'),
+    ("\\Users\\", '\\'),
+    ("/users/", '/'),
+    ("-home-", '-'),
+    ("-Users-", '-'),
+    ("%2Fhome%2F", '%'),
+    ("%2FUsers%2F", '%'),
+    ("/var/home/", '/'),
+    ("/export/home/", '/'),
+    ("\\home\\", '\\'),
+    ("Documents and Settings\\", '\\'),
+];
+
+/// The spans of user names in paths.
+pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
+    let b = text.as_bytes();
+    let mut out = Vec::new();
+    for (root, sep) in ROOTS {
+        for at in memchr::memmem::find_iter(b, root.as_bytes()) {
+            if !rooted(b, at, root) {
+                continue;
+            }
+            let mut s = at + root.len();
+            // backslashes doubled by escaping
+            while *sep == '\\' && b.get(s) == Some(&b'\\') {
+                s += 1;
+            }
+            let mut e = s;
+            while e < b.len() && e - s < 40 {
+                let c = b[e];
+                let ok = c.is_ascii_alphanumeric()
+                    || c == b'_'
+                    || c >= 0x80
+                    || (*sep != '-' && matches!(c, b'.' | b'-'))
+                    || (*sep == '\\' && c == b' ' && b.get(e + 1).is_some_and(u8::is_ascii_uppercase));
+                if !ok {
+                    break;
+                }
+                e += 1;
+            }
+            while e > s && b[e - 1] == b'.' {
+                e -= 1;
+            }
+            if e - s < 2 || !text.is_char_boundary(s) || !text.is_char_boundary(e) {
+                continue;
+            }
+            let name = &text[s..e];
+            // `/home/page.html`, `/users/123`: routes, not directories
+            let next = b.get(e).copied();
+            let file = name.contains('.')
+                && next != Some(b'/')
+                && name.rsplit('.').next().is_some_and(|x| x.len() <= 4);
+            let route = *root == "/users/"
+                && (next != Some(b'/') || !b[..at].ends_with(b"C:") && !b[..at].ends_with(b"c:"));
+            if shared(name)
+                || file
+                || route
+                || name.bytes().all(|c| c.is_ascii_digit())
+                || (*sep == '-' && next != Some(b'-') && next.is_some_and(|c| c == b'_'))
+            {
+                continue;
+            }
+            if name.starts_with('$') || name.starts_with('{') {
+                continue;
+            }
+            out.push((s, e));
+        }
+    }
+    out.sort_unstable();
+    out.dedup();
+    out
+}
+
+/// Whether the root stands at the start of a path, not inside a URL or a longer one.
+fn rooted(b: &[u8], at: usize, root: &str) -> bool {
+    let before = if at == 0 { b' ' } else { b[at - 1] };
+    match root.as_bytes()[0] {
+        b'/' => {
+            if before.is_ascii_alphanumeric() {
+                // `/mnt/c/Users/x`, `C:/Users/x`, `file:///home/x` pass; `example.com/home/x` does not
+                let head = &b[at.saturating_sub(6)..at];
+                return head.ends_with(b"/c")
+                    || head.ends_with(b"/d")
+                    || head.ends_with(b"mnt/c")
+                    || head.ends_with(b"rootfs")
+                    || head.ends_with(b"/data");
+            }
+            !matches!(before, b'.' | b'_') || before == b'/'
+        }
+        b'-' => {
+            before == b'/'
+                || before == b'\\'
+                || before == b'"'
+                || before == b' '
+                || before == b'\''
+                || before == b'`'
+                || before == b'='
+                || before == b'\n'
+                || before == b'>'
+                || before == b'c'
+                || before == b'('
+        }
+        _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_paths_of_every_system() {
+        for t in [
+            "/home/ffeldman/x",
+            "/Users/ffeldman",
+            "C:\\Users\\ffeldman\\a",
+            "C:\\\\Users\\\\ffeldman\\\\a",
+            "~/.claude/projects/-home-ffeldman-work-x",
+            "C:/Users/ffeldman/x",
+            "/mnt/c/Users/ffeldman/x",
+        ] {
+            let names: Vec<_> = users(t).into_iter().map(|(s, e)| &t[s..e]).collect();
+            assert_eq!(names, vec!["ffeldman"], "{t}");
+        }
+        for t in
+            ["/home/runner/work", "https://x.io/users/4", "/Users/Shared/x", "/home/index.html", "a/home/b"]
+        {
+            assert_eq!(users(t), vec![], "{t}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! Typed, consistent stand-ins: `[EMAIL_k3f9qa]`, `user_k3f9qa`.
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+
+/// Kinds that are written without brackets, so that paths and prompts stay readable.
+pub(crate) const USER: &str = "USER";
+
+const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// HMAC-SHA256 of the parts, joined by a separator that no part can fake.
+pub(crate) fn keyed(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
+    for p in parts {
+        mac.update(&(p.len() as u64).to_be_bytes());
+        mac.update(p.as_bytes());
+    }
+    mac.finalize().into_bytes().into()
+}
+
+/// The value as it counts for being the same: case, blanks and separators that do not matter are gone.
+pub(crate) fn normalise(kind: &str, value: &str) -> String {
+    let v = value.trim();
+    match kind {
+        "EMAIL" => v.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase(),
+        "PHONE" | "CREDIT_CARD" | "SSN" => v.chars().filter(char::is_ascii_digit).collect(),
+        "IBAN" => v.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase(),
+        "PERSON" | "ADDRESS" => v.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase(),
+        "USER" | "HOST" | "CUSTOM" | "MAC_ADDRESS" => v.to_lowercase(),
+        _ => v.to_owned(),
+    }
+}
+
+/// The stand-in of a value: the same for the same kind, value and key.
+pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str) -> String {
+    let mac = keyed(key, &["placeholder", kind, &normalise(kind, value)]);
+    let bits = u64::from_be_bytes([mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]]);
+    let tag: String = (0..6).map(|i| char::from(ALPHABET[(bits >> (59 - 5 * i)) as usize & 31])).collect();
+    if kind == USER { format!("user_{tag}") } else { format!("[{kind}_{tag}]") }
+}
+
+/// The spans of stand-ins in a text, in order.
+pub(crate) fn find(text: &str) -> Vec<(usize, usize)> {
+    let b = text.as_bytes();
+    let mut out = Vec::new();
+    for at in memchr::memchr2_iter(b'[', b'u', b) {
+        if out.last().is_some_and(|(_, e)| at < *e) {
+            continue;
+        }
+        let end = if b[at] == b'[' { bracketed(b, at) } else { user(b, at) };
+        if let Some(e) = end {
+            out.push((at, e));
+        }
+    }
+    out
+}
+
+fn tag(b: &[u8], at: usize) -> bool {
+    b.get(at..at + 6).is_some_and(|t| t.iter().all(|c| ALPHABET.contains(c)))
+}
+
+fn bracketed(b: &[u8], at: usize) -> Option<usize> {
+    let mut e = at + 1;
+    while e < b.len() && e - at < 48 && (b[e].is_ascii_uppercase() || b[e].is_ascii_digit() || b[e] == b'_') {
+        e += 1;
+    }
+    let good = e - at > 2
+        && b[at + 1].is_ascii_uppercase()
+        && b[e - 1] == b'_'
+        && tag(b, e)
+        && b.get(e + 6) == Some(&b']');
+    good.then_some(e + 7)
+}
+
+fn user(b: &[u8], at: usize) -> Option<usize> {
+    let word = |c: u8| c.is_ascii_alphanumeric();
+    if !b[at..].starts_with(b"user_") || (at > 0 && (word(b[at - 1]) || b[at - 1] == b'_')) {
+        return None;
+    }
+    let e = at + 11;
+    (tag(b, at + 5) && !b.get(e).is_some_and(|c| word(*c) || *c == b'_')).then_some(e)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_value_same_tag_other_key_other_tag() {
+        let a = placeholder(&[1; 32], "EMAIL", "Ada@X.dev");
+        assert_eq!(a, placeholder(&[1; 32], "EMAIL", "ada@x.dev "));
+        assert_ne!(a, placeholder(&[2; 32], "EMAIL", "ada@x.dev"));
+        assert_ne!(a, placeholder(&[1; 32], "EMAIL", "bob@x.dev"));
+        assert_eq!(find(&format!("x{a}y")), vec![(1, 1 + a.len())]);
+        let u = placeholder(&[1; 32], USER, "ada");
+        assert_eq!(find(&format!("/home/{u}/x")), vec![(6, 6 + u.len())]);
+        assert_eq!(find("[EMAIL_] [x_abcdef] user_name"), vec![]);
+    }
+}

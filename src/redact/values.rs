@@ -1,0 +1,247 @@
+//! Values that are known to be sensitive, found again wherever they stand.
+
+use std::collections::BTreeMap;
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+
+use crate::rules::{entropy, is_placeholder_value, looks_wordy};
+
+/// How a known value is looked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub kind: String,
+    pub rule: String,
+    pub confidence: u8,
+    /// Only as a whole word.
+    pub word: bool,
+    /// Whatever its case.
+    pub fold: bool,
+}
+
+/// A known value that was met in a text.
+#[derive(Debug, Clone)]
+pub(crate) struct Met {
+    pub start: usize,
+    pub end: usize,
+    pub value: usize,
+}
+
+/// The set of known values, with its automaton.
+#[derive(Debug, Default)]
+pub(crate) struct Values {
+    known: BTreeMap<String, Known>,
+    list: Vec<(String, Known)>,
+    needles: Vec<Needle>,
+    automaton: Option<AhoCorasick>,
+    stale: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Needle {
+    value: usize,
+    /// Only the head of the value: the rest may follow as far as it agrees.
+    head: bool,
+}
+
+impl Values {
+    /// Adds a value; the surer kind stays.
+    pub fn add(&mut self, value: &str, known: Known) {
+        match self.known.get(value) {
+            Some(old) if old.confidence >= known.confidence => {}
+            _ => {
+                self.known.insert(value.to_owned(), known);
+                self.stale = true;
+            }
+        }
+    }
+
+    pub fn get(&self, n: usize) -> (&str, &Known) {
+        let (v, k) = &self.list[n];
+        (v, k)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Known)> {
+        self.known.iter().map(|(v, k)| (v.as_str(), k))
+    }
+
+    /// Makes the automaton current.
+    pub fn build(&mut self) {
+        if !self.stale {
+            return;
+        }
+        self.stale = false;
+        self.list = self.known.iter().map(|(v, k)| (v.clone(), k.clone())).collect();
+        self.needles.clear();
+        let mut patterns: Vec<Vec<u8>> = Vec::new();
+        for (n, (value, known)) in self.list.iter().enumerate() {
+            patterns.push(value.as_bytes().to_vec());
+            self.needles.push(Needle { value: n, head: false });
+            if let Some(h) = head_len(value, known) {
+                patterns.push(value.as_bytes()[..h].to_vec());
+                self.needles.push(Needle { value: n, head: true });
+            }
+        }
+        self.automaton = AhoCorasick::builder()
+            .ascii_case_insensitive(true)
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&patterns)
+            .ok();
+    }
+
+    /// Every known value in the text. Call [`Values::build`] first.
+    pub fn find(&self, text: &str) -> Vec<Met> {
+        let Some(automaton) = &self.automaton else { return Vec::new() };
+        let b = text.as_bytes();
+        let mut out = Vec::new();
+        for hit in automaton.find_overlapping_iter(b) {
+            let needle = &self.needles[hit.pattern().as_usize()];
+            let (value, known) = &self.list[needle.value];
+            let v = value.as_bytes();
+            let mut end = hit.end();
+            if needle.head {
+                let mut n = end - hit.start();
+                while n < v.len() && end < b.len() && b[end] == v[n] {
+                    n += 1;
+                    end += 1;
+                }
+            }
+            if !known.fold && b[hit.start()..end] != v[..end - hit.start()] {
+                continue;
+            }
+            if needle.head
+                && end - hit.start() < v.len()
+                && b.get(end).is_some_and(|c| c.is_ascii_alphanumeric())
+            {
+                // another value that begins alike
+                continue;
+            }
+            if known.word && (joined(b, hit.start(), true) || joined(b, end, false)) {
+                continue;
+            }
+            if text.is_char_boundary(hit.start()) && text.is_char_boundary(end) {
+                out.push(Met { start: hit.start(), end, value: needle.value });
+            }
+        }
+        out
+    }
+}
+
+/// Whether a word goes on across the border at `i`.
+fn joined(b: &[u8], i: usize, left: bool) -> bool {
+    let c = if left { i.checked_sub(1).and_then(|k| b.get(k)) } else { b.get(i) };
+    c.is_some_and(|c| c.is_ascii_alphanumeric() || *c >= 0x80)
+}
+
+/// How much of a value is enough to know it by when it is cut short: eight characters after its public prefix.
+fn head_len(value: &str, known: &Known) -> Option<usize> {
+    if known.word
+        || value.len() < 20
+        || !value.is_ascii()
+        || value.contains(char::is_whitespace)
+        || value.starts_with("-----")
+    {
+        return None;
+    }
+    let public = value[..value.len().min(24)].rfind(['_', '-', '.', ':', '/']).map_or(0, |p| p + 1);
+    let public = if public > 16 { 0 } else { public };
+    let h = public + 8;
+    let body = &value.as_bytes()[public..h.min(value.len())];
+    (h + 4 < value.len() && entropy(body) >= 2.0).then_some(h)
+}
+
+/// The spellings under which a value could stand in written bytes: raw, JSON-escaped, URL-encoded, base64, hex.
+pub(crate) fn forms(value: &str) -> Vec<String> {
+    let mut out = vec![value.to_owned()];
+    let mut add = |s: String| {
+        if s.len() >= 6 && !out.contains(&s) {
+            out.push(s);
+        }
+    };
+    let json = serde_json::to_string(value).unwrap_or_default();
+    let json = json.trim_matches('"').to_owned();
+    let twice = serde_json::to_string(&json).unwrap_or_default();
+    add(json);
+    add(twice.trim_matches('"').to_owned());
+    let url: String = value
+        .bytes()
+        .map(|b| {
+            if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect();
+    add(url);
+    if value.len() >= 8 {
+        add(data_encoding::HEXLOWER.encode(value.as_bytes()));
+        for lead in 0..3usize {
+            // the middle of the encoding does not depend on what stands around the value
+            let mut padded = vec![b'x'; lead];
+            padded.extend_from_slice(value.as_bytes());
+            let code = data_encoding::BASE64_NOPAD.encode(&padded);
+            let skip = [0, 2, 3][lead];
+            let keep = code.len() - [0, 1, 1][padded.len() % 3].min(code.len());
+            if keep > skip + 8 {
+                add(code[skip..keep].to_owned());
+            }
+        }
+    }
+    out
+}
+
+/// Whether (and how) a found value may be looked for elsewhere: `production` never, even if a token was set to it.
+pub(crate) fn propagates(kind: &str, value: &str, secret: bool) -> Option<bool> {
+    let v = value.trim();
+    if is_placeholder_value(v) && secret {
+        return None;
+    }
+    match kind {
+        "EMAIL" | "IBAN" | "CREDIT_CARD" | "SSN" | "MAC_ADDRESS" | "PHONE" | "IP_ADDRESS" | "NATIONAL_ID"
+        | "BANK_ACCOUNT" => Some(true),
+        "PERSON" => (v.contains(' ')).then_some(true),
+        "ADDRESS" | "GEO" => Some(true),
+        "USER" => (v.len() >= 3).then_some(true),
+        _ if !secret => None,
+        _ => {
+            let digit = v.bytes().any(|b| b.is_ascii_digit());
+            let letter = v.bytes().any(|b| b.is_ascii_alphabetic());
+            let symbol = v.bytes().any(|b| b.is_ascii_punctuation());
+            let strong = (digit && letter) || (letter && symbol && !looks_wordy(v)) || !looks_wordy(v);
+            if !strong || entropy(v.as_bytes()) < 2.5 || v.len() < 6 {
+                return None;
+            }
+            // words with digits and short ones must stand alone
+            Some(v.len() < 12 || looks_wordy(v))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(word: bool) -> Known {
+        Known { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, word, fold: false }
+    }
+
+    #[test]
+    fn whole_cut_and_foreign() {
+        let mut v = Values::default();
+        let secret = "kq7Zp2Xw9Rt4Lm6Nv8Bc3";
+        v.add(secret, known(false));
+        v.build();
+        assert!(!v.find(&format!("a{secret}b")).is_empty());
+        let cut = v.find("see kq7Zp2Xw9Rt... there");
+        assert_eq!((cut.len(), cut[0].start, cut[0].end), (1, 4, 15));
+        assert!(v.find("kq7Zp2XwAAAAAAAA").is_empty());
+    }
+
+    #[test]
+    fn plain_words_do_not_spread() {
+        assert_eq!(propagates("TOKEN", "production", true), None);
+        assert_eq!(propagates("PASSWORD", "hunter2x", true), Some(true));
+        assert_eq!(propagates("TOKEN", "kq7Zp2Xw9Rt4Lm6N", true), Some(false));
+    }
+}

@@ -1,0 +1,54 @@
+//! The data files, compiled in.
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use super::model::{RuleSpec, RulesError};
+
+/// Every rule file: adding one is one line here.
+pub(crate) const FILES: &[(&str, &str)] = &[
+    ("ai.toml", include_str!("data/ai.toml")),
+    ("chat.toml", include_str!("data/chat.toml")),
+    ("cloud.toml", include_str!("data/cloud.toml")),
+    ("data.toml", include_str!("data/data.toml")),
+    ("entities.toml", include_str!("data/entities.toml")),
+    ("generic.toml", include_str!("data/generic.toml")),
+    ("keys.toml", include_str!("data/keys.toml")),
+    ("names.toml", include_str!("data/names.toml")),
+    ("network.toml", include_str!("data/network.toml")),
+    ("ops.toml", include_str!("data/ops.toml")),
+    ("packages.toml", include_str!("data/packages.toml")),
+    ("payments.toml", include_str!("data/payments.toml")),
+    ("pii.toml", include_str!("data/pii.toml")),
+    ("saas.toml", include_str!("data/saas.toml")),
+    ("urls.toml", include_str!("data/urls.toml")),
+    ("vcs.toml", include_str!("data/vcs.toml")),
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleFile {
+    rule: Vec<RuleSpec>,
+}
+
+/// All rules of all files, in order.
+pub(crate) fn builtin() -> Result<Vec<RuleSpec>, RulesError> {
+    let mut rules = Vec::new();
+    for (file, text) in FILES {
+        let parsed: RuleFile =
+            toml::from_str(text).map_err(|e| RulesError::Data { file, reason: e.to_string() })?;
+        rules.extend(parsed.rule);
+    }
+    Ok(rules)
+}
+
+/// SHA-256 over names and contents of the data files, in lower-case hex.
+pub(crate) fn version() -> String {
+    let mut hash = Sha256::new();
+    for (file, text) in FILES {
+        hash.update(file.as_bytes());
+        hash.update((text.len() as u64).to_be_bytes());
+        hash.update(text.as_bytes());
+    }
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}

@@ -1,0 +1,199 @@
+//! Matchers that a regex cannot say well: cookies, passwords inside URLs, PEM blocks.
+
+use super::shape;
+
+/// A named hand-written matcher, started at a keyword.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Hand {
+    /// `Cookie:` and `Set-Cookie:` lines: each value that looks like a session.
+    Cookie,
+    /// `scheme://user:password@host`.
+    UrlPassword,
+    /// `-----BEGIN … PRIVATE KEY-----`, whole or truncated, however the lines are joined.
+    Pem,
+}
+
+impl Hand {
+    pub fn named(name: &str) -> Option<Hand> {
+        Some(match name {
+            "cookie" => Hand::Cookie,
+            "url_password" => Hand::UrlPassword,
+            "pem" => Hand::Pem,
+            _ => return None,
+        })
+    }
+}
+
+/// Runs a matcher at the keyword `[start, end)`.
+pub(crate) fn at(hand: Hand, text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, usize)) {
+    match hand {
+        Hand::Cookie => cookie(text, end, found),
+        Hand::UrlPassword => url_password(text, end, found),
+        Hand::Pem => pem(text, start, found),
+    }
+}
+
+fn cookie(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
+    let to = (end + 8192).min(text.len());
+    let mut i = end;
+    // the name may be quoted JSON: `"cookie": "a=b"`
+    while i < to && i - end < 6 && matches!(text[i], b'"' | b'\'' | b':' | b' ' | b'=' | b'\\') {
+        i += 1;
+    }
+    while i < to {
+        let name = i;
+        while i < to
+            && (text[i].is_ascii_alphanumeric()
+                || matches!(text[i], b'_' | b'-' | b'.' | b'%' | b'$' | b'[' | b']'))
+        {
+            i += 1;
+        }
+        if i == name || i >= to || text[i] != b'=' {
+            return;
+        }
+        let key = text[name..i].to_ascii_lowercase();
+        i += 1;
+        let value = i;
+        while i < to
+            && !matches!(text[i], b';' | b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'\\' | b'`' | 0x1b)
+        {
+            i += 1;
+        }
+        let attribute =
+            [&b"path"[..], b"domain", b"expires", b"max-age", b"samesite", b"theme", b"lang", b"locale"]
+                .contains(&key.as_slice());
+        if !attribute && session_like(&text[value..i], &key) {
+            found(value, i);
+        }
+        while i < to && matches!(text[i], b';' | b' ') {
+            i += 1;
+        }
+    }
+}
+
+fn session_like(value: &[u8], key: &[u8]) -> bool {
+    let Ok(v) = std::str::from_utf8(value) else { return false };
+    if shape::is_placeholder_value(v) {
+        return false;
+    }
+    let named =
+        [&b"sess"[..], b"sid", b"auth", b"token", b"jwt", b"csrf", b"xsrf", b"remember", b"login", b"user"]
+            .iter()
+            .any(|k| key.windows(k.len()).any(|w| w == *k));
+    if named {
+        v.len() >= 8 && v.bytes().any(|b| b.is_ascii_digit()) && (shape::entropy(value) > 2.5)
+    } else {
+        v.len() >= 20 && shape::looks_random(v)
+    }
+}
+
+/// The keyword is `://`.
+fn url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
+    let to = (end + 512).min(text.len());
+    let mut colon = None;
+    let mut last_at = None;
+    let mut i = end;
+    while i < to {
+        match text[i] {
+            b':' if colon.is_none() => colon = Some(i),
+            b'@' => last_at = Some(i),
+            b'/' | b'?' | b'#' if last_at.is_some() || colon.is_none() => break,
+            // a password may hold these unescaped only if an @ follows before the next blank
+            b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'|' | b')' | b']'
+            | b',' | b';' | b'{' | 0x1b => break,
+            _ => {}
+        }
+        i += 1;
+    }
+    let (Some(colon), Some(at)) = (colon, last_at) else { return };
+    if colon >= at
+        || at + 1 >= text.len()
+        || !(text[at + 1].is_ascii_alphanumeric() || matches!(text[at + 1], b'[' | b'_' | b'$' | b'(' | b'<'))
+    {
+        return;
+    }
+    let Ok(pass) = std::str::from_utf8(&text[colon + 1..at]) else { return };
+    let Ok(user) = std::str::from_utf8(&text[end..colon]) else { return };
+    if pass.is_empty() || stand_in(pass, user) {
+        return;
+    }
+    // `host:8080/@x` is a path, not a login
+    if pass.bytes().take_while(u8::is_ascii_digit).count() > 0 && pass.contains('/') {
+        return;
+    }
+    found(colon + 1, at);
+}
+
+/// Passwords that every manual shows.
+fn stand_in(pass: &str, user: &str) -> bool {
+    let p = pass.to_ascii_lowercase();
+    shape::is_placeholder_value(pass) && !(pass.contains("here") && pass.len() > 12)
+        || p == user.to_ascii_lowercase() && p.len() < 12
+        || p.starts_with('$')
+        || p.starts_with('{')
+        || p.starts_with('<')
+        || p.starts_with('%') && p.ends_with('%')
+}
+
+fn pem(text: &[u8], start: usize, found: &mut dyn FnMut(usize, usize)) {
+    let cap = (start + 24 * 1024).min(text.len());
+    let head = &text[start..cap];
+    let line = head.iter().position(|b| matches!(b, b'\n' | b'\\')).unwrap_or(head.len().min(120)).min(120);
+    // `PRIVATE KEY` must stand in the header; public keys and certificates are harmless
+    let Some(p) = head[..line].windows(11).position(|w| w == b"PRIVATE KEY") else { return };
+    let Some(dashes) = head[p..].windows(5).take(32).position(|w| w == b"-----") else { return };
+    let body = p + dashes + 5;
+    if let Some(e) = head[body..].windows(9).position(|w| w == b"-----END ") {
+        let footer = body + e;
+        // no other block may begin in between
+        if !head[body..footer].windows(11).any(|w| w == b"-----BEGIN ") {
+            let close = head[footer + 9..].windows(5).take(64).position(|w| w == b"-----");
+            let end = close.map_or(footer + 9, |c| footer + 9 + c + 5);
+            if plausible_key(&head[body..footer]) {
+                found(start, start + end);
+            }
+            return;
+        }
+    }
+    // cut off: to the end of what still looks like the body
+    let mut i = body;
+    let mut last = body;
+    let mut word = 0usize;
+    while i < head.len() {
+        let b = head[i];
+        if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') {
+            word += 1;
+            if word >= 16 || b == b'=' {
+                last = i + 1;
+            }
+        } else if matches!(
+            b,
+            b'\n' | b'\r' | b' ' | b'\t' | b'\\' | b'"' | b',' | b'|' | b'-' | b':' | b'.' | b'>'
+        ) {
+            if b != b'\\' {
+                word = 0;
+            }
+            if i - last > 160 {
+                break;
+            }
+        } else {
+            break;
+        }
+        i += 1;
+    }
+    if plausible_key(&head[body..last]) {
+        found(start, start + last);
+    }
+}
+
+fn plausible_key(body: &[u8]) -> bool {
+    let n = body.iter().filter(|b| b.is_ascii_alphanumeric()).count();
+    if n < 16 {
+        return false;
+    }
+    let mut distinct = [false; 256];
+    for b in body {
+        distinct[usize::from(*b)] = true;
+    }
+    distinct.iter().filter(|d| **d).count() > 12
+}

@@ -1,0 +1,497 @@
+//! Does a value look like a secret, a word, or a stand-in? Entropy and word shape.
+
+/// Shannon entropy of the bytes, in bits per byte.
+pub fn entropy(value: &[u8]) -> f64 {
+    if value.is_empty() {
+        return 0.0;
+    }
+    let mut counts = [0u32; 256];
+    for b in value {
+        counts[usize::from(*b)] += 1;
+    }
+    let n = value.len() as f64;
+    counts.iter().filter(|c| **c > 0).map(|c| f64::from(*c) / n).map(|p| -p * p.log2()).sum()
+}
+
+/// How many kinds of characters a value has.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Mix {
+    pub lower: usize,
+    pub upper: usize,
+    pub digit: usize,
+    pub symbol: usize,
+    pub space: usize,
+    pub other: usize,
+}
+
+impl Mix {
+    pub fn of(value: &[u8]) -> Mix {
+        let mut m = Mix::default();
+        for b in value {
+            match b {
+                b'a'..=b'z' => m.lower += 1,
+                b'A'..=b'Z' => m.upper += 1,
+                b'0'..=b'9' => m.digit += 1,
+                b' ' | b'\t' | b'\n' | b'\r' => m.space += 1,
+                0x21..=0x7e => m.symbol += 1,
+                _ => m.other += 1,
+            }
+        }
+        m
+    }
+
+    pub fn letters(&self) -> usize {
+        self.lower + self.upper
+    }
+}
+
+const STANDINS: &[&str] = &[
+    "example",
+    "changeme",
+    "change_me",
+    "change-me",
+    "change_this",
+    "change-this",
+    "changethis",
+    "replace",
+    "your_",
+    "your-",
+    "yourapi",
+    "yourkey",
+    "yourtoken",
+    "yourpass",
+    "yoursecret",
+    "placeholder",
+    "dummy",
+    "insert",
+    "redacted",
+    "notreal",
+    "not-real",
+    "not_real",
+    "todo",
+    "fixme",
+    "xxxx",
+    "****",
+    "....",
+    "abcdefgh",
+    "12345678901",
+    "sample",
+    "fake",
+    "enter_",
+    "enter-",
+    "<your",
+    "goes-here",
+    "goes_here",
+    "put_your",
+    "put-your",
+    "_here",
+    "-here",
+    "my_api_key",
+    "my-api-key",
+    "my_token",
+    "my_secret",
+    "secret_here",
+    "hidden",
+    "masked",
+    "removed",
+    "scrubbed",
+    "sanitized",
+    "test_test",
+    "lorem",
+    "foobar",
+    "deadbeef",
+    "undefined",
+    "no_such",
+    "nosuch",
+    "default_",
+    "example_",
+    "tbd",
+    "to_be_",
+    "some_",
+    "any_",
+    "mysecret",
+    "s3cret_example",
+];
+
+const STANDIN_WORDS: &[&str] = &[
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "on",
+    "off",
+    "string",
+    "str",
+    "number",
+    "int",
+    "integer",
+    "bool",
+    "boolean",
+    "object",
+    "any",
+    "unknown",
+    "void",
+    "text",
+    "bytes",
+    "value",
+    "password",
+    "passwd",
+    "passphrase",
+    "secret",
+    "token",
+    "apikey",
+    "api_key",
+    "key",
+    "pass",
+    "pwd",
+    "test",
+    "testing",
+    "tests",
+    "demo",
+    "empty",
+    "required",
+    "optional",
+    "default",
+    "private",
+    "public",
+    "production",
+    "development",
+    "staging",
+    "local",
+    "localhost",
+    "prod",
+    "dev",
+    "user",
+    "username",
+    "admin",
+    "root",
+    "guest",
+    "postgres",
+    "mysql",
+    "redis",
+    "mongo",
+    "env",
+    "var",
+    "foo",
+    "bar",
+    "baz",
+    "foobar",
+    "asdf",
+    "bearer",
+    "basic",
+    "jwt",
+    "oauth",
+    "oauth2",
+    "md5",
+    "sha1",
+    "sha256",
+    "sha512",
+    "bcrypt",
+    "argon2",
+    "plaintext",
+    "hashed",
+    "encrypted",
+    "missing",
+    "invalid",
+    "valid",
+    "expired",
+    "incorrect",
+    "wrong",
+    "and",
+    "or",
+    "not",
+    "is",
+    "are",
+    "the",
+    "this",
+    "that",
+    "self",
+    "here",
+    "there",
+    "has",
+    "have",
+    "been",
+    "will",
+    "should",
+    "must",
+    "can",
+    "for",
+    "from",
+    "with",
+    "option",
+    "some",
+    "ok",
+    "err",
+    "error",
+    "const",
+    "let",
+    "return",
+    "new",
+    "function",
+    "async",
+    "await",
+    "type",
+    "optional[str]",
+    "list",
+    "dict",
+    "map",
+    "array",
+    "input",
+    "output",
+    "hidden",
+    "masked",
+    "redacted",
+    "***",
+    "pass1234",
+];
+
+/// Whether a value stands for a secret without being one: `YOUR_API_KEY`, `${VAR}`, `<token>`, `****`, our own placeholder.
+pub fn is_placeholder_value(value: &str) -> bool {
+    let v = value.trim();
+    if v.is_empty() {
+        return true;
+    }
+    let b = v.as_bytes();
+    if b[0] == b'$'
+        && b.len() > 1
+        && (b[1] == b'{' || b[1] == b'(' || b[1].is_ascii_uppercase() || b[1] == b'_')
+    {
+        // `$VAR`, `${VAR}`, `$(cmd)`; a crypt hash is `$2b$…`
+        if b[1] == b'{'
+            || b[1] == b'('
+            || b[1..].iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_')
+        {
+            return true;
+        }
+    }
+    if b[0] == b'<' && (b.contains(&b'>') || b.len() < 4) {
+        return true;
+    }
+    if b[0] == b'[' && v.ends_with(']') {
+        return true;
+    }
+    if v.contains("{{")
+        || v.contains("${")
+        || v.contains("#{")
+        || v.starts_with('{')
+        || v.contains("%(")
+        || v.starts_with("%s")
+    {
+        return true;
+    }
+    if b[0] == b'%' && v.ends_with('%') && v.len() > 2 {
+        return true;
+    }
+    let lower = v.to_ascii_lowercase();
+    if STANDIN_WORDS.contains(&lower.as_str()) || STANDINS.iter().any(|s| lower.contains(s)) {
+        return true;
+    }
+    for call in [
+        "process.env",
+        "os.environ",
+        "os.getenv",
+        "getenv",
+        "import.meta",
+        "std::env",
+        "env.",
+        "secrets.",
+        "config.",
+        "settings.",
+        "vault:",
+        "op://",
+        "arn:",
+        "file:",
+        "self.",
+        "this.",
+        "args.",
+        "options.",
+        "params.",
+        "req.",
+        "request.",
+        "ctx.",
+        "props.",
+        "state.",
+        "data.",
+        "user.",
+    ] {
+        if lower.starts_with(call) {
+            return true;
+        }
+    }
+    repeats(b)
+}
+
+/// Runs of one character, or a short unit over and over.
+fn repeats(b: &[u8]) -> bool {
+    if b.len() < 4 {
+        return false;
+    }
+    let mut distinct = [false; 256];
+    for c in b {
+        distinct[usize::from(*c)] = true;
+    }
+    let n = distinct.iter().filter(|d| **d).count();
+    if n <= 2 || (b.len() >= 16 && n <= 3) {
+        return true;
+    }
+    let mut run = 1;
+    for w in b.windows(2) {
+        run = if w[0] == w[1] { run + 1 } else { 1 };
+        if run >= 8 {
+            return true;
+        }
+    }
+    false
+}
+
+fn vowel(b: u8) -> bool {
+    matches!(b.to_ascii_lowercase(), b'a' | b'e' | b'i' | b'o' | b'u' | b'y')
+}
+
+/// Letters that could be a word: vowels and consonants in a speakable order.
+fn speakable(word: &[u8]) -> bool {
+    if word.len() <= 3 {
+        return true;
+    }
+    let mut run = 0;
+    let mut vowels = 0;
+    for b in word {
+        if vowel(*b) {
+            vowels += 1;
+            run = 0;
+        } else {
+            run += 1;
+            if run > 4 {
+                return false;
+            }
+        }
+    }
+    vowels * 6 >= word.len()
+}
+
+/// Whether a value is made of words, numbers and separators as identifiers, slugs, paths and prose are.
+///
+/// Splits at separators, case changes and between letters and digits; many short pieces mean randomness.
+pub fn looks_wordy(value: &str) -> bool {
+    let b = value.as_bytes();
+    if b.iter().any(|c| *c >= 0x80) {
+        return false;
+    }
+    let mut pieces = 0usize;
+    let mut short = 0usize;
+    let mut digits = 0usize;
+    let mut changes = 0usize;
+    let mut i = 0;
+    while i < b.len() {
+        let c = b[i];
+        let start = i;
+        if c.is_ascii_digit() {
+            while i < b.len() && b[i].is_ascii_digit() {
+                i += 1;
+            }
+            digits += i - start;
+            if i < b.len() && b[i].is_ascii_lowercase() {
+                changes += 1;
+            }
+        } else if c.is_ascii_alphabetic() {
+            while i < b.len() && b[i].is_ascii_uppercase() {
+                i += 1;
+            }
+            let upper_run = i - start;
+            if upper_run <= 1 {
+                while i < b.len() && b[i].is_ascii_lowercase() {
+                    i += 1;
+                }
+            }
+            let word = &b[start..i];
+            pieces += 1;
+            if word.len() <= 2 {
+                short += 1;
+            }
+            if !speakable(word) {
+                return false;
+            }
+        } else {
+            i += 1;
+        }
+    }
+    if digits * 3 > b.len() && pieces > 0 && changes > 0 {
+        return false;
+    }
+    let longish = pieces.saturating_sub(short);
+    changes <= 1 && short * 2 <= pieces.max(1) + 1 && (longish > 0 || b.len() < 8)
+}
+
+/// `8-4-4-4-12` hex.
+pub(crate) fn is_uuid(v: &str) -> bool {
+    let b = v.as_bytes();
+    b.len() == 36
+        && b.iter()
+            .enumerate()
+            .all(|(i, c)| if matches!(i, 8 | 13 | 18 | 23) { *c == b'-' } else { c.is_ascii_hexdigit() })
+}
+
+/// Random enough to be a key on its own: long, mixed, not made of words.
+pub(crate) fn looks_random(v: &str) -> bool {
+    let b = v.as_bytes();
+    let m = Mix::of(b);
+    if m.space > 0 || b.len() < 12 || m.letters() == 0 {
+        return false;
+    }
+    let hex = b.iter().all(u8::is_ascii_hexdigit);
+    if hex {
+        return b.len() >= 16 && m.digit > 0 && entropy(b) >= 2.7;
+    }
+    if m.digit == 0 && !(m.upper > 1 && m.lower > 1) && b.len() < 24 {
+        return false;
+    }
+    let need = if b.len() >= 24 { 3.4 } else { 3.0 };
+    entropy(b) >= need && !looks_wordy(v)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standins_are_seen() {
+        for v in [
+            "changeme",
+            "${TOKEN}",
+            "$TOKEN",
+            "<token>",
+            "YOUR_API_KEY",
+            "process.env.X",
+            "xxxxxxxxxxxx",
+            "[PASSWORD_abc234]",
+            "{{ .Values.x }}",
+            "string",
+        ] {
+            assert!(is_placeholder_value(v), "{v}");
+        }
+        for v in ["marble-cactus-440", "hDl9PdA5sLabh", "$2b$10$abc"] {
+            assert!(!is_placeholder_value(v), "{v}");
+        }
+    }
+
+    #[test]
+    fn words_and_randomness_differ() {
+        for v in [
+            "ids_of_the_sequence",
+            "information-about-something",
+            "getAccessToken",
+            "my-k8s-secret",
+            "react-dom/server",
+        ] {
+            assert!(looks_wordy(v), "{v}");
+            assert!(!looks_random(v), "{v}");
+        }
+        for v in ["hDl9PdA5sLabhQ2x", "9gymtfxp72umkc9juummt83wna00lj4j"] {
+            assert!(looks_random(v), "{v}");
+        }
+        assert!(entropy(b"aaaa") < 0.01);
+    }
+}
