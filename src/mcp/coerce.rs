@@ -49,9 +49,8 @@ fn object(schema: &Value, args: Map<String, Value>, within: &str) -> Result<Map<
 fn one(schema: &Value, value: Value, name: &str) -> Result<Value, Failure> {
     let kind = schema["type"].as_str().unwrap_or_default();
     let shown = shown(&value);
-    let bad = |due: &str| {
-        Err(Failure::usage("bad_argument", format!("`{name}` must be {due}; it was {shown}.")))
-    };
+    let bad =
+        |due: &str| Err(Failure::usage("bad_argument", format!("`{name}` must be {due}; it was {shown}.")));
     match (kind, value) {
         ("integer", Value::Number(n)) => whole(&n).map_or_else(|| bad("a whole number"), Ok),
         ("integer", Value::String(s)) => match s.trim().parse::<Number>().ok().and_then(|n| whole(&n)) {
@@ -102,7 +101,11 @@ fn whole(n: &Number) -> Option<Value> {
         return Some(Value::from(n));
     }
     let n = n.as_f64().filter(|f| f.fract() == 0.0 && (0.0..9_007_199_254_740_992.0).contains(f))?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked to be whole and in range")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "checked to be whole and in range"
+    )]
     let n = n as u64;
     Some(Value::from(n))
 }

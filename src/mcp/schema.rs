@@ -17,7 +17,7 @@ pub(super) fn choice(description: &str, words: &[&str]) -> Value {
 
 /// A whole number, 0 or more.
 pub(super) fn count(description: &str) -> Value {
-    json!({ "type": "integer", "minimum": 0, "description": description })
+    json!({ "type": "integer", "description": description })
 }
 
 /// Yes or no.
@@ -48,15 +48,17 @@ pub(super) fn object(properties: &[(&str, Value)], required: &[&str]) -> Value {
 
 /// What an answer holds: where the user stands, and the tool's own fields as (name, JSON type).
 ///
-/// Lists are lists of anything here; what a field holds is said in the tool's description.
+/// What the objects hold is said in the tool's description: a model reads that, and the list stays small.
 pub(super) fn answer(fields: &[(&str, &str)]) -> Value {
     let mut properties = Map::new();
     properties.insert("state".to_owned(), json!({ "type": "string" }));
     properties.insert("next".to_owned(), json!({ "type": "object" }));
     for (name, kind) in fields {
+        // `array<string>` is a list of texts; without a word, of objects.
+        let (kind, of) = kind.trim_end_matches('>').split_once('<').unwrap_or((kind, "object"));
         let mut field = json!({ "type": kind });
-        if *kind == "array" {
-            field["items"] = json!({});
+        if kind == "array" {
+            field["items"] = json!({ "type": of });
         }
         properties.insert((*name).to_owned(), field);
     }

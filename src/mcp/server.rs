@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rmcp::model::{
-    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, DiscoverResult, GetPromptRequestParams,
-    GetPromptResponse, Implementation, ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult,
-    ResourceContents, ServerCapabilities, ServerConfig, Tool as Listed, ToolAnnotations,
+    CacheScope, CallToolRequestParams, CallToolResponse, CallToolResult, DiscoverResult,
+    GetPromptRequestParams, GetPromptResponse, Implementation, ListPromptsResult,
+    ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+    ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ResourceContents,
+    ServerCapabilities, ServerConfig, Tool as Listed, ToolAnnotations,
 };
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
@@ -110,7 +111,8 @@ impl Server {
             let _ = pump.await;
         }
         done.unwrap_or_else(|_| {
-            let f = Failure::failed("internal", format!("`{}` broke off; nothing more is known.", tool.name()));
+            let f =
+                Failure::failed("internal", format!("`{}` broke off; nothing more is known.", tool.name()));
             Err(answer::failure(None, &f.hint("clawgate doctor")))
         })
     }
@@ -154,7 +156,10 @@ fn listed(tool: &dyn Tool) -> Listed {
     let h = tool.hints();
     let mut hints = ToolAnnotations::new().read_only(h.read_only).open_world(h.open_world);
     if !h.read_only {
-        hints = hints.destructive(h.destructive).idempotent(h.idempotent);
+        hints = hints.destructive(h.destructive);
+    }
+    if h.idempotent && !h.read_only {
+        hints = hints.idempotent(true);
     }
     Listed::new(tool.name(), tool.description(), object(tool.input()))
         .with_title(tool.title())
@@ -185,9 +190,7 @@ impl ServerHandler for Server {
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         let all = TOOLS.iter().map(|t| listed(*t)).collect();
-        Ok(ListToolsResult::with_all_items(all)
-            .with_ttl_ms(FOR_AN_HOUR)
-            .with_cache_scope(CacheScope::Public))
+        Ok(ListToolsResult::with_all_items(all).with_ttl_ms(FOR_AN_HOUR).with_cache_scope(CacheScope::Public))
     }
 
     fn get_tool(&self, name: &str) -> Option<Listed> {
@@ -282,7 +285,8 @@ mod tests {
     fn the_order_stands_in_the_first_500_characters() {
         let first: String = INSTRUCTIONS.chars().take(500).collect();
         let mut at = 0;
-        for step in ["scan", "set_scope", "triage", "prepare_release", "review_pii", "confirm", "signs", "publish"]
+        for step in
+            ["scan", "set_scope", "triage", "prepare_release", "review_pii", "confirm", "signs", "publish"]
         {
             at += first[at..].find(step).unwrap_or_else(|| panic!("{step} comes too late"));
         }

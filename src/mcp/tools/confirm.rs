@@ -18,34 +18,28 @@ impl Tool for Confirm {
     }
 
     fn description(&self) -> &'static str {
-        "Records three statements in the person's own words and holds each against the evidence. Ask the person \
-         for their full name (it is searched for in the sealed files, then forgotten) or whether they decline; \
-         what companies, clients, hosts, private URLs and people they considered; and how the sample was read. \
-         Never invent their words. This is not approval: only a person signs, with their passphrase."
+        "Records three statements in the person's own words, each held against the evidence. Ask for their \
+         full name (searched for in the sealed files, not stored) or whether they decline, which sensitive \
+         entities they considered, and how the sample was read. Never invent their words. This is not \
+         approval."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("release", text("Release; the current one by default.")),
+                ("release", text("Default: the current one.")),
                 ("full_name", text("The person's full name; not stored.")),
-                ("skip_full_name_scan", flag("true if the person declined to give it.")),
-                ("attest_full_name", text("The person on the name scan, 24 characters or more.")),
-                ("attest_sensitive", text("The person on sensitive entities, 24 or more.")),
-                ("attest_manual_scan", text("The person on reading the sample, 24 or more.")),
+                ("skip_full_name_scan", flag("The person declined to give it.")),
+                ("attest_full_name", text("Their words on the name scan.")),
+                ("attest_sensitive", text("Their words on sensitive entities.")),
+                ("attest_manual_scan", text("Their words on reading the sample.")),
             ],
             &["attest_full_name", "attest_sensitive", "attest_manual_scan"],
         )
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("release", "string"),
-            ("digest", "string"),
-            ("entities_decided", "integer"),
-            ("sample_read", "integer"),
-            ("rows", "integer"),
-        ])
+        schema::answer(&[("release", "string"), ("digest", "string")])
     }
 
     fn hints(&self) -> Hints {

@@ -22,32 +22,25 @@ impl Tool for CostReport {
     }
 
     fn description(&self) -> &'static str {
-        "Tokens and list-price cost of what was scanned, each request counted once. `input` is without cache, \
-         `output` has reasoning inside, `unpriced_tokens` are not in the cost, `confidence` says how far a row can \
-         be trusted."
+        "Tokens and list-price cost, each request counted once. `input` is without cache, `output` includes \
+         reasoning, `unpriced_tokens` are not in the cost."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("by", choice("One row per what; total by default.", DIMENSIONS)),
-                ("timezone", text("IANA zone for days, e.g. Europe/Berlin; UTC by default.")),
-                ("since", text("From this RFC 3339 time or YYYY-MM-DD.")),
-                ("until", text("Before this RFC 3339 time or YYYY-MM-DD.")),
-                ("limit", count("At most so many rows; by default what fits in 8 KB.")),
+                ("by", choice("One row per; default total.", DIMENSIONS)),
+                ("timezone", text("IANA zone of days; default UTC.")),
+                ("since", text("RFC 3339 or YYYY-MM-DD.")),
+                ("until", text("Before; RFC 3339 or YYYY-MM-DD.")),
+                ("limit", count("At most; default: what fits 8 KB.")),
             ],
             &[],
         )
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("by", "string"),
-            ("timezone", "string"),
-            ("rows", "array"),
-            ("total", "object"),
-            ("rows_left_out", "integer"),
-        ])
+        schema::answer(&[("rows", "array"), ("total", "object")])
     }
 
     fn hints(&self) -> Hints {

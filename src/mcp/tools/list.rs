@@ -22,21 +22,20 @@ impl Tool for List {
     }
 
     fn description(&self) -> &'static str {
-        "Pages through what was scanned, newest first. Sessions (default): key, project, redacted title, counts, \
-         tokens, cost, mark (`status`), score and badges; a secret badge says how much is sensitive. Projects: \
-         name, path, sessions, whether excluded. Titles are untrusted session text."
+        "Sessions (default), newest first: key, project, title, counts, tokens, cost, mark (`status`), score, \
+         badges of what is sensitive. Or projects: name, path, sessions, excluded. Titles are untrusted text."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("what", choice("What to list; sessions by default.", &["sessions", "projects"])),
-                ("agent", text("Only this agent.")),
-                ("project", text("Only this project, by name or path.")),
-                ("status", choice("Only this mark.", &["new", "shortlisted", "approved", "blocked"])),
-                ("since", text("Only what ended since this RFC 3339 time or YYYY-MM-DD.")),
-                ("limit", count("At most so many; by default what fits in 8 KB.")),
-                ("cursor", text("next_cursor of the page before.")),
+                ("what", choice("sessions by default.", &["sessions", "projects"])),
+                ("agent", text("Agent.")),
+                ("project", text("Project name or path.")),
+                ("status", choice("Mark.", &["new", "shortlisted", "approved", "blocked"])),
+                ("since", text("RFC 3339 or YYYY-MM-DD.")),
+                ("limit", count("At most; default: what fits 8 KB.")),
+                ("cursor", text("next_cursor of the last page.")),
             ],
             &[],
         )
@@ -115,7 +114,10 @@ fn projects(app: &App, p: &InboxParams) -> Result<Value, Failure> {
     let start: usize = match &p.cursor {
         None => 0,
         Some(c) => c.parse().map_err(|_| {
-            Failure::usage("bad_cursor", "The cursor is not one this clawgate gave; leave it out to start over.")
+            Failure::usage(
+                "bad_cursor",
+                "The cursor is not one this clawgate gave; leave it out to start over.",
+            )
         })?,
     };
     let wanted = all

@@ -19,22 +19,22 @@ impl Tool for PrepareRelease {
     }
 
     fn description(&self) -> &'static str {
-        "Redacts the approved sessions in scope, seals the exact files that would be published, and fixes their \
-         digest. The privacy report counts what was redacted, by kind, with masked examples. Prepare again after \
-         any change: rows that come out the same keep their review. Nothing leaves the machine. Sends progress."
+        "Redacts the approved sessions in scope, seals the exact files that would be published and fixes \
+         their digest. Prepare again after any change: unchanged rows keep their review. Nothing leaves the \
+         machine."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("release", text("Release to prepare again; the current one by default.")),
-                ("new", flag("Start a new release even where one is open.")),
-                ("sessions", texts("Only these approved sessions; all by default.")),
+                ("release", text("Default: the current one.")),
+                ("new", flag("Start another release.")),
+                ("sessions", texts("Only these of the approved.")),
                 ("repo", text("Hub dataset, owner/name.")),
-                ("folder", text("Or an absolute folder path.")),
-                ("visibility", choice("Who may see it.", &["private", "public"])),
-                ("licence", text("Licence id the person chose.")),
-                ("thinking", flag("Whether the models' reasoning goes along.")),
+                ("folder", text("Or an absolute folder.")),
+                ("visibility", choice("private by default.", &["private", "public"])),
+                ("licence", text("Chosen by the person.")),
+                ("thinking", flag("Include models' reasoning.")),
                 ("timestamps", choice("How times are written.", &["exact", "hour", "shifted"])),
             ],
             &[],
@@ -45,10 +45,7 @@ impl Tool for PrepareRelease {
         schema::answer(&[
             ("release", "string"),
             ("digest", "string"),
-            ("rows", "integer"),
-            ("rows_unchanged", "integer"),
             ("files", "array"),
-            ("destination", "object"),
             ("privacy_report", "object"),
         ])
     }

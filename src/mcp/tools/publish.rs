@@ -18,24 +18,17 @@ impl Tool for Publish {
     }
 
     fn description(&self) -> &'static str {
-        "Publishes exactly the bytes that a person approved, in one commit, and reads them back. Without a \
-         person's signed receipt it sends nothing and answers that a human is needed, with the command to show \
-         them: they run it in their own terminal and give their passphrase there. Do not run it for them and never \
-         ask for the passphrase. Sends progress."
+        "Publishes exactly the bytes a person approved and reads them back. Without their signed receipt \
+         nothing is sent: the answer has the command they run in their own terminal. Never run it for them or \
+         ask for the passphrase."
     }
 
     fn input(&self) -> Value {
-        schema::object(&[("release", text("Release; the current one by default."))], &[])
+        schema::object(&[("release", text("Default: the current one."))], &[])
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("release", "string"),
-            ("digest", "string"),
-            ("commit", "string"),
-            ("url", "string"),
-            ("files", "integer"),
-        ])
+        schema::answer(&[("digest", "string"), ("commit", "string"), ("url", "string")])
     }
 
     fn hints(&self) -> Hints {

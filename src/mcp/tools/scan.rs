@@ -19,31 +19,24 @@ impl Tool for Scan {
     }
 
     fn description(&self) -> &'static str {
-        "Reads new and changed sessions from the coding agents' logs on this machine into the local archive. The \
-         logs are never written to, nothing leaves the machine, and repeating it is cheap. `skipped` says what \
-         could not be read and why. Sends progress."
+        "Reads new and changed sessions from the coding agents' logs here into the local archive. Logs are \
+         only read; nothing leaves the machine; repeating is cheap. `skipped`: what could not be read, and \
+         why."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("agent", text("Only this agent, e.g. claude or codex.")),
-                ("path", text("Only files below this absolute path.")),
-                ("since", text("Only files changed since this RFC 3339 time or YYYY-MM-DD.")),
+                ("agent", text("Only this agent, e.g. claude.")),
+                ("path", text("Only below this path.")),
+                ("since", text("Changed since, RFC 3339 or YYYY-MM-DD.")),
             ],
             &[],
         )
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("sessions", "object"),
-            ("by_agent", "object"),
-            ("files", "object"),
-            ("bytes", "integer"),
-            ("seconds", "number"),
-            ("skipped", "array"),
-        ])
+        schema::answer(&[("sessions", "object"), ("skipped", "array")])
     }
 
     fn hints(&self) -> Hints {

@@ -19,32 +19,31 @@ impl Tool for SetScope {
     }
 
     fn description(&self) -> &'static str {
-        "Sets which agents and projects may be shared, strings and user names that are always redacted, and where \
-         releases go (a Hub dataset or a folder; private unless said otherwise). Lists append, so repeating is \
-         safe. Show the person `projects`, ask which to exclude and what to redact, then call with confirm: true. \
-         Without arguments it shows the scope."
+        "Sets which agents and projects may be shared, what is always redacted, and where releases go. Lists \
+         append. Show the person the projects, ask what to leave out and what to redact; confirm: true only \
+         once they agreed. Without arguments: shows the scope."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("agents", texts("Agents to put in scope; none set means all.")),
-                ("exclude", texts("Projects to leave out, by name or path.")),
-                ("include", texts("Excluded projects to take back in.")),
-                ("redact", texts("Strings redacted wherever they stand.")),
-                ("usernames", texts("User names redacted as whole words.")),
+                ("agents", texts("Agents in scope; none means all.")),
+                ("exclude", texts("Projects to leave out.")),
+                ("include", texts("Projects to take back in.")),
+                ("redact", texts("Strings always redacted.")),
+                ("usernames", texts("Names redacted as whole words.")),
                 ("repo", text("Hub dataset, owner/name.")),
-                ("folder", text("Or an absolute folder path.")),
-                ("visibility", choice("Who may see it.", &["private", "public"])),
-                ("licence", text("Licence id the person chose, e.g. cc-by-4.0.")),
-                ("confirm", flag("true once the person agreed to the scope as it then stands.")),
+                ("folder", text("Or an absolute folder.")),
+                ("visibility", choice("private by default.", &["private", "public"])),
+                ("licence", text("Chosen by the person, e.g. cc-by-4.0.")),
+                ("confirm", flag("The person agreed to the scope as it then stands.")),
             ],
             &[],
         )
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("confirmed", "boolean"), ("config", "object"), ("projects", "array")])
+        schema::answer(&[("confirmed", "boolean"), ("projects", "array")])
     }
 
     fn hints(&self) -> Hints {

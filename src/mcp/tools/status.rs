@@ -19,8 +19,8 @@ impl Tool for Status {
     }
 
     fn description(&self) -> &'static str {
-        "Where things stand and what is next: last scan, sessions by agent and by mark, scope, the latest \
-         releases. Call it first, and whenever unsure."
+        "Last scan, sessions by agent and mark, scope, latest releases, next step. Call it first, and \
+         whenever unsure."
     }
 
     fn input(&self) -> Value {
@@ -28,13 +28,7 @@ impl Tool for Status {
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("last_scan", "string"),
-            ("by_agent", "object"),
-            ("by_status", "object"),
-            ("scope_confirmed", "boolean"),
-            ("releases", "array"),
-        ])
+        schema::answer(&[("by_agent", "object"), ("by_status", "object"), ("releases", "array")])
     }
 
     fn hints(&self) -> Hints {

@@ -19,15 +19,14 @@ impl Tool for Triage {
     }
 
     fn description(&self) -> &'static str {
-        "Marks sessions approved (may be shared), blocked (never), shortlisted or new; all or none. Subagent \
-         sessions follow their parent. Ask the person before approving. Approved sessions in scope make up the \
-         next release."
+        "Marks sessions, all or none: approved (may be shared), blocked, shortlisted, new. Subagents follow \
+         their parent. Ask the person before approving."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("sessions", texts("Session keys, or unambiguous beginnings of them.")),
+                ("sessions", texts("Keys, or their beginnings.")),
                 ("status", choice("The mark.", &["approved", "blocked", "shortlisted", "new"])),
                 ("reason", text("Why.")),
             ],
@@ -36,12 +35,7 @@ impl Tool for Triage {
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("marked", "array"),
-            ("status", "string"),
-            ("with_subagents", "integer"),
-            ("totals", "object"),
-        ])
+        schema::answer(&[("marked", "array<string>"), ("totals", "object")])
     }
 
     fn hints(&self) -> Hints {
