@@ -8,6 +8,8 @@ mod error;
 mod keys;
 mod receipt;
 mod sealed;
+#[cfg(test)]
+mod tests;
 
 pub use cleared::{ClearRequest, Cleared, ClearedFile, clear};
 pub use error::GateError;

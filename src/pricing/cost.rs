@@ -107,7 +107,12 @@ pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
     let num = i128::from(f.num).saturating_mul(i128::from(g.num));
     let den = i128::from(f.den).saturating_mul(i128::from(g.den)).max(1);
     let cost = |tokens: u64, rate: i64| -> i64 {
-        let base = i128::from(tokens).saturating_mul(i128::from(rate)).saturating_mul(num);
+        let plain = i128::from(tokens) * i128::from(rate);
+        // Nearly every request has no multiplier, and a wide division is the dearest step here.
+        if (num, den) == (1, 1) {
+            return clamp(plain);
+        }
+        let base = plain.saturating_mul(num);
         clamp(base.saturating_add(den / 2) / den)
     };
     Charge {

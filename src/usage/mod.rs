@@ -4,6 +4,8 @@
 //! Imports trace and pricing only; reads no file, no clock and no database. Every number comes from the same
 //! rows by the same fold, so that all partitions agree.
 
+mod alerts;
+mod anomaly;
 mod day;
 mod dedupe;
 mod pricer;
@@ -11,6 +13,11 @@ mod report;
 mod row;
 mod split;
 
+pub use alerts::{Alert, AlertKind, AlertWatch, PastAlert, Severity, Thresholds};
+pub use anomaly::{
+    Anomaly, DayFacts, DaySeries, Effect, Effects, RobustAnomaly, RobustRule, SeedRule, robust,
+    seed_anomalies,
+};
 pub use day::DayCache;
 pub use dedupe::{Copy, choose};
 pub use pricer::{Costed, Pricer};

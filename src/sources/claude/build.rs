@@ -81,14 +81,14 @@ impl Builder {
         }
         let (record, repaired) = parse::<Record<'_>>(line.bytes, scratch)?;
         match record.kind.str() {
-            "user" => self.header(&record).then(|| self.user(record)),
-            "assistant" => self.header(&record).then(|| self.assistant(record, line.offset)),
-            "attachment" => self.fresh(&record).then(|| self.attachment(&record)),
-            "summary" => self.name(1, record.summary.some()).into(),
-            "ai-title" => self.name(2, record.ai_title.some()).into(),
-            "custom-title" => self.name(3, record.custom_title.some()).into(),
-            _ => None,
-        };
+            "user" if self.header(&record) => self.user(record),
+            "assistant" if self.header(&record) => self.assistant(record, line.offset),
+            "attachment" if self.fresh(&record) => self.attachment(&record),
+            "summary" => self.name(1, record.summary.some()),
+            "ai-title" => self.name(2, record.ai_title.some()),
+            "custom-title" => self.name(3, record.custom_title.some()),
+            _ => {}
+        }
         Ok(repaired)
     }
 

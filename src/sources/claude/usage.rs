@@ -107,7 +107,7 @@ fn tokens(usage: &Usage<'_>) -> Tokens {
     Tokens {
         input: usage.input_tokens.count(),
         output,
-        reasoning: thinking.min(output),
+        reasoning: thinking,
         cache_read: usage.cache_read_input_tokens.count(),
         cache_write_5m,
         cache_write_1h,

@@ -53,7 +53,7 @@ impl Total {
         Tokens {
             input: self.input - cache_read,
             output: self.output,
-            reasoning: self.reasoning.min(self.output),
+            reasoning: self.reasoning,
             cache_read,
             cache_write_5m: self.written,
             cache_write_1h: 0,
