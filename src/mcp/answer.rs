@@ -56,6 +56,11 @@ fn place(out: &mut Map<String, Value>, app: &mut App) {
         out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
         return;
     };
+    // Before there is a release, the archive's own state says more than the phase of a release to come.
+    if position.release.is_none() && out.contains_key("error") {
+        out.shift_remove("required_state");
+        out.insert("state".to_owned(), json!(position.state));
+    }
     out.entry("state").or_insert_with(|| json!(position.state));
     out.entry("next").or_insert_with(|| json!(position.next));
     if let Some(release) = position.release {

@@ -1,5 +1,6 @@
 //! The one integration binary.
 
 mod flow;
+mod mcp;
 mod sources;
 mod workflow;

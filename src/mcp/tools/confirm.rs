@@ -19,27 +19,26 @@ impl Tool for Confirm {
 
     fn description(&self) -> &'static str {
         "Records three statements in the person's own words, each held against the evidence. Ask for their \
-         full name (searched for in the sealed files, not stored) or whether they decline, which sensitive \
-         entities they considered, and how the sample was read. Never invent their words. This is not \
-         approval."
+         full name (searched for in the sealed files, not stored) or whether they decline, which entities \
+         they considered, how the sample was read. Never invent their words. This is not approval."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("release", text("Default: the current one.")),
+                ("release", text("Default: current.")),
                 ("full_name", text("The person's full name; not stored.")),
-                ("skip_full_name_scan", flag("The person declined to give it.")),
+                ("skip_full_name_scan", flag("The person declined.")),
                 ("attest_full_name", text("Their words on the name scan.")),
                 ("attest_sensitive", text("Their words on sensitive entities.")),
-                ("attest_manual_scan", text("Their words on reading the sample.")),
+                ("attest_manual_scan", text("Their words on the sample.")),
             ],
             &["attest_full_name", "attest_sensitive", "attest_manual_scan"],
         )
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("release", "string"), ("digest", "string")])
+        schema::answer(&[("digest", "string")])
     }
 
     fn hints(&self) -> Hints {

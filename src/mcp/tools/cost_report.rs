@@ -23,17 +23,17 @@ impl Tool for CostReport {
 
     fn description(&self) -> &'static str {
         "Tokens and list-price cost, each request counted once. `input` is without cache, `output` includes \
-         reasoning, `unpriced_tokens` are not in the cost."
+         reasoning."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
                 ("by", choice("One row per; default total.", DIMENSIONS)),
-                ("timezone", text("IANA zone of days; default UTC.")),
+                ("timezone", text("IANA zone; default UTC.")),
                 ("since", text("RFC 3339 or YYYY-MM-DD.")),
-                ("until", text("Before; RFC 3339 or YYYY-MM-DD.")),
-                ("limit", count("At most; default: what fits 8 KB.")),
+                ("until", text("Before.")),
+                ("limit", count("Default: what fits 8 KB.")),
             ],
             &[],
         )

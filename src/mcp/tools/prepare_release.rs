@@ -19,15 +19,15 @@ impl Tool for PrepareRelease {
     }
 
     fn description(&self) -> &'static str {
-        "Redacts the approved sessions in scope, seals the exact files that would be published and fixes \
-         their digest. Prepare again after any change: unchanged rows keep their review. Nothing leaves the \
-         machine."
+        "Redacts the approved sessions in scope, seals the files that would be published, fixes their digest. \
+         Ask the person for destination, visibility, licence. Again after any change: unchanged rows keep \
+         their review."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("release", text("Default: the current one.")),
+                ("release", text("Default: current.")),
                 ("new", flag("Start another release.")),
                 ("sessions", texts("Only these of the approved.")),
                 ("repo", text("Hub dataset, owner/name.")),
@@ -42,12 +42,7 @@ impl Tool for PrepareRelease {
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[
-            ("release", "string"),
-            ("digest", "string"),
-            ("files", "array"),
-            ("privacy_report", "object"),
-        ])
+        schema::answer(&[("digest", "string"), ("privacy_report", "object")])
     }
 
     fn hints(&self) -> Hints {

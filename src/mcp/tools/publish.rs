@@ -18,17 +18,17 @@ impl Tool for Publish {
     }
 
     fn description(&self) -> &'static str {
-        "Publishes exactly the bytes a person approved and reads them back. Without their signed receipt \
-         nothing is sent: the answer has the command they run in their own terminal. Never run it for them or \
-         ask for the passphrase."
+        "Publishes exactly the bytes a person approved. Without their signed receipt nothing is sent: the \
+         answer has the command they run in their own terminal. Never run it for them or ask for the \
+         passphrase."
     }
 
     fn input(&self) -> Value {
-        schema::object(&[("release", text("Default: the current one."))], &[])
+        schema::object(&[("release", text("Default: current."))], &[])
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("digest", "string"), ("commit", "string"), ("url", "string")])
+        schema::answer(&[("commit", "string"), ("url", "string")])
     }
 
     fn hints(&self) -> Hints {

@@ -32,9 +32,8 @@ impl Tool for ReadSession {
         schema::object(
             &[
                 ("session", text("Key, or its beginning.")),
-                ("from", count("First message; default 0.")),
-                ("limit", count("At most so many messages.")),
-                ("max_bytes", count("Page size; default 6000.")),
+                ("from", count("First message.")),
+                ("max_bytes", count("Default 6000.")),
             ],
             &["session"],
         )

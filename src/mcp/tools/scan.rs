@@ -19,24 +19,16 @@ impl Tool for Scan {
     }
 
     fn description(&self) -> &'static str {
-        "Reads new and changed sessions from the coding agents' logs here into the local archive. Logs are \
-         only read; nothing leaves the machine; repeating is cheap. `skipped`: what could not be read, and \
-         why."
+        "Reads new and changed sessions from the coding agents' logs into the local archive. The logs are \
+         only read, nothing leaves the machine."
     }
 
     fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("agent", text("Only this agent, e.g. claude.")),
-                ("path", text("Only below this path.")),
-                ("since", text("Changed since, RFC 3339 or YYYY-MM-DD.")),
-            ],
-            &[],
-        )
+        schema::object(&[("agent", text("Only this agent."))], &[])
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("sessions", "object"), ("skipped", "array")])
+        schema::answer(&[("sessions", "object")])
     }
 
     fn hints(&self) -> Hints {

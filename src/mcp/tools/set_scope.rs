@@ -1,11 +1,11 @@
-//! `set_scope`: what may be shared at all, what is always redacted, where releases go.
+//! `set_scope`: what may be shared at all, and what is always redacted.
 
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, params};
 use crate::app::{App, Failure, ScopeParams};
 use crate::mcp::answer::{ROOM, shorten};
-use crate::mcp::schema::{self, choice, flag, text, texts};
+use crate::mcp::schema::{self, flag, texts};
 
 pub(super) struct SetScope;
 
@@ -19,9 +19,9 @@ impl Tool for SetScope {
     }
 
     fn description(&self) -> &'static str {
-        "Sets which agents and projects may be shared, what is always redacted, and where releases go. Lists \
-         append. Show the person the projects, ask what to leave out and what to redact; confirm: true only \
-         once they agreed. Without arguments: shows the scope."
+        "Sets which agents and projects may be shared and what is always redacted; lists append. Show the \
+         person the projects and ask; confirm: true only once they agreed. Without arguments: shows the \
+         scope."
     }
 
     fn input(&self) -> Value {
@@ -32,18 +32,14 @@ impl Tool for SetScope {
                 ("include", texts("Projects to take back in.")),
                 ("redact", texts("Strings always redacted.")),
                 ("usernames", texts("Names redacted as whole words.")),
-                ("repo", text("Hub dataset, owner/name.")),
-                ("folder", text("Or an absolute folder.")),
-                ("visibility", choice("private by default.", &["private", "public"])),
-                ("licence", text("Chosen by the person, e.g. cc-by-4.0.")),
-                ("confirm", flag("The person agreed to the scope as it then stands.")),
+                ("confirm", flag("The person agreed to it.")),
             ],
             &[],
         )
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("confirmed", "boolean"), ("projects", "array")])
+        schema::answer(&[("confirmed", "boolean")])
     }
 
     fn hints(&self) -> Hints {
@@ -67,12 +63,6 @@ impl Tool for SetScope {
                 "exclude_total": c.scope.exclude.len(),
                 "redact_strings": c.redact.strings.len(),
                 "redact_usernames": c.redact.usernames.len(),
-                "repo": c.publish.repo,
-                "folder": c.publish.folder,
-                "visibility": c.publish.visibility,
-                "licence": c.publish.licence,
-                "thinking": c.export.thinking,
-                "timestamps": c.export.timestamps,
             },
             "projects": projects,
         });

@@ -19,8 +19,7 @@ impl Tool for Status {
     }
 
     fn description(&self) -> &'static str {
-        "Last scan, sessions by agent and mark, scope, latest releases, next step. Call it first, and \
-         whenever unsure."
+        "Last scan, sessions, scope, releases, next step. Call it first, and whenever unsure."
     }
 
     fn input(&self) -> Value {
@@ -28,7 +27,7 @@ impl Tool for Status {
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("by_agent", "object"), ("by_status", "object"), ("releases", "array")])
+        schema::answer(&[("by_agent", "object")])
     }
 
     fn hints(&self) -> Hints {

@@ -19,8 +19,8 @@ impl Tool for Triage {
     }
 
     fn description(&self) -> &'static str {
-        "Marks sessions, all or none: approved (may be shared), blocked, shortlisted, new. Subagents follow \
-         their parent. Ask the person before approving."
+        "Marks sessions, all or none: approved may be shared, blocked never. Subagents follow their parent. \
+         Ask the person before approving."
     }
 
     fn input(&self) -> Value {
@@ -35,7 +35,7 @@ impl Tool for Triage {
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("marked", "array<string>"), ("totals", "object")])
+        schema::answer(&[("totals", "object")])
     }
 
     fn hints(&self) -> Hints {
