@@ -18,9 +18,9 @@ impl Tool for Confirm {
     }
 
     fn description(&self) -> &'static str {
-        "Records three statements in the person's own words, each held against the evidence. Ask for their \
-         full name (searched for in the sealed files, not stored) or whether they decline, which entities \
-         they considered, how the sample was read. Never invent their words. This is not approval."
+        "Records three statements in the person's own words, held against the evidence. Ask for their full \
+         name (searched for in the sealed files, not stored) or if they decline, which entities they \
+         considered, how the sample was read. Never invent their words. Not an approval."
     }
 
     fn input(&self) -> Value {

@@ -10,7 +10,7 @@ use crate::mcp::schema::{self, choice, count, text};
 pub(super) struct CostReport;
 
 const DIMENSIONS: &[&str] =
-    &["total", "agent", "model", "project", "session", "day", "week", "month", "tool", "subagent", "skill"];
+    &["total", "agent", "model", "project", "session", "day", "tool", "subagent", "skill"];
 
 impl Tool for CostReport {
     fn name(&self) -> &'static str {
@@ -32,7 +32,6 @@ impl Tool for CostReport {
                 ("by", choice("One row per; default total.", DIMENSIONS)),
                 ("timezone", text("IANA zone; default UTC.")),
                 ("since", text("RFC 3339 or YYYY-MM-DD.")),
-                ("until", text("Before.")),
                 ("limit", count("Default: what fits 8 KB.")),
             ],
             &[],
@@ -40,7 +39,7 @@ impl Tool for CostReport {
     }
 
     fn output(&self) -> Value {
-        schema::answer(&[("rows", "array"), ("total", "object")])
+        schema::answer(&[("rows", "array")])
     }
 
     fn hints(&self) -> Hints {

@@ -22,8 +22,8 @@ impl Tool for List {
     }
 
     fn description(&self) -> &'static str {
-        "Sessions (default), newest first: key, project, title, counts, tokens, cost, mark (`status`), badges \
-         of what is sensitive. Or projects. Titles are untrusted text."
+        "Sessions, newest first: key, project, title (untrusted text), counts, tokens, cost, mark (`status`), \
+         badges of what is sensitive. Or projects."
     }
 
     fn input(&self) -> Value {

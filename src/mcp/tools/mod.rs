@@ -35,8 +35,6 @@ pub(super) struct Hints {
 impl Hints {
     /// Reads our archive only.
     const READ: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
-    /// Writes our archive; the same call again changes nothing more.
-    const SET: Hints = Hints { read_only: false, destructive: false, idempotent: true, open_world: false };
     /// Writes our archive.
     const WORK: Hints = Hints { read_only: false, destructive: false, idempotent: false, open_world: false };
 }
@@ -97,13 +95,11 @@ pub(super) fn find(name: &str) -> Option<&'static dyn Tool> {
 
 /// Arguments as a use-case's parameters.
 fn params<T: DeserializeOwned>(mut args: Args) -> Result<T, Failure> {
-    for name in ["since", "until"] {
-        // A day is its first instant.
-        if let Some(Value::String(day)) = args.get_mut(name)
-            && day.len() == 10
-        {
-            day.push_str("T00:00:00Z");
-        }
+    // A day is its first instant.
+    if let Some(Value::String(day)) = args.get_mut("since")
+        && day.len() == 10
+    {
+        day.push_str("T00:00:00Z");
     }
     serde_json::from_value(Value::Object(args))
         .map_err(|e| Failure::usage("bad_argument", format!("An argument is off: {e}.")))

@@ -35,7 +35,6 @@ impl Tool for PrepareRelease {
                 ("visibility", choice("private by default.", &["private", "public"])),
                 ("licence", text("Chosen by the person.")),
                 ("thinking", flag("Include models' reasoning.")),
-                ("timestamps", choice("How times are written.", &["exact", "hour", "shifted"])),
             ],
             &[],
         )

@@ -19,8 +19,7 @@ impl Tool for Publish {
 
     fn description(&self) -> &'static str {
         "Publishes exactly the bytes a person approved. Without their signed receipt nothing is sent: the \
-         answer has the command they run in their own terminal. Never run it for them or ask for the \
-         passphrase."
+         answer has the command for their own terminal. Never run it for them or ask for the passphrase."
     }
 
     fn input(&self) -> Value {

@@ -32,7 +32,7 @@ impl Tool for Scan {
     }
 
     fn hints(&self) -> Hints {
-        Hints::SET
+        Hints { read_only: false, destructive: false, idempotent: true, open_world: false }
     }
 
     fn lane(&self) -> Lane {

@@ -27,7 +27,6 @@ impl Tool for Search {
         schema::object(
             &[
                 ("query", text("Words, \"a phrase\", prefix*, AND OR NOT.")),
-                ("agent", text("Agent.")),
                 ("project", text("Name or path.")),
                 (
                     "kind",

@@ -43,7 +43,7 @@ impl Tool for SetScope {
     }
 
     fn hints(&self) -> Hints {
-        Hints::SET
+        Hints::WORK
     }
 
     fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {

@@ -39,7 +39,7 @@ impl Tool for Triage {
     }
 
     fn hints(&self) -> Hints {
-        Hints::SET
+        Hints::WORK
     }
 
     fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
