@@ -4,6 +4,7 @@ mod cli;
 mod flow;
 mod house;
 mod hub_double;
+mod mcp;
 mod publish;
 mod sources;
 mod workflow;
