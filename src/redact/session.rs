@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::rules::Classes;
 use crate::trace::{Part, Session, Timestamp};
 
+use super::values::Values;
 use super::view::View;
-use super::{Redactor, Timestamps, placeholder};
+use super::{Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session with the account of what was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -149,14 +151,20 @@ impl Redactor<'_> {
         self.harvest(session);
         let mut texts = Vec::new();
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
+        let none = Values::default();
         for text in texts {
-            self.found(&View::raw(&text));
+            for f in detect::detect(self.engine, &none, &View::raw(&text), Classes::SENSITIVE) {
+                self.learn_found(&f);
+            }
         }
+        self.collected.insert(session.key.as_str().to_owned());
     }
 
     /// Redacts a session: what was collected is removed everywhere in it.
     pub fn redact_session(&mut self, session: &Session) -> RedactedSession {
-        self.collect(session);
+        if !self.collected.contains(session.key.as_str()) {
+            self.collect(session);
+        }
         let before: BTreeMap<_, _> = std::mem::take(&mut self.entities);
         let mut out = session.clone();
         let options = self.policy.options.clone();
