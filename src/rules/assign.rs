@@ -456,7 +456,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
             // `JWT_SECRET=super-secret-2024!`: words with digits in an environment file
             mode == Mode::Token
                 && m.digit > 0
-                && (name.contains("secret") && (after.env || m.symbol > 0)
+                && (name.contains("secret") && (after.env || m.symbol > 0 && m.upper > 0)
                     || !shape::looks_wordy(v) && v.len() >= 10 && shape::entropy(b) > 2.5)
         }
     }

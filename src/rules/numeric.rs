@@ -403,7 +403,7 @@ fn dated_id(text: &[u8], start: usize, len: usize) -> Option<usize> {
     }
     let id = &text[start..e];
     let korean =
-        len == 6 && tail == 7 && (b'1'..=b'4').contains(&text[dash + 1]) && super::validate::date6(id);
+        len == 6 && tail == 7 && (b'1'..=b'4').contains(&text[dash + 1]) && super::validate::date6(&id[..6]);
     let swedish = tail == 4 && super::validate::swedish_id(id);
     (korean || swedish).then_some(e)
 }
@@ -501,7 +501,7 @@ fn iban(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
 /// Phone numbers: `+` with a country code, `(415) 555-…`, `415-555-0100`.
 fn phone(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
     let b = before(text, start);
-    if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'#' | b'+' | b'-' | b'$' | b',') {
+    if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'#' | b'+' | b'-' | b'$') {
         return None;
     }
     let plus = text[start] == b'+';

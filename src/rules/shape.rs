@@ -69,7 +69,7 @@ pub fn is_placeholder_value(value: &str) -> bool {
     if b[0] == b'<' && (b.contains(&b'>') || b.len() < 4) {
         return true;
     }
-    if b[0] == b'[' && v.ends_with(']') {
+    if b[0] == b'[' && (v.ends_with(']') || stand_in_head(b)) {
         return true;
     }
     if v.contains("{{")
@@ -128,6 +128,18 @@ pub fn is_placeholder_value(value: &str) -> bool {
         }
     }
     repeats(b)
+}
+
+/// Our own stand-in whose closing bracket was taken for syntax: `[EMAIL_k3f9qa`.
+fn stand_in_head(b: &[u8]) -> bool {
+    let Some(at) = b
+        .iter()
+        .position(|c| c.is_ascii_lowercase())
+        .map_or(b.iter().rposition(|c| *c == b'_'), |_| b.len().checked_sub(7).filter(|p| b[*p] == b'_'))
+    else {
+        return false;
+    };
+    at > 1 && b[1..at].iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_')
 }
 
 /// `name-1.2.3`: a package at a version.
