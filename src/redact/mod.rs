@@ -156,16 +156,16 @@ impl<'e> Redactor<'e> {
     }
 
     /// Everything sensitive in one text, with what can be learned from it learned.
-    fn found(&mut self, base: &Rc<View>) -> Vec<Found> {
+    fn found(&mut self, base: &Rc<View>, learn: bool) -> Vec<Found> {
         self.values.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
         found.retain(|f| !self.kept(&f.kind, &f.value));
         let mut fresh = false;
         for f in &found {
-            if f.class == Class::Entity {
-                continue;
+            // nothing is learned from a text that holds stand-ins already
+            if learn && f.class != Class::Entity {
+                fresh |= self.learn_found(f);
             }
-            fresh |= self.learn_found(f);
         }
         if fresh {
             self.values.build();
@@ -212,7 +212,7 @@ impl<'e> Redactor<'e> {
     /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let base = View::raw(text);
-        let mut found = self.found(&base);
+        let mut found = self.found(&base, true);
         for f in found.iter().filter(|f| f.class == Class::Entity) {
             *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
         }
@@ -224,8 +224,11 @@ impl<'e> Redactor<'e> {
         // what stands there now may read differently: look again until nothing new is found
         for _ in 0..ROUNDS {
             let view = View::replaced(&base, &written);
-            let mut again: Vec<Found> =
-                self.found(&View::raw(&view.text)).into_iter().filter(|f| f.class != Class::Entity).collect();
+            let mut again: Vec<Found> = self
+                .found(&View::raw(&view.text), false)
+                .into_iter()
+                .filter(|f| f.class != Class::Entity)
+                .collect();
             let cuts_again = render::cuts(&view.text, &again);
             if cuts_again.is_empty() {
                 break;

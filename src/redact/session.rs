@@ -151,7 +151,7 @@ impl Redactor<'_> {
         let mut texts = Vec::new();
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
         for text in texts {
-            self.found(&View::raw(&text));
+            self.found(&View::raw(&text), true);
         }
     }
 
