@@ -1,9 +1,11 @@
-//! The edge: reads the environment, parses arguments, maps a failure to an exit code.
+//! The edge: reads the environment, catches Ctrl-C, runs the command line, and ends with its exit code.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use clawgate::cli::{self, Edge};
 use clawgate::trace::{Clock, Env, Timestamp};
 
 /// The machine's clock.
@@ -16,14 +18,34 @@ impl Clock for WallClock {
     }
 }
 
+/// Until the server is merged.
+fn mcp(_: Env, _: Arc<dyn Clock>) -> Result<(), clawgate::app::Failure> {
+    Ok(())
+}
+
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() != Some("mcp") {
-        return ExitCode::from(2);
+    let cancel = Arc::new(AtomicBool::new(false));
+    let waiting = Arc::new(AtomicBool::new(false));
+    let args: Vec<_> = std::env::args_os().collect();
+    // The server ends with its client or on the first Ctrl-C; it holds nothing that an end could harm.
+    if args.get(1).is_none_or(|verb| verb != "mcp") {
+        catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    match clawgate::mcp::serve(environment(), Arc::new(WallClock)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(f) => ExitCode::from(f.exit_code()),
-    }
+    let edge = Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp };
+    ExitCode::from(cli::run(args, edge))
+}
+
+/// The first Ctrl-C asks the work to stop at the next safe point; the second, or one at a question, ends the
+/// process.
+fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
+    #[expect(clippy::disallowed_methods, reason = "there is nobody left to hand an exit code to")]
+    let handler = move || {
+        if cancel.swap(true, Ordering::SeqCst) || waiting.load(Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    };
+    // Where no handler can be set, Ctrl-C ends the process as it always does.
+    let _ = ctrlc::set_handler(handler);
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
