@@ -18,11 +18,6 @@ impl Clock for WallClock {
     }
 }
 
-/// Until the server is merged.
-fn mcp(_: Env, _: Arc<dyn Clock>) -> Result<(), clawgate::app::Failure> {
-    Ok(())
-}
-
 fn main() -> ExitCode {
     let cancel = Arc::new(AtomicBool::new(false));
     let waiting = Arc::new(AtomicBool::new(false));
@@ -31,7 +26,13 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|verb| verb != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let edge = Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp };
+    let edge = Edge {
+        env: environment(),
+        clock: Arc::new(WallClock),
+        cancel,
+        waiting,
+        serve_mcp: clawgate::mcp::serve,
+    };
     ExitCode::from(cli::run(args, edge))
 }
 
