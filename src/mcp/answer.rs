@@ -31,8 +31,13 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
         out.insert("next".to_owned(), json!({ "tool": r.next_tool, "command": r.next_command }));
         out.insert("human_action".to_owned(), json!(r.human_action));
     }
-    if !f.hints.is_empty() {
-        out.insert("hints".to_owned(), json!(f.hints));
+    // What the refusal says already need not be said twice.
+    let said = |h: &&String| {
+        f.refusal.as_ref().is_some_and(|r| r.next_command == **h || r.human_action.as_ref() == Some(h))
+    };
+    let hints: Vec<&String> = f.hints.iter().filter(|h| !said(h)).collect();
+    if !hints.is_empty() {
+        out.insert("hints".to_owned(), json!(hints));
     }
     if f.kind == Kind::HumanNeeded && f.refusal.is_none() {
         out.insert("human_action".to_owned(), json!(f.message));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json as value};
 
-use super::{Args, Hints, Tool, params};
+use super::{Args, Hints, Tool, UNTRUSTED, params};
 use crate::app::{App, Failure, InboxPage, InboxParams, SessionItem};
 use crate::mcp::answer::{ROOM, clip, dollars, size};
 use crate::mcp::schema::{self, choice, count, text};
@@ -69,7 +69,7 @@ impl Tool for List {
 
 fn sessions(page: InboxPage) -> Value {
     let items: Vec<Value> = page.sessions.into_iter().map(item).collect();
-    value!({ "sessions": items, "next_cursor": page.next_cursor })
+    value!({ "sessions": items, "next_cursor": page.next_cursor, "integrity": UNTRUSTED })
 }
 
 fn item(s: SessionItem) -> Value {
