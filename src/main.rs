@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clawgate::cli::{self, Edge};
+use clawgate::mcp;
 use clawgate::trace::{Clock, Env, Timestamp};
 
 /// The machine's clock.
@@ -18,11 +19,6 @@ impl Clock for WallClock {
     }
 }
 
-/// Until the server is merged.
-fn mcp(_: Env, _: Arc<dyn Clock>) -> Result<(), clawgate::app::Failure> {
-    Ok(())
-}
-
 fn main() -> ExitCode {
     let cancel = Arc::new(AtomicBool::new(false));
     let waiting = Arc::new(AtomicBool::new(false));
@@ -31,7 +27,7 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|verb| verb != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let edge = Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp };
+    let edge = Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp::serve };
     ExitCode::from(cli::run(args, edge))
 }
 
