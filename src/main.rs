@@ -27,7 +27,8 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|verb| verb != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let edge = Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp::serve };
+    let edge =
+        Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp::serve };
     ExitCode::from(cli::run(args, edge))
 }
 

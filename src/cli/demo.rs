@@ -106,7 +106,14 @@ pub(super) fn walk(
         seen: scope
             .projects
             .iter()
-            .map(|p| format!("{} ({} sessions): {}", p.name, p.sessions, if p.excluded { "excluded" } else { "in" }))
+            .map(|p| {
+                format!(
+                    "{} ({} sessions): {}",
+                    p.name,
+                    p.sessions,
+                    if p.excluded { "excluded" } else { "in" }
+                )
+            })
             .collect(),
         proves: "what may be shared at all is a person's choice, made first",
         held: scope.confirmed && scope.projects.iter().filter(|p| p.excluded).count() == 1,
@@ -202,7 +209,11 @@ pub(super) fn walk(
     let (log, broken) = app.audit_log()?;
     tell(Step {
         name: "Verify the audit log".into(),
-        seen: vec![format!("{} entries, chain {}", log.len(), if broken.is_none() { "whole" } else { "broken" })],
+        seen: vec![format!(
+            "{} entries, chain {}",
+            log.len(),
+            if broken.is_none() { "whole" } else { "broken" }
+        )],
         proves: "every step above, refusals too, is in a record that cannot be edited unseen",
         held: broken.is_none() && log.iter().any(|e| e.kind == "refused"),
     })
@@ -210,7 +221,9 @@ pub(super) fn walk(
 
 /// A step that had to be refused, with the tool that is due.
 fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static str) -> Step {
-    let next = |f: &Failure| f.refusal.as_ref().map(|r| (r.code.meaning(), r.next_tool.clone(), r.next_command.clone()));
+    let next = |f: &Failure| {
+        f.refusal.as_ref().map(|r| (r.code.meaning(), r.next_tool.clone(), r.next_command.clone()))
+    };
     Step {
         name: format!("{name}: refused"),
         seen: failures
@@ -301,7 +314,11 @@ fn nothing_leaked(secrets: &[(String, String)], files: &[(String, Vec<u8>)]) -> 
         .collect();
     let there = files.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("tide table test"));
     Step {
-        name: format!("Look for the {} planted secrets and names in the {} published files", all.len(), files.len()),
+        name: format!(
+            "Look for the {} planted secrets and names in the {} published files",
+            all.len(),
+            files.len()
+        ),
         seen: match leaked.is_empty() {
             true => vec!["none of them stands anywhere; the conversations themselves do".into()],
             false => leaked.iter().map(|path| format!("something planted stands in {path}")).collect(),
@@ -325,13 +342,22 @@ fn plant(home: &Path) -> Result<Vec<(String, String)>, Failure> {
         ("AWS_KEY_ID", format!("AK{}{}", "IA", seed.text(BASE32, 16))),
         ("AWS_SECRET", seed.text(ALNUM, 40)),
         ("HF_TOKEN", format!("hf{}{}", "_", seed.text(LETTERS, 34))),
-        ("PHONE", format!("+47 {} {} {}", seed.text("9", 1) + &seed.text(DIGITS, 2), seed.text(DIGITS, 2), seed.text(DIGITS, 3))),
+        (
+            "PHONE",
+            format!(
+                "+47 {} {} {}",
+                seed.text("9", 1) + &seed.text(DIGITS, 2),
+                seed.text(DIGITS, 2),
+                seed.text(DIGITS, 3)
+            ),
+        ),
     ]
     .map(|(mark, value)| (mark.to_owned(), value))
     .into();
     for (path, text) in LOGS {
         let path: PathBuf = home.join(path);
-        let text = secrets.iter().fold((*text).to_owned(), |t, (mark, v)| t.replace(&format!("@@{mark}@@"), v));
+        let text =
+            secrets.iter().fold((*text).to_owned(), |t, (mark, v)| t.replace(&format!("@@{mark}@@"), v));
         if let Some(dir) = path.parent() {
             std::fs::create_dir_all(dir).map_err(io(dir))?;
         }

@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn figures_read_well() {
-        let money = [(0, "$0.00"), (1_234_000_000_000, "$1.23"), (1_235_000_000_000, "$1.24"), (5, "$0.0000")];
+        let money =
+            [(0, "$0.00"), (1_234_000_000_000, "$1.23"), (1_235_000_000_000, "$1.24"), (5, "$0.0000")];
         for (pico, text) in money {
             assert_eq!(dollars(pico), text);
         }
@@ -60,9 +61,10 @@ mod tests {
         assert_eq!(dollars(1_234_567_000_000_000_000), "$1,234,567.00");
         assert_eq!(dollars(i64::MIN), "-$9,223,372.04");
         assert_eq!([count(0), count(999), count(1000), count(1_234_567)], ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([bytes(999), bytes(1500), bytes(999_960), bytes(3_000_000_000)], [
-            "999 B", "1.5 kB", "1.0 MB", "3.0 GB"
-        ]);
+        assert_eq!(
+            [bytes(999), bytes(1500), bytes(999_960), bytes(3_000_000_000)],
+            ["999 B", "1.5 kB", "1.0 MB", "3.0 GB"]
+        );
         assert_eq!((of(1, "row"), of(0, "row")), ("1 row".into(), "0 rows".into()));
     }
 }

@@ -76,7 +76,8 @@ pub(super) fn privacy(r: &PrivacyReport, width: usize) -> String {
     if r.redactions.is_empty() {
         out.push_str("Nothing was redacted.\n");
     } else {
-        let mut table = Table::new(&[("redacted", Set::Left), ("count", Set::Right), ("for instance", Set::Cut)]);
+        let mut table =
+            Table::new(&[("redacted", Set::Left), ("count", Set::Right), ("for instance", Set::Cut)]);
         let mut kinds: Vec<_> = r.redactions.iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         for (kind, n) in kinds {
@@ -93,7 +94,11 @@ pub(super) fn privacy(r: &PrivacyReport, width: usize) -> String {
         count(e.undecided)
     ));
     let thinking = if r.thinking { "included" } else { "left out" };
-    out.push_str(&format!("reasoning {thinking}; timestamps: {}; rules {}\n", one_line(&r.timestamps), one_line(&r.rules_version)));
+    out.push_str(&format!(
+        "reasoning {thinking}; timestamps: {}; rules {}\n",
+        one_line(&r.timestamps),
+        one_line(&r.rules_version)
+    ));
     for (key, why) in r.left_out.iter().take(10) {
         out.push_str(&format!("{} {}: {}\n", yellow("left out:"), one_line(key.as_str()), one_line(why)));
     }
@@ -108,7 +113,11 @@ pub(super) fn sample(rows: &[SampleRow]) -> String {
     let mut out = String::new();
     for row in rows {
         out.push_str(&format!("{} {}\n", dim(&one_line(row.session.as_str())), dim(&bytes(row.bytes))));
-        out.push_str(&format!("  {}{}\n", one_line(&row.excerpt), if row.bytes > row.excerpt.len() as u64 { " …" } else { "" }));
+        out.push_str(&format!(
+            "  {}{}\n",
+            one_line(&row.excerpt),
+            if row.bytes > row.excerpt.len() as u64 { " …" } else { "" }
+        ));
     }
     out
 }

@@ -51,7 +51,9 @@ pub(super) fn open_sessions(face: &mut Face, project: Option<&str>) -> Result<Ve
     if let Some(wanted) = project
         && !projects.iter().any(|p| p.name == wanted || p.path == wanted)
     {
-        return Err(Failure::usage("no_such_project", "No project has this name or path.").hint("clawgate list"));
+        return Err(
+            Failure::usage("no_such_project", "No project has this name or path.").hint("clawgate list")
+        );
     }
     let excluded: BTreeSet<String> = projects.into_iter().filter(|p| p.excluded).map(|p| p.name).collect();
     let mut keys = Vec::new();

@@ -94,7 +94,10 @@ fn confirmed() -> (World, String) {
             "--json",
         ],
     );
-    assert_eq!((said["state"].as_str(), said["name_scan"]["result"].as_str()), (Some("confirmed"), Some("clean")));
+    assert_eq!(
+        (said["state"].as_str(), said["name_scan"]["result"].as_str()),
+        (Some("confirmed"), Some("clean"))
+    );
     let id = said["release"].as_str().unwrap().to_owned();
     (world, id)
 }
@@ -177,7 +180,9 @@ fn cost_is_integers_with_a_total() {
     assert!(lines[0].starts_with("key,requests,input") && lines.len() == 3, "{}", csv.out);
     let human = run(&world, &["cost", "--by", "agent"]);
     assert!(human.out.lines().any(|l| l.starts_with("total") && l.contains('$')), "{}", human.out);
-    for wrong in [&["cost", "--by", "moon"][..], &["cost", "--timezone", "Mars/Olympus"], &["cost", "--since", "soon"]] {
+    for wrong in
+        [&["cost", "--by", "moon"][..], &["cost", "--timezone", "Mars/Olympus"], &["cost", "--since", "soon"]]
+    {
         assert_eq!(run(&world, wrong).code, 2, "{wrong:?}");
     }
 }
@@ -186,7 +191,8 @@ fn cost_is_integers_with_a_total() {
 fn show_is_redacted_unless_asked_for_raw() {
     let world = scanned();
     let text = |args: &[&str]| ok(&world, args).to_string();
-    let (raw, shown) = (text(&["show", "claude:d887a41e", "--json", "--raw"]), text(&["show", "claude:d887a41e", "--json"]));
+    let (raw, shown) =
+        (text(&["show", "claude:d887a41e", "--json", "--raw"]), text(&["show", "claude:d887a41e", "--json"]));
     let mut there = 0;
     for (kind, class, value) in planted(CLAUDE) {
         let escaped = serde_json::to_string(&value).unwrap();
@@ -227,7 +233,16 @@ fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
         "--attest-manual-scan",
         words,
     ];
-    for args in [&["scope", "--confirm"][..], &["approve", "claude:edd9c3e6"], &["prepare"], &["review"], confirm, &["sign"], &["publish"], &["preview"]] {
+    for args in [
+        &["scope", "--confirm"][..],
+        &["approve", "claude:edd9c3e6"],
+        &["prepare"],
+        &["review"],
+        confirm,
+        &["sign"],
+        &["publish"],
+        &["preview"],
+    ] {
         assert_eq!(due(args), "clawgate scan", "{args:?}");
     }
     ok(&world, &["scan", "--json"]);
@@ -246,7 +261,11 @@ fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
     }
     let text = run(&world, &["publish"]);
     assert_eq!(text.code, 3);
-    assert!(text.err.starts_with("error: ") && text.err.contains(&format!("next: clawgate review {id}")), "{}", text.err);
+    assert!(
+        text.err.starts_with("error: ") && text.err.contains(&format!("next: clawgate review {id}")),
+        "{}",
+        text.err
+    );
     assert_eq!(text.out, "");
     assert!(!world.out().exists());
 }
@@ -295,7 +314,8 @@ fn an_agent_may_redact_but_not_keep() {
     let nonce = page["page"]["nonce"].as_str().unwrap();
     let silent = run(&world, &["review", "--nonce", nonce, "--json"]);
     assert_eq!(silent.json()["error"]["code"], "no_answer", "silence is no answer");
-    let bogus = ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
+    let bogus =
+        ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
     assert_eq!((bogus["accepted"].as_u64(), bogus["refused"].as_array().unwrap().len()), (Some(0), 1));
     // The page was served again, under another nonce.
     let nonce = bogus["page"]["nonce"].as_str().unwrap();
@@ -315,7 +335,8 @@ fn marks_come_from_arguments_standard_input_and_in_bulk() {
     ok(&world, &["scope", "--exclude", "ledger-api", "--json"]);
     ok(&world, &["unmark", "claude:d887a41e", "--json"]);
     let all = ok(&world, &["approve", "--all", "--json"]);
-    let marked = |key: &str| all["marked"].as_array().unwrap().iter().any(|k| k.as_str().unwrap().starts_with(key));
+    let marked =
+        |key: &str| all["marked"].as_array().unwrap().iter().any(|k| k.as_str().unwrap().starts_with(key));
     assert!(!marked("claude:edd9c3e6"), "what is blocked stays blocked");
     assert!(!marked("claude:d887a41e"), "what is out of scope is not approved in bulk");
     assert!(marked("codex:") && marked("claude:"));
@@ -333,7 +354,18 @@ fn the_configuration_appends_and_names_the_nearest_key() {
     ok(&world, &["config", "--redact", "Acme,Globex", "--exclude", "scratch", "--json"]);
     let config = ok(
         &world,
-        &["config", "--redact", "Initech", "--redact-usernames", "mq", "--repo", "a/b", "--licence", "mit", "--json"],
+        &[
+            "config",
+            "--redact",
+            "Initech",
+            "--redact-usernames",
+            "mq",
+            "--repo",
+            "a/b",
+            "--licence",
+            "mit",
+            "--json",
+        ],
     );
     assert_eq!(config["config"]["redact"]["strings"], serde_json::json!(["Acme", "Globex", "Initech"]));
     assert_eq!(config["config"]["publish"]["repo"], "a/b");
@@ -352,7 +384,8 @@ fn the_configuration_appends_and_names_the_nearest_key() {
 fn the_filter_redacts_in_order_and_keeps_plain_text_plain() {
     let world = World::new(&[]);
     let token = format!("ghp{}{}", "_", "Zq7".repeat(12));
-    let records = format!("{{\"id\":1,\"text\":\"é token {token} end\"}}\n{{\"id\":\"b\",\"text\":\"nothing\"}}\n");
+    let records =
+        format!("{{\"id\":1,\"text\":\"é token {token} end\"}}\n{{\"id\":\"b\",\"text\":\"nothing\"}}\n");
     let ran = run_with(&world, &["redact", "--json"], &records);
     assert_eq!(ran.code, 0, "{}", ran.err);
     let lines: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
@@ -423,9 +456,17 @@ fn the_doctor_sees_an_open_token() {
 #[test]
 fn piped_answers_carry_no_colour_and_end_with_the_next_step() {
     let world = scanned();
-    for args in
-        [&[][..], &["status"], &["list"], &["inbox"], &["search", "failing"], &["cost"], &["config"], &["scope"], &["doctor"]]
-    {
+    for args in [
+        &[][..],
+        &["status"],
+        &["list"],
+        &["inbox"],
+        &["search", "failing"],
+        &["cost"],
+        &["config"],
+        &["scope"],
+        &["doctor"],
+    ] {
         let ran = run(&world, args);
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
         assert!(!ran.out.contains('\u{1b}'), "{args:?} is coloured");

@@ -177,7 +177,9 @@ fn every_file_is_registered() {
     type Line = fn(&str) -> Vec<String>;
     let places: &[(&str, &str, Line)] = &[
         ("tests/it", "tests/it/main.rs", |name| vec![format!("mod {name};")]),
-        ("src/cli/commands", "src/cli/commands/mod.rs", |name| vec![format!("mod {name};"), format!("=> {name},")]),
+        ("src/cli/commands", "src/cli/commands/mod.rs", |name| {
+            vec![format!("mod {name};"), format!("=> {name},")]
+        }),
         ("src/mcp/tools", "src/mcp/tools/mod.rs", |name| vec![format!("mod {name};"), format!("{name}::")]),
         ("src/sources", "src/sources/mod.rs", |name| vec![format!("mod {name};")]),
         ("src/export", "src/export/mod.rs", |name| vec![format!("mod {name};")]),
@@ -198,7 +200,10 @@ fn every_file_is_registered() {
             }
             looked += 1;
             for line in lines(&name) {
-                assert!(text.contains(&line), "{folder}/{name} is not registered in {registry}: `{line}` is missing");
+                assert!(
+                    text.contains(&line),
+                    "{folder}/{name} is not registered in {registry}: `{line}` is missing"
+                );
             }
         }
     }
@@ -211,7 +216,8 @@ fn every_agent_is_in_the_registry_once() {
     let unique: BTreeSet<&str> = agents.iter().copied().collect();
     assert_eq!(agents.len(), unique.len(), "{agents:?}");
     for agent in agents {
-        let there = ["src/sources/{}.rs", "src/sources/{}/mod.rs"].map(|p| root().join(p.replace("{}", agent)));
+        let there =
+            ["src/sources/{}.rs", "src/sources/{}/mod.rs"].map(|p| root().join(p.replace("{}", agent)));
         assert!(there.iter().any(|p| p.is_file()), "{agent} has no file of its own");
     }
 }

@@ -291,7 +291,10 @@ fn discover_is_answered_before_anything_and_leaves_both_eras_open() {
         client.send(&probe.to_string());
         let answer = client.answer_to(&json!("probe-1"));
         let versions = answer["result"]["supportedVersions"].as_array().unwrap();
-        assert!(versions.contains(&json!("2026-07-28")) && versions.contains(&json!("2025-11-25")), "{answer}");
+        assert!(
+            versions.contains(&json!("2026-07-28")) && versions.contains(&json!("2025-11-25")),
+            "{answer}"
+        );
         if modern {
             let list = client.ask("tools/list", &json!({ "_meta": meta }))["result"].clone();
             assert_eq!(list["tools"].as_array().unwrap().len(), TOOLS.len());
@@ -377,7 +380,11 @@ fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
     ];
     for (tool, args) in steps {
         let refusal = client.refused(tool, args);
-        assert_eq!((&refusal["state"], &refusal["next"]["tool"]), (&json!("no_scan"), &json!("scan")), "{tool}");
+        assert_eq!(
+            (&refusal["state"], &refusal["next"]["tool"]),
+            (&json!("no_scan"), &json!("scan")),
+            "{tool}"
+        );
         assert_eq!(refusal["error"]["kind"], json!("refused"), "{tool}");
     }
     assert_eq!(client.refused("set_scope", &json!({ "confirm": true }))["next"]["tool"], json!("scan"));
@@ -417,7 +424,11 @@ fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
     assert!(scan["sessions"]["new"].as_u64().is_some_and(|n| n > 10), "{scan}");
     note("scan", &scan);
     assert!(!client.notices.is_empty(), "no progress was told");
-    assert!(client.notices.iter().all(|n| n["params"]["progressToken"] == json!("p")), "{:?}", client.notices);
+    assert!(
+        client.notices.iter().all(|n| n["params"]["progressToken"] == json!("p")),
+        "{:?}",
+        client.notices
+    );
     note("list", &client.call("list", &json!({ "what": "projects" })));
     note("list", &client.call("list", &json!({})));
     note("search", &client.call("search", &json!({ "query": "password OR key OR token" })));
@@ -495,7 +506,8 @@ fn session_text_is_fenced_and_nothing_in_it_is_hidden() {
     let page = client.call("read_session", &json!({ "session": "claude:edd9c3e6" }));
     let found = client.call("search", &json!({ "query": "wombat" }));
     assert_eq!((&page["integrity"], &found["integrity"]), (&json!("untrusted"), &json!("untrusted")));
-    let hits: Vec<&str> = found["hits"].as_array().unwrap().iter().map(|h| h["snippet"].as_str().unwrap()).collect();
+    let hits: Vec<&str> =
+        found["hits"].as_array().unwrap().iter().map(|h| h["snippet"].as_str().unwrap()).collect();
     assert!(!hits.is_empty());
     let mut nonces = Vec::new();
     for fenced in [vec![page["text"].as_str().unwrap()], hits].concat() {
@@ -641,7 +653,10 @@ fn a_script_may_close_its_pipe_right_after_the_last_request() {
     client.send(r#"{"jsonrpc":"2.0","id":50,"method":"tools/call","params":{"name":"scan","arguments":{}}}"#);
     drop(client.input.take());
     let answer = client.answer_to(&json!(50));
-    assert!(answer["result"]["structuredContent"]["sessions"]["new"].as_u64().is_some_and(|n| n > 10), "{answer}");
+    assert!(
+        answer["result"]["structuredContent"]["sessions"]["new"].as_u64().is_some_and(|n| n > 10),
+        "{answer}"
+    );
     assert_eq!(client.end(), (Some(0), String::new()));
 }
 

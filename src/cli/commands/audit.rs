@@ -43,7 +43,9 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
                     of(entries.len() as u64, "entry").replace("entrys", "entries"),
                     last.as_deref().unwrap_or("none")
                 ),
-                Some(b) => format!("{} the chain breaks at entry {}: {}\n", red("broken"), b["seq"], b["what"]),
+                Some(b) => {
+                    format!("{} the chain breaks at entry {}: {}\n", red("broken"), b["seq"], b["what"])
+                }
             })?;
             if whole { Ok(()) } else { Err(End::Code(1)) }
         }

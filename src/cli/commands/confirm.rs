@@ -48,7 +48,8 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
 fn ask(face: &Face, p: &mut ConfirmParams) -> Result<(), End> {
     let mut terminal = face.terminal("clawgate confirm")?;
     if p.full_name.is_none() && !p.skip_full_name_scan {
-        let name = terminal.line("Your full name, to look for it in the files (not stored; Enter to decline): ")?;
+        let name =
+            terminal.line("Your full name, to look for it in the files (not stored; Enter to decline): ")?;
         match name.filter(|n| !n.is_empty()) {
             Some(name) => p.full_name = Some(name),
             None => p.skip_full_name_scan = true,

@@ -126,7 +126,8 @@ fn csv(r: &CostReport) -> String {
 
 /// A CSV field (RFC 4180). A leading `=`, `+`, `-` or `@` is kept from acting as a formula.
 fn field(text: &str) -> String {
-    let safe = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    let safe =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     match safe.contains(['"', ',', '\n', '\r']) {
         true => format!("\"{}\"", safe.replace('"', "\"\"")),
         false => safe,

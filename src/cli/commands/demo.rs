@@ -27,7 +27,10 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let (json, clock) = (face.json, Arc::clone(&face.edge.clock));
     let cancel = Arc::clone(&face.edge.cancel);
     if !json {
-        face.print(&format!("{}\n", bold("A made-up history in a temporary home, from scan to publication.")))?;
+        face.print(&format!(
+            "{}\n",
+            bold("A made-up history in a temporary home, from scan to publication.")
+        ))?;
     }
     let mut n = 0;
     let mut steps = Vec::new();

@@ -43,7 +43,9 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
             let report = face.app()?.keys_init(&passphrase, token.as_ref().map(|t| t.as_str()))?;
             face.answer_placed(&report, |r| {
                 let mut out = human(r);
-                out.push_str("Note the fingerprint somewhere else: it tells whether somebody enrolled another key.\n");
+                out.push_str(
+                    "Note the fingerprint somewhere else: it tells whether somebody enrolled another key.\n",
+                );
                 out.push_str("The passphrase cannot be recovered; without it nothing can be signed.\n");
                 out
             })
@@ -61,7 +63,8 @@ fn new_passphrase(terminal: &mut Terminal) -> Result<Zeroizing<String>, Failure>
         }
         terminal.say("They differ.")?;
     }
-    Err(Failure::new(Kind::Usage, "passphrases_differ", "The two passphrases differ.").hint("clawgate keys init"))
+    Err(Failure::new(Kind::Usage, "passphrases_differ", "The two passphrases differ.")
+        .hint("clawgate keys init"))
 }
 
 /// Asks for a Hub token; `None` where the person has none.
@@ -69,7 +72,9 @@ pub(super) fn hub_token(
     terminal: &mut Terminal,
     question: &str,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
-    terminal.say("A fine-grained Hub token that may write to the one dataset repository is enough and is safest.")?;
+    terminal.say(
+        "A fine-grained Hub token that may write to the one dataset repository is enough and is safest.",
+    )?;
     let token = terminal.secret(question)?;
     let token = Zeroizing::new(token.trim().to_owned());
     Ok((!token.is_empty()).then_some(token))

@@ -34,14 +34,17 @@ fn human(list: &ProjectList, width: usize) -> String {
     for p in &list.projects {
         let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
         let scope = if p.excluded { "excluded" } else { "in" };
-        table.styled(style, [
-            p.name.clone(),
-            p.agent.replace(',', ", "),
-            count(p.sessions),
-            bytes(p.bytes),
-            scope.to_owned(),
-            p.path.clone(),
-        ]);
+        table.styled(
+            style,
+            [
+                p.name.clone(),
+                p.agent.replace(',', ", "),
+                count(p.sessions),
+                bytes(p.bytes),
+                scope.to_owned(),
+                p.path.clone(),
+            ],
+        );
     }
     if table.is_empty() { "No projects yet.\n".to_owned() } else { table.render(width) }
 }

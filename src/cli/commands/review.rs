@@ -177,7 +177,11 @@ fn inventory(
     skipped: &mut BTreeSet<String>,
     mut params: ReviewParams,
 ) -> Result<Said, End> {
-    face.print(&format!("\n{} {}\n", bold("Names and places found"), dim("(r)edact (k)eep (a)ll redact (s)kip (q)uit")))?;
+    face.print(&format!(
+        "\n{} {}\n",
+        bold("Names and places found"),
+        dim("(r)edact (k)eep (a)ll redact (s)kip (q)uit")
+    ))?;
     for e in open {
         face.print(&format!("{}\n", entity(e)))?;
         loop {
@@ -212,10 +216,16 @@ fn inventory(
 }
 
 fn read(face: &Face, terminal: &mut Terminal, page: &Page, mut params: ReviewParams) -> Result<Said, End> {
-    face.print(&format!("\n{} {}\n{}\n", bold("Read this"), cyan(&one_line(page.session.as_str())), readable(&page.text)))?;
+    face.print(&format!(
+        "\n{} {}\n{}\n",
+        bold("Read this"),
+        cyan(&one_line(page.session.as_str())),
+        readable(&page.text)
+    ))?;
     params.nonce = Some(page.nonce.clone());
     loop {
-        let answer = terminal.line("Enter: nothing to redact here · or exact words to redact · q: stop > ")?;
+        let answer =
+            terminal.line("Enter: nothing to redact here · or exact words to redact · q: stop > ")?;
         match answer.as_deref() {
             None | Some("q") if params.findings.is_empty() => return Ok(Said::Quit),
             None | Some("" | "q") => return Ok(Said::Go(params)),

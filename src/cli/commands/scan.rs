@@ -30,7 +30,9 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     if let Some(home) = args.home {
         let home = std::path::absolute(&home).unwrap_or(home);
         if !home.is_dir() {
-            return Err(Failure::usage("no_such_home", format!("{} is not a directory.", home.display())).into());
+            return Err(
+                Failure::usage("no_such_home", format!("{} is not a directory.", home.display())).into()
+            );
         }
         let env = &mut face.edge.env;
         env.home = home;

@@ -32,7 +32,8 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         ..ScopeParams::default()
     };
     let app = face.app()?;
-    let edits = params.confirm || ![&params.agents, &params.exclude, &params.include].iter().all(|l| l.is_empty());
+    let edits =
+        params.confirm || ![&params.agents, &params.exclude, &params.include].iter().all(|l| l.is_empty());
     let report = if edits { app.set_scope(&params)? } else { app.scope()? };
     let width = face.width();
     face.answer_placed(&report, |r| human(r, width))
@@ -54,13 +55,10 @@ fn human(r: &ScopeReport, width: usize) -> String {
     for p in &r.projects {
         let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
         let scope = if p.excluded { "excluded" } else { "in" };
-        table.styled(style, [
-            scope.to_owned(),
-            p.name.clone(),
-            p.agent.replace(',', ", "),
-            count(p.sessions),
-            p.path.clone(),
-        ]);
+        table.styled(
+            style,
+            [scope.to_owned(), p.name.clone(), p.agent.replace(',', ", "), count(p.sessions), p.path.clone()],
+        );
     }
     format!("scope {state}: {agents}\n{}", table.render(width))
 }

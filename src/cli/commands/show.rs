@@ -24,13 +24,8 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let params = ShowParams {
-        session: args.key,
-        raw: args.raw,
-        from: args.from,
-        limit: args.limit,
-        max_bytes: None,
-    };
+    let params =
+        ShowParams { session: args.key, raw: args.raw, from: args.from, limit: args.limit, max_bytes: None };
     let page = face.app()?.show(&params)?;
     face.answer(&page, human)
 }
@@ -62,7 +57,11 @@ fn human(page: &SessionPage) -> String {
         };
         let model = m.model.as_deref().map(one_line).unwrap_or_default();
         let at = m.at.map(minute).unwrap_or_default();
-        out.push_str(&format!("\n{} {who} {}\n", dim(&format!("#{}", page.from + i as u64)), dim(format!("{at} {model}").trim())));
+        out.push_str(&format!(
+            "\n{} {who} {}\n",
+            dim(&format!("#{}", page.from + i as u64)),
+            dim(format!("{at} {model}").trim())
+        ));
         for part in &m.parts {
             match part {
                 Part::Text { text } => out.push_str(&indented(text, 2)),
@@ -82,7 +81,10 @@ fn human(page: &SessionPage) -> String {
         }
     }
     if let Some(next) = page.next {
-        out.push_str(&format!("\n{}\n", dim(&format!("more: --from {next} (of {} messages)", page.message_count))));
+        out.push_str(&format!(
+            "\n{}\n",
+            dim(&format!("more: --from {next} (of {} messages)", page.message_count))
+        ));
     }
     out
 }

@@ -48,7 +48,11 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     }
     // With --json standard output is the program's; the person looks at the terminal.
     let text = super::preview::human(&preview, width);
-    if face.json { terminal.say(&anstream::adapter::strip_str(&text).to_string())? } else { face.print(&text)? }
+    if face.json {
+        terminal.say(&anstream::adapter::strip_str(&text).to_string())?
+    } else {
+        face.print(&text)?
+    }
     typed_name(&mut terminal, &shown)?;
     let (signed, unlocked) = passphrase(&mut terminal, face.app()?, &shown)?;
     drop(terminal);
