@@ -7,6 +7,7 @@ mod cost;
 mod doctor;
 mod failure;
 mod inbox;
+mod make;
 mod names;
 mod prepare;
 mod publish;

@@ -7,10 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use crate::export::{self, Packer, RowFacts, RowMeta, Summary, SummaryHead};
 use crate::gate::write_sealed;
-use crate::redact::Redactor;
-use crate::rules::Engine;
 use crate::store::Mark;
 use crate::trace::{SessionKey, Version};
 use crate::workflow::{
@@ -19,8 +16,7 @@ use crate::workflow::{
 };
 
 use super::config::ExportConfig;
-use super::release::{EntityKeep, Extra, Open, Private, RowKeep, hub_target, key_of, new_id};
-use super::sanitize::escape_hidden_json;
+use super::release::{Extra, Open, RowKeep, hub_target, new_id};
 use super::{App, Failure};
 
 /// What to prepare. Nothing set: every approved session in scope, to the configured destination.
@@ -100,15 +96,6 @@ pub struct PrepareReport {
     pub destination: Option<Destination>,
     /// Report.
     pub privacy_report: PrivacyReport,
-}
-
-/// What redaction and export made, before it is sealed.
-struct Made {
-    files: Vec<(String, Vec<u8>)>,
-    rows: Vec<RowKeep>,
-    versions: BTreeMap<SessionKey, Version>,
-    report: PrivacyReport,
-    entities: Vec<EntityKeep>,
 }
 
 impl App {
@@ -255,176 +242,6 @@ impl App {
             }
         }
         Ok(chosen)
-    }
-
-    fn make(&self, open: &Open, private: &Private) -> Result<Made, Failure> {
-        let engine = Engine::builtin()?;
-        let options = self.export_options(&open.extra);
-        let policy = self.policy_for(&options)?;
-        let policy_hash = self.policy_hash(&open.extra, private)?;
-        let local = self.local_key()?;
-        let chosen = &open.release.chosen;
-        let total = chosen.len() as u64 * 2;
-        let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?);
-        redactor.add_values(&private.reported.iter().cloned().collect::<Vec<_>>());
-        let decided = self.redact_decisions()?;
-        let known: Vec<&EntityKeep> = private.entities.iter().filter(|e| decided.contains(&e.id)).collect();
-        redactor.add_values(&known.iter().map(|e| (e.kind.clone(), e.value.clone())).collect::<Vec<_>>());
-        let mut done = 0;
-        for (key, version) in chosen {
-            self.ctx.check()?;
-            if let Some(session) = self.archive.load(key.as_str(), Some(&version.0))? {
-                redactor.collect(&session);
-            }
-            done += 1;
-            self.ctx.progress.report("looking for names and secrets", done, total);
-        }
-        let format =
-            export::format(&options.format).map_err(|e| Failure::usage("bad_format", e.to_string()))?;
-        let mut report = PrivacyReport {
-            rules_version: engine.version().to_owned(),
-            policy: policy_hash.clone(),
-            thinking: options.thinking,
-            timestamps: options.timestamps.clone(),
-            ..PrivacyReport::default()
-        };
-        let mut packer = Packer::default();
-        let mut rows = Vec::new();
-        let mut inventory: BTreeMap<(String, String), u64> = BTreeMap::new();
-        for (key, version) in chosen {
-            self.ctx.check()?;
-            done += 1;
-            self.ctx.progress.report("redacting", done, total);
-            let Some(session) = self.archive.load(key.as_str(), Some(&version.0))? else {
-                report.left_out.push((key.clone(), "this version is no longer in the archive".to_owned()));
-                continue;
-            };
-            let redacted = redactor.redact_session(&session);
-            let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
-            let mut meta = RowMeta::new(version.clone());
-            meta.project = project.map(|p| redactor.redact_text(&p).text);
-            meta.tokens = self.usage_of(key.as_str())?.0;
-            meta.thinking = options.thinking;
-            let facts = RowFacts::of(&redacted.session, &meta);
-            let bytes = export::row_bytes(format, &redacted.session, &meta)
-                .map_err(|e| Failure::failed("export", e.to_string()))?;
-            let text =
-                String::from_utf8(bytes).map_err(|_| Failure::failed("export", "A row is not UTF-8."))?;
-            let bytes = escape_hidden_json(&text).into_bytes();
-            for e in redacted.entities {
-                *inventory.entry((e.kind, e.value)).or_default() += e.count;
-            }
-            let survivors = redactor.scan_sealed(&bytes);
-            if let Some(first) = survivors.first() {
-                return Err(Failure::failed(
-                    "value_survived",
-                    format!(
-                        "A known {} would still stand in the row of {key}; nothing was sealed.",
-                        first.kind
-                    ),
-                ));
-            }
-            let place = match packer.push(key.as_str(), &bytes) {
-                Ok(place) => place,
-                Err(e) => {
-                    report.left_out.push((key.clone(), e.to_string()));
-                    continue;
-                }
-            };
-            if !redacted.counts.is_empty() {
-                report.rows_touched += 1;
-            }
-            for (kind, n) in &redacted.counts {
-                *report.redactions.entry(kind.clone()).or_default() += n;
-            }
-            for f in &redacted.findings {
-                report.examples.entry(f.kind.to_string()).or_insert_with(|| f.masked.clone());
-            }
-            rows.push(RowKeep {
-                key: key.clone(),
-                sha256: place.sha256.clone(),
-                file: place.file.clone(),
-                offset: place.offset,
-                bytes: place.bytes,
-                facts,
-                redactions: redacted.counts,
-            });
-        }
-        let mut entities: Vec<EntityKeep> = inventory
-            .into_iter()
-            .map(|((kind, value), count)| EntityKeep {
-                id: value_id(&local, &kind, &value),
-                kind,
-                value,
-                count,
-            })
-            .collect();
-        // Decided in an earlier release: redacted here too, which takes a second round.
-        let again: Vec<EntityKeep> = entities.iter().filter(|e| decided.contains(&e.id)).cloned().collect();
-        if again.iter().any(|e| !known.iter().any(|k| k.id == e.id)) {
-            let mut private = private.clone();
-            private.entities.extend(again);
-            return self.make(open, &private);
-        }
-        entities.extend(known.into_iter().cloned());
-        entities.sort_by(|a, b| (&a.kind, &a.value).cmp(&(&b.kind, &b.value)));
-        entities.dedup_by(|a, b| a.id == b.id);
-        let kept = self.kept_values()?;
-        let count = |f: &dyn Fn(&EntityKeep) -> bool| entities.iter().filter(|e| f(e)).count() as u64;
-        let redacted = count(&|e| decided.contains(&e.id));
-        let kept = count(&|e| kept.contains(&e.id));
-        let total = entities.len() as u64;
-        report.entities = EntityCounts { total, redacted, kept, undecided: total - redacted - kept };
-        let versions = chosen.clone();
-        let files = self.files_of(open, packer, &rows, &versions, &report, format.id(), &policy_hash);
-        Ok(Made { files, rows, versions, report, entities })
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "the parts of one summary")]
-    fn files_of(
-        &self,
-        open: &Open,
-        packer: Packer,
-        rows: &[RowKeep],
-        versions: &BTreeMap<SessionKey, Version>,
-        report: &PrivacyReport,
-        format: &str,
-        policy: &str,
-    ) -> Vec<(String, Vec<u8>)> {
-        let destination = open.release.destination.as_ref();
-        let mut summary = Summary::new(SummaryHead {
-            repo: destination.and_then(|d| match &d.target {
-                Target::Hub { repo, .. } => Some(repo.clone()),
-                Target::Folder { .. } => None,
-            }),
-            licence: destination.and_then(|d| d.licence.clone()),
-            generated: self.now().to_jiff().strftime("%Y-%m-%d").to_string(),
-            format: format.to_owned(),
-            rules_version: report.rules_version.clone(),
-            policy: policy.to_owned(),
-            clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
-        });
-        for r in rows {
-            let place = export::RowPlace {
-                file: r.file.clone(),
-                offset: r.offset,
-                bytes: r.bytes,
-                sha256: r.sha256.clone(),
-            };
-            let version = versions.get(&r.key).map_or("", |v| v.0.as_str());
-            summary.add(&r.facts, r.key.native(), version, &place);
-        }
-        for (kind, n) in &report.redactions {
-            summary.redacted(kind, *n);
-        }
-        let mut files: Vec<(String, Vec<u8>)> =
-            packer.finish().files.into_iter().map(|f| (f.path, f.bytes)).collect();
-        let format = export::format(format).ok();
-        if let Some(format) = format {
-            files.push(("README.md".to_owned(), export::card(&summary, format)));
-        }
-        files.push(("metadata.json".to_owned(), export::metadata(&summary)));
-        files
     }
 }
 

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use argon2::{Algorithm, Argon2, Params};
+use argon2::{Algorithm, Argon2, Block, Params};
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::BASE64;
@@ -324,8 +324,9 @@ fn cipher(
     }
     let cost = Params::new(params.memory_kib, params.passes, params.lanes, Some(32)).map_err(|_| bad())?;
     let mut key = Zeroizing::new([0u8; 32]);
+    let mut memory = Zeroizing::new(vec![Block::new(); cost.block_count()]);
     Argon2::new(Algorithm::Argon2id, argon2::Version::V0x13, cost)
-        .hash_password_into(normal(passphrase).as_bytes(), salt, key.as_mut_slice())
+        .hash_password_into_with_memory(normal(passphrase).as_bytes(), salt, key.as_mut_slice(), &mut *memory)
         .map_err(|_| bad())?;
     XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| bad())
 }

@@ -187,7 +187,8 @@ fn a_changed_byte_is_refused_also_when_the_database_agrees_with_it() {
 #[test]
 fn another_destination_visibility_licence_policy_or_release_is_refused() {
     type Edit = fn(&mut Scene);
-    let cases: [(Edit, fn(&GateError) -> bool); 8] = [
+    type Expected = fn(&GateError) -> bool;
+    let cases: [(Edit, Expected); 8] = [
         (
             |s| s.move_to(|d| d.target = Target::Folder { path: "/out".into() }),
             |e| matches!(e, GateError::OtherDestination),

@@ -21,7 +21,9 @@ pub enum PublishError {
         path: String,
     },
     /// A file is too large to be a regular file on the Hub.
-    #[error("{path} has {bytes} bytes, the limit is {limit}: prepare again with smaller shards; nothing was sent")]
+    #[error(
+        "{path} has {bytes} bytes, the limit is {limit}: prepare again with smaller shards; nothing was sent"
+    )]
     FileTooLarge {
         /// The file.
         path: String,
@@ -56,10 +58,14 @@ pub enum PublishError {
     #[error("there is no Hub token: seal one with `clawgate login`, then sign again")]
     NoToken,
     /// The Hub does not take the token.
-    #[error("the Hub refused the token (expired or revoked): make a new one, `clawgate login`, then sign again")]
+    #[error(
+        "the Hub refused the token (expired or revoked): make a new one, `clawgate login`, then sign again"
+    )]
     BadToken,
     /// The token cannot write.
-    #[error("the token of {user} cannot write to {repo}: make one with write permission for it; nothing was sent")]
+    #[error(
+        "the token of {user} cannot write to {repo}: make one with write permission for it; nothing was sent"
+    )]
     ReadOnly {
         /// The Hub user.
         user: String,
@@ -102,7 +108,9 @@ pub enum PublishError {
         revision: String,
     },
     /// Somebody else committed in between.
-    #[error("somebody else committed to {repo} meanwhile: look at it, then publish again; our commit did not land")]
+    #[error(
+        "somebody else committed to {repo} meanwhile: look at it, then publish again; our commit did not land"
+    )]
     Diverged {
         /// The repository.
         repo: String,

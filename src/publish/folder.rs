@@ -36,7 +36,8 @@ pub(super) fn publish(
         Ok(meta) if meta.is_dir() => {
             let there = list(target)?;
             if !there.is_empty() {
-                let whole = there.len() == files.len() && compare(target, cleared.files(), options)?.is_none();
+                let whole =
+                    there.len() == files.len() && compare(target, cleared.files(), options)?.is_none();
                 return if whole { Ok(done(true)) } else { Err(taken(target)) };
             }
         }

@@ -139,8 +139,7 @@ pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Publi
 
 /// The entries of the cleared files, after looking once more that they are what the digest says.
 fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
-    let entries: Vec<FileEntry> =
-        cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
+    let entries: Vec<FileEntry> = cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
     for (entry, file) in entries.iter().zip(cleared.files()) {
         if entry.sha256 != file.sha256 {
             return Err(PublishError::Changed { path: entry.path.clone() });

@@ -23,7 +23,7 @@ use crate::rules::{Class, Classes, Engine};
 
 pub use filter::{filter, filter_text};
 pub use policy::{Options, Policy, Timestamps};
-pub use session::{Entity, FindingNote, RedactedSession, SealedHit};
+pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
 use detect::Found;
 use values::{Known, Values};
@@ -131,7 +131,7 @@ impl<'e> Redactor<'e> {
     }
 
     fn learn(&mut self, value: &str, known: Known) {
-        if !value.is_empty() && !self.kept(&known.kind, value) && placeholder::find(value).is_empty() {
+        if !value.is_empty() && !self.kept(&known.kind, value) && !placeholder::like(value) {
             self.values.add(value, known);
         }
     }

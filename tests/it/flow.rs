@@ -41,7 +41,12 @@ pub fn planted(agent: &str) -> Vec<(String, String, String)> {
     let text = fs::read_to_string(fixture(agent).join("planted.json")).unwrap();
     let all: serde_json::Value = serde_json::from_str(&text).unwrap();
     let field = |v: &serde_json::Value, k: &str| v[k].as_str().unwrap_or_default().to_owned();
-    all["values"].as_array().unwrap().iter().map(|v| (field(v, "kind"), field(v, "class"), field(v, "value"))).collect()
+    all["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (field(v, "kind"), field(v, "class"), field(v, "value")))
+        .collect()
 }
 
 impl World {
@@ -237,7 +242,11 @@ fn what_changes_after_the_signature_is_refused() {
             app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
         }),
         ("the visibility", |_, app, _| {
-            let p = PrepareParams { visibility: Some("public".into()), licence: Some("cc-by-4.0".into()), ..PrepareParams::default() };
+            let p = PrepareParams {
+                visibility: Some("public".into()),
+                licence: Some("cc-by-4.0".into()),
+                ..PrepareParams::default()
+            };
             app.prepare(&p).unwrap();
         }),
         ("the scope", |_, app, _| {
@@ -292,7 +301,11 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
     let word = ["deploy", "calc", "multiply"].into_iter().find(|w| page.text.contains(w)).unwrap();
     let bogus = FindingIn { quote: "words that stand nowhere".into(), kind: "PERSON".into() };
     let good = FindingIn { quote: word.into(), kind: "PROJECT".into() };
-    let answer = ReviewParams { nonce: Some(page.nonce.clone()), findings: vec![bogus, good], ..ReviewParams::default() };
+    let answer = ReviewParams {
+        nonce: Some(page.nonce.clone()),
+        findings: vec![bogus, good],
+        ..ReviewParams::default()
+    };
     let report = app.review(&answer).unwrap();
     assert_eq!((report.accepted, report.refused.len()), (1, 1));
     assert!(report.resealed.is_some_and(|n| n > 0 && n < prepared.rows), "{:?}", report.resealed);
@@ -370,7 +383,8 @@ fn search_finds_words_and_never_shows_a_secret() {
             assert!(!hit.snippet.contains(&value), "a snippet shows the planted {kind}");
         }
     }
-    let raw = app.show(&ShowParams { session: hits[0].key.0.clone(), raw: true, ..ShowParams::default() }).unwrap();
+    let raw =
+        app.show(&ShowParams { session: hits[0].key.0.clone(), raw: true, ..ShowParams::default() }).unwrap();
     let shown = app.show(&ShowParams { session: hits[0].key.0.clone(), ..ShowParams::default() }).unwrap();
     let text = |p| serde_json::to_string(p).unwrap();
     let (raw, shown) = (text(&raw), text(&shown));

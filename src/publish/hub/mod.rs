@@ -17,8 +17,8 @@ use crate::workflow::{FileEntry, Visibility};
 
 use super::{HubOptions, PublishError, Published, Step};
 use fault::Fault;
-pub use wire::check_endpoint;
 use wire::Wire;
+pub use wire::check_endpoint;
 
 /// The Hub classifies at most this many files in one request, and hf-hub sends one.
 const FILES_LIMIT: usize = 256;
@@ -116,11 +116,7 @@ impl Run<'_> {
     }
 
     /// Commits onto `parent` and returns the commit that was read back and compared.
-    async fn commit(
-        &self,
-        parent: &str,
-        standing: &BTreeMap<String, u64>,
-    ) -> Result<String, PublishError> {
+    async fn commit(&self, parent: &str, standing: &BTreeMap<String, u64>) -> Result<String, PublishError> {
         let mut tries = 0;
         loop {
             let bytes = self.files.iter().map(|f| f.bytes).sum();

@@ -236,7 +236,12 @@ impl<'a> Wire<'a> {
 
     /// SHA-256 of a file at a commit; `None` where it is longer than `expected` bytes. Read as a stream, kept
     /// nowhere.
-    pub(super) async fn read(&self, commit: &str, path: &str, expected: u64) -> Result<Option<String>, Fault> {
+    pub(super) async fn read(
+        &self,
+        commit: &str,
+        path: &str,
+        expected: u64,
+    ) -> Result<Option<String>, Fault> {
         let during = "reading back";
         let url = format!("{}/resolve/{commit}/{path}", self.page());
         let mut answer = self.get(&self.reader, &url, during).await?;
@@ -274,13 +279,19 @@ impl<'a> Wire<'a> {
         }
     }
 
-    async fn get(&self, client: &reqwest::Client, url: &str, during: &'static str) -> Result<Response, Fault> {
+    async fn get(
+        &self,
+        client: &reqwest::Client,
+        url: &str,
+        during: &'static str,
+    ) -> Result<Response, Fault> {
         let answer = client.get(url).bearer_auth(self.token).send().await;
         let answer = answer.map_err(|e| self.garbled(&e, during))?;
         if answer.status().is_success() {
             return Ok(answer);
         }
-        let after = answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let after =
+            answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap_or_default();
         let said = serde_json::from_str::<Value>(&body).ok();
