@@ -132,7 +132,7 @@ impl App {
                     .push((key.clone(), "this version is no longer in the archive".to_owned()));
                 continue;
             };
-            let redacted = redactor.redact_collected(&session);
+            let redacted = redactor.redact_session(&session);
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| redactor.redact_text(&p).text);

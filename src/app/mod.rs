@@ -36,6 +36,6 @@ pub use sanitize::{fence, sanitize};
 pub use scan::{ScanParams, ScanReport};
 pub use search::{SearchHit, SearchPage, SearchParams};
 pub use show::{SessionPage, ShowParams};
-pub use sign::{KeysReport, SampleRow, SignPreview, SignReport};
+pub use sign::{KeysReport, Preview, SampleRow, SignPreview, SignReport};
 pub use status::{ReleaseBrief, Status};
 pub use triage::{TriageParams, TriageReport};

@@ -11,6 +11,7 @@ use crate::workflow::{Assurance, Destination, Event, FileEntry, Phase, digest, n
 use super::config::write_private;
 use super::context::Actor;
 use super::failure::io_failure;
+use super::release::Open;
 use super::{App, Failure, Kind, PrivacyReport};
 
 /// A row of the sample, as the person sees it before signing.
@@ -35,6 +36,29 @@ pub struct SignPreview {
     pub destination: Destination,
     /// Assurance that is needed.
     pub needed: Assurance,
+    /// Rows.
+    pub rows: u64,
+    /// Files.
+    pub files: Vec<FileEntry>,
+    /// Privacy report.
+    pub privacy_report: PrivacyReport,
+    /// Beginnings of some rows.
+    pub sample: Vec<SampleRow>,
+}
+
+/// What would leave as the release stands, whatever is still to be done before.
+#[derive(Debug, Clone, Serialize)]
+pub struct Preview {
+    /// Release.
+    pub release: String,
+    /// Where it stands.
+    pub phase: Phase,
+    /// Digest of the bytes.
+    pub digest: String,
+    /// Where to, who may see it, under which licence; nothing where it is not chosen yet.
+    pub destination: Option<Destination>,
+    /// Assurance that is needed.
+    pub needed: Option<Assurance>,
     /// Rows.
     pub rows: u64,
     /// Files.
@@ -141,6 +165,43 @@ impl App {
         }
     }
 
+    /// What would leave as the release stands, read from the sealed files.
+    ///
+    /// # Errors
+    /// [`Failure`] where nothing is prepared or the sealed files changed.
+    pub fn preview(&mut self, release: Option<&str>) -> Result<Preview, Failure> {
+        let mut open = self.required(release, Phase::Prepared)?;
+        let Some(privacy_report) = open.extra.report.clone().filter(|_| open.release.sealed.is_some()) else {
+            // The state machine words the refusal: a review is never due before the preparation.
+            self.step(&mut open, &Event::ReviewFinished)?;
+            return Err(Failure::failed("not_prepared", "The release has no report."));
+        };
+        let files = self.sealed_files(&open)?;
+        let files: Vec<FileEntry> = files.iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
+        Ok(Preview {
+            release: open.release.id.clone(),
+            phase: open.release.phase,
+            digest: digest(&files),
+            needed: open.release.destination.as_ref().map(needed_assurance),
+            destination: open.release.destination.clone(),
+            rows: open.release.rows.len() as u64,
+            sample: self.sample_rows(&open)?,
+            files,
+            privacy_report,
+        })
+    }
+
+    fn sample_rows(&self, open: &Open) -> Result<Vec<SampleRow>, Failure> {
+        let rows = self.sealed_rows(open)?.into_iter().take(3);
+        Ok(rows
+            .map(|(row, text)| SampleRow {
+                session: row.key,
+                bytes: row.bytes,
+                excerpt: text.chars().take(600).collect(),
+            })
+            .collect())
+    }
+
     /// What will leave, read from the sealed files.
     ///
     /// # Errors
@@ -158,18 +219,13 @@ impl App {
         else {
             return Err(Failure::failed("not_prepared", "The release has no destination or no report."));
         };
-        let sample = self.sealed_rows(&open)?.into_iter().take(3).map(|(row, text)| SampleRow {
-            session: row.key,
-            bytes: row.bytes,
-            excerpt: text.chars().take(600).collect(),
-        });
         Ok(SignPreview {
             release: open.release.id.clone(),
             digest: digest(&entries),
             needed: needed_assurance(&destination),
             destination,
             rows: open.release.rows.len() as u64,
-            sample: sample.collect(),
+            sample: self.sample_rows(&open)?,
             files: entries,
             privacy_report: report,
         })

@@ -89,10 +89,9 @@ fn body(out: &mut String, s: &Summary, format: &dyn Format) {
     let t = &s.totals;
     let _ = write!(
         out,
-        "\n# {}\n\n{} of real work with coding agents, one session per row: prompts, answers, reasoning where it \
-         was kept, tool calls with inputs and outputs. The rows were redacted on the owner's machine and approved \
-         there before upload. Redaction is not proof: report anything personal you find to the owner of this \
-         dataset.\n",
+        "\n# {}\n\n{} with coding agents, one session per row: prompts, answers, reasoning where it was kept, tool \
+         calls with inputs and outputs. The rows were redacted on the owner's machine before upload. Redaction is \
+         not proof: report anything personal you find to the owner of this dataset.\n",
         md(&title(s)),
         plural(t.sessions, "session")
     );
@@ -181,8 +180,8 @@ fn loading(out: &mut String, s: &Summary, format: &dyn Format) {
 fn provenance(out: &mut String, s: &Summary) {
     let _ = write!(
         out,
-        "\n## Provenance\n\nMade by clawgate {}. The owner approved one digest over exactly these files: SHA-256 \
-         over the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
+        "\n## Provenance\n\nMade by clawgate {}. What the owner approves is one digest over exactly these files: SHA-256 over \
+         the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
          `metadata.json` holds the SHA-256 of every row. To compute the digest of a downloaded copy:\n\n\
          ```python\nimport hashlib, pathlib\n\nroot = pathlib.Path(\"path/to/copy\")\nfiles = \
          [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/*\")]\ndigest = hashlib.sha256()\n\
@@ -328,7 +327,7 @@ pub(super) mod tests {
     fn counts_and_loading_are_shown() {
         let shown = text(&sample());
         for part in [
-            "2 sessions of real work",
+            "2 sessions with coding agents",
             "| email | 4 |",
             "load_dataset(\"alice/my-traces\", split=\"train\")",
             "| claude | 1 | 3 | 0 | 50 | 0 |",

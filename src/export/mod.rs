@@ -57,7 +57,8 @@ pub enum ExportError {
 /// What a row needs to know beside the redacted session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowMeta {
-    /// Display name of the project, never a path of this machine; `None` where the session has no project.
+    /// Display name of the project, redacted like the session, never a path of this machine; `None` where the
+    /// session has no project. It also stands in the card.
     pub project: Option<String>,
     /// Version of the session the row was made from (before redaction).
     pub version: Version,

@@ -90,7 +90,7 @@ pub enum GateError {
     #[error("The release is not prepared as it stands. Run `clawgate prepare`.")]
     NotPrepared,
     /// A Hub upload without the unsealed token.
-    #[error("No Hub token is unsealed. The person stores one with `clawgate keys token` and signs again.")]
+    #[error("No Hub token is unsealed. The person stores one with `clawgate login` and signs again.")]
     NoToken,
     /// A sealed file has other bytes than it should.
     #[error("The sealed file {0} was changed. Run `clawgate prepare` again.")]

@@ -139,10 +139,10 @@ pub enum PublishError {
         /// The transport's error.
         why: String,
     },
-    /// The commit was sent and nobody can say whether it landed.
+    /// The commit was sent, and whether it landed or who may see it could not be asked.
     #[error(
-        "it is not known whether the commit landed on {repo}: {why}; publish again, it sends nothing that stands \
-         there already"
+        "it is not known whether the release stands on {repo} as approved: {why}; publish again, it sends nothing \
+         that stands there already"
     )]
     Uncertain {
         /// The repository.

@@ -22,6 +22,9 @@ pub use hub::check_endpoint;
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
+/// A listener to the steps of an upload.
+pub type OnStep = Arc<dyn Fn(&Step) + Send + Sync>;
+
 /// How to reach the Hub, and how patient to be.
 #[derive(Clone)]
 pub struct HubOptions {
@@ -36,7 +39,7 @@ pub struct HubOptions {
     /// The longest single wait; a longer `Retry-After` is handed to the caller as an error.
     pub max_wait: Duration,
     /// Called with each step; must not block.
-    pub progress: Option<Arc<dyn Fn(&Step) + Send + Sync>>,
+    pub progress: Option<OnStep>,
 }
 
 impl Default for HubOptions {
@@ -113,7 +116,7 @@ pub struct Published {
 ///
 /// # Errors
 /// Any [`PublishError`]. After an error other than [`PublishError::Uncertain`] and [`PublishError::Mismatch`] the
-/// destination holds what it held before. Running it again is safe: files that stand already are not sent again.
+/// destination holds the files it held before (a repository that was not there may have been created, empty). Running it again is safe: files that stand already are not sent again.
 pub async fn publish(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
     let files = checked(cleared)?;
     match &cleared.destination().target {

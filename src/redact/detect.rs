@@ -70,8 +70,18 @@ pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
 /// Everything in the text, by rule, by path and by known value.
 pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes: Classes) -> Vec<Found> {
     let mut out = Vec::new();
-    for reading in readings(base) {
-        one(engine, values, &reading, classes, 0, &mut out);
+    let all = readings(base);
+    let cleaned = view::clean(base).is_some();
+    for (n, reading) in all.iter().enumerate() {
+        let from = out.len();
+        one(engine, values, reading, classes, 0, &mut out);
+        if n == 0 && cleaned {
+            // the cleaned reading finds blocks too, and leaves line numbers and diff marks standing
+            let mut k = from;
+            while k < out.len() {
+                if out[k].value.contains('\n') { drop(out.remove(k)) } else { k += 1 }
+            }
+        }
     }
     out
 }

@@ -76,12 +76,20 @@ pub struct Redactor<'e> {
     key: [u8; 32],
     values: Values,
     entities: BTreeMap<(String, String), u64>,
+    collected: std::collections::HashSet<String>,
 }
 
 impl<'e> Redactor<'e> {
     /// A redactor for one release; `key` makes its stand-ins and value ids.
     pub fn new(engine: &'e Engine, policy: Policy, key: [u8; 32]) -> Self {
-        let mut r = Redactor { engine, policy, key, values: Values::default(), entities: BTreeMap::new() };
+        let mut r = Redactor {
+            engine,
+            policy,
+            key,
+            values: Values::default(),
+            entities: BTreeMap::new(),
+            collected: Default::default(),
+        };
         let custom = r.policy.custom.clone();
         for c in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
             let known = Known {
@@ -156,16 +164,16 @@ impl<'e> Redactor<'e> {
     }
 
     /// Everything sensitive in one text, with what can be learned from it learned.
-    fn found(&mut self, base: &Rc<View>) -> Vec<Found> {
+    fn found(&mut self, base: &Rc<View>, learn: bool) -> Vec<Found> {
         self.values.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
         found.retain(|f| !self.kept(&f.kind, &f.value));
         let mut fresh = false;
         for f in &found {
-            if f.class == Class::Entity {
-                continue;
+            // nothing is learned from a text that holds stand-ins already
+            if learn && f.class != Class::Entity {
+                fresh |= self.learn_found(f);
             }
-            fresh |= self.learn_found(f);
         }
         if fresh {
             self.values.build();
@@ -196,6 +204,9 @@ impl<'e> Redactor<'e> {
             return false;
         }
         let fold = matches!(&*f.kind, "EMAIL" | "USER");
+        if &*f.kind == "PERSON" {
+            self.learn_name(value);
+        }
         self.learn(
             value,
             Known {
@@ -209,10 +220,38 @@ impl<'e> Redactor<'e> {
         true
     }
 
+    /// A full name is also known by its surname and by the account names made from it.
+    fn learn_name(&mut self, name: &str) {
+        let words: Vec<&str> = name.split_whitespace().collect();
+        let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
+        if words.len() < 2 || last.chars().count() < 5 || !last.chars().all(char::is_alphabetic) {
+            return;
+        }
+        let known = |kind: &str, fold| Known {
+            kind: kind.to_owned(),
+            rule: "name-part".into(),
+            confidence: 62,
+            word: true,
+            fold,
+        };
+        self.learn(last, known("PERSON", false));
+        let (f, l) = (first.to_lowercase(), last.to_lowercase());
+        let initial: String = f.chars().take(1).collect();
+        for account in [
+            format!("{f}.{l}"),
+            format!("{f}{l}"),
+            format!("{f}_{l}"),
+            format!("{f}-{l}"),
+            format!("{initial}{l}"),
+        ] {
+            self.learn(&account, known("USER", true));
+        }
+    }
+
     /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let base = View::raw(text);
-        let mut found = self.found(&base);
+        let mut found = self.found(&base, true);
         for f in found.iter().filter(|f| f.class == Class::Entity) {
             *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
         }
@@ -220,12 +259,15 @@ impl<'e> Redactor<'e> {
         if cuts.is_empty() {
             return Redacted { text: text.to_owned(), spans: Vec::new() };
         }
-        let mut written = self.write(text, &cuts);
+        let mut written = self.write(&cuts);
         // what stands there now may read differently: look again until nothing new is found
         for _ in 0..ROUNDS {
             let view = View::replaced(&base, &written);
-            let mut again: Vec<Found> =
-                self.found(&View::raw(&view.text)).into_iter().filter(|f| f.class != Class::Entity).collect();
+            let mut again: Vec<Found> = self
+                .found(&View::raw(&view.text), false)
+                .into_iter()
+                .filter(|f| f.class != Class::Entity)
+                .collect();
             let cuts_again = render::cuts(&view.text, &again);
             if cuts_again.is_empty() {
                 break;
@@ -248,7 +290,7 @@ impl<'e> Redactor<'e> {
                 break;
             }
             cuts = next;
-            written = self.write(text, &cuts);
+            written = self.write(&cuts);
         }
         let spans = cuts
             .iter()
@@ -266,7 +308,7 @@ impl<'e> Redactor<'e> {
         Redacted { text: view.text.clone(), spans }
     }
 
-    fn write(&self, text: &str, cuts: &[render::Cut]) -> Vec<(usize, usize, String)> {
+    fn write(&self, cuts: &[render::Cut]) -> Vec<(usize, usize, String)> {
         cuts.iter()
             .map(|c| {
                 let with = if c.first {
@@ -274,7 +316,7 @@ impl<'e> Redactor<'e> {
                 } else {
                     String::new()
                 };
-                let with = if c.first && render::bare(text, c) { format!("\"{with}\"") } else { with };
+                let with = if c.first && c.bare { format!("\"{with}\"") } else { with };
                 (c.start, c.end, with)
             })
             .collect()

@@ -69,11 +69,9 @@ fn bracketed(b: &[u8], at: usize) -> Option<usize> {
     while e < b.len() && e - at < 48 && (b[e].is_ascii_uppercase() || b[e].is_ascii_digit() || b[e] == b'_') {
         e += 1;
     }
-    let good = e - at > 2
-        && b[at + 1].is_ascii_uppercase()
-        && b[e - 1] == b'_'
-        && tag(b, e)
-        && b.get(e + 6) == Some(&b']');
+    // the tag may begin with digits
+    let e = b[at..e].iter().rposition(|c| *c == b'_').map(|p| at + p + 1)?;
+    let good = e - at > 2 && b[at + 1].is_ascii_uppercase() && tag(b, e) && b.get(e + 6) == Some(&b']');
     good.then_some(e + 7)
 }
 

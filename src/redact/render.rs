@@ -18,6 +18,8 @@ pub(crate) struct Cut {
     pub value: String,
     /// The first piece of its finding carries the stand-in; the others become nothing.
     pub first: bool,
+    /// A bare JSON scalar: its stand-in needs quotes.
+    pub bare: bool,
 }
 
 /// Findings to sorted cuts without overlaps; stand-ins already in the text are never touched.
@@ -66,6 +68,7 @@ pub(crate) fn cuts(text: &str, found: &[Found]) -> Vec<Cut> {
                 confidence: f.confidence,
                 value: f.value.clone(),
                 first,
+                bare: false,
             }),
         }
     }
@@ -188,7 +191,7 @@ fn clip_json(text: &str, cuts: Vec<Cut>) -> Vec<Cut> {
         }
         if lead && !strings[first..].iter().any(|s| s.0 < cut.end) {
             // a number or word outside strings
-            out.push(Cut { first: true, ..scalar(b, cut) });
+            out.push(Cut { first: true, bare: true, ..scalar(b, cut) });
         }
     }
     out
@@ -204,23 +207,4 @@ fn scalar(b: &[u8], mut cut: Cut) -> Cut {
         cut.end += 1;
     }
     cut
-}
-
-/// Whether the cut is a bare JSON scalar, whose stand-in needs quotes.
-pub(crate) fn bare(text: &str, cut: &Cut) -> bool {
-    let b = text.as_bytes();
-    if !b[cut.start..cut.end]
-        .iter()
-        .all(|c| c.is_ascii_digit() || matches!(c, b'-' | b'.' | b'+' | b'e' | b'E'))
-    {
-        return false;
-    }
-    let before = b[..cut.start].iter().rev().find(|c| !c.is_ascii_whitespace());
-    let after = b[cut.end..].iter().find(|c| !c.is_ascii_whitespace());
-    matches!(before, Some(b':' | b'[' | b',')) && matches!(after, Some(b',' | b']' | b'}')) && {
-        let line_start = b[..cut.start].iter().rposition(|c| *c == b'\n').map_or(0, |p| p + 1);
-        let line_end = b[cut.end..].iter().position(|c| *c == b'\n').map_or(b.len(), |p| cut.end + p);
-        let json = |t: &str| serde_json::from_str::<serde::de::IgnoredAny>(t.trim()).is_ok();
-        json(&text[line_start..line_end]) || json(text)
-    }
 }

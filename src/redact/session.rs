@@ -6,10 +6,12 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::rules::Classes;
 use crate::trace::{Part, Session, Timestamp};
 
+use super::values::Values;
 use super::view::View;
-use super::{Redactor, Timestamps, placeholder};
+use super::{Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session with the account of what was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -150,19 +152,20 @@ impl Redactor<'_> {
         self.harvest(session);
         let mut texts = Vec::new();
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
+        let none = Values::default();
         for text in texts {
-            self.found(&View::raw(&text));
+            for f in detect::detect(self.engine, &none, &View::raw(&text), Classes::SENSITIVE) {
+                self.learn_found(&f);
+            }
         }
+        self.collected.insert(session.key.as_str().to_owned());
     }
 
-    /// Collects from a session and redacts it.
+    /// Redacts a session: everything collected is removed from it. One that was not collected yet is now.
     pub fn redact_session(&mut self, session: &Session) -> RedactedSession {
-        self.collect(session);
-        self.redact_collected(session)
-    }
-
-    /// Redacts a session that was given to [`Redactor::collect`] before: everything collected is removed from it.
-    pub fn redact_collected(&mut self, session: &Session) -> RedactedSession {
+        if !self.collected.contains(session.key.as_str()) {
+            self.collect(session);
+        }
         let before: BTreeMap<_, _> = std::mem::take(&mut self.entities);
         let mut out = session.clone();
         let options = self.policy.options.clone();

@@ -5,6 +5,7 @@
 //! the value, and decides by the shape of both.
 
 use super::shape::{self, Mix};
+use super::words::{NAME_DENY, NAME_TAILS};
 
 /// What values count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,152 +32,6 @@ impl Mode {
 const MAX_NAME: usize = 80;
 const MAX_VALUE: usize = 4096;
 
-/// What may follow the keyword inside the name and still name the secret itself.
-const TAILS: &[&str] = &[
-    "",
-    "s",
-    "base",
-    "value",
-    "val",
-    "prod",
-    "production",
-    "dev",
-    "development",
-    "test",
-    "testing",
-    "staging",
-    "stage",
-    "live",
-    "key",
-    "token",
-    "secret",
-    "default",
-    "string",
-    "str",
-    "main",
-    "primary",
-    "secondary",
-    "old",
-    "new",
-    "current",
-    "raw",
-    "plain",
-    "text",
-    "password",
-    "base64",
-    "b64",
-    "env",
-    "admin",
-    "root",
-    "user",
-    "app",
-    "api",
-    "db",
-    "write",
-    "read",
-    "rw",
-    "ro",
-    "v1",
-    "v2",
-    "hex",
-    "pat",
-    "data",
-    "code",
-    "seed",
-    "salt",
-    "pepper",
-    "bot",
-    "org",
-    "eu",
-    "us",
-    "auth",
-    "ring",
-    "phrase",
-    "login",
-    "rotated",
-    "backup",
-    "tok",
-    "temp",
-];
-
-/// Words in the name that make it something else.
-const DENY: &[&str] = &[
-    "public",
-    "publishable",
-    "pub_key",
-    "pubkey",
-    "primary_key",
-    "foreign",
-    "sort_key",
-    "partition",
-    "cache_key",
-    "page_token",
-    "pagetoken",
-    "next_token",
-    "nexttoken",
-    "continuation",
-    "cancellation",
-    "canceltoken",
-    "pad_token",
-    "eos_token",
-    "bos_token",
-    "unk_token",
-    "mask_token",
-    "cls_token",
-    "sep_token",
-    "num_token",
-    "max_token",
-    "min_token",
-    "input_token",
-    "output_token",
-    "idempotency",
-    "tokenizer",
-    "keyboard",
-    "keyword",
-    "monkey",
-    "turkey",
-    "keyof",
-    "keyframe",
-    "keypath",
-    "key_path",
-    "hotkey",
-    "shortcut",
-    "ssh_key_name",
-    "i18n",
-    "query_key",
-    "querykey",
-    "row_key",
-    "rowkey",
-    "object_key",
-    "s3_key",
-    "storage_key",
-    "lookup",
-    "dedup",
-    "group_key",
-    "sourcekey",
-    "etag",
-    "checksum",
-    "integrity",
-    "fingerprint",
-    "commit",
-    "sha256",
-    "sha1",
-    "digest",
-    "site_key",
-    "sitekey",
-    "item_key",
-    "itemkey",
-    "content_key",
-    "translation",
-    "csrf_token_name",
-    "cursor",
-    "cache_token",
-    "stop_token",
-    "first_token",
-    "last_token",
-    "next_page",
-];
-
 fn name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
@@ -192,8 +47,11 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
         ne += 1;
     }
     // a sentence's full stop or a method call is not part of the name
-    while ne > ke && text[ne - 1] == b'.' {
+    while ne > ke && matches!(text[ne - 1], b'.' | b'-') {
         ne -= 1;
+    }
+    if text[ne..].starts_with(b"--") {
+        return None;
     }
     // `ks` must start a word of the name: after a separator, at a case change, or at its start
     if ks > ns && mode != Mode::Password {
@@ -207,7 +65,7 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
         }
     }
     let name = lower(&text[ns..ne]);
-    if !tail_ok(&text[ke..ne]) || DENY.iter().any(|d| name.contains(d)) {
+    if !tail_ok(&text[ke..ne]) || NAME_DENY.list().iter().any(|d| name.contains(d)) {
         return None;
     }
     let at = After::of(text, ns, ne)?;
@@ -235,8 +93,10 @@ fn tail_ok(tail: &[u8]) -> bool {
     }
     let t = lower(tail);
     let t = t.trim_start_matches('_');
-    t.split('_').all(|p| TAILS.contains(&p.trim_end_matches(|c: char| c.is_ascii_digit())))
-        && !(tail == b"s" || tail == b"S")
+    t.split('_').all(|p| {
+        let w = p.trim_end_matches(|c: char| c.is_ascii_digit());
+        w.is_empty() || NAME_TAILS.has(w)
+    }) && !(tail == b"s" || tail == b"S")
 }
 
 /// How name and value are joined.
@@ -589,12 +449,14 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
                 return mode == Mode::Token || v.len() >= 16 && (m.digit > 0 || v.len() >= 24);
             }
             if m.letters() == 0 {
-                return mode == Mode::Token && v.len() >= 10 && quote.is_some() && m.symbol == 0;
+                return mode == Mode::Token
+                    && m.symbol == 0
+                    && (v.len() >= 15 || v.len() >= 10 && quote.is_some());
             }
             // `JWT_SECRET=super-secret-2024!`: words with digits in an environment file
             mode == Mode::Token
                 && m.digit > 0
-                && (name.contains("secret") && (after.env || m.symbol > 0)
+                && (name.contains("secret") && (after.env || m.symbol > 0 && m.upper > 0)
                     || !shape::looks_wordy(v) && v.len() >= 10 && shape::entropy(b) > 2.5)
         }
     }

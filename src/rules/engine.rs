@@ -255,7 +255,7 @@ impl Engine {
         }
         if rule.word && start > 0 {
             let before = text[start - 1];
-            if before.is_ascii_alphanumeric() || before == b'_' {
+            if (before.is_ascii_alphanumeric() || before == b'_') && !colour_before(text, start) {
                 return;
             }
         }
@@ -404,6 +404,14 @@ impl Engine {
     pub(crate) fn specs(&self) -> impl Iterator<Item = &RuleSpec> {
         self.rules.iter().map(|r| &r.spec)
     }
+}
+
+/// What is left of a terminal colour whose beginning was cut off stands before: `[33m`.
+fn colour_before(text: &[u8], at: usize) -> bool {
+    let head = &text[at.saturating_sub(12)..at];
+    head.strip_suffix(b"m")
+        .and_then(|h| h.iter().rposition(|c| !(c.is_ascii_digit() || *c == b';')).map(|p| &h[p..]))
+        .is_some_and(|h| h.starts_with(b"["))
 }
 
 /// Text says that the value before it was cut: an ellipsis, a truncation note, or nothing more at all.

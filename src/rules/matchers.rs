@@ -105,7 +105,21 @@ fn url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
         }
         i += 1;
     }
-    let (Some(colon), Some(at)) = (colon, last_at) else { return };
+    let Some(colon) = colon else { return };
+    let Some(at) = last_at else {
+        // cut off before the host: `amqps://svc:Copp... [truncated`
+        let mut e = i;
+        while e > colon && matches!(text[e - 1], b'.' | b' ') {
+            e -= 1;
+        }
+        let cut = text[e..].starts_with(b"...") || text[i..].starts_with("…".as_bytes());
+        let port = text[colon + 1..e].iter().all(|c| c.is_ascii_digit() || *c == b'/');
+        let login = text[end..colon].iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
+        if cut && !port && login && e > colon + 3 {
+            found(colon + 1, e);
+        }
+        return;
+    };
     if colon >= at
         || at + 1 >= text.len()
         || !(text[at + 1].is_ascii_alphanumeric() || matches!(text[at + 1], b'[' | b'_' | b'$' | b'(' | b'<'))
@@ -121,7 +135,9 @@ fn url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
     if pass.bytes().take_while(u8::is_ascii_digit).count() > 0 && pass.contains('/') {
         return;
     }
-    found(colon + 1, at);
+    // an opaque user name is half of the credential
+    let opaque = user.len() >= 8 && user.bytes().any(|b| b.is_ascii_digit());
+    found(if opaque { end } else { colon + 1 }, at);
 }
 
 /// Passwords that every manual shows.
@@ -130,6 +146,7 @@ fn stand_in(pass: &str, user: &str) -> bool {
     shape::is_placeholder_value(pass) && !(pass.contains("here") && pass.len() > 12)
         || p == user.to_ascii_lowercase() && p.len() < 12
         || p.starts_with('$')
+        || p.len() <= 4 && p.bytes().all(|b| b.is_ascii_lowercase())
         || p.starts_with('{')
         || p.starts_with('<')
         || p.starts_with('%') && p.ends_with('%')

@@ -15,10 +15,11 @@ mod stream;
 #[cfg(test)]
 mod template;
 mod validate;
+mod words;
 
 pub use engine::Engine;
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
-pub use shape::{entropy, is_placeholder_value, looks_wordy};
+pub use shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};
 pub use stream::StreamScanner;
 
 /// The rules that are compiled in: id, kind, class and severity of each, in file order.

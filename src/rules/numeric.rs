@@ -12,6 +12,7 @@ pub(crate) enum Shape {
     Ipv4Private,
     Ipv6,
     Mac,
+    NationalId,
 }
 
 impl Shape {
@@ -26,6 +27,7 @@ impl Shape {
             "ipv4_private" => Shape::Ipv4Private,
             "ipv6" => Shape::Ipv6,
             "mac" => Shape::Mac,
+            "national_id" => Shape::NationalId,
             _ => return None,
         })
     }
@@ -133,7 +135,7 @@ fn after(text: &[u8], i: usize) -> u8 {
 }
 
 fn local(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'') || b >= 0x80
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'')
 }
 
 fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
@@ -144,10 +146,17 @@ fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
         s -= 1;
     }
     let edge = s;
-    while s > 0 && edge - s < 64 && local(text[s - 1]) {
-        s -= 1;
+    while s > 0 && edge - s < 64 {
+        if local(text[s - 1]) {
+            s -= 1;
+        } else if s > 1 && (0x80..0xc0).contains(&text[s - 1]) && (0xc3..0xd8).contains(&text[s - 2]) {
+            // a letter of two bytes
+            s -= 2;
+        } else {
+            break;
+        }
     }
-    while s < edge && !(text[s].is_ascii_alphanumeric() || text[s] >= 0x80) {
+    while s < edge && text[s] < 0x80 && !text[s].is_ascii_alphanumeric() {
         s += 1;
     }
     if s >= edge {
@@ -271,6 +280,11 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     {
         return Some((Shape::Ssn, start, e));
     }
+    if (len == 6 || len == 8)
+        && let Some(e) = dated_id(text, start, len)
+    {
+        return Some((Shape::NationalId, start, e));
+    }
     if len >= 4
         && let Some(e) = card(text, start)
     {
@@ -349,7 +363,11 @@ fn word_before(text: &[u8], i: usize, words: &[&[u8]]) -> bool {
     while e > 0 && i - e < 6 && matches!(text[e - 1], b' ' | b':' | b'=' | b'"' | b'\'' | b'\t') {
         e -= 1;
     }
-    words.iter().any(|w| e >= w.len() && text[e - w.len()..e].eq_ignore_ascii_case(w))
+    words.iter().any(|w| {
+        e >= w.len()
+            && text[e - w.len()..e].eq_ignore_ascii_case(w)
+            && !(e > w.len() && text[e - w.len() - 1].is_ascii_alphabetic())
+    })
 }
 
 fn ssn(text: &[u8], start: usize) -> Option<usize> {
@@ -369,6 +387,25 @@ fn ssn(text: &[u8], start: usize) -> Option<usize> {
     }
     let bad = t.starts_with(b"000") || t.starts_with(b"666") || &t[4..6] == b"00" || &t[7..] == b"0000";
     (!bad).then_some(start + 11)
+}
+
+/// `YYMMDD-SNNNNNN` (Korea) and `[YY]YYMMDD-NNNN` (Sweden, with its check digit).
+fn dated_id(text: &[u8], start: usize, len: usize) -> Option<usize> {
+    let dash = start + len;
+    if text.get(dash) != Some(&b'-') {
+        return None;
+    }
+    let tail = text[dash + 1..].iter().take_while(|b| b.is_ascii_digit()).count();
+    let e = dash + 1 + tail;
+    let next = after(text, e);
+    if next.is_ascii_alphanumeric() || matches!(next, b'-' | b'_') {
+        return None;
+    }
+    let id = &text[start..e];
+    let korean =
+        len == 6 && tail == 7 && (b'1'..=b'4').contains(&text[dash + 1]) && super::validate::date6(&id[..6]);
+    let swedish = tail == 4 && super::validate::swedish_id(id);
+    (korean || swedish).then_some(e)
 }
 
 fn card(text: &[u8], start: usize) -> Option<usize> {
@@ -464,7 +501,7 @@ fn iban(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
 /// Phone numbers: `+` with a country code, `(415) 555-…`, `415-555-0100`.
 fn phone(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
     let b = before(text, start);
-    if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'#' | b'+' | b'-' | b'$' | b',') {
+    if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'#' | b'+' | b'-' | b'$') {
         return None;
     }
     let plus = text[start] == b'+';

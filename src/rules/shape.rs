@@ -1,5 +1,7 @@
 //! Does a value look like a secret, a word, or a stand-in? Entropy and word shape.
 
+use super::words::{SHARED_ACCOUNTS, STANDIN_WORDS, STANDINS};
+
 /// Shannon entropy of the bytes, in bits per byte.
 pub fn entropy(value: &[u8]) -> f64 {
     if value.is_empty() {
@@ -45,209 +47,6 @@ impl Mix {
     }
 }
 
-const STANDINS: &[&str] = &[
-    "example",
-    "changeme",
-    "change_me",
-    "change-me",
-    "change_this",
-    "change-this",
-    "changethis",
-    "replace",
-    "your_",
-    "your-",
-    "yourapi",
-    "yourkey",
-    "yourtoken",
-    "yourpass",
-    "yoursecret",
-    "placeholder",
-    "dummy",
-    "insert",
-    "redacted",
-    "notreal",
-    "not-real",
-    "not_real",
-    "todo",
-    "fixme",
-    "xxxx",
-    "****",
-    "....",
-    "abcdefgh",
-    "12345678901",
-    "sample",
-    "fake",
-    "enter_",
-    "enter-",
-    "<your",
-    "goes-here",
-    "goes_here",
-    "put_your",
-    "put-your",
-    "_here",
-    "-here",
-    "my_api_key",
-    "my-api-key",
-    "my_token",
-    "my_secret",
-    "secret_here",
-    "hidden",
-    "masked",
-    "removed",
-    "scrubbed",
-    "sanitized",
-    "test_test",
-    "lorem",
-    "foobar",
-    "deadbeef",
-    "undefined",
-    "no_such",
-    "nosuch",
-    "default_",
-    "example_",
-    "tbd",
-    "to_be_",
-    "some_",
-    "any_",
-    "mysecret",
-    "s3cret_example",
-];
-
-const STANDIN_WORDS: &[&str] = &[
-    "null",
-    "none",
-    "nil",
-    "true",
-    "false",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "string",
-    "str",
-    "number",
-    "int",
-    "integer",
-    "bool",
-    "boolean",
-    "object",
-    "any",
-    "unknown",
-    "void",
-    "text",
-    "bytes",
-    "value",
-    "password",
-    "passwd",
-    "passphrase",
-    "secret",
-    "token",
-    "apikey",
-    "api_key",
-    "key",
-    "pass",
-    "pwd",
-    "test",
-    "testing",
-    "tests",
-    "demo",
-    "empty",
-    "required",
-    "optional",
-    "default",
-    "private",
-    "public",
-    "production",
-    "development",
-    "staging",
-    "local",
-    "localhost",
-    "prod",
-    "dev",
-    "user",
-    "username",
-    "admin",
-    "root",
-    "guest",
-    "postgres",
-    "mysql",
-    "redis",
-    "mongo",
-    "env",
-    "var",
-    "foo",
-    "bar",
-    "baz",
-    "foobar",
-    "asdf",
-    "bearer",
-    "basic",
-    "jwt",
-    "oauth",
-    "oauth2",
-    "md5",
-    "sha1",
-    "sha256",
-    "sha512",
-    "bcrypt",
-    "argon2",
-    "plaintext",
-    "hashed",
-    "encrypted",
-    "missing",
-    "invalid",
-    "valid",
-    "expired",
-    "incorrect",
-    "wrong",
-    "and",
-    "or",
-    "not",
-    "is",
-    "are",
-    "the",
-    "this",
-    "that",
-    "self",
-    "here",
-    "there",
-    "has",
-    "have",
-    "been",
-    "will",
-    "should",
-    "must",
-    "can",
-    "for",
-    "from",
-    "with",
-    "option",
-    "some",
-    "ok",
-    "err",
-    "error",
-    "const",
-    "let",
-    "return",
-    "new",
-    "function",
-    "async",
-    "await",
-    "type",
-    "optional[str]",
-    "list",
-    "dict",
-    "map",
-    "array",
-    "input",
-    "output",
-    "hidden",
-    "masked",
-    "redacted",
-    "***",
-    "pass1234",
-];
-
 /// Whether a value stands for a secret without being one: `YOUR_API_KEY`, `${VAR}`, `<token>`, `****`, our own placeholder.
 pub fn is_placeholder_value(value: &str) -> bool {
     let v = value.trim();
@@ -270,7 +69,7 @@ pub fn is_placeholder_value(value: &str) -> bool {
     if b[0] == b'<' && (b.contains(&b'>') || b.len() < 4) {
         return true;
     }
-    if b[0] == b'[' && v.ends_with(']') {
+    if b[0] == b'[' && (v.ends_with(']') || stand_in_head(b)) {
         return true;
     }
     if v.contains("{{")
@@ -286,7 +85,14 @@ pub fn is_placeholder_value(value: &str) -> bool {
         return true;
     }
     let lower = v.to_ascii_lowercase();
-    if STANDIN_WORDS.contains(&lower.as_str()) || STANDINS.iter().any(|s| lower.contains(s)) {
+    let version = lower
+        .rsplit(['-', ':', '@'])
+        .next()
+        .is_some_and(|t| t.contains('.') && t.bytes().all(|c| c.is_ascii_digit() || c == b'.'));
+    if version && looks_version(&lower) {
+        return true;
+    }
+    if STANDIN_WORDS.has(&lower) || standin(&lower) {
         return true;
     }
     for call in [
@@ -324,6 +130,38 @@ pub fn is_placeholder_value(value: &str) -> bool {
     repeats(b)
 }
 
+/// Our own stand-in whose closing bracket was taken for syntax: `[EMAIL_k3f9qa`.
+fn stand_in_head(b: &[u8]) -> bool {
+    let Some(at) = b
+        .iter()
+        .position(|c| c.is_ascii_lowercase())
+        .map_or(b.iter().rposition(|c| *c == b'_'), |_| b.len().checked_sub(7).filter(|p| b[*p] == b'_'))
+    else {
+        return false;
+    };
+    at > 1 && b[1..at].iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_')
+}
+
+/// `name-1.2.3`: a package at a version.
+fn looks_version(v: &str) -> bool {
+    v.starts_with(|c: char| c.is_ascii_lowercase()) && v.len() < 48
+}
+
+/// Whether a stand-in's wording is in the value; a short one must stand apart, as random text contains it by chance.
+fn standin(lower: &str) -> bool {
+    let b = lower.as_bytes();
+    STANDINS.list().iter().any(|s| {
+        memchr::memmem::find_iter(b, s.as_bytes()).any(|at| {
+            let apart = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+            s.len() >= 7
+                || s.starts_with(['x', '*', '.', '<'])
+                || b.len() < 16
+                || (apart(at.checked_sub(1).and_then(|i| b.get(i))) || s.starts_with(['_', '-']))
+                    && (apart(b.get(at + s.len())) || s.ends_with(['_', '-']))
+        })
+    })
+}
+
 /// Runs of one character, or a short unit over and over.
 fn repeats(b: &[u8]) -> bool {
     if b.len() < 4 {
@@ -345,6 +183,12 @@ fn repeats(b: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Whether an account name says nothing about a person: `root`, `runner`, our own stand-in.
+pub fn is_shared_account(name: &str) -> bool {
+    let lower = name.to_ascii_lowercase();
+    SHARED_ACCOUNTS.has(&lower) || lower.starts_with("user_") && lower.len() == 11
 }
 
 fn vowel(b: u8) -> bool {
@@ -384,6 +228,7 @@ pub fn looks_wordy(value: &str) -> bool {
     let mut short = 0usize;
     let mut digits = 0usize;
     let mut changes = 0usize;
+    let mut odd = 0usize;
     let mut i = 0;
     while i < b.len() {
         let c = b[i];
@@ -407,6 +252,10 @@ pub fn looks_wordy(value: &str) -> bool {
                 }
             }
             let word = &b[start..i];
+            let glued = |c: Option<&u8>| c.is_some_and(u8::is_ascii_lowercase);
+            if upper_run > 1 && (glued(b.get(i)) || glued(start.checked_sub(1).and_then(|k| b.get(k)))) {
+                odd += 1;
+            }
             pieces += 1;
             if word.len() <= 2 {
                 short += 1;
@@ -418,11 +267,15 @@ pub fn looks_wordy(value: &str) -> bool {
             i += 1;
         }
     }
-    if digits * 3 > b.len() && pieces > 0 && changes > 0 {
+    if digits * 3 > b.len() && pieces > 0 && changes > 1 {
         return false;
     }
+    if odd > 1 {
+        return false;
+    }
+    let upper = b.iter().any(u8::is_ascii_uppercase);
     let longish = pieces.saturating_sub(short);
-    changes <= 1 && short * 2 <= pieces.max(1) + 1 && (longish > 0 || b.len() < 8)
+    changes <= 1 && short * 2 <= pieces.max(1) + if upper { 1 } else { 2 } && (longish > 0 || b.len() < 8)
 }
 
 /// `8-4-4-4-12` hex.

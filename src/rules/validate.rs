@@ -1,6 +1,9 @@
 //! Checks that a value is what its shape claims: checksums, headers, public addresses.
 
 use super::shape::{self, Mix};
+use super::words::{
+    COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, RESERVED_TLDS, SERVICE_ACCOUNTS, STANDIN_HOSTS, STANDIN_LOCALS,
+};
 
 /// A named check from the rule data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,12 @@ pub(crate) enum Validator {
     NhsModulus,
     PrivateHost,
     PersonName,
+    /// An account name that belongs to a person.
+    Account,
+    SpanishId,
+    SwedishId,
+    Pesel,
+    Date,
 }
 
 impl Validator {
@@ -42,6 +51,11 @@ impl Validator {
             "nhs" => Validator::NhsModulus,
             "private_host" => Validator::PrivateHost,
             "person_name" => Validator::PersonName,
+            "account" => Validator::Account,
+            "spanish_id" => Validator::SpanishId,
+            "swedish_id" => Validator::SwedishId,
+            "pesel" => Validator::Pesel,
+            "date" => Validator::Date,
             _ => return None,
         })
     }
@@ -72,6 +86,11 @@ impl Validator {
             Validator::NhsModulus => nhs(raw),
             Validator::PrivateHost => !value.ends_with("example.internal") && !value.contains("example."),
             Validator::PersonName => person_name(value),
+            Validator::Account => account(value),
+            Validator::SpanishId => spanish_id(value),
+            Validator::SwedishId => swedish_id(raw),
+            Validator::Pesel => pesel(raw),
+            Validator::Date => date6(raw),
         }
     }
 }
@@ -137,6 +156,7 @@ fn jwt_header(value: &str) -> bool {
     let head = value.split('.').next().unwrap_or_default().trim_end_matches('=');
     let Some(bytes) = lenient_base64(head) else { return false };
     bytes.starts_with(b"{")
+        && bytes.trim_ascii_end().ends_with(b"}")
         && (bytes.windows(5).any(|w| w == b"\"alg\"")
             || bytes.windows(5).any(|w| w == b"\"typ\"")
             || bytes.windows(5).any(|w| w == b"\"enc\""))
@@ -175,16 +195,69 @@ pub(crate) fn lenient_base64(value: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+fn account(value: &str) -> bool {
+    value.len() >= 3
+        && !shape::is_shared_account(value)
+        && !SERVICE_ACCOUNTS.has(&value.to_ascii_lowercase())
+        && !shape::is_placeholder_value(value)
+}
+
+/// NIF and NIE: the letter is the number modulo 23.
+fn spanish_id(value: &str) -> bool {
+    let v: String =
+        value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
+    let Some(letter) = v.chars().last() else { return false };
+    let body = &v[..v.len() - 1];
+    let body = match body.chars().next() {
+        Some('X') => format!("0{}", &body[1..]),
+        Some('Y') => format!("1{}", &body[1..]),
+        Some('Z') => format!("2{}", &body[1..]),
+        _ => body.to_owned(),
+    };
+    body.parse::<usize>().ok().and_then(|n| "TRWAGMYFPDXBNJZSQVHLCKE".chars().nth(n % 23)) == Some(letter)
+}
+
+/// Month and day are possible in `YYMMDD…` or, with twelve digits or more, `YYYYMMDD…`.
+pub(crate) fn date6(raw: &[u8]) -> bool {
+    let d: Vec<u32> = digits(raw).collect();
+    let at = if d.len() >= 12 { 2 } else { 0 };
+    d.len() >= 6
+        && (1..=12).contains(&(d[at + 2] * 10 + d[at + 3]))
+        && (1..=31).contains(&(d[at + 4] * 10 + d[at + 5]))
+}
+
+pub(crate) fn swedish_id(raw: &[u8]) -> bool {
+    let d: Vec<u8> = raw.iter().copied().filter(u8::is_ascii_digit).collect();
+    let ten = &d[d.len().saturating_sub(10)..];
+    let sum: u32 = ten
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, b)| {
+            let n = u32::from(b - b'0') * if i % 2 == 0 { 1 } else { 2 };
+            n / 10 + n % 10
+        })
+        .sum();
+    // organisation numbers have 20 or more where a month would stand
+    ten.len() == 10 && sum % 10 == 0 && (date6(raw) || d.len() == 10 && d[2] >= b'2')
+}
+
+fn pesel(raw: &[u8]) -> bool {
+    let d: Vec<u32> = digits(raw).collect();
+    if d.len() != 11 {
+        return false;
+    }
+    let sum: u32 = d[..10].iter().zip([1, 3, 7, 9, 1, 3, 7, 9, 1, 3]).map(|(n, w)| n * w).sum();
+    let month = (d[2] * 10 + d[3]) % 20;
+    (10 - sum % 10) % 10 == d[10] && (1..=12).contains(&month) && (1..=31).contains(&(d[4] * 10 + d[5]))
+}
+
 fn seed_words(value: &str) -> bool {
     let words: Vec<&str> =
         value.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).collect();
-    const COMMON: &[&str] = &[
-        "the", "and", "of", "to", "in", "is", "for", "with", "that", "this", "are", "from", "or", "be", "as",
-        "by", "not", "you", "your", "a", "an", "it", "was", "has", "if", "at",
-    ];
     matches!(words.len(), 12 | 15 | 18 | 21 | 24)
         && words.iter().all(|w| (3..=8).contains(&w.len()))
-        && !words.iter().any(|w| COMMON.contains(w))
+        && !words.iter().any(|w| COMMON_WORDS.has(w))
 }
 
 /// An address a person or a firm reads: not of reserved names, not code, not a Git or SSH remote.
@@ -193,58 +266,14 @@ fn email(value: &str) -> bool {
     let local = local.trim().to_ascii_lowercase();
     let host = host.trim().trim_end_matches('.').to_ascii_lowercase();
     let tld = host.rsplit('.').next().unwrap_or_default();
-    const RESERVED: &[&str] = &["example", "invalid", "test", "localhost", "local", "internal", "lan"];
-    const HOSTS: &[&str] = &[
-        "example.com",
-        "example.org",
-        "example.net",
-        "domain.com",
-        "email.com",
-        "yourdomain.com",
-        "company.com",
-        "mycompany.com",
-        "users.noreply.github.com",
-        "test.com",
-        "foo.com",
-        "bar.com",
-        "acme.com",
-        "host.com",
-        "site.com",
-        "your-domain.com",
-        "sentry.io",
-        "ingest.sentry.io",
-        "anthropic.com_",
-    ];
-    const LOCALS: &[&str] = &[
-        "git",
-        "noreply",
-        "no-reply",
-        "do-not-reply",
-        "donotreply",
-        "user",
-        "username",
-        "your.email",
-        "your-email",
-        "youremail",
-        "you",
-        "email",
-        "name",
-        "foo",
-        "someone",
-        "somebody",
-        "example",
-    ];
-    const CODE: &[&str] = &[
-        "png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "ts", "tsx", "py", "rs", "go", "json",
-        "toml", "yaml", "yml", "md", "lock", "html", "service", "timer", "socket", "target", "mount",
-    ];
-    if RESERVED.contains(&tld) || CODE.contains(&tld) || LOCALS.contains(&local.as_str()) {
+    if RESERVED_TLDS.has(tld) || FILE_ENDINGS.has(tld) || STANDIN_LOCALS.has(&local) {
         return false;
     }
-    if HOSTS.iter().any(|h| host == *h)
+    if STANDIN_HOSTS.has(&host)
         || host.starts_with("example.")
         || host.contains(".example.")
         || host.contains("noreply")
+        || host.ends_with("gserviceaccount.com")
     {
         return false;
     }
@@ -253,104 +282,12 @@ fn email(value: &str) -> bool {
 
 /// Two to four capitalised words, none of them a word that only looks like a name.
 fn person_name(value: &str) -> bool {
-    const NOT: &[&str] = &[
-        "the",
-        "this",
-        "that",
-        "your",
-        "github",
-        "actions",
-        "claude",
-        "code",
-        "codex",
-        "anthropic",
-        "openai",
-        "google",
-        "gemini",
-        "copilot",
-        "united",
-        "states",
-        "new",
-        "york",
-        "san",
-        "error",
-        "warning",
-        "note",
-        "true",
-        "false",
-        "none",
-        "null",
-        "user",
-        "name",
-        "test",
-        "example",
-        "bot",
-        "dependabot",
-        "renovate",
-        "team",
-        "inc",
-        "llc",
-        "ltd",
-        "gmbh",
-        "corp",
-        "company",
-        "project",
-        "software",
-        "foundation",
-        "john doe",
-        "jane doe",
-        "doe",
-        "street",
-        "road",
-        "avenue",
-        "what",
-        "how",
-        "please",
-        "server",
-        "client",
-        "api",
-        "json",
-        "http",
-        "file",
-        "data",
-        "type",
-        "not",
-        "you",
-        "we",
-        "authors",
-        "contributors",
-        "license",
-        "first",
-        "last",
-        "full",
-        "unknown",
-        "someone",
-        "sure",
-        "sorry",
-        "here",
-        "able",
-        "going",
-        "trying",
-        "using",
-        "working",
-        "building",
-        "unable",
-        "glad",
-        "happy",
-        "also",
-        "still",
-        "currently",
-        "now",
-        "ready",
-        "opus",
-        "sonnet",
-        "haiku",
-    ];
     let words: Vec<&str> = value.split_whitespace().collect();
     (2..=4).contains(&words.len())
-        && words.iter().all(|w| !NOT.contains(&w.to_lowercase().trim_matches('.')))
+        && words.iter().all(|w| !NOT_NAMES.has(w.to_lowercase().trim_matches('.')))
         && words.iter().filter(|w| w.chars().next().is_some_and(char::is_uppercase)).count() >= 2
         && words.iter().any(|w| w.chars().skip(1).any(char::is_lowercase))
+        && !words.iter().any(|w| w.len() >= 3 && w.chars().all(|c| c.is_uppercase()))
 }
 
 #[cfg(test)]

@@ -144,6 +144,34 @@ impl<'de> Deserialize<'de> for Int {
     }
 }
 
+/// A number with a fraction, or nothing where the log has something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Float(pub Option<f64>);
+
+impl<'de> Deserialize<'de> for Float {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Float;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+                Ok(Float(Some(v)))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+                #[expect(clippy::cast_precision_loss, reason = "amounts are small")]
+                Ok(Float(Some(v as f64)))
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(Float(None))
+            }
+            otherwise_default!(bool str unit seq map);
+        }
+        d.deserialize_any(V)
+    }
+}
+
 /// A yes or no; anything else is no.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flag(pub bool);

@@ -12,12 +12,13 @@ mod claude;
 mod codex;
 mod lenient;
 mod lines;
+mod openclaw;
 mod walk;
 
 pub use lines::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
-pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex];
+pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw];
 
 /// The source of an agent id, if there is one.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {

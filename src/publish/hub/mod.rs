@@ -98,7 +98,14 @@ impl Run<'_> {
 
     async fn visible_as(&self, wanted: Visibility, sent: bool) -> Result<(), PublishError> {
         let wire = self.wire;
-        let private = wire.patiently(async || wire.private().await).await?;
+        let asked = wire.patiently(async || wire.private().await).await;
+        let private = asked.map_err(|e| match sent {
+            true => PublishError::Uncertain {
+                repo: wire.repo.to_owned(),
+                why: format!("the files stand there, who may see them could not be asked again: {e}"),
+            },
+            false => e,
+        })?;
         let name = |private: bool| if private { "private" } else { "public" };
         let wanted = name(wanted == Visibility::Private);
         let found = match private {

@@ -193,7 +193,7 @@ impl Builder {
             _ => self.session.key.clone(),
         });
         let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
-        self.usage.add(&record, at, offset, books, kind);
+        self.usage.add(&record, at.or(self.session.ended), offset, books, kind);
         let Some(RawMessage { id, model, content, .. }) = record.message.0.take() else { return };
         let id = id.owned().or_else(|| record.uuid.owned());
         let known = id.as_ref().and_then(|id| self.messages.get(id).copied());

@@ -382,14 +382,18 @@ impl Builder {
         }
     }
 
-    /// A compaction: its summary is the answer just before, or else only in this line.
+    /// A compaction: its summary is the answer just before, or else stands only in this line.
     fn compacted(&mut self, payload: &Payload<'_>) {
         self.open = None;
         let message = payload.message.str();
+        let summary = |p: &Part| match p {
+            Part::Text { text } => message.is_empty() || message.contains(text.trim()),
+            Part::Thinking { .. } => true,
+            _ => false,
+        };
         if let Some(last) = self.session.messages.last_mut()
             && last.role == Role::Assistant
-            && last.parts.iter().any(|p| matches!(p, Part::Text { .. }))
-            && last.parts.iter().all(|p| !matches!(p, Part::Tool(_)))
+            && last.parts.iter().all(summary)
         {
             last.origin = Origin::Compaction;
         } else if !message.is_empty() {

@@ -1,0 +1,144 @@
+//! Word lists of the filters: what stands for a value without being one, who is nobody, what is no name.
+
+use std::collections::HashSet;
+use std::sync::OnceLock;
+
+/// Words, blank-separated in the source, looked up through a set that is made on first use.
+pub(crate) struct Words {
+    text: &'static str,
+    set: OnceLock<HashSet<&'static str>>,
+    list: OnceLock<Vec<&'static str>>,
+}
+
+impl Words {
+    const fn new(text: &'static str) -> Words {
+        Words { text, set: OnceLock::new(), list: OnceLock::new() }
+    }
+
+    /// Whether the word is in the list; lower case is expected.
+    pub fn has(&self, word: &str) -> bool {
+        self.set.get_or_init(|| self.text.split_whitespace().collect()).contains(word)
+    }
+
+    /// The words in order.
+    pub fn list(&self) -> &[&'static str] {
+        self.list.get_or_init(|| self.text.split_whitespace().collect())
+    }
+}
+
+/// Parts of a value that give it away as an example.
+pub(crate) static STANDINS: Words = Words::new(
+    "\
+    **** -here .... 12345678901 <your _here abc123xyz abcdefgh change-me change-this change_me \
+    change_this changeme changethis deadbeef default_ dummy enter- enter_ example example_ fake fixme \
+    foobar goes-here goes_here hidden insert lorem masked my-api-key my-password my_api_key my_password \
+    my_secret my_token mypassword mysecret no_such nosuch not-real not_real notreal placeholder \
+    put-your put_your redacted removed replace s3cret_example sample sanitized scrubbed secret_here \
+    test_test todo undefined xxxx your- your_ yourapi yourkey yourpass yoursecret yourtoken",
+);
+
+/// Whole values that are words of code or manuals.
+pub(crate) static STANDIN_WORDS: Words = Words::new(
+    "\
+    *** admin and any api_key apikey are argon2 array asdf async await bar basic baz bcrypt bearer been \
+    bool boolean bytes can const default demo dev development dict empty encrypted env err error \
+    expired false foo foobar for from function guest has hashed have here hidden incorrect input int \
+    integer invalid is jwt key let list local localhost map masked md5 missing mongo must mysql new nil \
+    no none not null number oauth oauth2 object off ok on option optional optional[str] or output pass \
+    pass1234 passphrase passwd password plaintext postgres private prod production public pwd redacted \
+    redis required return root secret self sha1 sha256 sha512 should some staging str string test \
+    testing tests text that the there this token true type unknown user username valid value var void \
+    will with wrong yes",
+);
+
+/// Accounts that belong to nobody.
+pub(crate) static SHARED_ACCOUNTS: Words = Words::new(
+    "\
+    admin administrator agent app appuser azureuser bar build builder centos ci circleci claude code \
+    coder codespace codex conda core data debian default deploy dev docker ec2-user example fedora foo \
+    git gitlab-runner gitpod guest home jenkins jovyan kali linuxbrew me name nobody node nonroot opc \
+    openclaw oracle pi postgres project projects public root runner runneradmin sandbox shared someone \
+    spack src steam test travis ubuntu user username users vagrant vscode work workspace www-data you \
+    your-name your-username your_name yourname yourusername",
+);
+
+/// Accounts of services, and what stands where an account name could.
+pub(crate) static SERVICE_ACCOUNTS: Words = Words::new(
+    "\
+    airflow alice anonymous bob bot daemon elastic email false github-actions grafana input jane \
+    jenkins john kafka login member minio mongo mysql name neo4j nginx nil nobody none null owner \
+    postgres prometheus rabbitmq redis sa self service staff str string superuser svc system text this \
+    true undefined unknown value wheel www",
+);
+
+/// Capitalised words that are no part of a person's name.
+pub(crate) static NOT_NAMES: Words = Words::new(
+    "\
+    able actions add airport algorithm also amazon and anthropic apache api april as at august authored \
+    authors avenue bash bot build building by claude client code codex company contributors copilot \
+    corp county currently data december dependabot docker doe edit error example false february file \
+    first fix foundation friday full gemini github glad glob gmbh going google grep haiku happy here \
+    how http if inc institute is island january json july june kubernetes lake last license linux llc \
+    ltd march may mein meine meinen microsoft monday mount mozilla name new node none not note november \
+    now null october on openai opus or please postgres prize project python react read ready redis \
+    renovate retries reviewed road run saint san saturday september server signed software someone \
+    sonnet sorry states still street sunday sure task team test tests that the theorem this thursday \
+    todo true trying tuesday type unable united university unknown update user using warning was we \
+    wednesday what windows working write york you your",
+);
+
+/// Words of sentences, which no seed phrase has.
+pub(crate) static COMMON_WORDS: Words = Words::new(
+    "\
+    a an and are as at be by for from has if in is it not of or that the this to was with you your",
+);
+
+/// Top-level names that are reserved for examples or local use.
+pub(crate) static RESERVED_TLDS: Words = Words::new(
+    "\
+    example internal invalid lan local localhost test",
+);
+
+/// What follows a dot in file and unit names.
+pub(crate) static FILE_ENDINGS: Words = Words::new(
+    "\
+    css gif go html jpeg jpg js json lock md mount png py rs service socket svg target timer toml ts \
+    tsx webp yaml yml",
+);
+
+/// Mail hosts of manuals and robots.
+pub(crate) static STANDIN_HOSTS: Words = Words::new(
+    "\
+    acme.com anthropic.com_ bar.com company.com domain.com email.com example.com example.net \
+    example.org foo.com host.com ingest.sentry.io mycompany.com sentry.io site.com test.com \
+    users.noreply.github.com your-domain.com yourdomain.com",
+);
+
+/// Mail local parts of manuals and robots.
+pub(crate) static STANDIN_LOCALS: Words = Words::new(
+    "\
+    do-not-reply donotreply email example foo git name no-reply noreply somebody someone user username \
+    you your-email your.email youremail",
+);
+
+/// What may follow the keyword inside a name and still name the secret itself.
+pub(crate) static NAME_TAILS: Words = Words::new(
+    "\
+    admin api app auth b64 backup base base64 bot code current data db default dev development env eu \
+    hex key live login main new old org password pat pepper phrase plain primary prod production raw \
+    read ring ro root rotated rw s salt secondary secret seed stage staging str string temp test \
+    testing text tok token us user v1 v2 val value write",
+);
+
+/// Words in a name that make it something else.
+pub(crate) static NAME_DENY: Words = Words::new(
+    "\
+    authenticity bos_token cache_key cache_token cancellation canceltoken checksum cls_token commit \
+    content_key continuation csrf csrf_token_name cursor dedup digest eos_token etag fingerprint \
+    first_token foreign group_key hotkey i18n idempotency input_token integrity item_key itemkey \
+    key_path keyboard keyframe keyof keypath keyword last_token lookup mask_token max_token min_token \
+    monkey next_page next_token nexttoken num_token object_key output_token pad_token page_token \
+    pagetoken partition primary_key pub_key pubkey public publishable query_key querykey row_key rowkey \
+    s3_key sep_token sha1 sha256 shortcut site_key sitekey sort_key sourcekey ssh_key_name stop_token \
+    tokenizer translation turkey unk_token xsrf",
+);
