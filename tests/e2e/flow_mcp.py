@@ -5,15 +5,13 @@ Then `huggingface_hub` and `datasets` read the dataset back.
 """
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 import time
 
 from common import (
     AGENTS, HUB_TOKEN, WORDS, Agent, Hub, World, arguments, as_agent, check, digest, finish, forms, need, note,
-    planted, review_to_end, section, sha256, strip, tree,
+    planted, review_to_end, section, strip, tree,
 )
 
 REPO = "alice/e2e-traces"
@@ -211,9 +209,13 @@ def main():
         check("the digest is that of the receipt", digest(exported) == issued["digest"], issued)
         check("the sealed files are as they were", tree(world.state / "releases" / release) == sealed)
         received = hub.blobs()
-        found = [(agent, kind, name) for agent in AGENTS for kind, _, value in planted(agent)
-                 for form in forms(value) for name, data in received.items() if form in data]
-        check(f"none of {sum(len(planted(a)) for a in AGENTS)} planted values in {len(received)} blobs", not found, found)
+        for wanted in ("secret", "pii"):
+            values = [(agent, kind, value) for agent in AGENTS for kind, class_, value in planted(agent)
+                      if (class_ == "secret") == (wanted == "secret")]
+            found = [(agent, kind, name) for agent, kind, value in values for form in forms(value)
+                     for name, data in received.items() if form in data]
+            words = "secrets" if wanted == "secret" else "other personal values"
+            check(f"none of {len(values)} planted {words} in {len(received)} blobs", not found, found)
         sent = [r for r in hub.requests() if HUB_TOKEN in json.dumps(r)]
         check("the token stands in no logged request", not sent)
         rows = sum(b.count(b"\n") for p, b in sealed.items() if p.startswith("data/"))
