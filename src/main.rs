@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use clawgate::cli::{self, Edge};
+use clawgate::mcp;
 use clawgate::trace::{Clock, Env, Timestamp};
 
 /// The machine's clock.
@@ -26,13 +27,8 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|verb| verb != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let edge = Edge {
-        env: environment(),
-        clock: Arc::new(WallClock),
-        cancel,
-        waiting,
-        serve_mcp: clawgate::mcp::serve,
-    };
+    let edge =
+        Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp::serve };
     ExitCode::from(cli::run(args, edge))
 }
 

@@ -170,7 +170,11 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
         }
         let run = &b[start..i];
         let decoded = if run.iter().all(u8::is_ascii_hexdigit) {
-            if run.len() % 2 == 0 { data_encoding::HEXLOWER_PERMISSIVE.decode(run).ok() } else { None }
+            if run.len().is_multiple_of(2) {
+                data_encoding::HEXLOWER_PERMISSIVE.decode(run).ok()
+            } else {
+                None
+            }
         } else {
             base64(run)
         };

@@ -79,6 +79,13 @@ pub struct Redactor<'e> {
     collected: std::collections::HashSet<String>,
 }
 
+/// Last components of home directories that name nobody.
+fn is_common_home(name: &str) -> bool {
+    const COMMON: [&str; 12] =
+        ["home", "root", "user", "users", "tmp", "temp", "work", "app", "data", "ubuntu", "admin", "runner"];
+    name.len() < 3 || COMMON.iter().any(|c| name.eq_ignore_ascii_case(c))
+}
+
 impl<'e> Redactor<'e> {
     /// A redactor for one release; `key` makes its stand-ins and value ids.
     pub fn new(engine: &'e Engine, policy: Policy, key: [u8; 32]) -> Self {
@@ -106,7 +113,12 @@ impl<'e> Redactor<'e> {
         for u in names
             .iter()
             .map(String::as_str)
-            .chain(homes.iter().filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty())))
+            .chain(
+                homes
+                    .iter()
+                    .filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty()))
+                    .filter(|name| !is_common_home(name)),
+            )
         {
             let u = u.trim();
             if !u.is_empty() {

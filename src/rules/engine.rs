@@ -69,7 +69,10 @@ impl Engine {
     /// If a data file is broken, which the tests rule out.
     pub fn builtin() -> Result<&'static Engine, RulesError> {
         static ENGINE: OnceLock<Result<Engine, RulesError>> = OnceLock::new();
-        ENGINE.get_or_init(|| Engine::new(load::builtin()?, load::version())).as_ref().map_err(Clone::clone)
+        ENGINE
+            .get_or_init(|| Engine::new(load::builtin()?, super::RULES_VERSION.clone()))
+            .as_ref()
+            .map_err(Clone::clone)
     }
 
     pub(crate) fn new(specs: Vec<RuleSpec>, version: String) -> Result<Engine, RulesError> {
@@ -161,7 +164,7 @@ impl Engine {
 
     fn finding(&self, text: &str, c: Candidate) -> Option<Finding> {
         let rule = &self.rules[usize::from(c.rule)];
-        let start = text.floor_char_boundary(c.start);
+        let start = floor(text, c.start);
         let mut end = c.end.min(text.len());
         while !text.is_char_boundary(end) {
             end += 1;
@@ -238,7 +241,6 @@ impl Engine {
         out
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the inner step of one loop")]
     fn at_hit(
         &self,
         text: &[u8],
@@ -404,6 +406,11 @@ impl Engine {
     pub(crate) fn specs(&self) -> impl Iterator<Item = &RuleSpec> {
         self.rules.iter().map(|r| &r.spec)
     }
+}
+
+/// The last character boundary at or before `i`.
+pub(crate) fn floor(text: &str, i: usize) -> usize {
+    (0..=i.min(text.len())).rev().find(|k| text.is_char_boundary(*k)).unwrap_or(0)
 }
 
 /// What is left of a terminal colour whose beginning was cut off stands before: `[33m`.

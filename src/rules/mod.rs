@@ -6,6 +6,7 @@
 
 mod assign;
 mod engine;
+mod ids;
 mod load;
 mod matchers;
 mod model;
@@ -21,6 +22,9 @@ pub use engine::Engine;
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
 pub use shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};
 pub use stream::StreamScanner;
+
+/// SHA-256 over the compiled-in rule data, in lower-case hex; changes when any rule does.
+pub static RULES_VERSION: std::sync::LazyLock<String> = std::sync::LazyLock::new(load::version);
 
 /// The rules that are compiled in: id, kind, class and severity of each, in file order.
 ///

@@ -1,6 +1,6 @@
 //! The engine over text that arrives in pieces, with the same findings as over the whole.
 
-use super::engine::Engine;
+use super::engine::{Engine, floor};
 use super::model::{Classes, Finding};
 
 /// How far back and ahead of a finding its rules may look.
@@ -56,7 +56,7 @@ impl<'e> StreamScanner<'e> {
             }
         }
         self.done = next;
-        let keep = self.held.floor_char_boundary((next - self.base).saturating_sub(REACH));
+        let keep = floor(&self.held, (next - self.base).saturating_sub(REACH));
         self.held.drain(..keep);
         self.base += keep;
         out

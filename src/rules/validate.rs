@@ -117,7 +117,7 @@ pub(crate) fn luhn(raw: &[u8]) -> bool {
             }
         })
         .sum();
-    d.len() >= 12 && sum % 10 == 0 && d.iter().any(|n| *n != d[0])
+    d.len() >= 12 && sum.is_multiple_of(10) && d.iter().any(|n| *n != d[0])
 }
 
 /// ISO 13616: the rearranged number is 1 modulo 97.
@@ -141,7 +141,7 @@ pub(crate) fn iban(raw: &[u8]) -> bool {
     rest == 1
 }
 
-fn nhs(raw: &[u8]) -> bool {
+pub(crate) fn nhs(raw: &[u8]) -> bool {
     let d: Vec<u32> = digits(raw).collect();
     if d.len() != 10 {
         return false;
@@ -203,7 +203,7 @@ fn account(value: &str) -> bool {
 }
 
 /// NIF and NIE: the letter is the number modulo 23.
-fn spanish_id(value: &str) -> bool {
+pub(crate) fn spanish_id(value: &str) -> bool {
     let v: String =
         value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
     let Some(letter) = v.chars().last() else { return false };
@@ -239,7 +239,7 @@ pub(crate) fn swedish_id(raw: &[u8]) -> bool {
         })
         .sum();
     // organisation numbers have 20 or more where a month would stand
-    ten.len() == 10 && sum % 10 == 0 && (date6(raw) || d.len() == 10 && d[2] >= b'2')
+    ten.len() == 10 && sum.is_multiple_of(10) && (date6(raw) || d.len() == 10 && d[2] >= b'2')
 }
 
 fn pesel(raw: &[u8]) -> bool {

@@ -317,7 +317,9 @@ fn an_agent_may_redact_but_not_keep() {
     let bogus =
         ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
     assert_eq!((bogus["accepted"].as_u64(), bogus["refused"].as_array().unwrap().len()), (Some(0), 1));
-    let found = ok(&world, &["review", "--nonce", nonce, "--finding", "PROJECT=deploy", "--json"]);
+    // The page was served again, under another nonce.
+    let nonce = bogus["page"]["nonce"].as_str().unwrap();
+    let found = ok(&world, &["review", "--nonce", nonce, "--finding", "PROJECT=staging ledger", "--json"]);
     assert_eq!((found["accepted"].as_u64(), found["resealed"].as_u64()), (Some(1), Some(1)), "{found}");
     let keep = run(&world, &["review", "--keep", "all", "--reason", "because", "--json"]);
     assert_eq!(keep.code, 4, "{}", keep.out);
@@ -537,5 +539,52 @@ fn a_reviewed_release_of_the_use_cases_is_the_same_release_here() {
 fn the_help_lists_every_verb() {
     let world = World::new(&[]);
     let help = run(&world, &["--help"]).out;
-    insta::assert_snapshot!(help, @"");
+    insta::assert_snapshot!(help, @r#"
+The gate between your coding-agent traces and the world.
+
+Scans the logs that coding agents keep, redacts them, has them reviewed, and publishes only the
+bytes that a person approved. Without a command it prints where you stand and what is next.
+
+Usage: clawgate [OPTIONS] [COMMAND]
+
+Commands:
+  status       Where you stand and what is next
+  scan         Read what is new in the agents' logs
+  list         List all projects, with whether they are excluded
+  inbox        List sessions, newest first
+  search       Find words in prompts, answers, reasoning, tool inputs and outputs
+  show         Show a session, redacted
+  approve      Mark sessions as fit to be shared
+  block        Mark sessions as not to be shared
+  shortlist    Mark sessions for a closer look
+  unmark       Take the mark off sessions
+  scope        Choose and confirm which projects may be shared at all
+  config       Print or extend the configuration
+  cost         Add up tokens and cost
+  prepare      Redact the approved sessions and seal what would be published
+  preview      Show what would be published
+  review       Review what was sealed: decide on names, read the sample
+  confirm      Confirm the review in your own words
+  sign         Look at what will leave, approve it with your passphrase, and publish it
+  publish      Publish a release that was signed
+  withdraw     Take a release back
+  keys         Make or show the approver's keys
+  login        Seal a Hub token (asks on your terminal)
+  mcp          Serve the tools to an agent (MCP over stdio)
+  doctor       Check logs, permissions, archive, keys and tokens lying open
+  audit        Verify or print the record of every step
+  redact       Redact standard input to standard output (with --json: JSON Lines {"id","text"})
+  completions  Print a completion script for a shell
+  demo         Walk a small invented history through the whole workflow
+
+Options:
+      --json
+          Answer in JSON on standard output
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+  -V, --version
+          Print version
+"#);
 }

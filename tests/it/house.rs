@@ -51,14 +51,49 @@ fn module(path: &Path) -> Option<String> {
     (parts.next().is_some() || !first.ends_with(".rs")).then_some(first)
 }
 
-/// A file's own code: without the test module at its end and without comment lines.
-fn own_code(text: &str) -> impl Iterator<Item = (usize, &str)> {
-    let end = text.find("#[cfg(test)]\nmod ").unwrap_or(text.len());
-    text[..end]
-        .lines()
-        .enumerate()
-        .filter(|(_, l)| !l.trim_start().starts_with("//"))
-        .map(|(i, l)| (i + 1, l))
+/// A file's own code: without what stands under `#[cfg(test)]` and without comment lines.
+fn own_code(text: &str) -> Vec<(usize, &str)> {
+    let mut out = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((i, line)) = lines.next() {
+        let trimmed = line.trim_start();
+        if trimmed.starts_with("//") {
+            continue;
+        }
+        if trimmed.starts_with("#[cfg(test)]") {
+            // The item below ends where its own indentation comes back, or with its one line.
+            let indent = line.len() - trimmed.len();
+            for (_, line) in lines.by_ref() {
+                let inner = line.trim_start();
+                let at = line.len() - inner.len();
+                if at == indent && (inner.ends_with(';') || inner.ends_with('}')) {
+                    break;
+                }
+            }
+            continue;
+        }
+        out.push((i + 1, line));
+    }
+    out
+}
+
+/// Files that are compiled for tests only: declared under `#[cfg(test)]` in the module above them.
+fn test_only(files: &[(PathBuf, String)]) -> BTreeSet<PathBuf> {
+    let mut out = BTreeSet::new();
+    for (path, text) in files {
+        for rest in text.split("#[cfg(test)]\n").skip(1) {
+            let rest = rest.strip_prefix("#[path = ").map_or(rest, |r| r.split_once('\n').map_or(r, |p| p.1));
+            let Some(name) = rest.trim_start_matches("pub(crate) ").strip_prefix("mod ") else { continue };
+            let Some((name, after)) = name.split_once(';') else { continue };
+            if after.starts_with('\n') || after.is_empty() {
+                let dir = path.parent().unwrap();
+                out.insert(dir.join(format!("{name}.rs")));
+                out.insert(path.with_extension("").join(format!("{name}.rs")));
+                out.insert(dir.join(format!("{}_{name}.rs", path.file_stem().unwrap().to_string_lossy())));
+            }
+        }
+    }
+    out
 }
 
 /// The modules that a line names with `crate::`.
@@ -160,7 +195,7 @@ fn every_file_is_registered() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             let counts = path.is_dir() || path.extension().is_some_and(|e| e == "rs");
-            if !counts || name == "mod" || name == "main" {
+            if !counts || matches!(name.as_str(), "mod" | "main" | "snapshots") {
                 continue;
             }
             looked += 1;
@@ -190,11 +225,9 @@ fn every_agent_is_in_the_registry_once() {
 #[test]
 fn nothing_panics_outside_tests() {
     let mut bad = Vec::new();
-    for (path, text) in rust_files("src") {
-        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
-        if name.ends_with("tests") || name.ends_with("_test") {
-            continue;
-        }
+    let files = rust_files("src");
+    let tests = test_only(&files);
+    for (path, text) in files.into_iter().filter(|(path, _)| !tests.contains(path)) {
         for (n, line) in own_code(&text) {
             let what = [".unwrap()", ".expect(", "panic!(", "unreachable!(", "todo!(", "unimplemented!("];
             if let Some(what) = what.iter().find(|w| line.contains(**w)) {
@@ -206,10 +239,19 @@ fn nothing_panics_outside_tests() {
 }
 
 #[test]
+fn what_stands_under_cfg_test_is_left_out_and_nothing_else() {
+    let text = "fn a() {}\n    #[cfg(test)]\n    pub fn b() {\n        x.unwrap();\n    }\n// c\nfn d() {}\n#[cfg(test)]\nmod tests {\n    use x;\n}\nfn e() {}\n";
+    let code: Vec<&str> = own_code(text).into_iter().map(|(_, l)| l).collect();
+    assert_eq!(code, ["fn a() {}", "fn d() {}", "fn e() {}"]);
+}
+
+#[test]
 fn every_module_file_says_what_it_owns() {
-    let bare: Vec<String> = rust_files("src")
+    let files = rust_files("src");
+    let tests = test_only(&files);
+    let bare: Vec<String> = files
         .into_iter()
-        .filter(|(_, text)| !text.starts_with("//!"))
+        .filter(|(path, text)| !tests.contains(path) && !text.starts_with("//!"))
         .map(|(path, _)| path.display().to_string())
         .collect();
     assert!(bare.is_empty(), "no //! at the start of: {}", bare.join(", "));

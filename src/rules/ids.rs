@@ -1,0 +1,135 @@
+//! National ids by their masks and check digits, where the shape alone is telling enough.
+
+use super::validate;
+
+/// Extra condition on a value that fits a mask.
+type Check = fn(&[u8]) -> bool;
+
+/// `A` a capital, `9` a digit, `N` either, anything else itself.
+const MASKS: &[(&[u8], Check)] = &[
+    // India: PAN, GSTIN
+    (b"AAAAA9999A", |v| b"ABCFGHJLPT".contains(&v[3])),
+    (b"99AAAAA9999ANZN", |v| v[0] < b'4'),
+    // Italy: codice fiscale
+    (b"AAAAAA99A99A999A", |_| true),
+    // Spain: NIF, NIE
+    (b"99999999A", spanish),
+    (b"99999999-A", spanish),
+    (b"A9999999A", |v| b"XYZ".contains(&v[0]) && spanish(v) || b"STFGM".contains(&v[0])),
+    (b"A9999999-A", |v| b"XYZ".contains(&v[0]) && spanish(v)),
+    // Korea: passport
+    (b"A999A9999", |v| b"MSRODG".contains(&v[0])),
+    // Germany: social security, with day and month of birth inside
+    (b"99999999A999", |v| (1..=31).contains(&two(v, 2)) && (1..=12).contains(&two(v, 4))),
+    // Singapore: firms
+    (b"999999999A", |v| v.starts_with(b"19") || v.starts_with(b"20")),
+    // United Kingdom: national insurance, NHS, postcodes
+    (b"AA 99 99 99 A", nino),
+    (b"AA999999A", nino),
+    (b"999 999 9999", |v| validate::nhs(v)),
+    (b"A9 9AA", postcode),
+    (b"A99 9AA", postcode),
+    (b"AA9 9AA", postcode),
+    (b"AA99 9AA", postcode),
+    (b"A9A 9AA", postcode),
+    (b"AA9A 9AA", postcode),
+    // Canada, Australia
+    (b"999 999 999", sin),
+    (b"999-999-999", sin),
+    (b"99 999 999 999", abn),
+];
+
+fn two(v: &[u8], at: usize) -> u32 {
+    u32::from(v[at] - b'0') * 10 + u32::from(v[at + 1] - b'0')
+}
+
+fn spanish(v: &[u8]) -> bool {
+    std::str::from_utf8(v).is_ok_and(validate::spanish_id)
+}
+
+fn nino(v: &[u8]) -> bool {
+    !b"DFIQUV".contains(&v[0]) && !b"DFIQUVO".contains(&v[1]) && v.last().is_some_and(|c| b"ABCD".contains(c))
+}
+
+fn postcode(v: &[u8]) -> bool {
+    v[v.len() - 2..].iter().all(|c| !b"CIKMOV".contains(c)) && !b"QVX".contains(&v[0])
+}
+
+fn sin(v: &[u8]) -> bool {
+    let d: Vec<u8> = v.iter().copied().filter(u8::is_ascii_digit).collect();
+    let sum: u32 = d
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, b)| {
+            let n = u32::from(b - b'0') * if i % 2 == 1 { 2 } else { 1 };
+            n / 10 + n % 10
+        })
+        .sum();
+    sum.is_multiple_of(10) && !v.ends_with(b"000") && d[0] != b'8'
+}
+
+fn abn(v: &[u8]) -> bool {
+    const WEIGHTS: [u32; 11] = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
+    let d = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'));
+    let sum: u32 =
+        d.zip(WEIGHTS).enumerate().map(|(i, (n, w))| n.saturating_sub(u32::from(i == 0)) * w).sum();
+    sum.is_multiple_of(89)
+}
+
+/// The span of a national id around the digits that start at `start`.
+pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
+    let mut s = start;
+    // the capitals before the digits, and the blank inside a NINO
+    if s > 2 && text[s - 1] == b' ' && text[s - 2].is_ascii_uppercase() && text[s - 3].is_ascii_uppercase() {
+        s -= 1;
+    }
+    while s > 0 && start - s < 8 && text[s - 1].is_ascii_uppercase() {
+        s -= 1;
+    }
+    let found = fits(text, s);
+    if found.is_none() && s < start && text[start - 1] == b' ' { fits(text, start) } else { found }
+}
+
+fn fits(text: &[u8], s: usize) -> Option<(usize, usize)> {
+    let word = |b: Option<&u8>| {
+        b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'.'))
+    };
+    if word(s.checked_sub(1).and_then(|i| text.get(i))) {
+        return None;
+    }
+    MASKS.iter().find_map(|(mask, check)| {
+        let e = s + mask.len();
+        let v = text.get(s..e)?;
+        let fit = mask.iter().zip(v).all(|(m, c)| match m {
+            b'A' => c.is_ascii_uppercase(),
+            b'9' => c.is_ascii_digit(),
+            b'N' => c.is_ascii_uppercase() || c.is_ascii_digit(),
+            m => m == c,
+        });
+        let next = text.get(e);
+        let open = next.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+            || next == Some(&b' ') && text.get(e + 1).is_some_and(u8::is_ascii_digit) && mask[0] == b'9';
+        (fit && !open && check(v)).then_some((s, e))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn masks_and_checks() {
+        for (text, at_digit, want) in [
+            ("PAN ABCPD1234Z.", 9, "ABCPD1234Z"),
+            ("at SW1A 1AA now", 5, "SW1A 1AA"),
+            ("n 221 395 1837", 2, "221 395 1837"),
+        ] {
+            let (s, e) = at(text.as_bytes(), at_digit).unwrap();
+            assert_eq!(&text[s..e], want);
+        }
+        for (text, at_digit) in [("12345678A", 0), ("ABCDE1234Z", 5), ("100 000 000", 0), ("x-SW1A 1AA", 4)] {
+            assert_eq!(at(text.as_bytes(), at_digit), None, "{text}");
+        }
+    }
+}
