@@ -12,7 +12,7 @@ use crate::rules::Engine;
 use crate::store::Mark;
 use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{
-    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, Phase, Refusal, Release,
+    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, NextStep, Phase, Refusal, RefusalCode, Release,
     Target, append, next_step, step, verify,
 };
 
@@ -157,11 +157,8 @@ impl App {
             ("no_scan", facts.next_step())
         } else if !facts.scope_confirmed {
             ("no_scope", facts.next_step())
-        } else if self.archive.marks()?.iter().any(|(m, n)| *m == Mark::Approved && *n > 0) {
-            let mut next = facts.next_step();
-            next.tool = "prepare_release".to_owned();
-            next.command = "clawgate prepare".to_owned();
-            ("triage", next)
+        } else if self.any_approved()? {
+            ("triage", prepare_next())
         } else {
             ("triage", facts.next_step())
         };
@@ -204,8 +201,21 @@ impl App {
     pub(crate) fn required(&mut self, name: Option<&str>, phase: Phase) -> Result<Open, Failure> {
         match self.current(name)? {
             Some(open) => Ok(open),
-            None => Err(Refusal::without_release(&self.facts()?, phase).into()),
+            None => {
+                let mut refusal = Refusal::without_release(&self.facts()?, phase);
+                if refusal.code == RefusalCode::NothingChosen && self.any_approved()? {
+                    let next = prepare_next();
+                    refusal.code = RefusalCode::NotPrepared;
+                    refusal.missing = vec!["a prepared release".to_owned()];
+                    (refusal.next_tool, refusal.next_command) = (next.tool, next.command);
+                }
+                Err(refusal.into())
+            }
         }
+    }
+
+    fn any_approved(&self) -> Result<bool, Failure> {
+        Ok(self.archive.marks()?.iter().any(|(m, n)| *m == Mark::Approved && *n > 0))
     }
 
     /// Tells the state machine what happened, carries its effects out, and keeps the new state.
@@ -398,6 +408,11 @@ impl App {
         crate::store::private_dir(&dir).map_err(|e| io_failure("cannot make", &dir, &e))?;
         write_private(&path, &serde_json::to_vec(private).unwrap_or_default())
     }
+}
+
+/// What is due once sessions are approved and no release is open.
+fn prepare_next() -> NextStep {
+    NextStep { tool: "prepare_release".to_owned(), command: "clawgate prepare".to_owned(), human_action: None }
 }
 
 /// A repository name as a target, or why it is none.

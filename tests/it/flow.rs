@@ -201,6 +201,9 @@ fn each_step_tried_too_early_names_the_step_that_is_due() {
         assert_eq!(due(early), "triage");
     }
     app.triage(&approve).unwrap();
+    for early in [app.review(&ReviewParams::default()).unwrap_err(), confirm(&mut app).unwrap_err()] {
+        assert_eq!(due(early), "prepare_release");
+    }
     let folder = Some(world.out().display().to_string());
     app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
     assert_eq!(due(confirm(&mut app).unwrap_err()), "review_pii");
