@@ -69,7 +69,7 @@ pub fn is_placeholder_value(value: &str) -> bool {
     if b[0] == b'<' && (b.contains(&b'>') || b.len() < 4) {
         return true;
     }
-    if b[0] == b'[' && (v.ends_with(']') || stand_in_head(b)) {
+    if b[0] == b'[' && (v.ends_with(']') || stand_in_head(b.split(|c| *c == b']').next().unwrap_or(b))) {
         return true;
     }
     if v.contains("{{")
