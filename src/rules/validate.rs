@@ -311,7 +311,7 @@ mod tests {
 
     #[test]
     fn names_are_told_from_titles() {
-        assert!(person_name("Declan Gallagher"));
+        assert!(person_name("Rosalind Okafor"));
         assert!(!person_name("Claude Code"));
         assert!(!person_name("working Here"));
     }
