@@ -1,5 +1,57 @@
-//! The edge: reads the environment, parses arguments, maps a failure to an exit code.
+//! The edge: reads the environment, catches Ctrl-C, runs the command line, and ends with its exit code.
 
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use clawgate::cli::{self, Edge};
+use clawgate::mcp;
+use clawgate::trace::{Clock, Env, Timestamp};
+
+/// The machine's clock.
+struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the edge passes the real time in")]
+    fn now(&self) -> Timestamp {
+        Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+}
+
+fn main() -> ExitCode {
+    let cancel = Arc::new(AtomicBool::new(false));
+    let waiting = Arc::new(AtomicBool::new(false));
+    let args: Vec<_> = std::env::args_os().collect();
+    // The server ends with its client or on the first Ctrl-C; it holds nothing that an end could harm.
+    if args.get(1).is_none_or(|verb| verb != "mcp") {
+        catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
+    }
+    let edge =
+        Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp::serve };
+    ExitCode::from(cli::run(args, edge))
+}
+
+/// The first Ctrl-C asks the work to stop at the next safe point; the second, or one at a question, ends the
+/// process.
+fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
+    #[expect(clippy::disallowed_methods, reason = "there is nobody left to hand an exit code to")]
+    let handler = move || {
+        if cancel.swap(true, Ordering::SeqCst) || waiting.load(Ordering::SeqCst) {
+            std::process::exit(130);
+        }
+    };
+    // Where no handler can be set, Ctrl-C ends the process as it always does.
+    let _ = ctrlc::set_handler(handler);
+}
+
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+fn environment() -> Env {
+    let vars = std::env::vars_os()
+        .map(|(k, v)| (k.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
+        .collect();
+    let home = std::env::home_dir().unwrap_or_default();
+    let own = std::env::var_os("CLAWGATE_HOME").filter(|v| !v.is_empty());
+    let clawgate_home = own.map_or_else(|| home.join(".clawgate"), PathBuf::from);
+    Env { home, clawgate_home, vars }
 }

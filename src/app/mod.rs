@@ -1,1 +1,41 @@
-//! (being built)
+//! Floor 6: the use-cases that every face calls, and the one `Failure` they end in.
+
+mod config;
+mod confirm;
+mod context;
+mod cost;
+mod doctor;
+mod failure;
+mod inbox;
+mod make;
+mod names;
+mod prepare;
+mod publish;
+mod release;
+mod review;
+mod sanitize;
+mod scan;
+mod search;
+mod show;
+mod sign;
+mod status;
+mod triage;
+
+pub use config::{Config, ScopeParams, ScopeReport};
+pub use confirm::{ConfirmParams, ConfirmReport};
+pub use context::{Actor, App, Context, Progress, Quiet};
+pub use cost::{CostParams, CostReport};
+pub use doctor::{Check, DoctorReport, Verdict};
+pub use failure::{Failure, Kind};
+pub use inbox::{InboxPage, InboxParams, ProjectList, SessionItem};
+pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
+pub use publish::{PublishParams, PublishReport};
+pub use release::{Next, Position};
+pub use review::{DecisionIn, EntityItem, FindingIn, Page, Remaining, ReviewParams, ReviewReport};
+pub use sanitize::{fence, sanitize};
+pub use scan::{ScanParams, ScanReport};
+pub use search::{SearchHit, SearchPage, SearchParams};
+pub use show::{SessionPage, ShowParams};
+pub use sign::{KeysReport, Preview, SampleRow, SignPreview, SignReport};
+pub use status::{ReleaseBrief, Status};
+pub use triage::{TriageParams, TriageReport};

@@ -1,1 +1,176 @@
-//! (being built)
+//! Floor 5: sends cleared bytes to their destination, and proves that exactly these bytes stand there.
+//!
+//! One file per destination. The one way in takes a [`Cleared`], which only `gate` can make; nobody else in the
+//! crate uploads.
+
+mod error;
+mod folder;
+mod hub;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::gate::Cleared;
+use crate::workflow::{FileEntry, Target, digest};
+
+pub use error::PublishError;
+pub use hub::check_endpoint;
+
+/// The public Hub.
+pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
+
+/// A listener to the steps of an upload.
+pub type OnStep = Arc<dyn Fn(&Step) + Send + Sync>;
+
+/// How to reach the Hub, and how patient to be.
+#[derive(Clone)]
+pub struct HubOptions {
+    /// Base URL of the Hub; plain http only on loopback.
+    pub endpoint: String,
+    /// `User-Agent` of every request.
+    pub user_agent: String,
+    /// How often one request is tried in all.
+    pub attempts: u32,
+    /// First wait between tries where the Hub names none; doubles each time.
+    pub base_delay: Duration,
+    /// The longest single wait; a longer `Retry-After` is handed to the caller as an error.
+    pub max_wait: Duration,
+    /// Called with each step; must not block.
+    pub progress: Option<OnStep>,
+}
+
+impl Default for HubOptions {
+    fn default() -> Self {
+        HubOptions {
+            endpoint: DEFAULT_ENDPOINT.to_owned(),
+            user_agent: concat!("clawgate/", env!("CARGO_PKG_VERSION")).to_owned(),
+            attempts: 5,
+            base_delay: Duration::from_secs(1),
+            max_wait: Duration::from_secs(310),
+            progress: None,
+        }
+    }
+}
+
+impl fmt::Debug for HubOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HubOptions").field("endpoint", &self.endpoint).finish_non_exhaustive()
+    }
+}
+
+impl HubOptions {
+    fn tell(&self, step: Step) {
+        if let Some(progress) = &self.progress {
+            progress(&step);
+        }
+    }
+}
+
+/// What is happening, for a progress display.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The token and the repository are looked at.
+    Checking,
+    /// A new private or public repository is created.
+    Creating,
+    /// The commit is sent.
+    Sending {
+        /// Number of files.
+        files: usize,
+        /// Their size in bytes.
+        bytes: u64,
+    },
+    /// Waiting before another try.
+    Waiting {
+        /// How long.
+        delay: Duration,
+    },
+    /// Files are read back and compared.
+    Verifying {
+        /// Files compared so far.
+        done: usize,
+        /// Files in all.
+        total: usize,
+    },
+}
+
+/// A release that stands at its destination, read back and found equal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// The digest of the cleared bytes.
+    pub digest: String,
+    /// Commit that holds them; `None` for a folder.
+    pub commit: Option<String>,
+    /// Where a person finds it: a URL, or a path.
+    pub url: String,
+    /// The files that were read back and compared.
+    pub files: Vec<FileEntry>,
+    /// Whether the files stood there before this run, so that nothing had to be sent.
+    pub already_there: bool,
+}
+
+/// Sends the cleared files to their destination and reads them back.
+///
+/// # Errors
+/// Any [`PublishError`]. After an error other than [`PublishError::Uncertain`] and [`PublishError::Mismatch`] the
+/// destination holds the files it held before (a repository that was not there may have been created, empty). Running it again is safe: files that stand already are not sent again.
+pub async fn publish(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
+    let files = checked(cleared)?;
+    match &cleared.destination().target {
+        Target::Hub { repo, revision } => hub::publish(cleared, files, repo, revision, options).await,
+        Target::Folder { path } => folder::publish(cleared, files, path.as_ref(), options),
+    }
+}
+
+/// [`publish`] for callers without a runtime; may also be called from inside one, where it blocks the thread.
+///
+/// # Errors
+/// As [`publish`], and [`PublishError::Runtime`] where no runtime could be started.
+pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
+    // A thread of its own: a runtime cannot be started on a thread that already drives one.
+    std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            runtime.map_err(|e| PublishError::Runtime(e.to_string()))?.block_on(publish(cleared, options))
+        });
+        worker.join().unwrap_or_else(|_| Err(PublishError::Runtime("the upload thread stopped".to_owned())))
+    })
+}
+
+/// The entries of the cleared files, after looking once more that they are what the digest says.
+fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
+    let entries: Vec<FileEntry> = cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
+    for (entry, file) in entries.iter().zip(cleared.files()) {
+        if entry.sha256 != file.sha256 {
+            return Err(PublishError::Changed { path: entry.path.clone() });
+        }
+        if !plain_path(&entry.path) {
+            return Err(PublishError::BadPath { path: entry.path.clone() });
+        }
+    }
+    let mut paths: Vec<&str> = entries.iter().map(|e| e.path.as_str()).collect();
+    paths.sort_unstable();
+    if let Some(twice) = paths.windows(2).find(|w| w[0] == w[1]) {
+        return Err(PublishError::BadPath { path: twice[0].to_owned() });
+    }
+    if entries.is_empty() {
+        return Err(PublishError::Nothing);
+    }
+    if digest(&entries) != cleared.digest() {
+        return Err(PublishError::Changed { path: "the list of files".to_owned() });
+    }
+    Ok(entries)
+}
+
+/// Whether a path is made of plain names only: what the export writes, and nothing that could climb or hide.
+fn plain_path(path: &str) -> bool {
+    let plain = |name: &str| {
+        !name.is_empty()
+            && !name.starts_with('.')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
+    };
+    path.split('/').all(plain)
+}

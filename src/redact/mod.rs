@@ -23,7 +23,7 @@ use crate::rules::{Class, Classes, Engine};
 
 pub use filter::{filter, filter_text};
 pub use policy::{Options, Policy, Timestamps};
-pub use session::{Entity, FindingNote, RedactedSession, SealedHit};
+pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
 use detect::Found;
 use values::{Known, Values};
@@ -79,6 +79,13 @@ pub struct Redactor<'e> {
     collected: std::collections::HashSet<String>,
 }
 
+/// Last components of home directories that name nobody.
+fn is_common_home(name: &str) -> bool {
+    const COMMON: [&str; 12] =
+        ["home", "root", "user", "users", "tmp", "temp", "work", "app", "data", "ubuntu", "admin", "runner"];
+    name.len() < 3 || COMMON.iter().any(|c| name.eq_ignore_ascii_case(c))
+}
+
 impl<'e> Redactor<'e> {
     /// A redactor for one release; `key` makes its stand-ins and value ids.
     pub fn new(engine: &'e Engine, policy: Policy, key: [u8; 32]) -> Self {
@@ -103,11 +110,12 @@ impl<'e> Redactor<'e> {
         }
         let names = r.policy.usernames.clone();
         let homes = r.policy.homes.clone();
-        for u in names
-            .iter()
-            .map(String::as_str)
-            .chain(homes.iter().filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty())))
-        {
+        for u in names.iter().map(String::as_str).chain(
+            homes
+                .iter()
+                .filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty()))
+                .filter(|name| !is_common_home(name)),
+        ) {
             let u = u.trim();
             if !u.is_empty() {
                 let known = Known {
@@ -139,7 +147,7 @@ impl<'e> Redactor<'e> {
     }
 
     fn learn(&mut self, value: &str, known: Known) {
-        if !value.is_empty() && !self.kept(&known.kind, value) && placeholder::find(value).is_empty() {
+        if !value.is_empty() && !self.kept(&known.kind, value) && !placeholder::like(value) {
             self.values.add(value, known);
         }
     }
@@ -164,16 +172,16 @@ impl<'e> Redactor<'e> {
     }
 
     /// Everything sensitive in one text, with what can be learned from it learned.
-    fn found(&mut self, base: &Rc<View>) -> Vec<Found> {
+    fn found(&mut self, base: &Rc<View>, learn: bool) -> Vec<Found> {
         self.values.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
         found.retain(|f| !self.kept(&f.kind, &f.value));
         let mut fresh = false;
         for f in &found {
-            if f.class == Class::Entity {
-                continue;
+            // nothing is learned from a text that holds stand-ins already
+            if learn && f.class != Class::Entity {
+                fresh |= self.learn_found(f);
             }
-            fresh |= self.learn_found(f);
         }
         if fresh {
             self.values.build();
@@ -251,7 +259,7 @@ impl<'e> Redactor<'e> {
     /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let base = View::raw(text);
-        let mut found = self.found(&base);
+        let mut found = self.found(&base, true);
         let mut seen = std::collections::HashSet::new();
         for f in found.iter().filter(|f| f.class == Class::Entity) {
             // several readings show the same place
@@ -267,8 +275,11 @@ impl<'e> Redactor<'e> {
         // what stands there now may read differently: look again until nothing new is found
         for _ in 0..ROUNDS {
             let view = View::replaced(&base, &written);
-            let mut again: Vec<Found> =
-                self.found(&View::raw(&view.text)).into_iter().filter(|f| f.class != Class::Entity).collect();
+            let mut again: Vec<Found> = self
+                .found(&View::raw(&view.text), false)
+                .into_iter()
+                .filter(|f| f.class != Class::Entity)
+                .collect();
             let cuts_again = render::cuts(&view.text, &again);
             if cuts_again.is_empty() {
                 break;

@@ -55,6 +55,11 @@ pub(crate) fn find(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
+/// Whether a value holds a stand-in, or is the inside of one.
+pub(crate) fn like(value: &str) -> bool {
+    !find(value).is_empty() || !find(&format!("[{value}]")).is_empty()
+}
+
 fn tag(b: &[u8], at: usize) -> bool {
     b.get(at..at + 6).is_some_and(|t| t.iter().all(|c| ALPHABET.contains(c)))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -160,7 +161,7 @@ impl Redactor<'_> {
         self.collected.insert(session.key.as_str().to_owned());
     }
 
-    /// Redacts a session: what was collected is removed everywhere in it.
+    /// Redacts a session: everything collected is removed from it. One that was not collected yet is now.
     pub fn redact_session(&mut self, session: &Session) -> RedactedSession {
         if !self.collected.contains(session.key.as_str()) {
             self.collect(session);
@@ -234,28 +235,53 @@ impl Redactor<'_> {
         }
     }
 
-    /// Known values in the final bytes, as `(kind, offset)`: must be empty for anything that is about to leave.
-    pub fn scan_sealed(&self, bytes: &[u8]) -> Vec<SealedHit> {
-        let text = String::from_utf8_lossy(bytes);
-        let mut out = Vec::new();
-        for (value, known) in self.values.iter() {
+    /// What looks for every value known by now in final bytes.
+    pub fn sealed_scanner(&self) -> SealedScanner {
+        let mut known = Vec::new();
+        let mut patterns: Vec<String> = Vec::new();
+        for (value, k) in self.values.iter() {
             for form in super::values::forms(value) {
-                for at in memchr::memmem::find_iter(text.as_bytes(), form.as_bytes()) {
-                    let b = text.as_bytes();
-                    let word = |i: Option<&u8>| i.is_some_and(u8::is_ascii_alphanumeric);
-                    let inside = known.word
-                        && (word(at.checked_sub(1).and_then(|i| b.get(i))) || word(b.get(at + form.len())));
-                    if !inside {
-                        out.push(SealedHit {
-                            kind: known.kind.clone(),
-                            rule: known.rule.clone(),
-                            offset: at,
-                        });
-                    }
-                }
+                patterns.push(form);
+                known.push((k.kind.clone(), k.rule.clone(), k.word));
             }
         }
-        out.sort_by_key(|h| h.offset);
+        let automaton = AhoCorasick::builder()
+            .match_kind(MatchKind::Standard)
+            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            .build(&patterns)
+            .ok();
+        SealedScanner { automaton, known }
+    }
+}
+
+/// Looks for known values in final bytes, in every spelling they could have there.
+pub struct SealedScanner {
+    automaton: Option<AhoCorasick>,
+    known: Vec<(String, String, bool)>,
+}
+
+impl SealedScanner {
+    /// Known values in the final bytes: must be empty for anything that is about to leave.
+    pub fn scan(&self, bytes: &[u8]) -> Vec<SealedHit> {
+        let Some(automaton) = &self.automaton else { return Vec::new() };
+        let text = String::from_utf8_lossy(bytes);
+        let b = text.as_bytes();
+        // A stand-in is no value, whatever its tag looks like.
+        let standins = placeholder::find(&text);
+        let word = |i: Option<&u8>| i.is_some_and(u8::is_ascii_alphanumeric);
+        let mut out = Vec::new();
+        for hit in automaton.find_overlapping_iter(b) {
+            let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
+            let before = hit.start().checked_sub(1).and_then(|i| b.get(i));
+            if *whole && (word(before) || word(b.get(hit.end()))) {
+                continue;
+            }
+            let next = standins.partition_point(|(_, end)| *end <= hit.start());
+            if standins.get(next).is_some_and(|(start, end)| *start <= hit.start() && hit.end() <= *end) {
+                continue;
+            }
+            out.push(SealedHit { kind: kind.clone(), rule: rule.clone(), offset: hit.start() });
+        }
         out
     }
 }

@@ -210,8 +210,8 @@ fn sessions_lose_what_they_give_away_themselves() {
     assert!(text.contains("/work/ledger"));
     assert!(done.counts.values().sum::<u64>() >= 6);
     assert!(done.findings.iter().all(|f| !f.masked.contains("Falcon")));
-    assert_eq!(r.scan_sealed(text.as_bytes()), vec![]);
-    assert!(!r.scan_sealed(format!("{text}{secret}").as_bytes()).is_empty());
+    assert_eq!(r.sealed_scanner().scan(text.as_bytes()), vec![]);
+    assert!(!r.sealed_scanner().scan(format!("{text}{secret}").as_bytes()).is_empty());
 }
 
 #[test]

@@ -1,1 +1,176 @@
-//! (being built)
+//! Floor 2: where agents keep their logs and how each log becomes the normal form.
+//!
+//! One agent = one file (or folder) here plus one line in [`REGISTRY`]. Everything is read-only, symlinks that
+//! leave a log directory are not followed, and whatever is left out is counted and named.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use crate::trace::{Env, Session, UsageRow};
+
+mod claude;
+mod codex;
+mod lenient;
+mod lines;
+mod openclaw;
+mod walk;
+
+pub use lines::DEFAULT_LINE_LIMIT;
+
+/// Every agent that can be read. Adding one = one file and one line here.
+pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw];
+
+/// The source of an agent id, if there is one.
+pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {
+    REGISTRY.iter().copied().find(|s| s.agent() == agent)
+}
+
+/// Where one agent keeps its logs and how they are read.
+pub trait Source: Sync {
+    /// Agent id, the part of a session key before the colon.
+    fn agent(&self) -> &'static str;
+
+    /// Name for people.
+    fn name(&self) -> &'static str;
+
+    /// Directories that hold this agent's logs; only those that exist.
+    fn roots(&self, env: &Env) -> Vec<PathBuf>;
+
+    /// Names every file below `root` that can hold sessions, and what was left out and why. Reads no content.
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip));
+
+    /// Reads one file whole.
+    ///
+    /// # Errors
+    /// Only when the file cannot be opened or read; broken content is counted in the answer instead.
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError>;
+
+    /// Reads only the usage rows of one file.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn read_usage(&self, file: &Path, opts: &ReadOptions) -> Result<Vec<UsageRow>, SourceError> {
+        self.read(file, opts).map(|read| read.usage)
+    }
+}
+
+/// A file that can hold sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The file.
+    pub path: PathBuf,
+    /// Agent id.
+    pub agent: &'static str,
+    /// The root it was found below.
+    pub root: PathBuf,
+}
+
+/// Something that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    /// What was left out.
+    pub path: PathBuf,
+    /// Why, in words for a person; never holds session text.
+    pub reason: String,
+}
+
+/// Limits of a read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Longest line that is read, in bytes; longer ones are skipped and counted.
+    pub line_limit: usize,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { line_limit: DEFAULT_LINE_LIMIT }
+    }
+}
+
+/// What one file held.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Read {
+    /// The sessions in it; none for an empty file or a file without any message.
+    pub sessions: Vec<Session>,
+    /// One row per provider request, in the order of the log.
+    pub usage: Vec<UsageRow>,
+    /// Lines that could not be used.
+    pub skipped_lines: SkippedLines,
+    /// Lines that held invalid UTF-8 or half a surrogate pair, replaced by U+FFFD.
+    pub repaired_lines: u64,
+    /// Bytes read, after decompression.
+    pub bytes_read: u64,
+    /// Whether the last line has no end yet: it is no error and will be read when the file grows.
+    pub truncated_tail: bool,
+}
+
+/// Lines that could not be used: the first few by number, and how many in all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SkippedLines {
+    /// Line number (from 1) and reason of the first [`SkippedLines::KEPT`].
+    pub first: Vec<(u64, String)>,
+    /// All of them.
+    pub total: u64,
+}
+
+impl SkippedLines {
+    /// How many are named.
+    pub const KEPT: usize = 20;
+
+    fn add(&mut self, line: u64, reason: String) {
+        self.total += 1;
+        if self.first.len() < Self::KEPT {
+            self.first.push((line, reason));
+        }
+    }
+}
+
+/// Why a file could not be read at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// Opening or reading failed.
+    #[error("{path} cannot be read ({source}); check its permissions and scan again")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A directory, pipe or device stands where a log should be.
+    #[error("{path} is not a regular file; it was left out")]
+    NotAFile {
+        /// What was found.
+        path: PathBuf,
+    },
+}
+
+/// Opens a log for reading; refuses what is no regular file, so that a pipe cannot hang the scan.
+fn open_log(path: &Path) -> Result<File, SourceError> {
+    let io = |source| SourceError::Io { path: path.to_owned(), source };
+    if !std::fs::metadata(path).map_err(io)?.is_file() {
+        return Err(SourceError::NotAFile { path: path.to_owned() });
+    }
+    File::open(path).map_err(io)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_are_registered_once() {
+        let mut ids: Vec<_> = REGISTRY.iter().map(|s| s.agent()).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), REGISTRY.len());
+        assert!(REGISTRY.iter().all(|s| by_agent(s.agent()).is_some()));
+        assert!(by_agent("nobody").is_none());
+    }
+
+    #[test]
+    fn skipped_lines_are_capped_but_counted() {
+        let mut skipped = SkippedLines::default();
+        (0..100).for_each(|n| skipped.add(n, "broken".to_owned()));
+        assert_eq!((skipped.first.len(), skipped.total), (SkippedLines::KEPT, 100));
+    }
+}

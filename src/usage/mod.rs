@@ -1,1 +1,25 @@
-//! (being built)
+//! Floor 2: counting. Pure over usage rows: which copy of a request counts, what it costs, sums by any
+//! dimension, anomalies and alerts.
+//!
+//! Imports trace and pricing only; reads no file, no clock and no database. Every number comes from the same
+//! rows by the same fold, so that all partitions agree.
+
+mod alerts;
+mod anomaly;
+mod day;
+mod dedupe;
+mod pricer;
+mod report;
+mod row;
+mod split;
+
+pub use alerts::{Alert, AlertKind, AlertWatch, PastAlert, Severity, Thresholds};
+pub use anomaly::{
+    Anomaly, DayFacts, DaySeries, Effect, Effects, RobustAnomaly, RobustRule, SeedRule, robust,
+    seed_anomalies,
+};
+pub use day::DayCache;
+pub use dedupe::{Copy, choose};
+pub use pricer::{Costed, Pricer};
+pub use report::{Aggregator, Dimension, NONE_KEY, Report, ReportRow, aggregate};
+pub use row::{CountedRow, ToolShare};

@@ -1,0 +1,118 @@
+//! What a use-case works with: the surroundings, the archive, progress and cancellation.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use crate::store::{Archive, private_dir};
+use crate::trace::{Clock, Env, Timestamp};
+
+use super::failure::{Kind, io_failure};
+use super::{Config, Failure};
+
+/// Who is asking: decides what may be kept in clear and what the audit log says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Actor {
+    /// A person at a terminal.
+    Person,
+    /// An agent over MCP.
+    Agent,
+}
+
+impl Actor {
+    /// The actor's name in the audit log.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Actor::Person => "person",
+            Actor::Agent => "agent",
+        }
+    }
+}
+
+/// Where long work reports how far it is.
+pub trait Progress: Send + Sync {
+    /// `done` of `total` units (0 where unknown) of the step `what`.
+    fn report(&self, what: &str, done: u64, total: u64);
+}
+
+/// Reports to nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Quiet;
+
+impl Progress for Quiet {
+    fn report(&self, _what: &str, _done: u64, _total: u64) {}
+}
+
+/// What the edge passes in; cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    /// Surroundings.
+    pub env: Arc<Env>,
+    /// Clock.
+    pub clock: Arc<dyn Clock>,
+    /// Where progress goes.
+    pub progress: Arc<dyn Progress>,
+    /// Set when the caller wants to stop.
+    pub cancel: Arc<AtomicBool>,
+    /// Who is asking.
+    pub actor: Actor,
+}
+
+impl Context {
+    /// A context that reports to nobody.
+    pub fn new(env: Env, clock: Arc<dyn Clock>, actor: Actor) -> Self {
+        Context {
+            env: Arc::new(env),
+            clock,
+            progress: Arc::new(Quiet),
+            cancel: Arc::new(AtomicBool::new(false)),
+            actor,
+        }
+    }
+
+    /// Fails with [`Kind::Cancelled`] once the caller wants to stop.
+    ///
+    /// # Errors
+    /// The cancellation itself.
+    pub fn check(&self) -> Result<(), Failure> {
+        if self.cancel.load(Ordering::Relaxed) {
+            let f = Failure::new(Kind::Cancelled, "cancelled", "Interrupted; what was done so far is kept.");
+            return Err(f.hint("run the same command again to go on"));
+        }
+        Ok(())
+    }
+}
+
+/// One user's clawgate, open: the context, the archive and the configuration.
+pub struct App {
+    /// Context.
+    pub ctx: Context,
+    /// Archive.
+    pub archive: Archive,
+    /// Configuration, as read when the application was opened.
+    pub config: Config,
+}
+
+impl App {
+    /// Opens the archive and reads the configuration.
+    ///
+    /// # Errors
+    /// [`Failure`] where our directory cannot be made, the archive not opened or the configuration not read.
+    pub fn open(ctx: Context) -> Result<Self, Failure> {
+        let dir = &ctx.env.clawgate_home;
+        private_dir(dir).map_err(|e| io_failure("cannot make", dir, &e))?;
+        let archive = Archive::open(&dir.join("clawgate.db"))?;
+        let config = Config::read(&dir.join("config.toml"))?;
+        Ok(App { ctx, archive, config })
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.ctx.clock.now()
+    }
+
+    /// Our own directory.
+    pub fn dir(&self) -> PathBuf {
+        self.ctx.env.clawgate_home.clone()
+    }
+}

@@ -1,0 +1,85 @@
+//! Cost: every number comes from the one ledger.
+
+use serde::{Deserialize, Serialize};
+
+use crate::pricing::{Overrides, PriceTable};
+use crate::trace::{Timestamp, Tokens};
+use crate::usage::{Aggregator, Dimension, Pricer, Report};
+
+use super::{App, Failure};
+
+/// What to add up.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CostParams {
+    /// Dimension; `total` unless said otherwise.
+    pub by: Option<String>,
+    /// IANA time zone; UTC unless said otherwise.
+    pub timezone: Option<String>,
+    /// Only requests at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Only requests before this instant.
+    pub until: Option<Timestamp>,
+    /// At most so many rows; all unless said otherwise.
+    pub limit: Option<u64>,
+}
+
+/// Rows and their total.
+#[derive(Debug, Clone, Serialize)]
+pub struct CostReport {
+    /// Dimension.
+    pub by: String,
+    /// Time zone of the days.
+    pub timezone: String,
+    /// Rows and total; money in pico-USD.
+    #[serde(flatten)]
+    pub report: Report,
+    /// Rows left out by `limit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows_left_out: Option<u64>,
+}
+
+impl App {
+    /// Adds the ledger up along a dimension.
+    ///
+    /// # Errors
+    /// [`Failure`] where the dimension or time zone is unknown or the archive refuses.
+    pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
+        let by = p.by.as_deref().unwrap_or("total");
+        let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
+        let timezone = p.timezone.clone().unwrap_or_else(|| "UTC".to_owned());
+        let zone = jiff::tz::TimeZone::get(&timezone).map_err(|_| {
+            Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
+        })?;
+        if self.archive.meta("last_scan")?.is_none() {
+            self.scan(&super::ScanParams::default())?;
+        }
+        let overrides = Overrides::default();
+        let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        self.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
+        let mut report = fold.finish();
+        let limit = p.limit.map_or(usize::MAX, |n| n as usize);
+        let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
+        report.rows.truncate(limit);
+        Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out })
+    }
+
+    /// Tokens and cost of the requests a session owns.
+    pub(crate) fn usage_of(&self, key: &str) -> Result<(Tokens, i64), Failure> {
+        let (overrides, zone) = (Overrides::default(), jiff::tz::TimeZone::UTC);
+        let mut fold =
+            Aggregator::new(Dimension::Total, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        self.archive.session_usage(key, &mut |row| fold.add(row))?;
+        let total = fold.finish().total;
+        let tokens = Tokens {
+            input: total.input,
+            output: total.output,
+            reasoning: total.reasoning,
+            cache_read: total.cache_read,
+            cache_write_5m: total.cache_write_5m,
+            cache_write_1h: total.cache_write_1h,
+            web_search: total.web_search,
+        };
+        Ok((tokens, total.cost_picousd))
+    }
+}

@@ -1,0 +1,159 @@
+//! The one failure at the edge: CLI exit code, MCP error text and HTTP status all come from it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::gate::GateError;
+use crate::publish::PublishError;
+use crate::redact::RedactError;
+use crate::rules::RulesError;
+use crate::sources::SourceError;
+use crate::store::StoreError;
+use crate::workflow::Refusal;
+
+/// What kind of failure it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// Something went wrong.
+    Failed,
+    /// The call's words are off.
+    Usage,
+    /// The workflow refused the step.
+    Refused,
+    /// Only a person can do the next step.
+    HumanNeeded,
+    /// The caller interrupted it.
+    Cancelled,
+}
+
+/// Why a use-case did not happen, and what to do next. Holds no secret and no session text.
+#[derive(Debug, Clone, Serialize)]
+pub struct Failure {
+    /// Kind.
+    pub kind: Kind,
+    /// Short machine name, for instance `no_such_session`.
+    pub code: String,
+    /// What happened, in a sentence.
+    pub message: String,
+    /// What to do next, best first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+    /// The workflow's refusal, where it is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<Box<Refusal>>,
+}
+
+impl Failure {
+    /// A failure of a kind, with its machine name and its sentence.
+    pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
+        Failure { kind, code: code.to_owned(), message: message.into(), hints: Vec::new(), refusal: None }
+    }
+
+    /// A failure that the caller's words caused.
+    pub fn usage(code: &str, message: impl Into<String>) -> Self {
+        Failure::new(Kind::Usage, code, message)
+    }
+
+    /// Something that went wrong.
+    pub fn failed(code: &str, message: impl Into<String>) -> Self {
+        Failure::new(Kind::Failed, code, message)
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The process's exit code: 1 failed, 2 usage, 3 refused, 4 a human is needed, 130 interrupted.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::Refused => 3,
+            Kind::HumanNeeded => 4,
+            Kind::Cancelled => 130,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Failure {}
+
+impl From<StoreError> for Failure {
+    fn from(e: StoreError) -> Self {
+        match &e {
+            StoreError::Query(_) => Failure::usage("bad_query", e.to_string()),
+            _ => Failure::failed("archive", e.to_string()).hint("clawgate doctor"),
+        }
+    }
+}
+
+impl From<RulesError> for Failure {
+    fn from(e: RulesError) -> Self {
+        Failure::failed("rules", e.to_string())
+    }
+}
+
+impl From<RedactError> for Failure {
+    fn from(e: RedactError) -> Self {
+        Failure::failed("redact", e.to_string())
+    }
+}
+
+impl From<SourceError> for Failure {
+    fn from(e: SourceError) -> Self {
+        Failure::failed("source", e.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(r: Refusal) -> Self {
+        let kind = if r.needs_human() { Kind::HumanNeeded } else { Kind::Refused };
+        let code = serde_json::to_value(r.code).ok().and_then(|v| v.as_str().map(str::to_owned));
+        let mut failure = Failure::new(kind, &code.unwrap_or_default(), r.to_string());
+        failure.hints.extend(r.human_action.clone());
+        failure.hints.push(r.next_command.clone());
+        failure.hints.dedup();
+        failure.refusal = Some(Box::new(r));
+        failure
+    }
+}
+
+impl From<GateError> for Failure {
+    fn from(e: GateError) -> Self {
+        let (kind, code, hint) = match &e {
+            GateError::NoKeys => (Kind::HumanNeeded, "no_keys", "clawgate keys init"),
+            GateError::KeysExist(_) => (Kind::Usage, "keys_exist", "clawgate keys show"),
+            GateError::WeakPassphrase(_) => (Kind::Usage, "weak_passphrase", "clawgate keys init"),
+            GateError::WrongPassphrase => {
+                (Kind::HumanNeeded, "wrong_passphrase", "try again in your terminal")
+            }
+            GateError::NoToken => (Kind::HumanNeeded, "no_token", "clawgate login"),
+            GateError::KeyFile { .. } | GateError::Random | GateError::Io { .. } => {
+                (Kind::Failed, "keys", "clawgate doctor")
+            }
+            _ => (Kind::Refused, "not_cleared", "clawgate status"),
+        };
+        Failure::new(kind, code, e.to_string()).hint(hint)
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(e: PublishError) -> Self {
+        Failure::failed("publish", e.to_string())
+    }
+}
+
+/// A file operation that failed, with the path it was about.
+pub(crate) fn io_failure(what: &str, path: &std::path::Path, e: &std::io::Error) -> Failure {
+    Failure::failed("io", format!("{what} {}: {e}", path.display()))
+}

@@ -1,0 +1,19 @@
+//! `clawgate completions`: a completion script for a shell.
+
+use clap::CommandFactory;
+
+use crate::cli::Cli;
+use crate::cli::face::{End, Face};
+
+/// Print a completion script for a shell
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Shell
+    shell: clap_complete::Shell,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "clawgate", &mut script);
+    face.print_raw(&script)
+}

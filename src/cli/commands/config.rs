@@ -1,0 +1,89 @@
+//! `clawgate config`: prints or extends the configuration. Lists are appended to, never replaced.
+
+use crate::app::{ScopeParams, ScopeReport};
+use crate::cli::face::{End, Face};
+use crate::cli::table::one_line;
+use crate::sources;
+
+/// Print or extend the configuration
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Strings to redact wherever they stand (appends)
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    redact: Vec<String>,
+    /// User names to redact (appends)
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    redact_usernames: Vec<String>,
+    /// Projects to exclude (appends)
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    exclude: Vec<String>,
+    /// Agents in scope, or all (appends)
+    #[arg(long, visible_alias = "agent", value_delimiter = ',', value_name = "A,B")]
+    source: Vec<String>,
+    /// Dataset repository that receives releases
+    #[arg(long, value_name = "OWNER/NAME", conflicts_with = "folder")]
+    repo: Option<String>,
+    /// Folder that receives releases
+    #[arg(long, value_name = "DIR")]
+    folder: Option<String>,
+    /// Who may see it: private or public
+    #[arg(long)]
+    visibility: Option<String>,
+    /// Licence of the published data, for instance cc-by-4.0
+    #[arg(long, visible_alias = "license")]
+    licence: Option<String>,
+    /// Confirm the scope as it then stands
+    #[arg(long, visible_alias = "confirm-projects")]
+    confirm: bool,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let agents = match args.source.iter().any(|s| s == "all") {
+        true => sources::REGISTRY.iter().map(|s| s.agent().to_owned()).collect(),
+        false => args.source,
+    };
+    let params = ScopeParams {
+        agents,
+        exclude: args.exclude,
+        include: Vec::new(),
+        redact: args.redact,
+        usernames: args.redact_usernames,
+        repo: args.repo,
+        folder: args.folder.map(|f| super::prepare::absolute(&f)),
+        visibility: args.visibility,
+        licence: args.licence,
+        confirm: args.confirm,
+    };
+    let lists = [&params.agents, &params.exclude, &params.redact, &params.usernames];
+    let values = [&params.repo, &params.folder, &params.visibility, &params.licence];
+    let edits = params.confirm || lists.iter().any(|l| !l.is_empty()) || values.iter().any(|v| v.is_some());
+    let app = face.app()?;
+    let report = if edits { app.set_scope(&params)? } else { app.scope()? };
+    let path = app.dir().join("config.toml");
+    face.answer_placed(&report, |r| human(r, &path.display().to_string()))
+}
+
+fn human(r: &ScopeReport, path: &str) -> String {
+    let c = &r.config;
+    let list = |l: &[String]| if l.is_empty() { "none".to_owned() } else { l.join(", ") };
+    let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "none".to_owned());
+    let visibility = serde_json::to_value(c.publish.visibility).unwrap_or_default();
+    let agents = if c.scope.agents.is_empty() { "all".to_owned() } else { list(&c.scope.agents) };
+    let confirmed = if r.confirmed { "yes" } else { "no" };
+    let lines = [
+        ("file", path.to_owned()),
+        ("scope.agents", agents),
+        ("scope.exclude", list(&c.scope.exclude)),
+        ("scope confirmed", confirmed.to_owned()),
+        ("redact.strings", list(&c.redact.strings)),
+        ("redact.usernames", list(&c.redact.usernames)),
+        ("publish.repo", value(&c.publish.repo)),
+        ("publish.folder", value(&c.publish.folder)),
+        ("publish.visibility", visibility.as_str().unwrap_or_default().to_owned()),
+        ("publish.licence", value(&c.publish.licence)),
+        ("export.thinking", c.export.thinking.to_string()),
+        ("export.timestamps", c.export.timestamps.clone()),
+        ("export.format", c.export.format.clone()),
+    ];
+    lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect()
+}

@@ -1,0 +1,33 @@
+//! `clawgate doctor`: what is found where, who may read it, and what lies open.
+
+use crate::app::{DoctorReport, Verdict};
+use crate::cli::face::{End, Face};
+use crate::cli::render::{dim, green, red, yellow};
+use crate::cli::table::one_line;
+
+/// Check logs, permissions, archive, keys and tokens lying open
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
+    let report = face.app()?.doctor()?;
+    face.answer_placed(&report, human)?;
+    if report.healthy { Ok(()) } else { Err(End::Code(1)) }
+}
+
+fn human(r: &DoctorReport) -> String {
+    let mut out = String::new();
+    for c in &r.checks {
+        let verdict = match c.verdict {
+            Verdict::Ok => green("ok  "),
+            Verdict::Note => dim("note"),
+            Verdict::Warn => yellow("warn"),
+            Verdict::Bad => red("bad "),
+        };
+        out.push_str(&format!("{verdict}  {}: {}\n", one_line(&c.name), one_line(&c.detail)));
+        if let Some(fix) = &c.fix {
+            out.push_str(&format!("      {}\n", dim(&format!("fix: {}", one_line(fix)))));
+        }
+    }
+    out
+}

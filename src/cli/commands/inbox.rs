@@ -1,0 +1,108 @@
+//! `clawgate inbox`: sessions page by page, newest first.
+
+use std::collections::BTreeSet;
+
+use crate::app::{InboxPage, InboxParams, SessionItem};
+use crate::cli::face::{End, Face};
+use crate::cli::money::{count, dollars};
+use crate::cli::render::dim;
+use crate::cli::table::{Set, Table};
+use crate::cli::times::{minute, optional};
+
+/// List sessions, newest first
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// At most so many (1 to 1000)
+    #[arg(long)]
+    limit: Option<u64>,
+    /// Where the previous page ended
+    #[arg(long)]
+    cursor: Option<String>,
+    /// Only this agent's
+    #[arg(long, visible_alias = "source")]
+    agent: Option<String>,
+    /// Only this project's (name or path)
+    #[arg(long)]
+    project: Option<String>,
+    /// Only with this mark: new, approved, blocked, shortlisted
+    #[arg(long)]
+    status: Option<String>,
+    /// Only sessions that ended since then (2026-11-20, 7d, today)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let params = InboxParams {
+        agent: args.agent.filter(|a| a != "all"),
+        project: args.project,
+        status: args.status,
+        since,
+        limit: args.limit,
+        cursor: args.cursor,
+    };
+    let page = face.app()?.inbox(&params)?;
+    let (width, short) = (face.width(), face.on_terminal());
+    face.answer(&page, |p| human(p, width, short))
+}
+
+fn human(page: &InboxPage, width: usize, short: bool) -> String {
+    let mut table = Table::new(&[
+        ("session", Set::Left),
+        ("started", Set::Left),
+        ("project", Set::Cut),
+        ("asks", Set::Right),
+        ("tools", Set::Right),
+        ("cost", Set::Right),
+        ("mark", Set::Left),
+        ("badges", Set::Left),
+        ("title", Set::Cut),
+    ]);
+    let names = names(&page.sessions, short);
+    for (s, name) in page.sessions.iter().zip(names) {
+        let tools = match s.failed_tool_calls {
+            0 => count(s.tool_calls),
+            failed => format!("{} ({} failed)", count(s.tool_calls), count(failed)),
+        };
+        let mark = if s.changed_since { format!("{} (changed)", s.status) } else { s.status.to_owned() };
+        table.row([
+            name,
+            s.started.map(minute).unwrap_or_default(),
+            s.project.clone().unwrap_or_default(),
+            count(s.user_messages),
+            tools,
+            dollars(s.cost_picousd),
+            mark,
+            s.badges.join(" "),
+            s.title.clone().unwrap_or_default(),
+        ]);
+    }
+    if table.is_empty() {
+        return "No sessions.\n".to_owned();
+    }
+    let mut out = table.render(width);
+    if let Some(cursor) = &page.next_cursor {
+        out.push_str(&format!("{}\n", dim(&format!("more: clawgate inbox --cursor {cursor}"))));
+    }
+    out
+}
+
+/// Keys as short as they can be on this page, yet long enough to be typed back.
+fn names(sessions: &[SessionItem], short: bool) -> Vec<String> {
+    // Thirteen characters of a time-ordered id reach its milliseconds.
+    const LEAST: usize = 13;
+    let cut = |s: &SessionItem, n: usize| -> String {
+        format!("{}:{}", s.key.agent(), s.key.native().chars().take(n).collect::<String>())
+    };
+    let longest = sessions.iter().map(|s| s.key.native().len()).max().unwrap_or(0);
+    let lengths = if short { LEAST.min(longest)..=longest } else { longest..=longest };
+    let mut names = Vec::new();
+    for n in lengths {
+        names = sessions.iter().map(|s| cut(s, n)).collect();
+        if names.iter().collect::<BTreeSet<_>>().len() == sessions.len() {
+            break;
+        }
+    }
+    names
+}

@@ -1,0 +1,82 @@
+//! The verbs. One more of them: a file here, its `mod` line and its line in `verbs!`.
+
+mod approve;
+mod audit;
+mod block;
+mod completions;
+mod config;
+mod confirm;
+mod cost;
+mod demo;
+mod doctor;
+mod inbox;
+mod keys;
+mod list;
+mod login;
+mod mcp;
+mod prepare;
+mod preview;
+mod publish;
+mod redact;
+mod review;
+mod scan;
+mod scope;
+mod search;
+mod shortlist;
+mod show;
+mod sign;
+mod status;
+mod unmark;
+mod withdraw;
+
+use clap::Subcommand;
+
+use super::face::{End, Face};
+
+macro_rules! verbs {
+    ($($variant:ident => $module:ident,)*) => {
+        /// The verbs, in the order of the help.
+        #[derive(Debug, Subcommand)]
+        pub enum Command {
+            $($variant($module::Args),)*
+        }
+
+        /// Runs a verb; status where none was given.
+        pub(super) fn run(command: Option<Command>, face: &mut Face) -> Result<(), End> {
+            match command.unwrap_or(Command::Status(status::Args {})) {
+                $(Command::$variant(args) => $module::run(args, face),)*
+            }
+        }
+    };
+}
+
+verbs! {
+    Status => status,
+    Scan => scan,
+    List => list,
+    Inbox => inbox,
+    Search => search,
+    Show => show,
+    Approve => approve,
+    Block => block,
+    Shortlist => shortlist,
+    Unmark => unmark,
+    Scope => scope,
+    Config => config,
+    Cost => cost,
+    Prepare => prepare,
+    Preview => preview,
+    Review => review,
+    Confirm => confirm,
+    Sign => sign,
+    Publish => publish,
+    Withdraw => withdraw,
+    Keys => keys,
+    Login => login,
+    Mcp => mcp,
+    Doctor => doctor,
+    Audit => audit,
+    Redact => redact,
+    Completions => completions,
+    Demo => demo,
+}

@@ -1,0 +1,77 @@
+//! `clawgate prepare`: redacts the chosen sessions, seals the files, fixes the digest.
+
+use crate::app::{PrepareParams, PrepareReport};
+use crate::cli::face::{End, Face};
+use crate::cli::money::of;
+use crate::cli::render::{bold, destination, files, privacy, rows_line};
+
+/// Redact the approved sessions and seal what would be published
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Release to prepare again; the current one unless said otherwise
+    release: Option<String>,
+    /// Start a new release
+    #[arg(long, conflicts_with = "release")]
+    new: bool,
+    /// Only these sessions, not every approved one
+    #[arg(long = "session", value_delimiter = ',', value_name = "KEY")]
+    sessions: Vec<String>,
+    /// Dataset repository
+    #[arg(long, value_name = "OWNER/NAME", conflicts_with = "folder")]
+    repo: Option<String>,
+    /// Destination folder
+    #[arg(long, value_name = "DIR")]
+    folder: Option<String>,
+    /// Who may see it: private or public
+    #[arg(long)]
+    visibility: Option<String>,
+    /// Licence, for instance cc-by-4.0
+    #[arg(long, visible_alias = "license")]
+    licence: Option<String>,
+    /// Leave the models' reasoning out
+    #[arg(long)]
+    no_thinking: bool,
+    /// Include the models' reasoning
+    #[arg(long, conflicts_with = "no_thinking")]
+    thinking: bool,
+    /// Timestamps: exact, hour or shifted
+    #[arg(long)]
+    timestamps: Option<String>,
+}
+
+/// A path as the person meant it from where they stand.
+pub(super) fn absolute(path: &str) -> String {
+    std::path::absolute(path).map_or_else(|_| path.to_owned(), |p| p.display().to_string())
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let thinking = if args.no_thinking { Some(false) } else { args.thinking.then_some(true) };
+    let params = PrepareParams {
+        release: args.release,
+        new: args.new,
+        sessions: args.sessions,
+        repo: args.repo,
+        folder: args.folder.map(|f| absolute(&f)),
+        visibility: args.visibility,
+        licence: args.licence,
+        thinking,
+        timestamps: args.timestamps,
+    };
+    let report = face.app()?.prepare(&params)?;
+    let width = face.width();
+    face.answer_placed(&report, |r| human(r, width))
+}
+
+fn human(r: &PrepareReport, width: usize) -> String {
+    let mut out = format!("release      {}\n", bold(&r.release));
+    out.push_str(&format!("digest       {}\n", r.digest));
+    out.push_str(&format!("holds        {}\n", rows_line(r.rows, &r.files)));
+    if r.rows_unchanged > 0 {
+        out.push_str(&format!("unchanged    {}, which keep their review\n", of(r.rows_unchanged, "row")));
+    }
+    out.push_str(&format!("destination  {}\n\n", destination(r.destination.as_ref())));
+    out.push_str(&files(&r.files, width));
+    out.push('\n');
+    out.push_str(&privacy(&r.privacy_report, width));
+    out
+}

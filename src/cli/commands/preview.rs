@@ -1,0 +1,36 @@
+//! `clawgate preview`: what would leave, if it were signed now.
+
+use crate::app::Preview;
+use crate::cli::face::{End, Face};
+use crate::cli::render::{bold, destination, files, heading, privacy, rows_line, sample};
+
+/// Show what would be published
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Release; the current one unless said otherwise
+    release: Option<String>,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let preview = face.app()?.preview(args.release.as_deref())?;
+    let width = face.width();
+    face.answer_placed(&preview, |p| human(p, width))
+}
+
+/// What would leave, for a person to look at.
+pub(super) fn human(p: &Preview, width: usize) -> String {
+    let mut out = format!("release      {} ({})\n", bold(&p.release), p.phase.name());
+    out.push_str(&format!("destination  {}\n", bold(&destination(p.destination.as_ref()))));
+    out.push_str(&format!("digest       {}\n", p.digest));
+    out.push_str(&format!("holds        {}\n", rows_line(p.rows, &p.files)));
+    if let Some(needed) = p.needed {
+        out.push_str(&format!("needs        {needed} or more: {}\n", needed.meaning()));
+    }
+    out.push_str(&heading("Files"));
+    out.push_str(&files(&p.files, width));
+    out.push_str(&heading("Privacy report"));
+    out.push_str(&privacy(&p.privacy_report, width));
+    out.push_str(&heading("Beginnings of some rows"));
+    out.push_str(&sample(&p.sample));
+    out
+}

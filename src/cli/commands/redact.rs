@@ -1,0 +1,29 @@
+//! `clawgate redact`: a filter from standard input to standard output.
+
+use std::io::{self, BufReader};
+
+use crate::cli::face::{End, Face};
+use crate::redact::{Policy, RedactError, Timestamps, filter, filter_text};
+use crate::rules::Engine;
+
+/// Redact standard input to standard output (with --json: JSON Lines {"id","text"})
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
+    let json = face.json;
+    let app = face.app()?;
+    let key = app.local_key()?;
+    let mut policy: Policy = app.policy_for(&app.config.export)?;
+    policy.options.timestamps = Timestamps::Exact;
+    let engine = Engine::builtin().map_err(crate::app::Failure::from)?;
+    let (input, output) = (BufReader::new(io::stdin().lock()), io::stdout().lock());
+    let done = match json {
+        true => filter(engine, &policy, key, input, output),
+        false => filter_text(engine, &policy, key, input, output),
+    };
+    match done {
+        Err(RedactError::Io(e)) => Err(e.into()),
+        other => Ok(other.map_err(crate::app::Failure::from)?),
+    }
+}

@@ -1,0 +1,75 @@
+//! `clawgate search`: where words stand in the archive.
+
+use crate::app::{SearchPage, SearchParams};
+use crate::cli::face::{End, Face};
+use crate::cli::render::{bold, cyan, dim};
+use crate::cli::table::{cut, one_line};
+use crate::cli::times::{minute, optional};
+
+/// Find words in prompts, answers, reasoning, tool inputs and outputs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Words; "a phrase", prefix*, AND OR NOT
+    #[arg(required = true, num_args = 1..)]
+    query: Vec<String>,
+    /// Only this agent's sessions
+    #[arg(long, visible_alias = "source")]
+    agent: Option<String>,
+    /// Only this project's (name or path)
+    #[arg(long)]
+    project: Option<String>,
+    /// Only in: prompt, answer, thinking, tool_input, tool_output
+    #[arg(long)]
+    kind: Option<String>,
+    /// Only sessions that ended since then (2026-11-20, 7d, today)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// At most so many hits
+    #[arg(long)]
+    limit: Option<u64>,
+    /// Where the previous page ended
+    #[arg(long)]
+    cursor: Option<String>,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let params = SearchParams {
+        query: args.query.join(" "),
+        agent: args.agent.filter(|a| a != "all"),
+        project: args.project,
+        kind: args.kind,
+        since,
+        limit: args.limit,
+        cursor: args.cursor,
+    };
+    let page = face.app()?.search(&params)?;
+    let width = face.width();
+    face.answer_placed(&page, |p| human(p, width))
+}
+
+fn human(page: &SearchPage, width: usize) -> String {
+    if page.hits.is_empty() {
+        return "Nothing found.\n".to_owned();
+    }
+    let mut out = String::new();
+    for h in &page.hits {
+        let kind = serde_json::to_value(h.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
+        let facts = [
+            format!("message {}", h.message),
+            kind.unwrap_or_default(),
+            h.project.as_deref().map(one_line).unwrap_or_default(),
+            h.started.map(minute).unwrap_or_default(),
+        ];
+        let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|f| !f.is_empty()).collect();
+        out.push_str(&format!("{}  {}\n", cyan(&one_line(h.key.as_str())), dim(&facts.join(" · "))));
+        if let Some(title) = &h.title {
+            out.push_str(&format!("  {}\n", bold(&cut(&one_line(title), width.saturating_sub(2)))));
+        }
+        out.push_str(&format!("  {}\n", one_line(&h.snippet)));
+    }
+    if let Some(cursor) = &page.next_cursor {
+        out.push_str(&format!("{}\n", dim(&format!("more: the same with --cursor {cursor}"))));
+    }
+    out
+}

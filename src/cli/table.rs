@@ -1,0 +1,132 @@
+//! Aligned tables that fit the terminal.
+
+use anstyle::Style;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+use crate::app::sanitize;
+
+/// Space between columns.
+const GAP: usize = 2;
+/// A column is never cut below so many characters.
+const LEAST: usize = 8;
+
+/// How a column is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Set {
+    /// Words.
+    Left,
+    /// Figures.
+    Right,
+    /// Words that may be cut where the line is too long.
+    Cut,
+}
+
+/// A table being filled.
+pub(super) struct Table {
+    columns: Vec<(String, Set)>,
+    rows: Vec<(Vec<String>, Style)>,
+}
+
+impl Table {
+    pub fn new(columns: &[(&str, Set)]) -> Self {
+        Table { columns: columns.iter().map(|(h, s)| ((*h).to_owned(), *s)).collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row. Cells may hold untrusted text.
+    pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
+        self.styled(Style::new(), cells);
+    }
+
+    /// Adds a row in a style.
+    pub fn styled<S: Into<String>>(&mut self, style: Style, cells: impl IntoIterator<Item = S>) {
+        self.rows.push((cells.into_iter().map(|c| one_line(&c.into())).collect(), style));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// The table, each line at most `width` columns wide as far as the columns to be cut allow.
+    pub fn render(&self, width: usize) -> String {
+        let cells = |i: usize| self.rows.iter().filter_map(move |(row, _)| row.get(i)).map(|c| c.width());
+        let mut widths: Vec<usize> = (0..self.columns.len())
+            .map(|i| cells(i).chain([self.columns[i].0.width()]).max().unwrap_or(0))
+            .collect();
+        let mut total: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
+        while total > width {
+            let widest = (0..widths.len())
+                .filter(|i| self.columns[*i].1 == Set::Cut && widths[*i] > LEAST)
+                .max_by_key(|i| widths[*i]);
+            let Some(i) = widest else { break };
+            widths[i] -= 1;
+            total -= 1;
+        }
+        let mut out = String::new();
+        let heads: Vec<String> = self.columns.iter().map(|(h, _)| h.clone()).collect();
+        if heads.iter().any(|h| !h.is_empty()) {
+            self.line(&mut out, &heads, &widths, Style::new().bold());
+        }
+        for (row, style) in &self.rows {
+            self.line(&mut out, row, &widths, *style);
+        }
+        out
+    }
+
+    fn line(&self, out: &mut String, cells: &[String], widths: &[usize], style: Style) {
+        let mut line = String::new();
+        for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
+            let cell = cut(cell, *width);
+            let pad = " ".repeat(width.saturating_sub(cell.width()));
+            if i > 0 {
+                line.push_str(&" ".repeat(GAP));
+            }
+            match self.columns[i].1 {
+                Set::Right => line.push_str(&(pad + &cell)),
+                Set::Left | Set::Cut => line.push_str(&(cell + &pad)),
+            }
+        }
+        out.push_str(&format!("{style}{}{style:#}\n", line.trim_end()));
+    }
+}
+
+/// Text on one line with nothing hidden in it.
+pub(super) fn one_line(text: &str) -> String {
+    sanitize(text).split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Text of at most `width` columns, with an ellipsis where something is missing.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    let mut used = 1;
+    for c in text.chars() {
+        used += c.width().unwrap_or(0);
+        if used > width {
+            break;
+        }
+        out.push(c);
+    }
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_align_and_long_ones_are_cut() {
+        let mut t = Table::new(&[("key", Set::Left), ("n", Set::Right), ("title", Set::Cut)]);
+        t.row(["a", "7", "a title that is far too long for the line"]);
+        t.row(["bcd", "1,234", "東京\u{1b}[31m tower\nwith a second line"]);
+        let plain = anstream::adapter::strip_str(&t.render(30)).to_string();
+        let lines: Vec<&str> = plain.lines().collect();
+        assert_eq!(lines[0], "key      n  title");
+        assert_eq!(lines[1], "a        7  a title that is …");
+        assert!(lines.iter().all(|l| l.width() <= 30), "{plain}");
+        assert!(lines[2].starts_with("bcd  1,234  東京\\u{1b}[31m"), "{plain}");
+        assert_eq!(lines.len(), 3);
+    }
+}

@@ -1,0 +1,346 @@
+//! The dataset card: `README.md` with the YAML block that the Hub reads, and what a visitor wants to know.
+//!
+//! The card is part of what the person approves, so it cannot name the digest or the approval: it says how to
+//! compute the digest instead. Names that come from logs are escaped: they can open neither YAML nor Markdown.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{Counts, Format, Summary};
+
+/// At most this many model tags, the most used first.
+const MODEL_TAGS: usize = 40;
+
+/// At most this many lines in a table of the card; `metadata.json` has them all.
+const TABLE_ROWS: usize = 50;
+
+/// The bytes of `README.md`.
+pub fn card(s: &Summary, format: &dyn Format) -> Vec<u8> {
+    let mut out = String::new();
+    front_matter(&mut out, s, format);
+    body(&mut out, s, format);
+    out.into_bytes()
+}
+
+fn front_matter(out: &mut String, s: &Summary, format: &dyn Format) {
+    out.push_str("---\n");
+    if let Some(licence) = &s.head.licence {
+        let _ = writeln!(out, "license: {}", yaml(licence));
+    }
+    let _ = writeln!(out, "pretty_name: {}", yaml(&title(s)));
+    let _ = writeln!(out, "size_categories:\n- {}", size_category(s.totals.sessions));
+    out.push_str("task_categories:\n- text-generation\ntags:\n");
+    for tag in tags(s) {
+        let _ = writeln!(out, "- {}", yaml(&tag));
+    }
+    out.push_str(
+        "configs:\n- config_name: default\n  data_files:\n  - split: train\n    path: data/train-*.jsonl\n",
+    );
+    if let Some(features) = format.features() {
+        let _ = write!(out, "dataset_info:\n  features:\n{features}");
+    }
+    out.push_str("---\n");
+}
+
+fn tags(s: &Summary) -> Vec<String> {
+    let mut tags: Vec<String> =
+        ["agent-traces", "traces", "coding-agent", "tool-use", "clawgate"].map(str::to_owned).to_vec();
+    let mut models: Vec<(&String, &u64)> = s.models.iter().collect();
+    models.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), *name));
+    let named = s.by_agent.keys().chain(models.into_iter().take(MODEL_TAGS).map(|(name, _)| name));
+    for tag in named.filter_map(|n| tag(n)) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+/// A name as a tag: lower-case letters, digits, `.`, `_` and `-`; `None` where nothing is left.
+fn tag(name: &str) -> Option<String> {
+    let plain: String = name
+        .chars()
+        .map(|c| c.to_ascii_lowercase())
+        .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' })
+        .take(64)
+        .collect();
+    let plain = plain.trim_matches('-');
+    (!plain.is_empty()).then(|| plain.to_owned())
+}
+
+fn size_category(sessions: u64) -> &'static str {
+    match sessions {
+        0..1_000 => "n<1K",
+        1_000..10_000 => "1K<n<10K",
+        10_000..100_000 => "10K<n<100K",
+        100_000..1_000_000 => "100K<n<1M",
+        _ => "1M<n<10M",
+    }
+}
+
+fn title(s: &Summary) -> String {
+    match s.head.repo.as_deref().map(|r| r.rsplit('/').next().unwrap_or(r)) {
+        Some(name) => format!("Coding-agent traces: {name}"),
+        None => "Coding-agent traces".to_owned(),
+    }
+}
+
+fn body(out: &mut String, s: &Summary, format: &dyn Format) {
+    let t = &s.totals;
+    let _ = write!(
+        out,
+        "\n# {}\n\n{} with coding agents, one session per row: prompts, answers, reasoning where it was kept, tool \
+         calls with inputs and outputs. The rows were redacted on the owner's machine before upload. Redaction is \
+         not proof: report anything personal you find to the owner of this dataset.\n",
+        md(&title(s)),
+        plural(t.sessions, "session")
+    );
+    let _ = write!(
+        out,
+        "\n| | |\n|---|---|\n| Sessions | {} |\n| Prompts by people | {} |\n| Answers | {} |\n| Tool calls | {} ({} \
+         failed or refused) |\n| Input tokens | {} ({} from caches) |\n| Output tokens | {} ({} reasoning) |\n| \
+         Projects | {} |\n| Prepared | {} |\n",
+        t.sessions,
+        t.user_messages,
+        t.assistant_messages,
+        t.tool_uses,
+        t.failed_tool_uses,
+        t.input_tokens,
+        t.cache_read_tokens,
+        t.output_tokens,
+        t.reasoning_tokens,
+        s.by_project.len(),
+        md(&s.head.generated)
+    );
+    table(out, "Agents", "Agent", &s.by_agent);
+    table(out, "Models", "Model (by most answers)", &s.by_model);
+    table(out, "Projects", "Project", &s.by_project);
+    redactions(out, s);
+    loading(out, s, format);
+    provenance(out, s);
+}
+
+fn table(out: &mut String, heading: &str, first: &str, sums: &BTreeMap<String, Counts>) {
+    if sums.is_empty() {
+        return;
+    }
+    let _ = write!(
+        out,
+        "\n## {heading}\n\n| {first} | Sessions | Prompts | Tool calls | Input tokens | Output tokens |\n\
+         |---|---:|---:|---:|---:|---:|\n"
+    );
+    let mut rows: Vec<(&String, &Counts)> = sums.iter().collect();
+    rows.sort_by_key(|(name, c)| (std::cmp::Reverse(c.sessions), *name));
+    for (name, c) in rows.iter().take(TABLE_ROWS) {
+        let _ = writeln!(
+            out,
+            "| {} | {} | {} | {} | {} | {} |",
+            md(name),
+            c.sessions,
+            c.user_messages,
+            c.tool_uses,
+            c.input_tokens,
+            c.output_tokens
+        );
+    }
+    if rows.len() > TABLE_ROWS {
+        let _ = writeln!(out, "\n{} more in `metadata.json`.", rows.len() - TABLE_ROWS);
+    }
+}
+
+fn redactions(out: &mut String, s: &Summary) {
+    out.push_str("\n## Redaction\n\n");
+    if s.redactions.is_empty() {
+        out.push_str("The rules found nothing to replace.\n");
+    } else {
+        out.push_str("Replaced by typed placeholders, counted by kind:\n\n| Kind | Count |\n|---|---:|\n");
+        for (kind, n) in &s.redactions {
+            let _ = writeln!(out, "| {} | {n} |", md(kind));
+        }
+    }
+    let _ = writeln!(out, "\nRules {}, policy {}.", md(&s.head.rules_version), md(&s.head.policy));
+}
+
+fn loading(out: &mut String, s: &Summary, format: &dyn Format) {
+    let repo = s.head.repo.as_deref().unwrap_or("path/to/this/folder");
+    let _ = write!(
+        out,
+        "\n## Loading\n\n```python\nfrom datasets import load_dataset\n\nrows = load_dataset({}, split=\"train\")\n\
+         print(rows[0][\"messages\"][0])\n```\n\nFormat `{}`: {} `messages` is a list of objects with `role`, \
+         `content`, `tool_uses` (`tool`, `input`, `output.text`, `status`), `timestamp`, and `thinking` where the \
+         model's reasoning was kept. `stats.input_tokens` counts all tokens the models read, cached ones \
+         included.\n",
+        serde_json::Value::from(repo),
+        format.id(),
+        format.describe()
+    );
+}
+
+/// How anybody computes the digest that the owner approved.
+fn provenance(out: &mut String, s: &Summary) {
+    let _ = write!(
+        out,
+        "\n## Provenance\n\nMade by clawgate {}. What the owner approves is one digest over exactly these files: SHA-256 over \
+         the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
+         `metadata.json` holds the SHA-256 of every row. To compute the digest of a downloaded copy:\n\n\
+         ```python\nimport hashlib, pathlib\n\nroot = pathlib.Path(\"path/to/copy\")\nfiles = \
+         [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/*\")]\ndigest = hashlib.sha256()\n\
+         for file in sorted(files, key=lambda f: f.relative_to(root).as_posix()):\n    data = file.read_bytes()\n    \
+         sha256 = hashlib.sha256(data).hexdigest()\n    \
+         digest.update(f\"{{file.relative_to(root).as_posix()}}\\0{{sha256}}\\0{{len(data)}}\\n\".encode())\n\
+         print(digest.hexdigest())\n```\n",
+        md(&s.head.clawgate_version)
+    );
+}
+
+fn plural(n: u64, one: &str) -> String {
+    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+}
+
+/// A YAML double-quoted scalar; JSON strings are that, with what YAML forbids escaped.
+fn yaml(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            // Control characters and YAML's own line breaks.
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Text inside Markdown, on one line and without effect on it or on HTML.
+fn md(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '&' => out.push_str("&amp;"),
+            '\\' | '`' | '*' | '_' | '[' | ']' | '(' | ')' | '#' | '!' | '|' | '~' | '$' => {
+                out.extend(['\\', c]);
+            }
+            c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::{RowFacts, RowPlace, Rows, SummaryHead};
+    use super::*;
+
+    pub(in crate::export) fn sample() -> Summary {
+        let mut s = Summary::new(SummaryHead {
+            repo: Some("alice/my-traces".into()),
+            licence: Some("cc-by-4.0".into()),
+            generated: "2026-11-20".into(),
+            format: "rows".into(),
+            rules_version: "r1".into(),
+            policy: "p1".into(),
+            clawgate_version: "0.1.0".into(),
+        });
+        for (i, agent) in ["claude", "codex"].iter().enumerate() {
+            let facts = RowFacts {
+                agent: (*agent).into(),
+                models: vec![format!("Model {i}")],
+                main: Some(format!("Model {i}")),
+                project: Some("web|shop\n# <b>".into()),
+                counts: Counts { sessions: 1, user_messages: 3, input_tokens: 50, ..Counts::default() },
+            };
+            let place = RowPlace {
+                file: "data/train-00000.jsonl".into(),
+                offset: i as u64 * 10,
+                bytes: 9,
+                sha256: "0".repeat(64),
+            };
+            s.add(&facts, &format!("id-{i}"), "v", &place);
+        }
+        s.redacted("email", 4);
+        s.redacted("phone", 0);
+        s
+    }
+
+    fn text(s: &Summary) -> String {
+        String::from_utf8(card(s, &Rows)).unwrap()
+    }
+
+    #[test]
+    fn the_front_matter_says_what_is_there() {
+        let shown = text(&sample());
+        let front = shown.split("---\n").nth(1).unwrap();
+        let until_features = front.split("dataset_info:").next().unwrap();
+        insta::assert_snapshot!(until_features, @r#"
+        license: "cc-by-4.0"
+        pretty_name: "Coding-agent traces: my-traces"
+        size_categories:
+        - n<1K
+        task_categories:
+        - text-generation
+        tags:
+        - "agent-traces"
+        - "traces"
+        - "coding-agent"
+        - "tool-use"
+        - "clawgate"
+        - "claude"
+        - "codex"
+        - "model-0"
+        - "model-1"
+        configs:
+        - config_name: default
+          data_files:
+          - split: train
+            path: data/train-*.jsonl
+        "#);
+        assert!(front.contains("dataset_info:\n  features:\n  - name: session_id\n"));
+    }
+
+    #[test]
+    fn without_a_chosen_licence_the_card_names_none() {
+        let mut s = sample();
+        s.head.licence = None;
+        assert!(!text(&s).contains("license"));
+    }
+
+    #[test]
+    fn names_from_logs_cannot_break_out() {
+        let mut s = sample();
+        s.head.repo = Some("alice/x\"\n- evil: \u{2028}yes".into());
+        s.redacted("`</script>`", 1);
+        let shown = text(&s);
+        assert!(!shown.contains("\n- evil"), "{shown}");
+        assert!(!shown.contains("</script>") && !shown.contains("<b>"));
+        assert!(shown.contains("| web\\|shop \\# &lt;b&gt; | 2 |"), "{shown}");
+        assert_eq!(shown.matches("---\n").count(), 2, "one block of front matter");
+    }
+
+    #[test]
+    fn counts_and_loading_are_shown() {
+        let shown = text(&sample());
+        for part in [
+            "2 sessions with coding agents",
+            "| email | 4 |",
+            "load_dataset(\"alice/my-traces\", split=\"train\")",
+            "| claude | 1 | 3 | 0 | 50 | 0 |",
+        ] {
+            assert!(shown.contains(part), "{part} in\n{shown}");
+        }
+        assert!(!shown.contains("phone"), "kinds with no redaction are left out");
+        assert_eq!(shown, text(&sample()), "same input, same bytes");
+    }
+
+    #[test]
+    fn size_categories_are_the_hubs() {
+        let got: Vec<&str> = [1, 999, 1_000, 123_456, 2_000_000].map(size_category).to_vec();
+        assert_eq!(got, ["n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M"]);
+    }
+}

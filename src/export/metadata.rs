@@ -1,0 +1,89 @@
+//! `metadata.json`: the figures of a release and the list of its rows, for machines.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use super::Summary;
+
+/// Beyond this many rows the list is left out, so that the file stays a regular file on the Hub; each row's hash
+/// can still be computed from the data.
+const ROWS_LISTED: usize = 20_000;
+
+/// The bytes of `metadata.json`: indented JSON, one line per listed row, ended by a line feed.
+pub fn metadata(s: &Summary) -> Vec<u8> {
+    let head = json!({
+        "clawgate": {
+            "version": s.head.clawgate_version,
+            "format": s.head.format,
+            "rules_version": s.head.rules_version,
+            "policy": s.head.policy,
+        },
+        "generated": s.head.generated,
+        "destination": s.head.repo,
+        "licence": s.head.licence,
+        "totals": s.totals,
+        "by_agent": s.by_agent,
+        "by_model": s.by_model,
+        "by_project": s.by_project,
+        "models": s.models,
+        "redactions": s.redactions,
+        "rows_total": s.rows.len(),
+        "rows_listed": s.rows.len() <= ROWS_LISTED,
+    });
+    let mut out = format!("{head:#}");
+    // The object is left open for the rows, which stand one per line instead of one per field.
+    out.truncate(out.trim_end_matches(['}', '\n']).len());
+    out.push_str(",\n  \"rows\": [");
+    if s.rows.len() <= ROWS_LISTED {
+        for (i, row) in s.rows.iter().enumerate() {
+            let line: Value = json!(row);
+            let _ = write!(out, "{}\n    {line}", if i == 0 { "" } else { "," });
+        }
+        if !s.rows.is_empty() {
+            out.push_str("\n  ");
+        }
+    }
+    out.push_str("]\n}\n");
+    out.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::card::tests::sample;
+    use super::*;
+
+    #[test]
+    fn it_is_json_and_lists_every_row() {
+        let s = sample();
+        let v: Value = serde_json::from_slice(&metadata(&s)).unwrap();
+        assert_eq!(v["rows"].as_array().unwrap().len(), s.rows.len());
+        assert_eq!(v["rows"][0]["sha256"], s.rows[0].sha256);
+        assert_eq!(v["totals"]["sessions"], 2);
+        assert_eq!(v["clawgate"]["rules_version"], "r1");
+        assert_eq!(v["licence"], "cc-by-4.0");
+        assert_eq!(metadata(&s), metadata(&s.clone()), "same input, same bytes");
+    }
+
+    #[test]
+    fn no_rows_and_too_many_rows_are_still_json() {
+        let v: Value = serde_json::from_slice(&metadata(&Summary::default())).unwrap();
+        assert_eq!(v["rows"], json!([]));
+        let mut s = sample();
+        let row = s.rows[0].clone();
+        s.rows = vec![row; ROWS_LISTED + 1];
+        let v: Value = serde_json::from_slice(&metadata(&s)).unwrap();
+        assert_eq!((&v["rows"], &v["rows_listed"]), (&json!([]), &json!(false)));
+        assert_eq!(v["rows_total"], ROWS_LISTED + 1);
+    }
+
+    #[test]
+    fn the_longest_list_stays_a_regular_file() {
+        let mut s = sample();
+        let mut row = s.rows[0].clone();
+        row.session_id = "x".repeat(64);
+        row.version = "y".repeat(64);
+        s.rows = vec![row; ROWS_LISTED];
+        assert!(metadata(&s).len() < super::super::FILE_LIMIT);
+    }
+}

@@ -1,0 +1,344 @@
+//! Format `rows`: one JSON object per session, in the schema that trace datasets on the Hub share, with additive
+//! fields.
+//!
+//! The types of the top-level fields never change between rows. Inside `messages` the tools' inputs differ by tool;
+//! the card therefore declares `messages` as JSON (see [`Format::features`]).
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall};
+
+use super::{ExportError, Format, RowFacts, RowMeta};
+
+/// The default format.
+pub struct Rows;
+
+#[derive(Serialize)]
+struct Row<'a> {
+    session_id: &'a str,
+    project: Option<&'a str>,
+    model: Option<&'a str>,
+    git_branch: Option<&'a str>,
+    start_time: Option<Timestamp>,
+    end_time: Option<Timestamp>,
+    messages: Vec<RowMessage<'a>>,
+    stats: Stats,
+    agent: &'a str,
+    agent_version: Option<&'a str>,
+    parent: Option<&'a str>,
+    models: &'a [String],
+    clawgate: Stamp<'a>,
+}
+
+#[derive(Serialize)]
+struct RowMessage<'a> {
+    role: &'static str,
+    content: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    thinking: Option<String>,
+    tool_uses: Vec<ToolUse<'a>>,
+    timestamp: Option<Timestamp>,
+    /// Only where the message is not what its role says: injected text, or a compaction summary.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<&'static str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    attachments: Vec<Attachment<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    media: Vec<Media<'a>>,
+}
+
+#[derive(Serialize)]
+struct ToolUse<'a> {
+    tool: &'a str,
+    input: Value,
+    output: Output<'a>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subagent: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Output<'a> {
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Attachment<'a> {
+    name: &'a str,
+    text: &'a str,
+}
+
+#[derive(Serialize)]
+struct Media<'a> {
+    media_type: &'a str,
+    bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Stats {
+    user_messages: u64,
+    assistant_messages: u64,
+    tool_uses: u64,
+    /// All tokens the model read: uncached, read from a cache and written to one.
+    input_tokens: u64,
+    output_tokens: u64,
+    cache_read_tokens: u64,
+    cache_write_tokens: u64,
+    reasoning_tokens: u64,
+}
+
+#[derive(Serialize)]
+struct Stamp<'a> {
+    version: &'a str,
+    format: &'static str,
+}
+
+impl Format for Rows {
+    fn id(&self) -> &'static str {
+        "rows"
+    }
+
+    fn describe(&self) -> &'static str {
+        "One JSON row per session: messages with thinking and tool calls, and token statistics."
+    }
+
+    fn row(&self, session: &Session, meta: &RowMeta) -> Result<Value, ExportError> {
+        let facts = RowFacts::of(session, meta);
+        let row = Row {
+            session_id: session.key.native(),
+            project: meta.project.as_deref(),
+            model: facts.main_model(),
+            git_branch: session.git_branch.as_deref(),
+            start_time: session.started,
+            end_time: session.ended,
+            messages: session.messages.iter().filter_map(|m| message(m, meta.thinking)).collect(),
+            stats: Stats {
+                user_messages: facts.counts.user_messages,
+                assistant_messages: facts.counts.assistant_messages,
+                tool_uses: facts.counts.tool_uses,
+                input_tokens: facts.counts.input_tokens,
+                output_tokens: facts.counts.output_tokens,
+                cache_read_tokens: facts.counts.cache_read_tokens,
+                cache_write_tokens: facts.counts.cache_write_tokens,
+                reasoning_tokens: facts.counts.reasoning_tokens,
+            },
+            agent: &session.agent,
+            agent_version: session.agent_version.as_deref(),
+            parent: session.parent.as_ref().map(SessionKey::native),
+            models: &facts.models,
+            clawgate: Stamp { version: &meta.version.0, format: self.id() },
+        };
+        serde_json::to_value(&row).map_err(|source| ExportError::Json { id: session.key.to_string(), source })
+    }
+
+    fn features(&self) -> Option<&'static str> {
+        Some(include_str!("rows_features.yaml"))
+    }
+}
+
+/// One message, or `None` where nothing of it is left to show.
+fn message(m: &Message, with_thinking: bool) -> Option<RowMessage<'_>> {
+    let mut texts: Vec<&str> = Vec::new();
+    let mut thoughts: Vec<&str> = Vec::new();
+    let mut out = RowMessage {
+        role: match m.role {
+            Role::User => "user",
+            Role::Assistant => "assistant",
+            Role::System => "system",
+        },
+        content: String::new(),
+        thinking: None,
+        tool_uses: Vec::new(),
+        timestamp: m.at,
+        origin: match m.origin {
+            Origin::Injected => Some("injected"),
+            Origin::Compaction => Some("compaction"),
+            Origin::Human | Origin::Model => None,
+        },
+        attachments: Vec::new(),
+        media: Vec::new(),
+    };
+    for part in &m.parts {
+        match part {
+            Part::Text { text } if !text.trim().is_empty() => texts.push(text),
+            Part::Thinking { text } if with_thinking && !text.trim().is_empty() => thoughts.push(text),
+            Part::Text { .. } | Part::Thinking { .. } => {}
+            Part::Tool(call) => out.tool_uses.push(tool_use(call)),
+            Part::Media { media_type, bytes } => out.media.push(Media { media_type, bytes: *bytes }),
+            Part::Attachment { name, text } => out.attachments.push(Attachment { name, text }),
+        }
+    }
+    out.content = texts.join("\n\n");
+    if !thoughts.is_empty() {
+        out.thinking = Some(thoughts.join("\n\n"));
+    }
+    let empty = out.content.is_empty()
+        && out.thinking.is_none()
+        && out.tool_uses.is_empty()
+        && out.attachments.is_empty()
+        && out.media.is_empty();
+    (!empty).then_some(out)
+}
+
+fn tool_use(call: &ToolCall) -> ToolUse<'_> {
+    use crate::trace::ToolStatus as S;
+    ToolUse {
+        tool: &call.name,
+        input: object(&call.input),
+        output: Output { text: call.output.as_deref().unwrap_or_default() },
+        status: match call.status {
+            S::Success => "success",
+            S::Error => "error",
+            S::Denied => "denied",
+            S::Pending => "pending",
+        },
+        exit_code: call.exit_code,
+        subagent: call.subagent.as_ref().map(SessionKey::native),
+    }
+}
+
+/// A tool's input as an object: anything else is wrapped as `{"value": …}`, no input is `{}`.
+fn object(input: &Value) -> Value {
+    match input {
+        Value::Object(_) => input.clone(),
+        Value::Null => Value::Object(Map::new()),
+        other => json!({ "value": other }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Tokens, ToolStatus, Version};
+
+    pub(super) fn session() -> Session {
+        let mut s = Session::empty("claude", "abc-123");
+        s.git_branch = Some("main".into());
+        s.started = Timestamp::parse("2026-06-15T10:00:00Z");
+        s.ended = Timestamp::parse("2026-06-15T10:30:00Z");
+        s.parent = Some(SessionKey::new("claude", "root-1"));
+        let text = |t: &str| Part::Text { text: t.into() };
+        let call = |name: &str, input: Value, output: Option<&str>, status| {
+            Part::Tool(ToolCall {
+                name: name.into(),
+                input,
+                output: output.map(str::to_owned),
+                status,
+                ..ToolCall::default()
+            })
+        };
+        let msg = |role, origin, model: Option<&str>, parts| Message {
+            id: None,
+            role,
+            origin,
+            at: None,
+            model: model.map(str::to_owned),
+            parts,
+        };
+        s.messages = vec![
+            msg(Role::User, Origin::Human, None, vec![text("Fix the login bug")]),
+            msg(Role::User, Origin::Injected, None, vec![text("reminder")]),
+            msg(
+                Role::Assistant,
+                Origin::Model,
+                Some("model-b"),
+                vec![
+                    Part::Thinking { text: "hm".into() },
+                    text("Looking."),
+                    call("bash", json!({"command": "ls"}), Some("a\nb"), ToolStatus::Success),
+                    call("apply", json!("*** patch"), None, ToolStatus::Pending),
+                    call("todo", json!([1, 2]), Some(""), ToolStatus::Denied),
+                    call("none", Value::Null, None, ToolStatus::Error),
+                    text("Done."),
+                ],
+            ),
+            msg(Role::Assistant, Origin::Model, Some("model-a"), vec![text("x")]),
+            msg(Role::Assistant, Origin::Model, Some("model-a"), vec![]),
+            msg(Role::Assistant, Origin::Model, Some("model-a"), vec![text("y")]),
+            msg(
+                Role::User,
+                Origin::Human,
+                None,
+                vec![Part::Media { media_type: "image/png".into(), bytes: 7 }],
+            ),
+        ];
+        s
+    }
+
+    fn meta() -> RowMeta {
+        RowMeta {
+            project: Some("my-project".into()),
+            version: Version("v1".into()),
+            tokens: Tokens {
+                input: 10,
+                output: 5,
+                reasoning: 2,
+                cache_read: 100,
+                cache_write_5m: 20,
+                cache_write_1h: 3,
+                web_search: 0,
+            },
+            thinking: true,
+        }
+    }
+
+    #[test]
+    fn the_row_has_the_shared_schema() {
+        let row = Rows.row(&session(), &meta()).unwrap();
+        let mut shown = String::new();
+        for (name, value) in row.as_object().unwrap() {
+            match value.as_array().filter(|_| name == "messages") {
+                Some(items) => items.iter().for_each(|m| shown.push_str(&format!("- {m}\n"))),
+                None => shown.push_str(&format!("{name}: {value}\n")),
+            }
+        }
+        insta::assert_snapshot!(shown, @r#"
+        session_id: "abc-123"
+        project: "my-project"
+        model: "model-a"
+        git_branch: "main"
+        start_time: "2026-06-15T10:00:00.000Z"
+        end_time: "2026-06-15T10:30:00.000Z"
+        - {"role":"user","content":"Fix the login bug","tool_uses":[],"timestamp":null}
+        - {"role":"user","content":"reminder","tool_uses":[],"timestamp":null,"origin":"injected"}
+        - {"role":"assistant","content":"Looking.\n\nDone.","thinking":"hm","tool_uses":[{"tool":"bash","input":{"command":"ls"},"output":{"text":"a\nb"},"status":"success"},{"tool":"apply","input":{"value":"*** patch"},"output":{"text":""},"status":"pending"},{"tool":"todo","input":{"value":[1,2]},"output":{"text":""},"status":"denied"},{"tool":"none","input":{},"output":{"text":""},"status":"error"}],"timestamp":null}
+        - {"role":"assistant","content":"x","tool_uses":[],"timestamp":null}
+        - {"role":"assistant","content":"y","tool_uses":[],"timestamp":null}
+        - {"role":"user","content":"","tool_uses":[],"timestamp":null,"media":[{"media_type":"image/png","bytes":7}]}
+        stats: {"user_messages":2,"assistant_messages":3,"tool_uses":4,"input_tokens":133,"output_tokens":5,"cache_read_tokens":100,"cache_write_tokens":23,"reasoning_tokens":2}
+        agent: "claude"
+        agent_version: null
+        parent: "root-1"
+        models: ["model-b","model-a"]
+        clawgate: {"version":"v1","format":"rows"}
+        "#);
+    }
+
+    #[test]
+    fn thinking_can_stay_out() {
+        let row = Rows.row(&session(), &RowMeta { thinking: false, ..meta() }).unwrap();
+        assert!(!row.to_string().contains("thinking"), "{row}");
+    }
+
+    #[test]
+    fn every_row_has_the_same_columns_and_the_card_declares_them() {
+        let full = Rows.row(&session(), &meta()).unwrap();
+        let bare = Rows.row(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into()))).unwrap();
+        let names = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&full), names(&bare));
+        assert_eq!(names(&full["stats"]), names(&bare["stats"]));
+        let yaml = Rows.features().unwrap();
+        let declared: Vec<&str> = yaml.lines().filter_map(|l| l.strip_prefix("  - name: ")).collect();
+        assert_eq!(declared, names(&full));
+        let stats: Vec<&str> = yaml.lines().filter_map(|l| l.strip_prefix("    - name: ")).collect();
+        let mut nested = names(&full["stats"]);
+        nested.extend(names(&full["clawgate"]));
+        assert_eq!(stats, nested);
+        assert_eq!(bare["messages"], json!([]));
+        assert_eq!(bare["models"], json!([]));
+        assert_eq!(bare["model"], Value::Null);
+    }
+}

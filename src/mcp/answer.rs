@@ -1,0 +1,161 @@
+//! What goes around every answer: where the user stands, what is next, and failures as data.
+
+use serde_json::{Map, Value, json};
+
+use crate::app::{App, Failure, Kind, sanitize};
+
+/// A tool's own part of an answer stays below so many bytes of JSON unless the caller asks for more: with what goes
+/// around it the answer is under 8 KiB, which every client passes on whole.
+pub(super) const ROOM: usize = 6_900;
+
+/// The answer of a call that did what it should.
+pub(super) fn success(app: &mut App, report: Value) -> Value {
+    let mut out = match report {
+        Value::Object(map) => map,
+        other => Map::from_iter([("value".to_owned(), other)]),
+    };
+    place(&mut out, app);
+    clean(Value::Object(out))
+}
+
+/// The answer of a call that did not.
+pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
+    let mut out = Map::new();
+    out.insert("error".to_owned(), json!({ "code": f.code, "message": f.message, "kind": f.kind }));
+    if let Some(r) = &f.refusal {
+        out.insert("state".to_owned(), json!(r.state.name()));
+        out.insert("required_state".to_owned(), json!(r.required_state.map(|p| p.name())));
+        if !r.missing.is_empty() {
+            out.insert("missing".to_owned(), json!(r.missing));
+        }
+        out.insert("next".to_owned(), json!({ "tool": r.next_tool, "command": r.next_command }));
+        out.insert("human_action".to_owned(), json!(r.human_action));
+    }
+    // What the refusal says already need not be said twice.
+    let said = |h: &&String| {
+        f.refusal.as_ref().is_some_and(|r| r.next_command == **h || r.human_action.as_ref() == Some(h))
+    };
+    let hints: Vec<&String> = f.hints.iter().filter(|h| !said(h)).collect();
+    if !hints.is_empty() {
+        out.insert("hints".to_owned(), json!(hints));
+    }
+    if f.kind == Kind::HumanNeeded && f.refusal.is_none() {
+        out.insert("human_action".to_owned(), json!(f.message));
+        if let Some(command) = f.hints.iter().find(|h| h.starts_with("clawgate ")) {
+            out.insert("next".to_owned(), json!({ "tool": "status", "command": command }));
+        }
+    }
+    if let Some(app) = app {
+        place(&mut out, app);
+    }
+    out.entry("state").or_insert_with(|| json!("unknown"));
+    out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
+    clean(Value::Object(out))
+}
+
+/// Adds state, next step, release and what a person has to do, where the answer has not said it itself.
+fn place(out: &mut Map<String, Value>, app: &mut App) {
+    let said_next = out.contains_key("next");
+    let Ok(position) = app.position() else {
+        out.entry("state").or_insert_with(|| json!("unknown"));
+        out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
+        return;
+    };
+    // Before there is a release, the archive's own state says more than the phase of a release to come.
+    if position.release.is_none() && out.contains_key("error") {
+        out.shift_remove("required_state");
+        out.insert("state".to_owned(), json!(position.state));
+    }
+    out.entry("state").or_insert_with(|| json!(position.state));
+    out.entry("next").or_insert_with(|| json!(position.next));
+    if let Some(release) = position.release {
+        out.entry("release").or_insert_with(|| json!(release));
+    }
+    if let (Some(action), false) = (position.human_action, said_next) {
+        out.entry("human_action").or_insert_with(|| json!(action));
+    }
+}
+
+/// Absent instead of null, and no character that hides or reorders text.
+fn clean(value: Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            map.into_iter().filter(|(_, v)| !v.is_null()).map(|(k, v)| (sanitize(&k), clean(v))).collect()
+        }
+        Value::Array(list) => list.into_iter().map(clean).collect(),
+        Value::String(s) => Value::String(sanitize(&s)),
+        other => other,
+    }
+}
+
+/// Bytes of a value as JSON.
+pub(super) fn size(value: &Value) -> usize {
+    serde_json::to_string(value).map_or(0, |s| s.len())
+}
+
+/// Shortens a list in `report` until the whole fits into `room` bytes, and says under `<name>_more` how many went.
+pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usize) {
+    let Some(list) = report.get_mut(name).and_then(Value::as_array_mut) else { return };
+    let before = list.len();
+    list.truncate(at_most);
+    let over = size(report).saturating_sub(room);
+    let Some(list) = report.get_mut(name).and_then(Value::as_array_mut) else { return };
+    let mut freed = 0;
+    while freed < over && !list.is_empty() {
+        freed += list.pop().map_or(0, |v| size(&v) + 1);
+    }
+    let more = before - list.len();
+    if more > 0 {
+        report[format!("{name}_more")] = json!(more);
+    }
+}
+
+/// The first characters of a text, and a sign that there were more.
+pub(super) fn clip(text: &str, chars: usize) -> String {
+    let mut out: String = text.chars().take(chars).collect();
+    if out.len() < text.len() {
+        out.push('…');
+    }
+    out
+}
+
+/// Pico-USD as dollars, which models read without miscounting zeros.
+pub(super) fn dollars(picousd: i64) -> String {
+    let sign = if picousd < 0 { "-" } else { "" };
+    let micro = picousd.unsigned_abs() / 1_000_000;
+    format!("{sign}{}.{:06}", micro / 1_000_000, micro % 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nulls_go_and_hidden_characters_show() {
+        let out = clean(json!({ "a": null, "b": ["x\u{200b}", { "c": null }], "k\u{202e}": 1 }));
+        assert_eq!(out, json!({ "b": ["x\\u{200b}", {}], "k\\u{202e}": 1 }));
+    }
+
+    #[test]
+    fn lists_are_shortened_to_fit_and_say_so() {
+        let mut report = json!({ "files": (0..1000).map(|i| format!("file {i}")).collect::<Vec<_>>() });
+        shorten(&mut report, "files", 500, 900);
+        assert!(size(&report) <= 920, "{}", size(&report));
+        let kept = report["files"].as_array().unwrap().len();
+        assert_eq!(report["files_more"], json!(1000 - kept));
+        assert!(kept > 50, "{kept}");
+        let mut long = json!({ "files": vec!["a file"; 1000] });
+        shorten(&mut long, "files", 20, 900);
+        assert_eq!((long["files"].as_array().unwrap().len(), &long["files_more"]), (20, &json!(980)));
+        let mut short = json!({ "files": ["a"] });
+        shorten(&mut short, "files", 500, 900);
+        assert_eq!(short, json!({ "files": ["a"] }));
+    }
+
+    #[test]
+    fn money_is_written_in_dollars() {
+        assert_eq!(dollars(1_234_567_890_123), "1.234567");
+        assert_eq!(dollars(-500_000_000_000), "-0.500000");
+        assert_eq!(dollars(0), "0.000000");
+    }
+}

@@ -1,0 +1,65 @@
+//! The prompts: texts in `prompts/`, served as they are.
+
+use rmcp::model::{GetPromptResult, Prompt, PromptMessage, Role};
+
+struct Text {
+    name: &'static str,
+    title: &'static str,
+    description: &'static str,
+    text: &'static str,
+}
+
+static PROMPTS: &[Text] = &[
+    Text {
+        name: "guided-workflow",
+        title: "Share sessions, step by step",
+        description: "The whole way from scan to publish, with what to ask the person at each step.",
+        text: include_str!("../../prompts/guided-workflow.md"),
+    },
+    Text {
+        name: "review-rubric",
+        title: "What to look for in a review",
+        description: "Entity types, confidence bands, examples, and what not to flag.",
+        text: include_str!("../../prompts/review-rubric.md"),
+    },
+    Text {
+        name: "scoring-rubric",
+        title: "Score a session from 1 to 5",
+        description: "How useful a session is to others, from 1 to 5.",
+        text: include_str!("../../prompts/scoring-rubric.md"),
+    },
+];
+
+/// The list.
+pub(super) fn list() -> Vec<Prompt> {
+    PROMPTS.iter().map(|p| Prompt::new(p.name, Some(p.description), None).with_title(p.title)).collect()
+}
+
+/// The prompt of a name.
+pub(super) fn get(name: &str) -> Option<GetPromptResult> {
+    let p = PROMPTS.iter().find(|p| p.name == name)?;
+    let message = PromptMessage::new_text(Role::User, p.text);
+    Some(GetPromptResult::new(vec![message]).with_description(p.description))
+}
+
+/// The names, for an error that helps.
+pub(super) fn names() -> String {
+    PROMPTS.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mcp::tools::TOOLS;
+
+    #[test]
+    fn the_guide_names_every_tool_and_no_other() {
+        let guide = PROMPTS[0].text;
+        for tool in TOOLS {
+            assert!(guide.contains(&format!("`{}`", tool.name())), "{}", tool.name());
+        }
+        for absent in ["`export`", "`threats`"] {
+            assert!(!guide.contains(absent), "{absent} is not served yet");
+        }
+    }
+}

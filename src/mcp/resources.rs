@@ -1,0 +1,94 @@
+//! Resources: the report of a release, and a page of a session.
+
+use rmcp::model::{Resource, ResourceTemplate};
+use serde_json::{Value, json};
+
+use super::answer;
+use super::tools::{Args, ReadSession, Tool};
+use crate::app::{App, Failure};
+
+/// What all of them carry.
+pub(super) const MIME: &str = "application/json";
+
+/// The reports of the latest releases.
+pub(super) fn list(app: &mut App) -> Result<Vec<Resource>, Failure> {
+    let releases = app.status()?.releases.into_iter().filter(|r| r.digest.is_some());
+    let report = |id: &str| {
+        Resource::new(format!("clawgate://release/{id}/report"), format!("report-{id}"))
+            .with_title(format!("Privacy report of {id}"))
+            .with_mime_type(MIME)
+    };
+    Ok(releases.map(|r| report(&r.id)).collect())
+}
+
+/// The templates.
+pub(super) fn templates() -> Vec<ResourceTemplate> {
+    vec![
+        ResourceTemplate::new("clawgate://release/{id}/report", "release-report")
+            .with_title("Privacy report of a release")
+            .with_description("What was redacted, by kind and count.")
+            .with_mime_type(MIME),
+        ResourceTemplate::new("clawgate://session/{key}", "session")
+            .with_title("A session, redacted")
+            .with_description("A page of messages; add ?from=N for a later one. Untrusted text.")
+            .with_mime_type(MIME),
+    ]
+}
+
+/// Reads one; nothing where no resource has the address.
+pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
+    if let Some(id) = uri.strip_prefix("clawgate://release/").and_then(|r| r.strip_suffix("/report")) {
+        let Some(open) = app.current(Some(id))? else { return Ok(None) };
+        let digest = open.release.digest().map(str::to_owned);
+        let report = json!({
+            "release": open.release.id,
+            "phase": open.release.phase.name(),
+            "digest": digest,
+            "privacy_report": open.extra.report,
+        });
+        return Ok(Some(answer::success(app, report)));
+    }
+    if let Some(session) = uri.strip_prefix("clawgate://session/") {
+        let (key, query) = session.split_once('?').unwrap_or((session, ""));
+        let mut args = Args::new();
+        args.insert("session".to_owned(), json!(decode(key)));
+        if let Some(from) = query.strip_prefix("from=").and_then(|n| n.parse::<u64>().ok()) {
+            args.insert("from".to_owned(), json!(from));
+        }
+        let page = ReadSession.call(app, args)?;
+        return Ok(Some(answer::success(app, page)));
+    }
+    Ok(None)
+}
+
+/// Undoes percent-encoding; keys hold colons, which some clients encode.
+fn decode(text: &str) -> String {
+    let mut out = Vec::with_capacity(text.len());
+    let bytes = text.as_bytes();
+    let mut i = 0;
+    while let Some(b) = bytes.get(i) {
+        let hex = text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok());
+        match (b, hex) {
+            (b'%', Some(byte)) => {
+                out.push(byte);
+                i += 3;
+            }
+            _ => {
+                out.push(*b);
+                i += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_may_come_encoded() {
+        assert_eq!(decode("claude%3Aab-1"), "claude:ab-1");
+        assert_eq!(decode("a%zz%"), "a%zz%");
+    }
+}

@@ -1,0 +1,85 @@
+//! `cost_report`: tokens and money, from the one ledger.
+
+use serde_json::{Value, json as value};
+
+use super::{Args, Hints, Tool, json, params};
+use crate::app::{App, CostParams, Failure};
+use crate::mcp::answer::{ROOM, dollars, size};
+use crate::mcp::schema::{self, choice, count, text};
+
+pub(super) struct CostReport;
+
+const DIMENSIONS: &[&str] =
+    &["total", "agent", "model", "project", "session", "day", "tool", "subagent", "skill"];
+
+impl Tool for CostReport {
+    fn name(&self) -> &'static str {
+        "cost_report"
+    }
+
+    fn title(&self) -> &'static str {
+        "Tokens and cost"
+    }
+
+    fn description(&self) -> &'static str {
+        "Tokens and list-price cost, each request counted once. `input` is without cache, `output` includes \
+         reasoning."
+    }
+
+    fn input(&self) -> Value {
+        schema::object(
+            &[
+                ("by", choice("One row per; default total.", DIMENSIONS)),
+                ("timezone", text("IANA zone; default UTC.")),
+                ("since", text("RFC 3339 or YYYY-MM-DD.")),
+                ("limit", count("Default: what fits 8 KB.")),
+            ],
+            &[],
+        )
+    }
+
+    fn output(&self) -> Value {
+        schema::answer(&[("rows", "array")])
+    }
+
+    fn hints(&self) -> Hints {
+        Hints::READ
+    }
+
+    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
+        let p: CostParams = params(args)?;
+        if app.status()?.last_scan.is_none() {
+            // The use-case would scan by itself, which a reading tool must not.
+            return Err(app.refuse_early("cost_report")?);
+        }
+        let mut report = json(&app.cost(&p)?)?;
+        money(&mut report["total"]);
+        let mut left_out = report["rows_left_out"].as_u64().unwrap_or(0);
+        let mut room = ROOM.saturating_sub(size(&report["total"]) + 200);
+        if let Some(rows) = report["rows"].as_array_mut() {
+            let all = std::mem::take(rows);
+            let count = all.len();
+            for mut row in all {
+                money(&mut row);
+                let bytes = size(&row) + 1;
+                if p.limit.is_none() && bytes > room {
+                    break;
+                }
+                room = room.saturating_sub(bytes);
+                rows.push(row);
+            }
+            left_out += (count - rows.len()) as u64;
+        }
+        report["rows_left_out"] = if left_out > 0 { value!(left_out) } else { Value::Null };
+        Ok(report)
+    }
+}
+
+/// Says the cost in dollars, and leaves out counts that are zero.
+fn money(row: &mut Value) {
+    let Some(map) = row.as_object_mut() else { return };
+    let cost = map.get("cost_picousd").and_then(Value::as_i64).unwrap_or(0);
+    map.retain(|name, v| v.as_u64() != Some(0) || matches!(name.as_str(), "requests" | "input" | "output"));
+    map.insert("cost_picousd".to_owned(), value!(cost));
+    map.insert("cost_usd".to_owned(), value!(dollars(cost)));
+}

@@ -1,0 +1,330 @@
+//! From the model name in a log to a price row, by fixed rules and never by likeness.
+
+use crate::trace::Timestamp;
+
+use super::overrides::Overrides;
+use super::table::{PriceRow, PriceTable};
+
+/// Which rule found the price.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Via {
+    /// The person's own price.
+    Override,
+    /// The id as it stands.
+    Exact,
+    /// The alias table.
+    Alias,
+    /// After a context suffix (`[1m]`) was taken off.
+    ContextSuffix,
+    /// After provider prefixes or hosting suffixes were taken off.
+    ProviderPrefix,
+    /// After a date was taken off.
+    DateSuffix,
+}
+
+/// What is known of a model's price over all time; cheap to keep per model name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution<'a> {
+    /// Dated rows, oldest first, and the rule that found them.
+    Rows(&'a [PriceRow], Via),
+    /// A name the agents write for what is no provider request (`<synthetic>`).
+    NonBillable,
+    /// No price is known.
+    Unpriced,
+}
+
+/// A price row in force at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Priced<'a> {
+    /// The row.
+    pub row: &'a PriceRow,
+    /// The rule that found it.
+    pub via: Via,
+}
+
+/// What is known of a model's price at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lookup<'a> {
+    /// Priced by this row.
+    Priced(Priced<'a>),
+    /// No provider request.
+    NonBillable,
+    /// No price is known: count tokens, leave money out, say so.
+    Unpriced,
+}
+
+impl<'a> Resolution<'a> {
+    /// The row in force at a time; before the first dated change the oldest row holds.
+    pub fn at(self, at: Timestamp) -> Lookup<'a> {
+        match self {
+            Resolution::Rows(rows, via) => {
+                let row = rows.iter().rev().find(|r| r.from.is_none_or(|f| f <= at)).or(rows.first());
+                row.map_or(Lookup::Unpriced, |row| Lookup::Priced(Priced { row, via }))
+            }
+            Resolution::NonBillable => Lookup::NonBillable,
+            Resolution::Unpriced => Lookup::Unpriced,
+        }
+    }
+}
+
+/// Routers, clouds and vendors that put their name and a slash before a model id.
+const SLASH_PREFIXES: &[&str] = &[
+    "anthropic",
+    "azure",
+    "azure_ai",
+    "bedrock",
+    "converse",
+    "deepseek",
+    "deepseek-ai",
+    "gemini",
+    "google",
+    "minimax",
+    "minimaxai",
+    "mistral",
+    "mistralai",
+    "models",
+    "moonshot",
+    "moonshotai",
+    "openai",
+    "openrouter",
+    "qwen",
+    "vercel_ai_gateway",
+    "vertex",
+    "vertex_ai",
+    "x-ai",
+    "xai",
+    "z-ai",
+    "zai",
+];
+
+/// Bedrock's prefixes, which end with a dot: where inference runs, then the vendor.
+const DOT_PREFIXES: &[&str] = &[
+    "anthropic",
+    "apac",
+    "au",
+    "ca",
+    "deepseek",
+    "eu",
+    "global",
+    "jp",
+    "minimax",
+    "mistral",
+    "moonshotai",
+    "openai",
+    "qwen",
+    "us",
+    "us-gov",
+    "zai",
+];
+
+impl PriceTable {
+    /// Finds what is known of a model's price: override, id, alias, then without context suffix, provider
+    /// prefixes and date; else unpriced. `my-claude-opus-5-finetune` is not `claude-opus-5`.
+    pub fn resolve<'a>(
+        &'a self,
+        model: &str,
+        provider: Option<&str>,
+        overrides: &'a Overrides,
+    ) -> Resolution<'a> {
+        if let Some(row) = overrides.find(model, provider) {
+            return Resolution::Rows(std::slice::from_ref(row), Via::Override);
+        }
+        if self.non_billable.contains(model) {
+            return Resolution::NonBillable;
+        }
+        if let Some(found) = self.named(model, None) {
+            return found;
+        }
+        let mut name = model;
+        if let Some(short) = strip_context(name) {
+            name = short;
+            if let Some(found) = self.named(name, Some(Via::ContextSuffix)) {
+                return found;
+            }
+        }
+        while let Some(short) = strip_provider(name) {
+            name = short;
+            if let Some(found) = self.named(name, Some(Via::ProviderPrefix)) {
+                return found;
+            }
+        }
+        if let Some((id, day)) = name.rsplit_once('@') {
+            // Vertex AI puts its version after an `@`: a date, or a word for the newest.
+            if is_date(day)
+                && let Some(found) = self.named(&format!("{id}-{day}"), Some(Via::ProviderPrefix))
+            {
+                return found;
+            }
+            if is_date(day) || matches!(day, "default" | "latest") {
+                name = id;
+                if let Some(found) = self.named(name, Some(Via::ProviderPrefix)) {
+                    return found;
+                }
+            }
+        }
+        strip_date(name).and_then(|n| self.exact(n, Via::DateSuffix)).unwrap_or(Resolution::Unpriced)
+    }
+
+    /// The price row of a model at a time; [`PriceTable::resolve`] and [`Resolution::at`] in one.
+    pub fn lookup<'a>(
+        &'a self,
+        model: &str,
+        provider: Option<&str>,
+        at: Timestamp,
+        overrides: &'a Overrides,
+    ) -> Lookup<'a> {
+        self.resolve(model, provider, overrides).at(at)
+    }
+
+    fn exact(&self, id: &str, via: Via) -> Option<Resolution<'_>> {
+        let (start, end) = *self.by_model.get(id)?;
+        Some(Resolution::Rows(self.rows.get(start..end)?, via))
+    }
+
+    /// Exact id or alias; an alias to nothing says that the price is not known.
+    fn named(&self, id: &str, via: Option<Via>) -> Option<Resolution<'_>> {
+        self.exact(id, via.unwrap_or(Via::Exact)).or_else(|| match self.aliases.get(id)? {
+            Some(target) => self.exact(target, via.unwrap_or(Via::Alias)),
+            None => Some(Resolution::Unpriced),
+        })
+    }
+}
+
+/// Takes `[1m]`, `[200k]` off the end.
+fn strip_context(name: &str) -> Option<&str> {
+    let (id, size) = name.strip_suffix(']')?.rsplit_once('[')?;
+    let digits = size.strip_suffix(['k', 'm', 'K', 'M'])?;
+    (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(id)
+}
+
+/// Takes one provider prefix or Bedrock version suffix off.
+fn strip_provider(name: &str) -> Option<&str> {
+    if let Some((head, rest)) = name.split_once('/')
+        && SLASH_PREFIXES.contains(&head)
+    {
+        return Some(rest);
+    }
+    if let Some((head, rest)) = name.split_once('.')
+        && DOT_PREFIXES.contains(&head)
+    {
+        return Some(rest);
+    }
+    // Bedrock ids end in `-v1:0`.
+    let (id, version) = name.rsplit_once("-v")?;
+    let (major, minor) = version.split_once(':')?;
+    let number = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_digit());
+    (number(major) && number(minor)).then_some(id)
+}
+
+/// Whether this is `YYYYMMDD` or `YYYY-MM-DD` of this century.
+fn is_date(text: &str) -> bool {
+    let b: Vec<u8> = match text.len() {
+        8 => text.bytes().collect(),
+        10 if text.as_bytes()[4] == b'-' && text.as_bytes()[7] == b'-' => {
+            text.bytes().enumerate().filter(|(i, _)| !matches!(i, 4 | 7)).map(|(_, c)| c).collect()
+        }
+        _ => return false,
+    };
+    b.iter().all(u8::is_ascii_digit)
+        && b.starts_with(b"20")
+        && (b"01"..=b"12").contains(&&[b[4], b[5]])
+        && (b"01"..=b"31").contains(&&[b[6], b[7]])
+}
+
+/// Takes `-YYYYMMDD` or `-YYYY-MM-DD` off the end.
+fn strip_date(name: &str) -> Option<&str> {
+    [8usize, 10].iter().find_map(|n| {
+        let cut = name.len().checked_sub(*n)?;
+        let id = name.get(..cut)?.strip_suffix('-')?;
+        is_date(name.get(cut..)?).then_some(id)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(model: &str) -> Option<(String, Via)> {
+        let at = Timestamp::parse("2026-11-01T00:00:00Z").unwrap();
+        match PriceTable::builtin().lookup(model, None, at, &Overrides::default()) {
+            Lookup::Priced(p) => Some((p.row.model.clone(), p.via)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn each_rule_finds_what_it_should() {
+        for (name, model, via) in [
+            ("claude-opus-5", "claude-opus-5", Via::Exact),
+            ("claude-haiku-4-5-20251001", "claude-haiku-4-5", Via::Alias),
+            ("z-ai/glm4.7", "glm-4.7", Via::Alias),
+            ("claude-sonnet-4.5", "claude-sonnet-4-5", Via::Alias),
+            ("claude-opus-5[1m]", "claude-opus-5", Via::ContextSuffix),
+            ("claude-sonnet-4-5-20250929[1m]", "claude-sonnet-4-5", Via::ContextSuffix),
+            ("anthropic/claude-opus-5", "claude-opus-5", Via::ProviderPrefix),
+            ("openrouter/anthropic/claude-sonnet-4.5", "claude-sonnet-4-5", Via::ProviderPrefix),
+            ("us.anthropic.claude-haiku-4-5-20251001-v1:0", "claude-haiku-4-5", Via::ProviderPrefix),
+            ("claude-sonnet-4@20250514", "claude-sonnet-4-20250514", Via::ProviderPrefix),
+            ("vertex_ai/claude-haiku-4-5@20251001", "claude-haiku-4-5", Via::ProviderPrefix),
+            ("claude-opus-5@default", "claude-opus-5", Via::ProviderPrefix),
+            ("openai/gpt-5.5-2026-04-23", "gpt-5.5", Via::ProviderPrefix),
+            ("dashscope/glm-5.1", "dashscope/glm-5.1", Via::Exact),
+            ("claude-opus-5-20260801", "claude-opus-5", Via::DateSuffix),
+            ("gpt-6-sol-2026-09-01", "gpt-6-sol", Via::DateSuffix),
+            ("openai/gpt-6-sol-2026-09-01", "gpt-6-sol", Via::DateSuffix),
+        ] {
+            assert_eq!(found(name), Some((model.to_owned(), via)), "{name}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_priced_by_likeness() {
+        for name in [
+            "",
+            "my-claude-opus-5-finetune",
+            "claude-opus-5-finetune",
+            "glm-4.7-turbo-x",
+            "acme-coder-9",
+            "house-llm-70b",
+            "claude",
+            "Claude-Opus-5",
+            "kimi-for-coding",
+            "moonshot/kimi-for-coding",
+            "ollama/deepseek-r1",
+            "somebody/claude-opus-5",
+            "claude-opus-5[big]",
+            "claude-opus-5-20269901",
+            "claude-opus-5-2026-13-01",
+            "é-20260801",
+            "/",
+            "[1m]",
+            "-v1:0",
+            "@20260101",
+        ] {
+            assert_eq!(found(name), None, "{name}");
+        }
+        let at = Timestamp(0);
+        let none = Overrides::default();
+        for name in ["<synthetic>", "delivery-mirror", "gateway-injected"] {
+            assert_eq!(PriceTable::builtin().lookup(name, None, at, &none), Lookup::NonBillable, "{name}");
+        }
+    }
+
+    #[test]
+    fn dated_rows_follow_the_request() {
+        let none = Overrides::default();
+        let id = |t: &str| {
+            let at = Timestamp::parse(t).unwrap();
+            match PriceTable::builtin().lookup("deepseek-chat", None, at, &none) {
+                Lookup::Priced(p) => (p.row.id.clone(), p.row.rates.output),
+                _ => panic!("priced"),
+            }
+        };
+        let old = ("deepseek-chat@2025-11".to_owned(), Some(1_100_000));
+        let new = ("deepseek-chat@2026-11-20".to_owned(), Some(420_000));
+        assert_eq!(id("1970-01-01T00:00:00Z"), old);
+        assert_eq!(id("2025-11-30T23:59:59.999Z"), old);
+        assert_eq!(id("2025-12-01T00:00:00Z"), new);
+        assert_eq!(id("2999-12-01T00:00:00Z"), new);
+    }
+}

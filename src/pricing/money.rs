@@ -1,0 +1,138 @@
+//! Money as integer pico-USD, and exact decimal text.
+//!
+//! No floating point: prices come as decimal strings and stay integers or fractions of integers.
+
+/// Pico-USD in one USD.
+pub const PICO_PER_USD: i64 = 1_000_000_000_000;
+
+/// A non-negative decimal as an exact fraction, for multipliers such as 1.1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fraction {
+    /// Numerator.
+    pub num: i64,
+    /// Denominator, a power of ten, never zero.
+    pub den: i64,
+}
+
+impl Fraction {
+    /// One.
+    pub const ONE: Fraction = Fraction { num: 1, den: 1 };
+
+    /// Reads a plain decimal (`"1.1"`); `None` where the text is not one or has more than nine decimals.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (digits, exp) = decimal(text)?;
+        let den = 10i64.checked_pow(u32::try_from(-exp).ok()?)?;
+        (den <= 1_000_000_000)
+            .then(|| Some(Fraction { num: i64::try_from(digits).ok().filter(|n| *n >= 0)?, den }))?
+    }
+}
+
+/// Digits and (non-positive) power of ten of a decimal without exponent.
+fn decimal(text: &str) -> Option<(i128, i32)> {
+    let (negative, body) = text.strip_prefix('-').map_or((false, text), |b| (true, b));
+    let (whole, frac) = body.split_once('.').unwrap_or((body, ""));
+    if whole.is_empty() && frac.is_empty() || whole.len() + frac.len() > 36 {
+        return None;
+    }
+    let mut value: i128 = 0;
+    for c in whole.bytes().chain(frac.bytes()) {
+        if !c.is_ascii_digit() {
+            return None;
+        }
+        value = value * 10 + i128::from(c - b'0');
+    }
+    Some((if negative { -value } else { value }, -i32::try_from(frac.len()).ok()?))
+}
+
+/// Pico-USD per token from a price in USD per million tokens.
+///
+/// `None` where the text is no non-negative decimal, is too large, or is finer than a pico-USD per token.
+pub fn rate_per_token(usd_per_mtok: &str) -> Option<i64> {
+    let (digits, exp) = decimal(usd_per_mtok)?;
+    let pico = scale(digits, exp + 6)?;
+    // A thousand USD a token: above that a price file is broken, and products could leave i128.
+    (pico.1 && (0..=i128::from(PICO_PER_USD) * 1000).contains(&pico.0)).then(|| i64::try_from(pico.0).ok())?
+}
+
+/// Pico-USD from an amount of USD as a JSON number is written (`0.0123`, `1.2e-05`).
+///
+/// What is finer than a pico-USD is cut off. `None` where the text is no number or does not fit.
+pub fn usd_to_picousd(text: &str) -> Option<i64> {
+    let text = text.trim();
+    let (mantissa, exp) = match text.split_once(['e', 'E']) {
+        Some((m, e)) => (m, e.strip_prefix('+').unwrap_or(e).parse::<i32>().ok()?),
+        None => (text, 0),
+    };
+    let (digits, places) = decimal(mantissa)?;
+    i64::try_from(scale(digits, places.checked_add(exp)?.checked_add(12)?)?.0).ok()
+}
+
+/// `digits × 10^exp`, cut towards zero, and whether that was exact.
+fn scale(digits: i128, exp: i32) -> Option<(i128, bool)> {
+    if digits == 0 {
+        return Some((0, true));
+    }
+    match u32::try_from(exp) {
+        Ok(up) => Some((digits.checked_mul(10i128.checked_pow(up)?)?, true)),
+        Err(_) => match 10i128.checked_pow(exp.unsigned_abs()) {
+            Some(p) => Some((digits / p, digits % p == 0)),
+            None => Some((0, false)),
+        },
+    }
+}
+
+/// Writes pico-USD as USD with this many decimals (0 to 12), rounded half away from zero: `12.35`.
+pub fn format_usd(picousd: i64, decimals: u32) -> String {
+    let decimals = decimals.min(12);
+    let unit = 10i128.pow(12 - decimals);
+    let v = i128::from(picousd);
+    let rounded = (v.abs() + unit / 2) / unit;
+    let sign = if v < 0 && rounded > 0 { "-" } else { "" };
+    let per = 10i128.pow(decimals);
+    if decimals == 0 {
+        return format!("{sign}{rounded}");
+    }
+    format!("{sign}{}.{:0width$}", rounded / per, rounded % per, width = decimals as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_are_exact_or_refused() {
+        assert_eq!(rate_per_token("5"), Some(5_000_000));
+        assert_eq!(rate_per_token("0.125"), Some(125_000));
+        assert_eq!(rate_per_token("0"), Some(0));
+        assert_eq!(rate_per_token("0.000001"), Some(1));
+        for bad in ["", ".", "-1", "0.0000001", "1e3", "NaN", "1,5", "99999999999999999999"] {
+            assert_eq!(rate_per_token(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn reported_costs_read_every_json_spelling() {
+        assert_eq!(usd_to_picousd("0.00123456"), Some(1_234_560_000));
+        assert_eq!(usd_to_picousd("1.234e-05"), Some(12_340_000));
+        assert_eq!(usd_to_picousd("2E+0"), Some(2 * PICO_PER_USD));
+        assert_eq!(usd_to_picousd("0.19411440000000002"), Some(194_114_400_000));
+        assert_eq!(usd_to_picousd("0.0"), Some(0));
+        assert_eq!(usd_to_picousd("-0.5"), Some(-PICO_PER_USD / 2));
+        for bad in ["", "x", "1e999", "1e", "9e18", "--1"] {
+            assert_eq!(usd_to_picousd(bad), None, "{bad}");
+        }
+        assert_eq!(usd_to_picousd("1e-999"), Some(0));
+    }
+
+    #[test]
+    fn fractions_and_dollars() {
+        assert_eq!(Fraction::parse("1.1"), Some(Fraction { num: 11, den: 10 }));
+        assert_eq!(Fraction::parse("6"), Some(Fraction { num: 6, den: 1 }));
+        assert_eq!(Fraction::parse("-1"), None);
+        assert_eq!(format_usd(12_345_000_000_000, 2), "12.35");
+        assert_eq!(format_usd(-4_000_000_000, 2), "0.00");
+        assert_eq!(format_usd(-1_500_000_000_000, 0), "-2");
+        assert_eq!(format_usd(i64::MAX, 4), "9223372.0369");
+        assert_eq!(format_usd(i64::MIN, 12), "-9223372.036854775808");
+    }
+}

@@ -1,0 +1,374 @@
+//! The price table: effective-dated rows, aliases, and what is never billed.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::trace::Timestamp;
+
+use super::money::{Fraction, rate_per_token, usd_to_picousd};
+
+/// The table that ships with the program.
+const BUILTIN: &str = include_str!("data/prices.json");
+
+/// Why a price file was not taken.
+#[derive(Debug, Error)]
+pub enum PriceError {
+    /// Not JSON of the expected shape.
+    #[error("the price file does not parse: {0}")]
+    Syntax(#[from] serde_json::Error),
+    /// A row's field holds something that is no price, date or multiplier.
+    #[error(
+        "price of {model}: {field} is {value:?}; expected a decimal string, at most six decimals for a price"
+    )]
+    Value {
+        /// The row's model.
+        model: String,
+        /// The field.
+        field: &'static str,
+        /// What stood there.
+        value: String,
+    },
+    /// Rows of one model overlap or stand out of order.
+    #[error(
+        "price of {model}: rows must stand together, in the order of `from`, and only the first without it"
+    )]
+    Order {
+        /// The rows' model.
+        model: String,
+    },
+    /// An alias leads to no row.
+    #[error("alias {alias} leads to {target}, which has no price row")]
+    Alias {
+        /// The alias.
+        alias: String,
+        /// Where it leads.
+        target: String,
+    },
+}
+
+/// Prices of one model, pico-USD per token; `None` is not known, which is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Rates {
+    /// Uncached input.
+    pub input: Option<i64>,
+    /// Output, reasoning included.
+    pub output: Option<i64>,
+    /// Cache reads.
+    pub cache_read: Option<i64>,
+    /// Writes to the five-minute cache.
+    pub cache_write_5m: Option<i64>,
+    /// Writes to the one-hour cache.
+    pub cache_write_1h: Option<i64>,
+}
+
+/// Rates that hold for the whole request when its prompt is longer than a threshold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tier {
+    /// Prompt tokens (input, cache reads and writes) must be more than this.
+    pub above: u64,
+    /// The rates that differ.
+    pub rates: Rates,
+}
+
+/// Rates of a service tier at the base context length.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// `batch`, `flex`, `priority`, `ultrafast`.
+    pub name: String,
+    /// The rates that the source states.
+    pub rates: Rates,
+}
+
+/// One model's prices over one span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PriceRow {
+    /// Names the row in reports: `<model>@<as_of>`.
+    pub id: String,
+    /// Model id as the provider writes it.
+    pub model: String,
+    /// Provider the price is of.
+    pub provider: String,
+    /// First instant the row holds; `None` = from the beginning.
+    pub from: Option<Timestamp>,
+    /// Rates at the base context length.
+    pub rates: Rates,
+    /// Another output rate holds for reasoning; kept to mark such costs as estimates.
+    pub reasoning: Option<i64>,
+    /// Context tiers by rising threshold.
+    pub tiers: Vec<Tier>,
+    /// Service tiers.
+    pub service: Vec<Service>,
+    /// Multiplier of fast mode.
+    pub fast: Option<Fraction>,
+    /// Multiplier for inference kept in the US.
+    pub geo_us: Option<Fraction>,
+    /// Pico-USD per web search.
+    pub web_search: Option<i64>,
+    /// The day the source was read, or its month.
+    pub as_of: String,
+    /// The provider's page, where the source names one.
+    pub url: Option<String>,
+    /// The day the provider will retire the model.
+    pub deprecated: Option<String>,
+    /// Whether the model is no longer sold.
+    pub retired: bool,
+}
+
+/// The price table; parsed once, then only looked up in.
+#[derive(Debug, Clone, Default)]
+pub struct PriceTable {
+    pub(super) rows: Vec<PriceRow>,
+    /// Model → range of its rows.
+    pub(super) by_model: HashMap<String, (usize, usize)>,
+    pub(super) aliases: HashMap<String, Option<String>>,
+    pub(super) non_billable: HashSet<String>,
+    as_of: String,
+    source: String,
+}
+
+impl PriceTable {
+    /// The table that ships with the program, parsed at the first call.
+    pub fn builtin() -> &'static PriceTable {
+        static TABLE: OnceLock<PriceTable> = OnceLock::new();
+        // A test parses the data file; were it ever broken, every model would be named as unpriced.
+        TABLE.get_or_init(|| PriceTable::parse(BUILTIN).unwrap_or_default())
+    }
+
+    /// Reads a price file (the format of `data/prices.json`).
+    pub fn parse(text: &str) -> Result<PriceTable, PriceError> {
+        let file: RawFile = serde_json::from_str(text)?;
+        let mut table = PriceTable { as_of: file.as_of, source: file.source, ..PriceTable::default() };
+        table.rows.reserve(file.rows.len());
+        for raw in file.rows {
+            let row = raw.into_row(&table.as_of)?;
+            let at = table.rows.len();
+            match table.by_model.get_mut(&row.model) {
+                Some((_, end)) if *end == at && row.from > table.rows[at - 1].from => *end = at + 1,
+                None if row.from.is_none() => {
+                    table.by_model.insert(row.model.clone(), (at, at + 1));
+                }
+                _ => return Err(PriceError::Order { model: row.model }),
+            }
+            table.rows.push(row);
+        }
+        for (alias, target) in file.aliases {
+            if let Some(t) = target.as_ref().filter(|t| !table.by_model.contains_key(*t)) {
+                return Err(PriceError::Alias { target: t.clone(), alias });
+            }
+            table.aliases.insert(alias, target);
+        }
+        table.non_billable = file.non_billable.into_iter().collect();
+        Ok(table)
+    }
+
+    /// Every row, rows of one model together and in the order of time.
+    pub fn rows(&self) -> &[PriceRow] {
+        &self.rows
+    }
+
+    /// The day the table was made.
+    pub fn as_of(&self) -> &str {
+        &self.as_of
+    }
+
+    /// Where the prices come from.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawFile {
+    #[serde(default, rename = "about")]
+    _about: Option<String>,
+    source: String,
+    as_of: String,
+    #[serde(default)]
+    non_billable: Vec<String>,
+    #[serde(default)]
+    aliases: BTreeMap<String, Option<String>>,
+    rows: Vec<RawRow>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawRow {
+    model: String,
+    #[serde(default)]
+    provider: String,
+    input: Option<String>,
+    output: Option<String>,
+    reasoning: Option<String>,
+    cache_read: Option<String>,
+    cache_write_5m: Option<String>,
+    cache_write_1h: Option<String>,
+    #[serde(default)]
+    tiers: Vec<RawTier>,
+    #[serde(default)]
+    service: BTreeMap<String, RawRates>,
+    fast: Option<String>,
+    geo_us: Option<String>,
+    web_search: Option<String>,
+    from: Option<String>,
+    as_of: Option<String>,
+    url: Option<String>,
+    deprecated: Option<String>,
+    #[serde(default)]
+    retired: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawTier {
+    above: u64,
+    input: Option<String>,
+    output: Option<String>,
+    cache_read: Option<String>,
+    cache_write_5m: Option<String>,
+    cache_write_1h: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawRates {
+    input: Option<String>,
+    output: Option<String>,
+    cache_read: Option<String>,
+    cache_write_5m: Option<String>,
+    cache_write_1h: Option<String>,
+}
+
+/// Reads an optional field, naming it when it is wrong.
+fn field<T>(
+    model: &str,
+    field: &'static str,
+    value: Option<String>,
+    read: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, PriceError> {
+    match value {
+        None => Ok(None),
+        Some(v) => match read(&v) {
+            Some(x) => Ok(Some(x)),
+            None => Err(PriceError::Value { model: model.to_owned(), field, value: v }),
+        },
+    }
+}
+
+macro_rules! rates {
+    ($model:expr, $raw:expr) => {{
+        let (m, r) = ($model, $raw);
+        Rates {
+            input: field(m, "input", r.input, rate_per_token)?,
+            output: field(m, "output", r.output, rate_per_token)?,
+            cache_read: field(m, "cache_read", r.cache_read, rate_per_token)?,
+            cache_write_5m: field(m, "cache_write_5m", r.cache_write_5m, rate_per_token)?,
+            cache_write_1h: field(m, "cache_write_1h", r.cache_write_1h, rate_per_token)?,
+        }
+    }};
+}
+
+impl RawRow {
+    pub(super) fn into_row(self, table_as_of: &str) -> Result<PriceRow, PriceError> {
+        let m = self.model.as_str();
+        let day = |d: &str| Timestamp::parse(&format!("{d}T00:00:00Z"));
+        let amount = |t: &str| usd_to_picousd(t).filter(|v| *v >= 0);
+        let as_of = self.as_of.unwrap_or_else(|| table_as_of.to_owned());
+        let mut tiers = Vec::with_capacity(self.tiers.len());
+        for t in self.tiers {
+            tiers.push(Tier { above: t.above, rates: rates!(m, t) });
+        }
+        tiers.sort_by_key(|t| t.above);
+        let mut service = Vec::with_capacity(self.service.len());
+        for (name, r) in self.service {
+            service.push(Service { name, rates: rates!(m, r) });
+        }
+        let reasoning = field(m, "reasoning", self.reasoning, rate_per_token)?;
+        let fast = field(m, "fast", self.fast, Fraction::parse)?;
+        let geo_us = field(m, "geo_us", self.geo_us, Fraction::parse)?;
+        let web_search = field(m, "web_search", self.web_search, amount)?;
+        let from = field(m, "from", self.from, day)?;
+        let rates = Rates {
+            input: field(m, "input", self.input, rate_per_token)?,
+            output: field(m, "output", self.output, rate_per_token)?,
+            cache_read: field(m, "cache_read", self.cache_read, rate_per_token)?,
+            cache_write_5m: field(m, "cache_write_5m", self.cache_write_5m, rate_per_token)?,
+            cache_write_1h: field(m, "cache_write_1h", self.cache_write_1h, rate_per_token)?,
+        };
+        for (name, rate) in [("input", rates.input), ("output", rates.output)] {
+            if rate.is_none() {
+                return Err(PriceError::Value { model: self.model, field: name, value: String::new() });
+            }
+        }
+        Ok(PriceRow {
+            id: format!("{m}@{as_of}"),
+            provider: self.provider,
+            from,
+            rates,
+            reasoning,
+            tiers,
+            service,
+            fast,
+            geo_us,
+            web_search,
+            as_of,
+            url: self.url,
+            deprecated: self.deprecated,
+            retired: self.retired,
+            model: self.model,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(rows: &str) -> String {
+        format!(r#"{{"source":"test","as_of":"2026-01-01","aliases":{{}},"rows":[{rows}]}}"#)
+    }
+
+    #[test]
+    fn builtin_table_parses_and_is_whole() {
+        let t = PriceTable::parse(BUILTIN).unwrap();
+        assert!(t.by_model.len() >= 377, "{}", t.by_model.len());
+        assert!(t.rows.len() > t.by_model.len(), "dated rows are there");
+        assert!(t.aliases.len() >= 48);
+        let ids: HashSet<_> = t.rows.iter().map(|r| &r.id).collect();
+        assert_eq!(ids.len(), t.rows.len(), "row ids are unique");
+        assert!(t.non_billable.contains("<synthetic>"));
+        assert_eq!(t.as_of(), "2026-11-20");
+    }
+
+    #[test]
+    fn null_is_not_zero() {
+        let t = PriceTable::builtin();
+        let row = &t.rows[t.by_model["gpt-6-sol"].0];
+        assert_eq!(row.rates.cache_write_1h, None);
+        assert_eq!(row.rates.cache_write_5m, Some(2_500_000));
+        assert_eq!(row.tiers[0].above, 272_000);
+    }
+
+    #[test]
+    fn broken_files_are_named_errors() {
+        let ok = r#"{"model":"a","provider":"p","input":"1","output":"2"}"#;
+        assert!(PriceTable::parse(&file(ok)).is_ok());
+        for (rows, part) in [
+            (r#"{"model":"a","input":"one","output":"2"}"#, "input"),
+            (r#"{"model":"a","input":"1"}"#, "output"),
+            (r#"{"model":"a","input":"1","output":"2","fast":"x"}"#, "fast"),
+            (r#"{"model":"a","input":"1","output":"2","surprise":1}"#, "surprise"),
+            (&format!("{ok},{ok}"), "order"),
+            (r#"{"model":"a","input":"1","output":"2","from":"2026-01-01"}"#, "order"),
+        ] {
+            let e = PriceTable::parse(&file(rows)).unwrap_err().to_string();
+            assert!(e.contains(part), "{e}");
+        }
+        let alias = r#"{"source":"s","as_of":"d","aliases":{"x":"gone"},"rows":[]}"#;
+        assert!(matches!(PriceTable::parse(alias), Err(PriceError::Alias { .. })));
+        assert!(matches!(PriceTable::parse("{"), Err(PriceError::Syntax(_))));
+    }
+}

@@ -1,0 +1,131 @@
+//! Destination: a folder on this machine.
+//!
+//! The files are written beside the target and read back there; one rename puts them in place, so that the folder
+//! is either not there or whole.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::gate::{Cleared, ClearedFile};
+use crate::workflow::FileEntry;
+
+use super::{HubOptions, PublishError, Published, Step};
+
+pub(super) fn publish(
+    cleared: &Cleared,
+    files: Vec<FileEntry>,
+    target: &Path,
+    options: &HubOptions,
+) -> Result<Published, PublishError> {
+    let bad = || PublishError::FolderPath { path: target.to_owned() };
+    let parent = target.parent().filter(|_| target.is_absolute()).ok_or_else(bad)?;
+    if target.file_name().is_none() {
+        return Err(bad());
+    }
+    let done = |already_there| Published {
+        digest: cleared.digest().to_owned(),
+        commit: None,
+        url: target.display().to_string(),
+        files: files.clone(),
+        already_there,
+    };
+    options.tell(Step::Checking);
+    // The link itself is looked at, not what it points to: a link is something else that is there already.
+    match fs::symlink_metadata(target) {
+        Ok(meta) if meta.is_dir() => {
+            let there = list(target)?;
+            if !there.is_empty() {
+                let whole =
+                    there.len() == files.len() && compare(target, cleared.files(), options)?.is_none();
+                return if whole { Ok(done(true)) } else { Err(taken(target)) };
+            }
+        }
+        Ok(_) => return Err(taken(target)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {}
+        Err(e) => return Err(io(target)(e)),
+    }
+
+    fs::create_dir_all(parent).map_err(io(parent))?;
+    let beside = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(parent).map_err(io(parent))?;
+    let bytes = files.iter().map(|f| f.bytes).sum();
+    options.tell(Step::Sending { files: files.len(), bytes });
+    for file in cleared.files() {
+        write(&beside.path().join(&file.path), &file.bytes)?;
+    }
+    if let Some((path, why)) = compare(beside.path(), cleared.files(), options)? {
+        return Err(PublishError::Mismatch { place: target.display().to_string(), path, why });
+    }
+    // Replaces an empty folder, fails on anything that appeared meanwhile.
+    fs::rename(beside.path(), target).map_err(io(target))?;
+    let _ = beside.keep();
+    if let Ok(dir) = fs::File::open(parent) {
+        let _ = dir.sync_all();
+    }
+    Ok(done(false))
+}
+
+fn taken(path: &Path) -> PublishError {
+    PublishError::FolderTaken { path: path.to_owned() }
+}
+
+fn io(path: &Path) -> impl Fn(std::io::Error) -> PublishError + '_ {
+    move |source| PublishError::Io { path: path.to_owned(), source }
+}
+
+/// Everything below a folder that is not a folder, links not followed.
+fn list(root: &Path) -> Result<Vec<PathBuf>, PublishError> {
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(root).min_depth(1) {
+        let entry = entry.map_err(|e| io(root)(e.into()))?;
+        if !entry.file_type().is_dir() {
+            found.push(entry.into_path());
+        }
+    }
+    Ok(found)
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
+    if let Some(dir) = path.parent() {
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(dir).map_err(io(dir))?;
+    }
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path).map_err(io(path))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
+}
+
+/// The first file below `root` that is not what was cleared, with what is wrong.
+fn compare(
+    root: &Path,
+    files: &[ClearedFile],
+    options: &HubOptions,
+) -> Result<Option<(String, String)>, PublishError> {
+    for (done, file) in files.iter().enumerate() {
+        options.tell(Step::Verifying { done, total: files.len() });
+        let path = root.join(&file.path);
+        let wrong = match fs::symlink_metadata(&path) {
+            Ok(meta) if !meta.is_file() => Some("no regular file"),
+            Ok(meta) if meta.len() != file.bytes.len() as u64 => Some("another size"),
+            Ok(_) => {
+                let mut there = Vec::with_capacity(file.bytes.len());
+                let open = fs::File::open(&path).and_then(|mut f| f.read_to_end(&mut there));
+                open.map_err(io(&path))?;
+                (FileEntry::of(&file.path, &there).sha256 != file.sha256).then_some("another SHA-256")
+            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Some("missing"),
+            Err(e) => return Err(io(&path)(e)),
+        };
+        if let Some(why) = wrong {
+            return Ok(Some((file.path.clone(), why.to_owned())));
+        }
+    }
+    options.tell(Step::Verifying { done: files.len(), total: files.len() });
+    Ok(None)
+}

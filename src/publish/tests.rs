@@ -1,0 +1,368 @@
+//! Publishing against a Hub double, and into folders.
+
+#[path = "../../tests/it/hub_double.rs"]
+mod hub_double;
+
+use std::sync::Mutex;
+
+use super::*;
+use crate::gate::ClearedFile;
+use crate::workflow::{Destination, Visibility};
+use hub_double::{Fault, HubDouble, read_token, write_token};
+
+const REPO: &str = "alice/my-traces";
+
+fn files() -> Vec<ClearedFile> {
+    let shard = "{\"session_id\":\"a\"}\n".repeat(1000);
+    [("README.md", "---\ntags:\n- x\n---\n"), ("metadata.json", "{}\n"), ("data/train-00000.jsonl", &shard)]
+        .map(|(path, text)| cleared_file(path, text.as_bytes()))
+        .to_vec()
+}
+
+fn cleared_file(path: &str, bytes: &[u8]) -> ClearedFile {
+    ClearedFile { path: path.into(), sha256: FileEntry::of(path, bytes).sha256, bytes: bytes.to_vec() }
+}
+
+fn cleared(
+    files: Vec<ClearedFile>,
+    target: Target,
+    visibility: Visibility,
+    token: Option<String>,
+) -> Cleared {
+    let destination = Destination { target, visibility, licence: None };
+    Cleared::for_tests(files, destination, token)
+}
+
+fn to_hub(visibility: Visibility) -> Cleared {
+    let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
+    cleared(files(), target, visibility, Some(write_token()))
+}
+
+fn options(hub: &HubDouble) -> HubOptions {
+    HubOptions {
+        endpoint: hub.endpoint.clone(),
+        attempts: 4,
+        base_delay: Duration::from_millis(2),
+        max_wait: Duration::from_secs(5),
+        ..HubOptions::default()
+    }
+}
+
+fn send(hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
+    publish_blocking(cleared, &options(hub))
+}
+
+/// The dataset at the head holds exactly the cleared bytes.
+fn stands(hub: &HubDouble, cleared: &Cleared) {
+    let there = hub.files(REPO);
+    for file in cleared.files() {
+        assert_eq!(there.get(&file.path), Some(&file.bytes), "{}", file.path);
+    }
+}
+
+/// Nothing of the release left this process.
+fn nothing_sent(hub: &HubDouble) {
+    assert_eq!(hub.count("POST", "/commit/") + hub.count("POST", "/preupload/"), 0);
+    assert!(!hub.seen().iter().any(|r| String::from_utf8_lossy(&r.body).contains("session_id")));
+}
+
+#[test]
+fn a_new_dataset_is_private_and_holds_exactly_the_cleared_bytes() {
+    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    let steps = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::clone(&steps);
+    let mut options = options(&hub);
+    options.progress = Some(Arc::new(move |step: &Step| heard.lock().unwrap().push(*step)));
+    let done = publish_blocking(&release, &options).unwrap();
+
+    assert_eq!(hub.private(REPO), Some(true));
+    stands(&hub, &release);
+    assert!(hub.files(REPO).contains_key(".gitattributes"), "what the Hub put there stays");
+    assert_eq!(done.commit, Some(hub.head(REPO)));
+    assert_eq!(done.digest, release.digest());
+    assert_eq!(done.files.len(), 3);
+    assert_eq!(done.url, format!("{}/datasets/{REPO}", hub.endpoint));
+    assert!(!done.already_there);
+    assert_eq!(hub.commits(REPO), 2, "the Hub's own and ours");
+    assert!(hub.descriptions(REPO)[0].contains(release.digest()));
+    let steps = steps.lock().unwrap();
+    assert!(steps.contains(&Step::Creating) && steps.contains(&Step::Verifying { done: 3, total: 3 }));
+    assert!(hub.seen().iter().all(|r| r.user_agent.starts_with("clawgate/")));
+    let commit = hub.seen().into_iter().find(|r| r.path.contains("/commit/")).unwrap();
+    assert!(String::from_utf8_lossy(&commit.body).contains("\"parentCommit\""));
+}
+
+#[test]
+fn a_public_repository_is_refused_for_a_private_release() {
+    for (private, wanted) in [(false, Visibility::Private), (true, Visibility::Public)] {
+        let hub = HubDouble::start();
+        hub.repo(REPO, private, &[]);
+        let err = send(&hub, &to_hub(wanted)).unwrap_err();
+        assert!(matches!(err, PublishError::Visibility { .. }), "{err}");
+        nothing_sent(&hub);
+        assert_eq!(hub.private(REPO), Some(private), "and it is not changed silently");
+    }
+}
+
+#[test]
+fn a_repository_that_turns_public_meanwhile_is_told_loudly() {
+    let hub = HubDouble::start();
+    hub.fault("POST", "/commit/", Fault::TurnVisibility);
+    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    assert!(matches!(&err, PublishError::Mismatch { path, .. } if path == "visibility"), "{err}");
+}
+
+#[test]
+fn a_visibility_that_cannot_be_asked_again_is_not_called_a_success() {
+    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    hub.fault("POST", "/commit/", Fault::FailInfo);
+    let err = send(&hub, &release).unwrap_err();
+    assert!(matches!(err, PublishError::Uncertain { .. }), "{err}");
+    assert_eq!(hub.commits(REPO), 2);
+}
+
+#[test]
+fn a_lost_answer_means_one_commit_and_success() {
+    for fault in [Fault::DropAfter, Fault::StatusAfter(502), Fault::StatusAfter(412)] {
+        let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+        hub.fault("POST", "/commit/", fault.clone());
+        let done = send(&hub, &release).unwrap();
+        assert_eq!(hub.count("POST", "/commit/"), 1, "{fault:?}: sent once");
+        assert_eq!(hub.commits(REPO), 2, "{fault:?}: landed once");
+        assert_eq!(done.commit, Some(hub.head(REPO)));
+        stands(&hub, &release);
+    }
+}
+
+#[test]
+fn a_commit_of_somebody_else_is_not_overwritten() {
+    let hub = HubDouble::start();
+    hub.fault("POST", "/commit/", Fault::CommitFirst);
+    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    assert!(matches!(err, PublishError::Diverged { .. }), "{err}");
+    assert_eq!(hub.count("POST", "/commit/"), 1);
+    assert!(!hub.files(REPO).contains_key("README.md"));
+    // Asked again, it goes on top and leaves the other's file alone.
+    send(&hub, &to_hub(Visibility::Private)).unwrap();
+    assert!(hub.files(REPO).contains_key("notes.txt") && hub.files(REPO).contains_key("README.md"));
+}
+
+#[test]
+fn passing_faults_are_waited_out() {
+    for fault in [Fault::RateLimit(1), Fault::Status(503), Fault::Status(409), Fault::Status(500)] {
+        for (method, part) in
+            [("POST", "/commit/"), ("GET", "whoami"), ("POST", "/create"), ("GET", "/resolve/")]
+        {
+            if method == "POST" && part == "/create" && matches!(fault, Fault::Status(409)) {
+                continue; // there, 409 means that the repository exists
+            }
+            let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+            hub.fault(method, part, fault.clone());
+            let before = std::time::Instant::now();
+            send(&hub, &release).unwrap_or_else(|e| panic!("{fault:?} on {part}: {e}"));
+            let waited = before.elapsed() >= Duration::from_secs(1);
+            assert!(waited || !matches!(fault, Fault::RateLimit(_)), "Retry-After is honoured on {part}");
+            assert_eq!(hub.commits(REPO), 2);
+            stands(&hub, &release);
+        }
+    }
+}
+
+#[test]
+fn faults_that_stay_end_in_an_error_and_no_commit() {
+    let hub = HubDouble::start();
+    (0..10).for_each(|_| hub.fault("POST", "/commit/", Fault::Status(503)));
+    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    assert!(matches!(err, PublishError::Server { status: 503, .. }), "{err}");
+    assert_eq!((hub.count("POST", "/commit/"), hub.commits(REPO)), (4, 1));
+
+    let hub = HubDouble::start();
+    hub.fault("POST", "/commit/", Fault::RateLimit(3600));
+    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    assert!(matches!(err, PublishError::RateLimited { seconds: 3600 }), "{err}");
+}
+
+#[test]
+fn when_the_head_cannot_be_read_after_an_error_nothing_is_claimed() {
+    let hub = HubDouble::start();
+    let mut options = options(&hub);
+    options.attempts = 2;
+    (0..2).for_each(|_| hub.fault("GET", "/revision/main", Fault::Corrupt));
+    publish_blocking(&to_hub(Visibility::Private), &options).unwrap_err();
+    assert_eq!(hub.count("POST", "/commit/"), 0, "no head, no commit");
+
+    hub.fault("POST", "/commit/", Fault::DropAfter);
+    (0..2).for_each(|_| hub.fault("GET", "/resolve/", Fault::Status(503)));
+    let err = publish_blocking(&to_hub(Visibility::Private), &options).unwrap_err();
+    assert!(matches!(err, PublishError::Uncertain { .. }), "{err}");
+    assert_eq!(hub.commits(REPO), 2);
+    // Asked again, it finds everything in place and sends nothing.
+    hub.heal();
+    let done = publish_blocking(&to_hub(Visibility::Private), &options).unwrap();
+    assert!(done.already_there);
+    assert_eq!((hub.commits(REPO), hub.count("POST", "/commit/")), (2, 1));
+}
+
+#[test]
+fn bytes_that_read_back_differently_are_told_loudly() {
+    for fault in [Fault::Corrupt, Fault::Longer] {
+        let hub = HubDouble::start();
+        hub.fault("GET", "/resolve/", fault);
+        let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+        assert!(matches!(err, PublishError::Mismatch { .. }), "{err}");
+        assert!(err.to_string().contains("NOT what was approved"), "{err}");
+    }
+}
+
+#[test]
+fn tokens_that_cannot_write_are_refused_before_any_data() {
+    let target = || Target::Hub { repo: REPO.into(), revision: "main".into() };
+    let with = |token| cleared(files(), target(), Visibility::Private, token);
+    let hub = HubDouble::start();
+    let err = send(&hub, &with(Some(read_token()))).unwrap_err();
+    assert!(matches!(&err, PublishError::ReadOnly { user, .. } if user == "alice"), "{err}");
+    assert_eq!(hub.seen().len(), 1, "one question, and nothing after it");
+
+    let wrong = ["hf", "nobodys"].join("_");
+    let err = send(&hub, &with(Some(wrong.clone()))).unwrap_err();
+    assert!(matches!(err, PublishError::BadToken), "{err}");
+    assert!(!format!("{err} {err:?}").contains(&wrong));
+    assert!(matches!(send(&hub, &with(None)), Err(PublishError::NoToken)));
+    nothing_sent(&hub);
+}
+
+#[test]
+fn plain_http_and_odd_names_are_refused_before_any_request() {
+    let hub = HubDouble::start();
+    let mut open = options(&hub);
+    open.endpoint = "http://192.0.2.1".into();
+    let err = publish_blocking(&to_hub(Visibility::Private), &open).unwrap_err();
+    assert!(matches!(err, PublishError::Endpoint { .. }), "{err}");
+
+    for repo in ["no-owner", "alice/../bob", "alice/x?y"] {
+        let target = Target::Hub { repo: repo.into(), revision: "main".into() };
+        let release = cleared(files(), target, Visibility::Private, Some(write_token()));
+        assert!(matches!(send(&hub, &release), Err(PublishError::RepoId { .. })), "{repo}");
+    }
+    let target = Target::Hub { repo: REPO.into(), revision: "other".into() };
+    let release = cleared(files(), target, Visibility::Private, Some(write_token()));
+    assert!(matches!(send(&hub, &release), Err(PublishError::NoBranch { .. })));
+    nothing_sent(&hub);
+}
+
+#[test]
+fn shards_of_an_earlier_release_go_and_everything_else_stays() {
+    let hub = HubDouble::start();
+    let old: &[(&str, &[u8])] = &[
+        ("README.md", b"old"),
+        ("data/train-00000.jsonl", b"old"),
+        ("data/train-00001.jsonl", b"old"),
+        ("data/notes.jsonl", b"theirs"),
+        ("picture.png", b"theirs"),
+    ];
+    hub.repo(REPO, true, old);
+    let release = to_hub(Visibility::Private);
+    send(&hub, &release).unwrap();
+    stands(&hub, &release);
+    let there = hub.files(REPO);
+    assert!(!there.contains_key("data/train-00001.jsonl"));
+    assert_eq!(there["data/notes.jsonl"], b"theirs");
+    assert_eq!(there["picture.png"], b"theirs");
+    assert_eq!(hub.commits(REPO), 2, "in one commit");
+}
+
+#[test]
+fn the_same_release_again_sends_nothing() {
+    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    let first = send(&hub, &release).unwrap();
+    let again = send(&hub, &release).unwrap();
+    assert!(again.already_there);
+    assert_eq!(again.commit, first.commit);
+    assert_eq!(hub.count("POST", "/commit/"), 1);
+}
+
+#[test]
+fn bytes_that_are_not_the_approved_ones_never_leave() {
+    let hub = HubDouble::start();
+    let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
+    let with = |files| cleared(files, target.clone(), Visibility::Private, Some(write_token()));
+    let mut changed = files();
+    changed[2].bytes[5] ^= 1;
+    assert!(matches!(send(&hub, &with(changed)), Err(PublishError::Changed { .. })));
+    for path in ["../x", "/etc/x", "a//b", ".git/config", "data/a b", ""] {
+        let release = with(vec![cleared_file(path, b"x")]);
+        assert!(matches!(send(&hub, &release), Err(PublishError::BadPath { .. })), "{path}");
+    }
+    let twice = with(vec![cleared_file("a", b"x"), cleared_file("a", b"y")]);
+    assert!(matches!(send(&hub, &twice), Err(PublishError::BadPath { .. })));
+    assert!(matches!(send(&hub, &with(vec![])), Err(PublishError::Nothing)));
+    assert_eq!(hub.seen().len(), 0);
+}
+
+#[test]
+fn blocking_works_inside_a_runtime() {
+    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Public));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async { send(&hub, &release) }).unwrap();
+    assert_eq!(hub.private(REPO), Some(false));
+}
+
+fn to_folder(path: &std::path::Path) -> Cleared {
+    let target = Target::Folder { path: path.to_str().unwrap().into() };
+    cleared(files(), target, Visibility::Private, None)
+}
+
+fn place(path: &std::path::Path) -> Result<Published, PublishError> {
+    publish_blocking(&to_folder(path), &HubOptions::default())
+}
+
+#[test]
+fn a_folder_holds_exactly_the_cleared_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().join("new/out");
+    let done = place(&target).unwrap();
+    assert_eq!((done.commit, done.already_there), (None, false));
+    for file in files() {
+        let path = target.join(&file.path);
+        assert_eq!(std::fs::read(&path).unwrap(), file.bytes);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+    let beside: Vec<_> = std::fs::read_dir(target.parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!(beside.len(), 1, "nothing is left beside it");
+    assert!(place(&target).unwrap().already_there, "the same again writes nothing");
+}
+
+#[test]
+fn a_folder_with_something_else_is_refused_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    place(&empty).unwrap();
+    assert!(empty.join("README.md").is_file(), "an empty folder is taken");
+
+    std::fs::write(empty.join("metadata.json"), "changed").unwrap();
+    assert!(matches!(place(&empty), Err(PublishError::FolderTaken { .. })));
+    let extra = dir.path().join("extra");
+    place(&extra).unwrap();
+    std::fs::write(extra.join("more"), "x").unwrap();
+    assert!(
+        matches!(place(&extra), Err(PublishError::FolderTaken { .. })),
+        "one file more is something else"
+    );
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    assert!(matches!(place(&file), Err(PublishError::FolderTaken { .. })));
+    assert_eq!(std::fs::read(&file).unwrap(), b"x");
+    #[cfg(unix)]
+    {
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).unwrap();
+        assert!(matches!(place(&link), Err(PublishError::FolderTaken { .. })));
+    }
+    assert!(matches!(place(std::path::Path::new("relative/out")), Err(PublishError::FolderPath { .. })));
+    assert!(matches!(place(&file.join("below")), Err(PublishError::Io { .. })));
+}

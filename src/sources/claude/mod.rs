@@ -1,0 +1,153 @@
+//! Claude Code: `~/.claude/projects/<folder>/<session>.jsonl`, formats of 1.0, 2.0 and 2.1.
+//!
+//! The project comes from the records' `cwd`; the folder name is lossy. Subagents are inline (1.0), in
+//! `agent-<id>.jsonl` beside the sessions (2.0) or in `<session>/subagents/agent-<id>.jsonl` with a
+//! `.meta.json` (2.1).
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::sources::lines::each_line;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::trace::Env;
+
+mod build;
+mod record;
+mod usage;
+
+/// Agent id.
+const AGENT: &str = "claude";
+
+/// The reader of Claude Code's logs.
+pub(crate) struct Claude;
+
+impl Source for Claude {
+    fn agent(&self) -> &'static str {
+        AGENT
+    }
+
+    fn name(&self) -> &'static str {
+        "Claude Code"
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let homes: Vec<PathBuf> = match env.var("CLAUDE_CONFIG_DIR") {
+            Some(list) => {
+                list.split(',').map(str::trim).filter(|d| !d.is_empty()).map(PathBuf::from).collect()
+            }
+            None => vec![env.home.join(".claude"), env.home.join(".config/claude")],
+        };
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for root in homes.into_iter().map(|home| home.join("projects")).filter(|root| root.is_dir()) {
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+        walk::files(AGENT, root, &is_log, found, skip);
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        let input = open_log(file)?;
+        let mut read = Read::default();
+        let mut builder = build::Builder::new(Place::of(file));
+        let mut scratch = String::new();
+        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
+        builder.finish(&mut read);
+        Ok(read)
+    }
+}
+
+/// Whether a path below `projects/` is a session: `<folder>/<id>.jsonl`, or `agent-*.jsonl` below `subagents`
+/// (workflows keep a `journal.jsonl` there that is none).
+fn is_log(relative: &Path) -> bool {
+    if relative.extension() != Some(OsStr::new("jsonl")) {
+        return false;
+    }
+    if relative.components().count() <= 2 {
+        return true;
+    }
+    let agent = relative.file_name().and_then(OsStr::to_str).is_some_and(|n| n.starts_with("agent-"));
+    agent && relative.components().any(|c| c.as_os_str() == "subagents")
+}
+
+/// What a log's path and the `.meta.json` beside it say.
+#[derive(Debug, Default)]
+struct Place {
+    /// The agent's id of the session in it.
+    native: String,
+    /// Whether it is a subagent's own file.
+    subagent: bool,
+    /// The session whose folder it stands in.
+    parent: Option<String>,
+    /// The `.meta.json` beside it.
+    meta: Option<record::Meta>,
+}
+
+impl Place {
+    fn of(file: &Path) -> Place {
+        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
+        let Some(id) = stem.strip_prefix("agent-") else {
+            return Place { native: stem, ..Place::default() };
+        };
+        let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned());
+        let parent = file.ancestors().find(|a| a.file_name() == Some(OsStr::new("subagents")));
+        let meta = std::fs::read(file.with_extension("meta.json"))
+            .ok()
+            .map(|bytes| serde_json::from_slice::<record::Meta>(&bytes).unwrap_or_default());
+        Place {
+            native: id.to_owned(),
+            subagent: true,
+            parent: parent.and_then(Path::parent).and_then(name),
+            meta,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_files_are_told_from_others() {
+        for yes in [
+            "p/a.jsonl",
+            "p/agent-1.jsonl",
+            "p/s/subagents/agent-1.jsonl",
+            "p/s/subagents/workflows/w/agent-2.jsonl",
+        ] {
+            assert!(is_log(Path::new(yes)), "{yes}");
+        }
+        for no in ["p/a.txt", "p/s/tool-results/t.jsonl", "p/s/subagents/journal.jsonl", "p/s/agent-1.jsonl"]
+        {
+            assert!(!is_log(Path::new(no)), "{no}");
+        }
+    }
+
+    #[test]
+    fn config_dir_may_be_a_list_and_only_existing_roots_count() {
+        let dir = tempfile::tempdir().unwrap();
+        for d in ["a/projects", "b/projects", ".claude/projects"] {
+            std::fs::create_dir_all(dir.path().join(d)).unwrap();
+        }
+        let mut env = Env::bare(dir.path(), dir.path().join("own"));
+        assert_eq!(Claude.roots(&env), [dir.path().join(".claude/projects")]);
+        let at = |d: &str| dir.path().join(d).display().to_string();
+        env.vars
+            .insert("CLAUDE_CONFIG_DIR".to_owned(), format!("{}, {},{}", at("a"), at("b"), at("missing")));
+        assert_eq!(Claude.roots(&env), [dir.path().join("a/projects"), dir.path().join("b/projects")]);
+    }
+
+    #[test]
+    fn a_subagents_place_names_its_parent() {
+        let place = Place::of(Path::new("/r/p/s1/subagents/agent-a1.jsonl"));
+        assert_eq!(
+            (place.native.as_str(), place.subagent, place.parent.as_deref()),
+            ("a1", true, Some("s1"))
+        );
+        assert_eq!(Place::of(Path::new("/r/p/agent-a1.jsonl")).parent, None);
+    }
+}

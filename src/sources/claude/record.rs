@@ -1,0 +1,230 @@
+//! The lines of a Claude Code log, typed; only what is used.
+
+use serde::Deserialize;
+
+use crate::sources::lenient::{Flag, Int, List, Obj, Size, Text, TextOr};
+
+/// One line.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Record<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub uuid: Text<'a>,
+    #[serde(borrow)]
+    pub session_id: Text<'a>,
+    #[serde(borrow)]
+    pub cwd: Text<'a>,
+    #[serde(borrow)]
+    pub git_branch: Text<'a>,
+    #[serde(borrow)]
+    pub version: Text<'a>,
+    #[serde(borrow)]
+    pub timestamp: Text<'a>,
+    #[serde(borrow)]
+    pub request_session_id: Text<'a>,
+    pub is_sidechain: Flag,
+    pub is_meta: Flag,
+    pub is_compact_summary: Flag,
+    pub origin: serde_json::Value,
+    #[serde(borrow)]
+    pub forked_from: Obj<Fork<'a>>,
+    #[serde(borrow)]
+    pub tool_denial_kind: Text<'a>,
+    #[serde(borrow)]
+    pub permission_decision: Obj<Permission<'a>>,
+    #[serde(borrow)]
+    pub attribution_agent: Text<'a>,
+    #[serde(borrow)]
+    pub attribution_skill: Text<'a>,
+    #[serde(borrow)]
+    pub message: Obj<Message<'a>>,
+    #[serde(borrow)]
+    pub tool_use_result: Obj<ToolUseResult<'a>>,
+    #[serde(borrow)]
+    pub attachment: Obj<Attachment<'a>>,
+    /// Title records: `summary`, `custom-title`, `ai-title`.
+    #[serde(borrow)]
+    pub summary: Text<'a>,
+    #[serde(borrow)]
+    pub custom_title: Text<'a>,
+    #[serde(borrow)]
+    pub ai_title: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Fork<'a> {
+    #[serde(borrow)]
+    pub session_id: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Permission<'a> {
+    #[serde(borrow)]
+    pub decision: Text<'a>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Message<'a> {
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    #[serde(borrow)]
+    pub content: TextOr<'a, Block<'a>>,
+    #[serde(borrow)]
+    pub usage: Obj<Usage<'a>>,
+}
+
+/// A content block of any kind.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Block<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub text: Text<'a>,
+    #[serde(borrow)]
+    pub thinking: Text<'a>,
+    #[serde(borrow)]
+    pub id: Text<'a>,
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    pub input: serde_json::Value,
+    #[serde(borrow)]
+    pub tool_use_id: Text<'a>,
+    #[serde(borrow)]
+    pub content: TextOr<'a, Inner<'a>>,
+    pub is_error: Flag,
+    #[serde(borrow)]
+    pub source: Obj<Media<'a>>,
+}
+
+/// A block inside a tool result.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Inner<'a> {
+    #[serde(borrow)]
+    pub text: Text<'a>,
+    #[serde(borrow)]
+    pub title: Text<'a>,
+    #[serde(borrow)]
+    pub url: Text<'a>,
+    #[serde(borrow)]
+    pub source: Obj<Media<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Media<'a> {
+    #[serde(borrow)]
+    pub media_type: Text<'a>,
+    pub data: Size,
+}
+
+/// `toolUseResult` repeats the tool's output; only what the message does not have is read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ToolUseResult<'a> {
+    #[serde(borrow)]
+    pub agent_id: Text<'a>,
+    pub exit_code: Int,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Attachment<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub filename: Text<'a>,
+    #[serde(borrow)]
+    pub content: Obj<Attached<'a>>,
+    /// What was typed while the agent worked (`queued_command`).
+    #[serde(borrow)]
+    pub prompt: TextOr<'a, Inner<'a>>,
+}
+
+/// Content of an attached file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Attached<'a> {
+    #[serde(borrow)]
+    pub file: Obj<AttachedFile<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct AttachedFile<'a> {
+    #[serde(borrow)]
+    pub file_path: Text<'a>,
+    #[serde(borrow)]
+    pub content: Text<'a>,
+}
+
+/// Token counts of one response. `input_tokens` excludes cache; `output_tokens` includes thinking.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Usage<'a> {
+    pub input_tokens: Int,
+    pub output_tokens: Int,
+    pub cache_read_input_tokens: Int,
+    pub cache_creation_input_tokens: Int,
+    pub cache_creation: Obj<CacheCreation>,
+    pub output_tokens_details: Obj<OutputDetails>,
+    pub server_tool_use: Obj<ServerTools>,
+    #[serde(borrow)]
+    pub service_tier: Text<'a>,
+    #[serde(borrow)]
+    pub speed: Text<'a>,
+    #[serde(borrow)]
+    pub inference_geo: Text<'a>,
+    #[serde(borrow)]
+    pub iterations: List<Iteration<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct CacheCreation {
+    pub ephemeral_5m_input_tokens: Int,
+    pub ephemeral_1h_input_tokens: Int,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OutputDetails {
+    pub thinking_tokens: Int,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ServerTools {
+    pub web_search_requests: Int,
+}
+
+/// One sampling step of a response; only those of another model (`advisor_message`) are not in the totals.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Iteration<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    pub input_tokens: Int,
+    pub output_tokens: Int,
+    pub cache_read_input_tokens: Int,
+    pub cache_creation_input_tokens: Int,
+    pub cache_creation: Obj<CacheCreation>,
+}
+
+/// `agent-<id>.meta.json`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct Meta {
+    pub agent_type: Option<String>,
+    pub description: Option<String>,
+}

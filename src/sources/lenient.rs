@@ -1,0 +1,355 @@
+//! Building blocks for typed records that tolerate a field of the wrong type.
+//!
+//! A log is untrusted and its shape drifts: a number where text was must lose that field, not the line. Texts
+//! are borrowed from the line where they hold no escapes.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+/// Makes the visitor methods of unwanted types answer the default; whatever the visitor itself defines is left out
+/// of the list.
+macro_rules! otherwise_default {
+    ($($kind:ident)*) => { $(otherwise_default!(@ $kind);)* };
+    (@ bool) => { fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok(Default::default()) } };
+    (@ numbers) => {
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> { Ok(Default::default()) }
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> { Ok(Default::default()) }
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> { Ok(Default::default()) }
+    };
+    (@ str) => { fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> { Ok(Default::default()) } };
+    (@ unit) => {
+        fn visit_unit<E>(self) -> Result<Self::Value, E> { Ok(Default::default()) }
+        fn visit_none<E>(self) -> Result<Self::Value, E> { Ok(Default::default()) }
+    };
+    (@ seq) => {
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            while seq.next_element::<IgnoredAny>()?.is_some() {}
+            Ok(Default::default())
+        }
+    };
+    (@ map) => {
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+            Ok(Default::default())
+        }
+    };
+}
+
+/// Text, or nothing where the log has something else.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Text<'a>(pub Option<Cow<'a, str>>);
+
+impl<'a> Text<'a> {
+    /// The text; empty where there is none.
+    pub(crate) fn str(&self) -> &str {
+        self.0.as_deref().unwrap_or_default()
+    }
+
+    /// The text unless it is absent or empty.
+    pub(crate) fn some(&self) -> Option<&str> {
+        self.0.as_deref().filter(|t| !t.is_empty())
+    }
+
+    /// An owned copy of [`Text::some`].
+    pub(crate) fn owned(&self) -> Option<String> {
+        self.some().map(str::to_owned)
+    }
+
+    /// The text itself, without a copy where it is already owned.
+    pub(crate) fn into_string(self) -> String {
+        self.0.map(Cow::into_owned).unwrap_or_default()
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Text<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Some(Cow::Borrowed(v))))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+                Ok(Text(Some(Cow::Owned(v.to_owned()))))
+            }
+            fn visit_string<E>(self, v: String) -> Result<Self::Value, E> {
+                Ok(Text(Some(Cow::Owned(v))))
+            }
+            otherwise_default!(bool numbers unit seq map);
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// Length of a text in bytes, without keeping it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Size(pub u64);
+
+impl<'de> Deserialize<'de> for Size {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Size;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text")
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+                Ok(Size(v.len() as u64))
+            }
+            otherwise_default!(bool numbers unit seq map);
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// A whole number, or nothing where the log has something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Int(pub Option<i64>);
+
+impl Int {
+    /// The number as a count: absent and negative are zero.
+    pub(crate) fn count(self) -> u64 {
+        self.0.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Int {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Int;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+                Ok(Int(i64::try_from(v).ok()))
+            }
+            fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
+                Ok(Int(Some(v)))
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+                #[expect(clippy::cast_possible_truncation, reason = "guarded by the range check")]
+                Ok(Int((v.fract() == 0.0 && v.abs() < 9e15).then_some(v as i64)))
+            }
+            otherwise_default!(bool str unit seq map);
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// A number with a fraction, or nothing where the log has something else.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Float(pub Option<f64>);
+
+impl<'de> Deserialize<'de> for Float {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Float;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a number")
+            }
+            fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+                Ok(Float(Some(v)))
+            }
+            fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+                #[expect(clippy::cast_precision_loss, reason = "amounts are small")]
+                Ok(Float(Some(v as f64)))
+            }
+            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+                Ok(Float(None))
+            }
+            otherwise_default!(bool str unit seq map);
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// A yes or no; anything else is no.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flag(pub bool);
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V;
+        impl<'de> Visitor<'de> for V {
+            type Value = Flag;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("true or false")
+            }
+            fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
+                Ok(Flag(v))
+            }
+            otherwise_default!(numbers str unit seq map);
+        }
+        d.deserialize_any(V)
+    }
+}
+
+/// An object read as `T`, or nothing where the log has something else.
+#[derive(Debug, Clone)]
+pub(crate) struct Obj<T>(pub Option<T>);
+
+impl<T> Default for Obj<T> {
+    fn default() -> Self {
+        Obj(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Obj<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for V<T> {
+            type Value = Obj<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(|v| Obj(Some(v)))
+            }
+            otherwise_default!(bool numbers str unit seq);
+        }
+        d.deserialize_any(V(PhantomData))
+    }
+}
+
+/// A list of objects; what is no object is left out, what is no list is empty.
+#[derive(Debug, Clone)]
+pub(crate) struct List<T>(pub Vec<T>);
+
+impl<T> Default for List<T> {
+    fn default() -> Self {
+        List(Vec::new())
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for V<T> {
+            type Value = List<T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(Obj(item)) = seq.next_element::<Obj<T>>()? {
+                    out.extend(item);
+                }
+                Ok(List(out))
+            }
+            otherwise_default!(bool numbers str unit map);
+        }
+        d.deserialize_any(V(PhantomData))
+    }
+}
+
+/// A list of texts; what is no text is left out, what is no list is empty.
+pub(crate) fn texts<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Vec<Text<'a>>, D::Error> {
+    struct V;
+    impl<'de> Visitor<'de> for V {
+        type Value = Vec<Text<'de>>;
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a list of texts")
+        }
+        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+            let mut out = Vec::new();
+            while let Some(text) = seq.next_element::<Text<'de>>()? {
+                out.extend(text.0.is_some().then_some(text));
+            }
+            Ok(out)
+        }
+        otherwise_default!(bool numbers str unit map);
+    }
+    d.deserialize_any(V)
+}
+
+/// Either text or a list of objects: how most formats hold content.
+#[derive(Debug, Clone)]
+pub(crate) enum TextOr<'a, T> {
+    /// Plain text.
+    Text(Cow<'a, str>),
+    /// Blocks; empty where the log has something else.
+    List(Vec<T>),
+}
+
+impl<T> Default for TextOr<'_, T> {
+    fn default() -> Self {
+        TextOr::List(Vec::new())
+    }
+}
+
+impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for TextOr<'a, T> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        struct V<'a, T>(PhantomData<(&'a (), T)>);
+        impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for V<'a, T> {
+            type Value = TextOr<'a, T>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("text or a list")
+            }
+            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+                Ok(TextOr::Text(Cow::Borrowed(v)))
+            }
+            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+                Ok(TextOr::Text(Cow::Owned(v.to_owned())))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(Obj(item)) = seq.next_element::<Obj<T>>()? {
+                    out.extend(item);
+                }
+                Ok(TextOr::List(out))
+            }
+            otherwise_default!(bool numbers unit map);
+        }
+        d.deserialize_any(V(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(serde::Deserialize, Default)]
+    #[serde(default)]
+    struct All<'a> {
+        #[serde(borrow)]
+        text: Text<'a>,
+        size: Size,
+        int: Int,
+        flag: Flag,
+        obj: Obj<serde_json::Value>,
+        list: List<serde_json::Value>,
+        #[serde(borrow)]
+        content: TextOr<'a, serde_json::Value>,
+    }
+
+    #[test]
+    fn any_type_in_any_field_parses() {
+        let values =
+            ["null", "true", "-3", "1.5", "18446744073709551615", "\"s\"", "\"\\n\"", "[1,{}]", "{\"a\":[]}"];
+        for field in ["text", "size", "int", "flag", "obj", "list", "content"] {
+            for value in values {
+                let line = format!("{{\"{field}\":{value},\"other\":{value}}}");
+                assert!(serde_json::from_str::<All<'_>>(&line).is_ok(), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn right_types_are_kept_and_plain_text_is_borrowed() {
+        let line =
+            r#"{"text":"t","size":"four","int":2.0,"flag":true,"obj":{"a":1},"list":[{},3],"content":"c"}"#;
+        let all: All<'_> = serde_json::from_str(line).unwrap();
+        assert!(matches!(&all.text.0, Some(Cow::Borrowed("t"))));
+        assert_eq!((all.size.0, all.int.count(), all.flag.0, all.list.0.len()), (4, 2, true, 1));
+        assert!(all.obj.0.is_some() && matches!(all.content, TextOr::Text(Cow::Borrowed("c"))));
+    }
+}

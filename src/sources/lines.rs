@@ -1,0 +1,271 @@
+//! Lines of a log in bounded memory, and the parsing of one line with repair of broken text.
+
+use std::io;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use crate::sources::lenient::Obj;
+use crate::sources::{Read, ReadOptions, SourceError};
+
+/// Longest line that is read unless the options say otherwise: 64 MiB.
+pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
+
+const CHUNK: usize = 256 << 10;
+
+/// One line of a log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Line<'a> {
+    /// From 1.
+    pub number: u64,
+    /// Offset of its first byte.
+    pub offset: u64,
+    /// Its bytes without the line end; empty when it was too long.
+    pub bytes: &'a [u8],
+    /// Whether a newline ended it; a last line without one may still be growing.
+    pub ended: bool,
+    /// Whether it was longer than the limit and thrown away.
+    pub too_long: bool,
+}
+
+/// Cuts a stream into lines, holding at most one line and one chunk.
+pub(crate) struct Lines<R> {
+    inner: R,
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// Stream offset of `buf[start]`.
+    offset: u64,
+    number: u64,
+    limit: usize,
+    eof: bool,
+}
+
+impl<R: io::Read> Lines<R> {
+    pub(crate) fn new(inner: R, limit: usize) -> Self {
+        Lines { inner, buf: Vec::new(), start: 0, end: 0, offset: 0, number: 0, limit, eof: false }
+    }
+
+    /// Bytes handed out or thrown away so far.
+    pub(crate) fn position(&self) -> u64 {
+        self.offset
+    }
+
+    /// The next line, or `None` at the end.
+    pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
+        let mut scanned = 0;
+        let mut dropped = 0usize;
+        loop {
+            if let Some(at) = memchr::memchr(b'\n', &self.buf[self.start + scanned..self.end]) {
+                let len = scanned + at;
+                return Ok(Some(self.take(len, len + 1, dropped, true)));
+            }
+            scanned = self.end - self.start;
+            if self.eof {
+                return Ok((scanned + dropped > 0).then(|| self.take(scanned, scanned, dropped, false)));
+            }
+            if dropped + scanned > self.limit {
+                // Too long: forget what is held, keep looking for its end.
+                dropped += scanned;
+                self.offset += scanned as u64;
+                self.start = self.end;
+                scanned = 0;
+            }
+            self.fill()?;
+        }
+    }
+
+    fn take(&mut self, len: usize, advance: usize, dropped: usize, ended: bool) -> Line<'_> {
+        let offset = self.offset - dropped as u64;
+        let too_long = dropped + len > self.limit;
+        let from = self.start;
+        self.start += advance;
+        self.offset += advance as u64;
+        self.number += 1;
+        let bytes = if too_long { &[][..] } else { &self.buf[from..from + len] };
+        Line {
+            number: self.number,
+            offset,
+            bytes: bytes.strip_suffix(b"\r").unwrap_or(bytes),
+            ended,
+            too_long,
+        }
+    }
+
+    fn fill(&mut self) -> io::Result<()> {
+        if self.start > 0 {
+            self.buf.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        if self.buf.len() < self.end + CHUNK {
+            // Doubling keeps long lines linear.
+            let size = (self.end + CHUNK)
+                .max(self.buf.len().saturating_mul(2).min(self.limit.saturating_add(CHUNK)));
+            self.buf.resize(size, 0);
+        }
+        loop {
+            match self.inner.read(&mut self.buf[self.end..]) {
+                Ok(0) => self.eof = true,
+                Ok(n) => self.end += n,
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+                Err(e) => return Err(e),
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// What a reader makes of one line: used (and whether its text was repaired), or why not.
+pub(crate) type Used = Result<bool, String>;
+
+/// Hands every line of a log to `use_line` and keeps the books of what was not usable.
+pub(crate) fn each_line<R: io::Read>(
+    path: &Path,
+    input: R,
+    opts: &ReadOptions,
+    out: &mut Read,
+    mut use_line: impl FnMut(&Line<'_>) -> Used,
+) -> Result<(), SourceError> {
+    let mut lines = Lines::new(input, opts.line_limit);
+    loop {
+        let line = match lines.next() {
+            Ok(Some(line)) => line,
+            Ok(None) => break,
+            Err(source) => return Err(SourceError::Io { path: path.to_owned(), source }),
+        };
+        if line.too_long {
+            out.skipped_lines.add(line.number, format!("longer than {} bytes", opts.line_limit));
+            continue;
+        }
+        if line.bytes.iter().all(u8::is_ascii_whitespace) {
+            continue;
+        }
+        match use_line(&line) {
+            Ok(repaired) => out.repaired_lines += u64::from(repaired),
+            // Half a line at the end is a write in progress.
+            Err(_) if !line.ended => out.truncated_tail = true,
+            Err(reason) => out.skipped_lines.add(line.number, reason),
+        }
+    }
+    out.bytes_read = lines.position();
+    Ok(())
+}
+
+/// Parses a line as a record; broken text inside it is replaced by U+FFFD rather than losing the line.
+///
+/// # Errors
+/// Why the line is no record; the reason holds no text of it.
+pub(crate) fn parse<'a, T: Deserialize<'a>>(
+    bytes: &'a [u8],
+    scratch: &'a mut String,
+) -> Result<(T, bool), String> {
+    let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
+    let error = match serde_json::from_slice::<Obj<T>>(bytes) {
+        Ok(Obj(Some(record))) => return Ok((record, false)),
+        Ok(Obj(None)) => return Err("not a JSON object".to_owned()),
+        Err(error) => error,
+    };
+    let reason = format!("broken JSON at column {}", error.column());
+    if error.is_eof() {
+        return Err(reason);
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let invalid = matches!(text, std::borrow::Cow::Owned(_));
+    match pair_surrogates(&text) {
+        Some(fixed) => *scratch = fixed,
+        None if invalid => *scratch = text.into_owned(),
+        None => return Err(reason),
+    }
+    match serde_json::from_str::<Obj<T>>(scratch) {
+        Ok(Obj(Some(record))) => Ok((record, true)),
+        _ => Err(reason),
+    }
+}
+
+/// Replaces `\uD8xx` escapes without their second half (JavaScript writes them for cut emoji) by `\uFFFD`.
+fn pair_surrogates(text: &str) -> Option<String> {
+    let b = text.as_bytes();
+    let unit = |i: usize| -> Option<u32> {
+        let hex =
+            (b.get(i) == Some(&b'\\') && b.get(i + 1) == Some(&b'u')).then(|| text.get(i + 2..i + 6))??;
+        u32::from_str_radix(hex, 16).ok()
+    };
+    let mut out = String::new();
+    let (mut copied, mut i) = (0, 0);
+    while let Some(step) = memchr::memchr(b'\\', &b[i..]) {
+        i += step;
+        match unit(i) {
+            Some(0xD800..=0xDBFF) if matches!(unit(i + 6), Some(0xDC00..=0xDFFF)) => i += 12,
+            Some(0xD800..=0xDFFF) => {
+                out.push_str(&text[copied..i]);
+                out.push_str("\\uFFFD");
+                i += 6;
+                copied = i;
+            }
+            _ => i += 2,
+        }
+        if i >= b.len() {
+            break;
+        }
+    }
+    (copied > 0).then(|| out + &text[copied..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(text: &[u8], limit: usize) -> Vec<(u64, u64, Vec<u8>, bool, bool)> {
+        let mut lines = Lines::new(text, limit);
+        let mut out = Vec::new();
+        while let Some(l) = lines.next().unwrap() {
+            out.push((l.number, l.offset, l.bytes.to_vec(), l.ended, l.too_long));
+        }
+        assert_eq!(lines.position(), text.len() as u64);
+        out
+    }
+
+    #[test]
+    fn lines_carry_number_offset_and_end() {
+        assert_eq!(
+            cut(b"a\r\n\nbc", 99),
+            vec![
+                (1, 0, b"a".to_vec(), true, false),
+                (2, 3, b"".to_vec(), true, false),
+                (3, 4, b"bc".to_vec(), false, false)
+            ]
+        );
+        assert_eq!(cut(b"", 99), vec![]);
+    }
+
+    #[test]
+    fn a_line_over_the_limit_is_dropped_and_the_next_one_read() {
+        let mut text = vec![b'x'; 3 * CHUNK];
+        text.extend_from_slice(b"\nok\n");
+        text.extend_from_slice(&[b'y'; 50]);
+        let got = cut(&text, 10);
+        assert_eq!(got[0], (1, 0, vec![], true, true));
+        assert_eq!(got[1], (2, 3 * CHUNK as u64 + 1, b"ok".to_vec(), true, false));
+        assert!(got[2].4 && !got[2].3);
+    }
+
+    #[test]
+    fn a_long_line_within_the_limit_is_whole() {
+        let text: Vec<u8> = std::iter::repeat_n(b'z', 5 * CHUNK + 7).chain(*b"\n").collect();
+        assert_eq!(cut(&text, 10 * CHUNK)[0].2.len(), 5 * CHUNK + 7);
+    }
+
+    #[test]
+    fn broken_text_is_repaired_and_broken_json_is_not() {
+        let parse_value = |b: &[u8]| parse::<serde_json::Value>(b, &mut String::new());
+        assert_eq!(parse_value(b"{\"a\":\"x\xFFy\"}").unwrap().0["a"], "x\u{FFFD}y");
+        assert_eq!(parse_value(br#"{"a":"x\ud83d","b":"\ud83d\ude00","c":"\\ud83d"}"#).unwrap().0["b"], "😀");
+        assert_eq!(parse_value(br#"{"a":"x\ud83d"}"#).unwrap().0["a"], "x\u{FFFD}");
+        assert!(
+            parse_value(b"[1]").is_err()
+                && parse_value(b"{\"a\":}").is_err()
+                && parse_value(b"{\"a\"").is_err()
+        );
+    }
+}

@@ -1,0 +1,117 @@
+//! Finding log files below a root without leaving it.
+
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+use crate::sources::{Candidate, Skip};
+
+/// Deeper than any agent nests its logs; keeps a hostile tree finite.
+const MAX_DEPTH: usize = 16;
+
+/// Reports every regular file below `root` whose path relative to it `wanted` accepts.
+///
+/// Symlinks are never followed: one that stays inside the root points at something that is found anyway, one that
+/// leaves it is named in `skip`. So no loop can arise.
+pub(crate) fn files(
+    agent: &'static str,
+    root: &Path,
+    wanted: &dyn Fn(&Path) -> bool,
+    found: &mut dyn FnMut(Candidate),
+    skip: &mut dyn FnMut(Skip),
+) {
+    let inside = root.canonicalize().unwrap_or_else(|_| root.to_owned());
+    let mut skip =
+        |path: &Path, reason: &str| skip(Skip { path: path.to_owned(), reason: reason.to_owned() });
+    let mut entries = WalkDir::new(root).max_depth(MAX_DEPTH).sort_by_file_name().into_iter();
+    while let Some(entry) = entries.next() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let why = error.io_error().map_or_else(
+                    || "cannot be listed".to_owned(),
+                    |e| format!("cannot be read: {}", e.kind()),
+                );
+                skip(error.path().unwrap_or(root), &why);
+                continue;
+            }
+        };
+        let path = entry.path();
+        let Ok(relative) = path.strip_prefix(root) else { continue };
+        if relative.as_os_str().is_empty() {
+            continue;
+        }
+        let kind = entry.file_type();
+        if kind.is_symlink() {
+            match path.canonicalize() {
+                Ok(target) if target.starts_with(&inside) => {}
+                Ok(_) => skip(path, "symbolic link out of the log directory"),
+                Err(_) if wanted(relative) => skip(path, "symbolic link to nothing"),
+                Err(_) => {}
+            }
+        } else if kind.is_dir() {
+            if wanted(relative) {
+                skip(path, "a directory where a log file should be");
+                entries.skip_current_dir();
+            }
+        } else if wanted(relative) {
+            if kind.is_file() {
+                found(Candidate { path: path.to_owned(), agent, root: root.to_owned() });
+            } else {
+                skip(path, "not a regular file");
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn walk(root: &Path) -> (Vec<String>, Vec<(String, String)>) {
+        let (mut found, mut skipped) = (Vec::new(), Vec::new());
+        let name = |p: &Path| p.strip_prefix(root).unwrap().display().to_string();
+        files(
+            "test",
+            root,
+            &|p| p.extension().is_some_and(|e| e == "jsonl"),
+            &mut |c| found.push(name(&c.path)),
+            &mut |s| skipped.push((name(&s.path), s.reason)),
+        );
+        (found, skipped)
+    }
+
+    #[test]
+    fn finds_files_and_names_what_it_leaves_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("a/dir.jsonl")).unwrap();
+        std::fs::write(root.join("a/one.jsonl"), "").unwrap();
+        std::fs::write(root.join("a/dir.jsonl/inner.jsonl"), "").unwrap();
+        std::fs::write(root.join("a/other.txt"), "").unwrap();
+        let (found, skipped) = walk(&root);
+        assert_eq!(found, ["a/one.jsonl"]);
+        assert_eq!(
+            skipped,
+            [("a/dir.jsonl".to_owned(), "a directory where a log file should be".to_owned())]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_out_of_the_tree_are_named_and_loops_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("root");
+        std::fs::create_dir_all(root.join("a")).unwrap();
+        std::fs::write(dir.path().join("outside.jsonl"), "").unwrap();
+        std::fs::write(root.join("a/one.jsonl"), "").unwrap();
+        std::os::unix::fs::symlink(dir.path().join("outside.jsonl"), root.join("a/link.jsonl")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), root.join("out")).unwrap();
+        std::os::unix::fs::symlink(&root, root.join("a/loop")).unwrap();
+        std::os::unix::fs::symlink("one.jsonl", root.join("a/again.jsonl")).unwrap();
+        let (found, skipped) = walk(&root);
+        assert_eq!(found, ["a/one.jsonl"]);
+        let names: Vec<_> = skipped.iter().map(|(n, _)| n.as_str()).collect();
+        assert_eq!(names, ["a/link.jsonl", "out"]);
+    }
+}

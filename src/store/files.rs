@@ -1,0 +1,108 @@
+//! What is known of each log file, so that an unchanged one is not read again.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, params};
+
+use super::{Archive, StoreError};
+
+/// The outside of a file at the time it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileState {
+    /// Inode number (0 where the platform has none).
+    pub inode: u64,
+    /// Size in bytes.
+    pub size: u64,
+    /// Modification time, nanoseconds since the epoch.
+    pub mtime_ns: i64,
+    /// Version of the reader.
+    pub reader: u32,
+}
+
+/// A file the archive knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRow {
+    /// Row id.
+    pub id: i64,
+    /// Its outside when it was last read.
+    pub state: FileState,
+    /// Whether it had disappeared at the last scan.
+    pub gone: bool,
+    /// Agent whose log it is.
+    pub agent: String,
+}
+
+impl Archive {
+    /// Every file the archive knows, by path.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn files(&self) -> Result<HashMap<String, FileRow>, StoreError> {
+        let mut q = self
+            .conn
+            .prepare_cached("SELECT id, path, inode, size, mtime_ns, reader, gone, agent FROM files")?;
+        let rows = q.query_map([], |r| {
+            let state = FileState {
+                inode: r.get::<_, i64>(2)? as u64,
+                size: r.get::<_, i64>(3)? as u64,
+                mtime_ns: r.get(4)?,
+                reader: r.get(5)?,
+            };
+            Ok((r.get::<_, String>(1)?, FileRow { id: r.get(0)?, state, gone: r.get(6)?, agent: r.get(7)? }))
+        })?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// Marks files as gone, and with them the sessions read from them; what was read stays.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn mark_gone(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let tx = self.begin()?;
+        for id in ids {
+            tx.execute("UPDATE files SET gone = 1 WHERE id = ?1", [id])?;
+            tx.execute("UPDATE sessions SET gone = 1 WHERE file_id = ?1", [id])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// Marks files as there again.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn mark_back(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let tx = self.begin()?;
+        for id in ids {
+            tx.execute("UPDATE files SET gone = 0 WHERE id = ?1", [id])?;
+            tx.execute("UPDATE sessions SET gone = 0 WHERE file_id = ?1", [id])?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+}
+
+/// Notes that a file was read in this state, and returns its row id.
+pub(super) fn upsert(
+    conn: &Connection,
+    path: &str,
+    agent: &str,
+    state: &FileState,
+) -> Result<i64, rusqlite::Error> {
+    let mut q = conn.prepare_cached(
+        "INSERT INTO files(path, agent, inode, size, mtime_ns, reader) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(path) DO UPDATE SET agent = excluded.agent, inode = excluded.inode, size = excluded.size,
+           mtime_ns = excluded.mtime_ns, reader = excluded.reader, gone = 0
+         RETURNING id",
+    )?;
+    q.query_row(
+        params![path, agent, state.inode as i64, state.size as i64, state.mtime_ns, state.reader],
+        |r| r.get(0),
+    )
+}

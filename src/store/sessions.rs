@@ -1,0 +1,559 @@
+//! Sessions: the normal form compressed, its versions, and the marks people give.
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::trace::{Part, Session, SessionKey, Timestamp, UsageRow, Version};
+
+use super::search::{self, Doc, DocKind};
+use super::{Archive, FileState, StoreError, files, ledger, projects};
+
+const ZSTD_LEVEL: i32 = 1;
+const HASH_BYTES: usize = 8;
+
+/// A session made ready for the archive, off the writer's thread.
+pub struct Prepared {
+    session: Session,
+    title: Option<String>,
+    badges: Vec<String>,
+    models: Vec<String>,
+    version: Version,
+    raw_bytes: u64,
+    body: Vec<u8>,
+    hashes: Vec<u8>,
+    docs: Vec<Doc>,
+}
+
+impl Prepared {
+    /// Compresses and indexes a session. `title` must be redacted already; `badges` are computed by the caller.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] where the session cannot be written as JSON or compressed.
+    pub fn of(mut session: Session, title: Option<String>, badges: Vec<String>) -> Result<Self, StoreError> {
+        let json = StoreError::json("session");
+        let messages = std::mem::take(&mut session.messages);
+        // The canonical bytes, put together a message at a time so that each message's hash comes for free.
+        let mut canonical = serde_json::to_vec(&session).map_err(&json)?;
+        canonical.truncate(canonical.len().saturating_sub(2));
+        let mut hashes = Vec::with_capacity(messages.len() * HASH_BYTES);
+        for (i, message) in messages.iter().enumerate() {
+            if i > 0 {
+                canonical.push(b',');
+            }
+            let from = canonical.len();
+            serde_json::to_writer(&mut canonical, message).map_err(&json)?;
+            hashes.extend_from_slice(&Sha256::digest(&canonical[from..])[..HASH_BYTES]);
+        }
+        canonical.extend_from_slice(b"]}");
+        session.messages = messages;
+        let body = zstd::bulk::compress(&canonical, ZSTD_LEVEL)
+            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })?;
+        let docs = documents(&session);
+        Ok(Prepared {
+            models: session.models(),
+            version: Version::of(&canonical),
+            raw_bytes: canonical.len() as u64,
+            title,
+            badges,
+            body,
+            hashes,
+            docs,
+            session,
+        })
+    }
+
+    /// The session's key.
+    pub fn key(&self) -> &SessionKey {
+        &self.session.key
+    }
+}
+
+/// Everything searchable in a session, one document a message and kind of text.
+fn documents(session: &Session) -> Vec<Doc> {
+    let mut docs: Vec<Doc> = Vec::new();
+    for (i, message) in session.messages.iter().enumerate() {
+        let start = docs.len();
+        let mut add = |kind: DocKind, text: &str| {
+            if text.trim().is_empty() {
+                return;
+            }
+            match docs[start..].iter_mut().find(|d| d.kind == kind) {
+                Some(d) => {
+                    d.text.push('\n');
+                    d.text.push_str(text);
+                }
+                None => docs.push(Doc { message: i as u32, kind, text: text.to_owned() }),
+            }
+        };
+        for part in &message.parts {
+            match part {
+                Part::Text { text } => add(DocKind::of_text(message.role), text),
+                Part::Thinking { text } => add(DocKind::Thinking, text),
+                Part::Tool(call) => {
+                    let mut input = call.name.clone();
+                    search::json_text(&call.input, &mut input);
+                    add(DocKind::ToolInput, &input);
+                    if let Some(output) = &call.output {
+                        add(DocKind::ToolOutput, output);
+                    }
+                }
+                Part::Attachment { name, text } => {
+                    add(DocKind::Prompt, name);
+                    add(DocKind::Prompt, text);
+                }
+                Part::Media { .. } => {}
+            }
+        }
+    }
+    docs
+}
+
+/// What putting a session did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stored {
+    /// It was not in the archive.
+    New,
+    /// It was, in another version.
+    Updated,
+    /// It was, in this version (or a longer copy of it stands elsewhere).
+    Unchanged,
+}
+
+/// A mark a person gave in triage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// Not looked at.
+    New,
+    /// To be looked at again.
+    Shortlisted,
+    /// May be shared.
+    Approved,
+    /// Must not be shared.
+    Blocked,
+}
+
+impl Mark {
+    /// The mark's name in the database and in JSON.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mark::New => "new",
+            Mark::Shortlisted => "shortlisted",
+            Mark::Approved => "approved",
+            Mark::Blocked => "blocked",
+        }
+    }
+
+    /// The mark of a name.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Mark::New, Mark::Shortlisted, Mark::Approved, Mark::Blocked].into_iter().find(|m| m.as_str() == text)
+    }
+}
+
+/// A session as lists show it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionRow {
+    /// Row id.
+    pub id: i64,
+    /// Key.
+    pub key: SessionKey,
+    /// Agent id.
+    pub agent: String,
+    /// Parent's key, for a subagent.
+    pub parent: Option<SessionKey>,
+    /// Project's display name.
+    pub project: Option<String>,
+    /// Project's working directory.
+    pub project_path: Option<String>,
+    /// Title, redacted.
+    pub title: Option<String>,
+    /// Git branch.
+    pub git_branch: Option<String>,
+    /// First instant.
+    pub started: Option<Timestamp>,
+    /// Last instant.
+    pub ended: Option<Timestamp>,
+    /// Human prompts.
+    pub user_messages: u64,
+    /// Model answers with text.
+    pub assistant_messages: u64,
+    /// Tool calls.
+    pub tool_calls: u64,
+    /// Tool calls that failed.
+    pub failed_tool_calls: u64,
+    /// Size of the normal form.
+    pub bytes: u64,
+    /// Models.
+    pub models: Vec<String>,
+    /// Badges.
+    pub badges: Vec<String>,
+    /// Current version.
+    pub version: Version,
+    /// Triage mark.
+    pub status: Mark,
+    /// Reason given with the mark.
+    pub status_reason: Option<String>,
+    /// Whether the session changed since it was marked.
+    pub changed_since: bool,
+    /// Quality score 1 to 5.
+    pub score: Option<i64>,
+    /// Whether the agent's file is gone.
+    pub gone: bool,
+}
+
+/// Which sessions to list. Empty fields do not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct Inbox {
+    /// Agent id.
+    pub agent: Option<String>,
+    /// Project name or path.
+    pub project: Option<String>,
+    /// Triage mark.
+    pub status: Option<String>,
+    /// Only sessions that ended at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Only top-level sessions (no subagents).
+    pub roots_only: bool,
+    /// At most so many.
+    pub limit: u64,
+    /// Where the previous page ended: (started, row id).
+    pub after: Option<(i64, i64)>,
+}
+
+const COLUMNS: &str =
+    "s.id, s.key, s.agent, s.parent, p.name, p.path, s.title, s.git_branch, s.started, s.ended,
+  s.user_messages, s.assistant_messages, s.tool_calls, s.failed_tool_calls, s.bytes, s.models, s.badges,
+  s.version, s.status, s.status_reason, s.status_version, s.score, s.gone";
+
+fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
+    let list = |text: String| serde_json::from_str::<Vec<String>>(&text).unwrap_or_default();
+    let count = |i: usize| r.get::<_, i64>(i).map(|n| n as u64);
+    let version = Version(r.get(17)?);
+    let status = Mark::parse(&r.get::<_, String>(18)?).unwrap_or(Mark::New);
+    let marked: Option<String> = r.get(20)?;
+    Ok(SessionRow {
+        id: r.get(0)?,
+        key: SessionKey(r.get(1)?),
+        agent: r.get(2)?,
+        parent: r.get::<_, Option<String>>(3)?.map(SessionKey),
+        project: r.get(4)?,
+        project_path: r.get(5)?,
+        title: r.get(6)?,
+        git_branch: r.get(7)?,
+        started: r.get::<_, Option<i64>>(8)?.map(Timestamp),
+        ended: r.get::<_, Option<i64>>(9)?.map(Timestamp),
+        user_messages: count(10)?,
+        assistant_messages: count(11)?,
+        tool_calls: count(12)?,
+        failed_tool_calls: count(13)?,
+        bytes: count(14)?,
+        models: list(r.get(15)?),
+        badges: list(r.get(16)?),
+        changed_since: status != Mark::New && marked.is_some_and(|m| m != version.0),
+        version,
+        status,
+        status_reason: r.get(19)?,
+        score: r.get(21)?,
+        gone: r.get(22)?,
+    })
+}
+
+/// One read file, ready to be stored.
+pub struct FileResult<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its agent.
+    pub agent: &'a str,
+    /// Its outside, taken before it was read.
+    pub state: &'a FileState,
+    /// The sessions in it.
+    pub sessions: &'a [Prepared],
+    /// The requests in it.
+    pub usage: &'a [UsageRow],
+    /// The present instant.
+    pub now: Timestamp,
+}
+
+impl Archive {
+    /// Stores read files in one transaction; returns what happened to each session.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses; then nothing of the batch is stored.
+    pub fn put(&mut self, files: &[FileResult<'_>]) -> Result<Vec<Stored>, StoreError> {
+        let tx = self.begin()?;
+        let mut done = Vec::new();
+        for file in files {
+            let file_id = files::upsert(&tx, file.path, file.agent, file.state)?;
+            for p in file.sessions {
+                done.push(put_session(&tx, file_id, file, p)?);
+            }
+            ledger::put(&tx, file_id, file.agent, file.sessions.iter().map(|p| &p.session), file.usage)?;
+        }
+        tx.commit()?;
+        Ok(done)
+    }
+
+    /// One session as lists show it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn session(&self, key: &str) -> Result<Option<SessionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id WHERE s.key = ?1"
+        );
+        Ok(self.conn.prepare_cached(&sql)?.query_row([key], session_row).optional()?)
+    }
+
+    /// The keys that start with `prefix` or whose native id does; at most `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn keys_like(&self, prefix: &str, limit: u64) -> Result<Vec<SessionKey>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT key FROM sessions WHERE substr(key, 1, length(?1)) = ?1
+               OR substr(key, instr(key, ':') + 1, length(?1)) = ?1 ORDER BY key LIMIT ?2",
+        )?;
+        let rows = q.query_map(params![prefix, limit as i64], |r| r.get(0).map(SessionKey))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// A page of sessions, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn inbox(&self, f: &Inbox) -> Result<Vec<SessionRow>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
+             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name = ?2 OR p.path = ?2)
+               AND (?3 IS NULL OR s.status = ?3) AND (?4 IS NULL OR coalesce(s.ended, s.started, 0) >= ?4)
+               AND (NOT ?5 OR s.parent IS NULL)
+               AND (?6 IS NULL OR (coalesce(s.started, 0), s.id) < (?6, ?7))
+             ORDER BY coalesce(s.started, 0) DESC, s.id DESC LIMIT ?8"
+        );
+        let (started, id) = f.after.unzip();
+        let since = f.since.map(Timestamp::millis);
+        let mut q = self.conn.prepare_cached(&sql)?;
+        let rows = q.query_map(
+            params![f.agent, f.project, f.status, since, f.roots_only, started, id, f.limit as i64],
+            session_row,
+        )?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// Number of sessions by mark.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn marks(&self) -> Result<Vec<(Mark, u64)>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT status, count(*) FROM sessions GROUP BY status")?;
+        let rows = q.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)? as u64)))?;
+        let mut out = Vec::new();
+        for row in rows {
+            let (name, n) = row?;
+            out.push((Mark::parse(&name).unwrap_or(Mark::New), n));
+        }
+        Ok(out)
+    }
+
+    /// Marks a session in the version it has now. Returns whether the session is known.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn mark(&self, key: &str, mark: Mark, reason: Option<&str>) -> Result<bool, StoreError> {
+        let n = self.conn.execute(
+            "UPDATE sessions SET status = ?2, status_reason = ?3, status_version = version WHERE key = ?1",
+            params![key, mark.as_str(), reason],
+        )?;
+        Ok(n > 0)
+    }
+
+    /// The normal form of a session, in its current version or the one asked for.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses or the stored form does not read back.
+    pub fn load(&self, key: &str, version: Option<&str>) -> Result<Option<Session>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT b.body, b.raw_bytes FROM sessions s JOIN bodies b ON b.session_id = s.id
+             WHERE s.key = ?1 AND b.version = coalesce(?2, s.version)",
+        )?;
+        let found: Option<(Vec<u8>, i64)> =
+            q.query_row(params![key, version], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+        let Some((body, raw)) = found else { return Ok(None) };
+        let bytes = zstd::bulk::decompress(&body, usize::try_from(raw).unwrap_or(usize::MAX))
+            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })?;
+        serde_json::from_slice(&bytes).map(Some).map_err(StoreError::json("session"))
+    }
+
+    /// Every session key with its current version, in key order.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn versions(&self) -> Result<Vec<(SessionKey, Version)>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT key, version FROM sessions ORDER BY key")?;
+        let rows = q.query_map([], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// Number of sessions by agent.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn agents(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut q =
+            self.conn.prepare_cached("SELECT agent, count(*) FROM sessions GROUP BY agent ORDER BY agent")?;
+        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
+
+/// What stands in the archive under a session's key.
+struct Standing {
+    id: i64,
+    version: String,
+    file_id: i64,
+    file_gone: bool,
+    path: String,
+    ended: Option<i64>,
+    hashes: Vec<u8>,
+}
+
+fn standing(conn: &Connection, key: &str) -> Result<Option<Standing>, rusqlite::Error> {
+    conn.prepare_cached(
+        "SELECT s.id, s.version, s.file_id, f.gone, f.path, s.ended, b.hashes FROM sessions s
+         JOIN files f ON f.id = s.file_id JOIN bodies b ON b.session_id = s.id AND b.version = s.version
+         WHERE s.key = ?1",
+    )?
+    .query_row([key], |r| {
+        Ok(Standing {
+            id: r.get(0)?,
+            version: r.get(1)?,
+            file_id: r.get(2)?,
+            file_gone: r.get(3)?,
+            path: r.get(4)?,
+            ended: r.get(5)?,
+            hashes: r.get(6)?,
+        })
+    })
+    .optional()
+}
+
+fn put_session(
+    conn: &Connection,
+    file_id: i64,
+    file: &FileResult<'_>,
+    p: &Prepared,
+) -> Result<Stored, StoreError> {
+    let s = &p.session;
+    let old = standing(conn, s.key.as_str())?;
+    if let Some(old) = &old {
+        // Two files may hold one session (an archived copy): the longer one stands, whatever the order of reading.
+        let other = old.file_id != file_id && !old.file_gone;
+        let ended = s.ended.map(Timestamp::millis);
+        let rank = (p.hashes.len(), ended, std::cmp::Reverse(file.path));
+        if other && rank < (old.hashes.len(), old.ended, std::cmp::Reverse(old.path.as_str())) {
+            return Ok(Stored::Unchanged);
+        }
+        if old.version == p.version.0 {
+            let sql = "UPDATE sessions SET file_id = ?2, gone = 0 WHERE id = ?1 AND (file_id <> ?2 OR gone)";
+            conn.prepare_cached(sql)?.execute(params![old.id, file_id])?;
+            return Ok(Stored::Unchanged);
+        }
+    }
+    let project = s.project.as_deref().map(|path| projects::upsert(conn, path)).transpose()?;
+    let list = |v: &[String]| serde_json::to_string(v).map_err(StoreError::json("session"));
+    let id: i64 = conn
+        .prepare_cached(
+            "INSERT INTO sessions(key, agent, parent, forked_from, project_id, title, git_branch, started, ended,
+               user_messages, assistant_messages, tool_calls, failed_tool_calls, bytes, models, badges, version,
+               file_id, updated)
+             VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)
+             ON CONFLICT(key) DO UPDATE SET parent = excluded.parent, forked_from = excluded.forked_from,
+               project_id = excluded.project_id, title = excluded.title, git_branch = excluded.git_branch,
+               started = excluded.started, ended = excluded.ended, user_messages = excluded.user_messages,
+               assistant_messages = excluded.assistant_messages, tool_calls = excluded.tool_calls,
+               failed_tool_calls = excluded.failed_tool_calls, bytes = excluded.bytes, models = excluded.models,
+               badges = excluded.badges, version = excluded.version, file_id = excluded.file_id, gone = 0,
+               updated = excluded.updated
+             RETURNING id",
+        )?
+        .query_row(
+            params![
+                s.key.as_str(),
+                s.agent,
+                s.parent.as_ref().map(SessionKey::as_str),
+                s.forked_from.as_ref().map(SessionKey::as_str),
+                project,
+                p.title,
+                s.git_branch,
+                s.started.map(Timestamp::millis),
+                s.ended.map(Timestamp::millis),
+                s.user_messages() as i64,
+                s.assistant_messages() as i64,
+                s.tool_calls().count() as i64,
+                s.failed_tool_calls() as i64,
+                p.raw_bytes as i64,
+                list(&p.models)?,
+                list(&p.badges)?,
+                p.version.0,
+                file_id,
+                file.now.millis(),
+            ],
+            |r| r.get(0),
+        )?;
+    let same = match &old {
+        Some(old) => {
+            let pairs = old.hashes.chunks(HASH_BYTES).zip(p.hashes.chunks(HASH_BYTES));
+            let same = pairs.take_while(|(a, b)| a == b).count();
+            // A grown session supersedes its body; a rewritten one stays readable beside the new one.
+            let grown = (same + 1) * HASH_BYTES >= old.hashes.len() && p.hashes.len() >= old.hashes.len();
+            if grown {
+                conn.prepare_cached("DELETE FROM bodies WHERE session_id = ?1 AND version = ?2")?
+                    .execute(params![id, old.version])?;
+            }
+            same
+        }
+        None => 0,
+    };
+    conn.prepare_cached(
+        "INSERT OR REPLACE INTO bodies(session_id, version, stored, raw_bytes, body, hashes) VALUES(?1,?2,?3,?4,?5,?6)",
+    )?
+    .execute(params![id, p.version.0, file.now.millis(), p.raw_bytes as i64, p.body, p.hashes])?;
+    search::replace(conn, id, same as u32, old.is_some(), &p.docs)?;
+    Ok(if old.is_some() { Stored::Updated } else { Stored::New })
+}
+
+impl Archive {
+    /// Keys of the sessions with a mark, in key order.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn marked(&self, mark: Mark) -> Result<Vec<SessionKey>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT key FROM sessions WHERE status = ?1 ORDER BY key")?;
+        let rows = q.query_map([mark.as_str()], |r| r.get(0).map(SessionKey))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// The subagent sessions below these, at any depth.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn descendants(&self, roots: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "WITH RECURSIVE below(key) AS (
+               SELECT key FROM sessions WHERE parent = ?1
+               UNION SELECT s.key FROM sessions s JOIN below b ON s.parent = b.key)
+             SELECT key FROM below",
+        )?;
+        let mut out = Vec::new();
+        for root in roots {
+            for key in q.query_map([root.as_str()], |r| r.get(0).map(SessionKey))? {
+                let key = key?;
+                if !roots.contains(&key) && !out.contains(&key) {
+                    out.push(key);
+                }
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,311 @@
+//! Alerts on spending and volume, with true windows over integer time.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::pricing::PICO_PER_USD;
+use crate::trace::Timestamp;
+
+use super::day::DayCache;
+use super::pricer::Costed;
+use super::row::CountedRow;
+
+const MINUTE_MS: i64 = 60_000;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+
+/// How bad it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Worth a look.
+    Warning,
+    /// Worth stopping for.
+    Critical,
+}
+
+/// What an alert is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlertKind {
+    /// Cost of the present local day.
+    DailyBudget,
+    /// Cost of one session.
+    SessionSpike,
+    /// Cost of the last hour.
+    HourlyBurnRate,
+    /// Requests in the last hour.
+    HourlyRequestVolume,
+    /// Tokens in the last hour.
+    HourlyTokenVolume,
+    /// Minutes from a session's first to its last request.
+    SessionDuration,
+}
+
+/// Thresholds; an alert needs more than this. `None` = off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Thresholds {
+    /// Pico-USD a local day.
+    pub daily_budget_picousd: Option<i64>,
+    /// Pico-USD a session.
+    pub session_spike_picousd: Option<i64>,
+    /// Pico-USD an hour.
+    pub hourly_burn_picousd: Option<i64>,
+    /// Requests an hour.
+    pub hourly_requests: Option<i64>,
+    /// Tokens an hour.
+    pub hourly_tokens: Option<i64>,
+    /// Minutes a session.
+    pub session_minutes: Option<i64>,
+    /// An unacknowledged alert of the same kind this young silences a new one.
+    pub dedup_window_minutes: i64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds {
+            daily_budget_picousd: Some(10 * PICO_PER_USD),
+            session_spike_picousd: Some(5 * PICO_PER_USD),
+            hourly_burn_picousd: Some(3 * PICO_PER_USD),
+            hourly_requests: Some(200),
+            hourly_tokens: Some(2_000_000),
+            session_minutes: Some(180),
+            dedup_window_minutes: 60,
+        }
+    }
+}
+
+/// An alert that was raised before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PastAlert {
+    /// What it was about.
+    pub kind: AlertKind,
+    /// The session, where it was about one.
+    pub session: Option<String>,
+    /// When it was raised.
+    pub at: Timestamp,
+    /// Whether the person has acknowledged it.
+    pub acknowledged: bool,
+}
+
+/// An alert to raise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Alert {
+    /// What it is about.
+    pub kind: AlertKind,
+    /// The session, where it is about one.
+    pub session: Option<String>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The figure, in the threshold's unit.
+    pub value: i64,
+    /// The threshold that it passed.
+    pub threshold: i64,
+    /// `value / threshold`.
+    pub ratio: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct SessionSum {
+    picousd: i64,
+    first: i64,
+    last: i64,
+}
+
+/// Folds rows up to a present instant into alerts.
+///
+/// The last hour is exactly the 60 minutes before `now`; rows of the future count for nothing. A session is
+/// looked at whole, and only when it was active in the last hour.
+#[derive(Debug)]
+pub struct AlertWatch<'z> {
+    now: Timestamp,
+    today: Date,
+    days: DayCache<'z>,
+    thresholds: Thresholds,
+    day: i64,
+    hour: i64,
+    requests: i64,
+    tokens: u64,
+    sessions: HashMap<String, SessionSum>,
+}
+
+impl<'z> AlertWatch<'z> {
+    /// A watch at an instant; the zone says when the day began.
+    pub fn new(now: Timestamp, zone: &'z TimeZone, thresholds: Thresholds) -> Self {
+        let mut days = DayCache::new(zone);
+        AlertWatch {
+            today: days.day(now),
+            now,
+            days,
+            thresholds,
+            day: 0,
+            hour: 0,
+            requests: 0,
+            tokens: 0,
+            sessions: HashMap::new(),
+        }
+    }
+
+    /// Adds a priced row. All rows of the sessions of the last hour must be added, however old.
+    pub fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
+        if !costed.billable || row.at > self.now {
+            return;
+        }
+        let cost = costed.picousd.unwrap_or_default();
+        let at = row.at.millis();
+        if self.now.millis().saturating_sub(at) < HOUR_MS {
+            self.hour = self.hour.saturating_add(cost);
+            self.requests += 1;
+            self.tokens = self.tokens.saturating_add(row.tokens.total());
+        }
+        if self.days.day(row.at) == self.today {
+            self.day = self.day.saturating_add(cost);
+        }
+        match self.sessions.get_mut(row.session) {
+            Some(s) => {
+                s.picousd = s.picousd.saturating_add(cost);
+                s.first = s.first.min(at);
+                s.last = s.last.max(at);
+            }
+            None => {
+                self.sessions
+                    .insert(row.session.to_owned(), SessionSum { picousd: cost, first: at, last: at });
+            }
+        }
+    }
+
+    /// The alerts due now, without those that an unacknowledged one of the same kind and session silences;
+    /// sessions in the order of their keys.
+    pub fn finish(self, past: &[PastAlert]) -> Vec<Alert> {
+        let t = self.thresholds;
+        let mut out = Vec::new();
+        let mut check = |kind: AlertKind, session: Option<&str>, value: i64, threshold: Option<i64>| {
+            let Some(threshold) = threshold.filter(|t| value > *t) else { return };
+            let silenced = past.iter().any(|p| {
+                let age = self.now.millis().saturating_sub(p.at.millis());
+                p.kind == kind
+                    && !p.acknowledged
+                    && p.session.as_deref() == session
+                    && age < t.dedup_window_minutes.saturating_mul(MINUTE_MS)
+            });
+            if silenced {
+                return;
+            }
+            // Tenths, as integers: 1.5 for the budget of a day, 2 for the rest.
+            let critical = if kind == AlertKind::DailyBudget { 15 } else { 20 };
+            let is_critical = i128::from(value) * 10 >= i128::from(threshold) * critical;
+            out.push(Alert {
+                kind,
+                session: session.map(str::to_owned),
+                severity: if is_critical { Severity::Critical } else { Severity::Warning },
+                value,
+                threshold,
+                ratio: if threshold == 0 { f64::MAX } else { value as f64 / threshold as f64 },
+            });
+        };
+        check(AlertKind::DailyBudget, None, self.day, t.daily_budget_picousd);
+        check(AlertKind::HourlyBurnRate, None, self.hour, t.hourly_burn_picousd);
+        check(AlertKind::HourlyRequestVolume, None, self.requests, t.hourly_requests);
+        let tokens = i64::try_from(self.tokens).unwrap_or(i64::MAX);
+        check(AlertKind::HourlyTokenVolume, None, tokens, t.hourly_tokens);
+        let mut active: Vec<_> = self
+            .sessions
+            .iter()
+            .filter(|(_, s)| self.now.millis().saturating_sub(s.last) < HOUR_MS)
+            .collect();
+        active.sort_by_key(|(k, _)| k.as_str());
+        for (key, s) in active {
+            check(AlertKind::SessionSpike, Some(key), s.picousd, t.session_spike_picousd);
+            let minutes = s.last.saturating_sub(s.first) / MINUTE_MS;
+            check(AlertKind::SessionDuration, Some(key), minutes, t.session_minutes);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::{Overrides, PriceTable};
+    use crate::trace::Tokens;
+    use crate::usage::Pricer;
+
+    const NOW: &str = "2026-11-20T15:43:00Z";
+
+    /// Rows of (session, instant, dollars).
+    fn alerts(rows: &[(&str, &str, i64)], past: &[PastAlert], zone: &str) -> Vec<Alert> {
+        let tz = TimeZone::get(zone).unwrap();
+        let none = Overrides::default();
+        let mut pricer = Pricer::new(PriceTable::builtin(), &none);
+        let mut w = AlertWatch::new(Timestamp::parse(NOW).unwrap(), &tz, Thresholds::default());
+        for (session, at, usd) in rows {
+            let t = Tokens { input: 1, ..Tokens::default() };
+            let mut row =
+                CountedRow::new("claude", session, Timestamp::parse(at).unwrap(), "claude-opus-5", t);
+            row.reported_picousd = Some(usd * PICO_PER_USD);
+            w.add(&row, &pricer.cost(&row));
+        }
+        w.finish(past)
+    }
+
+    fn kinds(found: &[Alert]) -> Vec<(AlertKind, Severity)> {
+        found.iter().map(|a| (a.kind, a.severity)).collect()
+    }
+
+    #[test]
+    fn the_last_hour_is_an_hour() {
+        let early = alerts(&[("a", "2026-11-20T00:01:00Z", 4)], &[], "UTC");
+        assert_eq!(early, [], "the seed's text comparison fired here");
+        let now = alerts(&[("a", "2026-11-20T14:43:00.001Z", 4)], &[], "UTC");
+        assert_eq!(kinds(&now), [(AlertKind::HourlyBurnRate, Severity::Warning)]);
+        assert_eq!(alerts(&[("a", "2026-11-20T14:43:00Z", 4)], &[], "UTC"), []);
+        assert_eq!(alerts(&[("a", "2026-11-20T15:43:00.001Z", 400)], &[], "UTC"), [], "the future");
+    }
+
+    #[test]
+    fn day_session_and_duration() {
+        let rows = [
+            ("old", "2026-11-20T05:00:00Z", 11),
+            ("long", "2026-11-20T11:00:00Z", 1),
+            ("long", "2026-11-20T15:40:00Z", 1),
+            ("long", "2026-11-20T02:00:00Z", 2),
+        ];
+        let found = alerts(&rows, &[], "UTC");
+        let want =
+            [(AlertKind::DailyBudget, Severity::Critical), (AlertKind::SessionDuration, Severity::Critical)];
+        assert_eq!(kinds(&found), want);
+        assert_eq!((found[1].value, found[1].session.as_deref()), (820, Some("long")));
+        // in Tokyo it is the 21st since 15:00 UTC
+        assert_eq!(kinds(&alerts(&rows, &[], "Asia/Tokyo")), [want[1]]);
+    }
+
+    #[test]
+    fn thresholds_are_strict_and_severity_goes_by_ratio() {
+        let hour = |usd| kinds(&alerts(&[("a", "2026-11-20T15:00:00Z", usd)], &[], "UTC"));
+        assert_eq!(hour(3), []);
+        assert_eq!(hour(5), [(AlertKind::HourlyBurnRate, Severity::Warning)]);
+        let six =
+            [(AlertKind::HourlyBurnRate, Severity::Critical), (AlertKind::SessionSpike, Severity::Warning)];
+        assert_eq!(hour(6), six);
+    }
+
+    #[test]
+    fn once_a_window_unless_acknowledged() {
+        let rows = [("a", "2026-11-20T15:00:00Z", 6)];
+        let past = |minutes: i64, acknowledged, session: &str| PastAlert {
+            kind: AlertKind::SessionSpike,
+            session: Some(session.to_owned()),
+            at: Timestamp(Timestamp::parse(NOW).unwrap().millis() - minutes * MINUTE_MS),
+            acknowledged,
+        };
+        let spikes =
+            |p| alerts(&rows, &[p], "UTC").iter().filter(|a| a.kind == AlertKind::SessionSpike).count();
+        assert_eq!(spikes(past(59, false, "a")), 0);
+        assert_eq!(spikes(past(60, false, "a")), 1);
+        assert_eq!(spikes(past(5, true, "a")), 1);
+        assert_eq!(spikes(past(5, false, "b")), 1);
+    }
+}

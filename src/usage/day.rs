@@ -1,0 +1,117 @@
+//! Calendar days in any time zone, fast.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+
+use crate::trace::Timestamp;
+
+const BUCKET_MS: i64 = 15 * 60 * 1000;
+/// Before 1972 some zones were off by odd minutes and seconds; since then every offset is a multiple of a
+/// quarter of an hour, and so is every change of it.
+const QUARTERS_SINCE_MS: i64 = 63_072_000_000;
+
+/// Remembers the calendar day and hour of each quarter of an hour that was asked for.
+#[derive(Debug)]
+pub struct DayCache<'z> {
+    zone: &'z TimeZone,
+    last: Option<(i64, (Date, i8))>,
+    seen: HashMap<i64, (Date, i8)>,
+}
+
+impl<'z> DayCache<'z> {
+    /// A cache for one zone.
+    pub fn new(zone: &'z TimeZone) -> Self {
+        DayCache { zone, last: None, seen: HashMap::new() }
+    }
+
+    /// The local calendar day of an instant.
+    pub fn day(&mut self, at: Timestamp) -> Date {
+        self.day_hour(at).0
+    }
+
+    /// The local calendar day and hour (0 to 23) of an instant.
+    pub fn day_hour(&mut self, at: Timestamp) -> (Date, i8) {
+        if at.millis() < QUARTERS_SINCE_MS {
+            return self.ask(at);
+        }
+        let bucket = at.millis().div_euclid(BUCKET_MS);
+        if let Some((b, d)) = self.last
+            && b == bucket
+        {
+            return d;
+        }
+        let known = self.seen.get(&bucket).copied();
+        let found = known.unwrap_or_else(|| {
+            let d = self.ask(at);
+            self.seen.insert(bucket, d);
+            d
+        });
+        self.last = Some((bucket, found));
+        found
+    }
+
+    fn ask(&self, at: Timestamp) -> (Date, i8) {
+        let local = self.zone.to_datetime(at.to_jiff());
+        (local.date(), local.hour())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn day(zone: &str, at: &str) -> String {
+        let tz = TimeZone::get(zone).unwrap();
+        DayCache::new(&tz).day(Timestamp::parse(at).unwrap()).to_string()
+    }
+
+    #[test]
+    fn days_turn_at_local_midnight_on_both_sides_of_a_clock_change() {
+        // Berlin goes from +2 to +1 on 2026-10-25 at 01:00 UTC: that day has 25 hours.
+        for (at, want) in [
+            ("2026-10-24T21:59:59.999Z", "2026-10-24"),
+            ("2026-10-24T22:00:00Z", "2026-10-25"),
+            ("2026-10-25T22:59:59.999Z", "2026-10-25"),
+            ("2026-10-25T23:00:00Z", "2026-10-26"),
+        ] {
+            assert_eq!(day("Europe/Berlin", at), want, "{at}");
+        }
+        // New York from -4 to -5 on 2026-11-01; from -5 to -4 on 2026-03-08.
+        for (at, want) in [
+            ("2026-11-01T03:59:59Z", "2026-10-31"),
+            ("2026-11-01T04:00:00Z", "2026-11-01"),
+            ("2026-11-02T04:59:59Z", "2026-11-01"),
+            ("2026-11-02T05:00:00Z", "2026-11-02"),
+            ("2026-03-09T03:59:59Z", "2026-03-08"),
+            ("2026-03-09T04:00:00Z", "2026-03-09"),
+        ] {
+            assert_eq!(day("America/New_York", at), want, "{at}");
+        }
+        assert_eq!(day("Asia/Kolkata", "2026-10-04T18:29:59Z"), "2026-10-04");
+        assert_eq!(day("Asia/Kolkata", "2026-10-04T18:30:00Z"), "2026-10-05");
+        assert_eq!(day("Asia/Kathmandu", "2026-10-04T18:15:00Z"), "2026-10-05");
+        assert_eq!(day("UTC", "2028-02-29T23:59:59Z"), "2028-02-29");
+    }
+
+    #[test]
+    fn the_cache_agrees_with_the_zone_at_every_quarter_and_beyond_all_bounds() {
+        for zone in ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "Asia/Gaza"]
+        {
+            let tz = TimeZone::get(zone).unwrap();
+            let mut cache = DayCache::new(&tz);
+            let start = Timestamp::parse("2026-01-01T00:00:00Z").unwrap().millis();
+            for step in 0..4 * 24 * 366 {
+                for add in [1, BUCKET_MS - 1] {
+                    let at = Timestamp(start + step * BUCKET_MS + add);
+                    let z = at.to_jiff().to_zoned(tz.clone());
+                    assert_eq!(cache.day_hour(at), (z.date(), z.hour()), "{zone} {at}");
+                }
+            }
+            for ms in [i64::MIN, -1, 0, 1, i64::MAX] {
+                cache.day(Timestamp(ms));
+            }
+        }
+    }
+}

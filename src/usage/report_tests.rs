@@ -1,0 +1,172 @@
+//! Partition property, contract shape, order, saturation.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::pricing::{Overrides, PriceTable};
+use crate::trace::Timestamp;
+use crate::usage::ToolShare;
+
+fn report(rows: &[CountedRow<'_>], by: Dimension, zone: &str) -> Report {
+    let none = Overrides::default();
+    let tz = TimeZone::get(zone).unwrap();
+    aggregate(rows.iter().copied(), by, &tz, Pricer::new(PriceTable::builtin(), &none))
+}
+
+const MODELS: [&str; 7] = [
+    "claude-opus-5",
+    "claude-haiku-5-5",
+    "gpt-6-sol",
+    "acme-coder-9",
+    "minimaxai/minimax-m2.1",
+    "<synthetic>",
+    "claude-sonnet-4-5-20250929[1m]",
+];
+const TOOLS: [ToolShare<'static>; 3] = [
+    ToolShare { tool: "Bash", tokens: 700 },
+    ToolShare { tool: "Read", tokens: 90_000 },
+    ToolShare { tool: "Bash", tokens: 1 },
+];
+
+prop_compose! {
+    fn any_row()(
+        model in 0usize..7,
+        agent in 0usize..3,
+        session in 0usize..5,
+        ms in 1_790_900_000_000i64..1_794_900_000_000,
+        n in prop::array::uniform7(0u64..400_000),
+        reported in prop::option::of(-5i64..1_000_000_000),
+        flags in any::<u8>(),
+    ) -> CountedRow<'static> {
+        let t = Tokens {
+            input: n[0], output: n[1], reasoning: n[2].min(n[1]), cache_read: n[3],
+            cache_write_5m: n[4], cache_write_1h: n[5], web_search: n[6] % 4,
+        };
+        let sessions = ["claude:a", "claude:b", "codex:a", "codex:c", "openclaw:d"];
+        let mut r = CountedRow::new(
+            ["claude", "codex", "openclaw"][agent], sessions[session], Timestamp(ms), MODELS[model], t,
+        );
+        r.reported_picousd = reported;
+        r.fast = flags & 1 > 0;
+        r.geo = (flags & 2 > 0).then_some("us");
+        r.project = (flags & 4 > 0).then_some("/home/dev/clawgate");
+        r.subagent = (flags & 8 > 0).then_some("Explore");
+        r.skill = (flags & 16 > 0).then_some("review");
+        r.tools = if flags & 32 > 0 { &TOOLS } else { &[] };
+        r.service_tier = (flags & 64 > 0).then_some("flex");
+        r
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_partition_sums_to_the_total(rows in prop::collection::vec(any_row(), 0..60)) {
+        let total = report(&rows, Dimension::Total, "UTC").total;
+        let billable = rows.iter().filter(|r| r.model != "<synthetic>").count();
+        prop_assert_eq!(total.requests, billable as u64);
+        for (_, by) in Dimension::ALL {
+            for zone in ["UTC", "America/New_York", "Asia/Kolkata"] {
+                let r = report(&rows, *by, zone);
+                prop_assert_eq!(&r.total, &total);
+                let mut sum = ReportRow { key: "total".into(), ..ReportRow::default() };
+                for x in &r.rows {
+                    sum.requests += x.requests;
+                    sum.input += x.input;
+                    sum.output += x.output;
+                    sum.reasoning += x.reasoning;
+                    sum.cache_read += x.cache_read;
+                    sum.cache_write_5m += x.cache_write_5m;
+                    sum.cache_write_1h += x.cache_write_1h;
+                    sum.web_search += x.web_search;
+                    sum.cost_picousd += x.cost_picousd;
+                    sum.unpriced_tokens += x.unpriced_tokens;
+                    sum.confidence = sum.confidence.max(x.confidence);
+                }
+                if *by == Dimension::Tool {
+                    sum.confidence = total.confidence;
+                }
+                prop_assert_eq!(&sum, &total, "{:?}", by);
+            }
+        }
+    }
+}
+
+fn row(model: &'static str, at: &str, input: u64) -> CountedRow<'static> {
+    let t = Tokens { input, ..Tokens::default() };
+    CountedRow::new("claude", "claude:s", Timestamp::parse(at).unwrap(), model, t)
+}
+
+#[test]
+fn days_are_sorted_by_key_and_the_rest_by_cost() {
+    let rows = [
+        row("claude-opus-5", "2026-11-02T12:00:00Z", 1),
+        row("claude-haiku-4-5", "2026-10-31T12:00:00Z", 100),
+        row("acme-coder-9", "2026-11-01T02:00:00Z", 1000),
+        row("acme-coder-8", "2026-11-01T02:00:00Z", 2000),
+    ];
+    let keys =
+        |by, zone: &str| -> Vec<String> { report(&rows, by, zone).rows.into_iter().map(|r| r.key).collect() };
+    assert_eq!(keys(Dimension::Day, "UTC"), ["2026-10-31", "2026-11-01", "2026-11-02"]);
+    assert_eq!(keys(Dimension::Day, "America/New_York"), ["2026-10-31", "2026-11-02"]);
+    assert_eq!(keys(Dimension::Week, "UTC"), ["2026-W44", "2026-W45"]);
+    assert_eq!(keys(Dimension::Month, "UTC"), ["2026-10", "2026-11"]);
+    let by_cost = ["claude-haiku-4-5", "claude-opus-5", "acme-coder-8", "acme-coder-9"];
+    assert_eq!(keys(Dimension::Model, "UTC"), by_cost);
+    assert_eq!(keys(Dimension::Skill, "UTC"), [NONE_KEY]);
+}
+
+#[test]
+fn the_json_is_the_contract() {
+    let rows = [row("claude-opus-5", "2026-11-02T12:00:00Z", 3)];
+    let got = serde_json::to_string(&report(&rows, Dimension::Model, "UTC").rows).unwrap();
+    let want = concat!(
+        r#"[{"key":"claude-opus-5","requests":1,"input":3,"output":0,"reasoning":0,"cache_read":0,"#,
+        r#""cache_write_5m":0,"cache_write_1h":0,"web_search":0,"cost_picousd":15000000,"#,
+        r#""unpriced_tokens":0,"confidence":"exact"}]"#
+    );
+    assert_eq!(got, want);
+}
+
+#[test]
+fn unpriced_is_counted_and_named_never_a_silent_zero() {
+    let rows =
+        [row("acme-coder-9", "2026-11-02T12:00:00Z", 3), row("acme-coder-9", "2026-11-02T12:00:01Z", 4)];
+    let r = report(&rows, Dimension::Model, "UTC");
+    assert_eq!((r.rows[0].unpriced_tokens, r.rows[0].cost_picousd), (7, 0));
+    assert_eq!(r.rows[0].confidence, Confidence::Unpriced);
+}
+
+#[test]
+fn absurd_rows_saturate_and_odd_times_do_not_panic() {
+    let t = Tokens {
+        input: u64::MAX,
+        output: u64::MAX,
+        reasoning: u64::MAX,
+        cache_read: u64::MAX,
+        cache_write_5m: u64::MAX,
+        cache_write_1h: u64::MAX,
+        web_search: u64::MAX,
+    };
+    let mut rows = Vec::new();
+    for ms in [i64::MIN, -1, 0, i64::MAX] {
+        for model in MODELS {
+            let mut r = CountedRow::new("claude", "", Timestamp(ms), model, t);
+            r.tools = &TOOLS;
+            rows.push(r);
+        }
+    }
+    for (_, by) in Dimension::ALL {
+        let r = report(&rows, *by, "Pacific/Kiritimati");
+        assert_eq!((r.total.input, r.total.cost_picousd), (u64::MAX, i64::MAX));
+        assert_eq!(r.total.unpriced_tokens, u64::MAX);
+    }
+    assert_eq!(report(&[], Dimension::Day, "UTC").rows, []);
+}
+
+#[test]
+fn dimensions_read_their_own_names() {
+    for (name, d) in Dimension::ALL {
+        assert_eq!((name.parse(), d.name()), (Ok(*d), *name));
+    }
+    assert!("weekly".parse::<Dimension>().unwrap_err().contains("week, month"));
+}

@@ -1,0 +1,70 @@
+//! The row that all counting works on: one provider request, counted once.
+
+use crate::trace::{Confidence, Timestamp, Tokens};
+
+/// How much of a request's prompt came from a tool's results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ToolShare<'a> {
+    /// Tool name.
+    pub tool: &'a str,
+    /// Prompt tokens that its results take up, as far as is known.
+    pub tokens: u64,
+}
+
+/// One provider request as the ledger hands it out: borrowed, so that a scan of the ledger allocates nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct CountedRow<'a> {
+    /// Agent id.
+    pub agent: &'a str,
+    /// Key of the session that owns the request.
+    pub session: &'a str,
+    /// Working directory or project name; `None` where the log has none.
+    pub project: Option<&'a str>,
+    /// When the request's final record was written.
+    pub at: Timestamp,
+    /// Model id as the log has it.
+    pub model: &'a str,
+    /// Provider id, where the log has one; only overrides look at it.
+    pub provider: Option<&'a str>,
+    /// Tokens by kind.
+    pub tokens: Tokens,
+    /// Cost the agent itself reported, pico-USD.
+    pub reported_picousd: Option<i64>,
+    /// Whether fast mode was used.
+    pub fast: bool,
+    /// `inference_geo`.
+    pub geo: Option<&'a str>,
+    /// Service tier, where not the standard one.
+    pub service_tier: Option<&'a str>,
+    /// Kind of subagent that made the request.
+    pub subagent: Option<&'a str>,
+    /// Skill the request is attributed to.
+    pub skill: Option<&'a str>,
+    /// What tools' results take up of the prompt; empty where not known.
+    pub tools: &'a [ToolShare<'a>],
+    /// How far the figures can be trusted.
+    pub confidence: Confidence,
+}
+
+impl<'a> CountedRow<'a> {
+    /// A row with nothing but what every row has.
+    pub fn new(agent: &'a str, session: &'a str, at: Timestamp, model: &'a str, tokens: Tokens) -> Self {
+        CountedRow {
+            agent,
+            session,
+            project: None,
+            at,
+            model,
+            provider: None,
+            tokens,
+            reported_picousd: None,
+            fast: false,
+            geo: None,
+            service_tier: None,
+            subagent: None,
+            skill: None,
+            tools: &[],
+            confidence: Confidence::Exact,
+        }
+    }
+}

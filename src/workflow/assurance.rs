@@ -1,0 +1,60 @@
+//! How sure we are that a human said yes.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Destination, Visibility};
+
+/// Level of an approval; the order is the strength.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Assurance {
+    /// An agent said so.
+    A0,
+    /// The client's elicitation form was answered.
+    A1,
+    /// The local workbench or a terminal was used.
+    A2,
+    /// A human secret unlocked the signing key.
+    A3,
+    /// Hardware verified the user.
+    A4,
+    /// Another device or person agreed.
+    A5,
+}
+
+impl Assurance {
+    /// Whether the level may be called a human's approval; A0 and A1 never are.
+    pub fn is_human(self) -> bool {
+        self >= Assurance::A2
+    }
+
+    /// What stands behind the level, in words.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Assurance::A0 => "an agent said so",
+            Assurance::A1 => "a client's form was answered",
+            Assurance::A2 => "given in the local workbench or a terminal",
+            Assurance::A3 => "a passphrase unlocked the signing key",
+            Assurance::A4 => "hardware verified the user",
+            Assurance::A5 => "another device or person agreed",
+        }
+    }
+}
+
+impl fmt::Display for Assurance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:?}")
+    }
+}
+
+/// The least level that may approve a destination: A2 for a private one, A3 for a public one.
+///
+/// An upload to the Hub needs the token as well, which only the passphrase unseals, so in practice it is never
+/// below A3.
+pub fn needed_assurance(destination: &Destination) -> Assurance {
+    match destination.visibility {
+        Visibility::Private => Assurance::A2,
+        Visibility::Public => Assurance::A3,
+    }
+}

@@ -1,0 +1,590 @@
+//! The command line through the real binary: contracts, exit codes, refusals, and what only a person may do.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use assert_cmd::Command;
+use clawgate::app::Actor;
+use serde_json::Value;
+
+use crate::flow::{World, approve_all, confirm, planted, review_to_end};
+
+const CLAUDE: &str = "claude-2.1.329";
+const CODEX: &str = "codex-0.169.0";
+
+/// What a command did.
+struct Ran {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Ran {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {:?} {:?}", self.out, self.err))
+    }
+}
+
+/// The binary in a world of its own, with nothing of this process's environment.
+fn command(world: &World) -> Command {
+    let mut command = Command::cargo_bin("clawgate").unwrap();
+    command.env_clear().env("HOME", world.home()).env("CLAWGATE_HOME", world.tmp.path().join("state"));
+    command
+}
+
+fn run_with(world: &World, args: &[&str], stdin: &str) -> Ran {
+    let output = command(world).args(args).write_stdin(stdin).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+fn run(world: &World, args: &[&str]) -> Ran {
+    run_with(world, args, "")
+}
+
+/// The answer of a command that must succeed.
+fn ok(world: &World, args: &[&str]) -> Value {
+    let ran = run(world, args);
+    assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.out, ran.err);
+    ran.json()
+}
+
+fn keys(value: &Value) -> BTreeSet<&str> {
+    value.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn scanned() -> World {
+    let world = World::new(&[CLAUDE, CODEX]);
+    assert_eq!(run(&world, &["scan", "--json"]).code, 0);
+    world
+}
+
+/// A release up to and with `confirm`, made over the command line as an agent would.
+fn confirmed() -> (World, String) {
+    let world = World::new(&[CLAUDE]);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["approve", "claude:edd9c3e6", "claude:d887a41e", "--reason", "clean", "--json"]);
+    let folder = world.out().display().to_string();
+    let prepared = ok(&world, &["prepare", "--folder", &folder, "--json"]);
+    assert_eq!(prepared["state"], "prepared");
+    let mut answer = ok(&world, &["review", "--redact-all", "--json"]);
+    for _ in 0..500 {
+        let Some(nonce) = answer["page"]["nonce"].as_str() else { break };
+        let mut args = vec!["review", "--nonce", nonce, "--none", "--json"];
+        if answer["remaining"]["entities"] != 0 {
+            args.push("--redact-all");
+        }
+        answer = ok(&world, &args);
+    }
+    assert_eq!(answer["state"], "reviewed", "{answer}");
+    let words = "The person was asked, and these are their words.";
+    let said = ok(
+        &world,
+        &[
+            "confirm",
+            "--full-name",
+            "Marisol Quintanilla",
+            "--attest-full-name",
+            words,
+            "--attest-sensitive",
+            words,
+            "--attest-manual-scan",
+            words,
+            "--json",
+        ],
+    );
+    assert_eq!(
+        (said["state"].as_str(), said["name_scan"]["result"].as_str()),
+        (Some("confirmed"), Some("clean"))
+    );
+    let id = said["release"].as_str().unwrap().to_owned();
+    (world, id)
+}
+
+#[test]
+fn scan_list_and_inbox_answer_in_their_contracts() {
+    let world = World::new(&[CLAUDE, CODEX]);
+    let scan = ok(&world, &["scan", "--json"]);
+    for key in ["sessions", "by_agent", "bytes", "seconds", "skipped"] {
+        assert!(keys(&scan).contains(key), "{key}");
+    }
+    assert_eq!(keys(&scan["sessions"]), BTreeSet::from(["new", "updated", "unchanged", "total"]));
+    assert_eq!((scan["sessions"]["new"].as_u64(), scan["by_agent"]["claude"].as_u64()), (Some(24), Some(13)));
+    assert!(scan["bytes"].as_u64().unwrap() > 100_000 && scan["skipped"].as_array().unwrap().is_empty());
+    let again = ok(&world, &["scan", "--json"]);
+    assert_eq!((again["sessions"]["unchanged"].as_u64(), again["bytes"].as_u64()), (Some(24), Some(0)));
+
+    let list = ok(&world, &["list", "--json"]);
+    let expected = BTreeSet::from(["name", "path", "agent", "sessions", "bytes", "excluded"]);
+    assert_eq!(keys(&list), BTreeSet::from(["projects"]));
+    assert!(list["projects"].as_array().unwrap().iter().all(|p| keys(p) == expected));
+    assert!(list["projects"].as_array().unwrap().iter().any(|p| p["name"] == "ledger-api"));
+
+    let inbox = ok(&world, &["inbox", "--json", "--limit", "5"]);
+    assert_eq!(keys(&inbox), BTreeSet::from(["sessions", "next_cursor"]));
+    let first = &inbox["sessions"][0];
+    let contract = "key agent project title models started ended user_messages assistant_messages tool_calls \
+                    failed_tool_calls usage cost_picousd status score badges parent";
+    for key in contract.split_whitespace() {
+        assert!(keys(first).contains(key), "{key}");
+    }
+    let mut seen = BTreeSet::new();
+    let mut page = inbox;
+    loop {
+        for s in page["sessions"].as_array().unwrap() {
+            assert!(seen.insert(s["key"].as_str().unwrap().to_owned()), "a session came twice");
+        }
+        let Some(cursor) = page["next_cursor"].as_str() else { break };
+        page = ok(&world, &["inbox", "--json", "--limit", "5", "--cursor", cursor]);
+    }
+    assert_eq!(seen.len(), 24);
+    let codex = ok(&world, &["inbox", "--json", "--agent", "codex", "--limit", "1000"]);
+    assert_eq!(codex["sessions"].as_array().unwrap().len(), 11);
+    let future = ok(&world, &["inbox", "--json", "--since", "2030-01-01"]);
+    assert!(future["sessions"].as_array().unwrap().is_empty());
+}
+
+#[test]
+fn another_home_is_scanned_where_asked() {
+    let world = World::new(&[CLAUDE]);
+    let empty = tempfile::tempdir().unwrap();
+    let mut command = command(&world);
+    command.env("HOME", empty.path()).env("CLAUDE_CONFIG_DIR", empty.path());
+    let output = command.args(["scan", "--json", "--home"]).arg(world.home()).output().unwrap();
+    let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(scan["sessions"]["new"], 13);
+    let nowhere = run(&world, &["scan", "--home", "/nowhere/at/all"]);
+    assert_eq!((nowhere.code, nowhere.out.as_str()), (2, ""));
+}
+
+#[test]
+fn cost_is_integers_with_a_total() {
+    let world = scanned();
+    let fields = "key requests input output reasoning cache_read cache_write_5m cache_write_1h web_search \
+                  cost_picousd unpriced_tokens confidence";
+    let fields: BTreeSet<&str> = fields.split_whitespace().collect();
+    let total = ok(&world, &["cost", "--json", "--by", "total", "--timezone", "UTC"])["total"].clone();
+    assert!(total["requests"].as_u64().unwrap() > 0 && total["cost_picousd"].is_i64());
+    for by in ["total", "agent", "model", "project", "session", "day", "tool", "subagent", "skill"] {
+        let report = ok(&world, &["cost", "--json", "--by", by, "--timezone", "Europe/Berlin"]);
+        for row in report["rows"].as_array().unwrap() {
+            assert!(fields.is_subset(&keys(row)), "{by}: {row}");
+        }
+        assert_eq!(report["total"]["cost_picousd"], total["cost_picousd"], "{by}");
+    }
+    let none = ok(&world, &["cost", "--json", "--since", "2030-01-01"]);
+    assert_eq!(none["total"]["requests"], 0);
+    let csv = run(&world, &["cost", "--by", "agent", "--csv"]);
+    let lines: Vec<&str> = csv.out.lines().collect();
+    assert!(lines[0].starts_with("key,requests,input") && lines.len() == 3, "{}", csv.out);
+    let human = run(&world, &["cost", "--by", "agent"]);
+    assert!(human.out.lines().any(|l| l.starts_with("total") && l.contains('$')), "{}", human.out);
+    for wrong in
+        [&["cost", "--by", "moon"][..], &["cost", "--timezone", "Mars/Olympus"], &["cost", "--since", "soon"]]
+    {
+        assert_eq!(run(&world, wrong).code, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn show_is_redacted_unless_asked_for_raw() {
+    let world = scanned();
+    let text = |args: &[&str]| ok(&world, args).to_string();
+    let (raw, shown) =
+        (text(&["show", "claude:d887a41e", "--json", "--raw"]), text(&["show", "claude:d887a41e", "--json"]));
+    let mut there = 0;
+    for (kind, class, value) in planted(CLAUDE) {
+        let escaped = serde_json::to_string(&value).unwrap();
+        let value = escaped.trim_matches('"');
+        if raw.contains(value) {
+            there += 1;
+            assert!(!shown.contains(value), "`show` shows the planted {kind} ({class})");
+        }
+    }
+    assert!(there > 3, "nothing planted stands in the raw session");
+    let page = ok(&world, &["show", "claude:d887a41e", "--json", "--from", "1", "--limit", "2"]);
+    assert_eq!((page["messages"].as_array().unwrap().len(), page["next"].as_u64()), (2, Some(3)));
+    let unknown = run(&world, &["show", "claude:ffffffff", "--json"]);
+    assert_eq!((unknown.code, unknown.json()["error"]["code"].as_str()), (2, Some("no_such_session")));
+    assert_eq!(run(&world, &["show", "claude:"]).code, 2, "an ambiguous beginning is refused");
+}
+
+#[test]
+fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
+    let world = World::new(&[CLAUDE]);
+    let due = |args: &[&str]| {
+        let ran = run(&world, &[args, &["--json"]].concat());
+        assert_eq!(ran.code, 3, "{args:?}: {} {}", ran.out, ran.err);
+        let answer = ran.json();
+        assert_eq!(answer["error"]["kind"], "refused");
+        assert_eq!(answer["next"]["tool"], answer["refusal"]["next_tool"], "{answer}");
+        assert!(!answer["state"].is_null());
+        answer["refusal"]["next_command"].as_str().unwrap().to_owned()
+    };
+    let words = "These are words enough to attest.";
+    let confirm: &[&str] = &[
+        "confirm",
+        "--skip-full-name-scan",
+        "--attest-full-name",
+        words,
+        "--attest-sensitive",
+        words,
+        "--attest-manual-scan",
+        words,
+    ];
+    for args in [
+        &["scope", "--confirm"][..],
+        &["approve", "claude:edd9c3e6"],
+        &["prepare"],
+        &["review"],
+        confirm,
+        &["sign"],
+        &["publish"],
+        &["preview"],
+    ] {
+        assert_eq!(due(args), "clawgate scan", "{args:?}");
+    }
+    ok(&world, &["scan", "--json"]);
+    for args in [&["prepare"][..], &["review"], confirm, &["sign"], &["publish"]] {
+        assert_eq!(due(args), "clawgate scope --confirm", "{args:?}");
+    }
+    ok(&world, &["scope", "--confirm", "--json"]);
+    for args in [&["prepare"][..], &["review"], confirm, &["sign"], &["publish"]] {
+        assert!(due(args).starts_with("clawgate approve"), "{args:?}");
+    }
+    ok(&world, &["approve", "claude:edd9c3e6", "--json"]);
+    let folder = world.out().display().to_string();
+    let id = ok(&world, &["prepare", "--folder", &folder, "--json"])["release"].as_str().unwrap().to_owned();
+    for args in [confirm, &["sign"], &["publish"]] {
+        assert_eq!(due(args), format!("clawgate review {id}"), "{args:?}");
+    }
+    let text = run(&world, &["publish"]);
+    assert_eq!(text.code, 3);
+    assert!(
+        text.err.starts_with("error: ") && text.err.contains(&format!("next: clawgate review {id}")),
+        "{}",
+        text.err
+    );
+    assert_eq!(text.out, "");
+    assert!(!world.out().exists());
+}
+
+#[test]
+fn only_a_person_gets_past_confirm() {
+    let (world, id) = confirmed();
+    let publish = run(&world, &["publish", "--json"]);
+    assert_eq!(publish.code, 4, "{}", publish.out);
+    assert!(publish.out.contains(&format!("clawgate sign {id}")));
+    for (args, command) in [
+        (vec!["sign", &id], format!("clawgate sign {id}")),
+        (vec!["keys", "init"], "clawgate keys init".to_owned()),
+    ] {
+        let ran = run_with(&world, &args, "correct horse battery staple\ncorrect horse battery staple\n");
+        assert_eq!(ran.code, 4, "{args:?}: {} {}", ran.out, ran.err);
+        assert!(ran.err.contains(&format!("next: {command}")), "{}", ran.err);
+    }
+    assert_eq!(run(&world, &["login"]).code, 4);
+    let mut agent = command(&world);
+    let agent = agent.env("CLAUDECODE", "1").args(["sign", &id, "--json"]).output().unwrap();
+    assert_eq!(agent.status.code(), Some(4));
+    assert!(String::from_utf8(agent.stdout).unwrap().contains("Claude Code"));
+    assert!(!world.out().exists() && !world.tmp.path().join("state/keys/approver.json").exists());
+
+    // The person signs; then a private folder needs nothing more.
+    let mut app = world.app_as(Actor::Person, 0);
+    app.keys_init_with(crate::flow::PASSPHRASE, None, clawgate::gate::KdfParams::cheap()).unwrap();
+    let keys = ok(&world, &["keys", "show", "--json"]);
+    assert!(keys["fingerprint"].is_string() && keys["hub_token_sealed"] == false);
+    let preview = ok(&world, &["preview", "--json"]);
+    assert_eq!((preview["phase"].as_str(), preview["needed"].as_str()), (Some("confirmed"), Some("A2")));
+}
+
+#[test]
+fn an_agent_may_redact_but_not_keep() {
+    let world = World::new(&[CLAUDE]);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["approve", "claude:d887a41e", "--json"]);
+    let folder = world.out().display().to_string();
+    ok(&world, &["prepare", "--folder", &folder, "--json"]);
+    let page = ok(&world, &["review", "--json"]);
+    let text = page["page"]["text"].as_str().unwrap();
+    assert!(text.starts_with("<untrusted-"), "{text}");
+    let nonce = page["page"]["nonce"].as_str().unwrap();
+    let silent = run(&world, &["review", "--nonce", nonce, "--json"]);
+    assert_eq!(silent.json()["error"]["code"], "no_answer", "silence is no answer");
+    let bogus =
+        ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
+    assert_eq!((bogus["accepted"].as_u64(), bogus["refused"].as_array().unwrap().len()), (Some(0), 1));
+    // The page was served again, under another nonce.
+    let nonce = bogus["page"]["nonce"].as_str().unwrap();
+    let found = ok(&world, &["review", "--nonce", nonce, "--finding", "PROJECT=staging ledger", "--json"]);
+    assert_eq!((found["accepted"].as_u64(), found["resealed"].as_u64()), (Some(1), Some(1)), "{found}");
+    let keep = run(&world, &["review", "--keep", "all", "--reason", "because", "--json"]);
+    assert_eq!(keep.code, 4, "{}", keep.out);
+}
+
+#[test]
+fn marks_come_from_arguments_standard_input_and_in_bulk() {
+    let world = scanned();
+    let two = run_with(&world, &["approve", "-", "--json"], "claude:edd9c3e6\nclaude:d887a41e\n");
+    assert_eq!(two.json()["marked"].as_array().unwrap().len(), 2, "{}", two.out);
+    let block = ok(&world, &["block", "claude:edd9c3e6", "--reason", "client work", "--json"]);
+    assert_eq!(block["totals"]["blocked"], 1);
+    ok(&world, &["scope", "--exclude", "ledger-api", "--json"]);
+    ok(&world, &["unmark", "claude:d887a41e", "--json"]);
+    let all = ok(&world, &["approve", "--all", "--json"]);
+    let marked =
+        |key: &str| all["marked"].as_array().unwrap().iter().any(|k| k.as_str().unwrap().starts_with(key));
+    assert!(!marked("claude:edd9c3e6"), "what is blocked stays blocked");
+    assert!(!marked("claude:d887a41e"), "what is out of scope is not approved in bulk");
+    assert!(marked("codex:") && marked("claude:"));
+    let unknown = run(&world, &["shortlist", "claude:edd9c3e6", "claude:ffff", "--json"]);
+    assert_eq!(unknown.code, 2);
+    let blocked = ok(&world, &["inbox", "--status", "blocked", "--json"]);
+    assert_eq!(blocked["sessions"].as_array().unwrap().len(), 1, "marking is all or nothing");
+    assert_eq!(run(&world, &["approve"]).code, 2);
+    assert_eq!(run(&world, &["approve", "--project", "no such"]).code, 2);
+}
+
+#[test]
+fn the_configuration_appends_and_names_the_nearest_key() {
+    let world = scanned();
+    ok(&world, &["config", "--redact", "Acme,Globex", "--exclude", "scratch", "--json"]);
+    let config = ok(
+        &world,
+        &[
+            "config",
+            "--redact",
+            "Initech",
+            "--redact-usernames",
+            "mq",
+            "--repo",
+            "a/b",
+            "--licence",
+            "mit",
+            "--json",
+        ],
+    );
+    assert_eq!(config["config"]["redact"]["strings"], serde_json::json!(["Acme", "Globex", "Initech"]));
+    assert_eq!(config["config"]["publish"]["repo"], "a/b");
+    assert_eq!(config["config"]["publish"]["visibility"], "private");
+    let shown = run(&world, &["config"]);
+    assert!(shown.out.contains("Acme, Globex, Initech") && shown.out.contains("next: "), "{}", shown.out);
+    let file = world.tmp.path().join("state/config.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("usernames", "username")).unwrap();
+    let broken = run(&world, &["status", "--json"]);
+    assert_eq!(broken.code, 2);
+    assert!(broken.json()["hints"].to_string().contains("usernames"), "{}", broken.out);
+}
+
+#[test]
+fn the_filter_redacts_in_order_and_keeps_plain_text_plain() {
+    let world = World::new(&[]);
+    let token = format!("ghp{}{}", "_", "Zq7".repeat(12));
+    let records =
+        format!("{{\"id\":1,\"text\":\"é token {token} end\"}}\n{{\"id\":\"b\",\"text\":\"nothing\"}}\n");
+    let ran = run_with(&world, &["redact", "--json"], &records);
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let lines: Vec<Value> = ran.out.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
+    assert_eq!((lines.len(), &lines[0]["id"], &lines[1]["id"]), (2, &Value::from(1), &Value::from("b")));
+    assert!(!ran.out.contains(&token));
+    let span = &lines[0]["spans"][0];
+    assert_eq!(keys(span), BTreeSet::from(["start", "end", "type", "rule", "confidence"]));
+    let (start, end) = (span["start"].as_u64().unwrap() as usize, span["end"].as_u64().unwrap() as usize);
+    assert_eq!(&format!("é token {token} end")[start..end], token);
+    assert_eq!(lines[1]["text"], "nothing");
+    let plain = run_with(&world, &["redact"], &format!("one\n{token}\nthree\n"));
+    assert_eq!(plain.out.lines().count(), 3);
+    assert!(plain.out.starts_with("one\n") && plain.out.ends_with("three\n") && !plain.out.contains(&token));
+}
+
+#[test]
+fn the_demo_holds_and_leaves_nothing_behind() {
+    let world = World::new(&[]);
+    let tmp = tempfile::tempdir().unwrap();
+    let mut demo = command(&world);
+    let done = demo.env("TMPDIR", tmp.path()).args(["demo", "--json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(done.status.code(), Some(0), "{report:#}");
+    assert_eq!(report["held"], true);
+    let steps = report["steps"].as_array().unwrap();
+    assert!(steps.len() >= 14 && steps.iter().all(|s| s["held"] == true), "{report:#}");
+    assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0, "the temporary home is still there");
+    assert!(!world.tmp.path().join("state").exists(), "the demo touched the user's own archive");
+    let mut kept = command(&world);
+    let kept = kept.env("TMPDIR", tmp.path()).args(["demo", "--keep"]).output().unwrap();
+    let text = String::from_utf8(kept.stdout).unwrap();
+    assert!(text.contains("All of it held.") && text.contains("throw-away passphrase"), "{text}");
+    let dir = fs::read_dir(tmp.path()).unwrap().next().unwrap().unwrap().path();
+    assert!(dir.join("published/README.md").is_file());
+}
+
+#[test]
+fn the_record_is_printed_and_a_change_in_it_is_found() {
+    let world = scanned();
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["approve", "claude:edd9c3e6", "--json"]);
+    run(&world, &["publish"]);
+    let whole = ok(&world, &["audit", "verify", "--json"]);
+    assert!(whole["whole"] == true && whole["entries"].as_u64().unwrap() >= 2, "{whole}");
+    let log = ok(&world, &["audit", "log", "--limit", "1", "--json"]);
+    assert_eq!(log["entries"].as_array().unwrap().len(), 1);
+    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    db.execute("UPDATE audit SET entry = replace(entry, 'person', 'nobody') WHERE seq = 1", []).unwrap();
+    db.execute("UPDATE audit SET entry = replace(entry, 'agent', 'nobody') WHERE seq = 1", []).unwrap();
+    drop(db);
+    let broken = run(&world, &["audit", "verify", "--json"]);
+    assert_eq!((broken.code, broken.json()["broken"]["seq"].as_u64()), (1, Some(1)), "{}", broken.out);
+    assert_eq!(run(&world, &["audit", "verify"]).code, 1);
+}
+
+#[test]
+fn the_doctor_sees_an_open_token() {
+    let world = scanned();
+    let well = ok(&world, &["doctor", "--json"]);
+    assert_eq!(well["healthy"], true, "{well:#}");
+    let mut open = command(&world);
+    let seen = open.env("HF_TOKEN", "x").args(["doctor", "--json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&seen.stdout).unwrap();
+    let warned = |c: &Value| c["name"] == "Hub token lying open" && c["verdict"] == "warn";
+    assert!(report["checks"].as_array().unwrap().iter().any(warned), "{report:#}");
+}
+
+#[test]
+fn piped_answers_carry_no_colour_and_end_with_the_next_step() {
+    let world = scanned();
+    for args in [
+        &[][..],
+        &["status"],
+        &["list"],
+        &["inbox"],
+        &["search", "failing"],
+        &["cost"],
+        &["config"],
+        &["scope"],
+        &["doctor"],
+    ] {
+        let ran = run(&world, args);
+        assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
+        assert!(!ran.out.contains('\u{1b}'), "{args:?} is coloured");
+        let last = ran.out.trim_end().rsplit("\n\n").next().unwrap();
+        assert!(last.contains("next: clawgate"), "{args:?} ends with {last:?}");
+        assert_eq!(ran.err, "", "{args:?}");
+    }
+    let status = ok(&world, &["--json"]);
+    assert_eq!(status["state"], "no_scope");
+    assert_eq!(status["next"]["command"], "clawgate scope --confirm");
+    assert!(status["human_action"].is_string());
+}
+
+#[test]
+fn wrong_words_are_usage_errors_in_both_languages() {
+    let world = World::new(&[]);
+    let text = run(&world, &["scna"]);
+    assert_eq!(text.code, 2);
+    assert!(text.err.contains("scan"), "{}", text.err);
+    let json = run(&world, &["scan", "--jsno", "--json"]);
+    assert_eq!((json.code, json.json()["error"]["kind"].as_str()), (2, Some("usage")));
+    assert!(!world.tmp.path().join("state").exists(), "a wrong word makes no archive");
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&world, &["completions", shell]);
+        assert!(script.code == 0 && script.out.contains("shortlist"), "{shell}");
+    }
+    assert!(run(&world, &["--version"]).out.starts_with("clawgate "));
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_failure() {
+    use std::process::Stdio;
+    let world = scanned();
+    let bin = assert_cmd::cargo::cargo_bin("clawgate");
+    let mut child = std::process::Command::new(bin)
+        .env_clear()
+        .env("HOME", world.home())
+        .env("CLAWGATE_HOME", world.tmp.path().join("state"))
+        .args(["show", "claude:d887a41e", "--raw"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let done = child.wait_with_output().unwrap();
+    assert_eq!((done.status.code(), String::from_utf8(done.stderr).unwrap().as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_reviewed_release_of_the_use_cases_is_the_same_release_here() {
+    let world = World::new(&[CLAUDE]);
+    let mut app = world.app();
+    app.scan(&clawgate::app::ScanParams::default()).unwrap();
+    app.set_scope(&clawgate::app::ScopeParams { confirm: true, ..Default::default() }).unwrap();
+    approve_all(&mut app);
+    let folder = Some(world.out().display().to_string());
+    let prepared = app.prepare(&clawgate::app::PrepareParams { folder, ..Default::default() }).unwrap();
+    review_to_end(&mut app);
+    confirm(&mut app).unwrap();
+    drop(app);
+    let preview = ok(&world, &["preview", "--json"]);
+    assert_eq!(preview["release"].as_str(), Some(prepared.release.as_str()));
+    let withdrawn = ok(&world, &["withdraw", "--json"]);
+    assert_eq!(withdrawn["withdrawn"], true);
+    assert_eq!(run(&world, &["publish", &prepared.release]).code, 3);
+}
+
+#[test]
+fn the_help_lists_every_verb() {
+    let world = World::new(&[]);
+    let help = run(&world, &["--help"]).out;
+    insta::assert_snapshot!(help, @r#"
+The gate between your coding-agent traces and the world.
+
+Scans the logs that coding agents keep, redacts them, has them reviewed, and publishes only the
+bytes that a person approved. Without a command it prints where you stand and what is next.
+
+Usage: clawgate [OPTIONS] [COMMAND]
+
+Commands:
+  status       Where you stand and what is next
+  scan         Read what is new in the agents' logs
+  list         List all projects, with whether they are excluded
+  inbox        List sessions, newest first
+  search       Find words in prompts, answers, reasoning, tool inputs and outputs
+  show         Show a session, redacted
+  approve      Mark sessions as fit to be shared
+  block        Mark sessions as not to be shared
+  shortlist    Mark sessions for a closer look
+  unmark       Take the mark off sessions
+  scope        Choose and confirm which projects may be shared at all
+  config       Print or extend the configuration
+  cost         Add up tokens and cost
+  prepare      Redact the approved sessions and seal what would be published
+  preview      Show what would be published
+  review       Review what was sealed: decide on names, read the sample
+  confirm      Confirm the review in your own words
+  sign         Look at what will leave, approve it with your passphrase, and publish it
+  publish      Publish a release that was signed
+  withdraw     Take a release back
+  keys         Make or show the approver's keys
+  login        Seal a Hub token (asks on your terminal)
+  mcp          Serve the tools to an agent (MCP over stdio)
+  doctor       Check logs, permissions, archive, keys and tokens lying open
+  audit        Verify or print the record of every step
+  redact       Redact standard input to standard output (with --json: JSON Lines {"id","text"})
+  completions  Print a completion script for a shell
+  demo         Walk a small invented history through the whole workflow
+
+Options:
+      --json
+          Answer in JSON on standard output
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+  -V, --version
+          Print version
+"#);
+}

@@ -1,0 +1,401 @@
+//! The main job through the use-cases: scan to published, on logs of the real agents, without a network.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clawgate::app::{
+    Actor, App, ConfirmParams, Context, DecisionIn, Failure, FindingIn, InboxParams, Kind, PrepareParams,
+    PublishParams, ReviewParams, ScanParams, ScopeParams, SearchParams, ShowParams, TriageParams,
+};
+use clawgate::gate::KdfParams;
+use clawgate::trace::{Env, FixedClock, Timestamp};
+
+pub const PASSPHRASE: &str = "correct horse battery staple";
+
+/// A home with copies of the fixtures' logs, and a directory of ours.
+pub struct World {
+    pub tmp: tempfile::TempDir,
+}
+
+pub fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy_tree(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+pub fn fixture(agent: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/agents").join(agent)
+}
+
+/// The planted values of a fixture: (kind, class, value).
+pub fn planted(agent: &str) -> Vec<(String, String, String)> {
+    let text = fs::read_to_string(fixture(agent).join("planted.json")).unwrap();
+    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let field = |v: &serde_json::Value, k: &str| v[k].as_str().unwrap_or_default().to_owned();
+    all["values"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|v| (field(v, "kind"), field(v, "class"), field(v, "value")))
+        .collect()
+}
+
+impl World {
+    pub fn new(agents: &[&str]) -> Self {
+        let world = World { tmp: tempfile::tempdir().unwrap() };
+        for agent in agents {
+            copy_tree(&fixture(agent).join("HOME"), &world.home());
+        }
+        world
+    }
+
+    pub fn home(&self) -> PathBuf {
+        self.tmp.path().join("home")
+    }
+
+    pub fn out(&self) -> PathBuf {
+        self.tmp.path().join("out")
+    }
+
+    pub fn app_as(&self, actor: Actor, minute: i64) -> App {
+        let env = Env::bare(self.home(), self.tmp.path().join("state"));
+        let now = Timestamp(1_795_219_200_000 + minute * 60_000);
+        App::open(Context::new(env, Arc::new(FixedClock(now)), actor)).unwrap()
+    }
+
+    pub fn app(&self) -> App {
+        self.app_as(Actor::Person, 0)
+    }
+
+    /// Everything up to and with `confirm`; returns the release's id.
+    pub fn confirmed(&self) -> String {
+        let mut app = self.app();
+        app.scan(&ScanParams::default()).unwrap();
+        app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
+        approve_all(&mut app);
+        let folder = Some(self.out().display().to_string());
+        let prepared = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
+        review_to_end(&mut app);
+        confirm(&mut app).unwrap();
+        prepared.release
+    }
+}
+
+pub fn approve_all(app: &mut App) {
+    let page = app.inbox(&InboxParams { limit: Some(1000), ..InboxParams::default() }).unwrap();
+    let sessions = page.sessions.iter().map(|s| s.key.0.clone()).collect();
+    app.triage(&TriageParams { sessions, status: "approved".into(), reason: None }).unwrap();
+}
+
+/// Reviews as a careful reader would who finds nothing more; redacts the whole inventory.
+pub fn review_to_end(app: &mut App) -> u64 {
+    let all = DecisionIn { id: "all".into(), decision: "redact".into(), reason: None };
+    let mut params = ReviewParams { decisions: vec![all], ..ReviewParams::default() };
+    let mut pages = 0;
+    loop {
+        let report = app.review(&params).unwrap();
+        let Some(page) = report.page else {
+            assert_eq!(report.remaining.sessions, 0);
+            return pages;
+        };
+        pages += 1;
+        assert!(pages < 2000, "the review does not end");
+        params = ReviewParams { nonce: Some(page.nonce), ..ReviewParams::default() };
+        if report.remaining.entities > 0 {
+            params.decisions = vec![DecisionIn { id: "all".into(), decision: "redact".into(), reason: None }];
+        }
+    }
+}
+
+pub fn confirm(app: &mut App) -> Result<(), Failure> {
+    let words = "I asked the person and this is what they said.".to_owned();
+    app.confirm(&ConfirmParams {
+        skip_full_name_scan: true,
+        attest_full_name: words.clone(),
+        attest_sensitive: words.clone(),
+        attest_manual_scan: words,
+        ..ConfirmParams::default()
+    })
+    .map(drop)
+}
+
+fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut out = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(dir) {
+        let entry = entry.unwrap();
+        if entry.file_type().is_file() {
+            out.insert(entry.path().strip_prefix(dir).unwrap().to_owned(), fs::read(entry.path()).unwrap());
+        }
+    }
+    out
+}
+
+#[test]
+fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
+    let agents = ["claude-2.1.329", "codex-0.169.0"];
+    let world = World::new(&agents);
+    let before = tree(&world.home());
+    let id = world.confirmed();
+    assert_eq!(tree(&world.home()), before, "the agents' files were touched");
+    let mut app = world.app();
+    assert!(!world.out().exists(), "something was published before the receipt");
+    let early = app.publish(&PublishParams::default(), None).unwrap_err();
+    assert_eq!((early.kind, early.code.as_str()), (Kind::HumanNeeded, "human_needed"));
+    assert!(early.message.contains(&format!("clawgate sign {id}")), "{early}");
+
+    app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = app.sign_preview(None).unwrap();
+    let (signed, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+    assert_eq!(signed.digest, shown.digest);
+    let sealed = tree(&world.tmp.path().join("state/releases").join(&id));
+    let done = app.publish(&PublishParams { release: Some(id.clone()) }, Some(&unlocked)).unwrap();
+    assert_eq!(done.digest, shown.digest);
+    let published = tree(&world.out());
+    assert_eq!(published, sealed);
+    for agent in agents {
+        for (kind, class, value) in planted(agent) {
+            let escaped = serde_json::to_string(&value).unwrap();
+            for (path, bytes) in &published {
+                let text = String::from_utf8_lossy(bytes);
+                let there = text.contains(&value) || text.contains(escaped.trim_matches('"'));
+                assert!(!there, "{agent}: a planted {class} of kind {kind} stands in {}", path.display());
+            }
+        }
+    }
+    assert_eq!(app.position().unwrap().state, "triage", "a published release is no longer the current one");
+    let again = app.publish(&PublishParams { release: Some(id) }, Some(&unlocked)).unwrap_err();
+    assert_eq!(again.kind, Kind::Refused, "{again}");
+    let (entries, broken) = app.audit_log().unwrap();
+    assert!(broken.is_none() && entries.len() > 10);
+}
+
+#[test]
+fn each_step_tried_too_early_names_the_step_that_is_due() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut app = world.app_as(Actor::Agent, 0);
+    let due = |f: Failure| f.refusal.map(|r| r.next_tool).unwrap_or(f.code);
+    let scope = ScopeParams { confirm: true, ..ScopeParams::default() };
+    let sessions = vec!["claude:edd9c3e6-8594-4c51-a29b-6cee4701ca6d".to_owned()];
+    let approve = TriageParams { sessions, status: "approved".into(), reason: None };
+    assert_eq!(due(app.set_scope(&scope).unwrap_err()), "scan");
+    assert_eq!(due(app.triage(&approve).unwrap_err()), "scan");
+    assert_eq!(due(app.prepare(&PrepareParams::default()).unwrap_err()), "scan");
+    app.scan(&ScanParams::default()).unwrap();
+    assert_eq!(due(app.prepare(&PrepareParams::default()).unwrap_err()), "set_scope");
+    app.set_scope(&scope).unwrap();
+    for early in [
+        app.prepare(&PrepareParams::default()).unwrap_err(),
+        app.review(&ReviewParams::default()).unwrap_err(),
+        confirm(&mut app).unwrap_err(),
+        app.publish(&PublishParams::default(), None).unwrap_err(),
+    ] {
+        assert_eq!(due(early), "triage");
+    }
+    app.triage(&approve).unwrap();
+    for early in [app.review(&ReviewParams::default()).unwrap_err(), confirm(&mut app).unwrap_err()] {
+        assert_eq!(due(early), "prepare_release");
+    }
+    let folder = Some(world.out().display().to_string());
+    app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
+    assert_eq!(due(confirm(&mut app).unwrap_err()), "review_pii");
+    assert_eq!(due(app.publish(&PublishParams::default(), None).unwrap_err()), "review_pii");
+    review_to_end(&mut app);
+    assert_eq!(due(app.publish(&PublishParams::default(), None).unwrap_err()), "confirm");
+    confirm(&mut app).unwrap();
+    let sign = app.publish(&PublishParams::default(), None).unwrap_err();
+    assert_eq!((sign.kind, sign.exit_code()), (Kind::HumanNeeded, 4));
+    assert!(!world.out().exists());
+}
+
+#[test]
+fn what_changes_after_the_signature_is_refused() {
+    let agents = ["claude-2.1.329"];
+    type Change = fn(&World, &mut App, &str);
+    let changes: [(&str, Change); 6] = [
+        ("a byte of a sealed file", |w, _, id| {
+            let path = w.tmp.path().join("state/releases").join(id).join("README.md");
+            let mut bytes = fs::read(&path).unwrap();
+            bytes[0] ^= 1;
+            fs::write(path, bytes).unwrap();
+        }),
+        ("a session", |w, app, _| {
+            let dir = w.home().join(".claude/projects/-home-mquintanilla-work-calc-app");
+            let path = dir.join("9fbbf3da-02fc-44aa-b631-03585391e9fa.jsonl");
+            let text = fs::read_to_string(&path).unwrap();
+            let line = text.lines().find(|l| l.contains("\"type\":\"user\"")).unwrap();
+            let more = line.replace("\"uuid\":\"", "\"uuid\":\"x");
+            fs::write(&path, format!("{text}{more}\n")).unwrap();
+            assert_eq!(app.scan(&ScanParams::default()).unwrap().sessions.updated, 1);
+        }),
+        ("what is always redacted", |_, app, _| {
+            let redact = vec!["calc".to_owned()];
+            app.set_scope(&ScopeParams { redact, ..ScopeParams::default() }).unwrap();
+        }),
+        ("the destination", |w, app, _| {
+            let folder = Some(w.tmp.path().join("elsewhere").display().to_string());
+            app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
+        }),
+        ("the visibility", |_, app, _| {
+            let p = PrepareParams {
+                visibility: Some("public".into()),
+                licence: Some("cc-by-4.0".into()),
+                ..PrepareParams::default()
+            };
+            app.prepare(&p).unwrap();
+        }),
+        ("the scope", |_, app, _| {
+            let exclude = vec!["ledger-api".to_owned()];
+            app.set_scope(&ScopeParams { exclude, ..ScopeParams::default() }).unwrap();
+        }),
+    ];
+    for (what, change) in changes {
+        let world = World::new(&agents);
+        let id = world.confirmed();
+        let mut app = world.app();
+        app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+        let shown = app.sign_preview(None).unwrap();
+        let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+        change(&world, &mut app, &id);
+        let refused = app.publish(&PublishParams { release: Some(id) }, Some(&unlocked));
+        let refused = refused.expect_err(what);
+        assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{what}: {refused}");
+        assert!(!refused.hints.is_empty(), "{what}");
+        assert!(!world.out().exists(), "{what}: something was published");
+    }
+}
+
+#[test]
+fn an_expired_receipt_and_a_wrong_passphrase_publish_nothing() {
+    let world = World::new(&["claude-2.1.329"]);
+    let id = world.confirmed();
+    let mut app = world.app();
+    app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = app.sign_preview(None).unwrap();
+    let wrong = app.sign(&shown, "not the right words").unwrap_err();
+    assert_eq!(wrong.code, "wrong_passphrase");
+    let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+    let mut later = world.app_as(Actor::Person, 16);
+    let refused = later.publish(&PublishParams { release: Some(id) }, Some(&unlocked)).unwrap_err();
+    assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{refused}");
+    assert!(!world.out().exists());
+}
+
+#[test]
+fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_review() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut app = world.app_as(Actor::Agent, 0);
+    app.scan(&ScanParams::default()).unwrap();
+    app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
+    approve_all(&mut app);
+    let folder = Some(world.out().display().to_string());
+    let prepared = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
+    let all = DecisionIn { id: "all".into(), decision: "redact".into(), reason: None };
+    let first = app.review(&ReviewParams { decisions: vec![all], ..ReviewParams::default() }).unwrap();
+    let page = first.page.unwrap();
+    let word = ["deploy", "calc", "multiply"].into_iter().find(|w| page.text.contains(w)).unwrap();
+    let bogus = FindingIn { quote: "words that stand nowhere".into(), kind: "PERSON".into() };
+    let good = FindingIn { quote: word.into(), kind: "PROJECT".into() };
+    let answer = ReviewParams {
+        nonce: Some(page.nonce.clone()),
+        findings: vec![bogus, good],
+        ..ReviewParams::default()
+    };
+    let report = app.review(&answer).unwrap();
+    assert_eq!((report.accepted, report.refused.len()), (1, 1));
+    assert!(report.resealed.is_some_and(|n| n > 0 && n < prepared.rows), "{:?}", report.resealed);
+    let sealed = tree(&world.tmp.path().join("state/releases").join(&prepared.release));
+    let whole_word = |t: &str| t.split(|c: char| !c.is_alphanumeric()).any(|w| w == word);
+    for (path, bytes) in &sealed {
+        if path.starts_with("data") {
+            assert!(!whole_word(&String::from_utf8_lossy(bytes)), "{}", path.display());
+        }
+    }
+    let unknown = ReviewParams { nonce: Some("nope".into()), ..ReviewParams::default() };
+    assert_eq!(app.review(&unknown).unwrap_err().code, "unknown_nonce");
+    let keep = DecisionIn { id: "all".into(), decision: "keep".into(), reason: Some("mine".into()) };
+    let keep = app.review(&ReviewParams { decisions: vec![keep], ..ReviewParams::default() }).unwrap_err();
+    assert_eq!(keep.kind, Kind::HumanNeeded, "an agent may not keep anything in clear");
+}
+
+#[test]
+fn a_name_in_the_sealed_bytes_blocks() {
+    let world = World::new(&["claude-2.1.329"]);
+    world.confirmed();
+    let mut app = world.app();
+    app.prepare(&PrepareParams { timestamps: Some("exact".into()), ..PrepareParams::default() }).unwrap();
+    review_to_end(&mut app);
+    let words = "I asked the person and this is what they said.".to_owned();
+    let mut p = ConfirmParams {
+        full_name: Some("Calc App".into()),
+        attest_full_name: words.clone(),
+        attest_sensitive: words.clone(),
+        attest_manual_scan: words,
+        ..ConfirmParams::default()
+    };
+    let found = app.confirm(&p).unwrap_err();
+    assert_eq!((found.kind, found.code.as_str()), (Kind::Refused, "name_found"));
+    p.full_name = Some("Marisol Quintanilla".into());
+    app.confirm(&p).unwrap();
+    p.attest_manual_scan = "ok".into();
+    assert_eq!(app.confirm(&p).unwrap_err().code, "attestation_too_short");
+}
+
+#[test]
+fn the_archive_outlives_the_logs_and_an_unchanged_history_is_not_read() {
+    let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
+    let mut app = world.app();
+    let first = app.scan(&ScanParams::default()).unwrap();
+    assert_eq!((first.sessions.new, first.sessions.total), (24, 24));
+    assert!(first.skipped.is_empty(), "{:?}", first.skipped);
+    let second = app.scan(&ScanParams::default()).unwrap();
+    assert_eq!((second.bytes, second.files.read, second.sessions.unchanged), (0, 0, 24));
+    fs::remove_dir_all(world.home().join(".claude")).unwrap();
+    let third = app.scan(&ScanParams::default()).unwrap();
+    assert_eq!((third.sessions.total, third.files.gone), (24, 13));
+    let p = ShowParams { session: "claude:edd9c3e6".into(), ..ShowParams::default() };
+    assert!(app.show(&p).unwrap().message_count > 5);
+    let gone = app.inbox(&InboxParams { limit: Some(100), ..InboxParams::default() }).unwrap();
+    assert_eq!(gone.sessions.iter().filter(|s| s.source_gone).count(), 13);
+}
+
+#[test]
+fn search_finds_words_and_never_shows_a_secret() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut app = world.app();
+    app.scan(&ScanParams::default()).unwrap();
+    let find = |query: &str| {
+        let p = SearchParams { query: query.into(), limit: Some(50), ..SearchParams::default() };
+        app.search(&p).unwrap().hits
+    };
+    assert!(find("failing test").iter().any(|h| h.snippet.contains("failing test")));
+    assert!(!find("multi*").is_empty());
+    assert!(find("zzzznowhere").is_empty());
+    let hits = find("AWS_ACCESS_KEY_ID");
+    assert!(!hits.is_empty());
+    for (kind, _, value) in planted("claude-2.1.329") {
+        for hit in &hits {
+            assert!(!hit.snippet.contains(&value), "a snippet shows the planted {kind}");
+        }
+    }
+    let raw =
+        app.show(&ShowParams { session: hits[0].key.0.clone(), raw: true, ..ShowParams::default() }).unwrap();
+    let shown = app.show(&ShowParams { session: hits[0].key.0.clone(), ..ShowParams::default() }).unwrap();
+    let text = |p| serde_json::to_string(p).unwrap();
+    let (raw, shown) = (text(&raw), text(&shown));
+    for (kind, class, value) in planted("claude-2.1.329") {
+        let escaped = serde_json::to_string(&value).unwrap();
+        let value = escaped.trim_matches('"');
+        if raw.contains(value) {
+            assert!(!shown.contains(value), "`show` shows the planted {kind} ({class})");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! From redacted sessions to the files of a release, as the floors above use it, and what the public face of
+//! publishing refuses. (Uploads are tested inside the crate, where cleared bytes can be made.)
+
+use clawgate::export::{self, Packer, RowFacts, RowMeta, Summary, SummaryHead};
+use clawgate::publish::{HubOptions, check_endpoint};
+use clawgate::trace::{Message, Origin, Part, Role, Session, Tokens, Version};
+
+use crate::hub_double::{HubDouble, write_token};
+
+fn session(agent: &str, native: &str, text: &str) -> Session {
+    let mut session = Session::empty(agent, native);
+    session.messages.push(Message {
+        id: None,
+        role: Role::User,
+        origin: Origin::Human,
+        at: None,
+        model: None,
+        parts: vec![Part::Text { text: text.to_owned() }],
+    });
+    session
+}
+
+#[test]
+fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
+    let format = export::format("rows").unwrap();
+    let mut packer = Packer::with_limits(700, 2_000);
+    let mut summary = Summary::new(SummaryHead { format: format.id().into(), ..SummaryHead::default() });
+    let mut left_out = Vec::new();
+    for i in 0..12 {
+        let length = if i == 5 { 3_000 } else { 20 * i };
+        let session =
+            session(if i % 3 == 0 { "claude" } else { "codex" }, &format!("n{i}"), &"é".repeat(length + 1));
+        let mut meta = RowMeta::new(Version(format!("v{i}")));
+        meta.tokens = Tokens { input: 2, cache_read: 3, output: 1, ..Tokens::default() };
+        let row = export::row_bytes(format, &session, &meta).unwrap();
+        match packer.push(session.key.as_str(), &row) {
+            Ok(place) => {
+                summary.add(&RowFacts::of(&session, &meta), session.key.native(), &meta.version.0, &place);
+            }
+            Err(e) => left_out.push(e.to_string()),
+        }
+    }
+    assert_eq!(left_out.len(), 1, "the row that fits no file is named, the others go on");
+    assert!(left_out[0].contains("codex:n5"), "{left_out:?}");
+
+    let packed = packer.finish();
+    assert!(packed.files.len() > 1);
+    let listed: serde_json::Value = serde_json::from_slice(&export::metadata(&summary)).unwrap();
+    assert_eq!(listed["totals"]["input_tokens"], 11 * 5);
+    assert_eq!(listed["by_agent"]["claude"]["sessions"], 4);
+    let rows = listed["rows"].as_array().unwrap();
+    assert_eq!(rows.len(), 11);
+    for row in rows {
+        let file = packed.files.iter().find(|f| f.path == row["file"]).unwrap();
+        let from = row["offset"].as_u64().unwrap() as usize;
+        let bytes = &file.bytes[from..from + row["bytes"].as_u64().unwrap() as usize];
+        let read: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!((&read["session_id"], &read["agent"]), (&row["session_id"], &row["agent"]));
+        assert_eq!(read["clawgate"]["version"], row["version"]);
+    }
+    let card = String::from_utf8(export::card(&summary, format)).unwrap();
+    assert!(card.starts_with("---\n") && card.contains("path: data/train-*.jsonl"));
+    assert!(!card.contains("license:"), "no licence was chosen");
+}
+
+#[test]
+fn the_token_never_travels_in_the_clear() {
+    let hub = HubDouble::start();
+    check_endpoint(&hub.endpoint).unwrap();
+    check_endpoint(&HubOptions::default().endpoint).unwrap();
+    let open = hub.endpoint.replace("127.0.0.1", "hub.example");
+    let err = check_endpoint(&open).unwrap_err();
+    assert!(err.to_string().contains("https"), "{err}");
+    let shown = format!("{:?}", HubOptions { endpoint: hub.endpoint.clone(), ..HubOptions::default() });
+    assert!(!shown.contains(&write_token()));
+    assert!(hub.seen().is_empty(), "checking an endpoint asks nobody");
+}

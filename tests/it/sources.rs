@@ -1,0 +1,653 @@
+//! Every agent's real logs against the figures that a careful reader must count.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use clawgate::sources::{self, Read, ReadOptions, Skip, Source};
+use clawgate::trace::{Env, Origin, Part, Session, Timestamp, Tokens, ToolStatus, UsageRow};
+use serde_json::Value;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/agents")
+}
+
+/// Everything below one home directory: sessions and usage, file by file, and what was left out.
+#[derive(Default)]
+struct Found {
+    files: Vec<(PathBuf, Read)>,
+    skips: Vec<Skip>,
+}
+
+impl Found {
+    fn scan(source: &dyn Source, home: &Path) -> Found {
+        let env = Env::bare(home, home.join("own"));
+        let mut found = Found::default();
+        for root in source.roots(&env) {
+            let mut paths = Vec::new();
+            source.discover(&root, &mut |c| paths.push(c.path), &mut |s| found.skips.push(s));
+            for path in paths {
+                let read = source.read(&path, &ReadOptions::default()).unwrap();
+                found.files.push((path, read));
+            }
+        }
+        found
+    }
+
+    fn sessions(&self) -> impl Iterator<Item = &Session> {
+        self.files.iter().flat_map(|(_, read)| &read.sessions)
+    }
+
+    fn usage(&self) -> impl Iterator<Item = &UsageRow> {
+        self.files.iter().flat_map(|(_, read)| &read.usage)
+    }
+}
+
+fn add(sum: &mut Tokens, t: &Tokens) {
+    sum.input += t.input;
+    sum.output += t.output;
+    sum.reasoning += t.reasoning;
+    sum.cache_read += t.cache_read;
+    sum.cache_write_5m += t.cache_write_5m;
+    sum.cache_write_1h += t.cache_write_1h;
+}
+
+/// Requests counted once: originals before copies, then the earliest.
+fn deduped<'a>(rows: impl Iterator<Item = &'a UsageRow>) -> Vec<&'a UsageRow> {
+    let mut rows: Vec<_> = rows.collect();
+    rows.sort_by_key(|r| (r.copied, r.at));
+    let mut seen = HashSet::new();
+    rows.retain(|r| seen.insert(r.dedupe_key.clone()));
+    rows
+}
+
+/// The figures of an `expected.json` that its format records, each beside what was counted.
+fn figures(want: &Value, got: &Tokens) -> Option<(Vec<u64>, Vec<u64>)> {
+    let all = [
+        ("input", got.input),
+        ("cache_read", got.cache_read),
+        ("cache_write", got.cache_write_5m + got.cache_write_1h),
+        ("cache_write_5m", got.cache_write_5m),
+        ("cache_write_1h", got.cache_write_1h),
+        ("output", got.output),
+        ("reasoning", got.reasoning),
+    ];
+    let known = || all.iter().filter_map(|(name, n)| want[name].as_u64().map(|want| (want, *n)));
+    want.is_object().then(|| known().unzip())
+}
+
+fn check_folder(folder: &str, agent: &str) {
+    let source = sources::by_agent(agent).unwrap();
+    let dir = fixtures().join(folder);
+    let found = Found::scan(source, &dir.join("HOME"));
+    assert_eq!(found.skips, [], "{folder}");
+    for (path, read) in &found.files {
+        assert_eq!(
+            (read.skipped_lines.total, read.repaired_lines, read.truncated_tail),
+            (0, 0, false),
+            "{path:?}"
+        );
+        assert_eq!(read.bytes_read, std::fs::metadata(path).unwrap().len(), "{path:?}");
+    }
+    let by_key: BTreeMap<&str, &Session> = found.sessions().map(|s| (s.key.as_str(), s)).collect();
+    assert_eq!(by_key.len(), found.sessions().count(), "{folder}: a key twice");
+    let expected: Value = serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();
+    let mut known = 0;
+    for want in expected["sessions"].as_array().unwrap() {
+        let key = format!("{agent}:{}", want["id"].as_str().unwrap());
+        let Some(got) = by_key.get(key.as_str()) else {
+            assert_eq!(want["user_messages"], 0, "{folder} {key} is missing");
+            assert_eq!(want["assistant_messages"], 0, "{folder} {key} is missing");
+            continue;
+        };
+        known += 1;
+        check_session(folder, agent, got, want);
+        let rows: Vec<_> = found.usage().filter(|r| r.session == got.key).collect();
+        let sum = |rows: &[&UsageRow]| {
+            rows.iter().fold(Tokens::default(), |mut s, r| (add(&mut s, &r.tokens), s).1)
+        };
+        match figures(&want["tokens"], &sum(&rows)) {
+            Some((want, got)) => assert_eq!(got, want, "{folder} {key} tokens"),
+            None => assert_eq!(rows.len(), 0, "{folder} {key} records no usage"),
+        }
+        if let Some(responses) = want["model_responses"].as_u64() {
+            assert_eq!(rows.len() as u64, responses, "{folder} {key} requests");
+        }
+        let all = deduped(found.usage());
+        let own: Vec<_> = all.into_iter().filter(|r| r.session == got.key).collect();
+        if let Some((want, got)) = figures(&want["tokens_new"], &sum(&own)) {
+            assert_eq!(got, want, "{folder} {key} own tokens");
+        }
+    }
+    assert_eq!(known, by_key.len(), "{folder}: sessions nobody expects");
+    let total =
+        deduped(found.usage()).iter().fold(Tokens::default(), |mut s, r| (add(&mut s, &r.tokens), s).1);
+    match figures(&expected["totals"]["tokens"], &total) {
+        Some((want, got)) => assert_eq!(got, want, "{folder} total"),
+        None => assert!(total.is_zero(), "{folder} total"),
+    }
+}
+
+fn check_session(folder: &str, agent: &str, got: &Session, want: &Value) {
+    let at = |field: &str| format!("{folder} {} {field}", got.key);
+    let text = |field: &str| want[field].as_str().map(str::to_owned);
+    let key = |field: &str| text(field).map(|id| format!("{agent}:{id}"));
+    assert_eq!(got.agent, agent);
+    assert_eq!(got.user_messages(), want["user_messages"], "{}", at("user_messages"));
+    assert_eq!(got.assistant_messages(), want["assistant_messages"], "{}", at("assistant_messages"));
+    assert_eq!(got.tool_calls().count() as u64, want["tool_calls"], "{}", at("tool_calls"));
+    assert_eq!(got.failed_tool_calls(), want["failed_tool_calls"], "{}", at("failed_tool_calls"));
+    let mut models = got.models();
+    models.sort();
+    assert_eq!(serde_json::json!(models), want["models"], "{}", at("models"));
+    assert_eq!(got.project, text("cwd"), "{}", at("cwd"));
+    assert_eq!(got.git_branch, text("git_branch"), "{}", at("git_branch"));
+    assert_eq!(got.title, text("title"), "{}", at("title"));
+    assert_eq!(got.parent.as_ref().map(|k| k.0.clone()), key("parent_id"), "{}", at("parent"));
+    assert_eq!(got.forked_from.as_ref().map(|k| k.0.clone()), key("forked_from"), "{}", at("forked_from"));
+    let instant = |field: &str| want[field].as_str().and_then(Timestamp::parse);
+    assert_eq!(got.started, instant("first_timestamp"), "{}", at("started"));
+    assert_eq!(got.ended, instant("last_timestamp"), "{}", at("ended"));
+    let first =
+        got.messages.iter().find(|m| m.origin == Origin::Human).map(|_| got.clone()).and_then(|mut s| {
+            s.title = None;
+            s.display_title()
+        });
+    assert_eq!(first.is_some(), want["first_prompt"].is_string(), "{}", at("first_prompt"));
+    if let (Some(first), Some(prompt)) = (first, want["first_prompt"].as_str()) {
+        assert!(prompt.starts_with(first.trim_end()) || first.starts_with(prompt), "{}", at("first_prompt"));
+    }
+}
+
+#[test]
+fn claude_1_0() {
+    check_folder("claude-1.0.128", "claude");
+}
+
+#[test]
+fn claude_2_0() {
+    check_folder("claude-2.0.76", "claude");
+}
+
+#[test]
+fn claude_2_1() {
+    check_folder("claude-2.1.329", "claude");
+}
+
+#[test]
+fn codex_0_29() {
+    check_folder("codex-0.29.0", "codex");
+}
+
+#[test]
+fn codex_0_55() {
+    check_folder("codex-0.55.0", "codex");
+}
+
+#[test]
+fn codex_0_113() {
+    check_folder("codex-0.113.0", "codex");
+}
+
+#[test]
+fn codex_0_169() {
+    check_folder("codex-0.169.0", "codex");
+}
+
+#[test]
+fn openclaw_2026_7() {
+    check_folder("openclaw-2026.7.1", "openclaw");
+}
+
+// --- bad input -----------------------------------------------------------------------------------------------
+
+/// One real file of each format.
+fn samples() -> Vec<(&'static dyn Source, PathBuf, Vec<u8>)> {
+    let mut out = Vec::new();
+    for entry in std::fs::read_dir(fixtures()).unwrap() {
+        let folder = entry.unwrap().path();
+        let agent = folder.file_name().unwrap().to_str().unwrap().split('-').next().unwrap().to_owned();
+        let Some(source) = sources::by_agent(&agent) else { continue };
+        let env = Env::bare(folder.join("HOME"), folder.join("own"));
+        let mut paths = Vec::new();
+        for root in source.roots(&env) {
+            source.discover(&root, &mut |c| paths.push(c.path), &mut |_| {});
+        }
+        let largest = paths.into_iter().max_by_key(|p| std::fs::metadata(p).unwrap().len()).unwrap();
+        let bytes = std::fs::read(&largest).unwrap();
+        out.push((source, largest, bytes));
+    }
+    assert!(out.len() >= 8, "a fixture folder is missing");
+    out
+}
+
+/// Reads bytes as if they stood in a file of the given name.
+fn read_bytes(source: &dyn Source, name: &Path, bytes: &[u8], opts: &ReadOptions) -> Read {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join(name.file_name().unwrap());
+    std::fs::write(&file, bytes).unwrap();
+    source.read(&file, opts).unwrap()
+}
+
+fn first_line_end(bytes: &[u8], from: usize) -> usize {
+    from + bytes[from..].iter().position(|b| *b == b'\n').unwrap() + 1
+}
+
+#[test]
+fn broken_lines_are_counted_and_the_rest_is_read() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let at = first_line_end(&bytes, 0);
+        let mut broken = bytes[..at].to_vec();
+        broken
+            .extend_from_slice(b"{\"type\":\"user\",\"message\":{\"role\n[1,2]\n\n   \nnot json\n\0\0\0\0\n");
+        broken.extend_from_slice(&bytes[at..]);
+        let read = read_bytes(source, &path, &broken, &ReadOptions::default());
+        assert_eq!(read.skipped_lines.total, 4, "{path:?}");
+        let lines: Vec<u64> = read.skipped_lines.first.iter().map(|(n, _)| *n).collect();
+        assert_eq!(lines, [2, 3, 6, 7], "{path:?}");
+        assert!(read.skipped_lines.first.iter().all(|(_, why)| !why.is_empty() && !why.contains("role")));
+        assert_eq!(read.sessions, whole.sessions, "{path:?}");
+    }
+}
+
+#[test]
+fn a_half_written_last_line_is_a_tail_and_no_error() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let mut growing = bytes.clone();
+        growing.extend_from_slice(
+            b"{\"parentUuid\":\"x\",\"type\":\"assistant\",\"message\":{\"usage\":{\"input_tok",
+        );
+        let read = read_bytes(source, &path, &growing, &ReadOptions::default());
+        assert!(read.truncated_tail && read.skipped_lines.total == 0, "{path:?}");
+        assert_eq!((read.sessions, read.usage), (whole.sessions, whole.usage), "{path:?}");
+        // A last line that is whole but has no newline yet counts.
+        let unended = bytes.strip_suffix(b"\n").unwrap();
+        let read = read_bytes(source, &path, unended, &ReadOptions::default());
+        assert!(!read.truncated_tail, "{path:?}");
+    }
+}
+
+#[test]
+fn invalid_utf8_is_replaced_and_counted() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let prompt = b"failing test";
+        let Some(at) = bytes.windows(prompt.len()).rposition(|w| w == prompt) else { continue };
+        let mut broken = bytes.clone();
+        broken[at] = 0xFF;
+        let read = read_bytes(source, &path, &broken, &ReadOptions::default());
+        assert_eq!(read.skipped_lines.total, 0, "{path:?}");
+        assert_eq!(read.sessions[0].messages.len(), whole.sessions[0].messages.len(), "{path:?}");
+    }
+    let line = b"{\"type\":\"user\",\"uuid\":\"u\",\"message\":{\"content\":\"caf\xE9 \"}}\n";
+    let claude = sources::by_agent("claude").unwrap();
+    let read = read_bytes(claude, Path::new("s.jsonl"), line, &ReadOptions::default());
+    assert_eq!((read.repaired_lines, read.sessions[0].user_messages()), (1, 1));
+}
+
+#[test]
+fn an_over_long_line_is_skipped_and_named() {
+    for (source, path, bytes) in samples() {
+        let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
+        let longest = bytes.split(|b| *b == b'\n').map(<[u8]>::len).max().unwrap();
+        let opts = ReadOptions { line_limit: longest };
+        let at = first_line_end(&bytes, 0);
+        let mut long = bytes[..at].to_vec();
+        long.extend_from_slice(b"{\"type\":\"user\",\"message\":{\"content\":\"");
+        long.extend(std::iter::repeat_n(b'x', longest));
+        long.extend_from_slice(b"\"}}\n");
+        long.extend_from_slice(&bytes[at..]);
+        let read = read_bytes(source, &path, &long, &opts);
+        assert_eq!(read.skipped_lines.first, [(2, format!("longer than {longest} bytes"))], "{path:?}");
+        assert_eq!(read.sessions, whole.sessions, "{path:?}");
+        assert_eq!(read.bytes_read, long.len() as u64);
+    }
+}
+
+#[test]
+fn an_empty_file_holds_no_session_and_a_directory_is_an_error() {
+    let dir = tempfile::tempdir().unwrap();
+    for (source, path, _) in samples() {
+        let read = read_bytes(source, &path, b"", &ReadOptions::default());
+        assert_eq!(read, Read::default(), "{path:?}");
+        let error = source.read(dir.path(), &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
+        let error = source.read(&dir.path().join("gone.jsonl"), &ReadOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("gone.jsonl"), "{error}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_unreadable_file_is_an_error_that_names_it() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("s.jsonl");
+    std::fs::write(&file, "{}\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
+    let result = sources::by_agent("claude").unwrap().read(&file, &ReadOptions::default());
+    // Root reads everything; anyone else gets an error with the path.
+    match std::fs::read(&file) {
+        Ok(_) => assert!(result.is_ok()),
+        Err(_) => assert!(result.unwrap_err().to_string().contains("s.jsonl")),
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn links_out_of_the_tree_and_directories_in_place_of_logs_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let outside = dir.path().join("outside");
+    std::fs::create_dir_all(&outside).unwrap();
+    std::fs::write(outside.join("x.jsonl"), "{}\n").unwrap();
+    for (agent, root, log) in [
+        ("claude", ".claude/projects/p", "x.jsonl"),
+        (
+            "codex",
+            ".codex/sessions/2026",
+            "rollout-2026-11-20T16-14-54-01a1f9bd-4a97-7050-95bd-b178b09f500a.jsonl",
+        ),
+    ] {
+        let source = sources::by_agent(agent).unwrap();
+        let home = dir.path().join(agent);
+        let root = home.join(root);
+        std::fs::create_dir_all(root.join("sub")).unwrap();
+        std::fs::create_dir_all(root.join("rollout-9.jsonl")).unwrap();
+        std::os::unix::fs::symlink(outside.join("x.jsonl"), root.join(log)).unwrap();
+        std::os::unix::fs::symlink(&outside, root.join("sub/out")).unwrap();
+        std::os::unix::fs::symlink(&home, root.join("sub/up")).unwrap();
+        let found = Found::scan(source, &home);
+        assert!(found.files.is_empty(), "{agent}");
+        let name = |s: &Skip| s.path.strip_prefix(&root).unwrap().display().to_string();
+        let mut names: Vec<_> = found.skips.iter().map(name).collect();
+        names.sort();
+        let mut expected = [log, "rollout-9.jsonl", "sub/out", "sub/up"];
+        expected.sort_unstable();
+        assert_eq!(names, expected, "{agent}: {:?}", found.skips);
+    }
+}
+
+#[test]
+fn compressed_and_archived_rollouts_are_read_alike() {
+    let codex = sources::by_agent("codex").unwrap();
+    let (_, path, bytes) = samples().into_iter().find(|(s, ..)| s.agent() == "codex").unwrap();
+    let plain = codex.read(&path, &ReadOptions::default()).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join(".codex/archived_sessions");
+    std::fs::create_dir_all(&archive).unwrap();
+    let name = format!("{}.zst", path.file_name().unwrap().to_str().unwrap());
+    let packed = zstd::stream::encode_all(bytes.as_slice(), 3).unwrap();
+    std::fs::write(archive.join(&name), &packed).unwrap();
+    let found = Found::scan(codex, dir.path());
+    assert_eq!(found.files[0].1, plain);
+    // Cut in the middle: an error or fewer messages, never a panic.
+    std::fs::write(archive.join(&name), &packed[..packed.len() / 2]).unwrap();
+    let cut = codex.read(&archive.join(&name), &ReadOptions::default());
+    assert!(cut.is_err() || cut.unwrap().truncated_tail);
+}
+
+// --- properties ----------------------------------------------------------------------------------------------
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Replaces one value somewhere in a record by one of another type.
+    fn retype(value: &mut Value, pick: &mut usize, with: &Value) -> bool {
+        if *pick == 0 {
+            *value = with.clone();
+            return true;
+        }
+        *pick -= 1;
+        match value {
+            Value::Object(map) => map.values_mut().any(|v| retype(v, pick, with)),
+            Value::Array(list) => list.iter_mut().any(|v| retype(v, pick, with)),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn arbitrary_bytes_never_panic(source in 0..sources::REGISTRY.len(), bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {
+            let name = Path::new("rollout-x.jsonl");
+            let read = read_bytes(sources::REGISTRY[source], name, &bytes, &ReadOptions { line_limit: 100 });
+            prop_assert_eq!(read.bytes_read, bytes.len() as u64);
+        }
+
+        #[test]
+        fn any_truncation_reads_a_prefix(pick in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
+            let all = samples();
+            let (source, path, bytes) = pick.get(&all);
+            let at = cut.index(bytes.len() + 1);
+            let read = read_bytes(*source, path, &bytes[..at], &ReadOptions::default());
+            prop_assert_eq!(read.skipped_lines.total, 0);
+            prop_assert!(read.usage.len() <= source.read(path, &ReadOptions::default()).unwrap().usage.len());
+        }
+
+        #[test]
+        fn a_field_of_the_wrong_type_never_loses_the_line(
+            pick in any::<prop::sample::Index>(),
+            line in any::<prop::sample::Index>(),
+            field in 1usize..200,
+            with in prop::sample::select(vec!["null", "true", "-1", "1e300", "\"x\"", "[]", "[[1],{}]", "{}", "{\"id\":null}"]),
+        ) {
+            let all = samples();
+            let (source, path, bytes) = pick.get(&all);
+            let mut lines: Vec<String> = String::from_utf8(bytes.clone()).unwrap().lines().map(str::to_owned).collect();
+            let at = line.index(lines.len());
+            let mut record: Value = serde_json::from_str(&lines[at]).unwrap();
+            retype(&mut record, &mut { field }, &serde_json::from_str(with).unwrap());
+            lines[at] = record.to_string();
+            let read = read_bytes(*source, path, (lines.join("\n") + "\n").as_bytes(), &ReadOptions::default());
+            prop_assert_eq!(read.skipped_lines, Default::default());
+        }
+    }
+}
+
+// --- counting traps ------------------------------------------------------------------------------------------
+
+/// Reads lines as one Claude session file.
+fn claude_lines(lines: &[String]) -> Read {
+    let claude = sources::by_agent("claude").unwrap();
+    read_bytes(claude, Path::new("s1.jsonl"), (lines.join("\n") + "\n").as_bytes(), &ReadOptions::default())
+}
+
+/// An assistant record of session `s1` with the given message id, output and extra fields.
+fn answer(id: &str, second: u32, output: u32, usage: &str, extra: &str) -> String {
+    format!(
+        r#"{{"type":"assistant","uuid":"{id}-{second}","sessionId":"s1","timestamp":"2026-11-20T10:00:{second:02}.000Z","message":{{"id":"{id}","model":"m","content":[{{"type":"text","text":"t{second}"}}],"usage":{{"input_tokens":7,"output_tokens":{output}{usage}}}}}{extra}}}"#
+    )
+}
+
+#[test]
+fn a_streamed_response_counts_once_with_its_largest_output_at_its_last_record() {
+    let read = claude_lines(&[
+        answer("a", 1, 1, "", ""),
+        answer("a", 2, 90, "", r#","requestId":"r1""#),
+        answer("a", 3, 90, r#","cache_creation_input_tokens":10"#, r#","requestId":"r2""#),
+        answer("b", 4, 5, "", ""),
+    ]);
+    let rows: Vec<_> =
+        read.usage.iter().map(|r| (r.dedupe_key.as_str(), r.at.to_string(), r.tokens.output)).collect();
+    assert_eq!(
+        rows,
+        [
+            ("claude:a", "2026-11-20T10:00:03.000Z".to_owned(), 90),
+            ("claude:b", "2026-11-20T10:00:04.000Z".to_owned(), 5)
+        ]
+    );
+    assert_eq!(read.usage[0].tokens.cache_write_5m, 10);
+    assert_eq!(read.sessions[0].messages[0].parts.len(), 3);
+}
+
+#[test]
+fn advisors_searches_speed_and_cache_lifetimes_are_kept_apart() {
+    let usage = r#","cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"speed":"fast","inference_geo":"us","service_tier":"priority","server_tool_use":{"web_search_requests":2},"output_tokens_details":{"thinking_tokens":4},"iterations":[{"type":"message","input_tokens":7,"output_tokens":9},{"type":"advisor_message","model":"big","input_tokens":100,"output_tokens":50}]"#;
+    let read =
+        claude_lines(&[answer("a", 1, 9, usage, r#","requestSessionId":"s0","attributionSkill":"review""#)]);
+    let [own, advisor] = read.usage.as_slice() else { panic!("two rows") };
+    let want = Tokens {
+        input: 7,
+        output: 9,
+        reasoning: 4,
+        cache_read: 0,
+        cache_write_5m: 10,
+        cache_write_1h: 20,
+        web_search: 2,
+    };
+    assert_eq!(own.tokens, want);
+    assert_eq!(
+        (own.fast, own.geo.as_deref(), own.service_tier.as_deref()),
+        (true, Some("us"), Some("priority"))
+    );
+    assert_eq!((own.copied, own.skill.as_deref()), (true, Some("review")));
+    assert_eq!((advisor.dedupe_key.as_str(), advisor.model.as_str()), ("claude:a#advisor0", "big"));
+    assert_eq!((advisor.tokens.input, advisor.tokens.output, advisor.tokens.web_search), (100, 50, 0));
+    assert_eq!(read.sessions[0].forked_from.as_ref().unwrap().as_str(), "claude:s0");
+}
+
+#[test]
+fn null_fields_spaces_and_local_errors_change_no_count() {
+    let spaced: Value = serde_json::from_str(&answer("a", 1, 9, "", "")).unwrap();
+    let synthetic = answer("e", 3, 0, "", "").replace("\"m\"", "\"<synthetic>\"");
+    let nulls = r#"{"type":"assistant","uuid":"u","sessionId":"s1","message":{"id":"n","model":"m","content":[{"type":"tool_use","id":"t","name":"Bash","input":{"id":null,"model":null}}],"usage":{"input_tokens":1,"output_tokens":2}}}"#;
+    let task = r#"{"type":"user","uuid":"v","sessionId":"s1","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":"ok"}]},"toolUseResult":{"agentId":"x1","usage":{"input_tokens":4000,"output_tokens":551}}}"#;
+    let pretty = serde_json::to_string_pretty(&spaced).unwrap().replace('\n', " ");
+    let read = claude_lines(&[pretty, nulls.to_owned(), task.to_owned(), synthetic]);
+    let keys: Vec<_> = read.usage.iter().map(|r| r.dedupe_key.as_str()).collect();
+    assert_eq!(keys, ["claude:a", "claude:n"]);
+    let session = &read.sessions[0];
+    assert_eq!((session.models(), session.assistant_messages()), (vec!["m".to_owned()], 1));
+    assert_eq!(session.tool_calls().next().unwrap().subagent.as_ref().unwrap().as_str(), "claude:x1");
+}
+
+#[test]
+fn a_subagent_without_meta_is_booked_on_its_session() {
+    let claude = sources::by_agent("claude").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("p/s1/subagents");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("agent-a1.jsonl");
+    let prompt =
+        r#"{"type":"user","uuid":"p","sessionId":"s1","isSidechain":true,"message":{"content":"look"}}"#;
+    std::fs::write(&file, format!("{prompt}\n{}\n", answer("a", 1, 9, "", ""))).unwrap();
+    let read = claude.read(&file, &ReadOptions::default()).unwrap();
+    assert_eq!(read.usage[0].session.as_str(), "claude:s1");
+    let session = &read.sessions[0];
+    assert_eq!((session.key.as_str(), session.parent.as_ref().unwrap().as_str()), ("claude:a1", "claude:s1"));
+    assert_eq!(session.user_messages(), 0);
+    std::fs::write(folder.join("agent-a1.meta.json"), r#"{"agentType":"Explore","description":"Look"}"#)
+        .unwrap();
+    let read = claude.read(&file, &ReadOptions::default()).unwrap();
+    assert_eq!(
+        (read.usage[0].session.as_str(), read.usage[0].subagent.as_deref()),
+        ("claude:a1", Some("Explore"))
+    );
+    assert_eq!(read.sessions[0].title.as_deref(), Some("Look"));
+}
+
+#[test]
+fn claude_content_of_every_kind_is_kept_once() {
+    let read = claude_lines(&[
+        r#"{"type":"custom-title","customTitle":"Mine","sessionId":"s1"}"#.to_owned(),
+        r#"{"type":"user","uuid":"1","sessionId":"s1","message":{"content":[{"type":"text","text":"see"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}}"#.to_owned(),
+        r#"{"type":"attachment","uuid":"2","sessionId":"s1","attachment":{"type":"file","filename":"/w/a.rs","content":{"type":"text","file":{"filePath":"/w/a.rs","content":"fn a() {}","numLines":1}}}}"#.to_owned(),
+        r#"{"type":"attachment","uuid":"3","sessionId":"s1","attachment":{"type":"environment"},"rendered":[{"content":"secret"}]}"#.to_owned(),
+        r#"{"type":"assistant","uuid":"4","sessionId":"s1","message":{"id":"a","model":"m","content":[{"type":"tool_use","id":"t1","name":"Bash","input":{"command":"x"}},{"type":"tool_use","id":"t2","name":"Edit","input":{}},{"type":"tool_use","id":"t3","name":"Read","input":{}}]}}"#.to_owned(),
+        r#"{"type":"user","uuid":"5","sessionId":"s1","message":{"content":[{"type":"tool_result","tool_use_id":"t1","content":"Exit code 3\nboom","is_error":true}]},"toolUseResult":"Error: Exit code 3\nboom"}"#.to_owned(),
+        r#"{"type":"user","uuid":"6","sessionId":"s1","toolDenialKind":"user","message":{"content":[{"type":"tool_result","tool_use_id":"t2","content":"no","is_error":true}]}}"#.to_owned(),
+        r#"{"type":"user","uuid":"5","sessionId":"s1","message":{"content":"a repeated record"}}"#.to_owned(),
+        r#"{"type":"system","subtype":"api_error","uuid":"7","sessionId":"s1","error":{"status":529}}"#.to_owned(),
+    ]);
+    let session = &read.sessions[0];
+    assert_eq!(session.title.as_deref(), Some("Mine"));
+    assert_eq!(session.messages.len(), 3);
+    assert_eq!(session.messages[0].parts[1], Part::Media { media_type: "image/png".to_owned(), bytes: 4 });
+    let file = Part::Attachment { name: "/w/a.rs".to_owned(), text: "fn a() {}".to_owned() };
+    assert_eq!((session.messages[1].origin, &session.messages[1].parts), (Origin::Injected, &vec![file]));
+    let calls: Vec<_> = session.tool_calls().map(|c| (c.status, c.exit_code, c.output.as_deref())).collect();
+    assert_eq!(
+        calls,
+        [
+            (ToolStatus::Error, Some(3), Some("Exit code 3\nboom")),
+            (ToolStatus::Denied, None, Some("no")),
+            (ToolStatus::Pending, None, None)
+        ]
+    );
+    assert_eq!((session.user_messages(), session.failed_tool_calls()), (1, 2));
+}
+
+/// A rollout: its header, then events with running totals `(input, cached, output)`.
+fn rollout(meta: &str, totals: &[(u64, u64, u64)]) -> String {
+    let mut lines = vec![format!(
+        r#"{{"timestamp":"2026-11-20T10:00:00.000Z","type":"session_meta","payload":{{{meta}}}}}"#
+    )];
+    for (n, (input, cached, output)) in totals.iter().enumerate() {
+        lines.push(format!(
+            r#"{{"timestamp":"2026-11-20T10:00:{:02}.000Z","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{input},"cached_input_tokens":{cached},"output_tokens":{output}}}}}}}}}"#,
+            n + 1
+        ));
+    }
+    lines.push(r#"{"timestamp":"2026-11-20T10:01:00.000Z","type":"event_msg","payload":{"type":"token_count","info":null}}"#.to_owned());
+    lines.join("\n") + "\n"
+}
+
+fn codex_rows(meta: &str, totals: &[(u64, u64, u64)]) -> Vec<UsageRow> {
+    let codex = sources::by_agent("codex").unwrap();
+    let text = rollout(meta, totals);
+    read_bytes(codex, Path::new("rollout-x.jsonl"), text.as_bytes(), &ReadOptions::default()).usage
+}
+
+#[test]
+fn codex_totals_are_counted_by_their_rises() {
+    let rows = codex_rows(
+        r#""id":"p""#,
+        &[(100, 40, 5), (100, 40, 5), (250, 150, 9), (80, 0, 2), (80, 0, 2), (200, 60, 3)],
+    );
+    let got: Vec<_> = rows.iter().map(|r| (r.tokens.input, r.tokens.cache_read, r.tokens.output)).collect();
+    assert_eq!(got, [(60, 40, 5), (40, 110, 4), (80, 0, 2), (60, 60, 1)]);
+    assert!(rows.iter().all(|r| !r.copied && r.session.as_str() == "codex:p"));
+    let keys: HashSet<_> = rows.iter().map(|r| &r.dedupe_key).collect();
+    assert_eq!(keys.len(), rows.len());
+}
+
+#[test]
+fn a_forks_replay_has_its_parents_keys_and_its_own_requests_have_their_own() {
+    let parent = codex_rows(r#""id":"p""#, &[(100, 0, 5), (250, 100, 9), (400, 200, 12)]);
+    let child = codex_rows(r#""id":"c","forked_from_id":"p""#, &[(100, 0, 5), (250, 100, 9), (420, 100, 10)]);
+    let keys = |rows: &[UsageRow]| rows.iter().map(|r| r.dedupe_key.clone()).collect::<Vec<_>>();
+    assert_eq!(keys(&parent)[..2], keys(&child)[..2]);
+    assert_ne!(keys(&parent)[2], keys(&child)[2]);
+    assert!(child.iter().all(|r| r.copied && r.session.as_str() == "codex:c"));
+    let all = deduped(parent.iter().chain(&child));
+    assert_eq!(all.len(), 4);
+    assert_eq!(all.iter().filter(|r| r.session.as_str() == "codex:c").count(), 1);
+}
+
+#[test]
+fn a_codex_compaction_is_imported_once_and_its_repeated_history_never() {
+    let codex = sources::by_agent("codex").unwrap();
+    let item = |role: &str, text: &str| {
+        format!(
+            r#"{{"type":"response_item","payload":{{"type":"message","role":"{role}","content":[{{"type":"output_text","text":"{text}"}}]}}}}"#
+        )
+    };
+    let compacted = r#"{"type":"compacted","payload":{"message":"Here it is: the summary","replacement_history":[{"type":"message","role":"user","content":[{"type":"input_text","text":"hello"}]}]}}"#;
+    let count = |lines: &[String]| {
+        let text = lines.join("\n") + "\n";
+        let read = read_bytes(codex, Path::new("rollout-x.jsonl"), text.as_bytes(), &ReadOptions::default());
+        let session = &read.sessions[0];
+        let summaries = session.messages.iter().filter(|m| m.origin == Origin::Compaction).count();
+        (session.user_messages(), session.assistant_messages(), summaries)
+    };
+    // The summary stands just before the line, or only in it.
+    let (user, answer, summary) =
+        (item("user", "hello"), item("assistant", "hi"), item("assistant", "the summary"));
+    assert_eq!(count(&[user.clone(), answer.clone(), summary, compacted.to_owned()]), (1, 1, 1));
+    assert_eq!(count(&[user, answer, compacted.to_owned()]), (1, 1, 1));
+}
