@@ -260,8 +260,12 @@ impl<'e> Redactor<'e> {
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let base = View::raw(text);
         let mut found = self.found(&base, true);
+        let mut seen = std::collections::HashSet::new();
         for f in found.iter().filter(|f| f.class == Class::Entity) {
-            *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
+            // several readings show the same place
+            if seen.insert((f.pieces.clone(), Arc::clone(&f.kind))) {
+                *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
+            }
         }
         let mut cuts = render::cuts(text, &found);
         if cuts.is_empty() {
