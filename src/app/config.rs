@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use crate::workflow::Visibility;
 
 use super::failure::io_failure;
+use super::release::hub_target;
 use super::{App, Failure};
 
 /// The configuration.
@@ -198,6 +199,12 @@ impl App {
             if !crate::sources::REGISTRY.iter().any(|s| s.agent() == agent) {
                 return Err(Failure::usage("no_such_agent", format!("No agent is called {agent:?}.")));
             }
+        }
+        if let Some(repo) = &p.repo {
+            hub_target(repo)?;
+        }
+        if p.folder.as_ref().is_some_and(|f| !Path::new(f).is_absolute()) {
+            return Err(Failure::usage("bad_folder", "The folder must be an absolute path."));
         }
         let path = self.dir().join("config.toml");
         let old = std::fs::read_to_string(&path).unwrap_or_default();

@@ -12,8 +12,8 @@ use crate::rules::Engine;
 use crate::store::Mark;
 use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{
-    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, Phase, Refusal, Release,
-    Target, append, next_step, step, verify,
+    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, NextStep, Phase, Refusal,
+    RefusalCode, Release, Target, append, next_step, step, verify,
 };
 
 use super::config::{ExportConfig, write_private};
@@ -99,6 +99,8 @@ pub struct Position {
 pub(crate) struct Open {
     pub release: Release,
     pub extra: Extra,
+    /// The state as it stands in the archive; nothing for a new release.
+    pub stored: Option<String>,
 }
 
 impl App {
@@ -157,11 +159,8 @@ impl App {
             ("no_scan", facts.next_step())
         } else if !facts.scope_confirmed {
             ("no_scope", facts.next_step())
-        } else if self.archive.marks()?.iter().any(|(m, n)| *m == Mark::Approved && *n > 0) {
-            let mut next = facts.next_step();
-            next.tool = "prepare_release".to_owned();
-            next.command = "clawgate prepare".to_owned();
-            ("triage", next)
+        } else if self.any_approved()? {
+            ("triage", prepare_next())
         } else {
             ("triage", facts.next_step())
         };
@@ -195,7 +194,7 @@ impl App {
             }
             return Err(f.hint("clawgate status"));
         };
-        let mut open = Open { release: row.state, extra: row.extra };
+        let mut open = Open { release: row.state, extra: row.extra, stored: Some(row.stored) };
         self.refresh(&mut open)?;
         Ok(Some(open))
     }
@@ -204,8 +203,21 @@ impl App {
     pub(crate) fn required(&mut self, name: Option<&str>, phase: Phase) -> Result<Open, Failure> {
         match self.current(name)? {
             Some(open) => Ok(open),
-            None => Err(Refusal::without_release(&self.facts()?, phase).into()),
+            None => {
+                let mut refusal = Refusal::without_release(&self.facts()?, phase);
+                if refusal.code == RefusalCode::NothingChosen && self.any_approved()? {
+                    let next = prepare_next();
+                    refusal.code = RefusalCode::NotPrepared;
+                    refusal.missing = vec!["a prepared release".to_owned()];
+                    (refusal.next_tool, refusal.next_command) = (next.tool, next.command);
+                }
+                Err(refusal.into())
+            }
         }
+    }
+
+    fn any_approved(&self) -> Result<bool, Failure> {
+        Ok(self.archive.marks()?.iter().any(|(m, n)| *m == Mark::Approved && *n > 0))
     }
 
     /// Tells the state machine what happened, carries its effects out, and keeps the new state.
@@ -237,9 +249,20 @@ impl App {
         Ok(effects)
     }
 
-    pub(crate) fn save(&self, open: &Open) -> Result<(), Failure> {
+    /// Keeps a release, unless another process changed it since it was loaded.
+    pub(crate) fn save(&self, open: &mut Open) -> Result<(), Failure> {
         let r = &open.release;
-        Ok(self.archive.put_release(&r.id, r.phase.name(), r, &open.extra, self.now())?)
+        let before = open.stored.as_deref();
+        let put = self.archive.put_release(&r.id, r.phase.name(), before, (r, &open.extra), self.now())?;
+        let Some(stored) = put else {
+            return Err(Failure::failed(
+                "changed_meanwhile",
+                "Another clawgate changed this release at the same time.",
+            )
+            .hint("run the same command again"));
+        };
+        open.stored = Some(stored);
+        Ok(())
     }
 
     /// Tells the state machine what changed since it last looked.
@@ -397,6 +420,15 @@ impl App {
         let dir = self.dir().join("private");
         crate::store::private_dir(&dir).map_err(|e| io_failure("cannot make", &dir, &e))?;
         write_private(&path, &serde_json::to_vec(private).unwrap_or_default())
+    }
+}
+
+/// What is due once sessions are approved and no release is open.
+fn prepare_next() -> NextStep {
+    NextStep {
+        tool: "prepare_release".to_owned(),
+        command: "clawgate prepare".to_owned(),
+        human_action: None,
     }
 }
 

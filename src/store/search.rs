@@ -187,7 +187,9 @@ impl Archive {
         )?;
         rows.collect::<Result<_, _>>().map_err(|e| match e {
             rusqlite::Error::SqliteFailure(_, Some(ref m))
-                if m.contains("fts5") || m.contains("no such column") =>
+                if ["fts5", "no such column", "unterminated string", "unknown special query"]
+                    .iter()
+                    .any(|w| m.contains(w)) =>
             {
                 StoreError::Query(m.clone())
             }
