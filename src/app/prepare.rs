@@ -266,11 +266,12 @@ fn sample(rows: &[RowKeep], digest: &str, before: &[SessionKey]) -> Vec<SessionK
     let want = sample_size(rows.len());
     let there: BTreeSet<&SessionKey> = rows.iter().map(|r| &r.key).collect();
     let mut sample: Vec<SessionKey> = before.iter().filter(|k| there.contains(k)).cloned().collect();
-    let mut strata: BTreeMap<(String, Option<String>), Vec<(String, &SessionKey)>> = BTreeMap::new();
+    type Stratum<'a> = (&'a str, Option<&'a str>);
+    let mut strata: BTreeMap<Stratum<'_>, Vec<(String, &SessionKey)>> = BTreeMap::new();
     for r in rows.iter().filter(|r| !sample.contains(&r.key)) {
         let rank = FileEntry::of(digest, r.key.as_str().as_bytes()).sha256;
         let rank = FileEntry::of("", format!("{digest}{rank}").as_bytes()).sha256;
-        strata.entry((r.facts.agent.clone(), r.facts.project.clone())).or_default().push((rank, &r.key));
+        strata.entry((r.facts.agent.as_str(), r.facts.project.as_deref())).or_default().push((rank, &r.key));
     }
     for members in strata.values_mut() {
         members.sort_by(|a, b| b.cmp(a));

@@ -110,16 +110,12 @@ impl<'e> Redactor<'e> {
         }
         let names = r.policy.usernames.clone();
         let homes = r.policy.homes.clone();
-        for u in names
-            .iter()
-            .map(String::as_str)
-            .chain(
-                homes
-                    .iter()
-                    .filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty()))
-                    .filter(|name| !is_common_home(name)),
-            )
-        {
+        for u in names.iter().map(String::as_str).chain(
+            homes
+                .iter()
+                .filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty()))
+                .filter(|name| !is_common_home(name)),
+        ) {
             let u = u.trim();
             if !u.is_empty() {
                 let known = Known {

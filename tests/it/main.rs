@@ -1,5 +1,12 @@
 //! The one integration binary.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "helpers of tests, which clippy knows only by their attribute"
+)]
+
 mod cli;
 mod flow;
 mod house;
