@@ -12,8 +12,8 @@ use crate::rules::Engine;
 use crate::store::Mark;
 use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{
-    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, NextStep, Phase, Refusal, RefusalCode, Release,
-    Target, append, next_step, step, verify,
+    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, NextStep, Phase, Refusal,
+    RefusalCode, Release, Target, append, next_step, step, verify,
 };
 
 use super::config::{ExportConfig, write_private};
@@ -412,7 +412,11 @@ impl App {
 
 /// What is due once sessions are approved and no release is open.
 fn prepare_next() -> NextStep {
-    NextStep { tool: "prepare_release".to_owned(), command: "clawgate prepare".to_owned(), human_action: None }
+    NextStep {
+        tool: "prepare_release".to_owned(),
+        command: "clawgate prepare".to_owned(),
+        human_action: None,
+    }
 }
 
 /// A repository name as a target, or why it is none.
