@@ -140,6 +140,21 @@ class World:
             shutil.copytree(FIXTURES / agent / "HOME", self.home, dirs_exist_ok=True)
         self.endpoint = endpoint
 
+    def add_session(self, session, text):
+        """One more Claude Code session, in which the user says `text`."""
+        folder = self.home / ".claude" / "projects" / "-home-mquintanilla-work-more"
+        folder.mkdir(parents=True, exist_ok=True)
+        common = {"sessionId": session, "cwd": "/home/mquintanilla/work/more", "version": "2.1.329",
+                  "isSidechain": False, "userType": "external"}
+        user = {**common, "type": "user", "uuid": session[:-1] + "1", "parentUuid": None,
+                "timestamp": "2026-11-20T16:00:00.000Z", "message": {"role": "user", "content": text}}
+        answer = {**common, "type": "assistant", "uuid": session[:-1] + "2", "parentUuid": user["uuid"],
+                  "timestamp": "2026-11-20T16:00:01.000Z",
+                  "message": {"id": "msg_" + session, "type": "message", "role": "assistant",
+                              "model": "claude-haiku-4-5-20251001", "content": [{"type": "text", "text": "Noted."}],
+                              "usage": {"input_tokens": 3, "output_tokens": 2}}}
+        (folder / f"{session}.jsonl").write_text(json.dumps(user) + "\n" + json.dumps(answer) + "\n")
+
     def env(self, **more):
         """Nothing is inherited that could help or hinder: no token, no agent's mark."""
         env = {
@@ -396,20 +411,26 @@ def as_agent(world, work, **how):
     return asyncio.run(main())
 
 
-async def review_to_end(agent):
-    """Reads every page and redacts the whole inventory; returns the number of pages."""
-    pages = 0
+async def review_to_end(agent, quotes=None):
+    """Reads every page, reports the `quotes` (text to type) that stand in it, and redacts the whole inventory.
+
+    Returns pages read, findings taken, whether the last call failed, and its answer.
+    """
+    pages = taken = 0
     everything = [{"id": "all", "decision": "redact"}]
     error, answer = await agent.call("review_pii", decisions=everything)
     while not error and answer.get("page"):
         pages += 1
         if pages > 3000:
             raise RuntimeError("the review does not end")
-        args = {"nonce": answer["page"]["nonce"], "findings": []}
+        text = answer["page"]["text"]
+        found = [{"quote": q, "type": kind} for q, kind in (quotes or {}).items() if q in text]
+        args = {"nonce": answer["page"]["nonce"], "findings": found}
         if answer["remaining"]["entities"]:
             args["decisions"] = everything
         error, answer = await agent.call("review_pii", **args)
-    return pages, error, answer
+        taken += answer.get("accepted", 0)
+    return pages, taken, error, answer
 
 
 def review_by_cli(world):

@@ -15,6 +15,11 @@ from common import (
 )
 
 REPO = "alice/e2e-traces"
+# What only an inventory or a reader finds: to decide on, and to report.
+INVENTORY = ["acmeworks.atlassian.net", "410293847561"]
+QUOTES = {"the Quexley-Zorb account": "CLIENT"}
+MORE = (f"The ticket is https://{INVENTORY[0]}/browse/OPS-12, the role arn:aws:iam::{INVENTORY[1]}:role/deploy; "
+        f"it is all for {next(iter(QUOTES))}.")
 
 
 async def early(agent, due, tools, where):
@@ -100,11 +105,14 @@ async def prepare_all(agent, world):
     note(f"release {prepared['release']}: {prepared['rows']} rows, {len(prepared['files'])} files, redactions "
          f"{sum(prepared['privacy_report']['redactions'].values())}, inventory "
          f"{prepared['privacy_report']['entities']}")
+    check("the inventory waits for decisions", prepared["privacy_report"]["entities"]["undecided"] >= len(INVENTORY),
+          prepared["privacy_report"]["entities"])
     await early(agent, "review_pii", ["confirm", "publish"], "not reviewed")
     started = time.time()
-    pages, error, last = await review_to_end(agent)
+    pages, taken, error, last = await review_to_end(agent, QUOTES)
     need("the review comes to its end", not error and last["remaining"]["sessions"] == 0, last)
-    note(f"{pages} pages read in {time.time() - started:.1f} s")
+    note(f"{pages} pages read in {time.time() - started:.1f} s, {taken} findings reported")
+    check("what the reader reported was taken", taken == len(QUOTES), taken)
     check("reviewed, and confirm is due", last["state"] == "reviewed" and last["next"]["tool"] == "confirm", last)
     await early(agent, "confirm", ["publish"], "not confirmed")
     error, short = await agent.call("confirm", skip_full_name_scan=True, attest_full_name="ok",
@@ -166,6 +174,7 @@ print(json.dumps({'private': info.private, 'open_to_all': open_to_all, 'rows': l
 def main():
     args = arguments(hub=True)
     world = World(args.bin, keep=args.keep)
+    world.add_session("0e2e0000-0000-4000-8000-000000000000", MORE)
     hub = Hub(args.hub, world.root)
     world.endpoint = hub.endpoint
     try:
@@ -216,6 +225,8 @@ def main():
                      for name, data in received.items() if form in data]
             words = "secrets" if wanted == "secret" else "other personal values"
             check(f"none of {len(values)} planted {words} in {len(received)} blobs", not found, found)
+        found = [v for v in [*INVENTORY, *QUOTES] if any(f in data for f in forms(v) for data in received.values())]
+        check("nothing of the inventory and of what the reader reported", not found, found)
         sent = [r for r in hub.requests() if HUB_TOKEN in json.dumps(r)]
         check("the token stands in no logged request", not sent)
         rows = sum(b.count(b"\n") for p, b in sealed.items() if p.startswith("data/"))
