@@ -137,6 +137,11 @@ impl<'e> Redactor<'e> {
         data_encoding::HEXLOWER.encode(&placeholder::keyed(&self.key, &["value", &normal])[..16])
     }
 
+    /// How many values are known by now.
+    pub fn known_values(&self) -> usize {
+        self.values.iter().count()
+    }
+
     /// The policy this redactor works under.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -209,6 +214,10 @@ impl<'e> Redactor<'e> {
         }
         let Some(word) = values::propagates(&f.kind, value, f.class == Class::Secret) else { return false };
         if f.confidence < 60 {
+            return false;
+        }
+        // A field may hold any word; only a name that no text uses as a word is looked for elsewhere.
+        if &*f.rule == "user-field" && value.bytes().all(|b| b.is_ascii_alphabetic()) {
             return false;
         }
         let fold = matches!(&*f.kind, "EMAIL" | "USER");
