@@ -214,7 +214,7 @@ pub(super) fn walk(
             log.len(),
             if broken.is_none() { "whole" } else { "broken" }
         )],
-        proves: "every step above, refusals too, is in a record that cannot be edited unseen",
+        proves: "every step above, refusals too, is in a record in which an edit shows",
         held: broken.is_none() && log.iter().any(|e| e.kind == "refused"),
     })
 }
