@@ -216,8 +216,16 @@ impl App {
         }
     }
 
+    /// Whether an approved session waits that the last published release does not hold already.
     fn any_approved(&self) -> Result<bool, Failure> {
-        Ok(self.archive.marks()?.iter().any(|(m, n)| *m == Mark::Approved && *n > 0))
+        let approved = self.archive.marked(Mark::Approved)?;
+        let published = self.archive.releases()?.into_iter().find(|(_, phase, _)| phase == "published");
+        let Some((id, _, _)) = published.filter(|_| !approved.is_empty()) else {
+            return Ok(!approved.is_empty());
+        };
+        let row = self.archive.release::<Release, Extra>(&id)?;
+        let done = row.map(|r| r.state.rows).unwrap_or_default();
+        Ok(approved.iter().any(|key| !done.contains_key(key)))
     }
 
     /// Tells the state machine what happened, carries its effects out, and keeps the new state.

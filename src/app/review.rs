@@ -198,6 +198,9 @@ impl App {
         let id = open.release.id.as_str();
         let rows = self.sealed_rows(open)?;
         let served: Vec<Served> = self.archive.served(id)?.into_iter().filter(|s| s.nonce == nonce).collect();
+        if served.is_empty() {
+            return Err(stale_nonce());
+        }
         // The text as it was served: pieces whose row was sealed again since are no longer there.
         let mut text = String::new();
         for s in &served {
@@ -222,13 +225,7 @@ impl App {
         match self.archive.answer(id, nonce, &verdict, self.now())? {
             Answer::Noted => {}
             Answer::Repeated => return Ok(false),
-            Answer::Unknown => {
-                return Err(Failure::usage(
-                    "unknown_nonce",
-                    "No page of this release was served with this nonce.",
-                )
-                .hint("call review_pii without a nonce for the page that is due"));
-            }
+            Answer::Unknown => return Err(stale_nonce()),
         }
         if good.is_empty() {
             return Ok(false);
@@ -396,6 +393,14 @@ pub(crate) fn sealed_changed(id: &str) -> Failure {
         ),
     )
     .hint(format!("clawgate prepare {id}"))
+}
+
+fn stale_nonce() -> Failure {
+    Failure::usage(
+        "unknown_nonce",
+        "No page of this release is waiting for an answer with this nonce; a page that is served again has a new one.",
+    )
+    .hint("call review_pii without a nonce for the page that is due")
 }
 
 /// A finding as (kind, value), or why it is none.

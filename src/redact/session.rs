@@ -195,7 +195,7 @@ impl Redactor<'_> {
                         field: path.to_owned(),
                         placeholder: span.placeholder.clone(),
                         confidence: span.confidence,
-                        masked: mask(&text[span.start..span.end]),
+                        masked: mask(&span.kind, &text[span.start..span.end]),
                         count: 0,
                     });
                 note.count += 1;
@@ -313,14 +313,16 @@ fn moved(at: Timestamp, shift: Option<i64>) -> Timestamp {
     }
 }
 
-/// The first and last two characters of a value, the rest as dots.
-fn mask(value: &str) -> String {
-    let c: Vec<char> = value.chars().collect();
-    if c.len() < 8 {
-        return "•".repeat(c.len());
+/// What a report may show of a value: nothing of a secret, the first letter of what points at a person.
+fn mask(kind: &str, value: &str) -> String {
+    let n = value.chars().count();
+    let first = match kind {
+        "EMAIL" | "PERSON" | "USER" | "HOST" | "ADDRESS" | "PHONE" => value.chars().next(),
+        _ => None,
+    };
+    let dots = "•".repeat(n.min(8));
+    match first {
+        Some(c) if n >= 4 => format!("{c}{dots} ({n})"),
+        _ => format!("{dots} ({n})"),
     }
-    let ends = if c.len() >= 16 { 3 } else { 1 };
-    let head: String = c[..ends].iter().collect();
-    let tail: String = c[c.len() - ends..].iter().collect();
-    format!("{head}{}{tail}", "•".repeat((c.len() - 2 * ends).min(12)))
 }
