@@ -113,7 +113,11 @@ impl App {
         let fresh = open.is_none();
         let mut open = match open {
             Some(open) => open,
-            None => Open { release: Release::new(new_id(self.now())?, facts), extra: Extra::default() },
+            None => Open {
+                release: Release::new(new_id(self.now())?, facts),
+                extra: Extra::default(),
+                stored: None,
+            },
         };
         self.take_params(&mut open.extra, p)?;
         let chosen = self.chosen(&open.extra)?;

@@ -99,6 +99,8 @@ pub struct Position {
 pub(crate) struct Open {
     pub release: Release,
     pub extra: Extra,
+    /// The state as it stands in the archive; nothing for a new release.
+    pub stored: Option<String>,
 }
 
 impl App {
@@ -192,7 +194,7 @@ impl App {
             }
             return Err(f.hint("clawgate status"));
         };
-        let mut open = Open { release: row.state, extra: row.extra };
+        let mut open = Open { release: row.state, extra: row.extra, stored: Some(row.stored) };
         self.refresh(&mut open)?;
         Ok(Some(open))
     }
@@ -247,9 +249,20 @@ impl App {
         Ok(effects)
     }
 
-    pub(crate) fn save(&self, open: &Open) -> Result<(), Failure> {
+    /// Keeps a release, unless another process changed it since it was loaded.
+    pub(crate) fn save(&self, open: &mut Open) -> Result<(), Failure> {
         let r = &open.release;
-        Ok(self.archive.put_release(&r.id, r.phase.name(), r, &open.extra, self.now())?)
+        let before = open.stored.as_deref();
+        let put = self.archive.put_release(&r.id, r.phase.name(), before, (r, &open.extra), self.now())?;
+        let Some(stored) = put else {
+            return Err(Failure::failed(
+                "changed_meanwhile",
+                "Another clawgate changed this release at the same time.",
+            )
+            .hint("run the same command again"));
+        };
+        open.stored = Some(stored);
+        Ok(())
     }
 
     /// Tells the state machine what changed since it last looked.

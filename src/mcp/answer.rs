@@ -95,10 +95,11 @@ pub(super) fn size(value: &Value) -> usize {
 
 /// Shortens a list in `report` until the whole fits into `room` bytes, and says under `<name>_more` how many went.
 pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usize) {
-    let over = size(report).saturating_sub(room);
     let Some(list) = report.get_mut(name).and_then(Value::as_array_mut) else { return };
     let before = list.len();
     list.truncate(at_most);
+    let over = size(report).saturating_sub(room);
+    let Some(list) = report.get_mut(name).and_then(Value::as_array_mut) else { return };
     let mut freed = 0;
     while freed < over && !list.is_empty() {
         freed += list.pop().map_or(0, |v| size(&v) + 1);
@@ -142,6 +143,10 @@ mod tests {
         assert!(size(&report) <= 920, "{}", size(&report));
         let kept = report["files"].as_array().unwrap().len();
         assert_eq!(report["files_more"], json!(1000 - kept));
+        assert!(kept > 50, "{kept}");
+        let mut long = json!({ "files": vec!["a file"; 1000] });
+        shorten(&mut long, "files", 20, 900);
+        assert_eq!((long["files"].as_array().unwrap().len(), &long["files_more"]), (20, &json!(980)));
         let mut short = json!({ "files": ["a"] });
         shorten(&mut short, "files", 500, 900);
         assert_eq!(short, json!({ "files": ["a"] }));

@@ -19,12 +19,15 @@ pub struct ReleaseRow<S, X> {
     pub updated: Timestamp,
     /// The state machine's state.
     pub state: S,
+    /// The same as it is stored, for [`Archive::put_release`].
+    pub stored: String,
     /// What the application keeps beside it.
     pub extra: X,
 }
 
 impl Archive {
-    /// Keeps a release. `phase` repeats the state's phase for lists.
+    /// Keeps a release that still stands as `before` (its state as JSON; `None` for a new one). `phase` repeats the
+    /// state's phase for lists. Returns the new state as JSON, or `None` where another process was faster.
     ///
     /// # Errors
     /// [`StoreError`] where SQLite refuses or a value cannot be written as JSON.
@@ -32,20 +35,24 @@ impl Archive {
         &self,
         id: &str,
         phase: &str,
-        state: &S,
-        extra: &X,
+        before: Option<&str>,
+        (state, extra): (&S, &X),
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Option<String>, StoreError> {
         let json = StoreError::json("release");
-        let (state, extra) =
-            (serde_json::to_string(state).map_err(&json)?, serde_json::to_string(extra).map_err(&json)?);
-        self.conn.execute(
-            "INSERT INTO releases(id, created, updated, phase, state, extra) VALUES(?1, ?2, ?2, ?3, ?4, ?5)
-             ON CONFLICT(id) DO UPDATE SET updated = excluded.updated, phase = excluded.phase,
-               state = excluded.state, extra = excluded.extra",
-            params![id, now.millis(), phase, state, extra],
-        )?;
-        Ok(())
+        let state = serde_json::to_string(state).map_err(&json)?;
+        let extra = serde_json::to_string(extra).map_err(&json)?;
+        let rows = match before {
+            None => self.conn.execute(
+                "INSERT OR IGNORE INTO releases(id, created, updated, phase, state, extra) VALUES(?1, ?2, ?2, ?3, ?4, ?5)",
+                params![id, now.millis(), phase, state, extra],
+            )?,
+            Some(before) => self.conn.execute(
+                "UPDATE releases SET updated = ?2, phase = ?3, state = ?4, extra = ?5 WHERE id = ?1 AND state = ?6",
+                params![id, now.millis(), phase, state, extra, before],
+            )?,
+        };
+        Ok((rows == 1).then_some(state))
     }
 
     /// One release.
@@ -68,6 +75,7 @@ impl Archive {
             created: Timestamp(created),
             updated: Timestamp(updated),
             state: serde_json::from_str(&state).map_err(&json)?,
+            stored: state,
             extra: serde_json::from_str(&extra).map_err(&json)?,
         }))
     }
@@ -82,5 +90,24 @@ impl Archive {
             .prepare_cached("SELECT id, phase, updated FROM releases ORDER BY updated DESC, id DESC")?;
         let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, Timestamp(r.get(2)?))))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_writers_the_slower_one_is_told() {
+        let archive = Archive::in_memory().unwrap();
+        let put = |before: Option<&str>, n: u64| {
+            archive.put_release("r", "draft", before, (&n, &()), Timestamp(1)).unwrap()
+        };
+        let first = put(None, 1).unwrap();
+        assert_eq!(put(None, 2), None, "made twice");
+        let second = put(Some(&first), 2).unwrap();
+        assert_eq!(put(Some(&first), 3), None, "the slower writer overwrote the faster one");
+        assert!(put(Some(&second), 3).is_some());
+        assert_eq!(archive.release::<u64, ()>("r").unwrap().unwrap().state, 3);
     }
 }

@@ -12,6 +12,8 @@ use clawgate::app::{
 use clawgate::gate::KdfParams;
 use clawgate::trace::{Env, FixedClock, Timestamp};
 
+use crate::hub_double::{HubDouble, write_token};
+
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
 /// A home with copies of the fixtures' logs, and a directory of ours.
@@ -176,6 +178,54 @@ fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
     assert_eq!(again.kind, Kind::Refused, "{again}");
     let (entries, broken) = app.audit_log().unwrap();
     assert!(broken.is_none() && entries.len() > 10);
+}
+
+#[test]
+fn the_hub_hears_nothing_before_the_receipt_and_then_gets_the_sealed_bytes_once() {
+    let agents = ["claude-2.1.329", "codex-0.169.0"];
+    let world = World::new(&agents);
+    let hub = HubDouble::start();
+    let open = || {
+        let mut env = Env::bare(world.home(), world.tmp.path().join("state"));
+        env.vars.insert("HF_ENDPOINT".into(), hub.endpoint.clone());
+        let clock = Arc::new(FixedClock(Timestamp(1_795_219_200_000)));
+        App::open(Context::new(env, clock, Actor::Person)).unwrap()
+    };
+    let mut app = open();
+    app.scan(&ScanParams::default()).unwrap();
+    app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
+    approve_all(&mut app);
+    let repo = Some("alice/traces".to_owned());
+    let prepared = app.prepare(&PrepareParams { repo, ..PrepareParams::default() }).unwrap();
+    review_to_end(&mut app);
+    confirm(&mut app).unwrap();
+    app.keys_init_with(PASSPHRASE, Some(&write_token()), KdfParams::cheap()).unwrap();
+    let early = app.publish(&PublishParams::default(), None).unwrap_err();
+    assert_eq!(early.kind, Kind::HumanNeeded);
+    let shown = app.sign_preview(None).unwrap();
+    let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+    let sealed_token = app.publish(&PublishParams::default(), None).unwrap_err();
+    assert_eq!(sealed_token.kind, Kind::HumanNeeded, "without the passphrase there is no token");
+    assert!(hub.seen().is_empty(), "the Hub heard of it before the upload: {:?}", hub.seen());
+
+    let done = app.publish(&PublishParams::default(), Some(&unlocked)).unwrap();
+    let sealed = tree(&world.tmp.path().join("state/releases").join(&prepared.release));
+    let received = hub.files("alice/traces");
+    for (path, bytes) in &sealed {
+        assert_eq!(received.get(path.to_str().unwrap()), Some(bytes), "{}", path.display());
+    }
+    assert_eq!(hub.count("POST", "/commit/"), 1);
+    assert!(done.url.contains("alice/traces"));
+    for agent in agents {
+        for (kind, class, value) in planted(agent) {
+            let escaped = serde_json::to_string(&value).unwrap();
+            for bytes in received.values() {
+                let text = String::from_utf8_lossy(bytes);
+                let there = text.contains(&value) || text.contains(escaped.trim_matches('"'));
+                assert!(!there, "{agent}: the Hub received the planted {class} of kind {kind}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -6,12 +6,17 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::flow::{World, planted};
+use clawgate::app::{Actor, App, Context};
+use clawgate::gate::KdfParams;
+use clawgate::trace::{Clock, Env, Timestamp};
+
+use super::flow::{PASSPHRASE, World, planted};
 
 const TOOLS: [&str; 12] = [
     "status",
@@ -494,6 +499,50 @@ fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
     assert!(page["result"]["contents"][0]["text"].as_str().unwrap().contains("<untrusted-"), "{page}");
     assert!(client.ask("resources/read", &json!({ "uri": "clawgate://nothing" }))["error"].is_object());
     assert_eq!(client.end(), (Some(0), String::new()));
+}
+
+/// The time as it is: the server under test has no other.
+struct WallClock;
+
+impl Clock for WallClock {
+    #[expect(clippy::disallowed_methods, reason = "the receipt must be of now")]
+    fn now(&self) -> Timestamp {
+        Timestamp(jiff::Timestamp::now().as_millisecond())
+    }
+}
+
+#[test]
+fn with_a_persons_receipt_publish_sends_the_sealed_bytes_once() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut client = Client::ready(&world);
+    client.call("scan", &json!({}));
+    client.call("set_scope", &json!({ "confirm": true }));
+    let keys = client.keys();
+    client.call("triage", &json!({ "sessions": keys, "status": "approved" }));
+    let prepared = client.call("prepare_release", &json!({ "folder": world.out() }));
+    client.review();
+    client.call("confirm", &attested());
+    client.refused("publish", &json!({}));
+
+    let state = world.tmp.path().join("state");
+    let context = Context::new(Env::bare(world.home(), &state), Arc::new(WallClock), Actor::Person);
+    let mut person = App::open(context).unwrap();
+    person.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = person.sign_preview(None).unwrap();
+    person.sign(&shown, PASSPHRASE).unwrap();
+    assert!(!world.out().exists());
+
+    assert_eq!(client.call("status", &json!({}))["state"], json!("approved"));
+    let done = client.call("publish", &json!({ "release": prepared["release"] }));
+    assert_eq!((&done["state"], &done["digest"]), (&json!("published"), &prepared["digest"]));
+    for file in prepared["files"].as_array().unwrap() {
+        let path = file["path"].as_str().unwrap();
+        let sealed = state.join("releases").join(prepared["release"].as_str().unwrap()).join(path);
+        assert_eq!(fs::read(world.out().join(path)).unwrap(), fs::read(sealed).unwrap(), "{path}");
+    }
+    let again = client.refused("publish", &json!({ "release": prepared["release"] }));
+    assert_eq!(again["error"]["code"], json!("already_published"), "{again}");
+    client.end();
 }
 
 #[test]
