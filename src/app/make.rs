@@ -34,6 +34,22 @@ struct Pass {
 /// A value that a later session gives away makes the earlier rows stale: so many passes at most.
 const PASSES: usize = 4;
 
+/// Kinds of known values that still stand in the files, with the file.
+fn survivors(redactor: &Redactor<'_>, files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
+    let scanner = redactor.sealed_scanner();
+    let mut out = BTreeSet::new();
+    for (path, bytes) in files {
+        for hit in scanner.scan(bytes) {
+            // Card and metadata are our own words: a name that is also an ordinary word means nothing there.
+            let ours = !path.starts_with("data/") && (hit.whole_word || hit.rule == "custom");
+            if !ours {
+                out.insert(format!("{} in {path}", hit.kind));
+            }
+        }
+    }
+    out
+}
+
 impl App {
     pub(super) fn make(&self, open: &Open, private: &Private) -> Result<Made, Failure> {
         let engine = Engine::builtin()?;
@@ -65,7 +81,9 @@ impl App {
                 redactor.collect(&session);
             }
         }
+        let mut left = BTreeSet::new();
         for _ in 0..PASSES {
+            let known_values = redactor.known_values();
             let mut pass = self.pass(&mut redactor, chosen, format, options.thinking)?;
             let found: Vec<EntityKeep> = std::mem::take(&mut pass.inventory)
                 .into_iter()
@@ -97,13 +115,21 @@ impl App {
             let rows = std::mem::take(&mut pass.rows);
             let files = self.files_of(open, pass.packer, &rows, &report, format);
             // The last look, at exactly the bytes that would leave.
-            let scanner = redactor.sealed_scanner();
-            if files.iter().all(|(_, bytes)| scanner.scan(bytes).is_empty()) {
+            let survivors = survivors(&redactor, &files);
+            if survivors.is_empty() {
                 return Ok(Made { files, rows, versions: chosen.clone(), report, entities });
             }
+            left = survivors;
+            if redactor.known_values() == known_values {
+                break;
+            }
         }
-        Err(Failure::failed("value_survived", "A value that must not leave would still stand in the files; nothing was sealed.")
-            .hint("clawgate config --redact \"THE VALUE\", then clawgate prepare; please report what kind of text it was"))
+        let kinds: Vec<String> = left.into_iter().collect();
+        Err(Failure::failed(
+            "value_survived",
+            format!("Values that must not leave would still stand in the files ({}); nothing was sealed.", kinds.join(", ")),
+        )
+        .hint("clawgate config --redact \"THE VALUE\", then clawgate prepare; please report what kind of text it was"))
     }
 
     fn count(&self, entities: &[EntityKeep], decided: &BTreeSet<String>) -> Result<EntityCounts, Failure> {

@@ -272,12 +272,12 @@ fn review(app: &mut App) -> Result<Step, End> {
     Ok(Step {
         name: "Review, as a reader would".into(),
         seen: vec![
-            format!("{names} names and hosts of the inventory: redacted"),
+            format!("{names} in the inventory (a private address), decided: redact"),
             format!("{pages} pages ({bytes} bytes) served and answered, {found} finding: a colleague's name"),
             format!("{resealed} rows sealed again; the others keep their review"),
         ],
         proves: "what was read is known page by page, and a finding is redacted everywhere",
-        held: state == "reviewed" && found >= 1,
+        held: state == "reviewed" && found >= 1 && names >= 1,
     })
 }
 
@@ -302,7 +302,7 @@ fn tamper(app: &mut App, release: &str, out: &Path) -> Result<Step, End> {
 
 /// Looks for everything planted in everything published.
 fn nothing_leaked(secrets: &[(String, String)], files: &[(String, Vec<u8>)]) -> Step {
-    let names = [PERSON, COLLEAGUE, COMPANY, "nlindqvist", "harbourline"].map(str::to_owned);
+    let names = [PERSON, COLLEAGUE, COMPANY, "nlindqvist", "harbourline", "fjordteam"].map(str::to_owned);
     let all: Vec<&String> = secrets.iter().map(|(_, value)| value).chain(&names).collect();
     let leaked: BTreeSet<&str> = files
         .iter()

@@ -81,7 +81,10 @@ pub(super) fn open(
 }
 
 fn lost(e: &io::Error) -> Failure {
-    Failure::new(Kind::Cancelled, "terminal_lost", format!("The terminal went away: {e}."))
+    match e.kind() {
+        io::ErrorKind::Interrupted => Failure::new(Kind::Cancelled, "cancelled", "Interrupted."),
+        _ => Failure::new(Kind::Cancelled, "terminal_lost", format!("The terminal went away: {e}.")),
+    }
 }
 
 impl Terminal {

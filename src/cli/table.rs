@@ -124,7 +124,7 @@ mod tests {
         let plain = anstream::adapter::strip_str(&t.render(30)).to_string();
         let lines: Vec<&str> = plain.lines().collect();
         assert_eq!(lines[0], "key      n  title");
-        assert_eq!(lines[1], "a        7  a title that is …");
+        assert_eq!(lines[1], "a        7  a title that is f…");
         assert!(lines.iter().all(|l| l.width() <= 30), "{plain}");
         assert!(lines[2].starts_with("bcd  1,234  東京\\u{1b}[31m"), "{plain}");
         assert_eq!(lines.len(), 3);

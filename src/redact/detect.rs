@@ -77,10 +77,11 @@ pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes:
         one(engine, values, reading, classes, 0, &mut out);
         if n == 0 && cleaned {
             // the cleaned reading finds blocks too, and leaves line numbers and diff marks standing
-            let mut k = from;
-            while k < out.len() {
-                if out[k].value.contains('\n') { drop(out.remove(k)) } else { k += 1 }
-            }
+            let mut n = 0;
+            out.retain(|f| {
+                n += 1;
+                n <= from || !f.value.contains('\n')
+            });
         }
     }
     out

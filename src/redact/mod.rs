@@ -137,6 +137,11 @@ impl<'e> Redactor<'e> {
         data_encoding::HEXLOWER.encode(&placeholder::keyed(&self.key, &["value", &normal])[..16])
     }
 
+    /// How many values are known by now.
+    pub fn known_values(&self) -> usize {
+        self.values.iter().count()
+    }
+
     /// The policy this redactor works under.
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -211,6 +216,10 @@ impl<'e> Redactor<'e> {
         if f.confidence < 60 {
             return false;
         }
+        // A field may hold any word; only a name that no text uses as a word is looked for elsewhere.
+        if &*f.rule == "user-field" && value.bytes().all(|b| b.is_ascii_alphabetic()) {
+            return false;
+        }
         let fold = matches!(&*f.kind, "EMAIL" | "USER");
         if &*f.kind == "PERSON" {
             self.learn_name(value);
@@ -260,8 +269,12 @@ impl<'e> Redactor<'e> {
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let base = View::raw(text);
         let mut found = self.found(&base, true);
+        let mut seen = std::collections::HashSet::new();
         for f in found.iter().filter(|f| f.class == Class::Entity) {
-            *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
+            // several readings show the same place
+            if seen.insert((f.pieces.clone(), Arc::clone(&f.kind))) {
+                *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
+            }
         }
         let mut cuts = render::cuts(text, &found);
         if cuts.is_empty() {

@@ -117,16 +117,16 @@ mod tests {
     #[test]
     fn names_in_paths_of_every_system() {
         for t in [
-            "/home/ffeldman/x",
-            "/Users/ffeldman",
-            "C:\\Users\\ffeldman\\a",
-            "C:\\\\Users\\\\ffeldman\\\\a",
-            "~/.claude/projects/-home-ffeldman-work-x",
-            "C:/Users/ffeldman/x",
-            "/mnt/c/Users/ffeldman/x",
+            "/home/pvintergren/x",
+            "/Users/pvintergren",
+            "C:\\Users\\pvintergren\\a",
+            "C:\\\\Users\\\\pvintergren\\\\a",
+            "~/.claude/projects/-home-pvintergren-work-x",
+            "C:/Users/pvintergren/x",
+            "/mnt/c/Users/pvintergren/x",
         ] {
             let names: Vec<_> = users(t).into_iter().map(|(s, e)| &t[s..e]).collect();
-            assert_eq!(names, vec!["ffeldman"], "{t}");
+            assert_eq!(names, vec!["pvintergren"], "{t}");
         }
         for t in
             ["/home/runner/work", "https://x.io/users/4", "/Users/Shared/x", "/home/index.html", "a/home/b"]

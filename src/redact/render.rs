@@ -138,7 +138,10 @@ fn clip_json(text: &str, cuts: Vec<Cut>) -> Vec<Cut> {
     } else {
         let mut at = 0;
         for line in text.split_inclusive('\n') {
-            let touched = || cuts.iter().any(|c| c.start < at + line.len() && c.end > at);
+            let touched = || {
+                let next = cuts.partition_point(|c| c.end <= at);
+                cuts.get(next).is_some_and(|c| c.start < at + line.len())
+            };
             let body = line.trim();
             if body.len() > 1
                 && body.starts_with(['{', '[', '"'])
@@ -176,7 +179,8 @@ fn clip_json(text: &str, cuts: Vec<Cut>) -> Vec<Cut> {
     }
     let mut out = Vec::with_capacity(cuts.len());
     for cut in cuts {
-        if !documents.iter().any(|(s, e)| cut.start < *e && cut.end > *s) {
+        let inside = documents.partition_point(|d| d.1 <= cut.start);
+        if documents.get(inside).is_none_or(|d| d.0 >= cut.end) {
             out.push(cut);
             continue;
         }

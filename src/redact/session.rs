@@ -280,7 +280,12 @@ impl SealedScanner {
             if standins.get(next).is_some_and(|(start, end)| *start <= hit.start() && hit.end() <= *end) {
                 continue;
             }
-            out.push(SealedHit { kind: kind.clone(), rule: rule.clone(), offset: hit.start() });
+            out.push(SealedHit {
+                kind: kind.clone(),
+                rule: rule.clone(),
+                whole_word: *whole,
+                offset: hit.start(),
+            });
         }
         out
     }
@@ -293,6 +298,8 @@ pub struct SealedHit {
     pub kind: String,
     /// The rule that first found the value.
     pub rule: String,
+    /// Whether the value is an ordinary word elsewhere, and so counts only as a whole word.
+    pub whole_word: bool,
     /// Where in the bytes.
     pub offset: usize,
 }

@@ -27,10 +27,10 @@ fn nested_json_stays_json_and_loses_the_token() {
 
 #[test]
 fn overlapping_findings_lose_nothing() {
-    let pass = ["hunter2", "Secret"].concat();
-    let text = format!("DATABASE_URL=postgresql://app:{pass}@54.12.33.10:5432/prod");
+    let pass = ["walnut7", "Secret"].concat();
+    let text = format!("DATABASE_URL=postgresql://app:{pass}@81.2.69.77:5432/prod");
     let done = redactor().redact_text(&text);
-    assert!(!done.text.contains(&pass) && !done.text.contains("54.12.33"), "{}", done.text);
+    assert!(!done.text.contains(&pass) && !done.text.contains("81.2.69"), "{}", done.text);
 }
 
 #[test]
@@ -49,9 +49,9 @@ fn repeats_without_context_go_too() {
 #[test]
 fn custom_strings_and_usernames() {
     let policy =
-        Policy { custom: vec!["Northwind".into()], usernames: vec!["bob".into()], ..Policy::default() };
+        Policy { custom: vec!["Copperfield".into()], usernames: vec!["bob".into()], ..Policy::default() };
     let mut r = Redactor::new(Engine::builtin().unwrap(), policy, [7; 32]);
-    let done = r.redact_text("NORTHWIND bob bobsled");
+    let done = r.redact_text("COPPERFIELD bob bobsled");
     assert!(done.text.contains("bobsled") && done.text.starts_with("[CUSTOM_"), "{}", done.text);
     assert!(!done.text.contains(" bob "), "{}", done.text);
 }
@@ -73,7 +73,7 @@ mod properties {
             Just("\"password\": \"".to_owned()),
             Just("\\\"secret\\\": \\\"".to_owned()),
             Just("ada.lovelace@analytical.dev".to_owned()),
-            Just("/home/ffeldman/src".to_owned()),
+            Just("/home/pvintergren/src".to_owned()),
             Just("+49 30 1234 5678".to_owned()),
             Just("81.2.69.142".to_owned()),
             Just("\n".to_owned()),
@@ -89,7 +89,7 @@ mod properties {
             Just("[EMAIL_abcdef]".to_owned()),
             Just("   12→".to_owned()),
             Just("%3D%22".to_owned()),
-            Just("I am Marisol Quintanilla".to_owned()),
+            Just("I am Teresa Almodovar".to_owned()),
         ]
     }
 
@@ -187,16 +187,16 @@ fn sessions_lose_what_they_give_away_themselves() {
     use crate::trace::{Message, Origin, Part, Role, Session, ToolCall, ToolStatus};
     let secret = token(21);
     let mut s = Session::empty("claude", "one");
-    s.project = Some("/home/mquintanilla/work/ledger".into());
+    s.project = Some("/home/talmodovar/work/ledger".into());
     let message =
         |parts| Message { id: None, role: Role::User, origin: Origin::Human, at: None, model: None, parts };
     s.messages.push(message(vec![Part::Text {
-        text: "I am Marisol Quintanilla, mail marisol@northwind.dev".into(),
+        text: "I am Teresa Almodovar, mail teresa@copperfield.dev".into(),
     }]));
     s.messages.push(message(vec![Part::Tool(ToolCall {
         name: "Bash".into(),
-        input: serde_json::json!({ "command": format!("echo {secret} > /home/mquintanilla/x"), "password": "Umbr4-Kestrel-58!" }),
-        output: Some(format!("{} then Umbr4-Kestrel-58! by mquintanilla", &secret[..20])),
+        input: serde_json::json!({ "command": format!("echo {secret} > /home/talmodovar/x"), "password": "Quartz-Falcon-58!" }),
+        output: Some(format!("{} then Quartz-Falcon-58! by talmodovar", &secret[..20])),
         status: ToolStatus::Success,
         ..ToolCall::default()
     })]));
@@ -204,12 +204,12 @@ fn sessions_lose_what_they_give_away_themselves() {
     r.collect(&s);
     let done = r.redact_session(&s);
     let text = serde_json::to_string(&done.session).unwrap();
-    for gone in ["mquintanilla", "Marisol", "northwind.dev", "Kestrel", &secret[4..14]] {
+    for gone in ["talmodovar", "Almodovar", "copperfield.dev", "Falcon", &secret[4..14]] {
         assert!(!text.contains(gone), "{gone} in {text}");
     }
     assert!(text.contains("/work/ledger"));
     assert!(done.counts.values().sum::<u64>() >= 6);
-    assert!(done.findings.iter().all(|f| !f.masked.contains("Kestrel")));
+    assert!(done.findings.iter().all(|f| !f.masked.contains("Falcon")));
     assert_eq!(r.sealed_scanner().scan(text.as_bytes()), vec![]);
     assert!(!r.sealed_scanner().scan(format!("{text}{secret}").as_bytes()).is_empty());
 }

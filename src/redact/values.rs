@@ -241,7 +241,7 @@ mod tests {
     #[test]
     fn plain_words_do_not_spread() {
         assert_eq!(propagates("TOKEN", "production", true), None);
-        assert_eq!(propagates("PASSWORD", "hunter2x", true), Some(true));
+        assert_eq!(propagates("PASSWORD", "walnut7x", true), Some(true));
         assert_eq!(propagates("TOKEN", "kq7Zp2Xw9Rt4Lm6N", true), Some(false));
     }
 }

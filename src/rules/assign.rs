@@ -489,7 +489,7 @@ mod tests {
 
     #[test]
     fn spellings_of_an_assignment() {
-        let v = ["Marble", "-cactus", "-440"].concat();
+        let v = ["Copper", "-lantern", "-440"].concat();
         for t in [
             format!("DB_PASSWORD={v}\n"),
             format!("password: \"{v}\""),

@@ -571,12 +571,21 @@ fn phone(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
         let nanp = |g: &[usize]| g == [3, 3, 4] || (g == [1, 3, 3, 4] && digits[0] == b'1');
         let area = if groups.len() == 4 { 1 } else { 0 };
         let one_sep = seps.iter().filter(|s| **s > 0).count() <= 1 || parens == 2;
-        nanp(&groups)
-            && one_sep
-            && (seps[1] > 0 || parens == 2 || seps[2] == 2 || seps[0] == 2)
-            && (b'2'..=b'9').contains(&digits[area])
-            && (b'2'..=b'9').contains(&digits[area + 3])
-            && (seps[0] == 0 || parens == 2)
+        let trunk = digits.first() == Some(&b'0')
+            && digits.get(1) != Some(&b'0')
+            && (10..=11).contains(&d)
+            && groups.len() >= 3
+            && groups.iter().all(|g| *g <= 5)
+            && (groups[0] >= 3 || groups.len() >= 4 || parens == 2)
+            && seps[2] == 0
+            && seps.iter().filter(|s| **s > 0).count() <= 1 + usize::from(parens == 2);
+        trunk
+            || nanp(&groups)
+                && one_sep
+                && (seps[1] > 0 || parens == 2 || seps[2] == 2 || seps[0] == 2)
+                && (b'2'..=b'9').contains(&digits[area])
+                && (b'2'..=b'9').contains(&digits[area + 3])
+                && (seps[0] == 0 || parens == 2)
     };
     ok.then_some((Shape::Phone, start, e))
 }
@@ -624,6 +633,7 @@ mod tests {
     #[test]
     fn lookalikes_are_left() {
         for text in [
+            "0 1 2 3 4 5 6",
             "std::fmt::Display",
             "12:34:56",
             "v1.2.3.4",

@@ -61,6 +61,7 @@ fn make(what: &str, arg: &str, dice: &mut Dice) -> String {
         "upper" => dice.of(UPPER, n),
         "lower36" => dice.of(&format!("{LOWER}{DIGIT}"), n),
         "upper32" => dice.of("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", n),
+        "snowflake" => data_encoding::BASE64.encode(format!("8{}", dice.of(DIGIT, 17)).as_bytes()),
         "a22" => "A".repeat(22),
         "words" => (0..n).map(|_| WORDS[dice.next(WORDS.len())]).collect::<Vec<_>>().join(" "),
         "uuid" => [8, 4, 4, 4, 12].map(|n| dice.of("0123456789abcdef", n)).join("-"),

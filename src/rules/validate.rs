@@ -27,6 +27,8 @@ pub(crate) enum Validator {
     /// An account name that belongs to a person.
     Account,
     SpanishId,
+    /// The first part is base64 of a number.
+    DiscordId,
     SwedishId,
     Pesel,
     Date,
@@ -52,6 +54,7 @@ impl Validator {
             "private_host" => Validator::PrivateHost,
             "person_name" => Validator::PersonName,
             "account" => Validator::Account,
+            "discord_id" => Validator::DiscordId,
             "spanish_id" => Validator::SpanishId,
             "swedish_id" => Validator::SwedishId,
             "pesel" => Validator::Pesel,
@@ -87,6 +90,8 @@ impl Validator {
             Validator::PrivateHost => !value.ends_with("example.internal") && !value.contains("example."),
             Validator::PersonName => person_name(value),
             Validator::Account => account(value),
+            Validator::DiscordId => lenient_base64(value.split('.').next().unwrap_or_default())
+                .is_some_and(|b| b.len() >= 15 && b[..b.len() - 1].iter().all(u8::is_ascii_digit)),
             Validator::SpanishId => spanish_id(value),
             Validator::SwedishId => swedish_id(raw),
             Validator::Pesel => pesel(raw),
@@ -306,7 +311,7 @@ mod tests {
 
     #[test]
     fn names_are_told_from_titles() {
-        assert!(person_name("Declan Gallagher"));
+        assert!(person_name("Rosalind Okafor"));
         assert!(!person_name("Claude Code"));
         assert!(!person_name("working Here"));
     }

@@ -534,9 +534,9 @@ fn with_a_persons_receipt_publish_sends_the_sealed_bytes_once() {
 
     assert_eq!(client.call("status", &json!({}))["state"], json!("approved"));
     let done = client.call("publish", &json!({ "release": prepared["release"] }));
-    assert_eq!((&done["state"], &done["digest"]), (&json!("published"), &prepared["digest"]));
-    for file in prepared["files"].as_array().unwrap() {
-        let path = file["path"].as_str().unwrap();
+    assert_eq!((&done["state"], &done["digest"]), (&json!("published"), &json!(shown.digest)));
+    for file in &shown.files {
+        let path = &file.path;
         let sealed = state.join("releases").join(prepared["release"].as_str().unwrap()).join(path);
         assert_eq!(fs::read(world.out().join(path)).unwrap(), fs::read(sealed).unwrap(), "{path}");
     }

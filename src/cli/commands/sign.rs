@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::publish;
-use crate::app::{App, Failure, Kind, PublishParams, PublishReport, SignPreview, SignReport};
+use crate::app::{App, Failure, PublishParams, PublishReport, SignPreview, SignReport};
 use crate::cli::face::{End, Face};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::green;
@@ -79,7 +79,7 @@ fn typed_name(terminal: &mut Terminal, shown: &SignPreview) -> Result<(), Failur
     if typed.as_deref() == Some(name.as_str()) {
         return Ok(());
     }
-    let f = Failure::new(Kind::Cancelled, "not_approved", "That is not the name; nothing was signed.");
+    let f = Failure::failed("not_approved", "That is not the name; nothing was signed.");
     Err(f.hint(format!("clawgate sign {}", shown.release)))
 }
 
