@@ -1,7 +1,5 @@
 //! How fast the engine scans transcript text: `cargo bench --bench redact`.
 
-#![expect(clippy::expect_used, clippy::print_stderr, reason = "a bench may stop and speak")]
-
 use std::hint::black_box;
 
 use clawgate::redact::Redactor;
