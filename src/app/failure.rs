@@ -130,6 +130,15 @@ impl From<Refusal> for Failure {
 
 impl From<GateError> for Failure {
     fn from(e: GateError) -> Self {
+        if let GateError::Io { source, .. } = &e
+            && source.kind() == std::io::ErrorKind::StorageFull
+        {
+            return Failure::failed(
+                "disk_full",
+                "The disk is full; nothing was sealed, and what stood before still does.",
+            )
+            .hint("free some space and run the same command again");
+        }
         let (kind, code, hint) = match &e {
             GateError::NoKeys => (Kind::HumanNeeded, "no_keys", "clawgate keys init"),
             GateError::KeysExist(_) => (Kind::Usage, "keys_exist", "clawgate keys show"),

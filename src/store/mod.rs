@@ -33,8 +33,11 @@ pub enum StoreError {
     /// The disk is full.
     #[error("archive: the disk is full; free some space and run the same command again, nothing was lost")]
     Full,
+    /// The archive may not be written.
+    #[error("archive: it may not be written; check who owns our directory and its files (0700, 0600)")]
+    ReadOnly,
     /// A file operation failed.
-    #[error("archive {path}: {source}")]
+    #[error("archive {path}: {source}; check who owns our directory and its files (0700, 0600)")]
     Io {
         /// What was being opened.
         path: String,

@@ -277,7 +277,7 @@ impl Refusal {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Refused: {} (state: {}", self.code.meaning(), self.state)?;
-        if let Some(required) = self.required_state {
+        if let Some(required) = self.required_state.filter(|r| *r != self.state) {
             write!(f, ", needed: {required}")?;
         }
         f.write_str(").")?;
