@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         let env = &mut face.edge.env;
         env.home = home;
         // They name this user's logs, and another home was asked for.
-        for name in ["CLAUDE_CONFIG_DIR", "CODEX_HOME"] {
+        for name in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "OPENCLAW_STATE_DIR"] {
             env.vars.remove(name);
         }
     }
@@ -72,6 +72,9 @@ fn human(r: &ScanReport) -> String {
         bytes(r.bytes),
         r.seconds
     ));
+    if r.sessions.total == 0 {
+        out.push_str("No agent's logs are here. `clawgate doctor` says what was looked for; `clawgate demo` shows the way.\n");
+    }
     if !r.skipped.is_empty() {
         out.push_str(&format!("{} {}:\n", yellow("skipped"), count(r.skipped.len() as u64)));
         for s in r.skipped.iter().take(NAMED) {
