@@ -13,6 +13,7 @@ mod codex;
 mod lenient;
 mod lines;
 mod openclaw;
+mod sqlite;
 mod walk;
 
 pub use lines::DEFAULT_LINE_LIMIT;
@@ -39,11 +40,32 @@ pub trait Source: Sync {
     /// Names every file below `root` that can hold sessions, and what was left out and why. Reads no content.
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip));
 
+    /// Files that `file` is read together with (a database's `-wal`, metadata beside a transcript): when one of
+    /// them changes, `file` is read again. They need not exist.
+    fn companions(&self, _file: &Path) -> Vec<PathBuf> {
+        Vec::new()
+    }
+
     /// Reads one file whole.
     ///
     /// # Errors
     /// Only when the file cannot be opened or read; broken content is counted in the answer instead.
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError>;
+
+    /// Reads one file a piece at a time, so that a store of many sessions is never held whole. The pieces together
+    /// hold what [`Source::read`] gives; a session and its usage are in one piece.
+    ///
+    /// # Errors
+    /// As [`Source::read`]; what was handed out before stays good.
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        piece: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
+        piece(self.read(file, opts)?);
+        Ok(())
+    }
 
     /// Reads only the usage rows of one file.
     ///
@@ -74,16 +96,20 @@ pub struct Skip {
     pub reason: String,
 }
 
-/// Limits of a read.
+/// Limits of a read, and what it may use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Longest line that is read, in bytes; longer ones are skipped and counted.
     pub line_limit: usize,
+    /// Private directory for short-lived copies of databases; the system's temporary directory where not set.
+    pub scratch: Option<PathBuf>,
+    /// Working directories known from other logs, for agents that store only a hash of theirs.
+    pub known_dirs: Vec<String>,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { line_limit: DEFAULT_LINE_LIMIT }
+        ReadOptions { line_limit: DEFAULT_LINE_LIMIT, scratch: None, known_dirs: Vec::new() }
     }
 }
 
@@ -113,6 +139,20 @@ pub struct SkippedLines {
     pub total: u64,
 }
 
+impl Read {
+    /// Adds a later piece of the same file.
+    pub(crate) fn append(&mut self, piece: Read) {
+        self.sessions.extend(piece.sessions);
+        self.usage.extend(piece.usage);
+        self.skipped_lines.first.extend(piece.skipped_lines.first);
+        self.skipped_lines.first.truncate(SkippedLines::KEPT);
+        self.skipped_lines.total += piece.skipped_lines.total;
+        self.repaired_lines += piece.repaired_lines;
+        self.bytes_read += piece.bytes_read;
+        self.truncated_tail |= piece.truncated_tail;
+    }
+}
+
 impl SkippedLines {
     /// How many are named.
     pub const KEPT: usize = 20;
@@ -135,6 +175,20 @@ pub enum SourceError {
         path: PathBuf,
         /// What the system said.
         source: std::io::Error,
+    },
+    /// A database could not be read as one.
+    #[error("{path} cannot be read as a database ({detail}); what was read before stays in the archive")]
+    Database {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said; never holds session text.
+        detail: String,
+    },
+    /// Another process writes a database faster than it can be copied.
+    #[error("{path} was being written to; the next scan reads it")]
+    Busy {
+        /// The file.
+        path: PathBuf,
     },
     /// A directory, pipe or device stands where a log should be.
     #[error("{path} is not a regular file; it was left out")]

@@ -46,6 +46,16 @@ impl Archive {
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
+
+    /// Every working directory that is known.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn project_paths(&self) -> Result<Vec<String>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT path FROM projects ORDER BY path")?;
+        let rows = q.query_map([], |r| r.get(0))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
 }
 
 /// The id of the project at `path`, making it with a free name where it is new.

@@ -6,17 +6,24 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Classes, Engine};
 use crate::sources::{self, ReadOptions, Source};
-use crate::store::{FileResult, FileRow, FileState, Prepared, Stored};
-use crate::trace::{Part, Session, Timestamp, UsageRow};
+use crate::store::{FileResult, FileRow, Stored};
+use crate::trace::Timestamp;
 
 use super::{App, Failure};
+
+mod badges;
+mod reading;
+mod walk;
+
+use reading::{Budget, Done, Job, read_file};
+use walk::walk;
 
 /// What to scan. Nothing set: everything that is found.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -80,31 +87,8 @@ pub struct FileCounts {
     pub gone: u64,
 }
 
-struct Job {
-    path: PathBuf,
-    source: &'static dyn Source,
-    state: FileState,
-}
-
-struct Done {
-    path: String,
-    agent: &'static str,
-    state: FileState,
-    sessions: Vec<Prepared>,
-    usage: Vec<UsageRow>,
-    bytes: u64,
-    size: u64,
-    skipped: Vec<Skipped>,
-}
-
-/// Raised when a reader learns to read more, so that files are read again.
-const READER: u32 = 1;
-
 /// A batch is written when it holds so many bytes of normal form; one transaction each.
 const BATCH_BYTES: u64 = 12 << 20;
-
-/// Readers hold at most so many bytes of logs that are not written yet.
-const HELD_BYTES: u64 = 32 << 20;
 
 /// With nothing to receive for so long, what is held is written.
 const IDLE: Duration = Duration::from_millis(100);
@@ -183,16 +167,24 @@ impl App {
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
         let next = AtomicUsize::new(0);
         let in_flight = Budget::new();
-        let (tx, rx) = mpsc::sync_channel::<Result<Done, Failure>>(64);
+        let (tx, rx) = mpsc::sync_channel::<Result<Done, Failure>>(16);
         let ctx = self.ctx.clone();
+        let scratch = self.dir().join("tmp");
+        self.sweep(&scratch);
+        let opts = ReadOptions {
+            scratch: Some(scratch.clone()),
+            known_dirs: self.archive.project_paths()?,
+            ..ReadOptions::default()
+        };
         let mut sums = Sums::default();
         std::thread::scope(|scope| -> Result<(), Failure> {
             for _ in 0..threads {
-                let (tx, jobs, next, ctx, in_flight) = (tx.clone(), &jobs, &next, &ctx, &in_flight);
+                let (tx, jobs, next, ctx, in_flight, opts) =
+                    (tx.clone(), &jobs, &next, &ctx, &in_flight, &opts);
                 scope.spawn(move || {
+                    let mut out = |done| ctx.check().is_ok() && tx.send(done).is_ok();
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        in_flight.take(job.state.size);
-                        if ctx.check().is_err() || tx.send(read_one(job, engine)).is_err() {
+                        if ctx.check().is_err() || !read_file(job, engine, opts, in_flight, &mut out) {
                             return;
                         }
                     }
@@ -209,6 +201,20 @@ impl App {
         let files = sums.files;
         self.ctx.check()?;
         Ok(files)
+    }
+
+    /// Removes what a killed scan left behind: copies of databases. Another scan's are younger.
+    fn sweep(&self, scratch: &Path) {
+        let Ok(entries) = std::fs::read_dir(scratch) else { return };
+        let old = self.now().millis() - 6 * 3_600_000;
+        for entry in entries.flatten() {
+            let made = entry.metadata().and_then(|m| m.modified()).ok();
+            let made = made.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            if made.is_some_and(|d| d.as_millis() < old.max(0) as u128) {
+                // Best effort: the next scan tries again.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
     }
 
     /// Receives what the readers read and writes it in batches; gives the readers room as it goes.
@@ -234,9 +240,9 @@ impl App {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return self.write(&mut batch, tally),
             };
-            sums.files += 1;
+            sums.files += u64::from(done.last);
             sums.bytes += done.bytes;
-            held += done.size;
+            held += done.held;
             skipped.extend(done.skipped.iter().cloned());
             batch.push(done);
             if held >= BATCH_BYTES {
@@ -303,152 +309,6 @@ impl App {
     }
 }
 
-type Walked = (Vec<Job>, HashMap<String, bool>, Vec<(PathBuf, &'static str)>);
-
-fn walk(
-    app: &App,
-    wanted: &[&'static dyn Source],
-    params: &ScanParams,
-    known: &HashMap<String, FileRow>,
-    skipped: &mut Vec<Skipped>,
-    counts: &mut FileCounts,
-) -> Walked {
-    let (mut jobs, mut seen, mut roots) = (Vec::new(), HashMap::new(), Vec::new());
-    for source in wanted {
-        for root in source.roots(&app.ctx.env) {
-            let mut found = Vec::new();
-            source.discover(&root, &mut |c| found.push(c.path), &mut |s| {
-                skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
-            });
-            for path in found {
-                if params.path.as_deref().is_some_and(|only| !path.starts_with(only)) {
-                    continue;
-                }
-                let name = path.to_string_lossy().into_owned();
-                let state = match std::fs::metadata(&path) {
-                    Ok(meta) => file_state(&meta, READER),
-                    Err(e) => {
-                        skipped.push(Skipped { path: name, reason: format!("cannot be read: {e}") });
-                        continue;
-                    }
-                };
-                counts.found += 1;
-                let unchanged = known.get(&name).is_some_and(|row| row.state == state);
-                let old = params.since.is_some_and(|s| state.mtime_ns / 1_000_000 < s.millis());
-                seen.insert(name, unchanged);
-                if !unchanged && !old {
-                    jobs.push(Job { path, source: *source, state });
-                }
-            }
-            roots.push((root, source.agent()));
-        }
-    }
-    // Large files first, so that no thread is left alone with one at the end; then by path, for the same order
-    // on every run.
-    jobs.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
-    (jobs, seen, roots)
-}
-
-fn file_state(meta: &std::fs::Metadata, reader: u32) -> FileState {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(meta);
-    #[cfg(not(unix))]
-    let inode = 0;
-    let mtime_ns = meta
-        .modified()
-        .ok()
-        .and_then(|t| t.duration_since(UNIX_EPOCH).ok())
-        .map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX));
-    FileState { inode, size: meta.len(), mtime_ns, reader }
-}
-
-fn read_one(job: &Job, engine: &Engine) -> Result<Done, Failure> {
-    let path = job.path.to_string_lossy().into_owned();
-    let mut done = Done {
-        path: path.clone(),
-        agent: job.source.agent(),
-        state: job.state,
-        sessions: Vec::new(),
-        usage: Vec::new(),
-        bytes: 0,
-        size: job.state.size,
-        skipped: Vec::new(),
-    };
-    let read = match job.source.read(&job.path, &ReadOptions::default()) {
-        Ok(read) => read,
-        Err(e) => {
-            // Not noted as read: size 0 never equals a real state, so that the next scan tries again.
-            done.state.size = u64::MAX >> 1;
-            done.skipped.push(Skipped { path, reason: e.to_string() });
-            return Ok(done);
-        }
-    };
-    done.bytes = read.bytes_read;
-    for (line, reason) in &read.skipped_lines.first {
-        done.skipped.push(Skipped { path: format!("{path}:{line}"), reason: reason.clone() });
-    }
-    let more = read.skipped_lines.total.saturating_sub(read.skipped_lines.first.len() as u64);
-    if more > 0 {
-        done.skipped.push(Skipped { path, reason: format!("{more} more lines skipped") });
-    }
-    done.usage = read.usage;
-    for session in read.sessions {
-        let badges = badges(&session, engine);
-        let title = session.display_title().map(|t| redact_line(engine, &t));
-        done.sessions.push(Prepared::of(session, title, badges)?);
-    }
-    Ok(done)
-}
-
-/// What can be said of a session without a model.
-fn badges(session: &Session, engine: &Engine) -> Vec<String> {
-    let mut secrets = 0usize;
-    let mut count = |text: &str| secrets += engine.scan(text, Classes::SECRET).len();
-    for message in &session.messages {
-        for part in &message.parts {
-            match part {
-                Part::Text { text } | Part::Thinking { text } => count(text),
-                Part::Attachment { text, .. } => count(text),
-                Part::Tool(call) => {
-                    let mut input = String::new();
-                    string_leaves(&call.input, &mut input);
-                    count(&input);
-                    if let Some(output) = &call.output {
-                        count(output);
-                    }
-                }
-                Part::Media { .. } => {}
-            }
-        }
-    }
-    let mut badges = Vec::new();
-    if secrets > 0 {
-        badges.push(format!("secrets:{secrets}"));
-    }
-    badges
-}
-
-/// The string leaves of a JSON value, a line each, with their keys so that `"password": "…"` is seen as one.
-fn string_leaves(value: &serde_json::Value, out: &mut String) {
-    match value {
-        serde_json::Value::String(s) => {
-            out.push_str(s);
-            out.push('\n');
-        }
-        serde_json::Value::Array(items) => items.iter().for_each(|v| string_leaves(v, out)),
-        serde_json::Value::Object(map) => {
-            for (key, v) in map {
-                if v.is_string() {
-                    out.push_str(key);
-                    out.push_str(": ");
-                }
-                string_leaves(v, out);
-            }
-        }
-        _ => {}
-    }
-}
-
 /// A line with everything the rules find replaced by its kind: for titles and snippets.
 pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -465,41 +325,4 @@ pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     }
     out.push_str(&text[at..]);
     out
-}
-
-/// Bounds the bytes of logs that are held at once, so that memory does not grow with the history.
-struct Budget {
-    held: Mutex<Held>,
-    changed: Condvar,
-}
-
-struct Held {
-    bytes: u64,
-    closed: bool,
-}
-
-impl Budget {
-    fn new() -> Self {
-        Budget { held: Mutex::new(Held { bytes: 0, closed: false }), changed: Condvar::new() }
-    }
-
-    /// Waits until `bytes` more may be held; a file larger than the whole budget is held alone.
-    fn take(&self, bytes: u64) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        while held.bytes > 0 && held.bytes + bytes > HELD_BYTES && !held.closed {
-            held = self.changed.wait(held).unwrap_or_else(PoisonError::into_inner);
-        }
-        held.bytes += bytes;
-    }
-
-    fn give(&self, bytes: u64) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.bytes = held.bytes.saturating_sub(bytes);
-        self.changed.notify_all();
-    }
-
-    fn close(&self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
-        self.changed.notify_all();
-    }
 }
