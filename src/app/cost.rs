@@ -1,5 +1,7 @@
 //! Cost: every number comes from the one ledger.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pricing::{Overrides, PriceTable};
@@ -51,9 +53,7 @@ impl App {
         let zone = jiff::tz::TimeZone::get(&timezone).map_err(|_| {
             Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
         })?;
-        if self.archive.meta("last_scan")?.is_none() {
-            self.scan(&super::ScanParams::default())?;
-        }
+        self.refresh_usage()?;
         let overrides = Overrides::default();
         let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
         self.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
@@ -64,22 +64,24 @@ impl App {
         Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out })
     }
 
-    /// Tokens and cost of the requests a session owns.
-    pub(crate) fn usage_of(&self, key: &str) -> Result<(Tokens, i64), Failure> {
+    /// Tokens and cost of the requests that sessions own, by key; sessions without any are left out.
+    pub(crate) fn usage_of(&self, keys: &[&str]) -> Result<HashMap<String, (Tokens, i64)>, Failure> {
         let (overrides, zone) = (Overrides::default(), jiff::tz::TimeZone::UTC);
         let mut fold =
-            Aggregator::new(Dimension::Total, &zone, Pricer::new(PriceTable::builtin(), &overrides));
-        self.archive.session_usage(key, &mut |row| fold.add(row))?;
-        let total = fold.finish().total;
-        let tokens = Tokens {
-            input: total.input,
-            output: total.output,
-            reasoning: total.reasoning,
-            cache_read: total.cache_read,
-            cache_write_5m: total.cache_write_5m,
-            cache_write_1h: total.cache_write_1h,
-            web_search: total.web_search,
-        };
-        Ok((tokens, total.cost_picousd))
+            Aggregator::new(Dimension::Session, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        self.archive.usage_of_sessions(&keys.iter().copied().collect(), &mut |row| fold.add(row))?;
+        let rows = fold.finish().rows.into_iter().map(|r| {
+            let tokens = Tokens {
+                input: r.input,
+                output: r.output,
+                reasoning: r.reasoning,
+                cache_read: r.cache_read,
+                cache_write_5m: r.cache_write_5m,
+                cache_write_1h: r.cache_write_1h,
+                web_search: r.web_search,
+            };
+            (r.key, (tokens, r.cost_picousd))
+        });
+        Ok(rows.collect())
     }
 }

@@ -1,5 +1,7 @@
 //! Lists: projects, and sessions page by page.
 
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Inbox, ProjectRow, SessionRow};
@@ -116,14 +118,16 @@ impl App {
             let at = (r.started.map_or(0, Timestamp::millis), r.id);
             data_encoding::BASE64URL_NOPAD.encode(format!("{}.{}", at.0, at.1).as_bytes())
         });
-        let sessions = rows.into_iter().map(|r| self.item(r)).collect::<Result<_, _>>()?;
+        let keys: Vec<&str> = rows.iter().map(|r| r.key.as_str()).collect();
+        let usage = self.usage_of(&keys)?;
+        let sessions = rows.into_iter().map(|r| self.item(r, &usage)).collect();
         Ok(InboxPage { sessions, next_cursor })
     }
 
-    /// A session as the inbox shows it.
-    pub(crate) fn item(&self, r: SessionRow) -> Result<SessionItem, Failure> {
-        let (usage, cost_picousd) = self.usage_of(r.key.as_str())?;
-        Ok(SessionItem {
+    /// A session as the inbox shows it; `usage` as [`App::usage_of`] gives it.
+    pub(crate) fn item(&self, r: SessionRow, usage: &HashMap<String, (Tokens, i64)>) -> SessionItem {
+        let (usage, cost_picousd) = usage.get(r.key.as_str()).copied().unwrap_or_default();
+        SessionItem {
             agent: r.agent,
             project: r.project,
             title: r.title.as_deref().map(super::sanitize),
@@ -143,7 +147,7 @@ impl App {
             parent: r.parent,
             source_gone: r.gone,
             key: r.key,
-        })
+        }
     }
 }
 

@@ -149,6 +149,8 @@ impl App {
         thinking: bool,
     ) -> Result<Pass, Failure> {
         let mut pass = Pass::default();
+        let keys: Vec<&str> = chosen.iter().map(|(key, _)| key.as_str()).collect();
+        let usage = self.usage_of(&keys)?;
         for (done, (key, version)) in (0..).zip(chosen) {
             self.ctx.check()?;
             self.ctx.progress.report("redacting", done, chosen.len() as u64);
@@ -162,7 +164,7 @@ impl App {
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| redactor.redact_text(&p).text);
-            meta.tokens = self.usage_of(key.as_str())?.0;
+            meta.tokens = usage.get(key.as_str()).map(|u| u.0).unwrap_or_default();
             meta.thinking = thinking;
             let bytes = export::row_bytes(format, &redacted.session, &meta)
                 .map_err(|e| Failure::failed("export", e.to_string()))?;

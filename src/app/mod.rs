@@ -20,6 +20,7 @@ mod show;
 mod sign;
 mod status;
 mod triage;
+mod usage_scan;
 
 pub use config::{Config, ScopeParams, ScopeReport};
 pub use confirm::{ConfirmParams, ConfirmReport};

@@ -13,6 +13,9 @@ pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
 
 const CHUNK: usize = 256 << 10;
 
+/// Bytes already handed out that are kept for [`Lines::recent`].
+const KEPT: usize = 16 << 10;
+
 /// One line of a log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
@@ -43,7 +46,22 @@ pub(crate) struct Lines<R> {
 
 impl<R: io::Read> Lines<R> {
     pub(crate) fn new(inner: R, limit: usize) -> Self {
-        Lines { inner, buf: Vec::new(), start: 0, end: 0, offset: 0, number: 0, limit, eof: false }
+        Lines::reusing(Vec::new(), inner, limit)
+    }
+
+    /// With the buffer of an earlier stream.
+    pub(crate) fn reusing(buf: Vec<u8>, inner: R, limit: usize) -> Self {
+        Lines { inner, buf, start: 0, end: 0, offset: 0, number: 0, limit, eof: false }
+    }
+
+    /// The buffer, for the next stream.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.buf
+    }
+
+    /// The last bytes of what was handed out, cut anywhere; at least 16 KiB of a longer stream.
+    pub(crate) fn recent(&self) -> &[u8] {
+        &self.buf[..self.start]
     }
 
     /// Bytes handed out or thrown away so far.
@@ -93,15 +111,15 @@ impl<R: io::Read> Lines<R> {
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        if self.start > 0 {
-            self.buf.copy_within(self.start..self.end, 0);
-            self.end -= self.start;
-            self.start = 0;
+        if let Some(gone) = self.start.checked_sub(KEPT).filter(|n| *n > 0) {
+            self.buf.copy_within(gone..self.end, 0);
+            self.end -= gone;
+            self.start -= gone;
         }
         if self.buf.len() < self.end + CHUNK {
             // Doubling keeps long lines linear.
-            let size = (self.end + CHUNK)
-                .max(self.buf.len().saturating_mul(2).min(self.limit.saturating_add(CHUNK)));
+            let most = self.limit.saturating_add(CHUNK + KEPT);
+            let size = (self.end + CHUNK).max(self.buf.len().saturating_mul(2).min(most));
             self.buf.resize(size, 0);
         }
         loop {
@@ -150,6 +168,56 @@ pub(crate) fn each_line<R: io::Read>(
     }
     out.bytes_read = lines.position();
     Ok(())
+}
+
+/// What a sieve makes of the lines of a log: those it wants, and the last ones.
+pub(crate) trait Sieve {
+    /// Whether a line is worth parsing; cheap, and wrong only on the side of yes.
+    fn wants(&self, line: &[u8]) -> bool;
+
+    /// Uses a line; one that is no record is left to the full reader to report.
+    fn line(&mut self, line: &Line<'_>, scratch: &mut String);
+
+    /// Looks at a line from the end of the log backwards; whether that is enough.
+    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool;
+}
+
+/// Hands the wanted lines of a log to a sieve, then the last ones backwards as far as they are still held.
+pub(crate) fn sift<R: io::Read>(
+    path: &Path,
+    input: R,
+    opts: &ReadOptions,
+    buffer: &mut Vec<u8>,
+    sieve: &mut dyn Sieve,
+) -> Result<(), SourceError> {
+    let mut lines = Lines::reusing(std::mem::take(buffer), input, opts.line_limit);
+    let mut scratch = String::new();
+    let outcome = loop {
+        match lines.next() {
+            Ok(Some(line)) if sieve.wants(line.bytes) => sieve.line(&line, &mut scratch),
+            Ok(Some(_)) => {}
+            Ok(None) => break Ok(()),
+            Err(source) => break Err(SourceError::Io { path: path.to_owned(), source }),
+        }
+    };
+    let mut rest = lines.recent();
+    rest = rest.strip_suffix(b"\n").unwrap_or(rest);
+    while let Some(at) = memchr::memrchr(b'\n', rest) {
+        if sieve.last(&rest[at + 1..], &mut scratch) {
+            rest = &[];
+            break;
+        }
+        rest = &rest[..at];
+    }
+    if !rest.is_empty() && lines.position() == lines.recent().len() as u64 {
+        sieve.last(rest, &mut scratch);
+    }
+    *buffer = lines.into_buffer();
+    // A line longer than most would be held for all files to come.
+    if buffer.len() > 8 * CHUNK {
+        *buffer = Vec::new();
+    }
+    outcome
 }
 
 /// Parses a line as a record; broken text inside it is replaced by U+FFFD rather than losing the line.

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::trace::{Env, Session, UsageRow};
+use crate::trace::{Env, Session, SessionFacts, UsageRow};
 
 mod claude;
 mod codex;
@@ -67,12 +67,34 @@ pub trait Source: Sync {
         Ok(())
     }
 
-    /// Reads only the usage rows of one file.
+    /// Reads only the usage of one file, a piece at a time; `buffer` is kept between files to save its making.
+    /// The pieces together hold the same requests as [`Source::read`].
     ///
     /// # Errors
     /// As [`Source::read`].
-    fn read_usage(&self, file: &Path, opts: &ReadOptions) -> Result<Vec<UsageRow>, SourceError> {
-        self.read(file, opts).map(|read| read.usage)
+    fn read_usage(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        _buffer: &mut Vec<u8>,
+        piece: &mut dyn FnMut(UsageRead),
+    ) -> Result<(), SourceError> {
+        self.read_each(file, opts, &mut |read| piece(UsageRead::of(read)))
+    }
+}
+
+/// The usage in one file, or in a piece of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UsageRead {
+    /// One row per provider request, in the order of the log.
+    pub rows: Vec<UsageRow>,
+    /// What is known of the sessions in it.
+    pub facts: Vec<SessionFacts>,
+}
+
+impl UsageRead {
+    fn of(read: Read) -> Self {
+        UsageRead { facts: read.sessions.iter().map(SessionFacts::of).collect(), rows: read.usage }
     }
 }
 

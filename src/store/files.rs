@@ -4,7 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, params};
 
-use super::{Archive, StoreError};
+use crate::trace::{SessionFacts, UsageRow};
+
+use super::{Archive, StoreError, ledger};
 
 /// The outside of a file at the time it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +26,10 @@ pub struct FileState {
 pub struct FileRow {
     /// Row id.
     pub id: i64,
-    /// Its outside when it was last read.
+    /// Its outside when it was last read whole.
     pub state: FileState,
+    /// Its outside when its usage was last read.
+    pub usage: FileState,
     /// Whether it had disappeared at the last scan.
     pub gone: bool,
     /// Agent whose log it is.
@@ -40,15 +44,27 @@ impl Archive {
     pub fn files(&self) -> Result<HashMap<String, FileRow>, StoreError> {
         let mut q = self
             .conn
-            .prepare_cached("SELECT id, path, inode, size, mtime_ns, reader, gone, agent FROM files")?;
+            .prepare_cached(
+            "SELECT id, path, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns, usage_reader,
+               gone, agent FROM files",
+        )?;
         let rows = q.query_map([], |r| {
-            let state = FileState {
-                inode: r.get::<_, i64>(2)? as u64,
-                size: r.get::<_, i64>(3)? as u64,
-                mtime_ns: r.get(4)?,
-                reader: r.get(5)?,
+            let state = |from: usize| -> rusqlite::Result<FileState> {
+                Ok(FileState {
+                    inode: r.get::<_, i64>(from)? as u64,
+                    size: r.get::<_, i64>(from + 1)? as u64,
+                    mtime_ns: r.get(from + 2)?,
+                    reader: r.get(from + 3)?,
+                })
             };
-            Ok((r.get::<_, String>(1)?, FileRow { id: r.get(0)?, state, gone: r.get(6)?, agent: r.get(7)? }))
+            let row = FileRow {
+                id: r.get(0)?,
+                state: state(2)?,
+                usage: state(6)?,
+                gone: r.get(10)?,
+                agent: r.get(11)?,
+            };
+            Ok((r.get::<_, String>(1)?, row))
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
@@ -88,7 +104,41 @@ impl Archive {
     }
 }
 
-/// Notes that a file was read in this state, and returns its row id.
+/// The usage of one file, or of a piece of it, ready to be stored.
+#[derive(Debug)]
+pub struct UsageResult<'a> {
+    /// Its path.
+    pub path: &'a str,
+    /// Its agent.
+    pub agent: &'a str,
+    /// Its outside, taken before it was read.
+    pub state: &'a FileState,
+    /// What is known of its sessions.
+    pub facts: &'a [SessionFacts],
+    /// The requests in it.
+    pub rows: &'a [UsageRow],
+}
+
+impl Archive {
+    /// Stores the usage of files in one transaction; they still count as not read whole.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses; then nothing of the batch is stored.
+    pub fn put_usage(&mut self, files: &[UsageResult<'_>]) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let tx = self.begin()?;
+        for file in files {
+            let id = upsert_usage(&tx, file.path, file.agent, file.state)?;
+            ledger::put(&tx, id, file.facts, file.rows)?;
+        }
+        tx.commit()?;
+        Ok(())
+    }
+}
+
+/// Notes that a file was read whole in this state, and returns its row id.
 pub(super) fn upsert(
     conn: &Connection,
     path: &str,
@@ -96,9 +146,31 @@ pub(super) fn upsert(
     state: &FileState,
 ) -> Result<i64, rusqlite::Error> {
     let mut q = conn.prepare_cached(
-        "INSERT INTO files(path, agent, inode, size, mtime_ns, reader) VALUES(?1, ?2, ?3, ?4, ?5, ?6)
+        "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
+           usage_reader) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?3, ?4, ?5, ?6)
          ON CONFLICT(path) DO UPDATE SET agent = excluded.agent, inode = excluded.inode, size = excluded.size,
-           mtime_ns = excluded.mtime_ns, reader = excluded.reader, gone = 0
+           mtime_ns = excluded.mtime_ns, reader = excluded.reader, usage_inode = excluded.inode,
+           usage_size = excluded.size, usage_mtime_ns = excluded.mtime_ns, usage_reader = excluded.reader, gone = 0
+         RETURNING id",
+    )?;
+    q.query_row(
+        params![path, agent, state.inode as i64, state.size as i64, state.mtime_ns, state.reader],
+        |r| r.get(0),
+    )
+}
+
+/// Notes that a file's usage was read in this state, and returns its row id. A new file counts as not read whole.
+fn upsert_usage(
+    conn: &Connection,
+    path: &str,
+    agent: &str,
+    state: &FileState,
+) -> Result<i64, rusqlite::Error> {
+    let mut q = conn.prepare_cached(
+        "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
+           usage_reader) VALUES(?1, ?2, 0, -1, 0, 0, ?3, ?4, ?5, ?6)
+         ON CONFLICT(path) DO UPDATE SET usage_inode = excluded.usage_inode, usage_size = excluded.usage_size,
+           usage_mtime_ns = excluded.usage_mtime_ns, usage_reader = excluded.usage_reader, gone = 0
          RETURNING id",
     )?;
     q.query_row(

@@ -1,237 +1,415 @@
-//! The usage ledger: one row a request and file, with the copies of one request resolved.
+//! The usage ledger: every request of every log, and which copy of it counts.
+//!
+//! Requests stand packed by session and file ([`super::segment`]). Copies of one request are found when the ledger
+//! is read: the hashes of all keys are sorted, and only rows whose hash stands there twice are held and compared.
+
+use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
-use crate::trace::{Confidence, Session, Timestamp, Tokens, UsageRow};
+use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 use crate::usage::{Copy, CountedRow, choose};
 
+use super::segment::{PackedRow, Unpacked, confidence_of, key_hashes, pack};
 use super::{Archive, StoreError};
 
-fn confidence_code(c: Confidence) -> i64 {
-    match c {
-        Confidence::Exact => 0,
-        Confidence::Reported => 1,
-        Confidence::Estimated => 2,
-        Confidence::LowerBound => 3,
-        Confidence::Unpriced => 4,
-    }
-}
+/// A file with more sessions than this is a database; its segments are looked up one by one.
+const FEW: usize = 4;
 
-fn confidence_of(code: i64) -> Confidence {
-    match code {
-        1 => Confidence::Reported,
-        2 => Confidence::Estimated,
-        3 => Confidence::LowerBound,
-        4 => Confidence::Unpriced,
-        _ => Confidence::Exact,
-    }
-}
-
-/// SQLite integers are signed; a figure beyond them is kept at the largest one.
-fn int(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-/// Stores the requests of one file. Requests that a rewritten file no longer holds stay counted.
-pub(super) fn put<'a>(
+/// Stores the requests of one file, or of a piece of it. Requests that a rewritten file no longer holds stay
+/// counted.
+pub(super) fn put(
     conn: &Connection,
     file_id: i64,
-    agent: &str,
-    sessions: impl Iterator<Item = &'a Session>,
+    facts: &[SessionFacts],
     rows: &[UsageRow],
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
     }
-    let sessions: Vec<&Session> = sessions.collect();
-    let mut upsert = conn.prepare_cached(
-        "INSERT INTO usage(file_id, dedupe_key, session, agent, project, session_started, session_ended, at, model,
-           input, output, reasoning, cache_read, cache_write_5m, cache_write_1h, web_search, reported_picousd, fast,
-           geo, service_tier, subagent, skill, offset, copied, confidence)
-         VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25)
-         ON CONFLICT(file_id, dedupe_key) DO UPDATE SET session = excluded.session, project = excluded.project,
-           session_started = excluded.session_started, session_ended = excluded.session_ended, at = excluded.at,
-           model = excluded.model, input = excluded.input, output = excluded.output,
-           reasoning = excluded.reasoning, cache_read = excluded.cache_read,
-           cache_write_5m = excluded.cache_write_5m, cache_write_1h = excluded.cache_write_1h,
-           web_search = excluded.web_search, reported_picousd = excluded.reported_picousd, fast = excluded.fast,
-           geo = excluded.geo, service_tier = excluded.service_tier, subagent = excluded.subagent,
-           skill = excluded.skill, offset = excluded.offset, copied = excluded.copied,
-           confidence = excluded.confidence",
-    )?;
+    let mut groups: Vec<(&str, Vec<PackedRow<'_>>)> = Vec::new();
     for row in rows {
-        // A subagent's requests may belong to its parent, which stands in another file: the file's own session
-        // still tells project and time.
-        let own = sessions.iter().find(|s| s.key == row.session).or(sessions.first());
-        let t = &row.tokens;
-        upsert.execute(params![
-            file_id,
-            row.dedupe_key,
-            row.session.as_str(),
-            agent,
-            own.and_then(|s| s.project.as_deref()),
-            own.and_then(|s| s.started).map(Timestamp::millis),
-            own.and_then(|s| s.ended).map(Timestamp::millis),
-            row.at.millis(),
-            row.model,
-            int(t.input),
-            int(t.output),
-            int(t.reasoning),
-            int(t.cache_read),
-            int(t.cache_write_5m),
-            int(t.cache_write_1h),
-            int(t.web_search),
-            row.reported_picousd,
-            row.fast,
-            row.geo,
-            row.service_tier,
-            row.subagent,
-            row.skill,
-            int(row.offset),
-            row.copied,
-            confidence_code(row.confidence),
-        ])?;
-    }
-    for row in rows {
-        resolve(conn, &row.dedupe_key)?;
-    }
-    Ok(())
-}
-
-/// One copy of a request as it stands.
-struct Standing {
-    id: i64,
-    session: String,
-    started: Option<Timestamp>,
-    ended: Option<Timestamp>,
-    output: u64,
-    at: Timestamp,
-    copied: bool,
-    flags: (bool, bool),
-}
-
-/// Decides which copy of a request counts, where there are several.
-fn resolve(conn: &Connection, key: &str) -> Result<(), StoreError> {
-    let mut q = conn.prepare_cached(
-        "SELECT id, session, session_started, session_ended, output, at, copied, owner, figures
-         FROM usage WHERE dedupe_key = ?1 ORDER BY id",
-    )?;
-    let copies: Vec<Standing> = q
-        .query_map([key], |r| {
-            Ok(Standing {
-                id: r.get(0)?,
-                session: r.get(1)?,
-                started: r.get::<_, Option<i64>>(2)?.map(Timestamp),
-                ended: r.get::<_, Option<i64>>(3)?.map(Timestamp),
-                output: r.get::<_, i64>(4)? as u64,
-                at: Timestamp(r.get(5)?),
-                copied: r.get(6)?,
-                flags: (r.get(7)?, r.get(8)?),
-            })
-        })?
-        .collect::<Result<_, _>>()?;
-    if copies.len() < 2 {
-        return Ok(());
-    }
-    let only: Vec<Copy<'_>> = copies
-        .iter()
-        .map(|c| Copy {
-            session: &c.session,
-            session_started: c.started,
-            session_ended: c.ended,
-            output: c.output,
-            at: c.at,
-            copied: c.copied,
-        })
-        .collect();
-    let Some((owner, figures)) = choose(&only) else { return Ok(()) };
-    let mut set = conn.prepare_cached("UPDATE usage SET owner = ?2, figures = ?3 WHERE id = ?1")?;
-    for (i, c) in copies.iter().enumerate() {
-        if c.flags != (i == owner, i == figures) {
-            set.execute(params![c.id, i == owner, i == figures])?;
+        let key = row.session.as_str();
+        let packed = PackedRow::of(row, facts);
+        match groups.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, group)) => group.push(packed),
+            None => groups.push((key, vec![packed])),
         }
     }
+    let old = standing(conn, file_id, &groups)?;
+    let new_keys: HashSet<&str> = rows.iter().map(|r| r.dedupe_key.as_str()).collect();
+    for (id, session, body) in &old {
+        let mut unpacked = Unpacked::open(body)?;
+        let (mut kept, mut dropped) = (Vec::new(), false);
+        while let Some(row) = unpacked.next()? {
+            if new_keys.contains(row.dedupe_key) {
+                dropped = true;
+            } else {
+                kept.push(row);
+            }
+        }
+        match groups.iter_mut().find(|(k, _)| k == session) {
+            Some((_, group)) => {
+                kept.append(group);
+                *group = kept;
+            }
+            None if kept.is_empty() => {
+                conn.prepare_cached("DELETE FROM segments WHERE id = ?1")?.execute([id])?;
+            }
+            None if dropped => write(conn, file_id, session, &kept)?,
+            None => {}
+        }
+    }
+    for (session, group) in &groups {
+        write(conn, file_id, session, group)?;
+    }
     Ok(())
 }
 
-// The figures come from one copy, the session, project and agent from another where copied history was cut short.
-const COUNTED: &str = "SELECT o.session, o.agent, o.project, f.at, f.model, f.input, f.output, f.reasoning,
-   f.cache_read, f.cache_write_5m, f.cache_write_1h, f.web_search, f.reported_picousd, f.fast, f.geo,
-   f.service_tier, o.subagent, o.skill, f.confidence FROM";
+type Stored = (i64, String, Vec<u8>);
+
+/// The segments of a file that new rows may replace rows of.
+fn standing(
+    conn: &Connection,
+    file_id: i64,
+    groups: &[(&str, Vec<PackedRow<'_>>)],
+) -> Result<Vec<Stored>, StoreError> {
+    let stored = |r: &rusqlite::Row<'_>| Ok((r.get(0)?, r.get(1)?, r.get(2)?));
+    let mut all =
+        conn.prepare_cached("SELECT id, session, body FROM segments WHERE file_id = ?1 LIMIT ?2")?;
+    let found: Vec<Stored> =
+        all.query_map(params![file_id, FEW as i64 + 1], stored)?.collect::<Result<_, _>>()?;
+    if found.len() <= FEW {
+        return Ok(found);
+    }
+    let mut one =
+        conn.prepare_cached("SELECT id, session, body FROM segments WHERE file_id = ?1 AND session = ?2")?;
+    let mut out = Vec::new();
+    for (session, _) in groups {
+        for row in one.query_map(params![file_id, session], stored)? {
+            out.push(row?);
+        }
+    }
+    Ok(out)
+}
+
+fn write(conn: &Connection, file_id: i64, session: &str, rows: &[PackedRow<'_>]) -> Result<(), StoreError> {
+    let (body, keys) = pack(rows);
+    conn.prepare_cached(
+        "INSERT INTO segments(file_id, session, rows, keys, body) VALUES(?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(file_id, session) DO UPDATE SET rows = excluded.rows, keys = excluded.keys,
+           body = excluded.body",
+    )?
+    .execute(params![file_id, session, rows.len() as i64, keys, body])?;
+    Ok(())
+}
+
+/// A row held until its copies are known.
+struct Held {
+    key: String,
+    row: OwnedRow,
+}
+
+/// A row with its texts, apart from the segment it came from.
+struct OwnedRow {
+    session: String,
+    project: Option<String>,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    at: Timestamp,
+    model: String,
+    tokens: Tokens,
+    reported_picousd: Option<i64>,
+    fast: bool,
+    geo: Option<String>,
+    service_tier: Option<String>,
+    subagent: Option<String>,
+    skill: Option<String>,
+    copied: bool,
+    confidence: Confidence,
+}
+
+impl OwnedRow {
+    fn of(row: &PackedRow<'_>) -> Self {
+        let owned = |t: Option<&str>| t.map(str::to_owned);
+        OwnedRow {
+            session: row.session.key.to_owned(),
+            project: owned(row.session.project),
+            started: row.session.started,
+            ended: row.session.ended,
+            at: row.at,
+            model: row.model.to_owned(),
+            tokens: row.tokens,
+            reported_picousd: row.reported_picousd,
+            fast: row.fast,
+            geo: owned(row.geo),
+            service_tier: owned(row.service_tier),
+            subagent: owned(row.subagent),
+            skill: owned(row.skill),
+            copied: row.copied,
+            confidence: row.confidence,
+        }
+    }
+
+    fn copy(&self) -> Copy<'_> {
+        Copy {
+            session: &self.session,
+            session_started: self.started,
+            session_ended: self.ended,
+            output: self.tokens.output,
+            at: self.at,
+            copied: self.copied,
+        }
+    }
+}
+
+/// Time range of a report.
+#[derive(Clone, Copy)]
+struct Range {
+    since: Option<Timestamp>,
+    until: Option<Timestamp>,
+}
+
+impl Range {
+    fn holds(self, at: Timestamp) -> bool {
+        self.since.is_none_or(|s| at >= s) && self.until.is_none_or(|u| at < u)
+    }
+}
+
+fn agent_of(session: &str) -> &str {
+    session.split_once(':').map_or("", |(agent, _)| agent)
+}
+
+fn plain<'a>(row: &PackedRow<'a>) -> CountedRow<'a> {
+    CountedRow {
+        agent: agent_of(row.session.key),
+        session: row.session.key,
+        project: row.session.project,
+        at: row.at,
+        model: row.model,
+        provider: None,
+        tokens: row.tokens,
+        reported_picousd: row.reported_picousd,
+        fast: row.fast,
+        geo: row.geo,
+        service_tier: row.service_tier,
+        subagent: row.subagent,
+        skill: row.skill,
+        tools: &[],
+        confidence: row.confidence,
+    }
+}
+
+/// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
+/// agent of another where copied history was cut short.
+fn settle(held: Vec<Held>, each: &mut dyn FnMut(&CountedRow<'_>, &str)) {
+    let mut groups: HashMap<String, Vec<OwnedRow>> = HashMap::new();
+    let mut order = Vec::new();
+    for Held { key, row } in held {
+        let group = groups.entry(key.clone()).or_default();
+        if group.is_empty() {
+            order.push(key);
+        }
+        group.push(row);
+    }
+    for key in order {
+        let Some(group) = groups.get(&key) else { continue };
+        let copies: Vec<Copy<'_>> = group.iter().map(OwnedRow::copy).collect();
+        let Some((owner, figures)) = choose(&copies) else { continue };
+        let (Some(o), Some(f)) = (group.get(owner), group.get(figures)) else { continue };
+        let row = CountedRow {
+            agent: agent_of(&o.session),
+            session: &o.session,
+            project: o.project.as_deref(),
+            at: f.at,
+            model: &f.model,
+            provider: None,
+            tokens: f.tokens,
+            reported_picousd: f.reported_picousd,
+            fast: f.fast,
+            geo: f.geo.as_deref(),
+            service_tier: f.service_tier.as_deref(),
+            subagent: o.subagent.as_deref(),
+            skill: o.skill.as_deref(),
+            tools: &[],
+            confidence: f.confidence,
+        };
+        each(&row, &key);
+    }
+}
 
 impl Archive {
     /// Hands every counted request to `each`, those at or after `since` and before `until`.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] where SQLite refuses or a segment does not read back.
     pub fn counted(
         &self,
         since: Option<Timestamp>,
         until: Option<Timestamp>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
-        let range = "f.at >= coalesce(?1, f.at) AND f.at < coalesce(?2, f.at + 1)";
-        let plain =
-            format!("{COUNTED} usage o JOIN usage f ON f.id = o.id WHERE o.owner AND o.figures AND {range}");
-        let split = format!(
-            "{COUNTED} usage o JOIN usage f ON f.dedupe_key = o.dedupe_key AND f.figures
-             WHERE o.owner AND NOT o.figures AND {range}"
-        );
-        for sql in [plain, split] {
-            let mut q = self.conn.prepare_cached(&sql)?;
-            let mut rows = q.query(params![since.map(Timestamp::millis), until.map(Timestamp::millis)])?;
-            while let Some(r) = rows.next()? {
-                each(&counted_row(r)?);
+        let range = Range { since, until };
+        let mut hashes = self.key_hashes()?;
+        hashes.sort_unstable();
+        let twice: HashSet<u64> = hashes.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
+        drop(hashes);
+        let mut held = Vec::new();
+        let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments ORDER BY id")?;
+        let mut segments = q.query([])?;
+        while let Some(r) = segments.next()? {
+            let (keys, body) = (blob(r, 0)?, blob(r, 1)?);
+            let mut hashes = key_hashes(keys);
+            let mut rows = Unpacked::open(body)?;
+            while let Some(row) = rows.next()? {
+                if hashes.next().is_some_and(|h| twice.contains(&h)) {
+                    held.push(Held { key: row.dedupe_key.to_owned(), row: OwnedRow::of(&row) });
+                } else if range.holds(row.at) {
+                    each(&plain(&row));
+                }
             }
         }
+        settle(held, &mut |row, _| {
+            if range.holds(row.at) {
+                each(row);
+            }
+        });
         Ok(())
     }
 
-    /// Hands every counted request of one session to `each`.
+    /// Hands every counted request of these sessions to `each`.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn session_usage(&self, key: &str, each: &mut dyn FnMut(&CountedRow<'_>)) -> Result<(), StoreError> {
-        let sql = format!(
-            "{COUNTED} usage o JOIN usage f ON f.dedupe_key = o.dedupe_key AND f.figures
-             WHERE o.owner AND o.session = ?1"
-        );
-        let mut q = self.conn.prepare_cached(&sql)?;
-        let mut rows = q.query([key])?;
-        while let Some(r) = rows.next()? {
-            each(&counted_row(r)?);
+    /// As [`Archive::counted`].
+    pub fn usage_of_sessions(
+        &self,
+        sessions: &HashSet<&str>,
+        each: &mut dyn FnMut(&CountedRow<'_>),
+    ) -> Result<(), StoreError> {
+        let mut own: HashMap<u64, u32> = HashMap::new();
+        let mut mine = HashSet::new();
+        let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments WHERE session = ?1")?;
+        for session in sessions {
+            let mut segments = q.query([session])?;
+            while let Some(r) = segments.next()? {
+                mine.insert(r.get::<_, i64>(0)?);
+                for h in key_hashes(blob(r, 1)?) {
+                    own.entry(h).or_default();
+                }
+            }
         }
+        if own.is_empty() {
+            return Ok(());
+        }
+        // Which of them stand elsewhere too, and where.
+        let mut wanted = mine.clone();
+        let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments")?;
+        let mut segments = q.query([])?;
+        while let Some(r) = segments.next()? {
+            let id: i64 = r.get(0)?;
+            for h in key_hashes(blob(r, 1)?) {
+                if let Some(n) = own.get_mut(&h) {
+                    *n += 1;
+                    if *n > 1 || !mine.contains(&id) {
+                        wanted.insert(id);
+                    }
+                }
+            }
+        }
+        let mut ids: Vec<i64> = wanted.into_iter().collect();
+        ids.sort_unstable();
+        let mut held = Vec::new();
+        let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments WHERE id = ?1")?;
+        for id in ids {
+            let mut segment = q.query([id])?;
+            let Some(r) = segment.next()? else { continue };
+            let mut hashes = key_hashes(blob(r, 0)?);
+            let mut rows = Unpacked::open(blob(r, 1)?)?;
+            while let Some(row) = rows.next()? {
+                let copies = hashes.next().and_then(|h| own.get(&h)).copied().unwrap_or_default();
+                if copies > 1 {
+                    held.push(Held { key: row.dedupe_key.to_owned(), row: OwnedRow::of(&row) });
+                } else if copies == 1 && sessions.contains(row.session.key) {
+                    each(&plain(&row));
+                }
+            }
+        }
+        settle(held, &mut |row, _| {
+            if sessions.contains(row.session) {
+                each(row);
+            }
+        });
         Ok(())
+    }
+
+    fn key_hashes(&self) -> Result<Vec<u64>, StoreError> {
+        let mut out = Vec::new();
+        let mut q = self.conn.prepare_cached("SELECT keys FROM segments")?;
+        let mut segments = q.query([])?;
+        while let Some(r) = segments.next()? {
+            out.extend(key_hashes(blob(r, 0)?));
+        }
+        Ok(out)
     }
 }
 
-fn counted_row<'r>(r: &'r rusqlite::Row<'_>) -> rusqlite::Result<CountedRow<'r>> {
-    let n = |i: usize| r.get::<_, i64>(i).map(|n| n as u64);
-    let text = |i: usize| -> rusqlite::Result<&'r str> { Ok(r.get_ref(i)?.as_str()?) };
-    let maybe = |i: usize| -> rusqlite::Result<Option<&'r str>> { Ok(r.get_ref(i)?.as_str_or_null()?) };
-    Ok(CountedRow {
-        session: text(0)?,
-        agent: text(1)?,
-        project: maybe(2)?,
-        at: Timestamp(r.get(3)?),
-        model: text(4)?,
-        provider: None,
-        tokens: Tokens {
-            input: n(5)?,
-            output: n(6)?,
-            reasoning: n(7)?,
-            cache_read: n(8)?,
-            cache_write_5m: n(9)?,
-            cache_write_1h: n(10)?,
-            web_search: n(11)?,
-        },
-        reported_picousd: r.get(12)?,
-        fast: r.get(13)?,
-        geo: maybe(14)?,
-        service_tier: maybe(15)?,
-        subagent: maybe(16)?,
-        skill: maybe(17)?,
-        tools: &[],
-        confidence: confidence_of(r.get(18)?),
-    })
+fn blob<'r>(r: &'r rusqlite::Row<'_>, i: usize) -> Result<&'r [u8], StoreError> {
+    r.get_ref(i)?.as_blob().map_err(|e| StoreError::Corrupt { what: "usage segment", detail: e.to_string() })
+}
+
+/// Packs the rows of the ledger's first shape, one file at a time, and lets it go.
+pub(super) fn pack_old_rows(conn: &Connection) -> Result<(), StoreError> {
+    let mut q = conn.prepare("SELECT DISTINCT file_id FROM usage ORDER BY file_id")?;
+    let files: Vec<i64> = q.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    for file_id in files {
+        let (rows, facts) = old_rows(conn, file_id)?;
+        put(conn, file_id, &facts, &rows)?;
+    }
+    conn.execute_batch("DROP TABLE usage")?;
+    Ok(())
+}
+
+fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<SessionFacts>), rusqlite::Error> {
+    let mut facts: Vec<SessionFacts> = Vec::new();
+    let mut q = conn.prepare_cached(
+        "SELECT dedupe_key, session, project, session_started, session_ended, at, model, input, output, reasoning,
+           cache_read, cache_write_5m, cache_write_1h, web_search, reported_picousd, fast, geo, service_tier,
+           subagent, skill, offset, copied, confidence FROM usage WHERE file_id = ?1 ORDER BY id",
+    )?;
+    let mut rows = Vec::new();
+    let mut found = q.query([file_id])?;
+    while let Some(r) = found.next()? {
+        let n = |i: usize| r.get::<_, i64>(i).map(|n| n as u64);
+        let time = |i: usize| r.get::<_, Option<i64>>(i).map(|t| t.map(Timestamp));
+        let session = SessionKey(r.get(1)?);
+        if !facts.iter().any(|f| f.key == session) {
+            let key = session.clone();
+            facts.push(SessionFacts { key, project: r.get(2)?, started: time(3)?, ended: time(4)? });
+        }
+        rows.push(UsageRow {
+            dedupe_key: r.get(0)?,
+            session,
+            at: Timestamp(r.get(5)?),
+            model: r.get(6)?,
+            tokens: Tokens {
+                input: n(7)?,
+                output: n(8)?,
+                reasoning: n(9)?,
+                cache_read: n(10)?,
+                cache_write_5m: n(11)?,
+                cache_write_1h: n(12)?,
+                web_search: n(13)?,
+            },
+            reported_picousd: r.get(14)?,
+            fast: r.get(15)?,
+            geo: r.get(16)?,
+            service_tier: r.get(17)?,
+            subagent: r.get(18)?,
+            skill: r.get(19)?,
+            offset: n(20)?,
+            copied: r.get(21)?,
+            confidence: confidence_of(n(22)?),
+        });
+    }
+    Ok((rows, facts))
 }

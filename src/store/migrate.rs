@@ -2,10 +2,26 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
+use super::{StoreError, ledger};
 
-const MIGRATIONS: &[&str] =
-    &[include_str!("migrations/0001_archive.sql"), include_str!("migrations/0002_releases.sql")];
+/// One step: its SQL, and what SQL cannot do.
+struct Migration {
+    sql: &'static str,
+    then: Option<fn(&Connection) -> Result<(), StoreError>>,
+}
+
+const MIGRATIONS: &[Migration] = &[
+    Migration { sql: include_str!("migrations/0001_archive.sql"), then: None },
+    Migration { sql: include_str!("migrations/0002_releases.sql"), then: None },
+    Migration { sql: include_str!("migrations/0003_ledger.sql"), then: Some(ledger::pack_old_rows) },
+];
+
+impl Migration {
+    fn run(&self, conn: &Connection) -> Result<(), StoreError> {
+        conn.execute_batch(self.sql)?;
+        self.then.map_or(Ok(()), |then| then(conn))
+    }
+}
 
 /// Brings the schema up to date, one transaction a step.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
@@ -19,8 +35,8 @@ pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
         if found > known {
             return Err(StoreError::Newer { found, known });
         }
-        let Some(sql) = usize::try_from(found).ok().and_then(|n| MIGRATIONS.get(n)) else { return Ok(()) };
-        tx.execute_batch(sql)?;
+        let Some(next) = usize::try_from(found).ok().and_then(|n| MIGRATIONS.get(n)) else { return Ok(()) };
+        next.run(&tx)?;
         tx.pragma_update(None, "user_version", found + 1)?;
         tx.commit()?;
     }
@@ -46,14 +62,46 @@ mod tests {
         migrate(&mut fresh).unwrap();
         for from in 0..MIGRATIONS.len() {
             let mut old = Connection::open_in_memory().unwrap();
-            for sql in &MIGRATIONS[..from] {
-                old.execute_batch(sql).unwrap();
+            for step in &MIGRATIONS[..from] {
+                step.run(&old).unwrap();
             }
             old.pragma_update(None, "user_version", from as i64).unwrap();
             migrate(&mut old).unwrap();
             assert_eq!(schema(&old), schema(&fresh), "from {from}");
             assert_eq!(version(&old).unwrap(), MIGRATIONS.len() as i64);
         }
+    }
+
+    #[test]
+    fn requests_of_the_first_ledger_stay_counted() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS[..2].iter().for_each(|step| step.run(&conn).unwrap());
+        conn.pragma_update(None, "user_version", 2).unwrap();
+        conn.execute_batch(
+            "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, '/a', 'claude', 0, 1, 1, 1);
+             INSERT INTO usage(file_id, dedupe_key, session, agent, project, at, model, input, output, reasoning,
+               cache_read, cache_write_5m, cache_write_1h, web_search, fast, offset, copied, confidence)
+             VALUES(1, 'claude:k', 'claude:s', 'claude', '/w', 5, 'm', 1, 2, 0, 3, 4, 5, 6, 0, 7, 0, 3)",
+        )
+        .unwrap();
+        migrate(&mut conn).unwrap();
+        let archive = crate::store::Archive { conn };
+        let mut rows = Vec::new();
+        let mut each = |r: &crate::usage::CountedRow<'_>| {
+            rows.push((r.session.to_owned(), r.project.map(str::to_owned), r.tokens, r.confidence));
+        };
+        archive.counted(None, None, &mut each).unwrap();
+        let tokens = crate::trace::Tokens {
+            input: 1,
+            output: 2,
+            reasoning: 0,
+            cache_read: 3,
+            cache_write_5m: 4,
+            cache_write_1h: 5,
+            web_search: 6,
+        };
+        let lower = crate::trace::Confidence::LowerBound;
+        assert_eq!(rows, [("claude:s".to_owned(), Some("/w".to_owned()), tokens, lower)]);
     }
 
     #[test]

@@ -13,12 +13,13 @@ mod migrate;
 mod projects;
 mod releases;
 mod search;
+mod segment;
 mod sessions;
 
 pub use archive::{Archive, private_dir};
 pub use decisions::Decision;
 pub use evidence::{Answer, Served};
-pub use files::{FileRow, FileState};
+pub use files::{FileRow, FileState, UsageResult};
 pub use projects::ProjectRow;
 pub use releases::ReleaseRow;
 pub use search::{DocKind, Hit, SearchQuery};

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::trace::{Part, Session, SessionKey, Timestamp, UsageRow, Version};
+use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version};
 
 use super::search::{self, Doc, DocKind};
 use super::{Archive, FileState, StoreError, files, ledger, projects};
@@ -288,7 +288,9 @@ impl Archive {
             for p in file.sessions {
                 done.push(put_session(&tx, file_id, file, p)?);
             }
-            ledger::put(&tx, file_id, file.agent, file.sessions.iter().map(|p| &p.session), file.usage)?;
+            let facts: Vec<SessionFacts> =
+                file.sessions.iter().map(|p| SessionFacts::of(&p.session)).collect();
+            ledger::put(&tx, file_id, &facts, file.usage)?;
         }
         tx.commit()?;
         Ok(done)

@@ -87,3 +87,28 @@ pub struct UsageRow {
     /// How far the figures can be trusted.
     pub confidence: Confidence,
 }
+
+/// What counting needs to know of a session besides its requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionFacts {
+    /// The session.
+    pub key: SessionKey,
+    /// Working directory, from the records.
+    pub project: Option<String>,
+    /// First instant in the records.
+    pub started: Option<Timestamp>,
+    /// Last instant in the records.
+    pub ended: Option<Timestamp>,
+}
+
+impl SessionFacts {
+    /// The facts of a session in normal form.
+    pub fn of(session: &super::Session) -> Self {
+        SessionFacts {
+            key: session.key.clone(),
+            project: session.project.clone(),
+            started: session.started,
+            ended: session.ended,
+        }
+    }
+}

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use clawgate::sources::{self, Read, ReadOptions, Skip, Source};
-use clawgate::trace::{Env, Origin, Part, Session, Timestamp, Tokens, ToolStatus, UsageRow};
+use clawgate::trace::{Env, Origin, Part, Session, SessionFacts, Timestamp, Tokens, ToolStatus, UsageRow};
 use serde_json::Value;
 
 pub fn fixtures() -> PathBuf {
@@ -76,6 +76,27 @@ fn figures(want: &Value, got: &Tokens) -> Option<(Vec<u64>, Vec<u64>)> {
     want.is_object().then(|| known().unzip())
 }
 
+/// Reading only the usage gives what reading everything gives.
+pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found) {
+    let mut buffer = Vec::new();
+    for (path, read) in &found.files {
+        let (mut rows, mut facts) = (Vec::new(), Vec::new());
+        let mut piece = |p: sources::UsageRead| {
+            rows.extend(p.rows);
+            facts.extend(p.facts);
+        };
+        source.read_usage(path, &ReadOptions::default(), &mut buffer, &mut piece).unwrap();
+        assert_eq!(rows, read.usage, "{path:?}");
+        for session in read.sessions.iter().filter(|s| rows.iter().any(|r| r.session == s.key)) {
+            assert_eq!(
+                facts.iter().find(|f| f.key == session.key),
+                Some(&SessionFacts::of(session)),
+                "{path:?}"
+            );
+        }
+    }
+}
+
 /// Compares every session of a fixture folder with its `expected.json`, field by field.
 pub fn check_folder(folder: &str, agent: &str) {
     let source = sources::by_agent(agent).unwrap();
@@ -92,6 +113,7 @@ pub fn check_folder(folder: &str, agent: &str) {
             assert_eq!(read.bytes_read, std::fs::metadata(path).unwrap().len(), "{path:?}");
         }
     }
+    usage_alone_is_the_same(source, &found);
     let by_key: BTreeMap<&str, &Session> = found.sessions().map(|s| (s.key.as_str(), s)).collect();
     assert_eq!(by_key.len(), found.sessions().count(), "{folder}: a key twice");
     let expected: Value = serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();

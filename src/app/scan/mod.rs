@@ -3,7 +3,7 @@
 //! Walking and comparing on this thread, reading and compressing on as many threads as there are cores, writing
 //! on this thread again in batches. An unchanged file is not opened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -22,8 +22,8 @@ mod badges;
 mod reading;
 mod walk;
 
-use reading::{Budget, Done, Job, read_file};
-use walk::walk;
+use reading::{Budget, Done, read_file};
+pub(crate) use walk::{Job, Seen, walk};
 
 /// What to scan. Nothing set: everything that is found.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -119,9 +119,10 @@ impl App {
             ));
         }
         let known = self.archive.files()?;
-        let mut skipped = Vec::new();
-        let mut counts = FileCounts::default();
-        let (jobs, seen, roots) = walk(self, &wanted, params, &known, &mut skipped, &mut counts);
+        let Seen { jobs, paths, mut skipped } = walk(self, &wanted, params, &|name, state| {
+            known.get(name).is_some_and(|row| row.state == *state)
+        });
+        let mut counts = FileCounts { found: paths.len() as u64, ..FileCounts::default() };
 
         let mut tally = Counts::default();
         let mut bytes = 0;
@@ -136,7 +137,7 @@ impl App {
             }
             counts.read = outcome?;
         }
-        counts.gone = self.note_gone(params, &known, &seen, &roots)?;
+        counts.gone = self.note_gone(params, &known, &paths)?;
 
         let by_agent: BTreeMap<String, u64> = self.archive.agents()?.into_iter().collect();
         tally.total = by_agent.values().sum();
@@ -285,8 +286,7 @@ impl App {
         &mut self,
         params: &ScanParams,
         known: &HashMap<String, FileRow>,
-        seen: &HashMap<String, bool>,
-        roots: &[(PathBuf, &'static str)],
+        seen: &HashSet<String>,
     ) -> Result<u64, Failure> {
         let mut gone = Vec::new();
         let mut back = Vec::new();
@@ -295,14 +295,13 @@ impl App {
             let covered = params.since.is_none()
                 && params.path.as_deref().is_none_or(|only| p.starts_with(only))
                 && params.agent.as_deref().is_none_or(|a| a == row.agent);
-            match seen.get(path) {
-                Some(_) if row.gone => back.push(row.id),
+            match seen.contains(path) {
+                true if row.gone => back.push(row.id),
                 // A root that vanished whole takes its files with it, so the roots need not be there.
-                None if covered && !row.gone && !p.exists() => gone.push(row.id),
+                false if covered && !row.gone && !p.exists() => gone.push(row.id),
                 _ => {}
             }
         }
-        let _ = roots;
         self.archive.mark_gone(&gone)?;
         self.archive.mark_back(&back)?;
         Ok(gone.len() as u64)

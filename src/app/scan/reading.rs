@@ -1,23 +1,16 @@
 //! Reading one file and making what is in it ready for the archive, in bounded memory.
 
-use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::rules::Engine;
-use crate::sources::{Read, ReadOptions, Source};
+use crate::sources::{Read, ReadOptions};
 use crate::store::{FileState, Prepared};
 use crate::trace::UsageRow;
 
 use super::super::Failure;
 use super::badges::badges;
+use super::walk::Job;
 use super::{Skipped, redact_line};
-
-/// A file to read.
-pub(super) struct Job {
-    pub path: PathBuf,
-    pub source: &'static dyn Source,
-    pub state: FileState,
-}
 
 /// One piece of a file, ready to be stored; the last one brings the file's state.
 pub(super) struct Done {

@@ -1,35 +1,50 @@
 //! Finding what is new or changed: one look at each file's outside, none inside.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use crate::sources::Source;
-use crate::store::{FileRow, FileState};
+use crate::store::FileState;
 
 use super::super::App;
-use super::reading::Job;
-use super::{FileCounts, ScanParams, Skipped};
+use super::{ScanParams, Skipped};
 
 /// Raised when a reader learns to read more, so that files are read again.
 const READER: u32 = 2;
 
-pub(super) type Walked = (Vec<Job>, HashMap<String, bool>, Vec<(PathBuf, &'static str)>);
+/// A file to read.
+pub(crate) struct Job {
+    pub path: PathBuf,
+    pub source: &'static dyn Source,
+    pub state: FileState,
+}
 
-pub(super) fn walk(
+/// What a walk saw.
+#[derive(Default)]
+pub(crate) struct Seen {
+    /// New and changed files: large ones first, so that no thread is left alone with one at the end; then by path,
+    /// for the same order on every run.
+    pub jobs: Vec<Job>,
+    /// Every file that was found.
+    pub paths: HashSet<String>,
+    /// What was left out.
+    pub skipped: Vec<Skipped>,
+}
+
+/// Looks at every log of `wanted`; `unchanged` says whether a file in this state was read already.
+pub(crate) fn walk(
     app: &App,
     wanted: &[&'static dyn Source],
     params: &ScanParams,
-    known: &HashMap<String, FileRow>,
-    skipped: &mut Vec<Skipped>,
-    counts: &mut FileCounts,
-) -> Walked {
-    let (mut jobs, mut seen, mut roots) = (Vec::new(), HashMap::new(), Vec::new());
+    unchanged: &dyn Fn(&str, &FileState) -> bool,
+) -> Seen {
+    let mut seen = Seen::default();
     for source in wanted {
         for root in source.roots(&app.ctx.env) {
             let mut found = Vec::new();
             source.discover(&root, &mut |c| found.push(c.path), &mut |s| {
-                skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
+                seen.skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
             });
             for path in found {
                 if params.path.as_deref().is_some_and(|only| !path.starts_with(only)) {
@@ -39,25 +54,20 @@ pub(super) fn walk(
                 let state = match std::fs::metadata(&path) {
                     Ok(meta) => with_companions(*source, &path, file_state(&meta, READER)),
                     Err(e) => {
-                        skipped.push(Skipped { path: name, reason: format!("cannot be read: {e}") });
+                        seen.skipped.push(Skipped { path: name, reason: format!("cannot be read: {e}") });
                         continue;
                     }
                 };
-                counts.found += 1;
-                let unchanged = known.get(&name).is_some_and(|row| row.state == state);
                 let old = params.since.is_some_and(|s| state.mtime_ns / 1_000_000 < s.millis());
-                seen.insert(name, unchanged);
-                if !unchanged && !old {
-                    jobs.push(Job { path, source: *source, state });
+                if !old && !unchanged(&name, &state) {
+                    seen.jobs.push(Job { path, source: *source, state });
                 }
+                seen.paths.insert(name);
             }
-            roots.push((root, source.agent()));
         }
     }
-    // Large files first, so that no thread is left alone with one at the end; then by path, for the same order
-    // on every run.
-    jobs.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
-    (jobs, seen, roots)
+    seen.jobs.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
+    seen
 }
 
 /// The state of a file and of what is read together with it: grows with any of them.

@@ -187,11 +187,9 @@ impl Builder {
 
     fn assistant(&mut self, mut record: Record<'_>, offset: u64) {
         let at = Timestamp::parse(record.timestamp.str());
-        let books = self.books.get_or_insert_with(|| match (&self.session.parent, &self.place) {
-            // A bare file under `<session>/subagents` is the session's own work.
-            (Some(parent), Place { parent: Some(_), meta: None, .. }) => parent.clone(),
-            _ => self.session.key.clone(),
-        });
+        let books = self
+            .books
+            .get_or_insert_with(|| books(self.session.parent.as_ref(), &self.session.key, &self.place));
         let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
         self.usage.add(&record, at.or(self.session.ended), offset, books, kind);
         let Some(RawMessage { id, model, content, .. }) = record.message.0.take() else { return };
@@ -307,8 +305,17 @@ impl Builder {
     }
 }
 
+/// The session that a file's requests belong to.
+pub(super) fn books(parent: Option<&SessionKey>, own: &SessionKey, place: &Place) -> SessionKey {
+    match (parent, place) {
+        // A bare file under `<session>/subagents` is the session's own work.
+        (Some(parent), Place { parent: Some(_), meta: None, .. }) => parent.clone(),
+        _ => own.clone(),
+    }
+}
+
 /// Whether a line starts with a type that is never imported; saves parsing it.
-fn not_imported(line: &[u8]) -> bool {
+pub(super) fn not_imported(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"{\"type\":") else { return false };
     let kind = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"\"").unwrap_or_default();
     NOT_IMPORTED.iter().any(|name| kind.starts_with(name)) && line.last() == Some(&b'}')

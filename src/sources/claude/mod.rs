@@ -7,11 +7,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::lines::each_line;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::lines::{each_line, sift};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk};
 use crate::trace::Env;
 
 mod build;
+mod quick;
 mod record;
 mod usage;
 
@@ -58,6 +59,20 @@ impl Source for Claude {
         each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
         builder.finish(&mut read);
         Ok(read)
+    }
+
+    fn read_usage(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        buffer: &mut Vec<u8>,
+        piece: &mut dyn FnMut(UsageRead),
+    ) -> Result<(), SourceError> {
+        let input = open_log(file)?;
+        let mut quick = quick::Quick::new(Place::of(file));
+        sift(file, input, opts, buffer, &mut quick)?;
+        piece(quick.finish());
+        Ok(())
     }
 }
 

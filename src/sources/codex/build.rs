@@ -4,13 +4,15 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::sources::Read;
 use crate::sources::codex::AGENT;
 use crate::sources::codex::record::{Payload, Piece, Record};
 use crate::sources::codex::usage::{At, Requests};
 use crate::sources::lenient::TextOr;
 use crate::sources::lines::{Line, Used, parse};
-use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall, ToolStatus};
+use crate::sources::{Read, UsageRead};
+use crate::trace::{
+    Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, ToolCall, ToolStatus,
+};
 
 /// Starts of user messages that Codex wrote itself.
 const INJECTED: [&str; 5] = [
@@ -121,6 +123,26 @@ impl Builder {
         if !self.session.messages.is_empty() {
             read.sessions.push(self.session);
         }
+    }
+
+    /// The usage alone, with what counting needs to know of the session.
+    pub(super) fn finish_usage(self) -> UsageRead {
+        let mut read = Read::default();
+        let facts = SessionFacts::of(&self.session);
+        self.finish(&mut read);
+        UsageRead { rows: read.usage, facts: vec![facts] }
+    }
+
+    /// Whether any time was seen yet.
+    pub(super) fn begun(&self) -> bool {
+        self.session.started.is_some()
+    }
+
+    /// Takes a later time into account; whether it is one.
+    pub(super) fn reached(&mut self, timestamp: &str) -> bool {
+        let at = Timestamp::parse(timestamp);
+        self.session.ended = self.session.ended.max(at);
+        at.is_some()
     }
 
     fn tick(&mut self, timestamp: &str) {

@@ -7,11 +7,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::lines::each_line;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::lines::{each_line, sift};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk};
 use crate::trace::Env;
 
 mod build;
+mod quick;
 mod record;
 mod usage;
 
@@ -40,20 +41,37 @@ impl Source for Codex {
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let input = open_log(file)?;
         let mut read = Read::default();
         let mut builder = build::Builder::new(native_id(file).unwrap_or_default());
         let mut scratch = String::new();
-        let input: Box<dyn std::io::Read> = if file.extension() == Some(OsStr::new("zst")) {
-            let io = |source| SourceError::Io { path: file.to_owned(), source };
-            Box::new(zstd::stream::read::Decoder::new(input).map_err(io)?)
-        } else {
-            Box::new(input)
-        };
-        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
+        each_line(file, open(file)?, opts, &mut read, |line| builder.line(line, &mut scratch))?;
         builder.finish(&mut read);
         Ok(read)
     }
+
+    fn read_usage(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        buffer: &mut Vec<u8>,
+        piece: &mut dyn FnMut(UsageRead),
+    ) -> Result<(), SourceError> {
+        let builder = build::Builder::new(native_id(file).unwrap_or_default());
+        let mut quick = quick::Quick::new(builder);
+        sift(file, open(file)?, opts, buffer, &mut quick)?;
+        piece(quick.finish());
+        Ok(())
+    }
+}
+
+/// Opens a rollout, compressed or not.
+fn open(file: &Path) -> Result<Box<dyn std::io::Read>, SourceError> {
+    let input = open_log(file)?;
+    if file.extension() != Some(OsStr::new("zst")) {
+        return Ok(Box::new(input));
+    }
+    let io = |source| SourceError::Io { path: file.to_owned(), source };
+    Ok(Box::new(zstd::stream::read::Decoder::new(input).map_err(io)?))
 }
 
 /// The thread id in a rollout's name; `None` for other files.

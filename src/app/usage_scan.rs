@@ -1,0 +1,110 @@
+//! Usage alone: brings the ledger up to date without reading conversations.
+//!
+//! A file whose usage was read counts as unread for a scan. An unchanged file is not opened.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
+
+use crate::sources::{self, ReadOptions, UsageRead};
+use crate::store::{FileState, UsageResult};
+
+use super::scan::{Job, ScanParams, Seen, walk};
+use super::{App, Failure};
+
+/// Requests are written in batches of about so many.
+const BATCH_ROWS: usize = 20_000;
+
+/// One piece of a file's usage.
+struct Done {
+    path: String,
+    agent: &'static str,
+    state: FileState,
+    read: UsageRead,
+}
+
+impl App {
+    /// Reads the usage of new and changed logs into the ledger; returns how many files were read.
+    ///
+    /// A log that cannot be read is left for the scan, which names it.
+    ///
+    /// # Errors
+    /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
+    pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
+        let known = self.archive.files()?;
+        let seen = walk(self, sources::REGISTRY, &ScanParams::default(), &|name, state| {
+            known.get(name).is_some_and(|row| row.usage == *state)
+        });
+        let Seen { jobs, .. } = seen;
+        if jobs.is_empty() {
+            return Ok(0);
+        }
+        let opts = ReadOptions {
+            scratch: Some(self.dir().join("tmp")),
+            known_dirs: self.archive.project_paths()?,
+            ..ReadOptions::default()
+        };
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
+        let next = AtomicUsize::new(0);
+        let (tx, rx) = mpsc::sync_channel::<Done>(256);
+        let ctx = self.ctx.clone();
+        std::thread::scope(|scope| -> Result<(), Failure> {
+            for _ in 0..threads {
+                let (tx, jobs, next, ctx, opts) = (tx.clone(), &jobs, &next, &ctx, &opts);
+                scope.spawn(move || {
+                    let mut buffer = Vec::new();
+                    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if ctx.check().is_err() || !read_usage(job, opts, &mut buffer, &tx) {
+                            return;
+                        }
+                    }
+                });
+            }
+            drop(tx);
+            let mut batch: Vec<Done> = Vec::new();
+            let mut rows = 0;
+            for done in rx {
+                rows += done.read.rows.len() + 1;
+                batch.push(done);
+                if rows >= BATCH_ROWS {
+                    rows = 0;
+                    self.put_usage(&mut batch)?;
+                }
+            }
+            self.put_usage(&mut batch)
+        })?;
+        self.ctx.check()?;
+        Ok(jobs.len() as u64)
+    }
+
+    fn put_usage(&mut self, batch: &mut Vec<Done>) -> Result<(), Failure> {
+        let files: Vec<UsageResult<'_>> = batch
+            .iter()
+            .map(|d| UsageResult {
+                path: &d.path,
+                agent: d.agent,
+                state: &d.state,
+                facts: &d.read.facts,
+                rows: &d.read.rows,
+            })
+            .collect();
+        self.archive.put_usage(&files)?;
+        batch.clear();
+        Ok(())
+    }
+}
+
+/// Reads one file's usage and hands it on, its state with the last piece; whether anybody still listens.
+fn read_usage(job: &Job, opts: &ReadOptions, buffer: &mut Vec<u8>, tx: &mpsc::SyncSender<Done>) -> bool {
+    let path = job.path.to_string_lossy().into_owned();
+    let unread = FileState { size: u64::MAX >> 1, ..job.state };
+    let done = |read, state| Done { path: path.clone(), agent: job.source.agent(), state, read };
+    let mut held: Option<UsageRead> = None;
+    let mut listening = true;
+    let outcome = job.source.read_usage(&job.path, opts, buffer, &mut |read| {
+        if let Some(earlier) = held.replace(read) {
+            listening = listening && tx.send(done(earlier, unread)).is_ok();
+        }
+    });
+    let state = if outcome.is_ok() { job.state } else { unread };
+    listening && tx.send(done(held.unwrap_or_default(), state)).is_ok()
+}

@@ -1,0 +1,148 @@
+//! The usage of a Claude Code log without its conversation: only lines that can hold usage are parsed, and of them
+//! only what counting needs.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use serde::Deserialize;
+
+use crate::sources::UsageRead;
+use crate::sources::claude::Place;
+use crate::sources::claude::build::{books, not_imported};
+use crate::sources::claude::record::{Message, Record, Usage};
+use crate::sources::claude::usage::Requests;
+use crate::sources::lenient::{Obj, Text};
+use crate::sources::lines::{Line, Sieve, parse};
+use crate::trace::{SessionFacts, SessionKey, Timestamp};
+
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
+
+/// One line, without its content.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Light<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    uuid: Text<'a>,
+    #[serde(borrow)]
+    session_id: Text<'a>,
+    #[serde(borrow)]
+    cwd: Text<'a>,
+    #[serde(borrow)]
+    timestamp: Text<'a>,
+    #[serde(borrow)]
+    request_session_id: Text<'a>,
+    #[serde(borrow)]
+    attribution_agent: Text<'a>,
+    #[serde(borrow)]
+    attribution_skill: Text<'a>,
+    #[serde(borrow)]
+    message: Obj<LightMessage<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LightMessage<'a> {
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    model: Text<'a>,
+    #[serde(borrow)]
+    usage: Obj<Usage<'a>>,
+}
+
+/// Collects the requests of one file.
+pub(super) struct Quick {
+    place: Place,
+    parent: Option<SessionKey>,
+    key: SessionKey,
+    project: Option<String>,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    books: Option<SessionKey>,
+    seen: HashSet<String>,
+    requests: Requests,
+}
+
+impl Quick {
+    pub(super) fn new(place: Place) -> Self {
+        Quick {
+            parent: place.parent.as_deref().map(|p| SessionKey::new(super::AGENT, p)),
+            key: SessionKey::new(super::AGENT, &place.native),
+            place,
+            project: None,
+            started: None,
+            ended: None,
+            books: None,
+            seen: HashSet::new(),
+            requests: Requests::default(),
+        }
+    }
+
+    pub(super) fn finish(self) -> UsageRead {
+        let facts =
+            SessionFacts { key: self.key, project: self.project, started: self.started, ended: self.ended };
+        UsageRead { rows: self.requests.finish(), facts: vec![facts] }
+    }
+
+    fn times(&mut self, record: &Light<'_>) -> Option<Timestamp> {
+        let at = Timestamp::parse(record.timestamp.str())?;
+        self.started = Some(self.started.map_or(at, |t| t.min(at)));
+        self.ended = Some(self.ended.map_or(at, |t| t.max(at)));
+        Some(at)
+    }
+}
+
+impl Sieve for Quick {
+    fn wants(&self, line: &[u8]) -> bool {
+        // Until project and start are known, every line may tell them.
+        let known = self.project.is_some() && self.started.is_some();
+        if known { USAGE.find(line).is_some() } else { !not_imported(line) }
+    }
+
+    fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
+        let Ok((mut record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
+        let answer = record.kind.str() == "assistant";
+        if !answer && record.kind.str() != "user" {
+            return;
+        }
+        // A resumed session can repeat records with their ids.
+        if answer && record.uuid.some().is_some_and(|uuid| !self.seen.insert(uuid.to_owned())) {
+            return;
+        }
+        let at = self.times(&record);
+        if self.project.is_none() {
+            self.project = record.cwd.owned();
+        }
+        if self.place.subagent && self.parent.is_none() {
+            self.parent = record.session_id.some().map(|p| SessionKey::new(super::AGENT, p));
+        }
+        if !answer {
+            return;
+        }
+        let (parent, key, place) = (&self.parent, &self.key, &self.place);
+        let books = self.books.get_or_insert_with(|| books(parent.as_ref(), key, place));
+        let Some(LightMessage { id, model, usage }) = record.message.0.take() else { return };
+        let record = Record {
+            uuid: record.uuid,
+            session_id: record.session_id,
+            request_session_id: record.request_session_id,
+            attribution_agent: record.attribution_agent,
+            attribution_skill: record.attribution_skill,
+            message: Obj(Some(Message { id, model, usage, ..Message::default() })),
+            ..Record::default()
+        };
+        let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
+        self.requests.add(&record, at.or(self.ended), line.offset, books, kind);
+    }
+
+    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
+        if not_imported(line) {
+            return false;
+        }
+        let Ok((record, _)) = parse::<Light<'_>>(line, scratch) else { return false };
+        matches!(record.kind.str(), "user" | "assistant") && self.times(&record).is_some()
+    }
+}
