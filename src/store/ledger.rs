@@ -4,6 +4,7 @@
 //! is read: the hashes of all keys are sorted, and only rows whose hash stands there twice are held and compared.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use rusqlite::{Connection, params};
 
@@ -104,61 +105,119 @@ fn write(conn: &Connection, file_id: i64, session: &str, rows: &[PackedRow<'_>])
     Ok(())
 }
 
-/// A row held until its copies are known.
+/// Rows whose key stands in several places, held until all copies are known; texts stand once each.
+#[derive(Default)]
 struct Held {
-    key: String,
-    row: OwnedRow,
+    rows: Vec<HeldRow>,
+    texts: Vec<Rc<str>>,
+    ids: HashMap<Rc<str>, u32>,
+    /// The dedupe keys, one after the other.
+    keys: String,
 }
 
-/// A row with its texts, apart from the segment it came from.
-struct OwnedRow {
-    session: String,
-    project: Option<String>,
+/// One of them: the row with its texts by number.
+struct HeldRow {
+    hash: u64,
+    key: (usize, usize),
+    session: u32,
+    project: Option<u32>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
     at: Timestamp,
-    model: String,
+    model: u32,
     tokens: Tokens,
     reported_picousd: Option<i64>,
     fast: bool,
-    geo: Option<String>,
-    service_tier: Option<String>,
-    subagent: Option<String>,
-    skill: Option<String>,
+    geo: Option<u32>,
+    service_tier: Option<u32>,
+    subagent: Option<u32>,
+    skill: Option<u32>,
     copied: bool,
     confidence: Confidence,
 }
 
-impl OwnedRow {
-    fn of(row: &PackedRow<'_>) -> Self {
-        let owned = |t: Option<&str>| t.map(str::to_owned);
-        OwnedRow {
-            session: row.session.key.to_owned(),
-            project: owned(row.session.project),
+impl Held {
+    fn id(&mut self, text: &str) -> u32 {
+        if let Some(id) = self.ids.get(text) {
+            return *id;
+        }
+        let id = self.texts.len() as u32;
+        let text: Rc<str> = Rc::from(text);
+        self.texts.push(Rc::clone(&text));
+        self.ids.insert(text, id);
+        id
+    }
+
+    fn text(&self, id: u32) -> &str {
+        self.texts.get(id as usize).map_or("", |t| &**t)
+    }
+
+    fn key(&self, row: &HeldRow) -> &str {
+        self.keys.get(row.key.0..row.key.1).unwrap_or_default()
+    }
+
+    fn add(&mut self, hash: u64, row: &PackedRow<'_>) {
+        let start = self.keys.len();
+        self.keys.push_str(row.dedupe_key);
+        let held = HeldRow {
+            hash,
+            key: (start, self.keys.len()),
+            session: self.id(row.session.key),
+            project: row.session.project.map(|t| self.id(t)),
             started: row.session.started,
             ended: row.session.ended,
             at: row.at,
-            model: row.model.to_owned(),
+            model: self.id(row.model),
             tokens: row.tokens,
             reported_picousd: row.reported_picousd,
             fast: row.fast,
-            geo: owned(row.geo),
-            service_tier: owned(row.service_tier),
-            subagent: owned(row.subagent),
-            skill: owned(row.skill),
+            geo: row.geo.map(|t| self.id(t)),
+            service_tier: row.service_tier.map(|t| self.id(t)),
+            subagent: row.subagent.map(|t| self.id(t)),
+            skill: row.skill.map(|t| self.id(t)),
             copied: row.copied,
             confidence: row.confidence,
-        }
+        };
+        self.rows.push(held);
     }
 
-    fn copy(&self) -> Copy<'_> {
-        Copy {
-            session: &self.session,
-            session_started: self.started,
-            session_ended: self.ended,
-            output: self.tokens.output,
-            at: self.at,
-            copied: self.copied,
+    /// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
+    /// agent of another where copied history was cut short.
+    fn settle(&mut self, each: &mut dyn FnMut(&CountedRow<'_>)) {
+        let mut rows = std::mem::take(&mut self.rows);
+        rows.sort_by(|a, b| (a.hash, self.key(a)).cmp(&(b.hash, self.key(b))));
+        for group in rows.chunk_by(|a, b| a.hash == b.hash && self.key(a) == self.key(b)) {
+            let copies: Vec<Copy<'_>> = group
+                .iter()
+                .map(|r| Copy {
+                    session: self.text(r.session),
+                    session_started: r.started,
+                    session_ended: r.ended,
+                    output: r.tokens.output,
+                    at: r.at,
+                    copied: r.copied,
+                })
+                .collect();
+            let Some((owner, figures)) = choose(&copies) else { continue };
+            let (Some(o), Some(f)) = (group.get(owner), group.get(figures)) else { continue };
+            let text = |id: Option<u32>| id.map(|id| self.text(id));
+            each(&CountedRow {
+                agent: agent_of(self.text(o.session)),
+                session: self.text(o.session),
+                project: text(o.project),
+                at: f.at,
+                model: self.text(f.model),
+                provider: None,
+                tokens: f.tokens,
+                reported_picousd: f.reported_picousd,
+                fast: f.fast,
+                geo: text(f.geo),
+                service_tier: text(f.service_tier),
+                subagent: text(o.subagent),
+                skill: text(o.skill),
+                tools: &[],
+                confidence: f.confidence,
+            });
         }
     }
 }
@@ -200,44 +259,6 @@ fn plain<'a>(row: &PackedRow<'a>) -> CountedRow<'a> {
     }
 }
 
-/// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
-/// agent of another where copied history was cut short.
-fn settle(held: Vec<Held>, each: &mut dyn FnMut(&CountedRow<'_>, &str)) {
-    let mut groups: HashMap<String, Vec<OwnedRow>> = HashMap::new();
-    let mut order = Vec::new();
-    for Held { key, row } in held {
-        let group = groups.entry(key.clone()).or_default();
-        if group.is_empty() {
-            order.push(key);
-        }
-        group.push(row);
-    }
-    for key in order {
-        let Some(group) = groups.get(&key) else { continue };
-        let copies: Vec<Copy<'_>> = group.iter().map(OwnedRow::copy).collect();
-        let Some((owner, figures)) = choose(&copies) else { continue };
-        let (Some(o), Some(f)) = (group.get(owner), group.get(figures)) else { continue };
-        let row = CountedRow {
-            agent: agent_of(&o.session),
-            session: &o.session,
-            project: o.project.as_deref(),
-            at: f.at,
-            model: &f.model,
-            provider: None,
-            tokens: f.tokens,
-            reported_picousd: f.reported_picousd,
-            fast: f.fast,
-            geo: f.geo.as_deref(),
-            service_tier: f.service_tier.as_deref(),
-            subagent: o.subagent.as_deref(),
-            skill: o.skill.as_deref(),
-            tools: &[],
-            confidence: f.confidence,
-        };
-        each(&row, &key);
-    }
-}
-
 impl Archive {
     /// Hands every counted request to `each`, those at or after `since` and before `until`.
     ///
@@ -254,7 +275,7 @@ impl Archive {
         hashes.sort_unstable();
         let twice: HashSet<u64> = hashes.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
         drop(hashes);
-        let mut held = Vec::new();
+        let mut held = Held::default();
         let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
@@ -262,14 +283,14 @@ impl Archive {
             let mut hashes = key_hashes(keys);
             let mut rows = Unpacked::open(body)?;
             while let Some(row) = rows.next()? {
-                if hashes.next().is_some_and(|h| twice.contains(&h)) {
-                    held.push(Held { key: row.dedupe_key.to_owned(), row: OwnedRow::of(&row) });
+                if let Some(hash) = hashes.next().filter(|h| twice.contains(h)) {
+                    held.add(hash, &row);
                 } else if range.holds(row.at) {
                     each(&plain(&row));
                 }
             }
         }
-        settle(held, &mut |row, _| {
+        held.settle(&mut |row| {
             if range.holds(row.at) {
                 each(row);
             }
@@ -318,7 +339,7 @@ impl Archive {
         }
         let mut ids: Vec<i64> = wanted.into_iter().collect();
         ids.sort_unstable();
-        let mut held = Vec::new();
+        let mut held = Held::default();
         let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments WHERE id = ?1")?;
         for id in ids {
             let mut segment = q.query([id])?;
@@ -326,15 +347,16 @@ impl Archive {
             let mut hashes = key_hashes(blob(r, 0)?);
             let mut rows = Unpacked::open(blob(r, 1)?)?;
             while let Some(row) = rows.next()? {
-                let copies = hashes.next().and_then(|h| own.get(&h)).copied().unwrap_or_default();
+                let hash = hashes.next().unwrap_or_default();
+                let copies = own.get(&hash).copied().unwrap_or_default();
                 if copies > 1 {
-                    held.push(Held { key: row.dedupe_key.to_owned(), row: OwnedRow::of(&row) });
+                    held.add(hash, &row);
                 } else if copies == 1 && sessions.contains(row.session.key) {
                     each(&plain(&row));
                 }
             }
         }
-        settle(held, &mut |row, _| {
+        held.settle(&mut |row| {
             if sessions.contains(row.session) {
                 each(row);
             }
