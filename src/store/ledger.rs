@@ -4,6 +4,7 @@
 //! is read: the hashes of all keys are sorted, and only rows whose hash stands there twice are held and compared.
 
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use rusqlite::{Connection, params};
@@ -273,7 +274,9 @@ impl Archive {
         let range = Range { since, until };
         let mut hashes = self.key_hashes()?;
         hashes.sort_unstable();
-        let twice: HashSet<u64> = hashes.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
+        let mut twice: Vec<u64> = hashes.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
+        twice.dedup();
+        let twice: HashSet<u64, Hashed> = twice.into_iter().collect();
         drop(hashes);
         let mut held = Held::default();
         let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments ORDER BY id")?;
@@ -307,7 +310,7 @@ impl Archive {
         sessions: &HashSet<&str>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
-        let mut own: HashMap<u64, u32> = HashMap::new();
+        let mut own: HashMap<u64, u32, Hashed> = HashMap::default();
         let mut mine = HashSet::new();
         let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments WHERE session = ?1")?;
         for session in sessions {
@@ -372,6 +375,26 @@ impl Archive {
             out.extend(key_hashes(blob(r, 0)?));
         }
         Ok(out)
+    }
+}
+
+/// The keys are hashes already.
+type Hashed = BuildHasherDefault<AsIs>;
+
+#[derive(Default)]
+struct AsIs(u64);
+
+impl Hasher for AsIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |n, b| n.rotate_left(8) ^ u64::from(*b));
+    }
+
+    fn write_u64(&mut self, n: u64) {
+        self.0 = n;
     }
 }
 

@@ -35,23 +35,34 @@ pub struct Pricer<'p> {
     table: &'p PriceTable,
     overrides: &'p Overrides,
     seen: HashMap<String, Vec<(Option<String>, Resolution<'p>)>>,
+    /// The last look-up: neighbours mostly share their model.
+    last: Option<(String, Option<String>, Resolution<'p>)>,
 }
 
 impl<'p> Pricer<'p> {
     /// A pricer over a table and the person's overrides.
     pub fn new(table: &'p PriceTable, overrides: &'p Overrides) -> Self {
-        Pricer { table, overrides, seen: HashMap::new() }
+        Pricer { table, overrides, seen: HashMap::new(), last: None }
     }
 
     /// What is known of a model's price.
     pub fn resolve(&mut self, model: &str, provider: Option<&str>) -> Resolution<'p> {
-        if let Some(known) = self.seen.get(model)
-            && let Some((_, r)) = known.iter().find(|(p, _)| p.as_deref() == provider)
+        if let Some((m, p, r)) = &self.last
+            && m == model
+            && p.as_deref() == provider
         {
             return *r;
         }
-        let found = self.table.resolve(model, provider, self.overrides);
-        self.seen.entry(model.to_owned()).or_default().push((provider.map(str::to_owned), found));
+        let known = self.seen.get(model).and_then(|k| k.iter().find(|(p, _)| p.as_deref() == provider));
+        let found = match known {
+            Some((_, r)) => *r,
+            None => {
+                let found = self.table.resolve(model, provider, self.overrides);
+                self.seen.entry(model.to_owned()).or_default().push((provider.map(str::to_owned), found));
+                found
+            }
+        };
+        self.last = Some((model.to_owned(), provider.map(str::to_owned), found));
         found
     }
 

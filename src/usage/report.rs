@@ -201,6 +201,8 @@ pub struct Aggregator<'p> {
     sums: Vec<(String, Sum)>,
     index: HashMap<String, usize>,
     by_day: HashMap<Date, usize>,
+    /// The line of the row before: neighbours mostly share it.
+    last: usize,
     total: Sum,
 }
 
@@ -214,6 +216,7 @@ impl<'p> Aggregator<'p> {
             sums: Vec::new(),
             index: HashMap::new(),
             by_day: HashMap::new(),
+            last: 0,
             total: Sum::default(),
         }
     }
@@ -284,8 +287,10 @@ impl<'p> Aggregator<'p> {
     }
 
     fn sum(&mut self, key: &str) -> &mut Sum {
-        let at = self.slot(key);
-        &mut self.sums[at].1
+        if self.sums.get(self.last).is_none_or(|(k, _)| k != key) {
+            self.last = self.slot(key);
+        }
+        &mut self.sums[self.last].1
     }
 
     /// The report of what was added.
