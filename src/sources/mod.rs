@@ -10,16 +10,18 @@ use crate::trace::{Env, Session, SessionFacts, UsageRow};
 
 mod claude;
 mod codex;
+mod entries;
 mod lenient;
 mod lines;
 mod openclaw;
+mod pi;
 mod sqlite;
 mod walk;
 
 pub use lines::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
-pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw];
+pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw, &pi::Pi];
 
 /// The source of an agent id, if there is one.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {

@@ -224,6 +224,16 @@ fn openclaw_2026_7() {
     check_folder("openclaw-2026.7.1", "openclaw");
 }
 
+#[test]
+fn openclaw_2026_9() {
+    check_folder("openclaw-2026.9.6", "openclaw");
+}
+
+#[test]
+fn pi_0_73() {
+    check_folder("pi-0.73.1", "pi");
+}
+
 // --- bad input -----------------------------------------------------------------------------------------------
 
 /// Folders of the formats that hold one session a file, one record a line.
@@ -236,6 +246,7 @@ const JSONL: &[(&str, &str)] = &[
     ("codex-0.113.0", "codex"),
     ("codex-0.169.0", "codex"),
     ("openclaw-2026.7.1", "openclaw"),
+    ("pi-0.73.1", "pi"),
 ];
 
 /// One real file of each format.

@@ -1,61 +1,23 @@
-//! OpenClaw up to 2026.7.1: `~/.openclaw/agents/<agent>/sessions/<id>.jsonl`, an append-only tree of entries.
+//! The transcript grammar that OpenClaw and Pi share: an append-only tree of entries, versions 1 to 4.
 //!
-//! Archived transcripts (`.jsonl.reset.<time>`, `.jsonl.deleted.<time>`) are read too; `*.trajectory.jsonl` beside
-//! them repeats the sessions and is not. Later versions keep sessions in SQLite, which this reader does not open.
+//! Content that a record repeats in its `details` is read once; a record that repeats an entry's id is left out.
 
-use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::sources::lenient::{Flag, Float, Int, Obj, Size, Text, TextOr};
-use crate::sources::lines::{Line, Used, each_line, parse};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::lines::{Line, Sieve, Used, parse};
+use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
+    Confidence, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall,
     ToolStatus, UsageRow,
 };
 
-const AGENT: &str = "openclaw";
-
-/// The reader of OpenClaw's JSONL transcripts.
-pub(crate) struct OpenClaw;
-
-impl Source for OpenClaw {
-    fn agent(&self) -> &'static str {
-        AGENT
-    }
-
-    fn name(&self) -> &'static str {
-        "OpenClaw"
-    }
-
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
-        let agents = env.dir("OPENCLAW_STATE_DIR", ".openclaw").join("agents");
-        if agents.is_dir() { vec![agents] } else { Vec::new() }
-    }
-
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
-    }
-
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let input = open_log(file)?;
-        let mut read = Read::default();
-        let mut builder = Builder::new(&native_id(file).unwrap_or_default());
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
-        read.usage = builder.usage;
-        if !builder.session.messages.is_empty() {
-            read.sessions.push(builder.session);
-        }
-        Ok(read)
-    }
-}
-
 /// The session id in a transcript's name; `None` for other files.
-fn native_id(path: &Path) -> Option<String> {
+pub(crate) fn native_id(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let (id, rest) = name.split_once(".jsonl")?;
     let archived = rest.starts_with(".reset.") || rest.starts_with(".deleted.");
@@ -172,7 +134,7 @@ impl Usage {
         }
     }
 
-    /// Zero means that OpenClaw had no price, not that the request was free.
+    /// Zero means that the agent had no price, not that the request was free.
     fn picousd(&self) -> Option<i64> {
         let usd = self.cost.0.as_ref()?.total.0.filter(|usd| *usd > 0.0 && *usd < 1e6)?;
         #[expect(clippy::cast_possible_truncation, reason = "below 1e18 by the line above")]
@@ -181,36 +143,55 @@ impl Usage {
 }
 
 /// Builds the one session of a transcript, entry by entry.
-struct Builder {
-    session: Session,
+pub(crate) struct Builder {
+    agent: &'static str,
+    pub session: Session,
     usage: Vec<UsageRow>,
     calls: HashMap<String, (usize, usize)>,
     /// When a forked transcript was started; what is older was copied into it.
     forked: Option<Timestamp>,
+    /// Ids of the entries so far.
+    seen: HashSet<String>,
+    /// Whether no person wrote its prompts: a subagent's task, a timer's.
+    pub automatic: bool,
 }
 
 impl Builder {
-    fn new(native: &str) -> Self {
+    pub(crate) fn new(agent: &'static str, native: &str) -> Self {
         Builder {
-            session: Session::empty(AGENT, native),
+            agent,
+            session: Session::empty(agent, native),
             usage: Vec::new(),
             calls: HashMap::new(),
             forked: None,
+            seen: HashSet::new(),
+            automatic: false,
         }
     }
 
-    fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
-        let (entry, repaired) = parse::<Entry<'_>>(line.bytes, scratch)?;
-        let at = Timestamp::parse(entry.timestamp.str());
-        if let Some(at) = at {
-            let s = &mut self.session;
-            s.started = Some(s.started.map_or(at, |t| t.min(at)));
-            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
+    /// Puts the session and its usage into the answer; without a message there is no session.
+    pub(crate) fn finish(self, read: &mut Read) {
+        read.usage.extend(self.usage);
+        if !self.session.messages.is_empty() {
+            read.sessions.push(self.session);
         }
+    }
+
+    pub(crate) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
+        self.entry(line.bytes, line.offset, scratch)
+    }
+
+    /// Takes one entry in; `offset` says where it stands.
+    pub(crate) fn entry(&mut self, bytes: &[u8], offset: u64, scratch: &mut String) -> Used {
+        let (entry, repaired) = parse::<Entry<'_>>(bytes, scratch)?;
+        if !self.fresh(entry.kind.str(), &entry.id) {
+            return Ok(repaired);
+        }
+        let at = self.tick(entry.timestamp.str());
         match entry.kind.str() {
             "session" => self.header(&entry, at),
             "session_info" => self.session.title = entry.name.owned().or_else(|| self.session.title.take()),
-            "message" => self.message(entry, at, line.offset),
+            "message" => self.message(entry, at, offset),
             "compaction" | "branch_summary" => {
                 let summary = TextOr::Text(entry.summary.0.clone().unwrap_or_default());
                 self.push(&entry.id, Origin::Compaction, at, parts(summary));
@@ -224,14 +205,29 @@ impl Builder {
         Ok(repaired)
     }
 
+    /// Whether an entry is new; a header's id is the session's.
+    fn fresh(&mut self, kind: &str, id: &Text<'_>) -> bool {
+        kind == "session" || id.some().is_none_or(|id| self.seen.insert(id.to_owned()))
+    }
+
+    fn tick(&mut self, timestamp: &str) -> Option<Timestamp> {
+        let at = Timestamp::parse(timestamp)?;
+        let s = &mut self.session;
+        s.started = Some(s.started.map_or(at, |t| t.min(at)));
+        s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
+        Some(at)
+    }
+
     fn header(&mut self, entry: &Entry<'_>, at: Option<Timestamp>) {
         if let Some(id) = entry.id.some() {
-            self.session.key = SessionKey::new(AGENT, id);
+            self.session.key = SessionKey::new(self.agent, id);
         }
-        self.session.project = entry.cwd.owned();
+        self.session.project = entry.cwd.owned().or_else(|| self.session.project.take());
         if let Some(parent) = entry.parent_session.some() {
             let id = native_id(Path::new(parent)).unwrap_or_else(|| parent.to_owned());
-            self.session.forked_from = Some(SessionKey::new(AGENT, &id));
+            // Pi names its files `<time>_<id>`.
+            let id = id.rsplit_once('_').map_or(id.as_str(), |(_, id)| id);
+            self.session.forked_from = Some(SessionKey::new(self.agent, id));
             self.forked = at;
         }
     }
@@ -250,7 +246,8 @@ impl Builder {
             "user" => {
                 let parts = parts(content);
                 if !self.is_retry(&parts) {
-                    self.push(&entry.id, Origin::Human, at, parts);
+                    let origin = if self.automatic { Origin::Injected } else { Origin::Human };
+                    self.push(&entry.id, origin, at, parts);
                 }
             }
             // A copy of the run's final answer whose usage is the sum of the run.
@@ -270,6 +267,39 @@ impl Builder {
         any_failed && before.peek().is_some_and(|m| m.role == Role::User && m.parts == parts)
     }
 
+    /// Counts the request of an answer.
+    fn request(
+        &mut self,
+        id: &Text<'_>,
+        timestamp: &str,
+        at: Option<Timestamp>,
+        body: &Body<'_>,
+        offset: u64,
+    ) {
+        let (Some(usage), Some(model)) = (&body.usage.0, body.model.some()) else { return };
+        let tokens = usage.tokens();
+        if body.provider.str() == "openclaw" || body.api.str() == "cli" || tokens.is_zero() {
+            return;
+        }
+        self.usage.push(UsageRow {
+            // Entry ids have 8 hex digits: the time keeps those of different sessions apart, a copy keeps both.
+            dedupe_key: format!("{}:{}@{timestamp}", self.agent, id.str()),
+            session: self.session.key.clone(),
+            at: at.unwrap_or_default(),
+            model: model.to_owned(),
+            tokens,
+            reported_picousd: usage.picousd(),
+            fast: false,
+            geo: None,
+            service_tier: None,
+            subagent: None,
+            skill: None,
+            offset,
+            copied: self.forked.is_some_and(|fork| at.is_some_and(|at| at < fork)),
+            confidence: Confidence::Exact,
+        });
+    }
+
     fn assistant(
         &mut self,
         entry: &Entry<'_>,
@@ -281,28 +311,7 @@ impl Builder {
         let mirror = body.provider.str() == "openclaw";
         let tokens = body.usage.0.as_ref().map(Usage::tokens).unwrap_or_default();
         let broken = tokens.is_zero() && matches!(body.stop_reason.str(), "error" | "aborted");
-        if let (Some(usage), Some(model)) = (&body.usage.0, body.model.some())
-            && !mirror
-            && !tokens.is_zero()
-        {
-            self.usage.push(UsageRow {
-                // Entry ids have 8 hex digits: the time keeps those of different sessions apart, a copy keeps both.
-                dedupe_key: format!("{AGENT}:{}@{}", entry.id.str(), entry.timestamp.str()),
-                session: self.session.key.clone(),
-                at: at.unwrap_or_default(),
-                model: model.to_owned(),
-                tokens,
-                reported_picousd: usage.picousd(),
-                fast: false,
-                geo: None,
-                service_tier: None,
-                subagent: None,
-                skill: None,
-                offset,
-                copied: self.forked.is_some_and(|fork| at.is_some_and(|at| at < fork)),
-                confidence: Confidence::Exact,
-            });
-        }
+        self.request(&entry.id, entry.timestamp.str(), at, body, offset);
         let index = self.session.messages.len();
         let mut parts = Vec::new();
         let blocks = match content {
@@ -390,6 +399,81 @@ fn part(block: Block<'_>) -> Option<Part> {
             Some(Part::Media { media_type, bytes: block.data.0 })
         }
         _ => None,
+    }
+}
+
+/// A transcript's usage without its conversation.
+pub(crate) struct Quick {
+    builder: Builder,
+    usage: memchr::memmem::Finder<'static>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Light<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    id: Text<'a>,
+    #[serde(borrow)]
+    timestamp: Text<'a>,
+    #[serde(borrow)]
+    cwd: Text<'a>,
+    #[serde(borrow)]
+    parent_session: Text<'a>,
+    #[serde(borrow)]
+    message: Obj<LightBody<'a>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct LightBody<'a> {
+    #[serde(borrow)]
+    role: Text<'a>,
+    #[serde(borrow)]
+    api: Text<'a>,
+    #[serde(borrow)]
+    provider: Text<'a>,
+    #[serde(borrow)]
+    model: Text<'a>,
+    usage: Obj<Usage>,
+}
+
+impl Quick {
+    pub(crate) fn new(agent: &'static str, native: &str) -> Self {
+        Quick { builder: Builder::new(agent, native), usage: memchr::memmem::Finder::new("\"usage\"") }
+    }
+
+    pub(crate) fn finish(self) -> UsageRead {
+        UsageRead { facts: vec![SessionFacts::of(&self.builder.session)], rows: self.builder.usage }
+    }
+}
+
+impl Sieve for Quick {
+    fn wants(&self, line: &[u8]) -> bool {
+        self.builder.session.started.is_none() || self.usage.find(line).is_some()
+    }
+
+    fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
+        let Ok((light, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
+        if !self.builder.fresh(light.kind.str(), &light.id) {
+            return;
+        }
+        let at = self.builder.tick(light.timestamp.str());
+        if light.kind.str() == "session" {
+            let Light { kind, id, timestamp, cwd, parent_session, .. } = light;
+            let entry = Entry { kind, id, timestamp, cwd, parent_session, ..Entry::default() };
+            self.builder.header(&entry, at);
+        } else if let Some(body) = light.message.0.filter(|b| b.role.str() == "assistant") {
+            let LightBody { role, api, provider, model, usage } = body;
+            let body = Body { role, api, provider, model, usage, ..Body::default() };
+            self.builder.request(&light.id, light.timestamp.str(), at, &body, line.offset);
+        }
+    }
+
+    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
+        let Ok((light, _)) = parse::<Light<'_>>(line, scratch) else { return false };
+        self.builder.tick(light.timestamp.str()).is_some()
     }
 }
 

@@ -1,0 +1,140 @@
+//! OpenClaw: `~/.openclaw/agents/<agent>/`, sessions as JSONL (`sessions/<id>.jsonl`, up to 2026.7.1) and in one
+//! SQLite database an agent (`agent/openclaw-agent.sqlite`, later versions). Both can stand side by side.
+//!
+//! Archived transcripts (`.jsonl.reset.<time>`, `.jsonl.deleted.<time>`) are read too; `*.trajectory.jsonl` beside
+//! them repeats the sessions and is not.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use crate::sources::entries::{Builder, Quick, native_id};
+use crate::sources::lines::{each_line, sift};
+use crate::sources::{
+    Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, sqlite, walk,
+};
+use crate::trace::Env;
+
+mod store;
+
+/// Agent id.
+const AGENT: &str = "openclaw";
+
+/// The agent's database; other databases with longer names lie beside it.
+const DATABASE: &str = "openclaw-agent.sqlite";
+
+/// The reader of OpenClaw's sessions.
+pub(crate) struct OpenClaw;
+
+impl Source for OpenClaw {
+    fn agent(&self) -> &'static str {
+        AGENT
+    }
+
+    fn name(&self) -> &'static str {
+        "OpenClaw"
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let mut states: Vec<PathBuf> = Vec::new();
+        match env.var("OPENCLAW_STATE_DIR") {
+            Some(dir) => states.push(PathBuf::from(dir)),
+            None => {
+                let home = env.var("OPENCLAW_HOME").map_or_else(|| env.home.clone(), PathBuf::from);
+                states.push(home.join(".openclaw"));
+                if let Some(profile) = env.var("OPENCLAW_PROFILE").filter(|p| !p.contains(['/', '\\'])) {
+                    states.push(home.join(format!(".openclaw-{profile}")));
+                }
+                // Every profile keeps its own state beside the default one.
+                let profiles = std::fs::read_dir(&home).into_iter().flatten().flatten();
+                let is_profile = |name: &OsStr| name.to_string_lossy().starts_with(".openclaw-");
+                let mut found: Vec<_> =
+                    profiles.filter(|e| is_profile(&e.file_name())).map(|e| e.path()).collect();
+                found.sort();
+                states.extend(found);
+            }
+        }
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for root in states.into_iter().map(|s| s.join("agents")).filter(|r| r.is_dir()) {
+            if !roots.contains(&root) {
+                roots.push(root);
+            }
+        }
+        roots
+    }
+
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+        walk::files(AGENT, root, &|p| is_database(p) || native_id(p).is_some(), found, skip);
+    }
+
+    fn companions(&self, file: &Path) -> Vec<PathBuf> {
+        if is_database(file) { sqlite::companions(file) } else { Vec::new() }
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        let mut whole = Read::default();
+        self.read_each(file, opts, &mut |piece| whole.append(piece))?;
+        Ok(whole)
+    }
+
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        piece: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
+        if is_database(file) {
+            return store::read(file, opts, piece);
+        }
+        let input = open_log(file)?;
+        let mut read = Read::default();
+        let mut builder = Builder::new(AGENT, &native_id(file).unwrap_or_default());
+        let mut scratch = String::new();
+        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
+        builder.finish(&mut read);
+        piece(read);
+        Ok(())
+    }
+
+    fn read_usage(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        buffer: &mut Vec<u8>,
+        piece: &mut dyn FnMut(UsageRead),
+    ) -> Result<(), SourceError> {
+        if is_database(file) {
+            return self.read_each(file, opts, &mut |read| piece(UsageRead::of(read)));
+        }
+        let mut quick = Quick::new(AGENT, &native_id(file).unwrap_or_default());
+        sift(file, open_log(file)?, opts, buffer, &mut quick)?;
+        piece(quick.finish());
+        Ok(())
+    }
+}
+
+fn is_database(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new(DATABASE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_profile_and_override_is_found() {
+        let dir = tempfile::tempdir().unwrap();
+        for d in [".openclaw/agents", ".openclaw-work/agents", "state/agents", "other/.openclaw/agents"] {
+            std::fs::create_dir_all(dir.path().join(d)).unwrap();
+        }
+        let mut env = Env::bare(dir.path(), dir.path().join("own"));
+        let roots = |env: &Env| -> Vec<String> {
+            let relative = |p: PathBuf| p.strip_prefix(dir.path()).unwrap().display().to_string();
+            OpenClaw.roots(env).into_iter().map(relative).collect()
+        };
+        assert_eq!(roots(&env), [".openclaw/agents", ".openclaw-work/agents"]);
+        env.vars.insert("OPENCLAW_HOME".to_owned(), dir.path().join("other").display().to_string());
+        assert_eq!(roots(&env), ["other/.openclaw/agents"]);
+        env.vars.insert("OPENCLAW_STATE_DIR".to_owned(), dir.path().join("state").display().to_string());
+        assert_eq!(roots(&env), ["state/agents"]);
+    }
+}

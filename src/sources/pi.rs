@@ -1,0 +1,84 @@
+//! Pi: `~/.pi/agent/sessions/<folder>/<time>_<id>.jsonl`, the transcript grammar it shares with OpenClaw.
+//!
+//! `PI_CODING_AGENT_DIR` names the directory that holds `sessions/`. Pi masks nothing when it writes.
+
+use std::path::{Path, PathBuf};
+
+use crate::sources::entries::{Builder, Quick};
+use crate::sources::lines::{each_line, sift};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk};
+use crate::trace::Env;
+
+/// Agent id.
+const AGENT: &str = "pi";
+
+/// The reader of Pi's sessions.
+pub(crate) struct Pi;
+
+impl Source for Pi {
+    fn agent(&self) -> &'static str {
+        AGENT
+    }
+
+    fn name(&self) -> &'static str {
+        "Pi"
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let sessions = match env.var("PI_CODING_AGENT_SESSION_DIR") {
+            Some(dir) => PathBuf::from(dir),
+            None => env.dir("PI_CODING_AGENT_DIR", ".pi/agent").join("sessions"),
+        };
+        if sessions.is_dir() { vec![sessions] } else { Vec::new() }
+    }
+
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+        walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        let input = open_log(file)?;
+        let mut read = Read::default();
+        let mut builder = Builder::new(AGENT, &native_id(file).unwrap_or_default());
+        let mut scratch = String::new();
+        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
+        builder.finish(&mut read);
+        Ok(read)
+    }
+
+    fn read_usage(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        buffer: &mut Vec<u8>,
+        piece: &mut dyn FnMut(UsageRead),
+    ) -> Result<(), SourceError> {
+        let mut quick = Quick::new(AGENT, &native_id(file).unwrap_or_default());
+        sift(file, open_log(file)?, opts, buffer, &mut quick)?;
+        piece(quick.finish());
+        Ok(())
+    }
+}
+
+/// The session id in a file's name, `<time>_<id>.jsonl`; `None` for other files.
+fn native_id(path: &Path) -> Option<String> {
+    let stem = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
+    Some(stem.rsplit_once('_').map_or(stem, |(_, id)| id).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_directory_can_be_set() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join("x/sessions")).unwrap();
+        let mut env = Env::bare(dir.path(), dir.path().join("own"));
+        assert!(Pi.roots(&env).is_empty());
+        env.vars.insert("PI_CODING_AGENT_DIR".to_owned(), dir.path().join("x").display().to_string());
+        assert_eq!(Pi.roots(&env), [dir.path().join("x/sessions")]);
+        let name = Path::new("2026-11-20T16-14-54-123Z_01a1.jsonl");
+        assert_eq!(native_id(name).as_deref(), Some("01a1"));
+    }
+}
