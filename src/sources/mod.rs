@@ -10,7 +10,10 @@ use crate::trace::{Env, Session, SessionFacts, UsageRow};
 
 mod claude;
 mod codex;
+mod draft;
 mod entries;
+mod kimi;
+mod kimi_code;
 mod lenient;
 mod lines;
 mod openclaw;
@@ -21,7 +24,8 @@ mod walk;
 pub use lines::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
-pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw, &pi::Pi];
+pub static REGISTRY: &[&dyn Source] =
+    &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw, &kimi::Kimi, &kimi_code::KimiCode, &pi::Pi];
 
 /// The source of an agent id, if there is one.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {
@@ -229,6 +233,17 @@ fn open_log(path: &Path) -> Result<File, SourceError> {
         return Err(SourceError::NotAFile { path: path.to_owned() });
     }
     File::open(path).map_err(io)
+}
+
+/// Metadata beside a log, read whole; `null` where there is none of at most a mebibyte that is JSON.
+fn small_json(path: &Path) -> serde_json::Value {
+    small_file(path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
+}
+
+/// A small file beside a log; nothing where it is no regular file or too large.
+fn small_file(path: &Path) -> Option<Vec<u8>> {
+    let meta = std::fs::symlink_metadata(path).ok()?;
+    (meta.is_file() && meta.len() <= 1 << 20).then(|| std::fs::read(path).ok())?
 }
 
 #[cfg(test)]

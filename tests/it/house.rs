@@ -216,8 +216,8 @@ fn every_agent_is_in_the_registry_once() {
     let unique: BTreeSet<&str> = agents.iter().copied().collect();
     assert_eq!(agents.len(), unique.len(), "{agents:?}");
     for agent in agents {
-        let there =
-            ["src/sources/{}.rs", "src/sources/{}/mod.rs"].map(|p| root().join(p.replace("{}", agent)));
+        let there = ["src/sources/{}.rs", "src/sources/{}/mod.rs"]
+            .map(|p| root().join(p.replace("{}", &agent.replace('-', "_"))));
         assert!(there.iter().any(|p| p.is_file()), "{agent} has no file of its own");
     }
 }

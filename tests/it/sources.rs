@@ -234,6 +234,16 @@ fn pi_0_73() {
     check_folder("pi-0.73.1", "pi");
 }
 
+#[test]
+fn kimi_cli_1_51() {
+    check_folder("kimi-cli-1.51.0", "kimi");
+}
+
+#[test]
+fn kimi_code_2_1() {
+    check_folder("kimi-code-2.1.0", "kimi-code");
+}
+
 // --- bad input -----------------------------------------------------------------------------------------------
 
 /// Folders of the formats that hold one session a file, one record a line.
@@ -247,6 +257,8 @@ const JSONL: &[(&str, &str)] = &[
     ("codex-0.169.0", "codex"),
     ("openclaw-2026.7.1", "openclaw"),
     ("pi-0.73.1", "pi"),
+    ("kimi-cli-1.51.0", "kimi"),
+    ("kimi-code-2.1.0", "kimi-code"),
 ];
 
 /// One real file of each format.
@@ -270,7 +282,10 @@ fn samples() -> Vec<(&'static dyn Source, PathBuf, Vec<u8>)> {
 /// Reads bytes as if they stood in a file of the given name.
 pub fn read_bytes(source: &dyn Source, name: &Path, bytes: &[u8], opts: &ReadOptions) -> Read {
     let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join(name.file_name().unwrap());
+    // Some agents name a session by the directories above its file.
+    let tail: PathBuf = name.components().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
+    let file = dir.path().join("a/b/c/d").join(tail.strip_prefix("/").unwrap_or(&tail));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, bytes).unwrap();
     source.read(&file, opts).unwrap()
 }
