@@ -11,17 +11,21 @@ use crate::trace::{Env, Session, SessionFacts, UsageRow};
 mod claude;
 mod codex;
 mod entries;
+mod gemini;
+mod genai;
 mod lenient;
 mod lines;
 mod openclaw;
 mod pi;
+mod qwen;
 mod sqlite;
 mod walk;
 
 pub use lines::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
-pub static REGISTRY: &[&dyn Source] = &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw, &pi::Pi];
+pub static REGISTRY: &[&dyn Source] =
+    &[&claude::Claude, &codex::Codex, &gemini::Gemini, &openclaw::OpenClaw, &pi::Pi, &qwen::Qwen];
 
 /// The source of an agent id, if there is one.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {
