@@ -12,20 +12,31 @@ mod claude;
 mod codex;
 mod draft;
 mod entries;
+mod gemini;
+mod genai;
 mod kimi;
 mod kimi_code;
 mod lenient;
 mod lines;
 mod openclaw;
 mod pi;
+mod qwen;
 mod sqlite;
 mod walk;
 
 pub use lines::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
-pub static REGISTRY: &[&dyn Source] =
-    &[&claude::Claude, &codex::Codex, &openclaw::OpenClaw, &kimi::Kimi, &kimi_code::KimiCode, &pi::Pi];
+pub static REGISTRY: &[&dyn Source] = &[
+    &claude::Claude,
+    &codex::Codex,
+    &gemini::Gemini,
+    &openclaw::OpenClaw,
+    &kimi::Kimi,
+    &kimi_code::KimiCode,
+    &pi::Pi,
+    &qwen::Qwen,
+];
 
 /// The source of an agent id, if there is one.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {

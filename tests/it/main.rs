@@ -13,5 +13,7 @@ mod house;
 mod hub_double;
 mod mcp;
 mod publish;
+mod source_gemini;
+mod source_qwen;
 mod sources;
 mod workflow;

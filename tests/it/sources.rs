@@ -21,13 +21,17 @@ pub struct Found {
 
 impl Found {
     pub fn scan(source: &dyn Source, home: &Path) -> Found {
+        Found::scan_with(source, home, &ReadOptions::default())
+    }
+
+    pub fn scan_with(source: &dyn Source, home: &Path, opts: &ReadOptions) -> Found {
         let env = Env::bare(home, home.join("own"));
         let mut found = Found::default();
         for root in source.roots(&env) {
             let mut paths = Vec::new();
             source.discover(&root, &mut |c| paths.push(c.path), &mut |s| found.skips.push(s));
             for path in paths {
-                let read = source.read(&path, &ReadOptions::default()).unwrap();
+                let read = source.read(&path, opts).unwrap();
                 found.files.push((path, read));
             }
         }
@@ -77,7 +81,7 @@ fn figures(want: &Value, got: &Tokens) -> Option<(Vec<u64>, Vec<u64>)> {
 }
 
 /// Reading only the usage gives what reading everything gives.
-pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found) {
+pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found, opts: &ReadOptions) {
     let mut buffer = Vec::new();
     for (path, read) in &found.files {
         let (mut rows, mut facts) = (Vec::new(), Vec::new());
@@ -85,7 +89,7 @@ pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found) {
             rows.extend(p.rows);
             facts.extend(p.facts);
         };
-        source.read_usage(path, &ReadOptions::default(), &mut buffer, &mut piece).unwrap();
+        source.read_usage(path, opts, &mut buffer, &mut piece).unwrap();
         assert_eq!(rows, read.usage, "{path:?}");
         for session in read.sessions.iter().filter(|s| rows.iter().any(|r| r.session == s.key)) {
             assert_eq!(
@@ -99,9 +103,14 @@ pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found) {
 
 /// Compares every session of a fixture folder with its `expected.json`, field by field.
 pub fn check_folder(folder: &str, agent: &str) {
+    check_folder_with(folder, agent, &ReadOptions::default());
+}
+
+/// As [`check_folder`], with what a scan knows from other logs.
+pub fn check_folder_with(folder: &str, agent: &str, opts: &ReadOptions) {
     let source = sources::by_agent(agent).unwrap();
     let dir = fixtures().join(folder);
-    let found = Found::scan(source, &dir.join("HOME"));
+    let found = Found::scan_with(source, &dir.join("HOME"), opts);
     assert_eq!(found.skips, [], "{folder}");
     for (path, read) in &found.files {
         assert_eq!(
@@ -113,7 +122,7 @@ pub fn check_folder(folder: &str, agent: &str) {
             assert_eq!(read.bytes_read, std::fs::metadata(path).unwrap().len(), "{path:?}");
         }
     }
-    usage_alone_is_the_same(source, &found);
+    usage_alone_is_the_same(source, &found, opts);
     let by_key: BTreeMap<&str, &Session> = found.sessions().map(|s| (s.key.as_str(), s)).collect();
     assert_eq!(by_key.len(), found.sessions().count(), "{folder}: a key twice");
     let expected: Value = serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();
@@ -255,10 +264,12 @@ const JSONL: &[(&str, &str)] = &[
     ("codex-0.55.0", "codex"),
     ("codex-0.113.0", "codex"),
     ("codex-0.169.0", "codex"),
+    ("gemini-0.61.0", "gemini"),
     ("openclaw-2026.7.1", "openclaw"),
     ("pi-0.73.1", "pi"),
     ("kimi-cli-1.51.0", "kimi"),
     ("kimi-code-2.1.0", "kimi-code"),
+    ("qwen-0.24.4", "qwen"),
 ];
 
 /// One real file of each format.

@@ -1,0 +1,262 @@
+//! Qwen Code: `~/.qwen/projects/<directory>/chats/<id>.jsonl`, one record a line.
+//!
+//! `system` records of subtype `ui_telemetry` and `~/.qwen/usage_record.jsonl` repeat the usage of the answers and
+//! are not read.
+
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::sources::genai;
+use crate::sources::lines::{each_line, parse};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::trace::{
+    Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
+    ToolStatus, UsageRow,
+};
+
+const AGENT: &str = "qwen";
+
+/// The reader of Qwen Code's chats.
+pub(crate) struct Qwen;
+
+impl Source for Qwen {
+    fn agent(&self) -> &'static str {
+        AGENT
+    }
+
+    fn name(&self) -> &'static str {
+        "Qwen Code"
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let dir = |name| {
+            env.var(name).map(|v| match v.strip_prefix("~/") {
+                Some(below) => env.home.join(below),
+                None => PathBuf::from(v),
+            })
+        };
+        // Chats written before the runtime directory was moved stay where they were.
+        let home = dir("QWEN_HOME").unwrap_or_else(|| env.home.join(".qwen"));
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for base in dir("QWEN_RUNTIME_DIR").into_iter().chain([home]) {
+            let projects = base.join("projects");
+            if projects.is_dir() && !roots.contains(&projects) {
+                roots.push(projects);
+            }
+        }
+        roots
+    }
+
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+        walk::files(AGENT, root, &is_chat, found, skip);
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        let input = open_log(file)?;
+        let mut read = Read::default();
+        let mut builder = Builder::new(file.file_stem().and_then(|s| s.to_str()).unwrap_or_default());
+        let mut scratch = String::new();
+        each_line(file, input, opts, &mut read, |line| {
+            let (record, repaired) = parse::<Value>(line.bytes, &mut scratch)?;
+            builder.record(&record, line.offset);
+            Ok(repaired)
+        })?;
+        read.usage = builder.usage;
+        if !builder.session.messages.is_empty() {
+            read.sessions.push(builder.session);
+        }
+        Ok(read)
+    }
+}
+
+fn is_chat(path: &Path) -> bool {
+    let chats = path.components().nth(1).is_some_and(|c| c.as_os_str() == "chats");
+    chats && path.components().count() == 3 && path.extension().is_some_and(|e| e == "jsonl")
+}
+
+/// Builds the one session of a log, record by record.
+struct Builder {
+    session: Session,
+    named: bool,
+    usage: Vec<UsageRow>,
+    seen: HashSet<String>,
+    calls: HashMap<String, (usize, usize)>,
+}
+
+impl Builder {
+    fn new(stem: &str) -> Self {
+        Builder {
+            session: Session::empty(AGENT, stem),
+            named: false,
+            usage: Vec::new(),
+            seen: HashSet::new(),
+            calls: HashMap::new(),
+        }
+    }
+
+    fn record(&mut self, record: &Value, offset: u64) {
+        if genai::text(record, "uuid").is_some_and(|id| !self.seen.insert(id.to_owned())) {
+            return;
+        }
+        let at = genai::text(record, "timestamp").and_then(Timestamp::parse);
+        let own = |field| genai::text(record, field).map(str::to_owned);
+        let s = &mut self.session;
+        if let (false, Some(id)) = (self.named, genai::text(record, "sessionId")) {
+            s.key = SessionKey::new(AGENT, id);
+            self.named = true;
+        }
+        s.started = s.started.into_iter().chain(at).min();
+        s.ended = s.ended.into_iter().chain(at).max();
+        s.project = s.project.take().or_else(|| own("cwd"));
+        s.git_branch = s.git_branch.take().or_else(|| own("gitBranch"));
+        s.agent_version = own("version").or_else(|| s.agent_version.take());
+        let nothing = Value::Null;
+        let content = record.get("message").and_then(|m| m.get("parts")).unwrap_or(&nothing);
+        match genai::text(record, "type") {
+            Some("user") => {
+                // Older records do not say where the text came from.
+                let typed = genai::text(record, "provenance").is_none_or(|p| p == "real_user");
+                let human = typed && !genai::is_response(content);
+                let origin = if human { Origin::Human } else { Origin::Injected };
+                self.push(record, Role::User, origin, at, genai::parts(content));
+            }
+            Some("assistant") => self.assistant(record, content, at, offset),
+            Some("tool_result") => self.results(record, content),
+            Some("system") => self.notice(record, at),
+            _ => {}
+        }
+    }
+
+    fn push(&mut self, record: &Value, role: Role, origin: Origin, at: Option<Timestamp>, parts: Vec<Part>) {
+        if parts.is_empty() {
+            return;
+        }
+        let id = genai::text(record, "uuid").map(str::to_owned);
+        let model = genai::text(record, "model").filter(|_| role == Role::Assistant).map(str::to_owned);
+        self.session.messages.push(Message { id, role, origin, at, model, parts });
+    }
+
+    fn assistant(&mut self, record: &Value, content: &Value, at: Option<Timestamp>, offset: u64) {
+        let place = self.session.messages.len();
+        let mut parts = Vec::new();
+        for item in genai::each(content) {
+            let Some(call) = item.get("functionCall") else {
+                parts.extend(genai::parts(item));
+                continue;
+            };
+            let id = genai::text(call, "id").unwrap_or_default().to_owned();
+            if !id.is_empty() {
+                if self.calls.contains_key(&id) {
+                    continue;
+                }
+                self.calls.insert(id.clone(), (place, parts.len()));
+            }
+            parts.push(Part::Tool(ToolCall {
+                id,
+                name: genai::text(call, "name").unwrap_or_default().to_owned(),
+                input: call.get("args").cloned().unwrap_or_default(),
+                ..ToolCall::default()
+            }));
+        }
+        if let Some(usage) = record.get("usageMetadata").filter(|u| u.is_object()) {
+            let session = self.session.key.clone();
+            self.usage.push(UsageRow {
+                dedupe_key: match genai::text(record, "uuid") {
+                    Some(id) => format!("{AGENT}:{id}"),
+                    None => format!("{session}@{offset}"),
+                },
+                session,
+                at: at.unwrap_or_default(),
+                model: genai::text(record, "model").unwrap_or_default().to_owned(),
+                tokens: tokens(usage),
+                reported_picousd: None,
+                fast: false,
+                geo: None,
+                service_tier: None,
+                subagent: None,
+                skill: None,
+                offset,
+                copied: false,
+                confidence: Confidence::Exact,
+            });
+        }
+        self.push(record, Role::Assistant, Origin::Model, at, parts);
+    }
+
+    fn results(&mut self, record: &Value, content: &Value) {
+        let outcome = record.get("toolCallResult").unwrap_or(&Value::Null);
+        let named = genai::text(outcome, "callId").or_else(|| {
+            let response = genai::each(content).iter().find_map(|p| p.get("functionResponse"))?;
+            genai::text(response, "id")
+        });
+        let Some(&(message, index)) = named.and_then(|id| self.calls.get(id)) else { return };
+        let place = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(index));
+        let Some(Part::Tool(call)) = place else { return };
+        (call.output, call.media_bytes) = genai::result(content);
+        let shown = outcome.get("resultDisplay").and_then(|d| d.get("exitCode")).and_then(Value::as_i64);
+        let said = call.output.as_deref().filter(|_| genai::is_shell(&call.name));
+        call.exit_code = shown.or_else(|| genai::exit_code(said?));
+        call.status = match genai::text(outcome, "status") {
+            Some("cancelled" | "canceled") => ToolStatus::Denied,
+            Some("error") => ToolStatus::Error,
+            _ if call.exit_code.is_some_and(|code| code != 0) => ToolStatus::Error,
+            _ => ToolStatus::Success,
+        };
+    }
+
+    fn notice(&mut self, record: &Value, at: Option<Timestamp>) {
+        let payload = record.get("systemPayload").unwrap_or(&Value::Null);
+        match genai::text(record, "subtype") {
+            Some("custom_title") => {
+                let title = genai::text(payload, "customTitle").map(str::to_owned);
+                self.session.title = title.or_else(|| self.session.title.take());
+            }
+            Some("chat_compression") => {
+                // The first entry is the summary; what follows repeats the history.
+                let first = payload.get("compressedHistory").map(genai::each).unwrap_or_default().first();
+                let parts = first.and_then(|c| c.get("parts")).map(genai::parts).unwrap_or_default();
+                self.push(record, Role::User, Origin::Compaction, at, parts);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The prompt includes what came from the cache. Candidates include thoughts where the model speaks the chat
+/// completions protocol, and exclude them where it speaks Gemini's: the total tells.
+fn tokens(usage: &Value) -> Tokens {
+    let of = |field| genai::count(usage, field);
+    let (prompt, cached) = (of("promptTokenCount"), of("cachedContentTokenCount"));
+    let (candidates, thoughts) = (of("candidatesTokenCount"), of("thoughtsTokenCount"));
+    let apart = prompt.saturating_add(candidates).saturating_add(thoughts);
+    let beside = if thoughts > 0 && of("totalTokenCount") == apart { thoughts } else { 0 };
+    let output = candidates.saturating_add(beside);
+    Tokens {
+        input: prompt.saturating_sub(cached),
+        output,
+        reasoning: thoughts.min(output),
+        cache_read: cached,
+        ..Tokens::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn thoughts_are_counted_once_in_both_protocols() {
+        let usage = |total: u64| {
+            tokens(
+                &json!({"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 20,
+                "thoughtsTokenCount": 5, "totalTokenCount": total}),
+            )
+        };
+        let (chat, gemini) = (usage(120), usage(125));
+        assert_eq!((chat.input, chat.output, chat.reasoning, chat.cache_read), (60, 20, 5, 40));
+        assert_eq!((gemini.output, gemini.reasoning), (25, 5));
+    }
+}
