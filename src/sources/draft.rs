@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::sources::Read;
+use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
+    Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
+    UsageRow,
 };
 
 /// A session that grows message by message, its tool calls found again by id.
@@ -122,6 +123,11 @@ impl Draft {
     ) {
         let session = self.session.key.clone();
         self.usage.push(request_row(key, session, at.unwrap_or_default(), model, tokens, offset));
+    }
+
+    /// The usage alone, with what counting needs to know of the session.
+    pub(crate) fn usage_only(self) -> UsageRead {
+        UsageRead { facts: vec![SessionFacts::of(&self.session)], rows: self.usage }
     }
 
     /// Puts the session and its usage into the answer; without a message there is no session.

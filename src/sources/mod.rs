@@ -19,6 +19,7 @@ mod kimi_code;
 mod lenient;
 mod lines;
 mod openclaw;
+mod opencode;
 mod pi;
 mod qwen;
 mod sqlite;
@@ -31,6 +32,7 @@ pub static REGISTRY: &[&dyn Source] = &[
     &claude::Claude,
     &codex::Codex,
     &gemini::Gemini,
+    &opencode::OpenCode,
     &openclaw::OpenClaw,
     &kimi::Kimi,
     &kimi_code::KimiCode,

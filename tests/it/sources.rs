@@ -253,6 +253,26 @@ fn kimi_code_2_1() {
     check_folder("kimi-code-2.1.0", "kimi-code");
 }
 
+#[test]
+fn opencode_0_5_29() {
+    check_folder("opencode-0.5.29", "opencode");
+}
+
+#[test]
+fn opencode_1_0_185() {
+    check_folder("opencode-1.0.185", "opencode");
+}
+
+#[test]
+fn opencode_1_1_65() {
+    check_folder("opencode-1.1.65", "opencode");
+}
+
+#[test]
+fn opencode_1_18_33() {
+    check_folder("opencode-1.18.33", "opencode");
+}
+
 // --- bad input -----------------------------------------------------------------------------------------------
 
 /// Folders of the formats that hold one session a file, one record a line.
