@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use crate::trace::{Env, Session, SessionFacts, UsageRow};
 
 mod claude;
+mod cline;
 mod codex;
+mod copilot;
 mod draft;
 mod entries;
 mod gemini;
@@ -36,8 +38,10 @@ pub static REGISTRY: &[&dyn Source] = &[
     &openclaw::OpenClaw,
     &kimi::Kimi,
     &kimi_code::KimiCode,
+    &cline::Cline,
     &pi::Pi,
     &qwen::Qwen,
+    &copilot::Copilot,
 ];
 
 /// The source of an agent id, if there is one.

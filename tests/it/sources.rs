@@ -273,6 +273,21 @@ fn opencode_1_18_33() {
     check_folder("opencode-1.18.33", "opencode");
 }
 
+#[test]
+fn cline_2_18_0() {
+    check_folder("cline-2.18.0", "cline");
+}
+
+#[test]
+fn cline_3_0_65() {
+    check_folder("cline-3.0.65", "cline");
+}
+
+#[test]
+fn copilot_1_0_102() {
+    check_folder("copilot-1.0.102", "copilot");
+}
+
 // --- bad input -----------------------------------------------------------------------------------------------
 
 /// Folders of the formats that hold one session a file, one record a line.
@@ -290,6 +305,7 @@ const JSONL: &[(&str, &str)] = &[
     ("kimi-cli-1.51.0", "kimi"),
     ("kimi-code-2.1.0", "kimi-code"),
     ("qwen-0.24.4", "qwen"),
+    ("copilot-1.0.102", "copilot"),
 ];
 
 /// One real file of each format.

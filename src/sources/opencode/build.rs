@@ -72,7 +72,8 @@ fn user(draft: &mut Draft, message: Whole, at: Option<Timestamp>) {
 
 /// `opencode run` stores an argument that has spaces in quotes.
 fn unquoted(text: &str) -> String {
-    let inner = text.trim_end().strip_prefix('"').and_then(|t| t.strip_suffix('"')).filter(|t| t.contains(' '));
+    let inner =
+        text.trim_end().strip_prefix('"').and_then(|t| t.strip_suffix('"')).filter(|t| t.contains(' '));
     let plain = |t: &str| !t.replace("\\\"", "").contains('"') && !t.ends_with('\\');
     inner.filter(|t| plain(t)).map_or_else(|| text.to_owned(), |t| t.replace("\\\"", "\""))
 }

@@ -1,0 +1,142 @@
+//! Cline: sessions of 3.x (`~/.cline/data/sessions/<id>/*.messages.json`) and tasks of 2.x and of the VS Code extension
+//! (`<data>/tasks/<id>/`).
+//!
+//! `CLINE_DIR` names the directory above `data`, `CLINE_DATA_DIR` the data directory itself. The extension keeps its
+//! data below the editor's `globalStorage`; those places were not run. `settings/` holds keys and is never read.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::trace::Env;
+
+mod session;
+mod task;
+mod tools;
+
+/// Agent id.
+const AGENT: &str = "cline";
+
+/// Editors that run the extension, by the name of their configuration directory.
+const EDITORS: [&str; 6] = ["Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Code - OSS"];
+
+/// The reader of Cline's sessions and tasks.
+pub(crate) struct Cline;
+
+impl Source for Cline {
+    fn agent(&self) -> &'static str {
+        AGENT
+    }
+
+    fn name(&self) -> &'static str {
+        "Cline"
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let mut data = vec![match env.var("CLINE_DATA_DIR") {
+            Some(dir) => PathBuf::from(dir),
+            None => env.dir("CLINE_DIR", ".cline").join("data"),
+        }];
+        let configs = [".config", "Library/Application Support", "AppData/Roaming"].map(|d| env.home.join(d));
+        let xdg = env.var("XDG_CONFIG_HOME").map(PathBuf::from);
+        for config in configs.into_iter().chain(xdg) {
+            for editor in EDITORS {
+                data.push(config.join(editor).join("User/globalStorage/saoudrizwan.claude-dev"));
+            }
+        }
+        let server = [".vscode-server", ".vscode-server-insiders", ".cursor-server"];
+        for name in server {
+            data.push(env.home.join(name).join("data/User/globalStorage/saoudrizwan.claude-dev"));
+        }
+        let mut roots: Vec<PathBuf> = Vec::new();
+        for dir in data.into_iter().filter(|d| d.is_dir()) {
+            if !roots.contains(&dir) {
+                roots.push(dir);
+            }
+        }
+        roots
+    }
+
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+        let name = |p: &Path| p.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
+        let sessions = root.join("sessions");
+        if sessions.is_dir() {
+            walk::files(AGENT, &sessions, &|p| name(p).ends_with(".messages.json"), found, skip);
+        }
+        let tasks = root.join("tasks");
+        if tasks.is_dir() {
+            walk::files(AGENT, &tasks, &|p| name(p) == "ui_messages.json", found, skip);
+        }
+    }
+
+    fn companions(&self, file: &Path) -> Vec<PathBuf> {
+        if is_task(file) {
+            vec![file.with_file_name("api_conversation_history.json")]
+        } else {
+            session::record(file).into_iter().collect()
+        }
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        drop(open_log(file)?);
+        let mut read = Read::default();
+        if is_task(file) {
+            task::read(file, opts, &mut read)?;
+        } else {
+            session::read(file, opts, &mut read)?;
+        }
+        Ok(read)
+    }
+}
+
+fn is_task(file: &Path) -> bool {
+    file.file_name() == Some(OsStr::new("ui_messages.json"))
+}
+
+/// A JSON file read whole; `null` where it cannot be used, which is counted.
+fn whole_json(path: &Path, opts: &ReadOptions, read: &mut Read) -> Result<Value, SourceError> {
+    let io = |source| SourceError::Io { path: path.to_owned(), source };
+    let size = std::fs::metadata(path).map_err(io)?.len();
+    if size > opts.line_limit as u64 {
+        read.skipped_lines.add(1, format!("longer than {} bytes", opts.line_limit));
+        return Ok(Value::Null);
+    }
+    let bytes = std::fs::read(path).map_err(io)?;
+    read.bytes_read += bytes.len() as u64;
+    let text = String::from_utf8_lossy(&bytes);
+    read.repaired_lines += u64::from(matches!(text, std::borrow::Cow::Owned(_)));
+    match serde_json::from_str(&text) {
+        Ok(value) => return Ok(value),
+        // A file that is being written, or an empty one.
+        Err(e) if e.is_eof() => read.truncated_tail |= !bytes.is_empty(),
+        Err(e) => read.skipped_lines.add(e.line() as u64, format!("broken JSON at column {}", e.column())),
+    }
+    Ok(Value::Null)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_and_every_override_are_found() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = "User/globalStorage/saoudrizwan.claude-dev";
+        for d in [".cline/data", "x/data", "y", &format!(".config/Code/{storage}")] {
+            std::fs::create_dir_all(dir.path().join(d)).unwrap();
+        }
+        let mut env = Env::bare(dir.path(), dir.path().join("own"));
+        let roots = |env: &Env| -> Vec<String> {
+            let relative = |p: PathBuf| p.strip_prefix(dir.path()).unwrap().display().to_string();
+            Cline.roots(env).into_iter().map(relative).collect()
+        };
+        let code = format!(".config/Code/{storage}");
+        assert_eq!(roots(&env), [".cline/data", code.as_str()]);
+        env.vars.insert("CLINE_DIR".to_owned(), dir.path().join("x").display().to_string());
+        assert_eq!(roots(&env), ["x/data", code.as_str()]);
+        env.vars.insert("CLINE_DATA_DIR".to_owned(), dir.path().join("y").display().to_string());
+        assert_eq!(roots(&env), ["y", code.as_str()]);
+    }
+}
