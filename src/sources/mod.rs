@@ -12,6 +12,7 @@ mod claude;
 mod cline;
 mod codex;
 mod copilot;
+mod custom;
 mod draft;
 mod entries;
 mod gemini;
@@ -42,6 +43,7 @@ pub static REGISTRY: &[&dyn Source] = &[
     &pi::Pi,
     &qwen::Qwen,
     &copilot::Copilot,
+    &custom::Custom,
 ];
 
 /// The source of an agent id, if there is one.

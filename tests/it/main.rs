@@ -13,6 +13,7 @@ mod house;
 mod hub_double;
 mod mcp;
 mod publish;
+mod source_custom;
 mod source_gemini;
 mod source_qwen;
 mod sources;
