@@ -411,6 +411,15 @@ impl App {
         self.dir().join("private").join(format!("{id}.json"))
     }
 
+    /// Removes what a finished release remembers in clear.
+    pub(crate) fn drop_private(&self, id: &str) -> Result<(), Failure> {
+        let path = self.private_path(id);
+        match std::fs::remove_file(&path) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io_failure("cannot remove", &path, &e)),
+            _ => Ok(()),
+        }
+    }
+
     pub(crate) fn private(&self, id: &str) -> Result<Private, Failure> {
         let path = self.private_path(id);
         match std::fs::read(&path) {

@@ -6,6 +6,7 @@ use rusqlite::{Connection, params};
 
 use crate::trace::{SessionFacts, UsageRow};
 
+use super::forget::Left;
 use super::{Archive, StoreError, ledger};
 
 /// The outside of a file at the time it was read.
@@ -129,9 +130,10 @@ impl Archive {
             return Ok(());
         }
         let tx = self.begin()?;
+        let left = Left::out(&tx)?;
         for file in files {
             let id = upsert_usage(&tx, file.path, file.agent, file.state)?;
-            ledger::put(&tx, id, file.facts, file.rows)?;
+            ledger::put(&tx, id, file.facts, file.rows, left.as_ref())?;
         }
         tx.commit()?;
         Ok(())

@@ -12,6 +12,7 @@ use rusqlite::{Connection, params};
 use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 use crate::usage::{Copy, CountedRow, choose};
 
+use super::forget::Left;
 use super::segment::{PackedRow, Unpacked, confidence_of, key_hashes, pack};
 use super::{Archive, StoreError};
 
@@ -25,6 +26,7 @@ pub(super) fn put(
     file_id: i64,
     facts: &[SessionFacts],
     rows: &[UsageRow],
+    left: Option<&Left>,
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -32,6 +34,9 @@ pub(super) fn put(
     let mut groups: Vec<(&str, Vec<PackedRow<'_>>)> = Vec::new();
     for row in rows {
         let key = row.session.as_str();
+        if left.is_some_and(|l| l.usage(key)) {
+            continue;
+        }
         let packed = PackedRow::of(row, facts);
         match groups.iter_mut().find(|(k, _)| *k == key) {
             Some((_, group)) => group.push(packed),
@@ -408,7 +413,7 @@ pub(super) fn pack_old_rows(conn: &Connection) -> Result<(), StoreError> {
     let files: Vec<i64> = q.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
     for file_id in files {
         let (rows, facts) = old_rows(conn, file_id)?;
-        put(conn, file_id, &facts, &rows)?;
+        put(conn, file_id, &facts, &rows, None)?;
     }
     conn.execute_batch("DROP TABLE usage")?;
     Ok(())

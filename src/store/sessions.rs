@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version};
 
+use super::forget::Left;
 use super::search::{self, Doc, DocKind};
 use super::{Archive, FileState, StoreError, files, ledger, projects};
 
@@ -118,6 +119,8 @@ pub enum Stored {
     Updated,
     /// It was, in this version (or a longer copy of it stands elsewhere).
     Unchanged,
+    /// A person had it forgotten; it was left out.
+    Forgotten,
 }
 
 /// A mark a person gave in triage.
@@ -282,15 +285,20 @@ impl Archive {
     /// [`StoreError`] where SQLite refuses; then nothing of the batch is stored.
     pub fn put(&mut self, files: &[FileResult<'_>]) -> Result<Vec<Stored>, StoreError> {
         let tx = self.begin()?;
+        let left = Left::out(&tx)?;
         let mut done = Vec::new();
         for file in files {
             let file_id = files::upsert(&tx, file.path, file.agent, file.state)?;
             for p in file.sessions {
+                if left.as_ref().is_some_and(|l| l.session(p.key().as_str())) {
+                    done.push(Stored::Forgotten);
+                    continue;
+                }
                 done.push(put_session(&tx, file_id, file, p)?);
             }
             let facts: Vec<SessionFacts> =
                 file.sessions.iter().map(|p| SessionFacts::of(&p.session)).collect();
-            ledger::put(&tx, file_id, &facts, file.usage)?;
+            ledger::put(&tx, file_id, &facts, file.usage, left.as_ref())?;
         }
         tx.commit()?;
         Ok(done)

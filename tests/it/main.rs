@@ -11,6 +11,7 @@ mod cli;
 mod flow;
 mod house;
 mod hub_double;
+mod life;
 mod mcp;
 mod publish;
 mod source_custom;

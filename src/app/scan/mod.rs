@@ -35,6 +35,9 @@ pub struct ScanParams {
     pub path: Option<PathBuf>,
     /// Only files changed at or after this instant.
     pub since: Option<Timestamp>,
+    /// Also sessions that were forgotten; reads every log again.
+    #[serde(skip)]
+    pub again: bool,
 }
 
 /// Sessions by what the scan did to them.
@@ -46,8 +49,16 @@ pub struct Counts {
     pub updated: u64,
     /// As they were.
     pub unchanged: u64,
+    /// Left out because a person had them forgotten.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub forgotten: u64,
     /// In the archive now.
     pub total: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Something that was not read, and why.
@@ -117,6 +128,9 @@ impl App {
                 "no_such_agent",
                 format!("No such agent; known are {}.", known.join(", ")),
             ));
+        }
+        if params.again {
+            self.archive.remember()?;
         }
         let known = self.archive.files()?;
         let Seen { jobs, paths, mut skipped } = walk(self, &wanted, params, &|name, state| {
@@ -275,6 +289,7 @@ impl App {
                 Stored::New => tally.new += 1,
                 Stored::Updated => tally.updated += 1,
                 Stored::Unchanged => {}
+                Stored::Forgotten => tally.forgotten += 1,
             }
         }
         batch.clear();

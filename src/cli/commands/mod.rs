@@ -9,6 +9,7 @@ mod confirm;
 mod cost;
 mod demo;
 mod doctor;
+mod forget;
 mod inbox;
 mod keys;
 mod list;
@@ -76,6 +77,7 @@ verbs! {
     Mcp => mcp,
     Doctor => doctor,
     Audit => audit,
+    Forget => forget,
     Redact => redact,
     Completions => completions,
     Demo => demo,

@@ -24,6 +24,9 @@ pub struct Args {
     /// Only files changed since then (2026-11-20, 7d, today)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Bring back sessions that were forgotten, where their logs still stand
+    #[arg(long)]
+    include_forgotten: bool,
 }
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
@@ -37,16 +40,39 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         let env = &mut face.edge.env;
         env.home = home;
         // They name this user's logs, and another home was asked for.
-        for name in ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "OPENCLAW_STATE_DIR"] {
-            env.vars.remove(name);
+        for name in OWN_PLACES {
+            env.vars.remove(*name);
         }
     }
     let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
     let agent = args.agent.filter(|a| a != "all");
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
-    let report = face.app()?.scan(&ScanParams { agent, path, since })?;
+    let report = face.app()?.scan(&ScanParams { agent, path, since, again: args.include_forgotten })?;
     face.answer(&report, human)
 }
+
+/// Variables by which agents' directories are named.
+const OWN_PLACES: &[&str] = &[
+    "CLAUDE_CONFIG_DIR",
+    "CLAWGATE_CUSTOM_DIR",
+    "CLINE_DATA_DIR",
+    "CLINE_DIR",
+    "CODEX_HOME",
+    "COPILOT_HOME",
+    "GEMINI_CLI_HOME",
+    "KIMI_CODE_HOME",
+    "KIMI_SHARE_DIR",
+    "OPENCLAW_HOME",
+    "OPENCLAW_PROFILE",
+    "OPENCLAW_STATE_DIR",
+    "PI_CODING_AGENT_DIR",
+    "PI_CODING_AGENT_SESSION_DIR",
+    "QWEN_HOME",
+    "QWEN_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+];
 
 /// How many skips are named before they are only counted.
 const NAMED: usize = 10;

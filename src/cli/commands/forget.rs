@@ -1,0 +1,92 @@
+//! `clawgate forget`: takes sessions out of the archive for good.
+
+use crate::app::{Failure, ForgetParams, ForgetPlan, ForgetReport};
+use crate::cli::face::{End, Face};
+use crate::cli::money::{count, of};
+use crate::cli::render::{bold, yellow};
+use crate::cli::times::optional;
+
+/// Take sessions out of the archive for good
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sessions, by key or its beginning
+    sessions: Vec<String>,
+    /// All sessions of this agent
+    #[arg(long)]
+    agent: Option<String>,
+    /// All sessions of this project
+    #[arg(long)]
+    project: Option<String>,
+    /// All sessions that ended before then (2026-11-20, 30d)
+    #[arg(long, value_name = "TIME")]
+    before: Option<String>,
+    /// All sessions whose log is gone
+    #[arg(long)]
+    gone: bool,
+    /// Their token counts too; else they stay counted
+    #[arg(long)]
+    usage: bool,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// How many sessions are named before they are only counted.
+const NAMED: usize = 10;
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let before = optional(args.before.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let params = ForgetParams {
+        sessions: args.sessions,
+        agent: args.agent,
+        project: args.project,
+        before,
+        gone: args.gone,
+        usage: args.usage,
+    };
+    let plan = face.app()?.forget_plan(&params)?;
+    if !args.yes && !plan.sessions.is_empty() && plan.in_releases.is_empty() {
+        let mut terminal = face.terminal("clawgate forget")?;
+        terminal.say(&describe(&plan))?;
+        let answer = terminal.line("This cannot be undone. Forget them? [y/N] ")?.unwrap_or_default();
+        if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
+            return Err(Failure::usage("not_forgotten", "Nothing was forgotten.").into());
+        }
+    }
+    let report = face.app()?.forget(&plan)?;
+    face.answer(&report, human)
+}
+
+fn describe(plan: &ForgetPlan) -> String {
+    let mut out = format!("{}:\n", of(plan.sessions.len() as u64, "session"));
+    for key in plan.sessions.iter().take(NAMED) {
+        out.push_str(&format!("  {key}\n"));
+    }
+    if plan.sessions.len() > NAMED {
+        out.push_str(&format!("  … and {} more\n", plan.sessions.len() - NAMED));
+    }
+    if plan.usage {
+        out.push_str("Their token counts go too.\n");
+    }
+    out
+}
+
+fn human(r: &ForgetReport) -> String {
+    let sessions = of(r.sessions, "session");
+    let mut out = format!("{} forgotten, in {}", bold(&sessions), of(r.versions, "version"));
+    if r.requests > 0 {
+        out.push_str(&format!("; {} requests are counted no more", count(r.requests)));
+    }
+    out.push('\n');
+    for (id, n) in &r.in_finished {
+        out.push_str(&format!("Release {id} still holds {n} of them, redacted, as it was published.\n"));
+    }
+    if !r.compacted {
+        out.push_str(&format!(
+            "{} another clawgate has the archive open; end it and run `clawgate forget` with the same words again \
+             to clear its pages.\n",
+            yellow("not rewritten:")
+        ));
+    }
+    out
+}

@@ -1,0 +1,179 @@
+//! Forgetting: sessions leave the archive for good, with every version, mark and index entry.
+
+use std::collections::HashMap;
+
+use hmac::{Hmac, KeyInit, Mac};
+use rusqlite::{Connection, params};
+use sha2::Sha256;
+
+use crate::trace::{SessionKey, Timestamp};
+
+use super::{Archive, StoreError};
+
+/// Which sessions to forget; empty fields do not narrow, and with nothing set nothing is chosen.
+#[derive(Debug, Clone, Default)]
+pub struct Choice {
+    /// Agent id.
+    pub agent: Option<String>,
+    /// Project name or path.
+    pub project: Option<String>,
+    /// Only sessions that ended before this instant.
+    pub before: Option<Timestamp>,
+    /// Only sessions whose log is gone.
+    pub gone: bool,
+}
+
+/// What left the archive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Sessions.
+    pub sessions: u64,
+    /// Versions of them.
+    pub versions: u64,
+    /// Requests of the ledger.
+    pub requests: u64,
+}
+
+/// What a scan leaves out.
+pub(super) struct Left {
+    salt: String,
+    hashes: HashMap<String, bool>,
+}
+
+impl Left {
+    /// Reads what was forgotten; `None` where nothing was.
+    pub(super) fn out(conn: &Connection) -> Result<Option<Self>, StoreError> {
+        let mut q = conn.prepare_cached("SELECT key_hash, usage FROM forgotten")?;
+        let hashes: HashMap<String, bool> =
+            q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
+        if hashes.is_empty() {
+            return Ok(None);
+        }
+        let salt = conn.query_row("SELECT value FROM meta WHERE key = 'forget_key'", [], |r| r.get(0))?;
+        Ok(Some(Left { salt, hashes }))
+    }
+
+    /// Whether a session is left out.
+    pub(super) fn session(&self, key: &str) -> bool {
+        self.hashes.contains_key(&hash(&self.salt, key))
+    }
+
+    /// Whether its requests are left out.
+    pub(super) fn usage(&self, key: &str) -> bool {
+        self.hashes.get(&hash(&self.salt, key)).copied().unwrap_or(false)
+    }
+}
+
+fn hash(salt: &str, key: &str) -> String {
+    // A key of any length is fine for HMAC.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt.as_bytes()) else { return String::new() };
+    mac.update(key.as_bytes());
+    data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
+}
+
+impl Archive {
+    /// The sessions of a choice, in key order.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn chosen(&self, c: &Choice) -> Result<Vec<SessionKey>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT s.key FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
+             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name = ?2 OR p.path = ?2)
+               AND (?3 IS NULL OR coalesce(s.ended, s.started, 0) < ?3) AND (NOT ?4 OR s.gone) ORDER BY s.key",
+        )?;
+        let before = c.before.map(Timestamp::millis);
+        let rows = q.query_map(params![c.agent, c.project, before, c.gone], |r| r.get(0).map(SessionKey))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// Forgets sessions; with `usage` their requests too, which else stay counted. `salt` keys the hashes by which
+    /// later scans leave them out, where none is kept yet. Call [`Archive::compact`] afterwards.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses; then nothing is forgotten.
+    pub fn forget(
+        &mut self,
+        keys: &[SessionKey],
+        usage: bool,
+        salt: &str,
+        now: Timestamp,
+    ) -> Result<Forgotten, StoreError> {
+        let salt = self.meta_or_insert("forget_key", salt)?;
+        let tx = self.begin()?;
+        let mut out = Forgotten::default();
+        for key in keys {
+            let id: Result<i64, _> = tx
+                .prepare_cached("SELECT id FROM sessions WHERE key = ?1")?
+                .query_row([key.as_str()], |r| r.get(0));
+            if let Ok(id) = id {
+                tx.prepare_cached(
+                    "DELETE FROM docs_fts WHERE rowid IN (SELECT id FROM docs WHERE session_id = ?1)",
+                )?
+                .execute([id])?;
+                tx.prepare_cached("DELETE FROM docs WHERE session_id = ?1")?.execute([id])?;
+                out.versions +=
+                    tx.prepare_cached("DELETE FROM bodies WHERE session_id = ?1")?.execute([id])? as u64;
+                out.sessions +=
+                    tx.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id])? as u64;
+            }
+            if usage {
+                let rows: i64 = tx
+                    .prepare_cached("SELECT coalesce(sum(rows), 0) FROM segments WHERE session = ?1")?
+                    .query_row([key.as_str()], |r| r.get(0))?;
+                out.requests += rows as u64;
+                tx.prepare_cached("DELETE FROM segments WHERE session = ?1")?.execute([key.as_str()])?;
+            }
+            tx.prepare_cached(
+                "INSERT INTO forgotten(key_hash, usage, at) VALUES(?1, ?2, ?3)
+                 ON CONFLICT(key_hash) DO UPDATE SET usage = max(usage, excluded.usage), at = excluded.at",
+            )?
+            .execute(params![hash(&salt, key.as_str()), usage, now.millis()])?;
+        }
+        tx.execute(
+            "DELETE FROM projects WHERE id NOT IN (SELECT project_id FROM sessions WHERE project_id IS NOT NULL)",
+            [],
+        )?;
+        tx.commit()?;
+        Ok(out)
+    }
+
+    /// Lets forgotten sessions come back with the next scan, which reads every log again; returns how many there
+    /// were.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn remember(&mut self) -> Result<u64, StoreError> {
+        let tx = self.begin()?;
+        let n = tx.execute("DELETE FROM forgotten", [])?;
+        if n > 0 {
+            tx.execute("UPDATE files SET size = -1, usage_size = -1", [])?;
+        }
+        tx.commit()?;
+        Ok(n as u64)
+    }
+
+    /// Rewrites index and database so that nothing that was deleted stands in a page or in the log. Returns whether
+    /// that could be done: another process that reads or writes prevents it.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses for another reason.
+    pub fn compact(&self) -> Result<bool, StoreError> {
+        let busy = |e: &rusqlite::Error| {
+            matches!(
+                e.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
+            )
+        };
+        // Entries of deleted documents stay in the index until its parts are merged.
+        for sql in ["INSERT INTO docs_fts(docs_fts) VALUES('optimize')", "VACUUM"] {
+            match self.conn.execute_batch(sql) {
+                Ok(()) => {}
+                Err(e) if busy(&e) => return Ok(false),
+                Err(e) => return Err(e.into()),
+            }
+        }
+        let blocked: i64 = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0))?;
+        Ok(blocked == 0)
+    }
+}

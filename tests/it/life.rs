@@ -1,0 +1,368 @@
+//! The life of the archive: interrupted and simultaneous scans, logs that change or go, agents' databases in use,
+//! forgetting.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use clawgate::app::{CostParams, InboxParams, ScanParams, SearchParams};
+use clawgate::store::Archive;
+use clawgate::trace::canonical_json;
+
+use crate::flow::{World, copy_tree, fixture};
+
+/// Every agent's logs in one home.
+fn everybody() -> World {
+    let folders = fs::read_dir(fixture("claude-2.1.329").parent().unwrap()).unwrap();
+    let mut names: Vec<String> = folders.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    World::new(&names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+fn state(world: &World) -> PathBuf {
+    world.tmp.path().join("state")
+}
+
+fn command(world: &World, args: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("clawgate"));
+    command.env_clear().env("HOME", world.home()).env("CLAWGATE_HOME", state(world)).args(args);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
+/// Everything an archive holds: the normal form of every session, and what is counted.
+fn contents(world: &World) -> (BTreeMap<String, Vec<u8>>, String) {
+    let archive = Archive::open(&state(world).join("clawgate.db")).unwrap();
+    assert_eq!(archive.integrity().unwrap(), None);
+    let mut bodies = BTreeMap::new();
+    for (key, version) in archive.versions().unwrap() {
+        let session = archive.load(key.as_str(), Some(&version.0)).unwrap().unwrap();
+        bodies.insert(key.0, canonical_json(&session).unwrap());
+    }
+    drop(archive);
+    let by = Some("session".to_owned());
+    let cost = world.app().cost(&CostParams { by, ..CostParams::default() }).unwrap();
+    (bodies, serde_json::to_string(&cost).unwrap())
+}
+
+/// Listing, sizes, times and content of a tree.
+fn tree(dir: &Path) -> Vec<(PathBuf, u64, SystemTime, Vec<u8>)> {
+    let mut all = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(dir) = open.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let entry = entry.unwrap();
+            let meta = entry.metadata().unwrap();
+            let content = if meta.is_dir() { Vec::new() } else { fs::read(entry.path()).unwrap() };
+            all.push((entry.path(), meta.len(), meta.modified().unwrap(), content));
+            if meta.is_dir() {
+                open.push(entry.path());
+            }
+        }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn every_agent_is_found_at_once_and_nothing_of_theirs_is_touched() {
+    let world = everybody();
+    let before = tree(&world.home());
+    let report = world.app().scan(&ScanParams::default()).unwrap();
+    assert_eq!(report.skipped, []);
+    let agents: Vec<&str> = report.by_agent.keys().map(String::as_str).collect();
+    let all = [
+        "claude",
+        "cline",
+        "codex",
+        "copilot",
+        "gemini",
+        "kimi",
+        "kimi-code",
+        "openclaw",
+        "opencode",
+        "pi",
+        "qwen",
+    ];
+    assert_eq!(agents, all);
+    assert!(tree(&world.home()) == before, "a scan changed the agents' files");
+    let again = world.app().scan(&ScanParams::default()).unwrap();
+    assert_eq!((again.files.read, again.bytes, again.sessions.new), (0, 0, 0));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
+    let world = everybody();
+    let whole = everybody();
+    let started = Instant::now();
+    assert!(command(&whole, &["scan", "--json"]).status().unwrap().success());
+    let took = started.elapsed();
+    let want = contents(&whole);
+    for round in 0u32..12 {
+        let mut child = command(&world, &["scan", "--json"]).spawn().unwrap();
+        // Spread over the whole length of a scan, each round over what the rounds before left to do.
+        std::thread::sleep(took * (1 + round % 6) / 9);
+        if round % 2 == 0 {
+            child.kill().unwrap();
+        } else {
+            let pid = child.id().to_string();
+            Command::new("kill").args(["-INT", &pid]).status().unwrap();
+        }
+        child.wait().unwrap();
+        if round == 5 {
+            // From the beginning once more.
+            fs::remove_dir_all(state(&world)).unwrap();
+        }
+    }
+    assert!(command(&world, &["scan", "--json"]).status().unwrap().success());
+    let (bodies, cost) = contents(&world);
+    assert_eq!(bodies.len(), want.0.len());
+    assert!(bodies == want.0, "a session differs");
+    assert_eq!(cost, want.1);
+    let copies = state(&world).join("tmp");
+    assert!(!copies.exists() || fs::read_dir(copies).unwrap().count() < 12);
+}
+
+#[test]
+fn two_scans_and_readers_at_once_lose_nothing() {
+    let alone = everybody();
+    assert!(command(&alone, &["scan", "--json"]).status().unwrap().success());
+    let want = contents(&alone);
+    let world = everybody();
+    let mut scans: Vec<_> = (0..2).map(|_| command(&world, &["scan", "--json"]).spawn().unwrap()).collect();
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let mut reads = 0;
+    let mut running = true;
+    while running {
+        assert!(Instant::now() < deadline, "a scan hangs");
+        let app = world.app();
+        app.inbox(&InboxParams::default()).unwrap();
+        app.search(&SearchParams { query: "deploy".to_owned(), ..SearchParams::default() }).unwrap();
+        reads += 1;
+        running = scans.iter_mut().any(|s| s.try_wait().unwrap().is_none());
+    }
+    for mut scan in scans {
+        assert!(scan.wait().unwrap().success());
+    }
+    assert!(reads > 0);
+    assert!(contents(&world) == want, "two scans at once made another archive");
+}
+
+#[test]
+fn a_database_in_use_is_read_as_far_as_it_is_committed_and_left_alone() {
+    let world = World::new(&["opencode-1.18.33"]);
+    let db = world.home().join(".local/share/opencode/opencode.db");
+    let agent = rusqlite::Connection::open(&db).unwrap();
+    agent.execute_batch("PRAGMA wal_autocheckpoint = 0").unwrap();
+    let sessions: i64 = agent.query_row("SELECT count(*) FROM session", [], |r| r.get(0)).unwrap();
+    let copy = "INSERT INTO session SELECT id || :tail, project_id, workspace_id, parent_id, slug, directory, path,
+        title, version, share_url, summary_additions, summary_deletions, summary_files, summary_diffs, metadata, cost,
+        tokens_input, tokens_output, tokens_reasoning, tokens_cache_read, tokens_cache_write, revert, permission,
+        agent, model, time_created, time_updated, time_compacting, time_archived FROM session LIMIT 1;
+        INSERT INTO message SELECT id || :tail, (SELECT id FROM session WHERE id LIKE '%' || :tail), time_created,
+        time_updated, data FROM message WHERE session_id = (SELECT id FROM session ORDER BY rowid LIMIT 1);
+        INSERT INTO part SELECT id || :tail, message_id || :tail, (SELECT id FROM session WHERE id LIKE '%' || :tail),
+        time_created, time_updated, data FROM part
+        WHERE session_id = (SELECT id FROM session ORDER BY rowid LIMIT 1);";
+    agent
+        .execute_batch(&format!(
+            "PRAGMA foreign_keys = OFF; BEGIN; {} COMMIT;",
+            copy.replace(":tail", "'-b'")
+        ))
+        .unwrap();
+    agent.execute_batch(&format!("BEGIN; {}", copy.replace(":tail", "'-c'"))).unwrap();
+    let before = tree(&world.home());
+    let report = world.app().scan(&ScanParams::default()).unwrap();
+    assert_eq!((report.skipped.len(), report.sessions.total), (0, sessions as u64 + 1));
+    assert!(tree(&world.home()) == before, "the scan left something beside a database in use");
+    agent.execute_batch("COMMIT").unwrap();
+    let report = world.app().scan(&ScanParams::default()).unwrap();
+    assert_eq!((report.sessions.new, report.sessions.total), (1, sessions as u64 + 2));
+}
+
+#[test]
+fn a_rewritten_log_is_a_new_version_and_the_old_one_stays_readable() {
+    let world = World::new(&["claude-2.1.329"]);
+    world.app().scan(&ScanParams::default()).unwrap();
+    let app = world.app();
+    let inbox = app.inbox(&InboxParams { limit: Some(100), ..InboxParams::default() }).unwrap();
+    let item = inbox.sessions.iter().max_by_key(|s| s.user_messages).unwrap();
+    let key = item.key.0.clone();
+    let old = app.archive.session(&key).unwrap().unwrap();
+    let native = item.key.native().to_owned();
+    drop(app);
+    let file = tree(&world.home())
+        .into_iter()
+        .map(|(p, ..)| p)
+        .find(|p| p.file_name().unwrap().to_string_lossy() == format!("{native}.jsonl"))
+        .unwrap();
+    // Cut to its first third, whole lines.
+    let text = fs::read_to_string(&file).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    fs::write(&file, lines[..lines.len() / 3].join("\n") + "\n").unwrap();
+    let spent = |w: &World| w.app().cost(&CostParams::default()).unwrap().report.total;
+    let before = spent(&world);
+    let report = world.app().scan(&ScanParams::default()).unwrap();
+    assert_eq!(report.sessions.updated, 1);
+    let app = world.app();
+    let new = app.archive.session(&key).unwrap().unwrap();
+    assert_ne!(new.version, old.version);
+    let whole = app.archive.load(&key, Some(&old.version.0)).unwrap().expect("the old version stays");
+    let cut = app.archive.load(&key, None).unwrap().unwrap();
+    assert!(cut.messages.len() < whole.messages.len());
+    assert_eq!(spent(&world), before, "what was counted stays counted");
+}
+
+#[test]
+fn what_is_forgotten_is_in_no_file_and_does_not_come_back() {
+    let marker = format!("zebra{}quagga", 271_828);
+    let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
+    let dir = world.home().join(".claude/projects/-w");
+    fs::create_dir_all(&dir).unwrap();
+    let line = |n: u32, text: &str| {
+        format!(
+            "{{\"type\":\"user\",\"uuid\":\"u{n}\",\"sessionId\":\"s1\",\"cwd\":\"/w/{marker}\",\"timestamp\":\"2026-11-20T10:00:0{n}.000Z\",\"message\":{{\"content\":\"{text}\"}}}}\n"
+        )
+    };
+    fs::write(dir.join("s1.jsonl"), line(1, &format!("the word is {marker}, and {marker} again"))).unwrap();
+    world.app().scan(&ScanParams::default()).unwrap();
+    let total = world
+        .app()
+        .inbox(&InboxParams { limit: Some(100), ..InboxParams::default() })
+        .unwrap()
+        .sessions
+        .len();
+    let find = |w: &World, q: &str| {
+        w.app().search(&SearchParams { query: q.to_owned(), ..SearchParams::default() }).unwrap().hits.len()
+    };
+    assert!(find(&world, &marker) > 0 && find(&world, "deploy") > 0);
+    let holds = |dir: &Path| {
+        tree(dir).iter().any(|(.., bytes)| bytes.windows(marker.len()).any(|w| w == marker.as_bytes()))
+    };
+    let asked = command(&world, &["forget", "claude:s1"]).status().unwrap();
+    assert_eq!(asked.code(), Some(4), "without --yes a person is asked");
+    let done =
+        command(&world, &["forget", "claude:s1", "--yes", "--json"]).stdout(Stdio::piped()).output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&done.stdout).unwrap();
+    assert_eq!(
+        (report["sessions"].as_u64(), report["compacted"].as_bool()),
+        (Some(1), Some(true)),
+        "{report}"
+    );
+    assert!(!holds(&state(&world)), "the archive still holds what was forgotten");
+    assert_eq!((find(&world, &marker), find(&world, "deploy") > 0), (0, true));
+    // The log still stands and even grows.
+    fs::write(dir.join("s1.jsonl"), line(1, &marker) + &line(2, &marker)).unwrap();
+    let report = world.app().scan(&ScanParams::default()).unwrap();
+    assert_eq!((report.sessions.forgotten, report.sessions.total), (1, total as u64 - 1));
+    assert!(!holds(&state(&world)));
+    let again = world.app().scan(&ScanParams { again: true, ..ScanParams::default() }).unwrap();
+    assert_eq!((again.sessions.new, again.sessions.total), (1, total as u64));
+    assert!(find(&world, &marker) > 0);
+}
+
+#[test]
+fn forgetting_leaves_what_was_spent_unless_asked_and_spares_releases_under_way() {
+    let world = World::new(&["claude-2.1.329"]);
+    let total = |w: &World| w.app().cost(&CostParams::default()).unwrap().report.total.requests;
+    let release = world.confirmed();
+    let before = total(&world);
+    let json = |args: &[&str]| {
+        let out = command(&world, args).stdout(Stdio::piped()).output().unwrap();
+        (out.status.code(), serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap_or_default())
+    };
+    let (code, refused) = json(&["forget", "claude:edd9c3e6", "--yes", "--json"]);
+    assert_eq!((code, refused["error"]["code"].as_str()), (Some(2), Some("in_release")), "{refused}");
+    assert_eq!(json(&["withdraw", &release, "--json"]).0, Some(0));
+    assert_eq!(json(&["forget", "claude:edd9c3e6", "--yes", "--json"]).0, Some(0));
+    assert_eq!(total(&world), before);
+    let (code, report) = json(&["forget", "--project", "ledger-api", "--usage", "--yes", "--json"]);
+    assert_eq!(code, Some(0), "{report}");
+    assert!(report["requests"].as_u64().unwrap() > 0);
+    assert_eq!(total(&world), before - report["requests"].as_u64().unwrap());
+    assert_eq!(json(&["audit", "verify", "--json"]).0, Some(0));
+    assert_eq!(json(&["forget", "--yes", "--json"]).0, Some(2), "nothing named");
+}
+
+/// A tree with one of its files changed, read whole.
+fn read_changed(agent: &str, home: &Path) -> usize {
+    let source = clawgate::sources::by_agent(agent).unwrap();
+    let env = clawgate::trace::Env::bare(home, home.join("own"));
+    let mut sessions = 0;
+    for root in source.roots(&env) {
+        let mut files = Vec::new();
+        source.discover(&root, &mut |c| files.push(c.path), &mut |_| {});
+        for file in files {
+            let _ = source.companions(&file);
+            // An error that names the file is fine; a panic or a loop is not.
+            if let Ok(read) = source.read(&file, &clawgate::sources::ReadOptions::default()) {
+                sessions += read.sessions.len();
+            }
+            let mut usage = 0;
+            let _ = source
+                .read_usage(&file, &Default::default(), &mut Vec::new(), &mut |u| usage += u.rows.len());
+        }
+    }
+    sessions
+}
+
+#[test]
+fn no_damage_to_any_file_of_any_agent_panics() {
+    // The formats that are more than one record a line, and databases; the others have properties of their own.
+    let folders = [
+        ("gemini-0.36.0", "gemini"),
+        ("opencode-0.5.29", "opencode"),
+        ("opencode-1.1.65", "opencode"),
+        ("opencode-1.18.33", "opencode"),
+        ("openclaw-2026.9.6", "openclaw"),
+        ("cline-2.18.0", "cline"),
+        ("cline-3.0.65", "cline"),
+        ("kimi-code-2.1.0", "kimi-code"),
+        ("copilot-1.0.102", "copilot"),
+    ];
+    let mut seed = 0x2545_F491_4F6C_DD1Du64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed % below.max(1) as u64) as usize
+    };
+    for (folder, agent) in folders {
+        let world = World { tmp: tempfile::tempdir().unwrap() };
+        copy_tree(&fixture(folder).join("HOME"), &world.home());
+        assert!(read_changed(agent, &world.home()) > 0, "{folder}");
+        let files: Vec<PathBuf> =
+            tree(&world.home()).into_iter().filter(|(.., b)| !b.is_empty()).map(|(p, ..)| p).collect();
+        for round in 0..24 {
+            let file = &files[random(files.len())];
+            let whole = fs::read(file).unwrap();
+            let mut bytes = whole.clone();
+            match round % 4 {
+                0 => bytes.truncate(random(whole.len())),
+                1 => {
+                    for _ in 0..1 + random(40) {
+                        let at = random(bytes.len());
+                        bytes[at] = random(256) as u8;
+                    }
+                }
+                2 => bytes = (0..random(5000)).map(|_| random(256) as u8).collect(),
+                // A value of another type wherever a text stands.
+                _ => {
+                    let text = String::from_utf8_lossy(&whole).into_owned();
+                    let with = ["null", "17", "[[1],{}]", "{\"id\":null}", "-1e300"][random(5)];
+                    let places: Vec<_> = text.match_indices("\":\"").map(|(i, _)| i).collect();
+                    if let Some(at) = places.get(random(places.len())).copied() {
+                        let end = text[at + 3..].find('"').map_or(text.len(), |e| at + 4 + e);
+                        bytes = format!("{}\":{with}{}", &text[..at], &text[end..]).into_bytes();
+                    }
+                }
+            }
+            fs::write(file, &bytes).unwrap();
+            read_changed(agent, &world.home());
+            fs::write(file, &whole).unwrap();
+        }
+    }
+}
