@@ -33,6 +33,12 @@ impl Actor {
 pub trait Progress: Send + Sync {
     /// `done` of `total` units (0 where unknown) of the step `what`.
     fn report(&self, what: &str, done: u64, total: u64);
+
+    /// The same for a step whose parts are told apart: name, done, total each.
+    fn report_parts(&self, what: &str, parts: &[(&str, u64, u64)]) {
+        let (done, total) = parts.iter().fold((0, 0), |(d, t), part| (d + part.1, t + part.2));
+        self.report(what, done, total);
+    }
 }
 
 /// Reports to nobody.

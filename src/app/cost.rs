@@ -50,14 +50,19 @@ impl App {
         let by = p.by.as_deref().unwrap_or("total");
         let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
         let timezone = p.timezone.clone().unwrap_or_else(|| "UTC".to_owned());
-        let zone = jiff::tz::TimeZone::get(&timezone).map_err(|_| {
-            Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
-        })?;
-        self.refresh_usage()?;
+        // Looking a zone up reads the system's list of zones.
+        let zone = match timezone.as_str() {
+            "UTC" => jiff::tz::TimeZone::UTC,
+            name => jiff::tz::TimeZone::get(name).map_err(|_| {
+                Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
+            })?,
+        };
         let overrides = Overrides::default();
-        let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
-        self.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
-        let mut report = fold.finish();
+        let mut report = self.with_fresh_usage(|app| {
+            let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+            app.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
+            Ok(fold.finish())
+        })?;
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
         report.rows.truncate(limit);

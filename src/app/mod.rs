@@ -36,7 +36,7 @@ pub use publish::{PublishParams, PublishReport};
 pub use release::{Next, Position};
 pub use review::{DecisionIn, EntityItem, FindingIn, Page, Remaining, ReviewParams, ReviewReport};
 pub use sanitize::{fence, sanitize};
-pub use scan::{ScanParams, ScanReport};
+pub use scan::{Changed, ScanParams, ScanReport, Skipped};
 pub use search::{SearchHit, SearchPage, SearchParams};
 pub use show::{SessionPage, ShowParams};
 pub use sign::{KeysReport, Preview, SampleRow, SignPreview, SignReport};

@@ -2,17 +2,18 @@
 //!
 //! A file whose usage was read counts as unread for a scan. An unchanged file is not opened.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use crate::sources::{self, ReadOptions, UsageRead};
 use crate::store::{FileState, UsageResult};
 
-use super::scan::{Job, ScanParams, Seen, walk};
+use super::scan::{Found, Job, ScanParams, Seen, find};
 use super::{App, Failure};
 
 /// Requests are written in batches of about so many.
-const BATCH_ROWS: usize = 20_000;
+const BATCH_ROWS: usize = 5_000;
 
 /// One piece of a file's usage.
 struct Done {
@@ -30,8 +31,32 @@ impl App {
     /// # Errors
     /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
+        let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
+        self.refresh_from(found)
+    }
+
+    /// Does something with the archive while the logs are looked at, and does it again where that brought anything
+    /// new: mostly it does not.
+    ///
+    /// # Errors
+    /// As [`App::refresh_usage`], and those of `work`.
+    pub(crate) fn with_fresh_usage<T>(
+        &mut self,
+        work: impl Fn(&Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        let env = Arc::clone(&self.ctx.env);
+        let (early, found) = std::thread::scope(|scope| {
+            let walk = scope.spawn(move || find(&env, sources::REGISTRY, &ScanParams::default()));
+            let early = work(self);
+            (early, walk.join())
+        });
+        let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
+        if self.refresh_from(found)? == 0 { early } else { work(self) }
+    }
+
+    fn refresh_from(&mut self, found: Found) -> Result<u64, Failure> {
         let known = self.archive.files()?;
-        let seen = walk(self, sources::REGISTRY, &ScanParams::default(), &|name, state| {
+        let seen = found.sort(&ScanParams::default(), &|name, state| {
             known.get(name).is_some_and(|row| row.usage == *state)
         });
         let Seen { jobs, .. } = seen;

@@ -3,42 +3,71 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::app::Progress;
 
-/// One bar at a time, named by the step it stands for.
+/// The bars of one step, named by the step; a bar each where its parts are told apart.
 #[derive(Default)]
 pub(super) struct Bars {
-    now: Mutex<Option<(String, ProgressBar)>>,
+    now: Mutex<Option<Step>>,
+}
+
+struct Step {
+    name: String,
+    /// Each with the name of its part; empty for a step as a whole.
+    bars: Vec<(String, ProgressBar)>,
+    all: MultiProgress,
 }
 
 impl Bars {
-    /// Takes the bar away, so that text can be written.
+    /// Takes the bars away, so that text can be written.
     pub fn clear(&self) {
-        if let Some((_, bar)) = self.now.lock().unwrap_or_else(PoisonError::into_inner).take() {
-            bar.finish_and_clear();
+        if let Some(step) = self.now.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            step.clear();
         }
+    }
+}
+
+impl Step {
+    fn clear(self) {
+        self.bars.into_iter().for_each(|(_, bar)| bar.finish_and_clear());
+        // A terminal that went away has nothing to clear.
+        let _ = self.all.clear();
     }
 }
 
 impl Progress for Bars {
     fn report(&self, what: &str, done: u64, total: u64) {
+        self.report_parts(what, &[("", done, total)]);
+    }
+
+    fn report_parts(&self, what: &str, parts: &[(&str, u64, u64)]) {
         let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.as_ref().is_none_or(|(name, _)| name != what) {
-            if let Some((_, bar)) = now.take() {
-                bar.finish_and_clear();
+        if now.as_ref().is_none_or(|step| step.name != what) {
+            if let Some(step) = now.take() {
+                step.clear();
             }
-            *now = Some((what.to_owned(), bar(what, total)));
+            *now = Some(Step { name: what.to_owned(), bars: Vec::new(), all: MultiProgress::new() });
         }
-        if let Some((_, bar)) = now.as_ref() {
-            bar.set_length(total.max(done));
-            bar.set_position(done);
+        let Some(step) = now.as_mut() else { return };
+        let width = parts.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
+        for (name, done, total) in parts {
+            let known = step.bars.iter().position(|(part, _)| part == name);
+            let at = known.unwrap_or_else(|| {
+                let label = if name.is_empty() { what.to_owned() } else { format!("{name:width$}") };
+                step.bars.push(((*name).to_owned(), step.all.add(bar(what, label, *total))));
+                step.bars.len() - 1
+            });
+            if let Some((_, bar)) = step.bars.get(at) {
+                bar.set_length((*total).max(*done));
+                bar.set_position(*done);
+            }
         }
     }
 }
 
-fn bar(what: &str, total: u64) -> ProgressBar {
+fn bar(what: &str, label: String, total: u64) -> ProgressBar {
     let bytes = matches!(what, "reading logs" | "sending");
     let template = match (total, bytes) {
         (0, _) => "{spinner} {msg} {pos}",
@@ -50,7 +79,7 @@ fn bar(what: &str, total: u64) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }
-    bar.set_message(what.to_owned());
+    bar.set_message(label);
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

@@ -366,3 +366,36 @@ fn no_damage_to_any_file_of_any_agent_panics() {
         }
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn watching_tells_what_is_added_and_ends_well() {
+    use std::io::{BufRead, BufReader, Write};
+    let world = World::new(&["claude-2.1.329"]);
+    let mut child = command(&world, &["scan", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let (tx, rx) = std::sync::mpsc::channel();
+    let out = child.stdout.take().unwrap();
+    std::thread::spawn(move || {
+        for line in BufReader::new(out).lines().map_while(Result::ok) {
+            let _ = tx.send(serde_json::from_str::<serde_json::Value>(&line).unwrap());
+        }
+    });
+    let wait = || rx.recv_timeout(Duration::from_secs(60)).unwrap();
+    let first = wait();
+    assert_eq!((first["total"].as_u64(), first["changed"].as_array().unwrap().len()), (Some(13), 13));
+    let file = tree(&world.home())
+        .into_iter()
+        .map(|(p, ..)| p)
+        .find(|p| p.extension().is_some_and(|e| e == "jsonl"))
+        .unwrap();
+    let key = file.file_stem().unwrap().to_string_lossy().trim_start_matches("agent-").to_owned();
+    let line = format!(
+        "{{\"type\":\"user\",\"uuid\":\"live\",\"sessionId\":\"{key}\",\"timestamp\":\"2026-11-21T10:00:00.000Z\",\"message\":{{\"content\":\"one more\"}}}}\n"
+    );
+    fs::OpenOptions::new().append(true).open(&file).unwrap().write_all(line.as_bytes()).unwrap();
+    let second = wait();
+    assert_eq!(second["changed"][0]["session"], format!("claude:{key}"), "{second}");
+    assert_eq!(second["changed"][0]["new"], false);
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success(), "Ctrl-C ends watching without an error");
+}

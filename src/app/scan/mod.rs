@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::rules::{Classes, Engine};
 use crate::sources::{self, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
-use crate::trace::Timestamp;
+use crate::trace::{SessionKey, Timestamp};
 
 use super::{App, Failure};
 
@@ -23,7 +23,7 @@ mod reading;
 mod walk;
 
 use reading::{Budget, Done, read_file};
-pub(crate) use walk::{Job, Seen, walk};
+pub(crate) use walk::{Found, Job, Seen, find};
 
 /// What to scan. Nothing set: everything that is found.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -62,7 +62,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// Something that was not read, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
 pub struct Skipped {
     /// Path.
     pub path: String,
@@ -85,6 +85,9 @@ pub struct ScanReport {
     pub seconds: f64,
     /// What was skipped.
     pub skipped: Vec<Skipped>,
+    /// Sessions that are new or updated; not in the JSON, where they would be many.
+    #[serde(skip)]
+    pub changed: Vec<Changed>,
 }
 
 /// Files by what the scan did.
@@ -108,6 +111,18 @@ const IDLE: Duration = Duration::from_millis(100);
 struct Sums {
     files: u64,
     bytes: u64,
+    /// By agent: name, bytes read, bytes to read.
+    parts: Vec<(&'static str, &'static str, u64, u64)>,
+    changed: Vec<Changed>,
+}
+
+/// A session that a scan put into the archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Changed {
+    /// Session.
+    pub session: SessionKey,
+    /// Whether it was not there before.
+    pub new: bool,
 }
 
 impl App {
@@ -133,19 +148,19 @@ impl App {
             self.archive.remember()?;
         }
         let known = self.archive.files()?;
-        let Seen { jobs, paths, mut skipped } = walk(self, &wanted, params, &|name, state| {
-            known.get(name).is_some_and(|row| row.state == *state)
-        });
+        let found = find(&self.ctx.env, &wanted, params);
+        let Seen { jobs, paths, mut skipped } =
+            found.sort(params, &|name, state| known.get(name).is_some_and(|row| row.state == *state));
         let mut counts = FileCounts { found: paths.len() as u64, ..FileCounts::default() };
 
         let mut tally = Counts::default();
-        let mut bytes = 0;
+        let mut sums = Sums::default();
         if !jobs.is_empty() {
             let many = jobs.iter().map(|j| j.state.size).sum::<u64>() > (8 << 20);
             if many {
                 self.archive.bulk_indexing(true)?;
             }
-            let outcome = self.read_all(jobs, &mut tally, &mut bytes, &mut skipped);
+            let outcome = self.read_all(jobs, &mut tally, &mut sums, &mut skipped);
             if many {
                 self.archive.bulk_indexing(false)?;
             }
@@ -163,9 +178,10 @@ impl App {
             sessions: tally,
             by_agent,
             files: counts,
-            bytes,
+            bytes: sums.bytes,
             seconds: (ended.millis() - started.millis()) as f64 / 1000.0,
             skipped,
+            changed: sums.changed,
         })
     }
 
@@ -174,11 +190,17 @@ impl App {
         &mut self,
         jobs: Vec<Job>,
         tally: &mut Counts,
-        bytes: &mut u64,
+        sums: &mut Sums,
         skipped: &mut Vec<Skipped>,
     ) -> Result<u64, Failure> {
         let engine = Engine::builtin()?;
-        let total: u64 = jobs.iter().map(|j| j.state.size).sum();
+        for job in &jobs {
+            let (agent, name) = (job.source.agent(), job.source.name());
+            match sums.parts.iter_mut().find(|p| p.0 == agent) {
+                Some(part) => part.3 += job.state.size,
+                None => sums.parts.push((agent, name, 0, job.state.size)),
+            }
+        }
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
         let next = AtomicUsize::new(0);
         let in_flight = Budget::new();
@@ -191,7 +213,6 @@ impl App {
             known_dirs: self.archive.project_paths()?,
             ..ReadOptions::default()
         };
-        let mut sums = Sums::default();
         std::thread::scope(|scope| -> Result<(), Failure> {
             for _ in 0..threads {
                 let (tx, jobs, next, ctx, in_flight, opts) =
@@ -206,16 +227,14 @@ impl App {
                 });
             }
             drop(tx);
-            let outcome = self.write_all(&rx, &in_flight, total, tally, &mut sums, skipped);
+            let outcome = self.write_all(&rx, &in_flight, tally, sums, skipped);
             // Whatever ended the writing, no reader may wait for room that nobody will make.
             drop(rx);
             in_flight.close();
             outcome
         })?;
-        *bytes = sums.bytes;
-        let files = sums.files;
         self.ctx.check()?;
-        Ok(files)
+        Ok(sums.files)
     }
 
     /// Removes what a killed scan left behind: copies of databases. Another scan's are younger.
@@ -237,7 +256,6 @@ impl App {
         &mut self,
         rx: &mpsc::Receiver<Result<Done, Failure>>,
         in_flight: &Budget,
-        total: u64,
         tally: &mut Counts,
         sums: &mut Sums,
         skipped: &mut Vec<Skipped>,
@@ -249,26 +267,37 @@ impl App {
                 Ok(done) => done?,
                 // The readers may be waiting for the room that this batch takes.
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.write(&mut batch, tally)?;
+                    self.write(&mut batch, tally, &mut sums.changed)?;
                     in_flight.give(std::mem::take(&mut held));
                     continue;
                 }
-                Err(mpsc::RecvTimeoutError::Disconnected) => return self.write(&mut batch, tally),
+                Err(mpsc::RecvTimeoutError::Disconnected) => {
+                    return self.write(&mut batch, tally, &mut sums.changed);
+                }
             };
             sums.files += u64::from(done.last);
             sums.bytes += done.bytes;
+            if let Some(part) = sums.parts.iter_mut().find(|p| p.0 == done.agent) {
+                part.2 += done.bytes;
+            }
             held += done.held;
             skipped.extend(done.skipped.iter().cloned());
             batch.push(done);
             if held >= BATCH_BYTES {
-                self.write(&mut batch, tally)?;
+                self.write(&mut batch, tally, &mut sums.changed)?;
                 in_flight.give(std::mem::take(&mut held));
             }
-            self.ctx.progress.report("reading logs", sums.bytes, total);
+            let parts: Vec<_> = sums.parts.iter().map(|p| (p.1, p.2.min(p.3), p.3)).collect();
+            self.ctx.progress.report_parts("reading logs", &parts);
         }
     }
 
-    fn write(&mut self, batch: &mut Vec<Done>, tally: &mut Counts) -> Result<(), Failure> {
+    fn write(
+        &mut self,
+        batch: &mut Vec<Done>,
+        tally: &mut Counts,
+        changed: &mut Vec<Changed>,
+    ) -> Result<(), Failure> {
         if batch.is_empty() {
             return Ok(());
         }
@@ -284,7 +313,11 @@ impl App {
                 now,
             })
             .collect();
-        for stored in self.archive.put(&files)? {
+        let keys = batch.iter().flat_map(|d| &d.sessions).map(|p| p.key());
+        for (stored, key) in self.archive.put(&files)?.into_iter().zip(keys) {
+            if matches!(stored, Stored::New | Stored::Updated) {
+                changed.push(Changed { session: key.clone(), new: stored == Stored::New });
+            }
             match stored {
                 Stored::New => tally.new += 1,
                 Stored::Updated => tally.updated += 1,

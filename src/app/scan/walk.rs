@@ -6,8 +6,8 @@ use std::time::UNIX_EPOCH;
 
 use crate::sources::Source;
 use crate::store::FileState;
+use crate::trace::Env;
 
-use super::super::App;
 use super::{ScanParams, Skipped};
 
 /// Raised when a reader learns to read more, so that files are read again.
@@ -18,6 +18,13 @@ pub(crate) struct Job {
     pub path: PathBuf,
     pub source: &'static dyn Source,
     pub state: FileState,
+}
+
+/// Every log that stands there now.
+#[derive(Default)]
+pub(crate) struct Found {
+    files: Vec<Job>,
+    skipped: Vec<Skipped>,
 }
 
 /// What a walk saw.
@@ -32,42 +39,50 @@ pub(crate) struct Seen {
     pub skipped: Vec<Skipped>,
 }
 
-/// Looks at every log of `wanted`; `unchanged` says whether a file in this state was read already.
-pub(crate) fn walk(
-    app: &App,
-    wanted: &[&'static dyn Source],
-    params: &ScanParams,
-    unchanged: &dyn Fn(&str, &FileState) -> bool,
-) -> Seen {
-    let mut seen = Seen::default();
+/// Looks at every log of `wanted`.
+pub(crate) fn find(env: &Env, wanted: &[&'static dyn Source], params: &ScanParams) -> Found {
+    let mut out = Found::default();
     for source in wanted {
-        for root in source.roots(&app.ctx.env) {
+        for root in source.roots(env) {
             let mut found = Vec::new();
             source.discover(&root, &mut |c| found.push(c.path), &mut |s| {
-                seen.skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
+                out.skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
             });
             for path in found {
                 if params.path.as_deref().is_some_and(|only| !path.starts_with(only)) {
                     continue;
                 }
-                let name = path.to_string_lossy().into_owned();
-                let state = match std::fs::metadata(&path) {
-                    Ok(meta) => with_companions(*source, &path, file_state(&meta, READER)),
-                    Err(e) => {
-                        seen.skipped.push(Skipped { path: name, reason: format!("cannot be read: {e}") });
-                        continue;
+                match std::fs::metadata(&path) {
+                    Ok(meta) => {
+                        let state = with_companions(*source, &path, file_state(&meta, READER));
+                        out.files.push(Job { path, source: *source, state });
                     }
-                };
-                let old = params.since.is_some_and(|s| state.mtime_ns / 1_000_000 < s.millis());
-                if !old && !unchanged(&name, &state) {
-                    seen.jobs.push(Job { path, source: *source, state });
+                    Err(e) => {
+                        let path = path.to_string_lossy().into_owned();
+                        out.skipped.push(Skipped { path, reason: format!("cannot be read: {e}") });
+                    }
                 }
-                seen.paths.insert(name);
             }
         }
     }
-    seen.jobs.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
-    seen
+    out
+}
+
+impl Found {
+    /// Tells what is to be read; `unchanged` says whether a file in this state was read already.
+    pub(crate) fn sort(self, params: &ScanParams, unchanged: &dyn Fn(&str, &FileState) -> bool) -> Seen {
+        let mut seen = Seen { skipped: self.skipped, ..Seen::default() };
+        for job in self.files {
+            let name = job.path.to_string_lossy().into_owned();
+            let old = params.since.is_some_and(|s| job.state.mtime_ns / 1_000_000 < s.millis());
+            if !old && !unchanged(&name, &job.state) {
+                seen.jobs.push(job);
+            }
+            seen.paths.insert(name);
+        }
+        seen.jobs.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
+        seen
+    }
 }
 
 /// The state of a file and of what is read together with it: grows with any of them.

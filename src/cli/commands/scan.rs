@@ -1,13 +1,19 @@
 //! `clawgate scan`: reads what is new in the agents' logs into the archive.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use crate::app::{Failure, ScanParams, ScanReport};
+use serde::Serialize;
+
+use crate::app::{Changed, Failure, Kind, ScanParams, ScanReport, Skipped};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, count, of};
 use crate::cli::render::{bold, yellow};
 use crate::cli::table::one_line;
 use crate::cli::times::optional;
+use crate::trace::Timestamp;
 
 /// Read what is new in the agents' logs
 #[derive(Debug, clap::Args)]
@@ -27,6 +33,9 @@ pub struct Args {
     /// Bring back sessions that were forgotten, where their logs still stand
     #[arg(long)]
     include_forgotten: bool,
+    /// Keep watching and read what is added, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
 }
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
@@ -47,8 +56,83 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
     let agent = args.agent.filter(|a| a != "all");
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
-    let report = face.app()?.scan(&ScanParams { agent, path, since, again: args.include_forgotten })?;
+    let mut params = ScanParams { agent, path, since, again: args.include_forgotten };
+    if args.watch {
+        return watch(&mut params, face);
+    }
+    let report = face.app()?.scan(&params)?;
     face.answer(&report, human)
+}
+
+/// How often the logs are looked at; an unchanged one costs one look at its outside.
+const EVERY: Duration = Duration::from_secs(1);
+
+/// How soon Ctrl-C is seen.
+const TICK: Duration = Duration::from_millis(50);
+
+/// What one look found, as a line of JSON.
+#[derive(Serialize)]
+struct Look<'a> {
+    at: Timestamp,
+    changed: &'a [Changed],
+    bytes: u64,
+    total: u64,
+    skipped: &'a [Skipped],
+}
+
+fn watch(params: &mut ScanParams, face: &mut Face) -> Result<(), End> {
+    let mut named: HashSet<Skipped> = HashSet::new();
+    let mut first = true;
+    loop {
+        let report = match face.app()?.scan(params) {
+            // Ctrl-C is how watching ends.
+            Err(f) if f.kind == Kind::Cancelled => return Ok(()),
+            other => other?,
+        };
+        params.again = false;
+        let skipped: Vec<Skipped> =
+            report.skipped.iter().filter(|s| named.insert((*s).clone())).cloned().collect();
+        let at = face.now();
+        if first || !report.changed.is_empty() || !skipped.is_empty() {
+            let total = report.sessions.total;
+            let look = Look { at, changed: &report.changed, bytes: report.bytes, total, skipped: &skipped };
+            if face.json {
+                let mut line =
+                    serde_json::to_string(&look).map_err(|e| Failure::failed("json", e.to_string()))?;
+                line.push('\n');
+                face.print_raw(line.as_bytes())?;
+            } else if first {
+                face.print(&format!("{}watching; Ctrl-C ends\n", human(&report)))?;
+            } else {
+                face.print(&seen(&look))?;
+            }
+        }
+        first = false;
+        let mut waited = Duration::ZERO;
+        while waited < EVERY {
+            if face.edge.cancel.load(Ordering::SeqCst) {
+                return Ok(());
+            }
+            std::thread::sleep(TICK);
+            waited += TICK;
+        }
+    }
+}
+
+fn seen(look: &Look<'_>) -> String {
+    let mut out = String::new();
+    let time = look.at.to_jiff().strftime("%H:%M:%S").to_string();
+    for c in look.changed.iter().take(NAMED) {
+        let what = if c.new { "new" } else { "grew" };
+        out.push_str(&format!("{time} {what:4} {}\n", one_line(c.session.as_str())));
+    }
+    if look.changed.len() > NAMED {
+        out.push_str(&format!("{time} … and {} more\n", look.changed.len() - NAMED));
+    }
+    for s in look.skipped.iter().take(NAMED) {
+        out.push_str(&format!("{time} {} {}: {}\n", yellow("skip"), one_line(&s.path), one_line(&s.reason)));
+    }
+    out
 }
 
 /// Variables by which agents' directories are named.
@@ -74,7 +158,7 @@ const OWN_PLACES: &[&str] = &[
     "XDG_STATE_HOME",
 ];
 
-/// How many skips are named before they are only counted.
+/// How many are named before they are only counted.
 const NAMED: usize = 10;
 
 fn human(r: &ScanReport) -> String {
@@ -103,12 +187,22 @@ fn human(r: &ScanReport) -> String {
     }
     if !r.skipped.is_empty() {
         out.push_str(&format!("{} {}:\n", yellow("skipped"), count(r.skipped.len() as u64)));
-        for s in r.skipped.iter().take(NAMED) {
-            out.push_str(&format!("  {}: {}\n", one_line(&s.path), one_line(&s.reason)));
+        let mut groups: Vec<(&str, u64, &str)> = Vec::new();
+        for s in &r.skipped {
+            match groups.iter_mut().find(|g| g.0 == s.reason) {
+                Some(group) => group.1 += 1,
+                None => groups.push((&s.reason, 1, &s.path)),
+            }
         }
-        if r.skipped.len() > NAMED {
-            out.push_str(&format!("  … and {} more (all of them with --json)\n", r.skipped.len() - NAMED));
+        groups.sort_by_key(|g| std::cmp::Reverse(g.1));
+        for (reason, n, path) in groups.iter().take(NAMED) {
+            let more = if *n > 1 { format!(" and {} more", count(n - 1)) } else { String::new() };
+            out.push_str(&format!("  {}: {}{more}\n", one_line(reason), one_line(path)));
         }
+        if groups.len() > NAMED {
+            out.push_str(&format!("  … and {} more reasons\n", groups.len() - NAMED));
+        }
+        out.push_str("  (all of them with --json)\n");
     }
     out
 }

@@ -1,0 +1,16 @@
+//! Logs that are one JSON document a file, and compressed rollouts.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    clawgate_fuzz::choose(
+        &[
+            ("gemini", "tmp/p/chats/session-2026-11-20T16-25-c895cd1f.json"),
+            ("cline", "sessions/s/s.messages.json"),
+            ("cline", "tasks/1/ui_messages.json"),
+            ("opencode", "storage/session/p/ses_1.json"),
+            ("opencode", "project/p/storage/session/info/ses_1.json"),
+            ("codex", "rollout-2026-11-20T16-14-54-01a1f9bd-4a97-7050-95bd-b178b09f500a.jsonl.zst"),
+        ],
+        data,
+    );
+});
