@@ -690,6 +690,37 @@ fn claude_content_of_every_kind_is_kept_once() {
     assert_eq!((session.user_messages(), session.failed_tool_calls()), (1, 2));
 }
 
+#[test]
+fn an_output_kept_in_a_file_of_its_own_is_counted_and_nothing_else_is_touched() {
+    let claude = sources::by_agent("claude").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let results = dir.path().join("p/s1/tool-results");
+    std::fs::create_dir_all(&results).unwrap();
+    std::fs::write(results.join("b1.txt"), "x".repeat(70_000)).unwrap();
+    std::fs::write(dir.path().join("secret.txt"), "outside").unwrap();
+    let call = |id: &str| format!(r#"{{"type":"tool_use","id":"{id}","name":"Bash","input":{{}}}}"#);
+    let result = |n: u32, id: &str, path: &str| {
+        format!(
+            r#"{{"type":"user","uuid":"r{n}","sessionId":"s1","message":{{"content":[{{"type":"tool_result","tool_use_id":"{id}","content":"<persisted-output>\nOutput too large (70KB). Full output saved to: {path}\n\nPreview (first 2KB):\nxxx"}}]}}}}"#
+        )
+    };
+    let calls = ["a", "b", "c"].map(call).join(",");
+    let lines = [
+        format!(
+            r#"{{"type":"assistant","uuid":"1","sessionId":"s1","message":{{"id":"m","model":"m","content":[{calls}]}}}}"#
+        ),
+        result(1, "a", "/elsewhere/p/s1/tool-results/b1.txt"),
+        result(2, "b", "/x/../../secret.txt"),
+        result(3, "c", ".."),
+    ];
+    let file = dir.path().join("p/s1.jsonl");
+    std::fs::write(&file, lines.join("\n") + "\n").unwrap();
+    let read = claude.read(&file, &ReadOptions::default()).unwrap();
+    let calls: Vec<_> = read.sessions[0].tool_calls().map(|c| c.media_bytes).collect();
+    assert_eq!(calls, [70_000, 0, 0]);
+    assert!(read.sessions[0].tool_calls().all(|c| c.output.as_ref().unwrap().contains("Preview")));
+}
+
 /// A rollout: its header, then events with running totals `(input, cached, output)`.
 fn rollout(meta: &str, totals: &[(u64, u64, u64)]) -> String {
     let mut lines = vec![format!(

@@ -3,6 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
+use std::path::Path;
 
 use crate::sources::Read;
 use crate::sources::claude::record::{Attachment, Block, Inner, Message as RawMessage, Record};
@@ -286,6 +287,7 @@ impl Builder {
         if call.exit_code.is_none() && block.is_error.0 {
             call.exit_code = exit_code(&output);
         }
+        call.media_bytes += persisted(&output, &self.place.results);
         call.output = Some(output);
     }
 
@@ -340,6 +342,22 @@ fn queued_text(prompt: &TextOr<'_, Inner<'_>>) -> Vec<Part> {
         TextOr::List(blocks) => blocks.iter().filter_map(|b| b.text.owned()).collect(),
     };
     texts.into_iter().filter(|t| !t.trim().is_empty()).map(|text| Part::Text { text }).collect()
+}
+
+/// Size of an output that was too large for the log: the log has its beginning and names the file that has it all.
+/// Only a file of that name among the session's own results counts, wherever the log says it stands.
+fn persisted(output: &str, results: &Path) -> u64 {
+    let Some(rest) = output.trim_start().strip_prefix("<persisted-output>") else { return 0 };
+    let Some((_, path)) = rest.split_once("saved to: ") else { return 0 };
+    let name = path.lines().next().unwrap_or_default().trim();
+    let name = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    if name.is_empty() || name == ".." {
+        return 0;
+    }
+    match std::fs::symlink_metadata(results.join(name)) {
+        Ok(meta) if meta.is_file() => meta.len(),
+        _ => 0,
+    }
 }
 
 /// The code of a failed command: the shell tool starts its output with `Exit code N`.

@@ -100,20 +100,25 @@ struct Place {
     parent: Option<String>,
     /// The `.meta.json` beside it.
     meta: Option<record::Meta>,
+    /// Where outputs too large for the log are kept.
+    results: PathBuf,
 }
 
 impl Place {
     fn of(file: &Path) -> Place {
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(id) = stem.strip_prefix("agent-") else {
-            return Place { native: stem, ..Place::default() };
+            let results = file.with_extension("").join("tool-results");
+            return Place { native: stem, results, ..Place::default() };
         };
         let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned());
         let parent = file.ancestors().find(|a| a.file_name() == Some(OsStr::new("subagents")));
         let meta = std::fs::read(file.with_extension("meta.json"))
             .ok()
             .map(|bytes| serde_json::from_slice::<record::Meta>(&bytes).unwrap_or_default());
+        let results = parent.and_then(Path::parent).map(|s| s.join("tool-results")).unwrap_or_default();
         Place {
+            results,
             native: id.to_owned(),
             subagent: true,
             parent: parent.and_then(Path::parent).and_then(name),
