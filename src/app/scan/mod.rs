@@ -19,6 +19,7 @@ use crate::trace::Timestamp;
 use super::{App, Failure};
 
 mod badges;
+mod outcome;
 mod reading;
 mod walk;
 
