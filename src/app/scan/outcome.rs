@@ -213,7 +213,7 @@ fn kind(command: &str) -> Option<Kind> {
                     .is_some_and(|r| r.is_empty() || r.starts_with(|c: char| c.is_whitespace() || c == ':'))
             })
         };
-        if runs(TESTS) {
+        if runs(TESTS) || is_test_file(rest) {
             return Some(Kind::Tests);
         }
         if runs(BUILDS) {
@@ -221,6 +221,22 @@ fn kind(command: &str) -> Option<Kind> {
         }
     }
     found
+}
+
+/// Whether a command runs a file that is named for tests: `python3 test_calc.py`, `./run_tests.sh`.
+fn is_test_file(command: &str) -> bool {
+    const INTERPRETERS: [&str; 9] = ["python", "python3", "node", "ruby", "php", "perl", "bash", "sh", "bun"];
+    let mut words = command.split_whitespace();
+    let Some(program) = words.next() else { return false };
+    let file = match program {
+        p if INTERPRETERS.contains(&p) => words.next().filter(|w| !w.starts_with('-')),
+        p => Some(p).filter(|p| p.contains('/')),
+    };
+    let Some(name) = file.and_then(|f| f.trim_matches(['"', '\'']).rsplit('/').next()) else { return false };
+    let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem).to_ascii_lowercase();
+    let mut parts = stem.split(|c: char| !c.is_ascii_alphanumeric());
+    let named = |part: Option<&str>| matches!(part, Some("test" | "tests" | "spec"));
+    named(parts.next()) || named(parts.next_back())
 }
 
 /// Whether an output says that something failed although the status does not.
@@ -333,6 +349,12 @@ mod tests {
             ("make", Some(Kind::Build)),
             ("make test", Some(Kind::Tests)),
             ("cargo build && cargo test", Some(Kind::Tests)),
+            ("python3 test_calc.py -v", Some(Kind::Tests)),
+            ("./scripts/run-tests.sh", Some(Kind::Tests)),
+            ("node 'src/a.test.js'", Some(Kind::Tests)),
+            ("cat test_calc.py", None),
+            ("python3 -c 'print(1)'", None),
+            ("bash ./deploy.sh", None),
             ("tsc --noEmit", Some(Kind::Build)),
             ("makefile-lint", None),
             ("echo cargo test", None),

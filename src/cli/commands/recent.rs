@@ -3,7 +3,7 @@
 use super::inbox::names;
 use crate::app::{InboxPage, InboxParams};
 use crate::cli::face::{End, Face};
-use crate::cli::money::count;
+use crate::cli::money::of;
 use crate::cli::table::{Set, Table};
 use crate::cli::times::minute;
 
@@ -52,7 +52,7 @@ fn human(page: &InboxPage, width: usize, short: bool) -> String {
             s.ended.or(s.started).map(minute).unwrap_or_default(),
             name,
             s.project.clone().unwrap_or_default(),
-            format!("{} asks", count(s.user_messages)),
+            of(s.user_messages, "ask"),
             s.badges.first().cloned().unwrap_or_default(),
             s.title.clone().unwrap_or_default(),
         ]);
