@@ -169,7 +169,7 @@ impl App {
                     if order == Order::Cost { cost } else { tokens }
                 };
                 let mut rows: Vec<_> = rows.into_iter().map(|r| (value(&r), r)).collect();
-                rows.sort_by(|a, b| (b.0, b.1.id).cmp(&(a.0, a.1.id)));
+                rows.sort_by_key(|(value, row)| std::cmp::Reverse((*value, row.id)));
                 rows.into_iter().filter(|(v, r)| after.is_none_or(|after| (*v, r.id) < after)).collect()
             }
         };

@@ -66,7 +66,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let fold = Fold {
         full: args.full,
         tool: args.tool,
-        page: paged.then(|| (page, size)),
+        page: paged.then_some((page, size)),
         width: if face.on_terminal() { face.width() } else { 120 },
     };
     let text = render(&shown, &fold);
