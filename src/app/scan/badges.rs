@@ -186,7 +186,7 @@ fn names(session: &Session, engine: &Engine) -> usize {
             continue;
         }
         let text = &text[..outcome::border(text, room)];
-        for f in engine.scan(text, Classes::PII.with(Classes::ENTITY)) {
+        for f in engine.scan_short(text, Classes::PII.with(Classes::ENTITY)) {
             let named = f.class == Class::Entity
                 || matches!(&*f.kind, "PERSON" | "ORGANIZATION" | "COMPANY" | "EMAIL");
             if named {

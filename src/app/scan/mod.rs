@@ -328,7 +328,7 @@ impl App {
 pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for f in engine.scan(text, Classes::SENSITIVE) {
+    for f in engine.scan_short(text, Classes::SENSITIVE) {
         if f.start < at {
             continue;
         }

@@ -89,7 +89,6 @@ struct Look<'a> {
     regex: Option<Regex>,
     tool: Option<&'a str>,
     kinds: DocKinds,
-    engine: &'static Engine,
 }
 
 impl Look<'_> {
@@ -105,17 +104,18 @@ impl Look<'_> {
         !text.is_empty() && self.regex.as_ref().is_none_or(|r| r.is_match(text.as_bytes()))
     }
 
-    fn hit(&self, h: Hit, message: Option<&Message>) -> SearchHit {
+    fn hit(&self, h: Hit, message: Option<&Message>) -> Result<SearchHit, Failure> {
+        let engine = Engine::builtin()?;
         let text = message.map(|m| snippet::shown(m, h.kind, self.tool)).unwrap_or_default();
-        SearchHit {
-            snippet: sanitize(self.finder.snippet(self.engine, &text).trim()),
+        Ok(SearchHit {
+            snippet: sanitize(self.finder.snippet(engine, &text).trim()),
             title: h.title.as_deref().map(sanitize),
             key: h.key,
             message: h.message,
             kind: h.kind,
             project: h.project,
             started: h.started,
-        }
+        })
     }
 }
 
@@ -142,7 +142,7 @@ impl App {
             let query = query::parse(&p.query)?;
             (Some(query.expression), Finder::of_words(&query.operands), None)
         };
-        let look = Look { finder, regex, tool: p.tool.as_deref(), kinds, engine: Engine::builtin()? };
+        let look = Look { finder, regex, tool: p.tool.as_deref(), kinds };
         match expression {
             Some(text) => self.search_index(p, text, &look, limit),
             None => self.search_sessions(p, &look, limit),
@@ -193,7 +193,7 @@ impl App {
                         continue;
                     }
                 }
-                page.hits.push(look.hit(hit, message));
+                page.hits.push(look.hit(hit, message)?);
             }
             if last || !look.must_read() {
                 return Ok(page);
@@ -288,7 +288,7 @@ impl App {
                             project: row.project.clone(),
                             started: row.started,
                         };
-                        page.hits.push(look.hit(hit, Some(message)));
+                        page.hits.push(look.hit(hit, Some(message))?);
                     }
                 }
                 (after, skip) = (Some((Sort::Started.value(&row), row.id)), 0);
