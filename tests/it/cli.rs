@@ -578,6 +578,7 @@ Commands:
   mcp          Serve the tools to an agent (MCP over stdio)
   doctor       Check logs, permissions, archive, keys and tokens lying open
   audit        Verify or print the record of every step
+  forget       Take sessions out of the archive for good
   redact       Redact standard input to standard output (with --json: JSON Lines {"id","text"})
   completions  Print a completion script for a shell
   demo         Walk a small invented history through the whole workflow
