@@ -1,7 +1,8 @@
 //! The edge: reads the environment, catches Ctrl-C, runs the command line, and ends with its exit code.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,8 +28,14 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|verb| verb != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let edge =
-        Edge { env: environment(), clock: Arc::new(WallClock), cancel, waiting, serve_mcp: mcp::serve };
+    let edge = Edge {
+        env: environment(),
+        clock: Arc::new(WallClock),
+        cancel,
+        waiting,
+        serve_mcp: mcp::serve,
+        pager,
+    };
     ExitCode::from(cli::run(args, edge))
 }
 
@@ -43,6 +50,17 @@ fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
     };
     // Where no handler can be set, Ctrl-C ends the process as it always does.
     let _ = ctrlc::set_handler(handler);
+}
+
+/// Runs a pager over a text. That the reader leaves early is no error.
+#[expect(clippy::disallowed_methods, reason = "only the edge starts processes")]
+fn pager(command: &[&str], text: &str) -> io::Result<()> {
+    let (program, args) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
+    let mut child = Command::new(program).args(args).stdin(Stdio::piped()).spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    child.wait().map(drop)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

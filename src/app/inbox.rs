@@ -1,10 +1,10 @@
 //! Lists: projects, and sessions page by page.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Inbox, ProjectRow, SessionRow};
+use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
 use crate::trace::{SessionKey, Timestamp, Tokens};
 
 use super::{App, Failure};
@@ -28,6 +28,22 @@ pub struct InboxParams {
     pub status: Option<String>,
     /// Only sessions that ended at or after this instant.
     pub since: Option<Timestamp>,
+    /// Only sessions that started before this instant.
+    pub until: Option<Timestamp>,
+    /// Only sessions that this model, or one whose name begins so, answered in.
+    pub model: Option<String>,
+    /// Only sessions with this badge: its name, or `name:value`.
+    pub badge: Option<String>,
+    /// Only the subagents of this session.
+    pub parent: Option<String>,
+    /// Only sessions that are no other's subagent.
+    pub roots: bool,
+    /// Only sessions whose own file is gone, or only those whose is not.
+    pub gone: Option<bool>,
+    /// `started` (the default), `ended`, `cost`, `tokens`, `tools`, `messages`, `size` or `score`; highest first.
+    pub sort: Option<String>,
+    /// The page's sessions are no subagents, and each is followed by those below it.
+    pub tree: bool,
     /// At most so many; 20 unless said otherwise.
     pub limit: Option<u64>,
     /// Where the previous page ended.
@@ -73,6 +89,15 @@ pub struct SessionItem {
     pub badges: Vec<String>,
     /// Parent, for a subagent.
     pub parent: Option<SessionKey>,
+    /// The session that it was forked from or goes on with.
+    pub forked_from: Option<SessionKey>,
+    /// Its subagents.
+    pub children: Vec<SessionKey>,
+    /// How many sessions stand above it; in a tree only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub depth: Option<u32>,
+    /// Size of the normal form.
+    pub bytes: u64,
     /// Whether the agent's own file is gone.
     pub source_gone: bool,
 }
@@ -80,7 +105,7 @@ pub struct SessionItem {
 /// A page of sessions.
 #[derive(Debug, Clone, Serialize)]
 pub struct InboxPage {
-    /// Sessions, newest first.
+    /// Sessions, in the order that was asked for.
     pub sessions: Vec<SessionItem>,
     /// Give this as `cursor` for the next page.
     pub next_cursor: Option<String>,
@@ -95,36 +120,86 @@ impl App {
         Ok(ProjectList { projects: self.archive.projects(&|n, p| self.excludes(n, p))? })
     }
 
-    /// A page of sessions, newest first.
+    /// A page of sessions.
     ///
     /// # Errors
-    /// [`Failure`] where the cursor is not one of ours or the archive refuses.
+    /// [`Failure`] where a word is unknown, the cursor is not one of ours, or the archive refuses.
     pub fn inbox(&self, p: &InboxParams) -> Result<InboxPage, Failure> {
+        let order = Order::parse(p.sort.as_deref().unwrap_or("started"))?;
+        if let Some(status) = p.status.as_deref()
+            && Mark::parse(status).is_none()
+        {
+            return Err(Failure::usage(
+                "bad_status",
+                "Status is one of new, shortlisted, approved, blocked.",
+            )
+            .hint("clawgate inbox --status new"));
+        }
         let limit = p.limit.unwrap_or(20).clamp(1, 1000);
-        let after = p.cursor.as_deref().map(decode_cursor).transpose()?;
-        let query = Inbox {
+        let after = p.cursor.as_deref().map(|c| decode_cursor(c, order)).transpose()?;
+        let mut query = Inbox {
             agent: p.agent.clone(),
             project: p.project.clone(),
             status: p.status.clone(),
             since: p.since,
-            roots_only: false,
+            until: p.until,
+            model: p.model.clone(),
+            badge: p.badge.clone(),
+            parent: p.parent.as_deref().map(|key| self.resolve(key)).transpose()?,
+            roots_only: p.roots || p.tree,
+            gone: p.gone,
             limit: limit + 1,
-            after,
+            ..Inbox::default()
         };
-        let mut rows = self.archive.inbox(&query)?;
+        let mut rows: Vec<(i64, SessionRow)> = match order {
+            Order::By(_, sort) => {
+                query.sort = sort;
+                query.after = after;
+                self.archive.inbox(&query)?.into_iter().map(|r| (sort.value(&r), r)).collect()
+            }
+            // Money and tokens are the ledger's, which SQL cannot order by.
+            Order::Cost | Order::Tokens => {
+                query.limit = 0;
+                let rows = self.archive.inbox(&query)?;
+                let keys: Vec<&str> = rows.iter().map(|r| r.key.as_str()).collect();
+                let usage = self.usage_of(&keys)?;
+                let value = |r: &SessionRow| {
+                    let (tokens, cost) = usage.get(r.key.as_str()).copied().unwrap_or_default();
+                    let tokens = i64::try_from(tokens.total()).unwrap_or(i64::MAX);
+                    if order == Order::Cost { cost } else { tokens }
+                };
+                let mut rows: Vec<_> = rows.into_iter().map(|r| (value(&r), r)).collect();
+                rows.sort_by_key(|(value, row)| std::cmp::Reverse((*value, row.id)));
+                rows.into_iter().filter(|(v, r)| after.is_none_or(|after| (*v, r.id) < after)).collect()
+            }
+        };
         let more = rows.len() as u64 > limit;
         rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|r| {
-            let at = (r.started.map_or(0, Timestamp::millis), r.id);
-            data_encoding::BASE64URL_NOPAD.encode(format!("{}.{}", at.0, at.1).as_bytes())
+        let next_cursor = rows.last().filter(|_| more).map(|(value, r)| {
+            data_encoding::BASE64URL_NOPAD.encode(format!("{}.{value}.{}", order.name(), r.id).as_bytes())
         });
-        let keys: Vec<&str> = rows.iter().map(|r| r.key.as_str()).collect();
+        let mut listed: Vec<(SessionRow, Option<u32>)> = Vec::with_capacity(rows.len());
+        for (_, row) in rows {
+            if !p.tree {
+                listed.push((row, None));
+                continue;
+            }
+            let below = self.archive.below(&row.key)?;
+            grow(row, below, &mut listed);
+        }
+        let keys: Vec<&str> = listed.iter().map(|(r, _)| r.key.as_str()).collect();
         let usage = self.usage_of(&keys)?;
-        let sessions = rows.into_iter().map(|r| self.item(r, &usage)).collect();
+        let mut sessions = Vec::with_capacity(listed.len());
+        for (row, depth) in listed {
+            let children = self.archive.children(&row.key)?;
+            let mut item = self.item(row, &usage);
+            (item.children, item.depth) = (children, depth);
+            sessions.push(item);
+        }
         Ok(InboxPage { sessions, next_cursor })
     }
 
-    /// A session as the inbox shows it; `usage` as [`App::usage_of`] gives it.
+    /// A session as the inbox shows it, without its children; `usage` as [`App::usage_of`] gives it.
     pub(crate) fn item(&self, r: SessionRow, usage: &HashMap<String, (Tokens, i64)>) -> SessionItem {
         let (usage, cost_picousd) = usage.get(r.key.as_str()).copied().unwrap_or_default();
         SessionItem {
@@ -145,18 +220,89 @@ impl App {
             score: r.score,
             badges: r.badges,
             parent: r.parent,
+            forked_from: r.forked_from,
+            children: Vec::new(),
+            depth: None,
+            bytes: r.bytes,
             source_gone: r.gone,
             key: r.key,
         }
     }
 }
 
-fn decode_cursor(text: &str) -> Result<(i64, i64), Failure> {
+/// Puts a session and those below it into the order of a tree, each with its depth.
+fn grow(root: SessionRow, below: Vec<SessionRow>, out: &mut Vec<(SessionRow, Option<u32>)>) {
+    let mut by_parent: HashMap<String, Vec<SessionRow>> = HashMap::new();
+    // The last one is taken first.
+    for row in below.into_iter().rev() {
+        let parent = row.parent.as_ref().map(|p| p.0.clone()).unwrap_or_default();
+        by_parent.entry(parent).or_default().push(row);
+    }
+    let mut seen = HashSet::new();
+    let mut next = vec![(root, 0)];
+    while let Some((row, depth)) = next.pop() {
+        if !seen.insert(row.id) {
+            continue;
+        }
+        let children = by_parent.remove(row.key.as_str()).unwrap_or_default();
+        next.extend(children.into_iter().map(|child| (child, depth + 1)));
+        out.push((row, Some(depth)));
+    }
+}
+
+/// What a list is ordered by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    By(&'static str, Sort),
+    Cost,
+    Tokens,
+}
+
+impl Order {
+    fn parse(name: &str) -> Result<Self, Failure> {
+        Ok(match name {
+            "started" => Order::By("started", Sort::Started),
+            "ended" => Order::By("ended", Sort::Ended),
+            "tools" => Order::By("tools", Sort::Tools),
+            "messages" => Order::By("messages", Sort::Messages),
+            "size" => Order::By("size", Sort::Size),
+            "score" => Order::By("score", Sort::Score),
+            "cost" => Order::Cost,
+            "tokens" => Order::Tokens,
+            _ => {
+                return Err(Failure::usage(
+                    "bad_sort",
+                    "Sort is one of started, ended, cost, tokens, tools, messages, size, score.",
+                )
+                .hint("clawgate inbox --sort cost"));
+            }
+        })
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Order::By(name, _) => name,
+            Order::Cost => "cost",
+            Order::Tokens => "tokens",
+        }
+    }
+}
+
+fn decode_cursor(text: &str, order: Order) -> Result<(i64, i64), Failure> {
     let bad = || {
         Failure::usage("bad_cursor", "The cursor is not one this clawgate gave; leave it out to start over.")
     };
     let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| bad())?;
     let text = String::from_utf8(bytes).map_err(|_| bad())?;
-    let (a, b) = text.split_once('.').ok_or_else(bad)?;
-    Ok((a.parse().map_err(|_| bad())?, b.parse().map_err(|_| bad())?))
+    let mut parts = text.split('.');
+    let (Some(name), Some(value), Some(id), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(bad());
+    };
+    if Order::parse(name).map_err(|_| bad())? != order {
+        let other =
+            format!("The cursor goes on with another order: add --sort {name}, or leave the cursor out.");
+        return Err(Failure::usage("bad_cursor", other));
+    }
+    Ok((value.parse().map_err(|_| bad())?, id.parse().map_err(|_| bad())?))
 }

@@ -17,6 +17,7 @@ mod review;
 mod sanitize;
 mod scan;
 mod search;
+mod segment;
 mod show;
 mod sign;
 mod status;
@@ -38,6 +39,7 @@ pub use review::{DecisionIn, EntityItem, FindingIn, Page, Remaining, ReviewParam
 pub use sanitize::{fence, sanitize};
 pub use scan::{Changed, ScanParams, ScanReport, Skipped};
 pub use search::{SearchHit, SearchPage, SearchParams};
+pub use segment::{SegmentItem, SegmentParams, SegmentReport};
 pub use show::{SessionPage, ShowParams};
 pub use sign::{KeysReport, Preview, SampleRow, SignPreview, SignReport};
 pub use status::{ReleaseBrief, Status};

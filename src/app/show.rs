@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::redact::{Policy, Redactor, Timestamps};
 use crate::rules::Engine;
-use crate::trace::{Message, Session};
+use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, stretches};
 
 use super::config::ExportConfig;
 use super::{App, Failure};
@@ -21,6 +21,12 @@ pub struct ShowParams {
     pub from: Option<u64>,
     /// At most so many messages.
     pub limit: Option<u64>,
+    /// Only this segment (from 1); then `from` counts from its first message.
+    pub segment: Option<u64>,
+    /// Idle minutes that end a segment; 30 unless said otherwise.
+    pub gap_minutes: Option<u64>,
+    /// Only the message with this tool call (from 1).
+    pub tool: Option<u64>,
     /// At most about so many bytes of text; long texts are cut and say so.
     pub max_bytes: Option<u64>,
 }
@@ -31,6 +37,10 @@ pub struct SessionPage {
     /// The normal form; `messages` holds the page.
     #[serde(flatten)]
     pub session: Session,
+    /// Its subagents.
+    pub children: Vec<SessionKey>,
+    /// The sessions that were forked from it or went on with it.
+    pub forks: Vec<SessionKey>,
     /// Version of the whole session.
     pub version: String,
     /// Whether the text was redacted.
@@ -39,6 +49,10 @@ pub struct SessionPage {
     pub from: u64,
     /// Messages in the whole session.
     pub message_count: u64,
+    /// Human prompts before the page.
+    pub turns_before: u64,
+    /// Tool calls before the page.
+    pub tools_before: u64,
     /// Give this as `from` for the next page.
     pub next: Option<u64>,
 }
@@ -58,9 +72,13 @@ impl App {
             session = self.redacted(session)?;
         }
         let count = session.messages.len() as u64;
-        let from = p.from.unwrap_or(0).min(count);
-        let limit = p.limit.unwrap_or(u64::MAX);
+        let (first, past) = range(&session, p)?;
+        let from = first.saturating_add(p.from.unwrap_or(0)).min(past);
+        let limit = p.limit.unwrap_or(u64::MAX).min(past - from);
         let budget = p.max_bytes.unwrap_or(u64::MAX);
+        let before = session.messages.get(..from as usize).unwrap_or_default();
+        let turns_before = before.iter().filter(|m| is_prompt(m)).count() as u64;
+        let tools_before = before.iter().map(tools).sum();
         let mut page: Vec<Message> = Vec::new();
         let mut used = 0;
         let rest = std::mem::take(&mut session.messages).into_iter().skip(from as usize);
@@ -80,11 +98,15 @@ impl App {
         session.messages = page;
         Ok(SessionPage {
             session,
+            children: self.archive.children(&key)?,
+            forks: self.archive.forks(&key)?,
             version: row.version.0,
             redacted: !p.raw,
             from,
             message_count: count,
-            next: (end < count).then_some(end),
+            turns_before,
+            tools_before,
+            next: (end < past).then_some(end - if p.segment.is_some() { first } else { 0 }),
         })
     }
 
@@ -117,13 +139,54 @@ impl App {
     }
 }
 
+/// Whether a message opens a turn: a person typed it.
+fn is_prompt(m: &Message) -> bool {
+    m.role == Role::User && m.origin == Origin::Human
+}
+
+/// Number of tool calls in a message.
+fn tools(m: &Message) -> u64 {
+    m.parts.iter().filter(|p| matches!(p, Part::Tool(_))).count() as u64
+}
+
+/// The messages that are asked for: first, and past the last.
+fn range(session: &Session, p: &ShowParams) -> Result<(u64, u64), Failure> {
+    let count = session.messages.len() as u64;
+    if let Some(wanted) = p.tool {
+        let mut seen = 0;
+        for (i, m) in (0..).zip(&session.messages) {
+            seen += tools(m);
+            if wanted > 0 && seen >= wanted {
+                return Ok((i, i + 1));
+            }
+        }
+        let message = format!("No such tool call; this session has {seen}, counted from 1.");
+        return Err(Failure::usage("no_such_tool_call", message).hint("clawgate show KEY"));
+    }
+    let Some(wanted) = p.segment else { return Ok((0, count)) };
+    let gap = gap_millis(p.gap_minutes);
+    let all = stretches(session.messages.iter().map(|m| m.at), gap);
+    let found = usize::try_from(wanted).ok().and_then(|n| all.get(n.checked_sub(1)?));
+    match found {
+        Some(s) => Ok((s.from as u64, s.to as u64)),
+        None => {
+            let message = format!("No such segment; this session has {}, counted from 1.", all.len());
+            Err(Failure::usage("no_such_segment", message).hint("clawgate segment KEY"))
+        }
+    }
+}
+
+/// An idle gap in milliseconds.
+pub(super) fn gap_millis(minutes: Option<u64>) -> i64 {
+    minutes.map_or(IDLE_GAP_MILLIS, |m| i64::try_from(m).unwrap_or(i64::MAX).saturating_mul(60_000))
+}
+
 fn size_of(message: &Message) -> u64 {
     serde_json::to_vec(message).map_or(0, |v| v.len() as u64)
 }
 
 /// Shortens the texts of one message that alone is larger than a page.
 fn cut(message: &mut Message, budget: u64) {
-    use crate::trace::Part;
     let parts = message.parts.len().max(1) as u64;
     let each = usize::try_from(budget / parts / 2).unwrap_or(usize::MAX).max(200);
     let shorten = |text: &mut String| {

@@ -120,7 +120,7 @@ pub(super) fn walk(
     })?;
 
     let all = app.inbox(&InboxParams::default())?.sessions;
-    let badges = all.iter().filter(|s| !s.badges.is_empty()).count();
+    let badges = all.iter().filter(|s| s.badges.iter().any(|b| b.starts_with("secrets:"))).count();
     let sessions: Vec<String> = all.iter().map(|s| s.key.0.clone()).collect();
     let marked = app.triage(&TriageParams { sessions, status: "approved".into(), reason: None })?;
     tell(Step {

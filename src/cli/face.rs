@@ -132,6 +132,24 @@ impl Face {
         Ok(())
     }
 
+    /// Shows a text page by page where a person reads it on a terminal; else writes it.
+    pub fn page(&self, text: &str) -> Result<(), End> {
+        let person = self.on_terminal() && io::stdin().is_terminal() && self.can_ask();
+        let asked = self.edge.env.var("PAGER").map(str::to_owned);
+        let command = asked.unwrap_or_else(|| "less -FRX".to_owned());
+        let words: Vec<&str> = command.split_whitespace().collect();
+        if !person || matches!(words[..], [] | ["cat"]) {
+            return self.print(text);
+        }
+        self.clear_bars();
+        let plain = anstream::AutoStream::choice(&io::stdout()) == anstream::ColorChoice::Never;
+        let shown = if plain { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
+        match (self.edge.pager)(&words, &shown) {
+            Ok(()) => Ok(()),
+            Err(_) => self.print(text),
+        }
+    }
+
     /// Writes bytes as they are to standard output.
     pub fn print_raw(&self, bytes: &[u8]) -> Result<(), End> {
         self.clear_bars();

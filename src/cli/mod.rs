@@ -8,6 +8,7 @@ mod money;
 mod progress;
 mod prompt;
 mod render;
+mod session;
 mod table;
 mod times;
 mod triage;
@@ -36,6 +37,8 @@ pub struct Edge {
     pub waiting: Arc<AtomicBool>,
     /// Serves MCP over stdio: the other face, which this one may not import.
     pub serve_mcp: fn(Env, Arc<dyn Clock>) -> Result<(), Failure>,
+    /// Shows a text page by page with this command and these arguments; an error where it cannot be started.
+    pub pager: fn(&[&str], &str) -> std::io::Result<()>,
 }
 
 /// Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage, 3 refused by the workflow, 4 a human is

@@ -53,6 +53,25 @@ pub(super) fn optional(
     text.map(|t| instant(t, now, zone)).transpose()
 }
 
+/// Parses a length of time such as `30m`, `2h` or `1d`, in minutes.
+///
+/// # Errors
+/// [`Failure`] where the text is none, or shorter than a minute.
+pub(super) fn minutes(text: &str) -> Result<u64, Failure> {
+    let bad =
+        || Failure::usage("bad_gap", "A gap is a length of time such as 30m, 2h or 1d.").hint("--gap 30m");
+    let text = text.trim();
+    let unit = text.chars().last().ok_or_else(bad)?;
+    let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
+    let each = match unit {
+        'm' => 1,
+        'h' => 60,
+        'd' => 1440,
+        _ => return Err(bad()),
+    };
+    number.checked_mul(each).filter(|n| *n > 0).ok_or_else(bad)
+}
+
 /// An instant for people, to the minute: `2026-11-20 16:12`.
 pub(super) fn minute(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M").to_string()
@@ -75,6 +94,13 @@ mod tests {
         assert_eq!(at("7d").unwrap(), "2026-11-13T16:12:00.000Z");
         for bad in ["", "d", "-3d", "7x", "soon", "2026-13-01", "99999999999999999d", "é"] {
             assert_eq!(at(bad).unwrap_err(), "bad_time", "{bad}");
+        }
+        assert_eq!(
+            (minutes("30m").ok(), minutes("2h").ok(), minutes("1d").ok()),
+            (Some(30), Some(120), Some(1440))
+        );
+        for bad in ["", "m", "0m", "30", "-1h", "1.5h", "99999999999999999999d", "3é"] {
+            assert!(minutes(bad).is_err(), "{bad}");
         }
         let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
         assert_eq!(instant("2026-11-19", now, &berlin).unwrap().to_string(), "2026-11-18T23:00:00.000Z");

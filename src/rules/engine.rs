@@ -50,7 +50,8 @@ struct Prefilter {
 pub struct Engine {
     rules: Vec<Rule>,
     by_shape: Vec<(numeric::Shape, u16)>,
-    prefilters: [OnceLock<Prefilter>; 8],
+    /// By classes; the second half for short texts.
+    prefilters: [OnceLock<Prefilter>; 16],
     version: String,
 }
 
@@ -150,7 +151,17 @@ impl Engine {
     /// Everything of the classes in the text: sorted, without overlaps (overlapping findings become one, named by
     /// the surest rule).
     pub fn scan(&self, text: &str, classes: Classes) -> Vec<Finding> {
-        self.scan_bytes(text.as_bytes(), classes)
+        self.scan_with(text, classes, false)
+    }
+
+    /// The same findings by a keyword automaton that is made ready in a quarter of the time: for a process that looks
+    /// at a few short texts, such as snippets and titles, and not at a history.
+    pub fn scan_short(&self, text: &str, classes: Classes) -> Vec<Finding> {
+        self.scan_with(text, classes, true)
+    }
+
+    fn scan_with(&self, text: &str, classes: Classes, short: bool) -> Vec<Finding> {
+        self.scan_bytes(text.as_bytes(), classes, short)
             .into_iter()
             .filter_map(|c| self.finding(text, c))
             .collect::<Unite>()
@@ -179,8 +190,8 @@ impl Engine {
         })
     }
 
-    fn prefilter(&self, classes: Classes) -> &Prefilter {
-        self.prefilters[classes.index()].get_or_init(|| {
+    fn prefilter(&self, classes: Classes, short: bool) -> &Prefilter {
+        self.prefilters[classes.index() + if short { 8 } else { 0 }].get_or_init(|| {
             let mut keywords: Vec<Keyword> = Vec::new();
             let mut at = std::collections::HashMap::new();
             let mut shapes = numeric::Wanted::default();
@@ -207,15 +218,15 @@ impl Engine {
             let automaton = AhoCorasick::builder()
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::Standard)
-                .kind(Some(AhoCorasickKind::DFA))
+                .kind(Some(if short { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA }))
                 .build(keywords.iter().map(|k| k.text.as_bytes()))
                 .ok();
             Prefilter { automaton, keywords, shapes }
         })
     }
 
-    fn scan_bytes(&self, text: &[u8], classes: Classes) -> Vec<Candidate> {
-        let pre = self.prefilter(classes);
+    fn scan_bytes(&self, text: &[u8], classes: Classes, short: bool) -> Vec<Candidate> {
+        let pre = self.prefilter(classes, short);
         let mut out = Vec::new();
         // windows of rules that are not anchored, merged as the hits come in order of their ends
         let mut open: Vec<(u16, usize, usize)> = Vec::new();
@@ -393,7 +404,7 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn spans_of(&self, id: &str, text: &str) -> Vec<(usize, usize)> {
         let mut spans: Vec<_> = self
-            .scan_bytes(text.as_bytes(), Classes::ALL)
+            .scan_bytes(text.as_bytes(), Classes::ALL, false)
             .into_iter()
             .filter(|c| self.rules[usize::from(c.rule)].spec.id == id)
             .map(|c| (c.start, c.end))
@@ -473,5 +484,22 @@ impl FromIterator<Finding> for Unite {
             }
         }
         Unite(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_texts_are_scanned_with_the_same_findings() {
+        let engine = Engine::builtin().unwrap();
+        let examples = || engine.rules.iter().flat_map(|r| &r.spec.examples);
+        let all = examples().cloned().collect::<Vec<_>>().join("\n");
+        for text in examples().chain([&all]) {
+            for classes in [Classes::SECRET, Classes::SENSITIVE, Classes::ALL] {
+                assert_eq!(engine.scan(text, classes), engine.scan_short(text, classes), "{text}");
+            }
+        }
     }
 }

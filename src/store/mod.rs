@@ -5,10 +5,12 @@
 
 mod archive;
 mod audit;
+mod body;
 mod decisions;
 mod evidence;
 mod files;
 mod forget;
+mod inbox;
 mod ledger;
 mod migrate;
 mod projects;
@@ -22,10 +24,11 @@ pub use decisions::Decision;
 pub use evidence::{Answer, Served};
 pub use files::{FileRow, FileState, UsageResult};
 pub use forget::{Choice, Forgotten};
+pub use inbox::{Inbox, Sort};
 pub use projects::ProjectRow;
 pub use releases::ReleaseRow;
-pub use search::{DocKind, Hit, SearchQuery};
-pub use sessions::{FileResult, Inbox, Mark, Prepared, SessionRow, Stored};
+pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};
+pub use sessions::{FileResult, Mark, Prepared, SessionRow, Stored};
 
 /// What can go wrong in the archive.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, params};
 use serde::Serialize;
 
-use crate::trace::{Role, SessionKey, Timestamp};
+use crate::trace::{Message, Part, Role, SessionKey, Timestamp};
 
 use super::{Archive, StoreError};
 
@@ -65,6 +65,36 @@ impl DocKind {
     }
 }
 
+/// A set of kinds of text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DocKinds(u8);
+
+impl DocKinds {
+    /// Every kind.
+    pub const ALL: DocKinds = DocKinds(0x3F);
+
+    /// These kinds.
+    pub fn of(kinds: &[DocKind]) -> Self {
+        DocKinds(kinds.iter().fold(0, |set, k| set | 1 << k.code()))
+    }
+
+    /// Whether a kind is in the set.
+    pub fn has(self, kind: DocKind) -> bool {
+        self.0 & 1 << kind.code() != 0
+    }
+
+    /// The kinds that are in both.
+    #[must_use]
+    pub fn and(self, other: DocKinds) -> Self {
+        DocKinds(self.0 & other.0)
+    }
+
+    /// The kinds in it.
+    pub fn iter(self) -> impl Iterator<Item = DocKind> {
+        KINDS.into_iter().filter(move |k| self.has(*k))
+    }
+}
+
 /// One document to be indexed.
 pub(super) struct Doc {
     pub message: u32,
@@ -72,8 +102,12 @@ pub(super) struct Doc {
     pub text: String,
 }
 
+/// So many matches, the latest stored, are ranked among each other; the next so many come after them. Ranking
+/// reads a row for each match, and a common word stands in most of the archive.
+const RANKED: u64 = 1000;
+
 /// What to look for.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct SearchQuery {
     /// FTS5 expression: words, `"phrases"`, `prefix*`, AND OR NOT.
     pub text: String,
@@ -81,17 +115,43 @@ pub struct SearchQuery {
     pub agent: Option<String>,
     /// Project name or path.
     pub project: Option<String>,
-    /// Kind of text.
-    pub kind: Option<DocKind>,
+    /// Kinds of text.
+    pub kinds: DocKinds,
+    /// Only in messages that call this tool.
+    pub tool: Option<String>,
     /// Only sessions that ended at or after this instant.
     pub since: Option<Timestamp>,
+    /// Only sessions that started before this instant.
+    pub until: Option<Timestamp>,
     /// At most so many hits.
     pub limit: u64,
     /// Skip so many hits.
     pub offset: u64,
 }
 
-/// One hit, best first.
+impl Default for SearchQuery {
+    fn default() -> Self {
+        SearchQuery {
+            text: String::new(),
+            agent: None,
+            project: None,
+            kinds: DocKinds::ALL,
+            tool: None,
+            since: None,
+            until: None,
+            limit: 10,
+            offset: 0,
+        }
+    }
+}
+
+impl SearchQuery {
+    fn narrows_sessions(&self) -> bool {
+        self.agent.is_some() || self.project.is_some() || self.since.is_some() || self.until.is_some()
+    }
+}
+
+/// One hit.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// Session.
@@ -108,8 +168,41 @@ pub struct Hit {
     pub started: Option<Timestamp>,
 }
 
+/// The text of a message that a document of this kind covers, as it is indexed; of one tool's calls only where a
+/// tool is given.
+pub fn doc_text(message: &Message, kind: DocKind, tool: Option<&str>) -> String {
+    let mut out = String::new();
+    let mut add = |text: &str| {
+        if !text.trim().is_empty() {
+            if !out.is_empty() {
+                out.push('\n');
+            }
+            out.push_str(text);
+        }
+    };
+    for part in &message.parts {
+        match (part, kind) {
+            (Part::Text { text }, k) if k == DocKind::of_text(message.role) => add(text),
+            (Part::Thinking { text }, DocKind::Thinking) => add(text),
+            (Part::Tool(call), _) if tool.is_some_and(|t| !t.eq_ignore_ascii_case(&call.name)) => {}
+            (Part::Tool(call), DocKind::ToolInput) => {
+                let mut input = call.name.clone();
+                json_text(&call.input, &mut input);
+                add(&input);
+            }
+            (Part::Tool(call), DocKind::ToolOutput) => call.output.iter().for_each(|o| add(o)),
+            (Part::Attachment { name, text }, DocKind::Prompt) => {
+                add(name);
+                add(text);
+            }
+            _ => {}
+        }
+    }
+    out
+}
+
 /// Appends the string leaves of a JSON value, a line each.
-pub(super) fn json_text(value: &serde_json::Value, out: &mut String) {
+pub fn json_text(value: &serde_json::Value, out: &mut String) {
     match value {
         serde_json::Value::String(s) => {
             out.push('\n');
@@ -157,43 +250,172 @@ impl Archive {
         Ok(())
     }
 
-    /// Documents that match, best first.
+    /// Documents that match: the best first among the latest thousand matches, then among the thousand before them,
+    /// and so on.
     ///
     /// # Errors
     /// [`StoreError::Query`] where the expression does not parse; [`StoreError`] where SQLite refuses.
     pub fn search(&self, q: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
-        let sql = "SELECT s.key, d.message, d.kind, s.title, p.name, s.started
-             FROM docs_fts f JOIN docs d ON d.id = f.rowid JOIN sessions s ON s.id = d.session_id
-             LEFT JOIN projects p ON p.id = s.project_id
-             WHERE docs_fts MATCH ?1 AND (?2 IS NULL OR s.agent = ?2)
-               AND (?3 IS NULL OR p.name = ?3 OR p.path = ?3) AND (?4 IS NULL OR d.kind = ?4)
-               AND (?5 IS NULL OR coalesce(s.ended, s.started, 0) >= ?5)
-             ORDER BY f.rank, f.rowid LIMIT ?6 OFFSET ?7";
-        let mut stmt = self.conn.prepare_cached(sql)?;
-        let kind = q.kind.map(DocKind::code);
-        let since = q.since.map(Timestamp::millis);
-        let rows = stmt.query_map(
-            params![q.text, q.agent, q.project, kind, since, q.limit as i64, q.offset as i64],
-            |r| {
-                Ok(Hit {
-                    key: SessionKey(r.get(0)?),
-                    message: r.get(1)?,
-                    kind: DocKind::decode(r.get(2)?),
-                    title: r.get(3)?,
-                    project: r.get(4)?,
-                    started: r.get::<_, Option<i64>>(5)?.map(Timestamp),
-                })
-            },
-        )?;
-        rows.collect::<Result<_, _>>().map_err(|e| match e {
-            rusqlite::Error::SqliteFailure(_, Some(ref m))
-                if ["fts5", "no such column", "unterminated string", "unknown special query"]
-                    .iter()
-                    .any(|w| m.contains(w)) =>
-            {
-                StoreError::Query(m.clone())
+        let mut out = Vec::new();
+        let (mut window, mut skip) = (q.offset / RANKED, (q.offset % RANKED) as usize);
+        while (out.len() as u64) < q.limit {
+            let mut found = self.window(q, window * RANKED).map_err(|e| match e {
+                rusqlite::Error::SqliteFailure(_, Some(ref m))
+                    if ["fts5", "no such column", "unterminated string", "unknown special query"]
+                        .iter()
+                        .any(|w| m.contains(w)) =>
+                {
+                    StoreError::Query(m.clone())
+                }
+                e => e.into(),
+            })?;
+            let last = (found.len() as u64) < RANKED;
+            // FTS5's rank is lower where the match is better.
+            found.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+            let room = q.limit as usize - out.len();
+            for (id, _) in found.into_iter().skip(skip).take(room) {
+                out.push(self.hit(id)?);
             }
-            e => e.into(),
-        })
+            if last {
+                break;
+            }
+            (window, skip) = (window + 1, 0);
+        }
+        Ok(out)
+    }
+
+    /// Documents that match, latest stored first, with their rank.
+    fn window(&self, q: &SearchQuery, offset: u64) -> Result<Vec<(i64, f64)>, rusqlite::Error> {
+        let mut sql = "SELECT f.rowid, f.rank FROM docs_fts f".to_owned();
+        let narrow_docs = q.narrows_sessions() || q.tool.is_some() || q.kinds != DocKinds::ALL;
+        if narrow_docs {
+            sql.push_str(" CROSS JOIN docs d ON d.id = f.rowid");
+        }
+        sql.push_str(" WHERE docs_fts MATCH :text");
+        if narrow_docs {
+            sql.push_str(" AND (:kinds >> d.kind) & 1");
+        }
+        if q.narrows_sessions() {
+            sql.push_str(
+                " AND d.session_id IN (SELECT s.id FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
+                   WHERE (:agent IS NULL OR s.agent = :agent)
+                     AND (:project IS NULL OR p.name = :project OR p.path = :project)
+                     AND (:since IS NULL OR coalesce(s.ended, s.started, 0) >= :since)
+                     AND (:until IS NULL OR coalesce(s.started, s.ended, 0) < :until))",
+            );
+        }
+        if q.tool.is_some() {
+            // A tool's name is part of the text of its inputs; the caller makes sure that it is the name.
+            sql.push_str(
+                " AND EXISTS (SELECT 1 FROM docs t WHERE t.session_id = d.session_id AND t.message = d.message
+                   AND t.kind = :input AND t.id IN (SELECT rowid FROM docs_fts WHERE docs_fts MATCH :tool))",
+            );
+        }
+        sql.push_str(" ORDER BY f.rowid DESC LIMIT :limit OFFSET :offset");
+        let mut stmt = self.conn.prepare_cached(&sql)?;
+        let tool = q.tool.as_deref().map(quoted);
+        let (since, until) = (q.since.map(Timestamp::millis), q.until.map(Timestamp::millis));
+        let mut bind = |name: &str, value: &dyn rusqlite::ToSql| match stmt.parameter_index(name)? {
+            Some(i) => stmt.raw_bind_parameter(i, value),
+            None => Ok(()),
+        };
+        bind(":text", &q.text)?;
+        bind(":kinds", &q.kinds.0)?;
+        bind(":agent", &q.agent)?;
+        bind(":project", &q.project)?;
+        bind(":since", &since)?;
+        bind(":until", &until)?;
+        bind(":input", &DocKind::ToolInput.code())?;
+        bind(":tool", &tool)?;
+        bind(":limit", &(RANKED as i64))?;
+        bind(":offset", &(offset as i64))?;
+        let mut rows = stmt.raw_query();
+        let mut out = Vec::new();
+        while let Some(r) = rows.next()? {
+            out.push((r.get(0)?, r.get(1)?));
+        }
+        Ok(out)
+    }
+
+    fn hit(&self, doc: i64) -> Result<Hit, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT s.key, d.message, d.kind, s.title, p.name, s.started FROM docs d
+             JOIN sessions s ON s.id = d.session_id LEFT JOIN projects p ON p.id = s.project_id WHERE d.id = ?1",
+        )?;
+        Ok(q.query_row([doc], |r| {
+            Ok(Hit {
+                key: SessionKey(r.get(0)?),
+                message: r.get(1)?,
+                kind: DocKind::decode(r.get(2)?),
+                title: r.get(3)?,
+                project: r.get(4)?,
+                started: r.get::<_, Option<i64>>(5)?.map(Timestamp),
+            })
+        })?)
+    }
+}
+
+#[cfg(test)]
+impl Archive {
+    /// Indexes texts as the prompts of one session.
+    pub(crate) fn index_for_test(&self, texts: &[String]) {
+        let sql = "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, 'f', 'a', 0, 0, 0, 0);
+             INSERT INTO sessions(id, key, agent, user_messages, assistant_messages, tool_calls,
+               failed_tool_calls, bytes, models, badges, version, file_id, updated)
+             VALUES(1, 'a:1', 'a', 0, 0, 0, 0, 0, '[]', '[]', '', 1, 0);";
+        self.conn.execute_batch(sql).unwrap();
+        let doc = |(i, text): (usize, &String)| Doc {
+            message: i as u32,
+            kind: DocKind::Prompt,
+            text: text.clone(),
+        };
+        let docs: Vec<Doc> = texts.iter().enumerate().map(doc).collect();
+        replace(&self.conn, 1, 0, false, &docs).unwrap();
+    }
+}
+
+/// A text as an FTS5 string: its words next to each other.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace(['"', '\0'], " "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_form_sets() {
+        let set = DocKinds::of(&[DocKind::ToolInput, DocKind::Notice]);
+        assert!(set.has(DocKind::Notice) && !set.has(DocKind::Prompt));
+        assert_eq!(set.iter().collect::<Vec<_>>(), [DocKind::ToolInput, DocKind::Notice]);
+        assert_eq!(DocKinds::ALL.iter().count(), KINDS.len());
+        assert_eq!(set.and(DocKinds::of(&[DocKind::Notice])), DocKinds::of(&[DocKind::Notice]));
+    }
+
+    #[test]
+    fn common_words_come_window_by_window_and_none_twice() {
+        let archive = Archive::in_memory().unwrap();
+        let many = RANKED as u32 + 500;
+        let texts: Vec<String> = (0..many).map(|i| format!("common {i}")).collect();
+        archive.index_for_test(&texts);
+        let ask = |limit, offset| {
+            let q = SearchQuery { text: quoted("common"), limit, offset, ..SearchQuery::default() };
+            archive.search(&q).unwrap().into_iter().map(|h| h.message).collect::<Vec<_>>()
+        };
+        let mut all = Vec::new();
+        while let page @ [_, ..] = &ask(700, all.len() as u64)[..] {
+            all.extend_from_slice(page);
+        }
+        let mut sorted = all.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..many).collect::<Vec<_>>());
+        assert!(all[..RANKED as usize].iter().all(|m| *m >= 500), "the latest are ranked first");
+        assert_eq!(ask(u64::MAX, 0), all);
+        let none = SearchQuery {
+            text: quoted("common"),
+            kinds: DocKinds::of(&[DocKind::Answer]),
+            ..SearchQuery::default()
+        };
+        assert!(archive.search(&none).unwrap().is_empty());
     }
 }

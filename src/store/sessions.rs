@@ -165,6 +165,8 @@ pub struct SessionRow {
     pub agent: String,
     /// Parent's key, for a subagent.
     pub parent: Option<SessionKey>,
+    /// The session whose history this one was copied from: forks and resumes.
+    pub forked_from: Option<SessionKey>,
     /// Project's display name.
     pub project: Option<String>,
     /// Project's working directory.
@@ -205,31 +207,12 @@ pub struct SessionRow {
     pub gone: bool,
 }
 
-/// Which sessions to list. Empty fields do not narrow.
-#[derive(Debug, Clone, Default)]
-pub struct Inbox {
-    /// Agent id.
-    pub agent: Option<String>,
-    /// Project name or path.
-    pub project: Option<String>,
-    /// Triage mark.
-    pub status: Option<String>,
-    /// Only sessions that ended at or after this instant.
-    pub since: Option<Timestamp>,
-    /// Only top-level sessions (no subagents).
-    pub roots_only: bool,
-    /// At most so many.
-    pub limit: u64,
-    /// Where the previous page ended: (started, row id).
-    pub after: Option<(i64, i64)>,
-}
-
-const COLUMNS: &str =
+pub(super) const COLUMNS: &str =
     "s.id, s.key, s.agent, s.parent, p.name, p.path, s.title, s.git_branch, s.started, s.ended,
   s.user_messages, s.assistant_messages, s.tool_calls, s.failed_tool_calls, s.bytes, s.models, s.badges,
-  s.version, s.status, s.status_reason, s.status_version, s.score, s.gone";
+  s.version, s.status, s.status_reason, s.status_version, s.score, s.gone, s.forked_from";
 
-fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
+pub(super) fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
     let list = |text: String| serde_json::from_str::<Vec<String>>(&text).unwrap_or_default();
     let count = |i: usize| r.get::<_, i64>(i).map(|n| n as u64);
     let version = Version(r.get(17)?);
@@ -259,6 +242,7 @@ fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
         status_reason: r.get(19)?,
         score: r.get(21)?,
         gone: r.get(22)?,
+        forked_from: r.get::<_, Option<String>>(23)?.map(SessionKey),
     })
 }
 
@@ -325,29 +309,6 @@ impl Archive {
                OR substr(key, instr(key, ':') + 1, length(?1)) = ?1 ORDER BY key LIMIT ?2",
         )?;
         let rows = q.query_map(params![prefix, limit as i64], |r| r.get(0).map(SessionKey))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
-    }
-
-    /// A page of sessions, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn inbox(&self, f: &Inbox) -> Result<Vec<SessionRow>, StoreError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
-             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name = ?2 OR p.path = ?2)
-               AND (?3 IS NULL OR s.status = ?3) AND (?4 IS NULL OR coalesce(s.ended, s.started, 0) >= ?4)
-               AND (NOT ?5 OR s.parent IS NULL)
-               AND (?6 IS NULL OR (coalesce(s.started, 0), s.id) < (?6, ?7))
-             ORDER BY coalesce(s.started, 0) DESC, s.id DESC LIMIT ?8"
-        );
-        let (started, id) = f.after.unzip();
-        let since = f.since.map(Timestamp::millis);
-        let mut q = self.conn.prepare_cached(&sql)?;
-        let rows = q.query_map(
-            params![f.agent, f.project, f.status, since, f.roots_only, started, id, f.limit as i64],
-            session_row,
-        )?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
@@ -455,6 +416,7 @@ fn put_session(
     p: &Prepared,
 ) -> Result<Stored, StoreError> {
     let s = &p.session;
+    let list = |v: &[String]| serde_json::to_string(v).map_err(StoreError::json("session"));
     let old = standing(conn, s.key.as_str())?;
     if let Some(old) = &old {
         // Two files may hold one session (an archived copy): the longer one stands, whatever the order of reading.
@@ -465,13 +427,14 @@ fn put_session(
             return Ok(Stored::Unchanged);
         }
         if old.version == p.version.0 {
-            let sql = "UPDATE sessions SET file_id = ?2, gone = 0 WHERE id = ?1 AND (file_id <> ?2 OR gone)";
-            conn.prepare_cached(sql)?.execute(params![old.id, file_id])?;
+            // A newer clawgate may see other badges in the same text.
+            let sql = "UPDATE sessions SET file_id = ?2, gone = 0, badges = ?3
+                WHERE id = ?1 AND (file_id <> ?2 OR gone OR badges <> ?3)";
+            conn.prepare_cached(sql)?.execute(params![old.id, file_id, list(&p.badges)?])?;
             return Ok(Stored::Unchanged);
         }
     }
     let project = s.project.as_deref().map(|path| projects::upsert(conn, path)).transpose()?;
-    let list = |v: &[String]| serde_json::to_string(v).map_err(StoreError::json("session"));
     let id: i64 = conn
         .prepare_cached(
             "INSERT INTO sessions(key, agent, parent, forked_from, project_id, title, git_branch, started, ended,

@@ -4,11 +4,13 @@
 //! Imports nothing of the crate; serde only, no I/O.
 
 mod env;
+mod segments;
 mod session;
 mod time;
 mod usage;
 
 pub use env::Env;
+pub use segments::{IDLE_GAP_MILLIS, Stretch, stretches};
 pub use session::{
     Message, Origin, Part, Role, Session, SessionKey, ToolCall, ToolStatus, Version, canonical_json,
 };

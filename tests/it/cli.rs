@@ -13,14 +13,14 @@ const CLAUDE: &str = "claude-2.1.329";
 const CODEX: &str = "codex-0.169.0";
 
 /// What a command did.
-struct Ran {
-    code: i32,
-    out: String,
-    err: String,
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {:?} {:?}", self.out, self.err))
     }
 }
@@ -32,24 +32,24 @@ fn command(world: &World) -> Command {
     command
 }
 
-fn run_with(world: &World, args: &[&str], stdin: &str) -> Ran {
+pub fn run_with(world: &World, args: &[&str], stdin: &str) -> Ran {
     let output = command(world).args(args).write_stdin(stdin).output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
 }
 
-fn run(world: &World, args: &[&str]) -> Ran {
+pub fn run(world: &World, args: &[&str]) -> Ran {
     run_with(world, args, "")
 }
 
 /// The answer of a command that must succeed.
-fn ok(world: &World, args: &[&str]) -> Value {
+pub fn ok(world: &World, args: &[&str]) -> Value {
     let ran = run(world, args);
     assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.out, ran.err);
     ran.json()
 }
 
-fn keys(value: &Value) -> BTreeSet<&str> {
+pub fn keys(value: &Value) -> BTreeSet<&str> {
     value.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
@@ -125,7 +125,7 @@ fn scan_list_and_inbox_answer_in_their_contracts() {
     assert_eq!(keys(&inbox), BTreeSet::from(["sessions", "next_cursor"]));
     let first = &inbox["sessions"][0];
     let contract = "key agent project title models started ended user_messages assistant_messages tool_calls \
-                    failed_tool_calls usage cost_picousd status score badges parent";
+                    failed_tool_calls usage cost_picousd status score badges parent forked_from children";
     for key in contract.split_whitespace() {
         assert!(keys(first).contains(key), "{key}");
     }
@@ -461,6 +461,9 @@ fn piped_answers_carry_no_colour_and_end_with_the_next_step() {
         &["status"],
         &["list"],
         &["inbox"],
+        &["recent"],
+        &["show", "claude:d887a41e"],
+        &["segment", "claude:d887a41e"],
         &["search", "failing"],
         &["cost"],
         &["config"],
@@ -551,9 +554,11 @@ Commands:
   status       Where you stand and what is next
   scan         Read what is new in the agents' logs
   list         List all projects, with whether they are excluded
-  inbox        List sessions, newest first
+  inbox        List sessions: filter, sort, or show subagents under their parents
+  recent       The last sessions of all agents, one line each
   search       Find words in prompts, answers, reasoning, tool inputs and outputs
   show         Show a session, redacted
+  segment      Split a long session where nobody did anything for a while
   approve      Mark sessions as fit to be shared
   block        Mark sessions as not to be shared
   shortlist    Mark sessions for a closer look

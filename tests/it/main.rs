@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod finding;
 mod flow;
 mod house;
 mod hub_double;

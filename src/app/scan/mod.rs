@@ -19,6 +19,7 @@ use crate::trace::{SessionKey, Timestamp};
 use super::{App, Failure};
 
 mod badges;
+mod outcome;
 mod reading;
 mod walk;
 
@@ -360,7 +361,7 @@ impl App {
 pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;
-    for f in engine.scan(text, Classes::SENSITIVE) {
+    for f in engine.scan_short(text, Classes::SENSITIVE) {
         if f.start < at {
             continue;
         }

@@ -1,4 +1,4 @@
-//! `clawgate inbox`: sessions page by page, newest first.
+//! `clawgate inbox`: sessions page by page, filtered, sorted, or as a tree.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::cli::render::dim;
 use crate::cli::table::{Set, Table};
 use crate::cli::times::{minute, optional};
 
-/// List sessions, newest first
+/// List sessions: filter, sort, or show subagents under their parents
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// At most so many (1 to 1000)
@@ -30,15 +30,48 @@ pub struct Args {
     /// Only sessions that ended since then (2026-11-20, 7d, today)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
+    /// Only sessions that started before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// Only where this model answered (or one whose name begins so)
+    #[arg(long)]
+    model: Option<String>,
+    /// Only with this badge: tests-failed, secrets, files:3, …
+    #[arg(long)]
+    badge: Option<String>,
+    /// Only the subagents of this session
+    #[arg(long, value_name = "KEY")]
+    parent: Option<String>,
+    /// Only sessions that are no subagents
+    #[arg(long)]
+    roots: bool,
+    /// Only sessions whose own file is gone
+    #[arg(long)]
+    gone: bool,
+    /// Highest first: started, ended, cost, tokens, tools, messages, size, score
+    #[arg(long, value_name = "WHAT")]
+    sort: Option<String>,
+    /// Each session followed by its subagents
+    #[arg(long, conflicts_with_all = ["parent", "roots"])]
+    tree: bool,
 }
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let until = optional(args.until.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
     let params = InboxParams {
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
         status: args.status,
         since,
+        until,
+        model: args.model,
+        badge: args.badge,
+        parent: args.parent,
+        roots: args.roots,
+        gone: args.gone.then_some(true),
+        sort: args.sort,
+        tree: args.tree,
         limit: args.limit,
         cursor: args.cursor,
     };
@@ -66,8 +99,17 @@ fn human(page: &InboxPage, width: usize, short: bool) -> String {
             failed => format!("{} ({} failed)", count(s.tool_calls), count(failed)),
         };
         let mark = if s.changed_since { format!("{} (changed)", s.status) } else { s.status.to_owned() };
+        let title = s.title.clone().unwrap_or_default();
+        let title = match &s.forked_from {
+            Some(from) => format!("(fork of {from}) {title}"),
+            None => title,
+        };
+        let branch = match s.depth.unwrap_or(0) as usize {
+            0 => String::new(),
+            n => format!("{}└ ", "·".repeat(n - 1)),
+        };
         table.row([
-            name,
+            format!("{branch}{name}"),
             s.started.map(minute).unwrap_or_default(),
             s.project.clone().unwrap_or_default(),
             count(s.user_messages),
@@ -75,7 +117,7 @@ fn human(page: &InboxPage, width: usize, short: bool) -> String {
             dollars(s.cost_picousd),
             mark,
             s.badges.join(" "),
-            s.title.clone().unwrap_or_default(),
+            title,
         ]);
     }
     if table.is_empty() {
@@ -83,13 +125,13 @@ fn human(page: &InboxPage, width: usize, short: bool) -> String {
     }
     let mut out = table.render(width);
     if let Some(cursor) = &page.next_cursor {
-        out.push_str(&format!("{}\n", dim(&format!("more: clawgate inbox --cursor {cursor}"))));
+        out.push_str(&format!("{}\n", dim(&format!("more: the same with --cursor {cursor}"))));
     }
     out
 }
 
 /// Keys as short as they can be on this page, yet long enough to be typed back.
-fn names(sessions: &[SessionItem], short: bool) -> Vec<String> {
+pub(super) fn names(sessions: &[SessionItem], short: bool) -> Vec<String> {
     // Thirteen characters of a time-ordered id reach its milliseconds.
     const LEAST: usize = 13;
     let cut = |s: &SessionItem, n: usize| -> String {

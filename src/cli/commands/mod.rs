@@ -18,11 +18,13 @@ mod mcp;
 mod prepare;
 mod preview;
 mod publish;
+mod recent;
 mod redact;
 mod review;
 mod scan;
 mod scope;
 mod search;
+mod segment;
 mod shortlist;
 mod show;
 mod sign;
@@ -56,8 +58,10 @@ verbs! {
     Scan => scan,
     List => list,
     Inbox => inbox,
+    Recent => recent,
     Search => search,
     Show => show,
+    Segment => segment,
     Approve => approve,
     Block => block,
     Shortlist => shortlist,

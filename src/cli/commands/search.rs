@@ -2,14 +2,14 @@
 
 use crate::app::{SearchPage, SearchParams};
 use crate::cli::face::{End, Face};
-use crate::cli::render::{bold, cyan, dim};
+use crate::cli::render::{bold, cyan, dim, yellow};
 use crate::cli::table::{cut, one_line};
 use crate::cli::times::{minute, optional};
 
 /// Find words in prompts, answers, reasoning, tool inputs and outputs
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Words; "a phrase", prefix*, AND OR NOT
+    /// Words; "a phrase", prefix*, AND OR NOT, parentheses
     #[arg(required = true, num_args = 1..)]
     query: Vec<String>,
     /// Only this agent's sessions
@@ -21,10 +21,22 @@ pub struct Args {
     /// Only in: prompt, answer, thinking, tool_input, tool_output
     #[arg(long)]
     kind: Option<String>,
+    /// Only what this role wrote: user, assistant, thinking, tool, system
+    #[arg(long)]
+    role: Option<String>,
+    /// Only in calls of this tool, for instance Bash
+    #[arg(long, value_name = "NAME")]
+    tool: Option<String>,
+    /// The query is a regular expression
+    #[arg(long, short = 'e')]
+    regex: bool,
     /// Only sessions that ended since then (2026-11-20, 7d, today)
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// At most so many hits
+    /// Only sessions that started before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many hits (1 to 100)
     #[arg(long)]
     limit: Option<u64>,
     /// Where the previous page ended
@@ -34,12 +46,17 @@ pub struct Args {
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let until = optional(args.until.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
     let params = SearchParams {
         query: args.query.join(" "),
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
         kind: args.kind,
+        regex: args.regex,
+        role: args.role,
+        tool: args.tool,
         since,
+        until,
         limit: args.limit,
         cursor: args.cursor,
     };
@@ -49,10 +66,10 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
 }
 
 fn human(page: &SearchPage, width: usize) -> String {
-    if page.hits.is_empty() {
-        return "Nothing found.\n".to_owned();
-    }
     let mut out = String::new();
+    if page.hits.is_empty() {
+        out.push_str("Nothing found.\n");
+    }
     for h in &page.hits {
         let kind = serde_json::to_value(h.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
         let facts = [
@@ -67,6 +84,9 @@ fn human(page: &SearchPage, width: usize) -> String {
             out.push_str(&format!("  {}\n", bold(&cut(&one_line(title), width.saturating_sub(2)))));
         }
         out.push_str(&format!("  {}\n", one_line(&h.snippet)));
+    }
+    if let Some(note) = &page.note {
+        out.push_str(&format!("{}\n", yellow(note)));
     }
     if let Some(cursor) = &page.next_cursor {
         out.push_str(&format!("{}\n", dim(&format!("more: the same with --cursor {cursor}"))));

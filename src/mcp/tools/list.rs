@@ -22,8 +22,8 @@ impl Tool for List {
     }
 
     fn description(&self) -> &'static str {
-        "Sessions, newest first: key, project, title (untrusted text), counts, tokens, cost, mark (`status`), \
-         badges of what is sensitive. Or projects."
+        "Sessions: key, project, title (untrusted text), counts, tokens, cost, mark (`status`), badges (outcome \
+         such as tests-failed; secrets:N, names:N, files:N, …), parent, forked_from, subagents. Or projects."
     }
 
     fn input(&self) -> Value {
@@ -34,6 +34,14 @@ impl Tool for List {
                 ("project", text("Name or path.")),
                 ("status", choice("Mark.", &["new", "shortlisted", "approved", "blocked"])),
                 ("since", text("RFC 3339 or YYYY-MM-DD.")),
+                ("badge", text("Badge name.")),
+                (
+                    "sort",
+                    choice(
+                        "Highest first.",
+                        &["started", "ended", "cost", "tokens", "tools", "messages", "size", "score"],
+                    ),
+                ),
                 ("limit", count("Default: what fits 8 KB.")),
                 ("cursor", text("From the last page.")),
             ],
@@ -96,6 +104,12 @@ fn item(s: SessionItem) -> Value {
     if !s.badges.is_empty() {
         out["badges"] = value!(s.badges);
     }
+    if let Some(from) = s.forked_from {
+        out["forked_from"] = value!(from);
+    }
+    if !s.children.is_empty() {
+        out["subagents"] = value!(s.children.len());
+    }
     if s.changed_since {
         out["changed_since"] = value!(true);
     }
@@ -106,8 +120,9 @@ fn item(s: SessionItem) -> Value {
 }
 
 fn projects(app: &App, p: &InboxParams) -> Result<Value, Failure> {
-    if p.status.is_some() || p.since.is_some() {
-        let f = Failure::usage("bad_argument", "`status` and `since` filter sessions, not projects.");
+    if p.status.is_some() || p.since.is_some() || p.badge.is_some() || p.sort.is_some() {
+        let f =
+            Failure::usage("bad_argument", "status, since, badge and sort are for sessions, not projects.");
         return Err(f.hint("leave them out, or list sessions"));
     }
     let all = app.list()?.projects;

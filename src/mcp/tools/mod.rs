@@ -96,10 +96,12 @@ pub(super) fn find(name: &str) -> Option<&'static dyn Tool> {
 /// Arguments as a use-case's parameters.
 fn params<T: DeserializeOwned>(mut args: Args) -> Result<T, Failure> {
     // A day is its first instant.
-    if let Some(Value::String(day)) = args.get_mut("since")
-        && day.len() == 10
-    {
-        day.push_str("T00:00:00Z");
+    for name in ["since", "until"] {
+        if let Some(Value::String(day)) = args.get_mut(name)
+            && day.len() == 10
+        {
+            day.push_str("T00:00:00Z");
+        }
     }
     serde_json::from_value(Value::Object(args))
         .map_err(|e| Failure::usage("bad_argument", format!("An argument is off: {e}.")))

@@ -5,7 +5,7 @@ use serde_json::{Value, json as value};
 use super::{Args, Hints, Tool, UNTRUSTED, nonce, params};
 use crate::app::{App, Failure, SearchParams, fence};
 use crate::mcp::answer::{ROOM, clip, size};
-use crate::mcp::schema::{self, choice, count, text};
+use crate::mcp::schema::{self, choice, count, flag, text};
 
 pub(super) struct Search;
 
@@ -27,7 +27,11 @@ impl Tool for Search {
         schema::object(
             &[
                 ("query", text("Words, \"a phrase\", prefix*, AND OR NOT.")),
+                ("regex", flag("Query is a regular expression.")),
+                ("agent", text("Agent.")),
                 ("project", text("Name or path.")),
+                ("tool", text("Only calls of this tool.")),
+                ("since", text("RFC 3339 or YYYY-MM-DD.")),
                 (
                     "kind",
                     choice("Kind of text.", &["prompt", "answer", "thinking", "tool_input", "tool_output"]),
@@ -69,7 +73,10 @@ impl Tool for Search {
                     })
                 })
                 .collect();
-            let out = value!({ "hits": hits, "next_cursor": page.next_cursor, "integrity": UNTRUSTED });
+            let mut out = value!({ "hits": hits, "next_cursor": page.next_cursor, "integrity": UNTRUSTED });
+            if let Some(note) = page.note {
+                out["note"] = value!(note);
+            }
             if p.limit.is_some() || limit == 1 || size(&out) <= ROOM {
                 return Ok(out);
             }

@@ -1,0 +1,215 @@
+//! Search expressions as people type them, made into ones that FTS5 cannot misread.
+//!
+//! Words and `"phrases"` (both with `*` at their end for a beginning), `AND` `OR` `NOT` in capitals, parentheses.
+//! A word with punctuation inside (`src/main.rs`, `foo-bar`) is looked for as a phrase.
+
+use crate::store::quoted;
+
+use super::Failure;
+
+/// A search expression that was understood.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Query {
+    /// For FTS5.
+    pub expression: String,
+    /// What a snippet is cut around: the words of each operand, and whether the last is only a beginning.
+    pub operands: Vec<(Vec<String>, bool)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Token {
+    Text { text: String, prefix: bool },
+    Operator(&'static str),
+    Open,
+    Close,
+}
+
+/// Reads an expression.
+///
+/// # Errors
+/// [`Failure`] with what is wrong and what to write instead.
+pub(super) fn parse(text: &str) -> Result<Query, Failure> {
+    let tokens = tokens(text)?;
+    let mut out = Query { expression: String::new(), operands: Vec::new() };
+    let (mut depth, mut value, mut negated) = (0usize, false, false);
+    for token in tokens {
+        match token {
+            Token::Text { text, prefix } => {
+                let words = words(&text);
+                if words.is_empty() {
+                    continue;
+                }
+                join(&mut out.expression, value);
+                out.expression.push_str(&quoted(&text));
+                out.expression.push_str(if prefix { "*" } else { "" });
+                if !std::mem::take(&mut negated) {
+                    out.operands.push((words, prefix));
+                }
+                value = true;
+            }
+            Token::Operator(name) => {
+                if !value {
+                    return Err(bad(
+                        &format!("{name} needs something on its left."),
+                        &format!("write it between two words: failing {name} flaky; or \"{name}\" in quotes"),
+                    ));
+                }
+                out.expression.push_str(&format!(" {name} "));
+                (value, negated) = (false, name == "NOT");
+            }
+            Token::Open => {
+                join(&mut out.expression, value);
+                out.expression.push('(');
+                (depth, value) = (depth + 1, false);
+            }
+            Token::Close => {
+                if depth == 0 || !value {
+                    return Err(bad(
+                        "The parentheses do not match.",
+                        "quote them to search for words: \"f(x)\"",
+                    ));
+                }
+                out.expression.push(')');
+                depth -= 1;
+            }
+        }
+    }
+    if depth > 0 {
+        return Err(bad("A parenthesis is not closed.", "close it, or quote it: \"f(x)\""));
+    }
+    if !value {
+        return Err(match out.expression.is_empty() {
+            true => bad(
+                "There is no letter or figure to look for.",
+                "search for a word; punctuation alone is not in the index (--regex looks for that)",
+            ),
+            false => bad("The last operator has nothing on its right.", "add a word, or put it in quotes"),
+        });
+    }
+    Ok(out)
+}
+
+fn join(expression: &mut String, value: bool) {
+    if value {
+        expression.push_str(" AND ");
+    }
+}
+
+fn bad(message: &str, hint: &str) -> Failure {
+    Failure::usage("bad_query", message).hint(hint)
+}
+
+fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
+    let mut out = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        match first {
+            '"' => {
+                let Some((phrase, after)) = rest[1..].split_once('"') else {
+                    return Err(bad("A quote is not closed.", "close the phrase: \"failing test\""));
+                };
+                let prefix = after.starts_with('*');
+                out.push(Token::Text { text: phrase.to_owned(), prefix });
+                rest = if prefix { &after[1..] } else { after };
+            }
+            '(' => {
+                out.push(Token::Open);
+                rest = &rest[1..];
+            }
+            ')' => {
+                out.push(Token::Close);
+                rest = &rest[1..];
+            }
+            '*' => {
+                return Err(bad(
+                    "A * stands at the end of a word.",
+                    "write the beginning first: migrat*; --regex finds the inside of words",
+                ));
+            }
+            _ => {
+                let end = rest.find([' ', '\t', '\n', '\r', '"', '(', ')', '*']).unwrap_or(rest.len());
+                let (word, after) = rest.split_at(end);
+                let prefix = after.starts_with('*');
+                rest = if prefix { &after[1..] } else { after };
+                out.push(match word {
+                    "AND" if !prefix => Token::Operator("AND"),
+                    "OR" if !prefix => Token::Operator("OR"),
+                    "NOT" if !prefix => Token::Operator("NOT"),
+                    // Code that was pasted: a call's parentheses are not ours.
+                    _ if after.starts_with('(') => match after.split_once(')') {
+                        Some((args, after)) => {
+                            rest = after;
+                            Token::Text { text: format!("{word}{args}"), prefix: false }
+                        }
+                        None => Token::Text { text: word.to_owned(), prefix },
+                    },
+                    _ => Token::Text { text: word.to_owned(), prefix },
+                });
+            }
+        }
+        rest = rest.trim_start();
+    }
+    Ok(out)
+}
+
+/// The words that the index would make of a text.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_phrases_and_beginnings_are_quoted_for_the_index() {
+        for (text, expression) in [
+            ("refactor auth", r#""refactor" AND "auth""#),
+            ("\"failing test\" flak*", r#""failing test" AND "flak"*"#),
+            ("foo-bar: baz", r#""foo-bar:" AND "baz""#),
+            ("a OR (b NOT c)", r#""a" OR ("b" NOT "c")"#),
+            ("one and two", r#""one" AND "and" AND "two""#),
+            ("\"AND\" -- x", r#""AND" AND "x""#),
+            ("main(argc, argv) x", r#""main(argc, argv" AND "x""#),
+            ("\"src/ma\"*", r#""src/ma"*"#),
+            ("données 分析", r#""données" AND "分析""#),
+            ("text:foo", r#""text:foo""#),
+        ] {
+            assert_eq!(parse(text).unwrap().expression, expression, "{text}");
+        }
+        let q = parse("foo-bar NOT baz* qu*").unwrap();
+        assert_eq!(q.operands, [(vec!["foo".into(), "bar".into()], false), (vec!["qu".into()], true)]);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_said_with_the_next_step() {
+        for bad in [
+            "\"open",
+            "AND x",
+            "x AND",
+            "x NOT",
+            "a OR OR b",
+            "*foo",
+            "(a",
+            "a)",
+            "()",
+            "--",
+            "NOT x",
+            "( a OR )",
+        ] {
+            let e = parse(bad).unwrap_err();
+            assert_eq!(e.code, "bad_query", "{bad}");
+            assert!(!e.hints.is_empty(), "{bad}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_typed_the_index_takes_it_or_we_refuse(text in "[a-zAND OR\"*()'^:+\\-é{}\u{0}]{0,24}") {
+            let Ok(query) = parse(&text) else { return Ok(()) };
+            let archive = crate::store::Archive::in_memory().unwrap();
+            let q = crate::store::SearchQuery { text: query.expression, ..Default::default() };
+            proptest::prop_assert!(archive.search(&q).is_ok(), "{:?}", q.text);
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! A session as a person reads it: turn by turn, tool calls folded to a line, reasoning dim.
+
+use serde_json::Value;
+
+use crate::app::{SessionPage, sanitize};
+use crate::trace::{Message, Origin, Part, Role, SessionKey, ToolCall, ToolStatus};
+
+use super::render::{bold, cyan, dim, indented, red, yellow};
+use super::table::{cut, one_line};
+use super::times::minute;
+
+/// Lines of reasoning that are shown folded.
+const THINKING_LINES: usize = 6;
+
+/// How much is unfolded.
+pub(super) struct Fold {
+    /// Everything.
+    pub full: bool,
+    /// This tool call, and no other.
+    pub tool: Option<u64>,
+    /// Page and messages on it, where the reader goes by pages.
+    pub page: Option<(u64, u64)>,
+    /// Columns of a folded line.
+    pub width: usize,
+}
+
+/// The page as text.
+pub(super) fn render(page: &SessionPage, fold: &Fold) -> String {
+    let mut out = head(page);
+    let mut turn = page.turns_before;
+    let mut tool_number = page.tools_before;
+    for (i, m) in (page.from..).zip(&page.session.messages) {
+        if m.role == Role::User && m.origin == Origin::Human {
+            turn += 1;
+            out.push_str(&format!("\n{}\n", bold(&format!("── turn {turn} ──"))));
+        }
+        message(&mut out, i, m, &mut tool_number, fold);
+    }
+    if let Some(next) = page.next {
+        let how = match fold.page {
+            Some((page, size)) => format!("--page {} --messages {size}", page + 1),
+            None => format!("--from {next}"),
+        };
+        out.push_str(&format!("\n{}\n", dim(&format!("more: {how} (of {} messages)", page.message_count))));
+    }
+    let folded = page.session.tool_calls().count() > 0 && !fold.full && fold.tool.is_none();
+    if folded {
+        out.push_str(&format!("\n{}\n", dim("unfold: --tool N for one call, --full for all")));
+    }
+    out
+}
+
+fn head(page: &SessionPage) -> String {
+    let s = &page.session;
+    let mut out = format!("{}\n", bold(&one_line(s.key.as_str())));
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            out.push_str(&format!("{name:<9}{}\n", one_line(&value)));
+        }
+    };
+    let keys = |keys: &[SessionKey]| {
+        let shown: Vec<&str> = keys.iter().take(8).map(SessionKey::as_str).collect();
+        let more = keys.len().saturating_sub(shown.len());
+        let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
+        (!shown.is_empty()).then(|| format!("{}{tail}", shown.join(" ")))
+    };
+    fact("title", s.display_title());
+    fact("project", s.project.clone());
+    fact("branch", s.git_branch.clone());
+    fact("models", Some(s.models().join(", ")).filter(|m| !m.is_empty()));
+    fact("started", s.started.map(minute));
+    fact("ended", s.ended.map(minute));
+    fact("parent", s.parent.as_ref().map(|p| p.as_str().to_owned()));
+    fact("children", keys(&page.children));
+    fact("fork of", s.forked_from.as_ref().map(|p| p.as_str().to_owned()));
+    fact("forks", keys(&page.forks));
+    if !page.redacted {
+        out.push_str(&format!("{}\n", yellow("raw: nothing here is redacted")));
+    }
+    out
+}
+
+fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, fold: &Fold) {
+    let who = match (m.role, m.origin) {
+        (Role::User, Origin::Human) => cyan("person"),
+        (Role::User, Origin::Compaction) | (Role::System, _) => dim("notice"),
+        (Role::User, _) => dim("injected"),
+        (Role::Assistant, _) => bold("model"),
+    };
+    let model = m.model.as_deref().map(one_line).unwrap_or_default();
+    let at = m.at.map(minute).unwrap_or_default();
+    out.push_str(&format!("\n{} {who} {}\n", dim(&format!("#{index}")), dim(format!("{at} {model}").trim())));
+    for part in &m.parts {
+        match part {
+            Part::Text { text } => out.push_str(&indented(text, 2)),
+            Part::Thinking { text } => thinking(out, text, fold),
+            Part::Tool(call) => {
+                *tool_number += 1;
+                let open = fold.full || fold.tool == Some(*tool_number);
+                if open || fold.tool.is_none() {
+                    out.push_str(&tool(call, *tool_number, open, fold.width));
+                }
+            }
+            Part::Media { media_type, bytes } => {
+                out.push_str(&format!("  [{} {bytes} bytes]\n", one_line(media_type)));
+            }
+            Part::Attachment { name, text } => {
+                out.push_str(&format!("  [attached {}]\n", one_line(name)));
+                out.push_str(&indented(text, 4));
+            }
+        }
+    }
+}
+
+fn thinking(out: &mut String, text: &str, fold: &Fold) {
+    let text = sanitize(text);
+    let lines: Vec<&str> = text.lines().collect();
+    let shown = if fold.full { lines.len() } else { lines.len().min(THINKING_LINES) };
+    for line in &lines[..shown] {
+        out.push_str(&format!("    {}\n", dim(line)));
+    }
+    if shown < lines.len() {
+        out.push_str(&format!("    {}\n", dim(&format!("… {} more lines (--full)", lines.len() - shown))));
+    }
+}
+
+fn tool(call: &ToolCall, number: u64, open: bool, width: usize) -> String {
+    let status = match call.status {
+        ToolStatus::Success => String::new(),
+        ToolStatus::Error => red(" failed"),
+        ToolStatus::Denied => red(" denied"),
+        ToolStatus::Pending => yellow(" no result"),
+    };
+    let name = one_line(&call.name);
+    let size = match call.output.as_deref().map(|o| o.lines().count()) {
+        None | Some(0) => String::new(),
+        Some(1) => " · 1 line".to_owned(),
+        Some(n) => format!(" · {n} lines"),
+    };
+    let sub = call
+        .subagent
+        .as_ref()
+        .map(|s| format!("    {}\n", dim(&one_line(&format!("subagent {s}")))))
+        .unwrap_or_default();
+    if !open {
+        let room = width.saturating_sub(name.chars().count() + size.chars().count() + 24).max(20);
+        let gist = cut(&one_line(&gist(&call.input)), room);
+        return format!(
+            "  {} {}{status} {gist}{}\n{sub}",
+            dim(&format!("▸ {number}")),
+            bold(&name),
+            dim(&size)
+        );
+    }
+    let mut out = format!("  {} {}{status}\n{sub}", dim(&format!("▾ {number}")), bold(&name));
+    match &call.input {
+        Value::String(s) => out.push_str(&indented(s, 4)),
+        Value::Object(map) => {
+            for (key, value) in map {
+                match value {
+                    Value::String(s) if s.contains('\n') => {
+                        out.push_str(&format!("    {}\n", dim(&format!("{}:", one_line(key)))));
+                        out.push_str(&indented(s, 6));
+                    }
+                    Value::String(s) => out.push_str(&indented(&format!("{key}: {s}"), 4)),
+                    other => out.push_str(&indented(&format!("{key}: {other}"), 4)),
+                }
+            }
+        }
+        Value::Null => {}
+        other => out.push_str(&indented(&other.to_string(), 4)),
+    }
+    if let Some(output) = &call.output {
+        out.push_str(&format!("    {}\n", dim("←")));
+        out.push_str(&indented(output, 4));
+    }
+    out
+}
+
+/// What a call is about, in one piece of its input.
+fn gist(input: &Value) -> String {
+    const TELLING: [&str; 12] = [
+        "command",
+        "cmd",
+        "file_path",
+        "filePath",
+        "path",
+        "pattern",
+        "query",
+        "url",
+        "description",
+        "prompt",
+        "message",
+        "input",
+    ];
+    match input {
+        Value::String(s) => s.clone(),
+        Value::Object(map) => match TELLING.iter().find_map(|k| map.get(*k)) {
+            Some(Value::String(s)) => s.clone(),
+            Some(Value::Array(words)) if words.iter().all(Value::is_string) => {
+                words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
+            }
+            _ if map.is_empty() => String::new(),
+            _ => input.to_string(),
+        },
+        Value::Null => String::new(),
+        other => other.to_string(),
+    }
+}

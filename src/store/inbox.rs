@@ -1,0 +1,164 @@
+//! Lists of sessions: which, in which order, page by page; and who belongs to whom.
+
+use rusqlite::{named_params, params};
+
+use crate::trace::{SessionKey, Timestamp};
+
+use super::sessions::{COLUMNS, session_row};
+use super::{Archive, SessionRow, StoreError};
+
+/// What a list is ordered by, highest first; ties by row id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// First instant.
+    #[default]
+    Started,
+    /// Last instant.
+    Ended,
+    /// Tool calls.
+    Tools,
+    /// Human prompts and model answers.
+    Messages,
+    /// Size of the normal form.
+    Size,
+    /// Quality score.
+    Score,
+}
+
+impl Sort {
+    /// The value it orders by, as SQL.
+    fn sql(self) -> &'static str {
+        match self {
+            Sort::Started => "coalesce(s.started, 0)",
+            Sort::Ended => "coalesce(s.ended, s.started, 0)",
+            Sort::Tools => "s.tool_calls",
+            Sort::Messages => "(s.user_messages + s.assistant_messages)",
+            Sort::Size => "s.bytes",
+            Sort::Score => "coalesce(s.score, 0)",
+        }
+    }
+
+    /// The value of a session.
+    pub fn value(self, row: &SessionRow) -> i64 {
+        match self {
+            Sort::Started => row.started.map_or(0, Timestamp::millis),
+            Sort::Ended => row.ended.or(row.started).map_or(0, Timestamp::millis),
+            Sort::Tools => row.tool_calls as i64,
+            Sort::Messages => (row.user_messages + row.assistant_messages) as i64,
+            Sort::Size => row.bytes as i64,
+            Sort::Score => row.score.unwrap_or(0),
+        }
+    }
+}
+
+/// Which sessions to list. Empty fields do not narrow.
+#[derive(Debug, Clone, Default)]
+pub struct Inbox {
+    /// Agent id.
+    pub agent: Option<String>,
+    /// Project name or path.
+    pub project: Option<String>,
+    /// Triage mark.
+    pub status: Option<String>,
+    /// Only sessions that ended at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Only sessions that started before this instant.
+    pub until: Option<Timestamp>,
+    /// Only sessions that a model of this name, or a longer one, answered in.
+    pub model: Option<String>,
+    /// Only sessions with this badge: `name`, or `name:value`.
+    pub badge: Option<String>,
+    /// Only the subagents of this session.
+    pub parent: Option<SessionKey>,
+    /// Only sessions whose parent is not in the archive, or that have none.
+    pub roots_only: bool,
+    /// Only sessions whose file is gone, or is not.
+    pub gone: Option<bool>,
+    /// Order.
+    pub sort: Sort,
+    /// At most so many; 0: all.
+    pub limit: u64,
+    /// Where the previous page ended: (value that is ordered by, row id).
+    pub after: Option<(i64, i64)>,
+}
+
+impl Archive {
+    /// A page of sessions, highest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn inbox(&self, f: &Inbox) -> Result<Vec<SessionRow>, StoreError> {
+        let by = f.sort.sql();
+        let sql = format!(
+            "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
+             WHERE (:agent IS NULL OR s.agent = :agent)
+               AND (:project IS NULL OR p.name = :project OR p.path = :project)
+               AND (:status IS NULL OR s.status = :status)
+               AND (:since IS NULL OR coalesce(s.ended, s.started, 0) >= :since)
+               AND (:until IS NULL OR coalesce(s.started, s.ended, 0) < :until)
+               AND (:model IS NULL OR EXISTS (SELECT 1 FROM json_each(s.models) m
+                    WHERE substr(m.value, 1, length(:model)) = :model))
+               AND (:badge IS NULL OR EXISTS (SELECT 1 FROM json_each(s.badges) b
+                    WHERE b.value = :badge OR substr(b.value, 1, length(:badge) + 1) = :badge || ':'))
+               AND (:parent IS NULL OR s.parent = :parent)
+               AND (NOT :roots OR s.parent IS NULL
+                    OR NOT EXISTS (SELECT 1 FROM sessions up WHERE up.key = s.parent))
+               AND (:gone IS NULL OR s.gone = :gone)
+               AND (:value IS NULL OR ({by}, s.id) < (:value, :id))
+             ORDER BY {by} DESC, s.id DESC LIMIT :limit"
+        );
+        let (value, id) = f.after.unzip();
+        let limit = if f.limit == 0 { -1 } else { i64::try_from(f.limit).unwrap_or(i64::MAX) };
+        let mut q = self.conn.prepare_cached(&sql)?;
+        let rows = q.query_map(
+            named_params! {
+                ":agent": f.agent, ":project": f.project, ":status": f.status,
+                ":since": f.since.map(Timestamp::millis), ":until": f.until.map(Timestamp::millis),
+                ":model": f.model, ":badge": f.badge, ":parent": f.parent.as_ref().map(SessionKey::as_str),
+                ":roots": f.roots_only, ":gone": f.gone, ":value": value, ":id": id, ":limit": limit,
+            },
+            session_row,
+        )?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// The sessions below this one at any depth, oldest first. Broken logs may form a circle; each comes once.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn below(&self, root: &SessionKey) -> Result<Vec<SessionRow>, StoreError> {
+        let sql = format!(
+            "WITH RECURSIVE below(key) AS (
+               SELECT key FROM sessions WHERE parent = ?1
+               UNION SELECT c.key FROM sessions c JOIN below b ON c.parent = b.key)
+             SELECT {COLUMNS} FROM below JOIN sessions s ON s.key = below.key
+             LEFT JOIN projects p ON p.id = s.project_id
+             WHERE s.key <> ?1 ORDER BY coalesce(s.started, 0), s.id"
+        );
+        let mut q = self.conn.prepare_cached(&sql)?;
+        let rows = q.query_map([root.as_str()], session_row)?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// The sessions that this one started as subagents, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn children(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        self.keys_by("SELECT key FROM sessions WHERE parent = ?1 ORDER BY coalesce(started, 0), id", key)
+    }
+
+    /// The sessions that were forked from this one or went on with it under another key, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn forks(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        self.keys_by("SELECT key FROM sessions WHERE forked_from = ?1 ORDER BY coalesce(started, 0), id", key)
+    }
+
+    fn keys_by(&self, sql: &str, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
+        let mut q = self.conn.prepare_cached(sql)?;
+        let rows = q.query_map(params![key.as_str()], |r| r.get(0).map(SessionKey))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
