@@ -149,7 +149,7 @@ impl App {
         thinking: bool,
     ) -> Result<Pass, Failure> {
         let mut pass = Pass::default();
-        let keys: Vec<&str> = chosen.iter().map(|(key, _)| key.as_str()).collect();
+        let keys: Vec<&str> = chosen.keys().map(SessionKey::as_str).collect();
         let usage = self.usage_of(&keys)?;
         for (done, (key, version)) in (0..).zip(chosen) {
             self.ctx.check()?;

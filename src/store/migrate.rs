@@ -7,8 +7,10 @@ use super::{StoreError, ledger};
 /// One step: its SQL, and what SQL cannot do.
 struct Migration {
     sql: &'static str,
-    then: Option<fn(&Connection) -> Result<(), StoreError>>,
+    then: Option<Then>,
 }
+
+type Then = fn(&Connection) -> Result<(), StoreError>;
 
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0001_archive.sql"), then: None },
