@@ -1,5 +1,7 @@
 //! Projects: working directories with a short name that no other project has.
 
+use std::collections::HashSet;
+
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 
@@ -49,6 +51,19 @@ impl Archive {
                 bytes: r.get::<_, i64>(4)? as u64,
             })
         })?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// Files of sessions whose working directory is not known, by path.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn files_without_project(&self) -> Result<HashSet<String>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT DISTINCT f.path FROM sessions s JOIN files f ON f.id = s.file_id
+             WHERE s.project_id IS NULL AND NOT f.gone",
+        )?;
+        let rows = q.query_map([], |r| r.get(0))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 

@@ -92,6 +92,19 @@ fn every_agent_is_found_at_once_and_nothing_of_theirs_is_touched() {
     assert_eq!((again.files.read, again.bytes, again.sessions.new), (0, 0, 0));
 }
 
+#[test]
+fn a_hashed_directory_is_known_once_another_agents_log_tells_it() {
+    let world = World::new(&["gemini-0.4.1", "qwen-0.24.4"]);
+    let mut app = world.app();
+    app.scan(&ScanParams::default()).unwrap();
+    let page =
+        app.inbox(&InboxParams { agent: Some("gemini".to_owned()), ..InboxParams::default() }).unwrap();
+    let known = page.sessions.iter().filter(|s| s.project.is_some()).count();
+    assert!(known > 0 && known == page.sessions.len(), "{known} of {}", page.sessions.len());
+    let again = app.scan(&ScanParams::default()).unwrap();
+    assert_eq!((again.files.read, again.sessions.updated), (0, 0));
+}
+
 #[cfg(unix)]
 #[test]
 fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {

@@ -156,16 +156,19 @@ impl App {
 
         let mut tally = Counts::default();
         let mut sums = Sums::default();
+        let dirs = self.archive.project_paths()?.len();
         if !jobs.is_empty() {
-            let many = jobs.iter().map(|j| j.state.size).sum::<u64>() > (8 << 20);
-            if many {
-                self.archive.bulk_indexing(true)?;
+            counts.read = self.read_jobs(jobs, &mut tally, &mut sums, &mut skipped)?;
+        }
+        if counts.read > 0 && self.archive.project_paths()?.len() > dirs {
+            // Some agents store a hash of the working directory: another agent's log may just have told which.
+            let unknown = self.archive.files_without_project()?;
+            let found = find(&self.ctx.env, &wanted, params);
+            let again = found.sort(params, &|name, _| !unknown.contains(name)).jobs;
+            if !again.is_empty() {
+                let (mut twice, mut changed) = (Counts::default(), Sums::default());
+                self.read_jobs(again, &mut twice, &mut changed, &mut Vec::new())?;
             }
-            let outcome = self.read_all(jobs, &mut tally, &mut sums, &mut skipped);
-            if many {
-                self.archive.bulk_indexing(false)?;
-            }
-            counts.read = outcome?;
         }
         counts.gone = self.note_gone(params, &known, &paths)?;
 
@@ -184,6 +187,25 @@ impl App {
             skipped,
             changed: sums.changed,
         })
+    }
+
+    /// Reads files, with the index set up for much at once where they are large.
+    fn read_jobs(
+        &mut self,
+        jobs: Vec<Job>,
+        tally: &mut Counts,
+        sums: &mut Sums,
+        skipped: &mut Vec<Skipped>,
+    ) -> Result<u64, Failure> {
+        let many = jobs.iter().map(|j| j.state.size).sum::<u64>() > (8 << 20);
+        if many {
+            self.archive.bulk_indexing(true)?;
+        }
+        let outcome = self.read_all(jobs, tally, sums, skipped);
+        if many {
+            self.archive.bulk_indexing(false)?;
+        }
+        outcome
     }
 
     /// Reads on all cores, writes in batches; returns the number of files read.
