@@ -37,6 +37,9 @@ pub struct SessionPage {
     /// The normal form; `messages` holds the page.
     #[serde(flatten)]
     pub session: Session,
+    /// The title, or else the first line of the first human prompt, whichever page this is; for people.
+    #[serde(skip)]
+    pub heading: Option<String>,
     /// Its subagents.
     pub children: Vec<SessionKey>,
     /// The sessions that were forked from it or went on with it.
@@ -79,6 +82,7 @@ impl App {
         let before = session.messages.get(..from as usize).unwrap_or_default();
         let turns_before = before.iter().filter(|m| is_prompt(m)).count() as u64;
         let tools_before = before.iter().map(tools).sum();
+        let heading = session.display_title();
         let mut page: Vec<Message> = Vec::new();
         let mut used = 0;
         let rest = std::mem::take(&mut session.messages).into_iter().skip(from as usize);
@@ -98,6 +102,7 @@ impl App {
         session.messages = page;
         Ok(SessionPage {
             session,
+            heading,
             children: self.archive.children(&key)?,
             forks: self.archive.forks(&key)?,
             version: row.version.0,

@@ -64,7 +64,7 @@ fn head(page: &SessionPage) -> String {
         let tail = if more > 0 { format!(" and {more} more") } else { String::new() };
         (!shown.is_empty()).then(|| format!("{}{tail}", shown.join(" ")))
     };
-    fact("title", s.display_title());
+    fact("title", page.heading.clone());
     fact("project", s.project.clone());
     fact("branch", s.git_branch.clone());
     fact("models", Some(s.models().join(", ")).filter(|m| !m.is_empty()));

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::cli::{keys, ok, run};
 use crate::flow::{World, planted};
+use crate::mcp::Client;
 
 const CLAUDE: &str = "claude-2.1.329";
 const CODEX: &str = "codex-0.169.0";
@@ -333,6 +334,9 @@ fn show_folds_tools_and_goes_page_by_page() {
     assert_eq!(second.matches("▾ 2 ").count(), 1, "{second}");
     assert_eq!(run(&world, &["show", key, "--tool", "999"]).code, 2);
     assert_eq!(run(&world, &["show", key, "--tool", "0"]).code, 2);
+    let title = folded.lines().nth(1).unwrap();
+    assert!(title.starts_with("title "));
+    assert!(run(&world, &["show", key, "--page", "2", "--messages", "2"]).out.contains(title));
     let mut all = Vec::new();
     for page in 1..=messages.len() {
         let p = ok(&world, &["show", key, "--json", "--page", &page.to_string(), "--messages", "2"]);
@@ -474,4 +478,27 @@ fn projects_have_short_names_that_are_theirs_alone() {
         let found = ok(&world, &["inbox", "--json", "--project", name]);
         assert!(!sessions(&found).is_empty(), "{name}");
     }
+}
+
+#[test]
+fn an_agent_finds_the_same_through_its_tools() {
+    let world = scanned();
+    let mut client = Client::ready(&world);
+    let listed = client.call("list", &json!({ "sort": "cost", "badge": "commands", "limit": 5 }));
+    let here = ok(&world, &["inbox", "--sort", "cost", "--badge", "commands", "--limit", "5", "--json"]);
+    let keys = |page: &Value| sessions(page).iter().map(|s| s["key"].to_string()).collect::<Vec<_>>();
+    assert_eq!((keys(&listed), keys(&listed).len()), (keys(&here), 5));
+    let parents = client.call("list", &json!({ "sort": "tools", "limit": 100 }));
+    assert!(sessions(&parents).iter().any(|s| s["subagents"].as_u64() == Some(1)), "{parents}");
+    let found = client.call(
+        "search",
+        &json!({ "query": r"mul\(\d+, \d+\)", "regex": true, "agent": "claude", "since": "2020-01-01", "limit": 50 }),
+    );
+    let hits = found["hits"].as_array().unwrap();
+    assert!(!hits.is_empty() && hits.iter().all(|h| h["key"].as_str().unwrap().starts_with("claude:")));
+    assert!(hits[0]["snippet"].as_str().unwrap().starts_with("<untrusted-"), "{found}");
+    let tool = client.call("search", &json!({ "query": "calc", "tool": "Edit", "limit": 50 }));
+    let kinds = tool["hits"].as_array().unwrap().iter().map(|h| h["kind"].as_str().unwrap());
+    assert!(kinds.clone().count() > 0 && kinds.clone().all(|k| k.starts_with("tool_")), "{tool}");
+    client.end();
 }

@@ -37,7 +37,7 @@ const TOOLS: [&str; 12] = [
 const PAGE: usize = 8 * 1024;
 
 /// A running server and its client's side.
-struct Client {
+pub struct Client {
     child: Child,
     input: Option<ChildStdin>,
     lines: Receiver<String>,
@@ -72,7 +72,7 @@ impl Client {
     }
 
     /// A server past `initialize`.
-    fn ready(world: &World) -> Self {
+    pub fn ready(world: &World) -> Self {
         let mut client = Client::start(world);
         client.initialize();
         client
@@ -135,7 +135,7 @@ impl Client {
         result
     }
 
-    fn call(&mut self, name: &str, args: &Value) -> Value {
+    pub fn call(&mut self, name: &str, args: &Value) -> Value {
         let result = self.raw_call(name, args);
         assert_eq!(result["isError"], json!(false), "{name}: {}", result["structuredContent"]);
         result["structuredContent"].clone()
@@ -152,7 +152,7 @@ impl Client {
     }
 
     /// Ends the input; the exit code and what was written to standard error.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub fn end(mut self) -> (Option<i32>, String) {
         drop(self.input.take());
         let started = Instant::now();
         while self.child.try_wait().unwrap().is_none() {
