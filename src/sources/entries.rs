@@ -4,7 +4,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -405,8 +407,9 @@ fn part(block: Block<'_>) -> Option<Part> {
 /// A transcript's usage without its conversation.
 pub(crate) struct Quick {
     builder: Builder,
-    usage: memchr::memmem::Finder<'static>,
 }
+
+static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -441,7 +444,7 @@ struct LightBody<'a> {
 
 impl Quick {
     pub(crate) fn new(agent: &'static str, native: &str) -> Self {
-        Quick { builder: Builder::new(agent, native), usage: memchr::memmem::Finder::new("\"usage\"") }
+        Quick { builder: Builder::new(agent, native) }
     }
 
     pub(crate) fn finish(self) -> UsageRead {
@@ -451,7 +454,11 @@ impl Quick {
 
 impl Sieve for Quick {
     fn wants(&self, line: &[u8]) -> bool {
-        self.builder.session.started.is_none() || self.usage.find(line).is_some()
+        self.builder.session.started.is_none() || USAGE.find(line).is_some()
+    }
+
+    fn needle(&self) -> Option<&'static Finder<'static>> {
+        self.builder.session.started.map(|_| &*USAGE)
     }
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::sources::lenient::Obj;
@@ -93,6 +94,45 @@ impl<R: io::Read> Lines<R> {
         }
     }
 
+    /// The next line that holds `needle`, which holds no line end; its number counts only what was handed out.
+    ///
+    /// Looks for the needle first and for line ends only around it: most lines of a log are passed over unseen.
+    pub(crate) fn next_with(&mut self, needle: &Finder<'_>) -> io::Result<Option<Line<'_>>> {
+        let mut scanned = 0;
+        loop {
+            let held = &self.buf[self.start..self.end];
+            let hit = needle.find(&held[scanned..]).map(|at| scanned + at);
+            // What lies before the line of the hit, or before the unfinished last line, is done with.
+            let before = &held[..hit.unwrap_or(held.len())];
+            let line = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
+            let end = hit.and_then(|hit| memchr::memchr(b'\n', &held[hit..]).map(|at| hit + at));
+            let left = held.len() - line;
+            self.start += line;
+            self.offset += line as u64;
+            if let Some(end) = end {
+                let len = end - line;
+                return Ok(Some(self.take(len, len + 1, 0, true)));
+            }
+            if self.eof {
+                if hit.is_some() {
+                    return Ok(Some(self.take(left, left, 0, false)));
+                }
+                self.start = self.end;
+                self.offset += left as u64;
+                return Ok(None);
+            }
+            if left > self.limit {
+                // Longer than any line that is read: thrown away as such.
+                return self.next();
+            }
+            scanned = match hit {
+                Some(hit) => hit - line,
+                None => left.saturating_sub(needle.needle().len()),
+            };
+            self.fill()?;
+        }
+    }
+
     fn take(&mut self, len: usize, advance: usize, dropped: usize, ended: bool) -> Line<'_> {
         let offset = self.offset - dropped as u64;
         let too_long = dropped + len > self.limit;
@@ -175,6 +215,11 @@ pub(crate) trait Sieve {
     /// Whether a line is worth parsing; cheap, and wrong only on the side of yes.
     fn wants(&self, line: &[u8]) -> bool;
 
+    /// What every line that is still wanted holds, once that is so.
+    fn needle(&self) -> Option<&'static Finder<'static>> {
+        None
+    }
+
     /// Uses a line; one that is no record is left to the full reader to report.
     fn line(&mut self, line: &Line<'_>, scratch: &mut String);
 
@@ -193,7 +238,11 @@ pub(crate) fn sift<R: io::Read>(
     let mut lines = Lines::reusing(std::mem::take(buffer), input, opts.line_limit);
     let mut scratch = String::new();
     let outcome = loop {
-        match lines.next() {
+        let next = match sieve.needle() {
+            Some(needle) => lines.next_with(needle),
+            None => lines.next(),
+        };
+        match next {
             Ok(Some(line)) if sieve.wants(line.bytes) => sieve.line(&line, &mut scratch),
             Ok(Some(_)) => {}
             Ok(None) => break Ok(()),
@@ -316,6 +365,46 @@ mod tests {
         assert_eq!(got[0], (1, 0, vec![], true, true));
         assert_eq!(got[1], (2, 3 * CHUNK as u64 + 1, b"ok".to_vec(), true, false));
         assert!(got[2].4 && !got[2].3);
+    }
+
+    #[test]
+    fn lines_with_a_needle_are_those_that_hold_it() {
+        let needle = Finder::new("\"usage\"");
+        let mut seed = 7u64;
+        for (lines, limit) in [(4000, 1 << 20), (300, 1 << 20), (40, 1000), (0, 9)] {
+            let mut text = Vec::new();
+            for _ in 0..lines {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                let n = (seed >> 33) as usize;
+                text.extend(std::iter::repeat_n(b'a', if n % 50 == 0 { 60_000 } else { n % 300 }));
+                if n % 3 == 0 {
+                    text.extend_from_slice(b"\"usage\"");
+                }
+                text.extend(std::iter::repeat_n(b'b', n % 70));
+                text.push(b'\n');
+            }
+            for cut in [0, 1, 5] {
+                let text = &text[..text.len().saturating_sub(cut)];
+                let mut want = cut_all(text, limit);
+                want.retain(|(_, bytes, _, long)| !long && needle.find(bytes).is_some());
+                let (mut got, mut all) = (Vec::new(), Lines::new(text, limit));
+                while let Some(l) = all.next_with(&needle).unwrap() {
+                    if !l.too_long && needle.find(l.bytes).is_some() {
+                        got.push((l.offset, l.bytes.to_vec(), l.ended, l.too_long));
+                    }
+                }
+                assert_eq!(all.position(), text.len() as u64);
+                assert!(got == want, "{lines} lines, {} of {}", got.len(), want.len());
+                assert!(text.ends_with(all.recent().rsplit(|b| *b == b'\n').next().unwrap()));
+            }
+        }
+    }
+
+    fn cut_all(text: &[u8], limit: usize) -> Vec<(u64, Vec<u8>, bool, bool)> {
+        cut(text, limit)
+            .into_iter()
+            .map(|(_, offset, bytes, ended, long)| (offset, bytes, ended, long))
+            .collect()
     }
 
     #[test]

@@ -102,6 +102,10 @@ impl Sieve for Quick {
         if known { USAGE.find(line).is_some() } else { !not_imported(line) }
     }
 
+    fn needle(&self) -> Option<&'static Finder<'static>> {
+        (self.project.is_some() && self.started.is_some()).then(|| &*USAGE)
+    }
+
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
         let Ok((mut record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
         let answer = record.kind.str() == "assistant";
