@@ -154,6 +154,8 @@ pub(crate) struct Builder {
     forked: Option<Timestamp>,
     /// Ids of the entries so far.
     seen: HashSet<String>,
+    /// Keys of the requests so far.
+    counted: HashSet<String>,
     /// Whether no person wrote its prompts: a subagent's task, a timer's.
     pub automatic: bool,
 }
@@ -167,6 +169,7 @@ impl Builder {
             calls: HashMap::new(),
             forked: None,
             seen: HashSet::new(),
+            counted: HashSet::new(),
             automatic: false,
         }
     }
@@ -186,14 +189,20 @@ impl Builder {
     /// Takes one entry in; `offset` says where it stands.
     pub(crate) fn entry(&mut self, bytes: &[u8], offset: u64, scratch: &mut String) -> Used {
         let (entry, repaired) = parse::<Entry<'_>>(bytes, scratch)?;
+        let at = self.tick(entry.timestamp.str());
+        if entry.kind.str() == "message"
+            && let Some(body) = &entry.message.0
+            && body.role.str() == "assistant"
+        {
+            self.request(&entry.id, entry.timestamp.str(), at, body, offset);
+        }
         if !self.fresh(entry.kind.str(), &entry.id) {
             return Ok(repaired);
         }
-        let at = self.tick(entry.timestamp.str());
         match entry.kind.str() {
             "session" => self.header(&entry, at),
             "session_info" => self.session.title = entry.name.owned().or_else(|| self.session.title.take()),
-            "message" => self.message(entry, at, offset),
+            "message" => self.message(entry, at),
             "compaction" | "branch_summary" => {
                 let summary = TextOr::Text(entry.summary.0.clone().unwrap_or_default());
                 self.push(&entry.id, Origin::Compaction, at, parts(summary));
@@ -241,7 +250,7 @@ impl Builder {
         }
     }
 
-    fn message(&mut self, mut entry: Entry<'_>, at: Option<Timestamp>, offset: u64) {
+    fn message(&mut self, mut entry: Entry<'_>, at: Option<Timestamp>) {
         let Some(mut body) = entry.message.0.take() else { return };
         let content = std::mem::take(&mut body.content);
         match body.role.str() {
@@ -254,7 +263,7 @@ impl Builder {
             }
             // A copy of the run's final answer whose usage is the sum of the run.
             "assistant" if body.api.str() == "cli" => {}
-            "assistant" => self.assistant(&entry, &body, content, at, offset),
+            "assistant" => self.assistant(&entry, &body, content, at),
             "toolResult" => self.result(&body, content),
             // Hook and custom messages.
             _ => self.push(&entry.id, Origin::Injected, at, parts(content)),
@@ -283,9 +292,13 @@ impl Builder {
         if body.provider.str() == "openclaw" || body.api.str() == "cli" || tokens.is_zero() {
             return;
         }
+        // Entry ids have 8 hex digits: the time keeps those of different sessions apart, a copy keeps both.
+        let dedupe_key = format!("{}:{}@{timestamp}", self.agent, id.str());
+        if !self.counted.insert(dedupe_key.clone()) {
+            return;
+        }
         self.usage.push(UsageRow {
-            // Entry ids have 8 hex digits: the time keeps those of different sessions apart, a copy keeps both.
-            dedupe_key: format!("{}:{}@{timestamp}", self.agent, id.str()),
+            dedupe_key,
             session: self.session.key.clone(),
             at: at.unwrap_or_default(),
             model: model.to_owned(),
@@ -308,12 +321,10 @@ impl Builder {
         body: &Body<'_>,
         content: TextOr<'_, Block<'_>>,
         at: Option<Timestamp>,
-        offset: u64,
     ) {
         let mirror = body.provider.str() == "openclaw";
         let tokens = body.usage.0.as_ref().map(Usage::tokens).unwrap_or_default();
         let broken = tokens.is_zero() && matches!(body.stop_reason.str(), "error" | "aborted");
-        self.request(&entry.id, entry.timestamp.str(), at, body, offset);
         let index = self.session.messages.len();
         let mut parts = Vec::new();
         let blocks = match content {
@@ -463,15 +474,14 @@ impl Sieve for Quick {
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
         let Ok((light, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
-        if !self.builder.fresh(light.kind.str(), &light.id) {
-            return;
-        }
         let at = self.builder.tick(light.timestamp.str());
         if light.kind.str() == "session" {
             let Light { kind, id, timestamp, cwd, parent_session, .. } = light;
             let entry = Entry { kind, id, timestamp, cwd, parent_session, ..Entry::default() };
             self.builder.header(&entry, at);
-        } else if let Some(body) = light.message.0.filter(|b| b.role.str() == "assistant") {
+        } else if light.kind.str() == "message"
+            && let Some(body) = light.message.0.filter(|b| b.role.str() == "assistant")
+        {
             let LightBody { role, api, provider, model, usage } = body;
             let body = Body { role, api, provider, model, usage, ..Body::default() };
             self.builder.request(&light.id, light.timestamp.str(), at, &body, line.offset);

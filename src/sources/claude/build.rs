@@ -83,7 +83,13 @@ impl Builder {
         let (record, repaired) = parse::<Record<'_>>(line.bytes, scratch)?;
         match record.kind.str() {
             "user" if self.header(&record) => self.user(record),
-            "assistant" if self.header(&record) => self.assistant(record, line.offset),
+            "assistant" => {
+                let fresh = self.header(&record);
+                self.count(&record, line.offset);
+                if fresh {
+                    self.assistant(record);
+                }
+            }
             "attachment" if self.fresh(&record) => self.attachment(&record),
             "summary" => self.name(1, record.summary.some()),
             "ai-title" => self.name(2, record.ai_title.some()),
@@ -186,13 +192,18 @@ impl Builder {
         self.push(Message { id: record.uuid.owned(), role: Role::User, origin, at, model: None, parts });
     }
 
-    fn assistant(&mut self, mut record: Record<'_>, offset: u64) {
+    /// Counts a record's request, which its message's id identifies, however often the record stands here.
+    fn count(&mut self, record: &Record<'_>, offset: u64) {
         let at = Timestamp::parse(record.timestamp.str());
         let books = self
             .books
             .get_or_insert_with(|| books(self.session.parent.as_ref(), &self.session.key, &self.place));
         let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
-        self.usage.add(&record, at.or(self.session.ended), offset, books, kind);
+        self.usage.add(record, at.or(self.session.ended), offset, books, kind);
+    }
+
+    fn assistant(&mut self, mut record: Record<'_>) {
+        let at = Timestamp::parse(record.timestamp.str());
         let Some(RawMessage { id, model, content, .. }) = record.message.0.take() else { return };
         let id = id.owned().or_else(|| record.uuid.owned());
         let known = id.as_ref().and_then(|id| self.messages.get(id).copied());

@@ -1,7 +1,6 @@
 //! The usage of a Claude Code log without its conversation: only lines that can hold usage are parsed, and of them
 //! only what counting needs.
 
-use std::collections::HashSet;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
@@ -62,7 +61,6 @@ pub(super) struct Quick {
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
     books: Option<SessionKey>,
-    seen: HashSet<String>,
     requests: Requests,
 }
 
@@ -76,7 +74,6 @@ impl Quick {
             started: None,
             ended: None,
             books: None,
-            seen: HashSet::new(),
             requests: Requests::default(),
         }
     }
@@ -110,10 +107,6 @@ impl Sieve for Quick {
         let Ok((mut record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
         let answer = record.kind.str() == "assistant";
         if !answer && record.kind.str() != "user" {
-            return;
-        }
-        // A resumed session can repeat records with their ids.
-        if answer && record.uuid.some().is_some_and(|uuid| !self.seen.insert(uuid.to_owned())) {
             return;
         }
         let at = self.times(&record);
