@@ -15,6 +15,9 @@ use super::{App, Failure};
 /// Requests are written in batches of about so many.
 const BATCH_ROWS: usize = 5_000;
 
+/// A reader hands on what it read in pieces of about so many: waking the writer costs more than a small file.
+const SENT_ROWS: usize = 500;
+
 /// One piece of a file's usage.
 struct Done {
     path: String,
@@ -70,26 +73,27 @@ impl App {
         };
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
         let next = AtomicUsize::new(0);
-        let (tx, rx) = mpsc::sync_channel::<Done>(256);
+        let (tx, rx) = mpsc::sync_channel::<Vec<Done>>(8);
         let ctx = self.ctx.clone();
         std::thread::scope(|scope| -> Result<(), Failure> {
             for _ in 0..threads {
                 let (tx, jobs, next, ctx, opts) = (tx.clone(), &jobs, &next, &ctx, &opts);
                 scope.spawn(move || {
-                    let mut buffer = Vec::new();
+                    let (mut buffer, mut out) = (Vec::new(), Outbox { tx, held: Vec::new(), rows: 0 });
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if ctx.check().is_err() || !read_usage(job, opts, &mut buffer, &tx) {
+                        if ctx.check().is_err() || !read_usage(job, opts, &mut buffer, &mut out) {
                             return;
                         }
                     }
+                    out.flush();
                 });
             }
             drop(tx);
             let mut batch: Vec<Done> = Vec::new();
             let mut rows = 0;
-            for done in rx {
-                rows += done.read.rows.len() + 1;
-                batch.push(done);
+            for sent in rx {
+                rows += sent.iter().map(|d| d.read.rows.len() + 1).sum::<usize>();
+                batch.extend(sent);
                 if rows >= BATCH_ROWS {
                     rows = 0;
                     self.put_usage(&mut batch)?;
@@ -118,8 +122,29 @@ impl App {
     }
 }
 
+/// What a reader has to hand on.
+struct Outbox {
+    tx: mpsc::SyncSender<Vec<Done>>,
+    held: Vec<Done>,
+    rows: usize,
+}
+
+impl Outbox {
+    /// Takes one piece; whether anybody still listens.
+    fn put(&mut self, done: Done) -> bool {
+        self.rows += done.read.rows.len() + 1;
+        self.held.push(done);
+        self.rows < SENT_ROWS || self.flush()
+    }
+
+    fn flush(&mut self) -> bool {
+        self.rows = 0;
+        self.tx.send(std::mem::take(&mut self.held)).is_ok()
+    }
+}
+
 /// Reads one file's usage and hands it on, its state with the last piece; whether anybody still listens.
-fn read_usage(job: &Job, opts: &ReadOptions, buffer: &mut Vec<u8>, tx: &mpsc::SyncSender<Done>) -> bool {
+fn read_usage(job: &Job, opts: &ReadOptions, buffer: &mut Vec<u8>, out: &mut Outbox) -> bool {
     let path = job.path.to_string_lossy().into_owned();
     let unread = FileState { size: u64::MAX >> 1, ..job.state };
     let done = |read, state| Done { path: path.clone(), agent: job.source.agent(), state, read };
@@ -127,9 +152,9 @@ fn read_usage(job: &Job, opts: &ReadOptions, buffer: &mut Vec<u8>, tx: &mpsc::Sy
     let mut listening = true;
     let outcome = job.source.read_usage(&job.path, opts, buffer, &mut |read| {
         if let Some(earlier) = held.replace(read) {
-            listening = listening && tx.send(done(earlier, unread)).is_ok();
+            listening = listening && out.put(done(earlier, unread));
         }
     });
     let state = if outcome.is_ok() { job.state } else { unread };
-    listening && tx.send(done(held.unwrap_or_default(), state)).is_ok()
+    listening && out.put(done(held.unwrap_or_default(), state))
 }
