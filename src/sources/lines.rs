@@ -376,8 +376,8 @@ mod tests {
             for _ in 0..lines {
                 seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                 let n = (seed >> 33) as usize;
-                text.extend(std::iter::repeat_n(b'a', if n % 50 == 0 { 60_000 } else { n % 300 }));
-                if n % 3 == 0 {
+                text.extend(std::iter::repeat_n(b'a', if n.is_multiple_of(50) { 60_000 } else { n % 300 }));
+                if n.is_multiple_of(3) {
                     text.extend_from_slice(b"\"usage\"");
                 }
                 text.extend(std::iter::repeat_n(b'b', n % 70));
