@@ -42,7 +42,7 @@ pub struct ForgetPlan {
 }
 
 /// What was forgotten.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ForgetReport {
     /// Sessions.
     pub sessions: u64,

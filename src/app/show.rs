@@ -44,6 +44,8 @@ pub struct SessionPage {
     pub children: Vec<SessionKey>,
     /// The sessions that were forked from it or went on with it.
     pub forks: Vec<SessionKey>,
+    /// Whether the agent's log is gone.
+    pub source_gone: bool,
     /// Version of the whole session.
     pub version: String,
     /// Whether the text was redacted.
@@ -105,6 +107,7 @@ impl App {
             heading,
             children: self.archive.children(&key)?,
             forks: self.archive.forks(&key)?,
+            source_gone: row.gone,
             version: row.version.0,
             redacted: !p.raw,
             from,

@@ -74,6 +74,7 @@ fn head(page: &SessionPage) -> String {
     fact("children", keys(&page.children));
     fact("fork of", s.forked_from.as_ref().map(|p| p.as_str().to_owned()));
     fact("forks", keys(&page.forks));
+    fact("log", page.source_gone.then(|| "source gone: the agent's log is no longer there".to_owned()));
     if !page.redacted {
         out.push_str(&format!("{}\n", yellow("raw: nothing here is redacted")));
     }

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rusqlite::{Connection, params};
 use sha2::Sha256;
 
-use crate::trace::{SessionKey, Timestamp};
+use crate::trace::{Session, SessionKey, Timestamp};
 
 use super::{Archive, StoreError};
 
@@ -53,9 +53,10 @@ impl Left {
         Ok(Some(Left { salt, hashes }))
     }
 
-    /// Whether a session is left out.
-    pub(super) fn session(&self, key: &str) -> bool {
-        self.hashes.contains_key(&hash(&self.salt, key))
+    /// Whether a session is left out: it was forgotten, or the one that started it.
+    pub(super) fn session(&self, session: &Session) -> bool {
+        let known = |key: &SessionKey| self.hashes.contains_key(&hash(&self.salt, key.as_str()));
+        known(&session.key) || session.parent.as_ref().is_some_and(known)
     }
 
     /// Whether its requests are left out.
@@ -80,7 +81,7 @@ impl Archive {
         let mut q = self.conn.prepare_cached(
             "SELECT s.key FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
              WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name = ?2 OR p.path = ?2)
-               AND (?3 IS NULL OR coalesce(s.ended, s.started, 0) < ?3) AND (NOT ?4 OR s.gone) ORDER BY s.key",
+               AND (?3 IS NULL OR coalesce(s.ended, s.started) < ?3) AND (NOT ?4 OR s.gone) ORDER BY s.key",
         )?;
         let before = c.before.map(Timestamp::millis);
         let rows = q.query_map(params![c.agent, c.project, before, c.gone], |r| r.get(0).map(SessionKey))?;

@@ -274,7 +274,7 @@ impl Archive {
         for file in files {
             let file_id = files::upsert(&tx, file.path, file.agent, file.state)?;
             for p in file.sessions {
-                if left.as_ref().is_some_and(|l| l.session(p.key().as_str())) {
+                if left.as_ref().is_some_and(|l| l.session(&p.session)) {
                     done.push(Stored::Forgotten);
                     continue;
                 }

@@ -272,6 +272,13 @@ fn what_is_forgotten_is_in_no_file_and_does_not_come_back() {
     let report = world.app().scan(&ScanParams::default()).unwrap();
     assert_eq!((report.sessions.forgotten, report.sessions.total), (1, total as u64 - 1));
     assert!(!holds(&state(&world)));
+    // Nor does what it starts later.
+    let sub = dir.join("s1/subagents");
+    fs::create_dir_all(&sub).unwrap();
+    fs::write(sub.join("agent-z1.jsonl"), line(3, &marker)).unwrap();
+    assert_eq!(world.app().scan(&ScanParams::default()).unwrap().sessions.forgotten, 1);
+    assert!(find(&world, &marker) == 0);
+    fs::remove_dir_all(dir.join("s1")).unwrap();
     let again = world.app().scan(&ScanParams { again: true, ..ScanParams::default() }).unwrap();
     assert_eq!((again.sessions.new, again.sessions.total), (1, total as u64));
     assert!(find(&world, &marker) > 0);
@@ -298,6 +305,9 @@ fn forgetting_leaves_what_was_spent_unless_asked_and_spares_releases_under_way()
     assert_eq!(total(&world), before - report["requests"].as_u64().unwrap());
     assert_eq!(json(&["audit", "verify", "--json"]).0, Some(0));
     assert_eq!(json(&["forget", "--yes", "--json"]).0, Some(2), "nothing named");
+    let (code, none) = json(&["forget", "--before", "2020-01-01", "--yes", "--json"]);
+    assert_eq!((code, none["sessions"].as_u64()), (Some(0), Some(0)), "a session without a time is not old");
+    assert_eq!(json(&["forget", "--compact", "--json"]).1["compacted"], true);
 }
 
 /// A tree with one of its files changed, read whole.

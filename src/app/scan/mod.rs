@@ -176,7 +176,9 @@ impl App {
         tally.total = by_agent.values().sum();
         tally.unchanged = tally.total.saturating_sub(tally.new + tally.updated);
         let ended = self.now();
-        self.archive.set_meta("last_scan", &ended.to_string())?;
+        if counts.read > 0 || counts.gone > 0 || self.archive.meta("last_scan")?.is_none() {
+            self.archive.set_meta("last_scan", &ended.to_string())?;
+        }
         skipped.sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
         Ok(ScanReport {
             sessions: tally,

@@ -29,12 +29,22 @@ pub struct Args {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// Only clear the database's pages of what was forgotten before
+    #[arg(long, conflicts_with_all = ["sessions", "agent", "project", "before", "gone", "usage"])]
+    compact: bool,
 }
 
 /// How many sessions are named before they are only counted.
 const NAMED: usize = 10;
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    if args.compact {
+        let done = face.app()?.archive.compact().map_err(Failure::from)?;
+        let report = ForgetReport { compacted: done, ..ForgetReport::default() };
+        return face.answer(&report, |r| {
+            if r.compacted { "The archive was rewritten.\n".to_owned() } else { human(r) }
+        });
+    }
     let before = optional(args.before.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
     let params = ForgetParams {
         sessions: args.sessions,
@@ -67,6 +77,8 @@ fn describe(plan: &ForgetPlan) -> String {
     }
     if plan.usage {
         out.push_str("Their token counts go too.\n");
+    } else {
+        out.push_str("Their token counts stay, and with them the name of the project's directory (--usage takes them too).\n");
     }
     out
 }
@@ -83,8 +95,7 @@ fn human(r: &ForgetReport) -> String {
     }
     if !r.compacted {
         out.push_str(&format!(
-            "{} another clawgate has the archive open; end it and run `clawgate forget` with the same words again \
-             to clear its pages.\n",
+            "{} another clawgate has the archive open; end it and run `clawgate forget --compact` to clear its pages.\n",
             yellow("not rewritten:")
         ));
     }

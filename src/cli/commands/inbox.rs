@@ -116,7 +116,12 @@ fn human(page: &InboxPage, width: usize, short: bool) -> String {
             tools,
             dollars(s.cost_picousd),
             mark,
-            s.badges.join(" "),
+            s.badges
+                .iter()
+                .map(String::as_str)
+                .chain(s.source_gone.then_some("source-gone"))
+                .collect::<Vec<_>>()
+                .join(" "),
             title,
         ]);
     }

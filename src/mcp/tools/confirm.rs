@@ -29,9 +29,9 @@ impl Tool for Confirm {
                 ("release", text("Default: current.")),
                 ("full_name", text("The person's full name; not stored.")),
                 ("skip_full_name_scan", flag("The person declined.")),
-                ("attest_full_name", text("Their words on the name scan.")),
-                ("attest_sensitive", text("Their words on sensitive entities.")),
-                ("attest_manual_scan", text("Their words on the sample.")),
+                ("attest_full_name", text("On the name scan.")),
+                ("attest_sensitive", text("On sensitive entities.")),
+                ("attest_manual_scan", text("On the sample.")),
             ],
             &["attest_full_name", "attest_sensitive", "attest_manual_scan"],
         )

@@ -31,8 +31,8 @@ impl Tool for CostReport {
             &[
                 ("by", choice("One row per; default total.", DIMENSIONS)),
                 ("timezone", text("IANA zone; default UTC.")),
-                ("since", text("RFC 3339 or YYYY-MM-DD.")),
-                ("limit", count("Default: what fits 8 KB.")),
+                ("since", text("Day or RFC 3339.")),
+                ("limit", count("Default: 8 KB.")),
             ],
             &[],
         )

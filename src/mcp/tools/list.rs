@@ -22,28 +22,22 @@ impl Tool for List {
     }
 
     fn description(&self) -> &'static str {
-        "Sessions: key, project, title (untrusted text), counts, tokens, cost, mark (`status`), badges (outcome \
-         such as tests-failed; secrets:N, names:N, files:N, …), parent, forked_from, subagents. Or projects."
+        "Sessions: key, project, title (untrusted text), counts, tokens, cost, mark (`status`), badges (such as \
+         tests-failed, secrets:N), parent. Or projects."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("what", choice("sessions by default.", &["sessions", "projects"])),
+                ("what", choice("Default sessions.", &["sessions", "projects"])),
                 ("agent", text("Agent.")),
-                ("project", text("Name or path.")),
+                ("project", text("Name/path.")),
                 ("status", choice("Mark.", &["new", "shortlisted", "approved", "blocked"])),
-                ("since", text("RFC 3339 or YYYY-MM-DD.")),
+                ("since", text("Day or RFC 3339.")),
                 ("badge", text("Badge name.")),
-                (
-                    "sort",
-                    choice(
-                        "Highest first.",
-                        &["started", "ended", "cost", "tokens", "tools", "messages", "size", "score"],
-                    ),
-                ),
-                ("limit", count("Default: what fits 8 KB.")),
-                ("cursor", text("From the last page.")),
+                ("sort", choice("Highest first.", &["started", "cost", "tokens", "tools", "messages"])),
+                ("limit", count("Default: 8 KB.")),
+                ("cursor", text("Next page.")),
             ],
             &[],
         )

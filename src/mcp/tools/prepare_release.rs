@@ -20,19 +20,18 @@ impl Tool for PrepareRelease {
 
     fn description(&self) -> &'static str {
         "Redacts the approved sessions in scope, seals the files that would be published, fixes their digest. \
-         Ask the person for destination, visibility, licence. Again after any change: unchanged rows keep \
-         their review."
+         Ask the person for destination, visibility, licence. Again after any change."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
                 ("release", text("Default: current.")),
-                ("new", flag("Start another release.")),
-                ("sessions", texts("Only these of the approved.")),
+                ("new", flag("Another release.")),
+                ("sessions", texts("Of the approved.")),
                 ("repo", text("Hub dataset, owner/name.")),
                 ("folder", text("Or an absolute folder.")),
-                ("visibility", choice("private by default.", &["private", "public"])),
+                ("visibility", choice("Default private.", &["private", "public"])),
                 ("licence", text("Chosen by the person.")),
                 ("thinking", flag("Include models' reasoning.")),
             ],

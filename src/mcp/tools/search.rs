@@ -19,25 +19,25 @@ impl Tool for Search {
     }
 
     fn description(&self) -> &'static str {
-        "Full-text search of the archive. A hit has the session `key`, the `message` index (`from` in \
-         read_session) and a redacted, fenced, untrusted snippet."
+        "Full-text search. A hit has the session `key`, the `message` index (`from` in read_session) and a \
+         redacted, fenced, untrusted snippet."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
                 ("query", text("Words, \"a phrase\", prefix*, AND OR NOT.")),
-                ("regex", flag("Query is a regular expression.")),
+                ("regex", flag("Query is a regex.")),
                 ("agent", text("Agent.")),
-                ("project", text("Name or path.")),
-                ("tool", text("Only calls of this tool.")),
-                ("since", text("RFC 3339 or YYYY-MM-DD.")),
+                ("project", text("Name/path.")),
+                ("tool", text("Calls of this tool.")),
+                ("since", text("Day or RFC 3339.")),
                 (
                     "kind",
                     choice("Kind of text.", &["prompt", "answer", "thinking", "tool_input", "tool_output"]),
                 ),
-                ("limit", count("Default: what fits 8 KB.")),
-                ("cursor", text("From the last page.")),
+                ("limit", count("Default: 8 KB.")),
+                ("cursor", text("Next page.")),
             ],
             &["query"],
         )

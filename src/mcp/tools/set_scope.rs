@@ -20,16 +20,15 @@ impl Tool for SetScope {
 
     fn description(&self) -> &'static str {
         "Sets which agents and projects may be shared and what is always redacted; lists append. Show the \
-         person the projects and ask; confirm: true only once they agreed. Without arguments: shows the \
-         scope."
+         person the projects and ask; confirm: true only once they agreed. Without arguments: shows it."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
                 ("agents", texts("Agents in scope; none means all.")),
-                ("exclude", texts("Projects to leave out.")),
-                ("include", texts("Projects to take back in.")),
+                ("exclude", texts("Projects left out.")),
+                ("include", texts("Projects taken back.")),
                 ("redact", texts("Strings always redacted.")),
                 ("usernames", texts("Names redacted as whole words.")),
                 ("confirm", flag("The person agreed to it.")),

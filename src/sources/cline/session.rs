@@ -53,7 +53,7 @@ fn user(draft: &mut Draft, message: &Value, at: Option<Timestamp>, subagent: boo
     let mut take = |text: &str, parts: &mut Vec<Part>| {
         let (inner, typed) = unwrapped(text);
         human |= typed;
-        parts.extend(text_part(inner));
+        parts.extend(text_part(&inner));
     };
     match &message["content"] {
         Value::String(t) => take(t, &mut parts),
@@ -73,16 +73,26 @@ fn user(draft: &mut Draft, message: &Value, at: Option<Timestamp>, subagent: boo
     }
 }
 
-/// What stands inside `<user_input mode="…">`, and whether a person can have typed the text.
-fn unwrapped(text: &str) -> (&str, bool) {
+/// What stands inside `<user_input mode="…">`, without surroundings that the agent added, and whether a person can
+/// have typed it.
+fn unwrapped(text: &str) -> (String, bool) {
     let text = text.trim();
-    if let Some(rest) = text.strip_prefix("<user_input")
-        && let Some((_, inner)) = rest.split_once('>')
-    {
-        return (inner.strip_suffix("</user_input>").unwrap_or(inner), true);
+    if text.starts_with("<system") {
+        return (text.to_owned(), false);
     }
-    let injected = text.starts_with("<environment_details>") || text.starts_with("<system");
-    (text, !injected)
+    let mut own = text.to_owned();
+    while let Some(start) = own.find("<environment_details>") {
+        let end = own[start..].find("</environment_details>").map_or(own.len(), |e| start + e + 22);
+        own.replace_range(start..end, "");
+    }
+    if let Some(at) = own.find("<user_input")
+        && let Some((_, inner)) = own[at..].split_once('>')
+    {
+        let end = inner.rfind("</user_input>").unwrap_or(inner.len());
+        return (inner[..end].to_owned(), true);
+    }
+    let own = own.trim();
+    if own.is_empty() { (text.to_owned(), false) } else { (own.to_owned(), true) }
 }
 
 fn result(draft: &mut Draft, block: &Value) {
@@ -181,8 +191,11 @@ mod tests {
 
     #[test]
     fn only_what_a_person_typed_is_human() {
-        assert_eq!(unwrapped("<user_input mode=\"act\">a <b></user_input>"), ("a <b>", true));
-        assert_eq!(unwrapped(" plain "), ("plain", true));
+        assert_eq!(unwrapped("<user_input mode=\"act\">a <b></user_input>"), ("a <b>".to_owned(), true));
+        let around =
+            "<user_input mode=\"act\">a</user_input>\n<environment_details>\nx</environment_details>";
+        assert_eq!(unwrapped(around), ("a".to_owned(), true));
+        assert_eq!(unwrapped(" plain "), ("plain".to_owned(), true));
         assert!(!unwrapped("<environment_details>\nx").1);
         assert_eq!(record(Path::new("/s/17_x/17_x.messages.json")).unwrap(), Path::new("/s/17_x/17_x.json"));
     }

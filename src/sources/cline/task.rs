@@ -30,14 +30,18 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, read: &mut Read) -> Result<(
     for entry in api.as_array().into_iter().flatten() {
         place += 1;
         let at = millis(&entry["ts"]);
-        task.people_until(at);
+        match at {
+            Some(at) => task.people_until(at),
+            // Older versions give the entries no time: what a person typed stands in them too.
+            None => task.people(typed_blocks(entry)),
+        }
         match entry["role"].as_str().unwrap_or_default() {
             "user" => task.user(entry, at),
             "assistant" => task.assistant(entry, at, place),
             _ => {}
         }
     }
-    task.people_until(None);
+    task.people(usize::MAX);
     // The times of the task are those of what the person saw.
     let s = &mut task.draft.session;
     (s.started, s.ended) = (started.or(s.started), ended.or(s.ended));
@@ -115,18 +119,31 @@ impl Task {
         }
     }
 
-    /// Puts in what was said before an entry of the conversation; everything for `None`.
-    fn people_until(&mut self, before: Option<Timestamp>) {
-        while let Some((at, _)) = self.said.front() {
-            if before.is_some() && *at > before {
-                return;
-            }
-            match self.said.pop_front() {
-                Some((at, Said::Person(parts))) => self.draft.user(None, Origin::Human, at, parts),
-                Some((at, Said::Failure(why))) => self.draft.notice(at, None, &why),
-                None => return,
-            }
+    /// Puts in what was said before an entry of the conversation.
+    fn people_until(&mut self, before: Timestamp) {
+        while self.said.front().is_some_and(|(at, _)| at.is_none_or(|at| at <= before)) {
+            self.say();
         }
+    }
+
+    /// Puts in the next so many messages of people, and what failed before them.
+    fn people(&mut self, mut n: usize) {
+        while n > 0 && !self.said.is_empty() {
+            n -= usize::from(self.say());
+        }
+    }
+
+    /// Puts in the next thing that was said; whether a person said it.
+    fn say(&mut self) -> bool {
+        match self.said.pop_front() {
+            Some((at, Said::Person(parts))) => {
+                self.draft.user(None, Origin::Human, at, parts);
+                return true;
+            }
+            Some((at, Said::Failure(why))) => self.draft.notice(at, None, &why),
+            None => {}
+        }
+        false
     }
 
     fn user(&mut self, entry: &Value, at: Option<Timestamp>) {
@@ -192,20 +209,22 @@ impl Task {
                 self.call(at, id, block["name"].as_str().unwrap_or_default(), &block["input"], &shown);
                 continue;
             }
-            let words = block.as_str().or(block["text"].as_str()).unwrap_or_default();
-            match tools::split(words) {
-                Some((before, name, input)) => {
-                    shown.push_str(before);
-                    text_part(before).into_iter().for_each(|p| self.draft.part(at, p));
-                    self.call(at, String::new(), name, &input, &shown);
-                }
-                None => {
-                    shown.push_str(words);
-                    for part in content(&Value::Array(vec![block.clone()])) {
-                        self.draft.part(at, part);
-                    }
-                }
+            let Some(mut words) = block.as_str().or(block["text"].as_str()) else {
+                content(&Value::Array(vec![block.clone()])).into_iter().for_each(|p| self.draft.part(at, p));
+                continue;
+            };
+            if block["type"] == "thinking" || block["type"] == "reasoning" {
+                self.draft.part(at, Part::Thinking { text: words.to_owned() });
+                continue;
             }
+            while let Some((before, name, input, rest)) = tools::split(words) {
+                shown.push_str(before);
+                text_part(before).into_iter().for_each(|p| self.draft.part(at, p));
+                self.call(at, String::new(), name, &input, &shown);
+                words = rest;
+            }
+            shown.push_str(words);
+            text_part(words).into_iter().for_each(|p| self.draft.part(at, p));
         }
         self.usage(entry, at, place, model.as_deref());
     }
@@ -233,18 +252,28 @@ impl Task {
             return;
         }
         let (prompt, output, cached) = (count(&t["prompt"]), count(&t["completion"]), count(&t["cached"]));
-        let tokens =
-            Tokens { input: prompt.saturating_sub(cached), output, cache_read: cached, ..Tokens::default() };
+        // The screen tells reads from writes and has the cost; a request it does not know takes none of the others.
+        let known = self.requests.iter().position(|(.., r)| count(&r["tokensOut"]) == output);
+        let figures = known.and_then(|at| self.requests.drain(..=at).next_back());
+        let (cache_read, written) = match &figures {
+            Some((.., r)) => (count(&r["cacheReads"]), count(&r["cacheWrites"])),
+            None => (cached, 0),
+        };
+        let named = text(&entry["modelInfo"]["providerId"]).map(str::to_owned);
+        let provider = named.or(figures.as_ref().map(|f| f.1.clone())).unwrap_or_default();
+        let inside = !WITHOUT_CACHE.contains(&provider.as_str());
+        let taken = if inside { cache_read.saturating_add(written) } else { 0 };
+        let tokens = Tokens {
+            input: prompt.saturating_sub(taken),
+            output,
+            cache_read,
+            cache_write_5m: written,
+            ..Tokens::default()
+        };
         let key = format!("{AGENT}:{}@{}#{place}", self.id, at.unwrap_or_default().millis());
         self.draft.request(key, at, model.unwrap_or_default(), tokens, place);
-        let same = |r: &Value| count(&r["tokensOut"]) == output;
-        while let Some((.., figures)) = self.requests.pop_front() {
-            if same(&figures) {
-                if let Some(row) = self.draft.usage.last_mut() {
-                    row.reported_picousd = picousd(figures["cost"].as_f64());
-                }
-                break;
-            }
+        if let (Some((.., r)), Some(row)) = (&figures, self.draft.usage.last_mut()) {
+            row.reported_picousd = picousd(r["cost"].as_f64());
         }
     }
 
@@ -283,6 +312,17 @@ fn answered(words: &str) -> Option<&str> {
     let rest = words.trim_start();
     let (_, output) = rest.strip_prefix('[')?.split_once("] Result:")?;
     Some(output.trim_start_matches('\n'))
+}
+
+/// How many messages of people an entry repeats.
+fn typed_blocks(entry: &Value) -> usize {
+    match &entry["content"] {
+        Value::String(words) => usize::from(typed(words)),
+        blocks => {
+            let texts = blocks.as_array().into_iter().flatten().filter_map(|b| b["text"].as_str());
+            texts.filter(|words| typed(words)).count()
+        }
+    }
 }
 
 /// Whether a text repeats what a person typed, which is taken from the screen.

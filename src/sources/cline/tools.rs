@@ -28,8 +28,11 @@ const NAMES: [&str; 22] = [
     "web_search",
 ];
 
-/// The text before the first call, and the call; `None` where the text holds none.
-pub(super) fn split(text: &str) -> Option<(&str, &'static str, Value)> {
+/// Parameters that hold a file, and so perhaps the tags of a call.
+const FILES: [&str; 3] = ["content", "diff", "input"];
+
+/// The text before the first call, the call, and the text after it; `None` where the text holds none.
+pub(super) fn split(text: &str) -> Option<(&str, &'static str, Value, &str)> {
     let (at, name) = NAMES
         .iter()
         .filter_map(|name| {
@@ -40,8 +43,12 @@ pub(super) fn split(text: &str) -> Option<(&str, &'static str, Value)> {
         })
         .min()?;
     let body = text.get(at + name.len() + 2..)?;
-    let end = body.rfind(&format!("</{name}>")).unwrap_or(body.len());
-    Some((text[..at].trim_end(), name, Value::Object(parameters(&body[..end]))))
+    let close = format!("</{name}>");
+    let whole = matches!(name, "write_to_file" | "replace_in_file" | "apply_patch");
+    let end = if whole { body.rfind(&close) } else { body.find(&close) };
+    let rest = end.map_or("", |end| &body[end + close.len()..]);
+    let inner = &body[..end.unwrap_or(body.len())];
+    Some((text[..at].trim_end(), name, Value::Object(parameters(inner)), rest))
 }
 
 /// The parameters of a call: one element each, their text as it stands.
@@ -56,9 +63,9 @@ fn parameters(body: &str) -> Map<String, Value> {
             continue;
         }
         let inner = &rest[end + 1..];
-        // The last closing tag: content may hold the same element.
         let close = format!("</{name}>");
-        let Some(stop) = inner.rfind(&close) else { continue };
+        let stop = if FILES.contains(&name) { inner.rfind(&close) } else { inner.find(&close) };
+        let Some(stop) = stop else { continue };
         out.insert(name.to_owned(), Value::from(inner[..stop].trim_matches('\n')));
         rest = &inner[stop + close.len()..];
     }
@@ -72,12 +79,23 @@ mod tests {
     #[test]
     fn a_call_in_text_is_told_from_a_mention() {
         let text = "Let me look.\n\n<execute_command>\n<command>ls <x></command>\n<requires_approval>false</requires_approval>\n</execute_command>";
-        let (before, name, input) = split(text).unwrap();
-        assert_eq!((before, name), ("Let me look.", "execute_command"));
+        let (before, name, input, rest) = split(text).unwrap();
+        assert_eq!((before, name, rest), ("Let me look.", "execute_command", ""));
         assert_eq!(
             (input["command"].as_str(), input["requires_approval"].as_str()),
             (Some("ls <x>"), Some("false"))
         );
+        let two =
+            "<read_file>\n<path>a</path>\n</read_file>\n<read_file>\n<path>b</path>\n</read_file>\nand then";
+        let (_, _, first, rest) = split(two).unwrap();
+        let (_, _, second, rest) = split(rest).unwrap();
+        assert_eq!(
+            (first["path"].as_str(), second["path"].as_str(), rest),
+            (Some("a"), Some("b"), "\nand then")
+        );
+        let file =
+            "<write_to_file>\n<path>x</path>\n<content>\n<content>y</content>\n</content>\n</write_to_file>";
+        assert_eq!(split(file).unwrap().2["content"], "<content>y</content>");
         assert!(split("use <execute_command> for it").is_none());
         assert_eq!(split("<read_file>\n<path>a").unwrap().2, serde_json::json!({}));
     }
