@@ -114,6 +114,7 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
     assert!(command(&whole, &["scan", "--json"]).status().unwrap().success());
     let took = started.elapsed();
     let want = contents(&whole);
+    let mut interrupted = 0;
     for round in 0u32..12 {
         let mut child = command(&world, &["scan", "--json"]).spawn().unwrap();
         // Spread over the whole length of a scan, each round over what the rounds before left to do.
@@ -124,13 +125,14 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
             let pid = child.id().to_string();
             Command::new("kill").args(["-INT", &pid]).status().unwrap();
         }
-        child.wait().unwrap();
+        interrupted += u32::from(!child.wait().unwrap().success());
         if round == 5 {
             // From the beginning once more.
             fs::remove_dir_all(state(&world)).unwrap();
         }
     }
     assert!(command(&world, &["scan", "--json"]).status().unwrap().success());
+    assert!(interrupted >= 2, "only {interrupted} scans were interrupted");
     let (bodies, cost) = contents(&world);
     assert_eq!(bodies.len(), want.0.len());
     assert!(bodies == want.0, "a session differs");
