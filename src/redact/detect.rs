@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::rules::{Class, Classes, Engine, Finding, is_placeholder_value};
+use crate::rules::{Class, Classes, Engine, Finding, is_placeholder_value, lone_ids};
 
 use super::values::Values;
 use super::view::{self, View};
@@ -71,6 +71,18 @@ pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
 pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes: Classes) -> Vec<Found> {
     let mut out = Vec::new();
     let all = readings(base);
+    if classes.has(Class::Pii) {
+        for (start, end) in lone_ids(&base.text) {
+            out.push(Found {
+                pieces: base.to_raw(start, end),
+                value: base.text[start..end].to_owned(),
+                kind: Arc::from("NATIONAL_ID"),
+                rule: Arc::from("lone-id"),
+                class: Class::Pii,
+                confidence: 58,
+            });
+        }
+    }
     let cleaned = view::clean(base).is_some();
     for (n, reading) in all.iter().enumerate() {
         let from = out.len();

@@ -131,13 +131,16 @@ fn json(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
             }
         }
         Value::Number(n) => {
-            // a card or account number written as a number
-            let mut s = n.to_string();
-            if s.len() >= 9 {
-                let before = s.clone();
+            // A card or account number written as a number; its name stands before it, as alone it would be one that
+            // nothing says anything about.
+            let n = n.to_string();
+            if n.len() >= 9 {
+                let head = format!("{}: ", path.rsplit('.').next().unwrap_or("number"));
+                let mut s = format!("{head}{n}");
                 f(path, &mut s);
-                if s != before {
-                    *value = Value::String(s);
+                let rest = s.strip_prefix(&head).unwrap_or(&s);
+                if rest != n {
+                    *value = Value::String(rest.to_owned());
                 }
             }
         }

@@ -16,6 +16,8 @@ pub(crate) enum Mode {
     Token,
     /// Names that end in a bare `key`: only clearly random values.
     Key,
+    /// Names of providers, alone or with a word such as `prod`: only clearly random values of some length.
+    Vendor,
 }
 
 impl Mode {
@@ -24,6 +26,7 @@ impl Mode {
             "assign_password" => Mode::Password,
             "assign_token" => Mode::Token,
             "assign_key" => Mode::Key,
+            "assign_vendor" => Mode::Vendor,
             _ => return None,
         })
     }
@@ -63,6 +66,9 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
         if !boundary && mode == Mode::Key && upper {
             return None;
         }
+    }
+    if mode == Mode::Vendor && (ks > ns && text[ks - 1].is_ascii_lowercase() && text[ks].is_ascii_lowercase()) {
+        return None;
     }
     let name = lower(&text[ns..ne]);
     if !tail_ok(&text[ke..ne]) || NAME_DENY.list().iter().any(|d| name.contains(d)) {
@@ -398,7 +404,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
     {
         return false;
     }
-    if v.starts_with("ssh-") || v.starts_with("pk_") || v.starts_with("ref:") {
+    if v.starts_with("ssh-") || v.starts_with("pk_live_") || v.starts_with("pk_test_") || v.starts_with("ref:") {
         return false;
     }
     let next = text.get(e).copied().unwrap_or(b'\n');
@@ -431,6 +437,17 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
             }
             // a bare word counts in an environment file or a quoted password field of data, if nothing says otherwise
             after.env && quote.is_none() && v.len() >= 8 && !shape::looks_wordy(v)
+        }
+        Mode::Vendor => {
+            random
+                && !after.prose
+                && v.len() >= 16
+                && m.digit > 0
+                && m.symbol * 4 <= v.len()
+                && !shape::counts_up(v)
+                && !v.contains(['(', '{', '[', ':', '@'])
+                && !v.contains("//")
+                && !(v.len() == 40 && v.bytes().all(|b| b.is_ascii_hexdigit()) && name.contains("commit"))
         }
         Mode::Token | Mode::Key => {
             if m.space > 0 || v.len() < 8 {

@@ -21,6 +21,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("payments.toml", include_str!("data/payments.toml")),
     ("pii.toml", include_str!("data/pii.toml")),
     ("saas.toml", include_str!("data/saas.toml")),
+    ("tokens.toml", include_str!("data/tokens.toml")),
     ("urls.toml", include_str!("data/urls.toml")),
     ("vcs.toml", include_str!("data/vcs.toml")),
 ];

@@ -8,6 +8,7 @@ mod assign;
 mod engine;
 mod ids;
 mod load;
+mod lone;
 mod matchers;
 mod model;
 mod numeric;
@@ -16,9 +17,11 @@ mod stream;
 #[cfg(test)]
 mod template;
 mod validate;
+mod wallet;
 mod words;
 
 pub use engine::Engine;
+pub use lone::lone_ids;
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
 pub use shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};
 pub use stream::StreamScanner;

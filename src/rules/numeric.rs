@@ -13,6 +13,7 @@ pub(crate) enum Shape {
     Ipv6,
     Mac,
     NationalId,
+    Wallet,
 }
 
 impl Shape {
@@ -28,6 +29,7 @@ impl Shape {
             "ipv6" => Shape::Ipv6,
             "mac" => Shape::Mac,
             "national_id" => Shape::NationalId,
+            "wallet" => Shape::Wallet,
             _ => return None,
         })
     }
@@ -253,6 +255,13 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     let len = end - start;
     if !text[start].is_ascii_digit() {
         return phone(text, start);
+    }
+    // a digit with letters behind it: the head of a wallet's address
+    if text.get(end).is_some_and(u8::is_ascii_alphabetic)
+        && matches!(text[start], b'1' | b'3')
+        && let Some((s, e)) = super::wallet::at(text, start)
+    {
+        return Some((Shape::Wallet, s, e));
     }
     // IBAN: two capitals stand before the first two digits
     if len >= 2

@@ -175,14 +175,25 @@ fn repeats(b: &[u8]) -> bool {
     if n <= 2 || (b.len() >= 16 && n <= 3) {
         return true;
     }
+    // padding inside a long token is no sign of an example
+    let most = if b.len() >= 40 { b.len() / 3 } else { 8 };
     let mut run = 1;
     for w in b.windows(2) {
         run = if w[0] == w[1] { run + 1 } else { 1 };
-        if run >= 8 {
+        if run >= most {
             return true;
         }
     }
     false
+}
+
+/// Whether ten or more characters follow each other as in the alphabet or in counting: `abcdefghij`, `0123456789`.
+pub(crate) fn counts_up(value: &str) -> bool {
+    let mut run = 1;
+    value.as_bytes().windows(2).any(|w| {
+        run = if w[0].wrapping_add(1) == w[1] { run + 1 } else { 1 };
+        run >= 10
+    })
 }
 
 /// Whether an account name says nothing about a person: `root`, `runner`, our own stand-in.

@@ -1,0 +1,225 @@
+//! A text that is nothing but identifiers: a form field, a cell, a line that a tool printed. Nothing stands beside it
+//! that would say what it is, so its own shape has to: letters and digits as documents have them, or a check digit.
+
+use super::validate;
+
+/// Longest text that is looked at, in bytes.
+const MAX: usize = 64;
+/// Extra condition on a value that fits a mask.
+type Check = fn(&[u8]) -> bool;
+
+/// `A` a letter, `9` a digit, `N` either, anything else itself. Letters count whatever their case.
+const MASKS: &[(&[u8], Check)] = &[
+    // passports, identity cards, licences, certificates
+    (b"A99999999", not_a_version),
+    (b"AA9999999", any),
+    (b"AA 9999999", any),
+    (b"AAA999999", any),
+    (b"AAA9999999", any),
+    (b"A999A9999", any),
+    (b"AA99999AA", any),
+    (b"9999999AA", any),
+    (b"AA9999999A", any),
+    (b"A9A99A999A", any),
+    (b"A9A999A99A", any),
+    // tax and social security numbers with letters
+    (b"A9999999A", any),
+    (b"9999999A", any),
+    (b"9999999-A", any),
+    (b"99999999A", any),
+    (b"99999999-A", any),
+    (b"99999999A999", any),
+    (b"AAAAA9999A", any),
+    (b"A9999AAAAA", any),
+    (b"A99AA9999A", any),
+    (b"AA999999A", any),
+    (b"AA 99 99 99 A", any),
+    // British postcodes
+    (b"AA9A9AA", any),
+    (b"AA99 9AA", any),
+    (b"AA9 9AA", any),
+    (b"A9A 9AA", any),
+    (b"A9 9AA", any),
+    (b"AAA 9AA", any),
+    // digits in groups of their own
+    (b"999 99 9999", not_zero),
+    (b"999.99.9999", not_zero),
+    (b"99-99-999999-99", any),
+    (b"99 99 999999 99", any),
+    (b"999-999-999-999", any),
+    (b"9999-9999-9", aba),
+    (b"9999-999-999", npi),
+    (b"9999 999 999", npi),
+    (b"9999 99999 9", medicare),
+    (b"999-999-9999", validate::nhs),
+    (b"99999999_999", any),
+    // digits alone: a check digit has to hold
+    (b"999999999", |v| aba(v) || sin(v)),
+    (b"9999999999", |v| !epoch(v) && (validate::nhs(v) || npi(v) || medicare(v) || validate::swedish_id(v))),
+    (b"99999999999", |v| german_tax(v) || luhn(v) || abn(v) || polish(v)),
+    (b"999999999999", |v| validate::swedish_id(v)),
+    (b"9999999999999", |v| !epoch(v) && validate::date6(&v[..6]) && (luhn(v) || (b'1'..=b'4').contains(&v[6]))),
+    // a Turkish or Indian mobile with its trunk digit, as it is typed
+    (b"09999999999", |v| v[1] == b'5'),
+    (b"999-999-99-99", |v| v[0] == b'5'),
+    (b"999 999 99 99", |v| v[0] == b'5'),
+    (b"9 (999) 9999999", |v| v[0] == b'0'),
+];
+
+fn any(_: &[u8]) -> bool {
+    true
+}
+
+/// `v20240101`, `r12345678` are releases and revisions.
+fn not_a_version(v: &[u8]) -> bool {
+    !matches!(v[0], b'v' | b'V' | b'r')
+}
+
+fn not_zero(v: &[u8]) -> bool {
+    !v.starts_with(b"000") && !v.starts_with(b"666") && v[0] != b'9'
+}
+
+fn digits(v: &[u8]) -> Vec<u32> {
+    v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect()
+}
+
+/// Seconds (10 digits) or milliseconds (13) of this quarter of a century.
+fn epoch(v: &[u8]) -> bool {
+    (b"10".as_slice()..b"20".as_slice()).contains(&&v[..2])
+}
+
+fn luhn(v: &[u8]) -> bool {
+    let sum: u32 = digits(v)
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(i, n)| {
+            let n = if i % 2 == 1 { n * 2 } else { *n };
+            n / 10 + n % 10
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// Canada: social insurance number.
+fn sin(v: &[u8]) -> bool {
+    !v.starts_with(b"0") && luhn(v)
+}
+
+/// United States: routing number of a bank (ABA), its first two digits in the ranges in use.
+fn aba(v: &[u8]) -> bool {
+    let d = digits(v);
+    let head = d[0] * 10 + d[1];
+    let sum: u32 = d.iter().zip([3, 7, 1, 3, 7, 1, 3, 7, 1]).map(|(n, w)| n * w).sum();
+    sum > 0 && sum.is_multiple_of(10) && matches!(head, 1..=12 | 21..=32 | 61..=72 | 80)
+}
+
+/// United States: National Provider Identifier, Luhn over `80840` and the number.
+fn npi(v: &[u8]) -> bool {
+    let d: Vec<u8> = v.iter().copied().filter(u8::is_ascii_digit).collect();
+    matches!(d[0], b'1' | b'2') && luhn(&[b"80840".as_slice(), &d].concat())
+}
+
+/// Australia: Medicare card.
+fn medicare(v: &[u8]) -> bool {
+    let d = digits(v);
+    let sum: u32 = d.iter().zip([1, 3, 7, 9, 1, 3, 7, 9]).map(|(n, w)| n * w).sum();
+    d.len() == 10 && (2..=6).contains(&d[0]) && sum % 10 == d[8]
+}
+
+/// Australia: business number.
+fn abn(v: &[u8]) -> bool {
+    let weights = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
+    let d = digits(v);
+    let sum: u32 =
+        d.iter().zip(weights).enumerate().map(|(i, (n, w))| n.saturating_sub(u32::from(i == 0)) * w).sum();
+    sum.is_multiple_of(89)
+}
+
+/// Germany: tax identification number, ISO 7064 modulo 11, 10.
+fn german_tax(v: &[u8]) -> bool {
+    let d = digits(v);
+    let mut product = 10;
+    for n in &d[..10] {
+        let sum = (n + product) % 10;
+        product = (if sum == 0 { 10 } else { sum } * 2) % 11;
+    }
+    d[0] != 0 && (11 - product) % 10 == d[10]
+}
+
+/// Poland: PESEL.
+fn polish(v: &[u8]) -> bool {
+    let d = digits(v);
+    let sum: u32 = d[..10].iter().zip([1, 3, 7, 9, 1, 3, 7, 9, 1, 3]).map(|(n, w)| n * w).sum();
+    (10 - sum % 10) % 10 == d[10]
+}
+
+/// The spans of the identifiers, where the text is nothing else: one alone, or several with blanks, commas or `and`
+/// between them.
+pub fn lone_ids(text: &str) -> Vec<(usize, usize)> {
+    let body = text.trim().trim_matches(['"', '\'']);
+    let from = text.find(body).unwrap_or(0);
+    if body.len() < 5 || text.len() > MAX || !body.bytes().any(|b| b.is_ascii_digit()) || !body.is_ascii() {
+        return Vec::new();
+    }
+    if is_id(body.as_bytes()) {
+        return vec![(from, from + body.len())];
+    }
+    let mut out = Vec::new();
+    let mut at = from;
+    for word in body.split([' ', ',', ';', '\t', '\n']) {
+        if !word.is_empty() && word != "and" {
+            if !is_id(word.as_bytes()) {
+                return Vec::new();
+            }
+            out.push((at, at + word.len()));
+        }
+        at += word.len() + 1;
+    }
+    out
+}
+
+fn is_id(v: &[u8]) -> bool {
+    MASKS.iter().any(|(mask, check)| {
+        mask.len() == v.len()
+            && mask.iter().zip(v).all(|(m, c)| match m {
+                b'A' => c.is_ascii_alphabetic(),
+                b'9' => c.is_ascii_digit(),
+                m => m == c,
+            })
+            && check(v)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number with the last digit that `check` wants.
+    fn with_check(body: &str, check: Check) -> String {
+        (0..10).map(|c| format!("{body}{c}")).find(|v| check(v.as_bytes())).unwrap_or_default()
+    }
+
+    #[test]
+    fn documents_alone_are_seen() {
+        let sin = with_check("41260738", sin);
+        let nhs = with_check("733451902", validate::nhs);
+        let tax = with_check("4817203956", german_tax);
+        for text in ["K48213907", "k48213907\n", "QRS482139", "\"AB4821390\"", "48213907-L", "LS4 7QD", &sin, &nhs, &tax] {
+            assert_eq!(lone_ids(text).len(), 1, "{text}");
+        }
+        let two = "QR4821390 and QR4821391";
+        assert_eq!(lone_ids(two).into_iter().map(|(s, e)| &two[s..e]).collect::<Vec<_>>(), ["QR4821390", "QR4821391"]);
+    }
+
+    #[test]
+    fn numbers_and_words_are_left() {
+        let wrong = with_check("48172039561", |v| !german_tax(v) && !luhn(v) && !abn(v) && !polish(v));
+        for text in [
+            "v20240101", "1742122620", "1742122620123", "12345", "100000000", "src/a1.rs", "exit 0", "ok", "2026-11-20",
+            "the id is K48213907", "a1b2c3d4e5f6", &wrong,
+        ] {
+            assert!(lone_ids(text).is_empty(), "{text}");
+        }
+    }
+}
