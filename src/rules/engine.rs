@@ -353,7 +353,15 @@ impl Engine {
         regex.captures(input.clone(), &mut caps);
         let whole = caps.get_match()?;
         let part = caps.get_group_by_name("s").unwrap_or_else(|| whole.span());
-        Some((whole.end(), self.accept(text, n, part.start, part.end, out)))
+        let good = self.accept(text, n, part.start, part.end, out);
+        // what is judged may be less than what goes: a login goes with its password
+        if good
+            && let Some(wide) = caps.get_group_by_name("w")
+            && let Some(last) = out.last_mut()
+        {
+            (last.start, last.end) = (wide.start, wide.end);
+        }
+        Some((whole.end(), good))
     }
 
     fn regex(&self, n: u16) -> Option<&Regex> {

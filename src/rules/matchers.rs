@@ -9,6 +9,8 @@ pub(crate) enum Hand {
     Cookie,
     /// `scheme://user:password@host`.
     UrlPassword,
+    /// The host of a database, broker or mail server in a URL that carries a login.
+    UrlHost,
     /// `-----BEGIN … PRIVATE KEY-----`, whole or truncated, however the lines are joined.
     Pem,
 }
@@ -18,6 +20,7 @@ impl Hand {
         Some(match name {
             "cookie" => Hand::Cookie,
             "url_password" => Hand::UrlPassword,
+            "url_host" => Hand::UrlHost,
             "pem" => Hand::Pem,
             _ => return None,
         })
@@ -29,6 +32,7 @@ pub(crate) fn at(hand: Hand, text: &[u8], start: usize, end: usize, found: &mut 
     match hand {
         Hand::Cookie => cookie(text, end, found),
         Hand::UrlPassword => url_password(text, end, found),
+        Hand::UrlHost => url_host(text, start, end, found),
         Hand::Pem => pem(text, start, found),
     }
 }
@@ -138,6 +142,45 @@ fn url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
     // an opaque user name is half of the credential
     let opaque = user.len() >= 8 && user.bytes().any(|b| b.is_ascii_digit());
     found(if opaque { end } else { colon + 1 }, at);
+}
+
+/// Schemes whose servers are somebody's own, and not a public site.
+const SERVER_SCHEMES: &[&[u8]] = &[
+    b"postgres", b"postgresql", b"mysql", b"mariadb", b"mongodb", b"srv", b"redis", b"rediss", b"amqp", b"amqps",
+    b"mssql", b"sqlserver", b"clickhouse", b"cockroachdb", b"oracle", b"kafka", b"nats", b"mqtt", b"mqtts", b"smtp",
+    b"smtps", b"imap", b"imaps", b"ldap", b"ldaps", b"ftp", b"sftp", b"ssh", b"couchdb", b"neo4j", b"bolt", b"snowflake",
+    b"redshift", b"psycopg", b"psycopg2", b"asyncpg", b"pymysql", b"valkey", b"memcached", b"elasticsearch",
+];
+
+/// The keyword is `://`, from `start` to `end`.
+fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, usize)) {
+    let scheme = text[..start].iter().rev().take(16).take_while(|b| b.is_ascii_alphanumeric()).count();
+    let scheme = text[start - scheme..start].to_ascii_lowercase();
+    if !SERVER_SCHEMES.contains(&scheme.as_slice()) {
+        return;
+    }
+    let stop = |b: &u8| {
+        b.is_ascii_whitespace() || matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b')' | 0x1b)
+    };
+    let authority = &text[end..(end + 400).min(text.len())];
+    let authority = &authority[..authority.iter().position(stop).unwrap_or(authority.len())];
+    let Some(at) = authority.iter().rposition(|b| *b == b'@') else { return };
+    if !authority[..at].contains(&b':') {
+        return;
+    }
+    // several hosts may stand there, each with its port
+    let mut from = end + at + 1;
+    for host in authority[at + 1..].split(|b| *b == b',') {
+        let name = &host[..host.iter().position(|b| *b == b':').unwrap_or(host.len())];
+        let dotted = name.contains(&b'.')
+            && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+            && name.iter().any(u8::is_ascii_alphabetic);
+        let shown = name.windows(7).any(|w| w.eq_ignore_ascii_case(b"example")) || name.ends_with(b".local");
+        if dotted && !shown {
+            found(from, from + name.len());
+        }
+        from += host.len() + 1;
+    }
 }
 
 /// Passwords that every manual shows.

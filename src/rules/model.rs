@@ -136,7 +136,8 @@ pub(crate) struct RuleSpec {
     /// `regex`, or the name of a matcher in `assign.rs`, `matchers.rs` or `numeric.rs`.
     #[serde(default = "regex_matcher")]
     pub matcher: String,
-    /// Regex; the named group `s` is the sensitive part, else the whole match.
+    /// Regex; the named group `s` is the sensitive part, else the whole match. A group `w` around it is removed
+    /// whole, though the filters judge `s` alone.
     #[serde(default)]
     pub pattern: String,
     /// Regex for a body that was cut short; counts only where a truncation mark or the end of text follows.
