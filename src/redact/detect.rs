@@ -27,6 +27,9 @@ const DEPTH: usize = 3;
 /// Longest blob that is decoded, in bytes.
 const MAX_BLOB: usize = 256 * 1024;
 
+/// Shortest run of letters and digits that is tried as a blob, in bytes.
+const SHORTEST: usize = 20;
+
 /// All readings of a text that differ from it, itself first.
 pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
     let mut out = vec![Rc::clone(base)];
@@ -83,8 +86,13 @@ pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes:
             });
         }
     }
-    let cleaned = view::clean(base).is_some();
+    // where there is a cleaned reading, it comes second
+    let cleaned = all.get(1).is_some_and(|v| v.cleaned);
+    let covered = all.get(1).is_some_and(|v| v.covers);
     for (n, reading) in all.iter().enumerate() {
+        if n == 0 && covered {
+            continue;
+        }
         let from = out.len();
         one(engine, values, reading, classes, 0, &mut out);
         if n == 0 && cleaned {
@@ -165,12 +173,18 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
     let b = text.as_bytes();
     let mut out = Vec::new();
     let mut i = 0;
-    while i < b.len() {
-        if !blob_byte(b[i]) {
-            i += 1;
+    // a run worth decoding covers every twentieth byte of some place: look there, and back only from a hit
+    while i + SHORTEST <= b.len() {
+        let probe = i + SHORTEST - 1;
+        if !blob_byte(b[probe]) {
+            i = probe + 1;
             continue;
         }
-        let start = i;
+        let mut start = probe;
+        while start > i && blob_byte(b[start - 1]) {
+            start -= 1;
+        }
+        i = probe + 1;
         while i < b.len() && blob_byte(b[i]) {
             i += 1;
         }
@@ -178,7 +192,7 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
         while end < b.len() && b[end] == b'=' && end - i < 2 {
             end += 1;
         }
-        if i - start < 20 || i - start > MAX_BLOB {
+        if i - start < SHORTEST || i - start > MAX_BLOB {
             continue;
         }
         let run = &b[start..i];
@@ -199,7 +213,17 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
 }
 
 fn blob_byte(b: u8) -> bool {
-    b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'-' | b'_')
+    static TABLE: [bool; 256] = {
+        let mut t = [false; 256];
+        let mut b = 0usize;
+        while b < 256 {
+            let c = b as u8;
+            t[b] = c.is_ascii_alphanumeric() || matches!(c, b'+' | b'/' | b'-' | b'_');
+            b += 1;
+        }
+        t
+    };
+    TABLE[usize::from(b)]
 }
 
 fn base64(run: &[u8]) -> Option<Vec<u8>> {

@@ -1,5 +1,9 @@
 //! User names in home directories of every system, and in folder names made from them.
 
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
+
 use crate::rules::is_shared_account as shared;
 
 const ROOTS: &[(&str, char)] = &[
@@ -19,58 +23,61 @@ const ROOTS: &[(&str, char)] = &[
 
 /// The spans of user names in paths.
 pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
+    static FINDER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let b = text.as_bytes();
     let mut out = Vec::new();
-    for (root, sep) in ROOTS {
-        for at in memchr::memmem::find_iter(b, root.as_bytes()) {
-            if !rooted(b, at, root) {
-                continue;
-            }
-            let mut s = at + root.len();
-            // backslashes doubled by escaping
-            while *sep == '\\' && b.get(s) == Some(&b'\\') {
-                s += 1;
-            }
-            let mut e = s;
-            while e < b.len() && e - s < 40 {
-                let c = b[e];
-                let ok = c.is_ascii_alphanumeric()
-                    || c == b'_'
-                    || c >= 0x80
-                    || (*sep != '-' && matches!(c, b'.' | b'-'))
-                    || (*sep == '\\' && c == b' ' && b.get(e + 1).is_some_and(u8::is_ascii_uppercase));
-                if !ok {
-                    break;
-                }
-                e += 1;
-            }
-            while e > s && b[e - 1] == b'.' {
-                e -= 1;
-            }
-            if e - s < 2 || !text.is_char_boundary(s) || !text.is_char_boundary(e) {
-                continue;
-            }
-            let name = &text[s..e];
-            // `/home/page.html`, `/users/123`: routes, not directories
-            let next = b.get(e).copied();
-            let file = name.contains('.')
-                && next != Some(b'/')
-                && name.rsplit('.').next().is_some_and(|x| x.len() <= 4);
-            let route = *root == "/users/"
-                && (next != Some(b'/') || !b[..at].ends_with(b"C:") && !b[..at].ends_with(b"c:"));
-            if shared(name)
-                || file
-                || route
-                || name.bytes().all(|c| c.is_ascii_digit())
-                || (*sep == '-' && next != Some(b'-') && next.is_some_and(|c| c == b'_'))
-            {
-                continue;
-            }
-            if name.starts_with('$') || name.starts_with('{') {
-                continue;
-            }
-            out.push((s, e));
+    let Some(finder) = FINDER.get_or_init(|| AhoCorasick::new(ROOTS.iter().map(|r| r.0)).ok()) else {
+        return out;
+    };
+    for hit in finder.find_iter(b) {
+        let at = hit.start();
+        let (root, sep) = &ROOTS[hit.pattern().as_usize()];
+        if !rooted(b, at, root) {
+            continue;
         }
+        let mut s = at + root.len();
+        // backslashes doubled by escaping
+        while *sep == '\\' && b.get(s) == Some(&b'\\') {
+            s += 1;
+        }
+        let mut e = s;
+        while e < b.len() && e - s < 40 {
+            let c = b[e];
+            let ok = c.is_ascii_alphanumeric()
+                || c == b'_'
+                || c >= 0x80
+                || (*sep != '-' && matches!(c, b'.' | b'-'))
+                || (*sep == '\\' && c == b' ' && b.get(e + 1).is_some_and(u8::is_ascii_uppercase));
+            if !ok {
+                break;
+            }
+            e += 1;
+        }
+        while e > s && b[e - 1] == b'.' {
+            e -= 1;
+        }
+        if e - s < 2 || !text.is_char_boundary(s) || !text.is_char_boundary(e) {
+            continue;
+        }
+        let name = &text[s..e];
+        // `/home/page.html`, `/users/123`: routes, not directories
+        let next = b.get(e).copied();
+        let file =
+            name.contains('.') && next != Some(b'/') && name.rsplit('.').next().is_some_and(|x| x.len() <= 4);
+        let route = *root == "/users/"
+            && (next != Some(b'/') || !b[..at].ends_with(b"C:") && !b[..at].ends_with(b"c:"));
+        if shared(name)
+            || file
+            || route
+            || name.bytes().all(|c| c.is_ascii_digit())
+            || (*sep == '-' && next != Some(b'-') && next.is_some_and(|c| c == b'_'))
+        {
+            continue;
+        }
+        if name.starts_with('$') || name.starts_with('{') {
+            continue;
+        }
+        out.push((s, e));
     }
     out.sort_unstable();
     out.dedup();

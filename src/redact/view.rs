@@ -1,6 +1,9 @@
 //! Decoded readings of a text, each with a map back to the bytes it came from.
 
 use std::rc::Rc;
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
 
 /// A stretch of a view and where it stands in the parent.
 #[derive(Debug, Clone, Copy)]
@@ -25,6 +28,10 @@ pub(crate) struct View {
     pub text: String,
     segs: Vec<Seg>,
     parent: Option<Rc<View>>,
+    /// Only line numbers were taken away: whatever the parent shows, this shows too.
+    pub covers: bool,
+    /// What is not text was taken away: colours, line numbers, diff marks, zero-width characters.
+    pub cleaned: bool,
 }
 
 /// Builds a child view.
@@ -72,13 +79,17 @@ impl Builder {
     }
 
     fn done(self, parent: &Rc<View>) -> Rc<View> {
-        Rc::new(View { text: self.text, segs: self.segs, parent: Some(Rc::clone(parent)) })
+        self.view(parent, false, false)
+    }
+
+    fn view(self, parent: &Rc<View>, covers: bool, cleaned: bool) -> Rc<View> {
+        Rc::new(View { text: self.text, segs: self.segs, parent: Some(Rc::clone(parent)), covers, cleaned })
     }
 }
 
 impl View {
     pub fn raw(text: &str) -> Rc<View> {
-        Rc::new(View { text: text.to_owned(), segs: Vec::new(), parent: None })
+        Rc::new(View { text: text.to_owned(), segs: Vec::new(), parent: None, covers: false, cleaned: false })
     }
 
     /// A reading in which pieces of the parent were replaced; `pieces` are sorted and apart.
@@ -127,12 +138,14 @@ impl View {
 pub(crate) fn clean(parent: &Rc<View>) -> Option<Rc<View>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
+    static ZERO: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let esc = memchr::memchr(0x1b, b).is_some();
-    let zero = memchr::memmem::find(b, "\u{200b}".as_bytes()).is_some()
-        || memchr::memmem::find(b, "\u{200d}".as_bytes()).is_some()
-        || memchr::memmem::find(b, "\u{2060}".as_bytes()).is_some()
-        || memchr::memmem::find(b, "\u{feff}".as_bytes()).is_some()
-        || memchr::memmem::find(b, "\u{ad}".as_bytes()).is_some();
+    let zero = ZERO
+        .get_or_init(|| {
+            AhoCorasick::new(["\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{ad}"]).ok()
+        })
+        .as_ref()
+        .is_some_and(|z| !t.is_ascii() && z.is_match(b));
     let numbered = numbered(b);
     let diff =
         memchr::memmem::find(b, b"@@ ").is_some() || t.starts_with("diff --git") || t.starts_with("--- ");
@@ -172,6 +185,11 @@ pub(crate) fn clean(parent: &Rc<View>) -> Option<Rc<View>> {
                 continue;
             }
         }
+        if !esc && !zero {
+            i = memchr::memchr(b'\n', &b[i..]).map_or(b.len(), |n| i + n + 1);
+            line = true;
+            continue;
+        }
         match b[i] {
             b'\n' => {
                 line = true;
@@ -201,7 +219,7 @@ pub(crate) fn clean(parent: &Rc<View>) -> Option<Rc<View>> {
         }
     }
     out.copy(t, at, b.len());
-    (out.text.len() < t.len()).then(|| out.done(parent))
+    (out.text.len() < t.len()).then(|| out.view(parent, !esc && !zero && !diff, true))
 }
 
 /// End of an escape sequence that starts at `i`; a cut-off one ends with the text.
@@ -276,17 +294,22 @@ fn line_number(b: &[u8], i: usize) -> Option<usize> {
     None
 }
 
-/// One level of JSON (and shell, and source) escapes taken away; none if there were none.
+/// One level of JSON (and shell, and source) escapes taken away; none if there were none. Holds only the lines with
+/// escapes and their neighbours: what the others say, the parent says too.
 pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     memchr::memchr(b'\\', b)?;
-    let mut out = Builder::new(t.len());
+    let mut out = Builder::new(t.len().min(4096));
+    let mut changed = false;
     let mut at = 0;
+    // end of the stretch of lines that is being copied
+    let mut region = 0;
     let mut i = 0;
     while let Some(n) = memchr::memchr(b'\\', &b[i..]) {
         i += n;
         let Some(next) = b.get(i + 1) else { break };
+        let mut buffer = [0; 4];
         let (with, len): (&str, usize) = match next {
             b'n' => ("\n", 2),
             b'r' => ("\r", 2),
@@ -303,14 +326,7 @@ pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
                     .and_then(|h| u32::from_str_radix(h, 16).ok())
                     .and_then(char::from_u32);
                 match code {
-                    Some(c) => {
-                        out.copy(t, at, i);
-                        let mut buffer = [0; 4];
-                        out.put(c.encode_utf8(&mut buffer), i, i + 6);
-                        i += 6;
-                        at = i;
-                        continue;
-                    }
+                    Some(c) => (c.encode_utf8(&mut buffer), 6),
                     None => ("", 0),
                 }
             }
@@ -320,13 +336,34 @@ pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
             i += 1;
             continue;
         }
+        if !changed || i >= region {
+            let from = lines_back(b, i).max(if changed { region } else { 0 });
+            if changed {
+                out.copy(t, at, region);
+                out.hard |= from > region;
+            }
+            at = from;
+            changed = true;
+        }
+        region = region.max(lines_on(b, i));
         out.copy(t, at, i);
         out.put(with, i, i + len);
         i += len;
         at = i;
     }
-    out.copy(t, at, b.len());
-    (at > 0).then(|| out.done(parent))
+    out.copy(t, at, region.max(at));
+    changed.then(|| out.done(parent))
+}
+
+/// Lines before and after an escape that are read with it.
+const NEIGHBOURS: usize = 2;
+
+fn lines_back(b: &[u8], i: usize) -> usize {
+    memchr::memrchr_iter(b'\n', &b[..i]).nth(NEIGHBOURS).map_or(0, |n| n + 1)
+}
+
+fn lines_on(b: &[u8], i: usize) -> usize {
+    memchr::memchr_iter(b'\n', &b[i..]).nth(NEIGHBOURS).map_or(b.len(), |n| i + n + 1)
 }
 
 /// `%XX` decoded; none if there is none.

@@ -67,7 +67,8 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
             return None;
         }
     }
-    if mode == Mode::Vendor && (ks > ns && text[ks - 1].is_ascii_lowercase() && text[ks].is_ascii_lowercase()) {
+    if mode == Mode::Vendor && (ks > ns && text[ks - 1].is_ascii_lowercase() && text[ks].is_ascii_lowercase())
+    {
         return None;
     }
     let name = lower(&text[ns..ne]);
@@ -404,7 +405,11 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
     {
         return false;
     }
-    if v.starts_with("ssh-") || v.starts_with("pk_live_") || v.starts_with("pk_test_") || v.starts_with("ref:") {
+    if v.starts_with("ssh-")
+        || v.starts_with("pk_live_")
+        || v.starts_with("pk_test_")
+        || v.starts_with("ref:")
+    {
         return false;
     }
     let next = text.get(e).copied().unwrap_or(b'\n');

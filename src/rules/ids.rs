@@ -80,6 +80,12 @@ fn abn(v: &[u8]) -> bool {
 /// The span of a national id around the digits that start at `start`.
 pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     let mut s = start;
+    let capital = start > 0
+        && (text[start - 1].is_ascii_uppercase()
+            || start > 1 && text[start - 1] == b' ' && text[start - 2].is_ascii_uppercase());
+    if !capital && !may_begin(&text[start..]) {
+        return None;
+    }
     // the capitals before the digits, and the blank inside a NINO
     if s > 2 && text[s - 1] == b' ' && text[s - 2].is_ascii_uppercase() && text[s - 3].is_ascii_uppercase() {
         s -= 1;
@@ -89,6 +95,18 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     }
     let found = fits(text, s);
     if found.is_none() && s < start && text[start - 1] == b' ' { fits(text, start) } else { found }
+}
+
+/// Whether one of the masks that begin with a digit could fit, by the length of the run and what follows it.
+fn may_begin(text: &[u8]) -> bool {
+    let run = text.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
+    text.get(run).is_some_and(|next| match run {
+        2 => next.is_ascii_uppercase() || *next == b' ',
+        3 => matches!(next, b' ' | b'-'),
+        8 => next.is_ascii_uppercase() || *next == b'-',
+        9 => next.is_ascii_uppercase(),
+        _ => false,
+    })
 }
 
 fn fits(text: &[u8], s: usize) -> Option<(usize, usize)> {

@@ -58,7 +58,9 @@ const MASKS: &[(&[u8], Check)] = &[
     (b"9999999999", |v| !epoch(v) && (validate::nhs(v) || npi(v) || medicare(v) || validate::swedish_id(v))),
     (b"99999999999", |v| german_tax(v) || luhn(v) || abn(v) || polish(v)),
     (b"999999999999", |v| validate::swedish_id(v)),
-    (b"9999999999999", |v| !epoch(v) && validate::date6(&v[..6]) && (luhn(v) || (b'1'..=b'4').contains(&v[6]))),
+    (b"9999999999999", |v| {
+        !epoch(v) && validate::date6(&v[..6]) && (luhn(v) || (b'1'..=b'4').contains(&v[6]))
+    }),
     // a Turkish or Indian mobile with its trunk digit, as it is typed
     (b"09999999999", |v| v[1] == b'5'),
     (b"999-999-99-99", |v| v[0] == b'5'),
@@ -157,9 +159,13 @@ fn polish(v: &[u8]) -> bool {
 /// The spans of the identifiers, where the text is nothing else: one alone, or several with blanks, commas or `and`
 /// between them.
 pub fn lone_ids(text: &str) -> Vec<(usize, usize)> {
-    let body = text.trim().trim_matches(['"', '\'']);
-    let from = text.find(body).unwrap_or(0);
-    if body.len() < 5 || text.len() > MAX || !body.bytes().any(|b| b.is_ascii_digit()) || !body.is_ascii() {
+    if text.len() > MAX || !text.is_ascii() || !text.bytes().any(|b| b.is_ascii_digit()) {
+        return Vec::new();
+    }
+    let around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
+    let body = text.trim_matches(around);
+    let from = text.len() - text.trim_start_matches(around).len();
+    if body.len() < 5 {
         return Vec::new();
     }
     if is_id(body.as_bytes()) {
@@ -205,19 +211,42 @@ mod tests {
         let sin = with_check("41260738", sin);
         let nhs = with_check("733451902", validate::nhs);
         let tax = with_check("4817203956", german_tax);
-        for text in ["K48213907", "k48213907\n", "QRS482139", "\"AB4821390\"", "48213907-L", "LS4 7QD", &sin, &nhs, &tax] {
+        for text in [
+            "K48213907",
+            "k48213907\n",
+            "QRS482139",
+            "\"AB4821390\"",
+            "48213907-L",
+            "LS4 7QD",
+            &sin,
+            &nhs,
+            &tax,
+        ] {
             assert_eq!(lone_ids(text).len(), 1, "{text}");
         }
         let two = "QR4821390 and QR4821391";
-        assert_eq!(lone_ids(two).into_iter().map(|(s, e)| &two[s..e]).collect::<Vec<_>>(), ["QR4821390", "QR4821391"]);
+        assert_eq!(
+            lone_ids(two).into_iter().map(|(s, e)| &two[s..e]).collect::<Vec<_>>(),
+            ["QR4821390", "QR4821391"]
+        );
     }
 
     #[test]
     fn numbers_and_words_are_left() {
         let wrong = with_check("48172039561", |v| !german_tax(v) && !luhn(v) && !abn(v) && !polish(v));
         for text in [
-            "v20240101", "1742122620", "1742122620123", "12345", "100000000", "src/a1.rs", "exit 0", "ok", "2026-11-20",
-            "the id is K48213907", "a1b2c3d4e5f6", &wrong,
+            "v20240101",
+            "1742122620",
+            "1742122620123",
+            "12345",
+            "100000000",
+            "src/a1.rs",
+            "exit 0",
+            "ok",
+            "2026-11-20",
+            "the id is K48213907",
+            "a1b2c3d4e5f6",
+            &wrong,
         ] {
             assert!(lone_ids(text).is_empty(), "{text}");
         }

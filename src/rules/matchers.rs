@@ -146,10 +146,46 @@ fn url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
 
 /// Schemes whose servers are somebody's own, and not a public site.
 const SERVER_SCHEMES: &[&[u8]] = &[
-    b"postgres", b"postgresql", b"mysql", b"mariadb", b"mongodb", b"srv", b"redis", b"rediss", b"amqp", b"amqps",
-    b"mssql", b"sqlserver", b"clickhouse", b"cockroachdb", b"oracle", b"kafka", b"nats", b"mqtt", b"mqtts", b"smtp",
-    b"smtps", b"imap", b"imaps", b"ldap", b"ldaps", b"ftp", b"sftp", b"ssh", b"couchdb", b"neo4j", b"bolt", b"snowflake",
-    b"redshift", b"psycopg", b"psycopg2", b"asyncpg", b"pymysql", b"valkey", b"memcached", b"elasticsearch",
+    b"postgres",
+    b"postgresql",
+    b"mysql",
+    b"mariadb",
+    b"mongodb",
+    b"srv",
+    b"redis",
+    b"rediss",
+    b"amqp",
+    b"amqps",
+    b"mssql",
+    b"sqlserver",
+    b"clickhouse",
+    b"cockroachdb",
+    b"oracle",
+    b"kafka",
+    b"nats",
+    b"mqtt",
+    b"mqtts",
+    b"smtp",
+    b"smtps",
+    b"imap",
+    b"imaps",
+    b"ldap",
+    b"ldaps",
+    b"ftp",
+    b"sftp",
+    b"ssh",
+    b"couchdb",
+    b"neo4j",
+    b"bolt",
+    b"snowflake",
+    b"redshift",
+    b"psycopg",
+    b"psycopg2",
+    b"asyncpg",
+    b"pymysql",
+    b"valkey",
+    b"memcached",
+    b"elasticsearch",
 ];
 
 /// The keyword is `://`, from `start` to `end`.
@@ -160,7 +196,8 @@ fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, 
         return;
     }
     let stop = |b: &u8| {
-        b.is_ascii_whitespace() || matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b')' | 0x1b)
+        b.is_ascii_whitespace()
+            || matches!(b, b'/' | b'?' | b'#' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b')' | 0x1b)
     };
     let authority = &text[end..(end + 400).min(text.len())];
     let authority = &authority[..authority.iter().position(stop).unwrap_or(authority.len())];

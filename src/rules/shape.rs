@@ -1,5 +1,9 @@
 //! Does a value look like a secret, a word, or a stand-in? Entropy and word shape.
 
+use std::sync::OnceLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::words::{SHARED_ACCOUNTS, STANDIN_WORDS, STANDINS};
 
 /// Shannon entropy of the bytes, in bits per byte.
@@ -149,16 +153,17 @@ fn looks_version(v: &str) -> bool {
 
 /// Whether a stand-in's wording is in the value; a short one must stand apart, as random text contains it by chance.
 fn standin(lower: &str) -> bool {
+    static FINDER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let b = lower.as_bytes();
-    STANDINS.list().iter().any(|s| {
-        memchr::memmem::find_iter(b, s.as_bytes()).any(|at| {
-            let apart = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
-            s.len() >= 7
-                || s.starts_with(['x', '*', '.', '<'])
-                || b.len() < 16
-                || (apart(at.checked_sub(1).and_then(|i| b.get(i))) || s.starts_with(['_', '-']))
-                    && (apart(b.get(at + s.len())) || s.ends_with(['_', '-']))
-        })
+    let Some(finder) = FINDER.get_or_init(|| AhoCorasick::new(STANDINS.list()).ok()) else { return false };
+    finder.find_overlapping_iter(b).any(|hit| {
+        let (at, s) = (hit.start(), STANDINS.list()[hit.pattern().as_usize()]);
+        let apart = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
+        s.len() >= 7
+            || s.starts_with(['x', '*', '.', '<'])
+            || b.len() < 16
+            || (apart(at.checked_sub(1).and_then(|i| b.get(i))) || s.starts_with(['_', '-']))
+                && (apart(b.get(at + s.len())) || s.ends_with(['_', '-']))
     })
 }
 

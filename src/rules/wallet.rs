@@ -17,9 +17,7 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     let whole = &text[from..end];
     let good = match segwit {
         true => (14..=74).contains(&whole.len()) && bech32(whole),
-        false => {
-            matches!(text[start], b'1' | b'3') && (26..=35).contains(&whole.len()) && base58check(whole)
-        }
+        false => matches!(text[start], b'1' | b'3') && (26..=35).contains(&whole.len()) && base58check(whole),
     };
     (good && text.get(end) != Some(&b'_')).then_some((from, end))
 }
@@ -42,7 +40,8 @@ fn base58check(address: &[u8]) -> bool {
 }
 
 fn bech32(address: &[u8]) -> bool {
-    let mut data: Vec<u32> = vec![u32::from(b'b' >> 5), u32::from(b'c' >> 5), 0, u32::from(b'b' & 31), u32::from(b'c' & 31)];
+    let mut data: Vec<u32> =
+        vec![u32::from(b'b' >> 5), u32::from(b'c' >> 5), 0, u32::from(b'b' & 31), u32::from(b'c' & 31)];
     for c in &address[3..] {
         match BECH32.iter().position(|b| *b == c.to_ascii_lowercase()) {
             Some(n) => data.push(n as u32),
@@ -53,7 +52,9 @@ fn bech32(address: &[u8]) -> bool {
     for n in data {
         let top = check >> 25;
         check = (check & 0x01ff_ffff) << 5 ^ n;
-        for (i, g) in [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3].into_iter().enumerate() {
+        for (i, g) in
+            [0x3b6a_57b2, 0x2650_8e6d, 0x1ea1_19fa, 0x3d42_33dd, 0x2a14_62b3].into_iter().enumerate()
+        {
             if top >> i & 1 == 1 {
                 check ^= g;
             }
