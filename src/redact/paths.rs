@@ -1,43 +1,51 @@
 //! User names in home directories of every system, and in folder names made from them.
 
-use std::sync::OnceLock;
+use std::sync::LazyLock;
 
-use aho_corasick::AhoCorasick;
+use memchr::memmem::Finder;
 
 use crate::rules::is_shared_account as shared;
 
-const ROOTS: &[(&str, char)] = &[
-    ("/home/", '/'),
-    ("/Users/", '/'),
-    ("\\Users\\", '\\'),
-    ("/users/", '/'),
-    ("-home-", '-'),
-    ("-Users-", '-'),
-    ("%2Fhome%2F", '%'),
-    ("%2FUsers%2F", '%'),
-    ("/var/home/", '/'),
-    ("/export/home/", '/'),
-    ("\\home\\", '\\'),
-    ("Documents and Settings\\", '\\'),
+/// What every root has inside, and the roots with it: text before it, text after it, what ends the name.
+const ROOTS: &[(&str, &[(&str, &str, char)])] = &[
+    ("ome", &[("/h", "/", '/'), ("-h", "-", '-'), ("%2Fh", "%2F", '%'), ("\\h", "\\", '\\')]),
+    (
+        "sers",
+        &[("/U", "/", '/'), ("\\U", "\\", '\\'), ("/u", "/", '/'), ("-U", "-", '-'), ("%2FU", "%2F", '%')],
+    ),
+    ("ocuments and Setting", &[("D", "s\\", '\\')]),
 ];
+
+/// Every root in the text: where it begins and ends, and what ends the name after it.
+fn roots(b: &[u8]) -> Vec<(usize, usize, char)> {
+    static FINDERS: LazyLock<Vec<Finder<'static>>> =
+        LazyLock::new(|| ROOTS.iter().map(|(inside, _)| Finder::new(*inside)).collect());
+    let mut out = Vec::new();
+    for (finder, (inside, kinds)) in FINDERS.iter().zip(ROOTS) {
+        for at in finder.find_iter(b) {
+            let end = at + inside.len();
+            let kind = kinds.iter().find(|(head, tail, _)| {
+                b[..at].ends_with(head.as_bytes()) && b[end..].starts_with(tail.as_bytes())
+            });
+            if let Some((head, tail, sep)) = kind {
+                out.push((at - head.len(), end + tail.len(), *sep));
+            }
+        }
+    }
+    out
+}
 
 /// The spans of user names in paths.
 pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
-    static FINDER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let b = text.as_bytes();
     let mut out = Vec::new();
-    let Some(finder) = FINDER.get_or_init(|| AhoCorasick::new(ROOTS.iter().map(|r| r.0)).ok()) else {
-        return out;
-    };
-    for hit in finder.find_iter(b) {
-        let at = hit.start();
-        let (root, sep) = &ROOTS[hit.pattern().as_usize()];
-        if !rooted(b, at, root) {
+    for (at, end, sep) in roots(b) {
+        if !rooted(b, at) {
             continue;
         }
-        let mut s = at + root.len();
+        let mut s = end;
         // backslashes doubled by escaping
-        while *sep == '\\' && b.get(s) == Some(&b'\\') {
+        while sep == '\\' && b.get(s) == Some(&b'\\') {
             s += 1;
         }
         let mut e = s;
@@ -46,8 +54,8 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
             let ok = c.is_ascii_alphanumeric()
                 || c == b'_'
                 || c >= 0x80
-                || (*sep != '-' && matches!(c, b'.' | b'-'))
-                || (*sep == '\\' && c == b' ' && b.get(e + 1).is_some_and(u8::is_ascii_uppercase));
+                || (sep != '-' && matches!(c, b'.' | b'-'))
+                || (sep == '\\' && c == b' ' && b.get(e + 1).is_some_and(u8::is_ascii_uppercase));
             if !ok {
                 break;
             }
@@ -64,13 +72,13 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
         let next = b.get(e).copied();
         let file =
             name.contains('.') && next != Some(b'/') && name.rsplit('.').next().is_some_and(|x| x.len() <= 4);
-        let route = *root == "/users/"
+        let route = &b[at..end] == b"/users/"
             && (next != Some(b'/') || !b[..at].ends_with(b"C:") && !b[..at].ends_with(b"c:"));
         if shared(name)
             || file
             || route
             || name.bytes().all(|c| c.is_ascii_digit())
-            || (*sep == '-' && next != Some(b'-') && next.is_some_and(|c| c == b'_'))
+            || (sep == '-' && next != Some(b'-') && next.is_some_and(|c| c == b'_'))
         {
             continue;
         }
@@ -85,14 +93,16 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
 }
 
 /// Whether the root stands at the start of a path, not inside a URL or a longer one.
-fn rooted(b: &[u8], at: usize, root: &str) -> bool {
+fn rooted(b: &[u8], at: usize) -> bool {
     let before = if at == 0 { b' ' } else { b[at - 1] };
-    match root.as_bytes()[0] {
+    match b[at] {
         b'/' => {
             if before.is_ascii_alphanumeric() {
                 // `/mnt/c/Users/x`, `C:/Users/x`, `file:///home/x` pass; `example.com/home/x` does not
-                let head = &b[at.saturating_sub(6)..at];
+                let head = &b[at.saturating_sub(7)..at];
                 return head.ends_with(b"/c")
+                    || head.ends_with(b"/var")
+                    || head.ends_with(b"/export")
                     || head.ends_with(b"/d")
                     || head.ends_with(b"mnt/c")
                     || head.ends_with(b"rootfs")

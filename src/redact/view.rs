@@ -1,9 +1,6 @@
 //! Decoded readings of a text, each with a map back to the bytes it came from.
 
 use std::rc::Rc;
-use std::sync::OnceLock;
-
-use aho_corasick::AhoCorasick;
 
 /// A stretch of a view and where it stands in the parent.
 #[derive(Debug, Clone, Copy)]
@@ -138,14 +135,8 @@ impl View {
 pub(crate) fn clean(parent: &Rc<View>) -> Option<Rc<View>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
-    static ZERO: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let esc = memchr::memchr(0x1b, b).is_some();
-    let zero = ZERO
-        .get_or_init(|| {
-            AhoCorasick::new(["\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}", "\u{ad}"]).ok()
-        })
-        .as_ref()
-        .is_some_and(|z| !t.is_ascii() && z.is_match(b));
+    let zero = !t.is_ascii() && zero_width(b);
     let numbered = numbered(b);
     let diff =
         memchr::memmem::find(b, b"@@ ").is_some() || t.starts_with("diff --git") || t.starts_with("--- ");
@@ -220,6 +211,12 @@ pub(crate) fn clean(parent: &Rc<View>) -> Option<Rc<View>> {
     }
     out.copy(t, at, b.len());
     (out.text.len() < t.len()).then(|| out.view(parent, !esc && !zero && !diff, true))
+}
+
+/// Whether a character without width is in the text.
+fn zero_width(b: &[u8]) -> bool {
+    memchr::memmem::find_iter(b, b"\xe2\x80").any(|i| matches!(b.get(i + 2), Some(0x8b..=0x8d)))
+        || ["\u{2060}", "\u{feff}", "\u{ad}"].iter().any(|z| memchr::memmem::find(b, z.as_bytes()).is_some())
 }
 
 /// End of an escape sequence that starts at `i`; a cut-off one ends with the text.
