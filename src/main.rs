@@ -65,9 +65,15 @@ fn pager(command: &[&str], text: &str) -> io::Result<()> {
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 fn environment() -> Env {
-    let vars = std::env::vars_os()
+    let mut vars: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .map(|(k, v)| (k.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
         .collect();
+    // Shells know the machine's name without exporting it.
+    if !vars.contains_key("HOSTNAME")
+        && let Ok(name) = std::fs::read_to_string("/etc/hostname")
+    {
+        vars.insert("HOSTNAME".to_owned(), name.trim().to_owned());
+    }
     let home = std::env::home_dir().unwrap_or_default();
     let own = std::env::var_os("CLAWGATE_HOME").filter(|v| !v.is_empty());
     let clawgate_home = own.map_or_else(|| home.join(".clawgate"), PathBuf::from);

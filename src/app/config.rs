@@ -67,13 +67,20 @@ pub struct ExportConfig {
     pub thinking: bool,
     /// Timestamps: `exact`, `hour` or `shifted`.
     pub timestamps: String,
+    /// Stand-ins of personal data: `typed` or `realistic`.
+    pub pseudonyms: String,
     /// Output format.
     pub format: String,
 }
 
 impl Default for ExportConfig {
     fn default() -> Self {
-        ExportConfig { thinking: true, timestamps: "hour".to_owned(), format: "rows".to_owned() }
+        ExportConfig {
+            thinking: true,
+            timestamps: "hour".to_owned(),
+            pseudonyms: "typed".to_owned(),
+            format: "rows".to_owned(),
+        }
     }
 }
 
@@ -92,6 +99,7 @@ const KEYS: &[&str] = &[
     "export",
     "export.thinking",
     "export.timestamps",
+    "export.pseudonyms",
     "export.format",
 ];
 

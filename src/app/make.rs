@@ -110,6 +110,7 @@ impl App {
             report.rules_version = engine.version().to_owned();
             report.thinking = options.thinking;
             report.timestamps.clone_from(&options.timestamps);
+            report.pseudonyms.clone_from(&options.pseudonyms);
             let known = Private { entities: entities.clone(), ..private.clone() };
             report.policy = self.policy_hash(&open.extra, &known)?;
             let rows = std::mem::take(&mut pass.rows);

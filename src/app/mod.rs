@@ -7,6 +7,7 @@ mod cost;
 mod doctor;
 mod failure;
 mod forget;
+mod identities;
 mod inbox;
 mod make;
 mod names;

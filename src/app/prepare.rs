@@ -41,6 +41,8 @@ pub struct PrepareParams {
     pub thinking: Option<bool>,
     /// `exact`, `hour` or `shifted`.
     pub timestamps: Option<String>,
+    /// `typed` or `realistic`.
+    pub pseudonyms: Option<String>,
 }
 
 /// What was redacted, by kind and count; holds no value.
@@ -62,6 +64,8 @@ pub struct PrivacyReport {
     pub thinking: bool,
     /// How timestamps are written.
     pub timestamps: String,
+    /// How stand-ins of personal data look: `typed` or `realistic`.
+    pub pseudonyms: String,
     /// Chosen sessions that could not become rows, and why.
     pub left_out: Vec<(SessionKey, String)>,
 }
@@ -211,11 +215,14 @@ impl App {
                 p.licence.clone().or(old.and_then(|d| d.licence)).or(self.config.publish.licence.clone());
             extra.destination = Some(Destination { target, visibility, licence });
         }
-        if p.thinking.is_some() || p.timestamps.is_some() {
+        if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() {
             let mut export: ExportConfig = self.export_options(extra);
             export.thinking = p.thinking.unwrap_or(export.thinking);
             if let Some(t) = &p.timestamps {
                 export.timestamps.clone_from(t);
+            }
+            if let Some(t) = &p.pseudonyms {
+                export.pseudonyms.clone_from(t);
             }
             extra.export = Some(export);
         }

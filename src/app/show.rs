@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::redact::{Policy, Redactor, Timestamps};
+use crate::redact::{Policy, Pseudonyms, Redactor, Timestamps};
 use crate::rules::Engine;
 use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, stretches};
 
@@ -134,6 +134,7 @@ impl App {
             custom: self.config.redact.strings.clone(),
             usernames: self.config.redact.usernames.clone(),
             homes: vec![self.ctx.env.home.to_string_lossy().into_owned()],
+            identities: super::identities::identities(&self.ctx.env),
             ..Policy::default()
         };
         policy.options.thinking = export.thinking;
@@ -143,6 +144,8 @@ impl App {
             "shifted" => Timestamps::Shifted,
             _ => return Err(Failure::usage("bad_timestamps", "Timestamps are exact, hour or shifted.")),
         };
+        policy.options.pseudonyms = Pseudonyms::named(&export.pseudonyms)
+            .ok_or_else(|| Failure::usage("bad_pseudonyms", "Pseudonyms are typed or realistic."))?;
         Ok(policy)
     }
 }

@@ -95,8 +95,9 @@ pub(super) fn privacy(r: &PrivacyReport, width: usize) -> String {
     ));
     let thinking = if r.thinking { "included" } else { "left out" };
     out.push_str(&format!(
-        "reasoning {thinking}; timestamps: {}; rules {}\n",
+        "reasoning {thinking}; timestamps: {}; pseudonyms: {}; rules {}\n",
         one_line(&r.timestamps),
+        one_line(&r.pseudonyms),
         one_line(&r.rules_version)
     ));
     for (key, why) in r.left_out.iter().take(10) {

@@ -7,7 +7,7 @@ use crate::rules::{Class, Classes, Engine, Finding, is_placeholder_value, lone_i
 
 use super::values::Values;
 use super::view::{self, View};
-use super::{paths, placeholder};
+use super::{decode, paths, placeholder};
 
 /// Something sensitive in a text: its pieces in the raw bytes, and its decoded value.
 #[derive(Debug, Clone)]
@@ -36,18 +36,21 @@ pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
     if let Some(v) = view::clean(base) {
         out.push(v);
     }
+    if let Some(v) = out.last().and_then(decode::unwrap) {
+        out.push(v);
+    }
     let mut level = Rc::clone(base);
-    if let Some(joined) = view::deltas(base) {
+    if let Some(joined) = decode::deltas(base) {
         let mut l = Rc::clone(&joined);
         out.push(joined);
         for _ in 1..LEVELS {
-            let Some(next) = view::unescape(&l) else { break };
+            let Some(next) = decode::unescape(&l) else { break };
             out.push(Rc::clone(&next));
             l = next;
         }
     }
     for _ in 0..LEVELS {
-        let Some(next) = view::unescape(&level) else { break };
+        let Some(next) = decode::unescape(&level) else { break };
         match view::clean(&next) {
             Some(cleaned) => out.push(cleaned),
             None => out.push(Rc::clone(&next)),
@@ -56,8 +59,8 @@ pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
     }
     let mut decoded = Vec::new();
     for v in [out.first(), out.last()].into_iter().flatten() {
-        if let Some(p) = view::percent(v) {
-            if let Some(twice) = view::percent(&p) {
+        if let Some(p) = decode::percent(v) {
+            if let Some(twice) = decode::percent(&p) {
                 decoded.push(twice);
             }
             decoded.push(p);
@@ -143,8 +146,8 @@ fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usiz
                 one(engine, values, &reading, Classes::SENSITIVE, depth + 1, &mut found);
             }
             // a decoded blob is noisy: only what is sure counts
-            let Some(best) = found.into_iter().filter(|f| f.confidence >= 75).max_by_key(|f| f.confidence)
-            else {
+            let sure = |f: &Found| f.confidence >= if f.class == Class::Secret { 65 } else { 75 };
+            let Some(best) = found.into_iter().filter(sure).max_by_key(|f| f.confidence) else {
                 continue;
             };
             out.push(Found { pieces: v.to_raw(start, end), value: text[start..end].to_owned(), ..best });
@@ -203,9 +206,12 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
                 None
             }
         } else {
-            base64(run)
+            None
         };
-        if let Some(inner) = decoded.and_then(readable) {
+        // the encoding may begin anywhere in the run: after a path, a prefix, or letters that were cut off
+        let decoded =
+            decoded.and_then(readable).or_else(|| (0..4).find_map(|k| base64(&run[k..]).and_then(readable)));
+        if let Some(inner) = decoded {
             out.push((start, end, inner));
         }
     }

@@ -4,6 +4,7 @@
 //! known from elsewhere say, and writes typed stand-ins that are consistent inside a release. JSON stays JSON, lines
 //! stay lines, and redacting twice changes nothing. Imports `rules` and `trace`.
 
+mod decode;
 mod detect;
 mod filter;
 mod harvest;
@@ -22,7 +23,7 @@ use std::sync::Arc;
 use crate::rules::{Class, Classes, Engine};
 
 pub use filter::{filter, filter_text};
-pub use policy::{Options, Policy, Timestamps};
+pub use policy::{Options, Policy, Pseudonyms, Timestamps};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
 use detect::Found;
@@ -107,6 +108,13 @@ impl<'e> Redactor<'e> {
                 fold: true,
             };
             r.learn(c, known);
+        }
+        for (kind, value) in r.policy.identities.clone() {
+            if kind == "PERSON" {
+                r.learn_name(&value);
+            }
+            let known = Known { kind, rule: "identity".into(), confidence: 95, word: true, fold: true };
+            r.learn(&value, known);
         }
         let names = r.policy.usernames.clone();
         let homes = r.policy.homes.clone();
@@ -267,6 +275,7 @@ impl<'e> Redactor<'e> {
 
     /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
+        let style = self.policy.options.pseudonyms;
         let base = View::raw(text);
         let mut found = self.found(&base, true);
         let mut seen = std::collections::HashSet::new();
@@ -276,7 +285,7 @@ impl<'e> Redactor<'e> {
                 *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
             }
         }
-        let mut cuts = render::cuts(text, &found);
+        let mut cuts = render::cuts(text, &found, style);
         if cuts.is_empty() {
             return Redacted { text: text.to_owned(), spans: Vec::new() };
         }
@@ -289,7 +298,7 @@ impl<'e> Redactor<'e> {
                 .into_iter()
                 .filter(|f| f.class != Class::Entity)
                 .collect();
-            let cuts_again = render::cuts(&view.text, &again);
+            let cuts_again = render::cuts(&view.text, &again, style);
             if cuts_again.is_empty() {
                 break;
             }
@@ -306,7 +315,7 @@ impl<'e> Redactor<'e> {
                 .collect();
             let before = cuts.len();
             found.append(&mut again);
-            let next = render::cuts(text, &found);
+            let next = render::cuts(text, &found, style);
             if next == cuts && next.len() == before {
                 break;
             }
@@ -333,7 +342,7 @@ impl<'e> Redactor<'e> {
         cuts.iter()
             .map(|c| {
                 let with = if c.first {
-                    placeholder::placeholder(&self.key, &c.kind, &c.value)
+                    placeholder::placeholder(&self.key, &c.kind, &c.value, self.policy.options.pseudonyms)
                 } else {
                     String::new()
                 };

@@ -18,21 +18,57 @@ pub enum Timestamps {
     Shifted,
 }
 
+/// How the stand-ins of what points at a person look. Those of secrets are always typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pseudonyms {
+    /// `[EMAIL_k3f9qa]`.
+    #[default]
+    Typed,
+    /// In the shape of the value, out of ranges that are reserved for examples: `user-k3f9qa@example.com`,
+    /// `203.0.113.7`, `+1-202-555-0143`. Small ranges hold few values: two may share an address or a number.
+    Realistic,
+}
+
+impl Pseudonyms {
+    /// The choice of that name.
+    pub fn named(name: &str) -> Option<Pseudonyms> {
+        match name {
+            "typed" => Some(Pseudonyms::Typed),
+            "realistic" => Some(Pseudonyms::Realistic),
+            _ => None,
+        }
+    }
+}
+
 /// Choices of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
     /// How times are written.
     pub timestamps: Timestamps,
+    /// How stand-ins look.
+    #[serde(skip_serializing_if = "is_typed")]
+    pub pseudonyms: Pseudonyms,
     /// Whether the model's reasoning is included.
     pub thinking: bool,
     /// Whether the outputs of tools are included.
     pub tool_outputs: bool,
 }
 
+/// The default is left out, so that the hash of a policy from before there was a choice stays.
+fn is_typed(p: &Pseudonyms) -> bool {
+    *p == Pseudonyms::Typed
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Options { timestamps: Timestamps::Exact, thinking: true, tool_outputs: true }
+        Options {
+            timestamps: Timestamps::Exact,
+            pseudonyms: Pseudonyms::Typed,
+            thinking: true,
+            tool_outputs: true,
+        }
     }
 }
 
@@ -46,6 +82,9 @@ pub struct Policy {
     pub usernames: Vec<String>,
     /// Home directories; their last component counts as a user name.
     pub homes: Vec<String>,
+    /// Kind and value of what the machine's own files say of its owner: names, addresses, hosts.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub identities: Vec<(String, String)>,
     /// Keyed hashes (see [`super::Redactor::value_id`]) of values that a person decided to keep in clear.
     pub keep: BTreeSet<String>,
     /// Choices of the release.

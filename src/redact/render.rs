@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::rules::Class;
 
 use super::detect::Found;
-use super::placeholder;
+use super::{Pseudonyms, placeholder};
 
 /// A stretch of raw text that goes, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub(crate) struct Cut {
 }
 
 /// Findings to sorted cuts without overlaps; stand-ins already in the text are never touched.
-pub(crate) fn cuts(text: &str, found: &[Found]) -> Vec<Cut> {
-    let fixed = placeholder::find(text);
+pub(crate) fn cuts(text: &str, found: &[Found], style: Pseudonyms) -> Vec<Cut> {
+    let fixed = placeholder::find_styled(text, style);
     let mut all: Vec<(usize, usize, usize, bool)> = Vec::new();
     for (n, f) in found.iter().enumerate() {
         if f.class == Class::Entity {

@@ -108,6 +108,19 @@ mod properties {
         }
 
         #[test]
+        fn redacting_twice_changes_nothing_in_realistic_style_either(t in text()) {
+            let policy = Policy {
+                options: Options { pseudonyms: Pseudonyms::Realistic, ..Options::default() },
+                ..Policy::default()
+            };
+            let redact = |t: &str| {
+                Redactor::new(Engine::builtin().unwrap(), policy.clone(), [7; 32]).redact_text(t).text
+            };
+            let once = redact(&t);
+            prop_assert_eq!(&once, &redact(&once));
+        }
+
+        #[test]
         fn lines_stay_and_offsets_fit(t in text()) {
             let done = redactor().redact_text(&t);
             prop_assert_eq!(t.matches('\n').count(), done.text.matches('\n').count());

@@ -32,18 +32,19 @@ pub(crate) struct View {
 }
 
 /// Builds a child view.
-struct Builder {
-    text: String,
+pub(crate) struct Builder {
+    pub text: String,
     segs: Vec<Seg>,
-    hard: bool,
+    /// What is put next stands apart from what was put before.
+    pub hard: bool,
 }
 
 impl Builder {
-    fn new(capacity: usize) -> Self {
+    pub fn new(capacity: usize) -> Self {
         Builder { text: String::with_capacity(capacity), segs: Vec::new(), hard: false }
     }
 
-    fn copy(&mut self, parent: &str, from: usize, to: usize) {
+    pub fn copy(&mut self, parent: &str, from: usize, to: usize) {
         if from >= to {
             return;
         }
@@ -62,7 +63,7 @@ impl Builder {
         self.text.push_str(&parent[from..to]);
     }
 
-    fn put(&mut self, text: &str, from: usize, to: usize) {
+    pub fn put(&mut self, text: &str, from: usize, to: usize) {
         self.segs.push(Seg {
             v: self.text.len(),
             vl: text.len(),
@@ -75,11 +76,11 @@ impl Builder {
         self.text.push_str(text);
     }
 
-    fn done(self, parent: &Rc<View>) -> Rc<View> {
+    pub fn done(self, parent: &Rc<View>) -> Rc<View> {
         self.view(parent, false, false)
     }
 
-    fn view(self, parent: &Rc<View>, covers: bool, cleaned: bool) -> Rc<View> {
+    pub fn view(self, parent: &Rc<View>, covers: bool, cleaned: bool) -> Rc<View> {
         Rc::new(View { text: self.text, segs: self.segs, parent: Some(Rc::clone(parent)), covers, cleaned })
     }
 }
@@ -289,154 +290,4 @@ fn line_number(b: &[u8], i: usize) -> Option<usize> {
         }
     }
     None
-}
-
-/// One level of JSON (and shell, and source) escapes taken away; none if there were none. Holds only the lines with
-/// escapes and their neighbours: what the others say, the parent says too.
-pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
-    let t = parent.text.as_str();
-    let b = t.as_bytes();
-    memchr::memchr(b'\\', b)?;
-    let mut out = Builder::new(t.len().min(4096));
-    let mut changed = false;
-    let mut at = 0;
-    // end of the stretch of lines that is being copied
-    let mut region = 0;
-    let mut i = 0;
-    while let Some(n) = memchr::memchr(b'\\', &b[i..]) {
-        i += n;
-        let Some(next) = b.get(i + 1) else { break };
-        let mut buffer = [0; 4];
-        let (with, len): (&str, usize) = match next {
-            b'n' => ("\n", 2),
-            b'r' => ("\r", 2),
-            b't' => ("\t", 2),
-            b'"' => ("\"", 2),
-            b'\'' => ("'", 2),
-            b'/' => ("/", 2),
-            b'\\' => ("\\", 2),
-            b'e' if b.get(i + 2) == Some(&b'[') => ("\u{1b}", 2),
-            b'x' | b'0' if b[i..].starts_with(b"\\x1b") || b[i..].starts_with(b"\\033") => ("\u{1b}", 4),
-            b'u' => {
-                let code = t
-                    .get(i + 2..i + 6)
-                    .and_then(|h| u32::from_str_radix(h, 16).ok())
-                    .and_then(char::from_u32);
-                match code {
-                    Some(c) => (c.encode_utf8(&mut buffer), 6),
-                    None => ("", 0),
-                }
-            }
-            _ => ("", 0),
-        };
-        if len == 0 {
-            i += 1;
-            continue;
-        }
-        if !changed || i >= region {
-            let from = lines_back(b, i).max(if changed { region } else { 0 });
-            if changed {
-                out.copy(t, at, region);
-                out.hard |= from > region;
-            }
-            at = from;
-            changed = true;
-        }
-        region = region.max(lines_on(b, i));
-        out.copy(t, at, i);
-        out.put(with, i, i + len);
-        i += len;
-        at = i;
-    }
-    out.copy(t, at, region.max(at));
-    changed.then(|| out.done(parent))
-}
-
-/// Lines before and after an escape that are read with it.
-const NEIGHBOURS: usize = 2;
-
-fn lines_back(b: &[u8], i: usize) -> usize {
-    memchr::memrchr_iter(b'\n', &b[..i]).nth(NEIGHBOURS).map_or(0, |n| n + 1)
-}
-
-fn lines_on(b: &[u8], i: usize) -> usize {
-    memchr::memchr_iter(b'\n', &b[i..]).nth(NEIGHBOURS).map_or(b.len(), |n| i + n + 1)
-}
-
-/// `%XX` decoded; none if there is none.
-pub(crate) fn percent(parent: &Rc<View>) -> Option<Rc<View>> {
-    let t = parent.text.as_str();
-    let b = t.as_bytes();
-    let mut out = Builder::new(t.len());
-    let mut at = 0;
-    let mut i = 0;
-    while let Some(n) = memchr::memchr(b'%', &b[i..]) {
-        i += n;
-        let byte = t
-            .get(i + 1..i + 3)
-            .filter(|h| h.bytes().all(|c| c.is_ascii_hexdigit()))
-            .and_then(|h| u8::from_str_radix(h, 16).ok());
-        match byte.filter(|c| c.is_ascii_graphic() || matches!(c, b' ' | b'\n' | b'\r' | b'\t')) {
-            Some(c) => {
-                out.copy(t, at, i);
-                let mut buffer = [0; 4];
-                out.put(char::from(c).encode_utf8(&mut buffer), i, i + 3);
-                i += 3;
-                at = i;
-            }
-            None => i += 1,
-        }
-    }
-    out.copy(t, at, b.len());
-    (at > 0).then(|| out.done(parent))
-}
-
-/// The pieces of a streamed answer put together, each frame left out; none if there are not two pieces.
-pub(crate) fn deltas(parent: &Rc<View>) -> Option<Rc<View>> {
-    let t = parent.text.as_str();
-    let b = t.as_bytes();
-    memchr::memmem::find(b, b"delta")?;
-    let mut out = Builder::new(t.len());
-    let mut pieces = 0;
-    let mut i = 0;
-    // every `"key":"piece"` after a mention of a delta
-    while let Some(n) = memchr::memmem::find(&b[i..], b"delta") {
-        i += n + 5;
-        let to = (i + 400).min(b.len());
-        let next = memchr::memmem::find(&b[i..to], b"data: {").map_or(to, |n| i + n);
-        for key in [
-            &b"\"partial_json\":"[..],
-            b"\"delta\":",
-            b"\"text\":",
-            b"\"content\":",
-            b"\"arguments\":",
-            b"\"thinking\":",
-            b"\":",
-        ] {
-            let from = if key == b"\":" { i.saturating_sub(1) } else { i };
-            let area = &b[from.min(next)..next];
-            let Some(k) = memchr::memmem::find(area, key) else { continue };
-            let mut s = from + k + key.len();
-            while s < b.len() && b[s] == b' ' {
-                s += 1;
-            }
-            if b.get(s) != Some(&b'"') {
-                continue;
-            }
-            let mut e = s + 1;
-            while e < b.len() && b[e] != b'"' {
-                e += if b[e] == b'\\' { 2 } else { 1 };
-            }
-            let e = e.min(b.len());
-            if !t.is_char_boundary(e) {
-                break;
-            }
-            out.hard = true;
-            out.copy(t, s + 1, e);
-            pieces += 1;
-            i = e;
-            break;
-        }
-    }
-    (pieces > 1).then(|| out.done(parent))
 }

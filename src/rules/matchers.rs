@@ -202,7 +202,9 @@ fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, 
     let authority = &text[end..(end + 400).min(text.len())];
     let authority = &authority[..authority.iter().position(stop).unwrap_or(authority.len())];
     let Some(at) = authority.iter().rposition(|b| *b == b'@') else { return };
-    if !authority[..at].contains(&b':') {
+    let mut opened = false;
+    url_password(text, end, &mut |_, _| opened = true);
+    if !opened {
         return;
     }
     // several hosts may stand there, each with its port

@@ -37,6 +37,9 @@ pub struct Args {
     /// Timestamps: exact, hour or shifted
     #[arg(long)]
     timestamps: Option<String>,
+    /// Stand-ins of personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com)
+    #[arg(long)]
+    pseudonyms: Option<String>,
 }
 
 /// A path as the person meant it from where they stand.
@@ -56,6 +59,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         licence: args.licence,
         thinking,
         timestamps: args.timestamps,
+        pseudonyms: args.pseudonyms,
     };
     let report = face.app()?.prepare(&params)?;
     let width = face.width();

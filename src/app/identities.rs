@@ -1,0 +1,138 @@
+//! Who this machine belongs to: what its own files say, so that it is removed wherever it stands.
+//!
+//! Read are `~/.gitconfig`, `~/.config/git/config`, `~/.ssh/config` and the machine's name. Nothing of it is stored.
+
+use std::path::Path;
+
+use crate::rules::is_shared_account;
+use crate::trace::Env;
+
+/// Longest file that is read, in bytes.
+const MOST: u64 = 256 * 1024;
+
+/// Hosts that everybody uses.
+const PUBLIC_HOSTS: [&str; 10] = [
+    "github.com",
+    "ssh.github.com",
+    "gitlab.com",
+    "altssh.gitlab.com",
+    "bitbucket.org",
+    "codeberg.org",
+    "git.sr.ht",
+    "hf.co",
+    "huggingface.co",
+    "ssh.dev.azure.com",
+];
+
+/// Kind and value of each identity: `PERSON`, `EMAIL`, `USER`, `HOST`.
+pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
+    let mut out: Vec<(String, String)> = Vec::new();
+    let mut add = |kind: &str, value: &str| {
+        let value = value.trim().trim_matches('"');
+        let good = match kind {
+            "EMAIL" => {
+                value.contains('@')
+                    && value.len() > 5
+                    && !value.contains("noreply")
+                    && !value.contains("example.")
+            }
+            "USER" => value.len() >= 3 && !is_shared_account(value) && value != "git",
+            "HOST" => own_host(value),
+            _ => value.len() >= 4 && value.contains(' '),
+        };
+        if good && !out.iter().any(|(_, v)| v == value) {
+            out.push((kind.to_owned(), value.to_owned()));
+        }
+    };
+    for file in [".gitconfig", ".config/git/config"] {
+        let mut section = String::new();
+        for line in text(&env.home.join(file)).lines().map(str::trim) {
+            if let Some(head) = line.strip_prefix('[') {
+                section = head.trim_end_matches(']').trim().to_lowercase();
+            } else if let Some((key, value)) = line.split_once('=') {
+                match (section.as_str(), key.trim().to_lowercase().as_str()) {
+                    ("user" | "author" | "committer", "name") => add("PERSON", value),
+                    ("user" | "author" | "committer", "email") => add("EMAIL", value),
+                    ("github" | "gitlab" | "credential", "user" | "username") => add("USER", value),
+                    _ => {}
+                }
+            }
+        }
+    }
+    for line in text(&env.home.join(".ssh/config")).lines() {
+        let mut words = line.trim().splitn(2, [' ', '\t', '=']);
+        let (key, value) =
+            (words.next().unwrap_or_default().to_lowercase(), words.next().unwrap_or_default());
+        match key.as_str() {
+            "hostname" => add("HOST", value),
+            "host" => value.split_whitespace().for_each(|h| add("HOST", h)),
+            "user" => add("USER", value),
+            _ => {}
+        }
+    }
+    for name in ["HOSTNAME", "COMPUTERNAME"] {
+        if let Some(value) = env.var(name) {
+            add("HOST", value);
+        }
+    }
+    for name in ["USER", "LOGNAME", "USERNAME"] {
+        if let Some(value) = env.var(name) {
+            add("USER", value);
+        }
+    }
+    out
+}
+
+/// A name that no text uses as a word, and that is not everybody's.
+fn own_host(value: &str) -> bool {
+    let lower = value.to_lowercase();
+    value.len() >= 5
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+        && value.bytes().any(|b| b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+        && value.bytes().any(|b| b.is_ascii_alphabetic())
+        && !PUBLIC_HOSTS.contains(&lower.as_str())
+        && !lower.contains("localhost")
+        && !lower.starts_with("127.")
+}
+
+/// The text of a small file; nothing where there is none.
+fn text(path: &Path) -> String {
+    match path.metadata() {
+        Ok(m) if m.is_file() && m.len() <= MOST => {
+            std::fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
+        }
+        _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machines_own_files_say_who_it_belongs_to() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(dir.path().join(".ssh")).unwrap();
+        let git =
+            "[user]\n\tname = Sunniva Brekke\n\temail = sunniva@fjordteam.no\n[core]\n\tname = no one\n";
+        std::fs::write(dir.path().join(".gitconfig"), git).unwrap();
+        let ssh =
+            "Host build-7 github.com *\n  HostName build7.fjordteam.no\n  User sbrekke\nHost x\n  User git\n";
+        std::fs::write(dir.path().join(".ssh/config"), ssh).unwrap();
+        let mut env = Env::bare(dir.path(), dir.path());
+        env.vars.insert("HOSTNAME".into(), "laptop".into());
+        env.vars.insert("USER".into(), "root".into());
+        let found = identities(&env);
+        let found: Vec<_> = found.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        assert_eq!(
+            found,
+            [
+                ("PERSON", "Sunniva Brekke"),
+                ("EMAIL", "sunniva@fjordteam.no"),
+                ("HOST", "build-7"),
+                ("HOST", "build7.fjordteam.no"),
+                ("USER", "sbrekke"),
+            ]
+        );
+    }
+}
