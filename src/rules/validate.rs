@@ -2,7 +2,8 @@
 
 use super::shape::{self, Mix};
 use super::words::{
-    COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, RESERVED_TLDS, SERVICE_ACCOUNTS, STANDIN_HOSTS, STANDIN_LOCALS,
+    CODE_WORDS, COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, PUBLIC_FIRMS, RESERVED_TLDS, SERVICE_ACCOUNTS,
+    STANDIN_HOSTS, STANDIN_LOCALS, STANDIN_WORDS,
 };
 
 /// A named check from the rule data.
@@ -24,6 +25,8 @@ pub(crate) enum Validator {
     NhsModulus,
     PrivateHost,
     PersonName,
+    /// A firm that is not everybody's, nor a word of code.
+    Organisation,
     /// An account name that belongs to a person.
     Account,
     SpanishId,
@@ -53,6 +56,7 @@ impl Validator {
             "nhs" => Validator::NhsModulus,
             "private_host" => Validator::PrivateHost,
             "person_name" => Validator::PersonName,
+            "organisation" => Validator::Organisation,
             "account" => Validator::Account,
             "discord_id" => Validator::DiscordId,
             "spanish_id" => Validator::SpanishId,
@@ -89,6 +93,7 @@ impl Validator {
             Validator::NhsModulus => nhs(raw),
             Validator::PrivateHost => !value.ends_with("example.internal") && !value.contains("example."),
             Validator::PersonName => person_name(value),
+            Validator::Organisation => organisation(value),
             Validator::Account => account(value),
             Validator::DiscordId => lenient_base64(value.split('.').next().unwrap_or_default())
                 .is_some_and(|b| b.len() >= 15 && b[..b.len() - 1].iter().all(u8::is_ascii_digit)),
@@ -283,6 +288,22 @@ fn email(value: &str) -> bool {
         return false;
     }
     tld.len() >= 2 && tld.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// Whether a name could be a private firm's: not a maker of software that everybody names, not a word of programs.
+fn organisation(value: &str) -> bool {
+    let lower = value.to_lowercase();
+    let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let first = words.next().unwrap_or_default();
+    !PUBLIC_FIRMS.has(first)
+        && !CODE_WORDS.has(first)
+        && !(words.next().is_none() && (STANDIN_WORDS.has(&lower) || CODE_WORDS.has(&lower)))
+        && !shape::is_placeholder_value(value)
+        && !(value.len() > 3 && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
+        // an identifier, not a name: `ClientError`, `user_id`
+        && !value.contains('_')
+        && (value.contains(' ')
+            || !value.as_bytes().windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase()))
 }
 
 /// Two to four capitalised words, none of them a word that only looks like a name.

@@ -142,3 +142,33 @@ pub(crate) static NAME_DENY: Words = Words::new(
     s3_key sep_token sha1 sha256 shortcut site_key sitekey sort_key sourcekey ssh_key_name stop_token \
     tokenizer translation turkey unk_token xsrf",
 );
+
+/// Firms that code, licences and manuals name.
+pub(crate) static PUBLIC_FIRMS: Words = Words::new(
+    "\
+    acme adobe airbnb alibaba alphabet amazon amd anthropic apache apple arm atlassian baidu bytedance \
+    canonical cisco cloudflare contoso databricks datadog dell deepmind docker dropbox ebay elastic \
+    elasticsearch ericsson example facebook fastly free github gitlab google hashicorp heroku hp huawei ibm \
+    initech intel jetbrains joyent linux linkedin meta microsoft mistral mongodb mozilla netflix nokia npm nvidia \
+    openai oracle palantir paypal pivotal python qualcomm red redhat salesforce samsung sap sentry shopify \
+    siemens slack snowflake software sony spotify stripe sun tencent tesla the twilio twitter uber vercel \
+    vmware xerox yahoo yandex zoom",
+);
+
+/// Capitalised words that programs and their texts put where a firm could stand.
+pub(crate) static CODE_WORDS: Words = Words::new(
+    "\
+    a add admin all an any api app apps array async auth base boolean build bundle cache case class client \
+    code common component components config connection const context controller copyright core create custom \
+    customer data date default delete demo detail details dir dist docs edit email entity entry enum env error \
+    event examples exception export false feature features field file find fix foo for from function get guide \
+    handler helper helpers home hooks http https id if import in index init int interface internal is item items \
+    js json key lib list local log login main manager map media method mock model models module modules my name \
+    new no node none not note null number object of on option optional options or order override page pages \
+    params parent part patch path plugin portal post private profile promise props provider public query react \
+    record ref remote remove request response rest result return root route router routes run schema script sdk \
+    secret section see select self server service services session set settings shared side sort src start state \
+    static status step store string style styles support table test tests that then this title to todo token true \
+    type types ui undefined uninstall update url use user users util utils value version view views void web when \
+    where with work your",
+);
