@@ -23,6 +23,20 @@ pub struct Config {
     pub publish: PublishConfig,
     /// What is in a release, unless said otherwise.
     pub export: ExportConfig,
+    /// Detectors outside this program: they may add redactions, never take one away.
+    pub detectors: Vec<DetectorConfig>,
+}
+
+/// A child process that reads `{"id","text"}` lines and answers each with `{"id","spans"}`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DetectorConfig {
+    /// Its name, as reports show it.
+    pub name: String,
+    /// The program and its arguments.
+    pub command: Vec<String>,
+    /// Seconds to wait for an answer; 60 unless said otherwise.
+    pub timeout_seconds: Option<u64>,
 }
 
 /// Which agents and projects are in scope.
@@ -101,6 +115,10 @@ const KEYS: &[&str] = &[
     "export.timestamps",
     "export.pseudonyms",
     "export.format",
+    "detectors",
+    "detectors.name",
+    "detectors.command",
+    "detectors.timeout_seconds",
 ];
 
 impl Config {

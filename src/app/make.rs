@@ -57,7 +57,9 @@ impl App {
         let format =
             export::format(&options.format).map_err(|e| Failure::usage("bad_format", e.to_string()))?;
         let chosen = &open.release.chosen;
-        let mut redactor = Redactor::new(engine, self.policy_for(&options)?, key_of(&private.key)?);
+        let detectors = self.detectors()?;
+        let policy = self.policy_for(&options)?;
+        let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?).asking(&detectors);
         redactor.add_values(&private.reported.iter().cloned().collect::<Vec<_>>());
         let decided = self.redact_decisions()?;
         let local = self.local_key()?;
@@ -85,6 +87,7 @@ impl App {
         for _ in 0..PASSES {
             let known_values = redactor.known_values();
             let mut pass = self.pass(&mut redactor, chosen, format, options.thinking)?;
+            detectors.check()?;
             let found: Vec<EntityKeep> = std::mem::take(&mut pass.inventory)
                 .into_iter()
                 .map(|((kind, value), count)| EntityKeep {

@@ -4,6 +4,7 @@ mod config;
 mod confirm;
 mod context;
 mod cost;
+mod detectors;
 mod doctor;
 mod failure;
 mod forget;

@@ -134,6 +134,7 @@ impl App {
             custom: self.config.redact.strings.clone(),
             usernames: self.config.redact.usernames.clone(),
             homes: vec![self.ctx.env.home.to_string_lossy().into_owned()],
+            detectors: self.config.detectors.iter().map(|d| format!("{} {:?}", d.name, d.command)).collect(),
             identities: super::identities::identities(&self.ctx.env),
             ..Policy::default()
         };

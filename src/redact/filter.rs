@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::rules::Engine;
 
-use super::{Policy, RedactError, Redactor};
+use super::{Detectors, Policy, RedactError, Redactor};
 
 #[derive(Deserialize)]
 struct Record {
@@ -45,11 +45,12 @@ struct Problem<'a> {
 /// A line that is not such a record gets an object with `error` and its line number.
 ///
 /// # Errors
-/// If reading or writing fails.
+/// If reading or writing fails, or a detector gives no answer.
 pub fn filter(
     engine: &Engine,
     policy: &Policy,
     key: [u8; 32],
+    detectors: &Detectors,
     mut input: impl BufRead,
     mut output: impl Write,
 ) -> Result<(), RedactError> {
@@ -66,7 +67,9 @@ pub fn filter(
         }
         match serde_json::from_slice::<Record>(&line) {
             Ok(record) => {
-                let done = Redactor::new(engine, policy.clone(), key).redact_text(&record.text);
+                let done =
+                    Redactor::new(engine, policy.clone(), key).asking(detectors).redact_text(&record.text);
+                detectors.check()?;
                 let spans = done
                     .spans
                     .iter()
@@ -99,18 +102,20 @@ fn json_line(output: &mut impl Write, value: &impl Serialize) -> Result<(), Reda
 /// Reads text, writes redacted text. Invalid UTF-8 becomes the replacement character.
 ///
 /// # Errors
-/// If reading or writing fails.
+/// If reading or writing fails, or a detector gives no answer.
 pub fn filter_text(
     engine: &Engine,
     policy: &Policy,
     key: [u8; 32],
+    detectors: &Detectors,
     mut input: impl BufRead,
     mut output: impl Write,
 ) -> Result<(), RedactError> {
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    let done = Redactor::new(engine, policy.clone(), key).redact_text(&text);
+    let done = Redactor::new(engine, policy.clone(), key).asking(detectors).redact_text(&text);
+    detectors.check()?;
     output.write_all(done.text.as_bytes())?;
     output.flush()?;
     Ok(())

@@ -6,6 +6,7 @@
 
 mod decode;
 mod detect;
+mod external;
 mod filter;
 mod harvest;
 mod paths;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 
 use crate::rules::{Class, Classes, Engine};
 
+pub use external::{Detector, Detectors, ExternalSpan};
 pub use filter::{filter, filter_text};
 pub use policy::{Options, Policy, Pseudonyms, Timestamps};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
@@ -42,6 +44,9 @@ pub enum RedactError {
     /// The input could not be read or the output not written.
     #[error("redact: {0}")]
     Io(#[from] std::io::Error),
+    /// A detector outside this program gave no answer.
+    #[error("detector {0}")]
+    Detector(String),
 }
 
 /// One removed stretch, in byte offsets of the raw text.
@@ -78,6 +83,7 @@ pub struct Redactor<'e> {
     values: Values,
     entities: BTreeMap<(String, String), u64>,
     collected: std::collections::HashSet<String>,
+    detectors: Option<&'e Detectors>,
 }
 
 /// Last components of home directories that name nobody.
@@ -97,6 +103,7 @@ impl<'e> Redactor<'e> {
             values: Values::default(),
             entities: BTreeMap::new(),
             collected: Default::default(),
+            detectors: None,
         };
         let custom = r.policy.custom.clone();
         for c in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
@@ -137,6 +144,29 @@ impl<'e> Redactor<'e> {
             }
         }
         r
+    }
+
+    /// The same, asking these detectors too. [`Detectors::check`] must hold before what comes out is used.
+    #[must_use]
+    pub fn asking(mut self, detectors: &'e Detectors) -> Self {
+        self.detectors = Some(detectors);
+        self
+    }
+
+    /// What the detectors outside say of a text.
+    fn external(&self, base: &Rc<View>) -> Vec<Found> {
+        let answers = self.detectors.map(|d| d.ask(&base.text)).unwrap_or_default();
+        answers
+            .into_iter()
+            .map(|(span, name)| Found {
+                pieces: base.to_raw(span.start, span.end),
+                value: base.text[span.start..span.end].to_owned(),
+                kind: clean_kind(&span.kind).into(),
+                rule: format!("detector:{name}").into(),
+                class: Class::Pii,
+                confidence: (span.confidence.unwrap_or(0.7).clamp(0.0, 1.0) * 100.0) as u8,
+            })
+            .collect()
     }
 
     /// The keyed id of a value: what [`Policy::keep`] and [`Entity::id`] hold instead of the value.
@@ -188,6 +218,9 @@ impl<'e> Redactor<'e> {
     fn found(&mut self, base: &Rc<View>, learn: bool) -> Vec<Found> {
         self.values.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
+        if learn {
+            found.extend(self.external(base));
+        }
         found.retain(|f| !self.kept(&f.kind, &f.value));
         let mut fresh = false;
         for f in &found {
@@ -217,6 +250,21 @@ impl<'e> Redactor<'e> {
 
     fn learn_found(&mut self, f: &Found) -> bool {
         let value = f.value.trim();
+        if f.rule.starts_with("detector:") {
+            // a model is not sure enough to have ordinary words removed everywhere
+            let known = Known {
+                kind: f.kind.to_string(),
+                rule: f.rule.to_string(),
+                confidence: f.confidence.min(90),
+                word: true,
+                fold: false,
+            };
+            let names = value.chars().count() >= 4 && value.chars().next().is_some_and(|c| !c.is_lowercase());
+            if names && value.len() <= 200 {
+                self.learn(value, known);
+            }
+            return names;
+        }
         if value.len() > 4096 || value.contains('\n') || value.contains('\u{1b}') {
             return false;
         }

@@ -87,6 +87,9 @@ pub struct Policy {
     pub identities: Vec<(String, String)>,
     /// Keyed hashes (see [`super::Redactor::value_id`]) of values that a person decided to keep in clear.
     pub keep: BTreeSet<String>,
+    /// Detectors outside this program: name and command of each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub detectors: Vec<String>,
     /// Choices of the release.
     pub options: Options,
 }

@@ -157,7 +157,10 @@ impl Redactor<'_> {
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
         let none = Values::default();
         for text in texts {
-            for f in detect::detect(self.engine, &none, &View::raw(&text), Classes::SENSITIVE) {
+            let base = View::raw(&text);
+            let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
+            found.extend(self.external(&base));
+            for f in found {
                 self.learn_found(&f);
             }
         }

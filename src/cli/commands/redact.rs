@@ -16,11 +16,12 @@ pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
     let key = app.local_key()?;
     let mut policy: Policy = app.policy_for(&app.config.export)?;
     policy.options.timestamps = Timestamps::Exact;
+    let detectors = app.detectors()?;
     let engine = Engine::builtin().map_err(crate::app::Failure::from)?;
     let (input, output) = (BufReader::new(io::stdin().lock()), io::stdout().lock());
     let done = match json {
-        true => filter(engine, &policy, key, input, output),
-        false => filter_text(engine, &policy, key, input, output),
+        true => filter(engine, &policy, key, &detectors, input, output),
+        false => filter_text(engine, &policy, key, &detectors, input, output),
     };
     match done {
         Err(RedactError::Io(e)) => Err(e.into()),
