@@ -130,7 +130,7 @@ impl App {
     }
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -142,6 +142,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn a_process_answers_line_by_line() {
         let script = r#"while read -r l; do echo '{"spans":[{"start":0,"end":3,"type":"NAME"}]}'; done"#;
@@ -152,6 +153,7 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
     #[test]
     fn silence_noise_and_death_are_failures() {
         for (script, want) in [

@@ -83,6 +83,15 @@ impl App {
                 redactor.collect(&session);
             }
         }
+        let others: Vec<SessionKey> =
+            self.archive.with_secrets()?.into_iter().filter(|k| !chosen.contains_key(k)).collect();
+        for (done, key) in (0..).zip(&others) {
+            self.ctx.check()?;
+            self.ctx.progress.report("looking for secrets in other sessions", done, others.len() as u64);
+            if let Some(session) = self.archive.load(key.as_str(), None)? {
+                redactor.collect_elsewhere(&session);
+            }
+        }
         let mut left = BTreeSet::new();
         for _ in 0..PASSES {
             let known_values = redactor.known_values();

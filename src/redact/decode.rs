@@ -82,21 +82,36 @@ fn lines_on(b: &[u8], i: usize) -> usize {
 pub(crate) fn percent(parent: &Rc<View>) -> Option<Rc<View>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
+    let byte = |i: usize| {
+        let hex = t.get(i..i + 3)?.strip_prefix('%')?;
+        hex.bytes().all(|c| c.is_ascii_hexdigit()).then(|| u8::from_str_radix(hex, 16).ok())?
+    };
+    memchr::memchr(b'%', b)?;
     let mut out = Builder::new(t.len());
     let mut at = 0;
     let mut i = 0;
     while let Some(n) = memchr::memchr(b'%', &b[i..]) {
         i += n;
-        let byte = t
-            .get(i + 1..i + 3)
-            .filter(|h| h.bytes().all(|c| c.is_ascii_hexdigit()))
-            .and_then(|h| u8::from_str_radix(h, 16).ok());
-        match byte.filter(|c| c.is_ascii_graphic() || matches!(c, b' ' | b'\n' | b'\r' | b'\t')) {
-            Some(c) => {
+        let Some(first) = byte(i) else {
+            i += 1;
+            continue;
+        };
+        // a letter beyond ASCII is two to four of them
+        let count = match first {
+            0xc2..=0xdf => 2,
+            0xe0..=0xef => 3,
+            0xf0..=0xf4 => 4,
+            _ => 1,
+        };
+        let bytes: Vec<u8> = (0..count).map_while(|k| byte(i + 3 * k)).collect();
+        let text = std::str::from_utf8(&bytes).ok().filter(|s| {
+            s.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\r' | '\t')) && bytes.len() == count
+        });
+        match text {
+            Some(text) => {
                 out.copy(t, at, i);
-                let mut buffer = [0; 4];
-                out.put(char::from(c).encode_utf8(&mut buffer), i, i + 3);
-                i += 3;
+                out.put(text, i, i + 3 * count);
+                i += 3 * count;
                 at = i;
             }
             None => i += 1,

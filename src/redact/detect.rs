@@ -28,7 +28,7 @@ const DEPTH: usize = 3;
 const MAX_BLOB: usize = 256 * 1024;
 
 /// Shortest run of letters and digits that is tried as a blob, in bytes.
-const SHORTEST: usize = 20;
+const SHORTEST: usize = 16;
 
 /// All readings of a text that differ from it, itself first.
 pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
@@ -146,7 +146,7 @@ fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usiz
                 one(engine, values, &reading, Classes::SENSITIVE, depth + 1, &mut found);
             }
             // a decoded blob is noisy: only what is sure counts
-            let sure = |f: &Found| f.confidence >= if f.class == Class::Secret { 65 } else { 75 };
+            let sure = |f: &Found| f.confidence >= if f.class == Class::Secret { 65 } else { 62 };
             let Some(best) = found.into_iter().filter(sure).max_by_key(|f| f.confidence) else {
                 continue;
             };
@@ -176,7 +176,7 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
     let b = text.as_bytes();
     let mut out = Vec::new();
     let mut i = 0;
-    // a run worth decoding covers every twentieth byte of some place: look there, and back only from a hit
+    // a run worth decoding covers every sixteenth byte of some place: look there, and back only from a hit
     while i + SHORTEST <= b.len() {
         let probe = i + SHORTEST - 1;
         if !blob_byte(b[probe]) {

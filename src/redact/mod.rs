@@ -13,6 +13,7 @@ mod paths;
 mod placeholder;
 mod policy;
 mod render;
+mod selftest;
 mod session;
 mod values;
 mod view;
@@ -26,6 +27,7 @@ use crate::rules::{Class, Classes, Engine};
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use filter::{filter, filter_text};
 pub use policy::{Options, Policy, Pseudonyms, Timestamps};
+pub use selftest::{SelfTest, Tally, selftest};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
 use detect::Found;
@@ -297,7 +299,13 @@ impl<'e> Redactor<'e> {
     fn learn_name(&mut self, name: &str) {
         let words: Vec<&str> = name.split_whitespace().collect();
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
-        if words.len() < 2 || last.chars().count() < 5 || !last.chars().all(char::is_alphabetic) {
+        let capital = |w: &str| w.chars().next().is_some_and(char::is_uppercase);
+        if words.len() < 2
+            || last.chars().count() < 5
+            || !last.chars().all(char::is_alphabetic)
+            || !capital(last)
+            || !capital(first)
+        {
             return;
         }
         let known = |kind: &str, fold| Known {

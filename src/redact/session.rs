@@ -6,7 +6,7 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::rules::Classes;
+use crate::rules::{Class, Classes};
 use crate::trace::{Part, Session, Timestamp};
 
 use super::values::Values;
@@ -165,6 +165,21 @@ impl Redactor<'_> {
             }
         }
         self.collected.insert(session.key.as_str().to_owned());
+    }
+
+    /// Learns the secrets and mail addresses of a session that is not part of the release: what stands there with its
+    /// name may stand here without.
+    pub fn collect_elsewhere(&mut self, session: &Session) {
+        let mut texts = Vec::new();
+        each_text(session, &mut |_, text| texts.push(text.to_owned()));
+        let none = Values::default();
+        for text in texts {
+            for f in detect::detect(self.engine, &none, &View::raw(&text), Classes::SENSITIVE) {
+                if f.class == Class::Secret || &*f.kind == "EMAIL" {
+                    self.learn_found(&f);
+                }
+            }
+        }
     }
 
     /// Redacts a session: everything collected is removed from it. One that was not collected yet is now.

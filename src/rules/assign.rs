@@ -413,7 +413,12 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
         return false;
     }
     let next = text.get(e).copied().unwrap_or(b'\n');
-    if quote.is_none() && matches!(next, b'(' | b'[') {
+    if quote.is_none() && (matches!(next, b'(' | b'[') || text[e..].starts_with(b"::")) {
+        return false;
+    }
+    // a type between a name and its value: `const TOKEN_KIND: TOKEN_TYPE_2 = 1`
+    let gap = blank(text, e);
+    if quote.is_none() && gap > e && text.get(gap) == Some(&b'=') && text.get(gap + 1) != Some(&b'=') {
         return false;
     }
     let random = shape::looks_random(v);
@@ -450,6 +455,8 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
                 && m.digit > 0
                 && m.symbol * 4 <= v.len()
                 && !shape::counts_up(v)
+                // the name of a constant or a type
+                && !(m.lower == 0 && v.contains('_'))
                 && !v.contains(['(', '{', '[', ':', '@'])
                 && !v.contains("//")
                 && !(v.len() == 40 && v.bytes().all(|b| b.is_ascii_hexdigit()) && name.contains("commit"))

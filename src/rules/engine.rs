@@ -9,7 +9,7 @@ use regex_automata::{Anchored, Input};
 
 use super::model::{CatalogueEntry, Class, Classes, Finding, RuleSpec, RulesError};
 use super::validate::Validator;
-use super::{assign, load, matchers, numeric, shape};
+use super::{assign, load, matchers, numeric, shape, template};
 
 /// How a rule finds its spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,19 @@ pub struct Engine {
     /// By classes; the second half for short texts.
     prefilters: [OnceLock<Prefilter>; 16],
     version: String,
+}
+
+/// A text made from a rule's own example, with what must be found in it.
+#[derive(Debug, Clone)]
+pub struct Example {
+    /// Id of the rule.
+    pub rule: Arc<str>,
+    /// Class of the rule.
+    pub class: Class,
+    /// The text.
+    pub text: String,
+    /// First byte and one past the last byte of what must be found.
+    pub span: (usize, usize),
 }
 
 /// A span before overlaps are united.
@@ -136,6 +149,23 @@ impl Engine {
                 confidence: r.spec.confidence,
             })
             .collect()
+    }
+
+    /// The examples of the rules, filled with values that the seed decides.
+    pub fn examples(&self, seed: &str) -> Vec<Example> {
+        let mut out = Vec::new();
+        for rule in &self.rules {
+            for (n, example) in rule.spec.examples.iter().enumerate() {
+                let filled = template::fill(example, &format!("{seed}/{}/{n}", rule.spec.id));
+                out.extend(filled.span.map(|span| Example {
+                    rule: Arc::clone(&rule.id),
+                    class: rule.spec.class,
+                    text: filled.text,
+                    span,
+                }));
+            }
+        }
+        out
     }
 
     /// Number of rules.

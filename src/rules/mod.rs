@@ -14,13 +14,12 @@ mod model;
 mod numeric;
 mod shape;
 mod stream;
-#[cfg(test)]
 mod template;
 mod validate;
 mod wallet;
 mod words;
 
-pub use engine::Engine;
+pub use engine::{Engine, Example};
 pub use lone::lone_ids;
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
 pub use shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};

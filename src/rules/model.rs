@@ -175,7 +175,6 @@ pub(crate) struct RuleSpec {
     #[serde(default)]
     pub severity: Severity,
     /// Templates (see `template.rs`); `«…»` marks what must be found.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests run them"))]
     pub examples: Vec<String>,
     /// Templates in which the rule must find nothing.
     #[serde(default)]

@@ -360,7 +360,9 @@ fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
         [8, 8, 8, 8] | [8, 8, 4, 4] | [1, 1, 1, 1] | [1, 0, 0, 1] | [9, 9, 9, 9] | [1, 2, 3, 4]
     );
     // small numbers all over are a version or an OID
-    let tiny = a < 4 && b2 < 30 && c < 30 && d < 30 || d == 0 && c == 0 && a < 130;
+    let tiny = a < 4 && b2 < 30 && c < 30 && d < 30
+        || a < 10 && b2 < 10 && c < 10 && d < 10
+        || d == 0 && c == 0 && a < 130;
     if well_known || tiny && !private {
         return None;
     }

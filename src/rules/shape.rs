@@ -232,6 +232,31 @@ fn speakable(word: &[u8]) -> bool {
     vowels * 6 >= word.len()
 }
 
+/// Letter pairs that words and identifiers hardly have (fewer than one in 2,000 pairs of what programs and their
+/// manuals are written in): a row for the first letter, a bit for the second.
+const RARE: [u32; 26] = [
+    0x2414291, 0x2e9b4e8, 0x3e12240, 0x3a126c0, 0x2000680, 0x3e1b6c2, 0x3e1966e, 0x3e5bee6, 0x1510780,
+    0x3ffffef, 0x3fbfeee, 0x2e336c0, 0x3e326e0, 0x3c11282, 0x3810290, 0x3a11640, 0x3efffff, 0x2c10282,
+    0x0a1024a, 0x2e10640, 0x3f14680, 0x3ffbeee, 0x3f99eee, 0x3f77eeb, 0x3f35fff, 0x3ffffef,
+];
+
+/// Whether three in ten letter pairs are rare ones: words have one in twenty, random letters every second.
+fn rare_pairs(b: &[u8]) -> bool {
+    let (mut pairs, mut rare) = (0u32, 0u32);
+    for w in b.windows(2) {
+        // where a capital follows a small letter, a new word begins
+        if w[0].is_ascii_alphabetic()
+            && w[1].is_ascii_alphabetic()
+            && !(w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase())
+        {
+            pairs += 1;
+            let (first, second) = (w[0].to_ascii_lowercase() - b'a', w[1].to_ascii_lowercase() - b'a');
+            rare += RARE[usize::from(first)] >> second & 1;
+        }
+    }
+    pairs >= 5 && rare * 10 >= pairs * 3
+}
+
 /// Whether a value is made of words, numbers and separators as identifiers, slugs, paths and prose are.
 ///
 /// Splits at separators, case changes and between letters and digits; many short pieces mean randomness.
@@ -286,7 +311,7 @@ pub fn looks_wordy(value: &str) -> bool {
     if digits * 3 > b.len() && pieces > 0 && changes > 1 {
         return false;
     }
-    if odd > 1 {
+    if odd > 1 || rare_pairs(b) {
         return false;
     }
     let upper = b.iter().any(u8::is_ascii_uppercase);
@@ -358,7 +383,7 @@ mod tests {
             assert!(looks_wordy(v), "{v}");
             assert!(!looks_random(v), "{v}");
         }
-        for v in ["gTq8WvB3rKzmYp5x", "7hwnqdzk41vpbs8xtrrcg65mya92fe3u"] {
+        for v in ["gTq8WvB3rKzmYp5x", "fw_Tqij9ALOJO7ogSavGuIqQalC", "7hwnqdzk41vpbs8xtrrcg65mya92fe3u"] {
             assert!(looks_random(v), "{v}");
         }
         assert!(entropy(b"aaaa") < 0.01);

@@ -74,16 +74,16 @@ pub(crate) static SERVICE_ACCOUNTS: Words = Words::new(
 /// Capitalised words that are no part of a person's name.
 pub(crate) static NOT_NAMES: Words = Words::new(
     "\
-    able actions add airport algorithm also amazon and anthropic apache api april as at august authored \
-    authors avenue bash bot build building by claude client code codex company contributors copilot \
+    able actions add address airport algorithm also amazon and anthropic apache api april as at august authored \
+    authors avenue bash bot build building by checksum claude client code codex column company contributors copilot \
     corp county currently data december dependabot docker doe edit error example false february file \
-    first fix foundation friday full gemini github glad glob gmbh going google grep haiku happy here \
-    how http if inc institute is island january json july june kubernetes lake last license linux llc \
+    first fix foundation friday full gemini github glad glob gmbh going google grep haiku happy header here \
+    how http if inc index institute is island january json july june kubernetes lake last license linux llc \
     ltd march may mein meine meinen microsoft monday mount mozilla name new node none not note november \
     now null october on openai opus or please postgres prize project python react read ready redis \
-    renovate retries reviewed road run saint san saturday september server signed software someone \
-    sonnet sorry states still street sunday sure task team test tests that the theorem this thursday \
-    todo true trying tuesday type unable united university unknown update user using warning was we \
+    renovate retries reviewed road run saint san saturday september server service signed software someone \
+    sonnet sorry states still street sunday sure table task team test tests that the theorem this thursday \
+    todo true trying tuesday type unable united university unknown update user using value warning was we \
     wednesday what windows working write york you your",
 );
 

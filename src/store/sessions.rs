@@ -507,6 +507,17 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// The sessions in which scanning saw secrets, by key.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn with_secrets(&self) -> Result<Vec<SessionKey>, StoreError> {
+        let sql = "SELECT key FROM sessions WHERE badges LIKE '%\"secrets:%' ORDER BY key";
+        let mut q = self.conn.prepare_cached(sql)?;
+        let keys = q.query_map([], |r| r.get(0).map(SessionKey))?;
+        keys.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
     /// The subagent sessions below these, at any depth.
     ///
     /// # Errors

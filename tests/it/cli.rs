@@ -580,6 +580,7 @@ Commands:
   audit        Verify or print the record of every step
   forget       Take sessions out of the archive for good
   redact       Redact standard input to standard output (with --json: JSON Lines {"id","text"})
+  selftest     Measure the redaction on a corpus made from a seed
   completions  Print a completion script for a shell
   demo         Walk a small invented history through the whole workflow
 

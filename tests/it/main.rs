@@ -15,6 +15,7 @@ mod hub_double;
 mod life;
 mod mcp;
 mod publish;
+mod redaction;
 mod source_cline;
 mod source_custom;
 mod source_gemini;

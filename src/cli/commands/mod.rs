@@ -25,6 +25,7 @@ mod scan;
 mod scope;
 mod search;
 mod segment;
+mod selftest;
 mod shortlist;
 mod show;
 mod sign;
@@ -83,6 +84,7 @@ verbs! {
     Audit => audit,
     Forget => forget,
     Redact => redact,
+    Selftest => selftest,
     Completions => completions,
     Demo => demo,
 }
