@@ -56,6 +56,7 @@ pub fn filter(
 ) -> Result<(), RedactError> {
     let mut line = Vec::new();
     let mut n = 0;
+    let fresh = Redactor::new(engine, policy.clone(), key).asking(detectors);
     loop {
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
@@ -67,8 +68,7 @@ pub fn filter(
         }
         match serde_json::from_slice::<Record>(&line) {
             Ok(record) => {
-                let done =
-                    Redactor::new(engine, policy.clone(), key).asking(detectors).redact_text(&record.text);
+                let done = fresh.clone().redact_text(&record.text);
                 detectors.check()?;
                 let spans = done
                     .spans

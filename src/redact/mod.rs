@@ -77,7 +77,9 @@ pub struct Redacted {
     pub spans: Vec<Span>,
 }
 
-/// Redacts texts and sessions of one release; knows every value it has met.
+/// Redacts texts and sessions of one release; knows every value it has met. A clone knows what the original knew and
+/// goes its own way.
+#[derive(Clone)]
 pub struct Redactor<'e> {
     engine: &'e Engine,
     policy: Policy,
@@ -145,6 +147,7 @@ impl<'e> Redactor<'e> {
                 r.learn(u, known);
             }
         }
+        r.values.build();
         r
     }
 

@@ -27,7 +27,7 @@ pub(crate) struct Met {
 }
 
 /// The set of known values, with its automaton.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Values {
     known: BTreeMap<String, Known>,
     list: Vec<(String, Known)>,
