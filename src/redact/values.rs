@@ -84,7 +84,11 @@ impl Values {
         self.automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
+            // a few values, known for one record: what is quick to make
+            .kind(Some(match patterns.len() {
+                0..64 => AhoCorasickKind::NoncontiguousNFA,
+                _ => AhoCorasickKind::ContiguousNFA,
+            }))
             .build(&patterns)
             .ok();
     }
