@@ -41,6 +41,11 @@ fn name_byte(b: u8) -> bool {
 
 /// The value's span, when a sensitive value is assigned to the name around the keyword at `[ks, ke)`.
 pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize, usize)> {
+    // a keyword may bring its separator along, to be rare enough: `_pw=`
+    let mut ke = ke;
+    while ke > ks && !name_byte(text[ke - 1]) && text[ke - 1] < 0x80 {
+        ke -= 1;
+    }
     let mut ns = ks;
     while ns > 0 && ks - ns < MAX_NAME && name_byte(text[ns - 1]) {
         ns -= 1;

@@ -33,6 +33,11 @@ const MASKS: &[(&[u8], Check)] = &[
     (b"AA99 9AA", postcode),
     (b"A9A 9AA", postcode),
     (b"AA9A 9AA", postcode),
+    // Brazil: CPF and CNPJ
+    (b"999.999.999-99", |v| cpf(v)),
+    (b"99.999.999/9999-99", |v| v.len() == 18 && !v.starts_with(b"00.000")),
+    // India: Aadhaar
+    (b"9999 9999 9999", verhoeff),
     // Canada, Australia
     (b"999 999 999", sin),
     (b"999-999-999", sin),
@@ -69,6 +74,33 @@ fn sin(v: &[u8]) -> bool {
     sum.is_multiple_of(10) && !v.ends_with(b"000") && d[0] != b'8'
 }
 
+fn cpf(v: &[u8]) -> bool {
+    let d: Vec<u32> = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect();
+    let check = |n: usize| {
+        let sum: u32 = d[..n].iter().zip((2..=n as u32 + 1).rev()).map(|(d, w)| d * w).sum();
+        sum * 10 % 11 % 10
+    };
+    d.len() == 11 && check(9) == d[9] && check(10) == d[10] && d.iter().any(|n| *n != d[0])
+}
+
+/// The check digit of Verhoeff, over the dihedral group of order ten.
+fn verhoeff(v: &[u8]) -> bool {
+    let times = |a: u32, b: u32| match (a < 5, b < 5) {
+        (true, true) => (a + b) % 5,
+        (true, false) => 5 + (a + b) % 5,
+        (false, true) => 5 + (a + 5 - b) % 5,
+        (false, false) => (a + 5 - b) % 5,
+    };
+    const TURN: [u32; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+    let d: Vec<u32> = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect();
+    let sum = d
+        .iter()
+        .rev()
+        .enumerate()
+        .fold(0, |sum, (i, n)| times(sum, (0..i % 8).fold(*n, |n, _| TURN[n as usize])));
+    sum == 0 && d.first().is_some_and(|n| *n >= 2)
+}
+
 fn abn(v: &[u8]) -> bool {
     const WEIGHTS: [u32; 11] = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
     let d = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'));
@@ -101,8 +133,9 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
 fn may_begin(text: &[u8]) -> bool {
     let run = text.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
     text.get(run).is_some_and(|next| match run {
-        2 => next.is_ascii_uppercase() || *next == b' ',
-        3 => matches!(next, b' ' | b'-'),
+        2 => next.is_ascii_uppercase() || matches!(next, b' ' | b'.'),
+        3 => matches!(next, b' ' | b'-' | b'.'),
+        4 => *next == b' ',
         8 => next.is_ascii_uppercase() || *next == b'-',
         9 => next.is_ascii_uppercase(),
         _ => false,
@@ -142,6 +175,8 @@ mod tests {
             ("PAN QRSPT4821K.", 9, "QRSPT4821K"),
             ("at LS4A 7QD now", 5, "LS4A 7QD"),
             ("n 943 476 5919", 2, "943 476 5919"),
+            ("cpf 529.982.247-25.", 4, "529.982.247-25"),
+            ("on 2341 2341 2346 ok", 3, "2341 2341 2346"),
         ] {
             let (s, e) = at(text.as_bytes(), at_digit).unwrap();
             assert_eq!(&text[s..e], want);

@@ -14,6 +14,7 @@ pub(crate) enum Shape {
     Mac,
     NationalId,
     Wallet,
+    Vin,
 }
 
 impl Shape {
@@ -30,6 +31,7 @@ impl Shape {
             "mac" => Shape::Mac,
             "national_id" => Shape::NationalId,
             "wallet" => Shape::Wallet,
+            "vin" => Shape::Vin,
             _ => return None,
         })
     }
@@ -263,6 +265,11 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     {
         return Some((Shape::Wallet, s, e));
     }
+    if (b.is_ascii_uppercase() || text.get(end).is_some_and(u8::is_ascii_uppercase))
+        && let Some((s, e)) = vin(text, start)
+    {
+        return Some((Shape::Vin, s, e));
+    }
     // IBAN: two capitals stand before the first two digits
     if len >= 2
         && start >= 2
@@ -284,7 +291,7 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
         return None;
     }
     if len <= 3 && after(text, end) == b'.' {
-        return ipv4(text, start);
+        return ipv4(text, start).or_else(|| if len == 3 { phone(text, start) } else { None });
     }
     if b == b'-' && start >= 2 && text[start - 2].is_ascii_alphanumeric() {
         return None;
@@ -305,6 +312,30 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
         return Some((Shape::Card, start, e));
     }
     phone(text, start)
+}
+
+/// A vehicle's number (ISO 3779) with its check digit, around the digits at `start`.
+fn vin(text: &[u8], start: usize) -> Option<(usize, usize)> {
+    let part = |b: &u8| b.is_ascii_digit() || b.is_ascii_uppercase();
+    let s = start - text[..start].iter().rev().take(17).take_while(|b| part(b)).count();
+    let v = text.get(s..s + 17)?;
+    let edge = |b: Option<&u8>| b.is_none_or(|b| !b.is_ascii_alphanumeric() && *b != b'_');
+    if !v.iter().all(part) || !edge(s.checked_sub(1).and_then(|i| text.get(i))) || !edge(text.get(s + 17)) {
+        return None;
+    }
+    const VALUES: &[u8; 26] = b"12345678-12345-7-923456789";
+    const WEIGHTS: [u32; 17] = [8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2];
+    let mut sum = 0;
+    for (b, w) in v.iter().zip(WEIGHTS) {
+        let d = if b.is_ascii_digit() { *b } else { VALUES[usize::from(b - b'A')] };
+        if d == b'-' {
+            return None;
+        }
+        sum += u32::from(d - b'0') * w;
+    }
+    let check = if sum % 11 == 10 { b'X' } else { b'0' + (sum % 11) as u8 };
+    let letters = v.iter().filter(|b| b.is_ascii_uppercase()).count();
+    (v[8] == check && (2..=12).contains(&letters)).then_some((s, s + 17))
 }
 
 fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
@@ -584,9 +615,10 @@ fn phone(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
         let one_sep = seps.iter().filter(|s| **s > 0).count() <= 1 || parens == 2;
         let trunk = digits.first() == Some(&b'0')
             && digits.get(1) != Some(&b'0')
-            && (10..=11).contains(&d)
-            && groups.len() >= 3
-            && groups.iter().all(|g| *g <= 5)
+            && (9..=11).contains(&d)
+            && (groups.len() >= 3 && groups.iter().all(|g| *g <= 5)
+                || groups.len() == 2 && (4..=5).contains(&groups[0]) && groups[1] >= 6 && seps[0] == 1
+                || groups.len() == 2 && parens == 2)
             && (groups[0] >= 3 || groups.len() >= 4 || parens == 2)
             && seps[2] == 0
             && seps.iter().filter(|s| **s > 0).count() <= 1 + usize::from(parens == 2);

@@ -2,8 +2,8 @@
 
 use super::shape::{self, Mix};
 use super::words::{
-    CODE_WORDS, COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, PUBLIC_FIRMS, RESERVED_TLDS, SERVICE_ACCOUNTS,
-    STANDIN_HOSTS, STANDIN_LOCALS, STANDIN_WORDS,
+    CODE_HANDLES, CODE_WORDS, COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, PUBLIC_FIRMS, RESERVED_TLDS,
+    SERVICE_ACCOUNTS, STANDIN_HOSTS, STANDIN_LOCALS, STANDIN_WORDS,
 };
 
 /// A named check from the rule data.
@@ -15,6 +15,10 @@ pub(crate) enum Validator {
     AwsId,
     NotPlaceholder,
     NotWordy,
+    /// No word, or one with a mark that words do not have: `hunter2!!`, `correct-horse-9`.
+    NotWordyOrMarked,
+    /// A name that a person would choose for an account: a word of code it is not.
+    Handle,
     Random,
     MixedAlnum,
     HasDigit,
@@ -46,6 +50,8 @@ impl Validator {
             "aws_id" => Validator::AwsId,
             "not_placeholder" => Validator::NotPlaceholder,
             "not_wordy" => Validator::NotWordy,
+            "not_wordy_or_marked" => Validator::NotWordyOrMarked,
+            "handle" => Validator::Handle,
             "random" => Validator::Random,
             "mixed_alnum" => Validator::MixedAlnum,
             "has_digit" => Validator::HasDigit,
@@ -80,6 +86,22 @@ impl Validator {
             }
             Validator::NotPlaceholder => !shape::is_placeholder_value(value),
             Validator::NotWordy => !shape::looks_wordy(value),
+            Validator::NotWordyOrMarked => {
+                let m = Mix::of(raw);
+                !shape::looks_wordy(value)
+                    || raw
+                        .iter()
+                        .any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'&' | b'*' | b'?' | b'+' | b'^'))
+                    || m.digit > 0 && m.symbol > 0 && !value.contains(['.', '/', '_', '(', '='])
+                    || m.digit >= 3 && m.upper > 0 && m.lower > 0 && m.symbol == 0
+            }
+            Validator::Handle => {
+                let lower = value.to_ascii_lowercase();
+                !CODE_WORDS.has(&lower)
+                    && !CODE_HANDLES.has(&lower)
+                    && !lower.ends_with("bot")
+                    && (value.contains(['.', '-']) || Mix::of(raw).digit > 0 || value.len() >= 6)
+            }
             Validator::Random => shape::looks_random(value) && !shape::is_placeholder_value(value),
             Validator::MixedAlnum => {
                 let m = Mix::of(raw);

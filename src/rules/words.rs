@@ -172,3 +172,17 @@ pub(crate) static CODE_WORDS: Words = Words::new(
     type types ui undefined uninstall update url use user users util utils value version view views void web when \
     where with work your",
 );
+
+/// What follows an `@` or stands in `TODO(…)` without being anybody.
+pub(crate) static CODE_HANDLES: Words = Words::new(
+    "\
+    abstract angular apply author autowired babel bean before bug builtin cached channel charset claude click \
+    codex compat computed copilot cleanup container controller debug decorator dependabot deprecated directive \
+    docs doc example everyone experimental extend feature fixture fontface font-face given github gemini here hotfix \
+    import imports include inject injectable input issue jest keyframes latest layer legacy mark media mixin \
+    module next nightly nonnull nullable nullsafe openai output overload override param parametrize params patch perf performance \
+    property propertywrapper pytest ratelimit react refactor renovate requestmapping require returns rust safe \
+    security selector skip something sharedstate spec staticmethod classmethod storybook supports suppresswarnings swift \
+    tailwind tanstack team testing throws todo transactional types typing unittest unsafe usedoptionally usage use vite \
+    vue warning wraps windows linux macos release beta alpha",
+);
