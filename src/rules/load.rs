@@ -10,6 +10,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("ai.toml", include_str!("data/ai.toml")),
     ("chat.toml", include_str!("data/chat.toml")),
     ("cloud.toml", include_str!("data/cloud.toml")),
+    ("commands.toml", include_str!("data/commands.toml")),
     ("data.toml", include_str!("data/data.toml")),
     ("entities.toml", include_str!("data/entities.toml")),
     ("generic.toml", include_str!("data/generic.toml")),

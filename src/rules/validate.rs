@@ -93,7 +93,7 @@ impl Validator {
                         .iter()
                         .any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'&' | b'*' | b'?' | b'+' | b'^'))
                     || m.digit > 0 && m.symbol > 0 && !value.contains(['.', '/', '_', '(', '='])
-                    || m.digit >= 3 && m.upper > 0 && m.lower > 0 && m.symbol == 0
+                    || m.digit >= 2 && m.upper > 1 && m.lower > 0 && m.symbol == 0
             }
             Validator::Handle => {
                 let lower = value.to_ascii_lowercase();
