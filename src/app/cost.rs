@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde::{Deserialize, Serialize};
 
 use crate::pricing::{Overrides, PriceTable};
+use crate::store::Wanted;
 use crate::trace::{Timestamp, Tokens};
 use crate::usage::{Aggregator, Dimension, Pricer, Report};
 
@@ -60,7 +61,8 @@ impl App {
         let overrides = Overrides::default();
         let mut report = self.with_fresh_usage(|app| {
             let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
-            app.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
+            let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
+            app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
             Ok(fold.finish())
         })?;
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);

@@ -17,6 +17,7 @@ mod draft;
 mod entries;
 mod gemini;
 mod genai;
+mod growth;
 mod kimi;
 mod kimi_code;
 mod lenient;

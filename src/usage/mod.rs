@@ -22,4 +22,4 @@ pub use day::DayCache;
 pub use dedupe::{Copy, choose};
 pub use pricer::{Costed, Pricer};
 pub use report::{Aggregator, Dimension, NONE_KEY, Report, ReportRow, aggregate};
-pub use row::{CountedRow, ToolShare};
+pub use row::{CountedRow, Place, ToolShare};

@@ -23,9 +23,9 @@ const MODELS: [&str; 7] = [
     "claude-sonnet-4-5-20250929[1m]",
 ];
 const TOOLS: [ToolShare<'static>; 3] = [
-    ToolShare { tool: "Bash", tokens: 700 },
-    ToolShare { tool: "Read", tokens: 90_000 },
-    ToolShare { tool: "Bash", tokens: 1 },
+    ToolShare { tool: "Bash", fresh: 700, carried: 0 },
+    ToolShare { tool: "Read", fresh: 9_000, carried: 90_000 },
+    ToolShare { tool: "Bash", fresh: 0, carried: 1 },
 ];
 
 prop_compose! {

@@ -2,13 +2,26 @@
 
 use crate::trace::{Confidence, Timestamp, Tokens};
 
-/// How much of a request's prompt came from a tool's results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much of a request's prompt came from a tool's results, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ToolShare<'a> {
     /// Tool name.
     pub tool: &'a str,
-    /// Prompt tokens that its results take up, as far as is known.
-    pub tokens: u64,
+    /// Prompt tokens that its results added since the request before.
+    pub fresh: u64,
+    /// Prompt tokens of its earlier results, which the prompt still carries.
+    pub carried: u64,
+}
+
+/// Where a copy of a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place<'a> {
+    /// The archive's id of the file.
+    pub file: i64,
+    /// Byte offset of the record in the file; in a database the row's place.
+    pub offset: u64,
+    /// Key of the session that the copy stands in.
+    pub session: &'a str,
 }
 
 /// One provider request as the ledger hands it out: borrowed, so that a scan of the ledger allocates nothing.
@@ -44,6 +57,12 @@ pub struct CountedRow<'a> {
     pub tools: &'a [ToolShare<'a>],
     /// How far the figures can be trusted.
     pub confidence: Confidence,
+    /// The key by which copies of the request are known.
+    pub key: &'a str,
+    /// Where the copy stands whose figures count.
+    pub place: Place<'a>,
+    /// Where all copies stand, this one among them; empty for a request that stands in one place.
+    pub copies: &'a [Place<'a>],
 }
 
 impl<'a> CountedRow<'a> {
@@ -65,6 +84,9 @@ impl<'a> CountedRow<'a> {
             skill: None,
             tools: &[],
             confidence: Confidence::Exact,
+            key: "",
+            place: Place::default(),
+            copies: &[],
         }
     }
 }

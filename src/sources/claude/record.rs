@@ -35,6 +35,8 @@ pub(super) struct Record<'a> {
     #[serde(borrow)]
     pub permission_decision: Obj<Permission<'a>>,
     #[serde(borrow)]
+    pub provider: Text<'a>,
+    #[serde(borrow)]
     pub attribution_agent: Text<'a>,
     #[serde(borrow)]
     pub attribution_skill: Text<'a>,

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use crate::sources::claude::AGENT;
 use crate::sources::claude::record::{CacheCreation, Iteration, Record, Usage};
+use crate::sources::growth::Growth;
 use crate::sources::lenient::Obj;
-use crate::trace::{Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Collects the requests of one file.
 #[derive(Default)]
@@ -17,6 +18,7 @@ pub(super) struct Requests {
 struct Request {
     row: UsageRow,
     advisors: Vec<(String, Tokens)>,
+    calls: Vec<String>,
 }
 
 impl Requests {
@@ -29,6 +31,7 @@ impl Requests {
         offset: u64,
         session: &SessionKey,
         kind: Option<&str>,
+        calls: Vec<String>,
     ) {
         let Some(message) = &record.message.0 else { return };
         let (Some(usage), Some(model)) = (&message.usage.0, message.model.some()) else { return };
@@ -40,6 +43,7 @@ impl Requests {
         let known = self.by_id.get(id).copied();
         if let Some(request) = known.and_then(|i| self.rows.get_mut(i)) {
             request.row.at = at.unwrap_or(request.row.at);
+            request.calls.extend(calls);
             if tokens.output < request.row.tokens.output {
                 return;
             }
@@ -56,7 +60,10 @@ impl Requests {
             session: session.clone(),
             at: at.unwrap_or_default(),
             model: model.to_owned(),
+            provider: record.provider.owned(),
             tokens,
+            chain: Chain::Apart,
+            added: Vec::new(),
             reported_picousd: None,
             fast: false,
             geo: None,
@@ -69,13 +76,14 @@ impl Requests {
         };
         describe(&mut row, usage);
         self.by_id.insert(id.to_owned(), self.rows.len());
-        self.rows.push(Request { row, advisors: advisors(usage) });
+        self.rows.push(Request { row, advisors: advisors(usage), calls });
     }
 
     /// The rows, each followed by those of the advisor models it asked.
     pub(super) fn finish(self) -> Vec<UsageRow> {
         let mut out = Vec::with_capacity(self.rows.len());
-        for Request { row, advisors } in self.rows {
+        let mut growth = Growth::default();
+        for Request { mut row, advisors, calls } in self.rows {
             let extra: Vec<UsageRow> = advisors
                 .into_iter()
                 .enumerate()
@@ -86,6 +94,7 @@ impl Requests {
                     ..row.clone()
                 })
                 .collect();
+            growth.step(&mut row, calls);
             out.push(row);
             out.extend(extra);
         }
