@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::{Overrides, PriceTable};
 use crate::store::Wanted;
 use crate::trace::{Timestamp, Tokens};
-use crate::usage::{Aggregator, Dimension, Pricer, Report};
+use crate::usage::{Aggregator, Dimension, Report};
 
 use super::{App, Failure};
 
@@ -50,17 +50,10 @@ impl App {
     pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
         let by = p.by.as_deref().unwrap_or("total");
         let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
-        let timezone = p.timezone.clone().unwrap_or_else(|| "UTC".to_owned());
-        // Looking a zone up reads the system's list of zones.
-        let zone = match timezone.as_str() {
-            "UTC" => jiff::tz::TimeZone::UTC,
-            name => jiff::tz::TimeZone::get(name).map_err(|_| {
-                Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
-            })?,
-        };
-        let overrides = Overrides::default();
+        let (timezone, zone) = self.zone(p.timezone.as_deref())?;
+        let prices = self.prices()?;
         let mut report = self.with_fresh_usage(|app| {
-            let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+            let mut fold = Aggregator::new(dimension, &zone, prices.pricer());
             let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
             app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
             Ok(fold.finish())
@@ -71,11 +64,26 @@ impl App {
         Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out })
     }
 
+    /// A time zone by name: the one asked for, else the configuration's, else UTC.
+    ///
+    /// # Errors
+    /// [`Failure`] for what is no IANA name.
+    pub fn zone(&self, asked: Option<&str>) -> Result<(String, TimeZone), Failure> {
+        let name = asked.or(self.config.cost.timezone.as_deref()).unwrap_or("UTC");
+        // Looking a zone up reads the system's list of zones.
+        let zone = match name {
+            "UTC" => TimeZone::UTC,
+            name => TimeZone::get(name).map_err(|_| {
+                Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
+            })?,
+        };
+        Ok((name.to_owned(), zone))
+    }
+
     /// Tokens and cost of the requests that sessions own, by key; sessions without any are left out.
     pub(crate) fn usage_of(&self, keys: &[&str]) -> Result<HashMap<String, (Tokens, i64)>, Failure> {
-        let (overrides, zone) = (Overrides::default(), jiff::tz::TimeZone::UTC);
-        let mut fold =
-            Aggregator::new(Dimension::Session, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        let (prices, zone) = (self.prices()?, TimeZone::UTC);
+        let mut fold = Aggregator::new(Dimension::Session, &zone, prices.pricer());
         self.archive.usage_of_sessions(&keys.iter().copied().collect(), &mut |row| fold.add(row))?;
         let rows = fold.finish().rows.into_iter().map(|r| {
             let tokens = Tokens {

@@ -5,6 +5,9 @@ mod confirm;
 mod context;
 mod cost;
 mod detectors;
+mod cost_alerts;
+mod cost_config;
+mod cost_prices;
 mod doctor;
 mod failure;
 mod forget;
@@ -30,6 +33,10 @@ pub use config::{Config, ScopeParams, ScopeReport};
 pub use confirm::{ConfirmParams, ConfirmReport};
 pub use context::{Actor, App, Context, Progress, Quiet};
 pub use cost::{CostParams, CostReport};
+pub use cost_config::{
+    AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd,
+};
+pub use cost_prices::Prices;
 pub use doctor::{Check, DoctorReport, Verdict};
 pub use failure::{Failure, Kind};
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};

@@ -124,9 +124,10 @@ impl PriceTable {
         &'a self,
         model: &str,
         provider: Option<&str>,
+        project: Option<&str>,
         overrides: &'a Overrides,
     ) -> Resolution<'a> {
-        if let Some(row) = overrides.find(model, provider) {
+        if let Some(row) = overrides.find(model, provider, project) {
             return Resolution::Rows(std::slice::from_ref(row), Via::Override);
         }
         if self.non_billable.contains(model) {
@@ -173,7 +174,7 @@ impl PriceTable {
         at: Timestamp,
         overrides: &'a Overrides,
     ) -> Lookup<'a> {
-        self.resolve(model, provider, overrides).at(at)
+        self.resolve(model, provider, None, overrides).at(at)
     }
 
     fn exact(&self, id: &str, via: Via) -> Option<Resolution<'_>> {

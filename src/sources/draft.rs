@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::sources::growth::Growth;
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Chain, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
-    UsageRow,
+    Chain, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall,
+    ToolStatus, UsageRow,
 };
 
 /// A session that grows message by message, its tool calls found again by id.

@@ -10,13 +10,13 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sources::lenient::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
 use crate::sources::growth::Growth;
+use crate::sources::lenient::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
 use crate::sources::lines::{Line, Sieve, Used, parse};
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Chain, Confidence, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall,
-    ToolStatus, UsageRow,
+    Chain, Confidence, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens,
+    ToolCall, ToolStatus, UsageRow,
 };
 
 /// The session id in a transcript's name; `None` for other files.

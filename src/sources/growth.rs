@@ -33,10 +33,7 @@ impl Growth {
 }
 
 fn prompt(t: &Tokens) -> u64 {
-    t.input
-        .saturating_add(t.cache_read)
-        .saturating_add(t.cache_write_5m)
-        .saturating_add(t.cache_write_1h)
+    t.input.saturating_add(t.cache_read).saturating_add(t.cache_write_5m).saturating_add(t.cache_write_1h)
 }
 
 /// Divides tokens evenly among calls; the parts sum to the whole.

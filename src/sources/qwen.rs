@@ -13,8 +13,7 @@ use crate::sources::growth::Growth;
 use crate::sources::lines::{each_line, parse};
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
 use crate::trace::{
-    Chain,
-    Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
+    Chain, Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
     ToolStatus, UsageRow,
 };
 

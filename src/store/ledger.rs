@@ -216,8 +216,7 @@ impl Held {
             let Some((owner, figures)) = choose(&copies) else { continue };
             let (Some(o), Some(f)) = (group.get(owner), group.get(figures)) else { continue };
             let text = |id: Option<u32>| id.map(|id| self.text(id));
-            let place =
-                |r: &HeldRow| Place { file: r.file, offset: r.offset, session: self.text(r.session) };
+            let place = |r: &HeldRow| Place { file: r.file, offset: r.offset, session: self.text(r.session) };
             let places: Vec<Place<'_>> = group.iter().map(place).collect();
             let tools: Vec<ToolShare<'_>> = f
                 .tools

@@ -3,6 +3,7 @@
 //! One SQLite file in WAL mode. One writer at a time; every change is one transaction that reads what it
 //! decides on inside itself, so two processes can scan at once.
 
+mod alerts;
 mod archive;
 mod audit;
 mod body;

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::PICO_PER_USD;
+use crate::pricing::{PICO_PER_USD, format_usd};
 use crate::trace::Timestamp;
 
 use super::day::DayCache;
@@ -106,6 +106,29 @@ pub struct Alert {
     pub threshold: i64,
     /// `value / threshold`.
     pub ratio: f64,
+}
+
+impl Alert {
+    /// What happened, in a sentence.
+    pub fn message(&self) -> String {
+        let usd = |n: i64| format!("${}", format_usd(n, 2));
+        let (v, t) = (self.value, self.threshold);
+        let session = self.session.as_deref().unwrap_or_default();
+        match self.kind {
+            AlertKind::DailyBudget => format!("Today cost {}; the budget is {}.", usd(v), usd(t)),
+            AlertKind::SessionSpike => {
+                format!("Session {session} cost {}; the threshold is {}.", usd(v), usd(t))
+            }
+            AlertKind::HourlyBurnRate => {
+                format!("The last hour cost {}; the threshold is {}.", usd(v), usd(t))
+            }
+            AlertKind::HourlyRequestVolume => format!("{v} requests in the last hour; the threshold is {t}."),
+            AlertKind::HourlyTokenVolume => format!("{v} tokens in the last hour; the threshold is {t}."),
+            AlertKind::SessionDuration => {
+                format!("Session {session} has lasted {v} minutes; the threshold is {t}.")
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -91,6 +91,10 @@ impl Requests {
                     dedupe_key: format!("{}#advisor{n}", row.dedupe_key),
                     model,
                     tokens,
+                    // Speed and place are said of the response's own model alone.
+                    fast: false,
+                    geo: None,
+                    service_tier: None,
                     ..row.clone()
                 })
                 .collect();

@@ -12,9 +12,8 @@ use serde_json::Value;
 use crate::sources::genai;
 use crate::sources::growth::Growth;
 use crate::trace::{
-    Chain,
-    Confidence, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
-    UsageRow,
+    Chain, Confidence, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
+    ToolStatus, UsageRow,
 };
 
 use super::AGENT;
