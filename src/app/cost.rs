@@ -53,7 +53,7 @@ impl App {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         let mut report = self.with_fresh_usage(|app| {
-            let mut fold = Aggregator::new(dimension, &zone, prices.pricer());
+            let mut fold = Aggregator::new(dimension, &zone, prices.pricer()).at(app.now());
             let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
             app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
             Ok(fold.finish())

@@ -49,6 +49,8 @@ pub struct CountedRow<'a> {
     pub geo: Option<&'a str>,
     /// Service tier, where not the standard one.
     pub service_tier: Option<&'a str>,
+    /// Machine it was imported from; `None` = this one.
+    pub device: Option<&'a str>,
     /// Kind of subagent that made the request.
     pub subagent: Option<&'a str>,
     /// Skill the request is attributed to.
@@ -80,6 +82,7 @@ impl<'a> CountedRow<'a> {
             fast: false,
             geo: None,
             service_tier: None,
+            device: None,
             subagent: None,
             skill: None,
             tools: &[],
