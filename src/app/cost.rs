@@ -9,7 +9,11 @@ use crate::store::Wanted;
 use crate::trace::{Timestamp, Tokens};
 use crate::usage::{Aggregator, Dimension, Report};
 
+use super::cost_anomalies::{Standing, Watch};
 use super::{App, Failure};
+
+/// Anomalies beside a report are those of the last days.
+const WATCHED_DAYS: u16 = 7;
 
 /// What to add up.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -25,6 +29,9 @@ pub struct CostParams {
     pub until: Option<Timestamp>,
     /// At most so many rows; all unless said otherwise.
     pub limit: Option<u64>,
+    /// With the alerts and anomalies that stand.
+    #[serde(skip)]
+    pub watch: bool,
 }
 
 /// Rows and their total.
@@ -40,6 +47,9 @@ pub struct CostReport {
     /// Rows left out by `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_left_out: Option<u64>,
+    /// Alerts and anomalies that stand now, where they were asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
 }
 
 impl App {
@@ -52,16 +62,27 @@ impl App {
         let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
-        let mut report = self.with_fresh_usage(|app| {
+        let (mut report, standing) = self.with_fresh_usage(|app| {
             let mut fold = Aggregator::new(dimension, &zone, prices.pricer()).at(app.now());
             let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
-            app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
-            Ok(fold.finish())
+            if !p.watch {
+                app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
+                return Ok((fold.finish(), None));
+            }
+            let (mut pricer, mut watch) = (prices.pricer(), Watch::new(app, &zone));
+            app.archive.counted_with(Wanted { since: None, until: None, ..wanted }, &mut |row| {
+                let costed = pricer.cost(row);
+                watch.add(row, &costed);
+                if wanted.holds(row.at) {
+                    fold.add_costed(row, &costed);
+                }
+            })?;
+            Ok((fold.finish(), Some(watch.finish(app, timezone.clone(), WATCHED_DAYS))))
         })?;
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
         report.rows.truncate(limit);
-        Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out })
+        Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out, standing })
     }
 
     /// A time zone by name: the one asked for, else the configuration's, else UTC.

@@ -22,6 +22,20 @@ pub enum Via {
     DateSuffix,
 }
 
+impl Via {
+    /// The rule in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Via::Override => "your own price",
+            Via::Exact => "the model id",
+            Via::Alias => "an alias",
+            Via::ContextSuffix => "the id without its context suffix",
+            Via::ProviderPrefix => "the id without its provider",
+            Via::DateSuffix => "the id without its date",
+        }
+    }
+}
+
 /// What is known of a model's price over all time; cheap to keep per model name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution<'a> {

@@ -119,7 +119,7 @@ pub struct UsageRead {
 }
 
 impl UsageRead {
-    fn of(read: Read) -> Self {
+    pub(crate) fn of(read: Read) -> Self {
         UsageRead { facts: read.sessions.iter().map(SessionFacts::of).collect(), rows: read.usage }
     }
 }

@@ -198,7 +198,7 @@ impl Held {
 
     /// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
     /// agent of another where copied history was cut short.
-    fn settle(&mut self, each: &mut dyn FnMut(&CountedRow<'_>)) {
+    fn settle(&mut self, devices: &HashMap<i64, String>, each: &mut dyn FnMut(&CountedRow<'_>)) {
         let mut rows = std::mem::take(&mut self.rows);
         rows.sort_by(|a, b| (a.hash, self.key(a)).cmp(&(b.hash, self.key(b))));
         for group in rows.chunk_by(|a, b| a.hash == b.hash && self.key(a) == self.key(b)) {
@@ -228,6 +228,7 @@ impl Held {
                 })
                 .collect();
             each(&CountedRow {
+                device: devices.get(&o.file).map(String::as_str),
                 agent: agent_of(self.text(o.session)),
                 session: self.text(o.session),
                 project: text(o.project),
@@ -239,7 +240,6 @@ impl Held {
                 fast: f.fast,
                 geo: text(f.geo),
                 service_tier: text(f.service_tier),
-                device: None,
                 subagent: text(o.subagent),
                 skill: text(o.skill),
                 tools: &tools,
@@ -264,7 +264,8 @@ pub struct Wanted {
 }
 
 impl Wanted {
-    fn holds(self, at: Timestamp) -> bool {
+    /// Whether an instant is in the range.
+    pub fn holds(self, at: Timestamp) -> bool {
         self.since.is_none_or(|s| at >= s) && self.until.is_none_or(|u| at < u)
     }
 }
@@ -301,6 +302,16 @@ impl<'a> Carry<'a> {
 
 fn agent_of(session: &str) -> &str {
     session.split_once(':').map_or("", |(agent, _)| agent)
+}
+
+/// The path that stands for a file of another machine.
+pub fn device_path(device: &str, file: &str) -> String {
+    format!("device:{device}:{file}")
+}
+
+/// The machine of such a path.
+pub fn device_of(path: &str) -> Option<&str> {
+    path.strip_prefix("device:")?.rsplit_once(':').map(|(device, _)| device)
 }
 
 fn plain<'a>(file: i64, row: &PackedRow<'a>, tools: &'a [ToolShare<'a>]) -> CountedRow<'a> {
@@ -357,6 +368,7 @@ impl Archive {
         let twice: HashSet<u64, Hashed> = twice.into_iter().collect();
         drop(hashes);
         let mut held = Held::default();
+        let devices = self.devices()?;
         let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
@@ -369,11 +381,16 @@ impl Archive {
                 if let Some(hash) = hashes.next().filter(|h| twice.contains(h)) {
                     held.add(hash, file, &row, tools);
                 } else if range.holds(row.at) {
-                    each(&plain(file, &row, tools));
+                    let mut counted = plain(file, &row, tools);
+                    // Mostly there is no other machine.
+                    if !devices.is_empty() {
+                        counted.device = devices.get(&file).map(String::as_str);
+                    }
+                    each(&counted);
                 }
             }
         }
-        held.settle(&mut |row| {
+        held.settle(&devices, &mut |row| {
             if range.holds(row.at) {
                 each(row);
             }
@@ -440,12 +457,78 @@ impl Archive {
                 }
             }
         }
-        held.settle(&mut |row| {
+        held.settle(&HashMap::new(), &mut |row| {
             if sessions.contains(row.session) {
                 each(row);
             }
         });
         Ok(())
+    }
+
+    /// The machines that files stand for whose usage was imported, by the files' ids.
+    fn devices(&self) -> Result<HashMap<i64, String>, StoreError> {
+        let mut q = self
+            .conn
+            .prepare_cached("SELECT id, path FROM files WHERE path >= 'device:' AND path < 'device;'")?;
+        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get::<_, String>(1)?)))?;
+        let mut out = HashMap::new();
+        for row in rows {
+            let (id, path) = row?;
+            out.extend(device_of(&path).map(|d| (id, d.to_owned())));
+        }
+        Ok(out)
+    }
+
+    /// Hands every copy of every request to `each`, with the path of its file and what its session is, whether it
+    /// counts or not.
+    ///
+    /// # Errors
+    /// As [`Archive::counted`].
+    pub fn each_copy(
+        &self,
+        each: &mut dyn FnMut(&str, UsageRow, SessionFacts) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT f.path, s.body FROM segments s JOIN files f ON f.id = s.file_id ORDER BY s.id",
+        )?;
+        let mut segments = q.query([])?;
+        while let Some(r) = segments.next()? {
+            let path: String = r.get(0)?;
+            let mut rows = Unpacked::open(blob(r, 1)?)?;
+            while let Some(row) = rows.next()? {
+                let (row, facts) = row.owned();
+                if !each(&path, row, facts) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Paths of files by id, and whether they are gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn file_paths(&self, ids: &HashSet<i64>) -> Result<HashMap<i64, (String, bool)>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT path, gone FROM files WHERE id = ?1")?;
+        let mut out = HashMap::new();
+        for id in ids {
+            let mut rows = q.query([id])?;
+            if let Some(r) = rows.next()? {
+                out.insert(*id, (r.get(0)?, r.get(1)?));
+            }
+        }
+        Ok(out)
+    }
+
+    /// Which of these sessions were forgotten with their requests.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn usage_forgotten(&self, sessions: &HashSet<&str>) -> Result<HashSet<String>, StoreError> {
+        let left = Left::out(&self.conn)?;
+        let gone = sessions.iter().filter(|k| left.as_ref().is_some_and(|l| l.usage(k)));
+        Ok(gone.map(|k| (*k).to_owned()).collect())
     }
 
     fn key_hashes(&self) -> Result<Vec<u64>, StoreError> {

@@ -26,7 +26,7 @@ pub use evidence::{Answer, Served};
 pub use files::{FileRow, FileState, UsageResult};
 pub use forget::{Choice, Forgotten};
 pub use inbox::{Inbox, Sort};
-pub use ledger::Wanted;
+pub use ledger::{Wanted, device_of, device_path};
 pub use projects::ProjectRow;
 pub use releases::ReleaseRow;
 pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};

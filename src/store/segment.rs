@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::trace::{Chain, Confidence, SessionFacts, Timestamp, Tokens, UsageRow};
+use crate::trace::{Chain, Confidence, SessionFacts, SessionKey, Timestamp, Tokens, ToolAdd, UsageRow};
 
 use super::StoreError;
 
@@ -81,6 +81,44 @@ impl<'a> PackedRow<'a> {
             copied: row.copied,
             confidence: row.confidence,
         }
+    }
+}
+
+impl PackedRow<'_> {
+    /// The row as a source would hand it on, and the facts of its session.
+    pub(super) fn owned(self) -> (UsageRow, SessionFacts) {
+        let key = SessionKey(self.session.key.to_owned());
+        let text = |t: Option<&str>| t.map(str::to_owned);
+        let facts = SessionFacts {
+            key: key.clone(),
+            project: text(self.session.project),
+            started: self.session.started,
+            ended: self.session.ended,
+        };
+        let row = UsageRow {
+            dedupe_key: self.dedupe_key.to_owned(),
+            session: key,
+            at: self.at,
+            model: self.model.to_owned(),
+            provider: text(self.provider),
+            tokens: self.tokens,
+            chain: self.chain,
+            added: self
+                .added
+                .into_iter()
+                .map(|(tool, tokens)| ToolAdd { tool: tool.to_owned(), tokens })
+                .collect(),
+            reported_picousd: self.reported_picousd,
+            fast: self.fast,
+            geo: text(self.geo),
+            service_tier: text(self.service_tier),
+            subagent: text(self.subagent),
+            skill: text(self.skill),
+            offset: self.offset,
+            copied: self.copied,
+            confidence: self.confidence,
+        };
+        (row, facts)
     }
 }
 
@@ -373,7 +411,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::{SessionKey, ToolAdd};
 
     fn row(n: u64, key: &str, extra: bool) -> UsageRow {
         UsageRow {
@@ -417,6 +454,9 @@ mod tests {
                 back.push(row);
             }
             prop_assert_eq!(&back, &packed);
+            for (row, back) in rows.iter().zip(back) {
+                prop_assert_eq!(&back.owned().0, row);
+            }
             let hashes: Vec<_> = packed.iter().map(|r| key_hash(r.dedupe_key)).collect();
             prop_assert_eq!(key_hashes(&keys).collect::<Vec<_>>(), hashes);
         }

@@ -140,6 +140,18 @@ impl<'z> DaySeries<'z> {
         }
     }
 
+    /// What each day with requests cost, in the order of time.
+    pub fn totals(&self) -> Vec<(Date, i64)> {
+        let mut out: Vec<(Date, i64)> = Vec::new();
+        for ((date, _), facts) in &self.facts {
+            match out.last_mut() {
+                Some((d, sum)) if d == date => *sum = sum.saturating_add(facts.picousd),
+                _ => out.push((*date, facts.picousd)),
+            }
+        }
+        out
+    }
+
     /// The facts of a day, of its hours before `before_hour` (24 = all).
     pub fn day(&self, date: Date, before_hour: i8) -> DayFacts {
         let mut out = DayFacts::default();
@@ -194,6 +206,18 @@ pub enum Effect {
     Price,
 }
 
+impl Effect {
+    /// The effect in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Effect::Volume => "more tokens",
+            Effect::ModelMix => "dearer models",
+            Effect::CacheHits => "less of the prompt from cache, or more output",
+            Effect::Price => "higher prices",
+        }
+    }
+}
+
 /// How much of a difference each effect makes, pico-USD; they sum to the difference from the mean day.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Effects {
@@ -235,12 +259,25 @@ pub struct RobustAnomaly {
     pub cause: Effect,
 }
 
+/// Where most days are idle, so many days of use are needed.
+const LEAST_ACTIVE: usize = 3;
+
 /// Compares a day with the calendar days before it by median and MAD.
 ///
 /// For today pass facts cut at the present hour, and a history cut at the same hour.
 pub fn robust(history: &[DayFacts], day: &DayFacts, rule: &RobustRule) -> Option<RobustAnomaly> {
     if history.len() < rule.min_days.max(1) {
         return None;
+    }
+    let active: Vec<DayFacts>;
+    let mut history = history;
+    if self::median(history.iter().map(|d| d.picousd).collect()) == 0 {
+        // Idle most days: an ordinary day of use is not out of the ordinary, so days of use are compared.
+        active = history.iter().filter(|d| d.picousd > 0).cloned().collect();
+        if active.len() < LEAST_ACTIVE {
+            return None;
+        }
+        history = &active;
     }
     let median = median(history.iter().map(|d| d.picousd).collect());
     let mad =
@@ -397,6 +434,11 @@ mod tests {
         let idle: Vec<_> = (0..14).map(|i| facts(if i % 2 == 0 { 0 } else { 10 })).collect();
         assert!(robust(&idle, &facts(12), &rule).is_none(), "used every other day");
         assert!(robust(&idle, &facts(60), &rule).is_some());
+        let rare = |n: usize| (0..20).map(|i| facts(if i < n { 10 } else { 0 })).collect::<Vec<_>>();
+        assert!(
+            robust(&rare(5), &facts(11), &rule).is_some() && robust(&rare(5), &facts(10), &rule).is_none()
+        );
+        assert!(robust(&rare(2), &facts(99), &rule).is_none(), "two days of use tell nothing");
         assert_eq!(median(vec![]), 0);
         assert_eq!(median(vec![4, 1, 3, 2]), 2);
     }

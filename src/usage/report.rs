@@ -247,7 +247,7 @@ pub struct Aggregator<'p> {
     minutes: Minutes,
     now: Option<Timestamp>,
     /// Provider, requests and tokens by model.
-    unpriced: Vec<Unpriced>,
+    unpriced: HashMap<String, Vec<Unpriced>>,
 }
 
 impl<'p> Aggregator<'p> {
@@ -264,7 +264,7 @@ impl<'p> Aggregator<'p> {
             total: Sum::default(),
             minutes: Minutes::default(),
             now: None,
-            unpriced: Vec::new(),
+            unpriced: HashMap::new(),
         }
     }
 
@@ -341,19 +341,23 @@ impl<'p> Aggregator<'p> {
 
     fn note_unpriced(&mut self, row: &CountedRow<'_>) {
         let tokens = row.tokens.total();
-        let known =
-            self.unpriced.iter_mut().find(|u| u.model == row.model && u.provider.as_deref() == row.provider);
-        match known {
-            Some(u) => {
-                u.requests += 1;
-                u.tokens = u.tokens.saturating_add(tokens);
+        let new = || Unpriced {
+            model: row.model.to_owned(),
+            provider: row.provider.map(str::to_owned),
+            requests: 1,
+            tokens,
+        };
+        match self.unpriced.get_mut(row.model) {
+            Some(known) => match known.iter_mut().find(|u| u.provider.as_deref() == row.provider) {
+                Some(u) => {
+                    u.requests += 1;
+                    u.tokens = u.tokens.saturating_add(tokens);
+                }
+                None => known.push(new()),
+            },
+            None => {
+                self.unpriced.insert(row.model.to_owned(), vec![new()]);
             }
-            None => self.unpriced.push(Unpriced {
-                model: row.model.to_owned(),
-                provider: row.provider.map(str::to_owned),
-                requests: 1,
-                tokens,
-            }),
         }
     }
 
@@ -383,7 +387,7 @@ impl<'p> Aggregator<'p> {
                 ..sum.into_row(block.start.to_string())
             }),
         );
-        let mut unpriced = self.unpriced;
+        let mut unpriced: Vec<Unpriced> = self.unpriced.into_values().flatten().collect();
         unpriced.sort_by(|a, b| {
             (Reverse(a.tokens), &a.model, &a.provider).cmp(&(Reverse(b.tokens), &b.model, &b.provider))
         });
@@ -394,6 +398,40 @@ impl<'p> Aggregator<'p> {
             rows.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key)));
         }
         Report { rows, total: self.total.into_row("total".to_owned()), unpriced }
+    }
+}
+
+/// Tells whether a request stands in a line of a report, without making the report.
+#[derive(Debug)]
+pub struct Lines<'z> {
+    by: Dimension,
+    days: DayCache<'z>,
+}
+
+impl<'z> Lines<'z> {
+    /// The lines of one dimension.
+    pub fn new(by: Dimension, zone: &'z TimeZone) -> Self {
+        Lines { by, days: DayCache::new(zone) }
+    }
+
+    /// Whether a row counts in the line of this key. A five-hour block is not known by one row: there every row is
+    /// in, and the caller narrows the time.
+    pub fn holds(&mut self, row: &CountedRow<'_>, key: &str) -> bool {
+        match self.by {
+            Dimension::Total | Dimension::Block => true,
+            Dimension::Agent => row.agent == key,
+            Dimension::Model => row.model == key,
+            Dimension::Session => row.session == key,
+            Dimension::Project => row.project.unwrap_or(NONE_KEY) == key,
+            Dimension::Subagent => row.subagent.unwrap_or(NONE_KEY) == key,
+            Dimension::Skill => row.skill.unwrap_or(NONE_KEY) == key,
+            Dimension::Provider => row.provider.unwrap_or(NONE_KEY) == key,
+            Dimension::Device => row.device.unwrap_or(HERE_KEY) == key,
+            Dimension::Tool => key == NONE_KEY || row.tools.iter().any(|t| t.tool == key),
+            Dimension::Day | Dimension::Week | Dimension::Month => {
+                self.by.key_of(self.days.day(row.at)) == key
+            }
+        }
     }
 }
 

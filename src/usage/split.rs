@@ -7,6 +7,7 @@
 use crate::trace::Tokens;
 
 use super::pricer::Costed;
+use super::report::NONE_KEY;
 use super::row::CountedRow;
 
 /// One part of a divided request.
@@ -93,6 +94,26 @@ pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part
         p.requests = 1;
     }
     parts
+}
+
+/// The part of a request that is charged to a tool (`NONE_KEY` = to none): tokens and pico-USD.
+pub fn tool_part(row: &CountedRow<'_>, costed: &Costed<'_>, tool: &str) -> (Tokens, i64) {
+    if row.tools.is_empty() {
+        return (row.tokens, costed.picousd.unwrap_or_default());
+    }
+    let (mut tokens, mut picousd) = (Tokens::default(), 0i64);
+    for part in by_tool(row, costed).into_iter().filter(|p| p.tool.unwrap_or(NONE_KEY) == tool) {
+        let t = part.tokens;
+        tokens.input = tokens.input.saturating_add(t.input);
+        tokens.output = tokens.output.saturating_add(t.output);
+        tokens.reasoning = tokens.reasoning.saturating_add(t.reasoning);
+        tokens.cache_read = tokens.cache_read.saturating_add(t.cache_read);
+        tokens.cache_write_5m = tokens.cache_write_5m.saturating_add(t.cache_write_5m);
+        tokens.cache_write_1h = tokens.cache_write_1h.saturating_add(t.cache_write_1h);
+        tokens.web_search = tokens.web_search.saturating_add(t.web_search);
+        picousd = picousd.saturating_add(part.picousd);
+    }
+    (tokens, picousd)
 }
 
 fn unsigned(n: i64) -> u128 {

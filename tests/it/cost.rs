@@ -7,6 +7,7 @@ use clawgate::trace::Timestamp;
 use clawgate::usage::AlertKind;
 use serde_json::json;
 
+use crate::cli::{keys, ok, run, run_with};
 use crate::flow::World;
 
 /// One Claude Code request.
@@ -128,4 +129,216 @@ fn an_advisors_tokens_are_neither_fast_nor_elsewhere() {
     let report = cost(&mut world.app(), "model").report;
     let row = report.rows.iter().find(|r| r.key == "claude-opus-5").unwrap();
     assert_eq!(row.cost_picousd, 100 * 5_000_000 + 10 * 25_000_000);
+}
+
+#[test]
+fn a_price_of_ones_own_wins_in_its_project_and_what_has_none_is_listed() {
+    let world = World::new(&[]);
+    let ask = |id, model| Ask { id, model, tokens: [1000, 0, 0, 0], ..Ask::default() };
+    log(&world, "/w/a", "s1", &[ask("a", "house-llm"), ask("b", "claude-opus-5")]);
+    log(&world, "/w/b", "s2", &[ask("c", "house-llm")]);
+    let without = ok(&world, &["cost", "--json", "--by", "project"]);
+    assert_eq!(without["unpriced"], json!([{ "model": "house-llm", "requests": 2, "tokens": 2000 }]));
+    assert_eq!(run(&world, &["cost", "--fail-on-unpriced", "--json"]).code, 1);
+    assert_eq!(run(&world, &["pricing", "check", "--json"]).code, 1);
+    let set = ["pricing", "set", "house-llm", "--input", "0.5", "--output", "2", "--json"];
+    ok(&world, &set);
+    let there =
+        ["pricing", "set", "house-llm", "--input", "1", "--output", "2", "--project", "/w/b", "--json"];
+    ok(&world, &there);
+    let priced = ok(&world, &["cost", "--json", "--by", "project", "--fail-on-unpriced"]);
+    let cost = |key: &str| {
+        let rows = priced["rows"].as_array().unwrap();
+        rows.iter().find(|r| r["key"] == key).unwrap()["cost_picousd"].as_i64().unwrap()
+    };
+    assert_eq!((cost("/w/a"), cost("/w/b")), (1000 * (500_000 + 5_000_000), 1000 * 1_000_000));
+    assert_eq!(priced["unpriced"], serde_json::Value::Null);
+    let text = fs::read_to_string(world.tmp.path().join("state/config.toml")).unwrap();
+    assert_eq!(text.matches("[[price]]").count(), 2, "{text}");
+    ok(&world, &["pricing", "set", "house-llm", "--project", "/w/b", "--remove", "--json"]);
+    assert_eq!(run(&world, &["pricing", "set", "house-llm", "--project", "/w/b", "--remove"]).code, 2);
+    assert_eq!(run(&world, &["pricing", "set", "house-llm", "--input", "cheap", "--output", "2"]).code, 2);
+    let shown = ok(&world, &["pricing", "show", "house-llm", "--json"]);
+    assert_eq!(shown["models"][0]["found_by"], "your own price");
+    assert_eq!(shown["models"][0]["prices"][0]["input"], "0.5");
+}
+
+#[test]
+fn a_price_file_is_imported_only_under_a_trusted_signature_and_when_it_reads() {
+    let world = World::new(&[]);
+    log(&world, "/w/a", "s1", &[Ask { tokens: [1000, 0, 0, 0], ..Ask::default() }]);
+    let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+    let public = data_encoding::HEXLOWER.encode(key.verifying_key().as_bytes());
+    let file = world.tmp.path().join("prices.json");
+    let write = |text: &str, with: &ed25519_dalek::SigningKey| {
+        use ed25519_dalek::Signer;
+        fs::write(&file, text).unwrap();
+        fs::write(world.tmp.path().join("prices.json.sig"), with.sign(text.as_bytes()).to_bytes()).unwrap();
+    };
+    let table = |as_of: &str, input: &str| {
+        format!(
+            r#"{{"source":"me","as_of":"{as_of}","rows":[{{"model":"claude-opus-5","input":"{input}","output":"1"}}]}}"#
+        )
+    };
+    let path = file.display().to_string();
+    let import = |key: &str| run(&world, &["pricing", "import", &path, "--key", key, "--json"]);
+    let total = || ok(&world, &["cost", "--json"])["total"]["cost_picousd"].as_i64().unwrap();
+    let (good, other) = (table("2026-12-01", "7"), ed25519_dalek::SigningKey::from_bytes(&[6; 32]));
+    write(&good, &other);
+    assert_eq!(import(&public).json()["error"]["code"], "bad_signature");
+    write("{", &key);
+    assert!(import(&public).json()["error"]["message"].as_str().unwrap().contains("does not parse"));
+    write(&table("2026-01-01", "7"), &key);
+    assert_eq!(import(&public).json()["error"]["code"], "older_prices");
+    assert_eq!(import("not a key").json()["error"]["code"], "bad_key");
+    assert_eq!(run(&world, &["pricing", "import", &path, "--json"]).json()["error"]["code"], "no_key");
+    let builtin = 1000 * 5_000_000;
+    assert_eq!(total(), builtin, "nothing was imported so far");
+    write(&good, &key);
+    config(&world, &format!("[pricing]\ntrusted_keys = [\"{public}\"]\n"));
+    let imported = ok(&world, &["pricing", "import", &path, "--json"]);
+    assert_eq!((&imported["as_of"], &imported["signed_by"]), (&json!("2026-12-01"), &json!(public)));
+    assert_eq!(total(), 1000 * 7_000_000);
+    // A table that was damaged later is named, and no other prices are used in its stead.
+    fs::write(world.tmp.path().join("state/prices.json"), "[]").unwrap();
+    let broken = run(&world, &["cost", "--json"]);
+    assert_eq!((broken.code, &broken.json()["error"]["code"]), (1, &json!("bad_prices")));
+    ok(&world, &["pricing", "import", &path, "--json"]);
+    assert_eq!(total(), 1000 * 7_000_000);
+}
+
+#[test]
+fn a_figure_is_taken_apart_to_records_that_stand_where_it_says() {
+    let world = World::new(&[]);
+    let asks = [
+        Ask { id: "a", ..Ask::default() },
+        Ask { id: "a", tokens: [10, 400, 0, 0], ..Ask::default() },
+        Ask { id: "b", at: "2026-11-19T10:00:00Z", model: "house-llm", ..Ask::default() },
+    ];
+    log(&world, "/w/a", "s-one", &asks);
+    // resumed: the history is copied
+    log(&world, "/w/a", "s-two", &asks[..2]);
+    let all = ok(&world, &["cost", "explain", "--json"]);
+    assert_eq!((&all["figure"]["requests"], all["requests"].as_array().unwrap().len()), (&json!(2), 2));
+    let day = ok(&world, &["cost", "explain", "2026-11-20", "--json"]);
+    assert_eq!(
+        (&day["by"], &day["figure"]["cost_picousd"]),
+        (&json!("day"), &json!(10 * 5_000_000 + 400 * 25_000_000i64))
+    );
+    let request = &day["requests"][0];
+    assert_eq!(request["priced_by"], "claude-opus-5@2026-11-20");
+    assert_eq!(request["parts"]["output"], json!(400 * 25_000_000i64));
+    assert_eq!(request["copies"].as_array().unwrap().len(), 2);
+    for place in request["copies"].as_array().unwrap().iter().chain([&request["place"]]) {
+        let text = fs::read_to_string(place["file"].as_str().unwrap()).unwrap();
+        let line = text[place["offset"].as_u64().unwrap() as usize..].lines().next().unwrap();
+        let record: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(record["message"]["usage"]["output_tokens"], 400, "the record whose figures count");
+    }
+    for (key, by) in
+        [("house-llm", "model"), ("claude:s-one", "session"), ("/w/a", "project"), ("a", "project")]
+    {
+        assert_eq!(ok(&world, &["cost", "explain", key, "--json"])["by"], by, "{key}");
+    }
+    let block = ok(&world, &["cost", "explain", "2026-11-19T10:00:00.000Z", "--json"]);
+    assert_eq!((&block["by"], &block["requests"][0]["priced_by"]), (&json!("block"), &json!("no price")));
+    assert_eq!(run(&world, &["cost", "explain", "nothing"]).code, 2);
+}
+
+#[test]
+fn verify_agrees_over_every_agent_and_finds_what_was_tampered_with() {
+    let world = crate::life::everybody();
+    let report = world.app().verify_cost(Some("Asia/Kolkata")).unwrap();
+    assert!(report.same, "{:#?}", report.differences);
+    assert!(report.compared > 500 && report.requests > 50, "{report:?}");
+    // A log that is gone stays counted, on both paths.
+    let gone = world.home().join(".claude/projects");
+    fs::remove_dir_all(&gone).unwrap();
+    let after = world.app().verify_cost(None).unwrap();
+    assert!(after.same && after.kept > 0 && after.requests == report.requests, "{after:?}");
+    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let changed = db.execute("DELETE FROM segments WHERE session LIKE 'codex:%'", []).unwrap();
+    assert!(changed > 0);
+    let ran = run(&world, &["cost", "verify", "--json"]);
+    assert_eq!((ran.code, &ran.json()["same"]), (1, &json!(false)));
+    assert!(ran.json()["differences"].to_string().contains("codex"));
+}
+
+#[test]
+fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
+    let (one, two) =
+        (World::new(&["claude-2.1.329", "codex-0.169.0"]), World::new(&["codex-0.169.0", "pi-0.73.1"]));
+    let total = |w: &World| cost(&mut w.app(), "total").report.total;
+    let both = World::new(&["claude-2.1.329", "codex-0.169.0", "pi-0.73.1"]);
+    let file = one.tmp.path().join("ledger.jsonl").display().to_string();
+    let written = ok(&one, &["cost", "export", "--device", "laptop", "--output", &file, "--json"]);
+    assert_eq!(written["device"], "laptop");
+    let text = fs::read_to_string(&file).unwrap();
+    assert!(!text.contains(&one.home().display().to_string()), "no path of a log leaves");
+    let tools = |w: &World| cost(&mut w.app(), "tool").report;
+    let own = total(&two);
+    let first = ok(&two, &["cost", "import", &file, "--json"]);
+    assert!(first[0]["new_requests"].as_u64().unwrap() > 0 && first[0]["skipped"] == 0);
+    let merged = total(&two);
+    assert_eq!(merged, total(&both));
+    assert_eq!(tools(&two), tools(&both));
+    let again = ok(&two, &["cost", "import", &file, "--json"]);
+    assert_eq!((&again[0]["new_requests"], total(&two)), (&json!(0), merged.clone()));
+    let devices = cost(&mut two.app(), "device").report;
+    let keys: Vec<_> = devices.rows.iter().map(|r| r.key.as_str()).collect();
+    assert!(keys.contains(&"laptop") && keys.contains(&"(this machine)"), "{keys:?}");
+    assert!(two.app().verify_cost(None).unwrap().same);
+    // What came from another machine is not sent on, and a scan leaves it alone.
+    two.app().scan(&clawgate::app::ScanParams::default()).unwrap();
+    assert_eq!(total(&two), merged);
+    let back = run(&two, &["cost", "export", "--device", "desktop"]).out;
+    assert_eq!(back.lines().count() as u64 - 1, {
+        let mut n = 0;
+        World::new(&["codex-0.169.0", "pi-0.73.1"])
+            .app()
+            .export_ledger(Some("x"), &mut std::io::sink())
+            .map(|r| n = r.records)
+            .unwrap();
+        n
+    });
+    assert!(own.requests < merged.requests);
+    // Broken lines are named and the rest is read; a ledger of our own name is refused.
+    let broken = text.lines().take(1).chain(["{}", "nonsense"]).collect::<Vec<_>>().join("\n");
+    let skipped = run_with(&two, &["cost", "import", "-", "--json"], &broken).json();
+    assert_eq!(skipped[0]["skipped"], 2);
+    assert_eq!(run_with(&two, &["cost", "import", "-"], "{}").code, 2);
+    config(&two, "[cost]\ndevice = \"laptop\"\n");
+    assert_eq!(run(&two, &["cost", "import", &file]).code, 2);
+}
+
+#[test]
+fn the_seeds_commands_answer_in_the_seeds_shapes() {
+    let world = World::new(&[]);
+    let now = world.app().now().millis();
+    let day = |ago: i64| Timestamp(now - ago * 86_400_000).to_string();
+    let days: Vec<String> = (0..12).map(day).collect();
+    let ids: Vec<String> = (0..12).map(|i| format!("m{i}")).collect();
+    let asks: Vec<Ask<'_>> = (0..12)
+        .map(|i| Ask {
+            id: &ids[i],
+            at: &days[i],
+            tokens: [0, if i == 2 { 400_000 } else { 40_000 }, 0, 0],
+            ..Ask::default()
+        })
+        .collect();
+    log(&world, "/w/a", "s1", &asks);
+    let list = ok(&world, &["anomalies", "--json"]);
+    let found = &list[0];
+    assert_eq!(keys(found), ["actual_cost", "date", "expected_cost", "pct_over", "severity"].into());
+    assert_eq!((&found["expected_cost"], &found["actual_cost"]), (&json!(1.0), &json!(10.0)));
+    assert_eq!((&found["severity"], &found["pct_over"]), (&json!("critical"), &json!(900.0)));
+    let glance = ok(&world, &["cost-report", "--days", "3", "--json"]);
+    assert_eq!(keys(&glance), ["models", "projects", "timeseries", "top_sessions"].into());
+    assert_eq!(glance["timeseries"].as_array().unwrap().len(), 3);
+    assert_eq!(glance["timeseries"][0], json!({ "date": &days[2][..10], "cost_usd": 10.0 }));
+    let both = ok(&world, &["cost", "--json", "--by", "day"]);
+    assert_eq!(both["robust"][0]["cause"], "volume");
+    assert!(both["alerts"].is_array() && both["anomalies"].is_array());
+    let human = run(&world, &["cost", "anomalies"]).out;
+    assert!(human.contains("more tokens"), "{human}");
 }
