@@ -20,6 +20,9 @@ const MOST_BYTES: u64 = 16 << 20;
 /// Prices older than this are named as old.
 const OLD_DAYS: i64 = 120;
 
+/// Requests and tokens by model and provider.
+type Used = BTreeMap<(String, Option<String>), (u64, u64)>;
+
 /// A price row for people and programs: USD per million tokens, as decimal text; absent = not known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PriceLine {
@@ -239,9 +242,9 @@ impl App {
     }
 
     /// Requests and tokens of each model and provider.
-    fn models_used(&mut self) -> Result<BTreeMap<(String, Option<String>), (u64, u64)>, Failure> {
+    fn models_used(&mut self) -> Result<Used, Failure> {
         self.with_fresh_usage(|app| {
-            let mut used: BTreeMap<(String, Option<String>), (u64, u64)> = BTreeMap::new();
+            let mut used = Used::new();
             app.archive.counted(None, None, &mut |row| {
                 let key = (row.model.to_owned(), row.provider.map(str::to_owned));
                 let n = used.entry(key).or_default();

@@ -314,14 +314,17 @@ fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> std::io::Result<(
     out.write_all(&line)
 }
 
+/// A line with its number; without its bytes where it is too long.
+type Numbered = (u64, Option<Vec<u8>>);
+
 struct BoundedLines<'a> {
     input: &'a mut dyn BufRead,
     number: u64,
 }
 
 impl BoundedLines<'_> {
-    /// The next line with its number, without its bytes where it is too long; `None` at the end.
-    fn next(&mut self) -> Result<Option<(u64, Option<Vec<u8>>)>, Failure> {
+    /// The next line; `None` at the end.
+    fn next(&mut self) -> Result<Option<Numbered>, Failure> {
         let io = |e: std::io::Error| Failure::failed("input", format!("cannot read the ledger: {e}"));
         let mut line = Vec::new();
         if (&mut *self.input).take(LINE_LIMIT).read_until(b'\n', &mut line).map_err(io)? == 0 {

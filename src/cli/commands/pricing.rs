@@ -116,7 +116,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         }
         What::Check => {
             let report = face.app()?.check_pricing()?;
-            face.answer(&report, |r| check(r))?;
+            face.answer(&report, check)?;
             if report.ok { Ok(()) } else { Err(End::Code(1)) }
         }
     }
