@@ -3,7 +3,6 @@
 //! A line is one record of a request with its key, so that a request which stands in the ledgers of two machines (a
 //! synchronised folder) counts once. No file path and no text of a conversation is in it.
 
-use std::collections::BTreeMap;
 use std::io::{BufRead, Read, Write};
 
 use serde::{Deserialize, Serialize};
@@ -19,6 +18,9 @@ const VERSION: u32 = 1;
 
 /// No line of ours is longer.
 const LINE_LIMIT: u64 = 1 << 20;
+
+/// Records are stored in batches of about so many.
+const BATCH_ROWS: usize = 5_000;
 
 /// Lines that are named when they cannot be used.
 const NAMED: usize = 20;
@@ -249,7 +251,8 @@ impl App {
             skipped: 0,
             skipped_lines: Vec::new(),
         };
-        let mut files: BTreeMap<String, (Vec<UsageRow>, Vec<SessionFacts>)> = BTreeMap::new();
+        let mut batch: Vec<Piece> = Vec::new();
+        let mut held = 0;
         while let Some((number, line)) = lines.next()? {
             self.ctx.check()?;
             let parsed = match &line {
@@ -262,10 +265,18 @@ impl App {
             match parsed {
                 Ok((file, row, facts)) => {
                     report.records += 1;
-                    let held = files.entry(file).or_default();
-                    held.0.push(row);
-                    if !held.1.contains(&facts) {
-                        held.1.push(facts);
+                    held += 1;
+                    let path = device_path(&report.device, &file);
+                    match batch.last_mut().filter(|p| p.path == path && p.facts == facts) {
+                        Some(piece) => piece.rows.push(row),
+                        None => {
+                            // The records of one file and session stay in one piece, so that their order holds.
+                            if held > BATCH_ROWS {
+                                self.put_pieces(&mut batch)?;
+                                held = 1;
+                            }
+                            batch.push(Piece { path, facts, rows: vec![row] });
+                        }
                     }
                 }
                 Err(reason) => {
@@ -276,18 +287,26 @@ impl App {
                 }
             }
         }
-        let state = FileState { inode: 0, size: 0, mtime_ns: 0, reader: 0 };
-        let paths: Vec<String> = files.keys().map(|f| device_path(&report.device, f)).collect();
-        let agent = |rows: &[UsageRow]| rows.first().map_or(String::new(), |r| r.session.agent().to_owned());
-        let agents: Vec<String> = files.values().map(|(rows, _)| agent(rows)).collect();
-        let results: Vec<UsageResult<'_>> = files
-            .values()
-            .zip(paths.iter().zip(&agents))
-            .map(|((rows, facts), (path, agent))| UsageResult { path, agent, state: &state, facts, rows })
-            .collect();
-        self.archive.put_usage(&results)?;
+        self.put_pieces(&mut batch)?;
         report.new_requests = self.counted_requests()?.saturating_sub(before);
         Ok(report)
+    }
+
+    fn put_pieces(&mut self, batch: &mut Vec<Piece>) -> Result<(), Failure> {
+        let state = FileState { inode: 0, size: 0, mtime_ns: 0, reader: 0 };
+        let results: Vec<UsageResult<'_>> = batch
+            .iter()
+            .map(|p| UsageResult {
+                path: &p.path,
+                agent: p.facts.key.agent(),
+                state: &state,
+                facts: std::slice::from_ref(&p.facts),
+                rows: &p.rows,
+            })
+            .collect();
+        self.archive.put_usage(&results)?;
+        batch.clear();
+        Ok(())
     }
 
     fn counted_requests(&self) -> Result<u64, Failure> {
@@ -295,6 +314,13 @@ impl App {
         self.archive.counted(None, None, &mut |_| n += 1)?;
         Ok(n)
     }
+}
+
+/// Records of one file and session.
+struct Piece {
+    path: String,
+    facts: SessionFacts,
+    rows: Vec<UsageRow>,
 }
 
 fn check_device(name: &str) -> Result<(), Failure> {

@@ -32,13 +32,20 @@ pub(super) fn put(
         return Ok(());
     }
     let mut groups: Vec<(&str, Vec<PackedRow<'_>>)> = Vec::new();
+    let mut index: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         let key = row.session.as_str();
         if left.is_some_and(|l| l.usage(key)) {
             continue;
         }
         let packed = PackedRow::of(row, facts);
-        match groups.iter_mut().find(|(k, _)| *k == key) {
+        // Rows mostly follow others of their session.
+        let last = groups.len().wrapping_sub(1);
+        let at = match groups.last() {
+            Some((k, _)) if *k == key => last,
+            _ => *index.entry(key).or_insert(groups.len()),
+        };
+        match groups.get_mut(at) {
             Some((_, group)) => group.push(packed),
             None => groups.push((key, vec![packed])),
         }
@@ -55,7 +62,7 @@ pub(super) fn put(
                 kept.push(row);
             }
         }
-        match groups.iter_mut().find(|(k, _)| k == session) {
+        match index.get(session.as_str()).and_then(|at| groups.get_mut(*at)) {
             Some((_, group)) => {
                 kept.append(group);
                 *group = kept;

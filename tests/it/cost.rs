@@ -342,3 +342,80 @@ fn the_seeds_commands_answer_in_the_seeds_shapes() {
     let human = run(&world, &["cost", "anomalies"]).out;
     assert!(human.contains("more tokens"), "{human}");
 }
+
+#[test]
+fn absurd_negative_and_future_records_have_a_defined_count() {
+    let world = World::new(&[]);
+    let asks = [
+        Ask { id: "negative", tokens: [-5, -1, 0, 10], ..Ask::default() },
+        Ask {
+            id: "absurd",
+            at: "2026-11-19T10:00:00Z",
+            tokens: [i64::MAX, i64::MAX, i64::MAX, 0],
+            ..Ask::default()
+        },
+        Ask { id: "future", at: "2999-01-01T00:00:00Z", tokens: [0, 1_000_000, 0, 0], ..Ask::default() },
+        Ask { id: "ancient", at: "0001-01-01T00:00:00Z", ..Ask::default() },
+        Ask { id: "timeless", at: "not a time", ..Ask::default() },
+    ];
+    log(&world, "/w/a", "s1", &asks);
+    let report = cost(&mut world.app(), "day").report;
+    assert_eq!(report.total.requests, 5);
+    assert_eq!(report.total.cost_picousd, i64::MAX, "saturated, and no panic");
+    let keys: Vec<_> = report.rows.iter().map(|r| r.key.as_str()).collect();
+    assert_eq!(keys, ["0001-01-01", "2026-11-19", "2026-11-20", "2999-01-01"]);
+    let day = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap();
+    // negative counts are none; a record without a time has that of its session's last one before it
+    assert_eq!((day("2026-11-20").input, day("2026-11-20").cache_write_5m), (0, 10));
+    assert_eq!(day("2999-01-01").requests, 2);
+    // The future is counted and raises nothing.
+    let mut app = world.app();
+    assert!(app.alerts().unwrap().iter().all(|a| a.kind != AlertKind::DailyBudget));
+    let found = app.anomalies(&clawgate::app::AnomalyParams::default()).unwrap();
+    assert!(
+        found.robust.iter().all(|d| d.date.year() < 2999)
+            && found.anomalies.iter().all(|d| d.found.date.year() < 2999)
+    );
+    for by in ["week", "month", "block", "session", "tool"] {
+        let sum: u64 = cost(&mut app, by).report.rows.iter().map(|r| r.requests).sum();
+        assert_eq!(sum, 5, "{by}");
+    }
+    assert!(app.verify_cost(None).unwrap().same);
+}
+
+/// A ledger of many sessions, as another machine would send it.
+fn many_sessions(n: usize) -> String {
+    let mut text = String::from(
+        "{\"format\":\"clawgate-ledger\",\"version\":1,\"device\":\"big\",\"exported\":\"2026-11-20T00:00:00.000Z\"}\n",
+    );
+    for i in 0..n {
+        let at = Timestamp(1_790_000_000_000 + i as i64 * 3_000);
+        text.push_str(&format!(
+            "{{\"file\":\"{i:x}\",\"key\":\"claude:m{i}\",\"session\":\"claude:s{i}\",\"at\":\"{at}\",\"model\":\"claude-opus-5\",\"tokens\":{{\"input\":1,\"output\":1,\"reasoning\":0,\"cache_read\":0,\"cache_write_5m\":0,\"cache_write_1h\":0,\"web_search\":0}}}}\n"
+        ));
+    }
+    text
+}
+
+/// Run with `CLAWGATE_SESSIONS=1000000` for the figures in docs/cost.md.
+#[test]
+fn a_great_many_sessions_are_counted() {
+    let n = std::env::var("CLAWGATE_SESSIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000);
+    let world = World::new(&[]);
+    let mut app = world.app();
+    let mut timed = |what: &str, work: &mut dyn FnMut(&mut App)| {
+        let started = std::time::Instant::now();
+        work(&mut app);
+        println!("{what}: {:.2?}", started.elapsed());
+    };
+    timed("import", &mut |app| {
+        let report = app.import_ledger(&mut many_sessions(n).as_bytes()).unwrap();
+        assert_eq!((report.records, report.new_requests, report.skipped), (n as u64, n as u64, 0));
+    });
+    timed("total", &mut |app| assert_eq!(cost(app, "total").report.total.requests, n as u64));
+    timed("sessions", &mut |app| assert_eq!(cost(app, "session").report.rows.len(), n));
+    timed("explain", &mut |app| {
+        let found = app.explain(&clawgate::app::ExplainParams::default()).unwrap();
+        assert_eq!(found.requests.len() as u64 + found.requests_left_out.unwrap_or(0), n as u64);
+    });
+}
