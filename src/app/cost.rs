@@ -1,13 +1,13 @@
 //! Cost: every number comes from the one ledger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Wanted;
 use crate::trace::{Timestamp, Tokens};
-use crate::usage::{Aggregator, Dimension, Report};
+use crate::usage::{Aggregator, DayCache, Dimension, Report};
 
 use super::cost_anomalies::{Standing, Watch};
 use super::{App, Failure};
@@ -52,6 +52,25 @@ pub struct CostReport {
     pub standing: Option<Standing>,
 }
 
+/// Today at a glance, with the names ClawTrace's engine gave them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Today {
+    /// The day, in the configuration's zone.
+    pub date: String,
+    /// Its cost.
+    pub total_cost_picousd: i64,
+    /// All its tokens.
+    pub total_tokens: u64,
+    /// Sessions with requests in it.
+    pub session_count: u64,
+    /// Requests in it.
+    pub message_count: u64,
+    /// Logs that stand.
+    pub file_count: u64,
+    /// Requests of all time.
+    pub total_messages: u64,
+}
+
 impl App {
     /// Adds the ledger up along a dimension.
     ///
@@ -83,6 +102,45 @@ impl App {
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
         report.rows.truncate(limit);
         Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out, standing })
+    }
+
+    /// What today and everything came to, from the ledger as it stands: no log is looked at.
+    ///
+    /// # Errors
+    /// As [`App::cost`].
+    pub fn today(&self) -> Result<Today, Failure> {
+        let zone = self.zone(None)?.1;
+        let date = zone.to_datetime(self.now().to_jiff()).date();
+        let prices = self.prices()?;
+        let (mut pricer, mut days) = (prices.pricer(), DayCache::new(&zone));
+        let mut sessions = HashSet::new();
+        let mut out = Today {
+            date: date.to_string(),
+            total_cost_picousd: 0,
+            total_tokens: 0,
+            session_count: 0,
+            message_count: 0,
+            file_count: self.archive.files()?.values().filter(|f| !f.gone).count() as u64,
+            total_messages: 0,
+        };
+        self.archive.counted(None, None, &mut |row| {
+            let costed = pricer.cost(row);
+            if !costed.billable {
+                return;
+            }
+            out.total_messages += 1;
+            if days.day(row.at) == date {
+                out.message_count += 1;
+                out.total_tokens = out.total_tokens.saturating_add(row.tokens.total());
+                let cost = costed.picousd.unwrap_or_default();
+                out.total_cost_picousd = out.total_cost_picousd.saturating_add(cost);
+                if !sessions.contains(row.session) {
+                    sessions.insert(row.session.to_owned());
+                }
+            }
+        })?;
+        out.session_count = sessions.len() as u64;
+        Ok(out)
     }
 
     /// A time zone by name: the one asked for, else the configuration's, else UTC.

@@ -37,7 +37,7 @@ mod usage_scan;
 pub use config::{Config, ScopeParams, ScopeReport};
 pub use confirm::{ConfirmParams, ConfirmReport};
 pub use context::{Actor, App, Context, Progress, Quiet};
-pub use cost::{CostParams, CostReport};
+pub use cost::{CostParams, CostReport, Today};
 pub use cost_anomalies::{AnomalyParams, AnomalyReport, PlainDay, RobustDay, Standing};
 pub use cost_config::{
     AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd,

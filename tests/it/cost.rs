@@ -332,6 +332,18 @@ fn the_seeds_commands_answer_in_the_seeds_shapes() {
     assert_eq!(keys(found), ["actual_cost", "date", "expected_cost", "pct_over", "severity"].into());
     assert_eq!((&found["expected_cost"], &found["actual_cost"]), (&json!(1.0), &json!(10.0)));
     assert_eq!((&found["severity"], &found["pct_over"]), (&json!("critical"), &json!(900.0)));
+    let status = ok(&world, &["status", "--json"]);
+    let seed = [
+        "date",
+        "total_cost_usd",
+        "total_tokens",
+        "session_count",
+        "message_count",
+        "file_count",
+        "total_messages",
+    ];
+    assert!(seed.iter().all(|k| keys(&status).contains(k)), "{status}");
+    assert_eq!((&status["total_messages"], &status["file_count"]), (&json!(12), &json!(1)));
     let glance = ok(&world, &["cost-report", "--days", "3", "--json"]);
     assert_eq!(keys(&glance), ["models", "projects", "timeseries", "top_sessions"].into());
     assert_eq!(glance["timeseries"].as_array().unwrap().len(), 3);

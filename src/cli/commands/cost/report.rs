@@ -2,13 +2,13 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::{CostParams, CostReport};
+use crate::app::{CostParams, CostReport, sanitize};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, dollars};
-use crate::cli::render::{dim, yellow};
+use crate::cli::render::{dim, red, yellow};
 use crate::cli::table::{Set, Table, one_line};
 use crate::cli::times::{minute, optional};
-use crate::usage::{Block, ReportRow};
+use crate::usage::{Block, ReportRow, Severity};
 
 /// What a report adds up, and how it is shown.
 #[derive(Debug, clap::Args)]
@@ -48,7 +48,7 @@ pub(super) fn run(args: ReportArgs, face: &mut Face) -> Result<(), End> {
         by: Some(args.by),
         timezone: args.timezone,
         limit: args.limit,
-        watch: face.json,
+        watch: !args.csv,
     };
     let report = face.app()?.cost(&params)?;
     let (width, bars) = (face.width(), args.bars || face.on_terminal());
@@ -111,6 +111,17 @@ fn human(r: &CostReport, width: usize, bars: bool) -> String {
     }
     for b in r.report.rows.iter().filter_map(|row| row.block.as_ref()) {
         out.push_str(&running(b));
+    }
+    for a in r.standing.iter().flat_map(|s| &s.alerts) {
+        let text = sanitize(&a.message());
+        out.push_str(&format!(
+            "{}\n",
+            if a.severity == Severity::Critical { red(&text) } else { yellow(&text) }
+        ));
+    }
+    let today = r.standing.iter().flat_map(|s| &s.anomalies.robust).filter(|d| d.before_hour < 24);
+    for day in today.filter(|d| d.project.is_none()) {
+        out.push_str(&format!("{}\n", yellow(&sanitize(&day.message()))));
     }
     for u in r.report.unpriced.iter().take(10) {
         let of = u.provider.as_deref().map(|p| format!(" ({})", one_line(p))).unwrap_or_default();
