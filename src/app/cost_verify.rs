@@ -10,9 +10,9 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::pricing::{Lookup, Request, charge};
-use crate::sources::{self, ReadOptions, UsageRead};
+use crate::sources::{self, OwnTotal, ReadOptions, UsageRead};
 use crate::store::device_of;
-use crate::trace::{SessionFacts, UsageRow};
+use crate::trace::{Confidence, SessionFacts, Timestamp, Tokens, UsageRow};
 use crate::usage::{HERE_KEY, NONE_KEY, ReportRow};
 
 use super::scan::{ScanParams, Seen, find};
@@ -56,6 +56,23 @@ pub struct Difference {
     pub recomputed: String,
 }
 
+/// What an agent counted of a session beyond the requests in its log: a compaction's request leaves no record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Beyond {
+    /// Session.
+    pub session: String,
+    /// Model.
+    pub model: String,
+    /// Tokens by kind.
+    pub tokens: Tokens,
+    /// What they cost by the table; nothing where no price is known.
+    pub cost_picousd: Option<i64>,
+    /// Always reported: the agent's figure, not the provider's.
+    pub confidence: Confidence,
+    /// What it most likely is.
+    pub label: &'static str,
+}
+
 /// The outcome.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
@@ -77,6 +94,10 @@ pub struct VerifyReport {
     pub kept: u64,
     /// Requests counted.
     pub requests: u64,
+    /// Sessions of which the agent keeps a total of its own that is the same.
+    pub own_totals_same: u64,
+    /// What the agent's own total holds beyond the requests in its log; not in any figure of `cost`.
+    pub beyond_logs: Vec<Beyond>,
     /// Time zone of the days.
     pub timezone: String,
 }
@@ -85,6 +106,14 @@ struct Record {
     row: UsageRow,
     facts: SessionFacts,
     device: Option<String>,
+}
+
+/// Everything that was read.
+struct Records {
+    records: Vec<Record>,
+    own: Vec<OwnTotal>,
+    /// Session → the one that started it.
+    parents: HashMap<String, String>,
 }
 
 type Lines = BTreeMap<(usize, String), [i128; 10]>;
@@ -107,10 +136,14 @@ impl App {
             records: 0,
             kept: 0,
             requests: 0,
+            own_totals_same: 0,
+            beyond_logs: Vec::new(),
             timezone: timezone.clone(),
         };
         let records = self.records(&mut report)?;
         let prices = self.prices()?;
+        beyond(&records, &prices, &mut report);
+        let records = records.records;
         let plain = plain_sums(&records, &prices, &zone, &mut report);
         for (i, by) in DIMENSIONS.iter().enumerate() {
             let params = CostParams {
@@ -134,7 +167,7 @@ impl App {
     }
 
     /// Every record: of the logs that stand, and what only the ledger has.
-    fn records(&self, report: &mut VerifyReport) -> Result<Vec<Record>, Failure> {
+    fn records(&self, report: &mut VerifyReport) -> Result<Records, Failure> {
         let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
         let Seen { jobs, .. } = found.sort(&ScanParams::default(), &|_, _| false);
         let opts = ReadOptions {
@@ -143,6 +176,7 @@ impl App {
             ..ReadOptions::default()
         };
         let mut out: Vec<Record> = Vec::new();
+        let (mut own, mut parents) = (Vec::new(), HashMap::new());
         let mut read: HashMap<String, HashSet<String>> = HashMap::new();
         for (n, job) in jobs.iter().enumerate() {
             self.ctx.check()?;
@@ -150,6 +184,9 @@ impl App {
             let mut keys = HashSet::new();
             let mut held = Vec::new();
             let outcome = job.source.read_each(&job.path, &opts, &mut |piece| {
+                for s in &piece.sessions {
+                    parents.extend(s.parent.as_ref().map(|p| (s.key.0.clone(), p.0.clone())));
+                }
                 let UsageRead { rows, facts } = UsageRead::of(piece);
                 for row in rows {
                     keys.insert(row.dedupe_key.clone());
@@ -167,6 +204,7 @@ impl App {
                 report.unreadable += 1;
                 continue;
             }
+            own.extend(job.source.own_totals(&job.path, &opts).unwrap_or_default());
             report.files += 1;
             report.records += held.len() as u64;
             out.append(&mut held);
@@ -182,13 +220,13 @@ impl App {
             }
             true
         })?;
-        Ok(out)
+        Ok(Records { records: out, own, parents })
     }
 }
 
 /// One request out of its copies: who owns it and whose figures count, by sorting.
 fn settle(mut copies: Vec<&Record>) -> Option<(&Record, &Record)> {
-    let age = |t: Option<crate::trace::Timestamp>| t.map_or(i64::MAX, |t| t.millis());
+    let age = |t: Option<Timestamp>| t.map_or(i64::MAX, Timestamp::millis);
     copies.sort_by(|a, b| {
         let rank = |r: &&Record| (r.row.copied, age(r.facts.started), age(r.facts.ended));
         rank(a).cmp(&rank(b)).then_with(|| a.row.session.cmp(&b.row.session))
@@ -205,6 +243,73 @@ fn settle(mut copies: Vec<&Record>) -> Option<(&Record, &Record)> {
             .min_by(|a, b| a.row.at.cmp(&b.row.at).then_with(|| a.row.session.cmp(&b.row.session)))?,
     };
     Some((owner, figures))
+}
+
+/// Compares agents' own totals of sessions with the requests in their logs and in those of their subagents.
+fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
+    let asked: HashSet<&str> = all.own.iter().map(|o| o.session.as_str()).collect();
+    // (session asked for, model) → request → tokens
+    let mut logged: HashMap<(&str, &str), HashMap<&str, Tokens>> = HashMap::new();
+    for r in &all.records {
+        let mut session = r.row.session.as_str();
+        // A chain of parents that does not end is cut.
+        for _ in 0..16 {
+            if let Some(session) = asked.get(session) {
+                let held = logged.entry((session, r.row.model.as_str())).or_default();
+                let known = held.entry(r.row.dedupe_key.as_str()).or_default();
+                if r.row.tokens.output >= known.output {
+                    *known = r.row.tokens;
+                }
+            }
+            match all.parents.get(session) {
+                Some(parent) => session = parent,
+                None => break,
+            }
+        }
+    }
+    for own in &all.own {
+        let mut rest = kinds(&own.tokens);
+        for t in logged.get(&(own.session.as_str(), own.model.as_str())).into_iter().flat_map(HashMap::values)
+        {
+            for (n, logged) in rest.iter_mut().zip(kinds(t)) {
+                *n -= logged;
+            }
+        }
+        if rest.iter().all(|n| *n == 0) {
+            report.own_totals_same += 1;
+        } else if rest.iter().all(|n| *n >= 0) {
+            let n = rest.map(|n| u64::try_from(n).unwrap_or(u64::MAX));
+            let [input, output, cache_read, cache_write_5m, cache_write_1h, web_search] = n;
+            let tokens = Tokens {
+                input,
+                output,
+                reasoning: 0,
+                cache_read,
+                cache_write_5m,
+                cache_write_1h,
+                web_search,
+            };
+            let at = Timestamp(i64::MAX);
+            let found = prices.table().resolve(&own.model, None, None, prices.overrides()).at(at);
+            let cost = match found {
+                Lookup::Priced(p) => Some(charge(p.row, &Request { tokens, ..Request::default() }).total()),
+                _ => None,
+            };
+            report.beyond_logs.push(Beyond {
+                session: own.session.as_str().to_owned(),
+                model: own.model.clone(),
+                tokens,
+                cost_picousd: cost,
+                confidence: Confidence::Reported,
+                label: "requests without a record (compaction)",
+            });
+        }
+        // Less than the log holds: the agent began its total anew, which says nothing.
+    }
+}
+
+fn kinds(t: &Tokens) -> [i128; 6] {
+    [t.input, t.output, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search].map(i128::from)
 }
 
 fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut VerifyReport) -> Lines {

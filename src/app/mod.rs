@@ -48,7 +48,7 @@ pub use cost_pricing::{
     ImportPricesParams, ImportedPrices, ModelPrice, PriceLine, PricingCheck, PricingReport, SetPriceParams,
 };
 pub use cost_share::{ExportedLedger, ImportedLedger};
-pub use cost_verify::{Difference, VerifyReport};
+pub use cost_verify::{Beyond, Difference, VerifyReport};
 pub use doctor::{Check, DoctorReport, Verdict};
 pub use failure::{Failure, Kind};
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};

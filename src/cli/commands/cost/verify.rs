@@ -2,8 +2,8 @@
 
 use crate::app::{VerifyReport, sanitize};
 use crate::cli::face::{End, Face};
-use crate::cli::money::{count, of};
-use crate::cli::render::{green, red};
+use crate::cli::money::{count, dollars, of};
+use crate::cli::render::{green, red, yellow};
 use crate::cli::table::{Set, Table};
 
 /// How days are told.
@@ -31,6 +31,28 @@ fn human(r: &VerifyReport, width: usize) -> String {
     );
     if r.unreadable > 0 {
         out.push_str(&format!("{} could not be read\n", of(r.unreadable, "log")));
+    }
+    if r.own_totals_same > 0 {
+        let same = of(r.own_totals_same, "total");
+        out.push_str(&format!("{same} that agents keep of their sessions agree with their logs\n"));
+    }
+    for b in &r.beyond_logs {
+        let t = &b.tokens;
+        let line = format!(
+            "not in any log: {} {}, {} input, {} output, {}: {}",
+            sanitize(&b.session),
+            sanitize(&b.model),
+            count(
+                t.input
+                    .saturating_add(t.cache_read)
+                    .saturating_add(t.cache_write_5m)
+                    .saturating_add(t.cache_write_1h)
+            ),
+            count(t.output),
+            b.cost_picousd.map_or("no price".to_owned(), dollars),
+            b.label,
+        );
+        out.push_str(&format!("{}\n", yellow(&line)));
     }
     if r.same {
         out.push_str(&green(&format!("all {} figures are the same both ways\n", count(r.compared))));
