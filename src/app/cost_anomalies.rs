@@ -1,6 +1,6 @@
 //! Days out of the ordinary: the plain rule over active days, and the robust one that says why.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -94,8 +94,10 @@ pub(super) struct Watch<'z> {
     zone: &'z TimeZone,
     now: Timestamp,
     alerts: AlertWatch<'z>,
-    all: DaySeries<'z>,
-    projects: BTreeMap<String, DaySeries<'z>>,
+    projects: Vec<(Option<String>, DaySeries<'z>)>,
+    index: HashMap<Option<String>, usize>,
+    /// The project of the row before: neighbours mostly share it.
+    last: usize,
 }
 
 impl<'z> Watch<'z> {
@@ -105,32 +107,40 @@ impl<'z> Watch<'z> {
             zone,
             now,
             alerts: AlertWatch::new(now, zone, app.config.alerts.thresholds()),
-            all: DaySeries::new(zone),
-            projects: BTreeMap::new(),
+            projects: Vec::new(),
+            index: HashMap::new(),
+            last: 0,
         }
     }
 
     pub(super) fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
         self.alerts.add(row, costed);
-        self.all.add(row, costed);
-        let Some(project) = row.project else { return };
-        match self.projects.get_mut(project) {
-            Some(series) => series.add(row, costed),
-            None => {
-                let mut series = DaySeries::new(self.zone);
-                series.add(row, costed);
-                self.projects.insert(project.to_owned(), series);
-            }
+        if self.projects.get(self.last).is_none_or(|(p, _)| p.as_deref() != row.project) {
+            let project = row.project.map(str::to_owned);
+            self.last = *self.index.entry(project.clone()).or_insert_with(|| {
+                self.projects.push((project, DaySeries::new(self.zone)));
+                self.projects.len() - 1
+            });
+        }
+        if let Some((_, series)) = self.projects.get_mut(self.last) {
+            series.add(row, costed);
         }
     }
 
-    pub(super) fn finish(self, app: &App, timezone: String, days: u16) -> Standing {
+    pub(super) fn finish(mut self, app: &App, timezone: String, days: u16) -> Standing {
         let mut out = AnomalyReport { timezone, ..AnomalyReport::default() };
-        self.series(app, None, &self.all, days, &mut out);
+        let mut all = DaySeries::new(self.zone);
+        for (_, series) in &mut self.projects {
+            series.close();
+            all.merge(series);
+        }
+        self.series(app, None, &all, days, &mut out);
         // With one project its days are all days.
         if self.projects.len() > 1 {
             for (project, series) in &self.projects {
-                self.series(app, Some(project), series, days, &mut out);
+                if project.is_some() {
+                    self.series(app, project.as_ref(), series, days, &mut out);
+                }
             }
         }
         out.anomalies.sort_by(|a, b| b.found.date.cmp(&a.found.date).then_with(|| a.project.cmp(&b.project)));

@@ -382,6 +382,9 @@ impl Archive {
             let (keys, body, file) = (blob(r, 0)?, blob(r, 1)?, r.get(2)?);
             let mut hashes = key_hashes(keys);
             let mut rows = Unpacked::open(body)?;
+            if !range.tools {
+                rows = rows.without_tools();
+            }
             let mut carry = Carry { wanted: range.tools, ..Carry::default() };
             while let Some(row) = rows.next()? {
                 let tools = carry.step(&row);
@@ -453,7 +456,7 @@ impl Archive {
             let Some(r) = segment.next()? else { continue };
             let mut hashes = key_hashes(blob(r, 0)?);
             let file = r.get(2)?;
-            let mut rows = Unpacked::open(blob(r, 1)?)?;
+            let mut rows = Unpacked::open(blob(r, 1)?)?.without_tools();
             while let Some(row) = rows.next()? {
                 let hash = hashes.next().unwrap_or_default();
                 let copies = own.get(&hash).copied().unwrap_or_default();

@@ -196,6 +196,7 @@ pub(super) fn pack(rows: &[PackedRow<'_>]) -> (Vec<u8>, Vec<u8>) {
 pub(super) struct Unpacked<'a> {
     rest: &'a [u8],
     format: u64,
+    tools: bool,
     texts: Vec<&'a str>,
     sessions: Vec<SessionRef<'a>>,
     left: u64,
@@ -228,7 +229,13 @@ impl<'a> Unpacked<'a> {
             sessions.push(SessionRef { key, project, started: time()?, ended: time()? });
         }
         let left = get(r)?;
-        Ok(Unpacked { rest, format, texts, sessions, left, at: 0, offset: 0 })
+        Ok(Unpacked { rest, format, tools: true, texts, sessions, left, at: 0, offset: 0 })
+    }
+
+    /// Leaves out what tools added, which takes an allocation a row.
+    pub(super) fn without_tools(mut self) -> Self {
+        self.tools = false;
+        self
     }
 
     /// The next row; `None` after the last.
@@ -263,10 +270,15 @@ impl<'a> Unpacked<'a> {
         if self.format > FIRST {
             provider = optional(&self.texts, get(r)?)?;
             let count = bounded(r)?;
-            added.reserve_exact(count);
+            if self.tools {
+                added.reserve_exact(count);
+            }
             for _ in 0..count {
                 let tool = *self.texts.get(get(r)? as usize).ok_or_else(|| corrupt("no such text"))?;
-                added.push((tool, get(r)?));
+                let tokens = get(r)?;
+                if self.tools {
+                    added.push((tool, tokens));
+                }
             }
         }
         Ok(Some(PackedRow {

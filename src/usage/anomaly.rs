@@ -106,22 +106,31 @@ pub struct DayFacts {
 pub struct DaySeries<'z> {
     days: DayCache<'z>,
     facts: BTreeMap<(Date, i8), DayFacts>,
+    /// The hour and model of the row before, not yet in `facts`: neighbours mostly share both.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    hour: (Date, i8),
+    model: String,
+    picousd: i64,
+    kinds: Kinds,
 }
 
 impl<'z> DaySeries<'z> {
     /// An empty series in a zone.
     pub fn new(zone: &'z TimeZone) -> Self {
-        DaySeries { days: DayCache::new(zone), facts: BTreeMap::new() }
+        DaySeries { days: DayCache::new(zone), facts: BTreeMap::new(), open: None }
     }
 
-    /// Adds a priced row.
+    /// Adds a priced row; [`DaySeries::close`] makes it count.
     pub fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
         if !costed.billable {
             return;
         }
-        let facts = self.facts.entry(self.days.day_hour(row.at)).or_default();
+        let hour = self.days.day_hour(row.at);
         let cost = costed.picousd.unwrap_or_default();
-        facts.picousd = facts.picousd.saturating_add(cost);
         let t = &row.tokens;
         let writes = t.cache_write_5m.saturating_add(t.cache_write_1h);
         let tokens = [t.input, t.output, t.cache_read, writes].map(|n| n as f64);
@@ -131,11 +140,39 @@ impl<'z> DaySeries<'z> {
             // A reported cost is not divided by kind: by tokens.
             None => tokens.map(|n| n * cost as f64 / tokens.iter().sum::<f64>().max(1.0)),
         };
-        let row_kinds = Kinds { tokens, cost: by_kind };
-        match facts.models.get_mut(row.model) {
-            Some(k) => k.add(&row_kinds, 1.0),
+        let kinds = Kinds { tokens, cost: by_kind };
+        match &mut self.open {
+            Some(open) if open.hour == hour && open.model == row.model => {
+                open.picousd = open.picousd.saturating_add(cost);
+                open.kinds.add(&kinds, 1.0);
+            }
+            _ => {
+                self.close();
+                self.open = Some(Open { hour, model: row.model.to_owned(), picousd: cost, kinds });
+            }
+        }
+    }
+
+    /// Makes the last rows count.
+    pub fn close(&mut self) {
+        let Some(Open { hour, model, picousd, kinds }) = self.open.take() else { return };
+        let facts = self.facts.entry(hour).or_default();
+        facts.picousd = facts.picousd.saturating_add(picousd);
+        match facts.models.get_mut(&model) {
+            Some(k) => k.add(&kinds, 1.0),
             None => {
-                facts.models.insert(row.model.to_owned(), row_kinds);
+                facts.models.insert(model, kinds);
+            }
+        }
+    }
+
+    /// Adds everything that another series holds.
+    pub fn merge(&mut self, other: &DaySeries<'_>) {
+        for (hour, facts) in &other.facts {
+            let own = self.facts.entry(*hour).or_default();
+            own.picousd = own.picousd.saturating_add(facts.picousd);
+            for (model, kinds) in &facts.models {
+                own.models.entry(model.clone()).or_default().add(kinds, 1.0);
             }
         }
     }
@@ -390,6 +427,7 @@ mod tests {
             let row = CountedRow::new("claude", "s", Timestamp(start + 10 * 86_400_000), model, *t);
             s.add(&row, &pricer.cost(&row));
         }
+        s.close();
         (s.day(date(2026, 11, 11), 24), s.before(date(2026, 11, 11), 28, 24))
     }
 
@@ -455,6 +493,11 @@ mod tests {
         let row =
             CountedRow::new("c", "s", Timestamp::parse("2026-11-01T10:59:59Z").unwrap(), "claude-opus-5", t);
         s.add(&row, &pricer.cost(&row));
+        s.close();
+        let mut twice = DaySeries::new(&tz);
+        twice.merge(&s);
+        twice.merge(&s);
+        assert_eq!(twice.totals(), [(date(2026, 11, 1), 70_000_000)]);
         assert_eq!(s.day(date(2026, 11, 1), 10).picousd, 0);
         assert_eq!(s.day(date(2026, 11, 1), 11).picousd, 35_000_000);
         assert_eq!(s.before(date(2026, 11, 4), 28, 24).len(), 3);
