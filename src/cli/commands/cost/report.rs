@@ -267,7 +267,42 @@ fn field(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bar, field, spark};
+    use unicode_width::UnicodeWidthStr;
+
+    use super::{bar, field, human, spark};
+    use crate::app::CostReport;
+    use crate::usage::{Report, ReportRow};
+
+    fn report(by: &str, keys: &[&str]) -> CostReport {
+        let row = |(i, key): (usize, &&str)| ReportRow {
+            key: (*key).to_owned(),
+            requests: 12_345,
+            input: 123_456_789,
+            output: 1_234_567,
+            cache_read: 9_876_543_210,
+            cost_picousd: 123_400_000_000_000 * i as i64,
+            ..ReportRow::default()
+        };
+        let rows = keys.iter().enumerate().map(row).collect();
+        let report = Report { rows, ..Report::default() };
+        let timezone = "Europe/Berlin".to_owned();
+        CostReport { by: by.to_owned(), timezone, report, rows_left_out: None, standing: None }
+    }
+
+    #[test]
+    fn tables_fit_any_terminal_and_keep_name_and_cost() {
+        let r = report("session", &["claude:01a1f9bd-4a97-7050-95bd-b178b09f500a", "codex:b", "pi:c"]);
+        for width in 40..140 {
+            let text = anstream::adapter::strip_str(&human(&r, width, true)).to_string();
+            let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
+            assert!(longest <= width, "{longest} in {width}:\n{text}");
+            assert!(text.contains("$246.80") && text.contains("codex:b") && text.contains('█'), "{text}");
+        }
+        let wide = human(&r, usize::MAX, false);
+        assert!(wide.contains("9,876,543,210") && !wide.contains('█'));
+        let days = human(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
+        assert!(days.contains("···▄█") && days.contains("days in Europe/Berlin"), "{days}");
+    }
 
     #[test]
     fn bars_and_sparks_are_in_proportion() {
