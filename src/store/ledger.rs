@@ -205,7 +205,7 @@ impl Held {
 
     /// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
     /// agent of another where copied history was cut short.
-    fn settle(&mut self, devices: &HashMap<i64, String>, each: &mut dyn FnMut(&CountedRow<'_>)) {
+    fn settle(&mut self, devices: &HashMap<i64, Rc<str>>, each: &mut dyn FnMut(&CountedRow<'_>)) {
         let mut rows = std::mem::take(&mut self.rows);
         rows.sort_by(|a, b| (a.hash, self.key(a)).cmp(&(b.hash, self.key(b))));
         for group in rows.chunk_by(|a, b| a.hash == b.hash && self.key(a) == self.key(b)) {
@@ -235,7 +235,7 @@ impl Held {
                 })
                 .collect();
             each(&CountedRow {
-                device: devices.get(&o.file).map(String::as_str),
+                device: devices.get(&o.file).map(|d| &**d),
                 agent: agent_of(self.text(o.session)),
                 session: self.text(o.session),
                 project: text(o.project),
@@ -394,7 +394,7 @@ impl Archive {
                     let mut counted = plain(file, &row, tools);
                     // Mostly there is no other machine.
                     if !devices.is_empty() {
-                        counted.device = devices.get(&file).map(String::as_str);
+                        counted.device = devices.get(&file).map(|d| &**d);
                     }
                     each(&counted);
                 }
@@ -476,15 +476,19 @@ impl Archive {
     }
 
     /// The machines that files stand for whose usage was imported, by the files' ids.
-    fn devices(&self) -> Result<HashMap<i64, String>, StoreError> {
+    fn devices(&self) -> Result<HashMap<i64, Rc<str>>, StoreError> {
         let mut q = self
             .conn
             .prepare_cached("SELECT id, path FROM files WHERE path >= 'device:' AND path < 'device;'")?;
-        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get::<_, String>(1)?)))?;
         let mut out = HashMap::new();
-        for row in rows {
-            let (id, path) = row?;
-            out.extend(device_of(&path).map(|d| (id, d.to_owned())));
+        let mut names: HashSet<Rc<str>> = HashSet::new();
+        let mut rows = q.query([])?;
+        while let Some(r) = rows.next()? {
+            let path: String = r.get(1)?;
+            let Some(device) = device_of(&path) else { continue };
+            let name = names.get(device).cloned().unwrap_or_else(|| Rc::from(device));
+            names.insert(Rc::clone(&name));
+            out.insert(r.get(0)?, name);
         }
         Ok(out)
     }
