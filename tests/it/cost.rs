@@ -360,6 +360,18 @@ fn the_seeds_commands_answer_in_the_seeds_shapes() {
 }
 
 #[test]
+fn an_answer_of_which_only_the_beginning_was_kept_is_a_lower_bound() {
+    let world = World::new(&[]);
+    let ask = |id, output| Ask { id, tokens: [5, output, 0, 0], ..Ask::default() };
+    log(&world, "/w/a", "begun", &[ask("a", 1)]);
+    log(&world, "/w/b", "whole", &[ask("b", 1), ask("b", 30)]);
+    let report = cost(&mut world.app(), "session").report;
+    let found: Vec<_> = report.rows.iter().map(|r| (r.key.as_str(), r.confidence)).collect();
+    use clawgate::trace::Confidence::{Exact, LowerBound};
+    assert_eq!(found, [("claude:whole", Exact), ("claude:begun", LowerBound)]);
+}
+
+#[test]
 fn absurd_negative_and_future_records_have_a_defined_count() {
     let world = World::new(&[]);
     let asks = [

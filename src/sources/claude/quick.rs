@@ -51,6 +51,8 @@ struct LightMessage<'a> {
     #[serde(borrow)]
     model: Text<'a>,
     #[serde(borrow)]
+    stop_reason: Text<'a>,
+    #[serde(borrow)]
     usage: Obj<Usage<'a>>,
     #[serde(borrow)]
     content: List<LightBlock<'a>>,
@@ -135,7 +137,9 @@ impl Sieve for Quick {
         }
         let (parent, key, place) = (&self.parent, &self.key, &self.place);
         let books = self.books.get_or_insert_with(|| books(parent.as_ref(), key, place));
-        let Some(LightMessage { id, model, usage, content }) = record.message.0.take() else { return };
+        let Some(LightMessage { id, model, stop_reason, usage, content }) = record.message.0.take() else {
+            return;
+        };
         let record = Record {
             uuid: record.uuid,
             session_id: record.session_id,
@@ -143,7 +147,7 @@ impl Sieve for Quick {
             provider: record.provider,
             attribution_agent: record.attribution_agent,
             attribution_skill: record.attribution_skill,
-            message: Obj(Some(Message { id, model, usage, ..Message::default() })),
+            message: Obj(Some(Message { id, model, stop_reason, usage, ..Message::default() })),
             ..Record::default()
         };
         let called = content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());

@@ -80,6 +80,8 @@ pub(super) struct Message<'a> {
     #[serde(borrow)]
     pub model: Text<'a>,
     #[serde(borrow)]
+    pub stop_reason: Text<'a>,
+    #[serde(borrow)]
     pub content: TextOr<'a, Block<'a>>,
     #[serde(borrow)]
     pub usage: Obj<Usage<'a>>,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::sources::claude::AGENT;
-use crate::sources::claude::record::{CacheCreation, Iteration, Record, Usage};
+use crate::sources::claude::record::{CacheCreation, Iteration, Message, Record, Usage};
 use crate::sources::growth::Growth;
 use crate::sources::lenient::Obj;
 use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
@@ -47,6 +47,7 @@ impl Requests {
             if tokens.output < request.row.tokens.output {
                 return;
             }
+            request.row.confidence = confidence(message, &tokens);
             request.row.tokens = tokens;
             request.row.offset = offset;
             request.row.model = model.to_owned();
@@ -72,7 +73,7 @@ impl Requests {
             skill: record.attribution_skill.owned(),
             offset,
             copied: origin.is_some_and(|o| o != record.session_id.str()),
-            confidence: Confidence::Exact,
+            confidence: confidence(message, &tokens),
         };
         describe(&mut row, usage);
         self.by_id.insert(id.to_owned(), self.rows.len());
@@ -104,6 +105,13 @@ impl Requests {
         }
         out
     }
+}
+
+/// Some versions write an answer's record before it has streamed, with one output token, and for some answers no
+/// other: what they put out is lost.
+fn confidence(message: &Message<'_>, tokens: &Tokens) -> Confidence {
+    let begun = tokens.output <= 1 && message.stop_reason.some().is_none();
+    if begun { Confidence::LowerBound } else { Confidence::Exact }
 }
 
 fn describe(row: &mut UsageRow, usage: &Usage<'_>) {
