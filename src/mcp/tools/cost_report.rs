@@ -27,14 +27,13 @@ impl Tool for CostReport {
     }
 
     fn description(&self) -> &'static str {
-        "Tokens and list-price cost, each request once; alerts, anomalies. `input` excludes cache, `output` \
-         includes reasoning."
+        "Tokens and list-price cost, each request once; alerts, anomalies. `output` includes reasoning."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("by", choice("One row per; default total.", DIMENSIONS)),
+                ("by", choice("Default total.", DIMENSIONS)),
                 ("timezone", text("IANA zone; default UTC.")),
                 ("since", text("Day or RFC 3339.")),
                 ("limit", count("Default: 8 KB.")),
