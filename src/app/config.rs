@@ -5,8 +5,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::pricing::OwnPrice;
 use crate::workflow::Visibility;
 
+use super::cost_config::{AlertConfig, AnomalyConfig, BudgetConfig, CostConfig, PricingConfig, is_default};
 use super::failure::io_failure;
 use super::release::hub_target;
 use super::{App, Failure};
@@ -25,6 +27,24 @@ pub struct Config {
     pub export: ExportConfig,
     /// Detectors outside this program: they may add redactions, never take one away.
     pub detectors: Vec<DetectorConfig>,
+    /// How cost is shown.
+    #[serde(skip_serializing_if = "is_default")]
+    pub cost: CostConfig,
+    /// When a person is told.
+    #[serde(skip_serializing_if = "is_default")]
+    pub alerts: AlertConfig,
+    /// Budgets that hooks act on.
+    #[serde(skip_serializing_if = "is_default")]
+    pub budgets: BudgetConfig,
+    /// When a day is out of the ordinary.
+    #[serde(skip_serializing_if = "is_default")]
+    pub anomalies: AnomalyConfig,
+    /// Who may sign price files.
+    #[serde(skip_serializing_if = "is_default")]
+    pub pricing: PricingConfig,
+    /// Prices of the person's own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub price: Vec<OwnPrice>,
 }
 
 /// A child process that reads `{"id","text"}` lines and answers each with `{"id","spans"}`.
@@ -119,6 +139,47 @@ const KEYS: &[&str] = &[
     "detectors.name",
     "detectors.command",
     "detectors.timeout_seconds",
+    "cost",
+    "cost.timezone",
+    "cost.device",
+    "alerts",
+    "alerts.daily_budget_usd",
+    "alerts.session_spike_usd",
+    "alerts.hourly_burn_rate_usd",
+    "alerts.hourly_request_volume",
+    "alerts.hourly_token_volume",
+    "alerts.session_duration_minutes",
+    "alerts.dedup_window_minutes",
+    "alerts.webhook",
+    "alerts.command",
+    "budgets",
+    "budgets.daily_usd",
+    "budgets.weekly_usd",
+    "budgets.monthly_usd",
+    "budgets.session_usd",
+    "budgets.block_usd",
+    "budgets.action",
+    "anomalies",
+    "anomalies.window_days",
+    "anomalies.skip_days",
+    "anomalies.warning_pct",
+    "anomalies.critical_pct",
+    "anomalies.history_days",
+    "anomalies.min_days",
+    "anomalies.deviations",
+    "anomalies.min_over_usd",
+    "pricing",
+    "pricing.trusted_keys",
+    "price",
+    "price.model",
+    "price.provider",
+    "price.project",
+    "price.input",
+    "price.output",
+    "price.cache_read",
+    "price.cache_write_5m",
+    "price.cache_write_1h",
+    "price.web_search",
 ];
 
 impl Config {
@@ -134,7 +195,7 @@ impl Config {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Failure> {
+    pub(super) fn parse(text: &str) -> Result<Self, Failure> {
         toml::from_str(text).map_err(|e| {
             let message = e.message().to_owned();
             let line = e.span().map_or(1, |s| text[..s.start].matches('\n').count() + 1);

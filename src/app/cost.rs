@@ -1,14 +1,19 @@
 //! Cost: every number comes from the one ledger.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::{Overrides, PriceTable};
+use crate::store::Wanted;
 use crate::trace::{Timestamp, Tokens};
-use crate::usage::{Aggregator, Dimension, Pricer, Report};
+use crate::usage::{Aggregator, DayCache, Dimension, Report};
 
+use super::cost_anomalies::{Standing, Watch};
 use super::{App, Failure};
+
+/// Anomalies beside a report are those of the last days.
+const WATCHED_DAYS: u16 = 7;
 
 /// What to add up.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -24,6 +29,9 @@ pub struct CostParams {
     pub until: Option<Timestamp>,
     /// At most so many rows; all unless said otherwise.
     pub limit: Option<u64>,
+    /// With the alerts and anomalies that stand.
+    #[serde(skip)]
+    pub watch: bool,
 }
 
 /// Rows and their total.
@@ -39,6 +47,28 @@ pub struct CostReport {
     /// Rows left out by `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_left_out: Option<u64>,
+    /// Alerts and anomalies that stand now, where they were asked for.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub standing: Option<Standing>,
+}
+
+/// Today at a glance, with the names ClawTrace's engine gave them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Today {
+    /// The day, in the configuration's zone.
+    pub date: String,
+    /// Its cost.
+    pub total_cost_picousd: i64,
+    /// All its tokens.
+    pub total_tokens: u64,
+    /// Sessions with requests in it.
+    pub session_count: u64,
+    /// Requests in it.
+    pub message_count: u64,
+    /// Logs that stand.
+    pub file_count: u64,
+    /// Requests of all time.
+    pub total_messages: u64,
 }
 
 impl App {
@@ -49,31 +79,90 @@ impl App {
     pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
         let by = p.by.as_deref().unwrap_or("total");
         let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
-        let timezone = p.timezone.clone().unwrap_or_else(|| "UTC".to_owned());
-        // Looking a zone up reads the system's list of zones.
-        let zone = match timezone.as_str() {
-            "UTC" => jiff::tz::TimeZone::UTC,
-            name => jiff::tz::TimeZone::get(name).map_err(|_| {
-                Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
-            })?,
-        };
-        let overrides = Overrides::default();
-        let mut report = self.with_fresh_usage(|app| {
-            let mut fold = Aggregator::new(dimension, &zone, Pricer::new(PriceTable::builtin(), &overrides));
-            app.archive.counted(p.since, p.until, &mut |row| fold.add(row))?;
-            Ok(fold.finish())
+        let (timezone, zone) = self.zone(p.timezone.as_deref())?;
+        let prices = self.prices()?;
+        let (mut report, standing) = self.with_fresh_usage(|app| {
+            let mut fold = Aggregator::new(dimension, &zone, prices.pricer()).at(app.now());
+            let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
+            if !p.watch {
+                app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
+                return Ok((fold.finish(), None));
+            }
+            let (mut pricer, mut watch) = (prices.pricer(), Watch::new(app, &zone));
+            app.archive.counted_with(Wanted { since: None, until: None, ..wanted }, &mut |row| {
+                let costed = pricer.cost(row);
+                watch.add(row, &costed);
+                if wanted.holds(row.at) {
+                    fold.add_costed(row, &costed);
+                }
+            })?;
+            Ok((fold.finish(), Some(watch.finish(app, timezone.clone(), WATCHED_DAYS))))
         })?;
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
         report.rows.truncate(limit);
-        Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out })
+        Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out, standing })
+    }
+
+    /// What today and everything came to, from the ledger as it stands: no log is looked at.
+    ///
+    /// # Errors
+    /// As [`App::cost`].
+    pub fn today(&self) -> Result<Today, Failure> {
+        let zone = self.zone(None)?.1;
+        let date = zone.to_datetime(self.now().to_jiff()).date();
+        let prices = self.prices()?;
+        let (mut pricer, mut days) = (prices.pricer(), DayCache::new(&zone));
+        let mut sessions = HashSet::new();
+        let mut out = Today {
+            date: date.to_string(),
+            total_cost_picousd: 0,
+            total_tokens: 0,
+            session_count: 0,
+            message_count: 0,
+            file_count: self.archive.files()?.values().filter(|f| !f.gone).count() as u64,
+            total_messages: 0,
+        };
+        self.archive.counted(None, None, &mut |row| {
+            let costed = pricer.cost(row);
+            if !costed.billable {
+                return;
+            }
+            out.total_messages += 1;
+            if days.day(row.at) == date {
+                out.message_count += 1;
+                out.total_tokens = out.total_tokens.saturating_add(row.tokens.total());
+                let cost = costed.picousd.unwrap_or_default();
+                out.total_cost_picousd = out.total_cost_picousd.saturating_add(cost);
+                if !sessions.contains(row.session) {
+                    sessions.insert(row.session.to_owned());
+                }
+            }
+        })?;
+        out.session_count = sessions.len() as u64;
+        Ok(out)
+    }
+
+    /// A time zone by name: the one asked for, else the configuration's, else UTC.
+    ///
+    /// # Errors
+    /// [`Failure`] for what is no IANA name.
+    pub fn zone(&self, asked: Option<&str>) -> Result<(String, TimeZone), Failure> {
+        let name = asked.or(self.config.cost.timezone.as_deref()).unwrap_or("UTC");
+        // Looking a zone up reads the system's list of zones.
+        let zone = match name {
+            "UTC" => TimeZone::UTC,
+            name => TimeZone::get(name).map_err(|_| {
+                Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
+            })?,
+        };
+        Ok((name.to_owned(), zone))
     }
 
     /// Tokens and cost of the requests that sessions own, by key; sessions without any are left out.
     pub(crate) fn usage_of(&self, keys: &[&str]) -> Result<HashMap<String, (Tokens, i64)>, Failure> {
-        let (overrides, zone) = (Overrides::default(), jiff::tz::TimeZone::UTC);
-        let mut fold =
-            Aggregator::new(Dimension::Session, &zone, Pricer::new(PriceTable::builtin(), &overrides));
+        let (prices, zone) = (self.prices()?, TimeZone::UTC);
+        let mut fold = Aggregator::new(Dimension::Session, &zone, prices.pricer());
         self.archive.usage_of_sessions(&keys.iter().copied().collect(), &mut |row| fold.add(row))?;
         let rows = fold.finish().rows.into_iter().map(|r| {
             let tokens = Tokens {

@@ -4,6 +4,14 @@ mod config;
 mod confirm;
 mod context;
 mod cost;
+mod cost_alerts;
+mod cost_anomalies;
+mod cost_config;
+mod cost_explain;
+mod cost_prices;
+mod cost_pricing;
+mod cost_share;
+mod cost_verify;
 mod detectors;
 mod doctor;
 mod failure;
@@ -29,7 +37,18 @@ mod usage_scan;
 pub use config::{Config, ScopeParams, ScopeReport};
 pub use confirm::{ConfirmParams, ConfirmReport};
 pub use context::{Actor, App, Context, Progress, Quiet};
-pub use cost::{CostParams, CostReport};
+pub use cost::{CostParams, CostReport, Today};
+pub use cost_anomalies::{AnomalyParams, AnomalyReport, PlainDay, RobustDay, Standing};
+pub use cost_config::{
+    AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd,
+};
+pub use cost_explain::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
+pub use cost_prices::Prices;
+pub use cost_pricing::{
+    ImportPricesParams, ImportedPrices, ModelPrice, PriceLine, PricingCheck, PricingReport, SetPriceParams,
+};
+pub use cost_share::{ExportedLedger, ImportedLedger};
+pub use cost_verify::{Beyond, Difference, VerifyReport};
 pub use doctor::{Check, DoctorReport, Verdict};
 pub use failure::{Failure, Kind};
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};

@@ -4,6 +4,7 @@
 //! their own hashes at the moment they are pinned.
 
 mod cleared;
+mod detached;
 mod error;
 mod keys;
 mod receipt;
@@ -12,6 +13,7 @@ mod sealed;
 mod tests;
 
 pub use cleared::{ClearRequest, Cleared, ClearedFile, clear};
+pub use detached::SignerKey;
 pub use error::GateError;
 pub use keys::{KdfParams, Keys, PublicKey, PublicKeys, Unlocked};
 pub use receipt::{DEFAULT_TTL_MS, Issue, Receipt, SignedReceipt, VerifiedReceipt, issue, verify};

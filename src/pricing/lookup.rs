@@ -22,6 +22,20 @@ pub enum Via {
     DateSuffix,
 }
 
+impl Via {
+    /// The rule in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Via::Override => "your own price",
+            Via::Exact => "the model id",
+            Via::Alias => "an alias",
+            Via::ContextSuffix => "the id without its context suffix",
+            Via::ProviderPrefix => "the id without its provider",
+            Via::DateSuffix => "the id without its date",
+        }
+    }
+}
+
 /// What is known of a model's price over all time; cheap to keep per model name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution<'a> {
@@ -124,9 +138,10 @@ impl PriceTable {
         &'a self,
         model: &str,
         provider: Option<&str>,
+        project: Option<&str>,
         overrides: &'a Overrides,
     ) -> Resolution<'a> {
-        if let Some(row) = overrides.find(model, provider) {
+        if let Some(row) = overrides.find(model, provider, project) {
             return Resolution::Rows(std::slice::from_ref(row), Via::Override);
         }
         if self.non_billable.contains(model) {
@@ -173,7 +188,7 @@ impl PriceTable {
         at: Timestamp,
         overrides: &'a Overrides,
     ) -> Lookup<'a> {
-        self.resolve(model, provider, overrides).at(at)
+        self.resolve(model, provider, None, overrides).at(at)
     }
 
     fn exact(&self, id: &str, via: Via) -> Option<Resolution<'_>> {

@@ -12,5 +12,5 @@ mod table;
 pub use cost::{Charge, Request, charge};
 pub use lookup::{Lookup, Priced, Resolution, Via};
 pub use money::{Fraction, PICO_PER_USD, format_usd, rate_per_token, usd_to_picousd};
-pub use overrides::{Override, Overrides};
+pub use overrides::{Decimal, Overrides, OwnPrice};
 pub use table::{PriceError, PriceRow, PriceTable, Rates, Service, Tier};

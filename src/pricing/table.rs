@@ -9,6 +9,7 @@ use thiserror::Error;
 use crate::trace::Timestamp;
 
 use super::money::{Fraction, rate_per_token, usd_to_picousd};
+use super::overrides::OwnPrice;
 
 /// The table that ships with the program.
 const BUILTIN: &str = include_str!("data/prices.json");
@@ -164,6 +165,43 @@ impl PriceTable {
         Ok(table)
     }
 
+    /// This table laid over another: its models and aliases stand before the other's.
+    #[must_use]
+    pub fn over(self, base: &PriceTable) -> PriceTable {
+        let mut out = self;
+        for row in &base.rows {
+            let at = out.rows.len();
+            match out.by_model.get_mut(&row.model) {
+                // A model of the base has its rows one after the other; a model of ours keeps only ours.
+                Some((_, end)) if *end == at && out.rows.get(at - 1).is_some_and(|r| base.holds(r)) => {
+                    *end = at + 1;
+                }
+                Some(_) => continue,
+                None => {
+                    out.by_model.insert(row.model.clone(), (at, at + 1));
+                }
+            }
+            out.rows.push(row.clone());
+        }
+        for (alias, target) in &base.aliases {
+            out.aliases.entry(alias.clone()).or_insert_with(|| target.clone());
+        }
+        out.non_billable.extend(base.non_billable.iter().cloned());
+        out
+    }
+
+    fn holds(&self, row: &PriceRow) -> bool {
+        let own = self.by_model.get(&row.model).and_then(|(from, to)| self.rows.get(*from..*to));
+        own.is_some_and(|rows| rows.contains(row))
+    }
+
+    /// The names that lead to other models, in order; `None` leads to no price.
+    pub fn aliases(&self) -> Vec<(&str, Option<&str>)> {
+        let mut out: Vec<_> = self.aliases.iter().map(|(a, t)| (a.as_str(), t.as_deref())).collect();
+        out.sort_unstable();
+        out
+    }
+
     /// Every row, rows of one model together and in the order of time.
     pub fn rows(&self) -> &[PriceRow] {
         &self.rows
@@ -194,7 +232,7 @@ struct RawFile {
     rows: Vec<RawRow>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawRow {
     model: String,
@@ -323,6 +361,28 @@ impl RawRow {
     }
 }
 
+impl PriceRow {
+    /// A price of the person's own as a row.
+    ///
+    /// # Errors
+    /// [`PriceError::Value`] that names the field which is no price.
+    pub fn own(p: &OwnPrice) -> Result<PriceRow, PriceError> {
+        let text = |d: &Option<super::overrides::Decimal>| d.as_ref().map(|d| d.0.clone());
+        let raw = RawRow {
+            model: p.holds_for(),
+            provider: p.provider.clone().unwrap_or_default(),
+            input: Some(p.input.0.clone()),
+            output: Some(p.output.0.clone()),
+            cache_read: text(&p.cache_read),
+            cache_write_5m: text(&p.cache_write_5m),
+            cache_write_1h: text(&p.cache_write_1h),
+            web_search: text(&p.web_search),
+            ..RawRow::default()
+        };
+        raw.into_row("config.toml")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,6 +410,26 @@ mod tests {
         assert_eq!(row.rates.cache_write_1h, None);
         assert_eq!(row.rates.cache_write_5m, Some(2_500_000));
         assert_eq!(row.tiers[0].above, 272_000);
+    }
+
+    #[test]
+    fn a_table_over_another_keeps_its_own_models_whole() {
+        let own = file(
+            r#"{"model":"claude-opus-5","input":"9","output":"9"},{"model":"new","input":"1","output":"1"},
+               {"model":"new","input":"2","output":"2","from":"2026-06-01"}"#,
+        );
+        let t = PriceTable::parse(&own).unwrap().over(PriceTable::builtin());
+        let rows = |m: &str| t.by_model.get(m).map(|(a, b)| &t.rows[*a..*b]).unwrap();
+        assert_eq!(rows("claude-opus-5").len(), 1);
+        assert_eq!(rows("claude-opus-5")[0].rates.input, Some(9_000_000));
+        assert_eq!(rows("new").len(), 2);
+        for (model, (a, b)) in &PriceTable::builtin().by_model {
+            if model != "claude-opus-5" {
+                assert_eq!(rows(model), &PriceTable::builtin().rows[*a..*b], "{model}");
+            }
+        }
+        assert!(t.aliases().iter().any(|(a, t)| *a == "glm4.7" && *t == Some("glm-4.7")));
+        assert!(t.non_billable.contains("<synthetic>"));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
+use crate::sources::growth::Growth;
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
-    UsageRow,
+    Chain, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall,
+    ToolStatus, UsageRow,
 };
 
 /// A session that grows message by message, its tool calls found again by id.
@@ -17,11 +18,21 @@ pub(crate) struct Draft {
     calls: HashMap<String, (usize, usize)>,
     /// The assistant message that further parts join.
     open: Option<usize>,
+    growth: Growth,
+    /// Tools called since the last request.
+    called: Vec<String>,
 }
 
 impl Draft {
     pub(crate) fn new(agent: &str, native: &str) -> Self {
-        Draft { session: Session::empty(agent, native), usage: Vec::new(), calls: HashMap::new(), open: None }
+        Draft {
+            session: Session::empty(agent, native),
+            usage: Vec::new(),
+            calls: HashMap::new(),
+            open: None,
+            growth: Growth::default(),
+            called: Vec::new(),
+        }
     }
 
     /// Takes an instant into the session's range.
@@ -94,6 +105,7 @@ impl Draft {
         if !id.is_empty() && self.calls.contains_key(id) {
             return;
         }
+        self.called.push(name.to_owned());
         let message = self.answer(at);
         let part = message.parts.len();
         let call = ToolCall { id: id.to_owned(), name: name.to_owned(), input, ..ToolCall::default() };
@@ -112,7 +124,7 @@ impl Draft {
         }
     }
 
-    /// Counts a request.
+    /// Counts a request, after the calls of its answer.
     pub(crate) fn request(
         &mut self,
         key: String,
@@ -122,7 +134,9 @@ impl Draft {
         offset: u64,
     ) {
         let session = self.session.key.clone();
-        self.usage.push(request_row(key, session, at.unwrap_or_default(), model, tokens, offset));
+        let mut row = request_row(key, session, at.unwrap_or_default(), model, tokens, offset);
+        self.growth.step(&mut row, std::mem::take(&mut self.called));
+        self.usage.push(row);
     }
 
     /// The usage alone, with what counting needs to know of the session.
@@ -154,7 +168,10 @@ pub(crate) fn request_row(
         session,
         at,
         model: if model.is_empty() { "unknown" } else { model }.to_owned(),
+        provider: None,
         tokens,
+        chain: Chain::Apart,
+        added: Vec::new(),
         reported_picousd: None,
         fast: false,
         geo: None,

@@ -10,12 +10,13 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sources::lenient::{Flag, Float, Int, Obj, Size, Text, TextOr};
+use crate::sources::growth::Growth;
+use crate::sources::lenient::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
 use crate::sources::lines::{Line, Sieve, Used, parse};
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Confidence, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall,
-    ToolStatus, UsageRow,
+    Chain, Confidence, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens,
+    ToolCall, ToolStatus, UsageRow,
 };
 
 /// The session id in a transcript's name; `None` for other files.
@@ -156,6 +157,7 @@ pub(crate) struct Builder {
     seen: HashSet<String>,
     /// Keys of the requests so far.
     counted: HashSet<String>,
+    growth: Growth,
     /// Whether no person wrote its prompts: a subagent's task, a timer's.
     pub automatic: bool,
 }
@@ -170,6 +172,7 @@ impl Builder {
             forked: None,
             seen: HashSet::new(),
             counted: HashSet::new(),
+            growth: Growth::default(),
             automatic: false,
         }
     }
@@ -194,7 +197,12 @@ impl Builder {
             && let Some(body) = &entry.message.0
             && body.role.str() == "assistant"
         {
-            self.request(&entry.id, entry.timestamp.str(), at, body, offset);
+            let called = match &body.content {
+                TextOr::List(blocks) => blocks.iter().filter(|b| is_call(b.kind.str())).collect(),
+                TextOr::Text(_) => Vec::new(),
+            };
+            let called = called.into_iter().filter_map(|b| b.name.owned()).collect();
+            self.request(&entry.id, entry.timestamp.str(), at, body, offset, called);
         }
         if !self.fresh(entry.kind.str(), &entry.id) {
             return Ok(repaired);
@@ -286,6 +294,7 @@ impl Builder {
         at: Option<Timestamp>,
         body: &Body<'_>,
         offset: u64,
+        called: Vec<String>,
     ) {
         let (Some(usage), Some(model)) = (&body.usage.0, body.model.some()) else { return };
         let tokens = usage.tokens();
@@ -297,12 +306,15 @@ impl Builder {
         if !self.counted.insert(dedupe_key.clone()) {
             return;
         }
-        self.usage.push(UsageRow {
+        let mut row = UsageRow {
             dedupe_key,
             session: self.session.key.clone(),
             at: at.unwrap_or_default(),
             model: model.to_owned(),
+            provider: body.provider.owned(),
             tokens,
+            chain: Chain::Apart,
+            added: Vec::new(),
             reported_picousd: usage.picousd(),
             fast: false,
             geo: None,
@@ -312,7 +324,9 @@ impl Builder {
             offset,
             copied: self.forked.is_some_and(|fork| at.is_some_and(|at| at < fork)),
             confidence: Confidence::Exact,
-        });
+        };
+        self.growth.step(&mut row, called);
+        self.usage.push(row);
     }
 
     fn assistant(
@@ -334,8 +348,8 @@ impl Builder {
             TextOr::List(blocks) => blocks,
         };
         for block in blocks {
-            match block.kind.str().to_ascii_lowercase().as_str() {
-                "toolcall" | "tooluse" | "functioncall" => {
+            match block.kind.str() {
+                kind if is_call(kind) => {
                     let id = block.id.into_string();
                     if self.calls.contains_key(&id) {
                         continue;
@@ -387,6 +401,11 @@ impl Builder {
         call.status = if failed { ToolStatus::Error } else { ToolStatus::Success };
         call.output = Some(texts.join("\n"));
     }
+}
+
+/// Whether a content block calls a tool.
+fn is_call(kind: &str) -> bool {
+    ["toolcall", "tooluse", "functioncall"].iter().any(|k| kind.eq_ignore_ascii_case(k))
 }
 
 fn failed(message: &Message) -> bool {
@@ -451,6 +470,18 @@ struct LightBody<'a> {
     #[serde(borrow)]
     model: Text<'a>,
     usage: Obj<Usage>,
+    #[serde(borrow)]
+    content: List<LightBlock<'a>>,
+}
+
+/// A content block, of which only the name of a tool called is kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LightBlock<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
 }
 
 impl Quick {
@@ -482,9 +513,11 @@ impl Sieve for Quick {
         } else if light.kind.str() == "message"
             && let Some(body) = light.message.0.filter(|b| b.role.str() == "assistant")
         {
-            let LightBody { role, api, provider, model, usage } = body;
+            let LightBody { role, api, provider, model, usage, content } = body;
+            let called = content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
+            let called = called.collect();
             let body = Body { role, api, provider, model, usage, ..Body::default() };
-            self.builder.request(&light.id, light.timestamp.str(), at, &body, line.offset);
+            self.builder.request(&light.id, light.timestamp.str(), at, &body, line.offset, called);
         }
     }
 

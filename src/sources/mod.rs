@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::trace::{Env, Session, SessionFacts, UsageRow};
+use crate::trace::{Env, Session, SessionFacts, SessionKey, Tokens, UsageRow};
 
 mod claude;
 mod cline;
@@ -17,6 +17,7 @@ mod draft;
 mod entries;
 mod gemini;
 mod genai;
+mod growth;
 mod kimi;
 mod kimi_code;
 mod lenient;
@@ -106,6 +107,26 @@ pub trait Source: Sync {
     ) -> Result<(), SourceError> {
         self.read_each(file, opts, &mut |read| piece(UsageRead::of(read)))
     }
+
+    /// What the agent itself says that the session of a file came to, with its subagents, where it keeps such totals
+    /// beside the requests.
+    ///
+    /// # Errors
+    /// As [`Source::read`].
+    fn own_totals(&self, _file: &Path, _opts: &ReadOptions) -> Result<Vec<OwnTotal>, SourceError> {
+        Ok(Vec::new())
+    }
+}
+
+/// An agent's own total of a session and model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnTotal {
+    /// The session.
+    pub session: SessionKey,
+    /// Model id.
+    pub model: String,
+    /// Tokens by kind.
+    pub tokens: Tokens,
 }
 
 /// The usage in one file, or in a piece of it.
@@ -118,7 +139,7 @@ pub struct UsageRead {
 }
 
 impl UsageRead {
-    fn of(read: Read) -> Self {
+    pub(crate) fn of(read: Read) -> Self {
         UsageRead { facts: read.sessions.iter().map(SessionFacts::of).collect(), rows: read.usage }
     }
 }

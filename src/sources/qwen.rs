@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::sources::genai;
+use crate::sources::growth::Growth;
 use crate::sources::lines::{each_line, parse};
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
 use crate::trace::{
-    Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
+    Chain, Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
     ToolStatus, UsageRow,
 };
 
@@ -81,6 +82,7 @@ struct Builder {
     session: Session,
     named: bool,
     usage: Vec<UsageRow>,
+    growth: Growth,
     seen: HashSet<String>,
     calls: HashMap<String, (usize, usize)>,
 }
@@ -91,6 +93,7 @@ impl Builder {
             session: Session::empty(AGENT, stem),
             named: false,
             usage: Vec::new(),
+            growth: Growth::default(),
             seen: HashSet::new(),
             calls: HashMap::new(),
         }
@@ -162,7 +165,7 @@ impl Builder {
         }
         if let Some(usage) = record.get("usageMetadata").filter(|u| u.is_object()) {
             let session = self.session.key.clone();
-            self.usage.push(UsageRow {
+            let mut row = UsageRow {
                 dedupe_key: match genai::text(record, "uuid") {
                     Some(id) => format!("{AGENT}:{id}"),
                     None => format!("{session}@{offset}"),
@@ -170,7 +173,10 @@ impl Builder {
                 session,
                 at: at.unwrap_or_default(),
                 model: genai::text(record, "model").unwrap_or_default().to_owned(),
+                provider: None,
                 tokens: tokens(usage),
+                chain: Chain::Apart,
+                added: Vec::new(),
                 reported_picousd: None,
                 fast: false,
                 geo: None,
@@ -180,7 +186,13 @@ impl Builder {
                 offset,
                 copied: false,
                 confidence: Confidence::Exact,
+            };
+            let called = parts.iter().filter_map(|p| match p {
+                Part::Tool(call) => Some(call.name.clone()),
+                _ => None,
             });
+            self.growth.step(&mut row, called.collect());
+            self.usage.push(row);
         }
         self.push(record, Role::Assistant, Origin::Model, at, parts);
     }

@@ -38,7 +38,7 @@ pub struct FileRow {
 }
 
 impl Archive {
-    /// Every file the archive knows, by path.
+    /// Every file of this machine that the archive knows, by path.
     ///
     /// # Errors
     /// [`StoreError`] where SQLite refuses.
@@ -47,7 +47,7 @@ impl Archive {
             .conn
             .prepare_cached(
             "SELECT id, path, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns, usage_reader,
-               gone, agent FROM files",
+               gone, agent FROM files WHERE path < 'device:' OR path >= 'device;'",
         )?;
         let rows = q.query_map([], |r| {
             let state = |from: usize| -> rusqlite::Result<FileState> {

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use rusqlite::{Connection, params};
 
-use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
-use crate::usage::{Copy, CountedRow, choose};
+use crate::trace::{Chain, Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::usage::{Copy, CountedRow, Place, ToolShare, choose};
 
 use super::forget::Left;
 use super::segment::{PackedRow, Unpacked, confidence_of, key_hashes, pack};
@@ -32,13 +32,20 @@ pub(super) fn put(
         return Ok(());
     }
     let mut groups: Vec<(&str, Vec<PackedRow<'_>>)> = Vec::new();
+    let mut index: HashMap<&str, usize> = HashMap::new();
     for row in rows {
         let key = row.session.as_str();
         if left.is_some_and(|l| l.usage(key)) {
             continue;
         }
         let packed = PackedRow::of(row, facts);
-        match groups.iter_mut().find(|(k, _)| *k == key) {
+        // Rows mostly follow others of their session.
+        let last = groups.len().wrapping_sub(1);
+        let at = match groups.last() {
+            Some((k, _)) if *k == key => last,
+            _ => *index.entry(key).or_insert(groups.len()),
+        };
+        match groups.get_mut(at) {
             Some((_, group)) => group.push(packed),
             None => groups.push((key, vec![packed])),
         }
@@ -55,7 +62,7 @@ pub(super) fn put(
                 kept.push(row);
             }
         }
-        match groups.iter_mut().find(|(k, _)| k == session) {
+        match index.get(session.as_str()).and_then(|at| groups.get_mut(*at)) {
             Some((_, group)) => {
                 kept.append(group);
                 *group = kept;
@@ -131,7 +138,12 @@ struct HeldRow {
     ended: Option<Timestamp>,
     at: Timestamp,
     model: u32,
+    provider: Option<u32>,
     tokens: Tokens,
+    /// Tool, fresh and carried tokens.
+    tools: Vec<(u32, u64, u64)>,
+    file: i64,
+    offset: u64,
     reported_picousd: Option<i64>,
     fast: bool,
     geo: Option<u32>,
@@ -162,7 +174,7 @@ impl Held {
         self.keys.get(row.key.0..row.key.1).unwrap_or_default()
     }
 
-    fn add(&mut self, hash: u64, row: &PackedRow<'_>) {
+    fn add(&mut self, hash: u64, file: i64, row: &PackedRow<'_>, tools: &[ToolShare<'_>]) {
         let start = self.keys.len();
         self.keys.push_str(row.dedupe_key);
         let held = HeldRow {
@@ -174,7 +186,11 @@ impl Held {
             ended: row.session.ended,
             at: row.at,
             model: self.id(row.model),
+            provider: row.provider.map(|t| self.id(t)),
             tokens: row.tokens,
+            tools: tools.iter().map(|t| (self.id(t.tool), t.fresh, t.carried)).collect(),
+            file,
+            offset: row.offset,
             reported_picousd: row.reported_picousd,
             fast: row.fast,
             geo: row.geo.map(|t| self.id(t)),
@@ -189,7 +205,7 @@ impl Held {
 
     /// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
     /// agent of another where copied history was cut short.
-    fn settle(&mut self, each: &mut dyn FnMut(&CountedRow<'_>)) {
+    fn settle(&mut self, devices: &HashMap<i64, Rc<str>>, each: &mut dyn FnMut(&CountedRow<'_>)) {
         let mut rows = std::mem::take(&mut self.rows);
         rows.sort_by(|a, b| (a.hash, self.key(a)).cmp(&(b.hash, self.key(b))));
         for group in rows.chunk_by(|a, b| a.hash == b.hash && self.key(a) == self.key(b)) {
@@ -207,13 +223,25 @@ impl Held {
             let Some((owner, figures)) = choose(&copies) else { continue };
             let (Some(o), Some(f)) = (group.get(owner), group.get(figures)) else { continue };
             let text = |id: Option<u32>| id.map(|id| self.text(id));
+            let place = |r: &HeldRow| Place { file: r.file, offset: r.offset, session: self.text(r.session) };
+            let places: Vec<Place<'_>> = group.iter().map(place).collect();
+            let tools: Vec<ToolShare<'_>> = f
+                .tools
+                .iter()
+                .map(|(tool, fresh, carried)| ToolShare {
+                    tool: self.text(*tool),
+                    fresh: *fresh,
+                    carried: *carried,
+                })
+                .collect();
             each(&CountedRow {
+                device: devices.get(&o.file).map(|d| &**d),
                 agent: agent_of(self.text(o.session)),
                 session: self.text(o.session),
                 project: text(o.project),
                 at: f.at,
                 model: self.text(f.model),
-                provider: None,
+                provider: text(f.provider),
                 tokens: f.tokens,
                 reported_picousd: f.reported_picousd,
                 fast: f.fast,
@@ -221,23 +249,61 @@ impl Held {
                 service_tier: text(f.service_tier),
                 subagent: text(o.subagent),
                 skill: text(o.skill),
-                tools: &[],
+                tools: &tools,
                 confidence: f.confidence,
+                key: self.key(f),
+                place: place(f),
+                copies: if places.len() > 1 { &places } else { &[] },
             });
         }
     }
 }
 
-/// Time range of a report.
-#[derive(Clone, Copy)]
-struct Range {
-    since: Option<Timestamp>,
-    until: Option<Timestamp>,
+/// Which requests are wanted, and how much of them.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wanted {
+    /// Only those at or after this instant.
+    pub since: Option<Timestamp>,
+    /// Only those before this instant.
+    pub until: Option<Timestamp>,
+    /// With what tools' results take up of their prompts.
+    pub tools: bool,
 }
 
-impl Range {
-    fn holds(self, at: Timestamp) -> bool {
+impl Wanted {
+    /// Whether an instant is in the range.
+    pub fn holds(self, at: Timestamp) -> bool {
         self.since.is_none_or(|s| at >= s) && self.until.is_none_or(|u| at < u)
+    }
+}
+
+/// What tools' results take up of the prompt, followed from row to row of one segment.
+#[derive(Default)]
+struct Carry<'a> {
+    wanted: bool,
+    shares: Vec<ToolShare<'a>>,
+}
+
+impl<'a> Carry<'a> {
+    fn step(&mut self, row: &PackedRow<'a>) -> &[ToolShare<'a>] {
+        if !self.wanted {
+            return &[];
+        }
+        match row.chain {
+            Chain::Apart => return &[],
+            Chain::Starts => self.shares.clear(),
+            Chain::Continues => {}
+        }
+        for s in &mut self.shares {
+            s.carried = s.carried.saturating_add(std::mem::take(&mut s.fresh));
+        }
+        for (tool, tokens) in &row.added {
+            match self.shares.iter_mut().find(|s| s.tool == *tool) {
+                Some(s) => s.fresh = s.fresh.saturating_add(*tokens),
+                None => self.shares.push(ToolShare { tool, fresh: *tokens, carried: 0 }),
+            }
+        }
+        &self.shares
     }
 }
 
@@ -245,23 +311,37 @@ fn agent_of(session: &str) -> &str {
     session.split_once(':').map_or("", |(agent, _)| agent)
 }
 
-fn plain<'a>(row: &PackedRow<'a>) -> CountedRow<'a> {
+/// The path that stands for a file of another machine.
+pub fn device_path(device: &str, file: &str) -> String {
+    format!("device:{device}:{file}")
+}
+
+/// The machine of such a path.
+pub fn device_of(path: &str) -> Option<&str> {
+    path.strip_prefix("device:")?.rsplit_once(':').map(|(device, _)| device)
+}
+
+fn plain<'a>(file: i64, row: &PackedRow<'a>, tools: &'a [ToolShare<'a>]) -> CountedRow<'a> {
     CountedRow {
         agent: agent_of(row.session.key),
         session: row.session.key,
         project: row.session.project,
         at: row.at,
         model: row.model,
-        provider: None,
+        provider: row.provider,
         tokens: row.tokens,
         reported_picousd: row.reported_picousd,
         fast: row.fast,
         geo: row.geo,
         service_tier: row.service_tier,
+        device: None,
         subagent: row.subagent,
         skill: row.skill,
-        tools: &[],
+        tools,
         confidence: row.confidence,
+        key: row.dedupe_key,
+        place: Place { file, offset: row.offset, session: row.session.key },
+        copies: &[],
     }
 }
 
@@ -276,7 +356,18 @@ impl Archive {
         until: Option<Timestamp>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
-        let range = Range { since, until };
+        self.counted_with(Wanted { since, until, tools: false }, each)
+    }
+
+    /// The same, with the shares of tools where they are wanted.
+    ///
+    /// # Errors
+    /// As [`Archive::counted`].
+    pub fn counted_with(
+        &self,
+        range: Wanted,
+        each: &mut dyn FnMut(&CountedRow<'_>),
+    ) -> Result<(), StoreError> {
         let mut hashes = self.key_hashes()?;
         hashes.sort_unstable();
         let mut twice: Vec<u64> = hashes.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
@@ -284,21 +375,32 @@ impl Archive {
         let twice: HashSet<u64, Hashed> = twice.into_iter().collect();
         drop(hashes);
         let mut held = Held::default();
-        let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments ORDER BY id")?;
+        let devices = self.devices()?;
+        let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
-            let (keys, body) = (blob(r, 0)?, blob(r, 1)?);
+            let (keys, body, file) = (blob(r, 0)?, blob(r, 1)?, r.get(2)?);
             let mut hashes = key_hashes(keys);
             let mut rows = Unpacked::open(body)?;
+            if !range.tools {
+                rows = rows.without_tools();
+            }
+            let mut carry = Carry { wanted: range.tools, ..Carry::default() };
             while let Some(row) = rows.next()? {
+                let tools = carry.step(&row);
                 if let Some(hash) = hashes.next().filter(|h| twice.contains(h)) {
-                    held.add(hash, &row);
+                    held.add(hash, file, &row, tools);
                 } else if range.holds(row.at) {
-                    each(&plain(&row));
+                    let mut counted = plain(file, &row, tools);
+                    // Mostly there is no other machine.
+                    if !devices.is_empty() {
+                        counted.device = devices.get(&file).map(|d| &**d);
+                    }
+                    each(&counted);
                 }
             }
         }
-        held.settle(&mut |row| {
+        held.settle(&devices, &mut |row| {
             if range.holds(row.at) {
                 each(row);
             }
@@ -348,28 +450,99 @@ impl Archive {
         let mut ids: Vec<i64> = wanted.into_iter().collect();
         ids.sort_unstable();
         let mut held = Held::default();
-        let mut q = self.conn.prepare_cached("SELECT keys, body FROM segments WHERE id = ?1")?;
+        let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments WHERE id = ?1")?;
         for id in ids {
             let mut segment = q.query([id])?;
             let Some(r) = segment.next()? else { continue };
             let mut hashes = key_hashes(blob(r, 0)?);
-            let mut rows = Unpacked::open(blob(r, 1)?)?;
+            let file = r.get(2)?;
+            let mut rows = Unpacked::open(blob(r, 1)?)?.without_tools();
             while let Some(row) = rows.next()? {
                 let hash = hashes.next().unwrap_or_default();
                 let copies = own.get(&hash).copied().unwrap_or_default();
                 if copies > 1 {
-                    held.add(hash, &row);
+                    held.add(hash, file, &row, &[]);
                 } else if copies == 1 && sessions.contains(row.session.key) {
-                    each(&plain(&row));
+                    each(&plain(file, &row, &[]));
                 }
             }
         }
-        held.settle(&mut |row| {
+        held.settle(&HashMap::new(), &mut |row| {
             if sessions.contains(row.session) {
                 each(row);
             }
         });
         Ok(())
+    }
+
+    /// The machines that files stand for whose usage was imported, by the files' ids.
+    fn devices(&self) -> Result<HashMap<i64, Rc<str>>, StoreError> {
+        let mut q = self
+            .conn
+            .prepare_cached("SELECT id, path FROM files WHERE path >= 'device:' AND path < 'device;'")?;
+        let mut out = HashMap::new();
+        let mut names: HashSet<Rc<str>> = HashSet::new();
+        let mut rows = q.query([])?;
+        while let Some(r) = rows.next()? {
+            let path: String = r.get(1)?;
+            let Some(device) = device_of(&path) else { continue };
+            let name = names.get(device).cloned().unwrap_or_else(|| Rc::from(device));
+            names.insert(Rc::clone(&name));
+            out.insert(r.get(0)?, name);
+        }
+        Ok(out)
+    }
+
+    /// Hands every copy of every request to `each`, with the path of its file and what its session is, whether it
+    /// counts or not.
+    ///
+    /// # Errors
+    /// As [`Archive::counted`].
+    pub fn each_copy(
+        &self,
+        each: &mut dyn FnMut(&str, UsageRow, SessionFacts) -> bool,
+    ) -> Result<(), StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT f.path, s.body FROM segments s JOIN files f ON f.id = s.file_id ORDER BY s.id",
+        )?;
+        let mut segments = q.query([])?;
+        while let Some(r) = segments.next()? {
+            let path: String = r.get(0)?;
+            let mut rows = Unpacked::open(blob(r, 1)?)?;
+            while let Some(row) = rows.next()? {
+                let (row, facts) = row.owned();
+                if !each(&path, row, facts) {
+                    return Ok(());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Paths of files by id, and whether they are gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn file_paths(&self, ids: &HashSet<i64>) -> Result<HashMap<i64, (String, bool)>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT path, gone FROM files WHERE id = ?1")?;
+        let mut out = HashMap::new();
+        for id in ids {
+            let mut rows = q.query([id])?;
+            if let Some(r) = rows.next()? {
+                out.insert(*id, (r.get(0)?, r.get(1)?));
+            }
+        }
+        Ok(out)
+    }
+
+    /// Which of these sessions were forgotten with their requests.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn usage_forgotten(&self, sessions: &HashSet<&str>) -> Result<HashSet<String>, StoreError> {
+        let left = Left::out(&self.conn)?;
+        let gone = sessions.iter().filter(|k| left.as_ref().is_some_and(|l| l.usage(k)));
+        Ok(gone.map(|k| (*k).to_owned()).collect())
     }
 
     fn key_hashes(&self) -> Result<Vec<u64>, StoreError> {
@@ -441,6 +614,9 @@ fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<Sessi
             session,
             at: Timestamp(r.get(5)?),
             model: r.get(6)?,
+            provider: None,
+            chain: Chain::Apart,
+            added: Vec::new(),
             tokens: Tokens {
                 input: n(7)?,
                 output: n(8)?,

@@ -17,6 +17,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0002_releases.sql"), then: None },
     Migration { sql: include_str!("migrations/0003_ledger.sql"), then: Some(ledger::pack_old_rows) },
     Migration { sql: include_str!("migrations/0004_forgotten.sql"), then: None },
+    Migration { sql: include_str!("migrations/0005_alerts.sql"), then: None },
 ];
 
 impl Migration {

@@ -3,6 +3,7 @@
 //! One SQLite file in WAL mode. One writer at a time; every change is one transaction that reads what it
 //! decides on inside itself, so two processes can scan at once.
 
+mod alerts;
 mod archive;
 mod audit;
 mod body;
@@ -25,6 +26,7 @@ pub use evidence::{Answer, Served};
 pub use files::{FileRow, FileState, UsageResult};
 pub use forget::{Choice, Forgotten};
 pub use inbox::{Inbox, Sort};
+pub use ledger::{Wanted, device_of, device_path};
 pub use projects::ProjectRow;
 pub use releases::ReleaseRow;
 pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};

@@ -3,16 +3,22 @@
 //! A report reads every request there is, so a request takes some sixty bytes and a few dozen nanoseconds instead
 //! of a row of SQL. Layout: a format number, the texts once each, the sessions, then the rows; every number is a
 //! LEB128 varint, signed ones zigzagged, times and offsets as differences from the row before.
+//!
+//! Format 2 adds to each row its provider and what tools added to its prompt; segments of format 1 are read as they
+//! are, and written anew when their log is read again.
 
 use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::trace::{Confidence, SessionFacts, Timestamp, Tokens, UsageRow};
+use crate::trace::{Chain, Confidence, SessionFacts, SessionKey, Timestamp, Tokens, ToolAdd, UsageRow};
 
 use super::StoreError;
 
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
+
+/// The first format: no providers, no tools.
+const FIRST: u64 = 1;
 
 /// A session as the rows of one file refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -24,13 +30,17 @@ pub(super) struct SessionRef<'a> {
 }
 
 /// One request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PackedRow<'a> {
     pub dedupe_key: &'a str,
     pub session: SessionRef<'a>,
     pub at: Timestamp,
     pub model: &'a str,
+    pub provider: Option<&'a str>,
     pub tokens: Tokens,
+    pub chain: Chain,
+    /// Tools and the prompt tokens that their results added.
+    pub added: Vec<(&'a str, u64)>,
     pub reported_picousd: Option<i64>,
     pub fast: bool,
     pub geo: Option<&'a str>,
@@ -57,7 +67,10 @@ impl<'a> PackedRow<'a> {
             },
             at: row.at,
             model: &row.model,
+            provider: row.provider.as_deref(),
             tokens: row.tokens,
+            chain: row.chain,
+            added: row.added.iter().map(|a| (a.tool.as_str(), a.tokens)).collect(),
             reported_picousd: row.reported_picousd,
             fast: row.fast,
             geo: row.geo.as_deref(),
@@ -68,6 +81,44 @@ impl<'a> PackedRow<'a> {
             copied: row.copied,
             confidence: row.confidence,
         }
+    }
+}
+
+impl PackedRow<'_> {
+    /// The row as a source would hand it on, and the facts of its session.
+    pub(super) fn owned(self) -> (UsageRow, SessionFacts) {
+        let key = SessionKey(self.session.key.to_owned());
+        let text = |t: Option<&str>| t.map(str::to_owned);
+        let facts = SessionFacts {
+            key: key.clone(),
+            project: text(self.session.project),
+            started: self.session.started,
+            ended: self.session.ended,
+        };
+        let row = UsageRow {
+            dedupe_key: self.dedupe_key.to_owned(),
+            session: key,
+            at: self.at,
+            model: self.model.to_owned(),
+            provider: text(self.provider),
+            tokens: self.tokens,
+            chain: self.chain,
+            added: self
+                .added
+                .into_iter()
+                .map(|(tool, tokens)| ToolAdd { tool: tool.to_owned(), tokens })
+                .collect(),
+            reported_picousd: self.reported_picousd,
+            fast: self.fast,
+            geo: text(self.geo),
+            service_tier: text(self.service_tier),
+            subagent: text(self.subagent),
+            skill: text(self.skill),
+            offset: self.offset,
+            copied: self.copied,
+            confidence: self.confidence,
+        };
+        (row, facts)
     }
 }
 
@@ -94,7 +145,8 @@ pub(super) fn pack(rows: &[PackedRow<'_>]) -> (Vec<u8>, Vec<u8>) {
         let flags = u64::from(row.fast)
             | u64::from(row.copied) << 1
             | u64::from(row.reported_picousd.is_some()) << 2
-            | u64::from(confidence_code(row.confidence)) << 3;
+            | u64::from(confidence_code(row.confidence)) << 3
+            | chain_code(row.chain) << 6;
         let out = &mut body;
         put(out, flags);
         put_text(out, row.dedupe_key);
@@ -112,6 +164,12 @@ pub(super) fn pack(rows: &[PackedRow<'_>]) -> (Vec<u8>, Vec<u8>) {
         counts.iter().for_each(|n| put(out, *n));
         if let Some(reported) = row.reported_picousd {
             put_signed(out, reported);
+        }
+        put(out, row.provider.map_or(0, |t| texts.id(t) + 1));
+        put(out, row.added.len() as u64);
+        for (tool, tokens) in &row.added {
+            put(out, texts.id(tool));
+            put(out, *tokens);
         }
     }
     let mut head = Vec::new();
@@ -137,6 +195,8 @@ pub(super) fn pack(rows: &[PackedRow<'_>]) -> (Vec<u8>, Vec<u8>) {
 /// Reads packed rows one after the other; borrows every text.
 pub(super) struct Unpacked<'a> {
     rest: &'a [u8],
+    format: u64,
+    tools: bool,
     texts: Vec<&'a str>,
     sessions: Vec<SessionRef<'a>>,
     left: u64,
@@ -150,7 +210,8 @@ impl<'a> Unpacked<'a> {
     pub(super) fn open(body: &'a [u8]) -> Result<Self, StoreError> {
         let mut rest = body;
         let r = &mut rest;
-        if get(r)? != FORMAT {
+        let format = get(r)?;
+        if !(FIRST..=FORMAT).contains(&format) {
             return Err(corrupt("another format"));
         }
         let count = bounded(r)?;
@@ -168,7 +229,13 @@ impl<'a> Unpacked<'a> {
             sessions.push(SessionRef { key, project, started: time()?, ended: time()? });
         }
         let left = get(r)?;
-        Ok(Unpacked { rest, texts, sessions, left, at: 0, offset: 0 })
+        Ok(Unpacked { rest, format, tools: true, texts, sessions, left, at: 0, offset: 0 })
+    }
+
+    /// Leaves out what tools added, which takes an allocation a row.
+    pub(super) fn without_tools(mut self) -> Self {
+        self.tools = false;
+        self
     }
 
     /// The next row; `None` after the last.
@@ -199,12 +266,30 @@ impl<'a> Unpacked<'a> {
             web_search: get(r)?,
         };
         let reported_picousd = if flags & 4 != 0 { Some(get_signed(r)?) } else { None };
+        let (mut provider, mut added) = (None, Vec::new());
+        if self.format > FIRST {
+            provider = optional(&self.texts, get(r)?)?;
+            let count = bounded(r)?;
+            if self.tools {
+                added.reserve_exact(count);
+            }
+            for _ in 0..count {
+                let tool = *self.texts.get(get(r)? as usize).ok_or_else(|| corrupt("no such text"))?;
+                let tokens = get(r)?;
+                if self.tools {
+                    added.push((tool, tokens));
+                }
+            }
+        }
         Ok(Some(PackedRow {
             dedupe_key,
             session,
             at: Timestamp(self.at),
             model,
+            provider,
             tokens,
+            chain: chain_of(flags >> 6 & 3),
+            added,
             reported_picousd,
             fast: flags & 1 != 0,
             geo,
@@ -255,6 +340,22 @@ pub(super) fn confidence_of(code: u64) -> Confidence {
         3 => Confidence::LowerBound,
         4 => Confidence::Unpriced,
         _ => Confidence::Exact,
+    }
+}
+
+fn chain_code(c: Chain) -> u64 {
+    match c {
+        Chain::Apart => 0,
+        Chain::Starts => 1,
+        Chain::Continues => 2,
+    }
+}
+
+fn chain_of(code: u64) -> Chain {
+    match code {
+        1 => Chain::Starts,
+        2 => Chain::Continues,
+        _ => Chain::Apart,
     }
 }
 
@@ -322,7 +423,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::SessionKey;
 
     fn row(n: u64, key: &str, extra: bool) -> UsageRow {
         UsageRow {
@@ -330,6 +430,9 @@ mod tests {
             session: SessionKey::new("claude", if extra { "a" } else { "b" }),
             at: Timestamp(n as i64),
             model: "m".to_owned(),
+            provider: extra.then(|| "anthropic".to_owned()),
+            chain: if extra { Chain::Continues } else { Chain::Starts },
+            added: vec![ToolAdd { tool: key.to_owned(), tokens: n }; usize::from(extra) * 2],
             tokens: Tokens { input: n, output: n >> 1, web_search: u64::MAX - n, ..Tokens::default() },
             reported_picousd: extra.then_some(-(n as i64 >> 1)),
             fast: extra,
@@ -363,8 +466,34 @@ mod tests {
                 back.push(row);
             }
             prop_assert_eq!(&back, &packed);
+            for (row, back) in rows.iter().zip(back) {
+                prop_assert_eq!(&back.owned().0, row);
+            }
             let hashes: Vec<_> = packed.iter().map(|r| key_hash(r.dedupe_key)).collect();
             prop_assert_eq!(key_hashes(&keys).collect::<Vec<_>>(), hashes);
+        }
+
+        #[test]
+        fn segments_of_the_first_format_still_read(n in any::<u64>(), extra in any::<bool>()) {
+            let (rows, facts) = ([row(n, "k", extra), row(n >> 3, "l", extra)], facts());
+            let mut packed: Vec<_> = rows.iter().map(|r| PackedRow::of(r, &facts)).collect();
+            for p in &mut packed {
+                (p.provider, p.chain, p.added) = (None, Chain::Apart, Vec::new());
+            }
+            // What format 2 adds to such rows are two zeros behind each; the first row's are found by its length.
+            let (one, _) = pack(&packed[..1]);
+            let (two, _) = pack(&packed);
+            let cut = one.len() - 2;
+            let mut first = two.clone();
+            first.drain(two.len() - 2..);
+            first.drain(cut..cut + 2);
+            first[0] = FIRST as u8;
+            let mut unpacked = Unpacked::open(&first).unwrap();
+            for want in &packed {
+                let got = unpacked.next().unwrap();
+                prop_assert_eq!(got.as_ref(), Some(want));
+            }
+            prop_assert!(unpacked.next().unwrap().is_none());
         }
 
         #[test]

@@ -54,6 +54,27 @@ pub enum Confidence {
     Unpriced,
 }
 
+/// What the results of a tool added to a request's prompt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToolAdd {
+    /// Tool name.
+    pub tool: String,
+    /// Prompt tokens.
+    pub tokens: u64,
+}
+
+/// How a request's prompt goes on from the row before it in the same session and file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Chain {
+    /// A prompt of its own: nothing is carried into it, nothing out of it.
+    #[default]
+    Apart,
+    /// The first request, or the first after the prompt was cut (compaction, a cleared conversation).
+    Starts,
+    /// The prompt holds what the one before held, and more.
+    Continues,
+}
+
 /// One provider request in one log file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UsageRow {
@@ -66,8 +87,14 @@ pub struct UsageRow {
     pub at: Timestamp,
     /// Model id as the log has it.
     pub model: String,
+    /// Provider id, where the log names one.
+    pub provider: Option<String>,
     /// Tokens by kind.
     pub tokens: Tokens,
+    /// How the prompt goes on from the row before.
+    pub chain: Chain,
+    /// What tools' results added to the prompt since the row before, by its growth.
+    pub added: Vec<ToolAdd>,
     /// Cost the agent itself reported, in pico-USD; only where it is more than zero.
     pub reported_picousd: Option<i64>,
     /// Whether the provider's fast mode was used.
@@ -80,7 +107,7 @@ pub struct UsageRow {
     pub subagent: Option<String>,
     /// Skill the request is attributed to.
     pub skill: Option<String>,
-    /// Byte offset of the record in its file.
+    /// Byte offset of the record in its file; in a database the row's place.
     pub offset: u64,
     /// Whether this copy is known to be copied history (the log says another session wrote it first).
     pub copied: bool,

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::PICO_PER_USD;
+use crate::pricing::{PICO_PER_USD, format_usd};
 use crate::trace::Timestamp;
 
 use super::day::DayCache;
@@ -108,11 +108,46 @@ pub struct Alert {
     pub ratio: f64,
 }
 
+impl Alert {
+    /// What happened, in a sentence.
+    pub fn message(&self) -> String {
+        let usd = |n: i64| format!("${}", format_usd(n, 2));
+        let (v, t) = (self.value, self.threshold);
+        let session = self.session.as_deref().unwrap_or_default();
+        match self.kind {
+            AlertKind::DailyBudget => format!("Today cost {}; the budget is {}.", usd(v), usd(t)),
+            AlertKind::SessionSpike => {
+                format!("Session {session} cost {}; the threshold is {}.", usd(v), usd(t))
+            }
+            AlertKind::HourlyBurnRate => {
+                format!("The last hour cost {}; the threshold is {}.", usd(v), usd(t))
+            }
+            AlertKind::HourlyRequestVolume => format!("{v} requests in the last hour; the threshold is {t}."),
+            AlertKind::HourlyTokenVolume => format!("{v} tokens in the last hour; the threshold is {t}."),
+            AlertKind::SessionDuration => {
+                format!("Session {session} has lasted {v} minutes; the threshold is {t}.")
+            }
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy)]
 struct SessionSum {
     picousd: i64,
     first: i64,
     last: i64,
+}
+
+impl SessionSum {
+    fn of(picousd: i64, at: i64) -> Self {
+        SessionSum { picousd, first: at, last: at }
+    }
+
+    fn merge(&mut self, other: &SessionSum) {
+        self.picousd = self.picousd.saturating_add(other.picousd);
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
 }
 
 /// Folds rows up to a present instant into alerts.
@@ -130,6 +165,8 @@ pub struct AlertWatch<'z> {
     requests: i64,
     tokens: u64,
     sessions: HashMap<String, SessionSum>,
+    /// The session of the row before, not yet in `sessions`: neighbours mostly share it.
+    open: Option<(String, SessionSum)>,
 }
 
 impl<'z> AlertWatch<'z> {
@@ -146,6 +183,7 @@ impl<'z> AlertWatch<'z> {
             requests: 0,
             tokens: 0,
             sessions: HashMap::new(),
+            open: None,
         }
     }
 
@@ -164,22 +202,29 @@ impl<'z> AlertWatch<'z> {
         if self.days.day(row.at) == self.today {
             self.day = self.day.saturating_add(cost);
         }
-        match self.sessions.get_mut(row.session) {
-            Some(s) => {
-                s.picousd = s.picousd.saturating_add(cost);
-                s.first = s.first.min(at);
-                s.last = s.last.max(at);
+        match &mut self.open {
+            Some((session, s)) if session == row.session => s.merge(&SessionSum::of(cost, at)),
+            _ => {
+                self.close();
+                self.open = Some((row.session.to_owned(), SessionSum::of(cost, at)));
             }
+        }
+    }
+
+    fn close(&mut self) {
+        let Some((session, sum)) = self.open.take() else { return };
+        match self.sessions.get_mut(&session) {
+            Some(s) => s.merge(&sum),
             None => {
-                self.sessions
-                    .insert(row.session.to_owned(), SessionSum { picousd: cost, first: at, last: at });
+                self.sessions.insert(session, sum);
             }
         }
     }
 
     /// The alerts due now, without those that an unacknowledged one of the same kind and session silences;
     /// sessions in the order of their keys.
-    pub fn finish(self, past: &[PastAlert]) -> Vec<Alert> {
+    pub fn finish(mut self, past: &[PastAlert]) -> Vec<Alert> {
+        self.close();
         let t = self.thresholds;
         let mut out = Vec::new();
         let mut check = |kind: AlertKind, session: Option<&str>, value: i64, threshold: Option<i64>| {

@@ -106,22 +106,31 @@ pub struct DayFacts {
 pub struct DaySeries<'z> {
     days: DayCache<'z>,
     facts: BTreeMap<(Date, i8), DayFacts>,
+    /// The hour and model of the row before, not yet in `facts`: neighbours mostly share both.
+    open: Option<Open>,
+}
+
+#[derive(Debug)]
+struct Open {
+    hour: (Date, i8),
+    model: String,
+    picousd: i64,
+    kinds: Kinds,
 }
 
 impl<'z> DaySeries<'z> {
     /// An empty series in a zone.
     pub fn new(zone: &'z TimeZone) -> Self {
-        DaySeries { days: DayCache::new(zone), facts: BTreeMap::new() }
+        DaySeries { days: DayCache::new(zone), facts: BTreeMap::new(), open: None }
     }
 
-    /// Adds a priced row.
+    /// Adds a priced row; [`DaySeries::close`] makes it count.
     pub fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
         if !costed.billable {
             return;
         }
-        let facts = self.facts.entry(self.days.day_hour(row.at)).or_default();
+        let hour = self.days.day_hour(row.at);
         let cost = costed.picousd.unwrap_or_default();
-        facts.picousd = facts.picousd.saturating_add(cost);
         let t = &row.tokens;
         let writes = t.cache_write_5m.saturating_add(t.cache_write_1h);
         let tokens = [t.input, t.output, t.cache_read, writes].map(|n| n as f64);
@@ -131,13 +140,53 @@ impl<'z> DaySeries<'z> {
             // A reported cost is not divided by kind: by tokens.
             None => tokens.map(|n| n * cost as f64 / tokens.iter().sum::<f64>().max(1.0)),
         };
-        let row_kinds = Kinds { tokens, cost: by_kind };
-        match facts.models.get_mut(row.model) {
-            Some(k) => k.add(&row_kinds, 1.0),
-            None => {
-                facts.models.insert(row.model.to_owned(), row_kinds);
+        let kinds = Kinds { tokens, cost: by_kind };
+        match &mut self.open {
+            Some(open) if open.hour == hour && open.model == row.model => {
+                open.picousd = open.picousd.saturating_add(cost);
+                open.kinds.add(&kinds, 1.0);
+            }
+            _ => {
+                self.close();
+                self.open = Some(Open { hour, model: row.model.to_owned(), picousd: cost, kinds });
             }
         }
+    }
+
+    /// Makes the last rows count.
+    pub fn close(&mut self) {
+        let Some(Open { hour, model, picousd, kinds }) = self.open.take() else { return };
+        let facts = self.facts.entry(hour).or_default();
+        facts.picousd = facts.picousd.saturating_add(picousd);
+        match facts.models.get_mut(&model) {
+            Some(k) => k.add(&kinds, 1.0),
+            None => {
+                facts.models.insert(model, kinds);
+            }
+        }
+    }
+
+    /// Adds everything that another series holds.
+    pub fn merge(&mut self, other: &DaySeries<'_>) {
+        for (hour, facts) in &other.facts {
+            let own = self.facts.entry(*hour).or_default();
+            own.picousd = own.picousd.saturating_add(facts.picousd);
+            for (model, kinds) in &facts.models {
+                own.models.entry(model.clone()).or_default().add(kinds, 1.0);
+            }
+        }
+    }
+
+    /// What each day with requests cost, in the order of time.
+    pub fn totals(&self) -> Vec<(Date, i64)> {
+        let mut out: Vec<(Date, i64)> = Vec::new();
+        for ((date, _), facts) in &self.facts {
+            match out.last_mut() {
+                Some((d, sum)) if d == date => *sum = sum.saturating_add(facts.picousd),
+                _ => out.push((*date, facts.picousd)),
+            }
+        }
+        out
     }
 
     /// The facts of a day, of its hours before `before_hour` (24 = all).
@@ -194,6 +243,18 @@ pub enum Effect {
     Price,
 }
 
+impl Effect {
+    /// The effect in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Effect::Volume => "more tokens",
+            Effect::ModelMix => "dearer models",
+            Effect::CacheHits => "less of the prompt from cache, or more output",
+            Effect::Price => "higher prices",
+        }
+    }
+}
+
 /// How much of a difference each effect makes, pico-USD; they sum to the difference from the mean day.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Effects {
@@ -235,12 +296,25 @@ pub struct RobustAnomaly {
     pub cause: Effect,
 }
 
+/// Where most days are idle, so many days of use are needed.
+const LEAST_ACTIVE: usize = 3;
+
 /// Compares a day with the calendar days before it by median and MAD.
 ///
 /// For today pass facts cut at the present hour, and a history cut at the same hour.
 pub fn robust(history: &[DayFacts], day: &DayFacts, rule: &RobustRule) -> Option<RobustAnomaly> {
     if history.len() < rule.min_days.max(1) {
         return None;
+    }
+    let active: Vec<DayFacts>;
+    let mut history = history;
+    if self::median(history.iter().map(|d| d.picousd).collect()) == 0 {
+        // Idle most days: an ordinary day of use is not out of the ordinary, so days of use are compared.
+        active = history.iter().filter(|d| d.picousd > 0).cloned().collect();
+        if active.len() < LEAST_ACTIVE {
+            return None;
+        }
+        history = &active;
     }
     let median = median(history.iter().map(|d| d.picousd).collect());
     let mad =
@@ -353,6 +427,7 @@ mod tests {
             let row = CountedRow::new("claude", "s", Timestamp(start + 10 * 86_400_000), model, *t);
             s.add(&row, &pricer.cost(&row));
         }
+        s.close();
         (s.day(date(2026, 11, 11), 24), s.before(date(2026, 11, 11), 28, 24))
     }
 
@@ -397,6 +472,11 @@ mod tests {
         let idle: Vec<_> = (0..14).map(|i| facts(if i % 2 == 0 { 0 } else { 10 })).collect();
         assert!(robust(&idle, &facts(12), &rule).is_none(), "used every other day");
         assert!(robust(&idle, &facts(60), &rule).is_some());
+        let rare = |n: usize| (0..20).map(|i| facts(if i < n { 10 } else { 0 })).collect::<Vec<_>>();
+        assert!(
+            robust(&rare(5), &facts(11), &rule).is_some() && robust(&rare(5), &facts(10), &rule).is_none()
+        );
+        assert!(robust(&rare(2), &facts(99), &rule).is_none(), "two days of use tell nothing");
         assert_eq!(median(vec![]), 0);
         assert_eq!(median(vec![4, 1, 3, 2]), 2);
     }
@@ -413,6 +493,11 @@ mod tests {
         let row =
             CountedRow::new("c", "s", Timestamp::parse("2026-11-01T10:59:59Z").unwrap(), "claude-opus-5", t);
         s.add(&row, &pricer.cost(&row));
+        s.close();
+        let mut twice = DaySeries::new(&tz);
+        twice.merge(&s);
+        twice.merge(&s);
+        assert_eq!(twice.totals(), [(date(2026, 11, 1), 70_000_000)]);
         assert_eq!(s.day(date(2026, 11, 1), 10).picousd, 0);
         assert_eq!(s.day(date(2026, 11, 1), 11).picousd, 35_000_000);
         assert_eq!(s.before(date(2026, 11, 4), 28, 24).len(), 3);

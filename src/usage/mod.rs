@@ -6,6 +6,7 @@
 
 mod alerts;
 mod anomaly;
+mod block;
 mod day;
 mod dedupe;
 mod pricer;
@@ -18,8 +19,10 @@ pub use anomaly::{
     Anomaly, DayFacts, DaySeries, Effect, Effects, RobustAnomaly, RobustRule, SeedRule, robust,
     seed_anomalies,
 };
+pub use block::{BLOCK_MS, Block, Burn};
 pub use day::DayCache;
 pub use dedupe::{Copy, choose};
 pub use pricer::{Costed, Pricer};
-pub use report::{Aggregator, Dimension, NONE_KEY, Report, ReportRow, aggregate};
-pub use row::{CountedRow, ToolShare};
+pub use report::{Aggregator, Dimension, HERE_KEY, Lines, NONE_KEY, Report, ReportRow, Unpriced, aggregate};
+pub use row::{CountedRow, Place, ToolShare};
+pub use split::tool_part;

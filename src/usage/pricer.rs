@@ -29,40 +29,46 @@ impl<'p> Costed<'p> {
     }
 }
 
+type Known<'p> = (Option<String>, Option<String>, Resolution<'p>);
+
 /// Prices rows; remembers each model's look-up.
 #[derive(Debug, Clone)]
 pub struct Pricer<'p> {
     table: &'p PriceTable,
     overrides: &'p Overrides,
-    seen: HashMap<String, Vec<(Option<String>, Resolution<'p>)>>,
+    /// By model: provider, project where it matters, and what is known.
+    seen: HashMap<String, Vec<Known<'p>>>,
     /// The last look-up: neighbours mostly share their model.
-    last: Option<(String, Option<String>, Resolution<'p>)>,
+    last: Option<(String, Known<'p>)>,
+    by_project: bool,
 }
 
 impl<'p> Pricer<'p> {
     /// A pricer over a table and the person's overrides.
     pub fn new(table: &'p PriceTable, overrides: &'p Overrides) -> Self {
-        Pricer { table, overrides, seen: HashMap::new(), last: None }
+        Pricer { table, overrides, seen: HashMap::new(), last: None, by_project: overrides.by_project() }
     }
 
-    /// What is known of a model's price.
-    pub fn resolve(&mut self, model: &str, provider: Option<&str>) -> Resolution<'p> {
-        if let Some((m, p, r)) = &self.last
+    /// What is known of a model's price in a project.
+    pub fn resolve(&mut self, model: &str, provider: Option<&str>, project: Option<&str>) -> Resolution<'p> {
+        let project = project.filter(|_| self.by_project);
+        let fits = |(p, w, _): &Known<'p>| p.as_deref() == provider && w.as_deref() == project;
+        if let Some((m, known)) = &self.last
             && m == model
-            && p.as_deref() == provider
+            && fits(known)
         {
-            return *r;
+            return known.2;
         }
-        let known = self.seen.get(model).and_then(|k| k.iter().find(|(p, _)| p.as_deref() == provider));
-        let found = match known {
-            Some((_, r)) => *r,
-            None => {
-                let found = self.table.resolve(model, provider, self.overrides);
-                self.seen.entry(model.to_owned()).or_default().push((provider.map(str::to_owned), found));
-                found
-            }
+        let seen = self.seen.get(model).and_then(|k| k.iter().find(|k| fits(k)));
+        let found = match seen {
+            Some((.., r)) => *r,
+            None => self.table.resolve(model, provider, project, self.overrides),
         };
-        self.last = Some((model.to_owned(), provider.map(str::to_owned), found));
+        let known = (provider.map(str::to_owned), project.map(str::to_owned), found);
+        if seen.is_none() {
+            self.seen.entry(model.to_owned()).or_default().push(known.clone());
+        }
+        self.last = Some((model.to_owned(), known));
         found
     }
 
@@ -70,7 +76,7 @@ impl<'p> Pricer<'p> {
     pub fn cost(&mut self, row: &CountedRow<'_>) -> Costed<'p> {
         let mut out =
             Costed { billable: true, picousd: None, confidence: row.confidence, priced: None, charge: None };
-        match self.resolve(row.model, row.provider).at(row.at) {
+        match self.resolve(row.model, row.provider, row.project).at(row.at) {
             Lookup::NonBillable => {
                 out.billable = false;
                 out.picousd = Some(0);

@@ -8,8 +8,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::trace::{Confidence, Tokens};
+use crate::trace::{Confidence, Timestamp, Tokens};
 
+use super::block::{Block, Minutes};
 use super::day::DayCache;
 use super::pricer::{Costed, Pricer};
 use super::row::CountedRow;
@@ -17,6 +18,9 @@ use super::split::by_tool;
 
 /// The key of what belongs to no project, subagent, skill or tool.
 pub const NONE_KEY: &str = "(none)";
+
+/// The key of what this machine asked itself.
+pub const HERE_KEY: &str = "(this machine)";
 
 /// What rows are summed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -44,6 +48,12 @@ pub enum Dimension {
     Subagent,
     /// Skill.
     Skill,
+    /// Provider, where the log names one.
+    Provider,
+    /// Five-hour block, by its beginning.
+    Block,
+    /// Machine.
+    Device,
 }
 
 impl Dimension {
@@ -60,6 +70,9 @@ impl Dimension {
         ("tool", Dimension::Tool),
         ("subagent", Dimension::Subagent),
         ("skill", Dimension::Skill),
+        ("provider", Dimension::Provider),
+        ("block", Dimension::Block),
+        ("device", Dimension::Device),
     ];
 
     /// The dimension's name.
@@ -68,7 +81,7 @@ impl Dimension {
     }
 
     fn is_time(self) -> bool {
-        matches!(self, Dimension::Day | Dimension::Week | Dimension::Month)
+        matches!(self, Dimension::Day | Dimension::Week | Dimension::Month | Dimension::Block)
     }
 
     /// The key of a calendar day.
@@ -122,6 +135,9 @@ pub struct ReportRow {
     pub unpriced_tokens: u64,
     /// The least confidence of any request in the line.
     pub confidence: Confidence,
+    /// The five-hour block, where the report is by blocks.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub block: Option<Block>,
 }
 
 impl ReportRow {
@@ -140,19 +156,42 @@ pub struct Report {
     pub rows: Vec<ReportRow>,
     /// The sum of all lines; its key is `total`.
     pub total: ReportRow,
+    /// Models without a price whose tokens were counted, most tokens first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unpriced: Vec<Unpriced>,
+}
+
+/// A model that has no price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unpriced {
+    /// Model id as the logs have it.
+    pub model: String,
+    /// Provider, where the log names one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Requests.
+    pub requests: u64,
+    /// All tokens of them.
+    pub tokens: u64,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Sum {
-    requests: u64,
-    tokens: Tokens,
-    picousd: i128,
+pub(super) struct Sum {
+    pub(super) requests: u64,
+    pub(super) tokens: Tokens,
+    pub(super) picousd: i128,
     unpriced: u64,
     confidence: Confidence,
 }
 
 impl Sum {
-    fn add(&mut self, requests: u64, t: &Tokens, picousd: Option<i64>, confidence: Confidence) {
+    pub(super) fn merge(&mut self, other: &Sum) {
+        self.add(other.requests, &other.tokens, Some(0), other.confidence);
+        self.picousd = self.picousd.saturating_add(other.picousd);
+        self.unpriced = self.unpriced.saturating_add(other.unpriced);
+    }
+
+    pub(super) fn add(&mut self, requests: u64, t: &Tokens, picousd: Option<i64>, confidence: Confidence) {
         self.requests = self.requests.saturating_add(requests);
         let s = &mut self.tokens;
         s.input = s.input.saturating_add(t.input);
@@ -188,6 +227,7 @@ impl Sum {
             }),
             unpriced_tokens: self.unpriced,
             confidence: self.confidence,
+            block: None,
         }
     }
 }
@@ -204,6 +244,10 @@ pub struct Aggregator<'p> {
     /// The line of the row before: neighbours mostly share it.
     last: usize,
     total: Sum,
+    minutes: Minutes,
+    now: Option<Timestamp>,
+    /// Provider, requests and tokens by model.
+    unpriced: HashMap<String, Vec<Unpriced>>,
 }
 
 impl<'p> Aggregator<'p> {
@@ -218,7 +262,17 @@ impl<'p> Aggregator<'p> {
             by_day: HashMap::new(),
             last: 0,
             total: Sum::default(),
+            minutes: Minutes::default(),
+            now: None,
+            unpriced: HashMap::new(),
         }
+    }
+
+    /// Tells the present instant, by which the block that is running is known.
+    #[must_use]
+    pub fn at(mut self, now: Timestamp) -> Self {
+        self.now = Some(now);
+        self
     }
 
     /// Prices and adds one row.
@@ -234,6 +288,9 @@ impl<'p> Aggregator<'p> {
             return;
         }
         self.total.add(1, &row.tokens, costed.picousd, costed.confidence);
+        if costed.picousd.is_none() && !row.tokens.is_zero() {
+            self.note_unpriced(row);
+        }
         let key = match self.by {
             Dimension::Total => "total",
             Dimension::Agent => row.agent,
@@ -242,6 +299,12 @@ impl<'p> Aggregator<'p> {
             Dimension::Project => row.project.unwrap_or(NONE_KEY),
             Dimension::Subagent => row.subagent.unwrap_or(NONE_KEY),
             Dimension::Skill => row.skill.unwrap_or(NONE_KEY),
+            Dimension::Provider => row.provider.unwrap_or(NONE_KEY),
+            Dimension::Device => row.device.unwrap_or(HERE_KEY),
+            Dimension::Block => {
+                self.minutes.at(row.at).add(1, &row.tokens, costed.picousd, costed.confidence);
+                return;
+            }
             Dimension::Tool if row.tools.is_empty() => NONE_KEY,
             Dimension::Tool => {
                 for part in by_tool(row, costed) {
@@ -276,6 +339,28 @@ impl<'p> Aggregator<'p> {
         self.sum(key).add(1, &row.tokens, costed.picousd, costed.confidence);
     }
 
+    fn note_unpriced(&mut self, row: &CountedRow<'_>) {
+        let tokens = row.tokens.total();
+        let new = || Unpriced {
+            model: row.model.to_owned(),
+            provider: row.provider.map(str::to_owned),
+            requests: 1,
+            tokens,
+        };
+        match self.unpriced.get_mut(row.model) {
+            Some(known) => match known.iter_mut().find(|u| u.provider.as_deref() == row.provider) {
+                Some(u) => {
+                    u.requests += 1;
+                    u.tokens = u.tokens.saturating_add(tokens);
+                }
+                None => known.push(new()),
+            },
+            None => {
+                self.unpriced.insert(row.model.to_owned(), vec![new()]);
+            }
+        }
+    }
+
     fn slot(&mut self, key: &str) -> usize {
         if let Some(at) = self.index.get(key) {
             return *at;
@@ -296,13 +381,57 @@ impl<'p> Aggregator<'p> {
     /// The report of what was added.
     pub fn finish(self) -> Report {
         let mut rows: Vec<_> = self.sums.into_iter().map(|(key, s)| s.into_row(key)).collect();
+        rows.extend(
+            self.minutes.finish(self.now).into_iter().map(|(block, sum)| ReportRow {
+                block: Some(block),
+                ..sum.into_row(block.start.to_string())
+            }),
+        );
+        let mut unpriced: Vec<Unpriced> = self.unpriced.into_values().flatten().collect();
+        unpriced.sort_by(|a, b| {
+            (Reverse(a.tokens), &a.model, &a.provider).cmp(&(Reverse(b.tokens), &b.model, &b.provider))
+        });
         if self.by.is_time() {
             rows.sort_by(|a, b| a.key.cmp(&b.key));
         } else {
             let rank = |r: &ReportRow| (Reverse(r.cost_picousd), Reverse(r.total_tokens()));
             rows.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key)));
         }
-        Report { rows, total: self.total.into_row("total".to_owned()) }
+        Report { rows, total: self.total.into_row("total".to_owned()), unpriced }
+    }
+}
+
+/// Tells whether a request stands in a line of a report, without making the report.
+#[derive(Debug)]
+pub struct Lines<'z> {
+    by: Dimension,
+    days: DayCache<'z>,
+}
+
+impl<'z> Lines<'z> {
+    /// The lines of one dimension.
+    pub fn new(by: Dimension, zone: &'z TimeZone) -> Self {
+        Lines { by, days: DayCache::new(zone) }
+    }
+
+    /// Whether a row counts in the line of this key. A five-hour block is not known by one row: there every row is
+    /// in, and the caller narrows the time.
+    pub fn holds(&mut self, row: &CountedRow<'_>, key: &str) -> bool {
+        match self.by {
+            Dimension::Total | Dimension::Block => true,
+            Dimension::Agent => row.agent == key,
+            Dimension::Model => row.model == key,
+            Dimension::Session => row.session == key,
+            Dimension::Project => row.project.unwrap_or(NONE_KEY) == key,
+            Dimension::Subagent => row.subagent.unwrap_or(NONE_KEY) == key,
+            Dimension::Skill => row.skill.unwrap_or(NONE_KEY) == key,
+            Dimension::Provider => row.provider.unwrap_or(NONE_KEY) == key,
+            Dimension::Device => row.device.unwrap_or(HERE_KEY) == key,
+            Dimension::Tool => key == NONE_KEY || row.tools.iter().any(|t| t.tool == key),
+            Dimension::Day | Dimension::Week | Dimension::Month => {
+                self.by.key_of(self.days.day(row.at)) == key
+            }
+        }
     }
 }
 

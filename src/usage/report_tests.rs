@@ -23,9 +23,9 @@ const MODELS: [&str; 7] = [
     "claude-sonnet-4-5-20250929[1m]",
 ];
 const TOOLS: [ToolShare<'static>; 3] = [
-    ToolShare { tool: "Bash", tokens: 700 },
-    ToolShare { tool: "Read", tokens: 90_000 },
-    ToolShare { tool: "Bash", tokens: 1 },
+    ToolShare { tool: "Bash", fresh: 700, carried: 0 },
+    ToolShare { tool: "Read", fresh: 9_000, carried: 90_000 },
+    ToolShare { tool: "Bash", fresh: 0, carried: 1 },
 ];
 
 prop_compose! {
@@ -52,6 +52,8 @@ prop_compose! {
         r.project = (flags & 4 > 0).then_some("/home/dev/clawgate");
         r.subagent = (flags & 8 > 0).then_some("Explore");
         r.skill = (flags & 16 > 0).then_some("review");
+        r.provider = (flags & 12 == 4).then_some("anthropic");
+        r.device = (flags & 3 == 1).then_some("laptop");
         r.tools = if flags & 32 > 0 { &TOOLS } else { &[] };
         r.service_tier = (flags & 64 > 0).then_some("flex");
         r
@@ -134,6 +136,8 @@ fn unpriced_is_counted_and_named_never_a_silent_zero() {
     let r = report(&rows, Dimension::Model, "UTC");
     assert_eq!((r.rows[0].unpriced_tokens, r.rows[0].cost_picousd), (7, 0));
     assert_eq!(r.rows[0].confidence, Confidence::Unpriced);
+    let named = Unpriced { model: "acme-coder-9".into(), provider: None, requests: 2, tokens: 7 };
+    assert_eq!(r.unpriced, [named]);
 }
 
 #[test]
@@ -161,6 +165,35 @@ fn absurd_rows_saturate_and_odd_times_do_not_panic() {
         assert_eq!(r.total.unpriced_tokens, u64::MAX);
     }
     assert_eq!(report(&[], Dimension::Day, "UTC").rows, []);
+}
+
+#[test]
+fn clock_changes_leap_days_and_odd_offsets_fall_into_the_right_day_week_and_month() {
+    let key = |by, zone: &str, at: &'static str| {
+        report(&[row("claude-opus-5", at, 1)], by, zone).rows[0].key.clone()
+    };
+    // New York 2026-03-08: 01:59:59 EST is followed by 03:00 EDT. 2026-11-01: 01:30 happens twice.
+    for (at, day) in [
+        ("2026-03-08T06:59:59Z", "2026-03-08"),
+        ("2026-03-08T07:00:00Z", "2026-03-08"),
+        ("2026-03-09T03:59:59Z", "2026-03-08"),
+        ("2026-03-09T04:00:00Z", "2026-03-09"),
+        ("2026-11-01T05:30:00Z", "2026-11-01"),
+        ("2026-11-01T06:30:00Z", "2026-11-01"),
+        ("2026-11-02T04:59:59Z", "2026-11-01"),
+    ] {
+        assert_eq!(key(Dimension::Day, "America/New_York", at), day, "{at}");
+    }
+    // Where midnight itself is skipped the day begins at one.
+    assert_eq!(key(Dimension::Day, "Africa/Cairo", "2026-04-23T21:59:59Z"), "2026-04-23");
+    assert_eq!(key(Dimension::Day, "Africa/Cairo", "2026-04-23T22:00:00Z"), "2026-04-24");
+    assert_eq!(key(Dimension::Day, "UTC", "2028-02-29T12:00:00Z"), "2028-02-29");
+    assert_eq!(key(Dimension::Month, "Asia/Kolkata", "2028-02-29T18:30:00Z"), "2028-03");
+    assert_eq!(key(Dimension::Week, "Europe/Berlin", "2027-01-03T22:59:59Z"), "2026-W53");
+    assert_eq!(key(Dimension::Week, "Europe/Berlin", "2027-01-03T23:00:00Z"), "2027-W01");
+    assert_eq!(key(Dimension::Day, "Pacific/Apia", "2011-12-30T09:59:59Z"), "2011-12-29", "a day left out");
+    assert_eq!(key(Dimension::Day, "Pacific/Apia", "2011-12-30T10:00:00Z"), "2011-12-31");
+    assert_eq!(key(Dimension::Block, "Asia/Kathmandu", "2026-03-08T06:59:59Z"), "2026-03-08T06:00:00.000Z");
 }
 
 #[test]

@@ -2,13 +2,26 @@
 
 use crate::trace::{Confidence, Timestamp, Tokens};
 
-/// How much of a request's prompt came from a tool's results.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How much of a request's prompt came from a tool's results, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ToolShare<'a> {
     /// Tool name.
     pub tool: &'a str,
-    /// Prompt tokens that its results take up, as far as is known.
-    pub tokens: u64,
+    /// Prompt tokens that its results added since the request before.
+    pub fresh: u64,
+    /// Prompt tokens of its earlier results, which the prompt still carries.
+    pub carried: u64,
+}
+
+/// Where a copy of a request stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Place<'a> {
+    /// The archive's id of the file.
+    pub file: i64,
+    /// Byte offset of the record in the file; in a database the row's place.
+    pub offset: u64,
+    /// Key of the session that the copy stands in.
+    pub session: &'a str,
 }
 
 /// One provider request as the ledger hands it out: borrowed, so that a scan of the ledger allocates nothing.
@@ -36,6 +49,8 @@ pub struct CountedRow<'a> {
     pub geo: Option<&'a str>,
     /// Service tier, where not the standard one.
     pub service_tier: Option<&'a str>,
+    /// Machine it was imported from; `None` = this one.
+    pub device: Option<&'a str>,
     /// Kind of subagent that made the request.
     pub subagent: Option<&'a str>,
     /// Skill the request is attributed to.
@@ -44,6 +59,12 @@ pub struct CountedRow<'a> {
     pub tools: &'a [ToolShare<'a>],
     /// How far the figures can be trusted.
     pub confidence: Confidence,
+    /// The key by which copies of the request are known.
+    pub key: &'a str,
+    /// Where the copy stands whose figures count.
+    pub place: Place<'a>,
+    /// Where all copies stand, this one among them; empty for a request that stands in one place.
+    pub copies: &'a [Place<'a>],
 }
 
 impl<'a> CountedRow<'a> {
@@ -61,10 +82,14 @@ impl<'a> CountedRow<'a> {
             fast: false,
             geo: None,
             service_tier: None,
+            device: None,
             subagent: None,
             skill: None,
             tools: &[],
             confidence: Confidence::Exact,
+            key: "",
+            place: Place::default(),
+            copies: &[],
         }
     }
 }

@@ -1,8 +1,13 @@
 //! Divides one request among the tools whose results fill its prompt, so that the parts sum to the whole.
+//!
+//! What a result adds is paid for twice over: when it enters the prompt, as input or a cache write, and with every
+//! later request, as a cache read while the cache holds. So fresh tokens are taken from what was not read from the
+//! cache, carried ones from what was; what does not fit there is taken from the other.
 
 use crate::trace::Tokens;
 
 use super::pricer::Costed;
+use super::report::NONE_KEY;
 use super::row::CountedRow;
 
 /// One part of a divided request.
@@ -16,57 +21,73 @@ pub(super) struct Part<'a> {
     pub picousd: i64,
 }
 
-/// Divides the prompt and its cost in the proportion of the tools' shares; the answer, its searches, and the
-/// rest of the prompt stay with no tool. Shares that exceed the prompt are scaled down to it.
+/// Divides the prompt and its cost among the tools; the answer, its searches, and the rest of the prompt stay with no
+/// tool, and come last. Shares that exceed the prompt are scaled down to it.
 pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part<'a>> {
     let t = row.tokens;
-    let prompt = [t.input, t.cache_read, t.cache_write_5m, t.cache_write_1h]
-        .iter()
-        .fold(0u128, |a, b| a + u128::from(*b));
-    let named: u128 = row.tools.iter().map(|s| u128::from(s.tokens)).sum();
-    let whole = prompt.max(named);
     let cost = costed.picousd.unwrap_or_default();
-    let prompt_cost = match &costed.charge {
-        Some(c) => cost.saturating_sub(c.output).saturating_sub(c.web_search).max(0),
+    let sum = |n: &[u64]| n.iter().map(|n| u128::from(*n)).sum::<u128>();
+    let new = sum(&[t.input, t.cache_write_5m, t.cache_write_1h]);
+    let old = u128::from(t.cache_read);
+    let (new_cost, old_cost) = match &costed.charge {
+        Some(c) => (c.input.saturating_add(c.cache_write_5m).saturating_add(c.cache_write_1h), c.cache_read),
         // A reported cost is not divided by kind: by tokens.
-        None => share(
-            u128::try_from(cost).unwrap_or_default(),
-            prompt,
-            prompt.saturating_add(u128::from(t.output)),
-        )
-        .try_into()
-        .unwrap_or(cost),
+        None => {
+            let all = new + old + u128::from(t.output);
+            let of = |part| signed(share(unsigned(cost), part, all));
+            (of(new), of(old))
+        }
     };
+    // A saturated sum must not be divided into more than there is.
+    let new_cost = new_cost.clamp(0, cost.max(0));
+    let old_cost = old_cost.clamp(0, cost.max(0) - new_cost);
+
+    let (fresh, carried) =
+        row.tools.iter().fold((0, 0), |(f, c), s| (f + u128::from(s.fresh), c + u128::from(s.carried)));
+    let (fresh_new, carried_old) = (fresh.min(new), carried.min(old));
+    let fresh_old = (fresh - fresh_new).min(old - carried_old);
+    let carried_new = (carried - carried_old).min(new - fresh_new);
+
     let mut parts = Vec::with_capacity(row.tools.len() + 1);
     let mut rest = Part { tool: None, requests: 0, tokens: t, picousd: cost };
-    let mut done = 0u128;
-    let mut largest = (whole - named.min(whole), row.tools.len());
+    let (mut fresh_done, mut carried_done) = (0, 0);
+    let (mut new_done, mut old_done) = (0, 0);
+    let mut largest = (0, row.tools.len());
     for (i, s) in row.tools.iter().enumerate() {
-        let next = done + u128::from(s.tokens);
+        fresh_done += u128::from(s.fresh);
+        carried_done += u128::from(s.carried);
         // Cumulative rounding: the parts of each kind sum exactly.
-        let cut = |v: u64| {
-            let part = share(v.into(), next, whole) - share(v.into(), done, whole);
-            u64::try_from(part).unwrap_or(v)
+        let new_next = share(fresh_new, fresh_done, fresh) + share(carried_new, carried_done, carried);
+        let old_next = share(fresh_old, fresh_done, fresh) + share(carried_old, carried_done, carried);
+        let cut = |v: u64, done, next, whole| {
+            u64::try_from(share(v.into(), next, whole) - share(v.into(), done, whole)).unwrap_or(v)
         };
-        let pc = u128::try_from(prompt_cost).unwrap_or_default();
-        let picousd = i64::try_from(share(pc, next, whole) - share(pc, done, whole)).unwrap_or_default();
         let tokens = Tokens {
-            input: cut(t.input),
-            cache_read: cut(t.cache_read),
-            cache_write_5m: cut(t.cache_write_5m),
-            cache_write_1h: cut(t.cache_write_1h),
+            input: cut(t.input, new_done, new_next, new),
+            cache_write_5m: cut(t.cache_write_5m, new_done, new_next, new),
+            cache_write_1h: cut(t.cache_write_1h, new_done, new_next, new),
+            cache_read: cut(t.cache_read, old_done, old_next, old),
             ..Tokens::default()
         };
+        let money = |cost: i64, done, next, whole| {
+            share(unsigned(cost), next, whole) - share(unsigned(cost), done, whole)
+        };
+        let picousd =
+            signed(money(new_cost, new_done, new_next, new) + money(old_cost, old_done, old_next, old));
         rest.tokens.input -= tokens.input;
-        rest.tokens.cache_read -= tokens.cache_read;
         rest.tokens.cache_write_5m -= tokens.cache_write_5m;
         rest.tokens.cache_write_1h -= tokens.cache_write_1h;
+        rest.tokens.cache_read -= tokens.cache_read;
         rest.picousd -= picousd;
-        if u128::from(s.tokens) > largest.0 {
-            largest = (s.tokens.into(), i);
+        let taken = new_next + old_next - new_done - old_done;
+        if taken > largest.0 {
+            largest = (taken, i);
         }
         parts.push(Part { tool: Some(s.tool), requests: 0, tokens, picousd });
-        done = next;
+        (new_done, old_done) = (new_next, old_next);
+    }
+    if new + old - new_done - old_done >= largest.0 {
+        largest.1 = row.tools.len();
     }
     parts.push(rest);
     if let Some(p) = parts.get_mut(largest.1) {
@@ -75,7 +96,35 @@ pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part
     parts
 }
 
-/// `value × part / whole`, rounded down; zero of nothing. Values fit u64, so the product fits or saturates.
+/// The part of a request that is charged to a tool (`NONE_KEY` = to none): tokens and pico-USD.
+pub fn tool_part(row: &CountedRow<'_>, costed: &Costed<'_>, tool: &str) -> (Tokens, i64) {
+    if row.tools.is_empty() {
+        return (row.tokens, costed.picousd.unwrap_or_default());
+    }
+    let (mut tokens, mut picousd) = (Tokens::default(), 0i64);
+    for part in by_tool(row, costed).into_iter().filter(|p| p.tool.unwrap_or(NONE_KEY) == tool) {
+        let t = part.tokens;
+        tokens.input = tokens.input.saturating_add(t.input);
+        tokens.output = tokens.output.saturating_add(t.output);
+        tokens.reasoning = tokens.reasoning.saturating_add(t.reasoning);
+        tokens.cache_read = tokens.cache_read.saturating_add(t.cache_read);
+        tokens.cache_write_5m = tokens.cache_write_5m.saturating_add(t.cache_write_5m);
+        tokens.cache_write_1h = tokens.cache_write_1h.saturating_add(t.cache_write_1h);
+        tokens.web_search = tokens.web_search.saturating_add(t.web_search);
+        picousd = picousd.saturating_add(part.picousd);
+    }
+    (tokens, picousd)
+}
+
+fn unsigned(n: i64) -> u128 {
+    u128::try_from(n).unwrap_or_default()
+}
+
+fn signed(n: u128) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+/// `value × part / whole`, rounded down and never more than `value`; zero of nothing.
 fn share(value: u128, part: u128, whole: u128) -> u128 {
     if whole == 0 { 0 } else { value.checked_mul(part).map_or(value, |p| p / whole).min(value) }
 }
@@ -92,12 +141,13 @@ mod tests {
         #[test]
         fn parts_sum_to_the_whole(
             tokens in prop::array::uniform6(prop_oneof![0u64..10_000, Just(u64::MAX), any::<u64>()]),
-            shares in prop::collection::vec(prop_oneof![0u64..5_000, Just(u64::MAX)], 0..5),
+            shares in prop::collection::vec(prop::array::uniform2(prop_oneof![0u64..5_000, Just(u64::MAX)]), 0..5),
             reported in prop::option::of(1i64..i64::MAX),
         ) {
             let [input, output, cache_read, a, b, web_search] = tokens;
             let t = Tokens { input, output, reasoning: 0, cache_read, cache_write_5m: a, cache_write_1h: b, web_search };
-            let tools: Vec<_> = shares.iter().map(|n| ToolShare { tool: "Bash", tokens: *n }).collect();
+            let tools: Vec<_> =
+                shares.iter().map(|[fresh, carried]| ToolShare { tool: "Bash", fresh: *fresh, carried: *carried }).collect();
             let mut row = CountedRow::new("claude", "claude:s", Timestamp(1_790_000_000_000), "claude-opus-5", t);
             row.tools = &tools;
             row.reported_picousd = reported;
@@ -107,6 +157,8 @@ mod tests {
             let sum = |f: fn(&Part<'_>) -> i128| parts.iter().map(f).sum::<i128>();
             prop_assert_eq!(sum(|p| p.tokens.input.into()), i128::from(input));
             prop_assert_eq!(sum(|p| p.tokens.cache_read.into()), i128::from(cache_read));
+            prop_assert_eq!(sum(|p| p.tokens.cache_write_5m.into()), i128::from(a));
+            prop_assert_eq!(sum(|p| p.tokens.cache_write_1h.into()), i128::from(b));
             prop_assert_eq!(sum(|p| p.tokens.output.into()), i128::from(output));
             prop_assert_eq!(sum(|p| p.picousd.into()), i128::from(costed.picousd.unwrap()));
             prop_assert_eq!(sum(|p| p.requests.into()), 1);
@@ -115,17 +167,26 @@ mod tests {
     }
 
     #[test]
-    fn a_tool_is_charged_for_its_part_of_the_prompt() {
-        let t = Tokens { input: 100, output: 10, cache_read: 300, ..Tokens::default() };
-        let tools = [ToolShare { tool: "Read", tokens: 300 }];
+    fn fresh_results_cost_as_they_were_written_and_carried_ones_as_they_were_read() {
+        let t = Tokens { input: 4, output: 10, cache_read: 300, cache_write_5m: 96, ..Tokens::default() };
+        let tools = [
+            ToolShare { tool: "Read", fresh: 50, carried: 0 },
+            ToolShare { tool: "Bash", fresh: 0, carried: 120 },
+        ];
         let mut row = CountedRow::new("claude", "s", Timestamp(1_790_000_000_000), "claude-opus-5", t);
         row.tools = &tools;
         let none = Overrides::default();
         let costed = Pricer::new(PriceTable::builtin(), &none).cost(&row);
         let parts = by_tool(&row, &costed);
-        assert_eq!(parts[0].tokens, Tokens { input: 75, cache_read: 225, ..Tokens::default() });
-        assert_eq!(parts[0].picousd, (100 * 5_000_000 + 300 * 500_000) * 3 / 4);
-        assert_eq!((parts[0].requests, parts[1].requests), (1, 0));
-        assert_eq!(parts[1].tokens.output, 10);
+        assert_eq!(parts[0].tokens, Tokens { input: 2, cache_write_5m: 48, ..Tokens::default() });
+        assert_eq!(parts[0].picousd, (4 * 5_000_000 + 96 * 6_250_000) / 2);
+        assert_eq!(parts[1].tokens, Tokens { cache_read: 120, ..Tokens::default() });
+        assert_eq!(parts[1].picousd, 120 * 500_000);
+        assert_eq!((parts[2].tokens.output, parts[2].requests), (10, 1));
+        // the cache ran out: what was carried is written again
+        row.tokens = Tokens { input: 400, ..Tokens::default() };
+        let costed = Pricer::new(PriceTable::builtin(), &none).cost(&row);
+        let parts = by_tool(&row, &costed);
+        assert_eq!(parts.iter().map(|p| p.tokens.input).collect::<Vec<_>>(), [50, 120, 230]);
     }
 }

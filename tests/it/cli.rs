@@ -566,6 +566,9 @@ Commands:
   scope        Choose and confirm which projects may be shared at all
   config       Print or extend the configuration
   cost         Add up tokens and cost
+  cost-report  The last days at a glance: days, models, projects, dearest sessions
+  anomalies    Days that cost more than they should
+  pricing      Show, set, import and check prices
   prepare      Redact the approved sessions and seal what would be published
   preview      Show what would be published
   review       Review what was sealed: decide on names, read the sample

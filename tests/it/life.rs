@@ -14,7 +14,7 @@ use clawgate::trace::canonical_json;
 use crate::flow::{World, copy_tree, fixture};
 
 /// Every agent's logs in one home.
-fn everybody() -> World {
+pub fn everybody() -> World {
     let folders = fs::read_dir(fixture("claude-2.1.329").parent().unwrap()).unwrap();
     let mut names: Vec<String> = folders.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();

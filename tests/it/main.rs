@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod cost;
 mod finding;
 mod flow;
 mod house;

@@ -1,5 +1,6 @@
 //! The verbs. One more of them: a file here, its `mod` line and its line in `verbs!`.
 
+mod anomalies;
 mod approve;
 mod audit;
 mod block;
@@ -7,6 +8,7 @@ mod completions;
 mod config;
 mod confirm;
 mod cost;
+mod cost_report;
 mod demo;
 mod doctor;
 mod forget;
@@ -17,6 +19,7 @@ mod login;
 mod mcp;
 mod prepare;
 mod preview;
+mod pricing;
 mod publish;
 mod recent;
 mod redact;
@@ -70,6 +73,9 @@ verbs! {
     Scope => scope,
     Config => config,
     Cost => cost,
+    CostReport => cost_report,
+    Anomalies => anomalies,
+    Pricing => pricing,
     Prepare => prepare,
     Preview => preview,
     Review => review,

@@ -1,24 +1,41 @@
 //! `clawgate` and `clawgate status`: where the user stands, and what is next.
 
-use crate::app::Status;
+use serde::Serialize;
+
+use crate::app::{Status, Today};
 use crate::cli::face::{End, Face};
-use crate::cli::money::count;
+use crate::cli::money::{count, dollars, of};
 use crate::cli::render::{bold, destination, dim, green, yellow};
 use crate::cli::table::{Set, Table, cut};
 use crate::cli::times::minute;
 use crate::trace::Timestamp;
+
+use super::anomalies::usd;
 
 /// Where you stand and what is next
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
 pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    let status = face.app()?.status()?;
+    let (status, today) = (face.app()?.status()?, face.app()?.today()?);
     let width = face.width();
-    face.answer_placed(&status, |s| human(s, width))
+    let cost = usd(today.total_cost_picousd);
+    let whole = Whole { status, total_cost_usd: cost, today };
+    face.answer_placed(&whole, |w| human(w, width))
 }
 
-fn human(s: &Status, width: usize) -> String {
+/// Where the user stands, and what today came to in the names of ClawTrace's command line.
+#[derive(Serialize)]
+struct Whole {
+    #[serde(flatten)]
+    status: Status,
+    #[serde(flatten)]
+    today: Today,
+    total_cost_usd: f64,
+}
+
+fn human(w: &Whole, width: usize) -> String {
+    let s = &w.status;
     let scanned = s.last_scan.as_deref().and_then(Timestamp::parse).map_or("never".to_owned(), minute);
     let tally = |map: &std::collections::BTreeMap<String, u64>| {
         let parts: Vec<String> = map.iter().map(|(k, n)| format!("{k} {}", count(*n))).collect();
@@ -31,6 +48,11 @@ fn human(s: &Status, width: usize) -> String {
     out.push_str(&format!("sessions   {total}: {}\n", tally(&s.by_agent)));
     out.push_str(&format!("triage     {}\n", tally(&s.by_status)));
     out.push_str(&format!("scope      {scope}\n"));
+    let t = &w.today;
+    if t.total_messages > 0 {
+        let today = format!("{} in {}", dollars(t.total_cost_picousd), of(t.message_count, "request"));
+        out.push_str(&format!("today      {today}\n"));
+    }
     if !s.releases.is_empty() {
         let mut table = Table::new(&[
             ("release", Set::Left),

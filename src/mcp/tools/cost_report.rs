@@ -9,8 +9,13 @@ use crate::mcp::schema::{self, choice, count, text};
 
 pub(super) struct CostReport;
 
-const DIMENSIONS: &[&str] =
-    &["total", "agent", "model", "project", "session", "day", "tool", "subagent", "skill"];
+const DIMENSIONS: &[&str] = &[
+    "total", "agent", "model", "project", "session", "day", "week", "month", "block", "tool", "subagent",
+    "skill",
+];
+
+/// Alerts and anomalies said beside the rows, at most.
+const SAID: usize = 5;
 
 impl Tool for CostReport {
     fn name(&self) -> &'static str {
@@ -22,14 +27,13 @@ impl Tool for CostReport {
     }
 
     fn description(&self) -> &'static str {
-        "Tokens and list-price cost, each request counted once. `input` is without cache, `output` includes \
-         reasoning."
+        "Tokens and list-price cost, each request once; alerts, anomalies. `output` includes reasoning."
     }
 
     fn input(&self) -> Value {
         schema::object(
             &[
-                ("by", choice("One row per; default total.", DIMENSIONS)),
+                ("by", choice("Default total.", DIMENSIONS)),
                 ("timezone", text("IANA zone; default UTC.")),
                 ("since", text("Day or RFC 3339.")),
                 ("limit", count("Default: 8 KB.")),
@@ -47,15 +51,28 @@ impl Tool for CostReport {
     }
 
     fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        let p: CostParams = params(args)?;
+        let p = CostParams { watch: true, ..params(args)? };
         if app.status()?.last_scan.is_none() {
             // The use-case would scan by itself, which a reading tool must not.
             return Err(app.refuse_early("cost_report")?);
         }
-        let mut report = json(&app.cost(&p)?)?;
+        let mut full = app.cost(&p)?;
+        let standing = full.standing.take().unwrap_or_default();
+        let mut report = json(&full)?;
+        let alerts: Vec<String> = standing.alerts.iter().map(|a| a.message()).take(SAID).collect();
+        let anomalies: Vec<String> =
+            standing.anomalies.robust.iter().map(|d| d.message()).take(SAID).collect();
+        for (name, said) in [("alerts", alerts), ("anomalies", anomalies)] {
+            if !said.is_empty() {
+                report[name] = value!(said);
+            }
+        }
+        if let Some(all) = report.get_mut("unpriced").and_then(Value::as_array_mut) {
+            all.truncate(SAID);
+        }
         money(&mut report["total"]);
         let mut left_out = report["rows_left_out"].as_u64().unwrap_or(0);
-        let mut room = ROOM.saturating_sub(size(&report["total"]) + 200);
+        let mut room = ROOM.saturating_sub(size(&report) - size(&report["rows"]) + 200);
         if let Some(rows) = report["rows"].as_array_mut() {
             let all = std::mem::take(rows);
             let count = all.len();

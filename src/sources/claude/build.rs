@@ -199,7 +199,12 @@ impl Builder {
             .books
             .get_or_insert_with(|| books(self.session.parent.as_ref(), &self.session.key, &self.place));
         let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
-        self.usage.add(record, at.or(self.session.ended), offset, books, kind);
+        let called = record.message.0.iter().flat_map(|m| match &m.content {
+            TextOr::List(blocks) => blocks.as_slice(),
+            TextOr::Text(_) => &[],
+        });
+        let called = called.filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
+        self.usage.add(record, at.or(self.session.ended), offset, books, kind, called);
     }
 
     fn assistant(&mut self, mut record: Record<'_>) {
@@ -241,7 +246,7 @@ impl Builder {
             "thinking" if !block.thinking.str().is_empty() => {
                 self.part(index, Part::Thinking { text: block.thinking.into_string() });
             }
-            "tool_use" | "server_tool_use" | "mcp_tool_use" => {
+            kind if is_call(kind) => {
                 let id = block.id.into_string();
                 if !id.is_empty() && self.calls.contains_key(&id) {
                     return;
@@ -316,6 +321,11 @@ impl Builder {
         let id = record.uuid.owned();
         self.push(Message { id, role: Role::User, origin: Origin::Injected, at, model: None, parts });
     }
+}
+
+/// Whether a content block calls a tool.
+pub(super) fn is_call(kind: &str) -> bool {
+    matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
 }
 
 /// The session that a file's requests belong to.

@@ -7,9 +7,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::lines::{each_line, sift};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk};
-use crate::trace::Env;
+use crate::sources::lines::{each_line, parse, sift};
+use crate::sources::{
+    Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk,
+};
+use crate::trace::{Env, SessionKey};
 
 mod build;
 mod quick;
@@ -73,6 +75,24 @@ impl Source for Claude {
         sift(file, input, opts, buffer, &mut quick)?;
         piece(quick.finish());
         Ok(())
+    }
+
+    fn own_totals(&self, file: &Path, opts: &ReadOptions) -> Result<Vec<OwnTotal>, SourceError> {
+        let place = Place::of(file);
+        let session = SessionKey::new(AGENT, &place.native);
+        let mut totals = Vec::new();
+        let mut scratch = String::new();
+        each_line(file, open_log(file)?, opts, &mut Read::default(), |line| {
+            if line.bytes.starts_with(b"{\"type\":\"cost-state\"") {
+                let (record, repaired) = parse::<record::CostState>(line.bytes, &mut scratch)?;
+                // Cumulative: the last one counts.
+                totals = record.model_usage.into_iter().map(|(m, u)| (m, u.tokens())).collect::<Vec<_>>();
+                return Ok(repaired);
+            }
+            Ok(false)
+        })?;
+        let own = |(model, tokens)| OwnTotal { session: session.clone(), model, tokens };
+        Ok(totals.into_iter().map(own).collect())
     }
 }
 

@@ -8,10 +8,10 @@ use serde::Deserialize;
 
 use crate::sources::UsageRead;
 use crate::sources::claude::Place;
-use crate::sources::claude::build::{books, not_imported};
+use crate::sources::claude::build::{books, is_call, not_imported};
 use crate::sources::claude::record::{Message, Record, Usage};
 use crate::sources::claude::usage::Requests;
-use crate::sources::lenient::{Obj, Text};
+use crate::sources::lenient::{List, Obj, Text};
 use crate::sources::lines::{Line, Sieve, parse};
 use crate::trace::{SessionFacts, SessionKey, Timestamp};
 
@@ -34,6 +34,8 @@ struct Light<'a> {
     #[serde(borrow)]
     request_session_id: Text<'a>,
     #[serde(borrow)]
+    provider: Text<'a>,
+    #[serde(borrow)]
     attribution_agent: Text<'a>,
     #[serde(borrow)]
     attribution_skill: Text<'a>,
@@ -49,7 +51,21 @@ struct LightMessage<'a> {
     #[serde(borrow)]
     model: Text<'a>,
     #[serde(borrow)]
+    stop_reason: Text<'a>,
+    #[serde(borrow)]
     usage: Obj<Usage<'a>>,
+    #[serde(borrow)]
+    content: List<LightBlock<'a>>,
+}
+
+/// A content block, of which only the name of a tool called is kept.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LightBlock<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow)]
+    name: Text<'a>,
 }
 
 /// Collects the requests of one file.
@@ -121,18 +137,22 @@ impl Sieve for Quick {
         }
         let (parent, key, place) = (&self.parent, &self.key, &self.place);
         let books = self.books.get_or_insert_with(|| books(parent.as_ref(), key, place));
-        let Some(LightMessage { id, model, usage }) = record.message.0.take() else { return };
+        let Some(LightMessage { id, model, stop_reason, usage, content }) = record.message.0.take() else {
+            return;
+        };
         let record = Record {
             uuid: record.uuid,
             session_id: record.session_id,
             request_session_id: record.request_session_id,
+            provider: record.provider,
             attribution_agent: record.attribution_agent,
             attribution_skill: record.attribution_skill,
-            message: Obj(Some(Message { id, model, usage, ..Message::default() })),
+            message: Obj(Some(Message { id, model, stop_reason, usage, ..Message::default() })),
             ..Record::default()
         };
+        let called = content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
         let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
-        self.requests.add(&record, at.or(self.ended), line.offset, books, kind);
+        self.requests.add(&record, at.or(self.ended), line.offset, books, kind, called.collect());
     }
 
     fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {

@@ -1,8 +1,11 @@
 //! The lines of a Claude Code log, typed; only what is used.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use crate::sources::lenient::{Flag, Int, List, Obj, Size, Text, TextOr};
+use crate::trace::Tokens;
 
 /// One line.
 #[derive(Debug, Default, Deserialize)]
@@ -34,6 +37,8 @@ pub(super) struct Record<'a> {
     pub tool_denial_kind: Text<'a>,
     #[serde(borrow)]
     pub permission_decision: Obj<Permission<'a>>,
+    #[serde(borrow)]
+    pub provider: Text<'a>,
     #[serde(borrow)]
     pub attribution_agent: Text<'a>,
     #[serde(borrow)]
@@ -74,6 +79,8 @@ pub(super) struct Message<'a> {
     pub id: Text<'a>,
     #[serde(borrow)]
     pub model: Text<'a>,
+    #[serde(borrow)]
+    pub stop_reason: Text<'a>,
     #[serde(borrow)]
     pub content: TextOr<'a, Block<'a>>,
     #[serde(borrow)]
@@ -227,4 +234,40 @@ pub(super) struct Iteration<'a> {
 pub(super) struct Meta {
     pub agent_type: Option<String>,
     pub description: Option<String>,
+}
+
+/// `cost-state`: what the agent counted of a session by model, over resumes, with its subagents and with requests that
+/// leave no record of their own (a compaction's).
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct CostState {
+    pub model_usage: BTreeMap<String, ModelUsage>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(super) struct ModelUsage {
+    input_tokens: Int,
+    output_tokens: Int,
+    thinking_tokens: Int,
+    cache_read_input_tokens: Int,
+    cache_creation_input_tokens: Int,
+    #[serde(rename = "cacheCreationEphemeral1hInputTokens")]
+    cache_creation_1h: Int,
+    web_search_requests: Int,
+}
+
+impl ModelUsage {
+    pub(super) fn tokens(&self) -> Tokens {
+        let (written, long) = (self.cache_creation_input_tokens.count(), self.cache_creation_1h.count());
+        Tokens {
+            input: self.input_tokens.count(),
+            output: self.output_tokens.count(),
+            reasoning: self.thinking_tokens.count(),
+            cache_read: self.cache_read_input_tokens.count(),
+            cache_write_5m: written.saturating_sub(long),
+            cache_write_1h: long,
+            web_search: self.web_search_requests.count(),
+        }
+    }
 }

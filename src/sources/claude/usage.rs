@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use crate::sources::claude::AGENT;
-use crate::sources::claude::record::{CacheCreation, Iteration, Record, Usage};
+use crate::sources::claude::record::{CacheCreation, Iteration, Message, Record, Usage};
+use crate::sources::growth::Growth;
 use crate::sources::lenient::Obj;
-use crate::trace::{Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Collects the requests of one file.
 #[derive(Default)]
@@ -17,6 +18,7 @@ pub(super) struct Requests {
 struct Request {
     row: UsageRow,
     advisors: Vec<(String, Tokens)>,
+    calls: Vec<String>,
 }
 
 impl Requests {
@@ -29,6 +31,7 @@ impl Requests {
         offset: u64,
         session: &SessionKey,
         kind: Option<&str>,
+        calls: Vec<String>,
     ) {
         let Some(message) = &record.message.0 else { return };
         let (Some(usage), Some(model)) = (&message.usage.0, message.model.some()) else { return };
@@ -40,9 +43,11 @@ impl Requests {
         let known = self.by_id.get(id).copied();
         if let Some(request) = known.and_then(|i| self.rows.get_mut(i)) {
             request.row.at = at.unwrap_or(request.row.at);
+            request.calls.extend(calls);
             if tokens.output < request.row.tokens.output {
                 return;
             }
+            request.row.confidence = confidence(message, &tokens);
             request.row.tokens = tokens;
             request.row.offset = offset;
             request.row.model = model.to_owned();
@@ -56,7 +61,10 @@ impl Requests {
             session: session.clone(),
             at: at.unwrap_or_default(),
             model: model.to_owned(),
+            provider: record.provider.owned(),
             tokens,
+            chain: Chain::Apart,
+            added: Vec::new(),
             reported_picousd: None,
             fast: false,
             geo: None,
@@ -65,17 +73,18 @@ impl Requests {
             skill: record.attribution_skill.owned(),
             offset,
             copied: origin.is_some_and(|o| o != record.session_id.str()),
-            confidence: Confidence::Exact,
+            confidence: confidence(message, &tokens),
         };
         describe(&mut row, usage);
         self.by_id.insert(id.to_owned(), self.rows.len());
-        self.rows.push(Request { row, advisors: advisors(usage) });
+        self.rows.push(Request { row, advisors: advisors(usage), calls });
     }
 
     /// The rows, each followed by those of the advisor models it asked.
     pub(super) fn finish(self) -> Vec<UsageRow> {
         let mut out = Vec::with_capacity(self.rows.len());
-        for Request { row, advisors } in self.rows {
+        let mut growth = Growth::default();
+        for Request { mut row, advisors, calls } in self.rows {
             let extra: Vec<UsageRow> = advisors
                 .into_iter()
                 .enumerate()
@@ -83,14 +92,26 @@ impl Requests {
                     dedupe_key: format!("{}#advisor{n}", row.dedupe_key),
                     model,
                     tokens,
+                    // Speed and place are said of the response's own model alone.
+                    fast: false,
+                    geo: None,
+                    service_tier: None,
                     ..row.clone()
                 })
                 .collect();
+            growth.step(&mut row, calls);
             out.push(row);
             out.extend(extra);
         }
         out
     }
+}
+
+/// Some versions write an answer's record before it has streamed, with one output token, and for some answers no
+/// other: what they put out is lost.
+fn confidence(message: &Message<'_>, tokens: &Tokens) -> Confidence {
+    let begun = tokens.output <= 1 && message.stop_reason.some().is_none();
+    if begun { Confidence::LowerBound } else { Confidence::Exact }
 }
 
 fn describe(row: &mut UsageRow, usage: &Usage<'_>) {

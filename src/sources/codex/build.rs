@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::sources::codex::AGENT;
 use crate::sources::codex::record::{Payload, Piece, Record};
-use crate::sources::codex::usage::{At, Requests};
+use crate::sources::codex::usage::{At, Origin as Header, Requests};
 use crate::sources::lenient::TextOr;
 use crate::sources::lines::{Line, Used, parse};
 use crate::sources::{Read, UsageRead};
@@ -57,6 +57,9 @@ pub(super) struct Builder {
     /// Another thread's `session_meta` in the file: its history was copied in.
     foreign: Option<String>,
     subagent: Option<String>,
+    provider: Option<String>,
+    /// Only usage is wanted: conversations are passed over.
+    usage_only: bool,
     calls: HashMap<String, (usize, usize)>,
     outcomes: HashMap<String, Outcome>,
     /// The assistant message that further items of the same response join.
@@ -74,10 +77,17 @@ impl Builder {
             own_meta: false,
             foreign: None,
             subagent: None,
+            provider: None,
+            usage_only: false,
             calls: HashMap::new(),
             outcomes: HashMap::new(),
             open: None,
         }
+    }
+
+    /// A builder that keeps no conversation.
+    pub(super) fn of_usage(native: String) -> Self {
+        Builder { usage_only: true, ..Builder::new(native) }
     }
 
     pub(super) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
@@ -119,7 +129,8 @@ impl Builder {
         if let Some(other) = self.foreign.filter(|_| root == self.session.key.native()) {
             root = other;
         }
-        read.usage = self.usage.finish(&self.session.key, &root, self.subagent.as_deref());
+        let header = Header { subagent: self.subagent.as_deref(), provider: self.provider.as_deref() };
+        read.usage = self.usage.finish(&self.session.key, &root, &header);
         if !self.session.messages.is_empty() {
             read.sessions.push(self.session);
         }
@@ -215,6 +226,7 @@ impl Builder {
         s.parent = parent.map(|p| SessionKey::new(AGENT, &p));
         s.forked_from = payload.forked_from_id.some().map(|f| SessionKey::new(AGENT, f));
         s.project = payload.cwd.owned();
+        self.provider = payload.model_provider.owned();
         s.agent_version = payload.cli_version.owned();
         s.git_branch = payload.git.0.as_ref().and_then(|g| g.branch.owned());
     }
@@ -317,15 +329,16 @@ impl Builder {
     }
 
     fn call(&mut self, payload: Payload<'_>) {
-        let id = payload.call_id.owned().or_else(|| payload.id.owned()).unwrap_or_default();
-        if !id.is_empty() && self.calls.contains_key(&id) {
-            return;
-        }
         let name = match (payload.namespace.some(), payload.name.str()) {
             (Some(space), name) => format!("{space}__{name}"),
             (None, "") => "local_shell".to_owned(),
             (None, name) => name.to_owned(),
         };
+        self.usage.called(&name);
+        let id = payload.call_id.owned().or_else(|| payload.id.owned()).unwrap_or_default();
+        if self.usage_only || (!id.is_empty() && self.calls.contains_key(&id)) {
+            return;
+        }
         let input = match (payload.arguments.some(), payload.input.some()) {
             (Some(json), _) => serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())),
             (None, Some(text)) => Value::String(text.to_owned()),

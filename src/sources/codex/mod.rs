@@ -56,7 +56,7 @@ impl Source for Codex {
         buffer: &mut Vec<u8>,
         piece: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        let builder = build::Builder::new(native_id(file).unwrap_or_default());
+        let builder = build::Builder::of_usage(native_id(file).unwrap_or_default());
         let mut quick = quick::Quick::new(builder);
         sift(file, open(file)?, opts, buffer, &mut quick)?;
         piece(quick.finish());

@@ -15,6 +15,11 @@ use crate::sources::lines::{Line, Sieve, parse};
 static NEEDLES: LazyLock<[Finder<'static>; 3]> =
     LazyLock::new(|| ["\"token_", "\"turn_context\"", "\"session_meta\""].map(Finder::new));
 
+/// What the type of a line that calls a tool ends with; it stands near the start.
+static CALL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("_call\""));
+
+const TYPE: usize = 192;
+
 /// Wanted lines are short or name their type near their start.
 const HEAD: usize = 4096;
 
@@ -43,7 +48,8 @@ impl Quick {
 impl Sieve for Quick {
     fn wants(&self, line: &[u8]) -> bool {
         let head = line.get(..HEAD).unwrap_or(line);
-        !self.builder.begun() || NEEDLES.iter().any(|n| n.find(head).is_some())
+        let calls = || CALL.find(line.get(..TYPE).unwrap_or(line)).is_some();
+        !self.builder.begun() || NEEDLES.iter().any(|n| n.find(head).is_some()) || calls()
     }
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {

@@ -33,6 +33,8 @@ pub(super) struct Payload<'a> {
     #[serde(borrow)]
     pub model: Text<'a>,
     #[serde(borrow)]
+    pub model_provider: Text<'a>,
+    #[serde(borrow)]
     pub cli_version: Text<'a>,
     #[serde(borrow)]
     pub parent_thread_id: Text<'a>,

@@ -11,7 +11,8 @@ use std::collections::HashSet;
 
 use crate::sources::codex::AGENT;
 use crate::sources::codex::record::{Counts, Info};
-use crate::trace::{Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::sources::growth::Growth;
+use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Running counts in the log's own terms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,6 +63,12 @@ impl Total {
     }
 }
 
+/// What the header of a rollout says of all its requests.
+pub(super) struct Origin<'a> {
+    pub subagent: Option<&'a str>,
+    pub provider: Option<&'a str>,
+}
+
 /// Where and under which model a request was logged.
 pub(super) struct At<'a> {
     pub at: Timestamp,
@@ -79,16 +86,29 @@ pub(super) struct Requests {
     total: Total,
     stretch: u32,
     position: u32,
+    growth: Growth,
+    /// Tools called since the last request.
+    called: Vec<String>,
 }
 
 impl Requests {
+    /// Notes that the present answer calls a tool.
+    pub(super) fn called(&mut self, tool: &str) {
+        self.called.push(tool.to_owned());
+    }
+
+    fn push(&mut self, key: Option<String>, mut row: UsageRow) {
+        self.growth.step(&mut row, std::mem::take(&mut self.called));
+        self.rows.push((key, row));
+    }
+
     /// Counts a `token_usage_record`.
     pub(super) fn record(&mut self, response: Option<&str>, counts: &Counts, at: &At<'_>) {
         self.records = true;
         let Some(id) = response else { return };
         if self.seen.insert(id.to_owned()) {
             let key = format!("{AGENT}:{id}");
-            self.rows.push((None, row(key, Total::of(counts), at)));
+            self.push(None, row(key, Total::of(counts), at));
         }
     }
 
@@ -115,11 +135,11 @@ impl Requests {
         self.position += 1;
         let Total { input, cached, output, reasoning, .. } = total;
         let key = format!("#{}.{}:{input}.{cached}.{output}.{reasoning}", self.stretch, self.position);
-        self.rows.push((Some(key), row(String::new(), delta, at)));
+        self.push(Some(key), row(String::new(), delta, at));
     }
 
     /// The rows, attributed to `session`; `root` is the first thread of its chain of forks.
-    pub(super) fn finish(self, session: &SessionKey, root: &str, subagent: Option<&str>) -> Vec<UsageRow> {
+    pub(super) fn finish(self, session: &SessionKey, root: &str, of: &Origin<'_>) -> Vec<UsageRow> {
         // In a fork nothing tells a replayed row from a new one, so all yield to another file's row of that key.
         let copied = session.native() != root;
         self.rows
@@ -130,7 +150,8 @@ impl Requests {
                 }
                 row.copied = copied;
                 row.session = session.clone();
-                row.subagent = subagent.map(str::to_owned);
+                row.subagent = of.subagent.map(str::to_owned);
+                row.provider = of.provider.map(str::to_owned);
                 row
             })
             .collect()
@@ -143,7 +164,10 @@ fn row(dedupe_key: String, total: Total, at: &At<'_>) -> UsageRow {
         session: SessionKey::new(AGENT, ""),
         at: at.at,
         model: at.model.to_owned(),
+        provider: None,
         tokens: total.tokens(),
+        chain: Chain::Apart,
+        added: Vec::new(),
         reported_picousd: None,
         fast: false,
         geo: None,

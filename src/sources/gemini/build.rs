@@ -10,9 +10,10 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::Value;
 
 use crate::sources::genai;
+use crate::sources::growth::Growth;
 use crate::trace::{
-    Confidence, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
-    UsageRow,
+    Chain, Confidence, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
+    ToolStatus, UsageRow,
 };
 
 use super::AGENT;
@@ -160,6 +161,7 @@ impl Builder {
         session.started = self.started.or_else(|| times().min());
         session.ended = self.updated.or_else(|| times().max());
         let mut usage = Vec::new();
+        let mut growth = Growth::default();
         let mut calls = HashSet::new();
         for mut record in self.records {
             if let (Some(tokens), Role::Assistant) = (record.tokens, record.role) {
@@ -167,12 +169,15 @@ impl Builder {
                     Some(id) => format!("{AGENT}:{id}"),
                     None => format!("{}@{}", session.key, record.offset),
                 };
-                usage.push(UsageRow {
+                let mut row = UsageRow {
                     dedupe_key: key,
                     session: session.key.clone(),
                     at: record.at.or(session.started).unwrap_or_default(),
                     model: record.model.clone().unwrap_or_default(),
+                    provider: None,
                     tokens,
+                    chain: Chain::Apart,
+                    added: Vec::new(),
                     reported_picousd: None,
                     fast: false,
                     geo: None,
@@ -182,7 +187,9 @@ impl Builder {
                     offset: record.offset,
                     copied: record.copy,
                     confidence: Confidence::Exact,
-                });
+                };
+                growth.step(&mut row, record.calls.iter().map(|c| c.name.clone()).collect());
+                usage.push(row);
             }
             record.calls.retain(|c| c.id.is_empty() || calls.insert(c.id.clone()));
             let silent = record.thoughts.is_empty() && record.content.is_empty() && record.calls.is_empty();

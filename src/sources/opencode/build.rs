@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::sources::draft::{Draft, count, ended, media, millis, picousd, text, text_part};
 use crate::sources::opencode::AGENT;
-use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens};
+use crate::trace::{Chain, Origin, Part, SessionKey, Timestamp, Tokens};
 
 /// A message with its parts, in order.
 pub(super) struct Whole {
@@ -90,7 +90,6 @@ fn file(part: &Value) -> Part {
 fn assistant(draft: &mut Draft, message: Whole, at: Option<Timestamp>, offset: u64) {
     let data = &message.data;
     let model = data["modelID"].as_str().unwrap_or_default();
-    usage(draft, &message, at, offset);
     let s = &mut draft.session;
     s.project = s.project.take().or_else(|| text(&data["path"]["cwd"]).map(str::to_owned));
     draft.begin(Some(message.id.clone()), at, text(&data["modelID"]).map(str::to_owned));
@@ -112,6 +111,7 @@ fn assistant(draft: &mut Draft, message: Whole, at: Option<Timestamp>, offset: u
             _ => {}
         }
     }
+    usage(draft, &message, at, offset);
     draft.close();
     let error = &data["error"];
     if let Some(why) = text(&error["data"]["message"]).or(text(&error["message"])).or(text(&error["name"])) {
@@ -179,6 +179,9 @@ fn usage(draft: &mut Draft, message: &Whole, at: Option<Timestamp>, offset: u64)
     draft.request(key, done.or(at), model, tokens, offset);
     let child = draft.session.parent.is_some();
     if let Some(row) = draft.usage.last_mut() {
+        // The calls stand apart from the messages and are not read for counting.
+        (row.chain, row.added) = (Chain::Apart, Vec::new());
+        row.provider = text(&data["providerID"]).map(str::to_owned);
         row.reported_picousd = picousd(data["cost"].as_f64());
         let kind = text(&data["agent"]).or(text(&data["mode"])).unwrap_or("subagent");
         row.subagent = child.then(|| kind.to_owned());

@@ -1,0 +1,206 @@
+//! Days out of the ordinary: the plain rule over active days, and the robust one that says why.
+
+use std::collections::HashMap;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+use crate::trace::Timestamp;
+use crate::usage::{
+    Alert, AlertWatch, Anomaly, Costed, CountedRow, DaySeries, RobustAnomaly, robust, seed_anomalies,
+};
+
+use super::{App, Failure};
+
+/// Days looked back on unless said otherwise.
+const DAYS: u16 = 30;
+
+/// What to look at.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnomalyParams {
+    /// IANA time zone of the days.
+    pub timezone: Option<String>,
+    /// Days looked back on, today among them; 30 unless said otherwise.
+    pub days: Option<u16>,
+}
+
+/// A day that the robust rule finds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct RobustDay {
+    /// The day.
+    pub date: Date,
+    /// The project, where it is about one; else all of them together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// The hour before which today is compared with the same hours of other days; 24 for a day that is over.
+    pub before_hour: i8,
+    /// What was found, and why.
+    #[serde(flatten)]
+    pub found: RobustAnomaly,
+}
+
+impl RobustDay {
+    /// What happened and why, in a sentence.
+    pub fn message(&self) -> String {
+        let usd = |n: i64| format!("${}", crate::pricing::format_usd(n, 2));
+        let of = self.project.as_deref().map(|p| format!(" in {p}")).unwrap_or_default();
+        let so_far = if self.before_hour < 24 { " so far" } else { "" };
+        format!(
+            "{}{of} cost {}{so_far}, where {} is usual: {}.",
+            self.date,
+            usd(self.found.actual_picousd),
+            usd(self.found.median_picousd),
+            self.found.cause.words(),
+        )
+    }
+}
+
+/// A day that the plain rule finds.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlainDay {
+    /// The project, where it is about one; else all of them together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub project: Option<String>,
+    /// What was found.
+    #[serde(flatten)]
+    pub found: Anomaly,
+}
+
+/// Days out of the ordinary, newest first.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct AnomalyReport {
+    /// Time zone of the days.
+    pub timezone: String,
+    /// By the plain rule.
+    pub anomalies: Vec<PlainDay>,
+    /// By the robust rule.
+    pub robust: Vec<RobustDay>,
+}
+
+/// Alerts and anomalies beside a report.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Standing {
+    /// Everything above its threshold now.
+    pub alerts: Vec<Alert>,
+    /// Days out of the ordinary.
+    #[serde(flatten)]
+    pub anomalies: AnomalyReport,
+}
+
+/// Collects, in one pass over the ledger, what alerts and anomalies need.
+pub(super) struct Watch<'z> {
+    zone: &'z TimeZone,
+    now: Timestamp,
+    alerts: AlertWatch<'z>,
+    projects: Vec<(Option<String>, DaySeries<'z>)>,
+    index: HashMap<Option<String>, usize>,
+    /// The project of the row before: neighbours mostly share it.
+    last: usize,
+}
+
+impl<'z> Watch<'z> {
+    pub(super) fn new(app: &App, zone: &'z TimeZone) -> Self {
+        let now = app.now();
+        Watch {
+            zone,
+            now,
+            alerts: AlertWatch::new(now, zone, app.config.alerts.thresholds()),
+            projects: Vec::new(),
+            index: HashMap::new(),
+            last: 0,
+        }
+    }
+
+    pub(super) fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
+        self.alerts.add(row, costed);
+        if self.projects.get(self.last).is_none_or(|(p, _)| p.as_deref() != row.project) {
+            let project = row.project.map(str::to_owned);
+            self.last = *self.index.entry(project.clone()).or_insert_with(|| {
+                self.projects.push((project, DaySeries::new(self.zone)));
+                self.projects.len() - 1
+            });
+        }
+        if let Some((_, series)) = self.projects.get_mut(self.last) {
+            series.add(row, costed);
+        }
+    }
+
+    pub(super) fn finish(mut self, app: &App, timezone: String, days: u16) -> Standing {
+        let mut out = AnomalyReport { timezone, ..AnomalyReport::default() };
+        let mut all = DaySeries::new(self.zone);
+        for (_, series) in &mut self.projects {
+            series.close();
+            all.merge(series);
+        }
+        self.series(app, None, &all, days, &mut out);
+        // With one project its days are all days.
+        if self.projects.len() > 1 {
+            for (project, series) in &self.projects {
+                if project.is_some() {
+                    self.series(app, project.as_ref(), series, days, &mut out);
+                }
+            }
+        }
+        out.anomalies.sort_by(|a, b| b.found.date.cmp(&a.found.date).then_with(|| a.project.cmp(&b.project)));
+        out.robust.sort_by(|a, b| b.date.cmp(&a.date).then_with(|| a.project.cmp(&b.project)));
+        Standing { alerts: self.alerts.finish(&[]), anomalies: out }
+    }
+
+    fn series(
+        &self,
+        app: &App,
+        project: Option<&String>,
+        series: &DaySeries<'_>,
+        days: u16,
+        out: &mut AnomalyReport,
+    ) {
+        let c = &app.config.anomalies;
+        let local = self.zone.to_datetime(self.now.to_jiff());
+        let (today, hour) = (local.date(), local.hour());
+        let first = today.saturating_sub(jiff::Span::new().days(i64::from(days.max(1)) - 1));
+        let totals = series.totals();
+        let plain = seed_anomalies(&totals, today, &c.seed());
+        let project = project.cloned();
+        out.anomalies.extend(
+            plain
+                .into_iter()
+                .filter(|a| a.date >= first)
+                .map(|found| PlainDay { project: project.clone(), found }),
+        );
+        for (date, _) in totals.iter().filter(|(d, _)| *d >= first && *d <= today) {
+            let before_hour = if *date == today { hour } else { 24 };
+            let history = series.before(*date, c.history_days, before_hour);
+            if let Some(found) = robust(&history, &series.day(*date, before_hour), &c.robust()) {
+                out.robust.push(RobustDay { date: *date, project: project.clone(), before_hour, found });
+            }
+        }
+    }
+}
+
+impl App {
+    /// Days out of the ordinary by both rules, over all projects and in each.
+    ///
+    /// # Errors
+    /// [`Failure`] where the zone is unknown or the archive refuses.
+    pub fn anomalies(&mut self, p: &AnomalyParams) -> Result<AnomalyReport, Failure> {
+        Ok(self.standing(p)?.anomalies)
+    }
+
+    /// The same, with every alert above its threshold; nothing is remembered.
+    ///
+    /// # Errors
+    /// As [`App::anomalies`].
+    pub fn standing(&mut self, p: &AnomalyParams) -> Result<Standing, Failure> {
+        let (timezone, zone) = self.zone(p.timezone.as_deref())?;
+        let days = p.days.unwrap_or(DAYS);
+        self.with_fresh_usage(|app| {
+            let prices = app.prices()?;
+            let mut pricer = prices.pricer();
+            let mut watch = Watch::new(app, &zone);
+            app.archive.counted(None, None, &mut |row| watch.add(row, &pricer.cost(row)))?;
+            Ok(watch.finish(app, timezone.clone(), days))
+        })
+    }
+}

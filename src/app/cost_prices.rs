@@ -1,0 +1,61 @@
+//! The prices in force: the table that ships with the program, an imported one over it, and the person's own.
+
+use crate::pricing::{Overrides, PriceError, PriceTable};
+use crate::usage::Pricer;
+
+use super::{App, Failure};
+
+/// Where an imported price table stands in our directory.
+pub(super) const IMPORTED: &str = "prices.json";
+
+/// Prices in force.
+#[derive(Debug, Default)]
+pub struct Prices {
+    imported: Option<PriceTable>,
+    overrides: Overrides,
+}
+
+impl Prices {
+    /// The table.
+    pub fn table(&self) -> &PriceTable {
+        self.imported.as_ref().unwrap_or_else(|| PriceTable::builtin())
+    }
+
+    /// The person's own prices.
+    pub fn overrides(&self) -> &Overrides {
+        &self.overrides
+    }
+
+    /// A pricer over them.
+    pub fn pricer(&self) -> Pricer<'_> {
+        Pricer::new(self.table(), &self.overrides)
+    }
+}
+
+impl From<PriceError> for Failure {
+    fn from(e: PriceError) -> Self {
+        Failure::failed("bad_prices", e.to_string())
+    }
+}
+
+impl App {
+    /// The prices in force.
+    ///
+    /// # Errors
+    /// [`Failure`] where the imported table or a price of the configuration does not read.
+    pub fn prices(&self) -> Result<Prices, Failure> {
+        let overrides = Overrides::new(&self.config.price)
+            .map_err(|e| Failure::from(e).hint("correct [[price]] in config.toml"))?;
+        let path = self.dir().join(IMPORTED);
+        let imported = match std::fs::read_to_string(&path) {
+            Ok(text) => Some(PriceTable::parse(&text).map_err(|e| {
+                Failure::from(e)
+                    .hint("clawgate pricing import FILE, with a file that reads")
+                    .hint(format!("remove {} to use the prices that ship with clawgate", path.display()))
+            })?),
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
+            Err(e) => return Err(super::failure::io_failure("cannot read", &path, &e)),
+        };
+        Ok(Prices { imported: imported.map(|t| t.over(PriceTable::builtin())), overrides })
+    }
+}

@@ -1,0 +1,47 @@
+//! `clawgate anomalies`: days above the mean of the active days before, in the shape of ClawTrace's engine.
+
+use serde_json::{Value, json};
+
+use crate::app::{AnomalyParams, Standing};
+use crate::cli::face::{End, Face};
+
+use super::cost::anomalies_human;
+
+/// Days that cost more than they should
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// IANA time zone of the days
+    #[arg(long)]
+    timezone: Option<String>,
+    /// Days looked back on (default: 30)
+    #[arg(long)]
+    days: Option<u16>,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let standing = face.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
+    if face.json {
+        return face.answer(&seed_shape(&standing), |_| String::new());
+    }
+    face.answer(&standing, anomalies_human)
+}
+
+/// A list of days, oldest first, over all projects.
+fn seed_shape(s: &Standing) -> Value {
+    let days = s.anomalies.anomalies.iter().rev().filter(|d| d.project.is_none());
+    let day = |f: &crate::usage::Anomaly| {
+        json!({
+            "date": f.date,
+            "expected_cost": usd(f.expected_picousd),
+            "actual_cost": usd(f.actual_picousd),
+            "severity": f.severity,
+            "pct_over": (f.pct_over * 10.0).round() / 10.0,
+        })
+    };
+    days.map(|d| day(&d.found)).collect()
+}
+
+/// Pico-USD as dollars with four decimals.
+pub(super) fn usd(picousd: i64) -> f64 {
+    (picousd as f64 / 1e8).round() / 1e4
+}

@@ -1,0 +1,116 @@
+//! `clawgate cost explain`: a figure down to its records and prices.
+
+use crate::app::{ExplainParams, ExplainedRequest, Explanation, RecordPlace, sanitize};
+use crate::cli::face::{End, Face};
+use crate::cli::money::{count, dollars, of};
+use crate::cli::render::{bold, dim, yellow};
+use crate::cli::times::optional;
+
+/// Which figure is taken apart.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Key of the line: a day, model, session, project, … (default: the total)
+    key: Option<String>,
+    /// Dimension of the key; found by the key where not said
+    #[arg(long)]
+    by: Option<String>,
+    /// IANA time zone of the days
+    #[arg(long)]
+    timezone: Option<String>,
+    /// Only requests since then
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only requests before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many requests, the dearest first (default: 20)
+    #[arg(long)]
+    limit: Option<u64>,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let zone = face.app()?.zone(args.timezone.as_deref())?.1;
+    let params = ExplainParams {
+        since: optional(args.since.as_deref(), face.now(), &zone)?,
+        until: optional(args.until.as_deref(), face.now(), &zone)?,
+        key: args.key,
+        by: args.by,
+        timezone: args.timezone,
+        limit: args.limit,
+    };
+    let report = face.app()?.explain(&params)?;
+    face.answer(&report, human)
+}
+
+fn human(e: &Explanation) -> String {
+    let f = &e.figure;
+    let mut out = format!(
+        "{} {}: {} in {}\n",
+        e.by,
+        bold(&sanitize(&f.key)),
+        bold(&dollars(f.cost_picousd)),
+        requests(e),
+    );
+    if f.unpriced_tokens > 0 {
+        out.push_str(&yellow(&format!(
+            "{} tokens have no price and are not in it\n",
+            count(f.unpriced_tokens)
+        )));
+    }
+    for r in &e.requests {
+        out.push_str(&request(r));
+    }
+    if let Some(n) = e.requests_left_out {
+        out.push_str(&format!("\n… and {} that cost less (--limit)\n", of(n, "request")));
+    }
+    out
+}
+
+/// How many requests the figure is of: a tool has parts of more requests than it is the largest part of.
+fn requests(e: &Explanation) -> String {
+    match e.by == "tool" {
+        true => {
+            format!("parts of {}", of(e.requests.len() as u64 + e.requests_left_out.unwrap_or(0), "request"))
+        }
+        false => of(e.figure.requests, "request"),
+    }
+}
+
+fn request(r: &ExplainedRequest) -> String {
+    let cost = r.cost_picousd.map_or("no price".to_owned(), dollars);
+    let mut out =
+        format!("\n{}  {}  {}  {}\n", bold(&cost), r.at, sanitize(&r.model), dim(&sanitize(&r.session)));
+    let t = &r.tokens;
+    let p = r.parts.as_ref();
+    let kinds = [
+        ("input", t.input, p.map(|p| p.input)),
+        ("output", t.output, p.map(|p| p.output)),
+        ("cache read", t.cache_read, p.map(|p| p.cache_read)),
+        ("cache write, 5 min", t.cache_write_5m, p.map(|p| p.cache_write_5m)),
+        ("cache write, 1 h", t.cache_write_1h, p.map(|p| p.cache_write_1h)),
+        ("web search", t.web_search, p.map(|p| p.web_search)),
+    ];
+    for (name, n, cost) in kinds.into_iter().filter(|k| k.1 > 0) {
+        let cost = cost.map_or(String::new(), dollars);
+        out.push_str(&format!("  {name:<20}{:>14}  {cost:>12}\n", count(n)));
+    }
+    let mut why = sanitize(&r.priced_by);
+    if let Some(found) = r.found_by {
+        why.push_str(&format!(", found by {found}"));
+    }
+    for term in &r.terms {
+        why.push_str(&format!(", {}", sanitize(term)));
+    }
+    out.push_str(&format!("  priced by {why}\n"));
+    out.push_str(&format!("  {}\n", place(&r.place)));
+    let others = r.copies.iter().filter(|c| **c != r.place);
+    for copy in others {
+        out.push_str(&format!("  {} {}\n", dim("same request, counted once:"), place(copy)));
+    }
+    out
+}
+
+fn place(p: &RecordPlace) -> String {
+    let gone = if p.gone { " (the log is gone)" } else { "" };
+    format!("{}:{}{gone}", sanitize(&p.file), p.offset)
+}

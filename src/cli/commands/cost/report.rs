@@ -1,0 +1,322 @@
+//! The report itself: a table with bars for people, JSON and CSV for programs.
+
+use unicode_width::UnicodeWidthStr;
+
+use crate::app::{CostParams, CostReport, sanitize};
+use crate::cli::face::{End, Face};
+use crate::cli::money::{count, dollars};
+use crate::cli::render::{dim, red, yellow};
+use crate::cli::table::{Set, Table, one_line};
+use crate::cli::times::{minute, optional};
+use crate::usage::{Block, ReportRow, Severity};
+
+/// What a report adds up, and how it is shown.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Along: total, agent, model, project, session, day, week, month, block, tool, subagent, skill, provider, device
+    #[arg(long, default_value = "total", hide_default_value = true)]
+    by: String,
+    /// IANA time zone of the days, for instance Europe/Berlin
+    #[arg(long)]
+    timezone: Option<String>,
+    /// Only requests since then (2026-11-20, 7d, today)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only requests before then
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+    /// At most so many rows
+    #[arg(long)]
+    limit: Option<u64>,
+    /// As comma-separated values
+    #[arg(long, conflicts_with = "json")]
+    csv: bool,
+    /// With bars, also where no terminal is
+    #[arg(long)]
+    bars: bool,
+    /// Exit with 1 where any tokens have no price
+    #[arg(long)]
+    fail_on_unpriced: bool,
+}
+
+pub(super) fn run(args: ReportArgs, face: &mut Face) -> Result<(), End> {
+    // A wrong name is the use-case's to refuse.
+    let zone = face.app()?.zone(args.timezone.as_deref())?.1;
+    let params = CostParams {
+        since: optional(args.since.as_deref(), face.now(), &zone)?,
+        until: optional(args.until.as_deref(), face.now(), &zone)?,
+        by: Some(args.by),
+        timezone: args.timezone,
+        limit: args.limit,
+        watch: !args.csv,
+    };
+    let report = face.app()?.cost(&params)?;
+    let (width, bars) = (face.width(), args.bars || face.on_terminal());
+    if args.csv {
+        face.print_raw(csv(&report).as_bytes())?;
+    } else {
+        face.answer(&report, |r| human(r, width, bars))?;
+    }
+    match args.fail_on_unpriced && report.report.total.unpriced_tokens > 0 {
+        true => Err(End::Code(1)),
+        false => Ok(()),
+    }
+}
+
+fn confidence(r: &ReportRow) -> String {
+    let value = serde_json::to_value(r.confidence).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn figures(r: &ReportRow) -> [u64; 8] {
+    [
+        r.requests,
+        r.input,
+        r.output,
+        r.reasoning,
+        r.cache_read,
+        r.cache_write_5m,
+        r.cache_write_1h,
+        r.web_search,
+    ]
+}
+
+/// Columns that go, in this order, where the line is too long.
+const SPARE: [&str; 5] = ["cache write", "cache read", "input", "output", "requests"];
+
+/// Width of the bars.
+const BAR: usize = 12;
+
+fn human(r: &CostReport, width: usize, bars: bool) -> String {
+    let most = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
+    let bars = bars && r.report.rows.len() > 1 && most > 0;
+    let mut gone = 0;
+    let mut out = loop {
+        let table = table(r, bars.then_some(most), &SPARE[..gone]).render(width);
+        let plain = anstream::adapter::strip_str(&table).to_string();
+        if gone == SPARE.len() || plain.lines().all(|l| l.width() <= width) {
+            break table;
+        }
+        gone += 1;
+    };
+    if bars && r.report.rows.len() > 2 && matches!(r.by.as_str(), "day" | "week" | "month" | "block") {
+        let room = width.min(120).saturating_sub(8).max(10);
+        out.push_str(&dim(&format!("{}\n", spark(&series(r), room))));
+    }
+    if let Some(n) = r.rows_left_out {
+        out.push_str(&format!("… and {} more rows\n", count(n)));
+    }
+    if matches!(r.by.as_str(), "day" | "week" | "month") {
+        out.push_str(&format!("{}s in {}\n", r.by, one_line(&r.timezone)));
+    }
+    for b in r.report.rows.iter().filter_map(|row| row.block.as_ref()) {
+        out.push_str(&running(b));
+    }
+    for a in r.standing.iter().flat_map(|s| &s.alerts) {
+        let text = sanitize(&a.message());
+        out.push_str(&format!(
+            "{}\n",
+            if a.severity == Severity::Critical { red(&text) } else { yellow(&text) }
+        ));
+    }
+    let today = r.standing.iter().flat_map(|s| &s.anomalies.robust).filter(|d| d.before_hour < 24);
+    for day in today.filter(|d| d.project.is_none()) {
+        out.push_str(&format!("{}\n", yellow(&sanitize(&day.message()))));
+    }
+    for u in r.report.unpriced.iter().take(10) {
+        let of = u.provider.as_deref().map(|p| format!(" ({})", one_line(p))).unwrap_or_default();
+        let line = format!("no price: {}{of}, {} tokens", one_line(&u.model), count(u.tokens));
+        out.push_str(&format!("{}\n", yellow(&line)));
+    }
+    if !r.report.unpriced.is_empty() {
+        out.push_str("set one: clawgate pricing set MODEL --input USD --output USD\n");
+    }
+    out
+}
+
+fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
+    let all = [
+        (r.by.as_str(), Set::Cut),
+        ("", Set::Left),
+        ("requests", Set::Right),
+        ("input", Set::Right),
+        ("output", Set::Right),
+        ("cache read", Set::Right),
+        ("cache write", Set::Right),
+        ("cost", Set::Right),
+        ("", Set::Left),
+    ];
+    let kept: Vec<usize> =
+        (0..all.len()).filter(|i| !gone.contains(&all[*i].0) && (*i != 1 || most.is_some())).collect();
+    let columns: Vec<_> = kept.iter().map(|i| all[*i]).collect();
+    let mut table = Table::new(&columns);
+    let cells = |name: String, drawn: String, row: &ReportRow| {
+        let note = match row.unpriced_tokens {
+            0 => confidence(row).replace('_', " "),
+            n => format!("{} tokens unpriced", count(n)),
+        };
+        let all = [
+            name,
+            drawn,
+            count(row.requests),
+            count(row.input),
+            count(row.output),
+            count(row.cache_read),
+            count(row.cache_write_5m.saturating_add(row.cache_write_1h)),
+            dollars(row.cost_picousd),
+            note,
+        ];
+        kept.iter().map(|i| all[*i].clone()).collect::<Vec<_>>()
+    };
+    for row in &r.report.rows {
+        let name = row.block.as_ref().map_or_else(|| row.key.clone(), span);
+        table.row(cells(name, most.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
+    }
+    if r.by != "total" {
+        let total = cells("total".to_owned(), String::new(), &r.report.total);
+        table.styled(anstyle::Style::new().bold(), total);
+    }
+    table
+}
+
+/// A block's beginning and end.
+fn span(b: &Block) -> String {
+    let end = b.end.to_string();
+    let clock = end.get(11..16).unwrap_or_default();
+    format!("{}–{clock}{}", minute(b.start), if b.active { " *" } else { "" })
+}
+
+/// What the block that is running comes to.
+fn running(b: &Block) -> String {
+    let Some(burn) = &b.burn else { return String::new() };
+    format!(
+        "* runs {} more minutes: {} an hour, {} tokens a minute; at this rate {} and {} tokens\n",
+        count(burn.remaining_minutes),
+        dollars(burn.cost_picousd_per_hour),
+        count(burn.tokens_per_minute),
+        dollars(burn.projected_picousd),
+        count(burn.projected_tokens),
+    )
+}
+
+/// A bar of eighths.
+fn bar(value: i64, most: i64) -> String {
+    const PART: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
+    let eighths = usize::try_from(i128::from(value.max(0)) * (BAR as i128 * 8) / i128::from(most.max(1)));
+    let eighths = eighths.unwrap_or_default().min(BAR * 8);
+    let mut out = "█".repeat(eighths / 8);
+    if !eighths.is_multiple_of(8) {
+        out.push(PART[eighths % 8]);
+    } else if eighths == 0 && value > 0 {
+        out.push('▏');
+    }
+    out
+}
+
+/// Costs in the order of time; days without requests are zero.
+fn series(r: &CostReport) -> Vec<i64> {
+    let mut out = Vec::new();
+    let mut last: Option<jiff::civil::Date> = None;
+    for row in &r.report.rows {
+        let day = row.key.parse::<jiff::civil::Date>().ok().filter(|_| r.by == "day");
+        if let (Some(day), Some(last)) = (day, last) {
+            let idle = (day - last).get_days().clamp(1, 400) - 1;
+            out.extend(std::iter::repeat_n(0, usize::try_from(idle).unwrap_or_default()));
+        }
+        last = day;
+        out.push(row.cost_picousd);
+    }
+    out
+}
+
+/// The last values as a line of small columns.
+fn spark(values: &[i64], room: usize) -> String {
+    const STEPS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let shown = &values[values.len().saturating_sub(room)..];
+    let most = shown.iter().copied().max().unwrap_or_default().max(1);
+    let step = |v: &i64| match *v {
+        v if v <= 0 => STEPS[0],
+        v => STEPS[1 + usize::try_from(i128::from(v) * 7 / i128::from(most)).unwrap_or_default().min(7)],
+    };
+    shown.iter().map(step).collect()
+}
+
+fn csv(r: &CostReport) -> String {
+    let mut out = String::from(
+        "key,requests,input,output,reasoning,cache_read,cache_write_5m,cache_write_1h,web_search,cost_picousd,unpriced_tokens,confidence\n",
+    );
+    for row in &r.report.rows {
+        out.push_str(&field(&row.key));
+        for n in figures(row) {
+            out.push_str(&format!(",{n}"));
+        }
+        out.push_str(&format!(",{},{},{}\n", row.cost_picousd, row.unpriced_tokens, confidence(row)));
+    }
+    out
+}
+
+/// A CSV field (RFC 4180). A leading `=`, `+`, `-` or `@` is kept from acting as a formula.
+fn field(text: &str) -> String {
+    let safe =
+        if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
+    match safe.contains(['"', ',', '\n', '\r']) {
+        true => format!("\"{}\"", safe.replace('"', "\"\"")),
+        false => safe,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use unicode_width::UnicodeWidthStr;
+
+    use super::{bar, field, human, spark};
+    use crate::app::CostReport;
+    use crate::usage::{Report, ReportRow};
+
+    fn report(by: &str, keys: &[&str]) -> CostReport {
+        let row = |(i, key): (usize, &&str)| ReportRow {
+            key: (*key).to_owned(),
+            requests: 12_345,
+            input: 123_456_789,
+            output: 1_234_567,
+            cache_read: 9_876_543_210,
+            cost_picousd: 123_400_000_000_000 * i as i64,
+            ..ReportRow::default()
+        };
+        let rows = keys.iter().enumerate().map(row).collect();
+        let report = Report { rows, ..Report::default() };
+        let timezone = "Europe/Berlin".to_owned();
+        CostReport { by: by.to_owned(), timezone, report, rows_left_out: None, standing: None }
+    }
+
+    #[test]
+    fn tables_fit_any_terminal_and_keep_name_and_cost() {
+        let r = report("session", &["claude:01a1f9bd-4a97-7050-95bd-b178b09f500a", "codex:b", "pi:c"]);
+        for width in 40..140 {
+            let text = anstream::adapter::strip_str(&human(&r, width, true)).to_string();
+            let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
+            assert!(longest <= width, "{longest} in {width}:\n{text}");
+            assert!(text.contains("$246.80") && text.contains("codex:b") && text.contains('█'), "{text}");
+        }
+        let wide = human(&r, usize::MAX, false);
+        assert!(wide.contains("9,876,543,210") && !wide.contains('█'));
+        let days = human(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
+        assert!(days.contains("···▄█") && days.contains("days in Europe/Berlin"), "{days}");
+    }
+
+    #[test]
+    fn bars_and_sparks_are_in_proportion() {
+        assert_eq!((bar(12, 12).chars().count(), bar(6, 12).as_str()), (12, "██████"));
+        assert_eq!((bar(0, 12).as_str(), bar(1, 1_000_000).as_str(), bar(-5, 12).as_str()), ("", "▏", ""));
+        assert_eq!(bar(i64::MAX, i64::MAX).chars().count(), 12);
+        assert_eq!(spark(&[9, 0, 1, 4, 8], 4), "·▁▄█");
+        assert_eq!(spark(&[], 4), "");
+    }
+
+    #[test]
+    fn csv_fields_are_quoted_and_harmless() {
+        assert_eq!(field("a"), "a");
+        assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(field("=1+1"), "'=1+1");
+    }
+}
