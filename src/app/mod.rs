@@ -62,7 +62,6 @@ pub use cost_pricing::{
 };
 pub use cost_share::{ExportedLedger, ImportedLedger};
 pub use cost_verify::{Beyond, Difference, VerifyReport};
-pub use cost_verify::{Difference, VerifyReport};
 pub use deliver::{Delivery, RaisedAlert, RunCommand};
 pub use doctor::{Check, DoctorReport, Verdict};
 pub use failure::{Failure, Kind};
