@@ -291,7 +291,7 @@ mod tests {
             ("codex", "codex:b", "2026-11-16T00:00:00Z", 2),
             ("claude", "claude:a", "2026-11-20T00:30:00Z", 4),
             ("claude", "claude:a", "2026-11-20T14:43:00.001Z", 8),
-            ("claude", "claude:a", "2026-11-21T00:00:00Z", 1000),
+            ("claude", "claude:a", "2026-11-22T00:00:00Z", 1000),
         ];
         let p = LiveParams { session: Some("claude:a".into()), ..LiveParams::default() };
         let (sums, session, _) = glance(&rows, &p, "UTC");
