@@ -10,6 +10,9 @@ use super::{App, Failure};
 pub(super) const BOUNDS: [u64; 14] =
     [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
 
+/// A figure of tokens.
+type Count = fn(&Tokens) -> u64;
+
 /// How a figure is spread over requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Spread {
@@ -142,7 +145,7 @@ impl Meters {
                 .collect()
         };
         family("clawgate_requests_total", "counter", "Provider requests.", each(&|m| m.requests.to_string()));
-        let kinds: [(&str, fn(&Tokens) -> u64); 5] = [
+        let kinds: [(&str, Count); 5] = [
             ("input", |t| t.input),
             ("output", |t| t.output),
             ("cache_read", |t| t.cache_read),
