@@ -326,4 +326,39 @@ mod tests {
             "that one is over"
         );
     }
+
+    #[test]
+    fn a_glance_leaves_many_new_logs_alone() {
+        use crate::app::{Actor, Context};
+        use crate::trace::{Env, FixedClock};
+        let tmp = tempfile::tempdir().unwrap();
+        let logs = tmp.path().join("home/.claude/projects/-p");
+        std::fs::create_dir_all(&logs).unwrap();
+        let row = r#"{"type":"assistant","sessionId":"s","uuid":"u","requestId":"r","timestamp":"2026-11-20T15:00:00Z","message":{"id":"m","role":"assistant","model":"claude-opus-5","content":[],"usage":{"input_tokens":5,"output_tokens":7}}}"#;
+        std::fs::write(logs.join("s.jsonl"), format!("{row}\n")).unwrap();
+        let env = Env::bare(tmp.path().join("home"), tmp.path().join("state"));
+        let clock = std::sync::Arc::new(FixedClock(Timestamp::parse(NOW).unwrap()));
+        let mut app = App::open(Context::new(env, clock, Actor::Agent)).unwrap();
+        let count = |app: &App| {
+            let mut n = 0;
+            app.archive.counted(None, None, &mut |_| n += 1)?;
+            Ok(n)
+        };
+        let size = row.len() as u64 + 1;
+        assert_eq!(app.with_recent_usage(size - 1, count).unwrap(), (0, size));
+        let mut live = Live { unread_bytes: size, ..app.live(&LiveParams::default()).unwrap() };
+        assert_eq!(
+            (live.today.requests, live.block.unwrap().spend.tokens),
+            (1, 12),
+            "few enough for a glance"
+        );
+        assert_eq!(app.with_recent_usage(0, count).unwrap(), (1, 0), "nothing is new");
+        assert!(app.wants_background(&live));
+        assert!(!app.wants_background(&live), "once a minute");
+        live.at = Timestamp(live.at.millis() + 60_000);
+        assert!(app.wants_background(&live));
+        live.unread_bytes = 0;
+        live.at = Timestamp(live.at.millis() + 60_000);
+        assert!(!app.wants_background(&live), "nothing to do");
+    }
 }

@@ -52,7 +52,8 @@ pub struct Edge {
 /// needed, 130 interrupted.
 pub fn run(args: Vec<OsString>, edge: Edge) -> u8 {
     // Exit code 2 of a hook tells the agent that its step is denied: a mistyped command line must not.
-    let usage_code = if args.get(1).is_some_and(|verb| verb == "hook") { 1 } else { 2 };
+    let verb = args.iter().skip(1).map(|a| a.to_string_lossy()).find(|a| !a.starts_with('-'));
+    let usage_code = if verb.is_some_and(|verb| verb == "hook") { 1 } else { 2 };
     let wants_json = args.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,

@@ -4,6 +4,7 @@
 //! first line that comes back. A failure is said in that line: another exit code would only leave it empty.
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::app::{BudgetLevel, Failure, Live, LiveParams};
 use crate::cli::face::{End, Face};
@@ -18,43 +19,42 @@ pub struct Args {
     timezone: Option<String>,
 }
 
+/// What is looked at of what Claude Code says. Taken apart leniently: a field that changed its type costs what it says
+/// and no more.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Input {
-    session_id: Option<String>,
-    rate_limits: Option<Limits>,
+    session_id: Value,
+    rate_limits: Value,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Limits {
-    five_hour: Option<Window>,
-}
+impl Input {
+    fn session(&self) -> Option<String> {
+        self.session_id.as_str().map(|id| SessionKey::new("claude", id).0)
+    }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Window {
-    used_percentage: Option<f64>,
-    /// Seconds since the epoch.
-    resets_at: Option<f64>,
+    /// When the plan's five hours end: seconds since the epoch, or an instant as text.
+    fn block_ends(&self) -> Option<Timestamp> {
+        let at = self.rate_limits.pointer("/five_hour/resets_at")?;
+        let seconds = at.as_f64().filter(|s| (0.0..1e11).contains(s));
+        seconds.map(|s| Timestamp((s * 1000.0) as i64)).or_else(|| Timestamp::parse(at.as_str()?))
+    }
+
+    /// Per cent of the plan's five hours that are used.
+    fn plan(&self) -> Option<f64> {
+        self.rate_limits.pointer("/five_hour/used_percentage")?.as_f64()
+    }
 }
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     // What the agent says is a help: without it the line still tells the day.
     let said: Input = input().unwrap_or_default();
-    let window = said.rate_limits.and_then(|l| l.five_hour).unwrap_or_default();
-    let params = LiveParams {
-        timezone: args.timezone,
-        session: said.session_id.map(|id| SessionKey::new("claude", &id).0),
-        block_ends: window
-            .resets_at
-            .filter(|s| (0.0..1e11).contains(s))
-            .map(|s| Timestamp((s * 1000.0) as i64)),
-    };
+    let params =
+        LiveParams { timezone: args.timezone, session: said.session(), block_ends: said.block_ends() };
     match look(face, &params) {
         Ok(live) if face.json => face.answer(&live, |_| String::new())?,
         Ok(live) => {
-            face.print_raw(format!("{}\n", line(&live, window.used_percentage)).as_bytes())?;
+            face.print_raw(format!("{}\n", line(&live, said.plan())).as_bytes())?;
             leave_to_background(face, &live);
         }
         Err(f) if face.json => return Err(f.into()),
@@ -75,7 +75,7 @@ fn line(live: &Live, plan: Option<f64>) -> String {
         let left = length(b.ends.millis().saturating_sub(live.at.millis()));
         parts.push(format!("{} block, {left} left", amount(&b.spend)));
     }
-    parts.extend(plan.filter(|p| p.is_finite()).map(|p| format!("plan {p:.0} %")));
+    parts.extend(plan.map(|p| format!("plan {p:.0} %")));
     parts.push(format!("{}/h", amount(&live.hour)));
     for b in live.budgets.iter().filter(|b| b.state > BudgetLevel::Ok) {
         parts.push(format!("{} budget {} %", b.budget, b.percent));
@@ -92,15 +92,18 @@ mod tests {
 
     #[test]
     fn what_claude_code_says_is_read_leniently() {
+        let read = |text: &str| {
+            let said: Input = serde_json::from_str(text).unwrap();
+            (said.session(), said.block_ends().map(Timestamp::millis), said.plan())
+        };
         let whole = r#"{"session_id":"a-b","model":{"id":"x"},"cost":{"total_cost_usd":0.1},
             "rate_limits":{"five_hour":{"used_percentage":23.5,"resets_at":1795219200},"seven_day":null}}"#;
-        let said: Input = serde_json::from_str(whole).unwrap();
-        let window = said.rate_limits.unwrap().five_hour.unwrap();
-        assert_eq!((said.session_id.as_deref(), window.resets_at), (Some("a-b"), Some(1_795_219_200.0)));
-        for other in
-            ["{}", r#"{"rate_limits":null}"#, r#"{"session_id":null,"rate_limits":{"five_hour":{}}}"#]
+        assert_eq!(read(whole), (Some("claude:a-b".into()), Some(1_795_219_200_000), Some(23.5)));
+        let text = r#"{"session_id":"a","rate_limits":{"five_hour":{"used_percentage":"?","resets_at":"2026-11-21T00:00:00Z"}}}"#;
+        assert_eq!(read(text), (Some("claude:a".into()), Some(1_795_219_200_000), None));
+        for other in ["{}", r#"{"rate_limits":null}"#, r#"{"session_id":7,"rate_limits":{"five_hour":[1]}}"#]
         {
-            assert!(serde_json::from_str::<Input>(other).is_ok(), "{other}");
+            assert_eq!(read(other), (None, None, None), "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `/api/anomalies`: days that cost more than the days before them.
+//! `GET /api/anomalies`: days that cost more than the days before them.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;

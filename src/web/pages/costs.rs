@@ -1,4 +1,4 @@
-//! `/api/costs?range=7d`: cost by day.
+//! `GET /api/costs?range=7d`: cost by day.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;

@@ -1,4 +1,4 @@
-//! `/api/health`: whether the server answers and its archive opens.
+//! `GET /api/health`: whether the server answers and its archive opens.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! `/api/models`: cost by model, of all time.
+//! `GET /api/models`: cost by model, of all time.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;

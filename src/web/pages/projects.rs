@@ -1,4 +1,4 @@
-//! `/api/projects`: cost by project, of all time.
+//! `GET /api/projects`: cost by project, of all time.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;

@@ -1,4 +1,4 @@
-//! `/api/sessions?n=5`: the dearest sessions.
+//! `GET /api/sessions?n=5`: the dearest sessions.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;

@@ -1,4 +1,4 @@
-//! `/api/summary`: the present day.
+//! `GET /api/summary`: the present day.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;
