@@ -131,7 +131,7 @@ impl App {
             return Ok((HookVerdict::Pass, None));
         }
         let session = input.session_id.as_ref().map(|id| SessionKey::new(agent, id).0);
-        let live = self.live(&LiveParams { session: session.clone(), ..LiveParams::default() })?;
+        let live = self.glance(&LiveParams { session: session.clone(), ..LiveParams::default() })?;
         let spent: Vec<&BudgetState> =
             live.budgets.iter().filter(|b| b.state == BudgetLevel::Spent).collect();
         if self.config.budgets.action == BudgetAction::Deny && !spent.is_empty() {

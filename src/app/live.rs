@@ -209,6 +209,15 @@ impl<'z> Fold<'z> {
 }
 
 impl App {
+    /// The same for a process that ends with its answer, while an agent or a person waits.
+    ///
+    /// # Errors
+    /// As [`App::live`].
+    pub fn glance(&mut self, p: &LiveParams) -> Result<Live, Failure> {
+        self.archive.leave_log()?;
+        self.live(p)
+    }
+
     /// What is spent now. Reads what the logs gained since, unless that is too much for a glance.
     ///
     /// # Errors

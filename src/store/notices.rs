@@ -3,8 +3,6 @@
 //! Notices stand among the facts of the archive (`meta`) under a hash of what was said: neither sessions nor amounts
 //! can be read back from them.
 
-use std::time::Duration;
-
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
@@ -52,14 +50,6 @@ impl Archive {
         )?;
         tx.commit()?;
         Ok(true)
-    }
-
-    /// Waits for another process's lock no longer than this, where somebody waits for the answer.
-    ///
-    /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn wait_at_most(&self, longest: Duration) -> Result<(), StoreError> {
-        Ok(self.conn.busy_timeout(longest)?)
     }
 }
 

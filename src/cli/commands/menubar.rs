@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
 }
 
 fn look(face: &mut Face, timezone: Option<String>) -> Result<Live, Failure> {
-    face.app()?.live(&LiveParams { timezone, ..LiveParams::default() })
+    face.app()?.glance(&LiveParams { timezone, ..LiveParams::default() })
 }
 
 fn broken(f: &Failure, for_waybar: bool) -> String {

@@ -65,7 +65,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
 }
 
 fn look(face: &mut Face, params: &LiveParams) -> Result<Live, Failure> {
-    face.app()?.live(params)
+    face.app()?.glance(params)
 }
 
 fn line(live: &Live, plan: Option<f64>) -> String {
