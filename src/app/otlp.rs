@@ -163,8 +163,10 @@ impl App {
         if p.dry_run {
             return Ok(OtlpReport { sent: false, points, bytes, payload: Some(payload) });
         }
-        post(&Post { url: url.as_str(), headers: &p.headers, body: &body })
-            .map_err(|f| f.hint("clawgate cost otlp --dry-run shows what would be sent"))?;
+        post(&Post { url: url.as_str(), headers: &p.headers, body: &body }).map_err(|f| {
+            let message = format!("The collector did not take it. {}", f.message);
+            Failure { message, ..f }.hint("the same command with --dry-run shows what would be sent")
+        })?;
         Ok(OtlpReport { sent: true, points, bytes, payload: None })
     }
 }
