@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
+use hyper::header::ACCEPT;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -39,6 +40,11 @@ const WATCH: Duration = Duration::from_secs(60);
 
 /// What is under way at the end gets this long.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// What a browser without the cookie is shown.
+const CLOSED: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>clawgate</title>\n\
+                      <p>Open the address that <code>clawgate serve</code> printed when it started: it lets this browser \
+                      in.</p>\n</html>\n";
 
 struct State {
     guard: Guard,
@@ -138,9 +144,14 @@ async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Rec
 
 async fn respond(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
     let head = request.method() == Method::HEAD;
+    let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok());
+    let browser = accept.is_some_and(|kinds| kinds.contains("text/html"));
     let mut answer = match route(request, state).await {
         Ok(answer) | Err(answer) => answer,
     };
+    if browser && answer.status == StatusCode::UNAUTHORIZED {
+        answer = Answer { status: answer.status, ..Answer::html(CLOSED.to_owned()) };
+    }
     if head {
         answer.body.clear();
     }

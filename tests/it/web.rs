@@ -129,6 +129,9 @@ fn a_browser_enters_once_and_goes_on_with_its_cookie() {
     let away = server.with("GET", &format!("//evil.example/{}", entry.trim_start_matches('/')), &[]);
     assert_eq!(away.header("location"), Some("/"), "an entry never leads away");
     assert_eq!(server.with("GET", "/?token=0000", &[&send]).status, 401);
+    let closed = server.with("GET", "/", &["Accept: text/html,*/*;q=0.8"]);
+    assert_eq!((closed.status, closed.header("content-type")), (401, Some("text/html; charset=utf-8")));
+    assert!(closed.body.contains("clawgate serve") && !closed.body.contains("token"));
     // The next run has other cookies and the same token.
     let again = Server::start(&world);
     assert_eq!(again.with("GET", "/", &[&send]).status, 401);
