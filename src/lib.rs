@@ -25,3 +25,4 @@ pub mod app;
 // floor 7
 pub mod cli;
 pub mod mcp;
+pub mod web;

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use clawgate::cli::{self, Edge};
 use clawgate::mcp;
 use clawgate::trace::{Clock, Env, Timestamp};
+use clawgate::web;
 
 /// The machine's clock.
 struct WallClock;
@@ -34,6 +36,9 @@ fn main() -> ExitCode {
         cancel,
         waiting,
         serve_mcp: mcp::serve,
+        serve_web: web::serve,
+        run_command,
+        background,
         pager,
     };
     ExitCode::from(cli::run(args, edge))
@@ -61,6 +66,42 @@ fn pager(command: &[&str], text: &str) -> io::Result<()> {
         let _ = stdin.write_all(text.as_bytes());
     }
     child.wait().map(drop)
+}
+
+/// Runs the command that the person configured for alerts; ended where it takes longer than half a minute.
+#[expect(clippy::disallowed_methods, reason = "only the edge starts processes")]
+fn run_command(command: &[String], text: &str) -> io::Result<bool> {
+    let (program, args) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
+    let mut child = Command::new(program)
+        .args(args)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that does not read its input is free to.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    for _ in 0..300 {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status.success());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    child.kill()?;
+    child.wait()?;
+    Ok(false)
+}
+
+/// Starts this program again, apart from our input and output.
+#[expect(clippy::disallowed_methods, reason = "only the edge starts processes")]
+fn background(args: &[&str]) -> io::Result<()> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // In a group of its own it outlives the terminal's Ctrl-C and the hook's time limit.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    command.spawn().map(drop)
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]

@@ -159,6 +159,7 @@ const KEYS: &[&str] = &[
     "budgets.session_usd",
     "budgets.block_usd",
     "budgets.action",
+    "budgets.warn_percent",
     "anomalies",
     "anomalies.window_days",
     "anomalies.skip_days",

@@ -110,7 +110,7 @@ pub enum BudgetAction {
 }
 
 /// `[budgets]`: amounts that hooks act on; none unless the person sets one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetConfig {
     /// US dollars a local day.
@@ -130,6 +130,22 @@ pub struct BudgetConfig {
     pub block_usd: Option<Usd>,
     /// What happens when one is spent.
     pub action: BudgetAction,
+    /// Per cent of a budget from which on a person is warned.
+    pub warn_percent: u8,
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        BudgetConfig {
+            daily_usd: None,
+            weekly_usd: None,
+            monthly_usd: None,
+            session_usd: None,
+            block_usd: None,
+            action: BudgetAction::default(),
+            warn_percent: 80,
+        }
+    }
 }
 
 /// `[anomalies]`: the settings of both detectors.

@@ -1,5 +1,7 @@
 //! Floor 6: the use-cases that every face calls, and the one `Failure` they end in.
 
+mod budget;
+mod classic;
 mod config;
 mod confirm;
 mod context;
@@ -12,14 +14,20 @@ mod cost_prices;
 mod cost_pricing;
 mod cost_share;
 mod cost_verify;
+mod deliver;
 mod detectors;
 mod doctor;
 mod failure;
 mod forget;
 mod identities;
 mod inbox;
+mod live;
 mod make;
+mod meter;
 mod names;
+mod otlp;
+mod pool;
+mod post;
 mod prepare;
 mod publish;
 mod release;
@@ -28,12 +36,17 @@ mod sanitize;
 mod scan;
 mod search;
 mod segment;
+mod serving;
 mod show;
 mod sign;
 mod status;
 mod triage;
 mod usage_scan;
 
+pub use budget::{BudgetLevel, BudgetState, HookInput, HookVerdict};
+pub use classic::{
+    Classic, ClassicParams, DayAnomaly, DayCost, ModelCost, ProjectCost, SessionCost, Summary,
+};
 pub use config::{Config, ScopeParams, ScopeReport};
 pub use confirm::{ConfirmParams, ConfirmReport};
 pub use context::{Actor, App, Context, Progress, Quiet};
@@ -49,10 +62,15 @@ pub use cost_pricing::{
 };
 pub use cost_share::{ExportedLedger, ImportedLedger};
 pub use cost_verify::{Beyond, Difference, VerifyReport};
+pub use deliver::{Delivery, RaisedAlert, RunCommand};
 pub use doctor::{Check, DoctorReport, Verdict};
 pub use failure::{Failure, Kind};
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};
 pub use inbox::{InboxPage, InboxParams, ProjectList, SessionItem};
+pub use live::{Live, LiveBlock, LiveParams, Spend};
+pub use meter::{Meter, Meters, Spread};
+pub use otlp::{OtlpParams, OtlpReport};
+pub use pool::Pool;
 pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
 pub use publish::{PublishParams, PublishReport};
 pub use release::{Next, Position};
@@ -61,6 +79,7 @@ pub use sanitize::{fence, sanitize};
 pub use scan::{Changed, ScanParams, ScanReport, Skipped};
 pub use search::{SearchHit, SearchPage, SearchParams};
 pub use segment::{SegmentItem, SegmentParams, SegmentReport};
+pub use serving::{ServeOptions, Serving, TOKEN_FILE, random_hex, web_token};
 pub use show::{SessionPage, ShowParams};
 pub use sign::{KeysReport, Preview, SampleRow, SignPreview, SignReport};
 pub use status::{ReleaseBrief, Status};

@@ -35,7 +35,7 @@ impl App {
     /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
         let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
-        self.refresh_from(found)
+        self.refresh_from(found, u64::MAX).map(|done| done.0)
     }
 
     /// Does something with the archive while the logs are looked at, and does it again where that brought anything
@@ -54,17 +54,43 @@ impl App {
             (early, walk.join())
         });
         let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
-        if self.refresh_from(found)? == 0 { early } else { work(self) }
+        if self.refresh_from(found, u64::MAX)?.0 == 0 { early } else { work(self) }
     }
 
-    fn refresh_from(&mut self, found: Found) -> Result<u64, Failure> {
+    /// The same for a face that has to answer at once: where more than `most` bytes of log are new, or another
+    /// process is writing, it answers from what is known. Also returns the bytes that were left unread.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub(crate) fn with_recent_usage<T>(
+        &mut self,
+        most: u64,
+        work: impl Fn(&Self) -> Result<T, Failure>,
+    ) -> Result<(T, u64), Failure> {
+        let env = Arc::clone(&self.ctx.env);
+        let (early, found) = std::thread::scope(|scope| {
+            let walk = scope.spawn(move || find(&env, sources::REGISTRY, &ScanParams::default()));
+            let early = work(self);
+            (early, walk.join())
+        });
+        let read = found.map(|found| self.refresh_from(found, most));
+        match read {
+            Ok(Ok((0, left))) => Ok((early?, left)),
+            Ok(Ok((_, left))) => Ok((work(self)?, left)),
+            Ok(Err(_)) | Err(_) => Ok((early?, 0)),
+        }
+    }
+
+    /// Reads what is new, unless it is more than `most` bytes; returns the files read and the bytes left unread.
+    fn refresh_from(&mut self, found: Found, most: u64) -> Result<(u64, u64), Failure> {
         let known = self.archive.files()?;
         let seen = found.sort(&ScanParams::default(), &|name, state| {
             known.get(name).is_some_and(|row| row.usage == *state)
         });
         let Seen { jobs, .. } = seen;
-        if jobs.is_empty() {
-            return Ok(0);
+        let bytes = jobs.iter().fold(0u64, |sum, job| sum.saturating_add(job.state.size));
+        if jobs.is_empty() || bytes > most {
+            return Ok((0, bytes));
         }
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
@@ -102,7 +128,7 @@ impl App {
             self.put_usage(&mut batch)
         })?;
         self.ctx.check()?;
-        Ok(jobs.len() as u64)
+        Ok((jobs.len() as u64, 0))
     }
 
     fn put_usage(&mut self, batch: &mut Vec<Done>) -> Result<(), Failure> {

@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod demo;
 mod face;
+mod glance;
 mod money;
 mod progress;
 mod prompt;
@@ -19,7 +20,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 
-use crate::app::Failure;
+use crate::app::{Failure, RunCommand, ServeOptions};
 use crate::trace::{Clock, Env};
 
 pub use args::Cli;
@@ -37,6 +38,12 @@ pub struct Edge {
     pub waiting: Arc<AtomicBool>,
     /// Serves MCP over stdio: the other face, which this one may not import.
     pub serve_mcp: fn(Env, Arc<dyn Clock>) -> Result<(), Failure>,
+    /// Serves HTTP on loopback: the third face.
+    pub serve_web: fn(Env, Arc<dyn Clock>, ServeOptions) -> Result<(), Failure>,
+    /// Starts a program the person configured, with text on its standard input.
+    pub run_command: RunCommand,
+    /// Starts this program again with these arguments, and does not wait for it.
+    pub background: fn(&[&str]) -> std::io::Result<()>,
     /// Shows a text page by page with this command and these arguments; an error where it cannot be started.
     pub pager: fn(&[&str], &str) -> std::io::Result<()>,
 }
@@ -44,6 +51,9 @@ pub struct Edge {
 /// Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage, 3 refused by the workflow, 4 a human is
 /// needed, 130 interrupted.
 pub fn run(args: Vec<OsString>, edge: Edge) -> u8 {
+    // Exit code 2 of a hook tells the agent that its step is denied: a mistyped command line must not.
+    let verb = args.iter().skip(1).map(|a| a.to_string_lossy()).find(|a| !a.starts_with('-'));
+    let usage_code = if verb.is_some_and(|verb| verb == "hook") { 1 } else { 2 };
     let wants_json = args.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -52,11 +62,11 @@ pub fn run(args: Vec<OsString>, edge: Edge) -> u8 {
             let text = e.render().to_string();
             let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
             let failure = Failure::usage("usage", message.trim()).hint("clawgate --help");
-            return Face::new(edge, true).failed(&failure);
+            return Face::new(edge, true).failed(&failure).min(usage_code);
         }
         Err(e) => {
             let _ = e.print();
-            return 2;
+            return usage_code;
         }
     };
     let mut face = Face::new(edge, cli.json);

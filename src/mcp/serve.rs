@@ -10,9 +10,8 @@ use rmcp::transport::async_rw::AsyncRwTransport;
 use rmcp::transport::{Transport, stdio_pipes};
 use rmcp::{RoleServer, serve_server};
 
-use super::pool::Pool;
 use super::server::Server;
-use crate::app::Failure;
+use crate::app::{Actor, Failure, Pool};
 use crate::trace::{Clock, Env};
 
 /// Serves MCP over standard input and output until the input ends.
@@ -28,7 +27,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>) -> Result<(), Failure> {
         .map_err(|e| Failure::failed("runtime", format!("Cannot start: {e}")))?;
     let outcome = runtime.block_on(async {
         let calls = Arc::new(AtomicUsize::new(0));
-        let server = Server::new(Pool::new(env, clock), calls.clone());
+        let server = Server::new(Pool::new(env, clock, Actor::Agent), calls.clone());
         let (input, output) = stdio_pipes();
         let transport = Lenient { inner: AsyncRwTransport::new(input, output), begun: false, calls };
         match serve_server(server, transport).await {

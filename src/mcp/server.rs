@@ -15,10 +15,9 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::pool::Pool;
 use super::tools::{Args, Lane, TOOLS, Tool};
 use super::{answer, coerce, progress, prompts, resources, tools};
-use crate::app::{App, Failure, Kind, Progress, Quiet};
+use crate::app::{App, Failure, Kind, Pool, Progress, Quiet};
 
 /// The lists never change while the program runs.
 const FOR_AN_HOUR: u64 = 3_600_000;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
 use super::{StoreError, migrate};
@@ -51,6 +52,25 @@ impl Archive {
         )?;
         migrate::migrate(&mut conn)?;
         Ok(Archive { conn })
+    }
+
+    /// Waits for another process's lock no longer than this, where somebody waits for the answer.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn wait_at_most(&self, longest: Duration) -> Result<(), StoreError> {
+        Ok(self.conn.busy_timeout(longest)?)
+    }
+
+    /// Leaves the write-ahead log as it is when the archive is closed. Writing it into the database waits for the disk
+    /// some four times, which is most of what a glance takes; the next command that is no glance does it, or the
+    /// glance that makes the log longer than 4 MB.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn leave_log(&self) -> Result<(), StoreError> {
+        self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        Ok(())
     }
 
     /// Starts a writing transaction; waits for another writer.
@@ -148,6 +168,22 @@ mod tests {
         for entry in fs::read_dir(&dir).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
         }
+    }
+
+    #[test]
+    fn a_glance_leaves_the_log_and_loses_nothing() {
+        let tmp = tempfile::tempdir().unwrap();
+        let path = tmp.path().join("clawgate.db");
+        let log = tmp.path().join("clawgate.db-wal");
+        let glance = Archive::open(&path).unwrap();
+        glance.leave_log().unwrap();
+        glance.set_meta("a", "b").unwrap();
+        drop(glance);
+        assert!(fs::metadata(&log).unwrap().len() > 0);
+        let usual = Archive::open(&path).unwrap();
+        assert_eq!(usual.meta("a").unwrap().as_deref(), Some("b"));
+        drop(usual);
+        assert!(!log.exists());
     }
 
     #[test]

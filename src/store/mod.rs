@@ -14,6 +14,7 @@ mod forget;
 mod inbox;
 mod ledger;
 mod migrate;
+mod notices;
 mod projects;
 mod releases;
 mod search;

@@ -566,9 +566,13 @@ Commands:
   scope        Choose and confirm which projects may be shared at all
   config       Print or extend the configuration
   cost         Add up tokens and cost
-  cost-report  The last days at a glance: days, models, projects, dearest sessions
+  cost-report  The last days, models, projects and dearest sessions in one report
   anomalies    Days that cost more than they should
   pricing      Show, set, import and check prices
+  statusline   One line for Claude Code's status line: today, session, block, an hour
+  menubar      What is spent, for SwiftBar, xbar or Waybar
+  hook         Deny or warn when a budget is spent (run by the hooks of Claude Code and Codex)
+  serve        Serve the local pages, the cost API and metrics on loopback
   prepare      Redact the approved sessions and seal what would be published
   preview      Show what would be published
   review       Review what was sealed: decide on names, read the sample

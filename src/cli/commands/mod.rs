@@ -12,11 +12,13 @@ mod cost_report;
 mod demo;
 mod doctor;
 mod forget;
+mod hook;
 mod inbox;
 mod keys;
 mod list;
 mod login;
 mod mcp;
+mod menubar;
 mod prepare;
 mod preview;
 mod pricing;
@@ -29,10 +31,12 @@ mod scope;
 mod search;
 mod segment;
 mod selftest;
+mod serve;
 mod shortlist;
 mod show;
 mod sign;
 mod status;
+mod statusline;
 mod unmark;
 mod withdraw;
 
@@ -76,6 +80,10 @@ verbs! {
     CostReport => cost_report,
     Anomalies => anomalies,
     Pricing => pricing,
+    Statusline => statusline,
+    Menubar => menubar,
+    Hook => hook,
+    Serve => serve,
     Prepare => prepare,
     Preview => preview,
     Review => review,

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::app::{Status, Today};
+use crate::app::{LiveParams, Status, Today};
 use crate::cli::face::{End, Face};
+use crate::cli::glance::{leave_to_background, standing};
 use crate::cli::money::{count, dollars, of};
 use crate::cli::render::{bold, destination, dim, green, yellow};
 use crate::cli::table::{Set, Table, cut};
@@ -17,11 +18,17 @@ use super::anomalies::usd;
 pub struct Args {}
 
 pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
+    // Reads what the logs gained, so that today is up to now.
+    let live = face.app()?.live(&LiveParams::default())?;
     let (status, today) = (face.app()?.status()?, face.app()?.today()?);
     let width = face.width();
     let cost = usd(today.total_cost_picousd);
     let whole = Whole { status, total_cost_usd: cost, today };
-    face.answer_placed(&whole, |w| human(w, width))
+    face.answer_placed(&whole, |w| format!("{}{}", human(w, width), standing(&live, true)))?;
+    if !face.json {
+        leave_to_background(face, &live);
+    }
+    Ok(())
 }
 
 /// Where the user stands, and what today came to in the names of ClawTrace's command line.

@@ -2,8 +2,9 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::{CostParams, CostReport, sanitize};
+use crate::app::{CostParams, CostReport, LiveParams, sanitize};
 use crate::cli::face::{End, Face};
+use crate::cli::glance::{leave_to_background, standing};
 use crate::cli::money::{count, dollars};
 use crate::cli::render::{dim, red, yellow};
 use crate::cli::table::{Set, Table, one_line};
@@ -54,8 +55,13 @@ pub(super) fn run(args: ReportArgs, face: &mut Face) -> Result<(), End> {
     let (width, bars) = (face.width(), args.bars || face.on_terminal());
     if args.csv {
         face.print_raw(csv(&report).as_bytes())?;
+    } else if face.json {
+        face.answer(&report, |_| String::new())?;
     } else {
-        face.answer(&report, |r| human(r, width, bars))?;
+        let live = face.app()?.live(&LiveParams::default())?;
+        let budgets = standing(&live, false);
+        face.answer(&report, |r| format!("{}{budgets}", human(r, width, bars)))?;
+        leave_to_background(face, &live);
     }
     match args.fail_on_unpriced && report.report.total.unpriced_tokens > 0 {
         true => Err(End::Code(1)),

@@ -7,14 +7,15 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::app::{Actor, App, Config, Context, Failure, Progress, Quiet};
 use crate::trace::{Clock, Env};
+
+use super::{Actor, App, Config, Context, Failure, Progress, Quiet};
 
 /// No more than so many wait; a burst of calls opens more for as long as it lasts.
 const KEPT: usize = 2;
 
 /// Archives waiting for a call.
-pub(super) struct Pool {
+pub struct Pool {
     context: Context,
     free: Mutex<Vec<Held>>,
 }
@@ -25,16 +26,16 @@ struct Held {
 }
 
 impl Pool {
-    /// A pool with nothing open yet; calls act as the agent.
-    pub(super) fn new(env: Env, clock: Arc<dyn Clock>) -> Self {
-        Pool { context: Context::new(env, clock, Actor::Agent), free: Mutex::new(Vec::new()) }
+    /// A pool with nothing open yet; calls act as `actor`.
+    pub fn new(env: Env, clock: Arc<dyn Clock>, actor: Actor) -> Self {
+        Pool { context: Context::new(env, clock, actor), free: Mutex::new(Vec::new()) }
     }
 
     /// Does something with an open archive.
     ///
     /// # Errors
     /// [`Failure`] where none can be opened or the configuration not be read.
-    pub(super) fn with<T>(
+    pub fn with<T>(
         &self,
         progress: Arc<dyn Progress>,
         cancel: Arc<AtomicBool>,

@@ -1,0 +1,114 @@
+//! One HTTP POST of JSON to an address that the person configured or named: a webhook, a collector.
+//!
+//! Follows no redirect, and tells nobody the address in an error: webhook addresses hold secrets.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Url, redirect};
+
+use super::Failure;
+
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What to send and where.
+pub(super) struct Post<'a> {
+    pub url: &'a str,
+    pub headers: &'a [(String, String)],
+    pub body: &'a str,
+}
+
+/// Checks an address: http or https; headers only over https or to loopback, since they hold keys.
+///
+/// # Errors
+/// [`Failure`] with what is wrong, without the address.
+pub(super) fn check(url: &str, with_headers: bool) -> Result<Url, Failure> {
+    let bad = |why: &str| Failure::usage("bad_url", format!("The address cannot be used: {why}."));
+    let parsed = Url::parse(url).map_err(|_| bad("it is no URL"))?;
+    let plain = match parsed.scheme() {
+        "https" => false,
+        "http" => true,
+        _ => return Err(bad("it is neither http nor https")),
+    };
+    if !parsed.has_host() {
+        return Err(bad("it names no host"));
+    }
+    if plain && with_headers && !is_loopback(&parsed) {
+        return Err(bad("plain http would show the headers to the network; use https"));
+    }
+    Ok(parsed)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Sends it; any answer of the 200s is a success.
+///
+/// # Errors
+/// [`Failure`] with the status or what broke.
+pub(super) fn post(p: &Post<'_>) -> Result<(), Failure> {
+    let url = check(p.url, !p.headers.is_empty())?;
+    let failed = |why: String| Failure::failed("post", why);
+    let mut headers = HeaderMap::new();
+    for (name, value) in p.headers {
+        let name = HeaderName::try_from(name)
+            .map_err(|_| failed("A header has a name that HTTP cannot carry.".into()))?;
+        let mut value = HeaderValue::try_from(value)
+            .map_err(|_| failed(format!("The header {name} has a value that HTTP cannot carry.")))?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("clawgate/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirect::Policy::none())
+        .timeout(TIMEOUT);
+    if is_loopback(&url) {
+        builder = builder.no_proxy();
+    }
+    let client = builder.build().map_err(|_| failed("Cannot make an HTTP client.".into()))?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| failed(format!("Cannot start: {e}")))?;
+    let answer =
+        runtime.block_on(async { client.post(url).headers(headers).body(p.body.to_owned()).send().await });
+    match answer {
+        Ok(a) if a.status().is_success() => Ok(()),
+        Ok(a) => Err(failed(format!("It answered with status {}.", a.status().as_u16()))),
+        Err(e) if e.is_timeout() => Err(failed("It did not answer in time.".into())),
+        Err(e) if e.is_connect() => Err(failed("It cannot be reached.".into())),
+        Err(_) => Err(failed("The connection broke.".into())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_that_are_taken() {
+        let code = |url: &str, headers| check(url, headers).map_err(|f| f.code).err();
+        for (url, headers) in [
+            ("https://c.example/v1", true),
+            ("http://127.0.0.1:4318", true),
+            ("http://[::1]:4318", true),
+            ("http://c.lan:4318", false),
+        ] {
+            assert_eq!(code(url, headers), None, "{url}");
+        }
+        for (url, headers) in [
+            ("http://c.lan:4318", true),
+            ("ftp://c", false),
+            ("c.example", false),
+            ("file:///x", false),
+            ("", false),
+        ] {
+            assert_eq!(code(url, headers).as_deref(), Some("bad_url"), "{url}");
+        }
+    }
+}

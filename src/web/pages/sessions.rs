@@ -1,0 +1,14 @@
+//! `GET /api/sessions?n=5`: the dearest sessions.
+
+use crate::app::{App, ClassicParams, Failure};
+use crate::web::answer::Answer;
+use crate::web::ask::Ask;
+
+use super::timezone;
+
+pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
+    let sessions = Some(ask.number("n", 5));
+    let all =
+        app.classic(&ClassicParams { sessions, timezone: timezone(ask), ..ClassicParams::default() })?;
+    Answer::json(&all.sessions)
+}
