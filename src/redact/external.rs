@@ -35,11 +35,14 @@ pub trait Detector {
     fn spans(&mut self, text: &str) -> Result<Vec<ExternalSpan>, String>;
 }
 
+/// What one detector said of a text: the span, and which of them it was.
+type Answer = (ExternalSpan, usize);
+
 /// The detectors of one run, and what they answered: the same text is asked about once.
 #[derive(Default)]
 pub struct Detectors {
     all: RefCell<Vec<Box<dyn Detector>>>,
-    answers: RefCell<HashMap<[u8; 32], Vec<(ExternalSpan, usize)>>>,
+    answers: RefCell<HashMap<[u8; 32], Vec<Answer>>>,
     names: Vec<String>,
     failed: RefCell<Option<String>>,
 }

@@ -6,8 +6,11 @@ use memchr::memmem::Finder;
 
 use crate::rules::is_shared_account as shared;
 
+/// Text before the shared part of a root, text after it, and what ends the name.
+type Root = (&'static str, &'static str, char);
+
 /// What every root has inside, and the roots with it: text before it, text after it, what ends the name.
-const ROOTS: &[(&str, &[(&str, &str, char)])] = &[
+const ROOTS: &[(&str, &[Root])] = &[
     ("ome", &[("/h", "/", '/'), ("-h", "-", '-'), ("%2Fh", "%2F", '%'), ("\\h", "\\", '\\')]),
     (
         "sers",

@@ -95,6 +95,9 @@ fn bracketed(b: &[u8], at: usize) -> Option<usize> {
     good.then_some(e + 7)
 }
 
+/// Beginning of a number out of a reserved range, how many characters follow at most, and of what kind.
+type Head = (&'static str, usize, fn(&u8) -> bool);
+
 /// The spans of stand-ins in a text of that style, in order: with realistic ones, numbers of reserved ranges too.
 pub(crate) fn find_styled(text: &str, style: Pseudonyms) -> Vec<(usize, usize)> {
     let mut out = find(text);
@@ -102,7 +105,7 @@ pub(crate) fn find_styled(text: &str, style: Pseudonyms) -> Vec<(usize, usize)> 
         return out;
     }
     let b = text.as_bytes();
-    let heads: [(&str, usize, fn(&u8) -> bool); 5] = [
+    let heads: [Head; 5] = [
         ("+1-202-555-01", 2, u8::is_ascii_digit),
         ("192.0.2.", 3, u8::is_ascii_digit),
         ("198.51.100.", 3, u8::is_ascii_digit),
