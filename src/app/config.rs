@@ -45,6 +45,8 @@ pub struct Config {
     /// Prices of the person's own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub price: Vec<OwnPrice>,
+    /// How agents that review are measured.
+    pub review: ReviewConfig,
 }
 
 /// A child process that reads `{"id","text"}` lines and answers each with `{"id","spans"}`.
@@ -57,6 +59,36 @@ pub struct DetectorConfig {
     pub command: Vec<String>,
     /// Seconds to wait for an answer; 60 unless said otherwise.
     pub timeout_seconds: Option<u64>,
+}
+
+/// How agents that review are measured: invented personal data is shown to them in some chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ReviewConfig {
+    /// The least share of it, in percent, that must be reported (as a 95 % lower bound once enough was shown).
+    pub floor_percent: u8,
+    /// Share of chunks that show something, in percent.
+    pub planted_percent: u8,
+}
+
+impl Default for ReviewConfig {
+    fn default() -> Self {
+        ReviewConfig { floor_percent: 80, planted_percent: 15 }
+    }
+}
+
+impl ReviewConfig {
+    fn check(self) -> Result<(), Failure> {
+        let within = |name: &str, value: u8, least: u8, most: u8| match (least..=most).contains(&value) {
+            true => Ok(()),
+            false => Err(Failure::usage(
+                "bad_config",
+                format!("config.toml: review.{name} is a percentage from {least} to {most}."),
+            )),
+        };
+        within("floor_percent", self.floor_percent, 50, 99)?;
+        within("planted_percent", self.planted_percent, 10, 20)
+    }
 }
 
 /// Which agents and projects are in scope.
@@ -181,6 +213,9 @@ const KEYS: &[&str] = &[
     "price.cache_write_5m",
     "price.cache_write_1h",
     "price.web_search",
+    "review",
+    "review.floor_percent",
+    "review.planted_percent",
 ];
 
 impl Config {
@@ -197,7 +232,7 @@ impl Config {
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
-        toml::from_str(text).map_err(|e| {
+        let config: Config = toml::from_str(text).map_err(|e| {
             let message = e.message().to_owned();
             let line = e.span().map_or(1, |s| text[..s.start].matches('\n').count() + 1);
             let mut failure = Failure::usage("bad_config", format!("config.toml line {line}: {message}"));
@@ -212,7 +247,9 @@ impl Config {
                 }
             }
             failure
-        })
+        })?;
+        config.review.check()?;
+        Ok(config)
     }
 }
 
@@ -331,6 +368,22 @@ impl App {
         self.scope()
     }
 
+    /// Adds strings that are always redacted, and takes others away.
+    pub(crate) fn redact_strings(&mut self, add: &[String], remove: &[String]) -> Result<(), Failure> {
+        if add.is_empty() && remove.is_empty() {
+            return Ok(());
+        }
+        let path = self.dir().join("config.toml");
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut doc: toml_edit::DocumentMut =
+            old.parse().map_err(|_| Failure::usage("bad_config", "config.toml does not parse."))?;
+        append(&mut doc, "redact", "strings", add, remove);
+        let text = doc.to_string();
+        self.config = Config::parse(&text)?;
+        write_private(&path, text.as_bytes())?;
+        self.audit("config_changed", None, serde_json::json!({ "scope": self.scope_hash() }))
+    }
+
     /// The scope as it stands.
     ///
     /// # Errors
@@ -385,6 +438,15 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_floor_stays_within_bounds() {
+        assert_eq!(Config::parse("[review]\nfloor_percent = 90\n").unwrap().review.floor_percent, 90);
+        for off in ["floor_percent = 5", "planted_percent = 0", "planted_percent = 40"] {
+            let f = Config::parse(&format!("[review]\n{off}\n")).unwrap_err();
+            assert_eq!(f.code, "bad_config", "{off}");
+        }
+    }
 
     #[test]
     fn an_unknown_key_names_the_nearest_one() {

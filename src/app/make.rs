@@ -61,7 +61,7 @@ impl App {
         let policy = self.policy_for(&options)?;
         let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?).asking(&detectors);
         redactor.add_values(&private.reported.iter().cloned().collect::<Vec<_>>());
-        let decided = self.redact_decisions()?;
+        let decided = self.redact_decisions(&open.release.id)?;
         let local = self.local_key()?;
         let mut redacted: BTreeMap<String, EntityKeep> = BTreeMap::new();
         let learn =
@@ -118,13 +118,13 @@ impl App {
             entities.extend(found.into_iter().map(|e| (e.id.clone(), e)));
             let entities: Vec<EntityKeep> = entities.into_values().collect();
             let mut report = std::mem::take(&mut pass.report);
-            report.entities = self.count(&entities, &decided)?;
+            report.entities = self.count(&open.release.id, &entities, &decided)?;
             report.rules_version = engine.version().to_owned();
             report.thinking = options.thinking;
             report.timestamps.clone_from(&options.timestamps);
             report.pseudonyms.clone_from(&options.pseudonyms);
             let known = Private { entities: entities.clone(), ..private.clone() };
-            report.policy = self.policy_hash(&open.extra, &known)?;
+            report.policy = self.policy_hash(&open.release.id, &open.extra, &known)?;
             let rows = std::mem::take(&mut pass.rows);
             let files = self.files_of(open, pass.packer, &rows, &report, format);
             // The last look, at exactly the bytes that would leave.
@@ -145,8 +145,13 @@ impl App {
         .hint("clawgate config --redact \"THE VALUE\", then clawgate prepare; please report what kind of text it was"))
     }
 
-    fn count(&self, entities: &[EntityKeep], decided: &BTreeSet<String>) -> Result<EntityCounts, Failure> {
-        let kept = self.kept_values()?;
+    fn count(
+        &self,
+        id: &str,
+        entities: &[EntityKeep],
+        decided: &BTreeSet<String>,
+    ) -> Result<EntityCounts, Failure> {
+        let kept = self.kept_values(id)?;
         let count = |f: &dyn Fn(&EntityKeep) -> bool| entities.iter().filter(|e| f(e)).count() as u64;
         let redacted = count(&|e| decided.contains(&e.id));
         let kept = count(&|e| kept.contains(&e.id));

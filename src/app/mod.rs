@@ -74,7 +74,10 @@ pub use pool::Pool;
 pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
 pub use publish::{PublishParams, PublishReport};
 pub use release::{Next, Position};
-pub use review::{DecisionIn, EntityItem, FindingIn, Page, Remaining, ReviewParams, ReviewReport};
+pub use review::{
+    Budget, DecisionIn, EntityItem, EvidenceReport, FindingIn, Page, ReaderReport, Remaining, ReviewParams,
+    ReviewReport, Undone,
+};
 pub use sanitize::{fence, sanitize};
 pub use scan::{Changed, ScanParams, ScanReport, Skipped};
 pub use search::{SearchHit, SearchPage, SearchParams};

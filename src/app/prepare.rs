@@ -17,7 +17,7 @@ use crate::workflow::{
 
 use super::config::ExportConfig;
 use super::release::{Extra, Open, RowKeep, hub_target, new_id};
-use super::{App, Failure};
+use super::{App, Budget, Failure};
 
 /// What to prepare. Nothing set: every approved session in scope, to the configured destination.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -100,7 +100,13 @@ pub struct PrepareReport {
     pub destination: Option<Destination>,
     /// Report.
     pub privacy_report: PrivacyReport,
+    /// What the review that comes next will have to read; nothing where a review itself sealed again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub review: Option<Budget>,
 }
+
+/// Bytes of a review page, for the estimate of how many there will be.
+const PAGE_BYTES: u64 = 4_500;
 
 impl App {
     /// Prepares a release: redacts, seals, fixes the digest.
@@ -136,7 +142,9 @@ impl App {
         if let Some(destination) = self.destination(&open.extra)? {
             self.step(&mut open, &Event::DestinationChanged { destination })?;
         }
-        self.seal(&mut open)
+        let mut report = self.seal(&mut open)?;
+        report.review = Some(self.review_budget(&open, PAGE_BYTES)?);
+        Ok(report)
     }
 
     /// Makes and seals the files of a release as it stands.
@@ -183,6 +191,7 @@ impl App {
             files,
             destination: open.release.destination.clone(),
             privacy_report: made.report,
+            review: None,
         })
     }
 

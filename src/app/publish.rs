@@ -81,6 +81,7 @@ impl App {
             return Err(Failure::new(Kind::HumanNeeded, "human_needed", sign_action(&id)));
         };
         let enrolled = self.enrolled()?;
+        let review = self.evidence(&open)?.root;
         let dir = self.sealed_dir(&id);
         let archive = &self.archive;
         let cleared = clear(ClearRequest {
@@ -88,6 +89,7 @@ impl App {
             enrolled: &enrolled,
             now,
             release: &open.release,
+            review: &review,
             dir: &dir,
             nonce_used: &|nonce| archive.nonce_used(nonce).unwrap_or(true),
             token,

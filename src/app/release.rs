@@ -12,12 +12,13 @@ use crate::rules::Engine;
 use crate::store::Mark;
 use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{
-    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, NextStep, Phase, Refusal,
-    RefusalCode, Release, Target, append, next_step, step, verify,
+    ArchiveFacts, AuditBreak, AuditDraft, AuditEntry, Destination, Effect, Event, Evidence, NextStep, Phase,
+    Refusal, RefusalCode, Release, Target, append, next_step, step, verify,
 };
 
 use super::config::{ExportConfig, write_private};
 use super::failure::io_failure;
+use super::review::sealed_changed;
 use super::{App, Failure, PrivacyReport};
 
 /// What the application keeps beside the state machine's state.
@@ -36,6 +37,8 @@ pub(crate) struct Extra {
     pub report: Option<PrivacyReport>,
     /// The sample, in reading order; kept over preparations as far as its sessions stay.
     pub sample: Vec<SessionKey>,
+    /// The round of reading: the next begins when an agent overlooked too much.
+    pub round: u64,
 }
 
 /// Where a row stands, and what it adds to the figures.
@@ -58,8 +61,24 @@ pub(crate) struct Private {
     pub key: String,
     /// Values a reviewer reported: (kind, value).
     pub reported: BTreeSet<(String, String)>,
+    /// The same with who reported them, when and how sure.
+    pub notes: Vec<NoteKeep>,
     /// The inventory: what a person has to decide on.
     pub entities: Vec<EntityKeep>,
+}
+
+/// A value that a reviewer reported.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct NoteKeep {
+    pub kind: String,
+    pub value: String,
+    /// `person`, `agent`, or the source an imported finding names.
+    pub by: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 /// One thing of the inventory.
@@ -303,9 +322,18 @@ impl App {
             events.extend(destination.map(|destination| Event::DestinationChanged { destination }));
         }
         if open.release.sealed.is_some() {
-            let policy = self.policy_hash(&open.extra, &self.private(&open.release.id)?)?;
+            let id = &open.release.id;
+            let policy = self.policy_hash(id, &open.extra, &self.private(id)?)?;
             if open.release.policy.as_deref() != Some(policy.as_str()) {
                 events.push(Event::PolicyChanged { policy });
+            }
+        }
+        if open.release.phase >= Phase::Reviewed {
+            // What was read and answered is added up anew: nothing that was said over other evidence holds.
+            let evidence = self.evidence(open)?;
+            if evidence.root != open.release.review_root() {
+                let measured = open.release.evidence.as_ref().and_then(|e| e.measured);
+                events.push(Event::EvidenceNoted { evidence: Evidence { measured, ..evidence } });
             }
         }
         for event in events {
@@ -362,30 +390,50 @@ impl App {
     }
 
     /// Hash of everything that decides what the rows look like.
-    pub(crate) fn policy_hash(&self, extra: &Extra, private: &Private) -> Result<String, Failure> {
+    pub(crate) fn policy_hash(&self, id: &str, extra: &Extra, private: &Private) -> Result<String, Failure> {
         use sha2::{Digest, Sha256};
         let export = self.export_options(extra);
         let policy = self.policy_for(&export)?.hash(Engine::builtin()?.version());
         let mut hash = Sha256::new();
         hash.update(policy);
         hash.update(serde_json::to_vec(&(&export, &private.reported)).unwrap_or_default());
-        let decisions = self.redact_decisions()?;
+        let decisions = self.redact_decisions(id)?;
         let decided: BTreeSet<&str> =
             private.entities.iter().map(|e| e.id.as_str()).filter(|id| decisions.contains(*id)).collect();
         hash.update(serde_json::to_vec(&decided).unwrap_or_default());
         Ok(data_encoding::HEXLOWER.encode(&hash.finalize()))
     }
 
-    /// Keyed hashes of the values a person decided to keep in clear.
-    pub(crate) fn kept_values(&self) -> Result<Vec<String>, Failure> {
-        let all = self.archive.decisions()?;
-        Ok(all.into_iter().filter(|d| d.decision == "keep").map(|d| d.value_hash).collect())
+    /// Keyed hashes of the values a person decided to keep in clear in a release.
+    pub(crate) fn kept_values(&self, id: &str) -> Result<Vec<String>, Failure> {
+        Ok(self.decided(id)?.into_iter().filter(|(_, d)| d == "keep").map(|(value, _)| value).collect())
     }
 
     /// Keyed hashes of the inventory values that were decided to be redacted.
-    pub(crate) fn redact_decisions(&self) -> Result<BTreeSet<String>, Failure> {
-        let all = self.archive.decisions()?;
-        Ok(all.into_iter().filter(|d| d.decision == "redact").map(|d| d.value_hash).collect())
+    pub(crate) fn redact_decisions(&self, id: &str) -> Result<BTreeSet<String>, Failure> {
+        Ok(self.decided(id)?.into_iter().filter(|(_, d)| d == "redact").map(|(value, _)| value).collect())
+    }
+
+    /// The sampled rows with their sealed text, in the sample's order, read from the sealed files and checked.
+    pub(crate) fn sealed_rows(&self, open: &Open) -> Result<Vec<(RowKeep, String)>, Failure> {
+        use sha2::{Digest, Sha256};
+        let dir = self.sealed_dir(&open.release.id);
+        let mut out = Vec::new();
+        let mut held: Option<(String, Vec<u8>)> = None;
+        for row in open.extra.rows.iter().filter(|r| open.extra.sample.contains(&r.key)) {
+            if held.as_ref().is_none_or(|(file, _)| *file != row.file) {
+                let path = dir.join(&row.file);
+                let bytes = std::fs::read(&path).map_err(|_| sealed_changed(&open.release.id))?;
+                held = Some((row.file.clone(), bytes));
+            }
+            let bytes = held.as_ref().map_or(&[][..], |(_, b)| b);
+            let range = row.offset as usize..(row.offset + row.bytes) as usize;
+            let text = bytes.get(range).and_then(|b| std::str::from_utf8(b).ok()).map(str::to_owned);
+            let text = text.filter(|t| data_encoding::HEXLOWER.encode(&Sha256::digest(t)) == row.sha256);
+            out.push((row.clone(), text.ok_or_else(|| sealed_changed(&open.release.id))?));
+        }
+        out.sort_by_key(|(row, _)| open.extra.sample.iter().position(|k| *k == row.key));
+        Ok(out)
     }
 
     /// The key under which this machine's values are hashed; made once.
@@ -399,7 +447,7 @@ impl App {
     pub(crate) fn sealed_files(&self, open: &Open) -> Result<Vec<ClearedFile>, Failure> {
         let Some(sealed) = &open.release.sealed else { return Ok(Vec::new()) };
         read_sealed(&self.sealed_dir(&open.release.id), &sealed.files)
-            .map_err(|e| super::review::sealed_changed(&open.release.id).hint(e.to_string()))
+            .map_err(|e| sealed_changed(&open.release.id).hint(e.to_string()))
     }
 
     /// Where a release's sealed files stand.

@@ -256,6 +256,7 @@ impl App {
             digest: &shown.digest,
             destination: &shown.destination,
             policy: open.release.policy.as_deref().unwrap_or_default(),
+            review: open.release.review_root(),
             assurance: Assurance::A3,
         };
         let signed = issue(&unlocked, what, now, DEFAULT_TTL_MS)?;

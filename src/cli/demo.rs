@@ -239,7 +239,7 @@ fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static
 
 /// Reads every page, reports the one name that no rule can know, and has the inventory redacted.
 fn review(app: &mut App) -> Result<Step, End> {
-    let everything = DecisionIn { id: "all".into(), decision: "redact".into(), reason: None };
+    let everything = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
     let mut params = ReviewParams { decisions: vec![everything.clone()], ..ReviewParams::default() };
     let (mut pages, mut found, mut names, mut resealed) = (0, 0, 0, 0);
     let mut bytes = 0;
@@ -257,7 +257,11 @@ fn review(app: &mut App) -> Result<Step, End> {
                 pages += 1;
                 bytes += page.text.len();
                 if page.text.contains(COLLEAGUE) {
-                    params.findings.push(FindingIn { quote: COLLEAGUE.into(), kind: "PERSON".into() });
+                    params.findings.push(FindingIn {
+                        quote: COLLEAGUE.into(),
+                        kind: "PERSON".into(),
+                        ..FindingIn::default()
+                    });
                 }
                 params.nonce = Some(page.nonce);
             }

@@ -54,7 +54,7 @@ impl Counts {
 }
 
 /// What one row adds to the figures; small, so that it can be kept beside a row that is not made again.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowFacts {
     /// Agent id.
     pub agent: String,

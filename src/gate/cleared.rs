@@ -77,6 +77,8 @@ pub struct ClearRequest<'a> {
     pub now: Timestamp,
     /// The release as it stands.
     pub release: &'a Release,
+    /// Root of the review's evidence, added up anew from the archive.
+    pub review: &'a str,
     /// Folder of the sealed files.
     pub dir: &'a Path,
     /// Tells whether a nonce was used or voided before, in any release.
@@ -87,11 +89,11 @@ pub struct ClearRequest<'a> {
 
 /// Reads the sealed files, judges the receipt over exactly those bytes, and pins them.
 ///
-/// In order: signature, form and dates of the receipt; release, destination, revision, visibility, licence and
-/// policy against the release as it stands; assurance; single use; every sealed file byte for byte; the digest
+/// In order: signature, form and dates of the receipt; release, destination, revision, visibility, licence,
+/// policy and review evidence against the release as it stands; assurance; single use; every sealed file byte for byte; the digest
 /// recomputed from the bytes; the token. The first that fails is the error.
 pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
-    let ClearRequest { signed, enrolled, now, release, dir, nonce_used, token } = request;
+    let ClearRequest { signed, enrolled, now, release, review, dir, nonce_used, token } = request;
     let verified = verify(signed, enrolled, now)?;
     let receipt = verified.receipt();
     if receipt.release != release.id {
@@ -115,6 +117,9 @@ pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
     }
     if release.policy.as_deref() != Some(receipt.policy.as_str()) {
         return Err(GateError::OtherPolicy);
+    }
+    if receipt.review != review || receipt.review != release.review_root() {
+        return Err(GateError::OtherReview);
     }
     if !release.seal_is_current() {
         return Err(GateError::NotPrepared);

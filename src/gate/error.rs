@@ -78,6 +78,11 @@ pub enum GateError {
     /// The receipt is under another policy.
     #[error("The receipt approves another policy.")]
     OtherPolicy,
+    /// The receipt is over other review evidence.
+    #[error(
+        "The receipt approves another review: what was read and answered changed. Confirm and sign again."
+    )]
+    OtherReview,
     /// The receipt's assurance is too low.
     #[error("The receipt has assurance {given}; the destination needs {needed}.")]
     AssuranceTooLow {

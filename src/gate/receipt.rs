@@ -39,6 +39,9 @@ pub struct Receipt {
     pub licence: Option<String>,
     /// Hash of the policy.
     pub policy: String,
+    /// Root of the review's evidence.
+    #[serde(default)]
+    pub review: String,
     /// Single-use value, 128 random bits.
     pub nonce: String,
     /// When it was signed.
@@ -72,6 +75,8 @@ pub struct Issue<'a> {
     pub destination: &'a Destination,
     /// Hash of the policy.
     pub policy: &'a str,
+    /// Root of the review's evidence.
+    pub review: &'a str,
     /// How the human said so.
     pub assurance: Assurance,
 }
@@ -98,6 +103,7 @@ impl VerifiedReceipt {
             digest: r.digest.clone(),
             destination: self.destination.clone(),
             policy: r.policy.clone(),
+            review: r.review.clone(),
             nonce: r.nonce.clone(),
             assurance: r.assurance,
             issued: r.issued,
@@ -153,6 +159,7 @@ pub fn issue(
         visibility: what.destination.visibility,
         licence: what.destination.licence.clone(),
         policy: what.policy.to_owned(),
+        review: what.review.to_owned(),
         nonce: data_encoding::HEXLOWER.encode(&nonce),
         issued: now,
         expires: Timestamp(now.millis().saturating_add(ttl_ms.clamp(0, MAX_TTL_MS))),

@@ -8,8 +8,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use super::*;
 use crate::trace::Timestamp;
 use crate::workflow::{
-    ArchiveFacts, Assurance, Destination, FileEntry, Phase, Release, Sealed, Target, Visibility, canonical,
-    digest,
+    ArchiveFacts, Assurance, Destination, Evidence, FileEntry, Phase, Release, Sealed, Target, Visibility,
+    canonical, digest,
 };
 
 const NOW: Timestamp = Timestamp(1_795_191_161_000);
@@ -22,6 +22,8 @@ struct Scene {
     unlocked: Unlocked,
     enrolled: Vec<PublicKey>,
     release: Release,
+    /// What the archive's evidence adds up to now.
+    review: &'static str,
 }
 
 fn private() -> Destination {
@@ -42,10 +44,11 @@ fn scene() -> Scene {
     let mut release = Release::new("r1", ArchiveFacts { scanned: true, scope_confirmed: true });
     release.phase = Phase::Approved;
     release.policy = Some("p1".into());
+    release.evidence = Some(Evidence { root: "root".into(), leaves: 1, measured: None });
     release.destination = Some(private());
     release.sealed =
         Some(Sealed { digest: digest(&files), files, policy: "p1".into(), destination: Some(private()) });
-    Scene { _tmp: tmp, keys, dir, unlocked, enrolled, release }
+    Scene { _tmp: tmp, keys, dir, unlocked, enrolled, release, review: "root" }
 }
 
 impl Scene {
@@ -59,6 +62,7 @@ impl Scene {
             digest: self.release.digest().unwrap(),
             destination: self.release.destination.as_ref().unwrap(),
             policy: "p1",
+            review: "root",
             assurance,
         };
         issue(&self.unlocked, what, NOW, DEFAULT_TTL_MS).unwrap()
@@ -79,6 +83,7 @@ impl Scene {
             enrolled: &self.enrolled,
             now,
             release: &self.release,
+            review: self.review,
             dir: &self.dir,
             nonce_used,
             token: self.unlocked.token(),
@@ -135,6 +140,7 @@ fn the_receipt_is_canonical_json_of_the_agreed_fields() {
             "nonce",
             "policy",
             "release",
+            "review",
             "revision",
             "v",
             "visibility"
@@ -188,7 +194,7 @@ fn a_changed_byte_is_refused_also_when_the_database_agrees_with_it() {
 fn another_destination_visibility_licence_policy_or_release_is_refused() {
     type Edit = fn(&mut Scene);
     type Expected = fn(&GateError) -> bool;
-    let cases: [(Edit, Expected); 8] = [
+    let cases: [(Edit, Expected); 10] = [
         (
             |s| s.move_to(|d| d.target = Target::Folder { path: "/out".into() }),
             |e| matches!(e, GateError::OtherDestination),
@@ -205,6 +211,8 @@ fn another_destination_visibility_licence_policy_or_release_is_refused() {
         (|s| s.move_to(|d| d.licence = Some("gpl".into())), |e| matches!(e, GateError::OtherLicence)),
         (|s| s.move_to(|d| d.licence = None), |e| matches!(e, GateError::OtherLicence)),
         (|s| s.release.policy = Some("p2".into()), |e| matches!(e, GateError::OtherPolicy)),
+        (|s| s.release.evidence = None, |e| matches!(e, GateError::OtherReview)),
+        (|s| s.review = "other", |e| matches!(e, GateError::OtherReview)),
         (|s| s.release.id = "r2".into(), |e| matches!(e, GateError::OtherRelease)),
     ];
     for (i, (edit, expected)) in cases.into_iter().enumerate() {

@@ -18,6 +18,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0003_ledger.sql"), then: Some(ledger::pack_old_rows) },
     Migration { sql: include_str!("migrations/0004_forgotten.sql"), then: None },
     Migration { sql: include_str!("migrations/0005_alerts.sql"), then: None },
+    Migration { sql: include_str!("migrations/0006_review.sql"), then: None },
 ];
 
 impl Migration {

@@ -23,7 +23,7 @@ mod sessions;
 
 pub use archive::{Archive, private_dir};
 pub use decisions::Decision;
-pub use evidence::{Answer, Served};
+pub use evidence::{Answer, Planted, Served};
 pub use files::{FileRow, FileState, UsageResult};
 pub use forget::{Choice, Forgotten};
 pub use inbox::{Inbox, Sort};

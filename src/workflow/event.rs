@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Assurance, AttestationKind, Destination, FileEntry, NameScan, ReceiptFacts, Row};
+use super::{Assurance, AttestationKind, Destination, Evidence, FileEntry, NameScan, ReceiptFacts, Row};
 use crate::trace::{SessionKey, Timestamp, Version};
 
 /// What a preparation made.
@@ -93,6 +93,11 @@ pub enum Event {
         by: String,
         /// When.
         at: Timestamp,
+    },
+    /// What the review left behind was added up.
+    EvidenceNoted {
+        /// Its root, and how good the reader was.
+        evidence: Evidence,
     },
     /// The reviewer is done.
     ReviewFinished,

@@ -7,8 +7,9 @@ use serde_json::json;
 use super::refusal::{NextStep, attestation_words};
 use super::step::{Move, Step, step};
 use super::{
-    Assurance, Attestation, AttestationKind, Effect, InFlight, NameScan, Phase, Preparation, PublishedFacts,
-    ReadBy, ReceiptFacts, Refusal, RefusalCode, Release, Sealed, digest, needed_assurance, sample_size,
+    Assurance, Attestation, AttestationKind, Effect, Evidence, InFlight, Measured, NameScan, Phase,
+    Preparation, PublishedFacts, ReadBy, ReceiptFacts, Refusal, RefusalCode, Release, Sealed, digest,
+    needed_assurance, sample_size,
 };
 use crate::trace::{SessionKey, Timestamp};
 
@@ -179,8 +180,30 @@ pub(super) fn row_read(release: &Release, sha256: &str, by: &str, at: Timestamp)
     m.done()
 }
 
+/// Takes what the review left behind. What was said and approved over other evidence falls.
+pub(super) fn evidence_noted(release: &Release, evidence: &Evidence) -> Step {
+    let mut m = Move::on(release);
+    if release.evidence.as_ref() == Some(evidence) {
+        return m.done();
+    }
+    let other = release.review_root() != evidence.root;
+    m.release.evidence = Some(evidence.clone());
+    if other && m.release.phase >= Phase::Reviewed {
+        m.void_words();
+        m.release.phase = Phase::Prepared;
+    }
+    m.audit(
+        "evidence_noted",
+        json!({ "root": evidence.root, "leaves": evidence.leaves, "measured": evidence.measured }),
+    );
+    m.done()
+}
+
 pub(super) fn review_finished(release: &Release) -> Step {
     need_seal(release, Phase::Prepared)?;
+    if let Some(m) = release.evidence.as_ref().and_then(|e| e.measured).filter(|m| !m.passes()) {
+        return Err(reader_below_floor(release, &m));
+    }
     let missing = release.review_missing();
     if !missing.is_empty() {
         return Err(Refusal::of(release, RefusalCode::ReviewIncomplete, Some(Phase::Prepared))
@@ -190,9 +213,36 @@ pub(super) fn review_finished(release: &Release) -> Step {
     let mut m = Move::on(release);
     if release.phase < Phase::Reviewed {
         m.release.phase = Phase::Reviewed;
-        m.audit("reviewed", json!({ "digest": release.digest(), "sample": release.sample.len() }));
+        m.audit(
+            "reviewed",
+            json!({
+                "digest": release.digest(),
+                "sample": release.sample.len(),
+                "review": release.review_root(),
+            }),
+        );
     }
     m.done()
+}
+
+/// The refusal of a review whose reader overlooked too much of what was planted.
+fn reader_below_floor(release: &Release, m: &Measured) -> Refusal {
+    let id = &release.id;
+    let mut refusal = Refusal::of(release, RefusalCode::ReaderBelowFloor, Some(Phase::Prepared))
+        .next(NextStep::review(id))
+        .missing([format!(
+            "a reader who finds what was planted: {} of {} found (95 % lower bound {:.2}, floor {:.2})",
+            m.found,
+            m.planted,
+            m.lower_bound(),
+            f64::from(m.floor_percent) / 100.0
+        )]);
+    refusal.human_action = Some(format!(
+        "Invented personal data was shown in some pages and not reported, so this reading does not count. Read the \
+         pages again, every line of them; or have another reader (a fresh session with smaller pages) do it; or ask \
+         the person to read them with `clawgate review {id}` in their own terminal."
+    ));
+    refusal
 }
 
 pub(super) fn attested(
@@ -334,6 +384,7 @@ pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: T
             "digest": receipt.digest,
             "destination": receipt.destination,
             "policy": receipt.policy,
+            "review": receipt.review,
             "nonce": receipt.nonce,
             "assurance": receipt.assurance,
             "expires": receipt.expires,
@@ -354,6 +405,7 @@ fn receipt_differences(release: &Release, sealed: &Sealed, receipt: &ReceiptFact
     check(receipt.release == release.id, "release");
     check(receipt.digest == sealed.digest, "digest");
     check(receipt.policy == sealed.policy, "policy");
+    check(receipt.review == release.review_root(), "review");
     match &release.destination {
         None => check(false, "destination"),
         Some(d) => {

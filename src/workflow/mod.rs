@@ -10,6 +10,7 @@ mod canonical;
 mod destination;
 mod digest;
 mod event;
+mod evidence;
 mod forward;
 mod refusal;
 mod release;
@@ -21,6 +22,7 @@ pub use canonical::canonical;
 pub use destination::{Destination, Target, Visibility};
 pub use digest::{FileEntry, digest};
 pub use event::{Effect, Event, Preparation};
+pub use evidence::{Evidence, Measured, coverage_root, wilson_lower};
 pub use refusal::{NextStep, Refusal, RefusalCode, next_step, sign_action};
 pub use release::{
     ArchiveFacts, Attestation, AttestationKind, InFlight, NameScan, Phase, PublishedFacts, ReadBy,

@@ -24,6 +24,8 @@ pub enum RefusalCode {
     DestinationMissing,
     /// Findings, entities or rows still wait for the reviewer.
     ReviewIncomplete,
+    /// The reader overlooked too much of what was planted.
+    ReaderBelowFloor,
     /// The row that was read is not one of the release's present rows.
     RowNotCurrent,
     /// What was given is not over the present digest.
@@ -73,6 +75,7 @@ impl RefusalCode {
             RefusalCode::BadPreparation => "the preparation does not fit the release",
             RefusalCode::DestinationMissing => "the destination is not complete",
             RefusalCode::ReviewIncomplete => "the review is not complete",
+            RefusalCode::ReaderBelowFloor => "the reader overlooked too much, so the reading does not count",
             RefusalCode::RowNotCurrent => "the row is not one of the release's present rows",
             RefusalCode::DigestNotCurrent => "this is not about the present digest",
             RefusalCode::WordsMissing => "the attestation has no words",

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Assurance, Destination, Event, FileEntry};
+use super::{Assurance, Destination, Event, Evidence, FileEntry};
 use crate::trace::{SessionKey, Timestamp, Version};
 
 /// Where a release stands.
@@ -162,6 +162,9 @@ pub struct ReceiptFacts {
     pub destination: Destination,
     /// Hash of the policy it approves.
     pub policy: String,
+    /// Root of the review's evidence it approves.
+    #[serde(default)]
+    pub review: String,
     /// Single-use value.
     pub nonce: String,
     /// How sure we are that a human said yes.
@@ -230,6 +233,9 @@ pub struct Release {
     pub sample: Vec<SessionKey>,
     /// Review evidence: SHA-256 of a row that was read to its end, and by whom.
     pub read: BTreeMap<String, ReadBy>,
+    /// What the review left behind, as last added up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Evidence>,
     /// The exact-name scan over the present digest.
     pub name_scan: NameScan,
     /// The attestations given over the present digest.
@@ -258,6 +264,11 @@ impl Release {
     /// The digest that holds now.
     pub fn digest(&self) -> Option<&str> {
         self.sealed.as_ref().map(|s| s.digest.as_str())
+    }
+
+    /// The root of the review's evidence; empty where none was added up.
+    pub fn review_root(&self) -> &str {
+        self.evidence.as_ref().map_or("", |e| e.root.as_str())
     }
 
     /// Whether the sealed files are those of the present sessions, policy and destination.
@@ -290,6 +301,13 @@ impl Release {
         missing.extend(unread.iter().take(20).map(|k| format!("reading {k} to its end")));
         if unread.len() > 20 {
             missing.push(format!("reading {} more sampled sessions to their end", unread.len() - 20));
+        }
+        match &self.evidence {
+            None if missing.is_empty() => missing.push("the record of what was read".to_owned()),
+            Some(e) if e.measured.is_some_and(|m| !m.passes()) => {
+                missing.push("a reader who finds what was planted".to_owned());
+            }
+            _ => {}
         }
         missing
     }

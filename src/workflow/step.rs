@@ -30,6 +30,7 @@ pub fn step(release: &Release, event: &Event) -> Step {
             | Event::PolicyChanged { .. }
             | Event::ScopeChanged { .. }
             | Event::ScopeConfirmed
+            | Event::EvidenceNoted { .. }
             | Event::Decided { .. } => {
                 let mut m = Move::on(release);
                 if let Some(f) = &mut m.release.in_flight {
@@ -80,6 +81,7 @@ pub fn step(release: &Release, event: &Event) -> Step {
         Event::NameScanned { digest, result } => forward::name_scanned(release, digest, *result),
         Event::NameHitsWaived { assurance } => forward::name_hits_waived(release, *assurance),
         Event::RowRead { sha256, by, at } => forward::row_read(release, sha256, by, *at),
+        Event::EvidenceNoted { evidence } => forward::evidence_noted(release, evidence),
         Event::ReviewFinished => forward::review_finished(release),
         Event::Attested { kind, words, by, at } => forward::attested(release, *kind, words, by, *at),
         Event::ReceiptAccepted { receipt, now } => forward::receipt_accepted(release, receipt, *now),
@@ -190,6 +192,7 @@ fn closed(release: &Release, event: &Event) -> Step {
         | Event::ScopeChanged { .. }
         | Event::SessionChanged { .. }
         | Event::PolicyChanged { .. }
+        | Event::EvidenceNoted { .. }
         | Event::Tick { .. } => Move::on(release).done(),
         Event::Withdrawn if release.phase == Phase::Published => withdrawn(release),
         Event::SessionsChosen { .. }

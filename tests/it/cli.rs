@@ -71,7 +71,13 @@ fn confirmed() -> (World, String) {
     let mut answer = ok(&world, &["review", "--redact-all", "--json"]);
     for _ in 0..500 {
         let Some(nonce) = answer["page"]["nonce"].as_str() else { break };
-        let mut args = vec!["review", "--nonce", nonce, "--none", "--json"];
+        let found = crate::reader::findings(answer["page"]["text"].as_str().unwrap());
+        let found: Vec<String> = found.into_iter().map(|(kind, quote)| format!("{kind}={quote}")).collect();
+        let mut args = vec!["review", "--nonce", nonce, "--json"];
+        if found.is_empty() {
+            args.push("--none");
+        }
+        args.extend(found.iter().flat_map(|f| ["--finding", f]));
         if answer["remaining"]["entities"] != 0 {
             args.push("--redact-all");
         }

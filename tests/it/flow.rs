@@ -13,6 +13,7 @@ use clawgate::gate::KdfParams;
 use clawgate::trace::{Env, FixedClock, Timestamp};
 
 use crate::hub_double::{HubDouble, write_token};
+use crate::reader::findings;
 
 pub const PASSPHRASE: &str = "correct horse battery staple";
 
@@ -98,9 +99,16 @@ pub fn approve_all(app: &mut App) {
     app.triage(&TriageParams { sessions, status: "approved".into(), reason: None }).unwrap();
 }
 
+/// What a careful reader finds in a page.
+pub fn found(page: &str) -> Vec<FindingIn> {
+    let finding =
+        |(kind, quote): (&str, String)| FindingIn { quote, kind: kind.into(), ..FindingIn::default() };
+    findings(page).into_iter().map(finding).collect()
+}
+
 /// Reviews as a careful reader would who finds nothing more; redacts the whole inventory.
 pub fn review_to_end(app: &mut App) -> u64 {
-    let all = DecisionIn { id: "all".into(), decision: "redact".into(), reason: None };
+    let all = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
     let mut params = ReviewParams { decisions: vec![all], ..ReviewParams::default() };
     let mut pages = 0;
     loop {
@@ -111,9 +119,11 @@ pub fn review_to_end(app: &mut App) -> u64 {
         };
         pages += 1;
         assert!(pages < 2000, "the review does not end");
-        params = ReviewParams { nonce: Some(page.nonce), ..ReviewParams::default() };
+        params =
+            ReviewParams { findings: found(&page.text), nonce: Some(page.nonce), ..ReviewParams::default() };
         if report.remaining.entities > 0 {
-            params.decisions = vec![DecisionIn { id: "all".into(), decision: "redact".into(), reason: None }];
+            params.decisions =
+                vec![DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() }];
         }
     }
 }
@@ -348,12 +358,13 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
     approve_all(&mut app);
     let folder = Some(world.out().display().to_string());
     let prepared = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
-    let all = DecisionIn { id: "all".into(), decision: "redact".into(), reason: None };
+    let all = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
     let first = app.review(&ReviewParams { decisions: vec![all], ..ReviewParams::default() }).unwrap();
     let page = first.page.unwrap();
     let word = ["deploy", "calc", "multiply"].into_iter().find(|w| page.text.contains(w)).unwrap();
-    let bogus = FindingIn { quote: "words that stand nowhere".into(), kind: "PERSON".into() };
-    let good = FindingIn { quote: word.into(), kind: "PROJECT".into() };
+    let bogus =
+        FindingIn { quote: "words that stand nowhere".into(), kind: "PERSON".into(), ..FindingIn::default() };
+    let good = FindingIn { quote: word.into(), kind: "PROJECT".into(), ..FindingIn::default() };
     let answer = ReviewParams {
         nonce: Some(page.nonce.clone()),
         findings: vec![bogus, good],
@@ -371,7 +382,12 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
     }
     let unknown = ReviewParams { nonce: Some("nope".into()), ..ReviewParams::default() };
     assert_eq!(app.review(&unknown).unwrap_err().code, "unknown_nonce");
-    let keep = DecisionIn { id: "all".into(), decision: "keep".into(), reason: Some("mine".into()) };
+    let keep = DecisionIn {
+        id: "all".into(),
+        decision: "keep".into(),
+        reason: Some("mine".into()),
+        ..DecisionIn::default()
+    };
     let keep = app.review(&ReviewParams { decisions: vec![keep], ..ReviewParams::default() }).unwrap_err();
     assert_eq!(keep.kind, Kind::HumanNeeded, "an agent may not keep anything in clear");
 }

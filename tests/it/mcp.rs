@@ -196,7 +196,10 @@ impl Client {
             };
             pages.push(page["text"].as_str().unwrap().to_owned());
             assert!(pages.len() < 2000, "the review does not end");
-            args = json!({ "nonce": page["nonce"], "findings": [] });
+            let found = crate::reader::findings(page["text"].as_str().unwrap());
+            let found: Vec<Value> =
+                found.into_iter().map(|(kind, quote)| json!({ "quote": quote, "type": kind })).collect();
+            args = json!({ "nonce": page["nonce"], "findings": found });
             if answer["remaining"]["entities"] != json!(0) {
                 args["decisions"] = json!([{ "id": "all", "decision": "redact" }]);
             }
@@ -341,7 +344,7 @@ fn the_tool_list_is_small_portable_and_says_what_is_safe() {
     let names: Vec<&str> = tools.iter().map(|t| t["name"].as_str().unwrap()).collect();
     assert_eq!(names, TOOLS);
     let size = list.to_string().len();
-    assert!(size <= 11_500, "{size} bytes");
+    assert!(size <= 11_455, "{size} bytes");
     for tool in tools {
         let name = tool["name"].as_str().unwrap();
         walk(&tool["inputSchema"], name);

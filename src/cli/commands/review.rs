@@ -53,7 +53,12 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
 }
 
 fn decide(id: &str, decision: &str, reason: Option<&str>) -> DecisionIn {
-    DecisionIn { id: id.to_owned(), decision: decision.to_owned(), reason: reason.map(str::to_owned) }
+    DecisionIn {
+        id: id.to_owned(),
+        decision: decision.to_owned(),
+        reason: reason.map(str::to_owned),
+        ..DecisionIn::default()
+    }
 }
 
 fn params(args: Args) -> Result<ReviewParams, Failure> {
@@ -68,7 +73,7 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
         let (kind, quote) = f.split_once('=').ok_or_else(|| {
             Failure::usage("bad_finding", "A finding is TYPE=QUOTE, for instance PERSON=\"Ada Lovelace\".")
         })?;
-        findings.push(FindingIn { quote: quote.to_owned(), kind: kind.to_owned() });
+        findings.push(FindingIn { quote: quote.to_owned(), kind: kind.to_owned(), ..FindingIn::default() });
     }
     let mut decisions: Vec<DecisionIn> = args.redact.iter().map(|id| decide(id, "redact", None)).collect();
     decisions.extend(args.keep.iter().map(|id| decide(id, "keep", args.reason.as_deref())));
@@ -86,6 +91,7 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
 
 fn human(r: &ReviewReport) -> String {
     let mut out = outcome(r);
+    out.push_str(&budget(r));
     for e in &r.entities {
         let decision = e.decision.as_deref().unwrap_or("undecided");
         out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity(e), dim(decision)));
@@ -102,6 +108,19 @@ fn human(r: &ReviewReport) -> String {
     out
 }
 
+/// What reading will take, before it begins.
+fn budget(r: &ReviewReport) -> String {
+    let Some(b) = &r.budget else { return String::new() };
+    format!(
+        "to read: {} in {}, {} (about {} tokens, {}); the riskiest first\n",
+        of(b.chunks, "chunk"),
+        of(b.sessions, "session"),
+        bytes(b.bytes),
+        count(b.tokens_estimate),
+        of(b.pages_estimate, "page")
+    )
+}
+
 fn entity(e: &EntityItem) -> String {
     format!("{} {} ×{}", yellow(&one_line(&e.kind)), bold(&one_line(&e.value)), count(e.count))
 }
@@ -115,6 +134,12 @@ fn outcome(r: &ReviewReport) -> String {
     for why in &r.refused {
         out.push_str(&format!("{} {}\n", yellow("not taken:"), one_line(why)));
     }
+    if r.read_again {
+        out.push_str(&format!(
+            "{} that page holds something you did not report; read it again\n",
+            yellow("note:")
+        ));
+    }
     if let Some(n) = r.resealed {
         out.push_str(&format!("{} sealed again\n", of(n, "row")));
     }
@@ -124,7 +149,7 @@ fn outcome(r: &ReviewReport) -> String {
 fn left(r: &ReviewReport) -> String {
     let l = r.remaining;
     if l.sessions == 0 && l.entities == 0 {
-        return format!("{} everything is read and decided\n", green("done:"));
+        return format!("{} everything is read and decided\n{}", green("done:"), evidence(r));
     }
     format!(
         "left: {} ({}) to read, {} to decide\n",
@@ -132,6 +157,20 @@ fn left(r: &ReviewReport) -> String {
         bytes(l.bytes),
         of(l.entities, "name")
     )
+}
+
+/// What the review is bound by, and how an agent that read did.
+fn evidence(r: &ReviewReport) -> String {
+    let Some(e) = &r.evidence else { return String::new() };
+    let mut out = format!("evidence: {} over {} answers\n", dim(&e.root), count(e.leaves));
+    if let Some(m) = &e.reader {
+        out.push_str(&format!(
+            "reader: found {} of {} planted values (recall {:.2}, 95 % lower bound {:.2}, floor {:.2}), \
+             over-flagged {} of {}\n",
+            m.found, m.planted, m.recall, m.lower_bound, m.floor, m.over_flagged, m.harmless
+        ));
+    }
+    out
 }
 
 /// What the person said to one question.
@@ -146,6 +185,7 @@ fn ask_through(face: &mut Face, release: Option<String>, max_bytes: Option<u64>)
     let mut terminal = face.terminal("clawgate review")?;
     let mut skipped: BTreeSet<String> = BTreeSet::new();
     let mut report = face.app()?.review(&fresh())?;
+    face.print(&budget(&report))?;
     loop {
         face.print(&outcome(&report))?;
         let open: Vec<&EntityItem> =
@@ -232,7 +272,7 @@ fn read(face: &Face, terminal: &mut Terminal, page: &Page, mut params: ReviewPar
             Some(quote) => {
                 let kind = terminal.line("  what is it? (PERSON, ORG, EMAIL, SECRET, …) [PERSON]: ")?;
                 let kind = kind.filter(|k| !k.is_empty()).unwrap_or_else(|| "PERSON".to_owned());
-                params.findings.push(FindingIn { quote: quote.to_owned(), kind });
+                params.findings.push(FindingIn { quote: quote.to_owned(), kind, ..FindingIn::default() });
             }
         }
     }

@@ -1,0 +1,198 @@
+//! Reviews: the order of reading, what is planted to measure an agent, the root that binds the evidence.
+
+use std::collections::BTreeSet;
+
+use clawgate::app::{
+    Actor, App, DecisionIn, FindingIn, Kind, PrepareParams, PublishParams, ReviewParams, ReviewReport,
+    ScanParams, ScopeParams,
+};
+use clawgate::gate::KdfParams;
+
+use crate::flow::{PASSPHRASE, World, approve_all, confirm, found, review_to_end};
+
+/// A release that waits for its review, and the application as `actor` has it.
+fn prepared(actor: Actor, agents: &[&str]) -> (World, App, String) {
+    let world = World::new(agents);
+    let mut app = world.app_as(actor, 0);
+    app.scan(&ScanParams::default()).unwrap();
+    app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
+    approve_all(&mut app);
+    let folder = Some(world.out().display().to_string());
+    let release = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
+    let budget = release.review.unwrap();
+    assert!(budget.tokens_estimate > 1000 && budget.pages_estimate > 3, "{budget:?}");
+    (world, app, release.release)
+}
+
+fn redact_all() -> Vec<DecisionIn> {
+    vec![DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() }]
+}
+
+/// Reads on from `first`, answering each page with what `read` finds; the last answer, or why it was refused.
+fn read_on(
+    app: &mut App,
+    first: ReviewReport,
+    read: &mut dyn FnMut(&str) -> Vec<FindingIn>,
+) -> Result<ReviewReport, clawgate::app::Failure> {
+    let mut report = first;
+    for _ in 0..2000 {
+        let Some(page) = report.page else { return Ok(report) };
+        let findings = read(&page.text);
+        let decisions = if report.remaining.entities > 0 { redact_all() } else { Vec::new() };
+        let nonce = Some(page.nonce);
+        report = app.review(&ReviewParams { nonce, findings, decisions, ..ReviewParams::default() })?;
+    }
+    panic!("the review does not end");
+}
+
+/// The bytes of everything that is sealed for a release.
+fn sealed(world: &World, release: &str) -> String {
+    let dir = world.tmp.path().join("state/releases").join(release);
+    let mut out = String::new();
+    for file in walkdir::WalkDir::new(dir).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file())
+    {
+        out.push_str(&String::from_utf8_lossy(&std::fs::read(file.path()).unwrap()));
+    }
+    out
+}
+
+#[test]
+fn an_agent_that_overlooks_what_is_planted_has_not_reviewed() {
+    let (world, mut app, release) = prepared(Actor::Agent, &["claude-2.1.329"]);
+    let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+    let budget = first.budget.expect("the budget is said before the first page");
+    assert_eq!((budget.bytes, budget.sessions), (first.remaining.bytes, first.remaining.sessions));
+    let (mut pages, mut planted) = (0u64, BTreeSet::new());
+    let refused = read_on(&mut app, first, &mut |text| {
+        pages += 1;
+        planted.extend(crate::reader::findings(text).into_iter().map(|(_, quote)| quote));
+        Vec::new()
+    })
+    .unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (Kind::Refused, "reader_below_floor"));
+    let refusal = refused.refusal.unwrap();
+    assert!(refusal.missing[0].contains("0 of"), "{:?}", refusal.missing);
+    assert_eq!(refusal.next_tool, "review_pii");
+    let action = refusal.human_action.unwrap();
+    assert!(action.contains("Read the pages again") && action.contains("clawgate review"), "{action}");
+    assert!(planted.len() >= 3, "{planted:?}");
+    let bytes = sealed(&world, &release);
+    for value in &planted {
+        assert!(!bytes.contains(value), "{value} stands in the sealed files");
+    }
+    assert!(confirm(&mut app).is_err(), "nothing was reviewed");
+    // Pages with something planted came again before they counted as answered.
+    assert!(pages > budget.pages_estimate, "{pages} {budget:?}");
+
+    // The next round is read by someone who looks.
+    let again = app.review(&ReviewParams::default()).unwrap();
+    assert_eq!(again.remaining.bytes, budget.bytes, "everything has to be read again");
+    let mut second = BTreeSet::new();
+    let last = read_on(&mut app, again, &mut |text| {
+        second.extend(crate::reader::findings(text).into_iter().map(|(_, quote)| quote));
+        found(text)
+    })
+    .unwrap();
+    assert_ne!(planted, second, "another round plants other things");
+    let evidence = last.evidence.unwrap();
+    let reader = evidence.reader.unwrap();
+    assert_eq!((reader.planted, reader.found, reader.floor), (reader.found, reader.planted, 0.8));
+    assert!(reader.lower_bound < 1.0 && reader.recall == 1.0, "{reader:?}");
+    assert_eq!((evidence.root.len(), app.position().unwrap().state.as_str()), (64, "reviewed"));
+    let bytes = sealed(&world, &release);
+    assert!(second.iter().all(|v| !bytes.contains(v)), "{second:?}");
+    confirm(&mut app).unwrap();
+}
+
+#[test]
+fn people_are_shown_exactly_what_is_sealed() {
+    let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
+    let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+    let bytes = sealed(&world, &release);
+    let mut lines = BTreeSet::new();
+    let last = read_on(&mut app, first, &mut |text| {
+        let body: Vec<&str> = text.lines().collect();
+        for line in body[1..body.len() - 1].iter().copied() {
+            assert!(bytes.contains(line), "{line}");
+            assert!(lines.insert(line.to_owned()), "served twice: {line}");
+        }
+        Vec::new()
+    })
+    .unwrap();
+    let evidence = last.evidence.unwrap();
+    assert_eq!((evidence.reader, evidence.leaves), (None, lines.len() as u64));
+}
+
+#[test]
+fn what_people_typed_is_read_before_what_tools_wrote() {
+    let (_world, mut app, _) = prepared(Actor::Person, &["claude-2.1.329"]);
+    let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+    let mut typed = Vec::new();
+    read_on(&mut app, first, &mut |text| {
+        let body: Vec<&str> = text.lines().collect();
+        let user = |l: &str| l.starts_with("{\"role\":\"user\"") && !l.contains("\"origin\":");
+        typed.extend(body[1..body.len() - 1].iter().map(|l| user(l)));
+        Vec::new()
+    })
+    .unwrap();
+    let last = typed.iter().rposition(|t| *t).unwrap();
+    let first_other = typed.iter().position(|t| !*t).unwrap();
+    assert!(last < first_other || typed[..=last].iter().filter(|t| !**t).count() * 10 < last, "{typed:?}");
+}
+
+#[test]
+fn evidence_that_changes_after_confirm_voids_the_approval() {
+    let world = World::new(&["claude-2.1.329"]);
+    let id = world.confirmed();
+    let mut app = world.app();
+    app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = app.sign_preview(None).unwrap();
+    let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+    assert_eq!(app.position().unwrap().state, "approved");
+    drop(app);
+    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let changed = db
+        .execute(
+            "UPDATE served SET verdict = '3 findings' WHERE nonce = (SELECT nonce FROM served LIMIT 1)",
+            [],
+        )
+        .unwrap();
+    assert!(changed > 0);
+    drop(db);
+    let mut app = world.app();
+    let publish = PublishParams { release: Some(id) };
+    let refused = app.publish(&publish, Some(&unlocked)).unwrap_err();
+    assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{refused}");
+    assert_eq!(app.position().unwrap().state, "prepared");
+    assert!(!world.out().exists());
+    // What was read stays read: the review ends at once, and has to be confirmed and signed anew.
+    assert_eq!(review_to_end(&mut app), 0);
+    assert_eq!(app.position().unwrap().state, "reviewed");
+}
+
+#[test]
+fn harmless_names_that_are_reported_count_against_the_reader_and_change_nothing() {
+    let (world, mut app, release) = prepared(Actor::Agent, &["claude-2.1.329", "codex-0.169.0"]);
+    let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+    let before = sealed(&world, &release);
+    let mut named = 0u64;
+    let last = read_on(&mut app, first, &mut |text| {
+        let mut all = found(text);
+        for (before, after) in
+            [("that mentions ", "."), ("textbook names ", " here"), ("see also: ", " in the public")]
+        {
+            let Some((_, rest)) = text.split_once(before) else { continue };
+            let Some((quote, _)) = rest.split_once(after) else { continue };
+            if quote.len() < 40 {
+                named += 1;
+                all.push(FindingIn { quote: quote.into(), kind: "PERSON".into(), ..FindingIn::default() });
+            }
+        }
+        all
+    })
+    .unwrap();
+    let reader = last.evidence.unwrap().reader.unwrap();
+    assert!(reader.harmless >= 1 && reader.over_flagged <= reader.harmless, "{reader:?}");
+    assert!(named == 0 || reader.over_flagged > 0, "{named} {reader:?}");
+    assert_eq!(sealed(&world, &release), before, "nothing planted is applied");
+}
