@@ -411,10 +411,57 @@ def as_agent(world, work, **how):
     return asyncio.run(main())
 
 
-async def review_to_end(agent, quotes=None):
-    """Reads every page, reports the `quotes` (text to type) that stand in it, and redacts the whole inventory.
+# What stands before and after something that a careful reader reports, with its type: by such words these readers find
+# what the server plants to measure them. A line end is written as a JSON escape.
+CUES = [
+    ("I promised ", " a short summary", "PERSON"),
+    ("Check with ", " before you change anything", "PERSON"),
+    ("This was an idea of ", ", not mine", "PERSON"),
+    ("Yesterday ", " told me the same", "PERSON"),
+    ("pairing notes: ", " drove", "PERSON"),
+    ("last looked at by ", " on a Tuesday", "PERSON"),
+    ("waiting for ", " to come back from leave", "PERSON"),
+    ("Nobody outside may hear of ", " yet", "PROJECT"),
+    ("Please keep ", " out of the changelog", "PROJECT"),
+    ("We only do this for ", ", which is not announced", "PROJECT"),
+    ("build label for the unannounced ", "\\n", "PROJECT"),
+    ("internal code name in use: ", "\\n", "PROJECT"),
+    ("Once it is green, ping ", " on chat", "HANDLE"),
+    ("It was ", " who merged this last night", "HANDLE"),
+    ("merged last night by ", "\\n", "HANDLE"),
+    ("assigned on the board to ", "\\n", "HANDLE"),
+    ("If it breaks, just call me on ", ".", "PHONE"),
+    ("My number over the weekend is ", ".", "PHONE"),
+    ("on call this week, ring ", "\\n", "PHONE"),
+    ("fallback number in words: ", "\\n", "PHONE"),
+    ("The account of ", " goes live", "CLIENT"),
+    ("We do it because ", " asked for it and pays", "CLIENT"),
+    ("invoice goes to ", "\\n", "CLIENT"),
+    ("imported from the account of ", "\\n", "CLIENT"),
+    ("It only fails on ", ", under my desk", "HOST"),
+    ("I copied it over from ", " at home", "HOST"),
+    ("copied over from ", "\\n", "HOST"),
+    ("last seen on ", " in the basement", "HOST"),
+]
 
-    Returns pages read, findings taken, whether the last call failed, and its answer.
+
+def careful(page):
+    """What a careful reader finds in a page: quote to type."""
+    found = {}
+    for before, after, kind in CUES:
+        ends = ["\\n", '"'] if after == "\\n" else [after]
+        for rest in page.split(before)[1:]:
+            quote = min((rest.split(end)[0] for end in ends if end in rest), key=len, default="")
+            if 3 <= len(quote) < 60:
+                found[quote] = kind
+    return found
+
+
+async def review_to_end(agent, quotes=None):
+    """Reads every page, reports the `quotes` (text to type) and whatever else a careful reader finds in it, and redacts
+    the whole inventory.
+
+    Returns pages read, findings of `quotes` taken, whether the last call failed, and its answer.
     """
     pages = taken = 0
     everything = [{"id": "all", "decision": "redact"}]
@@ -424,12 +471,13 @@ async def review_to_end(agent, quotes=None):
         if pages > 3000:
             raise RuntimeError("the review does not end")
         text = answer["page"]["text"]
-        found = [{"quote": q, "type": kind} for q, kind in (quotes or {}).items() if q in text]
+        ours = {q: kind for q, kind in (quotes or {}).items() if q in text}
+        found = [{"quote": q, "type": kind} for q, kind in {**careful(text), **ours}.items()]
         args = {"nonce": answer["page"]["nonce"], "findings": found}
         if answer["remaining"]["entities"]:
             args["decisions"] = everything
         error, answer = await agent.call("review_pii", **args)
-        taken += answer.get("accepted", 0)
+        taken += len(ours) if answer.get("accepted") == len(found) else 0
     return pages, taken, error, answer
 
 
@@ -439,7 +487,9 @@ def review_by_cli(world):
     while done.code == 0 and done.json.get("page"):
         pages += 1
         more = ["--redact-all"] if done.json["remaining"]["entities"] else []
-        done = world.cli("review", "--nonce", done.json["page"]["nonce"], "--none", "--max-bytes", "60000", *more)
+        found = [word for q, kind in careful(done.json["page"]["text"]).items() for word in ("--finding", f"{kind}={q}")]
+        done = world.cli("review", "--nonce", done.json["page"]["nonce"], *(found or ["--none"]), "--max-bytes", "60000",
+                         *more)
     return pages, done
 
 
