@@ -47,7 +47,8 @@ pub use budget::{BudgetLevel, BudgetState, HookInput, HookVerdict};
 pub use classic::{
     Classic, ClassicParams, DayAnomaly, DayCost, ModelCost, ProjectCost, SessionCost, Summary,
 };
-pub use config::{Config, ScopeParams, ScopeReport};
+pub(crate) use config::write_private;
+pub use config::{Config, ReviewConfig, ScopeParams, ScopeReport};
 pub use confirm::{ConfirmParams, ConfirmReport};
 pub use context::{Actor, App, Context, Progress, Quiet};
 pub use cost::{CostParams, CostReport, Today};
@@ -75,8 +76,9 @@ pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
 pub use publish::{PublishParams, PublishReport};
 pub use release::{Next, Position};
 pub use review::{
-    Budget, DecisionIn, EntityItem, EvidenceReport, FindingIn, Page, ReaderReport, Remaining, ReviewParams,
-    ReviewReport, Undone,
+    Budget, DecisionIn, EntityItem, EvidenceReport, FindingIn, Page, PiiApplied, PiiDocument, PiiFinding,
+    PiiPage, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, Remaining, ReviewParams, ReviewReport,
+    Undone,
 };
 pub use sanitize::{fence, sanitize};
 pub use scan::{Changed, ScanParams, ScanReport, Skipped};

@@ -416,11 +416,22 @@ impl App {
 
     /// The sampled rows with their sealed text, in the sample's order, read from the sealed files and checked.
     pub(crate) fn sealed_rows(&self, open: &Open) -> Result<Vec<(RowKeep, String)>, Failure> {
+        let mut out = self.sealed_rows_of(open, &|key| open.extra.sample.contains(key))?;
+        out.sort_by_key(|(row, _)| open.extra.sample.iter().position(|k| *k == row.key));
+        Ok(out)
+    }
+
+    /// The rows of these sessions with their sealed text, read from the sealed files and checked.
+    pub(crate) fn sealed_rows_of(
+        &self,
+        open: &Open,
+        wanted: &dyn Fn(&SessionKey) -> bool,
+    ) -> Result<Vec<(RowKeep, String)>, Failure> {
         use sha2::{Digest, Sha256};
         let dir = self.sealed_dir(&open.release.id);
         let mut out = Vec::new();
         let mut held: Option<(String, Vec<u8>)> = None;
-        for row in open.extra.rows.iter().filter(|r| open.extra.sample.contains(&r.key)) {
+        for row in open.extra.rows.iter().filter(|r| wanted(&r.key)) {
             if held.as_ref().is_none_or(|(file, _)| *file != row.file) {
                 let path = dir.join(&row.file);
                 let bytes = std::fs::read(&path).map_err(|_| sealed_changed(&open.release.id))?;
@@ -432,7 +443,6 @@ impl App {
             let text = text.filter(|t| data_encoding::HEXLOWER.encode(&Sha256::digest(t)) == row.sha256);
             out.push((row.clone(), text.ok_or_else(|| sealed_changed(&open.release.id))?));
         }
-        out.sort_by_key(|(row, _)| open.extra.sample.iter().position(|k| *k == row.key));
         Ok(out)
     }
 

@@ -20,7 +20,7 @@ static PROMPTS: &[Text] = &[
         name: "review-rubric",
         title: "What to look for in a review",
         description: "Entity types, confidence bands, examples, and what not to flag.",
-        text: include_str!("../../prompts/review-rubric.md"),
+        text: crate::app::RUBRIC,
     },
     Text {
         name: "scoring-rubric",

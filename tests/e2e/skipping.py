@@ -209,6 +209,12 @@ def changes(world, hub, release):
         ("a project taken out of scope", exclude),
         ("another visibility, written into the database", state_json(to_public)),
         ("another destination, written into the database", state_json(to_other_repo)),
+        ("another reader, written into the evidence of the review",
+         sql("UPDATE served SET reviewer='person' WHERE release=?", release)),
+        ("another outcome, written into the evidence of the review",
+         sql("UPDATE planted SET misses=misses+1 WHERE release=?", release)),
+        ("an answer taken out of the evidence of the review",
+         sql("DELETE FROM served WHERE nonce=(SELECT nonce FROM served WHERE release=? LIMIT 1)", release)),
         ("another option", cli("prepare", "--no-thinking")),
     ]
     for name, change in cases:

@@ -582,6 +582,9 @@ Commands:
   prepare      Redact the approved sessions and seal what would be published
   preview      Show what would be published
   review       Review what was sealed: decide on names, read the sample
+  pii-review   Write what is open in a release as a findings file, with pages and rubric
+  pii-apply    Redact what a findings file reports, as far as it stands in the sealed text
+  pii-rubric   What a reviewer looks for: types, how sure to be, examples, what not to flag
   confirm      Confirm the review in your own words
   sign         Look at what will leave, approve it with your passphrase, and publish it
   publish      Publish a release that was signed

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use clawgate::app::{
-    Actor, App, DecisionIn, FindingIn, Kind, PrepareParams, PublishParams, ReviewParams, ReviewReport,
-    ScanParams, ScopeParams,
+    Actor, App, DecisionIn, FindingIn, Kind, PiiReviewParams, PrepareParams, PublishParams, ReviewParams,
+    ReviewReport, ScanParams, ScopeParams,
 };
 use clawgate::gate::KdfParams;
 
@@ -195,4 +195,98 @@ fn harmless_names_that_are_reported_count_against_the_reader_and_change_nothing(
     assert!(reader.harmless >= 1 && reader.over_flagged <= reader.harmless, "{reader:?}");
     assert!(named == 0 || reader.over_flagged > 0, "{named} {reader:?}");
     assert_eq!(sealed(&world, &release), before, "nothing planted is applied");
+}
+
+#[test]
+fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
+    let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
+    let export = |app: &mut App, provider: &str| {
+        app.pii_review(&PiiReviewParams { provider: provider.into(), ..PiiReviewParams::default() }).unwrap()
+    };
+    let rules = export(&mut app, "rules");
+    assert!(rules.finding_count > 0 && rules.pages.is_empty() && rules.rubric.is_none());
+    let first = &rules.findings[0];
+    assert!(!first.entity_text.is_empty() && first.source == "rules" && first.confidence > 0.5, "{first:?}");
+    // Everything rules found goes back as it is: the places are right, so all of it is taken.
+    let file = serde_json::to_value(&rules).unwrap();
+    let done = app.pii_apply(None, &file, 0.5).unwrap();
+    assert_eq!(
+        (done.applied, done.refused.len(), done.unknown.len()),
+        (rules.finding_count, 0, 0),
+        "{done:?}"
+    );
+    assert!(done.resealed > 0);
+    let bytes = sealed(&world, &release);
+    for f in &rules.findings {
+        assert!(!bytes.contains(&f.entity_text), "{} {} stands in the sealed files", f.entity_type, f.field);
+    }
+    app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+
+    // An agent reads the pages from the file, with something invented in them, although a person exported it.
+    let out = export(&mut app, "hybrid");
+    assert!(out.rubric.is_some() && out.pages.len() >= 2 && out.provider == "hybrid");
+    let mut file = serde_json::to_value(&out).unwrap();
+    let (mut planted, mut findings) = (0, Vec::new());
+    for (page, to) in out.pages.iter().zip(file["pages"].as_array_mut().unwrap()) {
+        to["answered"] = true.into();
+        for (kind, quote) in crate::reader::findings(&page.text) {
+            planted += 1;
+            findings.push(serde_json::json!({
+                "entity_text": quote, "entity_type": kind, "confidence": 0.9, "nonce": page.nonce,
+            }));
+        }
+    }
+    assert!(planted >= 3, "{planted}");
+    let session = out.pages[0].session_id.clone();
+    let word = ["deploy", "calc", "multiply"].into_iter().find(|w| bytes.contains(w)).unwrap();
+    for (text, more) in [
+        (word, serde_json::json!({})),
+        ("words that stand nowhere", serde_json::json!({})),
+        (word, serde_json::json!({ "session_id": "no-such-session" })),
+        (word, serde_json::json!({ "session_id": session, "message_index": 99_999 })),
+        (word, serde_json::json!({ "confidence": 0.2 })),
+        (word, serde_json::json!({ "nonce": "no-such-page" })),
+        ("xy", serde_json::json!({})),
+        (word, serde_json::json!({ "mood": "good" })),
+    ] {
+        let mut f =
+            serde_json::json!({ "entity_text": text, "entity_type": "project_name", "source": "person" });
+        f.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        findings.push(f);
+    }
+    let (all, bad) = (findings.len() as u64, 6);
+    file["findings"] = findings.into();
+    file["extra"] = 1.into();
+    let done = app.pii_apply(None, &file, 0.5).unwrap();
+    assert_eq!(
+        (done.finding_count, done.applied, done.refused.len()),
+        (all, all - bad, bad as usize),
+        "{done:?}"
+    );
+    assert_eq!(done.unknown, ["field extra", "field findings.mood"]);
+    assert!(done.pages_answered >= 2 && done.pages_again == 0, "{done:?}");
+    let bytes = sealed(&world, &release);
+    assert!(!bytes.split(|c: char| !c.is_alphanumeric()).any(|w| w == word), "{word} is redacted");
+    let nobody = app.pii_apply(None, &serde_json::json!({ "spans": [] }), 0.5).unwrap_err();
+    assert_eq!(nobody.code, "no_findings");
+}
+
+#[test]
+fn a_file_that_overlooks_what_is_planted_is_no_review() {
+    let (_world, mut app, _) = prepared(Actor::Person, &["claude-2.1.329"]);
+    app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+    for last in [false, false, true] {
+        let out = app
+            .pii_review(&PiiReviewParams { provider: "agent".into(), ..PiiReviewParams::default() })
+            .unwrap();
+        let mut file = serde_json::to_value(&out).unwrap();
+        for page in file["pages"].as_array_mut().unwrap() {
+            page["answered"] = true.into();
+        }
+        let done = app.pii_apply(None, &file, 0.5);
+        match last {
+            false => assert!(done.unwrap().pages_again > 0),
+            true => assert_eq!(done.unwrap_err().code, "reader_below_floor"),
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod chunks;
 mod decide;
+mod exchange;
 mod invent;
 mod plant;
 mod serve;
@@ -20,6 +21,7 @@ use super::context::Actor;
 use super::{App, Failure};
 
 pub use decide::Undone;
+pub use exchange::{PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiRefused, PiiReviewParams, RUBRIC};
 
 /// The reviewer that people are in the evidence.
 const PERSON: &str = "person";

@@ -82,21 +82,49 @@ impl App {
         if first {
             report.budget = Some(budget(&reading, max));
         }
-        let agent = self.ctx.actor == Actor::Agent;
-        if agent {
+        if self.ctx.actor == Actor::Agent {
             self.plan(open, &rows, &reading.all, &unread, &mut planted)?;
         }
+        let mut rest = unread.as_slice();
+        report.page = self.serve_page(open, &mut rest, self.ctx.actor, &planted, max)?;
+        Ok(())
+    }
+
+    /// Serves everything that was not read to an agent, in pages; at most so many.
+    pub(super) fn serve_all(&self, open: &Open, max: u64, pages: usize) -> Result<Vec<Page>, Failure> {
+        let rows = self.sealed_rows(open)?;
+        let reading = self.reading(open, &rows)?;
+        let unread = reading.unread();
+        let mut planted = plant::of_round(self.archive.planted(&open.release.id)?, open.extra.round);
+        self.plan(open, &rows, &reading.all, &unread, &mut planted)?;
+        let (mut rest, mut out) = (unread.as_slice(), Vec::new());
+        while out.len() < pages {
+            let Some(page) = self.serve_page(open, &mut rest, Actor::Agent, &planted, max)? else { break };
+            out.push(page);
+        }
+        Ok(out)
+    }
+
+    /// Serves as many of these chunks as a page holds, and takes them off the list.
+    fn serve_page(
+        &self,
+        open: &Open,
+        unread: &mut &[&Chunk<'_>],
+        reviewer: Actor,
+        planted: &BTreeMap<String, Planted>,
+        max: u64,
+    ) -> Result<Option<Page>, Failure> {
         let nonce = data_encoding::BASE32_NOPAD.encode(&random()?[..10]).to_lowercase();
         let (mut texts, mut sessions, mut size) = (Vec::new(), Vec::new(), 0);
-        for chunk in unread {
-            let here: Option<&Planted> = planted.get(&chunk.sha256).filter(|_| agent);
+        while let Some((chunk, rest)) = unread.split_first() {
+            let here: Option<&Planted> = planted.get(&chunk.sha256).filter(|_| reviewer == Actor::Agent);
             let text = plant::shown(chunk.text, here);
             if size > 0 && size + text.len() > max as usize {
                 break;
             }
             size += text.len();
             texts.push(text);
-            if sessions.last() != Some(&chunk.row.key) {
+            if !sessions.contains(&chunk.row.key) {
                 sessions.push(chunk.row.key.clone());
             }
             self.archive.serve(&Served {
@@ -104,22 +132,23 @@ impl App {
                 row_sha256: chunk.row.sha256.clone(),
                 start: chunk.range.start as u64,
                 stop: chunk.range.end as u64,
-                round,
+                round: open.extra.round,
                 chunk_sha256: chunk.sha256.clone(),
                 nonce: nonce.clone(),
-                reviewer: self.ctx.actor.as_str().to_owned(),
+                reviewer: reviewer.as_str().to_owned(),
                 served: self.now(),
                 answered: None,
                 verdict: None,
             })?;
+            *unread = rest;
         }
         let mut sessions = sessions.into_iter();
-        report.page = sessions.next().map(|session| {
-            let mut also: Vec<_> = sessions.collect();
-            also.dedup();
-            Page { text: fence(&nonce, &texts.join("\n")), session, also, nonce }
-        });
-        Ok(())
+        Ok(sessions.next().map(|session| Page {
+            text: fence(&nonce, &texts.join("\n")),
+            session,
+            also: sessions.collect(),
+            nonce,
+        }))
     }
 
     /// Everything was read: what it adds up to goes to the state machine, and a reader who overlooked too much is

@@ -19,6 +19,9 @@ mod list;
 mod login;
 mod mcp;
 mod menubar;
+mod pii_apply;
+mod pii_review;
+mod pii_rubric;
 mod prepare;
 mod preview;
 mod pricing;
@@ -87,6 +90,9 @@ verbs! {
     Prepare => prepare,
     Preview => preview,
     Review => review,
+    PiiReview => pii_review,
+    PiiApply => pii_apply,
+    PiiRubric => pii_rubric,
     Confirm => confirm,
     Sign => sign,
     Publish => publish,
