@@ -76,9 +76,9 @@ pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
 pub use publish::{PublishParams, PublishReport};
 pub use release::{Next, Position};
 pub use review::{
-    Budget, DecisionIn, EntityItem, EvidenceReport, FindingIn, Page, PiiApplied, PiiDocument, PiiFinding,
-    PiiPage, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, Remaining, ReviewParams, ReviewReport,
-    Undone,
+    Budget, DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, Page, PiiApplied, PiiDocument,
+    PiiFinding, PiiPage, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, Remaining, ReportedItem,
+    ReviewParams, ReviewReport, Undone,
 };
 pub use sanitize::{fence, sanitize};
 pub use scan::{Changed, ScanParams, ScanReport, Skipped};

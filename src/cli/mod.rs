@@ -9,6 +9,7 @@ mod money;
 mod progress;
 mod prompt;
 mod render;
+mod reviewing;
 mod session;
 mod table;
 mod times;

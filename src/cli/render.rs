@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::{PrivacyReport, SampleRow, sanitize};
+use crate::app::{Budget, PrivacyReport, SampleRow, sanitize};
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
 use super::money::{bytes, count, of};
@@ -59,6 +59,18 @@ pub(super) fn target(t: &Target) -> String {
         Target::Hub { repo, revision } => format!("Hub dataset {repo} ({revision})"),
         Target::Folder { path } => format!("folder {path}"),
     }
+}
+
+/// What a review will take to read.
+pub(super) fn to_read(b: &Budget) -> String {
+    format!(
+        "{} in {} to read, {} (about {} tokens, {})",
+        of(b.chunks, "chunk"),
+        of(b.sessions, "session"),
+        bytes(b.bytes),
+        count(b.tokens_estimate),
+        of(b.pages_estimate, "page")
+    )
 }
 
 /// The files of a release.

@@ -290,3 +290,56 @@ fn a_file_that_overlooks_what_is_planted_is_no_review() {
         }
     }
 }
+
+#[test]
+fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_be_taken_back() {
+    let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
+    let list = app.inventory(None, true).unwrap();
+    let thing = &list.entities[0];
+    assert_eq!(list.undecided, list.entities.len() as u64);
+    assert!(thing.context[0].contains(&thing.value), "{:?}", thing.context);
+    let decide = |decision: &str, always: bool| {
+        let reason = Some("a public page".to_owned());
+        [DecisionIn { id: thing.id.clone(), decision: decision.into(), reason, always }]
+    };
+    let of = |app: &mut App, id: &str| {
+        let entities = app.inventory(Some(id), false).unwrap().entities;
+        entities.into_iter().find(|e| e.id == thing.id).and_then(|e| e.decision)
+    };
+    let keep = |s: &str| Some(s.to_owned());
+    app.decide(None, &decide("keep", false)).unwrap();
+    assert_eq!(of(&mut app, &release), keep("keep"));
+    app.seal_again(None).unwrap();
+    review_to_end(&mut app);
+    confirm(&mut app).unwrap();
+    // Another release asks again.
+    let other = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
+    assert_eq!(of(&mut app, &other), None);
+    app.decide(Some(&other), &decide("keep", true)).unwrap();
+    let third = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
+    assert_eq!(of(&mut app, &third), keep("keep"), "kept in every release");
+
+    // What is taken back opens again, and a release that was confirmed over it is not confirmed any more.
+    assert_eq!(app.undo_decision(Some(&release)).unwrap().values, [thing.value.clone()]);
+    assert_eq!(of(&mut app, &third), None);
+    let current =
+        app.review(&ReviewParams { release: Some(release.clone()), ..ReviewParams::default() }).unwrap();
+    assert!(current.remaining.entities > 0);
+
+    // Everywhere: a custom string, and taken back with the decision.
+    app.decide(Some(&release), &decide("redact", true)).unwrap();
+    assert_eq!(app.config.redact.strings, [thing.value.clone()]);
+    assert!(app.seal_again(Some(&release)).unwrap().is_some());
+    assert!(!sealed(&world, &release).contains(&thing.value));
+    app.undo_decision(Some(&release)).unwrap();
+    assert!(app.config.redact.strings.is_empty());
+    app.seal_again(Some(&release)).unwrap();
+    assert!(sealed(&world, &release).contains(&thing.value));
+    assert_eq!(app.seal_again(Some(&release)).unwrap(), None, "sealed as it stands");
+    drop(app);
+
+    let mut agent = world.app_as(Actor::Agent, 1);
+    let refused = agent.undo_decision(Some(&release)).unwrap_err();
+    assert_eq!((refused.kind, refused.code.as_str()), (Kind::HumanNeeded, "human_keeps"));
+    assert_eq!(agent.decide(Some(&release), &decide("keep", false)).unwrap_err().code, "human_keeps");
+}

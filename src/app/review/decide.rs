@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::store::Decision;
 use crate::trace::Timestamp;
-use crate::workflow::Phase;
+use crate::workflow::{Event, Phase};
 
 use super::super::context::Actor;
 use super::super::release::Open;
@@ -37,8 +37,37 @@ impl App {
     /// # Errors
     /// [`Failure`] where nothing is prepared, an id is unknown, or a decision is not this caller's.
     pub fn decide(&mut self, release: Option<&str>, decisions: &[DecisionIn]) -> Result<bool, Failure> {
-        let open = self.required(release, Phase::Prepared)?;
-        self.take_decisions(&open, decisions)
+        let mut open = self.required(release, Phase::Prepared)?;
+        let taken = self.take_decisions(&open, decisions)?;
+        self.tell_decided(&mut open)?;
+        Ok(taken)
+    }
+
+    fn undecided(&self, open: &Open) -> Result<u64, Failure> {
+        Ok(self.entities(&open.release.id)?.iter().filter(|e| e.decision.is_none()).count() as u64)
+    }
+
+    /// Tells the state machine how much is undecided: what opened again takes the release back at once.
+    fn tell_decided(&mut self, open: &mut Open) -> Result<(), Failure> {
+        let undecided_entities = self.undecided(open)?;
+        let event = Event::Decided { open_findings: 0, undecided_entities, touched: Vec::new() };
+        self.step(open, &event).map(drop)
+    }
+
+    /// Seals a release again whose decisions, reports or lists changed since it was sealed; the rows that came out
+    /// otherwise, or nothing where it is sealed as it stands.
+    ///
+    /// # Errors
+    /// [`Failure`] where there is no release, or as `prepare`.
+    pub fn seal_again(&mut self, release: Option<&str>) -> Result<Option<u64>, Failure> {
+        let mut open = self.required(release, Phase::Prepared)?;
+        let sealed_with = open.extra.report.as_ref().map(|r| r.entities.undecided);
+        let stands = open.release.phase > Phase::Draft && sealed_with == Some(self.undecided(&open)?);
+        if stands || open.extra.rows.is_empty() || open.release.chosen.is_empty() {
+            return Ok(None);
+        }
+        let rows = open.extra.rows.len() as u64;
+        Ok(Some(rows.saturating_sub(self.seal(&mut open)?.rows_unchanged)))
     }
 
     pub(super) fn take_decisions(&mut self, open: &Open, decisions: &[DecisionIn]) -> Result<bool, Failure> {
@@ -112,7 +141,7 @@ impl App {
     /// # Errors
     /// [`Failure`] where an agent asks, or nothing is prepared.
     pub fn undo_decision(&mut self, release: Option<&str>) -> Result<Undone, Failure> {
-        let open = self.required(release, Phase::Prepared)?;
+        let mut open = self.required(release, Phase::Prepared)?;
         let id = open.release.id.clone();
         if self.ctx.actor == Actor::Agent {
             let command = format!("clawgate review {id} --undo");
@@ -154,6 +183,7 @@ impl App {
         }
         self.save_private(&id, &private)?;
         self.audit("decisions_undone", Some(&id), serde_json::json!({ "count": undone.values.len() }))?;
+        self.tell_decided(&mut open)?;
         Ok(undone)
     }
 }

@@ -9,6 +9,7 @@ mod chunks;
 mod decide;
 mod exchange;
 mod invent;
+mod inventory;
 mod plant;
 mod serve;
 
@@ -22,6 +23,7 @@ use super::{App, Failure};
 
 pub use decide::Undone;
 pub use exchange::{PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiRefused, PiiReviewParams, RUBRIC};
+pub use inventory::{Inventory, ReportedItem};
 
 /// The reviewer that people are in the evidence.
 const PERSON: &str = "person";
@@ -109,6 +111,9 @@ pub struct EntityItem {
     pub count: u64,
     /// `redact`, `keep`, or nothing yet.
     pub decision: Option<String>,
+    /// Places where it stands, with the words around it; only where they were asked for. Untrusted text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub context: Vec<String>,
 }
 
 /// What is left to do.
@@ -260,25 +265,11 @@ impl App {
 
     /// The inventory with its decisions, the undecided first.
     fn list_entities(&self, open: &super::release::Open, report: &mut ReviewReport) -> Result<(), Failure> {
-        let id = &open.release.id;
-        let decided = self.decided(id)?;
-        let mut entities: Vec<EntityItem> = self
-            .private(id)?
-            .entities
-            .into_iter()
-            .map(|e| EntityItem {
-                decision: decided.get(&e.id).cloned(),
-                value: super::sanitize(&e.value).chars().take(120).collect(),
-                id: e.id,
-                kind: e.kind,
-                count: e.count,
-            })
-            .collect();
+        let mut entities = self.entities(&open.release.id)?;
         report.remaining.entities = entities.iter().filter(|e| e.decision.is_none()).count() as u64;
         if self.ctx.actor == Actor::Agent {
             entities.retain(|e| e.decision.is_none());
         }
-        entities.sort_by_key(|e| (e.decision.is_some(), std::cmp::Reverse(e.count)));
         entities.truncate(30);
         report.entities = entities;
         Ok(())

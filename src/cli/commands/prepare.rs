@@ -3,7 +3,7 @@
 use crate::app::{PrepareParams, PrepareReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::of;
-use crate::cli::render::{bold, destination, files, privacy, rows_line};
+use crate::cli::render::{bold, destination, files, privacy, rows_line, to_read};
 
 /// Redact the approved sessions and seal what would be published
 #[derive(Debug, clap::Args)]
@@ -77,5 +77,8 @@ fn human(r: &PrepareReport, width: usize) -> String {
     out.push_str(&files(&r.files, width));
     out.push('\n');
     out.push_str(&privacy(&r.privacy_report, width));
+    if let Some(b) = &r.review {
+        out.push_str(&format!("review: {}\n", to_read(b)));
+    }
     out
 }

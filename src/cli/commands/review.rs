@@ -1,12 +1,12 @@
 //! `clawgate review`: the inventory and the sample, step by step; on a terminal as questions.
 
-use std::collections::BTreeSet;
+use serde::Serialize;
 
-use crate::app::{DecisionIn, EntityItem, Failure, FindingIn, Page, ReviewParams, ReviewReport};
+use crate::app::{DecisionIn, Failure, FindingIn, Inventory, ReviewParams, ReviewReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, count, of};
-use crate::cli::prompt::Terminal;
-use crate::cli::render::{bold, cyan, dim, green, yellow};
+use crate::cli::render::{bold, cyan, dim, green, to_read, yellow};
+use crate::cli::reviewing::{ask_through, entity};
 use crate::cli::table::one_line;
 
 /// Review what was sealed: decide on names, read the sample
@@ -31,34 +31,95 @@ pub struct Args {
     /// Redact everything of the inventory that is undecided
     #[arg(long)]
     redact_all: bool,
-    /// Keep this thing in clear (a person only)
+    /// Redact what --redact names wherever it stands, in every release: it becomes a custom string
+    #[arg(long, requires = "redact")]
+    everywhere: bool,
+    /// Keep this thing in clear in this release (a person only)
     #[arg(long, value_name = "ID", requires = "reason")]
     keep: Vec<String>,
+    /// Keep what --keep names in clear in every release
+    #[arg(long, requires = "keep")]
+    always: bool,
     /// Why it may stay
     #[arg(long)]
     reason: Option<String>,
+    /// Take the last decision or report back (a person only)
+    #[arg(long, conflicts_with_all = ["nonce", "redact", "keep", "redact_all"])]
+    undo: bool,
+    /// List the whole inventory with where it stands, and what reviewers reported
+    #[arg(long, conflicts_with_all = ["nonce", "undo"])]
+    inventory: bool,
+    /// Print what a reviewer looks for
+    #[arg(long)]
+    rubric: bool,
     /// Size of the next page
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
 }
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    if args.rubric {
+        return super::pii_rubric::run(super::pii_rubric::Args {}, face);
+    }
+    if args.undo {
+        let undone = face.app()?.undo_decision(args.release.as_deref())?;
+        let resealed = face.app()?.seal_again(args.release.as_deref())?;
+        let taken_back = Undone { values: undone.values, resealed };
+        return face.answer_placed(&taken_back, |u| {
+            format!(
+                "{} taken back: {}\n",
+                u.values.len(),
+                one_line(&crate::app::sanitize(&u.values.join(", ")))
+            )
+        });
+    }
+    if args.inventory {
+        let list = face.app()?.inventory(args.release.as_deref(), true)?;
+        return face.answer_placed(&list, listed);
+    }
     let step = args.nonce.is_some() || args.redact_all || !args.redact.is_empty() || !args.keep.is_empty();
     if !step && face.can_ask() {
-        return ask_through(face, args.release, args.max_bytes);
+        let say = |r: &ReviewReport| format!("{}{}{}", budget(r), outcome(r), left(r));
+        return ask_through(face, args.release.as_deref(), args.max_bytes, &say);
     }
     let params = params(args)?;
     let report = face.app()?.review(&params)?;
     face.answer_placed(&report, human)
 }
 
-fn decide(id: &str, decision: &str, reason: Option<&str>) -> DecisionIn {
-    DecisionIn {
-        id: id.to_owned(),
-        decision: decision.to_owned(),
-        reason: reason.map(str::to_owned),
-        ..DecisionIn::default()
+#[derive(Serialize)]
+struct Undone {
+    values: Vec<String>,
+    resealed: Option<u64>,
+}
+
+/// The whole inventory.
+fn listed(l: &Inventory) -> String {
+    let mut out = format!("{} undecided of {}\n", l.undecided, of(l.entities.len() as u64, "thing"));
+    for e in &l.entities {
+        let decision = e.decision.as_deref().unwrap_or("undecided");
+        out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity(e), dim(decision)));
+        for place in &e.context {
+            out.push_str(&format!("  {}\n", dim(&one_line(place))));
+        }
     }
+    if !l.reported.is_empty() {
+        out.push_str(&format!("{}\n", bold("Reported by reviewers, and redacted")));
+    }
+    for r in &l.reported {
+        out.push_str(&format!(
+            "{} {}  {}\n",
+            yellow(&one_line(&r.kind)),
+            one_line(&r.value),
+            dim(&one_line(&r.by))
+        ));
+    }
+    out
+}
+
+fn decide(id: &str, decision: &str, reason: Option<&str>, always: bool) -> DecisionIn {
+    let reason = reason.map(str::to_owned);
+    DecisionIn { id: id.to_owned(), decision: decision.to_owned(), reason, always }
 }
 
 fn params(args: Args) -> Result<ReviewParams, Failure> {
@@ -75,10 +136,11 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
         })?;
         findings.push(FindingIn { quote: quote.to_owned(), kind: kind.to_owned(), ..FindingIn::default() });
     }
-    let mut decisions: Vec<DecisionIn> = args.redact.iter().map(|id| decide(id, "redact", None)).collect();
-    decisions.extend(args.keep.iter().map(|id| decide(id, "keep", args.reason.as_deref())));
+    let mut decisions: Vec<DecisionIn> =
+        args.redact.iter().map(|id| decide(id, "redact", None, args.everywhere)).collect();
+    decisions.extend(args.keep.iter().map(|id| decide(id, "keep", args.reason.as_deref(), args.always)));
     if args.redact_all {
-        decisions.push(decide("all", "redact", None));
+        decisions.push(decide("all", "redact", None, false));
     }
     Ok(ReviewParams {
         release: args.release,
@@ -110,19 +172,7 @@ fn human(r: &ReviewReport) -> String {
 
 /// What reading will take, before it begins.
 fn budget(r: &ReviewReport) -> String {
-    let Some(b) = &r.budget else { return String::new() };
-    format!(
-        "to read: {} in {}, {} (about {} tokens, {}); the riskiest first\n",
-        of(b.chunks, "chunk"),
-        of(b.sessions, "session"),
-        bytes(b.bytes),
-        count(b.tokens_estimate),
-        of(b.pages_estimate, "page")
-    )
-}
-
-fn entity(e: &EntityItem) -> String {
-    format!("{} {} ×{}", yellow(&one_line(&e.kind)), bold(&one_line(&e.value)), count(e.count))
+    r.budget.as_ref().map_or_else(String::new, |b| format!("{}; the riskiest first\n", to_read(b)))
 }
 
 /// What the last answer did.
@@ -171,146 +221,4 @@ fn evidence(r: &ReviewReport) -> String {
         ));
     }
     out
-}
-
-/// What the person said to one question.
-enum Said {
-    Go(ReviewParams),
-    Quit,
-}
-
-/// Asks until everything is read and decided, or the person quits; whatever was answered stays answered.
-fn ask_through(face: &mut Face, release: Option<String>, max_bytes: Option<u64>) -> Result<(), End> {
-    let fresh = || ReviewParams { release: release.clone(), max_bytes, ..ReviewParams::default() };
-    let mut terminal = face.terminal("clawgate review")?;
-    let mut skipped: BTreeSet<String> = BTreeSet::new();
-    let mut report = face.app()?.review(&fresh())?;
-    face.print(&budget(&report))?;
-    loop {
-        face.print(&outcome(&report))?;
-        let open: Vec<&EntityItem> =
-            report.entities.iter().filter(|e| e.decision.is_none() && !skipped.contains(&e.id)).collect();
-        let said = if !open.is_empty() {
-            inventory(face, &mut terminal, &open, &mut skipped, fresh())?
-        } else if let Some(page) = &report.page {
-            face.print(&left(&report))?;
-            read(face, &mut terminal, page, fresh())?
-        } else {
-            break;
-        };
-        match said {
-            Said::Quit => {
-                face.print("Stopped; `clawgate review` goes on from here.\n")?;
-                break;
-            }
-            Said::Go(params) => report = face.app()?.review(&params)?,
-        }
-    }
-    face.print(&left(&report))?;
-    face.print_next()
-}
-
-fn inventory(
-    face: &Face,
-    terminal: &mut Terminal,
-    open: &[&EntityItem],
-    skipped: &mut BTreeSet<String>,
-    mut params: ReviewParams,
-) -> Result<Said, End> {
-    face.print(&format!(
-        "\n{} {}\n",
-        bold("Names and places found"),
-        dim("(r)edact (k)eep (a)ll redact (s)kip (q)uit")
-    ))?;
-    for e in open {
-        face.print(&format!("{}\n", entity(e)))?;
-        loop {
-            let answer = terminal.line("  r/k/a/s/q [r]: ")?;
-            match answer.as_deref().map(|a| a.chars().next().unwrap_or('r').to_ascii_lowercase()) {
-                Some('r') => params.decisions.push(decide(&e.id, "redact", None)),
-                Some('k') => {
-                    let reason = terminal.required("  why may it stay in clear? ")?;
-                    if reason.chars().count() < 3 {
-                        continue;
-                    }
-                    params.decisions.push(decide(&e.id, "keep", Some(&reason)));
-                }
-                Some('a') => {
-                    params.decisions.push(decide("all", "redact", None));
-                    return Ok(Said::Go(params));
-                }
-                Some('s') => {
-                    skipped.insert(e.id.clone());
-                }
-                Some('q') | None if params.decisions.is_empty() => return Ok(Said::Quit),
-                Some('q') | None => {
-                    // What was decided so far counts; the next round asks again and can be quit there.
-                    return Ok(Said::Go(params));
-                }
-                Some(_) => continue,
-            }
-            break;
-        }
-    }
-    Ok(Said::Go(params))
-}
-
-fn read(face: &Face, terminal: &mut Terminal, page: &Page, mut params: ReviewParams) -> Result<Said, End> {
-    face.print(&format!(
-        "\n{} {}\n{}\n",
-        bold("Read this"),
-        cyan(&one_line(page.session.as_str())),
-        readable(&page.text)
-    ))?;
-    params.nonce = Some(page.nonce.clone());
-    loop {
-        let answer =
-            terminal.line("Enter: nothing to redact here · or exact words to redact · q: stop > ")?;
-        match answer.as_deref() {
-            None | Some("q") if params.findings.is_empty() => return Ok(Said::Quit),
-            None | Some("" | "q") => return Ok(Said::Go(params)),
-            Some(quote) => {
-                let kind = terminal.line("  what is it? (PERSON, ORG, EMAIL, SECRET, …) [PERSON]: ")?;
-                let kind = kind.filter(|k| !k.is_empty()).unwrap_or_else(|| "PERSON".to_owned());
-                params.findings.push(FindingIn { quote: quote.to_owned(), kind, ..FindingIn::default() });
-            }
-        }
-    }
-}
-
-/// Sealed JSON text with its line ends as line ends, made harmless; without the fence that is for models.
-fn readable(fenced: &str) -> String {
-    let body: Vec<&str> = fenced.lines().collect();
-    let body = match body.as_slice() {
-        [first, inner @ .., last] if first.starts_with("<untrusted-") && last.starts_with("</untrusted-") => {
-            inner.join("\n")
-        }
-        all => all.join("\n"),
-    };
-    let mut out = String::with_capacity(body.len());
-    let mut chars = body.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some(c @ ('"' | '\\' | '/')) => out.push(c),
-                Some(c) => out.extend(['\\', c]),
-                None => out.push('\\'),
-            },
-            c => out.push(c),
-        }
-    }
-    crate::app::sanitize(&out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_reads_as_lines_and_hides_nothing() {
-        let fenced = "<untrusted-x>\n{\"content\":\"a\\nb \\\"c\\\" \\u001b[31m \\\\n\"}\n</untrusted-x>";
-        assert_eq!(readable(fenced), "{\"content\":\"a\nb \"c\" \\u001b[31m \\n\"}");
-    }
 }

@@ -1,0 +1,126 @@
+#!/usr/bin/env python3
+"""A person reviews on a terminal: decides with context, takes a decision back, stops, goes on, reads to the end."""
+
+import json
+import sqlite3
+
+from common import World, arguments, check, end, finish, need, note, section, strip
+
+WORDS = ("The ticket is https://acmeworks.atlassian.net/browse/OPS-12 and the wiki is at "
+         "https://wiki.dunmere-labs.internal/runbooks; the role is arn:aws:iam::410293847561:role/deploy. "
+         "All of it is for the Quexley-Zorb account.")
+
+
+def inventory(world):
+    done = world.cli("review", "--inventory")
+    need("the inventory lists", done.code == 0, done)
+    return {e["value"]: e for e in done.json["entities"]}, done.json
+
+
+def main():
+    args = arguments(hub=False)
+    world = World(args.bin, agents=["claude-2.1.329"], keep=args.keep)
+    world.add_session("0e2e0000-0000-4000-8000-000000000000", WORDS)
+    try:
+        world.cli("scan")
+        world.cli("scope", "--confirm")
+        sessions = world.cli("inbox", "--limit", "1000").json["sessions"]
+        world.cli("approve", *[s["key"] for s in sessions])
+        done = world.cli("prepare", "--folder", str(world.root / "out"))
+        need("prepared", done.code == 0, done)
+        things, _ = inventory(world)
+        undecided = len(things)
+        note(f"{undecided} things to decide: {sorted(things)}")
+        need("there is enough to decide", undecided >= 3, sorted(things))
+
+        section("decide, take back, stop")
+        child = world.person("review")
+        ask = r"r/e/k/a/all/s/u/q \[r\]: "
+        child.expect(ask)
+        first = strip(child.logfile_read.text)
+        check("each thing comes with the words around it", "…" in first and "claude:" in first, first[-800:])
+        child.sendline("k")
+        child.expect("why may it stay")
+        child.sendline("our own public page")
+        child.expect(ask)
+        child.sendline("u")
+        child.expect("taken back")
+        child.expect(ask)
+        child.sendline("r")
+        child.expect(ask)
+        child.sendline("q")
+        done = end(child)
+        check("stopping is fine, and says how to go on", done.code == 0 and "goes on from here" in strip(done.text), done)
+        things, all_ = inventory(world)
+        decided = [e for e in things.values() if e.get("decision")]
+        check("the decision that was not taken back is kept", len(decided) == 1 and decided[0]["decision"] == "redact",
+              decided)
+        check("no decision to keep stands", all_["undecided"] == undecided - 1, all_["undecided"])
+
+        section("go on: keep always, redact everywhere, the rest")
+        child = world.person("review")
+        child.expect(ask)
+        child.sendline("a")
+        child.expect("why may it stay")
+        child.sendline("it is public")
+        child.expect(ask)
+        child.sendline("e")
+        at = child.expect([ask, "Read this"])
+        if at == 0:
+            child.sendline("all")
+            child.expect("Read this")
+        check("the budget was said before the first page", "tokens" in strip(child.logfile_read.text))
+        pages, quoted = 1, False
+        prompt = r"q: stop > "
+        child.expect(prompt)
+        while True:
+            shown = strip(child.before)
+            if "Quexley-Zorb" in shown and not quoted:
+                quoted = True
+                child.sendline("Quexley-Zorb")
+                child.expect(r"\[PERSON\]: ")
+                child.sendline("CLIENT")
+                child.expect(prompt)
+            child.sendline("")
+            if child.expect([prompt, "done:"]) == 1:
+                break
+            pages += 1
+        done = end(child)
+        text = strip(done.text)
+        note(f"{pages} pages read")
+        check("the review ends and says what it is bound by", done.code == 0 and "evidence:" in text, text[-600:])
+        check("what the person quoted was found and taken", quoted and "1 finding taken" in text, text[-600:])
+        check("people are not measured", "planted" not in text)
+        status = world.cli("status").json
+        check("reviewed", status["state"] == "reviewed", status)
+        things, all_ = inventory(world)
+        kinds = sorted((e.get("decision"), v) for v, e in things.items())
+        check("everything is decided", all_["undecided"] == 0, kinds)
+        check("one value is kept", sum(1 for d, _ in kinds if d == "keep") == 1, kinds)
+        check("the report names who reported", [r["by"] for r in all_["reported"]] == ["person"], all_["reported"])
+        config = (world.state / "config.toml").read_text()
+        check("what is redacted everywhere is a custom string", "strings" in config, config)
+        with sqlite3.connect(world.state / "clawgate.db") as db:
+            scopes = db.execute("SELECT decision, release FROM decisions WHERE decision='keep'").fetchall()
+        check("a value that is always kept is kept in every release", scopes == [("keep", "")], scopes)
+        sealed = b"".join(p.read_bytes() for p in (world.state / "releases").rglob("*") if p.is_file())
+        check("nothing that was redacted stands in the sealed files",
+              b"Quexley-Zorb" not in sealed and not [v for d, v in kinds if d == "redact" and v.encode() in sealed])
+
+        section("take the report back")
+        child = world.person("review", "--undo")
+        done = end(child)
+        check("undo takes the last report back", done.code == 0 and "Quexley-Zorb" in strip(done.text), done)
+        sealed = b"".join(p.read_bytes() for p in (world.state / "releases").rglob("*") if p.is_file())
+        check("and the words stand again in the sealed files", b"Quexley-Zorb" in sealed)
+        check("which have to be read again", world.cli("status").json["state"] == "prepared")
+        done = world.cli("review", "--undo")
+        check("an agent takes nothing back", done.code == 4, done)
+        done = world.run("review", "--rubric")
+        check("the rubric can be read", done.code == 0 and "What not to flag" in done.out, done)
+    finally:
+        world.close()
+    finish()
+
+
+main()
