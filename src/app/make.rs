@@ -9,9 +9,10 @@ use crate::trace::{SessionKey, Version};
 use crate::workflow::Target;
 
 use super::prepare::{EntityCounts, value_id};
+use super::privacy::Parties;
 use super::release::{EntityKeep, Open, Private, RowKeep, key_of};
 use super::sanitize::escape_hidden_json;
-use super::{App, Failure, PrivacyReport};
+use super::{App, Failure, Party, PrivacyReport};
 
 /// What redaction and export made, before it is sealed.
 pub(super) struct Made {
@@ -20,6 +21,7 @@ pub(super) struct Made {
     pub versions: BTreeMap<SessionKey, Version>,
     pub report: PrivacyReport,
     pub entities: Vec<EntityKeep>,
+    pub parties: Vec<Party>,
 }
 
 /// What one pass over the sessions made.
@@ -27,7 +29,8 @@ pub(super) struct Made {
 struct Pass {
     packer: Packer,
     rows: Vec<RowKeep>,
-    inventory: BTreeMap<(String, String), u64>,
+    inventory: BTreeMap<(String, String), (u64, BTreeSet<SessionKey>)>,
+    parties: Parties,
     report: PrivacyReport,
 }
 
@@ -99,11 +102,12 @@ impl App {
             detectors.check()?;
             let found: Vec<EntityKeep> = std::mem::take(&mut pass.inventory)
                 .into_iter()
-                .map(|((kind, value), count)| EntityKeep {
+                .map(|((kind, value), (count, sessions))| EntityKeep {
                     id: value_id(&local, &kind, &value),
                     kind,
                     value,
                     count,
+                    sessions,
                 })
                 .collect();
             // Decided in an earlier release: redacted here too.
@@ -130,7 +134,8 @@ impl App {
             // The last look, at exactly the bytes that would leave.
             let survivors = survivors(&redactor, &files);
             if survivors.is_empty() {
-                return Ok(Made { files, rows, versions: chosen.clone(), report, entities });
+                let parties = std::mem::take(&mut pass.parties).across();
+                return Ok(Made { files, rows, versions: chosen.clone(), report, entities, parties });
             }
             left = survivors;
             if redactor.known_values() == known_values {
@@ -196,13 +201,18 @@ impl App {
                 }
             };
             for e in redacted.entities {
-                *pass.inventory.entry((e.kind, e.value)).or_default() += e.count;
+                let (count, sessions) = pass.inventory.entry((e.kind, e.value)).or_default();
+                *count += e.count;
+                sessions.insert(key.clone());
             }
             pass.report.rows_touched += u64::from(!redacted.counts.is_empty());
             for (kind, n) in &redacted.counts {
                 *pass.report.redactions.entry(kind.clone()).or_default() += n;
             }
+            pass.parties.add(key, &redacted.findings);
+            let mut examples = BTreeMap::new();
             for f in &redacted.findings {
+                examples.entry(f.kind.clone()).or_insert_with(|| f.masked.clone());
                 pass.report.examples.entry(f.kind.clone()).or_insert_with(|| f.masked.clone());
             }
             pass.rows.push(RowKeep {
@@ -213,6 +223,7 @@ impl App {
                 bytes: place.bytes,
                 facts: RowFacts::of(&redacted.session, &meta),
                 redactions: redacted.counts,
+                examples,
             });
         }
         Ok(pass)

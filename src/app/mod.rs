@@ -29,6 +29,7 @@ mod otlp;
 mod pool;
 mod post;
 mod prepare;
+mod privacy;
 mod publish;
 mod release;
 mod review;
@@ -73,6 +74,7 @@ pub use meter::{Meter, Meters, Spread};
 pub use otlp::{OtlpParams, OtlpReport};
 pub use pool::Pool;
 pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
+pub use privacy::{DecisionLine, Party, PrivacySheet, ReportedLine, SessionLine};
 pub use publish::{PublishParams, PublishReport};
 pub use release::{Next, Position};
 pub use review::{

@@ -171,6 +171,7 @@ impl App {
             .collect();
         open.extra.sample = sample(&made.rows, &digest, &open.extra.sample);
         open.extra.rows = made.rows;
+        open.extra.parties = made.parties;
         open.extra.report = Some(made.report.clone());
         let event = Event::Prepared(Box::new(Preparation {
             rows,

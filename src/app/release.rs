@@ -19,7 +19,7 @@ use crate::workflow::{
 use super::config::{ExportConfig, write_private};
 use super::failure::io_failure;
 use super::review::sealed_changed;
-use super::{App, Failure, PrivacyReport};
+use super::{App, Failure, Party, PrivacyReport};
 
 /// What the application keeps beside the state machine's state.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) struct Extra {
     pub report: Option<PrivacyReport>,
     /// The sample, in reading order; kept over preparations as far as its sessions stay.
     pub sample: Vec<SessionKey>,
+    /// People and organisations that appear across its sessions.
+    pub parties: Vec<Party>,
     /// The round of reading: the next begins when an agent overlooked too much.
     pub round: u64,
 }
@@ -51,6 +53,9 @@ pub(crate) struct RowKeep {
     pub bytes: u64,
     pub facts: RowFacts,
     pub redactions: BTreeMap<String, u64>,
+    /// A masked example of each kind.
+    #[serde(default)]
+    pub examples: BTreeMap<String, String>,
 }
 
 /// What of a release must never be published, nor shown: kept apart from the sealed files.
@@ -88,6 +93,9 @@ pub(crate) struct EntityKeep {
     pub kind: String,
     pub value: String,
     pub count: u64,
+    /// Sessions it stands in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sessions: BTreeSet<SessionKey>,
 }
 
 /// What to do next, in both languages.

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::{Budget, PrivacyReport, SampleRow, sanitize};
+use crate::app::{Budget, PrivacyReport, ReaderReport, SampleRow, sanitize};
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
 use super::money::{bytes, count, of};
@@ -59,6 +59,15 @@ pub(super) fn target(t: &Target) -> String {
         Target::Hub { repo, revision } => format!("Hub dataset {repo} ({revision})"),
         Target::Folder { path } => format!("folder {path}"),
     }
+}
+
+/// How an agent that read did on what was planted.
+pub(super) fn reader(m: &ReaderReport) -> String {
+    format!(
+        "reader: found {} of {} planted values (recall {:.2}, 95 % lower bound {:.2}, floor {:.2}), over-flagged \
+         {} of {}\n",
+        m.found, m.planted, m.recall, m.lower_bound, m.floor, m.over_flagged, m.harmless
+    )
 }
 
 /// What a review will take to read.

@@ -38,13 +38,15 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 /// Reads one; nothing where no resource has the address.
 pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
     if let Some(id) = uri.strip_prefix("clawgate://release/").and_then(|r| r.strip_suffix("/report")) {
-        let Some(open) = app.current(Some(id))? else { return Ok(None) };
-        let digest = open.release.digest().map(str::to_owned);
+        if app.current(Some(id))?.is_none() {
+            return Ok(None);
+        }
+        let sheet = app.privacy_sheet(Some(id), None)?;
         let report = json!({
-            "release": open.release.id,
-            "phase": open.release.phase.name(),
-            "digest": digest,
-            "privacy_report": open.extra.report,
+            "release": sheet.release,
+            "phase": sheet.phase,
+            "digest": sheet.digest,
+            "privacy_report": sheet,
         });
         return Ok(Some(answer::success(app, report)));
     }

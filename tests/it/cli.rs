@@ -585,6 +585,7 @@ Commands:
   pii-review   Write what is open in a release as a findings file, with pages and rubric
   pii-apply    Redact what a findings file reports, as far as it stands in the sealed text
   pii-rubric   What a reviewer looks for: types, how sure to be, examples, what not to flag
+  privacy      What was redacted, decided by whom and read by whom, in a release or a session
   confirm      Confirm the review in your own words
   sign         Look at what will leave, approve it with your passphrase, and publish it
   publish      Publish a release that was signed

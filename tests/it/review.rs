@@ -343,3 +343,49 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     assert_eq!((refused.kind, refused.code.as_str()), (Kind::HumanNeeded, "human_keeps"));
     assert_eq!(agent.decide(Some(&release), &decide("keep", false)).unwrap_err().code, "human_keeps");
 }
+
+#[test]
+fn the_privacy_sheet_says_who_decided_and_read_and_shows_no_value() {
+    let (_world, mut app, release) = prepared(Actor::Agent, &["claude-2.1.329", "codex-0.169.0"]);
+    let list = app.inventory(None, false).unwrap();
+    let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
+    let word = ["deploy", "calc", "multiply"]
+        .into_iter()
+        .find(|w| first.page.as_ref().unwrap().text.contains(w))
+        .unwrap();
+    let mut told = false;
+    read_on(&mut app, first, &mut |text| {
+        let mut all = found(text);
+        if !told && text.contains(word) {
+            told = true;
+            all.push(FindingIn { quote: word.into(), kind: "PROJECT".into(), ..FindingIn::default() });
+        }
+        all
+    })
+    .unwrap();
+    let sheet = app.privacy_sheet(None, None).unwrap();
+    assert_eq!((sheet.release.as_str(), sheet.decisions.len()), (release.as_str(), list.entities.len()));
+    assert!(sheet.decisions.iter().all(|d| d.by == "agent" && d.decision == "redact" && d.always));
+    let reported: Vec<_> = sheet.reported.iter().map(|r| (r.by.as_str(), r.kind.as_str(), r.count)).collect();
+    assert_eq!(reported, [("agent", "PROJECT", 1)]);
+    assert_eq!(sheet.evidence.as_ref().unwrap().reader.unwrap().recall, 1.0);
+    assert!(sheet.sessions.iter().any(|s| s.read_by.as_deref() == Some("agent")));
+    // The same developer stands in sessions of both agents.
+    let person =
+        sheet.third_parties.iter().find(|p| p.kind == "PERSON").expect("someone in several sessions");
+    assert!(person.sessions >= 2 && person.shown.starts_with("[PERSON_"), "{person:?}");
+    let text = serde_json::to_string(&sheet).unwrap();
+    for e in &list.entities {
+        assert!(!text.contains(&e.value), "{} stands in the sheet", e.value);
+    }
+    for (kind, _, value) in crate::flow::planted("claude-2.1.329") {
+        assert!(!text.contains(&value), "the planted {kind} stands in the sheet");
+    }
+
+    let busiest = sheet.sessions[0].clone();
+    let one = app.privacy_sheet(None, Some(busiest.session.as_str())).unwrap();
+    assert_eq!(one.redactions.values().sum::<u64>(), busiest.redactions);
+    assert!(one.redactions.keys().all(|k| one.examples.contains_key(k)), "{one:?}");
+    assert!(one.entities.total <= sheet.entities.total && one.sessions.is_empty());
+    assert_eq!(app.privacy_sheet(None, Some("claude:none")).unwrap_err().code, "no_such_session");
+}

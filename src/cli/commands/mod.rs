@@ -25,6 +25,7 @@ mod pii_rubric;
 mod prepare;
 mod preview;
 mod pricing;
+mod privacy;
 mod publish;
 mod recent;
 mod redact;
@@ -93,6 +94,7 @@ verbs! {
     PiiReview => pii_review,
     PiiApply => pii_apply,
     PiiRubric => pii_rubric,
+    Privacy => privacy,
     Confirm => confirm,
     Sign => sign,
     Publish => publish,

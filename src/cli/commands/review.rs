@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::app::{DecisionIn, Failure, FindingIn, Inventory, ReviewParams, ReviewReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, count, of};
-use crate::cli::render::{bold, cyan, dim, green, to_read, yellow};
+use crate::cli::render::{bold, cyan, dim, green, reader, to_read, yellow};
 use crate::cli::reviewing::{ask_through, entity};
 use crate::cli::table::one_line;
 
@@ -214,11 +214,7 @@ fn evidence(r: &ReviewReport) -> String {
     let Some(e) = &r.evidence else { return String::new() };
     let mut out = format!("evidence: {} over {} answers\n", dim(&e.root), count(e.leaves));
     if let Some(m) = &e.reader {
-        out.push_str(&format!(
-            "reader: found {} of {} planted values (recall {:.2}, 95 % lower bound {:.2}, floor {:.2}), \
-             over-flagged {} of {}\n",
-            m.found, m.planted, m.recall, m.lower_bound, m.floor, m.over_flagged, m.harmless
-        ));
+        out.push_str(&reader(m));
     }
     out
 }

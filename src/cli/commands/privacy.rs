@@ -1,0 +1,102 @@
+//! `clawgate privacy`: what was found, decided and read in a release or a session, without any value.
+
+use crate::app::PrivacySheet;
+use crate::cli::face::{End, Face};
+use crate::cli::money::{count, of};
+use crate::cli::render::{bold, dim, reader};
+use crate::cli::table::{Set, Table, one_line};
+use crate::cli::times::minute;
+
+/// What was redacted, decided by whom and read by whom, in a release or a session
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Release; the current one unless said otherwise
+    release: Option<String>,
+    /// Only this session of it
+    #[arg(long, value_name = "KEY")]
+    session: Option<String>,
+}
+
+pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+    let sheet = face.app()?.privacy_sheet(args.release.as_deref(), args.session.as_deref())?;
+    let width = face.width();
+    face.answer_placed(&sheet, |s| human(s, width))
+}
+
+fn human(s: &PrivacySheet, width: usize) -> String {
+    let mut out = format!("{} {}\n", bold("release"), one_line(&s.release));
+    if let Some(session) = &s.session {
+        out.push_str(&format!("{} {}\n", bold("session"), one_line(session.as_str())));
+    }
+    out.push_str(&format!(
+        "state {}; clawgate {}; rules {}\n",
+        s.phase,
+        s.clawgate_version,
+        one_line(&s.rules_version)
+    ));
+    let mut table = Table::new(&[("redacted", Set::Left), ("count", Set::Right), ("for instance", Set::Cut)]);
+    for (kind, n) in &s.redactions {
+        table.row([kind.clone(), count(*n), s.examples.get(kind).cloned().unwrap_or_default()]);
+    }
+    out.push_str(&table.render(width));
+    let e = s.entities;
+    out.push_str(&format!(
+        "inventory: {} found, {} redacted, {} kept, {} undecided\n",
+        count(e.total),
+        count(e.redacted),
+        count(e.kept),
+        count(e.undecided)
+    ));
+    for d in &s.decisions {
+        let scope = if d.always { "every release" } else { "this release" };
+        let reason = d.reason.as_ref().map_or_else(String::new, |r| format!(": {}", one_line(r)));
+        out.push_str(&format!(
+            "  {} {} {} {}{reason}\n",
+            one_line(&d.kind),
+            one_line(&d.masked),
+            bold(&one_line(&d.decision)),
+            dim(&format!("by {} on {}, {scope}", one_line(&d.by), minute(d.at))),
+        ));
+    }
+    for r in &s.reported {
+        out.push_str(&format!(
+            "reported by {}: {} ({}), for instance {}\n",
+            one_line(&r.by),
+            one_line(&r.kind),
+            of(r.count, "value"),
+            one_line(&r.masked)
+        ));
+    }
+    if let Some(e) = &s.evidence {
+        out.push_str(&format!("evidence: {} over {} answers\n", dim(&e.root), count(e.leaves)));
+        if let Some(m) = &e.reader {
+            out.push_str(&reader(m));
+        }
+    }
+    if let Some(by) = &s.read_by {
+        out.push_str(&format!("read to its end by: {}\n", one_line(by)));
+    }
+    if !s.third_parties.is_empty() {
+        let mut table = Table::new(&[
+            ("appears across sessions", Set::Cut),
+            ("kind", Set::Left),
+            ("sessions", Set::Right),
+            ("count", Set::Right),
+            ("decision", Set::Left),
+        ]);
+        for p in &s.third_parties {
+            let decision = p.decision.clone().unwrap_or_else(|| "undecided".to_owned());
+            table.row([p.shown.clone(), p.kind.clone(), count(p.sessions), count(p.count), decision]);
+        }
+        out.push_str(&table.render(width));
+    }
+    if !s.sessions.is_empty() {
+        let mut table =
+            Table::new(&[("session", Set::Cut), ("redactions", Set::Right), ("read by", Set::Left)]);
+        for l in &s.sessions {
+            table.row([l.session.to_string(), count(l.redactions), l.read_by.clone().unwrap_or_default()]);
+        }
+        out.push_str(&table.render(width));
+    }
+    out
+}
