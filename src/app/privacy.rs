@@ -168,10 +168,15 @@ impl Parties {
                 decision: Some("rule".to_owned()),
             })
             .collect();
-        out.sort_by(|a, b| (b.sessions, b.count).cmp(&(a.sessions, a.count)));
+        out.sort_by_key(most_first);
         out.truncate(MOST);
         out
     }
+}
+
+/// Most sessions first, then most places.
+fn most_first(p: &Party) -> std::cmp::Reverse<(u64, u64)> {
+    std::cmp::Reverse((p.sessions, p.count))
 }
 
 /// A value with all but its first character hidden.
@@ -234,7 +239,7 @@ impl App {
             sheet.session = Some(key);
         } else {
             sheet.third_parties.extend(across(&here, &decisions));
-            sheet.third_parties.sort_by(|a, b| (b.sessions, b.count).cmp(&(a.sessions, a.count)));
+            sheet.third_parties.sort_by_key(most_first);
             sheet.third_parties.truncate(MOST);
             sheet.sessions = lines(&open);
             let mut by: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();

@@ -65,8 +65,15 @@ pub(super) fn target(t: &Target) -> String {
 pub(super) fn reader(m: &ReaderReport) -> String {
     format!(
         "reader: found {} of {} planted values (recall {:.2}, 95 % lower bound {:.2}, floor {:.2}), over-flagged \
-         {} of {}\n",
-        m.found, m.planted, m.recall, m.lower_bound, m.floor, m.over_flagged, m.harmless
+         {} of {}: {} as a review\n",
+        m.found,
+        m.planted,
+        m.recall,
+        m.lower_bound,
+        m.floor,
+        m.over_flagged,
+        m.harmless,
+        if m.counts { "counts" } else { "does not count" }
     )
 }
 

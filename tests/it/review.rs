@@ -320,7 +320,7 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     assert_eq!(of(&mut app, &third), keep("keep"), "kept in every release");
 
     // What is taken back opens again, and a release that was confirmed over it is not confirmed any more.
-    assert_eq!(app.undo_decision(Some(&release)).unwrap().values, [thing.value.clone()]);
+    assert_eq!(app.undo_decision(Some(&release)).unwrap().values, vec![thing.value.clone()]);
     assert_eq!(of(&mut app, &third), None);
     let current =
         app.review(&ReviewParams { release: Some(release.clone()), ..ReviewParams::default() }).unwrap();
@@ -328,7 +328,7 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
 
     // Everywhere: a custom string, and taken back with the decision.
     app.decide(Some(&release), &decide("redact", true)).unwrap();
-    assert_eq!(app.config.redact.strings, [thing.value.clone()]);
+    assert_eq!(app.config.redact.strings, vec![thing.value.clone()]);
     assert!(app.seal_again(Some(&release)).unwrap().is_some());
     assert!(!sealed(&world, &release).contains(&thing.value));
     app.undo_decision(Some(&release)).unwrap();

@@ -214,6 +214,7 @@ mod tests {
             bytes: 0,
             facts: crate::export::RowFacts::default(),
             redactions: std::collections::BTreeMap::new(),
+            examples: std::collections::BTreeMap::new(),
         }
     }
 

@@ -534,6 +534,17 @@ mod tests {
     }
 
     #[test]
+    fn the_rubric_names_every_type_in_both_spellings() {
+        for (theirs, ours) in TYPES {
+            assert!(RUBRIC.contains(theirs), "{theirs}");
+            assert!(RUBRIC.contains(&format!(" {ours} ")) || RUBRIC.contains(&format!(" {ours},")), "{ours}");
+        }
+        for own in OWN_TYPES {
+            assert!(RUBRIC.contains(own), "{own}");
+        }
+    }
+
+    #[test]
     fn places_are_messages_and_fields() {
         let row = json!({ "project": "p", "messages": [{ "content": "a" }, { "tool_uses": [{ "input": { "x": "b" } }] }] });
         let mut seen = Vec::new();

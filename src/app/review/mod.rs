@@ -200,6 +200,9 @@ pub struct ReaderReport {
     pub lower_bound: f64,
     /// The least that counts.
     pub floor: f64,
+    /// Whether this reading counts: the bound reaches the floor, or too little was planted to forgive more than one
+    /// miss, and the recall reaches it.
+    pub counts: bool,
     /// Harmless values that were shown.
     pub harmless: u64,
     /// Those that were reported.
@@ -215,6 +218,7 @@ impl From<Measured> for ReaderReport {
             recall: round(m.recall()),
             lower_bound: round(m.lower_bound()),
             floor: f64::from(m.floor_percent) / 100.0,
+            counts: m.passes(),
             harmless: m.harmless,
             over_flagged: m.flagged,
         }
