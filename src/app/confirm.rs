@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::workflow::{AttestationKind, Event, FileEntry, NameScan, Phase, digest};
 
 use super::names::count_name;
-use super::{App, Failure};
+use super::{App, EvidenceReport, Failure};
 
 /// The attestations.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -40,6 +40,9 @@ pub struct ConfirmReport {
     pub sample_read: u64,
     /// Rows in the release.
     pub rows: u64,
+    /// What was read, and how an agent that read did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceReport>,
 }
 
 /// Shorter words attest nothing.
@@ -112,6 +115,7 @@ impl App {
             entities_decided: entities - open.release.undecided_entities.min(entities),
             sample_read: open.release.sample.len() as u64 - open.release.unread_sample().len() as u64,
             rows: open.release.rows.len() as u64,
+            evidence: open.release.evidence.as_ref().map(EvidenceReport::from),
         })
     }
 }

@@ -12,7 +12,7 @@ use super::config::write_private;
 use super::context::Actor;
 use super::failure::io_failure;
 use super::release::Open;
-use super::{App, Failure, Kind, PrivacyReport};
+use super::{App, EvidenceReport, Failure, Kind, PrivacyReport};
 
 /// A row of the sample, as the person sees it before signing.
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +42,9 @@ pub struct SignPreview {
     pub files: Vec<FileEntry>,
     /// Privacy report.
     pub privacy_report: PrivacyReport,
+    /// What was read, and how an agent that read did; nothing before everything was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceReport>,
     /// Beginnings of some rows.
     pub sample: Vec<SampleRow>,
 }
@@ -65,6 +68,9 @@ pub struct Preview {
     pub files: Vec<FileEntry>,
     /// Privacy report.
     pub privacy_report: PrivacyReport,
+    /// What was read, and how an agent that read did; nothing before everything was read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceReport>,
     /// Beginnings of some rows.
     pub sample: Vec<SampleRow>,
 }
@@ -186,6 +192,7 @@ impl App {
             destination: open.release.destination.clone(),
             rows: open.release.rows.len() as u64,
             sample: self.sample_rows(&open)?,
+            evidence: open.release.evidence.as_ref().map(EvidenceReport::from),
             files,
             privacy_report,
         })
@@ -226,6 +233,7 @@ impl App {
             destination,
             rows: open.release.rows.len() as u64,
             sample: self.sample_rows(&open)?,
+            evidence: open.release.evidence.as_ref().map(EvidenceReport::from),
             files: entries,
             privacy_report: report,
         })
@@ -243,6 +251,7 @@ impl App {
         let now = self.now();
         if open.release.digest() != Some(shown.digest.as_str())
             || open.release.destination.as_ref() != Some(&shown.destination)
+            || open.release.review_root() != shown.evidence.as_ref().map_or("", |e| e.root.as_str())
         {
             return Err(Failure::new(
                 Kind::Refused,

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::{Budget, PrivacyReport, ReaderReport, SampleRow, sanitize};
+use crate::app::{Budget, EvidenceReport, PrivacyReport, ReaderReport, SampleRow, sanitize};
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
 use super::money::{bytes, count, of};
@@ -61,8 +61,14 @@ pub(super) fn target(t: &Target) -> String {
     }
 }
 
+/// What a review is bound by, and how an agent that read did.
+pub(super) fn evidence(e: &EvidenceReport) -> String {
+    let by = e.reader.as_ref().map_or_else(|| "reader: people\n".to_owned(), reader);
+    format!("evidence: {} over {} answers\n{by}", dim(&one_line(&e.root)), count(e.leaves))
+}
+
 /// How an agent that read did on what was planted.
-pub(super) fn reader(m: &ReaderReport) -> String {
+fn reader(m: &ReaderReport) -> String {
     format!(
         "reader: found {} of {} planted values (recall {:.2}, 95 % lower bound {:.2}, floor {:.2}), over-flagged \
          {} of {}: {} as a review\n",

@@ -3,6 +3,7 @@
 use crate::app::{ConfirmParams, ConfirmReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::count;
+use crate::cli::render::evidence;
 use crate::workflow::NameScan;
 
 /// Confirm the review in your own words
@@ -77,8 +78,9 @@ fn human(r: &ConfirmReport) -> String {
         NameScan::Hits { count } | NameScan::Waived { count } => format!("in {count} places"),
         NameScan::NotDone => "not looked for".to_owned(),
     };
+    let read = r.evidence.as_ref().map_or_else(String::new, evidence);
     format!(
-        "{} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {} of {} rows read to their end\ndigest       {}\n",
+        "{} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {} of {} rows read to their end\ndigest       {}\n{read}",
         r.release,
         count(r.entities_decided),
         count(r.sample_read),

@@ -2,7 +2,7 @@
 
 use crate::app::Preview;
 use crate::cli::face::{End, Face};
-use crate::cli::render::{bold, destination, files, heading, privacy, rows_line, sample};
+use crate::cli::render::{bold, destination, evidence, files, heading, privacy, rows_line, sample};
 
 /// Show what would be published
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,10 @@ pub(super) fn human(p: &Preview, width: usize) -> String {
     out.push_str(&files(&p.files, width));
     out.push_str(&heading("Privacy report"));
     out.push_str(&privacy(&p.privacy_report, width));
+    if let Some(e) = &p.evidence {
+        out.push_str(&heading("Review"));
+        out.push_str(&evidence(e));
+    }
     out.push_str(&heading("Beginnings of some rows"));
     out.push_str(&sample(&p.sample));
     out

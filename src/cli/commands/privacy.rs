@@ -3,7 +3,7 @@
 use crate::app::PrivacySheet;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, of};
-use crate::cli::render::{bold, dim, reader};
+use crate::cli::render::{bold, dim, evidence};
 use crate::cli::table::{Set, Table, one_line};
 use crate::cli::times::minute;
 
@@ -68,10 +68,7 @@ fn human(s: &PrivacySheet, width: usize) -> String {
         ));
     }
     if let Some(e) = &s.evidence {
-        out.push_str(&format!("evidence: {} over {} answers\n", dim(&e.root), count(e.leaves)));
-        if let Some(m) = &e.reader {
-            out.push_str(&reader(m));
-        }
+        out.push_str(&evidence(e));
     }
     if let Some(by) = &s.read_by {
         out.push_str(&format!("read to its end by: {}\n", one_line(by)));

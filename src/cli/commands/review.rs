@@ -4,8 +4,8 @@ use serde::Serialize;
 
 use crate::app::{DecisionIn, Failure, FindingIn, Inventory, ReviewParams, ReviewReport};
 use crate::cli::face::{End, Face};
-use crate::cli::money::{bytes, count, of};
-use crate::cli::render::{bold, cyan, dim, green, reader, to_read, yellow};
+use crate::cli::money::{bytes, of};
+use crate::cli::render::{bold, cyan, dim, evidence, green, to_read, yellow};
 use crate::cli::reviewing::{ask_through, entity};
 use crate::cli::table::one_line;
 
@@ -199,7 +199,11 @@ fn outcome(r: &ReviewReport) -> String {
 fn left(r: &ReviewReport) -> String {
     let l = r.remaining;
     if l.sessions == 0 && l.entities == 0 {
-        return format!("{} everything is read and decided\n{}", green("done:"), evidence(r));
+        return format!(
+            "{} everything is read and decided\n{}",
+            green("done:"),
+            r.evidence.as_ref().map_or_else(String::new, evidence)
+        );
     }
     format!(
         "left: {} ({}) to read, {} to decide\n",
@@ -207,14 +211,4 @@ fn left(r: &ReviewReport) -> String {
         bytes(l.bytes),
         of(l.entities, "name")
     )
-}
-
-/// What the review is bound by, and how an agent that read did.
-fn evidence(r: &ReviewReport) -> String {
-    let Some(e) = &r.evidence else { return String::new() };
-    let mut out = format!("evidence: {} over {} answers\n", dim(&e.root), count(e.leaves));
-    if let Some(m) = &e.reader {
-        out.push_str(&reader(m));
-    }
-    out
 }
