@@ -312,6 +312,8 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     app.seal_again(None).unwrap();
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
+    drop(app);
+    let mut app = world.app_as(Actor::Person, 5);
     // Another release asks again.
     let other = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
     assert_eq!(of(&mut app, &other), None);
