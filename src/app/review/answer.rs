@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::store::{Answer, Planted, Served};
+use crate::trace::SessionKey;
 
 use super::super::release::{NoteKeep, Open};
 use super::super::{App, Failure};
@@ -45,7 +46,11 @@ impl App {
         let by = first.reviewer.clone();
         let planted = plant::of_round(self.archive.planted(id)?, first.round);
         // Pieces whose row was sealed again since are no longer there.
-        let rows = self.sealed_rows(open)?;
+        let here = |key: &SessionKey| {
+            let row = open.extra.rows.iter().find(|r| r.key == *key);
+            row.is_some_and(|r| served.iter().any(|s| s.row_sha256 == r.sha256))
+        };
+        let rows = self.sealed_rows_of(open, &here)?;
         let page: Vec<Piece> = served
             .iter()
             .filter_map(|s| {

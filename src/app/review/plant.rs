@@ -64,13 +64,13 @@ impl App {
         key_of(&self.archive.meta_or_insert("planting_key", &fresh)?)
     }
 
-    /// Plans this round's planting for chunks that are about to be served; what was planted before stays.
+    /// Plants in those of the first `now` unread chunks whose turn it is; what was planted before stays.
     pub(super) fn plan(
         &self,
         open: &Open,
         rows: &[(RowKeep, String)],
         all: &[Chunk<'_>],
-        unread: &[&Chunk<'_>],
+        (unread, now): (&[&Chunk<'_>], usize),
         planted: &mut BTreeMap<String, Planted>,
     ) -> Result<(), Failure> {
         let (id, round) = (open.release.id.as_str(), open.extra.round);
@@ -94,6 +94,8 @@ impl App {
                 plan.push((sha, false));
             }
         }
+        let now: BTreeSet<&str> = unread.iter().take(now).map(|c| c.sha256.as_str()).collect();
+        plan.retain(|(sha, _)| now.contains(sha));
         if plan.is_empty() {
             return Ok(());
         }

@@ -83,7 +83,14 @@ impl App {
             report.budget = Some(budget(&reading, max));
         }
         if self.ctx.actor == Actor::Agent {
-            self.plan(open, &rows, &reading.all, &unread, &mut planted)?;
+            // What is planted makes a page longer, so that no more chunks than these fit.
+            let mut size = 0;
+            let fits = |c: &&&Chunk<'_>| {
+                size += c.text.len();
+                size <= max as usize
+            };
+            let now = unread.iter().take_while(fits).count().max(1);
+            self.plan(open, &rows, &reading.all, (&unread, now), &mut planted)?;
         }
         let mut rest = unread.as_slice();
         report.page = self.serve_page(open, &mut rest, self.ctx.actor, &planted, max)?;
@@ -96,7 +103,7 @@ impl App {
         let reading = self.reading(open, &rows)?;
         let unread = reading.unread();
         let mut planted = plant::of_round(self.archive.planted(&open.release.id)?, open.extra.round);
-        self.plan(open, &rows, &reading.all, &unread, &mut planted)?;
+        self.plan(open, &rows, &reading.all, (&unread, unread.len()), &mut planted)?;
         let (mut rest, mut out) = (unread.as_slice(), Vec::new());
         while out.len() < pages {
             let Some(page) = self.serve_page(open, &mut rest, Actor::Agent, &planted, max)? else { break };
