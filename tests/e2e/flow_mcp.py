@@ -11,7 +11,7 @@ import time
 
 from common import (
     AGENTS, HUB_TOKEN, WORDS, Agent, Hub, World, arguments, as_agent, check, digest, finish, forms, need, note,
-    planted, review_to_end, section, strip, tree,
+    planted, review_to_end, section, skim, strip, tree,
 )
 
 REPO = "alice/e2e-traces"
@@ -108,10 +108,18 @@ async def prepare_all(agent, world):
     check("the inventory waits for decisions", prepared["privacy_report"]["entities"]["undecided"] >= len(INVENTORY),
           prepared["privacy_report"]["entities"])
     await early(agent, "review_pii", ["confirm", "publish"], "not reviewed")
+    pages, error, a = await skim(agent)
+    check(f"who reports nothing on {pages} pages has not reviewed", error and a["error"]["code"] == "reader_below_floor"
+          and a["state"] == "prepared" and a["next"]["tool"] == "review_pii"
+          and "clawgate review" in a.get("human_action", ""), a)
+    await early(agent, "review_pii", ["confirm", "publish"], "skimmed")
     started = time.time()
     pages, taken, error, last = await review_to_end(agent, QUOTES)
     need("the review comes to its end", not error and last["remaining"]["sessions"] == 0, last)
     note(f"{pages} pages read in {time.time() - started:.1f} s, {taken} findings reported")
+    reader = last["evidence"]["reader"]
+    check(f"the reader is measured: {reader['found']} of {reader['planted']}, bound {reader['lower_bound']}",
+          reader["counts"] and reader["planted"] >= 3, reader)
     check("what the reader reported was taken", taken == len(QUOTES), taken)
     check("reviewed, and confirm is due", last["state"] == "reviewed" and last["next"]["tool"] == "confirm", last)
     await early(agent, "confirm", ["publish"], "not confirmed")
@@ -129,7 +137,7 @@ async def prepare_all(agent, world):
     human = error and a.get("error", {}).get("kind") == "human_needed"
     check("a human is needed, with the exact command", human and command in a.get("human_action", ""), a)
     check("the next command is that command", a.get("next", {}).get("command") == command, a)
-    return prepared["release"]
+    return prepared["release"], confirmed["evidence"]["root"]
 
 
 def read_back(world, hub, sealed, rows):
@@ -178,7 +186,7 @@ def main():
     hub = Hub(args.hub, world.root)
     world.endpoint = hub.endpoint
     try:
-        release = as_agent(world, lambda agent: prepare_all(agent, world))
+        release, review_root = as_agent(world, lambda agent: prepare_all(agent, world))
         check("nothing reached the Hub", hub.requests() == [], hub.requests()[:3])
 
         section("a person signs")
@@ -215,6 +223,7 @@ def main():
         check("exactly one commit", len(commits) == 1, [(c["sha"], c["message"]) for c in commits])
         exported = {p: b for p, b in hub.export(REPO, world.root / "exported").items() if p != ".gitattributes"}
         check("the bytes are those that were sealed", exported == sealed and exported, (sorted(exported), sorted(sealed)))
+        check("the receipt signs the evidence of the review", issued["review"] == review_root, issued)
         check("the digest is that of the receipt", digest(exported) == issued["digest"], issued)
         check("the sealed files are as they were", tree(world.state / "releases" / release) == sealed)
         received = hub.blobs()
