@@ -62,6 +62,8 @@ pub struct Context {
     pub cancel: Arc<AtomicBool>,
     /// Who is asking.
     pub actor: Actor,
+    /// The name that an agent's client gives itself, where it does; a claim, kept with what it read.
+    pub client: Option<String>,
 }
 
 impl Context {
@@ -73,6 +75,17 @@ impl Context {
             progress: Arc::new(Quiet),
             cancel: Arc::new(AtomicBool::new(false)),
             actor,
+            client: None,
+        }
+    }
+
+    /// Who is asking, as review evidence names them: `person`, `agent`, or `agent:` and the client's name.
+    pub fn reader(&self) -> String {
+        let word = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
+        let client: String = self.client.iter().flat_map(|c| c.chars()).filter(word).take(40).collect();
+        match (self.actor, client.is_empty()) {
+            (Actor::Agent, false) => format!("agent:{client}"),
+            (actor, _) => actor.as_str().to_owned(),
         }
     }
 
@@ -120,5 +133,26 @@ impl App {
     /// Our own directory.
     pub fn dir(&self) -> PathBuf {
         self.ctx.env.clawgate_home.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::trace::{FixedClock, Timestamp};
+
+    use super::*;
+
+    #[test]
+    fn no_client_passes_for_a_person() {
+        let of = |actor, client: Option<&str>| {
+            let mut ctx = Context::new(Env::bare("/h", "/c"), Arc::new(FixedClock(Timestamp(0))), actor);
+            ctx.client = client.map(str::to_owned);
+            ctx.reader()
+        };
+        assert_eq!(of(Actor::Agent, None), "agent");
+        assert_eq!(of(Actor::Agent, Some("claude-code")), "agent:claude-code");
+        assert_eq!(of(Actor::Agent, Some("person")), "agent:person");
+        assert_eq!(of(Actor::Agent, Some("\u{202e} \n")), "agent");
+        assert_eq!(of(Actor::Person, Some("person")), "person");
     }
 }

@@ -92,10 +92,14 @@ impl Server {
                 () = context.ct.cancelled() => return Err(answer::failure(None, &cancelled())),
             },
         };
+        let client = context.peer.peer_info().map(|info| info.client_info.name.clone());
         let (pool, flag) = (self.pool.clone(), cancel.clone());
         let mut job = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            let done = pool.with(reporter, flag, |app| work(tool, app, args));
+            let done = pool.with(reporter, flag, |app| {
+                app.ctx.client = client;
+                work(tool, app, args)
+            });
             done.unwrap_or_else(|f| Err(answer::failure(None, &f)))
         });
         let done = tokio::select! {

@@ -142,7 +142,11 @@ impl App {
                 round: open.extra.round,
                 chunk_sha256: chunk.sha256.clone(),
                 nonce: nonce.clone(),
-                reviewer: reviewer.as_str().to_owned(),
+                reviewer: if reviewer == self.ctx.actor {
+                    self.ctx.reader()
+                } else {
+                    reviewer.as_str().to_owned()
+                },
                 served: self.now(),
                 answered: None,
                 verdict: None,
