@@ -46,6 +46,7 @@ pub struct Config {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub price: Vec<OwnPrice>,
     /// How agents that review are measured.
+    #[serde(skip_serializing_if = "is_default")]
     pub review: ReviewConfig,
 }
 

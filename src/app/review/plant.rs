@@ -139,7 +139,7 @@ impl App {
     }
 
     /// How good this round's agent is; none where no agent answered anything that could have been planted in.
-    pub(super) fn standing(
+    pub(super) fn reader_standing(
         &self,
         round: u64,
         all: &[Chunk<'_>],

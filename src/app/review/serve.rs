@@ -75,7 +75,7 @@ impl App {
         let round = open.extra.round;
         let mut planted = plant::of_round(self.archive.planted(&open.release.id)?, round);
         if unread.is_empty() {
-            let measured = self.standing(round, &reading.all, &reading.served, &planted);
+            let measured = self.reader_standing(round, &reading.all, &reading.served, &planted);
             let by = row_readers(&reading, &rows);
             return self.all_read(open, measured, by);
         }
