@@ -15,8 +15,9 @@ pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
     let mut out = Builder::new(t.len().min(4096));
     let mut changed = false;
     let mut at = 0;
-    // end of the stretch of lines that is being copied
+    // end of the stretch of lines that is being copied, and of the line it was last measured from
     let mut region = 0;
+    let mut line = 0;
     let mut i = 0;
     while let Some(n) = memchr::memchr(b'\\', &b[i..]) {
         i += n;
@@ -57,7 +58,10 @@ pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
             at = from;
             changed = true;
         }
-        region = region.max(lines_on(b, i));
+        if i >= line {
+            line = memchr::memchr(b'\n', &b[i..]).map_or(b.len(), |n| i + n + 1);
+            region = region.max(lines_on(b, i));
+        }
         out.copy(t, at, i);
         out.put(with, i, i + len);
         i += len;
