@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
 """Broken, hostile and unreadable logs, and a full disk: skips that are named, or clear errors; the archive stays whole."""
 
+import base64
 import json
 import os
+import random
 import select
 import shutil
+import string
 import subprocess
 import tempfile
 import time
@@ -292,6 +295,38 @@ def odd_inputs(world):
     done = world.cli("redact", stdin=stdin)
     quiet("redact on broken lines", done)
     note(f"redact on broken lines: exit {done.code}, {done.err.strip()[:160] or done.out.strip()[:160]}")
+    hostile_texts(world)
+
+
+def hostile_texts(world):
+    section("texts made to hide a token or to take for ever")
+    token = "gh" + "p_" + "".join(random.Random(3).choices(string.ascii_letters + string.digits, k=36))
+    body = "".join(random.Random(1).choices(string.ascii_letters + ' {}":,\\n=/', k=1 << 20))
+    nested, blob = token, token + " and some words around it. " * 40
+    for _ in range(12):
+        nested = json.dumps({"a": nested})
+    for _ in range(6):
+        blob = base64.b64encode(blob.encode()).decode()
+    texts = {
+        "a line of 50 MB": body * 50 + " GITHUB_TOKEN=" + token,
+        "a NUL byte in 14 KB": "a line\n" * 1000 + "\0GITHUB_TOKEN=" + token + "\n" + "a line\n" * 1000,
+        "JSON 200,000 deep": "out: " + "[" * 200_000 + '"' + token + '"' + "]" * 200_000,
+        "JSON in JSON, twelve times": nested,
+        "percent signs": "%25" * 300_000 + token,
+        "keywords only": "password " * 200_000 + token,
+        "logins only": "://a:b@" * 200_000 + token,
+        "key headers only": "-----BEGIN PRIVATE KEY-----\n" * 30_000 + token,
+    }
+    coloured = f"\x1b[1;32m{token[:20]}\x1b[0m{token[20:]}\x1b[33m"
+    texts |= {f"a colour cut at {at}": coloured[:len(coloured) - at] for at in range(0, 8)}
+    for name, text in texts.items():
+        done = world.run("redact", stdin=text.encode("utf-8", "surrogatepass"), timeout=300)
+        left = token[:20] in done.out or token[20:] in done.out
+        check(f"{name}: exit {done.code}, the token is gone", done.code == 0 and not left, done.err[:200])
+    done = world.run("redact", stdin=blob.encode(), timeout=300)
+    check("base64 in base64, six times, ends", done.code == 0, done.err[:200])
+    done = world.run("redact", stdin=b"\xff\xfe\xc3(" + token.encode() + b"\x80\n", timeout=300)
+    check("invalid UTF-8 around the token", done.code == 0 and token not in done.out, done.err[:200])
 
 
 class Wire:
