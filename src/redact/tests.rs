@@ -162,6 +162,31 @@ mod properties {
         }
 
         #[test]
+        fn the_order_of_sessions_does_not_matter(texts in prop::collection::vec(text(), 2..5)) {
+            use crate::trace::{Message, Origin, Part, Role, Session};
+            let sessions: Vec<Session> = texts.iter().enumerate().map(|(n, t)| {
+                let mut s = Session::empty("claude", &n.to_string());
+                s.messages.push(Message {
+                    id: None,
+                    role: Role::User,
+                    origin: Origin::Human,
+                    at: None,
+                    model: None,
+                    parts: vec![Part::Text { text: t.clone() }],
+                });
+                s
+            }).collect();
+            let redacted = |order: &mut dyn Iterator<Item = &Session>| {
+                let mut r = redactor();
+                order.for_each(|s| r.collect(s));
+                r.redact_session(&sessions[0]).session
+            };
+            let forward = redacted(&mut sessions.iter());
+            let backward = redacted(&mut sessions.iter().rev());
+            prop_assert_eq!(format!("{forward:?}"), format!("{backward:?}"));
+        }
+
+        #[test]
         fn stream_equals_whole(parts in prop::collection::vec(text(), 1..40), fill in 0usize..4000) {
             let engine = Engine::builtin().unwrap();
             let gap = "lorem ipsum dolor sit amet\n".repeat(fill);

@@ -44,10 +44,12 @@ struct Needle {
 }
 
 impl Values {
-    /// Adds a value; the surer kind stays.
+    /// Adds a value; the surer kind stays, whichever came first.
     pub fn add(&mut self, value: &str, known: Known) {
+        let rank =
+            |k: &Known| (k.confidence, !k.word, k.fold, std::cmp::Reverse((k.kind.clone(), k.rule.clone())));
         match self.known.get(value) {
-            Some(old) if old.confidence >= known.confidence => {}
+            Some(old) if rank(old) >= rank(&known) => {}
             _ => {
                 self.known.insert(value.to_owned(), known);
                 self.stale = true;
