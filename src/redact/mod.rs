@@ -285,6 +285,22 @@ impl<'e> Redactor<'e> {
         if &*f.kind == "PERSON" {
             self.learn_name(value);
         }
+        // the name before the @ is an account's, if it is not a word that stands for an office
+        if &*f.kind == "EMAIL"
+            && let Some((local, _)) = value.split_once('@')
+            && local.len() >= 5
+            && local.bytes().any(|b| b.is_ascii_digit() || b == b'.')
+            && local.bytes().any(|b| b.is_ascii_alphabetic())
+        {
+            let known = Known {
+                kind: placeholder::USER.into(),
+                rule: "mail-name".into(),
+                confidence: 66,
+                word: true,
+                fold: true,
+            };
+            self.learn(local.trim_matches('.'), known);
+        }
         self.learn(
             value,
             Known {

@@ -47,6 +47,15 @@ fn repeats_without_context_go_too() {
 }
 
 #[test]
+fn the_name_in_a_mail_address_is_an_account() {
+    let done =
+        redactor().redact_text("mail ada.lovelace7@analytical.dev\nowner: ada.lovelace7, support staff");
+    assert!(!done.text.contains("lovelace7"), "{}", done.text);
+    let done = redactor().redact_text("mail support@analytical.dev, our support staff");
+    assert!(done.text.contains("our support staff"), "{}", done.text);
+}
+
+#[test]
 fn custom_strings_and_usernames() {
     let policy =
         Policy { custom: vec!["Copperfield".into()], usernames: vec!["bob".into()], ..Policy::default() };

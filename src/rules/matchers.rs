@@ -280,6 +280,19 @@ fn pem(text: &[u8], start: usize, found: &mut dyn FnMut(usize, usize)) {
         }
         i += 1;
     }
+    // the rest of a line that was cut: a few characters that no word looks like
+    if head.get(last) == Some(&b'\n') {
+        let rest = &head[last + 1..];
+        let run = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
+        let mixed = shape::Mix::of(&rest[..run]);
+        if run < 16
+            && matches!(rest.get(run), None | Some(b'\n' | b'.'))
+            && mixed.digit > 0
+            && mixed.letters() > 0
+        {
+            last += 1 + run;
+        }
+    }
     if plausible_key(&head[body..last]) {
         found(start, start + last);
     }
