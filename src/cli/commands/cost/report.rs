@@ -46,11 +46,11 @@ pub(super) fn run(args: ReportArgs, face: &mut Face) -> Result<(), End> {
     let params = CostParams {
         since: optional(args.since.as_deref(), face.now(), &zone)?,
         until: optional(args.until.as_deref(), face.now(), &zone)?,
-        by: Some(args.by),
+        by: Some(args.by.clone()),
         timezone: args.timezone,
         limit: args.limit,
-        // a program asks `cost anomalies`: watching takes a quarter of the time
-        watch: !args.csv && !face.json,
+        // watching takes a quarter of the time: for people, and for programs that ask about time
+        watch: !args.csv && (!face.json || ["day", "week", "month", "block"].contains(&args.by.as_str())),
     };
     let report = face.app()?.cost(&params)?;
     let (width, bars) = (face.width(), args.bars || face.on_terminal());
