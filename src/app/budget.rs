@@ -61,8 +61,8 @@ impl BudgetConfig {
         let block = live.block.map(|b| b.spend);
         let all = [
             ("daily", self.daily_usd, Some(live.today)),
-            ("weekly", self.weekly_usd, Some(live.week)),
-            ("monthly", self.monthly_usd, Some(live.month)),
+            ("weekly", self.weekly_usd, live.week),
+            ("monthly", self.monthly_usd, live.month),
             ("session", self.session_usd, live.session),
             ("block", self.block_usd, block),
         ];
@@ -131,7 +131,8 @@ impl App {
             return Ok((HookVerdict::Pass, None));
         }
         let session = input.session_id.as_ref().map(|id| SessionKey::new(agent, id).0);
-        let live = self.glance(&LiveParams { session: session.clone(), ..LiveParams::default() })?;
+        let live =
+            self.glance(&LiveParams { session: session.clone(), near: true, ..LiveParams::default() })?;
         let spent: Vec<&BudgetState> =
             live.budgets.iter().filter(|b| b.state == BudgetLevel::Spent).collect();
         if self.config.budgets.action == BudgetAction::Deny && !spent.is_empty() {
@@ -186,8 +187,8 @@ mod tests {
             at: Timestamp(0),
             timezone: "UTC".into(),
             today: spend(today),
-            week: spend(today),
-            month: spend(today),
+            week: Some(spend(today)),
+            month: Some(spend(today)),
             hour: spend(0),
             session: session.map(spend),
             block: None,

@@ -1,7 +1,7 @@
 //! What people see at a glance: today, this hour, the session, the five-hour block and the budgets, from one pass
 //! over the ledger.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -12,6 +12,7 @@ use crate::trace::{Confidence, Timestamp};
 use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache};
 
 use super::budget::BudgetState;
+use super::cost_prices::Prices;
 use super::{App, Failure};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -40,6 +41,8 @@ pub struct LiveParams {
     pub session: Option<String>,
     /// When the present block ends, where the agent itself knows.
     pub block_ends: Option<Timestamp>,
+    /// Leaves week and month out unless a budget is for them: that opens the last days of the ledger alone.
+    pub near: bool,
 }
 
 /// What a span of time or a session took.
@@ -99,10 +102,10 @@ pub struct Live {
     pub timezone: String,
     /// The present calendar day.
     pub today: Spend,
-    /// The present ISO week.
-    pub week: Spend,
-    /// The present calendar month.
-    pub month: Spend,
+    /// The present ISO week; not where only what is near was asked for.
+    pub week: Option<Spend>,
+    /// The present calendar month; not where only what is near was asked for.
+    pub month: Option<Spend>,
     /// The last sixty minutes: what is spent an hour.
     pub hour: Spend,
     /// The session that was asked about.
@@ -117,9 +120,14 @@ pub struct Live {
     pub unread_bytes: u64,
 }
 
+/// A glance opens the ledger at least so far back: where a block began is known from five hours of rest before it.
+const NEAR_MS: i64 = 72 * HOUR_MS;
+
 /// Folds rows into the glance.
 struct Fold<'z> {
     now: Timestamp,
+    /// Rows before this may be missing; of those that are there only the asked session's count.
+    since: Option<Timestamp>,
     days: DayCache<'z>,
     today: Date,
     week: Date,
@@ -143,6 +151,7 @@ impl<'z> Fold<'z> {
         });
         Fold {
             now,
+            since: None,
             today,
             week: today.checked_sub(jiff::Span::new().days(back)).unwrap_or(today),
             month: today.first_of_month(),
@@ -175,6 +184,9 @@ impl<'z> Fold<'z> {
         if self.session_key == Some(row.session) {
             self.session.add(row, costed);
         }
+        if self.since.is_some_and(|since| row.at < since) {
+            return;
+        }
         if row.agent == BLOCK_AGENT && age >= 0 {
             match self.window {
                 Some((start, end)) if (start..end).contains(&row.at.millis()) => self.block.add(row, costed),
@@ -185,6 +197,29 @@ impl<'z> Fold<'z> {
                 }
             }
         }
+    }
+
+    /// Whether the block is the same whatever was before what is known: rest long enough to end any block.
+    fn knows_block(&self) -> bool {
+        let Some(since) = self.since.filter(|_| self.window.is_none()) else { return true };
+        let mut before = since.millis().div_euclid(HOUR_MS);
+        let now = self.now.millis().div_euclid(HOUR_MS);
+        for hour in self.hours.keys().copied().chain([now]) {
+            if hour >= before + BLOCK_HOURS {
+                return true;
+            }
+            before = hour;
+        }
+        false
+    }
+
+    /// The first instant of the spans; only of the day where the others are not wanted.
+    fn begins(&self, zone: &TimeZone, near: bool) -> Option<Timestamp> {
+        let first = if near { self.today } else { self.week.min(self.month) };
+        // A day more, for clocks that change.
+        let first = first.checked_sub(jiff::Span::new().days(1)).ok()?.to_zoned(zone.clone()).ok()?;
+        let first = first.timestamp().as_millisecond().min(self.now.millis().saturating_sub(NEAR_MS));
+        Some(Timestamp(first))
     }
 
     /// The block that runs now. A block begins with the hour of the first request after the one before.
@@ -226,23 +261,21 @@ impl App {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         let now = self.now();
+        let far = self.config.budgets.weekly_usd.is_some() || self.config.budgets.monthly_usd.is_some();
+        let near = p.near && !far;
         self.archive.wait_at_most(PATIENCE)?;
         let glance = self.with_recent_usage(GLANCE_BYTES, |app| {
-            let mut fold = Fold::new(now, &zone, p);
-            let mut watch = AlertWatch::new(now, &zone, app.config.alerts.thresholds());
-            let mut pricer = prices.pricer();
-            app.archive.counted(None, None, &mut |row| {
-                let costed = pricer.cost(row);
-                fold.add(row, &costed);
-                watch.add(row, &costed);
-            })?;
+            let (fold, watch) = match app.lately(now, &zone, p, near, &prices)? {
+                Some(known) => known,
+                None => app.fold(now, &zone, p, &prices)?,
+            };
             let [today, week, month, hour] = fold.sums;
             Ok(Live {
                 at: now,
                 timezone: timezone.clone(),
                 today,
-                week,
-                month,
+                week: (!near).then_some(week),
+                month: (!near).then_some(month),
                 hour,
                 session: p.session.as_ref().map(|_| fold.session),
                 block: fold.block(),
@@ -256,6 +289,54 @@ impl App {
         live.unread_bytes = unread;
         live.budgets = self.config.budgets.states(&live);
         Ok(live)
+    }
+
+    /// Folds the whole ledger.
+    fn fold<'z>(
+        &self,
+        now: Timestamp,
+        zone: &'z TimeZone,
+        p: &'z LiveParams,
+        prices: &Prices,
+    ) -> Result<(Fold<'z>, AlertWatch<'z>), Failure> {
+        let mut fold = Fold::new(now, zone, p);
+        let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
+        let mut pricer = prices.pricer();
+        self.archive.counted(None, None, &mut |row| {
+            let costed = pricer.cost(row);
+            fold.add(row, &costed);
+            watch.add(row, &costed);
+        })?;
+        Ok((fold, watch))
+    }
+
+    /// Folds what is needed of the ledger's last days; `None` where that does not tell everything.
+    fn lately<'z>(
+        &self,
+        now: Timestamp,
+        zone: &'z TimeZone,
+        p: &'z LiveParams,
+        near: bool,
+        prices: &Prices,
+    ) -> Result<Option<(Fold<'z>, AlertWatch<'z>)>, Failure> {
+        let mut fold = Fold::new(now, zone, p);
+        let Some(since) = fold.begins(zone, near) else { return Ok(None) };
+        fold.since = Some(since);
+        let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
+        let mut pricer = prices.pricer();
+        let active = Timestamp(now.millis().saturating_sub(HOUR_MS));
+        let mut lately: HashSet<String> = HashSet::new();
+        let whole = self.archive.counted_lately(since, active, p.session.as_deref(), &mut |row| {
+            let costed = pricer.cost(row);
+            fold.add(row, &costed);
+            watch.add(row, &costed);
+            if row.at >= active && !lately.contains(row.session) {
+                lately.insert(row.session.to_owned());
+            }
+        })?;
+        // A request may be counted for a session whose own segments are all older.
+        let told = whole.is_none_or(|whole| lately.is_subset(&whole));
+        Ok((told && fold.knows_block()).then_some((fold, watch)))
     }
 }
 
@@ -334,6 +415,43 @@ mod tests {
             Some(("11:00".into(), 12)),
             "that one is over"
         );
+    }
+
+    #[test]
+    fn the_last_days_tell_the_same_as_the_whole_ledger_or_say_that_they_do_not() {
+        let tz = TimeZone::get("Europe/Berlin").unwrap();
+        let none = Overrides::default();
+        let now = Timestamp::parse(NOW).unwrap();
+        // (hours before now at which something was asked, since how many hours the rows are known)
+        let cases: [(&[i64], i64, bool); 6] = [
+            (&[1, 2, 3, 9, 30], 48, true),
+            (&[1, 4, 7, 10, 13], 48, true),
+            (&[1, 4, 7, 10, 13], 14, false),
+            (&[1, 4, 7, 10, 13], 12, false),
+            (&[6, 8], 9, true),
+            (&[], 3, false),
+        ];
+        for (hours, known, sure) in cases {
+            let p = LiveParams::default();
+            let mut pricer = Pricer::new(PriceTable::builtin(), &none);
+            let (mut all, mut late) = (Fold::new(now, &tz, &p), Fold::new(now, &tz, &p));
+            let since = Timestamp(now.millis() - known * HOUR_MS);
+            late.since = Some(since);
+            for hour in hours {
+                let at = Timestamp(now.millis() - hour * HOUR_MS);
+                let t = Tokens { input: *hour as u64, ..Tokens::default() };
+                let row = CountedRow::new("claude", "s", at, "claude-opus-5", t);
+                let costed = pricer.cost(&row);
+                all.add(&row, &costed);
+                if at >= since {
+                    late.add(&row, &costed);
+                }
+            }
+            assert_eq!(late.knows_block(), sure, "{hours:?} {known}");
+            if sure {
+                assert_eq!(late.block(), all.block(), "{hours:?} {known}");
+            }
+        }
     }
 
     #[test]

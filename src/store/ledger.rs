@@ -3,16 +3,17 @@
 //! Requests stand packed by session and file ([`super::segment`]). Copies of one request are found when the ledger
 //! is read: the hashes of all keys are sorted, and only rows whose hash stands there twice are held and compared.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
 use rusqlite::{Connection, params};
 
-use crate::trace::{Chain, Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
-use crate::usage::{Copy, CountedRow, Place, ToolShare, choose};
+use crate::trace::{Chain, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::usage::{CountedRow, Place, ToolShare};
 
 use super::forget::Left;
+use super::held::Held;
 use super::segment::{PackedRow, Unpacked, confidence_of, key_hashes, pack};
 use super::{Archive, StoreError};
 
@@ -107,156 +108,21 @@ fn standing(
     Ok(out)
 }
 
+/// The earliest and the latest of some instants, in milliseconds.
+fn span(times: impl Iterator<Item = Timestamp>) -> (i64, i64) {
+    times.fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at.millis()), last.max(at.millis())))
+}
+
 fn write(conn: &Connection, file_id: i64, session: &str, rows: &[PackedRow<'_>]) -> Result<(), StoreError> {
     let (body, keys) = pack(rows);
+    let (first, last) = span(rows.iter().map(|r| r.at));
     conn.prepare_cached(
-        "INSERT INTO segments(file_id, session, rows, keys, body) VALUES(?1, ?2, ?3, ?4, ?5)
+        "INSERT INTO segments(file_id, session, rows, keys, body, first, last) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT(file_id, session) DO UPDATE SET rows = excluded.rows, keys = excluded.keys,
-           body = excluded.body",
+           body = excluded.body, first = excluded.first, last = excluded.last",
     )?
-    .execute(params![file_id, session, rows.len() as i64, keys, body])?;
+    .execute(params![file_id, session, rows.len() as i64, keys, body, first, last])?;
     Ok(())
-}
-
-/// Rows whose key stands in several places, held until all copies are known; texts stand once each.
-#[derive(Default)]
-struct Held {
-    rows: Vec<HeldRow>,
-    texts: Vec<Rc<str>>,
-    ids: HashMap<Rc<str>, u32>,
-    /// The dedupe keys, one after the other.
-    keys: String,
-}
-
-/// One of them: the row with its texts by number.
-struct HeldRow {
-    hash: u64,
-    key: (usize, usize),
-    session: u32,
-    project: Option<u32>,
-    started: Option<Timestamp>,
-    ended: Option<Timestamp>,
-    at: Timestamp,
-    model: u32,
-    provider: Option<u32>,
-    tokens: Tokens,
-    /// Tool, fresh and carried tokens.
-    tools: Vec<(u32, u64, u64)>,
-    file: i64,
-    offset: u64,
-    reported_picousd: Option<i64>,
-    fast: bool,
-    geo: Option<u32>,
-    service_tier: Option<u32>,
-    subagent: Option<u32>,
-    skill: Option<u32>,
-    copied: bool,
-    confidence: Confidence,
-}
-
-impl Held {
-    fn id(&mut self, text: &str) -> u32 {
-        if let Some(id) = self.ids.get(text) {
-            return *id;
-        }
-        let id = self.texts.len() as u32;
-        let text: Rc<str> = Rc::from(text);
-        self.texts.push(Rc::clone(&text));
-        self.ids.insert(text, id);
-        id
-    }
-
-    fn text(&self, id: u32) -> &str {
-        self.texts.get(id as usize).map_or("", |t| &**t)
-    }
-
-    fn key(&self, row: &HeldRow) -> &str {
-        self.keys.get(row.key.0..row.key.1).unwrap_or_default()
-    }
-
-    fn add(&mut self, hash: u64, file: i64, row: &PackedRow<'_>, tools: &[ToolShare<'_>]) {
-        let start = self.keys.len();
-        self.keys.push_str(row.dedupe_key);
-        let held = HeldRow {
-            hash,
-            key: (start, self.keys.len()),
-            session: self.id(row.session.key),
-            project: row.session.project.map(|t| self.id(t)),
-            started: row.session.started,
-            ended: row.session.ended,
-            at: row.at,
-            model: self.id(row.model),
-            provider: row.provider.map(|t| self.id(t)),
-            tokens: row.tokens,
-            tools: tools.iter().map(|t| (self.id(t.tool), t.fresh, t.carried)).collect(),
-            file,
-            offset: row.offset,
-            reported_picousd: row.reported_picousd,
-            fast: row.fast,
-            geo: row.geo.map(|t| self.id(t)),
-            service_tier: row.service_tier.map(|t| self.id(t)),
-            subagent: row.subagent.map(|t| self.id(t)),
-            skill: row.skill.map(|t| self.id(t)),
-            copied: row.copied,
-            confidence: row.confidence,
-        };
-        self.rows.push(held);
-    }
-
-    /// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
-    /// agent of another where copied history was cut short.
-    fn settle(&mut self, devices: &HashMap<i64, Rc<str>>, each: &mut dyn FnMut(&CountedRow<'_>)) {
-        let mut rows = std::mem::take(&mut self.rows);
-        rows.sort_by(|a, b| (a.hash, self.key(a)).cmp(&(b.hash, self.key(b))));
-        for group in rows.chunk_by(|a, b| a.hash == b.hash && self.key(a) == self.key(b)) {
-            let copies: Vec<Copy<'_>> = group
-                .iter()
-                .map(|r| Copy {
-                    session: self.text(r.session),
-                    session_started: r.started,
-                    session_ended: r.ended,
-                    output: r.tokens.output,
-                    at: r.at,
-                    copied: r.copied,
-                })
-                .collect();
-            let Some((owner, figures)) = choose(&copies) else { continue };
-            let (Some(o), Some(f)) = (group.get(owner), group.get(figures)) else { continue };
-            let text = |id: Option<u32>| id.map(|id| self.text(id));
-            let place = |r: &HeldRow| Place { file: r.file, offset: r.offset, session: self.text(r.session) };
-            let places: Vec<Place<'_>> = group.iter().map(place).collect();
-            let tools: Vec<ToolShare<'_>> = f
-                .tools
-                .iter()
-                .map(|(tool, fresh, carried)| ToolShare {
-                    tool: self.text(*tool),
-                    fresh: *fresh,
-                    carried: *carried,
-                })
-                .collect();
-            each(&CountedRow {
-                device: devices.get(&o.file).map(|d| &**d),
-                agent: agent_of(self.text(o.session)),
-                session: self.text(o.session),
-                project: text(o.project),
-                at: f.at,
-                model: self.text(f.model),
-                provider: text(f.provider),
-                tokens: f.tokens,
-                reported_picousd: f.reported_picousd,
-                fast: f.fast,
-                geo: text(f.geo),
-                service_tier: text(f.service_tier),
-                subagent: text(o.subagent),
-                skill: text(o.skill),
-                tools: &tools,
-                confidence: f.confidence,
-                key: self.key(f),
-                place: place(f),
-                copies: if places.len() > 1 { &places } else { &[] },
-            });
-        }
-    }
 }
 
 /// Which requests are wanted, and how much of them.
@@ -307,7 +173,7 @@ impl<'a> Carry<'a> {
     }
 }
 
-fn agent_of(session: &str) -> &str {
+pub(super) fn agent_of(session: &str) -> &str {
     session.split_once(':').map_or("", |(agent, _)| agent)
 }
 
@@ -321,7 +187,12 @@ pub fn device_of(path: &str) -> Option<&str> {
     path.strip_prefix("device:")?.rsplit_once(':').map(|(device, _)| device)
 }
 
-fn plain<'a>(file: i64, row: &PackedRow<'a>, tools: &'a [ToolShare<'a>]) -> CountedRow<'a> {
+fn plain<'a>(
+    file: i64,
+    row: &PackedRow<'a>,
+    tools: &'a [ToolShare<'a>],
+    devices: &'a HashMap<i64, Rc<str>>,
+) -> CountedRow<'a> {
     CountedRow {
         agent: agent_of(row.session.key),
         session: row.session.key,
@@ -334,7 +205,8 @@ fn plain<'a>(file: i64, row: &PackedRow<'a>, tools: &'a [ToolShare<'a>]) -> Coun
         fast: row.fast,
         geo: row.geo,
         service_tier: row.service_tier,
-        device: None,
+        // Mostly there is no other machine.
+        device: if devices.is_empty() { None } else { devices.get(&file).map(|d| &**d) },
         subagent: row.subagent,
         skill: row.skill,
         tools,
@@ -359,7 +231,8 @@ impl Archive {
         self.counted_with(Wanted { since, until, tools: false }, each)
     }
 
-    /// The same, with the shares of tools where they are wanted.
+    /// The same, with the shares of tools where they are wanted. Of a range, only the segments that reach into it are
+    /// opened, and those that hold copies of what they hold.
     ///
     /// # Errors
     /// As [`Archive::counted`].
@@ -368,14 +241,19 @@ impl Archive {
         range: Wanted,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
+        let devices = self.devices()?;
+        if let Some(segments) = self.within(range)? {
+            return self.in_segments(segments, range.tools, &devices, &|row| range.holds(row.at), each);
+        }
         let mut hashes = self.key_hashes()?;
         hashes.sort_unstable();
-        let mut twice: Vec<u64> = hashes.windows(2).filter(|w| w[0] == w[1]).map(|w| w[0]).collect();
-        twice.dedup();
-        let twice: HashSet<u64, Hashed> = twice.into_iter().collect();
+        let (mut twice, mut copies): (HashSet<u64, Hashed>, usize) = (HashSet::default(), 0);
+        for same in hashes.chunk_by(|a, b| a == b).filter(|same| same.len() > 1) {
+            copies += same.len();
+            twice.extend(same.first());
+        }
         drop(hashes);
-        let mut held = Held::default();
-        let devices = self.devices()?;
+        let mut held = Held::with_capacity(copies);
         let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
@@ -391,12 +269,7 @@ impl Archive {
                 if let Some(hash) = hashes.next().filter(|h| twice.contains(h)) {
                     held.add(hash, file, &row, tools);
                 } else if range.holds(row.at) {
-                    let mut counted = plain(file, &row, tools);
-                    // Mostly there is no other machine.
-                    if !devices.is_empty() {
-                        counted.device = devices.get(&file).map(|d| &**d);
-                    }
-                    each(&counted);
+                    each(&plain(file, &row, tools, &devices));
                 }
             }
         }
@@ -408,6 +281,22 @@ impl Archive {
         Ok(())
     }
 
+    /// The segments with a request of the range, where they are few enough for it to pay.
+    fn within(&self, range: Wanted) -> Result<Option<Vec<i64>>, StoreError> {
+        if range.since.is_none() && range.until.is_none() {
+            return Ok(None);
+        }
+        let mut q = self
+            .conn
+            .prepare_cached("SELECT id FROM segments WHERE last >= ?1 AND first < ?2 ORDER BY id")?;
+        let since = range.since.map_or(i64::MIN, Timestamp::millis);
+        let until = range.until.map_or(i64::MAX, Timestamp::millis);
+        let ids: Vec<i64> = q.query_map([since, until], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        let all: i64 =
+            self.conn.prepare_cached("SELECT count(*) FROM segments")?.query_row([], |r| r.get(0))?;
+        Ok((ids.len() as i64 * 2 < all).then_some(ids))
+    }
+
     /// Hands every counted request of these sessions to `each`.
     ///
     /// # Errors
@@ -417,58 +306,118 @@ impl Archive {
         sessions: &HashSet<&str>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
-        let mut own: HashMap<u64, u32, Hashed> = HashMap::default();
-        let mut mine = HashSet::new();
-        let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments WHERE session = ?1")?;
+        let mut mine = Vec::new();
+        let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE session = ?1")?;
         for session in sessions {
-            let mut segments = q.query([session])?;
-            while let Some(r) = segments.next()? {
-                mine.insert(r.get::<_, i64>(0)?);
-                for h in key_hashes(blob(r, 1)?) {
-                    own.entry(h).or_default();
-                }
+            for id in q.query_map([session], |r| r.get(0))? {
+                mine.push(id?);
+            }
+        }
+        self.in_segments(mine, false, &HashMap::new(), &|row| sessions.contains(row.session), each)
+    }
+
+    /// Hands every counted request at or after an instant to `each`, and the older ones of some sessions: of those with
+    /// a request at or after `active`, and of those named. Others' older requests may be among what is handed out.
+    /// Returns the sessions that are whole; `None` where all are, since everything was handed out.
+    ///
+    /// # Errors
+    /// As [`Archive::counted`].
+    pub fn counted_lately(
+        &self,
+        since: Timestamp,
+        active: Timestamp,
+        named: Option<&str>,
+        each: &mut dyn FnMut(&CountedRow<'_>),
+    ) -> Result<Option<HashSet<String>>, StoreError> {
+        let range = Wanted { since: Some(since), ..Wanted::default() };
+        let Some(mut segments) = self.within(range)? else {
+            self.counted(None, None, each)?;
+            return Ok(None);
+        };
+        let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
+        let mut whole: HashSet<String> =
+            q.query_map([active.millis()], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        whole.extend(named.map(str::to_owned));
+        let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE session = ?1 AND last < ?2")?;
+        for session in &whole {
+            for id in q.query_map(params![session, since.millis()], |r| r.get(0))? {
+                segments.push(id?);
+            }
+        }
+        self.in_segments(segments, false, &self.devices()?, &|_| true, each)?;
+        Ok(Some(whole))
+    }
+
+    /// Hands what counts of these segments' requests to `each`, as far as it is wanted. Copies of them are looked for
+    /// in all segments, by their hashes.
+    fn in_segments(
+        &self,
+        mut mine: Vec<i64>,
+        tools: bool,
+        devices: &HashMap<i64, Rc<str>>,
+        wanted: &dyn Fn(&CountedRow<'_>) -> bool,
+        each: &mut dyn FnMut(&CountedRow<'_>),
+    ) -> Result<(), StoreError> {
+        mine.sort_unstable();
+        let mut own: HashMap<u64, u32, Hashed> = HashMap::default();
+        let mut q = self.conn.prepare_cached("SELECT keys FROM segments WHERE id = ?1")?;
+        for id in &mine {
+            let mut segment = q.query([id])?;
+            let Some(r) = segment.next()? else { continue };
+            for h in key_hashes(blob(r, 0)?) {
+                own.entry(h).or_default();
             }
         }
         if own.is_empty() {
             return Ok(());
         }
         // Which of them stand elsewhere too, and where.
-        let mut wanted = mine.clone();
-        let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments")?;
+        let (mut opened, mut copies) = (Vec::with_capacity(mine.len()), 0usize);
+        let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
             let id: i64 = r.get(0)?;
+            let mut open = mine.binary_search(&id).is_ok();
             for h in key_hashes(blob(r, 1)?) {
                 if let Some(n) = own.get_mut(&h) {
                     *n += 1;
-                    if *n > 1 || !mine.contains(&id) {
-                        wanted.insert(id);
-                    }
+                    copies += usize::from(*n > 1);
+                    open = true;
                 }
             }
+            if open {
+                opened.push(id);
+            }
         }
-        let mut ids: Vec<i64> = wanted.into_iter().collect();
-        ids.sort_unstable();
-        let mut held = Held::default();
+        let mut held = Held::with_capacity(copies.saturating_mul(2));
         let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments WHERE id = ?1")?;
-        for id in ids {
+        for id in opened {
             let mut segment = q.query([id])?;
             let Some(r) = segment.next()? else { continue };
             let mut hashes = key_hashes(blob(r, 0)?);
             let file = r.get(2)?;
-            let mut rows = Unpacked::open(blob(r, 1)?)?.without_tools();
+            let mut rows = Unpacked::open(blob(r, 1)?)?;
+            if !tools {
+                rows = rows.without_tools();
+            }
+            let mut carry = Carry { wanted: tools, ..Carry::default() };
             while let Some(row) = rows.next()? {
+                let shares = carry.step(&row);
                 let hash = hashes.next().unwrap_or_default();
-                let copies = own.get(&hash).copied().unwrap_or_default();
-                if copies > 1 {
-                    held.add(hash, file, &row, &[]);
-                } else if copies == 1 && sessions.contains(row.session.key) {
-                    each(&plain(file, &row, &[]));
+                match own.get(&hash) {
+                    None | Some(0) => {}
+                    Some(1) => {
+                        let counted = plain(file, &row, shares, devices);
+                        if wanted(&counted) {
+                            each(&counted);
+                        }
+                    }
+                    Some(_) => held.add(hash, file, &row, shares),
                 }
             }
         }
-        held.settle(&HashMap::new(), &mut |row| {
-            if sessions.contains(row.session) {
+        held.settle(devices, &mut |row| {
+            if wanted(row) {
                 each(row);
             }
         });
@@ -586,9 +535,38 @@ pub(super) fn pack_old_rows(conn: &Connection) -> Result<(), StoreError> {
     let files: Vec<i64> = q.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
     for file_id in files {
         let (rows, facts) = old_rows(conn, file_id)?;
-        put(conn, file_id, &facts, &rows, None)?;
+        let mut groups: BTreeMap<&str, Vec<PackedRow<'_>>> = BTreeMap::new();
+        for row in &rows {
+            groups.entry(row.session.as_str()).or_default().push(PackedRow::of(row, &facts));
+        }
+        for (session, group) in groups {
+            let (body, keys) = pack(&group);
+            conn.prepare_cached(
+                "INSERT INTO segments(file_id, session, rows, keys, body) VALUES(?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![file_id, session, group.len() as i64, keys, body])?;
+        }
     }
     conn.execute_batch("DROP TABLE usage")?;
+    Ok(())
+}
+
+/// Writes beside each segment from when to when its requests are.
+pub(super) fn note_spans(conn: &Connection) -> Result<(), StoreError> {
+    let mut ids = conn.prepare("SELECT id FROM segments")?;
+    let ids: Vec<i64> = ids.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    for id in ids {
+        let mut q = conn.prepare_cached("SELECT body FROM segments WHERE id = ?1")?;
+        let body: Vec<u8> = q.query_row([id], |r| r.get(0))?;
+        let mut times = Vec::new();
+        let mut rows = Unpacked::open(&body)?;
+        while let Some(row) = rows.next()? {
+            times.push(row.at);
+        }
+        let (first, last) = span(times.into_iter());
+        conn.prepare_cached("UPDATE segments SET first = ?2, last = ?3 WHERE id = ?1")?
+            .execute([id, first, last])?;
+    }
     Ok(())
 }
 
@@ -638,4 +616,103 @@ fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<Sessi
         });
     }
     Ok((rows, facts))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::trace::Confidence;
+
+    const DAY: i64 = 86_400_000;
+
+    /// A request of (file, session, key, day, output, copied); the session and the time of a key differ from copy to
+    /// copy, as forks have it.
+    type Asked = (i64, u8, u8, i64, u64, bool);
+
+    fn archive(asked: &[Asked]) -> Archive {
+        let archive = Archive::in_memory().unwrap();
+        for file in 1..=6i64 {
+            archive
+                .conn
+                .execute(
+                    "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(?1, ?2, 'claude', 0, 1, 1, 1)",
+                    params![file, format!("/{file}")],
+                )
+                .unwrap();
+            let own = asked.iter().filter(|a| a.0 == file);
+            let rows: Vec<UsageRow> = own
+                .enumerate()
+                .map(|(n, (_, session, key, day, output, copied))| UsageRow {
+                    dedupe_key: format!("claude:{key}"),
+                    session: SessionKey::new("claude", &format!("s{session}")),
+                    at: Timestamp(day * DAY + i64::from(*key)),
+                    model: format!("m{}", key % 3),
+                    provider: key.is_multiple_of(2).then(|| "p".to_owned()),
+                    tokens: Tokens { output: *output, input: u64::from(*key), ..Tokens::default() },
+                    chain: Chain::Apart,
+                    added: Vec::new(),
+                    reported_picousd: (key % 3 == 1).then_some(i64::from(*key) - 4),
+                    fast: *output == 1,
+                    geo: None,
+                    service_tier: None,
+                    subagent: copied.then(|| "Explore".to_owned()),
+                    skill: None,
+                    offset: n as u64,
+                    copied: *copied,
+                    confidence: Confidence::Exact,
+                })
+                .collect();
+            put(&archive.conn, file, &[], &rows, None).unwrap();
+        }
+        archive
+    }
+
+    fn noted(out: &mut Vec<(i64, String)>, row: &CountedRow<'_>) {
+        out.push((row.at.millis(), format!("{row:?}")));
+    }
+
+    fn sorted(mut rows: Vec<(i64, String)>) -> Vec<(i64, String)> {
+        rows.sort();
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn a_part_of_the_ledger_is_that_part_of_the_whole(
+            asked in prop::collection::vec((1i64..7, 0u8..5, 0u8..14, 0i64..40, 0u64..3, any::<bool>()), 0..40),
+            since in 0i64..42, length in 0i64..20, session in 0u8..5,
+        ) {
+            let archive = archive(&asked);
+            let mut all = Vec::new();
+            archive.counted(None, None, &mut |r| noted(&mut all, r)).unwrap();
+            let of = |session: &str| format!("session: {session:?}, project");
+            let (since, until) = (Timestamp(since * DAY), Timestamp((since + length) * DAY));
+            for (a, b) in [(Some(since), None), (None, Some(until)), (Some(since), Some(until))] {
+                let mut part = Vec::new();
+                archive.counted(a, b, &mut |r| noted(&mut part, r)).unwrap();
+                let range = Wanted { since: a, until: b, tools: false };
+                let want = all.iter().filter(|(at, _)| range.holds(Timestamp(*at))).cloned().collect();
+                prop_assert_eq!(sorted(part), sorted(want));
+            }
+            let key = format!("claude:s{session}");
+            let mut own = Vec::new();
+            archive.usage_of_sessions(&HashSet::from([key.as_str()]), &mut |r| noted(&mut own, r)).unwrap();
+            let want = all.iter().filter(|(_, r)| r.contains(&of(&key))).cloned().collect();
+            prop_assert_eq!(sorted(own), sorted(want));
+
+            let mut lately = Vec::new();
+            let whole = archive.counted_lately(since, until, Some(&key), &mut |r| noted(&mut lately, r)).unwrap();
+            for row in &lately {
+                prop_assert!(all.contains(row));
+            }
+            let known = |row: &&(i64, String)| match &whole {
+                None => true,
+                Some(whole) => row.0 >= since.millis() || whole.iter().any(|s| row.1.contains(&of(s))),
+            };
+            let (lately, all) = (lately.iter().filter(known).cloned(), all.iter().filter(known).cloned());
+            prop_assert_eq!(sorted(lately.collect()), sorted(all.collect()));
+        }
+    }
 }

@@ -11,6 +11,7 @@ mod decisions;
 mod evidence;
 mod files;
 mod forget;
+mod held;
 mod inbox;
 mod ledger;
 mod migrate;

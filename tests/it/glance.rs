@@ -188,16 +188,20 @@ fn budgets_of_day_week_month_and_block() {
     let live = app.live(&LiveParams::default()).unwrap();
     let logs = live.today.cost_picousd - 1_000_000_000_000 - 14;
     assert!(logs > 0, "the fixture's own requests are of today: {live:?}");
-    assert_eq!(live.week.cost_picousd - live.today.cost_picousd, 2_000_014_000_000);
-    assert_eq!(live.month.cost_picousd - live.week.cost_picousd, 4_000_014_000_000);
+    let (week, month) = (live.week.unwrap().cost_picousd, live.month.unwrap().cost_picousd);
+    assert_eq!(week - live.today.cost_picousd, 2_000_014_000_000);
+    assert_eq!(month - week, 4_000_014_000_000);
+    let near = app.live(&LiveParams { near: true, ..LiveParams::default() }).unwrap();
+    assert_eq!((near.week, near.month), (None, None));
+    assert_eq!((near.today, near.hour, near.block), (live.today, live.hour, live.block));
     let by = |by: &str| {
         let p = clawgate::app::CostParams { by: Some(by.into()), ..Default::default() };
         world.app_as(Actor::Agent, -400).cost(&p).unwrap().report
     };
     let row = |by_: &str, key: &str| by(by_).rows.into_iter().find(|r| r.key == key).unwrap().cost_picousd;
     assert_eq!(live.today.cost_picousd, row("day", "2026-11-20"));
-    assert_eq!(live.week.cost_picousd, row("week", "2026-W47"));
-    assert_eq!(live.month.cost_picousd, row("month", "2026-11"));
+    assert_eq!(week, row("week", "2026-W47"));
+    assert_eq!(month, row("month", "2026-11"));
     configure(
         &world,
         "[budgets]\ndaily_usd = 1\nweekly_usd = 3\nmonthly_usd = 100\nblock_usd = 0.5\naction = \"deny\"\n",

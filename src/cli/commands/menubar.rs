@@ -59,8 +59,8 @@ fn lines(live: &Live) -> Vec<String> {
         let left = length(b.ends.millis().saturating_sub(live.at.millis()));
         out.push(format!("Claude block {} · {left} left", amount(&b.spend)));
     }
-    out.push(format!("This week {}", amount(&live.week)));
-    out.push(format!("This month {}", amount(&live.month)));
+    out.extend(live.week.map(|s| format!("This week {}", amount(&s))));
+    out.extend(live.month.map(|s| format!("This month {}", amount(&s))));
     out
 }
 

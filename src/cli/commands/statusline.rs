@@ -49,8 +49,12 @@ impl Input {
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     // What the agent says is a help: without it the line still tells the day.
     let said: Input = input().unwrap_or_default();
-    let params =
-        LiveParams { timezone: args.timezone, session: said.session(), block_ends: said.block_ends() };
+    let params = LiveParams {
+        timezone: args.timezone,
+        session: said.session(),
+        block_ends: said.block_ends(),
+        near: !face.json,
+    };
     match look(face, &params) {
         Ok(live) if face.json => face.answer(&live, |_| String::new())?,
         Ok(live) => {

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::sources::Read;
 use crate::sources::claude::record::{Attachment, Block, Inner, Message as RawMessage, Record};
-use crate::sources::claude::usage::Requests;
+use crate::sources::claude::usage::{Answer, Requests};
 use crate::sources::claude::{AGENT, Place};
 use crate::sources::lenient::TextOr;
 use crate::sources::lines::{Line, Used, parse};
@@ -204,7 +204,18 @@ impl Builder {
             TextOr::Text(_) => &[],
         });
         let called = called.filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
-        self.usage.add(record, at.or(self.session.ended), offset, books, kind, called);
+        let Some(message) = &record.message.0 else { return };
+        let answer = Answer {
+            id: message.id.some().or(record.uuid.some()),
+            model: message.model.some(),
+            usage: message.usage.0.as_ref(),
+            stopped: message.stop_reason.some().is_some(),
+            provider: record.provider.some(),
+            agent: record.attribution_agent.some(),
+            skill: record.attribution_skill.some(),
+            copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
+        };
+        self.usage.add(&answer, at.or(self.session.ended), offset, books, kind, called);
     }
 
     fn assistant(&mut self, mut record: Record<'_>) {

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use crate::sources::UsageRead;
 use crate::sources::claude::Place;
 use crate::sources::claude::build::{books, is_call, not_imported};
-use crate::sources::claude::record::{Message, Record, Usage};
-use crate::sources::claude::usage::Requests;
+use crate::sources::claude::record::Usage;
+use crate::sources::claude::usage::{Answer, Requests};
 use crate::sources::lenient::{List, Obj, Text};
 use crate::sources::lines::{Line, Sieve, parse};
 use crate::trace::{SessionFacts, SessionKey, Timestamp};
@@ -120,7 +120,7 @@ impl Sieve for Quick {
     }
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        let Ok((mut record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
+        let Ok((record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
         let answer = record.kind.str() == "assistant";
         if !answer && record.kind.str() != "user" {
             return;
@@ -137,22 +137,21 @@ impl Sieve for Quick {
         }
         let (parent, key, place) = (&self.parent, &self.key, &self.place);
         let books = self.books.get_or_insert_with(|| books(parent.as_ref(), key, place));
-        let Some(LightMessage { id, model, stop_reason, usage, content }) = record.message.0.take() else {
-            return;
+        let Some(message) = &record.message.0 else { return };
+        let answer = Answer {
+            id: message.id.some().or(record.uuid.some()),
+            model: message.model.some(),
+            usage: message.usage.0.as_ref(),
+            stopped: message.stop_reason.some().is_some(),
+            provider: record.provider.some(),
+            agent: record.attribution_agent.some(),
+            skill: record.attribution_skill.some(),
+            copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
         };
-        let record = Record {
-            uuid: record.uuid,
-            session_id: record.session_id,
-            request_session_id: record.request_session_id,
-            provider: record.provider,
-            attribution_agent: record.attribution_agent,
-            attribution_skill: record.attribution_skill,
-            message: Obj(Some(Message { id, model, stop_reason, usage, ..Message::default() })),
-            ..Record::default()
-        };
-        let called = content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
+        let called =
+            message.content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
         let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
-        self.requests.add(&record, at.or(self.ended), line.offset, books, kind, called.collect());
+        self.requests.add(&answer, at.or(self.ended), line.offset, books, kind, called.collect());
     }
 
     fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {

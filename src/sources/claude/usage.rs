@@ -2,66 +2,91 @@
 
 use std::collections::HashMap;
 
-use crate::sources::claude::AGENT;
-use crate::sources::claude::record::{CacheCreation, Iteration, Message, Record, Usage};
+use crate::sources::claude::record::{CacheCreation, Iteration, Usage};
 use crate::sources::growth::Growth;
 use crate::sources::lenient::Obj;
 use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+
+/// What dedupe keys begin with.
+const KEY: &str = "claude:";
+
+/// What counting needs of an assistant record.
+pub(super) struct Answer<'a, 'u> {
+    /// The message's id, else the record's.
+    pub id: Option<&'a str>,
+    pub model: Option<&'a str>,
+    pub usage: Option<&'a Usage<'u>>,
+    /// Whether it says why it ended.
+    pub stopped: bool,
+    pub provider: Option<&'a str>,
+    pub agent: Option<&'a str>,
+    pub skill: Option<&'a str>,
+    /// Whether another session asked.
+    pub copied: bool,
+}
 
 /// Collects the requests of one file.
 #[derive(Default)]
 pub(super) struct Requests {
     by_id: HashMap<String, usize>,
-    rows: Vec<Request>,
+    rows: Vec<UsageRow>,
+    /// Of each row, what goes with it.
+    more: Vec<More>,
+    /// The row counted last: neighbours mostly repeat its id.
+    last: usize,
 }
 
-struct Request {
-    row: UsageRow,
+#[derive(Default)]
+struct More {
     advisors: Vec<(String, Tokens)>,
     calls: Vec<String>,
 }
 
 impl Requests {
-    /// Counts an assistant record. Early records of a streamed response carry smaller counts, so the record with
+    /// Counts the answer of an assistant record. Early records of a streamed response carry smaller counts, so the record with
     /// the largest output wins (the later one on a tie), and the request is as late as its last record.
     pub(super) fn add(
         &mut self,
-        record: &Record<'_>,
+        answer: &Answer<'_, '_>,
         at: Option<Timestamp>,
         offset: u64,
         session: &SessionKey,
         kind: Option<&str>,
         calls: Vec<String>,
     ) {
-        let Some(message) = &record.message.0 else { return };
-        let (Some(usage), Some(model)) = (&message.usage.0, message.model.some()) else { return };
-        let Some(id) = message.id.some().or(record.uuid.some()) else { return };
+        let (Some(usage), Some(model)) = (answer.usage, answer.model) else { return };
+        let Some(id) = answer.id else { return };
         if model == "<synthetic>" {
             return;
         }
         let tokens = tokens(usage);
-        let known = self.by_id.get(id).copied();
-        if let Some(request) = known.and_then(|i| self.rows.get_mut(i)) {
-            request.row.at = at.unwrap_or(request.row.at);
-            request.calls.extend(calls);
-            if tokens.output < request.row.tokens.output {
+        let again = self.rows.get(self.last).and_then(|r| r.dedupe_key.strip_prefix(KEY)) == Some(id);
+        let known = if again { Some(self.last) } else { self.by_id.get(id).copied() };
+        if let Some(i) = known
+            && let (Some(row), Some(more)) = (self.rows.get_mut(i), self.more.get_mut(i))
+        {
+            self.last = i;
+            row.at = at.unwrap_or(row.at);
+            more.calls.extend(calls);
+            if tokens.output < row.tokens.output {
                 return;
             }
-            request.row.confidence = confidence(message, &tokens);
-            request.row.tokens = tokens;
-            request.row.offset = offset;
-            request.row.model = model.to_owned();
-            describe(&mut request.row, usage);
-            request.advisors = advisors(usage);
+            row.confidence = confidence(answer, &tokens);
+            row.tokens = tokens;
+            row.offset = offset;
+            if row.model != model {
+                row.model = model.to_owned();
+            }
+            describe(row, usage);
+            more.advisors = advisors(usage);
             return;
         }
-        let origin = record.request_session_id.some();
         let mut row = UsageRow {
-            dedupe_key: format!("{AGENT}:{id}"),
+            dedupe_key: [KEY, id].concat(),
             session: session.clone(),
             at: at.unwrap_or_default(),
             model: model.to_owned(),
-            provider: record.provider.owned(),
+            provider: answer.provider.map(str::to_owned),
             tokens,
             chain: Chain::Apart,
             added: Vec::new(),
@@ -69,37 +94,43 @@ impl Requests {
             fast: false,
             geo: None,
             service_tier: None,
-            subagent: record.attribution_agent.some().or(kind).map(str::to_owned),
-            skill: record.attribution_skill.owned(),
+            subagent: answer.agent.or(kind).map(str::to_owned),
+            skill: answer.skill.map(str::to_owned),
             offset,
-            copied: origin.is_some_and(|o| o != record.session_id.str()),
-            confidence: confidence(message, &tokens),
+            copied: answer.copied,
+            confidence: confidence(answer, &tokens),
         };
         describe(&mut row, usage);
-        self.by_id.insert(id.to_owned(), self.rows.len());
-        self.rows.push(Request { row, advisors: advisors(usage), calls });
+        self.last = self.rows.len();
+        self.by_id.insert(id.to_owned(), self.last);
+        self.rows.push(row);
+        self.more.push(More { advisors: advisors(usage), calls });
     }
 
     /// The rows, each followed by those of the advisor models it asked.
-    pub(super) fn finish(self) -> Vec<UsageRow> {
-        let mut out = Vec::with_capacity(self.rows.len());
+    pub(super) fn finish(mut self) -> Vec<UsageRow> {
         let mut growth = Growth::default();
-        for Request { mut row, advisors, calls } in self.rows {
-            let extra: Vec<UsageRow> = advisors
-                .into_iter()
-                .enumerate()
-                .map(|(n, (model, tokens))| UsageRow {
-                    dedupe_key: format!("{}#advisor{n}", row.dedupe_key),
-                    model,
-                    tokens,
-                    // Speed and place are said of the response's own model alone.
-                    fast: false,
-                    geo: None,
-                    service_tier: None,
-                    ..row.clone()
-                })
-                .collect();
-            growth.step(&mut row, calls);
+        for (row, more) in self.rows.iter_mut().zip(&mut self.more) {
+            growth.step(row, std::mem::take(&mut more.calls));
+        }
+        if self.more.iter().all(|m| m.advisors.is_empty()) {
+            return self.rows;
+        }
+        let mut out = Vec::with_capacity(self.rows.len());
+        for (row, more) in self.rows.into_iter().zip(self.more) {
+            let extra = more.advisors.into_iter().enumerate().map(|(n, (model, tokens))| UsageRow {
+                dedupe_key: format!("{}#advisor{n}", row.dedupe_key),
+                model,
+                tokens,
+                // Speed and place are said of the response's own model alone.
+                fast: false,
+                geo: None,
+                service_tier: None,
+                chain: Chain::Apart,
+                added: Vec::new(),
+                ..row.clone()
+            });
+            let extra: Vec<UsageRow> = extra.collect();
             out.push(row);
             out.extend(extra);
         }
@@ -109,14 +140,16 @@ impl Requests {
 
 /// Some versions write an answer's record before it has streamed, with one output token, and for some answers no
 /// other: what they put out is lost.
-fn confidence(message: &Message<'_>, tokens: &Tokens) -> Confidence {
-    let begun = tokens.output <= 1 && message.stop_reason.some().is_none();
+fn confidence(answer: &Answer<'_, '_>, tokens: &Tokens) -> Confidence {
+    let begun = tokens.output <= 1 && !answer.stopped;
     if begun { Confidence::LowerBound } else { Confidence::Exact }
 }
 
 fn describe(row: &mut UsageRow, usage: &Usage<'_>) {
     row.fast = usage.speed.str() == "fast";
-    row.geo = usage.inference_geo.owned();
+    if row.geo.as_deref() != usage.inference_geo.some() {
+        row.geo = usage.inference_geo.owned();
+    }
     row.service_tier = usage.service_tier.some().filter(|t| *t != "standard").map(str::to_owned);
 }
 

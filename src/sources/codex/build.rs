@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::sources::codex::AGENT;
-use crate::sources::codex::record::{Payload, Piece, Record};
+use crate::sources::codex::record::{LightRecord, Payload, Piece, Record};
 use crate::sources::codex::usage::{At, Origin as Header, Requests};
-use crate::sources::lenient::TextOr;
+use crate::sources::lenient::{Text, TextOr};
 use crate::sources::lines::{Line, Used, parse};
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
@@ -37,6 +37,18 @@ const FAILED: [&str; 8] = [
 
 /// Starts of outputs that say a person refused the call.
 const DENIED: [&str; 3] = ["exec command rejected", "patch rejected", "rejected by user"];
+
+/// Kinds of items that call a tool of this machine.
+const CALLS: [&str; 3] = ["function_call", "custom_tool_call", "local_shell_call"];
+
+/// A tool as it is known to people.
+fn tool_name(namespace: &Text<'_>, name: &Text<'_>) -> String {
+    match (namespace.some(), name.str()) {
+        (Some(space), name) => format!("{space}__{name}"),
+        (None, "") => "local_shell".to_owned(),
+        (None, name) => name.to_owned(),
+    }
+}
 
 /// How an `item_completed` event says a call ended.
 struct Outcome {
@@ -114,6 +126,40 @@ impl Builder {
         Ok(repaired)
     }
 
+    /// Reads of a line what counting needs; whether that was enough. If not, nothing was taken from it.
+    pub(super) fn light(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
+        let Ok((record, _)) = parse::<LightRecord<'_>>(line.bytes, scratch) else { return false };
+        let Some(payload) = record.payload.0 else { return false };
+        let calls = CALLS.contains(&payload.kind.str());
+        match (record.kind.str(), payload.kind.str()) {
+            ("turn_context", _) => {
+                self.tick(record.timestamp.str());
+                self.settings(&payload.model, &payload.cwd);
+            }
+            ("token_usage_record", _) | ("event_msg", "token_count") => {
+                self.tick(record.timestamp.str());
+                let at = At {
+                    at: self.now.unwrap_or_default(),
+                    model: self.model.as_deref().unwrap_or_default(),
+                    offset: line.offset,
+                };
+                match (&payload.usage.0, &payload.info.0) {
+                    (Some(counts), _) if record.kind.str() == "token_usage_record" => {
+                        self.usage.record(payload.response_id.some(), counts, &at);
+                    }
+                    (_, Some(info)) if record.kind.str() == "event_msg" => self.usage.count(info, &at),
+                    _ => {}
+                }
+            }
+            ("response_item", _) if calls => {
+                self.tick(record.timestamp.str());
+                self.usage.called(&tool_name(&payload.namespace, &payload.name));
+            }
+            _ => return false,
+        }
+        true
+    }
+
     /// Puts the session and its usage into the answer; a file without a message holds no session.
     pub(super) fn finish(mut self, read: &mut Read) {
         self.settle_calls();
@@ -169,15 +215,17 @@ impl Builder {
         match kind {
             "response_item" => self.item(payload),
             "session_meta" => self.meta(&payload),
-            "turn_context" => {
-                self.model = payload.model.owned().or_else(|| self.model.take());
-                let project = &mut self.session.project;
-                *project = project.take().or_else(|| payload.cwd.owned());
-            }
+            "turn_context" => self.settings(&payload.model, &payload.cwd),
             "compacted" => self.compacted(&payload),
             "token_usage_record" | "event_msg" => self.event(kind, &payload, offset),
             _ => {}
         }
+    }
+
+    fn settings(&mut self, model: &Text<'_>, cwd: &Text<'_>) {
+        self.model = model.owned().or_else(|| self.model.take());
+        let project = &mut self.session.project;
+        *project = project.take().or_else(|| cwd.owned());
     }
 
     fn event(&mut self, kind: &str, payload: &Payload<'_>, offset: u64) {
@@ -246,7 +294,7 @@ impl Builder {
                     self.extend(index, parts);
                 }
             }
-            "function_call" | "custom_tool_call" | "local_shell_call" => self.call(payload),
+            kind if CALLS.contains(&kind) => self.call(payload),
             "function_call_output" | "custom_tool_call_output" => self.output(payload),
             _ => {}
         }
@@ -329,11 +377,7 @@ impl Builder {
     }
 
     fn call(&mut self, payload: Payload<'_>) {
-        let name = match (payload.namespace.some(), payload.name.str()) {
-            (Some(space), name) => format!("{space}__{name}"),
-            (None, "") => "local_shell".to_owned(),
-            (None, name) => name.to_owned(),
-        };
+        let name = tool_name(&payload.namespace, &payload.name);
         self.usage.called(&name);
         let id = payload.call_id.owned().or_else(|| payload.id.owned()).unwrap_or_default();
         if self.usage_only || (!id.is_empty() && self.calls.contains_key(&id)) {

@@ -45,20 +45,55 @@ impl Quick {
     }
 }
 
+/// The kind of a line that is a piece of the conversation and begins as Codex writes it: most of a rollout.
+fn item(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"{\"timestamp\":\"")?;
+    let (_, rest) = rest.split_at_checked(memchr::memchr(b'"', rest.get(..64)?)?)?;
+    let rest = rest.strip_prefix(b"\",\"type\":\"response_item\",\"payload\":{\"type\":\"")?;
+    rest.get(..memchr::memchr(b'"', rest.get(..64).unwrap_or(rest))?)
+}
+
 impl Sieve for Quick {
     fn wants(&self, line: &[u8]) -> bool {
+        if let Some(kind) = item(line)
+            && self.builder.begun()
+        {
+            return kind.ends_with(b"_call");
+        }
         let head = line.get(..HEAD).unwrap_or(line);
         let calls = || CALL.find(line.get(..TYPE).unwrap_or(line)).is_some();
         !self.builder.begun() || NEEDLES.iter().any(|n| n.find(head).is_some()) || calls()
     }
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        // A broken line is reported by the reader of whole rollouts.
-        let _ = self.builder.line(line, scratch);
+        if !self.builder.begun() || !self.builder.light(line, scratch) {
+            // A broken line is reported by the reader of whole rollouts.
+            let _ = self.builder.line(line, scratch);
+        }
     }
 
     fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
         let Ok((stamp, _)) = parse::<Stamp<'_>>(line, scratch) else { return false };
         self.builder.reached(stamp.timestamp.str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_line_that_begins_as_codex_writes_it_tells_its_kind() {
+        let line = br#"{"timestamp":"2026-11-09T15:04:07.293Z","type":"response_item","payload":{"type":"function_call","name":"x"}}"#;
+        assert_eq!(item(line), Some(&b"function_call"[..]));
+        for other in [
+            &br#"{"type":"response_item","payload":{"type":"reasoning"}}"#[..],
+            br#"{"timestamp":"a","type","type":"event_msg","payload":{"type":"token_count"}}"#,
+            br#"{"timestamp":"2026-11-09T15:04:07.293Z","type":"response_item","payload":{"type":"reaso"#,
+            br#"{"timestamp":""#,
+            b"",
+        ] {
+            assert_eq!(item(other), None, "{}", String::from_utf8_lossy(other));
+        }
     }
 }

@@ -16,6 +16,38 @@ pub(super) struct Record<'a> {
     pub payload: Obj<Payload<'a>>,
 }
 
+/// What counting needs of a line. Small, since most of a rollout's wanted lines are read as this.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LightRecord<'a> {
+    #[serde(borrow)]
+    pub timestamp: Text<'a>,
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub payload: Obj<LightPayload<'a>>,
+}
+
+/// Its payload: of requests, their settings and tool calls.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct LightPayload<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    #[serde(borrow)]
+    pub cwd: Text<'a>,
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    #[serde(borrow)]
+    pub name: Text<'a>,
+    #[serde(borrow)]
+    pub namespace: Text<'a>,
+    pub info: Obj<Info>,
+    #[serde(borrow)]
+    pub response_id: Text<'a>,
+    pub usage: Obj<Counts>,
+}
+
 /// The payload of any kind of line: the kinds share few names, and none in two meanings that matter here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
