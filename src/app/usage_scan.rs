@@ -2,12 +2,13 @@
 //!
 //! A file whose usage was read counts as unread for a scan. An unchanged file is not opened.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use crate::sources::{self, ReadOptions, UsageRead};
-use crate::store::{FileState, UsageResult};
+use crate::store::{FileRow, FileState, UsageResult};
 
 use super::scan::{Found, Job, ScanParams, Seen, find};
 use super::{App, Failure};
@@ -17,6 +18,9 @@ const BATCH_ROWS: usize = 5_000;
 
 /// A reader hands on what it read in pieces of about so many: waking the writer costs more than a small file.
 const SENT_ROWS: usize = 500;
+
+/// What was done while the logs were looked at, the files that are known, and those that were found.
+type Walked<T> = (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<Found>);
 
 /// One piece of a file's usage.
 struct Done {
@@ -35,7 +39,8 @@ impl App {
     /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
         let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
-        self.refresh_from(found, u64::MAX).map(|done| done.0)
+        let known = self.archive.files()?;
+        self.refresh_from(found, &known, u64::MAX).map(|done| done.0)
     }
 
     /// Does something with the archive while the logs are looked at, and does it again where that brought anything
@@ -47,14 +52,21 @@ impl App {
         &mut self,
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
+        let (early, known, found) = self.while_walking(&work);
+        let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
+        if self.refresh_from(found, &known?, u64::MAX)?.0 == 0 { early } else { work(self) }
+    }
+
+    /// Does something with the archive while another thread looks at the logs. Also returns the files that are known,
+    /// and those that were found unless the walk broke off.
+    fn while_walking<T>(&self, work: impl Fn(&Self) -> Result<T, Failure>) -> Walked<T> {
         let env = Arc::clone(&self.ctx.env);
-        let (early, found) = std::thread::scope(|scope| {
+        std::thread::scope(|scope| {
             let walk = scope.spawn(move || find(&env, sources::REGISTRY, &ScanParams::default()));
             let early = work(self);
-            (early, walk.join())
-        });
-        let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
-        if self.refresh_from(found, u64::MAX)?.0 == 0 { early } else { work(self) }
+            let known = self.archive.files().map_err(Failure::from);
+            (early, known, walk.join())
+        })
     }
 
     /// The same for a face that has to answer at once: where more than `most` bytes of log are new, or another
@@ -67,23 +79,22 @@ impl App {
         most: u64,
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<(T, u64), Failure> {
-        let env = Arc::clone(&self.ctx.env);
-        let (early, found) = std::thread::scope(|scope| {
-            let walk = scope.spawn(move || find(&env, sources::REGISTRY, &ScanParams::default()));
-            let early = work(self);
-            (early, walk.join())
-        });
-        let read = found.map(|found| self.refresh_from(found, most));
-        match read {
-            Ok(Ok((0, left))) => Ok((early?, left)),
-            Ok(Ok((_, left))) => Ok((work(self)?, left)),
-            Ok(Err(_)) | Err(_) => Ok((early?, 0)),
+        let (early, known, found) = self.while_walking(&work);
+        let (Ok(known), Ok(found)) = (known, found) else { return Ok((early?, 0)) };
+        match self.refresh_from(found, &known, most) {
+            Ok((0, left)) => Ok((early?, left)),
+            Ok((_, left)) => Ok((work(self)?, left)),
+            Err(_) => Ok((early?, 0)),
         }
     }
 
     /// Reads what is new, unless it is more than `most` bytes; returns the files read and the bytes left unread.
-    fn refresh_from(&mut self, found: Found, most: u64) -> Result<(u64, u64), Failure> {
-        let known = self.archive.files()?;
+    fn refresh_from(
+        &mut self,
+        found: Found,
+        known: &HashMap<String, FileRow>,
+        most: u64,
+    ) -> Result<(u64, u64), Failure> {
         let seen = found.sort(&ScanParams::default(), &|name, state| {
             known.get(name).is_some_and(|row| row.usage == *state)
         });

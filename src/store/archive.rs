@@ -48,7 +48,7 @@ impl Archive {
         }
         conn.execute_batch(
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-             PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA mmap_size = 268435456; PRAGMA trusted_schema = OFF;",
+             PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA mmap_size = 268435456; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;",
         )?;
         migrate::migrate(&mut conn)?;
         Ok(Archive { conn })
@@ -64,7 +64,7 @@ impl Archive {
 
     /// Leaves the write-ahead log as it is when the archive is closed. Writing it into the database waits for the disk
     /// some four times, which is most of what a glance takes; the next command that is no glance does it, or the
-    /// glance that makes the log longer than 4 MB.
+    /// glance that makes the log longer than 16 MB.
     ///
     /// # Errors
     /// [`StoreError`] where SQLite refuses.
