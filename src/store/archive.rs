@@ -48,7 +48,7 @@ impl Archive {
         }
         conn.execute_batch(
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
-             PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA mmap_size = 268435456; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;",
+             PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;",
         )?;
         migrate::migrate(&mut conn)?;
         Ok(Archive { conn })

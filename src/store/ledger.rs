@@ -125,6 +125,26 @@ fn write(conn: &Connection, file_id: i64, session: &str, rows: &[PackedRow<'_>])
     Ok(())
 }
 
+/// While it lives, pages are read where the system caches them instead of being copied: a report reads every segment
+/// once. A scan must not, whose memory would seem to grow with the archive.
+struct Mapped<'c>(&'c Connection);
+
+impl<'c> Mapped<'c> {
+    const BYTES: i64 = 256 << 20;
+
+    /// Where SQLite refuses, pages are copied.
+    fn of(conn: &'c Connection) -> Self {
+        let _ = conn.pragma_update(None, "mmap_size", Self::BYTES);
+        Mapped(conn)
+    }
+}
+
+impl Drop for Mapped<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.pragma_update(None, "mmap_size", 0);
+    }
+}
+
 /// Which requests are wanted, and how much of them.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Wanted {
@@ -241,6 +261,7 @@ impl Archive {
         range: Wanted,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
+        let _mapped = Mapped::of(&self.conn);
         let devices = self.devices()?;
         if let Some(segments) = self.within(range)? {
             return self.in_segments(segments, range.tools, &devices, &|row| range.holds(row.at), each);
@@ -306,6 +327,7 @@ impl Archive {
         sessions: &HashSet<&str>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
+        let _mapped = Mapped::of(&self.conn);
         let mut mine = Vec::new();
         let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE session = ?1")?;
         for session in sessions {
@@ -329,6 +351,7 @@ impl Archive {
         named: Option<&str>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<Option<HashSet<String>>, StoreError> {
+        let _mapped = Mapped::of(&self.conn);
         let range = Wanted { since: Some(since), ..Wanted::default() };
         let Some(mut segments) = self.within(range)? else {
             self.counted(None, None, each)?;
