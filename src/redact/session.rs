@@ -11,7 +11,7 @@ use crate::trace::{Part, Session, Timestamp};
 
 use super::values::Values;
 use super::view::View;
-use super::{Redactor, Timestamps, detect, placeholder};
+use super::{Pseudonyms, Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session with the account of what was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -271,7 +271,7 @@ impl Redactor<'_> {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
             .ok();
-        SealedScanner { automaton, known }
+        SealedScanner { automaton, known, style: self.policy.options.pseudonyms }
     }
 }
 
@@ -279,6 +279,7 @@ impl Redactor<'_> {
 pub struct SealedScanner {
     automaton: Option<AhoCorasick>,
     known: Vec<(String, String, bool)>,
+    style: Pseudonyms,
 }
 
 impl SealedScanner {
@@ -288,7 +289,7 @@ impl SealedScanner {
         let text = String::from_utf8_lossy(bytes);
         let b = text.as_bytes();
         // A stand-in is no value, whatever its tag looks like.
-        let standins = placeholder::find(&text);
+        let standins = placeholder::find_styled(&text, self.style);
         let word = |i: Option<&u8>| i.is_some_and(u8::is_ascii_alphanumeric);
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {

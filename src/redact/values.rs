@@ -66,10 +66,10 @@ impl Values {
         self.known.iter().map(|(v, k)| (v.as_str(), k))
     }
 
-    /// Makes the automaton current.
-    pub fn build(&mut self) {
+    /// Makes the automaton current; false if it was.
+    pub fn build(&mut self) -> bool {
         if !self.stale {
-            return;
+            return false;
         }
         self.stale = false;
         self.list = self.known.iter().map(|(v, k)| (v.clone(), k.clone())).collect();
@@ -93,6 +93,7 @@ impl Values {
             }))
             .build(&patterns)
             .ok();
+        true
     }
 
     /// Every known value in the text. Call [`Values::build`] first.
