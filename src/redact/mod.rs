@@ -255,6 +255,7 @@ impl<'e> Redactor<'e> {
             found.extend(self.external(base));
         }
         found.retain(|f| !self.kept(&f.kind, &f.value));
+        self.spare(base, &mut found);
         let mut fresh = false;
         for f in &found {
             // nothing is learned from a text that holds stand-ins already
@@ -279,6 +280,14 @@ impl<'e> Redactor<'e> {
             }
         }
         found
+    }
+
+    /// Leaves out what is nothing but stand-ins, however it was read.
+    fn spare(&self, base: &Rc<View>, found: &mut Vec<Found>) {
+        let fixed = placeholder::find_styled(&base.text, self.policy.options.pseudonyms);
+        if !fixed.is_empty() {
+            found.retain(|f| f.pieces.iter().any(|(s, e)| !render::around(&fixed, *s, *e).is_empty()));
+        }
     }
 
     fn learn_found(&mut self, f: &Found) -> bool {

@@ -104,7 +104,7 @@ fn lines(text: &str, s: usize, e: usize) -> Vec<(usize, usize)> {
 }
 
 /// The parts of a span outside the fixed spans.
-fn around(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize, usize)> {
+pub(crate) fn around(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
     let mut at = s;
     let first = fixed.partition_point(|f| f.1 <= s);

@@ -190,3 +190,81 @@ fn over(pieces: &mut Vec<Piece>, mut new: Piece) {
 fn place(at: usize, shift: i64) -> usize {
     usize::try_from(at as i64 + shift).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn piece(start: usize, end: usize, with: &str) -> Piece {
+        let span = Span {
+            start,
+            end,
+            kind: "TOKEN".into(),
+            rule: "r".into(),
+            confidence: 80,
+            placeholder: with.to_owned(),
+        };
+        Piece { span, with: with.to_owned() }
+    }
+
+    /// Stretches that are apart, from gaps and lengths.
+    fn stretches(parts: &[(usize, usize, String)], len: usize) -> Vec<Piece> {
+        let mut at = 0;
+        let mut out = Vec::new();
+        for (gap, long, with) in parts {
+            let (start, end) = (at + gap, at + gap + long);
+            if end > len {
+                break;
+            }
+            out.push(piece(start, end, with));
+            at = end;
+        }
+        out
+    }
+
+    proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
+        #[test]
+        fn pieces_over_pieces_read_like_one_after_the_other(
+            first in prop::collection::vec((0usize..4, 1usize..4, "[a-f]{0,4}"), 0..8),
+            then in prop::collection::vec((0usize..5, 1usize..6, "[A-F]{0,4}"), 0..8),
+        ) {
+            let base = View::raw("0123456789012345678901234");
+            let mut pieces = stretches(&first, base.text.len());
+            let written = replaced(&base, &pieces);
+            let then = stretches(&then, written.text.len());
+            let expected = replaced(&View::raw(&written.text), &then).text.clone();
+            for new in then.into_iter().rev() {
+                over(&mut pieces, new);
+            }
+            prop_assert!(pieces.is_sorted_by_key(|p| (p.span.start, p.span.end)));
+            prop_assert!(pieces.windows(2).all(|w| w[0].span.end <= w[1].span.start));
+            prop_assert_eq!(&replaced(&base, &pieces).text, &expected);
+        }
+    }
+
+    #[test]
+    fn a_stand_in_beside_a_letter_is_in_brackets() {
+        let cut = |start: usize, end: usize, kind: &str, value: &str| Cut {
+            start,
+            end,
+            kind: kind.into(),
+            rule: "r".into(),
+            confidence: 80,
+            value: value.to_owned(),
+            first: true,
+            bare: false,
+        };
+        let redactor = super::super::tests::redactor();
+        let with = |text: &str, cuts: &[Cut]| -> Vec<String> {
+            redactor.write(text, cuts).into_iter().map(|p| p.with).collect()
+        };
+        assert!(with("/home/ada/x", &[cut(6, 9, "USER", "ada")])[0].starts_with("user_"));
+        assert!(with("/home/adax", &[cut(6, 9, "USER", "ada")])[0].starts_with("[USER_"));
+        let both = with("adabob", &[cut(0, 3, "USER", "ada"), cut(3, 6, "USER", "bob")]);
+        assert!(both[0].starts_with("[USER_") && both[1].starts_with("user_"), "{both:?}");
+    }
+}

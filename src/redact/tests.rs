@@ -194,3 +194,48 @@ fn no_two_values_share_a_realistic_stand_in() {
     assert_eq!(seen.len(), 1000);
     assert!(plain > 500, "only {plain} are realistic");
 }
+
+#[test]
+fn what_is_known_is_nowhere_left_in_a_session() {
+    use crate::trace::{Message, Origin, Part, Role, Session, ToolCall};
+    let pass = ["fzXJJX", "zfZh3d"].concat();
+    let hex = data_encoding::HEXLOWER.encode(format!("API_KEY={pass}").as_bytes());
+    for (text, make) in [
+        // encoded, inside a longer run of letters
+        (format!("{hex}zz_top postgres://app:{pass}@db.host.io/x"), redactor as fn() -> Redactor<'static>),
+        // a name beside a sign that is no letter
+        ("\u{1f600}pvintergren@build7:~$ /home/pvintergren/src".to_owned(), redactor),
+        // a stand-in that reads as a number where its plus is a mark
+        ("\n@@ -1,2 +1,2 @@\n+1-202-555-0143[EMAIL_abcdef]".to_owned(), realistic),
+    ] {
+        let mut s = Session::empty("claude", "one");
+        s.messages.push(Message {
+            id: None,
+            role: Role::User,
+            origin: Origin::Human,
+            at: None,
+            model: None,
+            parts: vec![Part::Text { text: text.clone() }],
+        });
+        let mut r = make();
+        let done = serde_json::to_string(&r.redact_session(&s).session.messages).unwrap();
+        assert_eq!(r.sealed_scanner().scan(done.as_bytes()), vec![], "{done}");
+    }
+    // a long value under a name is read with its name, before and after it was made shorter
+    let blob = data_encoding::BASE64.encode(format!("API_KEY={}", &token(1)[4..30]).as_bytes());
+    let text = format!("%3D%22{}", blob.repeat(11));
+    let mut s = Session::empty("claude", "two");
+    s.messages.push(Message {
+        id: None,
+        role: Role::User,
+        origin: Origin::Human,
+        at: None,
+        model: None,
+        parts: vec![Part::Tool(ToolCall {
+            input: serde_json::json!({ "password": text }),
+            ..ToolCall::default()
+        })],
+    });
+    let once = redactor().redact_session(&s).session;
+    assert_eq!(format!("{once:?}"), format!("{:?}", redactor().redact_session(&once).session));
+}
