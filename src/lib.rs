@@ -3,6 +3,9 @@
 //! The modules are floors of one house: each imports only from floors below it, never sideways (see
 //! ARCHITECTURE.md; `tests/it/house.rs` enforces it).
 
+#[cfg(test)]
+mod testing;
+
 // floor 0
 pub mod trace;
 // floor 1

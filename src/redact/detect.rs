@@ -112,7 +112,7 @@ pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes:
 
 fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usize, out: &mut Vec<Found>) {
     let text = v.text.as_str();
-    for f in engine.scan(text, classes) {
+    for f in engine.scan_apart(text, classes) {
         push(v, text, &f, out);
     }
     if classes.has(Class::Pii) {

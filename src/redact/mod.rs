@@ -15,6 +15,7 @@ mod policy;
 mod render;
 mod selftest;
 mod session;
+mod settle;
 mod values;
 mod view;
 
@@ -33,9 +34,6 @@ pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner
 use detect::Found;
 use values::{Known, Values};
 use view::View;
-
-/// Rounds after which a text counts as settled.
-const ROUNDS: usize = 4;
 
 /// What went wrong while redacting.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +86,8 @@ pub struct Redactor<'e> {
     entities: BTreeMap<(String, String), u64>,
     collected: std::collections::HashSet<String>,
     detectors: Option<&'e Detectors>,
+    /// Realistic stand-ins that two known values would share.
+    shared: std::collections::HashSet<String>,
 }
 
 /// Last components of home directories that name nobody.
@@ -108,6 +108,7 @@ impl<'e> Redactor<'e> {
             entities: BTreeMap::new(),
             collected: Default::default(),
             detectors: None,
+            shared: Default::default(),
         };
         let custom = r.policy.custom.clone();
         for c in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
@@ -147,8 +148,30 @@ impl<'e> Redactor<'e> {
                 r.learn(u, known);
             }
         }
-        r.values.build();
+        r.build();
         r
+    }
+
+    /// Makes what is known ready to be looked for.
+    fn build(&mut self) {
+        let style = self.policy.options.pseudonyms;
+        if !self.values.build() || style == Pseudonyms::Typed {
+            return;
+        }
+        let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        for (value, known) in self.values.iter().filter(|(_, k)| placeholder::is_scarce(&k.kind)) {
+            let normal = placeholder::normalise(&known.kind, value);
+            let with = placeholder::placeholder(&self.key, &known.kind, value, style);
+            match owners.get(&with) {
+                Some(owner) if *owner != normal => {
+                    self.shared.insert(with);
+                }
+                Some(_) => {}
+                None => {
+                    owners.insert(with, normal);
+                }
+            }
+        }
     }
 
     /// The same, asking these detectors too. [`Detectors::check`] must hold before what comes out is used.
@@ -194,8 +217,13 @@ impl<'e> Redactor<'e> {
         !self.policy.keep.is_empty() && self.policy.keep.contains(&self.value_id(kind, value))
     }
 
+    /// Whether a value holds a stand-in, or is the inside of one.
+    fn standin(&self, value: &str) -> bool {
+        placeholder::like(value, self.policy.options.pseudonyms)
+    }
+
     fn learn(&mut self, value: &str, known: Known) {
-        if !value.is_empty() && !self.kept(&known.kind, value) && !placeholder::like(value) {
+        if !value.is_empty() && !self.kept(&known.kind, value) && !self.standin(value) {
             self.values.add(value, known);
         }
     }
@@ -221,12 +249,13 @@ impl<'e> Redactor<'e> {
 
     /// Everything sensitive in one text, with what can be learned from it learned.
     fn found(&mut self, base: &Rc<View>, learn: bool) -> Vec<Found> {
-        self.values.build();
+        self.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
         if learn {
             found.extend(self.external(base));
         }
         found.retain(|f| !self.kept(&f.kind, &f.value));
+        self.spare(base, &mut found);
         let mut fresh = false;
         for f in &found {
             // nothing is learned from a text that holds stand-ins already
@@ -235,7 +264,7 @@ impl<'e> Redactor<'e> {
             }
         }
         if fresh {
-            self.values.build();
+            self.build();
             for reading in detect::readings(base) {
                 for met in self.values.find(&reading.text) {
                     let (value, known) = self.values.get(met.value);
@@ -253,8 +282,19 @@ impl<'e> Redactor<'e> {
         found
     }
 
+    /// Leaves out what is nothing but stand-ins, however it was read.
+    fn spare(&self, base: &Rc<View>, found: &mut Vec<Found>) {
+        let fixed = placeholder::find_styled(&base.text, self.policy.options.pseudonyms);
+        if !fixed.is_empty() {
+            found.retain(|f| f.pieces.iter().any(|(s, e)| !render::around(&fixed, *s, *e).is_empty()));
+        }
+    }
+
     fn learn_found(&mut self, f: &Found) -> bool {
         let value = f.value.trim();
+        if self.standin(value) {
+            return false;
+        }
         if f.rule.starts_with("detector:") {
             // a model is not sure enough to have ordinary words removed everywhere
             let known = Known {
@@ -352,7 +392,7 @@ impl<'e> Redactor<'e> {
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let style = self.policy.options.pseudonyms;
         let base = View::raw(text);
-        let mut found = self.found(&base, true);
+        let found = self.found(&base, true);
         let mut seen = std::collections::HashSet::new();
         for f in found.iter().filter(|f| f.class == Class::Entity) {
             // several readings show the same place
@@ -360,71 +400,11 @@ impl<'e> Redactor<'e> {
                 *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
             }
         }
-        let mut cuts = render::cuts(text, &found, style);
+        let cuts = render::cuts(text, &found, style);
         if cuts.is_empty() {
             return Redacted { text: text.to_owned(), spans: Vec::new() };
         }
-        let mut written = self.write(&cuts);
-        // what stands there now may read differently: look again until nothing new is found
-        for _ in 0..ROUNDS {
-            let view = View::replaced(&base, &written);
-            let mut again: Vec<Found> = self
-                .found(&View::raw(&view.text), false)
-                .into_iter()
-                .filter(|f| f.class != Class::Entity)
-                .collect();
-            let cuts_again = render::cuts(&view.text, &again, style);
-            if cuts_again.is_empty() {
-                break;
-            }
-            again = cuts_again
-                .iter()
-                .map(|c| Found {
-                    pieces: view.to_raw(c.start, c.end),
-                    value: c.value.clone(),
-                    kind: Arc::clone(&c.kind),
-                    rule: Arc::clone(&c.rule),
-                    class: Class::Secret,
-                    confidence: c.confidence,
-                })
-                .collect();
-            let before = cuts.len();
-            found.append(&mut again);
-            let next = render::cuts(text, &found, style);
-            if next == cuts && next.len() == before {
-                break;
-            }
-            cuts = next;
-            written = self.write(&cuts);
-        }
-        let spans = cuts
-            .iter()
-            .zip(&written)
-            .map(|(c, (_, _, with))| Span {
-                start: c.start,
-                end: c.end,
-                kind: Arc::clone(&c.kind),
-                rule: Arc::clone(&c.rule),
-                confidence: c.confidence,
-                placeholder: with.trim_matches('"').to_owned(),
-            })
-            .collect();
-        let view = View::replaced(&base, &written);
-        Redacted { text: view.text.clone(), spans }
-    }
-
-    fn write(&self, cuts: &[render::Cut]) -> Vec<(usize, usize, String)> {
-        cuts.iter()
-            .map(|c| {
-                let with = if c.first {
-                    placeholder::placeholder(&self.key, &c.kind, &c.value, self.policy.options.pseudonyms)
-                } else {
-                    String::new()
-                };
-                let with = if c.first && c.bare { format!("\"{with}\"") } else { with };
-                (c.start, c.end, with)
-            })
-            .collect()
+        self.settle(&base, found, cuts)
     }
 }
 
@@ -439,5 +419,7 @@ fn clean_kind(kind: &str) -> String {
     if k.is_empty() || !k.starts_with(|c: char| c.is_ascii_uppercase()) { "REPORTED".to_owned() } else { k }
 }
 
+#[cfg(test)]
+mod properties;
 #[cfg(test)]
 mod tests;

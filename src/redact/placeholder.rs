@@ -33,31 +33,111 @@ pub(crate) fn normalise(kind: &str, value: &str) -> String {
     }
 }
 
-/// The stand-in of a value: the same for the same kind, value and key.
-pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: Pseudonyms) -> String {
+/// Six characters that a kind and a value give, and the bytes for the rest.
+fn tagged(key: &[u8; 32], kind: &str, value: &str) -> (String, [u8; 32]) {
     let mac = keyed(key, &["placeholder", kind, &normalise(kind, value)]);
     let bits = u64::from_be_bytes([mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]]);
-    let tag: String = (0..6).map(|i| char::from(ALPHABET[(bits >> (59 - 5 * i)) as usize & 31])).collect();
+    ((0..6).map(|i| char::from(ALPHABET[(bits >> (59 - 5 * i)) as usize & 31])).collect(), mac)
+}
+
+/// The stand-in in brackets: it is known as one wherever it stands.
+pub(crate) fn typed(key: &[u8; 32], kind: &str, value: &str) -> String {
+    format!("[{kind}_{}]", tagged(key, kind, value).0)
+}
+
+/// The stand-in of a value: the same for the same kind, value and key. A realistic one is only for what is a value of
+/// that kind, whole and alone.
+pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: Pseudonyms) -> String {
+    let (tag, mac) = tagged(key, kind, value);
+    let v = value.trim();
     match (style, kind) {
         (_, USER) => format!("user_{tag}"),
         // RFC 2606
-        (Pseudonyms::Realistic, "EMAIL") => format!("user-{tag}@example.com"),
-        (Pseudonyms::Realistic, "HOST") => format!("host-{tag}.example.internal"),
-        // RFC 3849 and RFC 5737
-        (Pseudonyms::Realistic, "IP_ADDRESS") if value.contains(':') => {
-            format!("2001:db8::{:02x}{:02x}:{:02x}{:02x}", mac[8], mac[9], mac[10], mac[11])
+        (Pseudonyms::Realistic, "EMAIL") if is_mail(v) => format!("user-{tag}@example.com"),
+        (Pseudonyms::Realistic, "HOST") if !v.is_empty() && v.bytes().all(host_byte) => {
+            format!("host-{tag}{HOSTS}")
         }
-        (Pseudonyms::Realistic, "IP_ADDRESS") => {
-            let net = ["192.0.2", "198.51.100", "203.0.113"][usize::from(mac[8]) % 3];
-            format!("{net}.{}", mac[9] % 254 + 1)
-        }
+        (Pseudonyms::Realistic, "IP_ADDRESS") => match v.parse::<std::net::IpAddr>() {
+            // RFC 3849 and RFC 5737
+            Ok(std::net::IpAddr::V6(_)) => {
+                format!("{V6}{:02x}{:02x}:{:02x}{:02x}", mac[8], mac[9], mac[10], mac[11])
+            }
+            Ok(std::net::IpAddr::V4(_)) => {
+                format!("{}{}", V4[usize::from(mac[8]) % 3], mac[9] % 254 + 1)
+            }
+            Err(_) => format!("[{kind}_{tag}]"),
+        },
         // RFC 7042
-        (Pseudonyms::Realistic, "MAC_ADDRESS") => format!("00:00:5e:00:53:{:02x}", mac[8]),
-        // numbers for films and examples
-        (Pseudonyms::Realistic, "PHONE") => format!("+1-202-555-01{:02}", mac[8] % 100),
+        (Pseudonyms::Realistic, "MAC_ADDRESS") if hex_digits(v) == Some(12) => format!("{MAC}{:02x}", mac[8]),
+        // numbers for films and examples: the last hundred of the exchange 555 in every area
+        (Pseudonyms::Realistic, "PHONE") if is_phone(v) => {
+            format!(
+                "+1-{}{}{}{PHONE}{:02}",
+                mac[8] % 8 + 2,
+                // no area code has a 9 in its middle or ends in 11
+                mac[9] % 9,
+                mac[10] % 8 + 2,
+                mac[11] % 100
+            )
+        }
         _ => format!("[{kind}_{tag}]"),
     }
 }
+
+/// The same, to be written between two texts: in brackets where the neighbours would read as part of it.
+pub(crate) fn between(
+    key: &[u8; 32],
+    (kind, value): (&str, &str),
+    style: Pseudonyms,
+    before: &str,
+    after: &str,
+) -> String {
+    let with = placeholder(key, kind, value, style);
+    if with.starts_with('[') {
+        return with;
+    }
+    let span = (before.len(), before.len() + with.len());
+    let seen = find_styled(&[before, &with, after].concat(), style);
+    if seen.contains(&span) { with } else { typed(key, kind, value) }
+}
+
+/// Kinds whose realistic stand-ins come out of a small range.
+pub(crate) fn is_scarce(kind: &str) -> bool {
+    matches!(kind, "IP_ADDRESS" | "MAC_ADDRESS" | "PHONE")
+}
+
+fn is_mail(v: &str) -> bool {
+    let part = |p: &str| {
+        !p.is_empty()
+            && p.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '%' | '+' | '-' | '\'' | ' '))
+    };
+    v.split_once('@').is_some_and(|(local, host)| part(local) && part(host))
+}
+
+fn is_phone(v: &str) -> bool {
+    let digits = v.bytes().filter(u8::is_ascii_digit).count();
+    (7..=15).contains(&digits)
+        && v.bytes().all(|b| {
+            b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'(' | b')' | b'/' | b' ' | b'\t')
+        })
+}
+
+/// How many hexadecimal digits there are, if there is nothing else but what separates them.
+fn hex_digits(v: &str) -> Option<usize> {
+    let digits = v.bytes().filter(u8::is_ascii_hexdigit).count();
+    v.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'-' | b'.')).then_some(digits)
+}
+
+fn host_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
+}
+
+const HOSTS: &str = ".example.internal";
+const MAILS: &str = "@example.com";
+const V4: [&str; 3] = ["192.0.2.", "198.51.100.", "203.0.113."];
+const V6: &str = "2001:db8::";
+const MAC: &str = "00:00:5e:00:53:";
+const PHONE: &str = "-555-01";
 
 /// The spans of stand-ins in a text, in order.
 pub(crate) fn find(text: &str) -> Vec<(usize, usize)> {
@@ -76,8 +156,10 @@ pub(crate) fn find(text: &str) -> Vec<(usize, usize)> {
 }
 
 /// Whether a value holds a stand-in, or is the inside of one.
-pub(crate) fn like(value: &str) -> bool {
-    !find(value).is_empty() || !find(&format!("[{value}]")).is_empty()
+pub(crate) fn like(value: &str, style: Pseudonyms) -> bool {
+    !find_styled(value, style).is_empty()
+        || !find(&format!("[{value}]")).is_empty()
+        || value.len() == 11 && value.starts_with("user-") && tag(value.as_bytes(), 5)
 }
 
 fn tag(b: &[u8], at: usize) -> bool {
@@ -95,41 +177,75 @@ fn bracketed(b: &[u8], at: usize) -> Option<usize> {
     good.then_some(e + 7)
 }
 
-/// Beginning of a number out of a reserved range, how many characters follow at most, and of what kind.
-type Head = (&'static str, usize, fn(&u8) -> bool);
-
-/// The spans of stand-ins in a text of that style, in order: with realistic ones, numbers of reserved ranges too.
+/// The spans of stand-ins in a text of that style, in order and apart: with realistic ones, whatever stands in a range
+/// that is reserved for examples too.
 pub(crate) fn find_styled(text: &str, style: Pseudonyms) -> Vec<(usize, usize)> {
     let mut out = find(text);
     if style == Pseudonyms::Typed {
         return out;
     }
     let b = text.as_bytes();
-    let heads: [Head; 5] = [
-        ("+1-202-555-01", 2, u8::is_ascii_digit),
-        ("192.0.2.", 3, u8::is_ascii_digit),
-        ("198.51.100.", 3, u8::is_ascii_digit),
-        ("203.0.113.", 3, u8::is_ascii_digit),
-        ("00:00:5e:00:53:", 2, u8::is_ascii_hexdigit),
-    ];
-    for (head, most, ok) in heads {
+    let heads = V4.iter().chain([&V6, &MAC, &PHONE, &HOSTS]);
+    for head in heads {
         for at in memchr::memmem::find_iter(b, head.as_bytes()) {
-            let from = at + head.len();
-            let tail = b[from..].iter().take(most).take_while(|c| ok(c)).count();
-            if tail > 0 {
-                out.push((at, from + tail));
-            }
+            out.extend(realistic(b, head, at));
         }
     }
     out.sort_unstable();
+    let mut end = 0;
+    out.retain(|(s, e)| {
+        let apart = *s >= end;
+        if apart {
+            end = *e;
+        }
+        apart
+    });
     out
+}
+
+/// The whole stand-in around its fixed part at `at`.
+fn realistic(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
+    let from = at + head.len();
+    let word = |i: usize| b.get(i).is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_' || *c >= 0x80);
+    // the word goes on, if only after a mark that joins
+    let on = |i: usize, marks: &[u8]| word(i) || b.get(i).is_some_and(|c| marks.contains(c)) && word(i + 1);
+    let back = |s: usize, marks: &[u8]| {
+        s > 0 && (word(s - 1) || marks.contains(&b[s - 1]) && (s < 2 || word(s - 2) || b[s - 2] == b[s - 1]))
+    };
+    let run = |ok: fn(&u8) -> bool, most: usize| b[from..].iter().take(most).take_while(|c| ok(c)).count();
+    let (s, e, marks): (usize, usize, &[u8]) = match head {
+        HOSTS => {
+            let s = at.checked_sub(11).filter(|s| b[*s..].starts_with(b"host-") && tag(b, s + 5))?;
+            (s, from, b".-@")
+        }
+        PHONE => {
+            let s = at.checked_sub(6).filter(|s| b[*s..].starts_with(b"+1-"))?;
+            let good = b[s + 3..at].iter().all(u8::is_ascii_digit) && run(u8::is_ascii_digit, 2) == 2;
+            (s, good.then_some(from + 2)?, b"-.")
+        }
+        MAC => (at, (run(u8::is_ascii_hexdigit, 2) == 2).then_some(from + 2)?, b":-."),
+        V6 => {
+            let hex = |i: usize| b.get(i..i + 4).is_some_and(|g| g.iter().all(u8::is_ascii_hexdigit));
+            (at, (hex(from) && b.get(from + 4) == Some(&b':') && hex(from + 5)).then_some(from + 9)?, b":.")
+        }
+        _ => {
+            let digits = run(u8::is_ascii_digit, 3);
+            (at, (digits > 0).then_some(from + digits)?, b".")
+        }
+    };
+    let goes_on = on(e, marks) || back(s, marks) || head == V6 && b.get(e) == Some(&b':');
+    (!goes_on).then_some((s, e))
 }
 
 /// `user-k3f9qa@example.com`.
 fn mail(b: &[u8], at: usize) -> Option<usize> {
-    let whole = b[at..].starts_with(b"user-") && tag(b, at + 5) && b[at + 11..].starts_with(b"@example.com");
-    let inside = at > 0 && (b[at - 1].is_ascii_alphanumeric() || matches!(b[at - 1], b'_' | b'-' | b'.'));
-    (whole && !inside).then_some(at + 23)
+    let whole = b[at..].starts_with(b"user-") && tag(b, at + 5) && b[at + 11..].starts_with(MAILS.as_bytes());
+    let word = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-') || c >= 0x80;
+    let inside = at > 0 && (word(b[at - 1]) || matches!(b[at - 1], b'.' | b'%' | b'+' | b'@'));
+    let e = at + 11 + MAILS.len();
+    let on = b.get(e).is_some_and(|c| word(*c) || *c == b'@')
+        || b.get(e) == Some(&b'.') && b.get(e + 1).is_some_and(|c| word(*c));
+    (whole && !inside && !on).then_some(e)
 }
 
 fn user(b: &[u8], at: usize) -> Option<usize> {
@@ -163,10 +279,47 @@ mod tests {
         let mail = make("EMAIL", "ada@x.dev");
         assert!(mail.ends_with("@example.com"), "{mail}");
         assert_eq!(find(&format!("to {mail}, ok")), vec![(3, 3 + mail.len())]);
-        assert!(make("PHONE", "+49 30 1234").starts_with("+1-202-555-01"));
+        let phone = make("PHONE", "+49 30 1234");
+        assert!(phone.starts_with("+1-") && phone.contains("-555-01"), "{phone}");
         assert!(make("IP_ADDRESS", "2a01:4f8::1").starts_with("2001:db8::"));
         assert!(make("HOST", "build7.corp.io").ends_with(".example.internal"));
+        // what is not a value of its kind has no such stand-in
+        for (kind, value) in [("IP_ADDRESS", "81.2.69.142:80 x"), ("PHONE", "call me"), ("EMAIL", "a@b@c")] {
+            assert!(make(kind, value).starts_with(&format!("[{kind}_")), "{kind} {value}");
+        }
         // a secret never looks like one
         assert!(make("TOKEN", "x").starts_with("[TOKEN_"));
+    }
+
+    #[test]
+    fn every_realistic_one_is_known_whole_and_only_whole() {
+        for (kind, value) in [
+            ("EMAIL", "ada@x.dev"),
+            ("HOST", "build7.corp.io"),
+            ("IP_ADDRESS", "81.2.69.142"),
+            ("IP_ADDRESS", "2a01:4f8::1"),
+            ("MAC_ADDRESS", "3c:22:fb:01:02:03"),
+            ("PHONE", "+49 30 1234567"),
+            ("USER", "ada"),
+        ] {
+            for key in 0..40 {
+                let with = placeholder(&[key; 32], kind, value, Pseudonyms::Realistic);
+                let seen = |before: &str, after: &str| {
+                    let text = [before, &with, after].concat();
+                    find_styled(&text, Pseudonyms::Realistic)
+                        == vec![(before.len(), before.len() + with.len())]
+                };
+                for (before, after) in
+                    [("", ""), ("(", ")"), ("\"", "\","), ("at ", ". Then"), ("=", "/x"), ("\\\"", "\\\"")]
+                {
+                    assert!(seen(before, after), "{before}{with}{after}");
+                }
+                for (before, after) in [("x", ""), ("", "9"), ("", "x"), ("9", "")] {
+                    assert!(!seen(before, after), "{before}{with}{after}");
+                    let put = between(&[key; 32], (kind, value), Pseudonyms::Realistic, before, after);
+                    assert!(put.starts_with('['), "{put}");
+                }
+            }
+        }
     }
 }

@@ -26,7 +26,8 @@ pub enum Pseudonyms {
     #[default]
     Typed,
     /// In the shape of the value, out of ranges that are reserved for examples: `user-k3f9qa@example.com`,
-    /// `203.0.113.7`, `+1-202-555-0143`. Small ranges hold few values: two may share an address or a number.
+    /// `203.0.113.7`, `+1-202-555-0143`. Typed where two known values would share one, where the value is not a whole one of
+    /// its kind, and where the neighbours would read as part of it.
     Realistic,
 }
 

@@ -26,6 +26,15 @@ pub(crate) struct Cut {
 pub(crate) fn cuts(text: &str, found: &[Found], style: Pseudonyms) -> Vec<Cut> {
     let fixed = placeholder::find_styled(text, style);
     let mut all: Vec<(usize, usize, usize, bool)> = Vec::new();
+    // a stand-in is no part of a value: what was read together with one is known by what is left of it
+    let mixed: Vec<bool> = match fixed.is_empty() {
+        true => Vec::new(),
+        false => found.iter().map(|f| !placeholder::find_styled(&f.value, style).is_empty()).collect(),
+    };
+    let value = |n: usize, s: usize, e: usize| match mixed.get(n) {
+        Some(true) => &text[s..e],
+        _ => found[n].value.as_str(),
+    };
     for (n, f) in found.iter().enumerate() {
         if f.class == Class::Entity {
             continue;
@@ -51,13 +60,14 @@ pub(crate) fn cuts(text: &str, found: &[Found], style: Pseudonyms) -> Vec<Cut> {
             Some(last) if s < last.end => {
                 last.end = last.end.max(e);
                 last.first |= first;
+                let value = value(n, s, e);
                 if f.confidence > last.confidence
-                    || (f.confidence == last.confidence && f.value.len() > last.value.len())
+                    || (f.confidence == last.confidence && value.len() > last.value.len())
                 {
                     last.kind = Arc::clone(&f.kind);
                     last.rule = Arc::clone(&f.rule);
                     last.confidence = f.confidence;
-                    last.value.clone_from(&f.value);
+                    value.clone_into(&mut last.value);
                 }
             }
             _ => out.push(Cut {
@@ -66,7 +76,7 @@ pub(crate) fn cuts(text: &str, found: &[Found], style: Pseudonyms) -> Vec<Cut> {
                 kind: Arc::clone(&f.kind),
                 rule: Arc::clone(&f.rule),
                 confidence: f.confidence,
-                value: f.value.clone(),
+                value: value(n, s, e).to_owned(),
                 first,
                 bare: false,
             }),
@@ -94,7 +104,7 @@ fn lines(text: &str, s: usize, e: usize) -> Vec<(usize, usize)> {
 }
 
 /// The parts of a span outside the fixed spans.
-fn around(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize, usize)> {
+pub(crate) fn around(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
     let mut at = s;
     let first = fixed.partition_point(|f| f.1 <= s);
@@ -195,20 +205,23 @@ fn clip_json(text: &str, cuts: Vec<Cut>) -> Vec<Cut> {
         }
         if lead && !strings[first..].iter().any(|s| s.0 < cut.end) {
             // a number or word outside strings
-            out.push(Cut { first: true, bare: true, ..scalar(b, cut) });
+            out.extend(scalar(b, cut));
         }
     }
     out
 }
 
-/// Widens a cut in a bare scalar to all of it.
-fn scalar(b: &[u8], mut cut: Cut) -> Cut {
+/// The bare scalar that a cut is in, as a whole; none where the cut holds nothing but marks.
+fn scalar(b: &[u8], mut cut: Cut) -> Option<Cut> {
     let part = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'+' | b'.');
+    cut.start += b[cut.start..cut.end].iter().position(|c| part(*c))?;
+    cut.end = cut.start + b[cut.start..cut.end].iter().take_while(|c| part(**c)).count();
     while cut.start > 0 && part(b[cut.start - 1]) {
         cut.start -= 1;
     }
     while cut.end < b.len() && part(b[cut.end]) {
         cut.end += 1;
     }
-    cut
+    (cut.first, cut.bare) = (true, true);
+    Some(cut)
 }

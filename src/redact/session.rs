@@ -11,7 +11,7 @@ use crate::trace::{Part, Session, Timestamp};
 
 use super::values::Values;
 use super::view::View;
-use super::{Redactor, Timestamps, detect, placeholder};
+use super::{Pseudonyms, Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session with the account of what was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,7 +112,7 @@ fn json(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
                 let mut key = k.clone();
                 f(&format!("{path}.(key)"), &mut key);
                 let below = format!("{path}.{key}");
-                let plain = |s: &str| s.len() > 512 || s.starts_with(['{', '[', '"']) || s.contains('\n');
+                let plain = |s: &str| s.starts_with(['{', '[', '"']) || s.contains('\n');
                 if let Value::String(s) = &mut v
                     && !plain(s)
                 {
@@ -160,6 +160,7 @@ impl Redactor<'_> {
             let base = View::raw(&text);
             let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
             found.extend(self.external(&base));
+            self.spare(&base, &mut found);
             for f in found {
                 self.learn_found(&f);
             }
@@ -174,7 +175,10 @@ impl Redactor<'_> {
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
         let none = Values::default();
         for text in texts {
-            for f in detect::detect(self.engine, &none, &View::raw(&text), Classes::SENSITIVE) {
+            let base = View::raw(&text);
+            let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
+            self.spare(&base, &mut found);
+            for f in found {
                 if f.class == Class::Secret || &*f.kind == "EMAIL" {
                     self.learn_found(&f);
                 }
@@ -271,7 +275,7 @@ impl Redactor<'_> {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
             .ok();
-        SealedScanner { automaton, known }
+        SealedScanner { automaton, known, style: self.policy.options.pseudonyms }
     }
 }
 
@@ -279,6 +283,7 @@ impl Redactor<'_> {
 pub struct SealedScanner {
     automaton: Option<AhoCorasick>,
     known: Vec<(String, String, bool)>,
+    style: Pseudonyms,
 }
 
 impl SealedScanner {
@@ -288,13 +293,11 @@ impl SealedScanner {
         let text = String::from_utf8_lossy(bytes);
         let b = text.as_bytes();
         // A stand-in is no value, whatever its tag looks like.
-        let standins = placeholder::find(&text);
-        let word = |i: Option<&u8>| i.is_some_and(u8::is_ascii_alphanumeric);
+        let standins = placeholder::find_styled(&text, self.style);
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {
             let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
-            let before = hit.start().checked_sub(1).and_then(|i| b.get(i));
-            if *whole && (word(before) || word(b.get(hit.end()))) {
+            if *whole && !super::values::stands_alone(&text, hit.start(), hit.end()) {
                 continue;
             }
             let next = standins.partition_point(|(_, end)| *end <= hit.start());

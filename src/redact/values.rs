@@ -39,8 +39,17 @@ pub(crate) struct Values {
 #[derive(Debug, Clone)]
 struct Needle {
     value: usize,
-    /// Only the head of the value: the rest may follow as far as it agrees.
-    head: bool,
+    part: Part,
+}
+
+/// How much of a value a needle shows.
+#[derive(Debug, Clone)]
+enum Part {
+    Whole,
+    /// Only the head: the rest may follow as far as it agrees.
+    Head,
+    /// The value in another spelling.
+    Form(String),
 }
 
 impl Values {
@@ -66,10 +75,10 @@ impl Values {
         self.known.iter().map(|(v, k)| (v.as_str(), k))
     }
 
-    /// Makes the automaton current.
-    pub fn build(&mut self) {
+    /// Makes the automaton current; false if it was.
+    pub fn build(&mut self) -> bool {
         if !self.stale {
-            return;
+            return false;
         }
         self.stale = false;
         self.list = self.known.iter().map(|(v, k)| (v.clone(), k.clone())).collect();
@@ -77,10 +86,14 @@ impl Values {
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         for (n, (value, known)) in self.list.iter().enumerate() {
             patterns.push(value.as_bytes().to_vec());
-            self.needles.push(Needle { value: n, head: false });
+            self.needles.push(Needle { value: n, part: Part::Whole });
+            for form in forms(value).drain(1..) {
+                patterns.push(form.as_bytes().to_vec());
+                self.needles.push(Needle { value: n, part: Part::Form(form) });
+            }
             if let Some(h) = head_len(value, known) {
                 patterns.push(value.as_bytes()[..h].to_vec());
-                self.needles.push(Needle { value: n, head: true });
+                self.needles.push(Needle { value: n, part: Part::Head });
             }
         }
         self.automaton = AhoCorasick::builder()
@@ -93,6 +106,7 @@ impl Values {
             }))
             .build(&patterns)
             .ok();
+        true
     }
 
     /// Every known value in the text. Call [`Values::build`] first.
@@ -103,29 +117,30 @@ impl Values {
         for hit in automaton.find_overlapping_iter(b) {
             let needle = &self.needles[hit.pattern().as_usize()];
             let (value, known) = &self.list[needle.value];
-            let v = value.as_bytes();
+            let (v, fold) = match &needle.part {
+                Part::Form(form) => (form.as_bytes(), false),
+                _ => (value.as_bytes(), known.fold),
+            };
+            let head = matches!(needle.part, Part::Head);
             let mut end = hit.end();
-            if needle.head {
+            if head {
                 let mut n = end - hit.start();
                 while n < v.len() && end < b.len() && b[end] == v[n] {
                     n += 1;
                     end += 1;
                 }
             }
-            if !known.fold && b[hit.start()..end] != v[..end - hit.start()] {
+            if !fold && b[hit.start()..end] != v[..end - hit.start()] {
                 continue;
             }
-            if needle.head
-                && end - hit.start() < v.len()
-                && b.get(end).is_some_and(|c| c.is_ascii_alphanumeric())
-            {
+            if head && end - hit.start() < v.len() && b.get(end).is_some_and(|c| c.is_ascii_alphanumeric()) {
                 // another value that begins alike
                 continue;
             }
-            if known.word && (joined(b, hit.start(), true) || joined(b, end, false)) {
+            if !text.is_char_boundary(hit.start()) || !text.is_char_boundary(end) {
                 continue;
             }
-            if text.is_char_boundary(hit.start()) && text.is_char_boundary(end) {
+            if !known.word || stands_alone(text, hit.start(), end) {
                 out.push(Met { start: hit.start(), end, value: needle.value });
             }
         }
@@ -133,10 +148,25 @@ impl Values {
     }
 }
 
-/// Whether a word goes on across the border at `i`.
-fn joined(b: &[u8], i: usize, left: bool) -> bool {
-    let c = if left { i.checked_sub(1).and_then(|k| b.get(k)) } else { b.get(i) };
-    c.is_some_and(|c| c.is_ascii_alphanumeric() || *c >= 0x80)
+/// Whether the words at both ends of a stretch of a text end there.
+pub(crate) fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+    let value = &text[start..end];
+    // a name of two characters is part of other words where words are not set apart
+    let short = value.chars().nth(2).is_none();
+    let joined = |inner: Option<char>, outer: Option<char>| match (inner, outer) {
+        (Some(i), Some(o)) if unspaced(i) => short && unspaced(o),
+        (Some(_), Some(o)) => o.is_alphanumeric() && !unspaced(o),
+        _ => false,
+    };
+    !joined(value.chars().next(), text[..start].chars().next_back())
+        && !joined(value.chars().next_back(), text[end..].chars().next())
+}
+
+/// Whether words are written without blanks between them: Thai, Chinese, Japanese, Korean (whose endings are).
+fn unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{0e00}'..='\u{0eff}' | '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
 }
 
 /// How much of a value is enough to know it by when it is cut short: eight characters after its public prefix.
@@ -242,6 +272,32 @@ mod tests {
         let cut = v.find("see kq7Zp2Xw9Rt... there");
         assert_eq!((cut.len(), cut[0].start, cut[0].end), (1, 4, 15));
         assert!(v.find("kq7Zp2XwAAAAAAAA").is_empty());
+    }
+
+    #[test]
+    fn words_end_at_marks_and_at_another_script() {
+        let alone = |before: &str, value: &str, after: &str| {
+            stands_alone(&[before, value, after].concat(), before.len(), before.len() + value.len())
+        };
+        for (before, after) in [("", ""), (" ", "."), ("\u{1f600}", "…"), ("ユーザー", "は"), ("_", "_")]
+        {
+            assert!(alone(before, "pvintergren", after), "{before} {after}");
+        }
+        for (before, after) in [("x", ""), ("", "9"), ("é", "")] {
+            assert!(!alone(before, "pvintergren", after), "{before} {after}");
+        }
+        assert!(alone("", "山田太郎", "さん") && !alone("", "山田", "さん"));
+    }
+
+    #[test]
+    fn other_spellings_are_met_too() {
+        let mut v = Values::default();
+        let secret = "kq7Zp2Xw9Rt4Lm6Nv8Bc3";
+        v.add(secret, known(false));
+        v.build();
+        for form in forms(secret) {
+            assert!(!v.find(&format!("0f{form}f0")).is_empty(), "{form}");
+        }
     }
 
     #[test]

@@ -190,6 +190,34 @@ impl Engine {
         self.scan_with(text, classes, true)
     }
 
+    /// Everything of the classes in the text, each sensitive finding for itself where several overlap: a token inside
+    /// what reads as a password is a value of its own. Sorted by where they begin; entities as [`Engine::scan`] has them.
+    pub fn scan_apart(&self, text: &str, classes: Classes) -> Vec<Finding> {
+        let all: Vec<Finding> = self
+            .scan_bytes(text.as_bytes(), classes, false)
+            .into_iter()
+            .filter_map(|c| self.finding(text, c))
+            .collect();
+        let mut out: Vec<Finding> = Vec::with_capacity(all.len());
+        if all.iter().any(|f| f.class == Class::Entity) {
+            out.extend(
+                all.iter().cloned().collect::<Unite>().0.into_iter().filter(|f| f.class == Class::Entity),
+            );
+        }
+        let entities = out.len();
+        for f in all.into_iter().filter(|f| f.class != Class::Entity) {
+            // several rules for one span: the surest
+            let here = out[entities..].iter_mut().rev().take_while(|o| o.start == f.start);
+            match here.into_iter().find(|o| o.end == f.end) {
+                Some(old) if f.confidence > old.confidence => *old = f,
+                Some(_) => {}
+                None => out.push(f),
+            }
+        }
+        out.sort_by_key(|f| f.start);
+        out
+    }
+
     fn scan_with(&self, text: &str, classes: Classes, short: bool) -> Vec<Finding> {
         self.scan_bytes(text.as_bytes(), classes, short)
             .into_iter()

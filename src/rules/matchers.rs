@@ -27,6 +27,9 @@ impl Hand {
     }
 }
 
+/// Longest key block that is read, in bytes: no matcher looks further ahead.
+pub(crate) const LONGEST_BLOCK: usize = 24 * 1024;
+
 /// Runs a matcher at the keyword `[start, end)`.
 pub(crate) fn at(hand: Hand, text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, usize)) {
     match hand {
@@ -235,7 +238,7 @@ fn stand_in(pass: &str, user: &str) -> bool {
 }
 
 fn pem(text: &[u8], start: usize, found: &mut dyn FnMut(usize, usize)) {
-    let cap = (start + 24 * 1024).min(text.len());
+    let cap = (start + LONGEST_BLOCK).min(text.len());
     let head = &text[start..cap];
     let line = head.iter().position(|b| matches!(b, b'\n' | b'\\')).unwrap_or(head.len().min(120)).min(120);
     // `PRIVATE KEY` must stand in the header; public keys and certificates are harmless

@@ -1,10 +1,11 @@
 //! The engine over text that arrives in pieces, with the same findings as over the whole.
 
 use super::engine::{Engine, floor};
+use super::matchers::LONGEST_BLOCK;
 use super::model::{Classes, Finding};
 
 /// How far back and ahead of a finding its rules may look.
-const REACH: usize = 20 * 1024;
+const REACH: usize = LONGEST_BLOCK + 1024;
 
 /// Scans a stream: push pieces, get findings with offsets into the whole stream.
 ///
@@ -60,5 +61,30 @@ impl<'e> StreamScanner<'e> {
         self.held.drain(..keep);
         self.base += keep;
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_block_is_waited_for() {
+        let engine = Engine::builtin().unwrap();
+        let kind = ["PRIVATE", " KEY-----"].concat();
+        let body = "lorem ipsum dolor sit amet\n".repeat(759);
+        let text = format!(
+            "{body}\n-----BEGIN RSA {kind}\nMIIEpAIBAAKCAQEAx7Zb3PqL\n{body}-----END RSA {kind}{body}{body}"
+        );
+        for lead in 0..5 {
+            let whole = body.repeat(lead) + &text;
+            let mut scanner = StreamScanner::new(engine, Classes::ALL);
+            let mut found = Vec::new();
+            for line in whole.split_inclusive('\n') {
+                found.extend(scanner.push(line));
+            }
+            found.extend(scanner.finish());
+            assert_eq!(found, engine.scan(&whole, Classes::ALL), "{lead}");
+        }
     }
 }

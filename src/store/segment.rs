@@ -454,6 +454,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn rows_come_back_as_they_were(rows in prop::collection::vec((any::<u64>(), "[a-zé]{0,9}", any::<bool>()), 0..20)) {
             let rows: Vec<_> = rows.iter().map(|(n, k, e)| row(*n, k, *e)).collect();

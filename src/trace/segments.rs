@@ -74,6 +74,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn stretches_partition_the_messages(
             times in prop::collection::vec(prop::option::of(any::<i64>()), 0..60),

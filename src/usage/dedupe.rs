@@ -90,6 +90,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn order_of_the_copies_does_not_matter(
             rows in prop::collection::vec((0usize..4, 0u64..4, 0i64..4, any::<bool>()), 1..12),

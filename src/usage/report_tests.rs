@@ -61,6 +61,8 @@ prop_compose! {
 }
 
 proptest! {
+    #![proptest_config(crate::testing::cases(256))]
+
     #[test]
     fn every_partition_sums_to_the_total(rows in prop::collection::vec(any_row(), 0..60)) {
         let total = report(&rows, Dimension::Total, "UTC").total;

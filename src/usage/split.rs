@@ -138,6 +138,8 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn parts_sum_to_the_whole(
             tokens in prop::array::uniform6(prop_oneof![0u64..10_000, Just(u64::MAX), any::<u64>()]),

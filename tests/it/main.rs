@@ -29,3 +29,6 @@ mod source_qwen;
 mod sources;
 mod web;
 mod workflow;
+
+#[path = "../../src/testing.rs"]
+mod testing;

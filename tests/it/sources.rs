@@ -518,7 +518,7 @@ pub mod properties {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(crate::testing::cases(64))]
 
         #[test]
         fn arbitrary_bytes_never_panic(source in prop::sample::select(vec!["claude", "codex", "openclaw"]), bytes in proptest::collection::vec(any::<u8>(), 0..4096)) {

@@ -11,7 +11,7 @@ use clawgate::workflow::{
     next_step, sample_size, step,
 };
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use proptest::test_runner::TestRunner;
 
 pub const NOW: Timestamp = Timestamp(1_000_000);
 pub const LATE: Timestamp = Timestamp(1_000_000 + 16 * 60_000);
@@ -597,8 +597,7 @@ fn nothing_is_published_without_a_fitting_receipt() {
     // Three rounds over the good way, with events left out and others put in between.
     let slots = good.len() * 3;
     let plan = prop::collection::vec((0u8..100, 0u8..100, any::<prop::sample::Index>()), slots);
-    let config = Config { cases: 1500, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let mut runner = TestRunner::new(crate::testing::cases(1500));
     let (published, refused) = (Cell::new(0u32), Cell::new(0u32));
     let outcome = runner.run(&plan, |plan| {
         let mut release = empty();
@@ -653,7 +652,7 @@ fn voided(effects: &[Effect]) -> BTreeSet<SessionKey> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 200, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(crate::testing::cases(200))]
 
     #[test]
     fn changed_sessions_void_their_own_rows_only(touched in prop::collection::vec(any::<bool>(), 1..30)) {

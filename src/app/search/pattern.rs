@@ -170,6 +170,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn the_index_never_loses_a_match(
             pattern in "(\\\\b)?[abé ]{1,3}[.*+?|\\-]?[ab _]{0,3}(\\\\b)?",

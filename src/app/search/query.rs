@@ -204,6 +204,8 @@ mod tests {
     }
 
     proptest::proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn whatever_is_typed_the_index_takes_it_or_we_refuse(text in "[a-zAND OR\"*()'^:+\\-é{}\u{0}]{0,24}") {
             let Ok(query) = parse(&text) else { return Ok(()) };
