@@ -203,6 +203,11 @@ pub(crate) fn find_styled(text: &str, style: Pseudonyms) -> Vec<(usize, usize)> 
     out
 }
 
+/// Whether an escape such as `\n` ends here: its letter is no part of the word that follows.
+fn escape(b: &[u8], at: usize) -> bool {
+    at >= 2 && b[at - 2] == b'\\' && matches!(b[at - 1], b'n' | b't' | b'r' | b'b' | b'f')
+}
+
 /// The whole stand-in around its fixed part at `at`.
 fn realistic(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
     let from = at + head.len();
@@ -210,7 +215,9 @@ fn realistic(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
     // the word goes on, if only after a mark that joins
     let on = |i: usize, marks: &[u8]| word(i) || b.get(i).is_some_and(|c| marks.contains(c)) && word(i + 1);
     let back = |s: usize, marks: &[u8]| {
-        s > 0 && (word(s - 1) || marks.contains(&b[s - 1]) && (s < 2 || word(s - 2) || b[s - 2] == b[s - 1]))
+        s > 0
+            && !escape(b, s)
+            && (word(s - 1) || marks.contains(&b[s - 1]) && (s < 2 || word(s - 2) || b[s - 2] == b[s - 1]))
     };
     let run = |ok: fn(&u8) -> bool, most: usize| b[from..].iter().take(most).take_while(|c| ok(c)).count();
     let (s, e, marks): (usize, usize, &[u8]) = match head {
@@ -241,7 +248,8 @@ fn realistic(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
 fn mail(b: &[u8], at: usize) -> Option<usize> {
     let whole = b[at..].starts_with(b"user-") && tag(b, at + 5) && b[at + 11..].starts_with(MAILS.as_bytes());
     let word = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-') || c >= 0x80;
-    let inside = at > 0 && (word(b[at - 1]) || matches!(b[at - 1], b'.' | b'%' | b'+' | b'@'));
+    let inside =
+        at > 0 && !escape(b, at) && (word(b[at - 1]) || matches!(b[at - 1], b'.' | b'%' | b'+' | b'@'));
     let e = at + 11 + MAILS.len();
     let on = b.get(e).is_some_and(|c| word(*c) || *c == b'@')
         || b.get(e) == Some(&b'.') && b.get(e + 1).is_some_and(|c| word(*c));
@@ -250,7 +258,8 @@ fn mail(b: &[u8], at: usize) -> Option<usize> {
 
 fn user(b: &[u8], at: usize) -> Option<usize> {
     let word = |c: u8| c.is_ascii_alphanumeric();
-    if !b[at..].starts_with(b"user_") || (at > 0 && (word(b[at - 1]) || b[at - 1] == b'_')) {
+    let inside = at > 0 && !escape(b, at) && (word(b[at - 1]) || b[at - 1] == b'_');
+    if !b[at..].starts_with(b"user_") || inside {
         return None;
     }
     let e = at + 11;
@@ -309,9 +318,15 @@ mod tests {
                     find_styled(&text, Pseudonyms::Realistic)
                         == vec![(before.len(), before.len() + with.len())]
                 };
-                for (before, after) in
-                    [("", ""), ("(", ")"), ("\"", "\","), ("at ", ". Then"), ("=", "/x"), ("\\\"", "\\\"")]
-                {
+                for (before, after) in [
+                    ("", ""),
+                    ("(", ")"),
+                    ("\"", "\","),
+                    ("at ", ". Then"),
+                    ("=", "/x"),
+                    ("\\\"", "\\\""),
+                    ("a\\n", "\\n"),
+                ] {
                     assert!(seen(before, after), "{before}{with}{after}");
                 }
                 for (before, after) in [("x", ""), ("", "9"), ("", "x"), ("9", "")] {

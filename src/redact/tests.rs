@@ -207,6 +207,8 @@ fn what_is_known_is_nowhere_left_in_a_session() {
         ("\u{1f600}pvintergren@build7:~$ /home/pvintergren/src".to_owned(), redactor),
         // a stand-in that reads as a number where its plus is a mark
         ("\n@@ -1,2 +1,2 @@\n+1-202-555-0143[EMAIL_abcdef]".to_owned(), realistic),
+        // stand-ins behind an escape, and glued to each other
+        ("\\n+1-202-555-0143\n@@ -1,2 +1,2 @@\n+1-202-555-0143+1-202-555-0143".to_owned(), realistic),
     ] {
         let mut s = Session::empty("claude", "one");
         s.messages.push(Message {
