@@ -70,6 +70,19 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// Keys of the sessions with requests in an agent's files whose path holds `part`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn sessions_in(&self, agent: &str, part: &str) -> Result<Vec<String>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT DISTINCT s.session FROM files f JOIN segments s ON s.file_id = f.id
+             WHERE f.agent = ?1 AND instr(f.path, ?2) > 0",
+        )?;
+        let keys = q.query_map([agent, part], |r| r.get(0))?;
+        keys.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
     /// Marks files as gone, and with them the sessions read from them; what was read stays.
     ///
     /// # Errors
