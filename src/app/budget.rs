@@ -149,7 +149,9 @@ impl App {
             // stop: Codex goes on with one.
             let next = match input.hook_event_name.as_deref() {
                 Some("UserPromptSubmit") => "To go on, raise [budgets] in clawgate's config.toml",
-                _ => "Stop here and tell the person: they go on by raising [budgets] in clawgate's config.toml",
+                _ => {
+                    "Stop here and tell the person: they go on by raising [budgets] in clawgate's config.toml"
+                }
             };
             let deny = HookVerdict::Deny(format!("{} {next}", said.join(" ")));
             return Ok((deny, Some(live)));

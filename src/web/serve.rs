@@ -42,9 +42,11 @@ const WATCH: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What a browser without the cookie is shown.
-const CLOSED: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>clawgate</title>\n\
-                      <p>Open the address that <code>clawgate serve</code> printed when it started: it lets this browser \
-                      in.</p>\n</html>\n";
+const CLOSED: &str = "<h2>This browser is not let in</h2>\n<p>Open the address that <code>clawgate serve</code> printed when it \
+                      started. It holds until that server ends; a new start prints a new one.</p>";
+
+/// What a browser is shown where there is no page.
+const NO_PAGE: &str = "<h2>There is no such page</h2>\n<p><a href=\"/\">What is spent</a></p>";
 
 struct State {
     guard: Guard,
@@ -149,8 +151,10 @@ async fn respond(request: Request<Incoming>, state: Arc<State>) -> Response<Full
     let mut answer = match route(request, state).await {
         Ok(answer) | Err(answer) => answer,
     };
-    if browser && answer.status == StatusCode::UNAUTHORIZED {
-        answer = Answer { status: answer.status, ..Answer::html(CLOSED.to_owned()) };
+    match answer.status {
+        StatusCode::UNAUTHORIZED if browser => answer = answer.for_people(CLOSED),
+        StatusCode::NOT_FOUND if browser => answer = answer.for_people(NO_PAGE),
+        _ => {}
     }
     if head {
         answer.body.clear();
