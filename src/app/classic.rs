@@ -14,6 +14,9 @@ use super::{App, Failure};
 /// No answer goes back further, in days.
 const MOST_DAYS: u32 = 3660;
 
+/// Days out of the ordinary are looked for among so many last days.
+const ODD_DAYS: u32 = 30;
+
 /// The present day.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -138,6 +141,9 @@ pub struct ClassicParams {
     pub sessions: Option<u32>,
     /// IANA time zone; the configuration's or UTC unless said otherwise.
     pub timezone: Option<String>,
+    /// Days out of the ordinary are looked for among so many last days; 30 unless said otherwise, as on the command
+    /// line.
+    pub odd_days: Option<u32>,
 }
 
 /// USD with four decimals, rounded half away from zero.
@@ -277,7 +283,10 @@ fn finish(
     let cost_of = |day: &Date| fold.by_day.get(day).copied().unwrap_or_default();
     let to_i64 = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
     let series: Vec<(Date, i64)> = fold.by_day.iter().map(|(d, c)| (*d, to_i64(c.0))).collect();
-    let anomalies = seed_anomalies(&series, today, rule).into_iter().map(|a| DayAnomaly {
+    let odd = i64::from(p.odd_days.unwrap_or(ODD_DAYS).clamp(1, MOST_DAYS));
+    let since = today.saturating_sub(jiff::Span::new().days(odd - 1));
+    let odd = seed_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
+    let anomalies = odd.map(|a| DayAnomaly {
         date: a.date.to_string(),
         expected_cost: usd4(a.expected_picousd.into()),
         actual_cost: usd4(a.actual_picousd.into()),
@@ -409,7 +418,7 @@ mod tests {
             row.project = (n < 4).then_some("/home/u/app");
             fold.add(&row, &pricer.cost(&row));
         }
-        let p = ClassicParams { days: Some(4), sessions: Some(2), timezone: None };
+        let p = ClassicParams { days: Some(4), sessions: Some(2), ..ClassicParams::default() };
         let c = finish(fold, &p, &HashMap::new(), 3, &SeedRule::default());
         assert_eq!(
             (c.summary.total_cost_usd, c.summary.session_count, c.summary.message_count),

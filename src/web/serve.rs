@@ -9,6 +9,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::ACCEPT;
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -27,10 +28,10 @@ use crate::app::{
 use crate::trace::{Clock, Env};
 
 /// Connections at a time; more wait.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 
-/// A request has to come within this; also how long an idle connection is kept.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A request has to come within this, and its body too; also how long an idle connection is kept.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of a body.
 const MOST_BODY: usize = 1 << 20;
@@ -145,7 +146,6 @@ async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Rec
 }
 
 async fn respond(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
-    let head = request.method() == Method::HEAD;
     let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok());
     let browser = accept.is_some_and(|kinds| kinds.contains("text/html"));
     let mut answer = match route(request, state).await {
@@ -156,9 +156,7 @@ async fn respond(request: Request<Incoming>, state: Arc<State>) -> Response<Full
         StatusCode::NOT_FOUND if browser => answer = answer.for_people(NO_PAGE),
         _ => {}
     }
-    if head {
-        answer.body.clear();
-    }
+    // Of an answer to HEAD hyper sends the headers only.
     answer.into_response()
 }
 
@@ -168,6 +166,7 @@ async fn route(request: Request<Incoming>, state: Arc<State>) -> Result<Answer, 
     let token = query.remove("token");
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let path = parts.uri.path();
+    state.guard.target(parts.uri.authority().map(Authority::as_str))?;
     match state.guard.judge(changes, &parts.headers, token.as_deref())? {
         Pass::In => {}
         // The secret leaves the address bar; a browser goes on with the cookie. Only to a page there is: a path such
@@ -189,15 +188,15 @@ async fn route(request: Request<Incoming>, state: Arc<State>) -> Result<Answer, 
             }
         });
     };
-    let body = match Limited::new(body, MOST_BODY).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
+    let body = match tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(_)) => {
+            let why = "The body is too large or broke off.";
+            return Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", why, None));
+        }
         Err(_) => {
-            return Err(Answer::error(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "The body is too large.",
-                None,
-            ));
+            let why = "The body did not come in time.";
+            return Err(Answer::error(StatusCode::REQUEST_TIMEOUT, "too_slow", why, None));
         }
     };
     let ask = Ask { path: variables, query, body };

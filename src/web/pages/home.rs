@@ -16,7 +16,12 @@ const ROWS: usize = 12;
 const ODD_DAYS: usize = 10;
 
 pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
-    let params = ClassicParams { days: Some(14), sessions: Some(10), timezone: timezone(ask) };
+    let params = ClassicParams {
+        days: Some(14),
+        sessions: Some(10),
+        timezone: timezone(ask),
+        ..ClassicParams::default()
+    };
     let all = app.classic(&params)?;
     let live = app.live(&LiveParams { timezone: timezone(ask), ..LiveParams::default() })?;
     let mut main = String::new();
@@ -145,7 +150,11 @@ fn tables(out: &mut String, all: &Classic) {
         let over = format!("{:.0} %", a.pct_over);
         [text(&a.date), usd(a.actual_cost, 0), usd(a.expected_cost, 0), over]
     });
-    section(out, "Days out of the ordinary", &table(["day", "cost", "expected", "over"], odd));
+    section(
+        out,
+        "Days out of the ordinary, of the last thirty",
+        &table(["day", "cost", "expected", "over"], odd),
+    );
     out.push_str("</div>\n");
 }
 
