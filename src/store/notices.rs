@@ -65,7 +65,10 @@ impl Archive {
             return Ok(());
         }
         let tx = self.begin()?;
-        tx.execute("INSERT OR IGNORE INTO meta(key, value) VALUES(?1, ?2)", params![key, now.millis().to_string()])?;
+        tx.execute(
+            "INSERT OR IGNORE INTO meta(key, value) VALUES(?1, ?2)",
+            params![key, now.millis().to_string()],
+        )?;
         tx.execute(
             "DELETE FROM meta WHERE key LIKE 'below:%' AND CAST(value AS INTEGER) < ?1",
             [now.millis().saturating_sub(KEPT_MS)],
@@ -80,7 +83,9 @@ impl Archive {
     /// [`StoreError`] where SQLite refuses.
     pub fn noted_below(&self, parent: &str) -> Result<Vec<String>, StoreError> {
         let from = format!("{BELOW}{parent}\n");
-        let mut q = self.conn.prepare_cached("SELECT substr(key, length(?1) + 1) FROM meta WHERE key > ?1 AND key < ?2")?;
+        let mut q = self
+            .conn
+            .prepare_cached("SELECT substr(key, length(?1) + 1) FROM meta WHERE key > ?1 AND key < ?2")?;
         // The character after a line break.
         let to = format!("{BELOW}{parent}\u{b}");
         let keys = q.query_map([from, to], |r| r.get(0))?;
@@ -112,7 +117,12 @@ mod tests {
     #[test]
     fn subagents_are_noted_of_their_own_session() {
         let mut a = Archive::in_memory().unwrap();
-        for (parent, child, at) in [("codex:p", "codex:1", 5), ("codex:p", "codex:1", 9), ("codex:p", "codex:2", 6), ("codex:pp", "codex:3", 7)] {
+        for (parent, child, at) in [
+            ("codex:p", "codex:1", 5),
+            ("codex:p", "codex:1", 9),
+            ("codex:p", "codex:2", 6),
+            ("codex:pp", "codex:3", 7),
+        ] {
             a.note_below(parent, child, Timestamp(at)).unwrap();
         }
         assert_eq!(a.noted_below("codex:p").unwrap(), ["codex:1", "codex:2"]);

@@ -223,7 +223,7 @@ def budgets(world, agent):
     w = world(f"{agent}-spent", DENY.format(BUDGET[agent]))
     with w.model():
         code, out, err = run(w, "please make three files")
-        check("what came before ran, the third tool did not", w.made() == ["one", "two"], (w.made(), out[-500:]))
+        check("what came before ran, the third tool did not", w.made() in RAN[agent], (w.made(), out[-500:]))
         check("the hook denied it", verdicts(w, agent)[-1:] == ["deny"], w.hooked(agent))
         check("the agent went on to its answer", code == 0 and "That is all." in out, (code, out[-800:], err[-800:]))
         check("the model was told why", WORDS in w.told_the_model(), w.told_the_model()[-500:])
@@ -239,7 +239,7 @@ def budgets(world, agent):
     with w.model():
         code, out, err = run(w, "please make three files")
     check("every tool ran", code == 0 and w.made() == ["one", "three", "two"], (w.made(), out[-500:]))
-    check("each level was said once", verdicts(w, agent) == LEVELS[agent], w.hooked(agent))
+    check("each level was said once", verdicts(w, agent) in LEVELS[agent], w.hooked(agent))
 
     section(f"{agent}: a configuration that does not read")
     w = world(f"{agent}-broken", "[budgets]\nsesion_usd = 1\n")
@@ -251,21 +251,28 @@ def budgets(world, agent):
     check("and said what to mend", "session_usd" in said and "the step goes on" in said, said)
 
 
-# The log of Claude Code gains a request a moment after its tool call was judged, that of Codex before it. Codex's
-# model costs a dollar a request, Claude's one and a half: with both, the third call is the first denied one.
+# Codex's log holds a request before the hook of its tool call is asked; that of Claude Code gains it at about the same
+# moment, so that the tool call of the request that spent the budget may still run. Codex's model costs a dollar a
+# request, Claude's one and a half.
 BUDGET = {"claude": 2.5, "codex": 2.5}
-LEVELS = {"claude": ["pass", "pass", "warn"], "codex": ["pass", "warn", "warn"]}
+RAN = {"claude": [["one"], ["one", "two"]], "codex": [["one", "two"]]}
+LEVELS = {"claude": [["pass", "pass", "warn"], ["pass", "warn", "pass"]], "codex": [["pass", "warn", "warn"]]}
 
 
-def subagents(world):
-    section("claude: what a subagent spends is the session's")
-    w = world("claude-subagent", DENY.format(2.5))
+def subagents(world, agent):
+    section(f"{agent}: what a subagent spends is the session's")
+    w = world(f"{agent}-subagent", DENY.format(2.5))
+    prompt = "please let somebody else do it"
     with w.model():
-        code, out, err = w.claude("please let somebody else do it")
-    asked = [h for h in w.hooked("claude") if h["in"].get("tool_name") == "Bash"]
-    check("the subagent's tools were asked for", len(asked) == 3, (w.hooked("claude"), out[-800:]))
-    check("under the session's id", len({h["in"]["session_id"] for h in w.hooked("claude")}) == 1, asked)
-    check("and denied once it had spent the budget", w.made() == ["one", "two"] and verdicts(w, "claude")[-1:] == ["deny"], (w.made(), verdicts(w, "claude")))
+        code, out, err = w.claude(prompt) if agent == "claude" else w.codex(prompt, "--dangerously-bypass-hook-trust")
+        asked = [h for h in w.hooked(agent) if h["in"].get("tool_name") == "Bash"]
+        check("the subagent's tools were asked for", len(asked) == 3, (w.hooked(agent), out[-800:]))
+        check("under the session's id", len({h["in"]["session_id"] for h in w.hooked(agent)}) == 1, asked)
+        check("and denied once it had spent the budget", w.made() in RAN[agent] and "deny" in verdicts(w, agent), (w.made(), verdicts(w, agent)))
+        before = len(w.hooked(agent))
+        _ = w.claude("please make one more", "--continue") if agent == "claude" else w.codex("please make one more", "--dangerously-bypass-hook-trust", again=True)
+        later = [h["out"] for h in w.hooked(agent)[before:]]
+        check("so is the session's own next step", later and WORDS in later[0] and "four" not in w.made(), later)
 
 
 def status_line(world):
@@ -336,9 +343,10 @@ def main():
         top = args.keep or pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory()))
         world = lambda name, text: World(top, args, name, text)
         budgets(world, "claude")
-        subagents(world)
+        subagents(world, "claude")
         status_line(world)
         budgets(world, "codex")
+        subagents(world, "codex")
         trust(world)
     finish()
 

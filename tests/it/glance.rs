@@ -171,6 +171,24 @@ fn what_subagents_spend_is_the_sessions() {
     }
 }
 
+/// Codex keeps a subagent's log beside the others; only its hook is told in time whose it is.
+#[test]
+fn a_subagent_that_a_hook_named_belongs_to_the_session() {
+    let world = spent(&[(5, 3)]);
+    let logs = world.home().join(".claude/projects/-home-u-shop");
+    let log = fs::read_to_string(logs.join(format!("{SESSION}.jsonl"))).unwrap();
+    let own = log.replace("msg_", "msg_x").replace("req_", "req_x").replace(SESSION, "zz");
+    fs::write(logs.join("zz.jsonl"), own).unwrap();
+    configure(&world, "[budgets]\nsession_usd = 6\naction = \"deny\"\n");
+    let hook = |agent: Value| {
+        let said = json!({ "session_id": SESSION, "hook_event_name": "PreToolUse", "agent_id": agent });
+        run_with(&world, &["hook", "claude"], &said.to_string()).out
+    };
+    assert_eq!(hook(Value::Null), "");
+    assert!(hook(json!("zz")).contains("deny"));
+    assert!(hook(Value::Null).contains("$6.00 of $6.00"), "from then on");
+}
+
 #[test]
 fn a_hook_that_cannot_judge_lets_the_step_go_on() {
     let world = spent(&[(5, 3)]);

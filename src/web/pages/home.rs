@@ -68,8 +68,11 @@ fn now(out: &mut String, all: &Classic, live: &Live) {
         let minutes = block.ends.millis().saturating_sub(live.at.millis()).max(0) / 60_000;
         tile(out, "Claude block", &block.spend, &format!("{}h{:02}m left", minutes / 60, minutes % 60));
     }
-    tile(out, "This week", &live.week, &requests(&live.week));
-    tile(out, "This month", &live.month, &requests(&live.month));
+    for (title, spend) in [("This week", &live.week), ("This month", &live.month)] {
+        if let Some(spend) = spend {
+            tile(out, title, spend, &requests(spend));
+        }
+    }
     out.push_str("</div>\n");
 }
 
