@@ -305,9 +305,7 @@ impl App {
     fn family(&self, p: &LiveParams) -> Result<HashSet<String>, Failure> {
         let Some(key) = &p.session else { return Ok(HashSet::new()) };
         let mut all = HashSet::from([key.clone()]);
-        if let Some((agent, id)) = key.split_once(':').filter(|(_, id)| !id.is_empty()) {
-            all.extend(self.archive.sessions_in(agent, &format!("/{id}/subagents/"))?);
-        }
+        all.extend(self.archive.sessions_beneath(key)?);
         all.extend(self.archive.noted_below(key)?);
         let below = self.archive.descendants(&[SessionKey(key.clone())])?;
         all.extend(below.into_iter().map(|k| k.0));
