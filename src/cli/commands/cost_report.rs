@@ -27,12 +27,17 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     face.answer(&report, |_| {
         let mut out = String::new();
         let mut section = |title: &str, rows: Vec<(&str, f64, u64)>| {
+            if rows.is_empty() {
+                return;
+            }
             let mut table = Table::new(&[(title, Set::Cut), ("cost", Set::Right)]);
             for (name, cost, unpriced) in rows {
                 table.row([name.to_owned(), said(cost, unpriced)]);
             }
+            if !out.is_empty() {
+                out.push('\n');
+            }
             out.push_str(&table.render(width));
-            out.push('\n');
         };
         section("day", all.timeseries.iter().map(|d| (&*d.date, d.cost_usd, d.unpriced_tokens)).collect());
         section("model", all.models.iter().map(|m| (&*m.model, m.cost_usd, m.unpriced_tokens)).collect());
