@@ -45,7 +45,7 @@ impl BudgetState {
         let (spent, limit) = (usd(self.spent_picousd), usd(self.limit_picousd));
         let mut text = match self.state {
             BudgetLevel::Spent => format!("The {} budget is spent: {spent} of {limit}", self.budget),
-            _ => format!("{} % of the {} budget are spent: {spent} of {limit}", self.percent, self.budget),
+            _ => format!("{} % of the {} budget is spent: {spent} of {limit}", self.percent, self.budget),
         };
         if self.unpriced_tokens > 0 {
             text.push_str(&format!(", and {} tokens have no known price", self.unpriced_tokens));
@@ -107,6 +107,8 @@ pub struct HookInput {
     pub session_id: Option<String>,
     /// `PreToolUse`, `UserPromptSubmit`, …
     pub hook_event_name: Option<String>,
+    /// Where a subagent takes the step: its id, beside the session's. With Codex it is the id of the subagent's log.
+    pub agent_id: Option<String>,
 }
 
 /// What the hook answers.
@@ -131,16 +133,27 @@ impl App {
             return Ok((HookVerdict::Pass, None));
         }
         let session = input.session_id.as_ref().map(|id| SessionKey::new(agent, id).0);
+        if let (Some(session), Some(id)) = (&session, &input.agent_id) {
+            let child = SessionKey::new(agent, id).0;
+            let now = self.now();
+            // Without it, what the subagent spends counts to the session after the next scan.
+            let _ = self.archive.note_below(session, &child, now);
+        }
         let live =
             self.glance(&LiveParams { session: session.clone(), near: true, ..LiveParams::default() })?;
         let spent: Vec<&BudgetState> =
             live.budgets.iter().filter(|b| b.state == BudgetLevel::Spent).collect();
         if self.config.budgets.action == BudgetAction::Deny && !spent.is_empty() {
             let said: Vec<String> = spent.iter().map(|b| b.message()).collect();
-            let deny = HookVerdict::Deny(format!(
-                "{} Stop here and tell the person; they go on by raising [budgets] in clawgate's config.toml.",
-                said.join(" ")
-            ));
+            // A prompt that is blocked is shown to who wrote it, a tool that is denied to the model. Without a full
+            // stop: Codex goes on with one.
+            let next = match input.hook_event_name.as_deref() {
+                Some("UserPromptSubmit") => "To go on, raise [budgets] in clawgate's config.toml",
+                _ => {
+                    "Stop here and tell the person: they go on by raising [budgets] in clawgate's config.toml"
+                }
+            };
+            let deny = HookVerdict::Deny(format!("{} {next}", said.join(" ")));
             return Ok((deny, Some(live)));
         }
         let mut said = Vec::new();

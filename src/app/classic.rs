@@ -14,6 +14,9 @@ use super::{App, Failure};
 /// No answer goes back further, in days.
 const MOST_DAYS: u32 = 3660;
 
+/// Days out of the ordinary are looked for among so many last days.
+const ODD_DAYS: u32 = 30;
+
 /// The present day.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
@@ -36,6 +39,9 @@ pub struct DayCost {
     pub date: String,
     /// Cost in USD.
     pub cost_usd: f64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
 }
 
 /// A model, of all time.
@@ -49,6 +55,9 @@ pub struct ModelCost {
     pub total_tokens: u64,
     /// Requests.
     pub message_count: u64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
 }
 
 /// A project, of all time.
@@ -64,6 +73,9 @@ pub struct ProjectCost {
     pub session_count: u64,
     /// Requests.
     pub message_count: u64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
 }
 
 /// A session.
@@ -79,6 +91,9 @@ pub struct SessionCost {
     pub total_tokens: u64,
     /// Requests.
     pub message_count: u64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
 }
 
 /// A day that cost more than the days before it; today is not over and not compared.
@@ -126,6 +141,9 @@ pub struct ClassicParams {
     pub sessions: Option<u32>,
     /// IANA time zone; the configuration's or UTC unless said otherwise.
     pub timezone: Option<String>,
+    /// Days out of the ordinary are looked for among so many last days; 30 unless said otherwise, as on the command
+    /// line.
+    pub odd_days: Option<u32>,
 }
 
 /// USD with four decimals, rounded half away from zero.
@@ -139,6 +157,7 @@ pub(super) fn usd4(picousd: i128) -> f64 {
 struct Sum {
     picousd: i128,
     tokens: u64,
+    unpriced: u64,
     requests: u64,
     sessions: HashSet<u32>,
     project: Option<String>,
@@ -148,14 +167,20 @@ impl Sum {
     fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
         self.picousd += i128::from(costed.picousd.unwrap_or_default());
         self.tokens = self.tokens.saturating_add(row.tokens.total());
+        self.unpriced = self.unpriced.saturating_add(unpriced(row, costed));
         self.requests += 1;
     }
+}
+
+fn unpriced(row: &CountedRow<'_>, costed: &Costed<'_>) -> u64 {
+    if costed.picousd.is_none() { row.tokens.total() } else { 0 }
 }
 
 struct Fold<'z> {
     days: DayCache<'z>,
     today: Date,
-    by_day: BTreeMap<Date, i128>,
+    /// Pico-USD and tokens without a price.
+    by_day: BTreeMap<Date, (i128, u64)>,
     day: Sum,
     models: HashMap<String, Sum>,
     projects: HashMap<String, Sum>,
@@ -180,7 +205,9 @@ impl Fold<'_> {
         }
         let id = *id;
         let day = self.days.day(row.at);
-        *self.by_day.entry(day).or_default() += i128::from(costed.picousd.unwrap_or_default());
+        let sum = self.by_day.entry(day).or_default();
+        sum.0 += i128::from(costed.picousd.unwrap_or_default());
+        sum.1 = sum.1.saturating_add(unpriced(row, costed));
         if day == self.today {
             self.day.add(row, costed);
             self.day.sessions.insert(id);
@@ -255,8 +282,11 @@ fn finish(
     let timeseries = (0..days).rev().filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok());
     let cost_of = |day: &Date| fold.by_day.get(day).copied().unwrap_or_default();
     let to_i64 = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
-    let series: Vec<(Date, i64)> = fold.by_day.iter().map(|(d, c)| (*d, to_i64(*c))).collect();
-    let anomalies = seed_anomalies(&series, today, rule).into_iter().map(|a| DayAnomaly {
+    let series: Vec<(Date, i64)> = fold.by_day.iter().map(|(d, c)| (*d, to_i64(c.0))).collect();
+    let odd = i64::from(p.odd_days.unwrap_or(ODD_DAYS).clamp(1, MOST_DAYS));
+    let since = today.saturating_sub(jiff::Span::new().days(odd - 1));
+    let odd = seed_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
+    let anomalies = odd.map(|a| DayAnomaly {
         date: a.date.to_string(),
         expected_cost: usd4(a.expected_picousd.into()),
         actual_cost: usd4(a.actual_picousd.into()),
@@ -274,7 +304,10 @@ fn finish(
             message_count: fold.day.requests,
         },
         timeseries: timeseries
-            .map(|d| DayCost { date: d.to_string(), cost_usd: usd4(cost_of(&d)) })
+            .map(|d| {
+                let (cost, unpriced_tokens) = cost_of(&d);
+                DayCost { date: d.to_string(), cost_usd: usd4(cost), unpriced_tokens }
+            })
             .collect(),
         models: ranked(fold.models)
             .into_iter()
@@ -283,6 +316,7 @@ fn finish(
                 cost_usd: usd4(s.picousd),
                 total_tokens: s.tokens,
                 message_count: s.requests,
+                unpriced_tokens: s.unpriced,
             })
             .collect(),
         projects: ranked(fold.projects)
@@ -293,6 +327,7 @@ fn finish(
                 total_tokens: s.tokens,
                 session_count: s.sessions.len() as u64,
                 message_count: s.requests,
+                unpriced_tokens: s.unpriced,
             })
             .collect(),
         sessions: ranked(sessions)
@@ -304,6 +339,7 @@ fn finish(
                 cost_usd: usd4(s.picousd),
                 total_tokens: s.tokens,
                 message_count: s.requests,
+                unpriced_tokens: s.unpriced,
             })
             .collect(),
         anomalies: anomalies.collect(),
@@ -382,7 +418,7 @@ mod tests {
             row.project = (n < 4).then_some("/home/u/app");
             fold.add(&row, &pricer.cost(&row));
         }
-        let p = ClassicParams { days: Some(4), sessions: Some(2), timezone: None };
+        let p = ClassicParams { days: Some(4), sessions: Some(2), ..ClassicParams::default() };
         let c = finish(fold, &p, &HashMap::new(), 3, &SeedRule::default());
         assert_eq!(
             (c.summary.total_cost_usd, c.summary.session_count, c.summary.message_count),

@@ -3,6 +3,9 @@
 //! A line is one record of a request with its key, so that a request which stands in the ledgers of two machines (a
 //! synchronised folder) counts once. No file path and no text of a conversation is in it.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, Read, Write};
 
 use serde::{Deserialize, Serialize};
@@ -134,7 +137,8 @@ impl Line {
                 _ => Chain::Apart,
             },
             added: self.added.into_iter().map(|(tool, tokens)| ToolAdd { tool, tokens }).collect(),
-            reported_picousd: self.reported_picousd,
+            // As the readers have it: a cost is more than nothing.
+            reported_picousd: self.reported_picousd.filter(|p| *p > 0),
             fast: self.fast,
             geo: self.geo,
             service_tier: self.service_tier,
@@ -251,6 +255,7 @@ impl App {
             skipped: 0,
             skipped_lines: Vec::new(),
         };
+        let mut best = self.best_of(&report.device)?;
         let mut batch: Vec<Piece> = Vec::new();
         let mut held = 0;
         while let Some((number, line)) = lines.next()? {
@@ -265,8 +270,20 @@ impl App {
             match parsed {
                 Ok((file, row, facts)) => {
                     report.records += 1;
-                    held += 1;
                     let path = device_path(&report.device, &file);
+                    let again = match best.entry(record_hash(&path, &row)) {
+                        // An older ledger after a newer one, with an answer that was still being written.
+                        Entry::Occupied(known) if known.get().output > row.tokens.output => continue,
+                        Entry::Occupied(mut known) => known.insert(Best::of(&row, true)).here,
+                        Entry::Vacant(new) => {
+                            new.insert(Best::of(&row, true));
+                            false
+                        }
+                    };
+                    if again {
+                        forget_earlier(&mut batch, &path, &row);
+                    }
+                    held += 1;
                     match batch.last_mut().filter(|p| p.path == path && p.facts == facts) {
                         Some(piece) => piece.rows.push(row),
                         None => {
@@ -309,10 +326,49 @@ impl App {
         Ok(())
     }
 
+    /// The answers that the ledger holds of a machine.
+    fn best_of(&self, device: &str) -> Result<HashMap<u64, Best>, Failure> {
+        let mut best: HashMap<u64, Best> = HashMap::new();
+        self.archive.each_copy(&mut |path, row, _| {
+            if device_of(path) == Some(device) {
+                let known = best.entry(record_hash(path, &row)).or_insert_with(|| Best::of(&row, false));
+                known.output = known.output.max(row.tokens.output);
+            }
+            true
+        })?;
+        Ok(best)
+    }
+
     fn counted_requests(&self) -> Result<u64, Failure> {
         let mut n = 0;
         self.archive.counted(None, None, &mut |_| n += 1)?;
         Ok(n)
+    }
+}
+
+/// How much of an answer is known of a record, and whether from the ledger that is being read in.
+struct Best {
+    output: u64,
+    here: bool,
+}
+
+impl Best {
+    fn of(row: &UsageRow, here: bool) -> Self {
+        Best { output: row.tokens.output, here }
+    }
+}
+
+/// Stands for a record: its file, session and key.
+fn record_hash(path: &str, row: &UsageRow) -> u64 {
+    let mut hash = DefaultHasher::new();
+    (path, row.session.as_str(), &row.dedupe_key).hash(&mut hash);
+    hash.finish()
+}
+
+/// Takes an earlier record of the same request out of what is to be stored: no file of ours holds one twice.
+fn forget_earlier(batch: &mut [Piece], path: &str, row: &UsageRow) {
+    for piece in batch.iter_mut().filter(|p| p.path == path && p.facts.key == row.session) {
+        piece.rows.retain(|r| r.dedupe_key != row.dedupe_key);
     }
 }
 
@@ -325,12 +381,13 @@ struct Piece {
 
 fn check_device(name: &str) -> Result<(), Failure> {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
-    if !name.is_empty() && name.chars().count() <= 64 && name.chars().all(fits) {
+    let says = name.chars().any(char::is_alphanumeric);
+    if says && name.chars().count() <= 64 && name.chars().all(fits) {
         return Ok(());
     }
     Err(Failure::usage(
         "bad_device",
-        "A machine's name is at most 64 letters, digits, spaces, dots, dashes and underscores.",
+        "A machine's name has a letter or a digit and at most 64 of letters, digits, spaces, dots, dashes and underscores.",
     ))
 }
 

@@ -99,5 +99,5 @@ fn send(url: &str, body: &str) -> Result<(), Failure> {
         }
         std::thread::sleep(wait);
     }
-    post(&request)
+    post(&request).map(drop)
 }

@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::trace::{Confidence, Timestamp};
+use crate::trace::{Confidence, SessionKey, Timestamp};
 use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache};
 
 use super::budget::BudgetState;
@@ -37,7 +37,7 @@ const USUAL_PATIENCE: Duration = Duration::from_secs(30);
 pub struct LiveParams {
     /// IANA time zone of day, week and month; the configuration's or UTC unless said otherwise.
     pub timezone: Option<String>,
-    /// Key of a session that is asked about.
+    /// Key of a session that is asked about; its subagents belong to it.
     pub session: Option<String>,
     /// When the present block ends, where the agent itself knows.
     pub block_ends: Option<Timestamp>,
@@ -132,7 +132,10 @@ struct Fold<'z> {
     today: Date,
     week: Date,
     month: Date,
-    session_key: Option<&'z str>,
+    /// The session that is asked about and its subagents.
+    family: &'z HashSet<String>,
+    /// The session of the row before, and whether it is one of them: rows come session by session.
+    last: (String, bool),
     window: Option<(i64, i64)>,
     sums: [Spend; 4],
     session: Spend,
@@ -141,7 +144,7 @@ struct Fold<'z> {
 }
 
 impl<'z> Fold<'z> {
-    fn new(now: Timestamp, zone: &'z TimeZone, p: &'z LiveParams) -> Self {
+    fn new(now: Timestamp, zone: &'z TimeZone, p: &LiveParams, family: &'z HashSet<String>) -> Self {
         let mut days = DayCache::new(zone);
         let today = days.day(now);
         let back = i64::from(today.weekday().to_monday_zero_offset());
@@ -156,7 +159,8 @@ impl<'z> Fold<'z> {
             week: today.checked_sub(jiff::Span::new().days(back)).unwrap_or(today),
             month: today.first_of_month(),
             days,
-            session_key: p.session.as_deref(),
+            last: (String::new(), family.contains("")),
+            family,
             // A block that is over says nothing about the present one.
             window: window.filter(|(start, end)| (*start..*end).contains(&now.millis())),
             sums: [Spend::default(); 4],
@@ -181,7 +185,10 @@ impl<'z> Fold<'z> {
                 sum.add(row, costed);
             }
         }
-        if self.session_key == Some(row.session) {
+        if self.last.0 != row.session {
+            self.last = (row.session.to_owned(), self.family.contains(row.session));
+        }
+        if self.last.1 {
             self.session.add(row, costed);
         }
         if self.since.is_some_and(|since| row.at < since) {
@@ -265,9 +272,10 @@ impl App {
         let near = p.near && !far;
         self.archive.wait_at_most(PATIENCE)?;
         let glance = self.with_recent_usage(GLANCE_BYTES, |app| {
-            let (fold, watch) = match app.lately(now, &zone, p, near, &prices)? {
+            let family = app.family(p)?;
+            let (fold, watch) = match app.lately(now, &zone, p, &family, near, &prices)? {
                 Some(known) => known,
-                None => app.fold(now, &zone, p, &prices)?,
+                None => app.fold(now, &zone, p, &family, &prices)?,
             };
             let [today, week, month, hour] = fold.sums;
             Ok(Live {
@@ -291,15 +299,29 @@ impl App {
         Ok(live)
     }
 
+    /// The session that is asked about and its subagents: an agent tells its hook and its status line the session that
+    /// the person sees, also for what a subagent does. Claude Code's subagents stand in a folder of the session;
+    /// others are known once a hook named them or they were scanned.
+    fn family(&self, p: &LiveParams) -> Result<HashSet<String>, Failure> {
+        let Some(key) = &p.session else { return Ok(HashSet::new()) };
+        let mut all = HashSet::from([key.clone()]);
+        all.extend(self.archive.sessions_beneath(key)?);
+        all.extend(self.archive.noted_below(key)?);
+        let below = self.archive.descendants(&[SessionKey(key.clone())])?;
+        all.extend(below.into_iter().map(|k| k.0));
+        Ok(all)
+    }
+
     /// Folds the whole ledger.
     fn fold<'z>(
         &self,
         now: Timestamp,
         zone: &'z TimeZone,
-        p: &'z LiveParams,
+        p: &LiveParams,
+        family: &'z HashSet<String>,
         prices: &Prices,
     ) -> Result<(Fold<'z>, AlertWatch<'z>), Failure> {
-        let mut fold = Fold::new(now, zone, p);
+        let mut fold = Fold::new(now, zone, p, family);
         let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
         let mut pricer = prices.pricer();
         self.archive.counted(None, None, &mut |row| {
@@ -315,18 +337,19 @@ impl App {
         &self,
         now: Timestamp,
         zone: &'z TimeZone,
-        p: &'z LiveParams,
+        p: &LiveParams,
+        family: &'z HashSet<String>,
         near: bool,
         prices: &Prices,
     ) -> Result<Option<(Fold<'z>, AlertWatch<'z>)>, Failure> {
-        let mut fold = Fold::new(now, zone, p);
+        let mut fold = Fold::new(now, zone, p, family);
         let Some(since) = fold.begins(zone, near) else { return Ok(None) };
         fold.since = Some(since);
         let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
         let mut pricer = prices.pricer();
         let active = Timestamp(now.millis().saturating_sub(HOUR_MS));
         let mut lately: HashSet<String> = HashSet::new();
-        let whole = self.archive.counted_lately(since, active, p.session.as_deref(), &mut |row| {
+        let whole = self.archive.counted_lately(since, active, family, &mut |row| {
             let costed = pricer.cost(row);
             fold.add(row, &costed);
             watch.add(row, &costed);
@@ -358,7 +381,8 @@ mod tests {
         let tz = TimeZone::get(zone).unwrap();
         let none = Overrides::default();
         let mut pricer = Pricer::new(PriceTable::builtin(), &none);
-        let mut fold = Fold::new(Timestamp::parse(NOW).unwrap(), &tz, p);
+        let family = p.session.iter().cloned().collect();
+        let mut fold = Fold::new(Timestamp::parse(NOW).unwrap(), &tz, p, &family);
         for (agent, session, at, usd) in rows {
             let t = Tokens { input: 1, ..Tokens::default() };
             let mut row = CountedRow::new(agent, session, Timestamp::parse(at).unwrap(), "claude-opus-5", t);
@@ -434,7 +458,8 @@ mod tests {
         for (hours, known, sure) in cases {
             let p = LiveParams::default();
             let mut pricer = Pricer::new(PriceTable::builtin(), &none);
-            let (mut all, mut late) = (Fold::new(now, &tz, &p), Fold::new(now, &tz, &p));
+            let nobody = HashSet::new();
+            let (mut all, mut late) = (Fold::new(now, &tz, &p, &nobody), Fold::new(now, &tz, &p, &nobody));
             let since = Timestamp(now.millis() - known * HOUR_MS);
             late.since = Some(since);
             for hour in hours {

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::meter::{BOUNDS, Meter, Meters, Spread, usd};
 use super::post::{Post, check, post};
-use super::{App, Failure};
+use super::{App, Failure, sanitize};
 
 /// Where to send, and what else the collector wants to see.
 #[derive(Debug, Clone, Default)]
@@ -163,10 +163,45 @@ impl App {
         if p.dry_run {
             return Ok(OtlpReport { sent: false, points, bytes, payload: Some(payload) });
         }
-        post(&Post { url: url.as_str(), headers: &p.headers, body: &body }).map_err(|f| {
+        let said = post(&Post { url: url.as_str(), headers: &p.headers, body: &body }).map_err(|f| {
             let message = format!("The collector did not take it. {}", f.message);
             Failure { message, ..f }.hint("the same command with --dry-run shows what would be sent")
         })?;
-        Ok(OtlpReport { sent: true, points, bytes, payload: None })
+        match rejected(&said) {
+            Some((0, _)) | None => Ok(OtlpReport { sent: true, points, bytes, payload: None }),
+            Some((n, why)) => {
+                let message = format!("The collector left out {n} of {points} data points. {why}");
+                Err(Failure::failed("otlp_partial", message.trim_end().to_owned()))
+            }
+        }
+    }
+}
+
+/// How many data points a collector says that it left out, and why: success may be partial in OTLP.
+fn rejected(said: &[u8]) -> Option<(u64, String)> {
+    let answer: Value = serde_json::from_slice(said).ok()?;
+    let partial = answer.get("partialSuccess")?;
+    let n = partial.get("rejectedDataPoints")?;
+    let n = n.as_u64().or_else(|| n.as_str()?.parse().ok())?;
+    let why = partial.get("errorMessage").and_then(Value::as_str).unwrap_or_default();
+    Some((n, sanitize(&why.chars().take(200).collect::<String>())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rejected;
+
+    #[test]
+    fn a_partial_success_is_told_from_a_whole_one() {
+        let n = |text: &str| rejected(text.as_bytes()).map(|(n, _)| n);
+        for whole in ["", "{}", "ok", r#"{"partialSuccess":{}}"#, r#"{"partialSuccess":null}"#] {
+            assert_eq!(n(whole), None, "{whole}");
+        }
+        assert_eq!(n(r#"{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"no"}}"#), Some(3));
+        assert_eq!(n(r#"{"partialSuccess":{"rejectedDataPoints":7}}"#), Some(7));
+        let (_, why) =
+            rejected(b"{\"partialSuccess\":{\"rejectedDataPoints\":1,\"errorMessage\":\"\\u001b[31m\"}}")
+                .unwrap();
+        assert!(!why.contains('\u{1b}'), "{why}");
     }
 }

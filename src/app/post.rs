@@ -12,6 +12,9 @@ use super::Failure;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// So much of an answer is looked at, in bytes.
+const MOST_ANSWER: usize = 64 << 10;
+
 /// What to send and where.
 pub(super) struct Post<'a> {
     pub url: &'a str,
@@ -46,11 +49,11 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Sends it; any answer of the 200s is a success.
+/// Sends it; any answer of the 200s is a success. Returns the beginning of that answer.
 ///
 /// # Errors
 /// [`Failure`] with the status or what broke.
-pub(super) fn post(p: &Post<'_>) -> Result<(), Failure> {
+pub(super) fn post(p: &Post<'_>) -> Result<Vec<u8>, Failure> {
     let url = check(p.url, !p.headers.is_empty())?;
     let failed = |why: String| Failure::failed("post", why);
     let mut headers = HeaderMap::new();
@@ -75,14 +78,32 @@ pub(super) fn post(p: &Post<'_>) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(|e| failed(format!("Cannot start: {e}")))?;
-    let answer =
-        runtime.block_on(async { client.post(url).headers(headers).body(p.body.to_owned()).send().await });
+    let answer = runtime.block_on(async {
+        let mut answer = client.post(url).headers(headers).body(p.body.to_owned()).send().await?;
+        let mut said = Vec::new();
+        // What is said beyond success is a courtesy: an answer that breaks off is none the less one.
+        while said.len() < MOST_ANSWER
+            && answer.status().is_success()
+            && let Ok(Some(chunk)) = answer.chunk().await
+        {
+            said.extend_from_slice(chunk.get(..MOST_ANSWER - said.len()).unwrap_or(&chunk));
+        }
+        Ok((answer.status(), said))
+    });
     match answer {
-        Ok(a) if a.status().is_success() => Ok(()),
-        Ok(a) => Err(failed(format!("It answered with status {}.", a.status().as_u16()))),
-        Err(e) if e.is_timeout() => Err(failed("It did not answer in time.".into())),
-        Err(e) if e.is_connect() => Err(failed("It cannot be reached.".into())),
-        Err(_) => Err(failed("The connection broke.".into())),
+        Ok((status, said)) if status.is_success() => Ok(said),
+        Ok((status, _)) => Err(failed(format!("It answered with status {}.", status.as_u16()))),
+        Err(e) => {
+            let e: reqwest::Error = e;
+            Err(failed(
+                match (e.is_timeout(), e.is_connect()) {
+                    (true, _) => "It did not answer in time.",
+                    (_, true) => "It cannot be reached.",
+                    _ => "The connection broke.",
+                }
+                .into(),
+            ))
+        }
     }
 }
 

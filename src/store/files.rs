@@ -70,6 +70,31 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// Keys of the sessions with requests in the folder that is named like a session's own log: there Claude Code
+    /// keeps the logs of its subagents.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn sessions_beneath(&self, session: &str) -> Result<Vec<String>, StoreError> {
+        let mut own = self.conn.prepare_cached(
+            "SELECT f.path FROM segments s JOIN files f ON f.id = s.file_id WHERE s.session = ?1",
+        )?;
+        let paths: Vec<String> = own.query_map([session], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        let mut beneath = self.conn.prepare_cached(
+            "SELECT DISTINCT s.session FROM files f JOIN segments s ON s.file_id = f.id
+             WHERE f.path >= ?1 AND f.path < ?2",
+        )?;
+        let mut out = Vec::new();
+        for folder in paths.iter().filter_map(|p| p.strip_suffix(".jsonl")) {
+            // All that begins with the folder and a separator.
+            let (from, to) = (format!("{folder}/"), format!("{folder}0"));
+            for key in beneath.query_map([from, to], |r| r.get(0))? {
+                out.push(key?);
+            }
+        }
+        Ok(out)
+    }
+
     /// Marks files as gone, and with them the sessions read from them; what was read stays.
     ///
     /// # Errors

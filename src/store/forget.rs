@@ -131,6 +131,7 @@ impl Archive {
             )?
             .execute(params![hash(&salt, key.as_str()), usage, now.millis()])?;
         }
+        tx.execute("DELETE FROM meta WHERE key LIKE 'below:%'", [])?;
         tx.execute(
             "DELETE FROM projects WHERE id NOT IN (SELECT project_id FROM sessions WHERE project_id IS NOT NULL)",
             [],

@@ -348,7 +348,7 @@ impl Archive {
         &self,
         since: Timestamp,
         active: Timestamp,
-        named: Option<&str>,
+        named: &HashSet<String>,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<Option<HashSet<String>>, StoreError> {
         let _mapped = Mapped::of(&self.conn);
@@ -360,7 +360,7 @@ impl Archive {
         let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
         let mut whole: HashSet<String> =
             q.query_map([active.millis()], |r| r.get(0))?.collect::<Result<_, _>>()?;
-        whole.extend(named.map(str::to_owned));
+        whole.extend(named.iter().cloned());
         let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE session = ?1 AND last < ?2")?;
         for session in &whole {
             for id in q.query_map(params![session, since.millis()], |r| r.get(0))? {
@@ -726,7 +726,7 @@ mod tests {
             prop_assert_eq!(sorted(own), sorted(want));
 
             let mut lately = Vec::new();
-            let whole = archive.counted_lately(since, until, Some(&key), &mut |r| noted(&mut lately, r)).unwrap();
+            let whole = archive.counted_lately(since, until, &HashSet::from([key.clone()]), &mut |r| noted(&mut lately, r)).unwrap();
             for row in &lately {
                 prop_assert!(all.contains(row));
             }

@@ -1,7 +1,7 @@
 //! What was told to a person already, so that it is told once.
 //!
 //! Notices stand among the facts of the archive (`meta`) under a hash of what was said: neither sessions nor amounts
-//! can be read back from them.
+//! can be read back from them. Beside them stands which session is a subagent of which, as far as only a hook was told.
 
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -12,6 +12,9 @@ use super::{Archive, StoreError};
 
 /// Names of notices begin so.
 const PREFIX: &str = "notice:";
+
+/// What names the subagents of a session begins so.
+const BELOW: &str = "below:";
 
 /// Notices are forgotten after so long: no silence is longer.
 const KEPT_MS: i64 = 90 * 86_400_000;
@@ -51,6 +54,43 @@ impl Archive {
         tx.commit()?;
         Ok(true)
     }
+
+    /// Notes that a session is a subagent of another: what a hook is told and no log says in time.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn note_below(&mut self, parent: &str, child: &str, now: Timestamp) -> Result<(), StoreError> {
+        let key = format!("{BELOW}{parent}\n{child}");
+        if self.meta(&key)?.is_some() {
+            return Ok(());
+        }
+        let tx = self.begin()?;
+        tx.execute(
+            "INSERT OR IGNORE INTO meta(key, value) VALUES(?1, ?2)",
+            params![key, now.millis().to_string()],
+        )?;
+        tx.execute(
+            "DELETE FROM meta WHERE key LIKE 'below:%' AND CAST(value AS INTEGER) < ?1",
+            [now.millis().saturating_sub(KEPT_MS)],
+        )?;
+        tx.commit()?;
+        Ok(())
+    }
+
+    /// The subagents that were noted of a session.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn noted_below(&self, parent: &str) -> Result<Vec<String>, StoreError> {
+        let from = format!("{BELOW}{parent}\n");
+        let mut q = self
+            .conn
+            .prepare_cached("SELECT substr(key, length(?1) + 1) FROM meta WHERE key > ?1 AND key < ?2")?;
+        // The character after a line break.
+        let to = format!("{BELOW}{parent}\u{b}");
+        let keys = q.query_map([from, to], |r| r.get(0))?;
+        keys.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
 }
 
 #[cfg(test)]
@@ -72,5 +112,22 @@ mod tests {
             .query_row("SELECT count(*) FROM meta WHERE key LIKE 'notice:%'", [], |r| r.get(0))
             .unwrap();
         assert_eq!(left, 1);
+    }
+
+    #[test]
+    fn subagents_are_noted_of_their_own_session() {
+        let mut a = Archive::in_memory().unwrap();
+        for (parent, child, at) in [
+            ("codex:p", "codex:1", 5),
+            ("codex:p", "codex:1", 9),
+            ("codex:p", "codex:2", 6),
+            ("codex:pp", "codex:3", 7),
+        ] {
+            a.note_below(parent, child, Timestamp(at)).unwrap();
+        }
+        assert_eq!(a.noted_below("codex:p").unwrap(), ["codex:1", "codex:2"]);
+        assert_eq!(a.noted_below("codex:").unwrap(), [""; 0]);
+        a.note_below("codex:q", "codex:4", Timestamp(KEPT_MS + 6)).unwrap();
+        assert_eq!(a.noted_below("codex:p").unwrap(), ["codex:2"], "the older one is forgotten");
     }
 }

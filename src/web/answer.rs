@@ -3,18 +3,22 @@
 use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 
 use crate::app::{Failure, Kind};
 
 /// A page may load what this server serves, and nothing else; it runs no inline script and cannot be framed.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// What a page that only says something may do: nothing.
+const NOWHERE: &str = "form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
 
 static ALWAYS: [(HeaderName, &str); 7] = [
     (CACHE_CONTROL, "no-store"),
@@ -36,11 +40,13 @@ pub(super) struct Answer {
     pub location: Option<String>,
     /// A cookie to keep.
     pub cookie: Option<String>,
+    /// The one style sheet that may stand in the page itself.
+    pub style: Option<&'static str>,
 }
 
 impl Answer {
     fn new(status: StatusCode, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Answer { status, kind, body: body.into(), location: None, cookie: None }
+        Answer { status, kind, body: body.into(), location: None, cookie: None, style: None }
     }
 
     /// A value as JSON.
@@ -52,6 +58,18 @@ impl Answer {
     /// A page.
     pub(super) fn html(body: String) -> Self {
         Answer::new(StatusCode::OK, "text/html; charset=utf-8", body)
+    }
+
+    /// An error as a page for a person. It brings its style along: who is not let in gets no style sheet either.
+    pub(super) fn for_people(self, words: &str) -> Self {
+        let style = include_str!("pages/style.css");
+        let body = format!(
+            "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>clawgate</title>\n\
+             <link rel=\"icon\" href=\"data:,\">\n<style>{style}</style>\n</head>\n<body>\n<main>\n\
+             <header><h1>clawgate</h1></header>\n<section>\n{words}\n</section>\n</main>\n</body>\n</html>\n"
+        );
+        Answer { kind: "text/html; charset=utf-8", body: body.into_bytes(), style: Some(style), ..self }
     }
 
     /// Text of a kind.
@@ -83,6 +101,16 @@ impl Answer {
             headers.insert(name.clone(), HeaderValue::from_static(value));
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.kind));
+        if let Some(style) = self.style {
+            let hash = data_encoding::BASE64.encode(&Sha256::digest(style));
+            let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; img-src data:; {NOWHERE}");
+            if let Ok(policy) = HeaderValue::try_from(policy) {
+                headers.insert(CONTENT_SECURITY_POLICY, policy);
+            }
+        }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        }
         if unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"clawgate\""));
         }

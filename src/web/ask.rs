@@ -20,10 +20,16 @@ impl Ask {
         self.query.get(name).map(String::as_str).filter(|v| !v.is_empty())
     }
 
-    /// A number of the query; `usual` where it is none.
+    /// A number of the query; `usual` where it is none, the greatest there is where it is greater.
     pub(super) fn number(&self, name: &str, usual: u32) -> u32 {
-        self.get(name).and_then(|v| v.parse().ok()).unwrap_or(usual)
+        self.get(name).and_then(number).unwrap_or(usual)
     }
+}
+
+/// A number written in digits, the greatest there is where it is greater.
+pub(super) fn number(text: &str) -> Option<u32> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits.then(|| text.parse().unwrap_or(u32::MAX))
 }
 
 /// The parts of `path` that `pattern` (`/release/{id}`) names; `None` where it does not match.
@@ -97,6 +103,7 @@ mod tests {
         assert_eq!([get("range"), get("zone"), get("a"), get("x")], ["9d", "Europe/Berlin", "b c", ""]);
         assert_eq!([get("bad"), get("n")], ["%zz%4", "\u{fffd}"]);
         let ask = Ask { query: query("n=12&m=x&k=99999999999"), ..Ask::default() };
-        assert_eq!([ask.number("n", 5), ask.number("m", 5), ask.number("k", 5)], [12, 5, 5]);
+        assert_eq!([ask.number("n", 5), ask.number("m", 5), ask.number("k", 5)], [12, 5, u32::MAX]);
+        assert_eq!(["", "-1", "+1", "1.5", "1e3"].map(number), [None; 5]);
     }
 }

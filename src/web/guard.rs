@@ -42,6 +42,11 @@ pub(super) fn unauthorized() -> Answer {
     Answer::error(StatusCode::UNAUTHORIZED, "unauthorized", "Authorization required", Some(hint))
 }
 
+fn misdirected() -> Answer {
+    let why = "This server answers to 127.0.0.1 and localhost only.";
+    Answer::error(StatusCode::MISDIRECTED_REQUEST, "wrong_host", why, None)
+}
+
 impl Guard {
     /// A guard over the lasting token and the two secrets of this run.
     pub(super) fn new(port: u16, token: &str, entry: &str, cookie: &str) -> Self {
@@ -84,15 +89,17 @@ impl Guard {
         ["127.0.0.1", "localhost", "[::1]"].iter().any(|own| name.eq_ignore_ascii_case(own))
     }
 
+    /// Judges the host that a request line may name (`GET http://host/path`); it counts above the header.
+    pub(super) fn target(&self, authority: Option<&str>) -> Result<(), Answer> {
+        if authority.is_none_or(|a| self.is_ours(a)) { Ok(()) } else { Err(misdirected()) }
+    }
+
     fn host(&self, headers: &HeaderMap) -> Result<(), Answer> {
         let mut hosts = headers.get_all(HOST).iter();
         let only = (hosts.next(), hosts.next());
         match only {
             (Some(host), None) if host.to_str().is_ok_and(|h| self.is_ours(h)) => Ok(()),
-            _ => {
-                let why = "This server answers to 127.0.0.1 and localhost only.";
-                Err(Answer::error(StatusCode::MISDIRECTED_REQUEST, "wrong_host", why, None))
-            }
+            _ => Err(misdirected()),
         }
     }
 
@@ -172,6 +179,17 @@ mod tests {
         }
         assert_eq!(judge(&[BEARER], None), Err(421), "no host");
         assert_eq!(judge(&[HOST_IS, ("host", "evil.example"), BEARER], None), Err(421), "two hosts");
+    }
+
+    #[test]
+    fn hosts_of_the_request_line() {
+        let guard = Guard::new(8384, "a", "b", "c");
+        for ours in [None, Some("127.0.0.1:8384"), Some("localhost:8384")] {
+            assert!(guard.target(ours).is_ok(), "{ours:?}");
+        }
+        for foreign in ["evil.example", "evil.example:8384", "127.0.0.1", "u@127.0.0.1:8384"] {
+            assert_eq!(guard.target(Some(foreign)).unwrap_err().status.as_u16(), 421, "{foreign}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::ACCEPT;
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
@@ -27,10 +28,10 @@ use crate::app::{
 use crate::trace::{Clock, Env};
 
 /// Connections at a time; more wait.
-const CONNECTIONS: usize = 64;
+const CONNECTIONS: usize = 256;
 
-/// A request has to come within this; also how long an idle connection is kept.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// A request has to come within this, and its body too; also how long an idle connection is kept.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Bytes of a body.
 const MOST_BODY: usize = 1 << 20;
@@ -42,9 +43,11 @@ const WATCH: Duration = Duration::from_secs(60);
 const GRACE: Duration = Duration::from_secs(3);
 
 /// What a browser without the cookie is shown.
-const CLOSED: &str = "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>clawgate</title>\n\
-                      <p>Open the address that <code>clawgate serve</code> printed when it started: it lets this browser \
-                      in.</p>\n</html>\n";
+const CLOSED: &str = "<h2>This browser is not let in</h2>\n<p>Open the address that <code>clawgate serve</code> printed when it \
+                      started. It holds until that server ends; a new start prints a new one.</p>";
+
+/// What a browser is shown where there is no page.
+const NO_PAGE: &str = "<h2>There is no such page</h2>\n<p><a href=\"/\">What is spent</a></p>";
 
 struct State {
     guard: Guard,
@@ -143,18 +146,17 @@ async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Rec
 }
 
 async fn respond(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
-    let head = request.method() == Method::HEAD;
     let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok());
     let browser = accept.is_some_and(|kinds| kinds.contains("text/html"));
     let mut answer = match route(request, state).await {
         Ok(answer) | Err(answer) => answer,
     };
-    if browser && answer.status == StatusCode::UNAUTHORIZED {
-        answer = Answer { status: answer.status, ..Answer::html(CLOSED.to_owned()) };
+    match answer.status {
+        StatusCode::UNAUTHORIZED if browser => answer = answer.for_people(CLOSED),
+        StatusCode::NOT_FOUND if browser => answer = answer.for_people(NO_PAGE),
+        _ => {}
     }
-    if head {
-        answer.body.clear();
-    }
+    // Of an answer to HEAD hyper sends the headers only.
     answer.into_response()
 }
 
@@ -164,6 +166,7 @@ async fn route(request: Request<Incoming>, state: Arc<State>) -> Result<Answer, 
     let token = query.remove("token");
     let changes = !matches!(parts.method, Method::GET | Method::HEAD);
     let path = parts.uri.path();
+    state.guard.target(parts.uri.authority().map(Authority::as_str))?;
     match state.guard.judge(changes, &parts.headers, token.as_deref())? {
         Pass::In => {}
         // The secret leaves the address bar; a browser goes on with the cookie. Only to a page there is: a path such
@@ -185,15 +188,15 @@ async fn route(request: Request<Incoming>, state: Arc<State>) -> Result<Answer, 
             }
         });
     };
-    let body = match Limited::new(body, MOST_BODY).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
+    let body = match tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(_)) => {
+            let why = "The body is too large or broke off.";
+            return Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", why, None));
+        }
         Err(_) => {
-            return Err(Answer::error(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "too_large",
-                "The body is too large.",
-                None,
-            ));
+            let why = "The body did not come in time.";
+            return Err(Answer::error(StatusCode::REQUEST_TIMEOUT, "too_slow", why, None));
         }
     };
     let ask = Ask { path: variables, query, body };

@@ -316,6 +316,92 @@ fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
 }
 
 #[test]
+fn a_ledger_grows_and_an_older_one_takes_nothing_back() {
+    let (one, two) = (World::new(&[]), World::new(&[]));
+    fs::create_dir_all(two.home()).unwrap();
+    let export = |to: &str| {
+        let file = one.tmp.path().join(to).display().to_string();
+        ok(&one, &["cost", "export", "--device", "laptop", "--output", &file, "--json"]);
+        file
+    };
+    let ask = |id: &'static str, output| Ask { id, tokens: [10, output, 0, 0], ..Ask::default() };
+    log(&one, "/w/a", "s1", &[ask("a", 5)]);
+    let early = export("early.jsonl");
+    // The answer went on, and another request came.
+    log(&one, "/w/a", "s1", &[ask("a", 5000), ask("b", 7)]);
+    let late = export("late.jsonl");
+    let total = || {
+        let t = cost(&mut two.app(), "total").report.total;
+        (t.requests, t.output)
+    };
+    let import = |file: &str| ok(&two, &["cost", "import", file, "--json"])[0]["new_requests"].clone();
+    assert_eq!((import(&early), total()), (json!(1), (1, 5)));
+    assert_eq!((import(&late), total()), (json!(1), (2, 5007)));
+    for file in [&early, &late, &early] {
+        assert_eq!((import(file), total()), (json!(0), (2, 5007)), "{file}");
+    }
+    assert!(two.app().verify_cost(None).unwrap().same);
+    // One's own ledger under another name adds nothing.
+    assert_eq!(ok(&one, &["cost", "import", &late, "--json"])[0]["new_requests"], 0);
+}
+
+#[test]
+fn a_hostile_ledger_is_read_line_by_line() {
+    let (one, two) = (World::new(&[]), World::new(&[]));
+    fs::create_dir_all(two.home()).unwrap();
+    log(&one, "/w/a", "s1", &[Ask { id: "a", tokens: [10, 20, 0, 0], ..Ask::default() }]);
+    let text = run(&one, &["cost", "export", "--device", "laptop"]).out;
+    let head: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    let row: serde_json::Value = serde_json::from_str(text.lines().nth(1).unwrap()).unwrap();
+    let import = |device: &str, lines: &[String]| {
+        let mut head = head.clone();
+        head["device"] = json!(device);
+        run_with(&two, &["cost", "import", "-", "--json"], &format!("{head}\n{}\n", lines.join("\n")))
+    };
+    let line = |n: usize, field: &str, value: serde_json::Value| {
+        let mut row = row.clone();
+        row["key"] = json!(format!("k{n}"));
+        *row.pointer_mut(field).unwrap() = value;
+        row.to_string()
+    };
+    for device in ["../../etc/passwd", "/etc", "a:b", "a\\b", "", " ", ".", "..", "-", "\u{1b}[31m", "a\nb"] {
+        let ran = import(device, &[line(0, "/model", json!("m"))]);
+        assert!(ran.code == 2 && ran.out.contains("bad_device"), "{device:?}: {} {}", ran.out, ran.err);
+    }
+    let mut twice = vec![line(9, "/tokens/input", json!(1)); 20];
+    twice.push(line(9, "/tokens/input", json!(2)));
+    twice.push(line(9, "/tokens/output", json!(3)));
+    let mut lines = vec![
+        line(1, "/tokens/input", json!(-5)),
+        line(2, "/tokens/input", json!(1.5)),
+        line(3, "/tokens/input", json!("7")),
+        line(4, "/session", json!("no-agent")),
+        line(5, "/file", json!("../../x")),
+        line(6, "/at", json!("yesterday")),
+        line(7, "/model", json!("x".repeat(3 << 20))),
+        line(8, "/model", json!("cut"))[..60].to_owned(),
+        "[".repeat(100_000),
+        "\0".repeat(100),
+    ];
+    let bad = lines.len();
+    lines.extend(twice);
+    let mut refund = row.clone();
+    refund["key"] = json!("k10");
+    refund["reported_picousd"] = json!(-1_000_000_000_000_i64);
+    lines.push(refund.to_string());
+    let got = import("other", &lines).json();
+    assert_eq!((&got[0]["skipped"], &got[0]["new_requests"]), (&json!(bad), &json!(2)), "{got}");
+    let report = cost(&mut two.app(), "device").report;
+    assert_eq!(
+        (report.total.input, report.total.output),
+        (2 + 10, 20 + 20),
+        "the last of the longest counts"
+    );
+    assert!(report.total.cost_picousd > 0, "nothing is refunded");
+    assert!(two.app().verify_cost(None).unwrap().same);
+}
+
+#[test]
 fn the_seeds_commands_answer_in_the_seeds_shapes() {
     let world = World::new(&[]);
     let now = world.app().now().millis();

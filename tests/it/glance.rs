@@ -125,9 +125,10 @@ fn a_hook_denies_when_a_budget_is_spent() {
     assert_eq!((pre.code, out["hookEventName"].as_str()), (0, Some("PreToolUse")));
     assert_eq!(out["permissionDecision"], "deny");
     let why = out["permissionDecisionReason"].as_str().unwrap();
-    assert!(why.starts_with("The session budget is spent: $3.00 of $3.00."), "{why}");
+    assert!(why.starts_with("The session budget is spent: $3.00 of $3.00. Stop here"), "{why}");
     let prompt = hook("claude", &event("UserPromptSubmit")).json();
     assert_eq!(prompt["decision"], "block");
+    assert!(prompt["reason"].as_str().unwrap().contains("To go on, raise [budgets]"), "{prompt}");
     let codex = hook("codex", &event("PreToolUse"));
     assert_eq!((codex.code, codex.out.as_str()), (0, ""), "that session is not one of Codex");
     configure(&world, "[budgets]\nmonthly_usd = 2.99\naction = \"deny\"\n");
@@ -144,6 +145,48 @@ fn a_hook_denies_when_a_budget_is_spent() {
         "warning is the default"
     );
     assert_eq!(hook("claude", &event("PreToolUse")).out, "");
+}
+
+#[test]
+fn what_subagents_spend_is_the_sessions() {
+    let world = spent(&[(5, 3)]);
+    let logs = world.home().join(".claude/projects/-home-u-shop");
+    let below = logs.join(SESSION).join("subagents");
+    fs::create_dir_all(&below).unwrap();
+    let log = fs::read_to_string(logs.join(format!("{SESSION}.jsonl"))).unwrap();
+    for (file, id) in [("agent-a1.jsonl", "x"), ("agent-a2.jsonl", "y")] {
+        let own = log.replace("msg_", &format!("msg_{id}")).replace("req_", &format!("req_{id}"));
+        fs::write(below.join(file), own).unwrap();
+        fs::write(below.join(file).with_extension("meta.json"), r#"{"agentType":"Explore"}"#).unwrap();
+    }
+    let said = json!({ "session_id": SESSION }).to_string();
+    let ran = run_with(&world, &["statusline"], &said);
+    assert!(ran.out.contains("$9.00 session"), "{}", ran.out);
+    configure(&world, "[budgets]\nsession_usd = 9\naction = \"deny\"\n");
+    let pre = run_with(&world, &["hook", "claude"], &event("PreToolUse")).json();
+    assert_eq!(pre["hookSpecificOutput"]["permissionDecision"], "deny", "{pre}");
+    for other in ["a1", "", "/", "%"] {
+        let said = json!({ "session_id": other }).to_string();
+        assert!(!run_with(&world, &["statusline"], &said).out.contains("$9.00 session"), "{other}");
+    }
+}
+
+/// Codex keeps a subagent's log beside the others; only its hook is told in time whose it is.
+#[test]
+fn a_subagent_that_a_hook_named_belongs_to_the_session() {
+    let world = spent(&[(5, 3)]);
+    let logs = world.home().join(".claude/projects/-home-u-shop");
+    let log = fs::read_to_string(logs.join(format!("{SESSION}.jsonl"))).unwrap();
+    let own = log.replace("msg_", "msg_x").replace("req_", "req_x").replace(SESSION, "zz");
+    fs::write(logs.join("zz.jsonl"), own).unwrap();
+    configure(&world, "[budgets]\nsession_usd = 6\naction = \"deny\"\n");
+    let hook = |agent: Value| {
+        let said = json!({ "session_id": SESSION, "hook_event_name": "PreToolUse", "agent_id": agent });
+        run_with(&world, &["hook", "claude"], &said.to_string()).out
+    };
+    assert_eq!(hook(Value::Null), "");
+    assert!(hook(json!("zz")).contains("deny"));
+    assert!(hook(Value::Null).contains("$6.00 of $6.00"), "from then on");
 }
 
 #[test]

@@ -106,8 +106,6 @@ fn nothing_is_answered_without_the_secret() {
     }
     assert_eq!(server.with("POST", "/api/summary", &[&bearer]).status, 405);
     assert_eq!(server.with("OPTIONS", "/api/summary", &["Origin: https://evil.example"]).status, 403);
-    let head = server.with("HEAD", "/api/health", &[&bearer]);
-    assert_eq!((head.status, head.body.as_str()), (200, ""));
 }
 
 #[test]
@@ -230,6 +228,113 @@ fn the_api_has_the_shapes_that_its_callers_know() {
     let zone = server.get("/api/summary?timezone=Nowhere/Land");
     assert_eq!((zone.status, zone.json()["code"].as_str()), (400, Some("bad_timezone")));
     assert_eq!(server.get("/api/summary?timezone=Pacific%2FKiritimati").json()["date"], "2026-11-21");
+}
+
+/// Every endpoint's answer, byte for byte as its callers get it, on a full archive and on an empty one.
+#[test]
+fn the_apis_answers_stay_what_they_are() {
+    let full = World::new(&[]);
+    month(&full, &[(10, 1), (11, 1), (12, 1), (13, 2), (19, 9), (20, 3)]);
+    let empty = World::new(&[]);
+    std::fs::create_dir_all(empty.home()).unwrap();
+    let mut text = String::new();
+    for (name, world) in [("full", &full), ("empty", &empty)] {
+        let server = Server::start(world);
+        for path in PATHS.iter().filter(|p| p.starts_with("/api") || **p == "/metrics") {
+            let got = server.get(path);
+            assert_eq!(got.status, 200, "{path}");
+            text.push_str(&format!("{name} {path}\n{}\n\n", got.body.trim_end()));
+        }
+    }
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../snapshots");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.bind(|| insta::assert_snapshot!("web_api", text));
+}
+
+#[test]
+fn requests_that_no_honest_client_makes() {
+    let world = world();
+    let server = Server::start(&world);
+    let bearer = format!("Authorization: Bearer {}", server.token);
+    let body = server.get("/api/summary").body;
+    let head = server.with("HEAD", "/api/summary", &[&bearer]);
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(head.header("content-length"), Some(body.len().to_string().as_str()), "as for GET");
+    let post = server.with("POST", "/api/summary", &[&bearer]);
+    assert_eq!((post.status, post.header("allow")), (405, Some("GET, HEAD")));
+    let port = server.serving.port;
+    let ours = format!("http://127.0.0.1:{port}/api/health");
+    assert_eq!(server.get(&ours).status, 200);
+    assert_eq!(server.get("http://evil.example/api/health").status, 421, "the request line's host counts");
+    for path in ["/../web.token", "/%2e%2e/web.token", "//api/health", "/api/summary/", "/%00", "*"] {
+        assert_eq!(server.get(path).status, 404, "{path}");
+    }
+    for (n, found) in [("0", 0), ("1", 1), ("99999999999999999999", 2), ("-1", 2), ("", 2), ("1.5", 2)] {
+        let got = server.get(&format!("/api/sessions?n={n}")).json();
+        assert!(got.as_array().unwrap().len() >= found, "{n}: {got}");
+    }
+    let days = |q: &str| server.get(&format!("/api/costs?range={q}")).json().as_array().unwrap().len();
+    assert_eq!(["99999999999999999999d", "3.5d", "7dd", "%37d"].map(days), [3660, 7, 7, 7]);
+    // A body is read to a limit, and only of who is let in.
+    let send = |headers: &str, body: &[u8]| -> String {
+        use std::io::{Read as _, Write as _};
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let request = format!(
+            "GET /api/health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        // The server may have answered and closed before it was all sent.
+        let _ = stream.write_all(body);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8_lossy(&answer).lines().next().unwrap_or_default().to_owned()
+    };
+    let big = vec![b'x'; 10 << 20];
+    let length = format!("Content-Length: {}", big.len());
+    assert_eq!(send(&format!("{bearer}\r\n{length}"), &big), "HTTP/1.1 413 Payload Too Large");
+    assert_eq!(send(&length, &big), "HTTP/1.1 401 Unauthorized");
+    assert_eq!(
+        send(&format!("{bearer}\r\nX: {}", "a".repeat(1 << 20)), b""),
+        "HTTP/1.1 431 Request Header Fields Too Large"
+    );
+    assert_eq!(send(&format!("{bearer}\r\nHost: evil.example"), b""), "HTTP/1.1 421 Misdirected Request");
+    // Connections that say nothing do not keep others out.
+    let silent: Vec<_> =
+        (0..100).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
+    assert_eq!(server.get("/api/health").status, 200);
+    drop(silent);
+}
+
+#[test]
+fn the_page_says_what_it_cannot_price_and_when_there_is_nothing() {
+    let world = World::new(&[]);
+    std::fs::create_dir_all(world.home()).unwrap();
+    let server = Server::start(&world);
+    assert!(server.get("/").body.contains("Nothing is counted yet"));
+    month(&world, &[(20, 3)]);
+    let log = world.home().join(".claude/projects/-home-u-shop/5e55-10.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(
+        log.with_file_name("5e55-20.jsonl"),
+        text.replace("claude-sonnet-5", "<nobody>").replace("_20", "_21"),
+    )
+    .unwrap();
+    let page = server.get("/").body;
+    assert!(page.contains("$3.00+") && page.contains("300 k tokens unpriced"), "{page}");
+    assert!(page.contains("<td>&lt;nobody&gt;</td><td class=\"n\">no price</td>"), "{page}");
+    assert!(!page.contains("<script") && !page.contains("style=\"") && !page.contains("<nobody"), "{page}");
+    let lost = server.with(
+        "GET",
+        "/lost",
+        &[&format!("Authorization: Bearer {}", server.token), "Accept: text/html"],
+    );
+    assert_eq!((lost.status, lost.header("content-type")), (404, Some("text/html; charset=utf-8")));
+    let policy = lost.header("content-security-policy").unwrap();
+    assert!(
+        policy.starts_with("default-src 'none'; style-src 'sha256-") && !policy.contains("script"),
+        "{policy}"
+    );
 }
 
 #[test]

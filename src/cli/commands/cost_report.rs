@@ -10,7 +10,7 @@ use crate::cli::table::{Set, Table};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Days
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
     days: u32,
     /// IANA time zone of the days
     #[arg(long)]
@@ -26,18 +26,38 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     });
     face.answer(&report, |_| {
         let mut out = String::new();
-        let mut section = |title: &str, rows: Vec<(String, f64)>| {
+        let mut section = |title: &str, rows: Vec<(&str, f64, u64)>| {
+            if rows.is_empty() {
+                return;
+            }
             let mut table = Table::new(&[(title, Set::Cut), ("cost", Set::Right)]);
-            for (name, cost) in rows {
-                table.row([name, format!("${cost:.2}")]);
+            for (name, cost, unpriced) in rows {
+                table.row([name.to_owned(), said(cost, unpriced)]);
+            }
+            if !out.is_empty() {
+                out.push('\n');
             }
             out.push_str(&table.render(width));
-            out.push('\n');
         };
-        section("day", all.timeseries.iter().map(|d| (d.date.clone(), d.cost_usd)).collect());
-        section("model", all.models.iter().map(|m| (m.model.clone(), m.cost_usd)).collect());
-        section("project", all.projects.iter().map(|p| (p.project.clone(), p.cost_usd)).collect());
-        section("session", all.sessions.iter().map(|s| (s.session_id.clone(), s.cost_usd)).collect());
+        section("day", all.timeseries.iter().map(|d| (&*d.date, d.cost_usd, d.unpriced_tokens)).collect());
+        section("model", all.models.iter().map(|m| (&*m.model, m.cost_usd, m.unpriced_tokens)).collect());
+        section(
+            "project",
+            all.projects.iter().map(|p| (&*p.project, p.cost_usd, p.unpriced_tokens)).collect(),
+        );
+        section(
+            "session",
+            all.sessions.iter().map(|s| (&*s.session_id, s.cost_usd, s.unpriced_tokens)).collect(),
+        );
         out
     })
+}
+
+/// Dollars and cents; a `+` where tokens have no known price, and words where none has.
+fn said(usd: f64, unpriced_tokens: u64) -> String {
+    match unpriced_tokens {
+        0 => format!("${usd:.2}"),
+        _ if usd == 0.0 => "no price".to_owned(),
+        _ => format!("${usd:.2}+"),
+    }
 }

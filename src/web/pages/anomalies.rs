@@ -1,4 +1,4 @@
-//! `GET /api/anomalies`: days that cost more than the days before them.
+//! `GET /api/anomalies?days=30`: the last days that cost more than the days before them.
 
 use crate::app::{App, ClassicParams, Failure};
 use crate::web::answer::Answer;
@@ -7,6 +7,8 @@ use crate::web::ask::Ask;
 use super::timezone;
 
 pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
-    let all = app.classic(&ClassicParams { timezone: timezone(ask), ..ClassicParams::default() })?;
+    let odd_days = Some(ask.number("days", 30));
+    let all =
+        app.classic(&ClassicParams { odd_days, timezone: timezone(ask), ..ClassicParams::default() })?;
     Answer::json(&all.anomalies)
 }

@@ -1,139 +1,170 @@
-//! `/`: what is spent, for a person: the present day, the last fourteen, budgets, models, projects, sessions.
+//! `/`: what is spent, for a person: the present, the last fourteen days, budgets, models, projects, sessions.
 
 use std::fmt::Write as _;
 
-use crate::app::{App, Classic, ClassicParams, Failure, Live, LiveParams, sanitize};
+use crate::app::{App, BudgetLevel, Classic, ClassicParams, Failure, Live, LiveParams, Spend};
 use crate::web::answer::Answer;
 use crate::web::ask::Ask;
 
+use super::markup::{bars, count, page, section, short, table, text, track, usd};
 use super::timezone;
 
+/// Rows of a table; the API has all of them.
+const ROWS: usize = 12;
+
+/// Days out of the ordinary.
+const ODD_DAYS: usize = 10;
+
 pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
-    let params = ClassicParams { days: Some(14), sessions: Some(10), timezone: timezone(ask) };
+    let params = ClassicParams {
+        days: Some(14),
+        sessions: Some(10),
+        timezone: timezone(ask),
+        ..ClassicParams::default()
+    };
     let all = app.classic(&params)?;
     let live = app.live(&LiveParams { timezone: timezone(ask), ..LiveParams::default() })?;
     let mut main = String::new();
-    now(&mut main, &all, &live);
-    tables(&mut main, &all);
-    let _ = writeln!(main, "<p class=\"note\">Days in {}.</p>", text(&live.timezone));
+    let _ = writeln!(
+        main,
+        "<header><h1>clawgate</h1><span class=\"note\">{} · {}</span></header>",
+        text(&all.summary.date),
+        text(&live.timezone)
+    );
+    if all.total_messages == 0 {
+        section(&mut main, "Nothing is counted yet", NOTHING);
+    } else {
+        now(&mut main, &all, &live);
+        standing(&mut main, &live);
+        days(&mut main, &all);
+        tables(&mut main, &all);
+    }
+    main.push_str(FOOTER);
     Ok(Answer::html(page("clawgate", &main)))
 }
 
-/// What is spent now, what passed a threshold, and the budgets.
+const NOTHING: &str = "<p>No request stands in the logs of any agent of this machine. Once one of them has worked, it shows here; \
+                       <code>clawgate doctor</code> says where clawgate looks.</p>\n";
+
+const FOOTER: &str = "<footer>The same for programs: <a href=\"/api/summary\">summary</a> · \
+     <a href=\"/api/costs?range=7d\">costs</a> · <a href=\"/api/models\">models</a> · \
+     <a href=\"/api/projects\">projects</a> · <a href=\"/api/sessions?n=5\">sessions</a> · \
+     <a href=\"/api/anomalies\">anomalies</a> · <a href=\"/metrics\">metrics</a></footer>\n";
+
+/// What is spent now.
 fn now(out: &mut String, all: &Classic, live: &Live) {
     let s = &all.summary;
-    let _ = write!(
-        out,
-        "<h1>clawgate</h1>\n<p class=\"big\">{}</p>\n<p>{} · {} sessions · {} requests · {} tokens · last hour {}</p>\n",
-        usd(s.total_cost_usd),
-        text(&s.date),
-        s.session_count,
-        s.message_count,
-        s.total_tokens,
-        usd(live.hour.cost_picousd as f64 / 1e12),
+    let sessions = if s.session_count == 1 { "session" } else { "sessions" };
+    let today = format!(
+        "{} {sessions}, {} requests, {} tokens",
+        count(s.session_count),
+        count(s.message_count),
+        short(s.total_tokens)
     );
-    let unpriced = live.today.unpriced_tokens;
-    if unpriced > 0 {
-        let _ = writeln!(out, "<p class=\"note\">{unpriced} tokens of today have no known price.</p>");
+    out.push_str("<div class=\"tiles\">\n");
+    tile(out, "Today", &live.today, &today);
+    tile(out, "Last hour", &live.hour, &requests(&live.hour));
+    if let Some(block) = &live.block {
+        let minutes = block.ends.millis().saturating_sub(live.at.millis()).max(0) / 60_000;
+        tile(out, "Claude block", &block.spend, &format!("{}h{:02}m left", minutes / 60, minutes % 60));
     }
+    for (title, spend) in [("This week", &live.week), ("This month", &live.month)] {
+        if let Some(spend) = spend {
+            tile(out, title, spend, &requests(spend));
+        }
+    }
+    out.push_str("</div>\n");
+}
+
+fn requests(s: &Spend) -> String {
+    format!("{} request{}", count(s.requests), if s.requests == 1 { "" } else { "s" })
+}
+
+fn tile(out: &mut String, title: &str, s: &Spend, more: &str) {
+    let amount = usd(s.cost_picousd as f64 / 1e12, s.unpriced_tokens);
+    let unpriced = match s.unpriced_tokens {
+        0 => String::new(),
+        n => format!("<p class=\"note\">{} tokens unpriced</p>", short(n)),
+    };
+    let _ = writeln!(
+        out,
+        "<div><p class=\"note\">{title}</p><p class=\"figure\">{amount}</p><p class=\"note\">{more}</p>{unpriced}</div>"
+    );
+}
+
+/// What passed a threshold, and the budgets.
+fn standing(out: &mut String, live: &Live) {
+    let mut alerts = String::new();
     for alert in &live.alerts {
-        let _ = writeln!(out, "<p class=\"warn\">{}</p>", text(&alert.message()));
+        let _ = writeln!(alerts, "<p class=\"warn\">{}</p>", text(&alert.message()));
     }
-    if !live.budgets.is_empty() {
-        out.push_str("<h2>Budgets</h2>\n");
-    }
+    section(out, "Above a threshold", &alerts);
+    let mut budgets = String::new();
     for b in &live.budgets {
-        let bar = format!("<progress max=\"100\" value=\"{}\"></progress>", b.percent.min(100));
-        let _ = writeln!(out, "<p>{}<br>{bar}</p>", text(&b.message()));
+        let level = match b.state {
+            BudgetLevel::Ok => "ok",
+            BudgetLevel::Near => "near",
+            BudgetLevel::Spent => "spent",
+        };
+        let _ = writeln!(
+            budgets,
+            "<div class=\"budget {level}\">{}{}</div>",
+            text(&b.message()),
+            track(b.percent)
+        );
     }
+    section(out, "Budgets", &budgets);
+}
+
+fn days(out: &mut String, all: &Classic) {
+    let days: Vec<_> = all
+        .timeseries
+        .iter()
+        .map(|d| (d.date.clone(), d.cost_usd, usd(d.cost_usd, d.unpriced_tokens)))
+        .collect();
+    let chart = bars(&days);
+    let rows = days.iter().rev().map(|(day, _, said)| [text(day), said.clone()]);
+    let listed = table(["day", "cost"], rows);
+    let content = match chart.is_empty() {
+        true => "<p class=\"note\">No cost in the last fourteen days.</p>\n".to_owned(),
+        false => format!("{chart}<details><summary>As a table</summary>\n{listed}</details>\n"),
+    };
+    section(out, "The last fourteen days", &content);
 }
 
 fn tables(out: &mut String, all: &Classic) {
-    let most = all.timeseries.iter().fold(0.01, |m: f64, d| m.max(d.cost_usd));
-    let days = all.timeseries.iter().rev().map(|d| {
-        let bar = format!("<progress max=\"{most}\" value=\"{}\"></progress>", d.cost_usd);
-        [text(&d.date), usd(d.cost_usd), bar]
+    out.push_str("<div class=\"pair\">\n");
+    let models = all.models.iter().take(ROWS).map(|m| {
+        [text(&m.model), usd(m.cost_usd, m.unpriced_tokens), short(m.total_tokens), count(m.message_count)]
     });
-    table(out, "Days", ["day", "cost", ""], days);
-    let models = all.models.iter().map(|m| [text(&m.model), usd(m.cost_usd), m.message_count.to_string()]);
-    table(out, "Models", ["model", "cost", "requests"], models);
-    let projects =
-        all.projects.iter().map(|p| [text(&p.project), usd(p.cost_usd), p.session_count.to_string()]);
-    table(out, "Projects", ["project", "cost", "sessions"], projects);
-    let sessions = all.sessions.iter().map(|p| [text(&p.session_id), usd(p.cost_usd), text(&p.project)]);
-    table(out, "Dearest sessions", ["session", "cost", "project"], sessions);
-    let odd = all.anomalies.iter().rev().take(10).map(|a| {
-        [
-            text(&a.date),
-            usd(a.actual_cost),
-            format!("{} expected, {} % over", usd(a.expected_cost), a.pct_over),
-        ]
+    let models = table(["model", "cost", "tokens", "requests"], models);
+    section(out, "Models, of all time", &(models + &rest(all.models.len(), "/api/models")));
+    let projects = all.projects.iter().take(ROWS).map(|p| {
+        [text(&p.project), usd(p.cost_usd, p.unpriced_tokens), count(p.session_count), count(p.message_count)]
     });
-    table(out, "Days out of the ordinary", ["day", "cost", ""], odd);
+    let projects = table(["project", "cost", "sessions", "requests"], projects);
+    section(out, "Projects, of all time", &(projects + &rest(all.projects.len(), "/api/projects")));
+    let sessions = all.sessions.iter().map(|s| {
+        let name = format!("{}<span class=\"note\">{}</span>", text(&s.session_id), text(&s.project));
+        [name, usd(s.cost_usd, s.unpriced_tokens), short(s.total_tokens)]
+    });
+    section(out, "Dearest sessions", &table(["session", "cost", "tokens"], sessions));
+    let odd = all.anomalies.iter().rev().take(ODD_DAYS).map(|a| {
+        let over = format!("{:.0} %", a.pct_over);
+        [text(&a.date), usd(a.actual_cost, 0), usd(a.expected_cost, 0), over]
+    });
+    section(
+        out,
+        "Days out of the ordinary, of the last thirty",
+        &table(["day", "cost", "expected", "over"], odd),
+    );
+    out.push_str("</div>\n");
 }
 
-/// A whole page around its content.
-fn page(title: &str, main: &str) -> String {
-    format!(
-        "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{}</title>\n\
-         <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n<main>\n{main}</main>\n</body>\n</html>\n",
-        text(title)
-    )
-}
-
-/// A table; its cells are markup already. Nothing where there is no row.
-fn table(out: &mut String, title: &str, heads: [&str; 3], rows: impl Iterator<Item = [String; 3]>) {
-    let mut rows = rows.peekable();
-    if rows.peek().is_none() {
-        return;
-    }
-    const CLASSES: [&str; 3] = [" class=\"name\"", " class=\"n\"", ""];
-    let _ = write!(out, "<h2>{title}</h2>\n<table>\n<tr>");
-    for (head, class) in heads.iter().zip(CLASSES) {
-        let _ = write!(out, "<th{class}>{head}</th>");
-    }
-    out.push_str("</tr>\n");
-    for row in rows {
-        out.push_str("<tr>");
-        for (cell, class) in row.iter().zip(CLASSES) {
-            let _ = write!(out, "<td{class}>{cell}</td>");
-        }
-        out.push_str("</tr>\n");
-    }
-    out.push_str("</table>\n");
-}
-
-fn usd(amount: f64) -> String {
-    format!("${amount:.2}")
-}
-
-/// Text of logs as text of a page: names of models and projects are untrusted.
-fn text(raw: &str) -> String {
-    let mut out = String::with_capacity(raw.len());
-    for c in sanitize(raw).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::text;
-
-    #[test]
-    fn names_cannot_become_markup() {
-        let t = text("<b>&\"'\u{1b}");
-        assert!(
-            !t.contains(['<', '>', '"', '\'', '\u{1b}']) && t.starts_with("&lt;b&gt;&amp;&quot;&#39;"),
-            "{t}"
-        );
+/// How many rows a table leaves out.
+fn rest(all: usize, path: &str) -> String {
+    match all.saturating_sub(ROWS) {
+        0 => String::new(),
+        n => format!("<p class=\"note\">and {n} more: <a href=\"{path}\">{path}</a></p>\n"),
     }
 }

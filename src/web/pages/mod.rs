@@ -4,6 +4,7 @@ mod anomalies;
 mod costs;
 mod health;
 mod home;
+mod markup;
 mod metrics;
 mod models;
 mod projects;

@@ -6,8 +6,11 @@ use crate::web::ask::Ask;
 
 use super::timezone;
 
+/// Sessions in one answer, however many are asked for.
+const MOST: u32 = 10_000;
+
 pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
-    let sessions = Some(ask.number("n", 5));
+    let sessions = Some(ask.number("n", 5).min(MOST));
     let all =
         app.classic(&ClassicParams { sessions, timezone: timezone(ask), ..ClassicParams::default() })?;
     Answer::json(&all.sessions)

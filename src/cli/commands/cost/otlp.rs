@@ -20,14 +20,14 @@ pub struct Args {
 
 pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let named = face.edge.env.var("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().to_owned();
-    let all = named.split(',').filter(|h| !h.trim().is_empty()).chain(args.header.iter().map(String::as_str));
-    let headers = all
-        .map(|h| {
-            let pair = h.split_once('=').filter(|(name, _)| !name.trim().is_empty());
-            let bad = || Failure::usage("bad_header", "A header is NAME=VALUE.");
-            pair.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).ok_or_else(bad)
-        })
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut headers = Vec::new();
+    for header in named.split(',').filter(|h| !h.trim().is_empty()) {
+        let (name, value) = pair(header)?;
+        headers.push((name, decoded(&value)));
+    }
+    for header in &args.header {
+        headers.push(pair(header)?);
+    }
     let params = OtlpParams { endpoint: args.endpoint, headers, dry_run: args.dry_run };
     let report = face.app()?.otlp(&params)?;
     if face.json {
@@ -42,4 +42,44 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         None => format!("Sent {}, {}.\n", of(report.points, "data point"), bytes(report.bytes)),
     };
     face.print_raw(text.as_bytes())
+}
+
+fn pair(header: &str) -> Result<(String, String), Failure> {
+    let pair = header.split_once('=').filter(|(name, _)| !name.trim().is_empty());
+    let bad = || Failure::usage("bad_header", "A header is NAME=VALUE.");
+    pair.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).ok_or_else(bad)
+}
+
+/// Undoes the percent-encoding that values in the variable have (OpenTelemetry's specification of the OTLP exporter).
+fn decoded(value: &str) -> String {
+    let bytes = value.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let code = value.get(at + 1..at + 3).filter(|_| *byte == b'%');
+        match code.and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                at += 3;
+            }
+            None => {
+                out.push(*byte);
+                at += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_the_variable_are_decoded() {
+        assert_eq!(pair(" authorization = Basic%20a%3D ").unwrap().1, "Basic%20a%3D");
+        assert_eq!(decoded("Basic%20a%3D"), "Basic a=");
+        assert_eq!(["100%", "%zz", "%e9", "é%41"].map(decoded), ["100%", "%zz", "\u{fffd}", "éA"]);
+        assert!(pair("=x").is_err() && pair("x").is_err());
+    }
 }
