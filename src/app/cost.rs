@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Wanted;
-use crate::trace::{Timestamp, Tokens};
+use crate::trace::{SessionKey, Timestamp, Tokens};
 use crate::usage::{Aggregator, DayCache, Dimension, Report};
 
 use super::cost_anomalies::{Standing, Watch};
@@ -134,8 +134,9 @@ impl App {
                 out.total_tokens = out.total_tokens.saturating_add(row.tokens.total());
                 let cost = costed.picousd.unwrap_or_default();
                 out.total_cost_picousd = out.total_cost_picousd.saturating_add(cost);
-                if !sessions.contains(row.session) {
-                    sessions.insert(row.session.to_owned());
+                let session = SessionKey::about(row.session);
+                if !sessions.contains(session) {
+                    sessions.insert(session.to_owned());
                 }
             }
         })?;

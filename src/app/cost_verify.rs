@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::pricing::{Lookup, Request, charge};
 use crate::sources::{self, OwnTotal, ReadOptions, UsageRead};
 use crate::store::device_of;
-use crate::trace::{Confidence, SessionFacts, Timestamp, Tokens, UsageRow};
+use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 use crate::usage::{HERE_KEY, NONE_KEY, ReportRow};
 
 use super::scan::{ScanParams, Seen, find};
@@ -56,7 +56,8 @@ pub struct Difference {
     pub recomputed: String,
 }
 
-/// What an agent counted of a session beyond the requests in its log: a compaction's request leaves no record.
+/// What an agent counted of a session beyond the requests in its log and the compactions that stand in the ledger: calls
+/// for a title, and compactions that no total tells apart from the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Beyond {
     /// Session.
@@ -69,7 +70,7 @@ pub struct Beyond {
     pub cost_picousd: Option<i64>,
     /// Always reported: the agent's figure, not the provider's.
     pub confidence: Confidence,
-    /// What it most likely is.
+    /// What it is.
     pub label: &'static str,
 }
 
@@ -251,7 +252,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
     // (session asked for, model) → request → tokens
     let mut logged: HashMap<(&str, &str), HashMap<&str, Tokens>> = HashMap::new();
     for r in &all.records {
-        let mut session = r.row.session.as_str();
+        let mut session = SessionKey::about(r.row.session.as_str());
         // A chain of parents that does not end is cut.
         for _ in 0..16 {
             if let Some(session) = asked.get(session) {
@@ -301,7 +302,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
                 tokens,
                 cost_picousd: cost,
                 confidence: Confidence::Reported,
-                label: "requests without a record (compaction)",
+                label: "requests without a record",
             });
         }
         // Less than the log holds: the agent began its total anew, which says nothing.

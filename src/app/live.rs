@@ -8,7 +8,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::trace::{Confidence, Timestamp};
+use crate::trace::{Confidence, SessionKey, Timestamp};
 use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache};
 
 use super::budget::BudgetState;
@@ -181,7 +181,7 @@ impl<'z> Fold<'z> {
                 sum.add(row, costed);
             }
         }
-        if self.session_key == Some(row.session) {
+        if self.session_key == Some(SessionKey::about(row.session)) {
             self.session.add(row, costed);
         }
         if self.since.is_some_and(|since| row.at < since) {

@@ -8,6 +8,7 @@
 )]
 
 mod cli;
+mod compaction;
 mod cost;
 mod finding;
 mod flow;
