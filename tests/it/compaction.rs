@@ -95,8 +95,10 @@ impl Log {
     }
 
     fn ask(&mut self, id: &str, tokens: [u64; 4], calls: &[&str]) {
-        let content: Vec<_> =
-            calls.iter().map(|c| json!({ "type": "tool_use", "id": format!("{id}-{c}"), "name": c, "input": {} })).collect();
+        let content: Vec<_> = calls
+            .iter()
+            .map(|c| json!({ "type": "tool_use", "id": format!("{id}-{c}"), "name": c, "input": {} }))
+            .collect();
         let (session, at) = (self.id(), self.time());
         self.lines.push(json!({
             "type": "assistant", "sessionId": session, "cwd": "/w/a", "version": "2.1.329", "uuid": format!("u-{id}"),
@@ -114,16 +116,19 @@ impl Log {
     /// A compaction whose request took so much.
     fn compact(&mut self, uuid: &str, size: u64, tokens: [u64; 4]) {
         let at = self.time();
-        self.lines.push(json!({ "parentUuid": null, "type": "system", "subtype": "compact_boundary", "uuid": uuid,
+        self.lines
+            .push(json!({ "parentUuid": null, "type": "system", "subtype": "compact_boundary", "uuid": uuid,
             "timestamp": at, "compactMetadata": { "trigger": "auto", "preTokens": size } }));
         self.count(tokens);
     }
 
     fn end(&mut self) {
         let [input, output, read, written] = self.total;
-        self.lines.push(json!({ "type": "cost-state", "sessionId": self.id(), "startTime": 1_700_000_000_000u64,
+        self.lines.push(
+            json!({ "type": "cost-state", "sessionId": self.id(), "startTime": 1_700_000_000_000u64,
             "modelUsage": { "claude-opus-5[1m]": { "inputTokens": input, "outputTokens": output,
-                "cacheReadInputTokens": read, "cacheCreationInputTokens": written } } }));
+                "cacheReadInputTokens": read, "cacheCreationInputTokens": written } } }),
+        );
         // The process that comes next says when it began.
         let at = self.time();
         self.lines.push(json!({ "type": "queue-operation", "timestamp": at }));
@@ -323,10 +328,13 @@ fn a_subagents_log_says_itself_whose_it_is() {
 
 #[test]
 fn tools_of_agents_that_tell_calls_apart_from_usage_are_charged_too() {
-    for (agent, tool) in [("copilot-1.0.102", "bash"), ("opencode-1.18.33", "bash"), ("opencode-1.1.65", "read")] {
+    for (agent, tool) in
+        [("copilot-1.0.102", "bash"), ("opencode-1.18.33", "bash"), ("opencode-1.1.65", "read")]
+    {
         let world = World::new(&[agent]);
         let report = cost(&mut world.app(), "tool").report;
-        let line = report.rows.iter().find(|r| r.key == tool).unwrap_or_else(|| panic!("{agent}: {report:#?}"));
+        let line =
+            report.rows.iter().find(|r| r.key == tool).unwrap_or_else(|| panic!("{agent}: {report:#?}"));
         assert!(line.cache_read + line.input + line.cache_write_5m > 0, "{agent}");
         assert!(report.rows.iter().all(|r| r.key == "(none)" || r.output == 0), "{agent}");
         let sum: i64 = report.rows.iter().map(|r| r.cost_picousd).sum();

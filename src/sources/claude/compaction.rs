@@ -120,8 +120,7 @@ pub(super) fn rows(
             continue;
         }
         let since = Timestamp(stretch.total.start_time.0.unwrap_or_default());
-        let logged: Vec<&UsageRow> =
-            own.iter().copied().chain(meanwhile).filter(|r| r.at >= since).collect();
+        let logged: Vec<&UsageRow> = own.iter().copied().chain(meanwhile).filter(|r| r.at >= since).collect();
         stretch.split(before, &logged, &sorted, place, &mut out);
     }
     Ok(out)
@@ -238,7 +237,13 @@ fn subagents(file: &Path, opts: &ReadOptions, requests: &[UsageRow]) -> Vec<Usag
     let mut seen: HashSet<String> = requests.iter().map(|r| r.dedupe_key.clone()).collect();
     let mut files: Vec<PathBuf> = Vec::new();
     let is_log = |p: &Path| p.extension().is_some_and(|e| e == "jsonl");
-    walk::files(AGENT, &file.with_extension("").join("subagents"), &is_log, &mut |c| files.push(c.path), &mut |_| ());
+    walk::files(
+        AGENT,
+        &file.with_extension("").join("subagents"),
+        &is_log,
+        &mut |c| files.push(c.path),
+        &mut |_| (),
+    );
     let (mut buffer, mut out) = (Vec::new(), Vec::new());
     for path in files {
         let Ok(read) = quick::read(&path, opts, &mut buffer) else { continue };
@@ -259,6 +264,11 @@ fn by_model(total: &CostState) -> BTreeMap<&str, Kinds> {
     out
 }
 
+/// What a total says of each model.
+pub(super) fn totals(total: &CostState) -> Vec<(String, Tokens)> {
+    by_model(total).into_iter().map(|(model, sums)| (model.to_owned(), tokens(sums))).collect()
+}
+
 /// A model's id without what says how much it may read (`[1m]`), which only one of the two records has.
 fn bare(model: &str) -> &str {
     model.split_once('[').map_or(model, |(id, _)| id)
@@ -266,7 +276,8 @@ fn bare(model: &str) -> &str {
 
 /// Tokens by kind; reasoning, a part of the output, comes last.
 fn kinds(t: &Tokens) -> Kinds {
-    [t.input, t.output, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search, t.reasoning].map(i128::from)
+    [t.input, t.output, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search, t.reasoning]
+        .map(i128::from)
 }
 
 fn tokens(kinds: Kinds) -> Tokens {

@@ -64,7 +64,9 @@ impl Source for Claude {
         let totals = builder.finish(&mut read);
         if totals {
             let counted = quick::read(file, opts, &mut Vec::new())?.rows;
-            read.usage.extend(counted.into_iter().filter(|r| SessionKey::about(r.session.as_str()) != r.session.as_str()));
+            read.usage.extend(
+                counted.into_iter().filter(|r| SessionKey::about(r.session.as_str()) != r.session.as_str()),
+            );
         }
         Ok(read)
     }
@@ -89,7 +91,7 @@ impl Source for Claude {
             if line.bytes.starts_with(b"{\"type\":\"cost-state\"") {
                 let (record, repaired) = parse::<record::CostState>(line.bytes, &mut scratch)?;
                 // Cumulative: the last one counts.
-                totals = record.model_usage.into_iter().map(|(m, u)| (m, u.tokens())).collect::<Vec<_>>();
+                totals = compaction::totals(&record);
                 return Ok(repaired);
             }
             Ok(false)

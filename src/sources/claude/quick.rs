@@ -106,12 +106,8 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Res
     sift(file, input, opts, buffer, &mut quick)?;
     let spawned = quick.requests.spawned();
     let rows = quick.requests.finish();
-    let facts = SessionFacts {
-        key: quick.key,
-        project: quick.project,
-        started: quick.started,
-        ended: quick.ended,
-    };
+    let facts =
+        SessionFacts { key: quick.key, project: quick.project, started: quick.started, ended: quick.ended };
     let mut read = UsageRead { rows, facts: vec![facts] };
     // A second look is worth while only where something can be missing: the last total holds more than the log, or the
     // log does not end with a total and its prompt was cut.

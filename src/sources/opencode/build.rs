@@ -6,8 +6,8 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sources::draft::{Draft, count, ended, media, millis, picousd, text, text_part};
 use crate::sources::ReadOptions;
+use crate::sources::draft::{Draft, count, ended, media, millis, picousd, text, text_part};
 use crate::sources::lenient::Text;
 use crate::sources::lines::parse;
 use crate::sources::opencode::AGENT;

@@ -6,8 +6,8 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::sources::draft::Draft;
-use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
 use crate::sources::lines::parse;
+use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
 use crate::sources::{Read, ReadOptions, SourceError, sqlite};
 use crate::trace::Timestamp;
 
