@@ -27,7 +27,7 @@ pub struct CostParams {
     pub since: Option<Timestamp>,
     /// Only requests before this instant.
     pub until: Option<Timestamp>,
-    /// At most so many rows; all unless said otherwise.
+    /// At most so many rows, of days and the like the latest; all unless said otherwise.
     pub limit: Option<u64>,
     /// With the alerts and anomalies that stand.
     #[serde(skip)]
@@ -100,6 +100,10 @@ impl App {
         })?;
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
+        if dimension.is_time() {
+            // The latest are wanted.
+            report.rows.drain(..report.rows.len().saturating_sub(limit));
+        }
         report.rows.truncate(limit);
         Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out, standing })
     }

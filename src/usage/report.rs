@@ -80,7 +80,8 @@ impl Dimension {
         Self::ALL.iter().find(|(_, d)| *d == self).map_or("", |(n, _)| n)
     }
 
-    fn is_time(self) -> bool {
+    /// Whether its lines follow one another in time.
+    pub fn is_time(self) -> bool {
         matches!(self, Dimension::Day | Dimension::Week | Dimension::Month | Dimension::Block)
     }
 

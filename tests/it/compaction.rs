@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice::from_ref;
 
 use clawgate::app::CostParams;
 use clawgate::usage::ReportRow;
@@ -186,17 +187,17 @@ fn a_growing_log_tells_of_each_compaction_once() {
     assert_eq!(compactions(&world), [], "the process has not ended");
     log.write(ended);
     let first = ("claude:s#compaction".to_owned(), [1, 7, 300, 9500, 40], "reported".to_owned());
-    assert_eq!(compactions(&world), [first.clone()]);
+    assert_eq!(compactions(&world), from_ref(&first));
     // the next process runs: what is known stays, also where the ledger is made anew
     log.write(ended + 2);
-    assert_eq!(compactions(&world), [first.clone()]);
+    assert_eq!(compactions(&world), from_ref(&first));
     fs::remove_dir_all(world.tmp.path().join("state")).unwrap();
     log.write(ended + 2);
     assert_eq!(compactions(&world), [first]);
     log.write_all();
     let all = ("claude:s#compaction".to_owned(), [3, 11, 340, 9900, 42], "estimated".to_owned());
-    assert_eq!(compactions(&world), [all.clone()]);
-    assert_eq!(compactions(&world), [all.clone()]);
+    assert_eq!(compactions(&world), from_ref(&all));
+    assert_eq!(compactions(&world), from_ref(&all));
     // Gone logs stay counted; what is forgotten goes with its session.
     fs::remove_file(&log.path).unwrap();
     assert_eq!(compactions(&world), [all]);
@@ -363,4 +364,43 @@ fn a_result_is_charged_to_the_tool_that_was_called_just_before() {
     let input = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap().input;
     // view added 500 (and is carried once more), bash 200
     assert_eq!((input("view"), input("bash")), (1000, 200));
+}
+
+#[test]
+fn a_bare_subagents_log_is_the_sessions_own_unless_it_says_otherwise() {
+    let claude = clawgate::sources::by_agent("claude").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("p/s1/subagents");
+    fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("agent-a1.jsonl");
+    let prompt =
+        r#"{"type":"user","uuid":"p","sessionId":"s1","isSidechain":true,"message":{"content":"look"}}"#;
+    let read = |first: &str, prompt: &str| {
+        let answer = crate::sources::answer("a", 1, 9, "", "");
+        fs::write(&file, format!("{first}{prompt}\n{answer}\n")).unwrap();
+        let read = claude.read(&file, &Default::default()).unwrap();
+        let mut alone = Vec::new();
+        claude
+            .read_usage(&file, &Default::default(), &mut Vec::new(), &mut |u| alone.extend(u.rows))
+            .unwrap();
+        assert_eq!(alone, read.usage);
+        let row = read.usage[0].clone();
+        (row.session.0, row.subagent.unwrap(), read.sessions[0].clone())
+    };
+    let (books, kind, session) = read("", prompt);
+    assert_eq!((books.as_str(), kind.as_str()), ("claude:s1", "(unnamed)"));
+    assert_eq!((session.key.as_str(), session.parent.as_ref().unwrap().as_str()), ("claude:a1", "claude:s1"));
+    assert_eq!(session.user_messages(), 0);
+    // Its prompt came from one of the session's; its requests name the agent.
+    let (books, kind, _) = read("", &prompt.replace("\"uuid\"", "\"promptId\":\"q\",\"uuid\""));
+    assert_eq!((books.as_str(), kind.as_str()), ("claude:a1", "(unnamed)"));
+    let asked = "{\"type\":\"api-request\",\"querySource\":\"agent:builtin:Plan\"}\n";
+    let (books, kind, _) = read(asked, prompt);
+    assert_eq!((books.as_str(), kind.as_str()), ("claude:a1", "Plan"));
+    let main = "{\"type\":\"api-request\",\"querySource\":\"side_question\"}\n";
+    assert_eq!(read(main, prompt).0, "claude:s1");
+    fs::write(folder.join("agent-a1.meta.json"), r#"{"agentType":"Explore","description":"Look"}"#).unwrap();
+    let (books, kind, session) = read(asked, prompt);
+    assert_eq!((books.as_str(), kind.as_str()), ("claude:a1", "Explore"));
+    assert_eq!(session.title.as_deref(), Some("Look"));
 }

@@ -10,6 +10,7 @@
 mod cli;
 mod compaction;
 mod cost;
+mod cost_properties;
 mod finding;
 mod flow;
 mod glance;

@@ -131,14 +131,15 @@ impl Builder {
 
     /// Takes what every user and assistant record says of the session; whether the record is new.
     fn header(&mut self, record: &Record<'_>) -> bool {
+        if let Some(at) = Timestamp::parse(record.timestamp.str()) {
+            let s = &mut self.session;
+            s.started = Some(s.started.map_or(at, |t| t.min(at)));
+            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
+        }
         if !self.fresh(record) {
             return false;
         }
         let s = &mut self.session;
-        if let Some(at) = Timestamp::parse(record.timestamp.str()) {
-            s.started = Some(s.started.map_or(at, |t| t.min(at)));
-            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
-        }
         s.project = s.project.take().or_else(|| record.cwd.owned());
         s.git_branch = s.git_branch.take().or_else(|| record.git_branch.owned());
         if record.version.some().is_some_and(|v| s.agent_version.as_deref() != Some(v)) {
