@@ -404,3 +404,15 @@ fn a_bare_subagents_log_is_the_sessions_own_unless_it_says_otherwise() {
     assert_eq!((books.as_str(), kind.as_str()), ("claude:a1", "Explore"));
     assert_eq!(session.title.as_deref(), Some("Look"));
 }
+
+#[test]
+fn a_session_at_a_glance_holds_its_compactions() {
+    let world = World::new(&["claude-2.1.329"]);
+    let line = |key: &str| row(&world, "session", key).unwrap().cost_picousd;
+    let both = line(COMPACTED) + line(&format!("{COMPACTED}#compaction"));
+    let p = clawgate::app::LiveParams { session: Some(COMPACTED.to_owned()), ..Default::default() };
+    assert_eq!(world.app().live(&p).unwrap().session.unwrap().cost_picousd, both);
+    let first = ok(&world, &["cost-report", "--days", "30", "--json"]);
+    let top = first["top_sessions"].as_array().unwrap();
+    assert!(top.iter().all(|s| !s["session_id"].as_str().unwrap().contains('#')), "{top:?}");
+}
