@@ -242,6 +242,8 @@ fn a_figure_is_taken_apart_to_records_that_stand_where_it_says() {
     }
     let block = ok(&world, &["cost", "explain", "2026-11-19T10:00:00.000Z", "--json"]);
     assert_eq!((&block["by"], &block["requests"][0]["priced_by"]), (&json!("block"), &json!("no price")));
+    let shown = ok(&world, &["cost", "explain", "2026-11-19 10:00–15:00", "--json"]);
+    assert_eq!(shown["figure"], block["figure"], "as tables show it");
     assert_eq!(run(&world, &["cost", "explain", "nothing"]).code, 2);
 }
 
