@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::trace::SessionKey;
 use crate::usage::{Costed, CountedRow, DayCache, NONE_KEY, Severity, seed_anomalies};
 
 use super::{App, Failure};
@@ -195,10 +196,11 @@ impl Fold<'_> {
         }
         self.requests += 1;
         let next = self.sessions.len() as u32;
-        if !self.sessions.contains_key(row.session) {
-            self.sessions.insert(row.session.to_owned(), (next, Sum::default()));
+        let key = SessionKey::about(row.session);
+        if !self.sessions.contains_key(key) {
+            self.sessions.insert(key.to_owned(), (next, Sum::default()));
         }
-        let Some((id, session)) = self.sessions.get_mut(row.session) else { return };
+        let Some((id, session)) = self.sessions.get_mut(key) else { return };
         session.add(row, costed);
         if session.project.is_none() {
             session.project = row.project.map(str::to_owned);

@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Wanted;
-use crate::trace::{Timestamp, Tokens};
+use crate::trace::{SessionKey, Timestamp, Tokens};
 use crate::usage::{Aggregator, DayCache, Dimension, Report};
 
 use super::cost_anomalies::{Standing, Watch};
@@ -27,7 +27,7 @@ pub struct CostParams {
     pub since: Option<Timestamp>,
     /// Only requests before this instant.
     pub until: Option<Timestamp>,
-    /// At most so many rows; all unless said otherwise.
+    /// At most so many rows, of days and the like the latest; all unless said otherwise.
     pub limit: Option<u64>,
     /// With the alerts and anomalies that stand.
     #[serde(skip)]
@@ -100,6 +100,10 @@ impl App {
         })?;
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
+        if dimension.is_time() {
+            // The latest are wanted.
+            report.rows.drain(..report.rows.len().saturating_sub(limit));
+        }
         report.rows.truncate(limit);
         Ok(CostReport { by: by.to_owned(), timezone, report, rows_left_out, standing })
     }
@@ -134,8 +138,9 @@ impl App {
                 out.total_tokens = out.total_tokens.saturating_add(row.tokens.total());
                 let cost = costed.picousd.unwrap_or_default();
                 out.total_cost_picousd = out.total_cost_picousd.saturating_add(cost);
-                if !sessions.contains(row.session) {
-                    sessions.insert(row.session.to_owned());
+                let session = SessionKey::about(row.session);
+                if !sessions.contains(session) {
+                    sessions.insert(session.to_owned());
                 }
             }
         })?;

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::pricing::Charge;
 use crate::store::{Wanted, device_of};
-use crate::trace::{Confidence, Timestamp, Tokens};
+use crate::trace::{Confidence, SessionKey, Timestamp, Tokens};
 use crate::usage::{Costed, CountedRow, Dimension, Lines, NONE_KEY, Place, ReportRow, tool_part};
 
 use super::{App, CostParams, Failure};
@@ -190,6 +190,10 @@ impl App {
     /// The line of the cost report that a key means.
     fn figure(&mut self, p: &ExplainParams) -> Result<(Dimension, ReportRow, String), Failure> {
         let key = p.key.as_deref().unwrap_or("total");
+        // A block as tables show it: `2026-11-20 09:00–14:00`.
+        let begun = key.split_once('–').map(|(start, _)| format!("{}:00.000Z", start.replacen(' ', "T", 1)));
+        let block = begun.and_then(|b| Timestamp::parse(&b)).map(|at| at.to_string());
+        let key = block.as_deref().unwrap_or(key);
         let all: Vec<&str> = match &p.by {
             Some(by) => vec![by],
             // What reads like a key of several is of the first: ids are told before names.
@@ -217,7 +221,9 @@ impl App {
                     || dimension == Dimension::Project && r.key.rsplit('/').next() == Some(key)
             };
             let exact = rows.iter().find(|r| r.key == key);
-            if let Some(row) = exact.or_else(|| rows.iter().find(named)) {
+            // The beginning of a key means the session before its compactions.
+            let beside = |r: &&ReportRow| SessionKey::about(&r.key) != r.key;
+            if let Some(row) = exact.or_else(|| rows.iter().filter(named).min_by_key(beside)) {
                 return Ok((dimension, row.clone(), report.timezone));
             }
         }

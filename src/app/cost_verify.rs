@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::pricing::{Lookup, Request, charge};
 use crate::sources::{self, OwnTotal, ReadOptions, UsageRead};
 use crate::store::device_of;
-use crate::trace::{Confidence, SessionFacts, Timestamp, Tokens, UsageRow};
+use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 use crate::usage::{HERE_KEY, NONE_KEY, ReportRow};
 
 use super::scan::{ScanParams, Seen, find};
@@ -24,8 +24,13 @@ const NAMED: usize = 50;
 /// What is compared.
 const DIMENSIONS: &[&str] = &[
     "total", "agent", "model", "provider", "project", "session", "day", "week", "month", "subagent", "skill",
-    "device",
+    "device", "block",
 ];
+
+/// What a tool's results take up is told by the growth of prompts, which has no second path: its lines are added up.
+const SUMMED: &str = "tool";
+
+const HOUR_MS: i64 = 3_600_000;
 
 /// The figures of a line, in this order.
 const FIGURES: [&str; 10] = [
@@ -56,7 +61,8 @@ pub struct Difference {
     pub recomputed: String,
 }
 
-/// What an agent counted of a session beyond the requests in its log: a compaction's request leaves no record.
+/// What an agent counted of a session beyond the requests in its log and the compactions that stand in the ledger: calls
+/// for a title, and compactions that no total tells apart from the rest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Beyond {
     /// Session.
@@ -69,7 +75,7 @@ pub struct Beyond {
     pub cost_picousd: Option<i64>,
     /// Always reported: the agent's figure, not the provider's.
     pub confidence: Confidence,
-    /// What it most likely is.
+    /// What it is.
     pub label: &'static str,
 }
 
@@ -162,6 +168,16 @@ impl App {
                 compare(&mut report, by, key, Some(extra), None);
             }
         }
+        let params = CostParams { by: Some(SUMMED.to_owned()), ..CostParams::default() };
+        let tools = self.cost(&params)?.report.rows;
+        if let Some(total) = plain.get(&(0, "total".to_owned())) {
+            let mut sums = [0; 10];
+            for row in &tools {
+                sums.iter_mut().zip(figures(row)).for_each(|(s, n): (&mut i128, _)| *s += n);
+            }
+            hold(&mut sums);
+            compare(&mut report, SUMMED, "all lines", Some(&sums), Some(total));
+        }
         report.same = report.different == 0;
         Ok(report)
     }
@@ -237,10 +253,11 @@ fn settle(mut copies: Vec<&Record>) -> Option<(&Record, &Record)> {
     let own: Vec<&Record> = copies.iter().copied().filter(|r| r.row.session == owner.row.session).collect();
     let figures = match own.is_empty() {
         // The owner's last record, else the earliest of the copies.
-        false => own.into_iter().max_by_key(|r| r.row.at)?,
-        true => copies
-            .into_iter()
-            .min_by(|a, b| a.row.at.cmp(&b.row.at).then_with(|| a.row.session.cmp(&b.row.session)))?,
+        false => own.into_iter().max_by_key(|r| (r.row.at, r.row.tokens.total()))?,
+        true => copies.into_iter().min_by(|a, b| {
+            let larger = b.row.tokens.total().cmp(&a.row.tokens.total());
+            (a.row.at, &a.row.session).cmp(&(b.row.at, &b.row.session)).then(larger)
+        })?,
     };
     Some((owner, figures))
 }
@@ -251,7 +268,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
     // (session asked for, model) → request → tokens
     let mut logged: HashMap<(&str, &str), HashMap<&str, Tokens>> = HashMap::new();
     for r in &all.records {
-        let mut session = r.row.session.as_str();
+        let mut session = SessionKey::about(r.row.session.as_str());
         // A chain of parents that does not end is cut.
         for _ in 0..16 {
             if let Some(session) = asked.get(session) {
@@ -301,7 +318,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
                 tokens,
                 cost_picousd: cost,
                 confidence: Confidence::Reported,
-                label: "requests without a record (compaction)",
+                label: "requests without a record",
             });
         }
         // Less than the log holds: the agent began its total anew, which says nothing.
@@ -317,7 +334,7 @@ fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut
     for r in records {
         requests.entry(&r.row.dedupe_key).or_default().push(r);
     }
-    let mut lines = Lines::new();
+    let (mut lines, mut times) = (Lines::new(), Vec::new());
     for (owner, figures) in requests.into_values().filter_map(settle) {
         let row = &figures.row;
         let t = &row.tokens;
@@ -351,7 +368,11 @@ fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut
             t.cache_write_5m,
             t.cache_write_1h,
             t.web_search,
-        ];
+        ]
+        .map(i128::from);
+        let [a, b, c, d, e, f, g, h] = counts;
+        let counts = [a, b, c, d, e, f, g, h, i128::from(cost.unwrap_or_default()), i128::from(unpriced)];
+        times.push((row.at.millis(), counts));
         let day = row.at.to_jiff().to_zoned(zone.clone()).date();
         let week = day.iso_week_date();
         let none = |t: Option<&str>| t.unwrap_or(NONE_KEY).to_owned();
@@ -371,21 +392,34 @@ fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut
         ];
         for (i, key) in keys.into_iter().enumerate() {
             let line = lines.entry((i, key)).or_default();
-            for (sum, n) in line.iter_mut().zip(counts) {
-                *sum += i128::from(n);
-            }
-            line[8] += i128::from(cost.unwrap_or_default());
-            line[9] += i128::from(unpriced);
+            line.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
         }
     }
-    // Figures are held as far as sixty-four bits go.
-    for line in lines.values_mut() {
-        for (i, n) in line.iter_mut().enumerate() {
-            let most = if i == 8 { i128::from(i64::MAX) } else { i128::from(u64::MAX) };
-            *n = (*n).min(most);
-        }
-    }
+    blocks(times, &mut lines);
+    lines.values_mut().for_each(hold);
     lines
+}
+
+/// Five-hour blocks: each begins with the hour of the first request after the one before.
+fn blocks(mut times: Vec<(i64, [i128; 10])>, lines: &mut Lines) {
+    let Some(index) = DIMENSIONS.iter().position(|d| *d == "block") else { return };
+    times.sort_by_key(|(at, _)| *at);
+    let mut start: Option<i64> = None;
+    for (at, counts) in times {
+        let begun = start.filter(|s| at < s.saturating_add(5 * HOUR_MS));
+        let begin = begun.unwrap_or_else(|| at.div_euclid(HOUR_MS).saturating_mul(HOUR_MS));
+        start = Some(begin);
+        let line = lines.entry((index, Timestamp(begin).to_string())).or_default();
+        line.iter_mut().zip(counts).for_each(|(sum, n)| *sum += n);
+    }
+}
+
+/// Figures are held as far as sixty-four bits go.
+fn hold(line: &mut [i128; 10]) {
+    for (i, n) in line.iter_mut().enumerate() {
+        let most = if i == 8 { i128::from(i64::MAX) } else { i128::from(u64::MAX) };
+        *n = (*n).min(most);
+    }
 }
 
 fn figures(r: &ReportRow) -> [i128; 10] {

@@ -186,7 +186,7 @@ impl<'z> Fold<'z> {
             }
         }
         if self.last.0 != row.session {
-            self.last = (row.session.to_owned(), self.family.contains(row.session));
+            self.last = (row.session.to_owned(), self.family.contains(SessionKey::about(row.session)));
         }
         if self.last.1 {
             self.session.add(row, costed);
@@ -353,8 +353,9 @@ impl App {
             let costed = pricer.cost(row);
             fold.add(row, &costed);
             watch.add(row, &costed);
-            if row.at >= active && !lately.contains(row.session) {
-                lately.insert(row.session.to_owned());
+            let session = SessionKey::about(row.session);
+            if row.at >= active && !lately.contains(session) {
+                lately.insert(session.to_owned());
             }
         })?;
         // A request may be counted for a session whose own segments are all older.

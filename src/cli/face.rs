@@ -168,7 +168,7 @@ impl Face {
     /// Answers with exactly this value; `human` renders it for people, followed by the next step.
     pub fn answer<T: Serialize>(&mut self, report: &T, human: impl FnOnce(&T) -> String) -> Result<(), End> {
         if self.json {
-            return self.print_json(&to_value(report)?);
+            return self.print_json(report);
         }
         let text = human(report);
         self.print(&text)?;
@@ -192,15 +192,21 @@ impl Face {
         self.print_json(&value)
     }
 
-    fn print_json(&self, value: &Value) -> Result<(), End> {
-        let text = if self.on_terminal() {
-            serde_json::to_string_pretty(value)
-        } else {
-            serde_json::to_string(value)
+    /// Written as it is made: a report can have a million lines.
+    fn print_json<T: Serialize>(&self, value: &T) -> Result<(), End> {
+        self.clear_bars();
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let done = match self.on_terminal() {
+            true => serde_json::to_writer_pretty(&mut out, value),
+            false => serde_json::to_writer(&mut out, value),
         };
-        let mut text = text.map_err(|e| Failure::failed("json", e.to_string()))?;
-        text.push('\n');
-        self.print_raw(text.as_bytes())
+        match done {
+            Err(e) if e.is_io() => return Err(io::Error::from(e).into()),
+            done => done.map_err(|e| Failure::failed("json", e.to_string()))?,
+        }
+        out.write_all(b"\n")?;
+        out.flush()?;
+        Ok(())
     }
 
     /// Prints what is next.

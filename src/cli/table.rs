@@ -19,6 +19,8 @@ pub(super) enum Set {
     Right,
     /// Words that may be cut where the line is too long.
     Cut,
+    /// A key, which is cut before its label (`#…`).
+    Key,
 }
 
 /// A table being filled.
@@ -55,7 +57,7 @@ impl Table {
         let mut total: usize = widths.iter().sum::<usize>() + GAP * widths.len().saturating_sub(1);
         while total > width {
             let widest = (0..widths.len())
-                .filter(|i| self.columns[*i].1 == Set::Cut && widths[*i] > LEAST)
+                .filter(|i| matches!(self.columns[*i].1, Set::Cut | Set::Key) && widths[*i] > LEAST)
                 .max_by_key(|i| widths[*i]);
             let Some(i) = widest else { break };
             widths[i] -= 1;
@@ -75,14 +77,19 @@ impl Table {
     fn line(&self, out: &mut String, cells: &[String], widths: &[usize], style: Style) {
         let mut line = String::new();
         for (i, (cell, width)) in cells.iter().zip(widths).enumerate() {
-            let cell = cut(cell, *width);
+            let label = cell.rfind('#').filter(|_| self.columns[i].1 == Set::Key && cell.width() > *width);
+            let label = label.map_or("", |at| &cell[at..]);
+            let cell = match width.checked_sub(label.width()).filter(|_| !label.is_empty()) {
+                Some(room) if room > 1 => cut(cell, room) + label,
+                _ => cut(cell, *width),
+            };
             let pad = " ".repeat(width.saturating_sub(cell.width()));
             if i > 0 {
                 line.push_str(&" ".repeat(GAP));
             }
             match self.columns[i].1 {
                 Set::Right => line.push_str(&(pad + &cell)),
-                Set::Left | Set::Cut => line.push_str(&(cell + &pad)),
+                Set::Left | Set::Cut | Set::Key => line.push_str(&(cell + &pad)),
             }
         }
         out.push_str(&format!("{style}{}{style:#}\n", line.trim_end()));
@@ -115,6 +122,19 @@ pub(super) fn cut(text: &str, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_keys_label_outlives_its_beginning() {
+        let mut t = Table::new(&[("session", Set::Key), ("n", Set::Right)]);
+        t.row(["claude:b9148785-c762#compaction", "1"]);
+        t.row(["claude:b9148785-c762-c762", "2"]);
+        let plain = anstream::adapter::strip_str(&t.render(25)).to_string();
+        let lines: Vec<&str> = plain.lines().collect();
+        assert_eq!(lines[1], "claude:b91…#compaction  1");
+        assert_eq!(lines[2], "claude:b9148785-c762-…  2");
+        let narrow = anstream::adapter::strip_str(&t.render(9)).to_string();
+        assert!(narrow.lines().nth(1).unwrap().starts_with("claude:…"), "{narrow}");
+    }
 
     #[test]
     fn columns_align_and_long_ones_are_cut() {

@@ -4,6 +4,7 @@
 //! totals of the usage records; `detailedContent` repeats a result. Copilot masks some tokens when it writes: masks
 //! stay as they are. The cost it records is in premium requests, not in money.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
@@ -49,7 +50,7 @@ impl Source for Copilot {
         let mut read = Read::default();
         let dir = file.parent().and_then(Path::file_name);
         let native = dir.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut events = Events { draft: Draft::new(AGENT, &native), native };
+        let mut events = Events { draft: Draft::new(AGENT, &native), native, counted: HashSet::new() };
         let workspace = small_file(&file.with_file_name("workspace.yaml")).unwrap_or_default();
         let workspace = String::from_utf8_lossy(&workspace);
         let s = &mut events.draft.session;
@@ -66,6 +67,8 @@ impl Source for Copilot {
 struct Events {
     draft: Draft,
     native: String,
+    /// Keys of the requests so far.
+    counted: HashSet<String>,
 }
 
 impl Events {
@@ -156,10 +159,10 @@ impl Events {
             Some(id) => format!("{AGENT}:{id}"),
             None => format!("{AGENT}:{}#{offset}", self.native),
         };
-        if self.draft.usage.iter().rev().any(|r| r.dedupe_key == key) {
+        if !self.counted.insert(key.clone()) {
             return;
         }
-        self.draft.request(key, at, usage["model"].as_str().unwrap_or_default(), tokens, offset);
+        self.draft.request_before_calls(key, at, usage["model"].as_str().unwrap_or_default(), tokens, offset);
         let source = text(&usage["accounting"]["sourceSessionId"]);
         if let Some(row) = self.draft.usage.last_mut() {
             row.copied = source.is_some_and(|s| s != self.native);

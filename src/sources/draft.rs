@@ -139,6 +139,19 @@ impl Draft {
         self.usage.push(row);
     }
 
+    /// Counts a request that the log tells before the calls of its answer.
+    pub(crate) fn request_before_calls(
+        &mut self,
+        key: String,
+        at: Option<Timestamp>,
+        model: &str,
+        tokens: Tokens,
+        offset: u64,
+    ) {
+        self.growth.called(std::mem::take(&mut self.called));
+        self.request(key, at, model, tokens, offset);
+    }
+
     /// The usage alone, with what counting needs to know of the session.
     pub(crate) fn usage_only(self) -> UsageRead {
         UsageRead { facts: vec![SessionFacts::of(&self.session)], rows: self.usage }

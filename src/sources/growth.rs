@@ -17,6 +17,11 @@ pub(crate) struct Growth {
 }
 
 impl Growth {
+    /// Notes calls of the last answer that the log tells after its request.
+    pub(crate) fn called(&mut self, calls: Vec<String>) {
+        self.called.extend(calls);
+    }
+
     /// Notes on a row what the results of the tools called before it added, and remembers what its answer calls.
     pub(crate) fn step(&mut self, row: &mut UsageRow, calls: Vec<String>) {
         let prompt = prompt(&row.tokens);

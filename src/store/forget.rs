@@ -61,7 +61,7 @@ impl Left {
 
     /// Whether its requests are left out.
     pub(super) fn usage(&self, key: &str) -> bool {
-        self.hashes.get(&hash(&self.salt, key)).copied().unwrap_or(false)
+        self.hashes.get(&hash(&self.salt, SessionKey::about(key))).copied().unwrap_or(false)
     }
 }
 
@@ -119,11 +119,13 @@ impl Archive {
                     tx.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id])? as u64;
             }
             if usage {
+                let (own, compactions) = (key.as_str(), key.compactions());
+                let both = [own, compactions.as_str()];
                 let rows: i64 = tx
-                    .prepare_cached("SELECT coalesce(sum(rows), 0) FROM segments WHERE session = ?1")?
-                    .query_row([key.as_str()], |r| r.get(0))?;
+                    .prepare_cached("SELECT coalesce(sum(rows), 0) FROM segments WHERE session IN (?1, ?2)")?
+                    .query_row(both, |r| r.get(0))?;
                 out.requests += rows as u64;
-                tx.prepare_cached("DELETE FROM segments WHERE session = ?1")?.execute([key.as_str()])?;
+                tx.prepare_cached("DELETE FROM segments WHERE session IN (?1, ?2)")?.execute(both)?;
             }
             tx.prepare_cached(
                 "INSERT INTO forgotten(key_hash, usage, at) VALUES(?1, ?2, ?3)

@@ -221,6 +221,7 @@ impl Held {
                     session_started: stand.started,
                     session_ended: stand.ended,
                     output: r.tokens.output,
+                    tokens: r.tokens.total(),
                     at: r.at,
                     copied: kind.copied,
                 })

@@ -340,7 +340,7 @@ impl Archive {
 
     /// Hands every counted request at or after an instant to `each`, and the older ones of some sessions: of those with
     /// a request at or after `active`, and of those named. Others' older requests may be among what is handed out.
-    /// Returns the sessions that are whole; `None` where all are, since everything was handed out.
+    /// Returns the sessions that are whole, their compactions with them; `None` where all are, since everything was handed out.
     ///
     /// # Errors
     /// As [`Archive::counted`].
@@ -358,12 +358,18 @@ impl Archive {
             return Ok(None);
         };
         let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
-        let mut whole: HashSet<String> =
-            q.query_map([active.millis()], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        let mut whole: HashSet<String> = HashSet::new();
+        let mut active = q.query([active.millis()])?;
+        while let Some(r) = active.next()? {
+            whole.insert(SessionKey::about(r.get_ref(0)?.as_str().unwrap_or_default()).to_owned());
+        }
         whole.extend(named.iter().cloned());
-        let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE session = ?1 AND last < ?2")?;
+        // A session's compactions stand beside it.
+        let mut q =
+            self.conn.prepare_cached("SELECT id FROM segments WHERE session IN (?1, ?2) AND last < ?3")?;
         for session in &whole {
-            for id in q.query_map(params![session, since.millis()], |r| r.get(0))? {
+            let beside = SessionKey(session.clone()).compactions();
+            for id in q.query_map(params![session, beside.as_str(), since.millis()], |r| r.get(0))? {
                 segments.push(id?);
             }
         }

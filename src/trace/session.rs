@@ -12,6 +12,9 @@ use super::Timestamp;
 #[serde(transparent)]
 pub struct SessionKey(pub String);
 
+/// Follows a session's key on the line of its compactions.
+const COMPACTIONS: &str = "#compaction";
+
 impl SessionKey {
     /// Builds the key of an agent's session.
     pub fn new(agent: &str, native: &str) -> Self {
@@ -26,6 +29,16 @@ impl SessionKey {
     /// The agent's own id of the session.
     pub fn native(&self) -> &str {
         self.0.split_once(':').map_or(self.0.as_str(), |(_, n)| n)
+    }
+
+    /// The key of the line that holds a session's compactions where no record of it stands for their requests.
+    pub fn compactions(&self) -> SessionKey {
+        SessionKey(format!("{}{COMPACTIONS}", self.0))
+    }
+
+    /// The session that a key is about: its own, or that of its compactions.
+    pub fn about(key: &str) -> &str {
+        key.strip_suffix(COMPACTIONS).unwrap_or(key)
     }
 
     /// The key as text.

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::pricing::{PICO_PER_USD, format_usd};
-use crate::trace::Timestamp;
+use crate::trace::{SessionKey, Timestamp};
 
 use super::day::DayCache;
 use super::pricer::Costed;
@@ -202,11 +202,12 @@ impl<'z> AlertWatch<'z> {
         if self.days.day(row.at) == self.today {
             self.day = self.day.saturating_add(cost);
         }
+        let key = SessionKey::about(row.session);
         match &mut self.open {
-            Some((session, s)) if session == row.session => s.merge(&SessionSum::of(cost, at)),
+            Some((session, s)) if session == key => s.merge(&SessionSum::of(cost, at)),
             _ => {
                 self.close();
-                self.open = Some((row.session.to_owned(), SessionSum::of(cost, at)));
+                self.open = Some((key.to_owned(), SessionSum::of(cost, at)));
             }
         }
     }

@@ -15,6 +15,8 @@ pub struct Copy<'a> {
     pub session_ended: Option<Timestamp>,
     /// Output tokens of the copy.
     pub output: u64,
+    /// All tokens of the copy: of copies alike in all else the larger one counts.
+    pub tokens: u64,
     /// The copy's own time.
     pub at: Timestamp,
     /// Whether the log says that it is copied history.
@@ -36,7 +38,7 @@ pub fn choose(copies: &[Copy<'_>]) -> Option<(usize, usize)> {
     let (figures, _) = copies.iter().enumerate().min_by_key(|(_, c)| {
         let own = c.session == first.session;
         let time = if own { -i128::from(c.at.millis()) } else { i128::from(c.at.millis()) };
-        (Reverse(c.output), !own, time, c.session)
+        (Reverse(c.output), !own, time, c.session, Reverse(c.tokens))
     })?;
     Some((owner, figures))
 }
@@ -52,6 +54,7 @@ mod tests {
             session_started: Some(Timestamp(started)),
             session_ended: Some(Timestamp(started + 100)),
             output,
+            tokens: output,
             at: Timestamp(at),
             copied,
         }
@@ -100,9 +103,12 @@ mod tests {
             let names = ["claude:a", "claude:b", "codex:a", "codex:b"];
             let mut copies: Vec<_> =
                 rows.iter().map(|(s, o, t, c)| copy(names[*s], *s as i64 % 2, *o, *t, *c)).collect();
+            for (copy, (.., copied)) in copies.iter_mut().zip(&rows) {
+                copy.tokens += u64::from(*copied);
+            }
             let answer = |c: &[Copy<'_>]| {
                 let (o, f) = choose(c).unwrap();
-                (c[o].session.to_owned(), c[f].output, c[f].at)
+                (c[o].session.to_owned(), c[f].output, c[f].at, c[f].tokens)
             };
             let one = answer(&copies);
             let n = by.index(copies.len());

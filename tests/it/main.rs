@@ -8,7 +8,9 @@
 )]
 
 mod cli;
+mod compaction;
 mod cost;
+mod cost_properties;
 mod finding;
 mod flow;
 mod glance;

@@ -6,6 +6,7 @@ use super::{Args, Hints, Tool, json, params};
 use crate::app::{App, CostParams, Failure};
 use crate::mcp::answer::{ROOM, dollars, size};
 use crate::mcp::schema::{self, choice, count, text};
+use crate::usage::Dimension;
 
 pub(super) struct CostReport;
 
@@ -74,8 +75,13 @@ impl Tool for CostReport {
         let mut left_out = report["rows_left_out"].as_u64().unwrap_or(0);
         let mut room = ROOM.saturating_sub(size(&report) - size(&report["rows"]) + 200);
         if let Some(rows) = report["rows"].as_array_mut() {
-            let all = std::mem::take(rows);
+            let mut all = std::mem::take(rows);
             let count = all.len();
+            // Of days and the like the latest are worth most.
+            let latest = full.by.parse().is_ok_and(Dimension::is_time);
+            if latest {
+                all.reverse();
+            }
             for mut row in all {
                 money(&mut row);
                 let bytes = size(&row) + 1;
@@ -84,6 +90,9 @@ impl Tool for CostReport {
                 }
                 room = room.saturating_sub(bytes);
                 rows.push(row);
+            }
+            if latest {
+                rows.reverse();
             }
             left_out += (count - rows.len()) as u64;
         }

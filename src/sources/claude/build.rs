@@ -7,6 +7,7 @@ use std::path::Path;
 
 use crate::sources::Read;
 use crate::sources::claude::record::{Attachment, Block, Inner, Message as RawMessage, Record};
+use crate::sources::claude::spawned::{Spawned, UNNAMED};
 use crate::sources::claude::usage::{Answer, Requests};
 use crate::sources::claude::{AGENT, Place};
 use crate::sources::lenient::TextOr;
@@ -50,12 +51,15 @@ pub(super) struct Builder {
     usage: Requests,
     /// Where usage of this file is booked.
     books: Option<SessionKey>,
+    spawned: Spawned,
     messages: HashMap<String, usize>,
     calls: HashMap<String, CallAt>,
     seen: HashSet<u64>,
     hasher: RandomState,
     /// Title and how much it is worth: a person's beats the model's beats a summary.
     title: Option<(u8, String)>,
+    /// Whether the agent wrote running totals of its own.
+    totals: bool,
 }
 
 impl Builder {
@@ -68,19 +72,28 @@ impl Builder {
             session,
             usage: Requests::default(),
             books: None,
+            spawned: Spawned::default(),
             messages: HashMap::new(),
             calls: HashMap::new(),
             seen: HashSet::new(),
             hasher: RandomState::new(),
             title,
+            totals: false,
         }
     }
 
     pub(super) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
+        if self.place.bare() && self.books.is_none() {
+            self.spawned.line(line.bytes);
+        }
         if line.ended && not_imported(line.bytes) {
+            self.totals |= is_total(line.bytes);
             return Ok(false);
         }
         let (record, repaired) = parse::<Record<'_>>(line.bytes, scratch)?;
+        if self.books.is_none() && matches!(record.kind.str(), "user" | "assistant") {
+            self.spawned.record(&record.prompt_id, &record.attribution_agent);
+        }
         match record.kind.str() {
             "user" if self.header(&record) => self.user(record),
             "assistant" => {
@@ -94,19 +107,21 @@ impl Builder {
             "summary" => self.name(1, record.summary.some()),
             "ai-title" => self.name(2, record.ai_title.some()),
             "custom-title" => self.name(3, record.custom_title.some()),
+            "cost-state" => self.totals = true,
             _ => {}
         }
         Ok(repaired)
     }
 
-    /// Puts the session and its usage into the answer; a file without a message holds no session.
-    pub(super) fn finish(mut self, read: &mut Read) {
+    /// Puts the session and its usage into the answer; a file without a message holds no session. Returns whether the
+    /// log holds totals, by which requests without a record are known.
+    pub(super) fn finish(mut self, read: &mut Read) -> bool {
         read.usage = self.usage.finish();
-        if self.session.messages.is_empty() {
-            return;
+        if !self.session.messages.is_empty() {
+            self.session.title = self.title.map(|(_, t)| t);
+            read.sessions.push(self.session);
         }
-        self.session.title = self.title.map(|(_, t)| t);
-        read.sessions.push(self.session);
+        self.totals
     }
 
     /// Whether a record is new in this file: a resumed session can repeat records with their ids.
@@ -116,14 +131,15 @@ impl Builder {
 
     /// Takes what every user and assistant record says of the session; whether the record is new.
     fn header(&mut self, record: &Record<'_>) -> bool {
+        if let Some(at) = Timestamp::parse(record.timestamp.str()) {
+            let s = &mut self.session;
+            s.started = Some(s.started.map_or(at, |t| t.min(at)));
+            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
+        }
         if !self.fresh(record) {
             return false;
         }
         let s = &mut self.session;
-        if let Some(at) = Timestamp::parse(record.timestamp.str()) {
-            s.started = Some(s.started.map_or(at, |t| t.min(at)));
-            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
-        }
         s.project = s.project.take().or_else(|| record.cwd.owned());
         s.git_branch = s.git_branch.take().or_else(|| record.git_branch.owned());
         if record.version.some().is_some_and(|v| s.agent_version.as_deref() != Some(v)) {
@@ -195,10 +211,11 @@ impl Builder {
     /// Counts a record's request, which its message's id identifies, however often the record stands here.
     fn count(&mut self, record: &Record<'_>, offset: u64) {
         let at = Timestamp::parse(record.timestamp.str());
-        let books = self
-            .books
-            .get_or_insert_with(|| books(self.session.parent.as_ref(), &self.session.key, &self.place));
-        let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
+        let (session, place, spawned) = (&self.session, &self.place, &self.spawned);
+        let books =
+            self.books.get_or_insert_with(|| spawned.books(session.parent.as_ref(), &session.key, place));
+        // 1.0 kept subagents in the session's own log.
+        let kind = spawned.kind(place).or(record.is_sidechain.0.then_some(UNNAMED));
         let called = record.message.0.iter().flat_map(|m| match &m.content {
             TextOr::List(blocks) => blocks.as_slice(),
             TextOr::Text(_) => &[],
@@ -339,20 +356,17 @@ pub(super) fn is_call(kind: &str) -> bool {
     matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
 }
 
-/// The session that a file's requests belong to.
-pub(super) fn books(parent: Option<&SessionKey>, own: &SessionKey, place: &Place) -> SessionKey {
-    match (parent, place) {
-        // A bare file under `<session>/subagents` is the session's own work.
-        (Some(parent), Place { parent: Some(_), meta: None, .. }) => parent.clone(),
-        _ => own.clone(),
-    }
-}
-
 /// Whether a line starts with a type that is never imported; saves parsing it.
 pub(super) fn not_imported(line: &[u8]) -> bool {
     let Some(rest) = line.strip_prefix(b"{\"type\":") else { return false };
     let kind = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"\"").unwrap_or_default();
     NOT_IMPORTED.iter().any(|name| kind.starts_with(name)) && line.last() == Some(&b'}')
+}
+
+/// Whether a line that starts with its type is a running total of the agent.
+pub(super) fn is_total(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"{\"type\":") else { return false };
+    rest.strip_prefix(b" ").unwrap_or(rest).starts_with(b"\"cost-state\"")
 }
 
 fn media(block: &Block<'_>) -> Option<Part> {

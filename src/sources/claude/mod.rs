@@ -7,15 +7,17 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::lines::{each_line, parse, sift};
+use crate::sources::lines::{each_line, parse};
 use crate::sources::{
     Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk,
 };
 use crate::trace::{Env, SessionKey};
 
 mod build;
+mod compaction;
 mod quick;
 mod record;
+mod spawned;
 mod usage;
 
 /// Agent id.
@@ -59,7 +61,13 @@ impl Source for Claude {
         let mut builder = build::Builder::new(Place::of(file));
         let mut scratch = String::new();
         each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
-        builder.finish(&mut read);
+        let totals = builder.finish(&mut read);
+        if totals {
+            let counted = quick::read(file, opts, &mut Vec::new())?.rows;
+            read.usage.extend(
+                counted.into_iter().filter(|r| SessionKey::about(r.session.as_str()) != r.session.as_str()),
+            );
+        }
         Ok(read)
     }
 
@@ -70,10 +78,7 @@ impl Source for Claude {
         buffer: &mut Vec<u8>,
         piece: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
-        let mut quick = quick::Quick::new(Place::of(file));
-        sift(file, input, opts, buffer, &mut quick)?;
-        piece(quick.finish());
+        piece(quick::read(file, opts, buffer)?);
         Ok(())
     }
 
@@ -86,7 +91,7 @@ impl Source for Claude {
             if line.bytes.starts_with(b"{\"type\":\"cost-state\"") {
                 let (record, repaired) = parse::<record::CostState>(line.bytes, &mut scratch)?;
                 // Cumulative: the last one counts.
-                totals = record.model_usage.into_iter().map(|(m, u)| (m, u.tokens())).collect::<Vec<_>>();
+                totals = compaction::totals(&record);
                 return Ok(repaired);
             }
             Ok(false)
@@ -125,6 +130,11 @@ struct Place {
 }
 
 impl Place {
+    /// Whether it is a log below a session's folder with nothing beside it that says what it is.
+    fn bare(&self) -> bool {
+        self.parent.is_some() && self.meta.is_none()
+    }
+
     fn of(file: &Path) -> Place {
         let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let Some(id) = stem.strip_prefix("agent-") else {

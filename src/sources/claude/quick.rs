@@ -1,19 +1,25 @@
 //! The usage of a Claude Code log without its conversation: only lines that can hold usage are parsed, and of them
 //! only what counting needs.
 
+use std::path::Path;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::sources::UsageRead;
-use crate::sources::claude::Place;
-use crate::sources::claude::build::{books, is_call, not_imported};
-use crate::sources::claude::record::Usage;
+use crate::sources::claude::build::{is_call, is_total, not_imported};
+use crate::sources::claude::record::{CostState, Usage};
+use crate::sources::claude::spawned::{Spawned, UNNAMED};
 use crate::sources::claude::usage::{Answer, Requests};
-use crate::sources::lenient::{List, Obj, Text};
-use crate::sources::lines::{Line, Sieve, parse};
-use crate::trace::{SessionFacts, SessionKey, Timestamp};
+use crate::sources::claude::{Place, compaction};
+use crate::sources::lenient::{Flag, List, Obj, Text};
+use crate::sources::lines::{Line, Sieve, parse, sift};
+use crate::sources::{ReadOptions, SourceError, UsageRead, open_log};
+use crate::trace::{Chain, SessionFacts, SessionKey, Timestamp};
+
+/// The first version whose logs are looked through for totals also where they do not end with one: earlier ones are
+/// not known to write any.
+const WRITES_TOTALS: [u32; 3] = [2, 1, 202];
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
@@ -39,6 +45,11 @@ struct Light<'a> {
     attribution_agent: Text<'a>,
     #[serde(borrow)]
     attribution_skill: Text<'a>,
+    #[serde(borrow)]
+    version: Text<'a>,
+    #[serde(borrow)]
+    prompt_id: Text<'a>,
+    is_sidechain: Flag,
     #[serde(borrow)]
     message: Obj<LightMessage<'a>>,
 }
@@ -77,7 +88,38 @@ pub(super) struct Quick {
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
     books: Option<SessionKey>,
+    spawned: Spawned,
     requests: Requests,
+    /// Whether the version is one that writes totals.
+    totals: bool,
+    /// The total that the log ends with.
+    last_total: Option<CostState>,
+}
+
+/// Reads the usage of one log, with the requests of compactions that only its totals hold.
+///
+/// # Errors
+/// Only when the log cannot be read.
+pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Result<UsageRead, SourceError> {
+    let input = open_log(file)?;
+    let mut quick = Quick::new(Place::of(file));
+    sift(file, input, opts, buffer, &mut quick)?;
+    let spawned = quick.requests.spawned();
+    let rows = quick.requests.finish();
+    let facts =
+        SessionFacts { key: quick.key, project: quick.project, started: quick.started, ended: quick.ended };
+    let mut read = UsageRead { rows, facts: vec![facts] };
+    // A second look is worth while only where something can be missing: the last total holds more than the log, or the
+    // log does not end with a total and its prompt was cut.
+    let cut = || read.rows.iter().filter(|r| r.chain == Chain::Starts).nth(1).is_some();
+    let missing = match &quick.last_total {
+        Some(total) => !compaction::holds_all(total, &read.rows),
+        None => quick.totals && cut(),
+    };
+    if missing && !quick.place.subagent {
+        read.rows.extend(compaction::rows(file, opts, &quick.place, &read.rows, &spawned)?);
+    }
+    Ok(read)
 }
 
 impl Quick {
@@ -90,14 +132,16 @@ impl Quick {
             started: None,
             ended: None,
             books: None,
+            spawned: Spawned::default(),
             requests: Requests::default(),
+            totals: false,
+            last_total: None,
         }
     }
 
-    pub(super) fn finish(self) -> UsageRead {
-        let facts =
-            SessionFacts { key: self.key, project: self.project, started: self.started, ended: self.ended };
-        UsageRead { rows: self.requests.finish(), facts: vec![facts] }
+    /// Whether the head of the log was read: where it stands and whose it is.
+    fn settled(&self) -> bool {
+        self.project.is_some() && self.started.is_some() && (self.books.is_some() || !self.place.bare())
     }
 
     fn times(&mut self, record: &Light<'_>) -> Option<Timestamp> {
@@ -110,16 +154,21 @@ impl Quick {
 
 impl Sieve for Quick {
     fn wants(&self, line: &[u8]) -> bool {
-        // Until project and start are known, every line may tell them.
-        let known = self.project.is_some() && self.started.is_some();
-        if known { USAGE.find(line).is_some() } else { !not_imported(line) }
+        // Until project, start and owner are known, every line may tell them.
+        if self.settled() {
+            return USAGE.find(line).is_some();
+        }
+        !not_imported(line) || self.place.bare() && Spawned::may_tell(line)
     }
 
     fn needle(&self) -> Option<&'static Finder<'static>> {
-        (self.project.is_some() && self.started.is_some()).then(|| &*USAGE)
+        self.settled().then(|| &*USAGE)
     }
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
+        if self.place.bare() && self.books.is_none() {
+            self.spawned.line(line.bytes);
+        }
         let Ok((record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
         let answer = record.kind.str() == "assistant";
         if !answer && record.kind.str() != "user" {
@@ -128,15 +177,17 @@ impl Sieve for Quick {
         let at = self.times(&record);
         if self.project.is_none() {
             self.project = record.cwd.owned();
+            self.totals = version(record.version.str()) >= WRITES_TOTALS;
         }
+        self.spawned.record(&record.prompt_id, &record.attribution_agent);
         if self.place.subagent && self.parent.is_none() {
             self.parent = record.session_id.some().map(|p| SessionKey::new(super::AGENT, p));
         }
         if !answer {
             return;
         }
-        let (parent, key, place) = (&self.parent, &self.key, &self.place);
-        let books = self.books.get_or_insert_with(|| books(parent.as_ref(), key, place));
+        let (parent, key, place, spawned) = (&self.parent, &self.key, &self.place, &self.spawned);
+        let books = self.books.get_or_insert_with(|| spawned.books(parent.as_ref(), key, place));
         let Some(message) = &record.message.0 else { return };
         let answer = Answer {
             id: message.id.some().or(record.uuid.some()),
@@ -150,15 +201,24 @@ impl Sieve for Quick {
         };
         let called =
             message.content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
-        let kind = self.place.meta.as_ref().and_then(|m| m.agent_type.as_deref());
+        let kind = self.spawned.kind(&self.place).or(record.is_sidechain.0.then_some(UNNAMED));
         self.requests.add(&answer, at.or(self.ended), line.offset, books, kind, called.collect());
     }
 
     fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
         if not_imported(line) {
+            if is_total(line) && self.last_total.is_none() {
+                self.last_total = parse::<CostState>(line, scratch).ok().map(|(total, _)| total);
+            }
             return false;
         }
         let Ok((record, _)) = parse::<Light<'_>>(line, scratch) else { return false };
         matches!(record.kind.str(), "user" | "assistant") && self.times(&record).is_some()
     }
+}
+
+/// A version as numbers; what is none is the lowest.
+fn version(text: &str) -> [u32; 3] {
+    let mut parts = text.split('.').map(|p| p.parse().unwrap_or_default());
+    std::array::from_fn(|_| parts.next().unwrap_or_default())
 }

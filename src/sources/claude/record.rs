@@ -27,6 +27,8 @@ pub(super) struct Record<'a> {
     pub timestamp: Text<'a>,
     #[serde(borrow)]
     pub request_session_id: Text<'a>,
+    #[serde(borrow)]
+    pub prompt_id: Text<'a>,
     pub is_sidechain: Flag,
     pub is_meta: Flag,
     pub is_compact_summary: Flag,
@@ -238,13 +240,17 @@ pub(super) struct Meta {
 
 /// `cost-state`: what the agent counted of a session by model, over resumes, with its subagents and with requests that
 /// leave no record of their own (a compaction's).
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct CostState {
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When counting began, milliseconds; kept over resumes.
+    pub start_time: Int,
     pub model_usage: BTreeMap<String, ModelUsage>,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ModelUsage {
     input_tokens: Int,

@@ -107,6 +107,13 @@ impl Requests {
         self.more.push(More { advisors: advisors(usage), calls });
     }
 
+    /// Offsets of the requests that started subagents.
+    pub(super) fn spawned(&self) -> Vec<u64> {
+        let spawns = |m: &More| m.calls.iter().any(|c| matches!(c.as_str(), "Agent" | "Task"));
+        let with = self.rows.iter().zip(&self.more);
+        with.filter(|(_, more)| spawns(more)).map(|(row, _)| row.offset).collect()
+    }
+
     /// The rows, each followed by those of the advisor models it asked.
     pub(super) fn finish(mut self) -> Vec<UsageRow> {
         let mut growth = Growth::default();

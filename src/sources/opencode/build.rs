@@ -1,10 +1,43 @@
 //! From OpenCode's records to a session, whichever store they came from.
 
-use serde_json::Value;
+use std::sync::LazyLock;
 
+use memchr::memmem::Finder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::sources::ReadOptions;
 use crate::sources::draft::{Draft, count, ended, media, millis, picousd, text, text_part};
+use crate::sources::lenient::Text;
+use crate::sources::lines::parse;
 use crate::sources::opencode::AGENT;
-use crate::trace::{Chain, Origin, Part, SessionKey, Timestamp, Tokens};
+use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens};
+
+/// What counting needs of a part: the name of a tool that was called.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct LightPart<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Text<'a>,
+    #[serde(borrow, rename = "callID")]
+    call: Text<'a>,
+    #[serde(borrow)]
+    tool: Text<'a>,
+}
+
+/// A part without its content; nothing where it is no call of a tool. What is broken is left to the full reader.
+pub(super) fn light(bytes: &[u8], opts: &ReadOptions) -> Option<Value> {
+    // Only calls say "tool": most parts are not parsed.
+    static TOOL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"tool\""));
+    if bytes.len() > opts.line_limit {
+        return None;
+    }
+    TOOL.find(bytes)?;
+    let mut scratch = String::new();
+    let (part, _) = parse::<LightPart<'_>>(bytes, &mut scratch).ok()?;
+    (part.kind.str() == "tool")
+        .then(|| json!({ "type": "tool", "callID": part.call.str(), "tool": part.tool.str() }))
+}
 
 /// A message with its parts, in order.
 pub(super) struct Whole {
@@ -179,8 +212,6 @@ fn usage(draft: &mut Draft, message: &Whole, at: Option<Timestamp>, offset: u64)
     draft.request(key, done.or(at), model, tokens, offset);
     let child = draft.session.parent.is_some();
     if let Some(row) = draft.usage.last_mut() {
-        // The calls stand apart from the messages and are not read for counting.
-        (row.chain, row.added) = (Chain::Apart, Vec::new());
         row.provider = text(&data["providerID"]).map(str::to_owned);
         row.reported_picousd = picousd(data["cost"].as_f64());
         let kind = text(&data["agent"]).or(text(&data["mode"])).unwrap_or("subagent");

@@ -6,11 +6,12 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::sources::draft::Draft;
-use crate::sources::opencode::build::{Info, Whole, add, begin, end};
+use crate::sources::lines::parse;
+use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
 use crate::sources::{Read, ReadOptions, SourceError, sqlite};
 use crate::trace::Timestamp;
 
-/// Hands out every session of the database; without its parts where only usage is asked for.
+/// Hands out every session of the database; of its parts only the names of tools where only usage is asked for.
 pub(super) fn read(
     file: &Path,
     opts: &ReadOptions,
@@ -58,29 +59,31 @@ fn session(
     let mut number = 0;
     let mut value = |r: &rusqlite::Row<'_>, i: usize, read: &mut Read| -> Option<Value> {
         number += 1;
-        let data = match r.get_ref(i) {
-            Ok(rusqlite::types::ValueRef::Text(t) | rusqlite::types::ValueRef::Blob(t)) => t,
-            _ => &[][..],
-        };
+        let data = bytes(r, i).unwrap_or_default();
         let reason = if data.len() > opts.line_limit {
             format!("session {}: longer than {} bytes", info.id, opts.line_limit)
         } else {
-            match serde_json::from_slice::<Value>(data) {
-                Ok(value @ Value::Object(_)) => return Some(value),
-                _ => format!("session {}: a record that is no JSON object", info.id),
+            match parse::<Value>(data, &mut String::new()) {
+                Ok((value, repaired)) => {
+                    read.repaired_lines += u64::from(repaired);
+                    return Some(value);
+                }
+                Err(_) => format!("session {}: a record that is no JSON object", info.id),
             }
         };
         read.skipped_lines.add(number, reason);
         None
     };
     let mut by_message: HashMap<String, Vec<Value>> = HashMap::new();
-    if parts {
+    if parts || sqlite::has_table(conn, "part") {
         let mut q =
             conn.prepare_cached("SELECT message_id, data FROM part WHERE session_id = ?1 ORDER BY id")?;
         let mut rows = q.query([&info.id])?;
         while let Some(r) = rows.next()? {
-            let message: String = r.get(0).unwrap_or_default();
-            by_message.entry(message).or_default().extend(value(r, 1, read));
+            let part = if parts { value(r, 1, read) } else { bytes(r, 1).and_then(|b| light(b, opts)) };
+            if let Some(part) = part {
+                by_message.entry(r.get(0).unwrap_or_default()).or_default().push(part);
+            }
         }
     }
     let mut draft = begin(info);
@@ -98,4 +101,11 @@ fn session(
     }
     end(&mut draft, info);
     Ok(draft)
+}
+
+fn bytes<'r>(r: &'r rusqlite::Row<'_>, i: usize) -> Option<&'r [u8]> {
+    match r.get_ref(i) {
+        Ok(rusqlite::types::ValueRef::Text(t) | rusqlite::types::ValueRef::Blob(t)) => Some(t),
+        _ => None,
+    }
 }

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::sources::draft::{Draft, millis, text};
-use crate::sources::opencode::build::{Info, Whole, add, begin, end};
+use crate::sources::lines::parse;
+use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
 use crate::sources::{Read, ReadOptions, SourceError, open_log};
 
 /// Where the messages and parts of a session file stand.
@@ -59,7 +60,7 @@ pub(super) fn companions(file: &Path) -> Vec<PathBuf> {
     out
 }
 
-/// Reads one session; without its parts where only usage is asked for.
+/// Reads one session; of its parts only the names of tools where only usage is asked for.
 pub(super) fn read(file: &Path, opts: &ReadOptions, parts: bool) -> Result<(Draft, Read), SourceError> {
     drop(open_log(file)?);
     let mut reader = Reader { opts, out: Read::default(), number: 0 };
@@ -81,9 +82,10 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, parts: bool) -> Result<(Draf
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
         let id = own(&data["id"]).unwrap_or(name);
         let mut all = Vec::new();
-        if parts {
-            for part in json_files(&places.parts_of(&id)) {
-                all.extend(reader.json(&part, "part"));
+        for part in json_files(&places.parts_of(&id)) {
+            match parts {
+                true => all.extend(reader.json(&part, "part")),
+                false => all.extend(reader.light(&part)),
             }
         }
         messages.push(Whole { id, data, parts: all });
@@ -123,6 +125,10 @@ impl Reader<'_> {
                             self.out.truncated_tail = true;
                             return None;
                         }
+                        Err(_) if let Ok((value, _)) = parse::<Value>(&bytes, &mut String::new()) => {
+                            self.out.repaired_lines += 1;
+                            return Some(value);
+                        }
                         _ => format!("a {what} that is no JSON object"),
                     }
                 }
@@ -131,6 +137,17 @@ impl Reader<'_> {
         };
         self.out.skipped_lines.add(self.number, reason);
         None
+    }
+}
+
+impl Reader<'_> {
+    /// The name of a tool that a part called.
+    fn light(&self, path: &Path) -> Option<Value> {
+        let meta = std::fs::symlink_metadata(path).ok()?;
+        if !meta.is_file() || meta.len() > self.opts.line_limit as u64 {
+            return None;
+        }
+        light(&std::fs::read(path).ok()?, self.opts)
     }
 }
 

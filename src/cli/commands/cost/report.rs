@@ -26,7 +26,7 @@ pub struct ReportArgs {
     /// Only requests before then
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
-    /// At most so many rows
+    /// At most so many rows, of days and the like the latest
     #[arg(long)]
     limit: Option<u64>,
     /// As comma-separated values
@@ -48,9 +48,10 @@ pub(super) fn run(args: ReportArgs, face: &mut Face) -> Result<(), End> {
         until: optional(args.until.as_deref(), face.now(), &zone)?,
         by: Some(args.by.clone()),
         timezone: args.timezone,
-        limit: args.limit,
+        // programs, pipes too, get everything
+        limit: args.limit.or((face.on_terminal() && !face.json && !args.csv).then_some(SHOWN)),
         // watching takes a quarter of the time: for people, and for programs that ask about time
-        watch: !args.csv && (!face.json || ["day", "week", "month", "block"].contains(&args.by.as_str())),
+        watch: !args.csv && (!face.json || TIMES.contains(&args.by.as_str())),
     };
     let report = face.app()?.cost(&params)?;
     let (width, bars) = (face.width(), args.bars || face.on_terminal());
@@ -88,6 +89,12 @@ fn figures(r: &ReportRow) -> [u64; 8] {
     ]
 }
 
+/// Dimensions along time.
+const TIMES: [&str; 4] = ["day", "week", "month", "block"];
+
+/// As many lines are shown on a terminal unless said otherwise.
+const SHOWN: u64 = 200;
+
 /// Columns that go, in this order, where the line is too long.
 const SPARE: [&str; 5] = ["cache write", "cache read", "input", "output", "requests"];
 
@@ -106,12 +113,13 @@ fn human(r: &CostReport, width: usize, bars: bool) -> String {
         }
         gone += 1;
     };
-    if bars && r.report.rows.len() > 2 && matches!(r.by.as_str(), "day" | "week" | "month" | "block") {
+    if bars && r.report.rows.len() > 2 && TIMES.contains(&r.by.as_str()) {
         let room = width.min(120).saturating_sub(8).max(10);
         out.push_str(&dim(&format!("{}\n", spark(&series(r), room))));
     }
     if let Some(n) = r.rows_left_out {
-        out.push_str(&format!("… and {} more rows\n", count(n)));
+        let which = if TIMES.contains(&r.by.as_str()) { "earlier" } else { "more" };
+        out.push_str(&format!("… and {} {which} rows (--limit)\n", count(n)));
     }
     if matches!(r.by.as_str(), "day" | "week" | "month") {
         out.push_str(&format!("{}s in {}\n", r.by, one_line(&r.timezone)));
@@ -143,7 +151,7 @@ fn human(r: &CostReport, width: usize, bars: bool) -> String {
 
 fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
     let all = [
-        (r.by.as_str(), Set::Cut),
+        (r.by.as_str(), Set::Key),
         ("", Set::Left),
         ("requests", Set::Right),
         ("input", Set::Right),
