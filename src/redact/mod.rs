@@ -284,6 +284,9 @@ impl<'e> Redactor<'e> {
 
     /// Leaves out what is nothing but stand-ins, however it was read.
     fn spare(&self, base: &Rc<View>, found: &mut Vec<Found>) {
+        if found.is_empty() {
+            return;
+        }
         let fixed = placeholder::find_styled(&base.text, self.policy.options.pseudonyms);
         if !fixed.is_empty() {
             found.retain(|f| f.pieces.iter().any(|(s, e)| !render::around(&fixed, *s, *e).is_empty()));

@@ -1,5 +1,7 @@
 //! Typed, consistent stand-ins: `[EMAIL_k3f9qa]`, `user_k3f9qa`.
 
+use std::sync::LazyLock;
+
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -142,17 +144,30 @@ const PHONE: &str = "-555-01";
 /// The spans of stand-ins in a text, in order.
 pub(crate) fn find(text: &str) -> Vec<(usize, usize)> {
     let b = text.as_bytes();
-    let mut out = Vec::new();
-    for at in memchr::memchr2_iter(b'[', b'u', b) {
-        if out.last().is_some_and(|(_, e)| at < *e) {
-            continue;
-        }
-        let end = if b[at] == b'[' { bracketed(b, at) } else { user(b, at).or_else(|| mail(b, at)) };
-        if let Some(e) = end {
-            out.push((at, e));
-        }
+    let bracketed = memchr::memchr_iter(b'[', b).filter_map(|at| Some((at, bracketed(b, at)?)));
+    let mut out: Vec<_> = bracketed.collect();
+    // a search for the word: its first letter alone is too common to stop at
+    for at in USERS.find_iter(b) {
+        out.extend(user(b, at).or_else(|| mail(b, at)).map(|e| (at, e)));
     }
-    out
+    apart(out)
+}
+
+static USERS: LazyLock<memchr::memmem::Finder<'static>> =
+    LazyLock::new(|| memchr::memmem::Finder::new("user"));
+
+/// Spans in order, without those that begin inside another.
+fn apart(mut spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+    spans.sort_unstable();
+    let mut end = 0;
+    spans.retain(|(s, e)| {
+        let apart = *s >= end;
+        if apart {
+            end = *e;
+        }
+        apart
+    });
+    spans
 }
 
 /// Whether a value holds a stand-in, or is the inside of one.
@@ -191,16 +206,7 @@ pub(crate) fn find_styled(text: &str, style: Pseudonyms) -> Vec<(usize, usize)> 
             out.extend(realistic(b, head, at));
         }
     }
-    out.sort_unstable();
-    let mut end = 0;
-    out.retain(|(s, e)| {
-        let apart = *s >= end;
-        if apart {
-            end = *e;
-        }
-        apart
-    });
-    out
+    apart(out)
 }
 
 /// Whether an escape such as `\n` ends here: its letter is no part of the word that follows.

@@ -254,7 +254,7 @@ impl Held {
             .collect();
         let session = self.text(stand.session);
         each(&CountedRow {
-            device: devices.get(&stand.file).map(|d| &**d),
+            device: if devices.is_empty() { None } else { devices.get(&stand.file).map(|d| &**d) },
             agent: super::ledger::agent_of(session),
             session,
             project: text(stand.project),

@@ -285,7 +285,8 @@ impl Archive {
                 rows = rows.without_tools();
             }
             let mut carry = Carry { wanted: range.tools, ..Carry::default() };
-            while let Some(row) = rows.next()? {
+            let mut row = PackedRow::default();
+            while rows.read(&mut row)? {
                 let tools = carry.step(&row);
                 if let Some(hash) = hashes.next().filter(|h| twice.contains(h)) {
                     held.add(hash, file, &row, tools);
@@ -430,7 +431,8 @@ impl Archive {
                 rows = rows.without_tools();
             }
             let mut carry = Carry { wanted: tools, ..Carry::default() };
-            while let Some(row) = rows.next()? {
+            let mut row = PackedRow::default();
+            while rows.read(&mut row)? {
                 let shares = carry.step(&row);
                 let hash = hashes.next().unwrap_or_default();
                 match own.get(&hash) {

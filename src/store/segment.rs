@@ -21,7 +21,7 @@ const FORMAT: u64 = 2;
 const FIRST: u64 = 1;
 
 /// A session as the rows of one file refer to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub(super) struct SessionRef<'a> {
     pub key: &'a str,
     pub project: Option<&'a str>,
@@ -30,7 +30,7 @@ pub(super) struct SessionRef<'a> {
 }
 
 /// One request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct PackedRow<'a> {
     pub dedupe_key: &'a str,
     pub session: SessionRef<'a>,
@@ -243,20 +243,34 @@ impl<'a> Unpacked<'a> {
     /// # Errors
     /// As [`Unpacked::open`].
     pub(super) fn next(&mut self) -> Result<Option<PackedRow<'a>>, StoreError> {
+        let mut row = PackedRow::default();
+        Ok(self.read(&mut row)?.then_some(row))
+    }
+
+    /// Reads the next row over another one, which spares a report the copies; false after the last.
+    ///
+    /// # Errors
+    /// As [`Unpacked::open`].
+    pub(super) fn read(&mut self, row: &mut PackedRow<'a>) -> Result<bool, StoreError> {
         if self.left == 0 {
-            return Ok(None);
+            return Ok(false);
         }
         self.left -= 1;
         let r = &mut self.rest;
         let flags = get(r)?;
-        let dedupe_key = get_text(r)?;
-        let session = *self.sessions.get(get(r)? as usize).ok_or_else(|| corrupt("no such session"))?;
-        let model = *self.texts.get(get(r)? as usize).ok_or_else(|| corrupt("no such text"))?;
+        row.fast = flags & 1 != 0;
+        row.copied = flags & 2 != 0;
+        row.confidence = confidence_of(flags >> 3 & 7);
+        row.chain = chain_of(flags >> 6 & 3);
+        row.dedupe_key = get_text(r)?;
+        row.session = *self.sessions.get(get(r)? as usize).ok_or_else(|| corrupt("no such session"))?;
+        row.model = self.texts.get(get(r)? as usize).ok_or_else(|| corrupt("no such text"))?;
         let mut text = || optional(&self.texts, get(r)?);
-        let (geo, service_tier, subagent, skill) = (text()?, text()?, text()?, text()?);
+        (row.geo, row.service_tier, row.subagent, row.skill) = (text()?, text()?, text()?, text()?);
         self.at = self.at.wrapping_add(get_signed(r)?);
         self.offset = self.offset.wrapping_add(get_signed(r)?);
-        let tokens = Tokens {
+        (row.at, row.offset) = (Timestamp(self.at), self.offset as u64);
+        row.tokens = Tokens {
             input: get(r)?,
             output: get(r)?,
             reasoning: get(r)?,
@@ -265,41 +279,24 @@ impl<'a> Unpacked<'a> {
             cache_write_1h: get(r)?,
             web_search: get(r)?,
         };
-        let reported_picousd = if flags & 4 != 0 { Some(get_signed(r)?) } else { None };
-        let (mut provider, mut added) = (None, Vec::new());
+        row.reported_picousd = if flags & 4 != 0 { Some(get_signed(r)?) } else { None };
+        row.provider = None;
+        row.added.clear();
         if self.format > FIRST {
-            provider = optional(&self.texts, get(r)?)?;
+            row.provider = optional(&self.texts, get(r)?)?;
             let count = bounded(r)?;
             if self.tools {
-                added.reserve_exact(count);
+                row.added.reserve_exact(count);
             }
             for _ in 0..count {
                 let tool = *self.texts.get(get(r)? as usize).ok_or_else(|| corrupt("no such text"))?;
                 let tokens = get(r)?;
                 if self.tools {
-                    added.push((tool, tokens));
+                    row.added.push((tool, tokens));
                 }
             }
         }
-        Ok(Some(PackedRow {
-            dedupe_key,
-            session,
-            at: Timestamp(self.at),
-            model,
-            provider,
-            tokens,
-            chain: chain_of(flags >> 6 & 3),
-            added,
-            reported_picousd,
-            fast: flags & 1 != 0,
-            geo,
-            service_tier,
-            subagent,
-            skill,
-            offset: self.offset as u64,
-            copied: flags & 2 != 0,
-            confidence: confidence_of(flags >> 3 & 7),
-        }))
+        Ok(true)
     }
 }
 
@@ -388,6 +385,11 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
 }
 
 fn get(r: &mut &[u8]) -> Result<u64, StoreError> {
+    // Most numbers are small.
+    if let [byte @ 0..0x80, rest @ ..] = *r {
+        *r = rest;
+        return Ok(u64::from(*byte));
+    }
     let mut n = 0u64;
     for shift in (0..64).step_by(7) {
         let (byte, rest) = r.split_first().ok_or_else(|| corrupt("cut short"))?;
