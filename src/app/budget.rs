@@ -1,5 +1,7 @@
 //! Budgets: what is left of each, and what a hook says when one is spent.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::pricing::format_usd;
@@ -105,6 +107,8 @@ impl BudgetConfig {
 pub struct HookInput {
     /// The agent's own session id.
     pub session_id: Option<String>,
+    /// The log of the session.
+    pub transcript_path: Option<PathBuf>,
     /// `PreToolUse`, `UserPromptSubmit`, …
     pub hook_event_name: Option<String>,
     /// Where a subagent takes the step: its id, beside the session's. With Codex it is the id of the subagent's log.
@@ -139,8 +143,12 @@ impl App {
             // Without it, what the subagent spends counts to the session after the next scan.
             let _ = self.archive.note_below(session, &child, now);
         }
-        let live =
-            self.glance(&LiveParams { session: session.clone(), near: true, ..LiveParams::default() })?;
+        let live = self.glance(&LiveParams {
+            session: session.clone(),
+            log: input.transcript_path.clone(),
+            near: true,
+            ..LiveParams::default()
+        })?;
         let spent: Vec<&BudgetState> =
             live.budgets.iter().filter(|b| b.state == BudgetLevel::Spent).collect();
         if self.config.budgets.action == BudgetAction::Deny && !spent.is_empty() {

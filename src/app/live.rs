@@ -2,6 +2,7 @@
 //! over the ledger.
 
 use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Date;
@@ -41,6 +42,8 @@ pub struct LiveParams {
     pub session: Option<String>,
     /// When the present block ends, where the agent itself knows.
     pub block_ends: Option<Timestamp>,
+    /// The log that the session is written to, where the agent names it.
+    pub log: Option<PathBuf>,
     /// Leaves week and month out unless a budget is for them: that opens the last days of the ledger alone.
     pub near: bool,
 }
@@ -271,7 +274,7 @@ impl App {
         let far = self.config.budgets.weekly_usd.is_some() || self.config.budgets.monthly_usd.is_some();
         let near = p.near && !far;
         self.archive.wait_at_most(PATIENCE)?;
-        let glance = self.with_recent_usage(GLANCE_BYTES, |app| {
+        let glance = self.with_recent_usage(GLANCE_BYTES, p.log.as_deref(), |app| {
             let family = app.family(p)?;
             let (fold, watch) = match app.lately(now, &zone, p, &family, near, &prices)? {
                 Some(known) => known,
@@ -498,14 +501,26 @@ mod tests {
             Ok(n)
         };
         let size = row.len() as u64 + 1;
-        assert_eq!(app.with_recent_usage(size - 1, count).unwrap(), (0, size));
+        assert_eq!(app.with_recent_usage(size - 1, None, count).unwrap(), (0, size));
         let mut live = Live { unread_bytes: size, ..app.live(&LiveParams::default()).unwrap() };
         assert_eq!(
             (live.today.requests, live.block.unwrap().spend.tokens),
             (1, 12),
             "few enough for a glance"
         );
-        assert_eq!(app.with_recent_usage(0, count).unwrap(), (1, 0), "nothing is new");
+        assert_eq!(app.with_recent_usage(0, None, count).unwrap(), (1, 0), "nothing is new");
+        // where the agent names its log, a grown one has nothing done in vain
+        let calls = std::cell::Cell::new(0);
+        let work = |app: &App| {
+            calls.set(calls.get() + 1);
+            count(app)
+        };
+        let (log, more) = (logs.join("s.jsonl"), row.replace("\"m\"", "\"n\""));
+        std::fs::write(&log, format!("{row}\n{more}\n")).unwrap();
+        assert_eq!(app.with_recent_usage(u64::MAX, Some(&log), work).unwrap(), (2, 0));
+        assert_eq!(calls.get(), 1);
+        assert_eq!(app.with_recent_usage(u64::MAX, Some(&log), work).unwrap(), (2, 0));
+        assert_eq!(calls.get(), 2);
         assert!(app.wants_background(&live));
         assert!(!app.wants_background(&live), "once a minute");
         live.at = Timestamp(live.at.millis() + 60_000);

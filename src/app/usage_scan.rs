@@ -3,6 +3,7 @@
 //! A file whose usage was read counts as unread for a scan. An unchanged file is not opened.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -52,14 +53,14 @@ impl App {
         &mut self,
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<T, Failure> {
-        let (early, known, found) = self.while_walking(&work);
+        let (early, known, found) = self.while_walking(|app| work(app));
         let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
         if self.refresh_from(found, &known?, u64::MAX)?.0 == 0 { early } else { work(self) }
     }
 
     /// Does something with the archive while another thread looks at the logs. Also returns the files that are known,
     /// and those that were found unless the walk broke off.
-    fn while_walking<T>(&self, work: impl Fn(&Self) -> Result<T, Failure>) -> Walked<T> {
+    fn while_walking<T>(&self, work: impl FnOnce(&Self) -> Result<T, Failure>) -> Walked<T> {
         let env = Arc::clone(&self.ctx.env);
         std::thread::scope(|scope| {
             let walk = scope.spawn(move || find(&env, sources::REGISTRY, &ScanParams::default()));
@@ -70,22 +71,37 @@ impl App {
     }
 
     /// The same for a face that has to answer at once: where more than `most` bytes of log are new, or another
-    /// process is writing, it answers from what is known. Also returns the bytes that were left unread.
+    /// process is writing, it answers from what is known. Also returns the bytes that were left unread. The log that
+    /// has mostly grown is looked at first: where it did, nothing is done in vain.
     ///
     /// # Errors
     /// Those of `work`.
     pub(crate) fn with_recent_usage<T>(
         &mut self,
         most: u64,
+        log: Option<&Path>,
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<(T, u64), Failure> {
-        let (early, known, found) = self.while_walking(&work);
-        let (Ok(known), Ok(found)) = (known, found) else { return Ok((early?, 0)) };
-        match self.refresh_from(found, &known, most) {
-            Ok((0, left)) => Ok((early?, left)),
-            Ok((_, left)) => Ok((work(self)?, left)),
-            Err(_) => Ok((early?, 0)),
+        let grown = log.is_some_and(|log| self.has_grown(log));
+        let (early, known, found) =
+            self.while_walking(|app| if grown { Ok(None) } else { work(app).map(Some) });
+        let read = match (known, found) {
+            (Ok(known), Ok(found)) => self.refresh_from(found, &known, most),
+            _ => Ok((0, 0)),
+        };
+        let (new, left) = read.unwrap_or_default();
+        match early {
+            Ok(Some(early)) if new == 0 => Ok((early, left)),
+            Err(failure) if new == 0 => Err(failure),
+            _ => Ok((work(self)?, left)),
         }
+    }
+
+    /// Whether a log is of another size than when its usage was read last.
+    fn has_grown(&self, log: &Path) -> bool {
+        let size = std::fs::metadata(log).map(|m| m.len()).ok();
+        let read = self.archive.usage_size(&log.to_string_lossy()).ok().flatten();
+        size.is_some() && size != read
     }
 
     /// Reads what is new, unless it is more than `most` bytes; returns the files read and the bytes left unread.

@@ -70,6 +70,16 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// The size in bytes that a file had when its usage was read last.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn usage_size(&self, path: &str) -> Result<Option<u64>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT usage_size FROM files WHERE path = ?1")?;
+        let mut rows = q.query([path])?;
+        Ok(rows.next()?.map(|r| r.get::<_, i64>(0)).transpose()?.and_then(|n| u64::try_from(n).ok()))
+    }
+
     /// Keys of the sessions with requests in the folder that is named like a session's own log: there Claude Code
     /// keeps the logs of its subagents.
     ///

@@ -3,6 +3,8 @@
 //! Claude Code writes JSON to standard input (session_id, rate_limits, …; every field may be missing) and shows the
 //! first line that comes back. A failure is said in that line: another exit code would only leave it empty.
 
+use std::path::PathBuf;
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -25,6 +27,7 @@ pub struct Args {
 #[serde(default)]
 struct Input {
     session_id: Value,
+    transcript_path: Value,
     rate_limits: Value,
 }
 
@@ -53,6 +56,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         timezone: args.timezone,
         session: said.session(),
         block_ends: said.block_ends(),
+        log: said.transcript_path.as_str().map(PathBuf::from),
         near: !face.json,
     };
     match look(face, &params) {
