@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::rules::{Class, Classes, Engine, Finding, is_placeholder_value, lone_ids};
 
-use super::values::Values;
+use super::values::{Met, Values};
 use super::view::{self, View};
 use super::{decode, paths, placeholder};
 
@@ -89,6 +89,7 @@ pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes:
             });
         }
     }
+    out.extend(values.find_spelled(&base.text).iter().map(|met| known(values, base, met)));
     // where there is a cleaned reading, it comes second
     let cleaned = all.get(1).is_some_and(|v| v.cleaned);
     let covered = all.get(1).is_some_and(|v| v.covers);
@@ -127,17 +128,7 @@ fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usiz
             });
         }
     }
-    for met in values.find(text) {
-        let (value, known) = values.get(met.value);
-        out.push(Found {
-            pieces: v.to_raw(met.start, met.end),
-            value: value.to_owned(),
-            kind: Arc::from(known.kind.as_str()),
-            rule: Arc::from(known.rule.as_str()),
-            class: Class::Secret,
-            confidence: known.confidence,
-        });
-    }
+    out.extend(values.find(text).iter().map(|met| known(values, v, met)));
     if depth < DEPTH {
         for (start, end, decoded) in blobs(text) {
             let inner = View::raw(&decoded);
@@ -153,6 +144,29 @@ fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usiz
             out.push(Found { pieces: v.to_raw(start, end), value: text[start..end].to_owned(), ..best });
         }
     }
+}
+
+/// A known value that was met in a reading.
+fn known(values: &Values, v: &View, met: &Met) -> Found {
+    let (value, known) = values.get(met.value);
+    Found {
+        pieces: v.to_raw(met.start, met.end),
+        value: value.to_owned(),
+        kind: Arc::from(known.kind.as_str()),
+        rule: Arc::from(known.rule.as_str()),
+        class: Class::Secret,
+        confidence: known.confidence,
+    }
+}
+
+/// The known values in all readings; in the text itself also those that are spelled otherwise.
+pub(crate) fn all_known(values: &Values, base: &Rc<View>) -> Vec<Found> {
+    let mut out: Vec<Found> =
+        values.find_spelled(&base.text).iter().map(|met| known(values, base, met)).collect();
+    for reading in readings(base) {
+        out.extend(values.find(&reading.text).iter().map(|met| known(values, &reading, met)));
+    }
+    out
 }
 
 fn push(v: &View, text: &str, f: &Finding, out: &mut Vec<Found>) {

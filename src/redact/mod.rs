@@ -265,19 +265,8 @@ impl<'e> Redactor<'e> {
         }
         if fresh {
             self.build();
-            for reading in detect::readings(base) {
-                for met in self.values.find(&reading.text) {
-                    let (value, known) = self.values.get(met.value);
-                    found.push(Found {
-                        pieces: reading.to_raw(met.start, met.end),
-                        value: value.to_owned(),
-                        kind: Arc::from(known.kind.as_str()),
-                        rule: Arc::from(known.rule.as_str()),
-                        class: Class::Secret,
-                        confidence: known.confidence.min(70),
-                    });
-                }
-            }
+            let again = detect::all_known(&self.values, base);
+            found.extend(again.into_iter().map(|f| Found { confidence: f.confidence.min(70), ..f }));
         }
         found
     }

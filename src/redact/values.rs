@@ -1,6 +1,8 @@
 //! Values that are known to be sensitive, found again wherever they stand.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
@@ -33,23 +35,76 @@ pub(crate) struct Values {
     list: Vec<(String, Known)>,
     needles: Vec<Needle>,
     automaton: Option<AhoCorasick>,
+    spellings: Spellings,
     stale: bool,
 }
 
 #[derive(Debug, Clone)]
 struct Needle {
     value: usize,
-    part: Part,
+    /// Only the head of the value: the rest may follow as far as it agrees.
+    head: bool,
 }
 
-/// How much of a value a needle shows.
-#[derive(Debug, Clone)]
-enum Part {
-    Whole,
-    /// Only the head: the rest may follow as far as it agrees.
-    Head,
-    /// The value in another spelling.
-    Form(String),
+/// The other spellings of the known values. Most sets of values are known for a text or two, so these are looked for
+/// one by one until that has taken as long as making an automaton of them does.
+#[derive(Debug, Default)]
+struct Spellings {
+    /// Made when first needed: the value and how it is spelled.
+    forms: OnceLock<Vec<(usize, String)>>,
+    automaton: OnceLock<Option<AhoCorasick>>,
+    /// Bytes looked through so far, those of every form for itself.
+    spent: AtomicUsize,
+}
+
+impl Clone for Spellings {
+    fn clone(&self) -> Self {
+        Spellings {
+            forms: self.forms.clone(),
+            automaton: self.automaton.clone(),
+            spent: AtomicUsize::new(self.spent.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+impl Spellings {
+    /// What looking for one form takes besides looking through the text, in bytes looked through.
+    const EACH: usize = 3000;
+    /// What a byte of a form takes in an automaton, in bytes looked through.
+    const MADE: usize = 2000;
+
+    /// Every spelling in the text: its value and where it stands.
+    fn find(&self, list: &[(String, Known)], text: &str) -> Vec<(usize, usize, usize)> {
+        let forms = self.forms.get_or_init(|| {
+            let of = |(n, (value, _)): (usize, &(String, Known))| {
+                forms(value).into_iter().skip(1).map(move |form| (n, form)).collect::<Vec<_>>()
+            };
+            list.iter().enumerate().flat_map(of).collect()
+        });
+        if forms.is_empty() {
+            return Vec::new();
+        }
+        let b = text.as_bytes();
+        let work = forms.len().saturating_mul(Self::EACH + b.len());
+        let spent = self.spent.fetch_add(work, Ordering::Relaxed).saturating_add(work);
+        let size: usize = forms.iter().map(|(_, form)| form.len()).sum();
+        if spent < size.saturating_mul(Self::MADE) {
+            let each = |(value, form): &(usize, String)| {
+                let (value, len) = (*value, form.len());
+                memchr::memmem::find_iter(b, form.as_bytes())
+                    .map(move |at| (value, at, at + len))
+                    .collect::<Vec<_>>()
+            };
+            return forms.iter().filter(|(_, form)| form.len() <= b.len()).flat_map(each).collect();
+        }
+        let made = self.automaton.get_or_init(|| {
+            let patterns = forms.iter().map(|(_, form)| form.as_bytes());
+            AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns).ok()
+        });
+        let hits = made.iter().flat_map(|a| a.find_overlapping_iter(b));
+        hits.filter_map(|hit| Some((forms.get(hit.pattern().as_usize())?.0, hit.start(), hit.end())))
+            .collect()
+    }
 }
 
 impl Values {
@@ -81,19 +136,16 @@ impl Values {
             return false;
         }
         self.stale = false;
+        self.spellings = Spellings::default();
         self.list = self.known.iter().map(|(v, k)| (v.clone(), k.clone())).collect();
         self.needles.clear();
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         for (n, (value, known)) in self.list.iter().enumerate() {
             patterns.push(value.as_bytes().to_vec());
-            self.needles.push(Needle { value: n, part: Part::Whole });
-            for form in forms(value).drain(1..) {
-                patterns.push(form.as_bytes().to_vec());
-                self.needles.push(Needle { value: n, part: Part::Form(form) });
-            }
+            self.needles.push(Needle { value: n, head: false });
             if let Some(h) = head_len(value, known) {
                 patterns.push(value.as_bytes()[..h].to_vec());
-                self.needles.push(Needle { value: n, part: Part::Head });
+                self.needles.push(Needle { value: n, head: true });
             }
         }
         self.automaton = AhoCorasick::builder()
@@ -117,11 +169,7 @@ impl Values {
         for hit in automaton.find_overlapping_iter(b) {
             let needle = &self.needles[hit.pattern().as_usize()];
             let (value, known) = &self.list[needle.value];
-            let (v, fold) = match &needle.part {
-                Part::Form(form) => (form.as_bytes(), false),
-                _ => (value.as_bytes(), known.fold),
-            };
-            let head = matches!(needle.part, Part::Head);
+            let (v, fold, head) = (value.as_bytes(), known.fold, needle.head);
             let mut end = hit.end();
             if head {
                 let mut n = end - hit.start();
@@ -142,6 +190,21 @@ impl Values {
             }
             if !known.word || stands_alone(text, hit.start(), end) {
                 out.push(Met { start: hit.start(), end, value: needle.value });
+            }
+        }
+        out
+    }
+
+    /// Every known value in the text that is spelled otherwise: escaped, URL-encoded, in base64 or hex.
+    pub fn find_spelled(&self, text: &str) -> Vec<Met> {
+        let mut out = Vec::new();
+        for (value, start, end) in self.spellings.find(&self.list, text) {
+            let whole = self.list.get(value).is_some_and(|(_, known)| known.word);
+            if text.is_char_boundary(start)
+                && text.is_char_boundary(end)
+                && (!whole || stands_alone(text, start, end))
+            {
+                out.push(Met { start, end, value });
             }
         }
         out
@@ -199,16 +262,15 @@ pub(crate) fn forms(value: &str) -> Vec<String> {
     let twice = serde_json::to_string(&json).unwrap_or_default();
     add(json);
     add(twice.trim_matches('"').to_owned());
-    let url: String = value
-        .bytes()
-        .map(|b| {
-            if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
-                char::from(b).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect();
+    let mut url = String::with_capacity(value.len());
+    for b in value.bytes() {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~') {
+            url.push(char::from(b));
+        } else {
+            url.push('%');
+            url.push_str(&data_encoding::HEXUPPER.encode(&[b]));
+        }
+    }
     add(url);
     if value.len() >= 8 {
         add(data_encoding::HEXLOWER.encode(value.as_bytes()));
@@ -296,7 +358,8 @@ mod tests {
         v.add(secret, known(false));
         v.build();
         for form in forms(secret) {
-            assert!(!v.find(&format!("0f{form}f0")).is_empty(), "{form}");
+            let text = format!("0f{form}f0");
+            assert!(!v.find(&text).is_empty() || !v.find_spelled(&text).is_empty(), "{form}");
         }
     }
 

@@ -710,6 +710,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(crate::testing::cases(256))]
+
         #[test]
         fn a_part_of_the_ledger_is_that_part_of_the_whole(
             asked in prop::collection::vec((1i64..7, 0u8..5, 0u8..14, 0i64..40, 0u64..3, any::<bool>()), 0..40),

@@ -98,7 +98,7 @@ fn figures(r: &ReportRow) -> [i128; 10] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 12, ..ProptestConfig::default() })]
+    #![proptest_config(crate::testing::cases(12))]
     #[test]
     fn any_partition_of_the_ledger_sums_to_the_total(logs in prop::collection::vec(prop::collection::vec(request(), 0..12), 1..5)) {
         let world = World::new(&[]);
@@ -128,7 +128,7 @@ proptest! {
             // Every line is taken apart into exactly what it says.
             for row in cost(&mut app, by).report.rows {
                 let params = ExplainParams {
-                    by: Some((*by).to_owned()), key: Some(row.key.clone()), ..ExplainParams::default()
+                    by: Some((*by).to_owned()), key: Some(row.key.clone()), limit: Some(1000), ..ExplainParams::default()
                 };
                 let found = app.explain(&params).unwrap();
                 prop_assert_eq!(&found.figure, &row);
