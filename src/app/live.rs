@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::store::Lately;
 use crate::trace::{Confidence, SessionKey, Timestamp};
 use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache};
 
@@ -44,12 +45,12 @@ pub struct LiveParams {
     pub block_ends: Option<Timestamp>,
     /// The log that the session is written to, where the agent names it.
     pub log: Option<PathBuf>,
-    /// Leaves week and month out unless a budget is for them: that opens the last days of the ledger alone.
+    /// Leaves week and month out unless a budget is for them.
     pub near: bool,
 }
 
 /// What a span of time or a session took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spend {
     /// Cost of what has a price, pico-USD.
     pub cost_picousd: i64,
@@ -126,6 +127,9 @@ pub struct Live {
 /// A glance opens the ledger at least so far back: where a block began is known from five hours of rest before it.
 const NEAR_MS: i64 = 72 * HOUR_MS;
 
+/// And it begins with a day (of UTC): what is kept of the time before it stays true for as long.
+const DAY_MS: i64 = 24 * HOUR_MS;
+
 /// Folds rows into the glance.
 struct Fold<'z> {
     now: Timestamp,
@@ -141,6 +145,8 @@ struct Fold<'z> {
     last: (String, bool),
     window: Option<(i64, i64)>,
     sums: [Spend; 4],
+    /// What week and month took in requests that stand in older segments only.
+    before: [Spend; 2],
     session: Spend,
     block: Spend,
     hours: BTreeMap<i64, Spend>,
@@ -167,13 +173,15 @@ impl<'z> Fold<'z> {
             // A block that is over says nothing about the present one.
             window: window.filter(|(start, end)| (*start..*end).contains(&now.millis())),
             sums: [Spend::default(); 4],
+            before: [Spend::default(); 2],
             session: Spend::default(),
             block: Spend::default(),
             hours: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
+    /// Adds a row; `recent` where a copy of it stands in a segment that reaches into the last days.
+    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>, recent: bool) {
         if !costed.billable {
             return;
         }
@@ -183,7 +191,11 @@ impl<'z> Fold<'z> {
             [day == self.today, day >= self.week, day >= self.month].map(|in_it| in_it && day <= self.today);
         let age = self.now.millis().saturating_sub(row.at.millis());
         let [today, week, month] = spans;
-        for (sum, holds) in self.sums.iter_mut().zip([today, week, month, (0..HOUR_MS).contains(&age)]) {
+        let hour = (0..HOUR_MS).contains(&age);
+        let [in_day, in_week, in_month, in_hour] = &mut self.sums;
+        let [week_before, month_before] = &mut self.before;
+        let (in_week, in_month) = if recent { (in_week, in_month) } else { (week_before, month_before) };
+        for (sum, holds) in [(in_day, today), (in_week, week), (in_month, month), (in_hour, hour)] {
             if holds {
                 sum.add(row, costed);
             }
@@ -223,13 +235,26 @@ impl<'z> Fold<'z> {
         false
     }
 
-    /// The first instant of the spans; only of the day where the others are not wanted.
-    fn begins(&self, zone: &TimeZone, near: bool) -> Option<Timestamp> {
-        let first = if near { self.today } else { self.week.min(self.month) };
-        // A day more, for clocks that change.
-        let first = first.checked_sub(jiff::Span::new().days(1)).ok()?.to_zoned(zone.clone()).ok()?;
-        let first = first.timestamp().as_millisecond().min(self.now.millis().saturating_sub(NEAR_MS));
-        Some(Timestamp(first))
+    /// An instant before a day begins: a day more, for clocks that change.
+    fn before(day: Date, zone: &TimeZone) -> Option<i64> {
+        let day = day.checked_sub(jiff::Span::new().days(1)).ok()?.to_zoned(zone.clone()).ok()?;
+        Some(day.timestamp().as_millisecond())
+    }
+
+    /// When the last days begin.
+    fn begins(&self, zone: &TimeZone) -> Option<Timestamp> {
+        let first = Self::before(self.today, zone)?.min(self.now.millis().saturating_sub(NEAR_MS));
+        Some(Timestamp(first.div_euclid(DAY_MS) * DAY_MS))
+    }
+
+    /// An instant before week and month begin.
+    fn begins_far(&self, zone: &TimeZone) -> Option<Timestamp> {
+        Self::before(self.week.min(self.month), zone).map(Timestamp)
+    }
+
+    /// Says week, month and last days, for which an older sum was kept.
+    fn spans(&self, timezone: &str, since: Timestamp) -> String {
+        format!("{timezone} {} {} {since}", self.week, self.month)
     }
 
     /// The block that runs now. A block begins with the hour of the first request after the one before.
@@ -276,7 +301,7 @@ impl App {
         self.archive.wait_at_most(PATIENCE)?;
         let glance = self.with_recent_usage(GLANCE_BYTES, p.log.as_deref(), |app| {
             let family = app.family(p)?;
-            let (fold, watch) = match app.lately(now, &zone, p, &family, near, &prices)? {
+            let (fold, watch) = match app.lately(now, (&timezone, &zone), p, &family, near, &prices)? {
                 Some(known) => known,
                 None => app.fold(now, &zone, p, &family, &prices)?,
             };
@@ -329,41 +354,76 @@ impl App {
         let mut pricer = prices.pricer();
         self.archive.counted(None, None, &mut |row| {
             let costed = pricer.cost(row);
-            fold.add(row, &costed);
+            fold.add(row, &costed, true);
             watch.add(row, &costed);
         })?;
         Ok((fold, watch))
     }
 
-    /// Folds what is needed of the ledger's last days; `None` where that does not tell everything.
+    /// Folds what is needed of the ledger's last days; `None` where that does not tell everything. What week and month
+    /// took before them is read once and then kept.
     fn lately<'z>(
         &self,
         now: Timestamp,
-        zone: &'z TimeZone,
+        (timezone, zone): (&str, &'z TimeZone),
         p: &LiveParams,
         family: &'z HashSet<String>,
         near: bool,
         prices: &Prices,
     ) -> Result<Option<(Fold<'z>, AlertWatch<'z>)>, Failure> {
-        let mut fold = Fold::new(now, zone, p, family);
-        let Some(since) = fold.begins(zone, near) else { return Ok(None) };
-        fold.since = Some(since);
-        let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
-        let mut pricer = prices.pricer();
+        let spans = Fold::new(now, zone, p, family);
+        let (Some(since), Some(far)) = (spans.begins(zone), spans.begins_far(zone)) else { return Ok(None) };
+        // What is kept must be of the same state of the ledger as what it is kept for.
+        let snapshot = if near { None } else { Some(self.archive.snapshot()?) };
+        let key = (!near).then(|| format!("{} {}", spans.spans(timezone, since), prices.fingerprint()));
+        let mut kept = match &key {
+            Some(key) => self.archive.spent_before(key)?,
+            None => None,
+        }
+        .and_then(|(body, straddling)| Some((serde_json::from_str::<[Spend; 2]>(&body).ok()?, straddling)));
         let active = Timestamp(now.millis().saturating_sub(HOUR_MS));
-        let mut lately: HashSet<String> = HashSet::new();
-        let whole = self.archive.counted_lately(since, active, family, &mut |row| {
-            let costed = pricer.cost(row);
-            fold.add(row, &costed);
-            watch.add(row, &costed);
-            let session = SessionKey::about(row.session);
-            if row.at >= active && !lately.contains(session) {
-                lately.insert(session.to_owned());
+        loop {
+            let mut fold = Fold::new(now, zone, p, family);
+            fold.since = Some(since);
+            let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
+            let mut pricer = prices.pricer();
+            let mut lately: HashSet<String> = HashSet::new();
+            let back_to = (!near && kept.is_none()).then_some(far);
+            let wanted = Lately { since, back_to, active, named: family };
+            let found = self.archive.counted_lately(&wanted, &mut |row, recent| {
+                let costed = pricer.cost(row);
+                fold.add(row, &costed, recent);
+                watch.add(row, &costed);
+                let session = SessionKey::about(row.session);
+                if row.at >= active && !lately.contains(session) {
+                    lately.insert(session.to_owned());
+                }
+            })?;
+            if let (Some(key), Some(_)) = (&key, &found.whole) {
+                match kept {
+                    Some((before, straddling)) if straddling == found.straddling => fold.before = before,
+                    Some(_) => {
+                        kept = None;
+                        continue;
+                    }
+                    None => {
+                        let body = serde_json::to_string(&fold.before).unwrap_or_default();
+                        // Where another process writes, the next glance keeps it.
+                        let _ = self.archive.keep_spent_before(key, since, found.straddling, &body);
+                    }
+                }
+                let [_, week, month, _] = &mut fold.sums;
+                for (sum, before) in [week, month].into_iter().zip(&fold.before) {
+                    sum.merge(before);
+                }
             }
-        })?;
-        // A request may be counted for a session whose own segments are all older.
-        let told = whole.is_none_or(|whole| lately.is_subset(&whole));
-        Ok((told && fold.knows_block()).then_some((fold, watch)))
+            if let Some(snapshot) = snapshot {
+                let _ = snapshot.commit();
+            }
+            // A request may be counted for a session whose own segments are all older.
+            let told = found.whole.is_none_or(|whole| lately.is_subset(&whole));
+            return Ok((told && fold.knows_block()).then_some((fold, watch)));
+        }
     }
 }
 
@@ -391,7 +451,7 @@ mod tests {
             let t = Tokens { input: 1, ..Tokens::default() };
             let mut row = CountedRow::new(agent, session, Timestamp::parse(at).unwrap(), "claude-opus-5", t);
             row.reported_picousd = Some(usd * PICO_PER_USD);
-            fold.add(&row, &pricer.cost(&row));
+            fold.add(&row, &pricer.cost(&row), true);
         }
         let usd = |s: &Spend| s.cost_picousd / PICO_PER_USD;
         (
@@ -471,9 +531,9 @@ mod tests {
                 let t = Tokens { input: *hour as u64, ..Tokens::default() };
                 let row = CountedRow::new("claude", "s", at, "claude-opus-5", t);
                 let costed = pricer.cost(&row);
-                all.add(&row, &costed);
+                all.add(&row, &costed, true);
                 if at >= since {
-                    late.add(&row, &costed);
+                    late.add(&row, &costed, true);
                 }
             }
             assert_eq!(late.knows_block(), sure, "{hours:?} {known}");

@@ -138,6 +138,11 @@ impl PriceTable {
         TABLE.get_or_init(|| PriceTable::parse(BUILTIN).unwrap_or_default())
     }
 
+    /// The text of that table.
+    pub fn builtin_text() -> &'static str {
+        BUILTIN
+    }
+
     /// Reads a price file (the format of `data/prices.json`).
     pub fn parse(text: &str) -> Result<PriceTable, PriceError> {
         let file: RawFile = serde_json::from_str(text)?;

@@ -81,6 +81,15 @@ impl Archive {
         Ok(self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
 
+    /// One state of the archive for all that is read until it ends. What is written in it fails where another process
+    /// wrote since it began.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn snapshot(&self) -> Result<Transaction<'_>, StoreError> {
+        Ok(self.conn.unchecked_transaction()?)
+    }
+
     /// A fact kept under a name.
     ///
     /// # Errors

@@ -127,13 +127,13 @@ fn write(conn: &Connection, file_id: i64, session: &str, rows: &[PackedRow<'_>])
 
 /// While it lives, pages are read where the system caches them instead of being copied: a report reads every segment
 /// once. A scan must not, whose memory would seem to grow with the archive.
-struct Mapped<'c>(&'c Connection);
+pub(super) struct Mapped<'c>(&'c Connection);
 
 impl<'c> Mapped<'c> {
     const BYTES: i64 = 256 << 20;
 
     /// Where SQLite refuses, pages are copied.
-    fn of(conn: &'c Connection) -> Self {
+    pub(super) fn of(conn: &'c Connection) -> Self {
         let _ = conn.pragma_update(None, "mmap_size", Self::BYTES);
         Mapped(conn)
     }
@@ -161,6 +161,24 @@ impl Wanted {
     pub fn holds(self, at: Timestamp) -> bool {
         self.since.is_none_or(|s| at >= s) && self.until.is_none_or(|u| at < u)
     }
+}
+
+/// The segments that are looked at.
+pub(super) struct Part {
+    /// Those of the first kind.
+    pub(super) segments: Vec<i64>,
+    /// Those that are looked at beside them.
+    pub(super) also: Vec<i64>,
+    /// With what tools' results take up of the prompts.
+    pub(super) tools: bool,
+}
+
+/// Where a request of them stands.
+struct Standing {
+    /// In a segment of the first kind.
+    first: bool,
+    /// In how many segments.
+    copies: u32,
 }
 
 /// What tools' results take up of the prompt, followed from row to row of one segment.
@@ -304,7 +322,7 @@ impl Archive {
     }
 
     /// The segments with a request of the range, where they are few enough for it to pay.
-    fn within(&self, range: Wanted) -> Result<Option<Vec<i64>>, StoreError> {
+    pub(super) fn within(&self, range: Wanted) -> Result<Option<Vec<i64>>, StoreError> {
         if range.since.is_none() && range.until.is_none() {
             return Ok(None);
         }
@@ -339,80 +357,67 @@ impl Archive {
         self.in_segments(mine, false, &HashMap::new(), &|row| sessions.contains(row.session), each)
     }
 
-    /// Hands every counted request at or after an instant to `each`, and the older ones of some sessions: of those with
-    /// a request at or after `active`, and of those named. Others' older requests may be among what is handed out.
-    /// Returns the sessions that are whole, their compactions with them; `None` where all are, since everything was handed out.
-    ///
-    /// # Errors
-    /// As [`Archive::counted`].
-    pub fn counted_lately(
-        &self,
-        since: Timestamp,
-        active: Timestamp,
-        named: &HashSet<String>,
-        each: &mut dyn FnMut(&CountedRow<'_>),
-    ) -> Result<Option<HashSet<String>>, StoreError> {
-        let _mapped = Mapped::of(&self.conn);
-        let range = Wanted { since: Some(since), ..Wanted::default() };
-        let Some(mut segments) = self.within(range)? else {
-            self.counted(None, None, each)?;
-            return Ok(None);
-        };
-        let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
-        let mut whole: HashSet<String> = HashSet::new();
-        let mut active = q.query([active.millis()])?;
-        while let Some(r) = active.next()? {
-            whole.insert(SessionKey::about(r.get_ref(0)?.as_str().unwrap_or_default()).to_owned());
-        }
-        whole.extend(named.iter().cloned());
-        // A session's compactions stand beside it.
-        let mut q =
-            self.conn.prepare_cached("SELECT id FROM segments WHERE session IN (?1, ?2) AND last < ?3")?;
-        for session in &whole {
-            let beside = SessionKey(session.clone()).compactions();
-            for id in q.query_map(params![session, beside.as_str(), since.millis()], |r| r.get(0))? {
-                segments.push(id?);
-            }
-        }
-        self.in_segments(segments, false, &self.devices()?, &|_| true, each)?;
-        Ok(Some(whole))
-    }
-
     /// Hands what counts of these segments' requests to `each`, as far as it is wanted. Copies of them are looked for
     /// in all segments, by their hashes.
     fn in_segments(
         &self,
-        mut mine: Vec<i64>,
+        mine: Vec<i64>,
         tools: bool,
         devices: &HashMap<i64, Rc<str>>,
         wanted: &dyn Fn(&CountedRow<'_>) -> bool,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
-        mine.sort_unstable();
-        let mut own: HashMap<u64, u32, Hashed> = HashMap::default();
+        let part = Part { segments: mine, also: Vec::new(), tools };
+        self.in_part(part, devices, &mut |row, _| {
+            if wanted(row) {
+                each(row);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Hands what counts of these segments' requests to `each`, and whether a copy of it stands in those of the first
+    /// kind. Returns the sum of the hashes of requests that have copies there and in other segments too: as long as
+    /// it is the same, they are the same.
+    pub(super) fn in_part(
+        &self,
+        mut part: Part,
+        devices: &HashMap<i64, Rc<str>>,
+        each: &mut dyn FnMut(&CountedRow<'_>, bool),
+    ) -> Result<u64, StoreError> {
+        part.segments.sort_unstable();
+        part.also.sort_unstable();
+        let mut own: HashMap<u64, Standing, Hashed> = HashMap::default();
         let mut q = self.conn.prepare_cached("SELECT keys FROM segments WHERE id = ?1")?;
-        for id in &mine {
-            let mut segment = q.query([id])?;
-            let Some(r) = segment.next()? else { continue };
-            for h in key_hashes(blob(r, 0)?) {
-                own.entry(h).or_default();
+        for (ids, first) in [(&part.segments, true), (&part.also, false)] {
+            for id in ids {
+                let mut segment = q.query([id])?;
+                let Some(r) = segment.next()? else { continue };
+                for h in key_hashes(blob(r, 0)?) {
+                    own.entry(h).or_insert(Standing { first, copies: 0 });
+                }
             }
         }
         if own.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         // Which of them stand elsewhere too, and where.
-        let (mut opened, mut copies) = (Vec::with_capacity(mine.len()), 0usize);
+        let (mut opened, mut copies) = (Vec::with_capacity(part.segments.len() + part.also.len()), 0usize);
+        let mut straddling = 0u64;
         let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
             let id: i64 = r.get(0)?;
-            let mut open = mine.binary_search(&id).is_ok();
+            let first = part.segments.binary_search(&id).is_ok();
+            let mut open = first || part.also.binary_search(&id).is_ok();
             for h in key_hashes(blob(r, 1)?) {
-                if let Some(n) = own.get_mut(&h) {
-                    *n += 1;
-                    copies += usize::from(*n > 1);
+                if let Some(s) = own.get_mut(&h) {
+                    s.copies += 1;
+                    copies += usize::from(s.copies > 1);
                     open = true;
+                    if s.first && !first {
+                        straddling = straddling.wrapping_add(h);
+                    }
                 }
             }
             if open {
@@ -420,6 +425,7 @@ impl Archive {
             }
         }
         let mut held = Held::with_capacity(copies.saturating_mul(2));
+        let mut held_also = Held::default();
         let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments WHERE id = ?1")?;
         for id in opened {
             let mut segment = q.query([id])?;
@@ -427,36 +433,31 @@ impl Archive {
             let mut hashes = key_hashes(blob(r, 0)?);
             let file = r.get(2)?;
             let mut rows = Unpacked::open(blob(r, 1)?)?;
-            if !tools {
+            if !part.tools {
                 rows = rows.without_tools();
             }
-            let mut carry = Carry { wanted: tools, ..Carry::default() };
+            let mut carry = Carry { wanted: part.tools, ..Carry::default() };
             let mut row = PackedRow::default();
             while rows.read(&mut row)? {
                 let shares = carry.step(&row);
                 let hash = hashes.next().unwrap_or_default();
                 match own.get(&hash) {
-                    None | Some(0) => {}
-                    Some(1) => {
-                        let counted = plain(file, &row, shares, devices);
-                        if wanted(&counted) {
-                            each(&counted);
-                        }
+                    None | Some(Standing { copies: 0, .. }) => {}
+                    Some(Standing { copies: 1, first }) => {
+                        each(&plain(file, &row, shares, devices), *first);
                     }
-                    Some(_) => held.add(hash, file, &row, shares),
+                    Some(Standing { first: true, .. }) => held.add(hash, file, &row, shares),
+                    Some(Standing { first: false, .. }) => held_also.add(hash, file, &row, shares),
                 }
             }
         }
-        held.settle(devices, &mut |row| {
-            if wanted(row) {
-                each(row);
-            }
-        });
-        Ok(())
+        held.settle(devices, &mut |row| each(row, true));
+        held_also.settle(devices, &mut |row| each(row, false));
+        Ok(straddling)
     }
 
     /// The machines that files stand for whose usage was imported, by the files' ids.
-    fn devices(&self) -> Result<HashMap<i64, Rc<str>>, StoreError> {
+    pub(super) fn devices(&self) -> Result<HashMap<i64, Rc<str>>, StoreError> {
         let mut q = self
             .conn
             .prepare_cached("SELECT id, path FROM files WHERE path >= 'device:' AND path < 'device;'")?;
@@ -650,52 +651,59 @@ fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<Sessi
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::store::Lately;
     use crate::trace::Confidence;
 
-    const DAY: i64 = 86_400_000;
+    pub(in crate::store) const DAY: i64 = 86_400_000;
 
     /// A request of (file, session, key, day, output, copied); the session and the time of a key differ from copy to
     /// copy, as forks have it.
-    type Asked = (i64, u8, u8, i64, u64, bool);
+    pub(in crate::store) type Asked = (i64, u8, u8, i64, u64, bool);
+
+    /// Writes what a file holds.
+    pub(in crate::store) fn write_file(archive: &Archive, file: i64, asked: &[Asked]) {
+        archive
+            .conn
+            .execute(
+                "INSERT OR IGNORE INTO files(id, path, agent, inode, size, mtime_ns, reader)
+                 VALUES(?1, ?2, 'claude', 0, 1, 1, 1)",
+                params![file, format!("/{file}")],
+            )
+            .unwrap();
+        let own = asked.iter().filter(|a| a.0 == file);
+        let rows: Vec<UsageRow> = own
+            .enumerate()
+            .map(|(n, (_, session, key, day, output, copied))| UsageRow {
+                dedupe_key: format!("claude:{key}"),
+                session: SessionKey::new("claude", &format!("s{session}")),
+                at: Timestamp(day * DAY + i64::from(*key)),
+                model: format!("m{}", key % 3),
+                provider: key.is_multiple_of(2).then(|| "p".to_owned()),
+                tokens: Tokens { output: *output, input: u64::from(*key), ..Tokens::default() },
+                chain: Chain::Apart,
+                added: Vec::new(),
+                reported_picousd: (key % 3 == 1).then_some(i64::from(*key) - 4),
+                fast: *output == 1,
+                geo: None,
+                service_tier: None,
+                subagent: copied.then(|| "Explore".to_owned()),
+                skill: None,
+                offset: n as u64,
+                copied: *copied,
+                confidence: Confidence::Exact,
+            })
+            .collect();
+        put(&archive.conn, file, &[], &rows, None).unwrap();
+    }
 
     fn archive(asked: &[Asked]) -> Archive {
         let archive = Archive::in_memory().unwrap();
         for file in 1..=6i64 {
-            archive
-                .conn
-                .execute(
-                    "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(?1, ?2, 'claude', 0, 1, 1, 1)",
-                    params![file, format!("/{file}")],
-                )
-                .unwrap();
-            let own = asked.iter().filter(|a| a.0 == file);
-            let rows: Vec<UsageRow> = own
-                .enumerate()
-                .map(|(n, (_, session, key, day, output, copied))| UsageRow {
-                    dedupe_key: format!("claude:{key}"),
-                    session: SessionKey::new("claude", &format!("s{session}")),
-                    at: Timestamp(day * DAY + i64::from(*key)),
-                    model: format!("m{}", key % 3),
-                    provider: key.is_multiple_of(2).then(|| "p".to_owned()),
-                    tokens: Tokens { output: *output, input: u64::from(*key), ..Tokens::default() },
-                    chain: Chain::Apart,
-                    added: Vec::new(),
-                    reported_picousd: (key % 3 == 1).then_some(i64::from(*key) - 4),
-                    fast: *output == 1,
-                    geo: None,
-                    service_tier: None,
-                    subagent: copied.then(|| "Explore".to_owned()),
-                    skill: None,
-                    offset: n as u64,
-                    copied: *copied,
-                    confidence: Confidence::Exact,
-                })
-                .collect();
-            put(&archive.conn, file, &[], &rows, None).unwrap();
+            write_file(&archive, file, asked);
         }
         archive
     }
@@ -736,7 +744,9 @@ mod tests {
             prop_assert_eq!(sorted(own), sorted(want));
 
             let mut lately = Vec::new();
-            let whole = archive.counted_lately(since, until, &HashSet::from([key.clone()]), &mut |r| noted(&mut lately, r)).unwrap();
+            let keys = HashSet::from([key.clone()]);
+            let named = Lately { since, back_to: None, active: until, named: &keys };
+            let whole = archive.counted_lately(&named, &mut |r, _| noted(&mut lately, r)).unwrap().whole;
             for row in &lately {
                 prop_assert!(all.contains(row));
             }

@@ -20,6 +20,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0005_alerts.sql"), then: None },
     Migration { sql: include_str!("migrations/0006_review.sql"), then: None },
     Migration { sql: include_str!("migrations/0007_spans.sql"), then: Some(ledger::note_spans) },
+    Migration { sql: include_str!("migrations/0008_spent.sql"), then: None },
 ];
 
 impl Migration {

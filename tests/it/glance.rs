@@ -15,6 +15,11 @@ const SESSION: &str = "0b5e55ed-0000-4000-8000-000000000001";
 
 /// A log of Claude Code whose requests (age in minutes, dollars) were made before `now`, milliseconds.
 fn spent_before(world: &World, now: i64, requests: &[(i64, u64)]) {
+    session_before(world, SESSION, now, requests);
+}
+
+/// The same for a session of another id.
+fn session_before(world: &World, session: &str, now: i64, requests: &[(i64, u64)]) {
     let dir = world.home().join(".claude/projects/-home-u-shop");
     fs::create_dir_all(&dir).unwrap();
     let mut text = String::new();
@@ -22,15 +27,15 @@ fn spent_before(world: &World, now: i64, requests: &[(i64, u64)]) {
         let at = clawgate::trace::Timestamp(now - age * 60_000).to_string();
         // claude-sonnet-5: ten dollars a million tokens of output
         let row = json!({
-            "type": "assistant", "sessionId": SESSION, "uuid": format!("u{i}"), "requestId": format!("req_{i}"),
+            "type": "assistant", "sessionId": session, "uuid": format!("u{i}{session}"), "requestId": format!("req_{i}{session}"),
             "cwd": "/home/u/shop", "timestamp": at,
-            "message": { "id": format!("msg_{i}"), "role": "assistant", "model": "claude-sonnet-5", "type": "message",
+            "message": { "id": format!("msg_{i}{session}"), "role": "assistant", "model": "claude-sonnet-5", "type": "message",
                 "content": [{ "type": "text", "text": "private words" }],
                 "usage": { "input_tokens": 7, "output_tokens": usd * 100_000 } },
         });
         text.push_str(&format!("{row}\n"));
     }
-    fs::write(dir.join(format!("{SESSION}.jsonl")), text).unwrap();
+    fs::write(dir.join(format!("{session}.jsonl")), text).unwrap();
 }
 
 /// The same before the present of this machine.
@@ -256,6 +261,48 @@ fn budgets_of_day_week_month_and_block() {
         assert!(why.contains(&format!("The {budget} budget is spent")), "{why}");
     }
     assert!(!why.contains("monthly"), "{why}");
+}
+
+#[test]
+fn week_and_month_agree_with_the_report_however_the_ledger_changes() {
+    const DAY: i64 = 24 * 60;
+    let world = World::new(&[]);
+    // 2026-11-20T17:20Z, a Friday: sixteen days of the month before, and a session of today.
+    let now = 1_795_195_200_000;
+    for day in 1..=18i64 {
+        session_before(&world, &format!("old-{day}"), now, &[(day * DAY, 1)]);
+    }
+    session_before(&world, "today", now, &[(30, 2)]);
+    let agree = || {
+        let mut app = world.app_as(Actor::Agent, -400);
+        let live = app.live(&LiveParams::default()).unwrap();
+        let mut of = |by: &str, key: &str| {
+            let p = clawgate::app::CostParams { by: Some(by.into()), ..Default::default() };
+            let rows = app.cost(&p).unwrap().report.rows;
+            let row = rows.into_iter().find(|r| r.key == key).unwrap();
+            (row.cost_picousd, row.requests)
+        };
+        let (week, month) = (of("week", "2026-W47"), of("month", "2026-11"));
+        let spends = [live.week.unwrap(), live.month.unwrap()].map(|s| (s.cost_picousd, s.requests));
+        assert_eq!(spends, [week, month]);
+        [week, month].map(|(cost, requests)| (cost / 1_000_000_000_000, requests))
+    };
+    assert_eq!(agree(), [(6, 5), (20, 19)]);
+    assert_eq!(agree(), [(6, 5), (20, 19)]);
+    session_before(&world, "today", now, &[(30, 2), (10, 4)]);
+    assert_eq!(agree(), [(10, 6), (24, 20)], "the present session grows");
+    session_before(&world, "old-12", now, &[(12 * DAY, 1), (11 * DAY, 8)]);
+    assert_eq!(agree(), [(10, 6), (32, 21)], "so does an old one");
+    session_before(&world, "found", now, &[(9 * DAY, 16)]);
+    assert_eq!(agree(), [(10, 6), (48, 22)], "an old log is found");
+    configure(&world, "[[price]]\nmodel = \"claude-sonnet-5\"\ninput = \"0\"\noutput = \"100\"\n");
+    assert_eq!(agree(), [(100, 6), (480, 22)], "prices change");
+    configure(&world, "");
+    assert_eq!(agree(), [(10, 6), (48, 22)]);
+    ok(&world, &["scan", "--json"]);
+    let gone = run(&world, &["forget", "claude:found", "--yes", "--usage"]);
+    assert_eq!(gone.code, 0, "{}", gone.err);
+    assert_eq!(agree(), [(10, 6), (32, 21)], "a session is forgotten");
 }
 
 static RAN: Mutex<Vec<(Vec<String>, String)>> = Mutex::new(Vec::new());
