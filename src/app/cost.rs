@@ -5,11 +5,13 @@ use std::collections::{HashMap, HashSet};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Wanted;
+use crate::store::{Lately, Wanted};
 use crate::trace::{SessionKey, Timestamp, Tokens};
-use crate::usage::{Aggregator, DayCache, Dimension, Report};
+use crate::usage::{Aggregator, CountedRow, DayCache, Dimension, Folded, Pricer, Report};
 
 use super::cost_anomalies::{Standing, Watch};
+use super::cost_prices::Prices;
+use super::parts::Parts;
 use super::{App, Failure};
 
 /// Anomalies beside a report are those of the last days.
@@ -71,6 +73,49 @@ pub struct Today {
     pub total_messages: u64,
 }
 
+/// A sum of more lines is not kept: reading them back would take what is saved.
+const KEPT_LINES: usize = 2_000;
+
+/// A report in two parts.
+struct ReportFold<'p> {
+    pricer: Pricer<'p>,
+    recent: Aggregator<'p>,
+    older: Aggregator<'p>,
+    kept: Option<Folded>,
+}
+
+impl<'p> ReportFold<'p> {
+    fn new(by: Dimension, zone: &'p TimeZone, prices: &'p Prices) -> Self {
+        let part = || Aggregator::new(by, zone, prices.pricer());
+        ReportFold { pricer: prices.pricer(), recent: part(), older: part(), kept: None }
+    }
+
+    fn finish(mut self) -> Report {
+        if let Some(older) = self.kept.or_else(|| self.older.folded(usize::MAX)) {
+            self.recent.absorb(&older);
+        }
+        self.recent.finish()
+    }
+}
+
+impl Parts for ReportFold<'_> {
+    type Older = Folded;
+
+    fn add(&mut self, row: &CountedRow<'_>, recent: bool) {
+        let costed = self.pricer.cost(row);
+        let part = if recent { &mut self.recent } else { &mut self.older };
+        part.add_costed(row, &costed);
+    }
+
+    fn older(&self) -> Option<Folded> {
+        self.older.folded(KEPT_LINES)
+    }
+
+    fn set_older(&mut self, older: Folded) {
+        self.kept = Some(older);
+    }
+}
+
 impl App {
     /// Adds the ledger up along a dimension.
     ///
@@ -82,8 +127,14 @@ impl App {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         let (mut report, standing) = self.with_fresh_usage(|app| {
-            let mut fold = Aggregator::new(dimension, &zone, prices.pricer()).at(app.now());
             let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
+            if !p.watch && (p.since, p.until) == (None, None) && dimension != Dimension::Block {
+                let new = || ReportFold::new(dimension, &zone, &prices);
+                let lately = Lately { since: app.last_days(), tools: wanted.tools, ..Lately::default() };
+                let (fold, _) = app.in_parts(&format!("cost {by} {timezone}"), &prices, &lately, new)?;
+                return Ok((fold.finish(), None));
+            }
+            let mut fold = Aggregator::new(dimension, &zone, prices.pricer()).at(app.now());
             if !p.watch {
                 app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
                 return Ok((fold.finish(), None));

@@ -11,10 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::store::Lately;
 use crate::trace::{Confidence, SessionKey, Timestamp};
-use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache};
+use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache, Pricer};
 
 use super::budget::BudgetState;
 use super::cost_prices::Prices;
+use super::parts::Parts;
 use super::{App, Failure};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -124,16 +125,10 @@ pub struct Live {
     pub unread_bytes: u64,
 }
 
-/// A glance opens the ledger at least so far back: where a block began is known from five hours of rest before it.
-const NEAR_MS: i64 = 72 * HOUR_MS;
-
-/// And it begins with a day (of UTC): what is kept of the time before it stays true for as long.
-const DAY_MS: i64 = 24 * HOUR_MS;
-
 /// Folds rows into the glance.
 struct Fold<'z> {
     now: Timestamp,
-    /// Rows before this may be missing; of those that are there only the asked session's count.
+    /// Rows before this may be missing.
     since: Option<Timestamp>,
     days: DayCache<'z>,
     today: Date,
@@ -206,9 +201,6 @@ impl<'z> Fold<'z> {
         if self.last.1 {
             self.session.add(row, costed);
         }
-        if self.since.is_some_and(|since| row.at < since) {
-            return;
-        }
         if row.agent == BLOCK_AGENT && age >= 0 {
             match self.window {
                 Some((start, end)) if (start..end).contains(&row.at.millis()) => self.block.add(row, costed),
@@ -219,6 +211,12 @@ impl<'z> Fold<'z> {
                 }
             }
         }
+    }
+
+    /// Tells that of the time before an instant not every row was added.
+    fn know_since(&mut self, since: Timestamp) {
+        self.hours = self.hours.split_off(&since.millis().div_euclid(HOUR_MS));
+        self.since = Some(since);
     }
 
     /// Whether the block is the same whatever was before what is known: rest long enough to end any block.
@@ -233,28 +231,6 @@ impl<'z> Fold<'z> {
             before = hour;
         }
         false
-    }
-
-    /// An instant before a day begins: a day more, for clocks that change.
-    fn before(day: Date, zone: &TimeZone) -> Option<i64> {
-        let day = day.checked_sub(jiff::Span::new().days(1)).ok()?.to_zoned(zone.clone()).ok()?;
-        Some(day.timestamp().as_millisecond())
-    }
-
-    /// When the last days begin.
-    fn begins(&self, zone: &TimeZone) -> Option<Timestamp> {
-        let first = Self::before(self.today, zone)?.min(self.now.millis().saturating_sub(NEAR_MS));
-        Some(Timestamp(first.div_euclid(DAY_MS) * DAY_MS))
-    }
-
-    /// An instant before week and month begin.
-    fn begins_far(&self, zone: &TimeZone) -> Option<Timestamp> {
-        Self::before(self.week.min(self.month), zone).map(Timestamp)
-    }
-
-    /// Says week, month and last days, for which an older sum was kept.
-    fn spans(&self, timezone: &str, since: Timestamp) -> String {
-        format!("{timezone} {} {} {since}", self.week, self.month)
     }
 
     /// The block that runs now. A block begins with the hour of the first request after the one before.
@@ -275,6 +251,38 @@ impl<'z> Fold<'z> {
         let start = start?;
         let ends = (start + BLOCK_HOURS) * HOUR_MS;
         (self.now.millis() < ends).then(|| LiveBlock { starts: at(start * HOUR_MS), ends: at(ends), spend })
+    }
+}
+
+/// A glance in the making.
+struct Glimpse<'z> {
+    fold: Fold<'z>,
+    watch: AlertWatch<'z>,
+    pricer: Pricer<'z>,
+    active: Timestamp,
+    /// The sessions with a request at or after `active`.
+    lately: HashSet<String>,
+}
+
+impl Parts for Glimpse<'_> {
+    type Older = [Spend; 2];
+
+    fn add(&mut self, row: &CountedRow<'_>, recent: bool) {
+        let costed = self.pricer.cost(row);
+        self.fold.add(row, &costed, recent);
+        self.watch.add(row, &costed);
+        let session = SessionKey::about(row.session);
+        if row.at >= self.active && !self.lately.contains(session) {
+            self.lately.insert(session.to_owned());
+        }
+    }
+
+    fn older(&self) -> Option<[Spend; 2]> {
+        Some(self.fold.before)
+    }
+
+    fn set_older(&mut self, older: [Spend; 2]) {
+        self.fold.before = older;
     }
 }
 
@@ -301,11 +309,12 @@ impl App {
         self.archive.wait_at_most(PATIENCE)?;
         let glance = self.with_recent_usage(GLANCE_BYTES, p.log.as_deref(), |app| {
             let family = app.family(p)?;
-            let (fold, watch) = match app.lately(now, (&timezone, &zone), p, &family, near, &prices)? {
-                Some(known) => known,
-                None => app.fold(now, &zone, p, &family, &prices)?,
-            };
-            let [today, week, month, hour] = fold.sums;
+            let Glimpse { fold, watch, .. } =
+                app.glimpse(now, (&timezone, &zone), p, &family, near, &prices)?;
+            let [today, mut week, mut month, hour] = fold.sums;
+            let [week_before, month_before] = &fold.before;
+            week.merge(week_before);
+            month.merge(month_before);
             Ok(Live {
                 at: now,
                 timezone: timezone.clone(),
@@ -340,90 +349,47 @@ impl App {
         Ok(all)
     }
 
-    /// Folds the whole ledger.
-    fn fold<'z>(
-        &self,
-        now: Timestamp,
-        zone: &'z TimeZone,
-        p: &LiveParams,
-        family: &'z HashSet<String>,
-        prices: &Prices,
-    ) -> Result<(Fold<'z>, AlertWatch<'z>), Failure> {
-        let mut fold = Fold::new(now, zone, p, family);
-        let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
-        let mut pricer = prices.pricer();
-        self.archive.counted(None, None, &mut |row| {
-            let costed = pricer.cost(row);
-            fold.add(row, &costed, true);
-            watch.add(row, &costed);
-        })?;
-        Ok((fold, watch))
-    }
-
-    /// Folds what is needed of the ledger's last days; `None` where that does not tell everything. What week and month
-    /// took before them is read once and then kept.
-    fn lately<'z>(
+    /// Folds the ledger: its last days where they tell everything.
+    fn glimpse<'z>(
         &self,
         now: Timestamp,
         (timezone, zone): (&str, &'z TimeZone),
         p: &LiveParams,
         family: &'z HashSet<String>,
         near: bool,
-        prices: &Prices,
-    ) -> Result<Option<(Fold<'z>, AlertWatch<'z>)>, Failure> {
-        let spans = Fold::new(now, zone, p, family);
-        let (Some(since), Some(far)) = (spans.begins(zone), spans.begins_far(zone)) else { return Ok(None) };
-        // What is kept must be of the same state of the ledger as what it is kept for.
-        let snapshot = if near { None } else { Some(self.archive.snapshot()?) };
-        let key = (!near).then(|| format!("{} {}", spans.spans(timezone, since), prices.fingerprint()));
-        let mut kept = match &key {
-            Some(key) => self.archive.spent_before(key)?,
-            None => None,
-        }
-        .and_then(|(body, straddling)| Some((serde_json::from_str::<[Spend; 2]>(&body).ok()?, straddling)));
+        prices: &'z Prices,
+    ) -> Result<Glimpse<'z>, Failure> {
         let active = Timestamp(now.millis().saturating_sub(HOUR_MS));
-        loop {
-            let mut fold = Fold::new(now, zone, p, family);
-            fold.since = Some(since);
-            let mut watch = AlertWatch::new(now, zone, self.config.alerts.thresholds());
-            let mut pricer = prices.pricer();
-            let mut lately: HashSet<String> = HashSet::new();
-            let back_to = (!near && kept.is_none()).then_some(far);
-            let wanted = Lately { since, back_to, active, named: family };
-            let found = self.archive.counted_lately(&wanted, &mut |row, recent| {
-                let costed = pricer.cost(row);
-                fold.add(row, &costed, recent);
-                watch.add(row, &costed);
-                let session = SessionKey::about(row.session);
-                if row.at >= active && !lately.contains(session) {
-                    lately.insert(session.to_owned());
-                }
-            })?;
-            if let (Some(key), Some(_)) = (&key, &found.whole) {
-                match kept {
-                    Some((before, straddling)) if straddling == found.straddling => fold.before = before,
-                    Some(_) => {
-                        kept = None;
-                        continue;
-                    }
-                    None => {
-                        let body = serde_json::to_string(&fold.before).unwrap_or_default();
-                        // Where another process writes, the next glance keeps it.
-                        let _ = self.archive.keep_spent_before(key, since, found.straddling, &body);
-                    }
-                }
-                let [_, week, month, _] = &mut fold.sums;
-                for (sum, before) in [week, month].into_iter().zip(&fold.before) {
-                    sum.merge(before);
-                }
+        let since = self.last_days();
+        let new = || Glimpse {
+            fold: Fold::new(now, zone, p, family),
+            watch: AlertWatch::new(now, zone, self.config.alerts.thresholds()),
+            pricer: prices.pricer(),
+            active,
+            lately: HashSet::new(),
+        };
+        let wanted = Lately { since, active: Some(active), named: Some(family), tools: false };
+        let (mut glimpse, whole) = if near {
+            let mut glimpse = new();
+            let recent = self.archive.counted_lately(&wanted, &mut |row, recent| glimpse.add(row, recent))?;
+            (glimpse, recent.map(|r| r.whole))
+        } else {
+            let Fold { week, month, .. } = new().fold;
+            let (glimpse, whole) =
+                self.in_parts(&format!("spent {timezone} {week} {month}"), prices, &wanted, new)?;
+            if whole.is_none() {
+                return Ok(glimpse);
             }
-            if let Some(snapshot) = snapshot {
-                let _ = snapshot.commit();
-            }
-            // A request may be counted for a session whose own segments are all older.
-            let told = found.whole.is_none_or(|whole| lately.is_subset(&whole));
-            return Ok((told && fold.knows_block()).then_some((fold, watch)));
+            (glimpse, whole)
+        };
+        glimpse.fold.know_since(since);
+        // A request may be counted for a session whose own segments are all older.
+        if whole.is_some_and(|whole| glimpse.lately.is_subset(&whole)) && glimpse.fold.knows_block() {
+            return Ok(glimpse);
         }
+        let mut glimpse = new();
+        self.archive.counted(None, None, &mut |row| glimpse.add(row, true))?;
+        Ok(glimpse)
     }
 }
 
@@ -432,7 +398,6 @@ mod tests {
     use super::*;
     use crate::pricing::{Overrides, PICO_PER_USD, PriceTable};
     use crate::trace::Tokens;
-    use crate::usage::Pricer;
 
     const NOW: &str = "2026-11-20T15:43:00Z";
 
@@ -525,7 +490,6 @@ mod tests {
             let nobody = HashSet::new();
             let (mut all, mut late) = (Fold::new(now, &tz, &p, &nobody), Fold::new(now, &tz, &p, &nobody));
             let since = Timestamp(now.millis() - known * HOUR_MS);
-            late.since = Some(since);
             for hour in hours {
                 let at = Timestamp(now.millis() - hour * HOUR_MS);
                 let t = Tokens { input: *hour as u64, ..Tokens::default() };
@@ -536,6 +500,7 @@ mod tests {
                     late.add(&row, &costed, true);
                 }
             }
+            late.know_since(since);
             assert_eq!(late.knows_block(), sure, "{hours:?} {known}");
             if sure {
                 assert_eq!(late.block(), all.block(), "{hours:?} {known}");

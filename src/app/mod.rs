@@ -26,6 +26,7 @@ mod make;
 mod meter;
 mod names;
 mod otlp;
+mod parts;
 mod pool;
 mod post;
 mod prepare;

@@ -61,6 +61,8 @@ struct Row {
     at: Timestamp,
     tokens: Tokens,
     offset: u64,
+    /// In a segment that reaches into the last days.
+    recent: bool,
     /// One more than the place in `reported`; zero for none.
     reported: usize,
 }
@@ -153,8 +155,15 @@ impl Held {
         id
     }
 
-    /// Holds a row of a file; `hash` is that of its key.
-    pub(super) fn add(&mut self, hash: u64, file: i64, row: &PackedRow<'_>, tools: &[ToolShare<'_>]) {
+    /// Holds a row of a file; `hash` is that of its key, `recent` whether its segment reaches into the last days.
+    pub(super) fn add(
+        &mut self,
+        hash: u64,
+        file: i64,
+        row: &PackedRow<'_>,
+        tools: &[ToolShare<'_>],
+        recent: bool,
+    ) {
         let (stand, kind) = (self.stand(file, row), self.kind(row));
         let first_tool = self.tools.len();
         for t in tools {
@@ -178,19 +187,31 @@ impl Held {
             at: row.at,
             tokens: row.tokens,
             offset: row.offset,
+            recent,
             reported,
         });
     }
 
-    /// Settles every group of copies and hands out what counts: the figures of one copy, the session, project and
-    /// agent of another where copied history was cut short.
-    pub(super) fn settle(&self, devices: &HashMap<i64, Rc<str>>, each: &mut dyn FnMut(&CountedRow<'_>)) {
+    /// Settles every group of copies and hands out what counts, and whether any copy is recent: the figures of one copy,
+    /// the session, project and agent of another where copied history was cut short. Returns the sum of the hashes of
+    /// copies that are not recent while others of their group are: as long as it is the same, so are those copies.
+    pub(super) fn settle(
+        &self,
+        devices: &HashMap<i64, Rc<str>>,
+        each: &mut dyn FnMut(&CountedRow<'_>, bool),
+    ) -> u64 {
+        let mut straddling = 0u64;
         let mut order: Vec<(u64, u32)> =
             self.rows.iter().enumerate().map(|(n, r)| (r.hash, n as u32)).collect();
         order.sort_unstable();
         let row = |n: &(u64, u32)| self.rows.get(n.1 as usize);
         let mut group: Vec<&Row> = Vec::new();
         for same_hash in order.chunk_by_mut(|a, b| a.0 == b.0) {
+            let older = same_hash.iter().filter_map(row).filter(|r| !r.recent).count();
+            let recent = older < same_hash.len();
+            if recent && let Some((hash, _)) = same_hash.first() {
+                straddling = straddling.wrapping_add(hash.wrapping_mul(older as u64));
+            }
             if same_hash.len() > 2 {
                 same_hash.sort_by_key(|n| row(n).map(|r| self.key(r)));
             }
@@ -199,9 +220,10 @@ impl Held {
             for numbers in same_hash.chunk_by(same_key) {
                 group.clear();
                 group.extend(numbers.iter().filter_map(row));
-                self.settle_one(&group, devices, each);
+                self.settle_one(&group, devices, &mut |row| each(row, recent));
             }
         }
+        straddling
     }
 
     fn settle_one(

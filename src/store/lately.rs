@@ -18,24 +18,24 @@ use super::{Archive, StoreError};
 /// A kept sum is of use for so long after its instant.
 const KEPT_MS: i64 = 7 * 86_400_000;
 
-/// Which requests a glance wants.
-#[derive(Debug, Clone, Copy)]
+/// Which requests are wanted: those of the last days, and what else.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Lately<'a> {
-    /// Those at or after this instant.
+    /// When the last days begin.
     pub since: Timestamp,
-    /// Those of the time before it too, from this instant on.
-    pub back_to: Option<Timestamp>,
     /// All of the sessions with a request at or after this instant.
-    pub active: Timestamp,
+    pub active: Option<Timestamp>,
     /// All of these sessions.
-    pub named: &'a HashSet<String>,
+    pub named: Option<&'a HashSet<String>>,
+    /// With what tools' results take up of their prompts.
+    pub tools: bool,
 }
 
 /// What is known of the requests that were handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recent {
-    /// The sessions that are whole, their compactions with them; `None` where all are, since everything was handed out.
-    pub whole: Option<HashSet<String>>,
+    /// The sessions that are whole, their compactions with them.
+    pub whole: HashSet<String>,
     /// Stands for the requests of the last days that have copies in older segments. As long as it is the same and no
     /// older segment changed, so are the requests of the older part.
     pub straddling: u64,
@@ -43,7 +43,8 @@ pub struct Recent {
 
 impl Archive {
     /// Hands the counted requests that are wanted to `each`, and whether a copy of them stands in a segment that reaches
-    /// into the last days. Others' older requests may be among what is handed out.
+    /// into the last days. Others' older requests may be among what is handed out. `None`, and nothing is handed out,
+    /// where those segments are too many for it to pay.
     ///
     /// # Errors
     /// As [`Archive::counted`].
@@ -51,39 +52,32 @@ impl Archive {
         &self,
         p: &Lately<'_>,
         each: &mut dyn FnMut(&CountedRow<'_>, bool),
-    ) -> Result<Recent, StoreError> {
+    ) -> Result<Option<Recent>, StoreError> {
         let _mapped = Mapped::of(&self.conn);
         let range = Wanted { since: Some(p.since), ..Wanted::default() };
-        let Some(segments) = self.within(range)? else {
-            self.counted(None, None, &mut |row| each(row, true))?;
-            return Ok(Recent { whole: None, straddling: 0 });
-        };
-        let mut also: HashSet<i64> = HashSet::new();
-        if let Some(from) = p.back_to {
-            let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE last >= ?1 AND last < ?2")?;
-            for id in q.query_map([from.millis(), p.since.millis()], |r| r.get(0))? {
-                also.insert(id?);
+        let Some(recent) = self.within(range)? else { return Ok(None) };
+        let mut whole: HashSet<String> = HashSet::new();
+        if let Some(active) = p.active {
+            let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
+            let mut active = q.query([active.millis()])?;
+            while let Some(r) = active.next()? {
+                whole.insert(SessionKey::about(r.get_ref(0)?.as_str().unwrap_or_default()).to_owned());
             }
         }
-        let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
-        let mut whole: HashSet<String> = HashSet::new();
-        let mut active = q.query([p.active.millis()])?;
-        while let Some(r) = active.next()? {
-            whole.insert(SessionKey::about(r.get_ref(0)?.as_str().unwrap_or_default()).to_owned());
-        }
-        whole.extend(p.named.iter().cloned());
+        whole.extend(p.named.into_iter().flatten().cloned());
+        let mut also = Vec::new();
         // A session's compactions stand beside it.
         let mut q =
             self.conn.prepare_cached("SELECT id FROM segments WHERE session IN (?1, ?2) AND last < ?3")?;
         for session in &whole {
             let beside = SessionKey(session.clone()).compactions();
             for id in q.query_map(params![session, beside.as_str(), p.since.millis()], |r| r.get(0))? {
-                also.insert(id?);
+                also.push(id?);
             }
         }
-        let part = Part { segments, also: also.into_iter().collect(), tools: false };
+        let part = Part { recent, also, tools: p.tools };
         let straddling = self.in_part(part, &self.devices()?, each)?;
-        Ok(Recent { whole: Some(whole), straddling })
+        Ok(Some(Recent { whole, straddling }))
     }
 
     /// What was kept under a key, and the [`Recent::straddling`] it was kept with.
@@ -140,32 +134,24 @@ mod tests {
 
     /// The month by what is kept and the last days, as a glance has it, and whether what was kept served.
     fn glance(archive: &Archive, since: Timestamp, from: Timestamp) -> (Sum, bool) {
-        let nobody = HashSet::new();
-        let mut kept = archive.spent_before("k").unwrap();
-        loop {
-            let (mut late, mut before) = (Sum::default(), Sum::default());
-            let back_to = kept.is_none().then_some(from);
-            let wanted = Lately { since, back_to, active: Timestamp(i64::MAX), named: &nobody };
-            let found = archive
-                .counted_lately(&wanted, &mut |row, recent| {
-                    add(if recent { &mut late } else { &mut before }, row, from);
-                })
-                .unwrap();
-            let served = kept.is_some() && found.whole.is_some();
-            if found.whole.is_some() {
-                match kept.take() {
-                    Some((body, straddling)) if straddling == found.straddling => {
-                        before = serde_json::from_str(&body).unwrap();
-                    }
-                    Some(_) => continue,
-                    None => {
-                        let body = serde_json::to_string(&before).unwrap();
-                        archive.keep_spent_before("k", since, found.straddling, &body).unwrap();
-                    }
-                }
+        let wanted = Lately { since, ..Lately::default() };
+        let sums = |row: &CountedRow<'_>, recent: bool, [late, before]: &mut [Sum; 2]| {
+            add(if recent { late } else { before }, row, from);
+        };
+        let both = |[late, before]: [Sum; 2]| (late.0 + before.0, late.1 + before.1);
+        if let Some((body, straddling)) = archive.spent_before("k").unwrap() {
+            let mut found = [Sum::default(); 2];
+            let recent = archive.counted_lately(&wanted, &mut |row, r| sums(row, r, &mut found)).unwrap();
+            if recent.is_some_and(|r| r.straddling == straddling) {
+                found[1] = serde_json::from_str(&body).unwrap();
+                return (both(found), true);
             }
-            return ((late.0 + before.0, late.1 + before.1), served);
         }
+        let mut found = [Sum::default(); 2];
+        let straddling = archive.counted_all(&wanted, &mut |row, r| sums(row, r, &mut found)).unwrap();
+        let body = serde_json::to_string(&found[1]).unwrap();
+        archive.keep_spent_before("k", since, straddling, &body).unwrap();
+        (both(found), false)
     }
 
     fn asked() -> impl Strategy<Value = Asked> {

@@ -15,7 +15,7 @@ use crate::usage::{CountedRow, Place, ToolShare};
 use super::forget::Left;
 use super::held::Held;
 use super::segment::{PackedRow, Unpacked, confidence_of, key_hashes, pack};
-use super::{Archive, StoreError};
+use super::{Archive, Lately, StoreError};
 
 /// A file with more sessions than this is a database; its segments are looked up one by one.
 const FEW: usize = 4;
@@ -165,20 +165,12 @@ impl Wanted {
 
 /// The segments that are looked at.
 pub(super) struct Part {
-    /// Those of the first kind.
-    pub(super) segments: Vec<i64>,
-    /// Those that are looked at beside them.
+    /// Those that reach into the last days.
+    pub(super) recent: Vec<i64>,
+    /// Others.
     pub(super) also: Vec<i64>,
     /// With what tools' results take up of the prompts.
     pub(super) tools: bool,
-}
-
-/// Where a request of them stands.
-struct Standing {
-    /// In a segment of the first kind.
-    first: bool,
-    /// In how many segments.
-    copies: u32,
 }
 
 /// What tools' results take up of the prompt, followed from row to row of one segment.
@@ -280,10 +272,31 @@ impl Archive {
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
         let _mapped = Mapped::of(&self.conn);
-        let devices = self.devices()?;
         if let Some(segments) = self.within(range)? {
+            let devices = self.devices()?;
             return self.in_segments(segments, range.tools, &devices, &|row| range.holds(row.at), each);
         }
+        let all = Lately { since: Timestamp(i64::MIN), tools: range.tools, ..Lately::default() };
+        self.counted_all(&all, &mut |row, _| {
+            if range.holds(row.at) {
+                each(row);
+            }
+        })?;
+        Ok(())
+    }
+
+    /// Hands every counted request to `each`, and whether a copy of it stands in a segment that reaches into the last
+    /// days. Returns what [`Recent::straddling`](super::Recent::straddling) is.
+    ///
+    /// # Errors
+    /// As [`Archive::counted`].
+    pub fn counted_all(
+        &self,
+        p: &Lately<'_>,
+        each: &mut dyn FnMut(&CountedRow<'_>, bool),
+    ) -> Result<u64, StoreError> {
+        let _mapped = Mapped::of(&self.conn);
+        let devices = self.devices()?;
         let mut hashes = self.key_hashes()?;
         hashes.sort_unstable();
         let (mut twice, mut copies): (HashSet<u64, Hashed>, usize) = (HashSet::default(), 0);
@@ -292,33 +305,41 @@ impl Archive {
             twice.extend(same.first());
         }
         drop(hashes);
+        let mut older = self.older_segments(p.since)?.into_iter().peekable();
         let mut held = Held::with_capacity(copies);
-        let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments ORDER BY id")?;
+        let mut q = self.conn.prepare_cached("SELECT keys, body, file_id, id FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
-            let (keys, body, file) = (blob(r, 0)?, blob(r, 1)?, r.get(2)?);
+            let (keys, body, file, id) = (blob(r, 0)?, blob(r, 1)?, r.get(2)?, r.get(3)?);
+            while older.next_if(|o| *o < id).is_some() {}
+            let recent = older.peek() != Some(&id);
             let mut hashes = key_hashes(keys);
             let mut rows = Unpacked::open(body)?;
-            if !range.tools {
+            if !p.tools {
                 rows = rows.without_tools();
             }
-            let mut carry = Carry { wanted: range.tools, ..Carry::default() };
+            let mut carry = Carry { wanted: p.tools, ..Carry::default() };
             let mut row = PackedRow::default();
             while rows.read(&mut row)? {
                 let tools = carry.step(&row);
-                if let Some(hash) = hashes.next().filter(|h| twice.contains(h)) {
-                    held.add(hash, file, &row, tools);
-                } else if range.holds(row.at) {
-                    each(&plain(file, &row, tools, &devices));
+                match hashes.next().filter(|h| twice.contains(h)) {
+                    Some(hash) => held.add(hash, file, &row, tools, recent),
+                    None => each(&plain(file, &row, tools, &devices), recent),
                 }
             }
         }
-        held.settle(&devices, &mut |row| {
-            if range.holds(row.at) {
-                each(row);
-            }
-        });
-        Ok(())
+        Ok(held.settle(&devices, each))
+    }
+
+    /// The segments that ended before an instant, by their ids.
+    fn older_segments(&self, since: Timestamp) -> Result<Vec<i64>, StoreError> {
+        if since.millis() == i64::MIN {
+            return Ok(Vec::new());
+        }
+        let mut q = self.conn.prepare_cached("SELECT id FROM segments WHERE last < ?1")?;
+        let mut ids: Vec<i64> = q.query_map([since.millis()], |r| r.get(0))?.collect::<Result<_, _>>()?;
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// The segments with a request of the range, where they are few enough for it to pay.
@@ -367,7 +388,7 @@ impl Archive {
         wanted: &dyn Fn(&CountedRow<'_>) -> bool,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
-        let part = Part { segments: mine, also: Vec::new(), tools };
+        let part = Part { recent: mine, also: Vec::new(), tools };
         self.in_part(part, devices, &mut |row, _| {
             if wanted(row) {
                 each(row);
@@ -376,58 +397,50 @@ impl Archive {
         Ok(())
     }
 
-    /// Hands what counts of these segments' requests to `each`, and whether a copy of it stands in those of the first
-    /// kind. Returns the sum of the hashes of requests that have copies there and in other segments too: as long as
-    /// it is the same, they are the same.
+    /// Hands what counts of these segments' requests to `each`, and whether a copy of it stands in a recent one. Returns
+    /// what [`Recent::straddling`](super::Recent::straddling) is.
     pub(super) fn in_part(
         &self,
         mut part: Part,
         devices: &HashMap<i64, Rc<str>>,
         each: &mut dyn FnMut(&CountedRow<'_>, bool),
     ) -> Result<u64, StoreError> {
-        part.segments.sort_unstable();
+        part.recent.sort_unstable();
         part.also.sort_unstable();
-        let mut own: HashMap<u64, Standing, Hashed> = HashMap::default();
+        let mut own: HashMap<u64, u32, Hashed> = HashMap::default();
         let mut q = self.conn.prepare_cached("SELECT keys FROM segments WHERE id = ?1")?;
-        for (ids, first) in [(&part.segments, true), (&part.also, false)] {
-            for id in ids {
-                let mut segment = q.query([id])?;
-                let Some(r) = segment.next()? else { continue };
-                for h in key_hashes(blob(r, 0)?) {
-                    own.entry(h).or_insert(Standing { first, copies: 0 });
-                }
+        for id in part.recent.iter().chain(&part.also) {
+            let mut segment = q.query([id])?;
+            let Some(r) = segment.next()? else { continue };
+            for h in key_hashes(blob(r, 0)?) {
+                own.entry(h).or_default();
             }
         }
         if own.is_empty() {
             return Ok(0);
         }
         // Which of them stand elsewhere too, and where.
-        let (mut opened, mut copies) = (Vec::with_capacity(part.segments.len() + part.also.len()), 0usize);
-        let mut straddling = 0u64;
+        let (mut opened, mut copies) = (Vec::with_capacity(part.recent.len() + part.also.len()), 0usize);
         let mut q = self.conn.prepare_cached("SELECT id, keys FROM segments ORDER BY id")?;
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
             let id: i64 = r.get(0)?;
-            let first = part.segments.binary_search(&id).is_ok();
-            let mut open = first || part.also.binary_search(&id).is_ok();
+            let recent = part.recent.binary_search(&id).is_ok();
+            let mut open = recent || part.also.binary_search(&id).is_ok();
             for h in key_hashes(blob(r, 1)?) {
-                if let Some(s) = own.get_mut(&h) {
-                    s.copies += 1;
-                    copies += usize::from(s.copies > 1);
+                if let Some(n) = own.get_mut(&h) {
+                    *n += 1;
+                    copies += usize::from(*n > 1);
                     open = true;
-                    if s.first && !first {
-                        straddling = straddling.wrapping_add(h);
-                    }
                 }
             }
             if open {
-                opened.push(id);
+                opened.push((id, recent));
             }
         }
         let mut held = Held::with_capacity(copies.saturating_mul(2));
-        let mut held_also = Held::default();
         let mut q = self.conn.prepare_cached("SELECT keys, body, file_id FROM segments WHERE id = ?1")?;
-        for id in opened {
+        for (id, recent) in opened {
             let mut segment = q.query([id])?;
             let Some(r) = segment.next()? else { continue };
             let mut hashes = key_hashes(blob(r, 0)?);
@@ -442,18 +455,13 @@ impl Archive {
                 let shares = carry.step(&row);
                 let hash = hashes.next().unwrap_or_default();
                 match own.get(&hash) {
-                    None | Some(Standing { copies: 0, .. }) => {}
-                    Some(Standing { copies: 1, first }) => {
-                        each(&plain(file, &row, shares, devices), *first);
-                    }
-                    Some(Standing { first: true, .. }) => held.add(hash, file, &row, shares),
-                    Some(Standing { first: false, .. }) => held_also.add(hash, file, &row, shares),
+                    None | Some(0) => {}
+                    Some(1) => each(&plain(file, &row, shares, devices), recent),
+                    Some(_) => held.add(hash, file, &row, shares, recent),
                 }
             }
         }
-        held.settle(devices, &mut |row| each(row, true));
-        held_also.settle(devices, &mut |row| each(row, false));
-        Ok(straddling)
+        Ok(held.settle(devices, each))
     }
 
     /// The machines that files stand for whose usage was imported, by the files' ids.
@@ -655,7 +663,6 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::store::Lately;
     use crate::trace::Confidence;
 
     pub(in crate::store) const DAY: i64 = 86_400_000;
@@ -745,8 +752,11 @@ pub(super) mod tests {
 
             let mut lately = Vec::new();
             let keys = HashSet::from([key.clone()]);
-            let named = Lately { since, back_to: None, active: until, named: &keys };
-            let whole = archive.counted_lately(&named, &mut |r, _| noted(&mut lately, r)).unwrap().whole;
+            let named = Lately { since, active: Some(until), named: Some(&keys), tools: false };
+            let whole = archive.counted_lately(&named, &mut |r, _| noted(&mut lately, r)).unwrap().map(|r| r.whole);
+            if whole.is_none() {
+                lately.clone_from(&all);
+            }
             for row in &lately {
                 prop_assert!(all.contains(row));
             }

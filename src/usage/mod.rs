@@ -23,6 +23,8 @@ pub use block::{BLOCK_MS, Block, Burn};
 pub use day::DayCache;
 pub use dedupe::{Copy, choose};
 pub use pricer::{Costed, Pricer};
-pub use report::{Aggregator, Dimension, HERE_KEY, Lines, NONE_KEY, Report, ReportRow, Unpriced, aggregate};
+pub use report::{
+    Aggregator, Dimension, Folded, HERE_KEY, Lines, NONE_KEY, Report, ReportRow, Unpriced, aggregate,
+};
 pub use row::{CountedRow, Place, ToolShare};
 pub use split::tool_part;

@@ -176,7 +176,7 @@ pub struct Unpriced {
     pub tokens: u64,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Sum {
     pub(super) requests: u64,
     pub(super) tokens: Tokens,
@@ -231,6 +231,14 @@ impl Sum {
             block: None,
         }
     }
+}
+
+/// What a fold holds, to be kept and to go on with.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Folded {
+    sums: Vec<(String, Sum)>,
+    total: Sum,
+    unpriced: Vec<Unpriced>,
 }
 
 /// Folds rows into a report, one at a time, in memory of the number of its lines.
@@ -290,7 +298,7 @@ impl<'p> Aggregator<'p> {
         }
         self.total.add(1, &row.tokens, costed.picousd, costed.confidence);
         if costed.picousd.is_none() && !row.tokens.is_zero() {
-            self.note_unpriced(row);
+            self.note_unpriced(row.model, row.provider, 1, row.tokens.total());
         }
         let key = match self.by {
             Dimension::Total => "total",
@@ -340,25 +348,41 @@ impl<'p> Aggregator<'p> {
         self.sum(key).add(1, &row.tokens, costed.picousd, costed.confidence);
     }
 
-    fn note_unpriced(&mut self, row: &CountedRow<'_>) {
-        let tokens = row.tokens.total();
-        let new = || Unpriced {
-            model: row.model.to_owned(),
-            provider: row.provider.map(str::to_owned),
-            requests: 1,
-            tokens,
-        };
-        match self.unpriced.get_mut(row.model) {
-            Some(known) => match known.iter_mut().find(|u| u.provider.as_deref() == row.provider) {
+    fn note_unpriced(&mut self, model: &str, provider: Option<&str>, requests: u64, tokens: u64) {
+        let new =
+            || Unpriced { model: model.to_owned(), provider: provider.map(str::to_owned), requests, tokens };
+        match self.unpriced.get_mut(model) {
+            Some(known) => match known.iter_mut().find(|u| u.provider.as_deref() == provider) {
                 Some(u) => {
-                    u.requests += 1;
+                    u.requests += requests;
                     u.tokens = u.tokens.saturating_add(tokens);
                 }
                 None => known.push(new()),
             },
             None => {
-                self.unpriced.insert(row.model.to_owned(), vec![new()]);
+                self.unpriced.insert(model.to_owned(), vec![new()]);
             }
+        }
+    }
+
+    /// What is held so far. `None` where it is no sum by lines (five-hour blocks, which depend on one another), or of
+    /// more than so many lines.
+    pub fn folded(&self, most: usize) -> Option<Folded> {
+        (self.by != Dimension::Block && self.sums.len() <= most).then(|| Folded {
+            sums: self.sums.clone(),
+            total: self.total.clone(),
+            unpriced: self.unpriced.values().flatten().cloned().collect(),
+        })
+    }
+
+    /// Adds what another fold by the same dimension held.
+    pub fn absorb(&mut self, other: &Folded) {
+        self.total.merge(&other.total);
+        for (key, sum) in &other.sums {
+            self.sum(key).merge(sum);
+        }
+        for u in &other.unpriced {
+            self.note_unpriced(&u.model, u.provider.as_deref(), u.requests, u.tokens);
         }
     }
 

@@ -264,7 +264,7 @@ fn budgets_of_day_week_month_and_block() {
 }
 
 #[test]
-fn week_and_month_agree_with_the_report_however_the_ledger_changes() {
+fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
     const DAY: i64 = 24 * 60;
     let world = World::new(&[]);
     // 2026-11-20T17:20Z, a Friday: sixteen days of the month before, and a session of today.
@@ -285,6 +285,15 @@ fn week_and_month_agree_with_the_report_however_the_ledger_changes() {
         let (week, month) = (of("week", "2026-W47"), of("month", "2026-11"));
         let spends = [live.week.unwrap(), live.month.unwrap()].map(|s| (s.cost_picousd, s.requests));
         assert_eq!(spends, [week, month]);
+        for (by, _) in clawgate::usage::Dimension::ALL {
+            let mut report = |since| {
+                let p = clawgate::app::CostParams { by: Some((*by).into()), since, ..Default::default() };
+                app.cost(&p).unwrap().report
+            };
+            let (whole, kept) = (report(Some(clawgate::trace::Timestamp(0))), report(None));
+            assert_eq!(kept, whole, "by {by}");
+            assert_eq!(report(None), whole, "by {by}, again");
+        }
         [week, month].map(|(cost, requests)| (cost / 1_000_000_000_000, requests))
     };
     assert_eq!(agree(), [(6, 5), (20, 19)]);

@@ -1,0 +1,81 @@
+//! Sums over the ledger in two parts: the last days are read, what was before them is kept from the time before.
+//!
+//! So what a report or a glance takes grows with the last days and not with the years before. What is kept is thrown away
+//! when an older log, the prices or the program change, and is then made anew from the whole ledger.
+
+use std::collections::HashSet;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::store::Lately;
+use crate::trace::Timestamp;
+use crate::usage::CountedRow;
+
+use super::cost_prices::Prices;
+use super::{App, Failure};
+
+const DAY_MS: i64 = 86_400_000;
+
+/// The last days: at least so many, so that a glance mostly finds five hours of rest among them.
+const LAST_DAYS: i64 = 3;
+
+/// Something that adds rows up in two parts.
+pub(super) trait Parts {
+    /// What is kept of the older part.
+    type Older: Serialize + DeserializeOwned;
+
+    /// Adds a request; `recent` where it belongs to the last days.
+    fn add(&mut self, row: &CountedRow<'_>, recent: bool);
+
+    /// The older part; `None` where it is not to be kept.
+    fn older(&self) -> Option<Self::Older>;
+
+    /// Takes an older part instead of what was added to it.
+    fn set_older(&mut self, older: Self::Older);
+}
+
+impl App {
+    /// When the last days begin: with a day of UTC, so that what is kept serves for a day.
+    pub(super) fn last_days(&self) -> Timestamp {
+        Timestamp((self.now().millis().div_euclid(DAY_MS) - LAST_DAYS) * DAY_MS)
+    }
+
+    /// Adds the ledger up. `what` names the sum and all it depends on beside the ledger and the prices. Returns the
+    /// sessions of which every request was added; `None` where everything was.
+    ///
+    /// # Errors
+    /// [`Failure`] where the archive refuses.
+    pub(super) fn in_parts<P: Parts>(
+        &self,
+        what: &str,
+        prices: &Prices,
+        p: &Lately<'_>,
+        new: impl Fn() -> P,
+    ) -> Result<(P, Option<HashSet<String>>), Failure> {
+        let key = format!("{what} {} {}", p.since, prices.fingerprint());
+        // What is kept must be of the same state of the ledger as what it is added to.
+        let snapshot = self.archive.snapshot()?;
+        let kept = self.archive.spent_before(&key)?;
+        if let Some((older, straddling)) = &kept
+            && let Ok(older) = serde_json::from_str(older)
+        {
+            let mut sum = new();
+            let recent = self.archive.counted_lately(p, &mut |row, recent| sum.add(row, recent))?;
+            if let Some(recent) = recent.filter(|r| r.straddling == *straddling) {
+                sum.set_older(older);
+                return Ok((sum, Some(recent.whole)));
+            }
+        }
+        let mut sum = new();
+        let straddling = self.archive.counted_all(p, &mut |row, recent| sum.add(row, recent))?;
+        if kept.is_none_or(|(_, s)| s != straddling)
+            && let Some(older) = sum.older().and_then(|o| serde_json::to_string(&o).ok())
+            && self.archive.keep_spent_before(&key, p.since, straddling, &older).is_ok()
+        {
+            // Where another process writes, the next one keeps it.
+            let _ = snapshot.commit();
+        }
+        Ok((sum, None))
+    }
+}
