@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::store::{Lately, Wanted};
+use crate::store::Wanted;
 use crate::trace::{SessionKey, Timestamp, Tokens};
 use crate::usage::{Aggregator, CountedRow, DayCache, Dimension, Folded, Pricer, Report};
 
-use super::cost_anomalies::{Standing, Watch};
+use super::cost_anomalies::{OlderDays, Standing, Watch};
 use super::cost_prices::Prices;
-use super::parts::Parts;
+use super::parts::{Active, Parts};
 use super::{App, Failure};
 
 /// Anomalies beside a report are those of the last days.
@@ -76,43 +76,66 @@ pub struct Today {
 /// A sum of more lines is not kept: reading them back would take what is saved.
 const KEPT_LINES: usize = 2_000;
 
-/// A report in two parts.
+/// A report in two parts, and what stands beside it.
 struct ReportFold<'p> {
     pricer: Pricer<'p>,
     recent: Aggregator<'p>,
     older: Aggregator<'p>,
     kept: Option<Folded>,
+    watch: Option<(Watch<'p>, Active)>,
 }
 
 impl<'p> ReportFold<'p> {
-    fn new(by: Dimension, zone: &'p TimeZone, prices: &'p Prices) -> Self {
+    fn new(app: &App, by: Dimension, zone: &'p TimeZone, prices: &'p Prices, watch: bool) -> Self {
         let part = || Aggregator::new(by, zone, prices.pricer());
-        ReportFold { pricer: prices.pricer(), recent: part(), older: part(), kept: None }
+        ReportFold {
+            pricer: prices.pricer(),
+            recent: part(),
+            older: part(),
+            kept: None,
+            watch: watch.then(|| (Watch::new(app, zone), Active::of(app.now()))),
+        }
     }
 
-    fn finish(mut self) -> Report {
+    fn finish(mut self, app: &App, timezone: &str) -> (Report, Option<Standing>) {
         if let Some(older) = self.kept.or_else(|| self.older.folded(usize::MAX)) {
             self.recent.absorb(&older);
         }
-        self.recent.finish()
+        let standing = self.watch.map(|(watch, _)| watch.finish(app, timezone.to_owned(), WATCHED_DAYS));
+        (self.recent.finish(), standing)
     }
 }
 
 impl Parts for ReportFold<'_> {
-    type Older = Folded;
+    type Older = (Folded, Option<OlderDays>);
 
     fn add(&mut self, row: &CountedRow<'_>, recent: bool) {
         let costed = self.pricer.cost(row);
         let part = if recent { &mut self.recent } else { &mut self.older };
         part.add_costed(row, &costed);
+        if let Some((watch, active)) = &mut self.watch {
+            watch.add(row, &costed, recent);
+            active.add(row);
+        }
     }
 
-    fn older(&self) -> Option<Folded> {
-        self.older.folded(KEPT_LINES)
+    fn older(&mut self) -> Option<(Folded, Option<OlderDays>)> {
+        let watched = match &mut self.watch {
+            Some((watch, _)) => Some(watch.older()?.clone()),
+            None => None,
+        };
+        Some((self.older.folded(KEPT_LINES)?, watched))
     }
 
-    fn set_older(&mut self, older: Folded) {
-        self.kept = Some(older);
+    fn set_older(&mut self, (report, watched): (Folded, Option<OlderDays>)) {
+        self.kept = Some(report);
+        if let (Some((watch, _)), Some(watched)) = (&mut self.watch, watched) {
+            watch.set_older(watched);
+        }
+    }
+
+    fn is_whole(&self, whole: &HashSet<String>) -> bool {
+        self.watch.as_ref().is_none_or(|(_, active)| active.all_in(whole))
     }
 }
 
@@ -127,14 +150,16 @@ impl App {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         let (mut report, standing) = self.with_fresh_usage(|app| {
-            let wanted = Wanted { since: p.since, until: p.until, tools: dimension == Dimension::Tool };
-            if !p.watch && (p.since, p.until) == (None, None) && dimension != Dimension::Block {
-                let new = || ReportFold::new(dimension, &zone, &prices);
-                let lately = Lately { since: app.last_days(), tools: wanted.tools, ..Lately::default() };
-                let (fold, _) = app.in_parts(&format!("cost {by} {timezone}"), &prices, &lately, new)?;
-                return Ok((fold.finish(), None));
+            let tools = dimension == Dimension::Tool;
+            if (p.since, p.until) == (None, None) && dimension != Dimension::Block {
+                let new = || ReportFold::new(app, dimension, &zone, &prices, p.watch);
+                let hour = p.watch.then(|| Watch::hour(app.now(), &zone));
+                let what = format!("cost {by} {timezone} {hour:?}");
+                let fold = app.in_parts(&what, &prices, &app.lately(None, tools), new)?;
+                return Ok(fold.finish(app, &timezone));
             }
             let mut fold = Aggregator::new(dimension, &zone, prices.pricer()).at(app.now());
+            let wanted = Wanted { since: p.since, until: p.until, tools };
             if !p.watch {
                 app.archive.counted_with(wanted, &mut |row| fold.add(row))?;
                 return Ok((fold.finish(), None));
@@ -142,7 +167,7 @@ impl App {
             let (mut pricer, mut watch) = (prices.pricer(), Watch::new(app, &zone));
             app.archive.counted_with(Wanted { since: None, until: None, ..wanted }, &mut |row| {
                 let costed = pricer.cost(row);
-                watch.add(row, &costed);
+                watch.add(row, &costed, true);
                 if wanted.holds(row.at) {
                     fold.add_costed(row, &costed);
                 }

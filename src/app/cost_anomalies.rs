@@ -1,6 +1,6 @@
 //! Days out of the ordinary: the plain rule over active days, and the robust one that says why.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::Timestamp;
 use crate::usage::{
-    Alert, AlertWatch, Anomaly, Costed, CountedRow, DaySeries, RobustAnomaly, robust, seed_anomalies,
+    Alert, AlertWatch, Anomaly, Costed, CountedRow, DaySeries, Halves, Pricer, RobustAnomaly, robust,
+    seed_anomalies,
 };
 
+use super::parts::{Active, Parts};
 use super::{App, Failure};
 
 /// Days looked back on unless said otherwise.
@@ -89,15 +91,42 @@ pub struct Standing {
     pub anomalies: AnomalyReport,
 }
 
+/// The days of each project.
+#[derive(Default)]
+struct ByProject<'z> {
+    all: Vec<(Option<String>, DaySeries<'z>)>,
+    index: HashMap<Option<String>, usize>,
+    /// The project of the row before: neighbours mostly share it.
+    last: usize,
+}
+
+impl<'z> ByProject<'z> {
+    fn of(&mut self, project: Option<&str>, zone: &'z TimeZone) -> Option<&mut DaySeries<'z>> {
+        if self.all.get(self.last).is_none_or(|(p, _)| p.as_deref() != project) {
+            let project = project.map(str::to_owned);
+            self.last = *self.index.entry(project.clone()).or_insert_with(|| {
+                self.all.push((project, DaySeries::new(zone)));
+                self.all.len() - 1
+            });
+        }
+        self.all.get_mut(self.last).map(|(_, series)| series)
+    }
+}
+
+/// What is kept of older days, by project.
+pub(super) type OlderDays = Vec<(Option<String>, Halves)>;
+
+/// Older days of more parts than this are not kept: reading them back would take what is saved.
+const KEPT_HALVES: usize = 5_000;
+
 /// Collects, in one pass over the ledger, what alerts and anomalies need.
 pub(super) struct Watch<'z> {
     zone: &'z TimeZone,
     now: Timestamp,
     alerts: AlertWatch<'z>,
-    projects: Vec<(Option<String>, DaySeries<'z>)>,
-    index: HashMap<Option<String>, usize>,
-    /// The project of the row before: neighbours mostly share it.
-    last: usize,
+    recent: ByProject<'z>,
+    older: ByProject<'z>,
+    kept: Option<OlderDays>,
 }
 
 impl<'z> Watch<'z> {
@@ -107,37 +136,61 @@ impl<'z> Watch<'z> {
             zone,
             now,
             alerts: AlertWatch::new(now, zone, app.config.alerts.thresholds()),
-            projects: Vec::new(),
-            index: HashMap::new(),
-            last: 0,
+            recent: ByProject::default(),
+            older: ByProject::default(),
+            kept: None,
         }
     }
 
-    pub(super) fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
+    /// What the older part depends on: the hour at which days are cut.
+    pub(super) fn hour(now: Timestamp, zone: &TimeZone) -> i8 {
+        zone.to_datetime(now.to_jiff()).hour()
+    }
+
+    pub(super) fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>, recent: bool) {
         self.alerts.add(row, costed);
-        if self.projects.get(self.last).is_none_or(|(p, _)| p.as_deref() != row.project) {
-            let project = row.project.map(str::to_owned);
-            self.last = *self.index.entry(project.clone()).or_insert_with(|| {
-                self.projects.push((project, DaySeries::new(self.zone)));
-                self.projects.len() - 1
-            });
-        }
-        if let Some((_, series)) = self.projects.get_mut(self.last) {
+        let part = if recent { &mut self.recent } else { &mut self.older };
+        if let Some(series) = part.of(row.project, self.zone) {
             series.add(row, costed);
         }
     }
 
+    /// What the older days come to, to be kept; `None` where it is too much.
+    pub(super) fn older(&mut self) -> Option<&OlderDays> {
+        if self.kept.is_none() {
+            let hour = Self::hour(self.now, self.zone);
+            let all = std::mem::take(&mut self.older).all.into_iter().map(|(project, mut series)| {
+                series.close();
+                (project, series.halves(hour))
+            });
+            self.kept = Some(all.collect());
+        }
+        let parts = |kept: &&OlderDays| kept.iter().map(|(_, h)| h.len()).sum::<usize>() <= KEPT_HALVES;
+        self.kept.as_ref().filter(parts)
+    }
+
+    /// Takes older days instead of those that were added.
+    pub(super) fn set_older(&mut self, older: OlderDays) {
+        self.kept = Some(older);
+    }
+
     pub(super) fn finish(mut self, app: &App, timezone: String, days: u16) -> Standing {
         let mut out = AnomalyReport { timezone, ..AnomalyReport::default() };
+        self.older();
+        for (project, halves) in self.kept.take().unwrap_or_default() {
+            if let Some(series) = self.recent.of(project.as_deref(), self.zone) {
+                series.absorb(&halves);
+            }
+        }
         let mut all = DaySeries::new(self.zone);
-        for (_, series) in &mut self.projects {
+        for (_, series) in &mut self.recent.all {
             series.close();
             all.merge(series);
         }
         self.series(app, None, &all, days, &mut out);
         // With one project its days are all days.
-        if self.projects.len() > 1 {
-            for (project, series) in &self.projects {
+        if self.recent.all.len() > 1 {
+            for (project, series) in &self.recent.all {
                 if project.is_some() {
                     self.series(app, project.as_ref(), series, days, &mut out);
                 }
@@ -197,10 +250,43 @@ impl App {
         let days = p.days.unwrap_or(DAYS);
         self.with_fresh_usage(|app| {
             let prices = app.prices()?;
-            let mut pricer = prices.pricer();
-            let mut watch = Watch::new(app, &zone);
-            app.archive.counted(None, None, &mut |row| watch.add(row, &pricer.cost(row)))?;
-            Ok(watch.finish(app, timezone.clone(), days))
+            let new = || StandingFold {
+                pricer: prices.pricer(),
+                watch: Watch::new(app, &zone),
+                active: Active::of(app.now()),
+            };
+            let what = format!("standing {timezone} {}", Watch::hour(app.now(), &zone));
+            let fold = app.in_parts(&what, &prices, &app.lately(None, false), new)?;
+            Ok(fold.watch.finish(app, timezone.clone(), days))
         })
+    }
+}
+
+/// Alerts and anomalies in the making.
+struct StandingFold<'p> {
+    pricer: Pricer<'p>,
+    watch: Watch<'p>,
+    active: Active,
+}
+
+impl Parts for StandingFold<'_> {
+    type Older = OlderDays;
+
+    fn add(&mut self, row: &CountedRow<'_>, recent: bool) {
+        let costed = self.pricer.cost(row);
+        self.watch.add(row, &costed, recent);
+        self.active.add(row);
+    }
+
+    fn older(&mut self) -> Option<OlderDays> {
+        self.watch.older().cloned()
+    }
+
+    fn set_older(&mut self, older: OlderDays) {
+        self.watch.set_older(older);
+    }
+
+    fn is_whole(&self, whole: &HashSet<String>) -> bool {
+        self.active.all_in(whole)
     }
 }

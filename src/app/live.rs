@@ -9,13 +9,12 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Lately;
 use crate::trace::{Confidence, SessionKey, Timestamp};
 use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache, Pricer};
 
 use super::budget::BudgetState;
 use super::cost_prices::Prices;
-use super::parts::Parts;
+use super::parts::{Active, Parts};
 use super::{App, Failure};
 
 const HOUR_MS: i64 = 3_600_000;
@@ -128,8 +127,6 @@ pub struct Live {
 /// Folds rows into the glance.
 struct Fold<'z> {
     now: Timestamp,
-    /// Rows before this may be missing.
-    since: Option<Timestamp>,
     days: DayCache<'z>,
     today: Date,
     week: Date,
@@ -158,7 +155,6 @@ impl<'z> Fold<'z> {
         });
         Fold {
             now,
-            since: None,
             today,
             week: today.checked_sub(jiff::Span::new().days(back)).unwrap_or(today),
             month: today.first_of_month(),
@@ -213,18 +209,14 @@ impl<'z> Fold<'z> {
         }
     }
 
-    /// Tells that of the time before an instant not every row was added.
-    fn know_since(&mut self, since: Timestamp) {
-        self.hours = self.hours.split_off(&since.millis().div_euclid(HOUR_MS));
-        self.since = Some(since);
-    }
-
-    /// Whether the block is the same whatever was before what is known: rest long enough to end any block.
-    fn knows_block(&self) -> bool {
-        let Some(since) = self.since.filter(|_| self.window.is_none()) else { return true };
+    /// Whether the block is the same whatever was before an instant: rest long enough to end any block.
+    fn knows_block(&self, since: Timestamp) -> bool {
+        if self.window.is_some() {
+            return true;
+        }
         let mut before = since.millis().div_euclid(HOUR_MS);
         let now = self.now.millis().div_euclid(HOUR_MS);
-        for hour in self.hours.keys().copied().chain([now]) {
+        for hour in self.hours.range(before..).map(|(hour, _)| *hour).chain([now]) {
             if hour >= before + BLOCK_HOURS {
                 return true;
             }
@@ -259,9 +251,9 @@ struct Glimpse<'z> {
     fold: Fold<'z>,
     watch: AlertWatch<'z>,
     pricer: Pricer<'z>,
-    active: Timestamp,
-    /// The sessions with a request at or after `active`.
-    lately: HashSet<String>,
+    active: Active,
+    /// When the last days begin.
+    since: Timestamp,
 }
 
 impl Parts for Glimpse<'_> {
@@ -271,18 +263,19 @@ impl Parts for Glimpse<'_> {
         let costed = self.pricer.cost(row);
         self.fold.add(row, &costed, recent);
         self.watch.add(row, &costed);
-        let session = SessionKey::about(row.session);
-        if row.at >= self.active && !self.lately.contains(session) {
-            self.lately.insert(session.to_owned());
-        }
+        self.active.add(row);
     }
 
-    fn older(&self) -> Option<[Spend; 2]> {
+    fn older(&mut self) -> Option<[Spend; 2]> {
         Some(self.fold.before)
     }
 
     fn set_older(&mut self, older: [Spend; 2]) {
         self.fold.before = older;
+    }
+
+    fn is_whole(&self, whole: &HashSet<String>) -> bool {
+        self.active.all_in(whole) && self.fold.knows_block(self.since)
     }
 }
 
@@ -359,32 +352,21 @@ impl App {
         near: bool,
         prices: &'z Prices,
     ) -> Result<Glimpse<'z>, Failure> {
-        let active = Timestamp(now.millis().saturating_sub(HOUR_MS));
-        let since = self.last_days();
+        let wanted = self.lately(Some(family), false);
         let new = || Glimpse {
             fold: Fold::new(now, zone, p, family),
             watch: AlertWatch::new(now, zone, self.config.alerts.thresholds()),
             pricer: prices.pricer(),
-            active,
-            lately: HashSet::new(),
+            active: Active::of(now),
+            since: wanted.since,
         };
-        let wanted = Lately { since, active: Some(active), named: Some(family), tools: false };
-        let (mut glimpse, whole) = if near {
-            let mut glimpse = new();
-            let recent = self.archive.counted_lately(&wanted, &mut |row, recent| glimpse.add(row, recent))?;
-            (glimpse, recent.map(|r| r.whole))
-        } else {
+        if !near {
             let Fold { week, month, .. } = new().fold;
-            let (glimpse, whole) =
-                self.in_parts(&format!("spent {timezone} {week} {month}"), prices, &wanted, new)?;
-            if whole.is_none() {
-                return Ok(glimpse);
-            }
-            (glimpse, whole)
-        };
-        glimpse.fold.know_since(since);
-        // A request may be counted for a session whose own segments are all older.
-        if whole.is_some_and(|whole| glimpse.lately.is_subset(&whole)) && glimpse.fold.knows_block() {
+            return self.in_parts(&format!("spent {timezone} {week} {month}"), prices, &wanted, new);
+        }
+        let mut glimpse = new();
+        let recent = self.archive.counted_lately(&wanted, &mut |row, recent| glimpse.add(row, recent))?;
+        if recent.is_some_and(|r| glimpse.is_whole(&r.whole)) {
             return Ok(glimpse);
         }
         let mut glimpse = new();
@@ -500,8 +482,7 @@ mod tests {
                     late.add(&row, &costed, true);
                 }
             }
-            late.know_since(since);
-            assert_eq!(late.knows_block(), sure, "{hours:?} {known}");
+            assert_eq!(late.knows_block(since), sure, "{hours:?} {known}");
             if sure {
                 assert_eq!(late.block(), all.block(), "{hours:?} {known}");
             }

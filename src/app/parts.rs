@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::store::Lately;
-use crate::trace::Timestamp;
+use crate::trace::{SessionKey, Timestamp};
 use crate::usage::CountedRow;
 
 use super::cost_prices::Prices;
@@ -20,6 +20,9 @@ const DAY_MS: i64 = 86_400_000;
 /// The last days: at least so many, so that a glance mostly finds five hours of rest among them.
 const LAST_DAYS: i64 = 3;
 
+/// A session is looked at whole that was active in so long before now.
+const ACTIVE_MS: i64 = 3_600_000;
+
 /// Something that adds rows up in two parts.
 pub(super) trait Parts {
     /// What is kept of the older part.
@@ -29,10 +32,38 @@ pub(super) trait Parts {
     fn add(&mut self, row: &CountedRow<'_>, recent: bool);
 
     /// The older part; `None` where it is not to be kept.
-    fn older(&self) -> Option<Self::Older>;
+    fn older(&mut self) -> Option<Self::Older>;
 
     /// Takes an older part instead of what was added to it.
     fn set_older(&mut self, older: Self::Older);
+
+    /// Whether the last days tell everything, where of these sessions every request was added.
+    fn is_whole(&self, whole: &HashSet<String>) -> bool;
+}
+
+/// The sessions with a request in the last hour, which alerts look at whole.
+pub(super) struct Active {
+    since: Timestamp,
+    seen: HashSet<String>,
+}
+
+impl Active {
+    /// Those of the hour before an instant.
+    pub(super) fn of(now: Timestamp) -> Self {
+        Active { since: Timestamp(now.millis().saturating_sub(ACTIVE_MS)), seen: HashSet::new() }
+    }
+
+    pub(super) fn add(&mut self, row: &CountedRow<'_>) {
+        let session = SessionKey::about(row.session);
+        if row.at >= self.since && !self.seen.contains(session) {
+            self.seen.insert(session.to_owned());
+        }
+    }
+
+    /// Whether all of them are among these. A request may be counted for a session whose own segments are all older.
+    pub(super) fn all_in(&self, whole: &HashSet<String>) -> bool {
+        self.seen.is_subset(whole)
+    }
 }
 
 impl App {
@@ -41,8 +72,12 @@ impl App {
         Timestamp((self.now().millis().div_euclid(DAY_MS) - LAST_DAYS) * DAY_MS)
     }
 
-    /// Adds the ledger up. `what` names the sum and all it depends on beside the ledger and the prices. Returns the
-    /// sessions of which every request was added; `None` where everything was.
+    /// The requests of the last days, and all of the sessions that are active or named.
+    pub(super) fn lately<'a>(&self, named: Option<&'a HashSet<String>>, tools: bool) -> Lately<'a> {
+        Lately { since: self.last_days(), active: Some(Active::of(self.now()).since), named, tools }
+    }
+
+    /// Adds the ledger up. `what` names the sum and all it depends on beside the ledger and the prices.
     ///
     /// # Errors
     /// [`Failure`] where the archive refuses.
@@ -52,7 +87,7 @@ impl App {
         prices: &Prices,
         p: &Lately<'_>,
         new: impl Fn() -> P,
-    ) -> Result<(P, Option<HashSet<String>>), Failure> {
+    ) -> Result<P, Failure> {
         let key = format!("{what} {} {}", p.since, prices.fingerprint());
         // What is kept must be of the same state of the ledger as what it is added to.
         let snapshot = self.archive.snapshot()?;
@@ -62,9 +97,9 @@ impl App {
         {
             let mut sum = new();
             let recent = self.archive.counted_lately(p, &mut |row, recent| sum.add(row, recent))?;
-            if let Some(recent) = recent.filter(|r| r.straddling == *straddling) {
+            if recent.is_some_and(|r| r.straddling == *straddling && sum.is_whole(&r.whole)) {
                 sum.set_older(older);
-                return Ok((sum, Some(recent.whole)));
+                return Ok(sum);
             }
         }
         let mut sum = new();
@@ -76,6 +111,6 @@ impl App {
             // Where another process writes, the next one keeps it.
             let _ = snapshot.commit();
         }
-        Ok((sum, None))
+        Ok(sum)
     }
 }

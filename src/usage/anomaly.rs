@@ -74,7 +74,7 @@ pub fn seed_anomalies(days: &[(Date, i64)], today: Date, rule: &SeedRule) -> Vec
 }
 
 /// Tokens and cost by kind: input, output, cache reads, cache writes.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 struct Kinds {
     tokens: [f64; 4],
     cost: [f64; 4],
@@ -94,11 +94,44 @@ impl Kinds {
 }
 
 /// What a day (or the part of it up to an hour) was made of.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct DayFacts {
     /// Cost, pico-USD.
     pub picousd: i64,
     models: BTreeMap<String, Kinds>,
+}
+
+impl DayFacts {
+    fn merge(&mut self, other: &DayFacts) {
+        self.picousd = self.picousd.saturating_add(other.picousd);
+        for (model, kinds) in &other.models {
+            match self.models.get_mut(model) {
+                Some(k) => k.add(kinds, 1.0),
+                None => {
+                    self.models.insert(model.clone(), *kinds);
+                }
+            }
+        }
+    }
+}
+
+/// The last hour of a day.
+const LAST_HOUR: i8 = 23;
+
+/// Days cut at an hour (whether the part is the later one), in the order of time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Halves(Vec<((Date, bool), DayFacts)>);
+
+impl Halves {
+    /// How many parts of days there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 /// Collects the facts of each local day and hour.
@@ -169,11 +202,29 @@ impl<'z> DaySeries<'z> {
     /// Adds everything that another series holds.
     pub fn merge(&mut self, other: &DaySeries<'_>) {
         for (hour, facts) in &other.facts {
-            let own = self.facts.entry(*hour).or_default();
-            own.picousd = own.picousd.saturating_add(facts.picousd);
-            for (model, kinds) in &facts.models {
-                own.models.entry(model.clone()).or_default().add(kinds, 1.0);
+            self.facts.entry(*hour).or_default().merge(facts);
+        }
+    }
+
+    /// Each day in two parts, before an hour and from it on: as much as tells a day and what it was made of up to that
+    /// hour. With [`DaySeries::absorb`] it goes on from there.
+    pub fn halves(&self, hour: i8) -> Halves {
+        let mut out = Halves::default();
+        for ((date, h), facts) in &self.facts {
+            let half = (*date, *h >= hour);
+            match out.0.last_mut().filter(|(of, _)| *of == half) {
+                Some((_, sum)) => sum.merge(facts),
+                None => out.0.push((half, facts.clone())),
             }
+        }
+        out
+    }
+
+    /// Adds days of a series that was cut at an hour; it then tells days whole or up to that hour.
+    pub fn absorb(&mut self, halves: &Halves) {
+        for ((date, late), facts) in &halves.0 {
+            let hour = if *late { LAST_HOUR } else { 0 };
+            self.facts.entry((*date, hour)).or_default().merge(facts);
         }
     }
 
@@ -193,10 +244,7 @@ impl<'z> DaySeries<'z> {
     pub fn day(&self, date: Date, before_hour: i8) -> DayFacts {
         let mut out = DayFacts::default();
         for facts in self.facts.range((date, 0)..(date, before_hour)).map(|(_, f)| f) {
-            out.picousd = out.picousd.saturating_add(facts.picousd);
-            for (m, k) in &facts.models {
-                out.models.entry(m.clone()).or_default().add(k, 1.0);
-            }
+            out.merge(facts);
         }
         out
     }
@@ -501,5 +549,14 @@ mod tests {
         assert_eq!(s.day(date(2026, 11, 1), 10).picousd, 0);
         assert_eq!(s.day(date(2026, 11, 1), 11).picousd, 35_000_000);
         assert_eq!(s.before(date(2026, 11, 4), 28, 24).len(), 3);
+        for hour in 0..24 {
+            let halves: Halves =
+                serde_json::from_str(&serde_json::to_string(&s.halves(hour)).unwrap()).unwrap();
+            let mut back = DaySeries::new(&tz);
+            back.absorb(&halves);
+            for before in [hour, 24] {
+                assert_eq!(back.day(date(2026, 11, 1), before), s.day(date(2026, 11, 1), before), "{hour}");
+            }
+        }
     }
 }

@@ -16,7 +16,7 @@ mod split;
 
 pub use alerts::{Alert, AlertKind, AlertWatch, PastAlert, Severity, Thresholds};
 pub use anomaly::{
-    Anomaly, DayFacts, DaySeries, Effect, Effects, RobustAnomaly, RobustRule, SeedRule, robust,
+    Anomaly, DayFacts, DaySeries, Effect, Effects, Halves, RobustAnomaly, RobustRule, SeedRule, robust,
     seed_anomalies,
 };
 pub use block::{BLOCK_MS, Block, Burn};

@@ -270,9 +270,9 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
     // 2026-11-20T17:20Z, a Friday: sixteen days of the month before, and a session of today.
     let now = 1_795_195_200_000;
     for day in 1..=18i64 {
-        session_before(&world, &format!("old-{day}"), now, &[(day * DAY, 1)]);
+        session_before(&world, &format!("old-{day}"), now, &[(day * DAY + 60, 1)]);
     }
-    session_before(&world, "today", now, &[(30, 2)]);
+    session_before(&world, "today", now, &[(30, 6)]);
     let agree = || {
         let mut app = world.app_as(Actor::Agent, -400);
         let live = app.live(&LiveParams::default()).unwrap();
@@ -287,8 +287,14 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
         assert_eq!(spends, [week, month]);
         for (by, _) in clawgate::usage::Dimension::ALL {
             let mut report = |since| {
-                let p = clawgate::app::CostParams { by: Some((*by).into()), since, ..Default::default() };
-                app.cost(&p).unwrap().report
+                let by = Some((*by).into());
+                let p = clawgate::app::CostParams { by, since, watch: true, ..Default::default() };
+                let found = app.cost(&p).unwrap();
+                let plain = clawgate::app::CostParams { watch: false, ..p };
+                assert_eq!(app.cost(&plain).unwrap().report, found.report);
+                let standing = found.standing.unwrap();
+                assert_eq!(standing.anomalies.robust.len(), 1, "today is dear");
+                (found.report, standing)
             };
             let (whole, kept) = (report(Some(clawgate::trace::Timestamp(0))), report(None));
             assert_eq!(kept, whole, "by {by}");
@@ -296,22 +302,22 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
         }
         [week, month].map(|(cost, requests)| (cost / 1_000_000_000_000, requests))
     };
-    assert_eq!(agree(), [(6, 5), (20, 19)]);
-    assert_eq!(agree(), [(6, 5), (20, 19)]);
-    session_before(&world, "today", now, &[(30, 2), (10, 4)]);
-    assert_eq!(agree(), [(10, 6), (24, 20)], "the present session grows");
-    session_before(&world, "old-12", now, &[(12 * DAY, 1), (11 * DAY, 8)]);
-    assert_eq!(agree(), [(10, 6), (32, 21)], "so does an old one");
+    assert_eq!(agree(), [(10, 5), (24, 19)]);
+    assert_eq!(agree(), [(10, 5), (24, 19)]);
+    session_before(&world, "today", now, &[(30, 6), (10, 4)]);
+    assert_eq!(agree(), [(14, 6), (28, 20)], "the present session grows");
+    session_before(&world, "old-12", now, &[(12 * DAY + 60, 1), (11 * DAY, 8)]);
+    assert_eq!(agree(), [(14, 6), (36, 21)], "so does an old one");
     session_before(&world, "found", now, &[(9 * DAY, 16)]);
-    assert_eq!(agree(), [(10, 6), (48, 22)], "an old log is found");
+    assert_eq!(agree(), [(14, 6), (52, 22)], "an old log is found");
     configure(&world, "[[price]]\nmodel = \"claude-sonnet-5\"\ninput = \"0\"\noutput = \"100\"\n");
-    assert_eq!(agree(), [(100, 6), (480, 22)], "prices change");
+    assert_eq!(agree(), [(140, 6), (520, 22)], "prices change");
     configure(&world, "");
-    assert_eq!(agree(), [(10, 6), (48, 22)]);
+    assert_eq!(agree(), [(14, 6), (52, 22)]);
     ok(&world, &["scan", "--json"]);
     let gone = run(&world, &["forget", "claude:found", "--yes", "--usage"]);
     assert_eq!(gone.code, 0, "{}", gone.err);
-    assert_eq!(agree(), [(10, 6), (32, 21)], "a session is forgotten");
+    assert_eq!(agree(), [(14, 6), (36, 21)], "a session is forgotten");
 }
 
 static RAN: Mutex<Vec<(Vec<String>, String)>> = Mutex::new(Vec::new());

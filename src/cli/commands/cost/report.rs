@@ -102,6 +102,9 @@ const SPARE: [&str; 5] = ["cache write", "cache read", "input", "output", "reque
 const BAR: usize = 12;
 
 fn human(r: &CostReport, width: usize, bars: bool) -> String {
+    if r.report.rows.is_empty() {
+        return "no requests\n".to_owned();
+    }
     let most = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
     let bars = bars && r.report.rows.len() > 1 && most > 0;
     let mut gone = 0;
