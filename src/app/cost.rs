@@ -98,11 +98,19 @@ impl<'p> ReportFold<'p> {
     }
 
     fn finish(mut self, app: &App, timezone: &str) -> (Report, Option<Standing>) {
-        if let Some(older) = self.kept.or_else(|| self.older.folded(usize::MAX)) {
-            self.recent.absorb(&older);
-        }
+        let whole = match &self.kept {
+            Some(older) => {
+                self.recent.absorb(older);
+                self.recent
+            }
+            // Of a million lines most are older ones: they are not copied.
+            None => {
+                self.older.absorb(&self.recent.into_folded());
+                self.older
+            }
+        };
         let standing = self.watch.map(|(watch, _)| watch.finish(app, timezone.to_owned(), WATCHED_DAYS));
-        (self.recent.finish(), standing)
+        (whole.finish(), standing)
     }
 }
 

@@ -375,6 +375,12 @@ impl<'p> Aggregator<'p> {
         })
     }
 
+    /// The same of a fold that is over.
+    pub fn into_folded(self) -> Folded {
+        let unpriced = self.unpriced.into_values().flatten().collect();
+        Folded { sums: self.sums, total: self.total, unpriced }
+    }
+
     /// Adds what another fold by the same dimension held.
     pub fn absorb(&mut self, other: &Folded) {
         self.total.merge(&other.total);
