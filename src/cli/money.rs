@@ -1,5 +1,7 @@
 //! Figures for people: dollars from pico-USD, bytes, counts.
 
+pub(super) use crate::pricing::format_count as count;
+
 /// Pico-USD as dollars: cents, or four digits below ten cents; rounded half away from zero.
 pub(super) fn dollars(picousd: i64) -> String {
     let small = picousd.unsigned_abs() < 100_000_000_000 && picousd != 0;
@@ -10,19 +12,6 @@ pub(super) fn dollars(picousd: i64) -> String {
     let sign = if picousd < 0 { "-" } else { "" };
     let whole = u64::try_from(rounded / per_dollar).unwrap_or(u64::MAX);
     format!("{sign}${}.{:0digits$}", count(whole), rounded % per_dollar)
-}
-
-/// A count with separators: `12,345`.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// A size: `1.4 MB`.

@@ -11,6 +11,6 @@ mod table;
 
 pub use cost::{Charge, Request, charge};
 pub use lookup::{Lookup, Priced, Resolution, Via};
-pub use money::{Fraction, PICO_PER_USD, format_usd, rate_per_token, usd_to_picousd};
+pub use money::{Fraction, PICO_PER_USD, format_count, format_usd, rate_per_token, usd_to_picousd};
 pub use overrides::{Decimal, Overrides, OwnPrice};
 pub use table::{PriceError, PriceRow, PriceTable, Rates, Service, Tier};

@@ -81,6 +81,19 @@ fn scale(digits: i128, exp: i32) -> Option<(i128, bool)> {
     }
 }
 
+/// Writes a count with its thousands apart: `1,234,567`.
+pub fn format_count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, c) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(c);
+    }
+    out
+}
+
 /// Writes pico-USD as USD with this many decimals (0 to 12), rounded half away from zero: `12.35`.
 pub fn format_usd(picousd: i64, decimals: u32) -> String {
     let decimals = decimals.min(12);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::app::sanitize;
+pub(super) use crate::pricing::format_count as count;
 
 /// Text of logs as text of a page: names of models and projects are untrusted.
 pub(super) fn text(raw: &str) -> String {
@@ -29,19 +30,6 @@ pub(super) fn page(title: &str, main: &str) -> String {
          <link rel=\"stylesheet\" href=\"/style.css\">\n</head>\n<body>\n<main>\n{main}</main>\n</body>\n</html>\n",
         text(title)
     )
-}
-
-/// A count with its thousands apart: `1,234,567`.
-pub(super) fn count(n: u64) -> String {
-    let digits = n.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(c);
-    }
-    out
 }
 
 /// A count in three figures: `1.23 M`.
