@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, ledger};
+use super::{StoreError, repack};
 
 /// One step: its SQL, and what SQL cannot do.
 struct Migration {
@@ -15,11 +15,11 @@ type Then = fn(&Connection) -> Result<(), StoreError>;
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0001_archive.sql"), then: None },
     Migration { sql: include_str!("migrations/0002_releases.sql"), then: None },
-    Migration { sql: include_str!("migrations/0003_ledger.sql"), then: Some(ledger::pack_old_rows) },
+    Migration { sql: include_str!("migrations/0003_ledger.sql"), then: Some(repack::pack_old_rows) },
     Migration { sql: include_str!("migrations/0004_forgotten.sql"), then: None },
     Migration { sql: include_str!("migrations/0005_alerts.sql"), then: None },
     Migration { sql: include_str!("migrations/0006_review.sql"), then: None },
-    Migration { sql: include_str!("migrations/0007_spans.sql"), then: Some(ledger::note_spans) },
+    Migration { sql: include_str!("migrations/0007_spans.sql"), then: Some(repack::note_spans) },
     Migration { sql: include_str!("migrations/0008_spent.sql"), then: None },
 ];
 

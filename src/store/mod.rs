@@ -19,6 +19,7 @@ mod migrate;
 mod notices;
 mod projects;
 mod releases;
+mod repack;
 mod search;
 mod segment;
 mod sessions;
