@@ -92,6 +92,10 @@ impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         match &e {
             StoreError::Query(_) => Failure::usage("bad_query", e.to_string()),
+            // Both pass without anybody mending the archive.
+            StoreError::Full => Failure::failed("disk_full", e.to_string()).hint("clawgate doctor"),
+            _ if e.is_busy() => Failure::failed("archive_busy", e.to_string())
+                .hint("another clawgate writes the archive; run the same command again"),
             _ => Failure::failed("archive", e.to_string()).hint("clawgate doctor"),
         }
     }

@@ -89,6 +89,11 @@ impl Face {
         Ok(self.app.insert(app))
     }
 
+    /// Closes the application, so that the next call opens it anew.
+    pub fn close(&mut self) {
+        self.app = None;
+    }
+
     /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.edge.clock.now()

@@ -70,6 +70,8 @@ struct Body<'a> {
     #[serde(borrow)]
     tool_call_id: Text<'a>,
     #[serde(borrow)]
+    tool_name: Text<'a>,
+    #[serde(borrow)]
     details: Obj<Details<'a>>,
     is_error: Flag,
 }
@@ -377,6 +379,25 @@ impl Builder {
             at,
             model,
             parts,
+        });
+    }
+
+    /// The answer to a call of a tool that the agent does not have stands in the log without the call: the answer
+    /// that held it is left out there.
+    fn orphan(&mut self, body: &Body<'_>, at: Option<Timestamp>) {
+        let (Some(id), Some(name)) = (body.tool_call_id.some(), body.tool_name.some()) else { return };
+        if !body.is_error.0 || self.calls.contains_key(id) {
+            return;
+        }
+        self.calls.insert(id.to_owned(), (self.session.messages.len(), 0));
+        let call = ToolCall { id: id.to_owned(), name: name.to_owned(), ..ToolCall::default() };
+        self.session.messages.push(Message {
+            id: None,
+            role: Role::Assistant,
+            origin: Origin::Model,
+            at,
+            model: None,
+            parts: vec![Part::Tool(call)],
         });
     }
 

@@ -90,6 +90,12 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
+    /// Whether another process holds the archive: it passes by itself.
+    pub fn is_busy(&self) -> bool {
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
+        matches!(self, StoreError::Sqlite(e) if matches!(e.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))
+    }
+
     fn json(what: &'static str) -> impl Fn(serde_json::Error) -> Self {
         move |e| StoreError::Corrupt { what, detail: format!("{:?} at column {}", e.classify(), e.column()) }
     }

@@ -424,3 +424,39 @@ fn watching_tells_what_is_added_and_ends_well() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(child.wait().unwrap().success(), "Ctrl-C ends watching without an error");
 }
+
+#[cfg(unix)]
+#[test]
+fn watching_outlives_a_failure_and_ends_when_our_own_archive_stays_unusable() {
+    use std::io::{BufRead, BufReader};
+    let world = World::new(&["pi-0.73.1"]);
+    let archive = state(&world).join("clawgate.db");
+    fs::create_dir_all(state(&world)).unwrap();
+    fs::write(&archive, "no database ".repeat(400)).unwrap();
+    let start = || command(&world, &["scan", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = start();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut next = || serde_json::from_str::<serde_json::Value>(&lines.next().unwrap().unwrap()).unwrap();
+    assert_eq!(next()["failed"]["code"], "archive");
+    fs::remove_file(&archive).unwrap();
+    assert_eq!(next()["total"], 6, "named once, then it went on");
+    fs::remove_dir_all(world.home().join(".pi")).unwrap();
+    fs::create_dir_all(world.home().join(".pi/agent/sessions/--x--")).unwrap();
+    fs::write(
+        world.home().join(".pi/agent/sessions/--x--/a.jsonl"),
+        "{\"type\":\"session\",\"id\":\"a\",\"cwd\":\"/w\"}\n{\"type\":\"message\",\"id\":\"1\",\"message\":{\"role\":\"user\",\"content\":\"again\"}}\n",
+    )
+    .unwrap();
+    assert_eq!(next()["changed"][0]["session"], "pi:a", "the directory went and came back");
+    Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(child.wait().unwrap().success());
+
+    for file in fs::read_dir(state(&world)).unwrap().flatten() {
+        let _ = fs::remove_file(file.path());
+    }
+    fs::write(&archive, "no database ".repeat(400)).unwrap();
+    let out = start().wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    let named = String::from_utf8(out.stdout).unwrap();
+    assert_eq!(named.lines().filter(|l| l.contains("\"failed\":{")).count(), 1, "named once: {named}");
+}

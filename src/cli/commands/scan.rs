@@ -70,6 +70,13 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How soon Ctrl-C is seen.
 const TICK: Duration = Duration::from_millis(50);
 
+/// What kept a look from happening, as a line of JSON.
+#[derive(Serialize)]
+struct Failed<'a> {
+    at: Timestamp,
+    failed: &'a Failure,
+}
+
 /// What one look found, as a line of JSON.
 #[derive(Serialize)]
 struct Look<'a> {
@@ -83,12 +90,27 @@ struct Look<'a> {
 fn watch(params: &mut ScanParams, face: &mut Face) -> Result<(), End> {
     let mut named: HashSet<Skipped> = HashSet::new();
     let mut first = true;
+    let mut failing = Failing::default();
     loop {
-        let report = match face.app()?.scan(params) {
+        let looked = face.app().and_then(|app| app.scan(params));
+        let report = match looked {
+            Ok(report) => report,
             // Ctrl-C is how watching ends.
             Err(f) if f.kind == Kind::Cancelled => return Ok(()),
-            other => other?,
+            Err(f) if failing.ends(&f) => return Err(f.into()),
+            Err(f) => {
+                // What failed may stand in the open archive itself.
+                face.close();
+                if failing.is_news(&f) {
+                    tell_failed(&f, face)?;
+                }
+                if rest(face) {
+                    return Ok(());
+                }
+                continue;
+            }
         };
+        failing = Failing::default();
         params.again = false;
         let skipped: Vec<Skipped> =
             report.skipped.iter().filter(|s| named.insert((*s).clone())).cloned().collect();
@@ -108,15 +130,61 @@ fn watch(params: &mut ScanParams, face: &mut Face) -> Result<(), End> {
             }
         }
         first = false;
-        let mut waited = Duration::ZERO;
-        while waited < EVERY {
-            if face.edge.cancel.load(Ordering::SeqCst) {
-                return Ok(());
-            }
-            std::thread::sleep(TICK);
-            waited += TICK;
+        if rest(face) {
+            return Ok(());
         }
     }
+}
+
+/// Waits for the next look; whether Ctrl-C came.
+fn rest(face: &Face) -> bool {
+    let mut waited = Duration::ZERO;
+    while waited < EVERY {
+        if face.edge.cancel.load(Ordering::SeqCst) {
+            return true;
+        }
+        std::thread::sleep(TICK);
+        waited += TICK;
+    }
+    false
+}
+
+/// The failures since the last look that succeeded.
+#[derive(Default)]
+struct Failing {
+    /// The message named last.
+    named: Option<String>,
+    /// How often in a row our own archive could not be used.
+    unusable: u32,
+}
+
+/// How often in a row our own archive may fail a look before watching ends.
+const PATIENCE: u32 = 5;
+
+impl Failing {
+    /// Whether nothing but a person can mend it: the call's words, or our own archive, opened anew each time.
+    fn ends(&mut self, failure: &Failure) -> bool {
+        self.unusable = if failure.code == "archive" { self.unusable + 1 } else { 0 };
+        matches!(failure.kind, Kind::Usage) || self.unusable >= PATIENCE
+    }
+
+    /// Whether it was not named yet.
+    fn is_news(&mut self, failure: &Failure) -> bool {
+        let known = self.named.as_deref() == Some(failure.message.as_str());
+        self.named = Some(failure.message.clone());
+        !known
+    }
+}
+
+fn tell_failed(failure: &Failure, face: &mut Face) -> Result<(), End> {
+    let at = face.now();
+    if face.json {
+        let line = serde_json::to_string(&Failed { at, failed: failure });
+        let line = line.map_err(|e| Failure::failed("json", e.to_string()))?;
+        return face.print_raw(format!("{line}\n").as_bytes());
+    }
+    let time = at.to_jiff().strftime("%H:%M:%S").to_string();
+    face.print(&format!("{time} {} {}; watching goes on\n", yellow("failed"), one_line(&failure.message)))
 }
 
 fn seen(look: &Look<'_>) -> String {

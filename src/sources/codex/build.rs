@@ -504,7 +504,17 @@ fn pieces(content: TextOr<'_, Piece<'_>>) -> Vec<Part> {
         }
         None => piece.text.some().is_some().then(|| Part::Text { text: piece.text.into_string() }),
     };
-    list.into_iter().filter_map(part).collect()
+    // An attached image stands between two marks that nobody typed.
+    let image = |piece: &Piece<'_>| piece.image_url.some().is_some();
+    let before = |i: usize| list.get(i + 1).is_some_and(image) && is_mark(list[i].text.str());
+    let after = |i: usize| i > 0 && list.get(i - 1).is_some_and(image) && list[i].text.str() == "</image>";
+    let marks: Vec<bool> = (0..list.len()).map(|i| before(i) || after(i)).collect();
+    list.into_iter().zip(marks).filter(|(_, mark)| !mark).filter_map(|(piece, _)| part(piece)).collect()
+}
+
+/// Whether a text is the mark that opens an image: `<image>` or `<image name=[Image #1] path="…">`.
+fn is_mark(text: &str) -> bool {
+    text == "<image>" || (text.starts_with("<image name=") && text.ends_with('>'))
 }
 
 /// The text and exit code of a tool's output.
@@ -539,6 +549,26 @@ fn unwrap(output: String) -> (String, Option<i64>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_marks_around_an_image_are_no_words_of_a_person() {
+        let log = [
+            r#"{"type":"session_meta","payload":{"id":"t","cwd":"/дом/мой проект"}}"#,
+            r#"{"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"<image name=[Image #1] path=\"/дом/мой проект/я.png\">"},{"type":"input_image","image_url":"data:image/png;base64,AAAA"},{"type":"input_text","text":"</image>"},{"type":"input_text","text":"что тут? </image>"}]}}"#,
+        ];
+        let mut builder = Builder::new("t".to_owned());
+        for bytes in log {
+            let line = Line { bytes: bytes.as_bytes(), offset: 0, ended: true };
+            assert!(builder.line(&line, &mut String::new()).is_ok());
+        }
+        let mut read = Read::default();
+        builder.finish(&mut read);
+        let said = &read.sessions[0].messages[0];
+        assert_eq!(said.origin, Origin::Human);
+        assert!(matches!(said.parts[0], Part::Media { .. }), "{:?}", said.parts);
+        assert_eq!(said.parts[1], Part::Text { text: "что тут? </image>".to_owned() });
+        assert_eq!(said.parts.len(), 2);
+    }
 
     #[test]
     fn exit_codes_come_from_the_header_only() {
