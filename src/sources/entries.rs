@@ -274,7 +274,10 @@ impl Builder {
             // A copy of the run's final answer whose usage is the sum of the run.
             "assistant" if body.api.str() == "cli" => {}
             "assistant" => self.assistant(&entry, &body, content, at),
-            "toolResult" => self.result(&body, content),
+            "toolResult" => {
+                self.orphan(&body, at);
+                self.result(&body, content);
+            }
             // Hook and custom messages.
             _ => self.push(&entry.id, Origin::Injected, at, parts(content)),
         }
@@ -560,6 +563,27 @@ mod tests {
         for no in ["a.trajectory.jsonl", "sessions.json", "a.jsonl.lock", "a.trajectory-path.json"] {
             assert_eq!(native_id(Path::new(no)), None, "{no}");
         }
+    }
+
+    #[test]
+    fn a_refused_call_that_the_agent_left_out_is_seen_in_its_answer() {
+        let result = |id: &str, error: bool| {
+            format!(
+                r#"{{"type":"message","id":"{id}","timestamp":"2026-11-21T13:48:03.341Z","message":{{"role":"toolResult","toolCallId":"c-{id}","toolName":"nicht_da","content":[{{"type":"text","text":"Tool nicht_da not found"}}],"isError":{error}}}}}"#
+            )
+        };
+        let ask = r#"{"type":"message","id":"a","timestamp":"2026-11-21T13:48:00.000Z","message":{"role":"user","content":"用演示服务器"}}"#;
+        let mut builder = Builder::new("openclaw", "s");
+        for text in [ask.to_owned(), result("1", true), result("2", false)] {
+            let line = Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };
+            assert!(builder.line(&line, &mut String::new()).is_ok());
+        }
+        let mut read = Read::default();
+        builder.finish(&mut read);
+        let calls: Vec<&ToolCall> = read.sessions[0].tool_calls().collect();
+        assert_eq!(calls.len(), 1);
+        assert_eq!((calls[0].name.as_str(), calls[0].status), ("nicht_da", ToolStatus::Error));
+        assert_eq!(calls[0].output.as_deref(), Some("Tool nicht_da not found"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::trace::Env;
 use super::{ScanParams, Skipped};
 
 /// Raised when a reader learns to read more, so that files are read again.
-const READER: u32 = 5;
+const READER: u32 = 6;
 
 /// A file to read.
 pub(crate) struct Job {

@@ -49,8 +49,8 @@ pub(super) struct Builder {
     place: Place,
     session: Session,
     usage: Requests,
-    /// Where usage of this file is booked.
-    books: Option<SessionKey>,
+    /// Whether an answer was counted.
+    begun: bool,
     spawned: Spawned,
     messages: HashMap<String, usize>,
     calls: HashMap<String, CallAt>,
@@ -71,7 +71,7 @@ impl Builder {
             place,
             session,
             usage: Requests::default(),
-            books: None,
+            begun: false,
             spawned: Spawned::default(),
             messages: HashMap::new(),
             calls: HashMap::new(),
@@ -83,7 +83,7 @@ impl Builder {
     }
 
     pub(super) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
-        if self.place.bare() && self.books.is_none() {
+        if self.place.bare() && !self.begun {
             self.spawned.line(line.bytes);
         }
         if line.ended && not_imported(line.bytes) {
@@ -91,8 +91,9 @@ impl Builder {
             return Ok(false);
         }
         let (record, repaired) = parse::<Record<'_>>(line.bytes, scratch)?;
-        if self.books.is_none() && matches!(record.kind.str(), "user" | "assistant") {
-            self.spawned.record(&record.prompt_id, &record.attribution_agent);
+        if !self.spawned.decided() && matches!(record.kind.str(), "user" | "assistant") {
+            let said = (&record.prompt_id, &record.attribution_agent, &record.source_answer);
+            self.spawned.record(record.kind.str() == "assistant", said.0, said.1, said.2);
         }
         match record.kind.str() {
             "user" if self.header(&record) => self.user(record),
@@ -116,6 +117,8 @@ impl Builder {
     /// Puts the session and its usage into the answer; a file without a message holds no session. Returns whether the
     /// log holds totals, by which requests without a record are known.
     pub(super) fn finish(mut self, read: &mut Read) -> bool {
+        let (parent, key) = (self.session.parent.as_ref(), &self.session.key);
+        self.usage.book(&self.spawned.books(parent, key, &self.place));
         read.usage = self.usage.finish();
         if !self.session.messages.is_empty() {
             self.session.title = self.title.map(|(_, t)| t);
@@ -211,11 +214,9 @@ impl Builder {
     /// Counts a record's request, which its message's id identifies, however often the record stands here.
     fn count(&mut self, record: &Record<'_>, offset: u64) {
         let at = Timestamp::parse(record.timestamp.str());
-        let (session, place, spawned) = (&self.session, &self.place, &self.spawned);
-        let books =
-            self.books.get_or_insert_with(|| spawned.books(session.parent.as_ref(), &session.key, place));
+        self.begun = true;
         // 1.0 kept subagents in the session's own log.
-        let kind = spawned.kind(place).or(record.is_sidechain.0.then_some(UNNAMED));
+        let kind = self.spawned.kind(&self.place).or(record.is_sidechain.0.then_some(UNNAMED));
         let called = record.message.0.iter().flat_map(|m| match &m.content {
             TextOr::List(blocks) => blocks.as_slice(),
             TextOr::Text(_) => &[],
@@ -232,7 +233,7 @@ impl Builder {
             skill: record.attribution_skill.some(),
             copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
         };
-        self.usage.add(&answer, at.or(self.session.ended), offset, books, kind, called);
+        self.usage.add(&answer, at.or(self.session.ended), offset, &self.session.key, kind, called);
     }
 
     fn assistant(&mut self, mut record: Record<'_>) {

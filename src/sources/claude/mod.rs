@@ -127,6 +127,8 @@ struct Place {
     meta: Option<record::Meta>,
     /// Where outputs too large for the log are kept.
     results: PathBuf,
+    /// The log of the session whose folder it stands in; may not exist.
+    log: PathBuf,
 }
 
 impl Place {
@@ -146,14 +148,11 @@ impl Place {
         let meta = std::fs::read(file.with_extension("meta.json"))
             .ok()
             .map(|bytes| serde_json::from_slice::<record::Meta>(&bytes).unwrap_or_default());
-        let results = parent.and_then(Path::parent).map(|s| s.join("tool-results")).unwrap_or_default();
-        Place {
-            results,
-            native: id.to_owned(),
-            subagent: true,
-            parent: parent.and_then(Path::parent).and_then(name),
-            meta,
-        }
+        let session = parent.and_then(Path::parent);
+        let results = session.map(|s| s.join("tool-results")).unwrap_or_default();
+        let log = session.and_then(name).zip(session.and_then(Path::parent));
+        let log = log.map(|(id, folder)| folder.join(format!("{id}.jsonl"))).unwrap_or_default();
+        Place { results, log, native: id.to_owned(), subagent: true, parent: session.and_then(name), meta }
     }
 }
 

@@ -49,6 +49,8 @@ struct Light<'a> {
     version: Text<'a>,
     #[serde(borrow)]
     prompt_id: Text<'a>,
+    #[serde(borrow, rename = "sourceToolAssistantUUID")]
+    source_answer: Text<'a>,
     is_sidechain: Flag,
     #[serde(borrow)]
     message: Obj<LightMessage<'a>>,
@@ -87,7 +89,8 @@ pub(super) struct Quick {
     project: Option<String>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
-    books: Option<SessionKey>,
+    /// Whether an answer was counted.
+    begun: bool,
     spawned: Spawned,
     requests: Requests,
     /// Whether the version is one that writes totals.
@@ -104,6 +107,7 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Res
     let input = open_log(file)?;
     let mut quick = Quick::new(Place::of(file));
     sift(file, input, opts, buffer, &mut quick)?;
+    quick.requests.book(&quick.spawned.books(quick.parent.as_ref(), &quick.key, &quick.place));
     let spawned = quick.requests.spawned();
     let rows = quick.requests.finish();
     let facts =
@@ -131,7 +135,7 @@ impl Quick {
             project: None,
             started: None,
             ended: None,
-            books: None,
+            begun: false,
             spawned: Spawned::default(),
             requests: Requests::default(),
             totals: false,
@@ -141,7 +145,9 @@ impl Quick {
 
     /// Whether the head of the log was read: where it stands and whose it is.
     fn settled(&self) -> bool {
-        self.project.is_some() && self.started.is_some() && (self.books.is_some() || !self.place.bare())
+        self.project.is_some()
+            && self.started.is_some()
+            && (self.spawned.decided() && self.begun || !self.place.bare())
     }
 
     fn times(&mut self, record: &Light<'_>) -> Option<Timestamp> {
@@ -166,7 +172,7 @@ impl Sieve for Quick {
     }
 
     fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        if self.place.bare() && self.books.is_none() {
+        if self.place.bare() && !self.begun {
             self.spawned.line(line.bytes);
         }
         let Ok((record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
@@ -179,15 +185,17 @@ impl Sieve for Quick {
             self.project = record.cwd.owned();
             self.totals = version(record.version.str()) >= WRITES_TOTALS;
         }
-        self.spawned.record(&record.prompt_id, &record.attribution_agent);
+        if !self.spawned.decided() {
+            let said = (&record.prompt_id, &record.attribution_agent, &record.source_answer);
+            self.spawned.record(answer, said.0, said.1, said.2);
+        }
         if self.place.subagent && self.parent.is_none() {
             self.parent = record.session_id.some().map(|p| SessionKey::new(super::AGENT, p));
         }
         if !answer {
             return;
         }
-        let (parent, key, place, spawned) = (&self.parent, &self.key, &self.place, &self.spawned);
-        let books = self.books.get_or_insert_with(|| spawned.books(parent.as_ref(), key, place));
+        self.begun = true;
         let Some(message) = &record.message.0 else { return };
         let answer = Answer {
             id: message.id.some().or(record.uuid.some()),
@@ -202,7 +210,7 @@ impl Sieve for Quick {
         let called =
             message.content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
         let kind = self.spawned.kind(&self.place).or(record.is_sidechain.0.then_some(UNNAMED));
-        self.requests.add(&answer, at.or(self.ended), line.offset, books, kind, called.collect());
+        self.requests.add(&answer, at.or(self.ended), line.offset, &self.key, kind, called.collect());
     }
 
     fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {

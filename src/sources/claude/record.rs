@@ -29,6 +29,8 @@ pub(super) struct Record<'a> {
     pub request_session_id: Text<'a>,
     #[serde(borrow)]
     pub prompt_id: Text<'a>,
+    #[serde(borrow, rename = "sourceToolAssistantUUID")]
+    pub source_answer: Text<'a>,
     pub is_sidechain: Flag,
     pub is_meta: Flag,
     pub is_compact_summary: Flag,

@@ -107,6 +107,11 @@ impl Requests {
         self.more.push(More { advisors: advisors(usage), calls });
     }
 
+    /// Books all requests on a session.
+    pub(super) fn book(&mut self, session: &SessionKey) {
+        self.rows.iter_mut().filter(|r| r.session != *session).for_each(|r| r.session = session.clone());
+    }
+
     /// Offsets of the requests that started subagents.
     pub(super) fn spawned(&self) -> Vec<u64> {
         let spawns = |m: &More| m.calls.iter().any(|c| matches!(c.as_str(), "Agent" | "Task"));

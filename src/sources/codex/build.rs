@@ -558,7 +558,7 @@ mod tests {
         ];
         let mut builder = Builder::new("t".to_owned());
         for bytes in log {
-            let line = Line { bytes: bytes.as_bytes(), offset: 0, ended: true };
+            let line = Line { number: 1, offset: 0, bytes: bytes.as_bytes(), ended: true, too_long: false };
             assert!(builder.line(&line, &mut String::new()).is_ok());
         }
         let mut read = Read::default();
