@@ -72,6 +72,13 @@ pub(crate) fn has_table(conn: &Connection, name: &str) -> bool {
         .unwrap_or(false)
 }
 
+/// Whether a table of the database has a column of this name.
+pub(crate) fn has_column(conn: &Connection, table: &str, name: &str) -> bool {
+    conn.prepare_cached("SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2")
+        .and_then(|mut q| q.exists([table, name]))
+        .unwrap_or(false)
+}
+
 fn connect(path: &Path, uri: &str, bytes: u64, copy: Option<TempDir>) -> Result<Snapshot, SourceError> {
     let flags = OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX

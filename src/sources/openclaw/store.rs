@@ -1,6 +1,6 @@
-//! OpenClaw's per-agent database (agent schema 4 and later; proved with 23): one transcript a session window.
+//! OpenClaw's per-agent database (agent schema 4 and later; proved with 19 and 23): one transcript a session window.
 //!
-//! Events stand as JSON or as zstd frames; archived transcripts as blobs. An archive that was moved into a file of
+//! Events stand as JSON or, in later schemas, as zstd frames; archived transcripts as blobs. An archive that was moved into a file of
 //! its own is named as left out.
 
 use std::io::Read as _;
@@ -41,6 +41,8 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, piece: &mut dyn FnMut(Read))
 
 struct Tables {
     events: bool,
+    /// Whether events can be packed.
+    packed: bool,
     windows: bool,
     archives: bool,
     cold: bool,
@@ -51,6 +53,7 @@ impl Tables {
         let has = |name| sqlite::has_table(&s.conn, name);
         Tables {
             events: has("transcript_events"),
+            packed: sqlite::has_column(&s.conn, "transcript_events", "event_zstd"),
             windows: has("session_windows") && has("session_nodes"),
             archives: has("session_transcript_archives"),
             cold: has("session_transcript_cold_archives"),
@@ -59,7 +62,7 @@ impl Tables {
 }
 
 fn session_ids(conn: &Connection, tables: &Tables) -> rusqlite::Result<Vec<String>> {
-    let mut sql = "SELECT session_id FROM transcript_events".to_owned();
+    let mut sql = "SELECT DISTINCT session_id FROM transcript_events".to_owned();
     for (there, table) in
         [(tables.archives, "session_transcript_archives"), (tables.cold, "session_transcript_cold_archives")]
     {
@@ -130,9 +133,11 @@ fn session(
             }
         }
     }
-    let mut q = conn.prepare_cached(
-        "SELECT event_json, event_zstd FROM transcript_events WHERE session_id = ?1 ORDER BY seq",
-    )?;
+    let mut q = conn.prepare_cached(if tables.packed {
+        "SELECT event_json, event_zstd FROM transcript_events WHERE session_id = ?1 ORDER BY seq"
+    } else {
+        "SELECT event_json, NULL FROM transcript_events WHERE session_id = ?1 ORDER BY seq"
+    })?;
     let mut rows = q.query([id])?;
     while let Some(r) = rows.next()? {
         match r.get_ref(0)? {
@@ -202,4 +207,31 @@ fn unpack(frame: &[u8], limit: usize) -> Result<Vec<u8>, &'static str> {
     let decoder = zstd::stream::read::Decoder::new(frame).map_err(|_| broken)?;
     decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_| broken)?;
     if out.is_empty() { Err(broken) } else { Ok(out) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_of_a_schema_without_packed_events_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("агент 1/openclaw-agent.sqlite");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        let conn = Connection::open(&file).unwrap();
+        conn.execute_batch(
+            r#"CREATE TABLE transcript_events(session_id TEXT, seq INTEGER, event_json TEXT, created_at INTEGER);
+               INSERT INTO transcript_events VALUES
+               ('s', 0, '{"type":"session","version":4,"id":"s","timestamp":"2026-11-21T13:47:00.000Z","cwd":"/дом/会计 系统"}', 0),
+               ('s', 1, '{"type":"message","id":"a","timestamp":"2026-11-21T13:48:00.000Z","message":{"role":"user","content":"почини тест"}}', 0);"#,
+        )
+        .unwrap();
+        drop(conn);
+        let mut sessions = Vec::new();
+        let opts = ReadOptions { scratch: Some(dir.path().join("tmp")), ..ReadOptions::default() };
+        super::read(&file, &opts, &mut |read| sessions.extend(read.sessions)).unwrap();
+        assert_eq!(sessions.len(), 1);
+        assert_eq!(sessions[0].project.as_deref(), Some("/дом/会计 系统"));
+        assert_eq!(sessions[0].messages.len(), 1);
+    }
 }
