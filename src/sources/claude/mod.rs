@@ -37,6 +37,8 @@ impl Source for Claude {
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let homes: Vec<PathBuf> = match env.var("CLAUDE_CONFIG_DIR") {
+            // A directory's name may hold a comma.
+            Some(one) if Path::new(one).is_dir() => vec![PathBuf::from(one)],
             Some(list) => {
                 list.split(',').map(str::trim).filter(|d| !d.is_empty()).map(PathBuf::from).collect()
             }
@@ -62,6 +64,9 @@ impl Source for Claude {
         let mut scratch = String::new();
         each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
         let totals = builder.finish(&mut read);
+        for session in read.sessions.iter_mut().filter(|s| s.project.is_none()) {
+            session.project = directory(file, opts);
+        }
         if totals {
             let counted = quick::read(file, opts, &mut Vec::new())?.rows;
             read.usage.extend(
@@ -99,6 +104,17 @@ impl Source for Claude {
         let own = |(model, tokens)| OwnTotal { session: session.clone(), model, tokens };
         Ok(totals.into_iter().map(own).collect())
     }
+}
+
+/// The working directory of a log whose records name none: the one among the known directories that its folder is
+/// named after. Claude Code replaces all but ASCII letters and digits, each UTF-16 unit by a hyphen.
+fn directory(file: &Path, opts: &ReadOptions) -> Option<String> {
+    let projects = file.ancestors().find(|a| a.file_name() == Some(OsStr::new("projects")))?;
+    let folder = file.strip_prefix(projects).ok()?.iter().next()?.to_str()?;
+    let units = |c: char| if c.is_ascii_alphanumeric() { vec![c] } else { vec!['-'; c.len_utf16()] };
+    let mut named = opts.known_dirs.iter().filter(|d| d.chars().flat_map(units).eq(folder.chars()));
+    // Two directories can have the same folder.
+    named.next().filter(|_| named.next().is_none()).cloned()
 }
 
 /// Whether a path below `projects/` is a session: `<folder>/<id>.jsonl`, or `agent-*.jsonl` below `subagents`
@@ -188,6 +204,26 @@ mod tests {
         env.vars
             .insert("CLAUDE_CONFIG_DIR".to_owned(), format!("{}, {},{}", at("a"), at("b"), at("missing")));
         assert_eq!(Claude.roots(&env), [dir.path().join("a/projects"), dir.path().join("b/projects")]);
+    }
+
+    #[test]
+    fn a_folder_is_told_by_the_directories_that_are_known() {
+        let known = ["/home/Ёж O'N/🍣 a.b_c", "/home/x", "/home/y/a-b", "/home/y/a.b"].map(str::to_owned);
+        let opts = ReadOptions { known_dirs: known.to_vec(), ..ReadOptions::default() };
+        let of = |folder: &str| directory(&Path::new("/r/projects").join(folder).join("s.jsonl"), &opts);
+        assert_eq!(of("-home----O-N----a-b-c").as_deref(), Some("/home/Ёж O'N/🍣 a.b_c"));
+        assert_eq!(of("-home-x").as_deref(), Some("/home/x"));
+        assert_eq!((of("-home-y-a-b"), of("-home-z")), (None, None));
+    }
+
+    #[test]
+    fn a_config_dir_may_hold_a_comma() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = dir.path().join("Иванов, Пётр/.claude");
+        std::fs::create_dir_all(own.join("projects")).unwrap();
+        let mut env = Env::bare(dir.path(), dir.path().join("own"));
+        env.vars.insert("CLAUDE_CONFIG_DIR".to_owned(), own.display().to_string());
+        assert_eq!(Claude.roots(&env), [own.join("projects")]);
     }
 
     #[test]
