@@ -460,3 +460,30 @@ fn watching_outlives_a_failure_and_ends_when_our_own_archive_stays_unusable() {
     let named = String::from_utf8(out.stdout).unwrap();
     assert_eq!(named.lines().filter(|l| l.contains("\"failed\":{")).count(), 1, "named once: {named}");
 }
+
+#[test]
+fn words_inside_runs_of_letters_are_found_where_no_spaces_are_written() {
+    let world = World::new(&[]);
+    let dir = world.home().join(".claude/projects/-x");
+    fs::create_dir_all(&dir).unwrap();
+    let line = |n: u32, text: &str| {
+        format!(
+            "{{\"type\":\"user\",\"uuid\":\"{n}\",\"sessionId\":\"s\",\"cwd\":\"/仕事/経理 (旧)\",\"timestamp\":\"2026-11-21T10:00:00.000Z\",\"message\":{{\"content\":\"{text}\"}}}}\n"
+        )
+    };
+    let log =
+        [line(1, "ステージングにデプロイしてください"), line(2, "大门关闭 README.md"), line(3, "größer")];
+    fs::write(dir.join("s.jsonl"), log.concat()).unwrap();
+    let mut app = world.app();
+    app.scan(&ScanParams::default()).unwrap();
+    let hits = |query: &str| {
+        let query = query.to_owned();
+        let page = app.search(&SearchParams { query, ..SearchParams::default() }).unwrap();
+        page.hits.into_iter().map(|h| h.message).collect::<Vec<_>>()
+    };
+    assert_eq!(hits("デプロイ"), [0]);
+    assert_eq!(hits("关闭"), [1]);
+    assert_eq!((hits("readme.md 大门"), hits("大门 関")), (vec![1], vec![]));
+    assert_eq!(hits("grösser größer"), Vec::<u32>::new());
+    assert_eq!(hits("großer"), [2], "other words go through the index, diacritics left out");
+}

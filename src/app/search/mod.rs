@@ -135,8 +135,9 @@ impl App {
         }
         let kinds = kinds(p)?;
         let limit = p.limit.unwrap_or(10).clamp(1, 100);
-        let (expression, finder, regex) = if p.regex {
-            let (regex, expression) = compile(&p.query)?;
+        let pattern = if p.regex { Some(p.query.clone()) } else { query::unspaced(&p.query) };
+        let (expression, finder, regex) = if let Some(pattern) = pattern {
+            let (regex, expression) = compile(&pattern)?;
             (expression, Finder::of_regex(regex.clone()), Some(regex))
         } else {
             let query = query::parse(&p.query)?;

@@ -89,6 +89,40 @@ pub(super) fn parse(text: &str) -> Result<Query, Failure> {
     Ok(out)
 }
 
+/// Each order of the words is tried: more words have too many.
+const MOST_UNSPACED: usize = 3;
+
+/// A pattern for plain words of which one is of a script that writes without spaces: the index holds whole runs of
+/// letters, so that it cannot find a word inside one.
+pub(super) fn unspaced(text: &str) -> Option<String> {
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let plain = |w: &&str| !w.contains(['"', '(', ')', '*']) && !matches!(*w, "AND" | "OR" | "NOT");
+    if words.len() > MOST_UNSPACED || !words.iter().all(plain) || !text.chars().any(is_unspaced) {
+        return None;
+    }
+    let mut orders: Vec<Vec<&str>> = vec![Vec::new()];
+    for word in words {
+        let mut longer = Vec::new();
+        for order in &orders {
+            for at in 0..=order.len() {
+                let mut with = order.clone();
+                with.insert(at, word);
+                longer.push(with);
+            }
+        }
+        orders = longer;
+    }
+    let escaped =
+        |order: Vec<&str>| order.into_iter().map(regex_syntax::escape).collect::<Vec<_>>().join("(?s:.*)");
+    Some(format!("(?i:{})", orders.into_iter().map(escaped).collect::<Vec<_>>().join("|")))
+}
+
+/// Han, kana, Thai, Lao, Khmer, Burmese.
+fn is_unspaced(c: char) -> bool {
+    matches!(u32::from(c), 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x31F0..=0x31FF
+        | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x2_0000..=0x3_FFFF)
+}
+
 fn join(expression: &mut String, value: bool) {
     if value {
         expression.push_str(" AND ");
@@ -160,6 +194,15 @@ pub(super) fn words(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_scripts_without_spaces_become_a_pattern() {
+        assert_eq!(unspaced("デプロイ").as_deref(), Some("(?i:デプロイ)"));
+        assert_eq!(unspaced("a.b 关闭").as_deref(), Some(r"(?i:关闭(?s:.*)a\.b|a\.b(?s:.*)关闭)"));
+        for none in ["größe", "почини тест", "\"关闭\"", "关 OR 闭", "关*", "关 1 2 3"] {
+            assert_eq!(unspaced(none), None, "{none}");
+        }
+    }
 
     #[test]
     fn words_phrases_and_beginnings_are_quoted_for_the_index() {
