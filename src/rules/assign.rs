@@ -4,6 +4,7 @@
 //! whole name, then for a separator (`=` `:` `=>` `:=`, a type annotation, `","`, a flag's blank, ` is `), then for
 //! the value, and decides by the shape of both.
 
+use super::joins::{self, Join};
 use super::shape::{self, Mix};
 use super::words::{NAME_DENY, NAME_TAILS};
 
@@ -122,6 +123,8 @@ struct After {
     env: bool,
     /// `<name>value`.
     xml: bool,
+    /// The name is written as a variable of the environment: `SOME_TOKEN`.
+    constant: bool,
 }
 
 impl After {
@@ -132,9 +135,10 @@ impl After {
         let line_start = ns == 0 || matches!(text[ns - 1], b'\n' | b' ' | b'\t' | b'+' | b'-' | b'"' | b'\'');
         let flag = text[ns] == b'-';
         let xml_open = ns > 0 && text[ns - 1] == b'<';
+        let constant = upper && text[ns..ne].contains(&b'_');
         let mut i = ne;
         if xml_open && i < n && text[i] == b'>' {
-            return Some(After { at: i + 1, prose: false, env: false, xml: true });
+            return Some(After { at: i + 1, prose: false, env: false, xml: true, constant });
         }
         let mut closed = false;
         // closing quotes and brackets of the name: `"name"`, `['name']`, `\"name\"`
@@ -149,8 +153,15 @@ impl After {
         if i >= n {
             return None;
         }
-        let done =
-            |at: usize, prose: bool| Some(After { at, prose, env: upper && line_start || flag, xml: false });
+        let done = |at: usize, prose: bool| {
+            Some(After { at, prose, env: upper && line_start || flag, xml: false, constant })
+        };
+        match joins::find(text, ns, ne, gap, i, closed, constant) {
+            Some(Join::Firm(at)) => return Some(After { at, prose: false, env: false, xml: false, constant }),
+            Some(Join::Markup(at)) => return Some(After { at, prose: false, env: false, xml: true, constant }),
+            Some(Join::Loose(at)) => return Some(After { at, prose: true, env: false, xml: false, constant }),
+            None => {}
+        }
         match text[i] {
             b'=' => {
                 i += 1;
@@ -171,6 +182,9 @@ impl After {
                     i += 1;
                 }
                 let v = blank(text, i);
+                if let Some(v) = joins::block_scalar(text, v) {
+                    return done(v, true);
+                }
                 // `name: String = "value"`, `name: &str = …`
                 if let Some(eq) = annotation(text, v) {
                     return done(eq, false);
@@ -187,14 +201,17 @@ impl After {
             b'\n' | b'\r' => named_value(text, blank_lines(text, i)).and_then(|j| done(j, false)),
             b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
             b'|' => done(blank(text, i + 1), true),
-            _ if gap == i => None,
+            _ if gap == i => joins::word(text, i).filter(|_| !text[i].is_ascii()).and_then(|v| done(v, true)),
             _ => {
                 // a blank came first
                 if let Some(j) = named_value(text, i) {
                     return done(j, false);
                 }
                 if closed && text[i] != b'v' {
-                    return None;
+                    return joins::word(text, i).and_then(|v| done(v, true));
+                }
+                if joins::set_before(text, ns) {
+                    return done(i, false);
                 }
                 // Go: `var x string = "v"`; Rust and TS annotations were handled above
                 if let Some(eq) = annotation(text, i) {
@@ -203,10 +220,8 @@ impl After {
                 if flag || (upper && matches!(text[i], b'"' | b'\'')) {
                     return done(i, false);
                 }
-                for word in ["is: ", "is ", "was ", "are ", "= ", "to ", "as ", "will be ", "would be "] {
-                    if text[i..].starts_with(word.as_bytes()) {
-                        return done(blank(text, i + word.len()), true);
-                    }
+                if let Some(v) = joins::word(text, i) {
+                    return done(v, true);
                 }
                 if matches!(text[i], b'"' | b'\'' | b'`') {
                     return done(i, true);
@@ -471,7 +486,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
                 return false;
             }
             if shape::is_uuid(v) {
-                return mode == Mode::Token && !after.prose;
+                return mode == Mode::Token && (!after.prose || after.constant);
             }
             if after.prose {
                 return random && v.len() >= 16 && m.digit > 0;
@@ -505,7 +520,10 @@ fn code_ref(v: &str, quote: Option<u8>, after: &After) -> bool {
 }
 
 fn ident_ref(v: &str) -> bool {
-    let ident = v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'?' | b'!' | b'*'))
+    // a method's mark stands at its end, and such a name has no digits: `save!`, but not `Summer_2031!`
+    let marked = v.trim_end_matches(['?', '!', '*']);
+    let ident = (marked.len() == v.len() || !v.bytes().any(|b| b.is_ascii_digit()))
+        && marked.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
         && v.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     ident
         && shape::looks_wordy(v)

@@ -7,11 +7,13 @@
 mod assign;
 mod engine;
 mod ids;
+mod joins;
 mod load;
 mod lone;
 mod matchers;
 mod model;
 mod numeric;
+mod postal;
 mod shape;
 mod stream;
 mod template;

@@ -15,6 +15,7 @@ pub(crate) enum Shape {
     NationalId,
     Wallet,
     Vin,
+    Postal,
 }
 
 impl Shape {
@@ -32,6 +33,7 @@ impl Shape {
             "national_id" => Shape::NationalId,
             "wallet" => Shape::Wallet,
             "vin" => Shape::Vin,
+            "postal" => Shape::Postal,
             _ => return None,
         })
     }
@@ -290,6 +292,11 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     {
         return None;
     }
+    if b == b' '
+        && let Some((s, e)) = super::postal::at(text, start, end)
+    {
+        return Some((Shape::Postal, s, e));
+    }
     if len <= 3 && after(text, end) == b'.' {
         return ipv4(text, start).or_else(|| if len == 3 { phone(text, start) } else { None });
     }
@@ -397,8 +404,10 @@ fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
     if well_known || tiny && !private {
         return None;
     }
+    // 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 are what manuals use (RFC 5737)
+    let documented = matches!(parts, [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]);
     let netmask = a == 255;
-    if netmask {
+    if netmask || documented {
         return None;
     }
     Some((if private { Shape::Ipv4Private } else { Shape::Ipv4Public }, start, e))

@@ -39,6 +39,8 @@ pub(crate) enum Validator {
     SwedishId,
     Pesel,
     Date,
+    /// What a label calls an address looks like one.
+    Postal,
 }
 
 impl Validator {
@@ -69,6 +71,7 @@ impl Validator {
             "swedish_id" => Validator::SwedishId,
             "pesel" => Validator::Pesel,
             "date" => Validator::Date,
+            "postal" => Validator::Postal,
             _ => return None,
         })
     }
@@ -123,6 +126,7 @@ impl Validator {
             Validator::SwedishId => swedish_id(raw),
             Validator::Pesel => pesel(raw),
             Validator::Date => date6(raw),
+            Validator::Postal => super::postal::plausible(value),
         }
     }
 }
