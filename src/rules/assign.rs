@@ -157,7 +157,9 @@ impl After {
             Some(After { at, prose, env: upper && line_start || flag, xml: false, constant })
         };
         match joins::find(text, ns, ne, gap, i, closed, constant) {
-            Some(Join::Firm(at)) => return Some(After { at, prose: false, env: false, xml: false, constant }),
+            Some(Join::Firm(at)) => {
+                return Some(After { at, prose: false, env: constant, xml: false, constant });
+            }
             Some(Join::Markup(at)) => return Some(After { at, prose: false, env: false, xml: true, constant }),
             Some(Join::Loose(at)) => return Some(After { at, prose: true, env: false, xml: false, constant }),
             None => {}

@@ -141,7 +141,7 @@ pub(crate) static NAME_DENY: Words = Words::new(
     monkey next_page next_token nexttoken num_token object_key output_token pad_token page_token \
     pagetoken partition primary_key pub_key pubkey public publishable query_key querykey row_key rowkey \
     s3_key sep_token sha1 sha256 shortcut site_key sitekey sort_key sourcekey ssh_key_name stop_token \
-    tokenizer translation turkey unk_token xsrf",
+    tokenizer translation turkey unk_token websocket xsrf",
 );
 
 /// Firms that code, licences and manuals name.
