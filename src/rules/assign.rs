@@ -134,7 +134,10 @@ impl After {
             && !text[ns..ne].iter().any(u8::is_ascii_lowercase);
         let line_start = ns == 0 || matches!(text[ns - 1], b'\n' | b' ' | b'\t' | b'+' | b'-' | b'"' | b'\'');
         let flag = text[ns] == b'-';
-        let xml_open = ns > 0 && text[ns - 1] == b'<';
+        let prefix = text[..ns].iter().rev().skip(1).take(12).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let xml_open = ns > 0
+            && (text[ns - 1] == b'<'
+                || text[ns - 1] == b':' && prefix > 0 && text[..ns - 1 - prefix].ends_with(b"<"));
         let constant = upper && text[ns..ne].contains(&b'_');
         let mut i = ne;
         if xml_open && i < n && text[i] == b'>' {
@@ -196,7 +199,10 @@ impl After {
             b'!' if text.get(i + 1) == Some(&b'=') => done(blank(text, i + 2), false),
             b',' if closed => {
                 // `set("NAME", "value")`, `{"name": "X", "value": "y"}`
-                let j = blank(text, i + 1);
+                let mut j = blank(text, i + 1);
+                if text.get(j) == Some(&b'{') {
+                    j = blank(text, j + 1);
+                }
                 named_value(text, j)
                     .map_or_else(|| quote_at(text, j).and_then(|_| done(j, false)), |j| done(j, false))
             }
@@ -208,6 +214,10 @@ impl After {
                 // a blank came first
                 if let Some(j) = named_value(text, i) {
                     return done(j, false);
+                }
+                // Visual Basic: `Dim x As String = "v"`
+                if let Some(eq) = text[i..].starts_with(b"As ").then(|| annotation(text, i + 3)).flatten() {
+                    return done(eq, false);
                 }
                 if closed && text[i] != b'v' {
                     return joins::word(text, i).and_then(|v| done(v, true));

@@ -39,6 +39,10 @@ const WORDS: &[&str] = &[
     "é ",
     "это ",
     "jest ",
+    "的值是 ",
+    "的值是",
+    "是 ",
+    "값은 ",
     "の値は ",
     "の値は",
     "は ",
@@ -130,6 +134,53 @@ pub(crate) fn set_before(text: &[u8], ns: usize) -> bool {
         .any(|w| text[from..ns].ends_with(w))
 }
 
+/// `NAME … \n VALUE`: a command that prints one value, named in it, and the value alone on the next line.
+fn printed(text: &[u8], ns: usize, i: usize) -> Option<usize> {
+    let from = ns.saturating_sub(120);
+    let line = text[from..ns].iter().rposition(|b| *b == b'\n').map_or(from, |p| from + p + 1);
+    let head = &text[line..ns];
+    let prompt = head.windows(2).any(|w| matches!(w, b"$ " | b"% " | b"# " | b"> "));
+    let asks = [
+        &b"echo $"[..],
+        b"printenv ",
+        b"-raw ",
+        b"kv get ",
+        b"field=",
+        b"secret=",
+        b"secrets ",
+        b"op read ",
+        b"pass show ",
+        b"pass ",
+        b"get-value ",
+        b"config get ",
+        b"jq ",
+        b"cat ",
+        b"get-secret",
+        b"auth ",
+        b"echo \"$",
+        b"show ",
+    ];
+    if !prompt || !asks.iter().any(|a| head.windows(a.len()).any(|w| w == *a)) {
+        return None;
+    }
+    let rest = &text[i..(i + 80).min(text.len())];
+    let end = rest.iter().position(|b| *b == b'\n')?;
+    if rest[..end].iter().any(|b| matches!(b, b'|' | b'>' | b';' | b'&')) {
+        return None;
+    }
+    let v = skip(text, i + end + 1, b" +>");
+    let word = text[v..].iter().take(600).take_while(|b| !b.is_ascii_whitespace()).count();
+    let alone = matches!(text.get(v + word), None | Some(b'\n' | b'\r' | 0x1b));
+    (word >= 8 && alone).then_some(v)
+}
+
+/// `name="x" other="y">v`: where the element's text begins.
+fn attributes(text: &[u8], i: usize) -> Option<usize> {
+    let tag = &text[i..(i + 100).min(text.len())];
+    let end = tag.iter().position(|b| matches!(b, b'>' | b'\n' | b'<'))?;
+    (tag[end] == b'>' && tag[..end].ends_with(b"\"") && tag[..end].contains(&b'=')).then_some(i + end + 1)
+}
+
 /// The value of the name `[ns, ne)`; `i` stands at the first byte after closing quotes and blanks, `gap` before the
 /// blanks, `closed` tells that there were quotes, `constant` that the name is written as a variable of the
 /// environment.
@@ -148,7 +199,9 @@ pub(crate) fn find(
         b'>' if closed && ns > 1 && quote(text, ns - 1) && text[..ns - 1].ends_with(b"=") => {
             Some(Join::Markup(i + 1))
         }
+        b'?' if text[i..].starts_with(b"?= ") => Some(Join::Firm(i + 3)),
         b'|' | b'?' => fallback(text, i).map(Join::Firm),
+        b'\n' | b'\r' => printed(text, ns, i).map(Join::Firm),
         b'{' if closed => declared(text, ns, i).map(Join::Firm),
         b')' => {
             let after = skip(text, i, b")");
@@ -160,6 +213,12 @@ pub(crate) fn find(
         b'(' if i > gap && (constant || closed) => Some(Join::Loose(i + 1)),
         b',' if !closed && text.get(i + 1).is_some_and(u8::is_ascii_alphanumeric) => Some(Join::Loose(i + 1)),
         b':' if text[i..].starts_with(b"::") && text[..ns].ends_with(b"name=") => Some(Join::Firm(i + 2)),
+        _ if closed && i > gap && b.is_ascii_lowercase() && ns > 1 && text[..ns - 1].ends_with(b"=") => {
+            attributes(text, i).map(Join::Markup)
+        }
+        _ if i > gap && b.is_ascii_lowercase() && printed(text, ns, i).is_some() => {
+            printed(text, ns, i).map(Join::Firm)
+        }
         _ if i > gap && text[i..].starts_with(b"or ") => fallback(text, i).map(Join::Firm),
         _ if i > gap && (b == b'-' || b.is_ascii_alphabetic()) && constant => {
             later_flag(text, gap).map(Join::Firm)
@@ -208,6 +267,14 @@ mod tests {
             format!("name,value\nA_TOKEN,{v},2026"),
             format!("a_token: >-\n    {v}\n"),
             format!("set -gx A_TOKEN {v}"),
+            format!("A_TOKEN ?= {v}\nall:\n"),
+            format!("<string name=\"a_token\" translatable=\"false\">{v}</string>"),
+            format!("<ns:aToken>{v}</ns:aToken>"),
+            format!("$ printenv A_TOKEN\n{v}\n"),
+            format!("$ vault kv get -field=a_token secret/app\n{v}"),
+            format!("new Output(this, 'A_TOKEN', {{ value: '{v}' }});"),
+            format!("Dim aToken As String = \"{v}\""),
+            format!("A_TOKEN 的值是 {v}"),
         ] {
             assert_eq!(find(&t, "token", Mode::Token).as_deref(), Some(v.as_str()), "{t}");
         }
@@ -232,6 +299,8 @@ mod tests {
             "variable \"a_token\" {\n  type = string\n}",
             "gh secret set A_TOKEN --body \"$A_TOKEN\"",
             "id,token,created_at",
+            "$ cat token\nsrc/main-2024/file.rs\n",
+            "tests of the token\nq7Zk2LmX9",
             "a_token: |\n  see the manual\n",
         ] {
             assert_eq!(find(t, "token", Mode::Token), None, "{t}");

@@ -74,6 +74,7 @@ pub(crate) static SERVICE_ACCOUNTS: Words = Words::new(
 /// Capitalised words that are no part of a person's name.
 pub(crate) static NOT_NAMES: Words = Words::new(
     "\
+    display supported vendor global medium \
     visual studio merge branch merged check style install setup lint checkout cache upload download configure prepare validate verify generate compile package restore toolchain formatting clippy rust welt world commit deploy deployment publish ubuntu debian macos nightly stable \
     able actions add address airport algorithm also amazon and anthropic apache api april as at august authored \
     authors avenue bash bot build building by checksum claude client code codex column company contributors copilot \
