@@ -224,6 +224,10 @@ impl<'e> Redactor<'e> {
 
     fn learn(&mut self, value: &str, known: Known) {
         if !value.is_empty() && !self.kept(&known.kind, value) && !self.standin(value) {
+            // folder names made from paths write an account's dot as a hyphen: `-home-ada-lovelace-src`
+            if known.kind == placeholder::USER && value.contains('.') {
+                self.values.add(&value.replace('.', "-"), known.clone());
+            }
             self.values.add(value, known);
         }
     }
@@ -310,11 +314,13 @@ impl<'e> Redactor<'e> {
             return false;
         }
         // A field may hold any word; only a name that no text uses as a word is looked for elsewhere.
-        if &*f.rule == "user-field" && value.bytes().all(|b| b.is_ascii_alphabetic()) {
+        let field = ["user-field", "account-command", "account-log", "mention", "service-account-line"];
+        if field.contains(&&*f.rule) && value.bytes().all(|b| b.is_ascii_alphabetic()) {
             return false;
         }
         let fold = matches!(&*f.kind, "EMAIL" | "USER");
-        if &*f.kind == "PERSON" {
+        // what only a sentence or a place in a table says to be a name does not spread by its parts
+        if &*f.kind == "PERSON" && !["name-told", "name-on-line", "name-column"].contains(&&*f.rule) {
             self.learn_name(value);
         }
         // the name before the @ is an account's, if it is not a word that stands for an office

@@ -26,6 +26,13 @@ fn nested_json_stays_json_and_loses_the_token() {
 }
 
 #[test]
+fn an_account_with_a_dot_is_known_in_folder_names_too() {
+    let done = redactor().redact_text("cd /home/marit.solheim/x; ls ~/.claude/projects/-home-marit-solheim-api");
+    assert!(!done.text.contains("marit") && !done.text.contains("solheim"), "{}", done.text);
+    assert!(done.text.ends_with("-api"), "{}", done.text);
+}
+
+#[test]
 fn overlapping_findings_lose_nothing() {
     let pass = ["walnut7", "Secret"].concat();
     let text = format!("DATABASE_URL=postgresql://app:{pass}@81.2.69.77:5432/prod");
@@ -207,6 +214,8 @@ fn what_is_known_is_nowhere_left_in_a_session() {
         ("\u{1f600}pvintergren@build7:~$ /home/pvintergren/src".to_owned(), redactor),
         // a stand-in that reads as a number where its plus is a mark
         ("\n@@ -1,2 +1,2 @@\n+1-202-555-0143[EMAIL_abcdef]".to_owned(), realistic),
+        // a name where its value should be
+        ("\\u003d\\u003dPGPASSWORD='\\u003dPGPASSWORD='".to_owned(), redactor),
         // stand-ins behind an escape, and glued to each other
         ("\\n+1-202-555-0143\n@@ -1,2 +1,2 @@\n+1-202-555-0143+1-202-555-0143".to_owned(), realistic),
     ] {

@@ -83,6 +83,13 @@ pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize
     }
     let at = After::of(text, ns, ne)?;
     let (vs, ve, quoted) = value(text, &at)?;
+    // `PASSWORD='xPASSWORD='`: another assignment whose value is not there
+    if let Some(head) = text[vs..ve].strip_suffix(b"=")
+        && head.len() >= ke - ks
+        && head[head.len() - (ke - ks)..].eq_ignore_ascii_case(&text[ks..ke])
+    {
+        return None;
+    }
     accept(text, &name, &at, vs, ve, quoted, mode).then_some((vs, ve))
 }
 
@@ -583,6 +590,7 @@ mod tests {
             "password: Please enter it",
             "token = get_token(x1)",
             "password = os.environ[\"X1\"]",
+            "password='x1password='",
         ] {
             let key = if t.to_lowercase().contains("password") { "password" } else { "token" };
             let mode = if key == "password" { Mode::Password } else { Mode::Token };
