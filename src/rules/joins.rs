@@ -136,10 +136,12 @@ pub(crate) fn set_before(text: &[u8], ns: usize) -> bool {
 
 /// `NAME … \n VALUE`: a command that prints one value, named in it, and the value alone on the next line.
 fn printed(text: &[u8], ns: usize, i: usize) -> Option<usize> {
+    let rest = &text[i..(i + 80).min(text.len())];
+    let end = rest.iter().position(|b| *b == b'\n')?;
     let from = ns.saturating_sub(120);
     let line = text[from..ns].iter().rposition(|b| *b == b'\n').map_or(from, |p| from + p + 1);
     let head = &text[line..ns];
-    let prompt = head.windows(2).any(|w| matches!(w, b"$ " | b"% " | b"# " | b"> "));
+    let prompt = head.windows(2).take(60).any(|w| matches!(w, b"$ " | b"% " | b"# " | b"> "));
     let asks = [
         &b"echo $"[..],
         b"printenv ",
@@ -163,8 +165,6 @@ fn printed(text: &[u8], ns: usize, i: usize) -> Option<usize> {
     if !prompt || !asks.iter().any(|a| head.windows(a.len()).any(|w| w == *a)) {
         return None;
     }
-    let rest = &text[i..(i + 80).min(text.len())];
-    let end = rest.iter().position(|b| *b == b'\n')?;
     if rest[..end].iter().any(|b| matches!(b, b'|' | b'>' | b';' | b'&')) {
         return None;
     }
@@ -194,6 +194,12 @@ pub(crate) fn find(
     constant: bool,
 ) -> Option<Join> {
     let b = *text.get(i)?;
+    if i > gap
+        && b.is_ascii_lowercase()
+        && let Some(v) = printed(text, ns, i)
+    {
+        return Some(Join::Firm(v));
+    }
     match b {
         b'<' if i == ne && text[i..].starts_with(b"</") => element(text, ne).map(Join::Markup),
         b'>' if closed && ns > 1 && quote(text, ns - 1) && text[..ns - 1].ends_with(b"=") => {
@@ -215,9 +221,6 @@ pub(crate) fn find(
         b':' if text[i..].starts_with(b"::") && text[..ns].ends_with(b"name=") => Some(Join::Firm(i + 2)),
         _ if closed && i > gap && b.is_ascii_lowercase() && ns > 1 && text[..ns - 1].ends_with(b"=") => {
             attributes(text, i).map(Join::Markup)
-        }
-        _ if i > gap && b.is_ascii_lowercase() && printed(text, ns, i).is_some() => {
-            printed(text, ns, i).map(Join::Firm)
         }
         _ if i > gap && text[i..].starts_with(b"or ") => fallback(text, i).map(Join::Firm),
         _ if i > gap && (b == b'-' || b.is_ascii_alphabetic()) && constant => {
