@@ -27,7 +27,8 @@ fn nested_json_stays_json_and_loses_the_token() {
 
 #[test]
 fn an_account_with_a_dot_is_known_in_folder_names_too() {
-    let done = redactor().redact_text("cd /home/marit.solheim/x; ls ~/.claude/projects/-home-marit-solheim-api");
+    let done =
+        redactor().redact_text("cd /home/marit.solheim/x; ls ~/.claude/projects/-home-marit-solheim-api");
     assert!(!done.text.contains("marit") && !done.text.contains("solheim"), "{}", done.text);
     assert!(done.text.ends_with("-api"), "{}", done.text);
 }

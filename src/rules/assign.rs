@@ -141,7 +141,8 @@ impl After {
             && !text[ns..ne].iter().any(u8::is_ascii_lowercase);
         let line_start = ns == 0 || matches!(text[ns - 1], b'\n' | b' ' | b'\t' | b'+' | b'-' | b'"' | b'\'');
         let flag = text[ns] == b'-';
-        let prefix = text[..ns].iter().rev().skip(1).take(12).take_while(|b| b.is_ascii_alphanumeric()).count();
+        let prefix =
+            text[..ns].iter().rev().skip(1).take(12).take_while(|b| b.is_ascii_alphanumeric()).count();
         let xml_open = ns > 0
             && (text[ns - 1] == b'<'
                 || text[ns - 1] == b':' && prefix > 0 && text[..ns - 1 - prefix].ends_with(b"<"));
@@ -170,8 +171,12 @@ impl After {
             Some(Join::Firm(at)) => {
                 return Some(After { at, prose: false, env: constant, xml: false, constant });
             }
-            Some(Join::Markup(at)) => return Some(After { at, prose: false, env: false, xml: true, constant }),
-            Some(Join::Loose(at)) => return Some(After { at, prose: true, env: false, xml: false, constant }),
+            Some(Join::Markup(at)) => {
+                return Some(After { at, prose: false, env: false, xml: true, constant });
+            }
+            Some(Join::Loose(at)) => {
+                return Some(After { at, prose: true, env: false, xml: false, constant });
+            }
             None => {}
         }
         match text[i] {

@@ -55,8 +55,15 @@ const WORDS: &[&str] = &[
 ];
 
 /// Flags that carry the value of a name given before them.
-const VALUE_FLAGS: &[&[u8]] =
-    &[b" --body ", b" --body=", b" --value ", b" --value=", b" --secret-string ", b" --data ", b" --plaintext "];
+const VALUE_FLAGS: &[&[u8]] = &[
+    b" --body ",
+    b" --body=",
+    b" --value ",
+    b" --value=",
+    b" --secret-string ",
+    b" --data ",
+    b" --plaintext ",
+];
 
 /// Calls that type a value into a field.
 const TYPING: &[&[u8]] =
@@ -83,7 +90,8 @@ pub(crate) fn word(text: &[u8], i: usize) -> Option<usize> {
 
 /// `|| "v"`, `||= 'v'`, `?? "v"`, `?: "v"`, `or "v"`: a fallback in quotes.
 fn fallback(text: &[u8], i: usize) -> Option<usize> {
-    let op = [&b"||="[..], b"??=", b"||", b"??", b"?:", b"or "].into_iter().find(|o| text[i..].starts_with(o))?;
+    let op =
+        [&b"||="[..], b"??=", b"||", b"??", b"?:", b"or "].into_iter().find(|o| text[i..].starts_with(o))?;
     let v = skip(text, i + op.len(), b" \t");
     quote(text, v).then_some(v)
 }

@@ -623,12 +623,13 @@ fn phone(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
         let area = if groups.len() == 4 { 1 } else { 0 };
         let one_sep = seps.iter().filter(|s| **s > 0).count() <= 1 || parens == 2;
         // `48 8b 05 91 00 00` is machine code, `0 190 0 0 40` a drawing
-        let among_numbers = || start >= 2
-            && text[start - 1] == b' '
-            && text[start.saturating_sub(5)..start - 1]
-                .rsplit(|b| *b == b' ')
-                .next()
-                .is_some_and(|w| w.len() <= 3 && w.iter().any(u8::is_ascii_digit) && w.iter().all(u8::is_ascii_hexdigit));
+        let among_numbers = || {
+            start >= 2
+                && text[start - 1] == b' '
+                && text[start.saturating_sub(5)..start - 1].rsplit(|b| *b == b' ').next().is_some_and(|w| {
+                    w.len() <= 3 && w.iter().any(u8::is_ascii_digit) && w.iter().all(u8::is_ascii_hexdigit)
+                })
+        };
         let trunk = digits.first() == Some(&b'0')
             && !among_numbers()
             && groups.iter().skip(1).all(|g| *g >= 2)

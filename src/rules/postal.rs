@@ -20,16 +20,51 @@ static NOT_STREETS: Words = Words::new(
 
 /// Small words inside the names of streets and towns.
 const PARTICLES: &[&str] = &[
-    "am", "an", "auf", "av.", "aan", "al", "d", "da", "das", "de", "degli", "dei", "del", "della", "den", "der", "des",
-    "di", "do", "dos", "du", "el", "im", "in", "la", "las", "le", "les", "los", "op", "sur", "ten", "ter", "und", "van",
-    "von", "zu", "zum", "zur", "y",
+    "am", "an", "auf", "av.", "aan", "al", "d", "da", "das", "de", "degli", "dei", "del", "della", "den",
+    "der", "des", "di", "do", "dos", "du", "el", "im", "in", "la", "las", "le", "les", "los", "op", "sur",
+    "ten", "ter", "und", "van", "von", "zu", "zum", "zur", "y",
 ];
 
 /// Endings and beginnings that only streets have.
 const STREETS: &[&str] = &[
-    "straße", "strasse", "str.", "gasse", "weg", "platz", "allee", "ring", "damm", "ufer", "gade", "vej", "gata",
-    "gatan", "vägen", "veien", "straat", "laan", "gracht", "plein", "kade", "katu", "tie", "street", "road", "avenue",
-    "lane", "drive", "rue", "rua", "via", "calle", "avenida", "piazza", "boulevard", "quai", "ulica", "utca",
+    "straße",
+    "strasse",
+    "str.",
+    "gasse",
+    "weg",
+    "platz",
+    "allee",
+    "ring",
+    "damm",
+    "ufer",
+    "gade",
+    "vej",
+    "gata",
+    "gatan",
+    "vägen",
+    "veien",
+    "straat",
+    "laan",
+    "gracht",
+    "plein",
+    "kade",
+    "katu",
+    "tie",
+    "street",
+    "road",
+    "avenue",
+    "lane",
+    "drive",
+    "rue",
+    "rua",
+    "via",
+    "calle",
+    "avenida",
+    "piazza",
+    "boulevard",
+    "quai",
+    "ulica",
+    "utca",
 ];
 
 fn capital(w: &str) -> bool {
@@ -77,7 +112,8 @@ fn street(words: &[&str]) -> usize {
 fn town(text: &[u8], from: usize) -> Option<usize> {
     let to = (from + 60).min(text.len());
     let line = &text[from..to];
-    let stop = |b: &u8| b.is_ascii_punctuation() && !matches!(*b, b'.' | b'-' | b'\'') || b.is_ascii_control();
+    let stop =
+        |b: &u8| b.is_ascii_punctuation() && !matches!(*b, b'.' | b'-' | b'\'') || b.is_ascii_control();
     let line = &line[..line.iter().position(stop).unwrap_or(line.len())];
     let s = match std::str::from_utf8(line) {
         Ok(s) => s,
@@ -87,7 +123,10 @@ fn town(text: &[u8], from: usize) -> Option<usize> {
     let mut at = 0;
     for (k, w) in s.split(' ').enumerate().take(5) {
         if k == 0
-            && (!capital(w) || denied(w) || w.chars().count() < 3 || !w.chars().skip(1).any(char::is_lowercase))
+            && (!capital(w)
+                || denied(w)
+                || w.chars().count() < 3
+                || !w.chars().skip(1).any(char::is_lowercase))
         {
             return None;
         }
@@ -133,8 +172,10 @@ pub(crate) fn at(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)
     }
     let until = town(text, code + 1)?;
     let comma = start - 2;
-    let stop = |b: &u8| matches!(*b, b'"' | b'\'' | b'`' | b'|' | b'<' | b'>' | b';' | b':' | b'(' | b'=' | b',')
-        || b.is_ascii_control();
+    let stop = |b: &u8| {
+        matches!(*b, b'"' | b'\'' | b'`' | b'|' | b'<' | b'>' | b';' | b':' | b'(' | b'=' | b',')
+            || b.is_ascii_control()
+    };
     let mut from = comma - text[..comma].iter().rev().take(MAX_STREET).take_while(|b| !stop(b)).count();
     while from < comma && text[from] & 0xc0 == 0x80 {
         from += 1;
@@ -162,7 +203,8 @@ pub(crate) fn at(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)
 /// Whether what a label calls an address looks like one.
 pub(crate) fn plausible(value: &str) -> bool {
     let words: Vec<&str> = value.split([' ', ',']).filter(|w| !w.is_empty()).collect();
-    let names = words.iter().filter(|w| capital(w) && w.chars().filter(|c| c.is_alphabetic()).count() >= 3).count();
+    let names =
+        words.iter().filter(|w| capital(w) && w.chars().filter(|c| c.is_alphabetic()).count() >= 3).count();
     value.bytes().any(|b| b.is_ascii_digit())
         && !words.iter().any(|w| denied(w))
         && names >= 1
