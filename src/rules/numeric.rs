@@ -404,10 +404,8 @@ fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
     if well_known || tiny && !private {
         return None;
     }
-    // 192.0.2.0/24, 198.51.100.0/24 and 203.0.113.0/24 are what manuals use (RFC 5737)
-    let documented = matches!(parts, [192, 0, 2, _] | [198, 51, 100, _] | [203, 0, 113, _]);
     let netmask = a == 255;
-    if netmask || documented {
+    if netmask {
         return None;
     }
     Some((if private { Shape::Ipv4Private } else { Shape::Ipv4Public }, start, e))
