@@ -292,6 +292,11 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     {
         return None;
     }
+    if (b >= 0x80 || b == b' ' && start >= 4 && text[start - 2] >= 0x80)
+        && let Some((s, e)) = super::postal::east(text, start, end)
+    {
+        return Some((Shape::Postal, s, e));
+    }
     if b == b' '
         && let Some((s, e)) = super::postal::at(text, start, end)
     {

@@ -200,6 +200,47 @@ pub(crate) fn at(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)
     (rest.len() >= 2 && !year && street(rest) >= rest.len().min(5)).then(|| (begin(k), until))
 }
 
+/// `東京都渋谷区神宮前2-6-5`, `北京市朝阳区建国路132号`, `서울특별시 강남구 테헤란로 174`: the words before the digits
+/// `[start, end)` end in a district's sign, and a block, a lane or a house follows.
+pub(crate) fn east(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+    let mut from = start.saturating_sub(90);
+    while from < start && text[from] & 0xc0 == 0x80 {
+        from += 1;
+    }
+    let head = std::str::from_utf8(&text[from..start]).ok()?;
+    let script =
+        |c: char| matches!(c, '\u{3005}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}' | '\u{ac00}'..='\u{d7af}');
+    let hangul = head.ends_with("로 ") || head.ends_with("길 ");
+    let run: Vec<(usize, char)> =
+        head.char_indices().rev().take(32).take_while(|(_, c)| script(*c) || hangul && *c == ' ').collect();
+    let signs = if hangul { "시구군도" } else { "都道府県市区郡町村省區縣县" };
+    let count = run.iter().filter(|(_, c)| signs.contains(*c)).count();
+    let begin = from + run.iter().rev().find(|(_, c)| *c != ' ')?.0;
+    if count < 2 || run.len() < 6 {
+        return None;
+    }
+    if hangul {
+        return Some((begin, end));
+    }
+    // blocks and houses: 2-6-5, 8丁目5番, 132号
+    let mut e = end;
+    let mut marked = false;
+    loop {
+        let rest = text.get(e..)?;
+        let marks = ["丁目", "番地", "番", "号", "號", "の"];
+        let step = marks.iter().find(|m| rest.starts_with(m.as_bytes())).map(|m| m.len());
+        let dash = rest.first() == Some(&b'-') && rest.get(1).is_some_and(u8::is_ascii_digit);
+        match step {
+            Some(n) => e += n,
+            None if dash => e += 1,
+            None => break,
+        }
+        marked = true;
+        e += text[e..].iter().take(4).take_while(|b| b.is_ascii_digit()).count();
+    }
+    marked.then_some((begin, e))
+}
+
 /// Whether what a label calls an address looks like one.
 pub(crate) fn plausible(value: &str) -> bool {
     let words: Vec<&str> = value.split([' ', ',']).filter(|w| !w.is_empty()).collect();
@@ -243,6 +284,22 @@ mod tests {
             ("Keizersgracht 12, 1015 CX Amsterdam", "Keizersgracht 12, 1015 CX Amsterdam"),
         ] {
             assert_eq!(find(text), Some(want), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_of_the_east() {
+        for (text, want) in [
+            ("住所: 東京都渋谷区神宮前2-6-5", Some("東京都渋谷区神宮前2-6-5")),
+            ("北京市朝阳区建国路132号 x", Some("北京市朝阳区建国路132号")),
+            ("서울특별시 강남구 테헤란로 174", Some("서울특별시 강남구 테헤란로 174")),
+            ("東京都の人口は1400万人", None),
+            ("바로 12 개", None),
+            ("第3章の表2-1", None),
+        ] {
+            let s = text.find(|c: char| c.is_ascii_digit()).unwrap();
+            let e = s + text[s..].bytes().take_while(u8::is_ascii_digit).count();
+            assert_eq!(east(text.as_bytes(), s, e).map(|(s, e)| &text[s..e]), want, "{text}");
         }
     }
 
