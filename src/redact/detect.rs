@@ -223,8 +223,7 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
             None
         };
         // the encoding may begin anywhere in the run: after a path, a prefix, or letters that were cut off
-        let decoded =
-            decoded.and_then(readable).or_else(|| (0..4).find_map(|k| base64(&run[k..]).and_then(readable)));
+        let decoded = decoded.and_then(readable).or_else(|| (0..4).find_map(|k| base64(&run[k..])));
         if let Some(inner) = decoded {
             out.push((start, end, inner));
         }
@@ -246,8 +245,29 @@ fn blob_byte(b: u8) -> bool {
     TABLE[usize::from(b)]
 }
 
-fn base64(run: &[u8]) -> Option<Vec<u8>> {
+/// The text that a run of base64 stands for. Most runs are paths and words: their beginning tells, and nothing is
+/// allocated for them.
+fn base64(run: &[u8]) -> Option<String> {
+    let mut head = [0u8; 12];
+    let mut n = 0;
+    unpack(run.get(..16).unwrap_or(run), |byte| {
+        if let Some(place) = head.get_mut(n) {
+            *place = byte;
+            n += 1;
+        }
+    })?;
+    if let Err(e) = std::str::from_utf8(head.get(..n)?)
+        && e.error_len().is_some()
+    {
+        return None;
+    }
     let mut out = Vec::with_capacity(run.len() * 3 / 4);
+    unpack(run, |byte| out.push(byte))?;
+    readable(out)
+}
+
+/// The bytes of base64 in either alphabet; `None` at the first that is not of a text.
+fn unpack(run: &[u8], mut each: impl FnMut(u8)) -> Option<()> {
     let (mut acc, mut bits) = (0u32, 0u32);
     for b in run {
         let v = match b {
@@ -263,14 +283,13 @@ fn base64(run: &[u8]) -> Option<Vec<u8>> {
             bits -= 8;
             let byte = (acc >> bits) as u8;
             acc &= (1 << bits) - 1;
-            // text only: stop at the first byte that is not
             if byte < 9 || (byte > 13 && byte < 32) {
                 return None;
             }
-            out.push(byte);
+            each(byte);
         }
     }
-    Some(out)
+    Some(())
 }
 
 fn readable(bytes: Vec<u8>) -> Option<String> {

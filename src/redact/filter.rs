@@ -54,7 +54,7 @@ pub fn filter(
     mut input: impl BufRead,
     mut output: impl Write,
 ) -> Result<(), RedactError> {
-    let mut line = Vec::new();
+    let (mut line, mut out) = (Vec::new(), Vec::new());
     let mut n = 0;
     let fresh = Redactor::new(engine, policy.clone(), key).asking(detectors);
     loop {
@@ -81,11 +81,11 @@ pub fn filter(
                         confidence: f64::from(s.confidence) / 100.0,
                     })
                     .collect();
-                json_line(&mut output, &Out { id: &record.id, text: &done.text, spans })?;
+                json_line(&mut output, &mut out, &Out { id: &record.id, text: &done.text, spans })?;
             }
             Err(_) => {
                 let error = "not a JSON object with a string \"text\"; nothing of this line was passed on";
-                json_line(&mut output, &Problem { id: None, line: n, error })?;
+                json_line(&mut output, &mut out, &Problem { id: None, line: n, error })?;
             }
         }
         output.flush()?;
@@ -93,9 +93,12 @@ pub fn filter(
     Ok(())
 }
 
-fn json_line(output: &mut impl Write, value: &impl Serialize) -> Result<(), RedactError> {
-    serde_json::to_writer(&mut *output, value).map_err(std::io::Error::from)?;
-    output.write_all(b"\n")?;
+/// Writes a line at once: standard output looks through each piece it is given for the end of the line.
+fn json_line(output: &mut impl Write, line: &mut Vec<u8>, value: &impl Serialize) -> Result<(), RedactError> {
+    line.clear();
+    serde_json::to_writer(&mut *line, value).map_err(std::io::Error::from)?;
+    line.push(b'\n');
+    output.write_all(line)?;
     Ok(())
 }
 

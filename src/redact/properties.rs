@@ -232,6 +232,7 @@ proptest! {
     #[test]
     fn short_scans_find_the_same(t in text()) {
         let engine = Engine::builtin().unwrap();
+        engine.warm();
         prop_assert_eq!(engine.scan(&t, Classes::ALL), engine.scan_short(&t, Classes::ALL));
     }
 

@@ -1,5 +1,6 @@
 //! The scanning engine: keywords first, patterns only where a keyword stands.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -46,12 +47,17 @@ struct Prefilter {
     shapes: numeric::Wanted,
 }
 
+/// After so many bytes the faster automaton pays, which takes longer to make.
+const WARM: usize = 1 << 17;
+
 /// The one engine; cheap to share between threads.
 pub struct Engine {
     rules: Vec<Rule>,
     by_shape: Vec<(numeric::Shape, u16)>,
     /// By classes; the second half for short texts.
     prefilters: [OnceLock<Prefilter>; 16],
+    /// Bytes that were scanned, up to [`WARM`].
+    scanned: AtomicUsize,
     version: String,
 }
 
@@ -129,7 +135,7 @@ impl Engine {
                 spec,
             });
         }
-        Ok(Engine { rules, by_shape, prefilters: Default::default(), version })
+        Ok(Engine { rules, by_shape, prefilters: Default::default(), scanned: AtomicUsize::new(0), version })
     }
 
     /// SHA-256 of the rule data, in lower-case hex: changes when any rule does.
@@ -283,8 +289,25 @@ impl Engine {
         })
     }
 
+    /// Whether little was scanned so far: the findings are the same either way.
+    fn is_cold(&self, bytes: usize) -> bool {
+        let before = self.scanned.load(Ordering::Relaxed);
+        if before >= WARM {
+            return false;
+        }
+        // A lost addition only has it warm up later.
+        self.scanned.store(before.saturating_add(bytes), Ordering::Relaxed);
+        before.saturating_add(bytes) < WARM
+    }
+
+    /// Has the next scans use the automaton of a process that scans much.
+    #[cfg(test)]
+    pub(crate) fn warm(&self) {
+        self.scanned.store(WARM, Ordering::Relaxed);
+    }
+
     fn scan_bytes(&self, text: &[u8], classes: Classes, short: bool) -> Vec<Candidate> {
-        let pre = self.prefilter(classes, short);
+        let pre = self.prefilter(classes, short || self.is_cold(text.len()));
         let mut out = Vec::new();
         // windows of rules that are not anchored, merged as the hits come in order of their ends
         let mut open: Vec<(u16, usize, usize)> = Vec::new();
@@ -560,6 +583,7 @@ mod tests {
     #[test]
     fn short_texts_are_scanned_with_the_same_findings() {
         let engine = Engine::builtin().unwrap();
+        engine.warm();
         let examples = || engine.rules.iter().flat_map(|r| &r.spec.examples);
         let all = examples().cloned().collect::<Vec<_>>().join("\n");
         for text in examples().chain([&all]) {
