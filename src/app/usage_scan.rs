@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use crate::sources::{self, ReadOptions, UsageRead};
 use crate::store::{FileRow, FileState, UsageResult};
 
-use super::scan::{Found, Job, ScanParams, Seen, find};
+use super::scan::{Found, Job, ScanParams, Seen, find, job};
 use super::{App, Failure};
 
 /// Requests are written in batches of about so many.
@@ -41,7 +41,7 @@ impl App {
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
         let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
         let known = self.archive.files()?;
-        self.refresh_from(found, &known, u64::MAX).map(|done| done.0)
+        self.refresh_from(found, Ahead::default(), &known, u64::MAX).map(|done| done.0)
     }
 
     /// Does something with the archive while the logs are looked at, and does it again where that brought anything
@@ -55,7 +55,7 @@ impl App {
     ) -> Result<T, Failure> {
         let (early, known, found) = self.while_walking(|app| work(app));
         let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
-        if self.refresh_from(found, &known?, u64::MAX)?.0 == 0 { early } else { work(self) }
+        if self.refresh_from(found, Ahead::default(), &known?, u64::MAX)?.0 == 0 { early } else { work(self) }
     }
 
     /// Does something with the archive while another thread looks at the logs. Also returns the files that are known,
@@ -82,11 +82,17 @@ impl App {
         log: Option<&Path>,
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<(T, u64), Failure> {
-        let grown = log.is_some_and(|log| self.has_grown(log));
-        let (early, known, found) =
-            self.while_walking(|app| if grown { Ok(None) } else { work(app).map(Some) });
+        let grown = log.filter(|log| self.has_grown(log));
+        let mut ahead = Ahead::default();
+        let (early, known, found) = self.while_walking(|app| match grown {
+            Some(log) => {
+                ahead = app.read_ahead(log, most)?;
+                Ok(None)
+            }
+            None => work(app).map(Some),
+        });
         let read = match (known, found) {
-            (Ok(known), Ok(found)) => self.refresh_from(found, &known, most),
+            (Ok(known), Ok(found)) => self.refresh_from(found, ahead, &known, most),
             _ => Ok((0, 0)),
         };
         let (new, left) = read.unwrap_or_default();
@@ -101,29 +107,61 @@ impl App {
     fn has_grown(&self, log: &Path) -> bool {
         let size = std::fs::metadata(log).map(|m| m.len()).ok();
         let read = self.archive.usage_size(&log.to_string_lossy()).ok().flatten();
-        size.is_some() && size != read
+        size.is_some() && size != read.map(|(_, size)| size)
+    }
+
+    /// Reads a known log while the walk goes on; writes nothing yet. Nothing where it is larger than `most` bytes.
+    fn read_ahead(&self, log: &Path, most: u64) -> Result<Ahead, Failure> {
+        let agent = self.archive.usage_size(&log.to_string_lossy())?.map(|(agent, _)| agent);
+        let job = agent.and_then(|a| sources::by_agent(&a)).and_then(|source| job(source, log).ok());
+        let Some(job) = job.filter(|j| j.state.size <= most) else { return Ok(Ahead::default()) };
+        let mut read = Vec::new();
+        let keep = |done: Vec<Done>| {
+            read.extend(done);
+            true
+        };
+        let mut out = Outbox { send: keep, held: Vec::new(), rows: 0 };
+        read_usage(&job, &self.read_options()?, &mut Vec::new(), &mut out);
+        out.flush();
+        Ok(Ahead { job: Some(job), read })
+    }
+
+    fn read_options(&self) -> Result<ReadOptions, Failure> {
+        Ok(ReadOptions {
+            scratch: Some(self.dir().join("tmp")),
+            known_dirs: self.archive.project_paths()?,
+            ..ReadOptions::default()
+        })
     }
 
     /// Reads what is new, unless it is more than `most` bytes; returns the files read and the bytes left unread.
     fn refresh_from(
         &mut self,
         found: Found,
+        ahead: Ahead,
         known: &HashMap<String, FileRow>,
         most: u64,
     ) -> Result<(u64, u64), Failure> {
         let seen = found.sort(&ScanParams::default(), &|name, state| {
             known.get(name).is_some_and(|row| row.usage == *state)
         });
-        let Seen { jobs, .. } = seen;
-        let bytes = jobs.iter().fold(0u64, |sum, job| sum.saturating_add(job.state.size));
-        if jobs.is_empty() || bytes > most {
-            return Ok((0, bytes));
+        let Seen { mut jobs, .. } = seen;
+        let Ahead { job, read: mut batch } = ahead;
+        let all = jobs.len();
+        // What grew since it was read ahead is read again.
+        jobs.retain(|j| job.as_ref().is_none_or(|a| (&a.path, a.state) != (&j.path, j.state)));
+        if jobs.len() == all {
+            batch.clear();
         }
-        let opts = ReadOptions {
-            scratch: Some(self.dir().join("tmp")),
-            known_dirs: self.archive.project_paths()?,
-            ..ReadOptions::default()
-        };
+        let bytes = jobs.iter().fold(0u64, |sum, job| sum.saturating_add(job.state.size));
+        if !batch.is_empty() {
+            self.put_usage(&mut batch)?;
+        }
+        let ahead = (all - jobs.len()) as u64;
+        if jobs.is_empty() || bytes > most {
+            return Ok((ahead, bytes));
+        }
+        let opts = self.read_options()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
         let next = AtomicUsize::new(0);
         let (tx, rx) = mpsc::sync_channel::<Vec<Done>>(8);
@@ -132,7 +170,8 @@ impl App {
             for _ in 0..threads {
                 let (tx, jobs, next, ctx, opts) = (tx.clone(), &jobs, &next, &ctx, &opts);
                 scope.spawn(move || {
-                    let (mut buffer, mut out) = (Vec::new(), Outbox { tx, held: Vec::new(), rows: 0 });
+                    let mut buffer = Vec::new();
+                    let mut out = Outbox { send: |done| tx.send(done).is_ok(), held: Vec::new(), rows: 0 };
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if ctx.check().is_err() || !read_usage(job, opts, &mut buffer, &mut out) {
                             return;
@@ -142,7 +181,6 @@ impl App {
                 });
             }
             drop(tx);
-            let mut batch: Vec<Done> = Vec::new();
             let mut rows = 0;
             for sent in rx {
                 rows += sent.iter().map(|d| d.read.rows.len() + 1).sum::<usize>();
@@ -155,7 +193,7 @@ impl App {
             self.put_usage(&mut batch)
         })?;
         self.ctx.check()?;
-        Ok((jobs.len() as u64, 0))
+        Ok((ahead + jobs.len() as u64, 0))
     }
 
     fn put_usage(&mut self, batch: &mut Vec<Done>) -> Result<(), Failure> {
@@ -175,14 +213,21 @@ impl App {
     }
 }
 
-/// What a reader has to hand on.
-struct Outbox {
-    tx: mpsc::SyncSender<Vec<Done>>,
+/// A log that was read before the walk was over, and what it held.
+#[derive(Default)]
+struct Ahead {
+    job: Option<Job>,
+    read: Vec<Done>,
+}
+
+/// What a reader has to hand on; `send` tells whether anybody still listens.
+struct Outbox<F> {
+    send: F,
     held: Vec<Done>,
     rows: usize,
 }
 
-impl Outbox {
+impl<F: FnMut(Vec<Done>) -> bool> Outbox<F> {
     /// Takes one piece; whether anybody still listens.
     fn put(&mut self, done: Done) -> bool {
         self.rows += done.read.rows.len() + 1;
@@ -192,12 +237,17 @@ impl Outbox {
 
     fn flush(&mut self) -> bool {
         self.rows = 0;
-        self.tx.send(std::mem::take(&mut self.held)).is_ok()
+        (self.send)(std::mem::take(&mut self.held))
     }
 }
 
 /// Reads one file's usage and hands it on, its state with the last piece; whether anybody still listens.
-fn read_usage(job: &Job, opts: &ReadOptions, buffer: &mut Vec<u8>, out: &mut Outbox) -> bool {
+fn read_usage<F: FnMut(Vec<Done>) -> bool>(
+    job: &Job,
+    opts: &ReadOptions,
+    buffer: &mut Vec<u8>,
+    out: &mut Outbox<F>,
+) -> bool {
     let path = job.path.to_string_lossy().into_owned();
     let unread = FileState { size: u64::MAX >> 1, ..job.state };
     let done = |read, state| Done { path: path.clone(), agent: job.source.agent(), state, read };

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::trace::{SessionFacts, UsageRow};
 
@@ -70,14 +70,14 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// The size in bytes that a file had when its usage was read last.
+    /// The agent of a file, and the size in bytes that it had when its usage was read last.
     ///
     /// # Errors
     /// [`StoreError`] where SQLite refuses.
-    pub fn usage_size(&self, path: &str) -> Result<Option<u64>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT usage_size FROM files WHERE path = ?1")?;
-        let mut rows = q.query([path])?;
-        Ok(rows.next()?.map(|r| r.get::<_, i64>(0)).transpose()?.and_then(|n| u64::try_from(n).ok()))
+    pub fn usage_size(&self, path: &str) -> Result<Option<(String, u64)>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT agent, usage_size FROM files WHERE path = ?1")?;
+        let found = q.query_row([path], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?))).optional()?;
+        Ok(found.and_then(|(agent, size)| Some((agent, u64::try_from(size).ok()?))))
     }
 
     /// Keys of the sessions with requests in the folder that is named like a session's own log: there Claude Code

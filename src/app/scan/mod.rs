@@ -24,7 +24,7 @@ mod reading;
 mod walk;
 
 use reading::{Budget, Done, read_file};
-pub(crate) use walk::{Found, Job, Seen, find};
+pub(crate) use walk::{Found, Job, Seen, find, job};
 
 /// What to scan. Nothing set: everything that is found.
 #[derive(Debug, Clone, Default, Deserialize)]

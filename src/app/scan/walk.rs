@@ -52,11 +52,8 @@ pub(crate) fn find(env: &Env, wanted: &[&'static dyn Source], params: &ScanParam
                 if params.path.as_deref().is_some_and(|only| !path.starts_with(only)) {
                     continue;
                 }
-                match std::fs::metadata(&path) {
-                    Ok(meta) => {
-                        let state = with_companions(*source, &path, file_state(&meta, READER));
-                        out.files.push(Job { path, source: *source, state });
-                    }
+                match job(*source, &path) {
+                    Ok(job) => out.files.push(job),
                     Err(e) => {
                         let path = path.to_string_lossy().into_owned();
                         out.skipped.push(Skipped { path, reason: format!("cannot be read: {e}") });
@@ -66,6 +63,13 @@ pub(crate) fn find(env: &Env, wanted: &[&'static dyn Source], params: &ScanParam
         }
     }
     out
+}
+
+/// A log as it stands now.
+pub(crate) fn job(source: &'static dyn Source, path: &Path) -> std::io::Result<Job> {
+    let meta = std::fs::metadata(path)?;
+    let state = with_companions(source, path, file_state(&meta, READER));
+    Ok(Job { path: path.to_owned(), source, state })
 }
 
 impl Found {
