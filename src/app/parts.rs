@@ -102,9 +102,13 @@ impl App {
                 return Ok(sum);
             }
         }
-        let mut sum = new();
-        let straddling = self.archive.counted_all(p, &mut |row, recent| sum.add(row, recent))?;
-        if kept.is_none_or(|(_, s)| s != straddling)
+        let (mut sum, mut is_older) = (new(), false);
+        let straddling = self.archive.counted_all(p, &mut |row, recent| {
+            is_older |= !recent;
+            sum.add(row, recent);
+        })?;
+        if is_older
+            && kept.is_none_or(|(_, s)| s != straddling)
             && let Some(older) = sum.older().and_then(|o| serde_json::to_string(&o).ok())
             && self.archive.keep_spent_before(&key, p.since, straddling, &older).is_ok()
         {
