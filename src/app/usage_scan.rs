@@ -95,7 +95,11 @@ impl App {
             (Ok(known), Ok(found)) => self.refresh_from(found, ahead, &known, most),
             _ => Ok((0, 0)),
         };
-        let (new, left) = read.unwrap_or_default();
+        let (mut new, left) = read.unwrap_or_default();
+        // An agent writes the request that it asks about at about this moment.
+        if let Some(log) = log.filter(|log| self.has_grown(log)) {
+            new += self.read_ahead(log, most).and_then(|ahead| self.put_ahead(ahead)).unwrap_or_default();
+        }
         match early {
             Ok(Some(early)) if new == 0 => Ok((early, left)),
             Err(failure) if new == 0 => Err(failure),
@@ -105,8 +109,11 @@ impl App {
 
     /// Whether a log is of another size than when its usage was read last.
     fn has_grown(&self, log: &Path) -> bool {
-        let size = std::fs::metadata(log).map(|m| m.len()).ok();
         let read = self.archive.usage_size(&log.to_string_lossy()).ok().flatten();
+        let size = match read.as_ref().and_then(|(agent, _)| sources::by_agent(agent)) {
+            Some(source) => job(source, log).map(|job| job.state.size).ok(),
+            None => std::fs::metadata(log).map(|m| m.len()).ok(),
+        };
         size.is_some() && size != read.map(|(_, size)| size)
     }
 
@@ -124,6 +131,15 @@ impl App {
         read_usage(&job, &self.read_options()?, &mut Vec::new(), &mut out);
         out.flush();
         Ok(Ahead { job: Some(job), read })
+    }
+
+    /// Writes what was read ahead; returns how many logs that were.
+    fn put_ahead(&mut self, mut ahead: Ahead) -> Result<u64, Failure> {
+        if ahead.read.is_empty() {
+            return Ok(0);
+        }
+        self.put_usage(&mut ahead.read)?;
+        Ok(1)
     }
 
     fn read_options(&self) -> Result<ReadOptions, Failure> {
@@ -146,20 +162,14 @@ impl App {
             known.get(name).is_some_and(|row| row.usage == *state)
         });
         let Seen { mut jobs, .. } = seen;
-        let Ahead { job, read: mut batch } = ahead;
-        let all = jobs.len();
         // What grew since it was read ahead is read again.
-        jobs.retain(|j| job.as_ref().is_none_or(|a| (&a.path, a.state) != (&j.path, j.state)));
-        if jobs.len() == all {
-            batch.clear();
-        }
+        let is_ahead = |j: &Job| ahead.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
+        let all = jobs.len();
+        jobs.retain(|j| !is_ahead(j));
+        let done = if jobs.len() < all { self.put_ahead(ahead)? } else { 0 };
         let bytes = jobs.iter().fold(0u64, |sum, job| sum.saturating_add(job.state.size));
-        if !batch.is_empty() {
-            self.put_usage(&mut batch)?;
-        }
-        let ahead = (all - jobs.len()) as u64;
         if jobs.is_empty() || bytes > most {
-            return Ok((ahead, bytes));
+            return Ok((done, bytes));
         }
         let opts = self.read_options()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
@@ -181,7 +191,7 @@ impl App {
                 });
             }
             drop(tx);
-            let mut rows = 0;
+            let (mut batch, mut rows) = (Vec::new(), 0);
             for sent in rx {
                 rows += sent.iter().map(|d| d.read.rows.len() + 1).sum::<usize>();
                 batch.extend(sent);
@@ -193,7 +203,7 @@ impl App {
             self.put_usage(&mut batch)
         })?;
         self.ctx.check()?;
-        Ok((ahead + jobs.len() as u64, 0))
+        Ok((done + jobs.len() as u64, 0))
     }
 
     fn put_usage(&mut self, batch: &mut Vec<Done>) -> Result<(), Failure> {
