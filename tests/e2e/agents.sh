@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The real agents against `clawgate mcp`, their models scripted: a model that hurries
-# is refused at every step, and one that does as told comes as far as the person's signature.
+# is refused at every step, and one that reviews without reading does not count as a reader.
 # agents.sh BIN TOOLS [PREFIX]   (TOOLS: the folder of drive.py; PREFIX: where the agents are installed from npm)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
