@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::store::{Archive, private_dir};
 use crate::trace::{Clock, Env, Timestamp};
 
-use super::failure::{Kind, io_failure};
-use super::{Config, Failure};
+use crate::app::Failure;
+use crate::app::config::Config;
+use crate::app::failure::{Kind, io_failure};
 
 /// Who is asking: decides what may be kept in clear and what the audit log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

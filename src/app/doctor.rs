@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::sources;
 
-use super::{App, Failure};
+use crate::app::{App, Failure};
 
 /// How a check came out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::trace::{Clock, Env};
 
-use super::{Actor, App, Config, Context, Failure, Progress, Quiet};
+use crate::app::config::Config;
+use crate::app::{Actor, App, Context, Failure, Progress, Quiet};
 
 /// No more than so many wait; a burst of calls opens more for as long as it lasts.
 const KEPT: usize = 2;

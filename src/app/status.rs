@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::workflow::{Destination, Release};
 
-use super::release::Extra;
-use super::{App, Failure};
+use crate::app::release::Extra;
+use crate::app::{App, Failure};
 
 /// A release in a line.
 #[derive(Debug, Clone, Serialize)]

@@ -10,10 +10,11 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
-use crate::app::{
-    Actor, App, ConfirmParams, Context, DecisionIn, Failure, FindingIn, InboxParams, PrepareParams,
-    PublishParams, ReviewParams, ScanParams, ScopeParams, TriageParams,
-};
+use crate::app::config::ScopeParams;
+use crate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams};
+use crate::app::scan::ScanParams;
+use crate::app::sessions::{InboxParams, TriageParams};
+use crate::app::{Actor, App, Context, Failure};
 use crate::gate::KdfParams;
 use crate::trace::{Clock, Env};
 use crate::workflow::{FileEntry, digest};

@@ -7,7 +7,8 @@ use std::sync::atomic::Ordering;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::{Actor, App, Context, Failure, Kind, Position, Quiet, sanitize};
+use crate::app::release::Position;
+use crate::app::{Actor, App, Context, Failure, Kind, Quiet, text::sanitize};
 use crate::trace::Timestamp;
 
 use super::Edge;

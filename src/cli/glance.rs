@@ -5,7 +5,8 @@ use std::io::{self, IsTerminal, Read};
 
 use serde::de::DeserializeOwned;
 
-use crate::app::{BudgetLevel, Live, Spend, sanitize};
+use crate::app::cost::{BudgetLevel, Live, Spend};
+use crate::app::text::sanitize;
 use crate::pricing::format_usd;
 
 use super::face::Face;

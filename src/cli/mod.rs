@@ -21,7 +21,9 @@ use std::sync::atomic::AtomicBool;
 
 use clap::Parser;
 
-use crate::app::{Failure, RunCommand, ServeOptions};
+use crate::app::Failure;
+use crate::app::cost::RunCommand;
+use crate::app::server_token::ServeOptions;
 use crate::trace::{Clock, Env};
 
 pub use args::Cli;

@@ -2,7 +2,8 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::{Budget, EvidenceReport, PrivacyReport, ReaderReport, SampleRow, sanitize};
+use crate::app::release::{Budget, EvidenceReport, PrivacyReport, ReaderReport, SampleRow};
+use crate::app::text::sanitize;
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
 use super::money::{bytes, count, of};

@@ -4,7 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::{DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport, sanitize};
+use crate::app::release::{DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport};
+use crate::app::text::sanitize;
 
 use super::face::{End, Face};
 use super::money::{count, of};

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::app::{SessionPage, sanitize};
+use crate::app::sessions::SessionPage;
+use crate::app::text::sanitize;
 use crate::trace::{Message, Origin, Part, Role, SessionKey, ToolCall, ToolStatus};
 
 use super::render::{bold, cyan, dim, indented, red, yellow};

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::app::sanitize;
+use crate::app::text::sanitize;
 
 /// Space between columns.
 const GAP: usize = 2;

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-use crate::app::{Failure, InboxParams, TriageParams, TriageReport};
+use crate::app::Failure;
+use crate::app::sessions::{InboxParams, TriageParams, TriageReport};
 
 use super::face::{End, Face};
 use super::money::{count, of};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, Failure, Kind, sanitize};
+use crate::app::{App, Failure, Kind, text::sanitize};
 
 /// A tool's own part of an answer stays below so many bytes of JSON unless the caller asks for more: with what goes
 /// around it the answer is under 8 KiB, which every client passes on whole.

@@ -20,7 +20,7 @@ static PROMPTS: &[Text] = &[
         name: "review-rubric",
         title: "What to look for in a review",
         description: "Entity types, confidence bands, examples, and what not to flag.",
-        text: crate::app::RUBRIC,
+        text: crate::app::release::RUBRIC,
     },
     Text {
         name: "scoring-rubric",

@@ -11,7 +11,8 @@ use rmcp::transport::{Transport, stdio_pipes};
 use rmcp::{RoleServer, serve_server};
 
 use super::server::Server;
-use crate::app::{Actor, Failure, Pool};
+use crate::app::pool::Pool;
+use crate::app::{Actor, Failure};
 use crate::trace::{Clock, Env};
 
 /// Serves MCP over standard input and output until the input ends.

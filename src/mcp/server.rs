@@ -17,7 +17,8 @@ use tokio::sync::Mutex;
 
 use super::tools::{Args, Lane, TOOLS, Tool};
 use super::{answer, coerce, progress, prompts, resources, tools};
-use crate::app::{App, Failure, Kind, Pool, Progress, Quiet};
+use crate::app::pool::Pool;
+use crate::app::{App, Failure, Kind, Progress, Quiet};
 
 /// The lists never change while the program runs.
 const FOR_AN_HOUR: u64 = 3_600_000;

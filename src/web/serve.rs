@@ -22,9 +22,10 @@ use super::answer::Answer;
 use super::ask::{Ask, matches, query};
 use super::guard::{Guard, Pass, unauthorized};
 use super::pages::{PAGES, Page};
-use crate::app::{
-    Actor, Failure, Pool, Quiet, RunCommand, ServeOptions, Serving, TOKEN_FILE, random_hex, web_token,
-};
+use crate::app::cost::RunCommand;
+use crate::app::pool::Pool;
+use crate::app::server_token::{ServeOptions, Serving, TOKEN_FILE, random_hex, web_token};
+use crate::app::{Actor, Failure, Quiet};
 use crate::trace::{Clock, Env};
 
 /// Connections at a time; more wait.

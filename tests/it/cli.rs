@@ -529,11 +529,12 @@ fn a_reader_that_goes_away_is_no_failure() {
 fn a_reviewed_release_of_the_use_cases_is_the_same_release_here() {
     let world = World::new(&[CLAUDE]);
     let mut app = world.app();
-    app.scan(&clawgate::app::ScanParams::default()).unwrap();
-    app.set_scope(&clawgate::app::ScopeParams { confirm: true, ..Default::default() }).unwrap();
+    app.scan(&clawgate::app::scan::ScanParams::default()).unwrap();
+    app.set_scope(&clawgate::app::config::ScopeParams { confirm: true, ..Default::default() }).unwrap();
     approve_all(&mut app);
     let folder = Some(world.out().display().to_string());
-    let prepared = app.prepare(&clawgate::app::PrepareParams { folder, ..Default::default() }).unwrap();
+    let prepared =
+        app.prepare(&clawgate::app::release::PrepareParams { folder, ..Default::default() }).unwrap();
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
     drop(app);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;
 
-use clawgate::app::CostParams;
+use clawgate::app::cost::CostParams;
 use clawgate::usage::ReportRow;
 use serde_json::{Value, json};
 
@@ -410,7 +410,7 @@ fn a_session_at_a_glance_holds_its_compactions() {
     let world = World::new(&["claude-2.1.329"]);
     let line = |key: &str| row(&world, "session", key).unwrap().cost_picousd;
     let both = line(COMPACTED) + line(&format!("{COMPACTED}#compaction"));
-    let p = clawgate::app::LiveParams { session: Some(COMPACTED.to_owned()), ..Default::default() };
+    let p = clawgate::app::cost::LiveParams { session: Some(COMPACTED.to_owned()), ..Default::default() };
     assert_eq!(world.app().live(&p).unwrap().session.unwrap().cost_picousd, both);
     let first = ok(&world, &["cost-report", "--days", "30", "--json"]);
     let top = first["top_sessions"].as_array().unwrap();

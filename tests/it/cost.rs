@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use clawgate::app::{Actor, App, CostParams};
+use clawgate::app::cost::CostParams;
+use clawgate::app::{Actor, App};
 use clawgate::trace::Timestamp;
 use clawgate::usage::AlertKind;
 use serde_json::json;
@@ -61,7 +62,7 @@ pub fn config(world: &World, text: &str) {
     fs::write(dir.join("config.toml"), text).unwrap();
 }
 
-pub fn cost(app: &mut App, by: &str) -> clawgate::app::CostReport {
+pub fn cost(app: &mut App, by: &str) -> clawgate::app::cost::CostReport {
     app.cost(&CostParams { by: Some(by.to_owned()), ..CostParams::default() }).unwrap()
 }
 
@@ -294,7 +295,7 @@ fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
     assert!(keys.contains(&"laptop") && keys.contains(&"(this machine)"), "{keys:?}");
     assert!(two.app().verify_cost(None).unwrap().same);
     // What came from another machine is not sent on, and a scan leaves it alone.
-    two.app().scan(&clawgate::app::ScanParams::default()).unwrap();
+    two.app().scan(&clawgate::app::scan::ScanParams::default()).unwrap();
     assert_eq!(total(&two), merged);
     let back = run(&two, &["cost", "export", "--device", "desktop"]).out;
     assert_eq!(back.lines().count() as u64 - 1, {
@@ -486,7 +487,7 @@ fn absurd_negative_and_future_records_have_a_defined_count() {
     // The future is counted and raises nothing.
     let mut app = world.app();
     assert!(app.alerts().unwrap().iter().all(|a| a.kind != AlertKind::DailyBudget));
-    let found = app.anomalies(&clawgate::app::AnomalyParams::default()).unwrap();
+    let found = app.anomalies(&clawgate::app::cost::AnomalyParams::default()).unwrap();
     assert!(
         found.robust.iter().all(|d| d.date.year() < 2999)
             && found.anomalies.iter().all(|d| d.found.date.year() < 2999)
@@ -530,7 +531,7 @@ fn a_great_many_sessions_are_counted() {
     timed("total", &mut |app| assert_eq!(cost(app, "total").report.total.requests, n as u64));
     timed("sessions", &mut |app| assert_eq!(cost(app, "session").report.rows.len(), n));
     timed("explain", &mut |app| {
-        let found = app.explain(&clawgate::app::ExplainParams::default()).unwrap();
+        let found = app.explain(&clawgate::app::cost::ExplainParams::default()).unwrap();
         assert_eq!(found.requests.len() as u64 + found.requests_left_out.unwrap_or(0), n as u64);
     });
 }

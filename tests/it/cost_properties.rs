@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use clawgate::app::{CostParams, ExplainParams};
+use clawgate::app::cost::{CostParams, ExplainParams};
 use clawgate::usage::{Dimension, ReportRow};
 use proptest::prelude::*;
 use serde_json::{Value, json};

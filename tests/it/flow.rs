@@ -5,10 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clawgate::app::{
-    Actor, App, ConfirmParams, Context, DecisionIn, Failure, FindingIn, InboxParams, Kind, PrepareParams,
-    PublishParams, ReviewParams, ScanParams, ScopeParams, SearchParams, ShowParams, TriageParams,
+use clawgate::app::config::ScopeParams;
+use clawgate::app::release::{
+    ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams,
 };
+use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::{InboxParams, SearchParams, ShowParams, TriageParams};
+use clawgate::app::{Actor, App, Context, Failure, Kind};
 use clawgate::gate::KdfParams;
 use clawgate::trace::{Env, FixedClock, Timestamp};
 

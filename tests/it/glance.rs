@@ -4,7 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use clawgate::app::{Actor, HookInput, HookVerdict, LiveParams};
+use clawgate::app::Actor;
+use clawgate::app::cost::{HookInput, HookVerdict, LiveParams};
 use serde_json::{Value, json};
 
 use crate::cli::{ok, run, run_with};
@@ -243,7 +244,7 @@ fn budgets_of_day_week_month_and_block() {
     assert_eq!((near.week, near.month), (None, None));
     assert_eq!((near.today, near.hour, near.block), (live.today, live.hour, live.block));
     let by = |by: &str| {
-        let p = clawgate::app::CostParams { by: Some(by.into()), ..Default::default() };
+        let p = clawgate::app::cost::CostParams { by: Some(by.into()), ..Default::default() };
         world.app_as(Actor::Agent, -400).cost(&p).unwrap().report
     };
     let row = |by_: &str, key: &str| by(by_).rows.into_iter().find(|r| r.key == key).unwrap().cost_picousd;
@@ -277,7 +278,7 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
         let mut app = world.app_as(Actor::Agent, -400);
         let live = app.live(&LiveParams::default()).unwrap();
         let mut of = |by: &str, key: &str| {
-            let p = clawgate::app::CostParams { by: Some(by.into()), ..Default::default() };
+            let p = clawgate::app::cost::CostParams { by: Some(by.into()), ..Default::default() };
             let rows = app.cost(&p).unwrap().report.rows;
             let row = rows.into_iter().find(|r| r.key == key).unwrap();
             (row.cost_picousd, row.requests)
@@ -288,9 +289,9 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
         for (by, _) in clawgate::usage::Dimension::ALL {
             let mut report = |since| {
                 let by = Some((*by).into());
-                let p = clawgate::app::CostParams { by, since, watch: true, ..Default::default() };
+                let p = clawgate::app::cost::CostParams { by, since, watch: true, ..Default::default() };
                 let found = app.cost(&p).unwrap();
-                let plain = clawgate::app::CostParams { watch: false, ..p };
+                let plain = clawgate::app::cost::CostParams { watch: false, ..p };
                 assert_eq!(app.cost(&plain).unwrap().report, found.report);
                 let standing = found.standing.unwrap();
                 assert_eq!(standing.anomalies.robust.len(), 1, "today is dear");

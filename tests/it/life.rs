@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-use clawgate::app::{CostParams, InboxParams, ScanParams, SearchParams};
+use clawgate::app::cost::CostParams;
+use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::{InboxParams, SearchParams};
 use clawgate::store::Archive;
 use clawgate::trace::canonical_json;
 

@@ -4,7 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use clawgate::app::{App, InboxParams, PrepareParams, ScanParams, ScopeParams, TriageParams};
+use clawgate::app::App;
+use clawgate::app::config::ScopeParams;
+use clawgate::app::release::PrepareParams;
+use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::{InboxParams, TriageParams};
 
 use crate::flow::{World, approve_all, planted};
 

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use clawgate::app::{
-    Actor, App, DecisionIn, FindingIn, Kind, PiiReviewParams, PrepareParams, PublishParams, ReviewParams,
-    ReviewReport, ScanParams, ScopeParams,
+use clawgate::app::config::ScopeParams;
+use clawgate::app::release::{
+    DecisionIn, FindingIn, PiiReviewParams, PrepareParams, PublishParams, ReviewParams, ReviewReport,
 };
+use clawgate::app::scan::ScanParams;
+use clawgate::app::{Actor, App, Kind};
 use clawgate::gate::KdfParams;
 
 use crate::flow::{PASSPHRASE, World, approve_all, confirm, found, review_to_end};

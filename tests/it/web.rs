@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use clawgate::app::{CostParams, Failure, ServeOptions, Serving};
+use clawgate::app::Failure;
+use clawgate::app::cost::CostParams;
+use clawgate::app::server_token::{ServeOptions, Serving};
 use clawgate::trace::{Env, FixedClock, Timestamp};
 use serde_json::Value;
 

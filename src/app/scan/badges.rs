@@ -8,7 +8,8 @@ use std::collections::HashSet;
 use crate::rules::{Class, Classes, Engine};
 use crate::trace::{IDLE_GAP_MILLIS, Origin, Part, Role, Session, Stretch, ToolStatus, stretches};
 
-use super::outcome::{self, Kind, Verdict};
+use super::tool_outcome;
+use super::tool_outcome::{Kind, Verdict};
 
 /// `long-horizon`: at least so many tool calls …
 const LONG_CALLS: usize = 50;
@@ -75,12 +76,12 @@ impl<'a> Work<'a> {
             work.tools.insert(&call.name);
             let ran = call.status != ToolStatus::Denied;
             work.failed += usize::from(call.status == ToolStatus::Error);
-            if ran && let Some(command) = outcome::command(&call.input) {
+            if ran && let Some(command) = tool_outcome::command(&call.input) {
                 work.commands += 1;
-                work.runs.extend(outcome::judge(&command, call));
+                work.runs.extend(tool_outcome::judge(&command, call));
             }
             if matches!(call.status, ToolStatus::Success | ToolStatus::Pending) {
-                outcome::files(call, &mut |path| {
+                tool_outcome::files(call, &mut |path| {
                     if !work.files.contains(path) {
                         work.files.insert(path.to_owned());
                     }
@@ -185,7 +186,7 @@ fn names(session: &Session, engine: &Engine) -> usize {
         if text.is_empty() {
             continue;
         }
-        let text = &text[..outcome::border(text, room)];
+        let text = &text[..tool_outcome::border(text, room)];
         for f in engine.scan_short(text, Classes::PII.with(Classes::ENTITY)) {
             let named = f.class == Class::Entity
                 || matches!(&*f.kind, "PERSON" | "ORGANIZATION" | "COMPANY" | "EMAIL");

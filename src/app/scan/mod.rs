@@ -16,15 +16,15 @@ use crate::sources::{self, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
 use crate::trace::{SessionKey, Timestamp};
 
-use super::{App, Failure};
+use crate::app::{App, Failure};
 
 mod badges;
-mod outcome;
-mod reading;
-mod walk;
+mod discover;
+mod read_file;
+mod tool_outcome;
 
-use reading::{Budget, Done, read_file};
-pub(crate) use walk::{Found, Job, Seen, find, job};
+pub(crate) use discover::{Found, Job, Seen, find, job};
+use read_file::{Budget, Done, read_file};
 
 /// What to scan. Nothing set: everything that is found.
 #[derive(Debug, Clone, Default, Deserialize)]

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{AnomalyParams, Standing};
+use crate::app::cost::{AnomalyParams, Standing};
 use crate::cli::face::{End, Face};
 
 use super::cost::anomalies_human;

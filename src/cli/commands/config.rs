@@ -1,6 +1,6 @@
 //! `clawgate config`: prints or extends the configuration. Lists are appended to, never replaced.
 
-use crate::app::{ScopeParams, ScopeReport};
+use crate::app::config::{ScopeParams, ScopeReport};
 use crate::cli::face::{End, Face};
 use crate::cli::table::one_line;
 use crate::sources;

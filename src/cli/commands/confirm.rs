@@ -1,6 +1,6 @@
 //! `clawgate confirm`: three statements, each held against what really happened.
 
-use crate::app::{ConfirmParams, ConfirmReport};
+use crate::app::release::{ConfirmParams, ConfirmReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::count;
 use crate::cli::render::evidence;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::ClassicParams;
+use crate::app::cost::ClassicParams;
 use crate::cli::face::{End, Face};
 use crate::cli::table::{Set, Table};
 

@@ -1,6 +1,6 @@
 //! `clawgate doctor`: what is found where, who may read it, and what lies open.
 
-use crate::app::{DoctorReport, Verdict};
+use crate::app::doctor::{DoctorReport, Verdict};
 use crate::cli::face::{End, Face};
 use crate::cli::render::{dim, green, red, yellow};
 use crate::cli::table::one_line;

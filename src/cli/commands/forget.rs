@@ -1,6 +1,7 @@
 //! `clawgate forget`: takes sessions out of the archive for good.
 
-use crate::app::{Failure, ForgetParams, ForgetPlan, ForgetReport};
+use crate::app::Failure;
+use crate::app::sessions::{ForgetParams, ForgetPlan, ForgetReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, of};
 use crate::cli::render::{bold, yellow};

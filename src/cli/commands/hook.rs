@@ -6,7 +6,8 @@
 
 use serde_json::{Value, json};
 
-use crate::app::{Failure, HookInput, HookVerdict};
+use crate::app::Failure;
+use crate::app::cost::{HookInput, HookVerdict};
 use crate::cli::face::{End, Face};
 use crate::cli::glance::{input, leave_to_background};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::{InboxPage, InboxParams, SessionItem};
+use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, dollars};
 use crate::cli::render::dim;

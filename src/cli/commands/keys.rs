@@ -3,7 +3,8 @@
 use clap::Subcommand;
 use zeroize::Zeroizing;
 
-use crate::app::{Failure, KeysReport, Kind};
+use crate::app::release::KeysReport;
+use crate::app::{Failure, Kind};
 use crate::cli::face::{End, Face};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, yellow};

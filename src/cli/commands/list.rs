@@ -1,6 +1,6 @@
 //! `clawgate list`: all projects, with whether they are excluded.
 
-use crate::app::ProjectList;
+use crate::app::sessions::ProjectList;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, count};
 use crate::cli::table::{Set, Table};

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::app::{BudgetLevel, Failure, Live, LiveParams, sanitize};
+use crate::app::cost::{BudgetLevel, Live, LiveParams};
+use crate::app::{Failure, text::sanitize};
 use crate::cli::face::{End, Face};
 use crate::cli::glance::{amount, leave_to_background, length};
 

@@ -3,7 +3,8 @@
 use std::io::Read;
 use std::path::PathBuf;
 
-use crate::app::{Failure, PiiApplied};
+use crate::app::Failure;
+use crate::app::release::PiiApplied;
 use crate::cli::face::{End, Face};
 use crate::cli::money::of;
 use crate::cli::render::{green, yellow};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::app::{PiiDocument, PiiReviewParams};
+use crate::app::release::{PiiDocument, PiiReviewParams};
 use crate::cli::face::{End, Face};
 use crate::cli::money::of;
 
@@ -48,7 +48,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let mut text = serde_json::to_string_pretty(&document).map_err(json)?;
     text.push('\n');
     let Some(file) = args.output else { return face.print_raw(text.as_bytes()) };
-    crate::app::write_private(&file, text.as_bytes())?;
+    crate::app::config::write_private(&file, text.as_bytes())?;
     let written = Written {
         release: &document.release,
         provider: &document.provider,

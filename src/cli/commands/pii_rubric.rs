@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::app::RUBRIC;
+use crate::app::release::RUBRIC;
 use crate::cli::face::{End, Face};
 
 /// What a reviewer looks for: types, how sure to be, examples, what not to flag

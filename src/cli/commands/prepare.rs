@@ -1,6 +1,6 @@
 //! `clawgate prepare`: redacts the chosen sessions, seals the files, fixes the digest.
 
-use crate::app::{PrepareParams, PrepareReport};
+use crate::app::release::{PrepareParams, PrepareReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::of;
 use crate::cli::render::{bold, destination, files, privacy, rows_line, to_read};

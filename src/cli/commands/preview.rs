@@ -1,6 +1,6 @@
 //! `clawgate preview`: what would leave, if it were signed now.
 
-use crate::app::Preview;
+use crate::app::release::Preview;
 use crate::cli::face::{End, Face};
 use crate::cli::render::{bold, destination, evidence, files, heading, privacy, rows_line, sample};
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::app::{ImportPricesParams, ModelPrice, PricingCheck, PricingReport, SetPriceParams, sanitize};
+use crate::app::cost::{ImportPricesParams, ModelPrice, PricingCheck, PricingReport, SetPriceParams};
+use crate::app::text::sanitize;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, of};
 use crate::cli::render::{dim, green, yellow};

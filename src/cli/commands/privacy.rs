@@ -1,6 +1,6 @@
 //! `clawgate privacy`: what was found, decided and read in a release or a session, without any value.
 
-use crate::app::PrivacySheet;
+use crate::app::release::PrivacySheet;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, of};
 use crate::cli::render::{bold, dim, evidence};

@@ -1,6 +1,7 @@
 //! `clawgate publish`: sends exactly the approved bytes.
 
-use crate::app::{Failure, PublishParams, PublishReport};
+use crate::app::Failure;
+use crate::app::release::{PublishParams, PublishReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::of;
 use crate::cli::prompt::Terminal;

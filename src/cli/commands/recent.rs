@@ -1,7 +1,7 @@
 //! `clawgate recent`: the last sessions of all agents, one line each.
 
 use super::inbox::names;
-use crate::app::{InboxPage, InboxParams};
+use crate::app::sessions::{InboxPage, InboxParams};
 use crate::cli::face::{End, Face};
 use crate::cli::money::of;
 use crate::cli::table::{Set, Table};

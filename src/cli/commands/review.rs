@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::app::{DecisionIn, Failure, FindingIn, Inventory, ReviewParams, ReviewReport};
+use crate::app::Failure;
+use crate::app::release::{DecisionIn, FindingIn, Inventory, ReviewParams, ReviewReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, of};
 use crate::cli::render::{bold, cyan, dim, evidence, green, to_read, yellow};
@@ -69,7 +70,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
             format!(
                 "{} taken back: {}\n",
                 u.values.len(),
-                one_line(&crate::app::sanitize(&u.values.join(", ")))
+                one_line(&crate::app::text::sanitize(&u.values.join(", ")))
             )
         });
     }
@@ -160,7 +161,7 @@ fn human(r: &ReviewReport) -> String {
     }
     if let Some(page) = &r.page {
         out.push_str(&format!("\n{} {}\n", bold("page"), cyan(&one_line(page.session.as_str()))));
-        out.push_str(&crate::app::sanitize(&page.text));
+        out.push_str(&crate::app::text::sanitize(&page.text));
         out.push_str(&format!(
             "\n{}\n",
             dim(&format!("answer: --nonce {} --none, or --finding TYPE=QUOTE", one_line(&page.nonce)))

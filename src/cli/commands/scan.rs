@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::app::{Changed, Failure, Kind, ScanParams, ScanReport, Skipped};
+use crate::app::scan::{Changed, ScanParams, ScanReport, Skipped};
+use crate::app::{Failure, Kind};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, count, of};
 use crate::cli::render::{bold, yellow};

@@ -1,6 +1,6 @@
 //! `clawgate scope`: which agents and projects may be shared at all.
 
-use crate::app::{ScopeParams, ScopeReport};
+use crate::app::config::{ScopeParams, ScopeReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::count;
 use crate::cli::render::{green, yellow};

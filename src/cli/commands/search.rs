@@ -1,6 +1,6 @@
 //! `clawgate search`: where words stand in the archive.
 
-use crate::app::{SearchPage, SearchParams};
+use crate::app::sessions::{SearchPage, SearchParams};
 use crate::cli::face::{End, Face};
 use crate::cli::render::{bold, cyan, dim, yellow};
 use crate::cli::table::{cut, one_line};

@@ -1,6 +1,6 @@
 //! `clawgate segment`: a long session split at idle gaps.
 
-use crate::app::{SegmentParams, SegmentReport};
+use crate::app::sessions::{SegmentParams, SegmentReport};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, of};
 use crate::cli::render::{bold, dim};

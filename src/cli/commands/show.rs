@@ -1,6 +1,6 @@
 //! `clawgate show`: one session, redacted unless asked for raw.
 
-use crate::app::ShowParams;
+use crate::app::sessions::ShowParams;
 use crate::cli::face::{End, Face};
 use crate::cli::session::{Fold, render};
 use crate::cli::times::minutes;

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::publish;
-use crate::app::{App, Failure, PublishParams, PublishReport, SignPreview, SignReport};
+use crate::app::release::{PublishParams, PublishReport, SignPreview, SignReport};
+use crate::app::{App, Failure};
 use crate::cli::face::{End, Face};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::green;
@@ -74,7 +75,7 @@ fn typed_name(terminal: &mut Terminal, shown: &SignPreview) -> Result<(), Failur
             Path::new(path).file_name().map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned())
         }
     };
-    let name = crate::app::sanitize(&name);
+    let name = crate::app::text::sanitize(&name);
     let typed = terminal.line(&format!("\nTo approve, type {name} : "))?;
     if typed.as_deref() == Some(name.as_str()) {
         return Ok(());

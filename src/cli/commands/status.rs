@@ -2,7 +2,8 @@
 
 use serde::Serialize;
 
-use crate::app::{LiveParams, Status, Today};
+use crate::app::cost::{LiveParams, Today};
+use crate::app::status::Status;
 use crate::cli::face::{End, Face};
 use crate::cli::glance::{leave_to_background, standing};
 use crate::cli::money::{count, dollars, of};

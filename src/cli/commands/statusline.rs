@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::app::{BudgetLevel, Failure, Live, LiveParams};
+use crate::app::Failure;
+use crate::app::cost::{BudgetLevel, Live, LiveParams};
 use crate::cli::face::{End, Face};
 use crate::cli::glance::{amount, input, leave_to_background, length};
 use crate::trace::{SessionKey, Timestamp};

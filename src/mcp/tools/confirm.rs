@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Args, Hints, Tool, json, params};
-use crate::app::{App, ConfirmParams, Failure};
+use crate::app::release::ConfirmParams;
+use crate::app::{App, Failure};
 use crate::mcp::schema::{self, flag, text};
 
 pub(super) struct Confirm;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, json, params};
-use crate::app::{App, CostParams, Failure};
+use crate::app::cost::CostParams;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, dollars, size};
 use crate::mcp::schema::{self, choice, count, text};
 use crate::usage::Dimension;

@@ -3,7 +3,8 @@
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, UNTRUSTED, params};
-use crate::app::{App, Failure, InboxPage, InboxParams, SessionItem};
+use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, clip, dollars, size};
 use crate::mcp::schema::{self, choice, count, text};
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Args, Hints, Tool, json, params};
-use crate::app::{App, Failure, PrepareParams};
+use crate::app::release::PrepareParams;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, shorten, size};
 use crate::mcp::schema::{self, choice, flag, text, texts};
 

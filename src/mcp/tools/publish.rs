@@ -3,7 +3,8 @@
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, json, params};
-use crate::app::{App, Failure, PublishParams};
+use crate::app::release::PublishParams;
+use crate::app::{App, Failure};
 use crate::mcp::schema::{self, text};
 
 pub(super) struct Publish;

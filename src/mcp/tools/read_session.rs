@@ -3,7 +3,9 @@
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, UNTRUSTED, nonce, params};
-use crate::app::{App, Failure, ShowParams, fence, sanitize};
+use crate::app::sessions::ShowParams;
+use crate::app::text::fence;
+use crate::app::{App, Failure, text::sanitize};
 use crate::mcp::answer::{clip, size};
 use crate::mcp::schema::{self, count, text};
 use crate::mcp::transcript;

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Args, Hints, Tool, UNTRUSTED, json, params};
-use crate::app::{App, Failure, ReviewParams};
+use crate::app::release::ReviewParams;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, shorten};
 use crate::mcp::schema::{self, choice, count, items, text};
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Args, Hints, Lane, Tool, json, params};
-use crate::app::{App, Failure, ScanParams};
+use crate::app::scan::ScanParams;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, shorten};
 use crate::mcp::schema::{self, text};
 

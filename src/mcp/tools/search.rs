@@ -3,7 +3,9 @@
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, UNTRUSTED, nonce, params};
-use crate::app::{App, Failure, SearchParams, fence};
+use crate::app::sessions::SearchParams;
+use crate::app::text::fence;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, clip, size};
 use crate::mcp::schema::{self, choice, count, flag, text};
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json as value};
 
 use super::{Args, Hints, Tool, params};
-use crate::app::{App, Failure, ScopeParams};
+use crate::app::config::ScopeParams;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, shorten};
 use crate::mcp::schema::{self, flag, texts};
 

@@ -3,7 +3,8 @@
 use serde_json::Value;
 
 use super::{Args, Hints, Tool, json, params};
-use crate::app::{App, Failure, TriageParams};
+use crate::app::sessions::TriageParams;
+use crate::app::{App, Failure};
 use crate::mcp::answer::{ROOM, shorten};
 use crate::mcp::schema::{self, choice, text, texts};
 

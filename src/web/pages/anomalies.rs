@@ -1,6 +1,7 @@
 //! `GET /api/anomalies?days=30`: the last days that cost more than the days before them.
 
-use crate::app::{App, ClassicParams, Failure};
+use crate::app::cost::ClassicParams;
+use crate::app::{App, Failure};
 use crate::web::answer::Answer;
 use crate::web::ask::Ask;
 

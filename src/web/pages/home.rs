@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use crate::app::{App, BudgetLevel, Classic, ClassicParams, Failure, Live, LiveParams, Spend};
+use crate::app::cost::{BudgetLevel, Classic, ClassicParams, Live, LiveParams, Spend};
+use crate::app::{App, Failure};
 use crate::web::answer::Answer;
 use crate::web::ask::Ask;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::sanitize;
+use crate::app::text::sanitize;
 pub(super) use crate::pricing::format_count as count;
 
 /// Text of logs as text of a page: names of models and projects are untrusted.

@@ -1,6 +1,7 @@
 //! `/metrics`: the counters for Prometheus.
 
-use crate::app::{App, Failure, LiveParams};
+use crate::app::cost::LiveParams;
+use crate::app::{App, Failure};
 use crate::web::answer::Answer;
 use crate::web::ask::Ask;
 

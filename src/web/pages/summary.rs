@@ -1,6 +1,7 @@
 //! `GET /api/summary`: the present day.
 
-use crate::app::{App, ClassicParams, Failure};
+use crate::app::cost::ClassicParams;
+use crate::app::{App, Failure};
 use crate::web::answer::Answer;
 use crate::web::ask::Ask;
 

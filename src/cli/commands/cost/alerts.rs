@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::app::{BudgetLevel, BudgetState, Delivery, LiveParams, RaisedAlert};
+use crate::app::cost::{BudgetLevel, BudgetState, Delivery, LiveParams, RaisedAlert};
 use crate::cli::face::{End, Face};
 use crate::cli::render::{green, red, yellow};
 use crate::usage::Severity;

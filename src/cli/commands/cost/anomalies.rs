@@ -1,6 +1,7 @@
 //! `clawgate cost anomalies`: days out of the ordinary by both rules, and alerts that stand.
 
-use crate::app::{AnomalyParams, Standing, sanitize};
+use crate::app::cost::{AnomalyParams, Standing};
+use crate::app::text::sanitize;
 use crate::cli::face::{End, Face};
 use crate::cli::money::dollars;
 use crate::cli::render::{green, heading, red, yellow};

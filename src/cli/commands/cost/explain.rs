@@ -1,6 +1,7 @@
 //! `clawgate cost explain`: a figure down to its records and prices.
 
-use crate::app::{ExplainParams, ExplainedRequest, Explanation, RecordPlace, sanitize};
+use crate::app::cost::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
+use crate::app::text::sanitize;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, dollars, of};
 use crate::cli::render::{bold, dim, yellow};

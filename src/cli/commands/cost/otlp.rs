@@ -1,6 +1,7 @@
 //! `clawgate cost otlp`: usage as OpenTelemetry metrics to a collector that the person names.
 
-use crate::app::{Failure, OtlpParams};
+use crate::app::Failure;
+use crate::app::cost::OtlpParams;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{bytes, of};
 

@@ -2,7 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::{CostParams, CostReport, LiveParams, sanitize};
+use crate::app::cost::{CostParams, CostReport, LiveParams};
+use crate::app::text::sanitize;
 use crate::cli::face::{End, Face};
 use crate::cli::glance::{leave_to_background, standing};
 use crate::cli::money::{count, dollars};
@@ -288,7 +289,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     use super::{bar, field, human, spark};
-    use crate::app::CostReport;
+    use crate::app::cost::CostReport;
     use crate::usage::{Report, ReportRow};
 
     fn report(by: &str, keys: &[&str]) -> CostReport {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::app::{ServeOptions, Serving};
+use crate::app::server_token::{ServeOptions, Serving};
 use crate::cli::face::{End, Face};
 use crate::cli::render::{bold, dim};
 

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write, stdin};
 use std::path::PathBuf;
 
-use crate::app::{Failure, ImportedLedger, sanitize};
+use crate::app::cost::ImportedLedger;
+use crate::app::{Failure, text::sanitize};
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, of};
 use crate::cli::render::yellow;

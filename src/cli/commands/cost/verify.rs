@@ -1,6 +1,7 @@
 //! `clawgate cost verify`: everything recomputed by a second path.
 
-use crate::app::{VerifyReport, sanitize};
+use crate::app::cost::VerifyReport;
+use crate::app::text::sanitize;
 use crate::cli::face::{End, Face};
 use crate::cli::money::{count, dollars, of};
 use crate::cli::render::{green, red, yellow};

@@ -1,0 +1,248 @@
+//! What the configuration says about money: alerts, budgets, anomalies, prices of the person's own.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::pricing::{Decimal, format_usd, usd_to_picousd};
+use crate::usage::{RobustRule, SeedRule, Thresholds};
+
+/// An amount of US dollars in the configuration; kept in pico-USD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Usd(pub i64);
+
+impl<'de> Deserialize<'de> for Usd {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = Decimal::deserialize(d)?.0;
+        let amount = usd_to_picousd(&text).filter(|n| *n >= 0);
+        amount.map(Usd).ok_or_else(|| serde::de::Error::custom("expected US dollars, for instance 2.50"))
+    }
+}
+
+impl Serialize for Usd {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        let text = format_usd(self.0, 12);
+        s.serialize_str(text.trim_end_matches('0').trim_end_matches('.'))
+    }
+}
+
+/// `[cost]`: how figures are shown.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct CostConfig {
+    /// IANA time zone of days, weeks and months; UTC unless said otherwise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
+    /// Name of this machine in exported ledgers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+}
+
+/// `[alerts]`: thresholds (0 switches one off) and where alerts go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertConfig {
+    /// US dollars a local day.
+    pub daily_budget_usd: Usd,
+    /// US dollars a session.
+    pub session_spike_usd: Usd,
+    /// US dollars in the last hour.
+    pub hourly_burn_rate_usd: Usd,
+    /// Requests in the last hour.
+    pub hourly_request_volume: u64,
+    /// Tokens in the last hour.
+    pub hourly_token_volume: u64,
+    /// Minutes from a session's first to its last request.
+    pub session_duration_minutes: u64,
+    /// An unacknowledged alert of the same kind (and session) this young silences a new one.
+    pub dedup_window_minutes: u64,
+    /// URL that alerts are posted to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub webhook: Option<String>,
+    /// Program and arguments that get alerts on standard input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub command: Vec<String>,
+}
+
+impl Default for AlertConfig {
+    fn default() -> Self {
+        let t = Thresholds::default();
+        let usd = |v: Option<i64>| Usd(v.unwrap_or_default());
+        let n = |v: Option<i64>| v.and_then(|v| u64::try_from(v).ok()).unwrap_or_default();
+        AlertConfig {
+            daily_budget_usd: usd(t.daily_budget_picousd),
+            session_spike_usd: usd(t.session_spike_picousd),
+            hourly_burn_rate_usd: usd(t.hourly_burn_picousd),
+            hourly_request_volume: n(t.hourly_requests),
+            hourly_token_volume: n(t.hourly_tokens),
+            session_duration_minutes: n(t.session_minutes),
+            dedup_window_minutes: n(Some(t.dedup_window_minutes)),
+            webhook: None,
+            command: Vec::new(),
+        }
+    }
+}
+
+impl AlertConfig {
+    /// The thresholds that are on.
+    pub fn thresholds(&self) -> Thresholds {
+        let usd = |u: Usd| Some(u.0).filter(|n| *n > 0);
+        let n = |n: u64| i64::try_from(n).ok().filter(|n| *n > 0);
+        Thresholds {
+            daily_budget_picousd: usd(self.daily_budget_usd),
+            session_spike_picousd: usd(self.session_spike_usd),
+            hourly_burn_picousd: usd(self.hourly_burn_rate_usd),
+            hourly_requests: n(self.hourly_request_volume),
+            hourly_tokens: n(self.hourly_token_volume),
+            session_minutes: n(self.session_duration_minutes),
+            dedup_window_minutes: n(self.dedup_window_minutes).unwrap_or_default(),
+        }
+    }
+}
+
+/// What a spent budget does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BudgetAction {
+    /// Says so, and lets the agent go on.
+    #[default]
+    Warn,
+    /// Denies the agent's next step.
+    Deny,
+}
+
+/// `[budgets]`: amounts that hooks act on; none unless the person sets one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct BudgetConfig {
+    /// US dollars a local day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub daily_usd: Option<Usd>,
+    /// US dollars an ISO week.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weekly_usd: Option<Usd>,
+    /// US dollars a calendar month.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub monthly_usd: Option<Usd>,
+    /// US dollars a session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_usd: Option<Usd>,
+    /// US dollars a five-hour block.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_usd: Option<Usd>,
+    /// What happens when one is spent.
+    pub action: BudgetAction,
+    /// Per cent of a budget from which on a person is warned.
+    pub warn_percent: u8,
+}
+
+impl Default for BudgetConfig {
+    fn default() -> Self {
+        BudgetConfig {
+            daily_usd: None,
+            weekly_usd: None,
+            monthly_usd: None,
+            session_usd: None,
+            block_usd: None,
+            action: BudgetAction::default(),
+            warn_percent: 80,
+        }
+    }
+}
+
+/// `[anomalies]`: the settings of both detectors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct AnomalyConfig {
+    /// Plain rule: previous active days that are averaged.
+    pub window_days: u16,
+    /// Plain rule: first active days that are never flagged.
+    pub skip_days: u16,
+    /// Plain rule: per cent above the mean that is a warning.
+    pub warning_pct: u32,
+    /// Plain rule: per cent above the mean that is critical.
+    pub critical_pct: u32,
+    /// Robust rule: calendar days of history that are looked at.
+    pub history_days: u16,
+    /// Robust rule: days of history that are needed.
+    pub min_days: u16,
+    /// Robust rule: deviations from the median, in scaled MADs.
+    pub deviations: u32,
+    /// Robust rule: least amount above the median.
+    pub min_over_usd: Usd,
+}
+
+impl Default for AnomalyConfig {
+    fn default() -> Self {
+        let (seed, robust) = (SeedRule::default(), RobustRule::default());
+        AnomalyConfig {
+            window_days: seed.window as u16,
+            skip_days: seed.skip as u16,
+            warning_pct: seed.warning_pct,
+            critical_pct: seed.critical_pct,
+            history_days: 28,
+            min_days: robust.min_days as u16,
+            deviations: robust.deviations as u32,
+            min_over_usd: Usd(robust.min_over_picousd),
+        }
+    }
+}
+
+impl AnomalyConfig {
+    /// The plain rule.
+    pub fn seed(&self) -> SeedRule {
+        SeedRule {
+            window: self.window_days.into(),
+            skip: self.skip_days.into(),
+            warning_pct: self.warning_pct,
+            critical_pct: self.critical_pct,
+        }
+    }
+
+    /// The robust rule.
+    pub fn robust(&self) -> RobustRule {
+        RobustRule {
+            min_days: self.min_days.into(),
+            deviations: self.deviations.into(),
+            min_over_picousd: self.min_over_usd.0,
+        }
+    }
+}
+
+/// `[pricing]`: who may sign price files.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PricingConfig {
+    /// Ed25519 public keys, hex or base64.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub trusted_keys: Vec<String>,
+}
+
+/// Whether a section says nothing of its own.
+pub(in crate::app) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_the_thresholds_known_and_zero_is_off() {
+        assert_eq!(AlertConfig::default().thresholds(), Thresholds::default());
+        let c: AlertConfig = toml::from_str("daily_budget_usd = 2.5\nhourly_burn_rate_usd = 0\n").unwrap();
+        let t = c.thresholds();
+        assert_eq!(t.daily_budget_picousd, Some(2_500_000_000_000));
+        assert_eq!((t.hourly_burn_picousd, t.session_minutes), (None, Some(180)));
+        assert!(toml::from_str::<AlertConfig>("daily_budget_usd = -1").is_err());
+        assert!(toml::from_str::<AlertConfig>("daily_budget = 1").is_err());
+    }
+
+    #[test]
+    fn budgets_and_amounts_read_and_write() {
+        let b: BudgetConfig = toml::from_str("daily_usd = \"12.34\"\naction = \"deny\"").unwrap();
+        assert_eq!((b.daily_usd, b.action), (Some(Usd(12_340_000_000_000)), BudgetAction::Deny));
+        assert_eq!(serde_json::to_value(Usd(10_000_000_000_000)).unwrap(), "10");
+        assert_eq!(serde_json::to_value(Usd(2_500_000_000_000)).unwrap(), "2.5");
+        assert_eq!(AnomalyConfig::default().robust(), RobustRule::default());
+        assert_eq!(AnomalyConfig::default().seed(), SeedRule::default());
+    }
+}

@@ -1,0 +1,442 @@
+//! The cost engine's plain answers: the shapes that menu-bar apps and scripts of the first cost engine know. Dollars
+//! as numbers rounded to four decimals, days in UTC unless another zone is asked for.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use serde::Serialize;
+
+use crate::trace::SessionKey;
+use crate::usage::{Costed, CountedRow, DayCache, NONE_KEY, Severity, seed_anomalies};
+
+use crate::app::{App, Failure};
+
+/// No answer goes back further, in days.
+const MOST_DAYS: u32 = 3660;
+
+/// Days out of the ordinary are looked for among so many last days.
+const ODD_DAYS: u32 = 30;
+
+/// The present day.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Summary {
+    /// The day, `YYYY-MM-DD`.
+    pub date: String,
+    /// Cost in USD.
+    pub total_cost_usd: f64,
+    /// Input, output, cache reads and cache writes.
+    pub total_tokens: u64,
+    /// Sessions with a request on that day.
+    pub session_count: u64,
+    /// Requests.
+    pub message_count: u64,
+}
+
+/// One day of a series.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayCost {
+    /// The day.
+    pub date: String,
+    /// Cost in USD.
+    pub cost_usd: f64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
+}
+
+/// A model, of all time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelCost {
+    /// Model id as the logs have it.
+    pub model: String,
+    /// Cost in USD.
+    pub cost_usd: f64,
+    /// Tokens of every kind.
+    pub total_tokens: u64,
+    /// Requests.
+    pub message_count: u64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
+}
+
+/// A project, of all time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ProjectCost {
+    /// Short name.
+    pub project: String,
+    /// Cost in USD.
+    pub cost_usd: f64,
+    /// Tokens of every kind.
+    pub total_tokens: u64,
+    /// Sessions with a request in it.
+    pub session_count: u64,
+    /// Requests.
+    pub message_count: u64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
+}
+
+/// A session.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SessionCost {
+    /// Its key; `clawgate show` takes it.
+    pub session_id: String,
+    /// Short name of its project.
+    pub project: String,
+    /// Cost in USD.
+    pub cost_usd: f64,
+    /// Tokens of every kind.
+    pub total_tokens: u64,
+    /// Requests.
+    pub message_count: u64,
+    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    #[serde(skip)]
+    pub unpriced_tokens: u64,
+}
+
+/// A day that cost more than the days before it; today is not over and not compared.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DayAnomaly {
+    /// The day.
+    pub date: String,
+    /// Mean of the active days before it, USD.
+    pub expected_cost: f64,
+    /// What it cost, USD.
+    pub actual_cost: f64,
+    /// Warning or critical.
+    pub severity: Severity,
+    /// Per cent above the mean.
+    pub pct_over: f64,
+}
+
+/// All of them, from one pass over the ledger.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Classic {
+    /// The present day.
+    pub summary: Summary,
+    /// The last days up to and with the present one, oldest first, days without cost too.
+    pub timeseries: Vec<DayCost>,
+    /// Models, the dearest first.
+    pub models: Vec<ModelCost>,
+    /// Projects, the dearest first.
+    pub projects: Vec<ProjectCost>,
+    /// Sessions, the dearest first.
+    pub sessions: Vec<SessionCost>,
+    /// Days out of the ordinary, in order.
+    pub anomalies: Vec<DayAnomaly>,
+    /// Log files that were read.
+    pub file_count: u64,
+    /// Requests of all time.
+    pub total_messages: u64,
+}
+
+/// What to answer.
+#[derive(Debug, Clone, Default)]
+pub struct ClassicParams {
+    /// Days of the series; 7 unless said otherwise.
+    pub days: Option<u32>,
+    /// Sessions at most; 5 unless said otherwise.
+    pub sessions: Option<u32>,
+    /// IANA time zone; the configuration's or UTC unless said otherwise.
+    pub timezone: Option<String>,
+    /// Days out of the ordinary are looked for among so many last days; 30 unless said otherwise, as on the command
+    /// line.
+    pub odd_days: Option<u32>,
+}
+
+/// USD with four decimals, rounded half away from zero.
+pub(in crate::app) fn usd4(picousd: i128) -> f64 {
+    const UNIT: i128 = 100_000_000;
+    let half = if picousd < 0 { -UNIT / 2 } else { UNIT / 2 };
+    ((picousd + half) / UNIT) as f64 / 10_000.0
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    picousd: i128,
+    tokens: u64,
+    unpriced: u64,
+    requests: u64,
+    sessions: HashSet<u32>,
+    project: Option<String>,
+}
+
+impl Sum {
+    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
+        self.picousd += i128::from(costed.picousd.unwrap_or_default());
+        self.tokens = self.tokens.saturating_add(row.tokens.total());
+        self.unpriced = self.unpriced.saturating_add(unpriced(row, costed));
+        self.requests += 1;
+    }
+}
+
+fn unpriced(row: &CountedRow<'_>, costed: &Costed<'_>) -> u64 {
+    if costed.picousd.is_none() { row.tokens.total() } else { 0 }
+}
+
+struct Fold<'z> {
+    days: DayCache<'z>,
+    today: Date,
+    /// Pico-USD and tokens without a price.
+    by_day: BTreeMap<Date, (i128, u64)>,
+    day: Sum,
+    models: HashMap<String, Sum>,
+    projects: HashMap<String, Sum>,
+    sessions: HashMap<String, (u32, Sum)>,
+    requests: u64,
+}
+
+impl Fold<'_> {
+    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
+        if !costed.billable {
+            return;
+        }
+        self.requests += 1;
+        let next = self.sessions.len() as u32;
+        let key = SessionKey::about(row.session);
+        if !self.sessions.contains_key(key) {
+            self.sessions.insert(key.to_owned(), (next, Sum::default()));
+        }
+        let Some((id, session)) = self.sessions.get_mut(key) else { return };
+        session.add(row, costed);
+        if session.project.is_none() {
+            session.project = row.project.map(str::to_owned);
+        }
+        let id = *id;
+        let day = self.days.day(row.at);
+        let sum = self.by_day.entry(day).or_default();
+        sum.0 += i128::from(costed.picousd.unwrap_or_default());
+        sum.1 = sum.1.saturating_add(unpriced(row, costed));
+        if day == self.today {
+            self.day.add(row, costed);
+            self.day.sessions.insert(id);
+        }
+        of(&mut self.models, row.model).add(row, costed);
+        let project = of(&mut self.projects, row.project.unwrap_or(NONE_KEY));
+        project.add(row, costed);
+        project.sessions.insert(id);
+    }
+}
+
+fn of<'m>(map: &'m mut HashMap<String, Sum>, key: &str) -> &'m mut Sum {
+    if !map.contains_key(key) {
+        map.insert(key.to_owned(), Sum::default());
+    }
+    map.entry(key.to_owned()).or_default()
+}
+
+/// By falling cost, then by key.
+fn ranked(map: HashMap<String, Sum>) -> Vec<(String, Sum)> {
+    let mut all: Vec<_> = map.into_iter().collect();
+    all.sort_by(|a, b| b.1.picousd.cmp(&a.1.picousd).then_with(|| a.0.cmp(&b.0)));
+    all
+}
+
+impl App {
+    /// The plain answers.
+    ///
+    /// # Errors
+    /// [`Failure`] where the zone is unknown or the archive refuses.
+    pub fn classic(&mut self, p: &ClassicParams) -> Result<Classic, Failure> {
+        let zone = self.zone(p.timezone.as_deref())?.1;
+        let prices = self.prices()?;
+        let today = DayCache::new(&zone).day(self.now());
+        let fold = self.with_fresh_usage(|app| {
+            let mut fold = empty(&zone, today);
+            let mut pricer = prices.pricer();
+            app.archive.counted(None, None, &mut |row| fold.add(row, &pricer.cost(row)))?;
+            Ok(fold)
+        })?;
+        let names: HashMap<String, String> =
+            self.archive.projects(&|_, _| false)?.into_iter().map(|p| (p.path, p.name)).collect();
+        let file_count = self.archive.files()?.values().filter(|f| !f.gone).count() as u64;
+        Ok(finish(fold, p, &names, file_count, &self.config.anomalies.seed()))
+    }
+}
+
+fn empty(zone: &TimeZone, today: Date) -> Fold<'_> {
+    Fold {
+        days: DayCache::new(zone),
+        today,
+        by_day: BTreeMap::new(),
+        day: Sum::default(),
+        models: HashMap::new(),
+        projects: HashMap::new(),
+        sessions: HashMap::new(),
+        requests: 0,
+    }
+}
+
+fn finish(
+    fold: Fold<'_>,
+    p: &ClassicParams,
+    names: &HashMap<String, String>,
+    file_count: u64,
+    rule: &crate::usage::SeedRule,
+) -> Classic {
+    let today = fold.today;
+    let shown = short_names(fold.projects.keys(), names);
+    let name = |path: &str| shown.get(path).cloned().unwrap_or_else(|| path.to_owned());
+    let days = i64::from(p.days.unwrap_or(7).clamp(1, MOST_DAYS));
+    let timeseries = (0..days).rev().filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok());
+    let cost_of = |day: &Date| fold.by_day.get(day).copied().unwrap_or_default();
+    let to_i64 = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
+    let series: Vec<(Date, i64)> = fold.by_day.iter().map(|(d, c)| (*d, to_i64(c.0))).collect();
+    let odd = i64::from(p.odd_days.unwrap_or(ODD_DAYS).clamp(1, MOST_DAYS));
+    let since = today.saturating_sub(jiff::Span::new().days(odd - 1));
+    let odd = seed_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
+    let anomalies = odd.map(|a| DayAnomaly {
+        date: a.date.to_string(),
+        expected_cost: usd4(a.expected_picousd.into()),
+        actual_cost: usd4(a.actual_picousd.into()),
+        severity: a.severity,
+        pct_over: (a.pct_over * 10.0).round() / 10.0,
+    });
+    let most = p.sessions.unwrap_or(5) as usize;
+    let sessions = fold.sessions.into_iter().map(|(key, (_, sum))| (key, sum)).collect();
+    Classic {
+        summary: Summary {
+            date: today.to_string(),
+            total_cost_usd: usd4(fold.day.picousd),
+            total_tokens: fold.day.tokens,
+            session_count: fold.day.sessions.len() as u64,
+            message_count: fold.day.requests,
+        },
+        timeseries: timeseries
+            .map(|d| {
+                let (cost, unpriced_tokens) = cost_of(&d);
+                DayCost { date: d.to_string(), cost_usd: usd4(cost), unpriced_tokens }
+            })
+            .collect(),
+        models: ranked(fold.models)
+            .into_iter()
+            .map(|(model, s)| ModelCost {
+                model,
+                cost_usd: usd4(s.picousd),
+                total_tokens: s.tokens,
+                message_count: s.requests,
+                unpriced_tokens: s.unpriced,
+            })
+            .collect(),
+        projects: ranked(fold.projects)
+            .into_iter()
+            .map(|(path, s)| ProjectCost {
+                project: name(&path),
+                cost_usd: usd4(s.picousd),
+                total_tokens: s.tokens,
+                session_count: s.sessions.len() as u64,
+                message_count: s.requests,
+                unpriced_tokens: s.unpriced,
+            })
+            .collect(),
+        sessions: ranked(sessions)
+            .into_iter()
+            .take(most)
+            .map(|(session_id, s)| SessionCost {
+                session_id,
+                project: name(s.project.as_deref().unwrap_or(NONE_KEY)),
+                cost_usd: usd4(s.picousd),
+                total_tokens: s.tokens,
+                message_count: s.requests,
+                unpriced_tokens: s.unpriced,
+            })
+            .collect(),
+        anomalies: anomalies.collect(),
+        file_count,
+        total_messages: fold.requests,
+    }
+}
+
+/// The archive's short names; for directories that no scan has seen yet the last component, or the whole path where
+/// two would share it: no two projects are ever shown as one.
+fn short_names<'a>(
+    paths: impl Iterator<Item = &'a String>,
+    names: &HashMap<String, String>,
+) -> HashMap<String, String> {
+    let mut out: HashMap<String, String> = HashMap::new();
+    let mut taken: HashMap<String, Vec<String>> = HashMap::new();
+    for path in paths {
+        let last = path.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or(path);
+        let name = names.get(path).map_or(last, String::as_str);
+        taken.entry(name.to_owned()).or_default().push(path.clone());
+    }
+    for (name, paths) in taken {
+        match &paths[..] {
+            [only] => drop(out.insert(only.clone(), name)),
+            several => out.extend(several.iter().map(|p| (p.clone(), p.clone()))),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pricing::{Overrides, PICO_PER_USD, PriceTable};
+    use crate::trace::{Timestamp, Tokens};
+    use crate::usage::{Pricer, SeedRule};
+
+    #[test]
+    fn dollars_have_four_decimals() {
+        assert_eq!(usd4(1_234_549_999_999), 1.2345);
+        assert_eq!(usd4(1_234_550_000_000), 1.2346);
+        assert_eq!(usd4(-1_234_550_000_000), -1.2346);
+        assert_eq!(usd4(0), 0.0);
+    }
+
+    #[test]
+    fn two_projects_are_never_shown_as_one() {
+        let paths = ["/a/app".to_owned(), "/b/app".to_owned(), "/c/x/".to_owned(), "/d/y".to_owned()];
+        let known = HashMap::from([("/d/y".to_owned(), "d/y".to_owned())]);
+        let named = short_names(paths.iter(), &known);
+        let of = |p: &str| named[p].as_str();
+        assert_eq!([of("/a/app"), of("/b/app"), of("/c/x/"), of("/d/y")], ["/a/app", "/b/app", "x", "d/y"]);
+    }
+
+    #[test]
+    fn every_answer_is_of_the_same_rows() {
+        let none = Overrides::default();
+        let mut pricer = Pricer::new(PriceTable::builtin(), &none);
+        let zone = TimeZone::UTC;
+        let mut fold = empty(&zone, "2026-11-20".parse().unwrap());
+        for (n, (session, model, day, usd)) in [
+            ("claude:a", "claude-opus-5", 14, 1),
+            ("claude:a", "claude-opus-5", 15, 1),
+            ("claude:b", "claude-sonnet-5", 16, 1),
+            ("claude:b", "claude-sonnet-5", 17, 9),
+            ("claude:a", "claude-opus-5", 20, 50),
+            ("claude:c", "nobody-knows-9", 20, 0),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let at = Timestamp::parse(&format!("2026-11-{day}T10:00:00Z")).unwrap();
+            let mut row =
+                CountedRow::new("claude", session, at, model, Tokens { input: 10, ..Tokens::default() });
+            row.reported_picousd = Some(usd * PICO_PER_USD);
+            row.project = (n < 4).then_some("/home/u/app");
+            fold.add(&row, &pricer.cost(&row));
+        }
+        let p = ClassicParams { days: Some(4), sessions: Some(2), ..ClassicParams::default() };
+        let c = finish(fold, &p, &HashMap::new(), 3, &SeedRule::default());
+        assert_eq!(
+            (c.summary.total_cost_usd, c.summary.session_count, c.summary.message_count),
+            (50.0, 2, 2)
+        );
+        let series: Vec<_> = c.timeseries.iter().map(|d| (d.date.as_str(), d.cost_usd)).collect();
+        assert_eq!(
+            series,
+            [("2026-11-17", 9.0), ("2026-11-18", 0.0), ("2026-11-19", 0.0), ("2026-11-20", 50.0)]
+        );
+        assert_eq!(c.models.iter().map(|m| m.cost_usd).sum::<f64>(), 62.0);
+        assert_eq!(c.projects.iter().map(|m| m.cost_usd).sum::<f64>(), 62.0);
+        assert_eq!((c.projects[1].project.as_str(), c.projects[1].session_count), ("app", 2));
+        assert_eq!((c.sessions.len(), c.sessions[0].session_id.as_str()), (2, "claude:a"));
+        let days: Vec<_> = c.anomalies.iter().map(|a| (a.date.as_str(), a.pct_over)).collect();
+        assert_eq!(days, [("2026-11-17", 800.0)], "today is not over");
+        assert_eq!((c.file_count, c.total_messages), (3, 6));
+    }
+}

@@ -1,0 +1,444 @@
+//! Prices shown, set, imported and checked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::gate::SignerKey;
+use crate::pricing::{Lookup, Overrides, OwnPrice, PriceRow, PriceTable, Rates, Resolution, format_usd};
+use crate::trace::Timestamp;
+
+use crate::app::config::Config;
+use crate::app::config::write_private;
+use crate::app::cost::price_sources::IMPORTED;
+use crate::app::failure::io_failure;
+use crate::app::{App, Failure};
+
+/// No price file is larger.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// Prices older than this are named as old.
+const OLD_DAYS: i64 = 120;
+
+/// Requests and tokens by model and provider.
+type Used = BTreeMap<(String, Option<String>), (u64, u64)>;
+
+/// A price row for people and programs: USD per million tokens, as decimal text; absent = not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PriceLine {
+    /// Names the row: `<model>@<as_of>`.
+    pub id: String,
+    /// First day it holds; absent = from the beginning.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Provider the price is of.
+    pub provider: String,
+    /// Rates at the base context length.
+    #[serde(flatten)]
+    pub rates: RateText,
+    /// Context tiers: prompt tokens above which these rates hold for the whole request.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tiers: Vec<TierText>,
+    /// The provider's page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+}
+
+/// Rates as decimal text, USD per million tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RateText {
+    /// Uncached input.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input: Option<String>,
+    /// Output.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Cache reads.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_read: Option<String>,
+    /// Five-minute cache writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_5m: Option<String>,
+    /// One-hour cache writes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write_1h: Option<String>,
+}
+
+impl RateText {
+    fn of(r: &Rates) -> Self {
+        // Pico-USD a token are micro-USD a million tokens.
+        let text = |n: Option<i64>| {
+            let t = format_usd(n?.saturating_mul(1_000_000), 6);
+            Some(t.trim_end_matches('0').trim_end_matches('.').to_owned())
+        };
+        RateText {
+            input: text(r.input),
+            output: text(r.output),
+            cache_read: text(r.cache_read),
+            cache_write_5m: text(r.cache_write_5m),
+            cache_write_1h: text(r.cache_write_1h),
+        }
+    }
+}
+
+/// Rates of a context tier.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TierText {
+    /// Prompt tokens above which it holds.
+    pub above: u64,
+    /// Its rates.
+    #[serde(flatten)]
+    pub rates: RateText,
+}
+
+impl PriceLine {
+    fn of(row: &PriceRow) -> Self {
+        PriceLine {
+            id: row.id.clone(),
+            from: row.from,
+            provider: row.provider.clone(),
+            rates: RateText::of(&row.rates),
+            tiers: row
+                .tiers
+                .iter()
+                .map(|t| TierText { above: t.above, rates: RateText::of(&t.rates) })
+                .collect(),
+            url: row.url.clone(),
+        }
+    }
+}
+
+/// A model and what is known of its price.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ModelPrice {
+    /// Model id as the logs have it.
+    pub model: String,
+    /// Provider, where the log names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub provider: Option<String>,
+    /// Requests in the ledger.
+    pub requests: u64,
+    /// All tokens of them.
+    pub tokens: u64,
+    /// `priced`, `unpriced` or `no_request`.
+    pub status: &'static str,
+    /// Which rule found the price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub found_by: Option<&'static str>,
+    /// The rows, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub prices: Vec<PriceLine>,
+    /// The day the provider retires the model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deprecated: Option<String>,
+}
+
+/// Prices in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PricingReport {
+    /// The day the table was made.
+    pub as_of: String,
+    /// Where its prices come from.
+    pub source: String,
+    /// Whether an imported table stands over the one that ships with the program.
+    pub imported: bool,
+    /// The person's own prices.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub own: Vec<OwnPrice>,
+    /// Models asked for, or those of the ledger, most tokens first.
+    pub models: Vec<ModelPrice>,
+}
+
+/// What is wrong with prices.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PricingCheck {
+    /// Whether every request of the ledger has a price.
+    pub ok: bool,
+    /// The day the table was made.
+    pub as_of: String,
+    /// Models of the ledger without a price.
+    pub unpriced: Vec<ModelPrice>,
+    /// What else a person should know.
+    pub notes: Vec<String>,
+}
+
+/// A price to set or remove.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub struct SetPriceParams {
+    /// The price.
+    pub price: OwnPrice,
+    /// Removes the price of this model, provider and project instead.
+    pub remove: bool,
+}
+
+/// A price file to import.
+#[derive(Debug, Clone, Default)]
+pub struct ImportPricesParams {
+    /// The file.
+    pub file: PathBuf,
+    /// Its signature; `<file>.sig` where not said.
+    pub signature: Option<PathBuf>,
+    /// The signer's key; else one of the configuration's.
+    pub key: Option<String>,
+    /// Whether an older table may replace a newer one.
+    pub older: bool,
+}
+
+/// What was imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ImportedPrices {
+    /// The day the table was made.
+    pub as_of: String,
+    /// Where its prices come from.
+    pub source: String,
+    /// Price rows.
+    pub rows: u64,
+    /// The key that signed it, in hex.
+    pub signed_by: String,
+}
+
+impl App {
+    /// Shows prices: of one model, or of all models of the ledger.
+    ///
+    /// # Errors
+    /// [`Failure`] where prices do not read or the archive refuses.
+    pub fn pricing(&mut self, model: Option<&str>) -> Result<PricingReport, Failure> {
+        let prices = self.prices()?;
+        let used = self.models_used()?;
+        let of = |model: &str, provider: Option<&str>, (requests, tokens): (u64, u64)| {
+            let (status, found_by, rows): (_, _, &[PriceRow]) =
+                match prices.table().resolve(model, provider, None, prices.overrides()) {
+                    Resolution::Rows(rows, via) => ("priced", Some(via.words()), rows),
+                    Resolution::NonBillable => ("no_request", None, &[]),
+                    Resolution::Unpriced => ("unpriced", None, &[]),
+                };
+            ModelPrice {
+                model: model.to_owned(),
+                provider: provider.map(str::to_owned),
+                requests,
+                tokens,
+                status,
+                found_by,
+                deprecated: rows.last().and_then(|r| r.deprecated.clone()),
+                prices: rows.iter().map(PriceLine::of).collect(),
+            }
+        };
+        let mut models: Vec<ModelPrice> = used
+            .iter()
+            .filter(|((m, _), _)| model.is_none_or(|asked| asked == m))
+            .map(|((m, p), n)| of(m, p.as_deref(), *n))
+            .collect();
+        if let Some(asked) = model.filter(|_| models.is_empty()) {
+            models.push(of(asked, None, (0, 0)));
+        }
+        models.sort_by(|a, b| (b.tokens, &a.model, &a.provider).cmp(&(a.tokens, &b.model, &b.provider)));
+        Ok(PricingReport {
+            as_of: prices.table().as_of().to_owned(),
+            source: prices.table().source().to_owned(),
+            imported: self.dir().join(IMPORTED).is_file(),
+            own: self.config.price.clone(),
+            models,
+        })
+    }
+
+    /// Requests and tokens of each model and provider.
+    fn models_used(&mut self) -> Result<Used, Failure> {
+        self.with_fresh_usage(|app| {
+            let mut used = Used::new();
+            app.archive.counted(None, None, &mut |row| {
+                let key = (row.model.to_owned(), row.provider.map(str::to_owned));
+                let n = used.entry(key).or_default();
+                (n.0, n.1) = (n.0 + 1, n.1.saturating_add(row.tokens.total()));
+            })?;
+            Ok(used)
+        })
+    }
+
+    /// Looks for what has no price, and for what else may be off.
+    ///
+    /// # Errors
+    /// As [`App::pricing`].
+    pub fn check_pricing(&mut self) -> Result<PricingCheck, Failure> {
+        let report = self.pricing(None)?;
+        let mut notes = Vec::new();
+        let made = Timestamp::parse(&format!("{}T00:00:00Z", report.as_of));
+        let age = made.map(|m| (self.now().millis().saturating_sub(m.millis())) / 86_400_000);
+        if let Some(days) = age.filter(|d| *d > OLD_DAYS) {
+            notes.push(format!("The price table is {days} days old; import a newer one."));
+        }
+        for m in report.models.iter().filter(|m| m.status == "priced") {
+            if let Some(day) = &m.deprecated {
+                notes.push(format!("{} is retired by its provider on {day}.", m.model));
+            }
+            let free = |p: &PriceLine| {
+                p.rates.input.as_deref() == Some("0") && p.rates.output.as_deref() == Some("0")
+            };
+            if m.prices.iter().any(free) {
+                notes.push(format!("{} has a price of zero.", m.model));
+            }
+        }
+        let unpriced: Vec<ModelPrice> =
+            report.models.into_iter().filter(|m| m.status == "unpriced" && m.tokens > 0).collect();
+        // A project may have a price of its own where the device has none.
+        let prices = self.prices()?;
+        let unpriced = match prices.overrides().by_project() {
+            false => unpriced,
+            true => {
+                let mut pricer = prices.pricer();
+                let mut without = std::collections::HashSet::new();
+                self.archive.counted(None, None, &mut |row| {
+                    let found = pricer.resolve(row.model, row.provider, row.project).at(row.at);
+                    if matches!(found, Lookup::Unpriced) {
+                        without.insert(row.model.to_owned());
+                    }
+                })?;
+                unpriced.into_iter().filter(|m| without.contains(&m.model)).collect()
+            }
+        };
+        Ok(PricingCheck { ok: unpriced.is_empty(), as_of: report.as_of, unpriced, notes })
+    }
+
+    /// Sets or removes a price of the person's own in the configuration; comments stay.
+    ///
+    /// # Errors
+    /// [`Failure`] where the price is none, there is none to remove, or the file cannot be written.
+    pub fn set_price(&mut self, p: &SetPriceParams) -> Result<PricingReport, Failure> {
+        let price = &p.price;
+        if price.model.is_none() && price.provider.is_none() {
+            return Err(Failure::usage("bad_price", "A price is of a model, a provider, or both."));
+        }
+        if !p.remove {
+            Overrides::new(std::slice::from_ref(price))
+                .map_err(|e| Failure::usage("bad_price", e.to_string()))?;
+        }
+        let path = self.dir().join("config.toml");
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let mut doc: toml_edit::DocumentMut =
+            old.parse().map_err(|_| Failure::usage("bad_config", "config.toml does not parse."))?;
+        let list = doc
+            .entry("price")
+            .or_insert(toml_edit::Item::ArrayOfTables(toml_edit::ArrayOfTables::new()))
+            .as_array_of_tables_mut()
+            .ok_or_else(|| {
+                Failure::usage("bad_config", "`price` in config.toml is not written as [[price]].")
+            })?;
+        let same = |t: &toml_edit::Table| {
+            let is =
+                |key: &str, want: &Option<String>| t.get(key).and_then(|v| v.as_str()) == want.as_deref();
+            is("model", &price.model) && is("provider", &price.provider) && is("project", &price.project)
+        };
+        let before = list.len();
+        list.retain(|t| !same(t));
+        if p.remove && list.len() == before {
+            return Err(Failure::usage("no_such_price", "The configuration has no such price.")
+                .hint("clawgate pricing show"));
+        }
+        if !p.remove {
+            let mut table = toml_edit::Table::new();
+            let text = [("model", &price.model), ("provider", &price.provider), ("project", &price.project)];
+            for (key, value) in text {
+                if let Some(value) = value {
+                    table.insert(key, toml_edit::value(value.as_str()));
+                }
+            }
+            let rates = [
+                ("input", Some(&price.input)),
+                ("output", Some(&price.output)),
+                ("cache_read", price.cache_read.as_ref()),
+                ("cache_write_5m", price.cache_write_5m.as_ref()),
+                ("cache_write_1h", price.cache_write_1h.as_ref()),
+                ("web_search", price.web_search.as_ref()),
+            ];
+            for (key, value) in rates {
+                if let Some(value) = value {
+                    // As text: what was written stays what was meant.
+                    table.insert(key, toml_edit::value(value.0.as_str()));
+                }
+            }
+            list.push(table);
+        }
+        let text = doc.to_string();
+        let config = Config::parse(&text)?;
+        write_private(&path, text.as_bytes())?;
+        self.config = config;
+        let what = serde_json::json!({ "price": price.holds_for(), "removed": p.remove });
+        self.audit("config_changed", None, what)?;
+        self.pricing(price.model.as_deref())
+    }
+
+    /// Imports a signed price table, offline.
+    ///
+    /// # Errors
+    /// [`Failure`] where no trusted key signed the bytes, the table does not read or is older than the one in force.
+    pub fn import_prices(&mut self, p: &ImportPricesParams) -> Result<ImportedPrices, Failure> {
+        let bytes = read_bounded(&p.file)?;
+        let signature = match &p.signature {
+            Some(path) => path.clone(),
+            None => {
+                let mut name = p.file.clone().into_os_string();
+                name.push(".sig");
+                PathBuf::from(name)
+            }
+        };
+        let signature = read_bounded(&signature)
+            .map_err(|f| f.hint("a price file comes with a signature; name it with --signature FILE"))?;
+        let named: Vec<&String> = match &p.key {
+            Some(key) => vec![key],
+            None => self.config.pricing.trusted_keys.iter().collect(),
+        };
+        if named.is_empty() {
+            return Err(Failure::usage("no_key", "No key is trusted to sign prices.")
+                .hint("name the signer's public key with --key KEY")
+                .hint("or set trusted_keys under [pricing] in config.toml"));
+        }
+        let mut keys = Vec::new();
+        for key in named {
+            let text = match std::fs::read_to_string(key) {
+                Ok(text) if key.contains(['.', '/']) => text,
+                _ => key.clone(),
+            };
+            keys.push(SignerKey::parse(&text).ok_or_else(|| {
+                Failure::usage("bad_key", "A key is an Ed25519 public key in hex, base64 or PEM.")
+            })?);
+        }
+        let signer = keys.iter().find(|k| k.signed(&bytes, &signature)).ok_or_else(|| {
+            Failure::failed("bad_signature", "No trusted key signed this price file; nothing was imported.")
+        })?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| {
+            Failure::failed("bad_prices", "The price file is no UTF-8; nothing was imported.")
+        })?;
+        let table = PriceTable::parse(text)
+            .map_err(|e| Failure::failed("bad_prices", format!("{e}; nothing was imported")))?;
+        let standing = match self.prices() {
+            Ok(prices) => prices.table().as_of().to_owned(),
+            // A broken table that stands is what an import repairs.
+            Err(_) => String::new(),
+        };
+        if table.as_of() < standing.as_str() && !p.older {
+            let message =
+                format!("The file is of {}, older than the prices in force ({standing}).", table.as_of());
+            return Err(
+                Failure::usage("older_prices", message).hint("repeat with --older to import it all the same")
+            );
+        }
+        write_private(&self.dir().join(IMPORTED), &bytes)?;
+        let out = ImportedPrices {
+            as_of: table.as_of().to_owned(),
+            source: table.source().to_owned(),
+            rows: table.rows().len() as u64,
+            signed_by: signer.hex(),
+        };
+        self.audit("prices_imported", None, serde_json::json!({ "as_of": out.as_of, "key": out.signed_by }))?;
+        Ok(out)
+    }
+}
+
+fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
+    let io = |e: &std::io::Error| io_failure("cannot read", path, e);
+    let size = std::fs::metadata(path).map_err(|e| io(&e))?.len();
+    if size > MOST_BYTES {
+        return Err(Failure::usage("too_large", format!("{} is larger than 16 MiB.", path.display())));
+    }
+    std::fs::read(path).map_err(|e| io(&e))
+}

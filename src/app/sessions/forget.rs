@@ -1,0 +1,127 @@
+//! Forget: takes sessions out of the archive for good.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::store::Choice;
+use crate::trace::{SessionKey, Timestamp};
+use crate::workflow::Phase;
+
+use crate::app::release::{Extra, random};
+use crate::app::{App, Failure};
+
+/// What to forget: named sessions, or all that a choice holds.
+#[derive(Debug, Clone, Default)]
+pub struct ForgetParams {
+    /// Sessions, by key or its beginning.
+    pub sessions: Vec<String>,
+    /// Agent id.
+    pub agent: Option<String>,
+    /// Project name or path.
+    pub project: Option<String>,
+    /// Only sessions that ended before this instant.
+    pub before: Option<Timestamp>,
+    /// Only sessions whose log is gone.
+    pub gone: bool,
+    /// Their requests too: they are counted no more.
+    pub usage: bool,
+}
+
+/// What would be forgotten.
+#[derive(Debug, Clone, Serialize)]
+pub struct ForgetPlan {
+    /// Sessions, subagents of named ones included.
+    pub sessions: Vec<SessionKey>,
+    /// Releases under way that hold some of them, and how many: they must be withdrawn first.
+    pub in_releases: BTreeMap<String, u64>,
+    /// Finished releases whose redacted files hold some of them; those files stay.
+    pub in_finished: BTreeMap<String, u64>,
+    /// Whether their requests go too.
+    pub usage: bool,
+}
+
+/// What was forgotten.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct ForgetReport {
+    /// Sessions.
+    pub sessions: u64,
+    /// Versions of them.
+    pub versions: u64,
+    /// Requests that are counted no more.
+    pub requests: u64,
+    /// Whether the database was rewritten, so that no page holds any of it.
+    pub compacted: bool,
+    /// Finished releases whose redacted files hold some of them.
+    pub in_finished: BTreeMap<String, u64>,
+}
+
+impl App {
+    /// Says what [`App::forget`] would do.
+    ///
+    /// # Errors
+    /// [`Failure`] where a session is unknown, nothing is named, or the archive refuses.
+    pub fn forget_plan(&self, p: &ForgetParams) -> Result<ForgetPlan, Failure> {
+        let narrowed = p.agent.is_some() || p.project.is_some() || p.before.is_some() || p.gone;
+        let mut sessions: Vec<SessionKey> = if p.sessions.is_empty() {
+            if !narrowed {
+                return Err(Failure::usage("nothing_named", "Name the sessions to forget.")
+                    .hint("clawgate forget KEY, or --project, --agent, --before, --gone"));
+            }
+            let choice =
+                Choice { agent: p.agent.clone(), project: p.project.clone(), before: p.before, gone: p.gone };
+            self.archive.chosen(&choice)?
+        } else {
+            if narrowed {
+                return Err(Failure::usage("both_named", "Name sessions or a choice of them, not both."));
+            }
+            p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<_, _>>()?
+        };
+        let below = self.archive.descendants(&sessions)?;
+        sessions.extend(below);
+        sessions.sort();
+        sessions.dedup();
+        let (mut in_releases, mut in_finished) = (BTreeMap::new(), BTreeMap::new());
+        for (id, ..) in self.archive.releases()? {
+            let Some(row) = self.archive.release::<crate::workflow::Release, Extra>(&id)? else { continue };
+            let held = sessions.iter().filter(|k| row.state.chosen.contains_key(*k)).count() as u64;
+            if held > 0 {
+                let over = matches!(row.state.phase, Phase::Published | Phase::Withdrawn);
+                if over { &mut in_finished } else { &mut in_releases }.insert(id, held);
+            }
+        }
+        Ok(ForgetPlan { sessions, in_releases, in_finished, usage: p.usage })
+    }
+
+    /// Forgets what a plan names.
+    ///
+    /// # Errors
+    /// [`Failure`] where a release under way holds one of the sessions, or the archive refuses.
+    pub fn forget(&mut self, plan: &ForgetPlan) -> Result<ForgetReport, Failure> {
+        if let Some((id, n)) = plan.in_releases.first_key_value() {
+            let message = format!("Release {id} holds {n} of these sessions and is not finished.");
+            return Err(Failure::usage("in_release", message).hint(format!("clawgate withdraw {id}")));
+        }
+        let salt = data_encoding::HEXLOWER.encode(&random()?);
+        let now = self.now();
+        let done = self.archive.forget(&plan.sessions, plan.usage, &salt, now)?;
+        // What a finished release remembers in clear of what it redacted.
+        for id in plan.in_finished.keys() {
+            self.drop_private(id)?;
+        }
+        self.audit(
+            "forgotten",
+            None,
+            serde_json::json!({ "sessions": done.sessions, "versions": done.versions, "usage": plan.usage }),
+        )?;
+        self.ctx.progress.report("rewriting the archive", 0, 0);
+        let compacted = self.archive.compact()?;
+        Ok(ForgetReport {
+            sessions: done.sessions,
+            versions: done.versions,
+            requests: done.requests,
+            compacted,
+            in_finished: plan.in_finished.clone(),
+        })
+    }
+}
