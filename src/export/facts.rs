@@ -73,7 +73,6 @@ impl RowFacts {
     pub fn of(session: &Session, meta: &RowMeta) -> Self {
         let models = session.models();
         let t = &meta.tokens;
-        let cache_write = t.cache_write_5m.saturating_add(t.cache_write_1h);
         RowFacts {
             agent: session.agent.clone(),
             main: main_model(session, &models),
@@ -85,10 +84,10 @@ impl RowFacts {
                 assistant_messages: session.assistant_messages(),
                 tool_uses: session.tool_calls().count() as u64,
                 failed_tool_uses: session.failed_tool_calls(),
-                input_tokens: t.input.saturating_add(t.cache_read).saturating_add(cache_write),
+                input_tokens: t.prompt(),
                 output_tokens: t.output,
                 cache_read_tokens: t.cache_read,
-                cache_write_tokens: cache_write,
+                cache_write_tokens: t.cache_write(),
                 reasoning_tokens: t.reasoning,
             },
         }

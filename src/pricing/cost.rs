@@ -63,11 +63,7 @@ struct Effective {
 /// half up where a multiplier leaves a fraction of a pico-USD; saturates and never panics.
 pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
     let t = &request.tokens;
-    let prompt = t
-        .input
-        .saturating_add(t.cache_read)
-        .saturating_add(t.cache_write_5m)
-        .saturating_add(t.cache_write_1h);
+    let prompt = t.prompt();
     let mut rates = row.rates;
     for tier in row.tiers.iter().filter(|tier| prompt > tier.above) {
         rates = Rates {

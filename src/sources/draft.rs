@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::sources::growth::Growth;
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Chain, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall,
-    ToolStatus, UsageRow,
+    Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
+    UsageRow,
 };
 
 /// A session that grows message by message, its tool calls found again by id.
@@ -181,19 +181,9 @@ pub(crate) fn request_row(
         session,
         at,
         model: if model.is_empty() { "unknown" } else { model }.to_owned(),
-        provider: None,
         tokens,
-        chain: Chain::Apart,
-        added: Vec::new(),
-        reported_picousd: None,
-        fast: false,
-        geo: None,
-        service_tier: None,
-        subagent: None,
-        skill: None,
         offset,
-        copied: false,
-        confidence: crate::trace::Confidence::Exact,
+        ..UsageRow::default()
     }
 }
 

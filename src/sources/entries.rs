@@ -15,8 +15,8 @@ use crate::sources::lenient::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
 use crate::sources::lines::{Line, Sieve, Used, parse};
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
-    Chain, Confidence, Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens,
-    ToolCall, ToolStatus, UsageRow,
+    Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
+    UsageRow,
 };
 
 /// The session id in a transcript's name; `None` for other files.
@@ -318,17 +318,10 @@ impl Builder {
             model: model.to_owned(),
             provider: body.provider.owned(),
             tokens,
-            chain: Chain::Apart,
-            added: Vec::new(),
             reported_picousd: usage.picousd(),
-            fast: false,
-            geo: None,
-            service_tier: None,
-            subagent: None,
-            skill: None,
             offset,
             copied: self.forked.is_some_and(|fork| at.is_some_and(|at| at < fork)),
-            confidence: Confidence::Exact,
+            ..UsageRow::default()
         };
         self.growth.step(&mut row, called);
         self.usage.push(row);

@@ -4,7 +4,7 @@
 //! the answer called, and by what a person typed. The providers count the prompt; what it grew beyond the answer is
 //! laid at the tools called. No result is read for it, so that counting stays fast.
 
-use crate::trace::{Chain, Tokens, ToolAdd, UsageRow};
+use crate::trace::{PromptChain, ToolPromptTokens, UsageRow};
 
 /// Follows one conversation from request to request.
 #[derive(Debug, Default)]
@@ -24,12 +24,12 @@ impl Growth {
 
     /// Notes on a row what the results of the tools called before it added, and remembers what its answer calls.
     pub(crate) fn step(&mut self, row: &mut UsageRow, calls: Vec<String>) {
-        let prompt = prompt(&row.tokens);
+        let prompt = row.tokens.prompt();
         let called = std::mem::replace(&mut self.called, calls);
         // Reasoning may be left out of the next prompt; a cut of a fifth is a compaction or another conversation.
         let goes_on = self.begun && prompt >= self.prompt / 5 * 4;
-        row.chain = if goes_on { Chain::Continues } else { Chain::Starts };
-        row.added = match goes_on {
+        row.chain = if goes_on { PromptChain::Continuation } else { PromptChain::Start };
+        row.tool_tokens = match goes_on {
             true => divide(prompt.saturating_sub(self.prompt).saturating_sub(self.output), called),
             false => Vec::new(),
         };
@@ -37,13 +37,9 @@ impl Growth {
     }
 }
 
-fn prompt(t: &Tokens) -> u64 {
-    t.input.saturating_add(t.cache_read).saturating_add(t.cache_write_5m).saturating_add(t.cache_write_1h)
-}
-
 /// Divides tokens evenly among calls; the parts sum to the whole.
-fn divide(tokens: u64, called: Vec<String>) -> Vec<ToolAdd> {
-    let mut out: Vec<ToolAdd> = Vec::new();
+fn divide(tokens: u64, called: Vec<String>) -> Vec<ToolPromptTokens> {
+    let mut out: Vec<ToolPromptTokens> = Vec::new();
     let count = called.len() as u64;
     if tokens == 0 || count == 0 {
         return out;
@@ -52,7 +48,7 @@ fn divide(tokens: u64, called: Vec<String>) -> Vec<ToolAdd> {
         let part = tokens / count + u64::from(i < tokens % count);
         match out.iter_mut().find(|a| a.tool == tool) {
             Some(known) => known.tokens += part,
-            None => out.push(ToolAdd { tool, tokens: part }),
+            None => out.push(ToolPromptTokens { tool, tokens: part }),
         }
     }
     out.retain(|a| a.tokens > 0);
@@ -63,6 +59,7 @@ fn divide(tokens: u64, called: Vec<String>) -> Vec<ToolAdd> {
 mod tests {
     use super::*;
     use crate::sources::draft::request_row;
+    use crate::trace::Tokens;
     use crate::trace::{SessionKey, Timestamp};
 
     fn row(prompt: u64, output: u64) -> UsageRow {
@@ -76,18 +73,18 @@ mod tests {
         let mut step = |prompt, output, calls: &[&str]| {
             let mut r = row(prompt, output);
             growth.step(&mut r, calls.iter().map(|c| (*c).to_owned()).collect());
-            (r.chain, r.added.into_iter().map(|a| (a.tool, a.tokens)).collect::<Vec<_>>())
+            (r.chain, r.tool_tokens.into_iter().map(|a| (a.tool, a.tokens)).collect::<Vec<_>>())
         };
-        assert_eq!(step(1000, 50, &["Bash", "Read", "Bash"]), (Chain::Starts, vec![]));
+        assert_eq!(step(1000, 50, &["Bash", "Read", "Bash"]), (PromptChain::Start, vec![]));
         let added = vec![("Bash".to_owned(), 101), ("Read".to_owned(), 50)];
-        assert_eq!(step(1201, 10, &[]), (Chain::Continues, added));
-        assert_eq!(step(1500, 10, &["Read"]), (Chain::Continues, vec![]), "a person typed");
-        assert_eq!(step(1400, 10, &["Read"]), (Chain::Continues, vec![]), "reasoning was left out");
-        assert_eq!(step(300, 10, &[]), (Chain::Starts, vec![]), "compacted");
+        assert_eq!(step(1201, 10, &[]), (PromptChain::Continuation, added));
+        assert_eq!(step(1500, 10, &["Read"]), (PromptChain::Continuation, vec![]), "a person typed");
+        assert_eq!(step(1400, 10, &["Read"]), (PromptChain::Continuation, vec![]), "reasoning was left out");
+        assert_eq!(step(300, 10, &[]), (PromptChain::Start, vec![]), "compacted");
         let mut odd = row(u64::MAX, u64::MAX);
         odd.tokens.cache_read = u64::MAX;
         growth.step(&mut odd, vec!["Read".to_owned()]);
         growth.step(&mut odd, Vec::new());
-        assert_eq!(odd.added, []);
+        assert_eq!(odd.tool_tokens, []);
     }
 }

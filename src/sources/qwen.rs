@@ -13,8 +13,7 @@ use crate::sources::growth::Growth;
 use crate::sources::lines::{each_line, parse};
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
 use crate::trace::{
-    Chain, Confidence, Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
-    ToolStatus, UsageRow,
+    Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };
 
 const AGENT: &str = "qwen";
@@ -173,19 +172,9 @@ impl Builder {
                 session,
                 at: at.unwrap_or_default(),
                 model: genai::text(record, "model").unwrap_or_default().to_owned(),
-                provider: None,
                 tokens: tokens(usage),
-                chain: Chain::Apart,
-                added: Vec::new(),
-                reported_picousd: None,
-                fast: false,
-                geo: None,
-                service_tier: None,
-                subagent: None,
-                skill: None,
                 offset,
-                copied: false,
-                confidence: Confidence::Exact,
+                ..UsageRow::default()
             };
             let called = parts.iter().filter_map(|p| match p {
                 Part::Tool(call) => Some(call.name.clone()),

@@ -61,7 +61,10 @@ impl Left {
 
     /// Whether its requests are left out.
     pub(super) fn usage(&self, key: &str) -> bool {
-        self.hashes.get(&hash(&self.salt, SessionKey::about(key))).copied().unwrap_or(false)
+        self.hashes
+            .get(&hash(&self.salt, SessionKey::without_compaction_suffix(key)))
+            .copied()
+            .unwrap_or(false)
     }
 }
 
@@ -119,7 +122,7 @@ impl Archive {
                     tx.prepare_cached("DELETE FROM sessions WHERE id = ?1")?.execute([id])? as u64;
             }
             if usage {
-                let (own, compactions) = (key.as_str(), key.compactions());
+                let (own, compactions) = (key.as_str(), key.compaction_key());
                 let both = [own, compactions.as_str()];
                 let rows: i64 = tx
                     .prepare_cached("SELECT coalesce(sum(rows), 0) FROM segments WHERE session IN (?1, ?2)")?

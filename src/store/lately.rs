@@ -61,7 +61,10 @@ impl Archive {
             let mut q = self.conn.prepare_cached("SELECT DISTINCT session FROM segments WHERE last >= ?1")?;
             let mut active = q.query([active.millis()])?;
             while let Some(r) = active.next()? {
-                whole.insert(SessionKey::about(r.get_ref(0)?.as_str().unwrap_or_default()).to_owned());
+                whole.insert(
+                    SessionKey::without_compaction_suffix(r.get_ref(0)?.as_str().unwrap_or_default())
+                        .to_owned(),
+                );
             }
         }
         whole.extend(p.named.into_iter().flatten().cloned());
@@ -70,7 +73,7 @@ impl Archive {
         let mut q =
             self.conn.prepare_cached("SELECT id FROM segments WHERE session IN (?1, ?2) AND last < ?3")?;
         for session in &whole {
-            let beside = SessionKey(session.clone()).compactions();
+            let beside = SessionKey(session.clone()).compaction_key();
             for id in q.query_map(params![session, beside.as_str(), p.since.millis()], |r| r.get(0))? {
                 also.push(id?);
             }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use rusqlite::{Connection, params};
 
-use crate::trace::{Chain, SessionFacts, Timestamp, UsageRow};
+use crate::trace::{PromptChain, SessionFacts, Timestamp, UsageRow};
 use crate::usage::{CountedRow, Place, ToolShare};
 
 use super::forget::Left;
@@ -186,14 +186,14 @@ impl<'a> Carry<'a> {
             return &[];
         }
         match row.chain {
-            Chain::Apart => return &[],
-            Chain::Starts => self.shares.clear(),
-            Chain::Continues => {}
+            PromptChain::Detached => return &[],
+            PromptChain::Start => self.shares.clear(),
+            PromptChain::Continuation => {}
         }
         for s in &mut self.shares {
             s.carried = s.carried.saturating_add(std::mem::take(&mut s.fresh));
         }
-        for (tool, tokens) in &row.added {
+        for (tool, tokens) in &row.tool_tokens {
             match self.shares.iter_mut().find(|s| s.tool == *tool) {
                 Some(s) => s.fresh = s.fresh.saturating_add(*tokens),
                 None => self.shares.push(ToolShare { tool, fresh: *tokens, carried: 0 }),
@@ -574,7 +574,7 @@ pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trace::{Confidence, SessionKey, Tokens};
+    use crate::trace::{SessionKey, Tokens};
 
     pub(in crate::store) const DAY: i64 = 86_400_000;
 
@@ -602,17 +602,12 @@ pub(super) mod tests {
                 model: format!("m{}", key % 3),
                 provider: key.is_multiple_of(2).then(|| "p".to_owned()),
                 tokens: Tokens { output: *output, input: u64::from(*key), ..Tokens::default() },
-                chain: Chain::Apart,
-                added: Vec::new(),
                 reported_picousd: (key % 3 == 1).then_some(i64::from(*key) - 4),
                 fast: *output == 1,
-                geo: None,
-                service_tier: None,
                 subagent: copied.then(|| "Explore".to_owned()),
-                skill: None,
                 offset: n as u64,
                 copied: *copied,
-                confidence: Confidence::Exact,
+                ..UsageRow::default()
             })
             .collect();
         put(&archive.conn, file, &[], &rows, None).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use crate::trace::{Chain, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 
 use super::StoreError;
 use super::ledger::span;
@@ -73,9 +73,6 @@ fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<Sessi
             session,
             at: Timestamp(r.get(5)?),
             model: r.get(6)?,
-            provider: None,
-            chain: Chain::Apart,
-            added: Vec::new(),
             tokens: Tokens {
                 input: n(7)?,
                 output: n(8)?,
@@ -94,6 +91,7 @@ fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<Sessi
             offset: n(20)?,
             copied: r.get(21)?,
             confidence: confidence_of(n(22)?),
+            ..UsageRow::default()
         });
     }
     Ok((rows, facts))

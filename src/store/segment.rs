@@ -11,7 +11,9 @@ use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::trace::{Chain, Confidence, SessionFacts, SessionKey, Timestamp, Tokens, ToolAdd, UsageRow};
+use crate::trace::{
+    Confidence, PromptChain, SessionFacts, SessionKey, Timestamp, Tokens, ToolPromptTokens, UsageRow,
+};
 
 use super::StoreError;
 
@@ -38,9 +40,9 @@ pub(super) struct PackedRow<'a> {
     pub model: &'a str,
     pub provider: Option<&'a str>,
     pub tokens: Tokens,
-    pub chain: Chain,
+    pub chain: PromptChain,
     /// Tools and the prompt tokens that their results added.
-    pub added: Vec<(&'a str, u64)>,
+    pub tool_tokens: Vec<(&'a str, u64)>,
     pub reported_picousd: Option<i64>,
     pub fast: bool,
     pub geo: Option<&'a str>,
@@ -70,7 +72,7 @@ impl<'a> PackedRow<'a> {
             provider: row.provider.as_deref(),
             tokens: row.tokens,
             chain: row.chain,
-            added: row.added.iter().map(|a| (a.tool.as_str(), a.tokens)).collect(),
+            tool_tokens: row.tool_tokens.iter().map(|a| (a.tool.as_str(), a.tokens)).collect(),
             reported_picousd: row.reported_picousd,
             fast: row.fast,
             geo: row.geo.as_deref(),
@@ -103,10 +105,10 @@ impl PackedRow<'_> {
             provider: text(self.provider),
             tokens: self.tokens,
             chain: self.chain,
-            added: self
-                .added
+            tool_tokens: self
+                .tool_tokens
                 .into_iter()
-                .map(|(tool, tokens)| ToolAdd { tool: tool.to_owned(), tokens })
+                .map(|(tool, tokens)| ToolPromptTokens { tool: tool.to_owned(), tokens })
                 .collect(),
             reported_picousd: self.reported_picousd,
             fast: self.fast,
@@ -158,16 +160,13 @@ pub(super) fn pack(rows: &[PackedRow<'_>]) -> (Vec<u8>, Vec<u8>) {
         put_signed(out, row.at.millis().wrapping_sub(at));
         put_signed(out, (row.offset as i64).wrapping_sub(offset));
         (at, offset) = (row.at.millis(), row.offset as i64);
-        let t = &row.tokens;
-        let counts =
-            [t.input, t.output, t.reasoning, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search];
-        counts.iter().for_each(|n| put(out, *n));
+        row.tokens.counts().iter().for_each(|n| put(out, *n));
         if let Some(reported) = row.reported_picousd {
             put_signed(out, reported);
         }
         put(out, row.provider.map_or(0, |t| texts.id(t) + 1));
-        put(out, row.added.len() as u64);
-        for (tool, tokens) in &row.added {
+        put(out, row.tool_tokens.len() as u64);
+        for (tool, tokens) in &row.tool_tokens {
             put(out, texts.id(tool));
             put(out, *tokens);
         }
@@ -281,18 +280,18 @@ impl<'a> Unpacked<'a> {
         };
         row.reported_picousd = if flags & 4 != 0 { Some(get_signed(r)?) } else { None };
         row.provider = None;
-        row.added.clear();
+        row.tool_tokens.clear();
         if self.format > FIRST {
             row.provider = optional(&self.texts, get(r)?)?;
             let count = bounded(r)?;
             if self.tools {
-                row.added.reserve_exact(count);
+                row.tool_tokens.reserve_exact(count);
             }
             for _ in 0..count {
                 let tool = *self.texts.get(get(r)? as usize).ok_or_else(|| corrupt("no such text"))?;
                 let tokens = get(r)?;
                 if self.tools {
-                    row.added.push((tool, tokens));
+                    row.tool_tokens.push((tool, tokens));
                 }
             }
         }
@@ -340,19 +339,19 @@ pub(super) fn confidence_of(code: u64) -> Confidence {
     }
 }
 
-fn chain_code(c: Chain) -> u64 {
+fn chain_code(c: PromptChain) -> u64 {
     match c {
-        Chain::Apart => 0,
-        Chain::Starts => 1,
-        Chain::Continues => 2,
+        PromptChain::Detached => 0,
+        PromptChain::Start => 1,
+        PromptChain::Continuation => 2,
     }
 }
 
-fn chain_of(code: u64) -> Chain {
+fn chain_of(code: u64) -> PromptChain {
     match code {
-        1 => Chain::Starts,
-        2 => Chain::Continues,
-        _ => Chain::Apart,
+        1 => PromptChain::Start,
+        2 => PromptChain::Continuation,
+        _ => PromptChain::Detached,
     }
 }
 
@@ -433,18 +432,17 @@ mod tests {
             at: Timestamp(n as i64),
             model: "m".to_owned(),
             provider: extra.then(|| "anthropic".to_owned()),
-            chain: if extra { Chain::Continues } else { Chain::Starts },
-            added: vec![ToolAdd { tool: key.to_owned(), tokens: n }; usize::from(extra) * 2],
+            chain: if extra { PromptChain::Continuation } else { PromptChain::Start },
+            tool_tokens: vec![ToolPromptTokens { tool: key.to_owned(), tokens: n }; usize::from(extra) * 2],
             tokens: Tokens { input: n, output: n >> 1, web_search: u64::MAX - n, ..Tokens::default() },
             reported_picousd: extra.then_some(-(n as i64 >> 1)),
             fast: extra,
             geo: extra.then(|| "us".to_owned()),
-            service_tier: None,
             subagent: extra.then(|| "Explore".to_owned()),
-            skill: None,
             offset: n.wrapping_mul(7),
             copied: !extra,
             confidence: if extra { Confidence::Reported } else { Confidence::Unpriced },
+            ..UsageRow::default()
         }
     }
 
@@ -482,7 +480,7 @@ mod tests {
             let (rows, facts) = ([row(n, "k", extra), row(n >> 3, "l", extra)], facts());
             let mut packed: Vec<_> = rows.iter().map(|r| PackedRow::of(r, &facts)).collect();
             for p in &mut packed {
-                (p.provider, p.chain, p.added) = (None, Chain::Apart, Vec::new());
+                (p.provider, p.chain, p.tool_tokens) = (None, PromptChain::Detached, Vec::new());
             }
             // What format 2 adds to such rows are two zeros behind each; the first row's are found by its length.
             let (one, _) = pack(&packed[..1]);

@@ -15,4 +15,4 @@ pub use session::{
     Message, Origin, Part, Role, Session, SessionKey, ToolCall, ToolStatus, Version, canonical_json,
 };
 pub use time::{Clock, FixedClock, Timestamp};
-pub use usage::{Chain, Confidence, SessionFacts, Tokens, ToolAdd, UsageRow};
+pub use usage::{Confidence, PromptChain, SessionFacts, Tokens, ToolPromptTokens, UsageRow};

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 use super::Timestamp;
 
 /// `<agent>:<native id>`; opaque to everyone but its source.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SessionKey(pub String);
+pub struct SessionKey<S = String>(pub S);
 
-/// Follows a session's key on the line of its compactions.
-const COMPACTIONS: &str = "#compaction";
+/// Suffix of the key under which the compactions of a session are counted.
+const COMPACTION_SUFFIX: &str = "#compaction";
 
 impl SessionKey {
     /// Builds the key of an agent's session.
@@ -21,35 +21,36 @@ impl SessionKey {
         SessionKey(format!("{agent}:{native}"))
     }
 
-    /// The agent's part of the key.
-    pub fn agent(&self) -> &str {
-        self.0.split_once(':').map_or("", |(a, _)| a)
-    }
-
-    /// The agent's own id of the session.
-    pub fn native(&self) -> &str {
-        self.0.split_once(':').map_or(self.0.as_str(), |(_, n)| n)
-    }
-
-    /// The key of the line that holds a session's compactions where no record of it stands for their requests.
-    pub fn compactions(&self) -> SessionKey {
-        SessionKey(format!("{}{COMPACTIONS}", self.0))
-    }
-
-    /// The session that a key is about: its own, or that of its compactions.
-    pub fn about(key: &str) -> &str {
-        key.strip_suffix(COMPACTIONS).unwrap_or(key)
-    }
-
-    /// The key as text.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// Removes the suffix that marks the compactions of a session.
+    pub fn without_compaction_suffix(key: &str) -> &str {
+        key.strip_suffix(COMPACTION_SUFFIX).unwrap_or(key)
     }
 }
 
-impl fmt::Display for SessionKey {
+impl<S: AsRef<str>> SessionKey<S> {
+    /// Returns the id of the agent.
+    pub fn agent(&self) -> &str {
+        self.as_str().split_once(':').map_or("", |(agent, _)| agent)
+    }
+
+    /// Returns the agent's own id of the session.
+    pub fn native(&self) -> &str {
+        self.as_str().split_once(':').map_or(self.as_str(), |(_, native)| native)
+    }
+
+    /// Returns the key under which the session's compactions are counted, for agents that log no record of them.
+    pub fn compaction_key(&self) -> SessionKey {
+        SessionKey(format!("{}{COMPACTION_SUFFIX}", self.as_str()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        self.0.as_ref()
+    }
+}
+
+impl<S: AsRef<str>> fmt::Display for SessionKey<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 

@@ -1,17 +1,20 @@
-//! One provider request as the logs record it: tokens by kind, and what identifies the request.
+//! One provider request as a log records it: its tokens by kind, and what identifies the request.
+
+use std::iter::Sum;
+use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
 use super::{SessionKey, Timestamp};
 
-/// Tokens of one request, by kind. `input` is uncached input; `output` contains `reasoning`.
+/// Tokens of one or several requests, by kind. Sums saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Tokens {
-    /// Input tokens that came from no cache.
+    /// Input tokens that were neither read from nor written to a cache.
     pub input: u64,
-    /// Output tokens, reasoning included.
+    /// Output tokens, including reasoning.
     pub output: u64,
-    /// The part of `output` that was reasoning.
+    /// The part of `output` that is reasoning.
     pub reasoning: u64,
     /// Input tokens read from the provider's cache.
     pub cache_read: u64,
@@ -19,123 +22,216 @@ pub struct Tokens {
     pub cache_write_5m: u64,
     /// Input tokens written to the one-hour cache.
     pub cache_write_1h: u64,
-    /// Web searches the provider ran.
+    /// Web searches that the provider ran.
     pub web_search: u64,
 }
 
 impl Tokens {
-    /// All tokens moved, without web searches; saturating.
+    /// Returns all tokens without web searches.
     pub fn total(&self) -> u64 {
-        [self.output, self.cache_read, self.cache_write_5m, self.cache_write_1h]
-            .iter()
-            .fold(self.input, |a, b| a.saturating_add(*b))
+        self.prompt().saturating_add(self.output)
     }
 
-    /// Whether nothing was counted.
+    /// Returns the tokens of the prompt: uncached input, cache reads and cache writes.
+    pub fn prompt(&self) -> u64 {
+        self.input.saturating_add(self.cache_read).saturating_add(self.cache_write())
+    }
+
+    /// Returns the tokens written to a cache of either lifetime.
+    pub fn cache_write(&self) -> u64 {
+        self.cache_write_5m.saturating_add(self.cache_write_1h)
+    }
+
+    /// Returns whether no token and no web search was counted.
     pub fn is_zero(&self) -> bool {
         *self == Tokens::default()
     }
+
+    /// Returns the seven counts in the order of the fields.
+    pub fn counts(&self) -> [u64; 7] {
+        let t = self;
+        [t.input, t.output, t.reasoning, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search]
+    }
 }
 
-/// How far a number can be trusted.
+impl From<[u64; 7]> for Tokens {
+    fn from(counts: [u64; 7]) -> Self {
+        let [input, output, reasoning, cache_read, cache_write_5m, cache_write_1h, web_search] = counts;
+        Tokens { input, output, reasoning, cache_read, cache_write_5m, cache_write_1h, web_search }
+    }
+}
+
+impl AddAssign for Tokens {
+    fn add_assign(&mut self, other: Tokens) {
+        *self = *self + other;
+    }
+}
+
+impl Add for Tokens {
+    type Output = Tokens;
+
+    fn add(self, other: Tokens) -> Tokens {
+        Tokens {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+            reasoning: self.reasoning.saturating_add(other.reasoning),
+            cache_read: self.cache_read.saturating_add(other.cache_read),
+            cache_write_5m: self.cache_write_5m.saturating_add(other.cache_write_5m),
+            cache_write_1h: self.cache_write_1h.saturating_add(other.cache_write_1h),
+            web_search: self.web_search.saturating_add(other.web_search),
+        }
+    }
+}
+
+impl Sum for Tokens {
+    fn sum<I: Iterator<Item = Tokens>>(parts: I) -> Tokens {
+        parts.fold(Tokens::default(), Tokens::add)
+    }
+}
+
+/// How reliable a figure is. A sum has the lowest confidence of its parts, which is the greatest value here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Confidence {
-    /// The provider's own usage of the request.
+    /// The usage that the provider returned for the request.
     #[default]
     Exact,
-    /// A figure the agent reported (for instance its cost), not the provider's usage.
+    /// A figure that the agent reported, for example its own cost.
     Reported,
-    /// Computed from something else.
+    /// A figure computed from something else.
     Estimated,
-    /// At least this much.
+    /// The true figure is at least this large.
     LowerBound,
-    /// Tokens counted, price unknown.
+    /// The tokens are counted and their price is unknown.
     Unpriced,
 }
 
-/// What the results of a tool added to a request's prompt.
+/// Prompt tokens that the results of a tool added since the previous request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToolAdd {
-    /// Tool name.
-    pub tool: String,
-    /// Prompt tokens.
+pub struct ToolPromptTokens<S = String> {
+    pub tool: S,
     pub tokens: u64,
 }
 
-/// How a request's prompt goes on from the row before it in the same session and file.
+/// How the prompt of a request relates to the previous request of the same session and file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Chain {
-    /// A prompt of its own: nothing is carried into it, nothing out of it.
+pub enum PromptChain {
+    /// The prompt is independent: it takes no tool results over from other requests and passes none on.
     #[default]
-    Apart,
-    /// The first request, or the first after the prompt was cut (compaction, a cleared conversation).
-    Starts,
-    /// The prompt holds what the one before held, and more.
-    Continues,
+    Detached,
+    /// The first prompt, or the first one after a compaction or a cleared conversation.
+    Start,
+    /// The prompt contains the previous prompt and adds to it.
+    Continuation,
 }
 
-/// One provider request in one log file.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UsageRow {
-    /// Identifies the request across files (provider message id; else session and position). Copied history
+/// One provider request as one log file records it.
+///
+/// The readers produce rows with owned text (`UsageRow<String>`); the ledger decodes its segments into rows that
+/// borrow their text (`UsageRow<&str>`).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct UsageRow<S = String> {
+    /// Identifies the request across files: the provider's message id, or else session and position. Copied history
     /// repeats it.
-    pub dedupe_key: String,
-    /// The session the request is attributed to.
-    pub session: SessionKey,
-    /// When the request's final record was written.
+    pub dedupe_key: S,
+    /// The session that the request is attributed to.
+    pub session: SessionKey<S>,
+    /// When the last record of the request was written.
     pub at: Timestamp,
-    /// Model id as the log has it.
-    pub model: String,
-    /// Provider id, where the log names one.
-    pub provider: Option<String>,
-    /// Tokens by kind.
+    /// The model id as the log has it.
+    pub model: S,
+    /// The provider id, if the log names one.
+    pub provider: Option<S>,
     pub tokens: Tokens,
-    /// How the prompt goes on from the row before.
-    pub chain: Chain,
-    /// What tools' results added to the prompt since the row before, by its growth.
-    pub added: Vec<ToolAdd>,
-    /// Cost the agent itself reported, in pico-USD; only where it is more than zero.
+    pub chain: PromptChain,
+    /// Prompt tokens that tool results added since the previous request, derived from the prompt's growth.
+    pub tool_tokens: Vec<ToolPromptTokens<S>>,
+    /// The cost that the agent itself reported, in pico-USD; only if it is greater than zero.
     pub reported_picousd: Option<i64>,
     /// Whether the provider's fast mode was used.
     pub fast: bool,
-    /// `inference_geo`, where the provider says so.
-    pub geo: Option<String>,
-    /// Service tier, where it is not the standard one.
-    pub service_tier: Option<String>,
-    /// Kind of subagent that made the request.
-    pub subagent: Option<String>,
-    /// Skill the request is attributed to.
-    pub skill: Option<String>,
-    /// Byte offset of the record in its file; in a database the row's place.
+    /// `inference_geo`, if the provider reports it.
+    pub geo: Option<S>,
+    /// The service tier, unless it is the standard one.
+    pub service_tier: Option<S>,
+    /// The kind of subagent that made the request.
+    pub subagent: Option<S>,
+    /// The skill that the request is attributed to.
+    pub skill: Option<S>,
+    /// Byte offset of the record in its file; the position of the row in a database.
     pub offset: u64,
-    /// Whether this copy is known to be copied history (the log says another session wrote it first).
+    /// Whether the log says that another session wrote this record first.
     pub copied: bool,
-    /// How far the figures can be trusted.
     pub confidence: Confidence,
 }
 
-/// What counting needs to know of a session besides its requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionFacts {
-    /// The session.
-    pub key: SessionKey,
-    /// Working directory, from the records.
-    pub project: Option<String>,
-    /// First instant in the records.
+impl<S> UsageRow<S> {
+    /// Converts every text of the row, for example from owned to borrowed text.
+    pub fn map_text<'a, T>(&'a self, convert: impl Fn(&'a S) -> T) -> UsageRow<T> {
+        UsageRow {
+            dedupe_key: convert(&self.dedupe_key),
+            session: SessionKey(convert(&self.session.0)),
+            at: self.at,
+            model: convert(&self.model),
+            provider: self.provider.as_ref().map(&convert),
+            tokens: self.tokens,
+            chain: self.chain,
+            tool_tokens: self
+                .tool_tokens
+                .iter()
+                .map(|t| ToolPromptTokens { tool: convert(&t.tool), tokens: t.tokens })
+                .collect(),
+            reported_picousd: self.reported_picousd,
+            fast: self.fast,
+            geo: self.geo.as_ref().map(&convert),
+            service_tier: self.service_tier.as_ref().map(&convert),
+            subagent: self.subagent.as_ref().map(&convert),
+            skill: self.skill.as_ref().map(&convert),
+            offset: self.offset,
+            copied: self.copied,
+            confidence: self.confidence,
+        }
+    }
+}
+
+/// What counting needs to know about a session in addition to its requests.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct SessionFacts<S = String> {
+    pub key: SessionKey<S>,
+    /// The working directory that the records name.
+    pub project: Option<S>,
+    /// The first instant in the records.
     pub started: Option<Timestamp>,
-    /// Last instant in the records.
+    /// The last instant in the records.
     pub ended: Option<Timestamp>,
 }
 
 impl SessionFacts {
-    /// The facts of a session in normal form.
+    /// Returns the facts of a session in normal form.
     pub fn of(session: &super::Session) -> Self {
         SessionFacts {
             key: session.key.clone(),
             project: session.project.clone(),
             started: session.started,
             ended: session.ended,
+        }
+    }
+
+    /// Finds the facts of a row's session. A subagent's requests may belong to its parent, whose facts are in another
+    /// file: then the file's first facts are the nearest ones.
+    pub fn find<'f>(facts: &'f [SessionFacts], session: &SessionKey) -> Option<&'f SessionFacts> {
+        facts.iter().find(|f| f.key == *session).or(facts.first())
+    }
+}
+
+impl<S> SessionFacts<S> {
+    /// Converts every text of the facts, for example from owned to borrowed text.
+    pub fn map_text<'a, T>(&'a self, convert: impl Fn(&'a S) -> T) -> SessionFacts<T> {
+        SessionFacts {
+            key: SessionKey(convert(&self.key.0)),
+            project: self.project.as_ref().map(&convert),
+            started: self.started,
+            ended: self.ended,
         }
     }
 }

@@ -202,7 +202,7 @@ impl<'z> AlertWatch<'z> {
         if self.days.day(row.at) == self.today {
             self.day = self.day.saturating_add(cost);
         }
-        let key = SessionKey::about(row.session);
+        let key = SessionKey::without_compaction_suffix(row.session);
         match &mut self.open {
             Some((session, s)) if session == key => s.merge(&SessionSum::of(cost, at)),
             _ => {

@@ -165,8 +165,7 @@ impl<'z> DaySeries<'z> {
         let hour = self.days.day_hour(row.at);
         let cost = costed.picousd.unwrap_or_default();
         let t = &row.tokens;
-        let writes = t.cache_write_5m.saturating_add(t.cache_write_1h);
-        let tokens = [t.input, t.output, t.cache_read, writes].map(|n| n as f64);
+        let tokens = [t.input, t.output, t.cache_read, t.cache_write()].map(|n| n as f64);
         let by_kind = match &costed.charge {
             Some(c) => [c.input, c.output, c.cache_read, c.cache_write_5m.saturating_add(c.cache_write_1h)]
                 .map(|n| n as f64),

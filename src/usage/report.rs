@@ -194,14 +194,7 @@ impl Sum {
 
     pub(super) fn add(&mut self, requests: u64, t: &Tokens, picousd: Option<i64>, confidence: Confidence) {
         self.requests = self.requests.saturating_add(requests);
-        let s = &mut self.tokens;
-        s.input = s.input.saturating_add(t.input);
-        s.output = s.output.saturating_add(t.output);
-        s.reasoning = s.reasoning.saturating_add(t.reasoning);
-        s.cache_read = s.cache_read.saturating_add(t.cache_read);
-        s.cache_write_5m = s.cache_write_5m.saturating_add(t.cache_write_5m);
-        s.cache_write_1h = s.cache_write_1h.saturating_add(t.cache_write_1h);
-        s.web_search = s.web_search.saturating_add(t.web_search);
+        self.tokens += *t;
         match picousd {
             Some(p) => self.picousd = self.picousd.saturating_add(p.into()),
             None => self.unpriced = self.unpriced.saturating_add(t.total()),

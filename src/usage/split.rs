@@ -103,14 +103,7 @@ pub fn tool_part(row: &CountedRow<'_>, costed: &Costed<'_>, tool: &str) -> (Toke
     }
     let (mut tokens, mut picousd) = (Tokens::default(), 0i64);
     for part in by_tool(row, costed).into_iter().filter(|p| p.tool.unwrap_or(NONE_KEY) == tool) {
-        let t = part.tokens;
-        tokens.input = tokens.input.saturating_add(t.input);
-        tokens.output = tokens.output.saturating_add(t.output);
-        tokens.reasoning = tokens.reasoning.saturating_add(t.reasoning);
-        tokens.cache_read = tokens.cache_read.saturating_add(t.cache_read);
-        tokens.cache_write_5m = tokens.cache_write_5m.saturating_add(t.cache_write_5m);
-        tokens.cache_write_1h = tokens.cache_write_1h.saturating_add(t.cache_write_1h);
-        tokens.web_search = tokens.web_search.saturating_add(t.web_search);
+        tokens += part.tokens;
         picousd = picousd.saturating_add(part.picousd);
     }
     (tokens, picousd)

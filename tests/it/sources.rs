@@ -160,7 +160,8 @@ pub fn check_folder_with(folder: &str, agent: &str, opts: &ReadOptions) {
     let sum =
         |rows: &[&UsageRow]| rows.iter().fold(Tokens::default(), |mut s, r| (add(&mut s, &r.tokens), s).1);
     // A compaction that only the agent's own total holds stands on a line of its own, beside the sessions.
-    let beside = |r: &&UsageRow| SessionKey::about(r.session.as_str()) != r.session.as_str();
+    let beside =
+        |r: &&UsageRow| SessionKey::without_compaction_suffix(r.session.as_str()) != r.session.as_str();
     let (extra, own): (Vec<&UsageRow>, Vec<&UsageRow>) = all.into_iter().partition(beside);
     let total = sum(&own);
     match figures(&expected["totals"]["tokens"], &total) {

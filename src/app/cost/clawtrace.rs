@@ -196,7 +196,7 @@ impl Fold<'_> {
         }
         self.requests += 1;
         let next = self.sessions.len() as u32;
-        let key = SessionKey::about(row.session);
+        let key = SessionKey::without_compaction_suffix(row.session);
         if !self.sessions.contains_key(key) {
             self.sessions.insert(key.to_owned(), (next, Sum::default()));
         }

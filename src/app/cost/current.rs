@@ -192,7 +192,10 @@ impl<'z> Fold<'z> {
             }
         }
         if self.last.0 != row.session {
-            self.last = (row.session.to_owned(), self.family.contains(SessionKey::about(row.session)));
+            self.last = (
+                row.session.to_owned(),
+                self.family.contains(SessionKey::without_compaction_suffix(row.session)),
+            );
         }
         if self.last.1 {
             self.session.add(row, costed);

@@ -223,7 +223,7 @@ impl App {
             };
             let exact = rows.iter().find(|r| r.key == key);
             // The beginning of a key means the session before its compactions.
-            let beside = |r: &&ReportRow| SessionKey::about(&r.key) != r.key;
+            let beside = |r: &&ReportRow| SessionKey::without_compaction_suffix(&r.key) != r.key;
             if let Some(row) = exact.or_else(|| rows.iter().filter(named).min_by_key(beside)) {
                 return Ok((dimension, row.clone(), report.timezone));
             }

@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::store::{FileState, UsageResult, device_of, device_path};
-use crate::trace::{Chain, Confidence, SessionFacts, SessionKey, Timestamp, Tokens, ToolAdd, UsageRow};
+use crate::trace::{
+    Confidence, PromptChain, SessionFacts, SessionKey, Timestamp, Tokens, ToolPromptTokens, UsageRow,
+};
 
 use crate::app::{App, Failure};
 
@@ -100,11 +102,11 @@ impl Line {
             copied: row.copied,
             confidence: row.confidence,
             chain: match row.chain {
-                Chain::Apart => 0,
-                Chain::Starts => 1,
-                Chain::Continues => 2,
+                PromptChain::Detached => 0,
+                PromptChain::Start => 1,
+                PromptChain::Continuation => 2,
             },
-            added: row.added.into_iter().map(|a| (a.tool, a.tokens)).collect(),
+            added: row.tool_tokens.into_iter().map(|a| (a.tool, a.tokens)).collect(),
             project: facts.project,
             started: facts.started,
             ended: facts.ended,
@@ -132,11 +134,15 @@ impl Line {
             provider: self.provider,
             tokens: self.tokens,
             chain: match self.chain {
-                1 => Chain::Starts,
-                2 => Chain::Continues,
-                _ => Chain::Apart,
+                1 => PromptChain::Start,
+                2 => PromptChain::Continuation,
+                _ => PromptChain::Detached,
             },
-            added: self.added.into_iter().map(|(tool, tokens)| ToolAdd { tool, tokens }).collect(),
+            tool_tokens: self
+                .added
+                .into_iter()
+                .map(|(tool, tokens)| ToolPromptTokens { tool, tokens })
+                .collect(),
             // As the readers have it: a cost is more than nothing.
             reported_picousd: self.reported_picousd.filter(|p| *p > 0),
             fast: self.fast,

@@ -99,17 +99,7 @@ impl App {
                 });
                 let t = &row.tokens;
                 m.requests += 1;
-                for (sum, n) in [
-                    (&mut m.tokens.input, t.input),
-                    (&mut m.tokens.output, t.output),
-                    (&mut m.tokens.reasoning, t.reasoning),
-                    (&mut m.tokens.cache_read, t.cache_read),
-                    (&mut m.tokens.cache_write_5m, t.cache_write_5m),
-                    (&mut m.tokens.cache_write_1h, t.cache_write_1h),
-                    (&mut m.tokens.web_search, t.web_search),
-                ] {
-                    *sum = sum.saturating_add(n);
-                }
+                m.tokens += *t;
                 match costed.picousd {
                     Some(p) => m.picousd += i128::from(p),
                     None => m.unpriced_tokens = m.unpriced_tokens.saturating_add(t.total()),

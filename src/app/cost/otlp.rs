@@ -82,7 +82,7 @@ const TOKENS: &[(&str, &str, Count)] = &[
         m.tokens.cache_read
     }),
     ("gen_ai.client.inference.usage.cache_write.input_tokens", "Input tokens written to cache.", |m| {
-        m.tokens.cache_write_5m.saturating_add(m.tokens.cache_write_1h)
+        m.tokens.cache_write()
     }),
     ("gen_ai.client.inference.usage.reasoning.output_tokens", "Output tokens that were reasoning.", |m| {
         m.tokens.reasoning

@@ -222,7 +222,7 @@ impl App {
                 out.total_tokens = out.total_tokens.saturating_add(row.tokens.total());
                 let cost = costed.picousd.unwrap_or_default();
                 out.total_cost_picousd = out.total_cost_picousd.saturating_add(cost);
-                let session = SessionKey::about(row.session);
+                let session = SessionKey::without_compaction_suffix(row.session);
                 if !sessions.contains(session) {
                     sessions.insert(session.to_owned());
                 }

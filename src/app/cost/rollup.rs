@@ -54,7 +54,7 @@ impl Active {
     }
 
     pub(in crate::app) fn add(&mut self, row: &CountedRow<'_>) {
-        let session = SessionKey::about(row.session);
+        let session = SessionKey::without_compaction_suffix(row.session);
         if row.at >= self.since && !self.seen.contains(session) {
             self.seen.insert(session.to_owned());
         }

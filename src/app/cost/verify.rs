@@ -269,7 +269,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
     // (session asked for, model) → request → tokens
     let mut logged: HashMap<(&str, &str), HashMap<&str, Tokens>> = HashMap::new();
     for r in &all.records {
-        let mut session = SessionKey::about(r.row.session.as_str());
+        let mut session = SessionKey::without_compaction_suffix(r.row.session.as_str());
         // A chain of parents that does not end is cut.
         for _ in 0..16 {
             if let Some(session) = asked.get(session) {

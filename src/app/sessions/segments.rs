@@ -93,25 +93,11 @@ impl App {
             // A request is known by its last record, which may be later than any message's time.
             let own = segments.iter().rposition(|s| s.started.is_some_and(|at| at <= row.at)).unwrap_or(0);
             if let Some(s) = segments.get_mut(own) {
-                add(&mut s.usage, &row.tokens);
+                s.usage += row.tokens;
                 s.tokens = s.usage.total();
             }
         })?;
         let gap_minutes = (gap / 60_000).unsigned_abs();
         Ok(SegmentReport { key, gap_minutes, message_count: session.messages.len() as u64, segments })
-    }
-}
-
-fn add(sum: &mut Tokens, t: &Tokens) {
-    for (sum, n) in [
-        (&mut sum.input, t.input),
-        (&mut sum.output, t.output),
-        (&mut sum.reasoning, t.reasoning),
-        (&mut sum.cache_read, t.cache_read),
-        (&mut sum.cache_write_5m, t.cache_write_5m),
-        (&mut sum.cache_write_1h, t.cache_write_1h),
-        (&mut sum.web_search, t.web_search),
-    ] {
-        *sum = sum.saturating_add(n);
     }
 }

@@ -18,7 +18,7 @@ use crate::sources::claude::{AGENT, Place, quick};
 use crate::sources::lenient::{Flag, Int, Obj, Text};
 use crate::sources::lines::{Lines, parse};
 use crate::sources::{ReadOptions, SourceError, open_log, walk};
-use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Both names stand near the beginning of their lines.
 const HEAD: usize = 1024;
@@ -141,7 +141,7 @@ impl Stretch {
         for compaction in &self.compactions {
             // A conversation is compacted by the model that it was held with.
             let earlier = &sorted[..sorted.partition_point(|r| r.offset < compaction.offset)];
-            let Some(last) = earlier.iter().rev().find(|r| r.chain != Chain::Apart) else { return };
+            let Some(last) = earlier.iter().rev().find(|r| r.chain != PromptChain::Detached) else { return };
             models.entry(bare(&last.model)).or_insert((last, Vec::new())).1.push(compaction);
         }
         for (model, (last, compactions)) in models {
@@ -167,26 +167,19 @@ impl Stretch {
                 done = next;
                 out.push(UsageRow {
                     dedupe_key: c.key.clone(),
-                    session: SessionKey::new(AGENT, &place.native).compactions(),
+                    session: SessionKey::new(AGENT, &place.native).compaction_key(),
                     at: c.at.unwrap_or(last.at),
                     model: last.model.clone(),
                     provider: last.provider.clone(),
                     tokens,
-                    chain: Chain::Apart,
-                    added: Vec::new(),
-                    reported_picousd: None,
-                    fast: false,
-                    geo: None,
-                    service_tier: None,
                     subagent: Some(KIND.to_owned()),
-                    skill: None,
                     offset: self.to,
-                    copied: false,
                     confidence: if compactions.len() == 1 {
                         Confidence::Reported
                     } else {
                         Confidence::Estimated
                     },
+                    ..UsageRow::default()
                 });
             }
         }

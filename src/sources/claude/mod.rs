@@ -70,7 +70,9 @@ impl Source for Claude {
         if totals {
             let counted = quick::read(file, opts, &mut Vec::new())?.rows;
             read.usage.extend(
-                counted.into_iter().filter(|r| SessionKey::about(r.session.as_str()) != r.session.as_str()),
+                counted.into_iter().filter(|r| {
+                    SessionKey::without_compaction_suffix(r.session.as_str()) != r.session.as_str()
+                }),
             );
         }
         Ok(read)

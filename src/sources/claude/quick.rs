@@ -15,7 +15,7 @@ use crate::sources::claude::{Place, compaction};
 use crate::sources::lenient::{Flag, List, Obj, Text};
 use crate::sources::lines::{Line, Sieve, parse, sift};
 use crate::sources::{ReadOptions, SourceError, UsageRead, open_log};
-use crate::trace::{Chain, SessionFacts, SessionKey, Timestamp};
+use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp};
 
 /// The first version whose logs are looked through for totals also where they do not end with one: earlier ones are
 /// not known to write any.
@@ -115,7 +115,7 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Res
     let mut read = UsageRead { rows, facts: vec![facts] };
     // A second look is worth while only where something can be missing: the last total holds more than the log, or the
     // log does not end with a total and its prompt was cut.
-    let cut = || read.rows.iter().filter(|r| r.chain == Chain::Starts).nth(1).is_some();
+    let cut = || read.rows.iter().filter(|r| r.chain == PromptChain::Start).nth(1).is_some();
     let missing = match &quick.last_total {
         Some(total) => !compaction::holds_all(total, &read.rows),
         None => quick.totals && cut(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::sources::claude::record::{CacheCreation, Iteration, Usage};
 use crate::sources::growth::Growth;
 use crate::sources::lenient::Obj;
-use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// What dedupe keys begin with.
 const KEY: &str = "claude:";
@@ -88,17 +88,12 @@ impl Requests {
             model: model.to_owned(),
             provider: answer.provider.map(str::to_owned),
             tokens,
-            chain: Chain::Apart,
-            added: Vec::new(),
-            reported_picousd: None,
-            fast: false,
-            geo: None,
-            service_tier: None,
             subagent: answer.agent.or(kind).map(str::to_owned),
             skill: answer.skill.map(str::to_owned),
             offset,
             copied: answer.copied,
             confidence: confidence(answer, &tokens),
+            ..UsageRow::default()
         };
         describe(&mut row, usage);
         self.last = self.rows.len();
@@ -138,8 +133,8 @@ impl Requests {
                 fast: false,
                 geo: None,
                 service_tier: None,
-                chain: Chain::Apart,
-                added: Vec::new(),
+                chain: PromptChain::Detached,
+                tool_tokens: Vec::new(),
                 ..row.clone()
             });
             let extra: Vec<UsageRow> = extra.collect();

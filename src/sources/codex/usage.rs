@@ -12,7 +12,7 @@ use std::collections::HashSet;
 use crate::sources::codex::AGENT;
 use crate::sources::codex::record::{Counts, Info};
 use crate::sources::growth::Growth;
-use crate::trace::{Chain, Confidence, SessionKey, Timestamp, Tokens, UsageRow};
+use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Running counts in the log's own terms.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -164,18 +164,8 @@ fn row(dedupe_key: String, total: Total, at: &At<'_>) -> UsageRow {
         session: SessionKey::new(AGENT, ""),
         at: at.at,
         model: at.model.to_owned(),
-        provider: None,
         tokens: total.tokens(),
-        chain: Chain::Apart,
-        added: Vec::new(),
-        reported_picousd: None,
-        fast: false,
-        geo: None,
-        service_tier: None,
-        subagent: None,
-        skill: None,
         offset: at.offset,
-        copied: false,
-        confidence: Confidence::Exact,
+        ..UsageRow::default()
     }
 }

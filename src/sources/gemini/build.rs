@@ -12,8 +12,7 @@ use serde_json::Value;
 use crate::sources::genai;
 use crate::sources::growth::Growth;
 use crate::trace::{
-    Chain, Confidence, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall,
-    ToolStatus, UsageRow,
+    Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };
 
 use super::AGENT;
@@ -174,19 +173,11 @@ impl Builder {
                     session: session.key.clone(),
                     at: record.at.or(session.started).unwrap_or_default(),
                     model: record.model.clone().unwrap_or_default(),
-                    provider: None,
                     tokens,
-                    chain: Chain::Apart,
-                    added: Vec::new(),
-                    reported_picousd: None,
-                    fast: false,
-                    geo: None,
-                    service_tier: None,
                     subagent: subagent.then(|| "subagent".to_owned()),
-                    skill: None,
                     offset: record.offset,
                     copied: record.copy,
-                    confidence: Confidence::Exact,
+                    ..UsageRow::default()
                 };
                 growth.step(&mut row, record.calls.iter().map(|c| c.name.clone()).collect());
                 usage.push(row);

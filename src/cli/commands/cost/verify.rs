@@ -43,12 +43,7 @@ fn human(r: &VerifyReport, width: usize) -> String {
             "not in any log: {} {}, {} input, {} output, {}: {}",
             sanitize(&b.session),
             sanitize(&b.model),
-            count(
-                t.input
-                    .saturating_add(t.cache_read)
-                    .saturating_add(t.cache_write_5m)
-                    .saturating_add(t.cache_write_1h)
-            ),
+            count(t.prompt()),
             count(t.output),
             b.cost_picousd.map_or("no price".to_owned(), dollars),
             b.label,
