@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use crate::rules::looks_wordy;
 
-use super::view::{Builder, View};
+use super::decoded_view::{Builder, DecodedView};
 
 /// One level of JSON (and shell, and source) escapes taken away; none if there were none. Holds only the lines with
 /// escapes and their neighbours: what the others say, the parent says too.
-pub(crate) fn unescape(parent: &Rc<View>) -> Option<Rc<View>> {
+pub(crate) fn unescape(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     memchr::memchr(b'\\', b)?;
@@ -83,7 +83,7 @@ fn lines_on(b: &[u8], i: usize) -> usize {
 }
 
 /// `%XX` decoded; none if there is none.
-pub(crate) fn percent(parent: &Rc<View>) -> Option<Rc<View>> {
+pub(crate) fn percent(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     let byte = |i: usize| {
@@ -126,7 +126,7 @@ pub(crate) fn percent(parent: &Rc<View>) -> Option<Rc<View>> {
 }
 
 /// The pieces of a streamed answer put together, each frame left out; none if there are not two pieces.
-pub(crate) fn deltas(parent: &Rc<View>) -> Option<Rc<View>> {
+pub(crate) fn deltas(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     memchr::memmem::find(b, b"delta")?;
@@ -183,7 +183,7 @@ const WIDTHS: [usize; 10] = [64, 72, 76, 78, 79, 80, 100, 120, 132, 160];
 
 /// Lines that were broken at a fixed width put together again, where a word goes on across the break; none if there
 /// is no such break. Holds only the lines concerned.
-pub(crate) fn unwrap(parent: &Rc<View>) -> Option<Rc<View>> {
+pub(crate) fn unwrap(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     let ends: Vec<usize> = memchr::memchr_iter(b'\n', b).collect();
@@ -235,7 +235,7 @@ mod tests {
     fn a_break_inside_a_word_is_undone() {
         let long = format!("{}KEY=abcdefgh", "x ".repeat(20));
         let text = format!("short\n{long}\nijklmnop\n{long}\nend\n");
-        let view = unwrap(&View::raw(&text)).unwrap();
+        let view = unwrap(&DecodedView::raw(&text)).unwrap();
         assert!(view.text.contains("KEY=abcdefghijklmnop\n"), "{}", view.text);
         let at = view.text.find("abcdefgh").unwrap();
         let pieces = view.to_raw(at, at + 16);
@@ -243,13 +243,13 @@ mod tests {
             pieces.iter().map(|(s, e)| text[*s..*e].replace('\n', "")).collect::<String>(),
             "abcdefghijklmnop"
         );
-        assert!(unwrap(&View::raw("a line\nand another one, of words\n")).is_none());
+        assert!(unwrap(&DecodedView::raw("a line\nand another one, of words\n")).is_none());
     }
 
     #[test]
     fn only_lines_with_escapes_are_read_again() {
         let far = "nothing here\n".repeat(10);
-        let view = unescape(&View::raw(&format!("{far}say \\\"hi\\\"\n{far}"))).unwrap();
+        let view = unescape(&DecodedView::raw(&format!("{far}say \\\"hi\\\"\n{far}"))).unwrap();
         assert!(view.text.contains("say \"hi\"\n") && view.text.len() < far.len(), "{}", view.text);
     }
 }

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::rules::{Class, Classes, Engine, Finding, is_placeholder_value, lone_ids};
+use crate::rules::{Class, Classes, Engine, Finding, bare_identifiers, is_placeholder_value};
 
-use super::values::{Met, Values};
-use super::view::{self, View};
+use super::decoded_view::{self, DecodedView};
+use super::known_values::{KnownValues, Met};
 use super::{decode, paths, placeholder};
 
 /// Something sensitive in a text: its pieces in the raw bytes, and its decoded value.
@@ -31,9 +31,9 @@ const MAX_BLOB: usize = 256 * 1024;
 const SHORTEST: usize = 16;
 
 /// All readings of a text that differ from it, itself first.
-pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
+pub(crate) fn readings(base: &Rc<DecodedView>) -> Vec<Rc<DecodedView>> {
     let mut out = vec![Rc::clone(base)];
-    if let Some(v) = view::clean(base) {
+    if let Some(v) = decoded_view::clean(base) {
         out.push(v);
     }
     if let Some(v) = out.last().and_then(decode::unwrap) {
@@ -51,7 +51,7 @@ pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
     }
     for _ in 0..LEVELS {
         let Some(next) = decode::unescape(&level) else { break };
-        match view::clean(&next) {
+        match decoded_view::clean(&next) {
             Some(cleaned) => out.push(cleaned),
             None => out.push(Rc::clone(&next)),
         }
@@ -74,11 +74,16 @@ pub(crate) fn readings(base: &Rc<View>) -> Vec<Rc<View>> {
 }
 
 /// Everything in the text, by rule, by path and by known value.
-pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes: Classes) -> Vec<Found> {
+pub(crate) fn detect(
+    engine: &Engine,
+    values: &KnownValues,
+    base: &Rc<DecodedView>,
+    classes: Classes,
+) -> Vec<Found> {
     let mut out = Vec::new();
     let all = readings(base);
     if classes.has(Class::Pii) {
-        for (start, end) in lone_ids(&base.text) {
+        for (start, end) in bare_identifiers(&base.text) {
             out.push(Found {
                 pieces: base.to_raw(start, end),
                 value: base.text[start..end].to_owned(),
@@ -111,7 +116,14 @@ pub(crate) fn detect(engine: &Engine, values: &Values, base: &Rc<View>, classes:
     out
 }
 
-fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usize, out: &mut Vec<Found>) {
+fn one(
+    engine: &Engine,
+    values: &KnownValues,
+    v: &DecodedView,
+    classes: Classes,
+    depth: usize,
+    out: &mut Vec<Found>,
+) {
     let text = v.text.as_str();
     for f in engine.scan_apart(text, classes) {
         push(v, text, &f, out);
@@ -131,7 +143,7 @@ fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usiz
     out.extend(values.find(text).iter().map(|met| known(values, v, met)));
     if depth < DEPTH {
         for (start, end, decoded) in blobs(text) {
-            let inner = View::raw(&decoded);
+            let inner = DecodedView::raw(&decoded);
             let mut found = Vec::new();
             for reading in readings(&inner) {
                 one(engine, values, &reading, Classes::SENSITIVE, depth + 1, &mut found);
@@ -147,7 +159,7 @@ fn one(engine: &Engine, values: &Values, v: &View, classes: Classes, depth: usiz
 }
 
 /// A known value that was met in a reading.
-fn known(values: &Values, v: &View, met: &Met) -> Found {
+fn known(values: &KnownValues, v: &DecodedView, met: &Met) -> Found {
     let (value, known) = values.get(met.value);
     Found {
         pieces: v.to_raw(met.start, met.end),
@@ -160,7 +172,7 @@ fn known(values: &Values, v: &View, met: &Met) -> Found {
 }
 
 /// The known values in all readings; in the text itself also those that are spelled otherwise.
-pub(crate) fn all_known(values: &Values, base: &Rc<View>) -> Vec<Found> {
+pub(crate) fn all_known(values: &KnownValues, base: &Rc<DecodedView>) -> Vec<Found> {
     let mut out: Vec<Found> =
         values.find_spelled(&base.text).iter().map(|met| known(values, base, met)).collect();
     for reading in readings(base) {
@@ -169,7 +181,7 @@ pub(crate) fn all_known(values: &Values, base: &Rc<View>) -> Vec<Found> {
     out
 }
 
-fn push(v: &View, text: &str, f: &Finding, out: &mut Vec<Found>) {
+fn push(v: &DecodedView, text: &str, f: &Finding, out: &mut Vec<Found>) {
     let value = &text[f.start..f.end];
     if is_placeholder_value(value) && placeholder::find(value).first().is_some_and(|p| *p == (0, value.len()))
     {

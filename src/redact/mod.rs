@@ -4,20 +4,20 @@
 //! known from elsewhere say, and writes typed stand-ins that are consistent inside a release. JSON stays JSON, lines
 //! stay lines, and redacting twice changes nothing. Imports `rules` and `trace`.
 
+mod collect_identities;
 mod decode;
+mod decoded_view;
 mod detect;
 mod external;
-mod filter;
-mod harvest;
+mod fixpoint;
+mod jsonl_filter;
+mod known_values;
 mod paths;
 mod placeholder;
 mod policy;
 mod render;
 mod selftest;
 mod session;
-mod settle;
-mod values;
-mod view;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -26,14 +26,14 @@ use std::sync::Arc;
 use crate::rules::{Class, Classes, Engine};
 
 pub use external::{Detector, Detectors, ExternalSpan};
-pub use filter::{filter, filter_text};
-pub use policy::{Options, Policy, Pseudonyms, Timestamps};
+pub use jsonl_filter::{filter, filter_text};
+pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
+use decoded_view::DecodedView;
 use detect::Found;
-use values::{Known, Values};
-use view::View;
+use known_values::{KnownValue, KnownValues};
 
 /// What went wrong while redacting.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +82,7 @@ pub struct Redactor<'e> {
     engine: &'e Engine,
     policy: Policy,
     key: [u8; 32],
-    values: Values,
+    values: KnownValues,
     entities: BTreeMap<(String, String), u64>,
     collected: std::collections::HashSet<String>,
     detectors: Option<&'e Detectors>,
@@ -104,7 +104,7 @@ impl<'e> Redactor<'e> {
             engine,
             policy,
             key,
-            values: Values::default(),
+            values: KnownValues::default(),
             entities: BTreeMap::new(),
             collected: Default::default(),
             detectors: None,
@@ -112,7 +112,7 @@ impl<'e> Redactor<'e> {
         };
         let custom = r.policy.custom.clone();
         for c in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
-            let known = Known {
+            let known = KnownValue {
                 kind: "CUSTOM".into(),
                 rule: "custom".into(),
                 confidence: 100,
@@ -125,7 +125,7 @@ impl<'e> Redactor<'e> {
             if kind == "PERSON" {
                 r.learn_name(&value);
             }
-            let known = Known { kind, rule: "identity".into(), confidence: 95, word: true, fold: true };
+            let known = KnownValue { kind, rule: "identity".into(), confidence: 95, word: true, fold: true };
             r.learn(&value, known);
         }
         let names = r.policy.usernames.clone();
@@ -138,7 +138,7 @@ impl<'e> Redactor<'e> {
         ) {
             let u = u.trim();
             if !u.is_empty() {
-                let known = Known {
+                let known = KnownValue {
                     kind: "USER".into(),
                     rule: "username".into(),
                     confidence: 100,
@@ -155,7 +155,7 @@ impl<'e> Redactor<'e> {
     /// Makes what is known ready to be looked for.
     fn build(&mut self) {
         let style = self.policy.options.pseudonyms;
-        if !self.values.build() || style == Pseudonyms::Typed {
+        if !self.values.build() || style == PlaceholderStyle::Typed {
             return;
         }
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
@@ -182,7 +182,7 @@ impl<'e> Redactor<'e> {
     }
 
     /// What the detectors outside say of a text.
-    fn external(&self, base: &Rc<View>) -> Vec<Found> {
+    fn external(&self, base: &Rc<DecodedView>) -> Vec<Found> {
         let answers = self.detectors.map(|d| d.ask(&base.text)).unwrap_or_default();
         answers
             .into_iter()
@@ -222,7 +222,7 @@ impl<'e> Redactor<'e> {
         placeholder::like(value, self.policy.options.pseudonyms)
     }
 
-    fn learn(&mut self, value: &str, known: Known) {
+    fn learn(&mut self, value: &str, known: KnownValue) {
         if !value.is_empty() && !self.kept(&known.kind, value) && !self.standin(value) {
             // folder names made from paths write an account's dot as a hyphen: `-home-ada-lovelace-src`
             if known.kind == placeholder::USER && value.contains('.') {
@@ -240,7 +240,7 @@ impl<'e> Redactor<'e> {
                 continue;
             }
             // short words must stand alone; long values may be inside others
-            let known = Known {
+            let known = KnownValue {
                 kind: clean_kind(kind),
                 rule: "reported".into(),
                 confidence: 99,
@@ -252,7 +252,7 @@ impl<'e> Redactor<'e> {
     }
 
     /// Everything sensitive in one text, with what can be learned from it learned.
-    fn found(&mut self, base: &Rc<View>, learn: bool) -> Vec<Found> {
+    fn found(&mut self, base: &Rc<DecodedView>, learn: bool) -> Vec<Found> {
         self.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
         if learn {
@@ -276,7 +276,7 @@ impl<'e> Redactor<'e> {
     }
 
     /// Leaves out what is nothing but stand-ins, however it was read.
-    fn spare(&self, base: &Rc<View>, found: &mut Vec<Found>) {
+    fn spare(&self, base: &Rc<DecodedView>, found: &mut Vec<Found>) {
         if found.is_empty() {
             return;
         }
@@ -293,7 +293,7 @@ impl<'e> Redactor<'e> {
         }
         if f.rule.starts_with("detector:") {
             // a model is not sure enough to have ordinary words removed everywhere
-            let known = Known {
+            let known = KnownValue {
                 kind: f.kind.to_string(),
                 rule: f.rule.to_string(),
                 confidence: f.confidence.min(90),
@@ -309,7 +309,9 @@ impl<'e> Redactor<'e> {
         if value.len() > 4096 || value.contains('\n') || value.contains('\u{1b}') {
             return false;
         }
-        let Some(word) = values::propagates(&f.kind, value, f.class == Class::Secret) else { return false };
+        let Some(word) = known_values::propagates(&f.kind, value, f.class == Class::Secret) else {
+            return false;
+        };
         if f.confidence < 60 {
             return false;
         }
@@ -330,7 +332,7 @@ impl<'e> Redactor<'e> {
             && local.bytes().any(|b| b.is_ascii_digit() || b == b'.')
             && local.bytes().any(|b| b.is_ascii_alphabetic())
         {
-            let known = Known {
+            let known = KnownValue {
                 kind: placeholder::USER.into(),
                 rule: "mail-name".into(),
                 confidence: 66,
@@ -341,7 +343,7 @@ impl<'e> Redactor<'e> {
         }
         self.learn(
             value,
-            Known {
+            KnownValue {
                 kind: f.kind.to_string(),
                 rule: f.rule.to_string(),
                 confidence: f.confidence,
@@ -365,7 +367,7 @@ impl<'e> Redactor<'e> {
         {
             return;
         }
-        let known = |kind: &str, fold| Known {
+        let known = |kind: &str, fold| KnownValue {
             kind: kind.to_owned(),
             rule: "name-part".into(),
             confidence: 62,
@@ -389,7 +391,7 @@ impl<'e> Redactor<'e> {
     /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let style = self.policy.options.pseudonyms;
-        let base = View::raw(text);
+        let base = DecodedView::raw(text);
         let found = self.found(&base, true);
         let mut seen = std::collections::HashSet::new();
         for f in found.iter().filter(|f| f.class == Class::Entity) {
@@ -402,7 +404,7 @@ impl<'e> Redactor<'e> {
         if cuts.is_empty() {
             return Redacted { text: text.to_owned(), spans: Vec::new() };
         }
-        self.settle(&base, found, cuts)
+        self.redact_to_fixpoint(&base, found, cuts)
     }
 }
 

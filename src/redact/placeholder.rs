@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::Pseudonyms;
+use super::PlaceholderStyle;
 
 /// Kinds that are written without brackets, so that paths and prompts stay readable.
 pub(crate) const USER: &str = "USER";
@@ -49,17 +49,17 @@ pub(crate) fn typed(key: &[u8; 32], kind: &str, value: &str) -> String {
 
 /// The stand-in of a value: the same for the same kind, value and key. A realistic one is only for what is a value of
 /// that kind, whole and alone.
-pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: Pseudonyms) -> String {
+pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: PlaceholderStyle) -> String {
     let (tag, mac) = tagged(key, kind, value);
     let v = value.trim();
     match (style, kind) {
         (_, USER) => format!("user_{tag}"),
         // RFC 2606
-        (Pseudonyms::Realistic, "EMAIL") if is_mail(v) => format!("user-{tag}@example.com"),
-        (Pseudonyms::Realistic, "HOST") if !v.is_empty() && v.bytes().all(host_byte) => {
+        (PlaceholderStyle::Realistic, "EMAIL") if is_mail(v) => format!("user-{tag}@example.com"),
+        (PlaceholderStyle::Realistic, "HOST") if !v.is_empty() && v.bytes().all(host_byte) => {
             format!("host-{tag}{HOSTS}")
         }
-        (Pseudonyms::Realistic, "IP_ADDRESS") => match v.parse::<std::net::IpAddr>() {
+        (PlaceholderStyle::Realistic, "IP_ADDRESS") => match v.parse::<std::net::IpAddr>() {
             // RFC 3849 and RFC 5737
             Ok(std::net::IpAddr::V6(_)) => {
                 format!("{V6}{:02x}{:02x}:{:02x}{:02x}", mac[8], mac[9], mac[10], mac[11])
@@ -70,9 +70,11 @@ pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: Pseudo
             Err(_) => format!("[{kind}_{tag}]"),
         },
         // RFC 7042
-        (Pseudonyms::Realistic, "MAC_ADDRESS") if hex_digits(v) == Some(12) => format!("{MAC}{:02x}", mac[8]),
+        (PlaceholderStyle::Realistic, "MAC_ADDRESS") if hex_digits(v) == Some(12) => {
+            format!("{MAC}{:02x}", mac[8])
+        }
         // numbers for films and examples: the last hundred of the exchange 555 in every area
-        (Pseudonyms::Realistic, "PHONE") if is_phone(v) => {
+        (PlaceholderStyle::Realistic, "PHONE") if is_phone(v) => {
             format!(
                 "+1-{}{}{}{PHONE}{:02}",
                 mac[8] % 8 + 2,
@@ -90,7 +92,7 @@ pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: Pseudo
 pub(crate) fn between(
     key: &[u8; 32],
     (kind, value): (&str, &str),
-    style: Pseudonyms,
+    style: PlaceholderStyle,
     before: &str,
     after: &str,
 ) -> String {
@@ -171,7 +173,7 @@ fn apart(mut spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
 }
 
 /// Whether a value holds a stand-in, or is the inside of one.
-pub(crate) fn like(value: &str, style: Pseudonyms) -> bool {
+pub(crate) fn like(value: &str, style: PlaceholderStyle) -> bool {
     !find_styled(value, style).is_empty()
         || !find(&format!("[{value}]")).is_empty()
         || value.len() == 11 && value.starts_with("user-") && tag(value.as_bytes(), 5)
@@ -194,9 +196,9 @@ fn bracketed(b: &[u8], at: usize) -> Option<usize> {
 
 /// The spans of stand-ins in a text of that style, in order and apart: with realistic ones, whatever stands in a range
 /// that is reserved for examples too.
-pub(crate) fn find_styled(text: &str, style: Pseudonyms) -> Vec<(usize, usize)> {
+pub(crate) fn find_styled(text: &str, style: PlaceholderStyle) -> Vec<(usize, usize)> {
     let mut out = find(text);
-    if style == Pseudonyms::Typed {
+    if style == PlaceholderStyle::Typed {
         return out;
     }
     let b = text.as_bytes();
@@ -278,19 +280,19 @@ mod tests {
 
     #[test]
     fn same_value_same_tag_other_key_other_tag() {
-        let a = placeholder(&[1; 32], "EMAIL", "Ada@X.dev", Pseudonyms::Typed);
-        assert_eq!(a, placeholder(&[1; 32], "EMAIL", "ada@x.dev ", Pseudonyms::Typed));
-        assert_ne!(a, placeholder(&[2; 32], "EMAIL", "ada@x.dev", Pseudonyms::Typed));
-        assert_ne!(a, placeholder(&[1; 32], "EMAIL", "bob@x.dev", Pseudonyms::Typed));
+        let a = placeholder(&[1; 32], "EMAIL", "Ada@X.dev", PlaceholderStyle::Typed);
+        assert_eq!(a, placeholder(&[1; 32], "EMAIL", "ada@x.dev ", PlaceholderStyle::Typed));
+        assert_ne!(a, placeholder(&[2; 32], "EMAIL", "ada@x.dev", PlaceholderStyle::Typed));
+        assert_ne!(a, placeholder(&[1; 32], "EMAIL", "bob@x.dev", PlaceholderStyle::Typed));
         assert_eq!(find(&format!("x{a}y")), vec![(1, 1 + a.len())]);
-        let u = placeholder(&[1; 32], USER, "ada", Pseudonyms::Typed);
+        let u = placeholder(&[1; 32], USER, "ada", PlaceholderStyle::Typed);
         assert_eq!(find(&format!("/home/{u}/x")), vec![(6, 6 + u.len())]);
         assert_eq!(find("[EMAIL_] [x_abcdef] user_name"), vec![]);
     }
 
     #[test]
     fn realistic_ones_are_out_of_reserved_ranges() {
-        let make = |kind: &str, value: &str| placeholder(&[1; 32], kind, value, Pseudonyms::Realistic);
+        let make = |kind: &str, value: &str| placeholder(&[1; 32], kind, value, PlaceholderStyle::Realistic);
         let mail = make("EMAIL", "ada@x.dev");
         assert!(mail.ends_with("@example.com"), "{mail}");
         assert_eq!(find(&format!("to {mail}, ok")), vec![(3, 3 + mail.len())]);
@@ -318,10 +320,10 @@ mod tests {
             ("USER", "ada"),
         ] {
             for key in 0..40 {
-                let with = placeholder(&[key; 32], kind, value, Pseudonyms::Realistic);
+                let with = placeholder(&[key; 32], kind, value, PlaceholderStyle::Realistic);
                 let seen = |before: &str, after: &str| {
                     let text = [before, &with, after].concat();
-                    find_styled(&text, Pseudonyms::Realistic)
+                    find_styled(&text, PlaceholderStyle::Realistic)
                         == vec![(before.len(), before.len() + with.len())]
                 };
                 for (before, after) in [
@@ -337,7 +339,7 @@ mod tests {
                 }
                 for (before, after) in [("x", ""), ("", "9"), ("", "x"), ("9", "")] {
                     assert!(!seen(before, after), "{before}{with}{after}");
-                    let put = between(&[key; 32], (kind, value), Pseudonyms::Realistic, before, after);
+                    let put = between(&[key; 32], (kind, value), PlaceholderStyle::Realistic, before, after);
                     assert!(put.starts_with('['), "{put}");
                 }
             }

@@ -21,7 +21,7 @@ pub enum Timestamps {
 /// How the stand-ins of what points at a person look. Those of secrets are always typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Pseudonyms {
+pub enum PlaceholderStyle {
     /// `[EMAIL_k3f9qa]`.
     #[default]
     Typed,
@@ -31,12 +31,12 @@ pub enum Pseudonyms {
     Realistic,
 }
 
-impl Pseudonyms {
+impl PlaceholderStyle {
     /// The choice of that name.
-    pub fn named(name: &str) -> Option<Pseudonyms> {
+    pub fn named(name: &str) -> Option<PlaceholderStyle> {
         match name {
-            "typed" => Some(Pseudonyms::Typed),
-            "realistic" => Some(Pseudonyms::Realistic),
+            "typed" => Some(PlaceholderStyle::Typed),
+            "realistic" => Some(PlaceholderStyle::Realistic),
             _ => None,
         }
     }
@@ -50,7 +50,7 @@ pub struct Options {
     pub timestamps: Timestamps,
     /// How stand-ins look.
     #[serde(skip_serializing_if = "is_typed")]
-    pub pseudonyms: Pseudonyms,
+    pub pseudonyms: PlaceholderStyle,
     /// Whether the model's reasoning is included.
     pub thinking: bool,
     /// Whether the outputs of tools are included.
@@ -58,15 +58,15 @@ pub struct Options {
 }
 
 /// The default is left out, so that the hash of a policy from before there was a choice stays.
-fn is_typed(p: &Pseudonyms) -> bool {
-    *p == Pseudonyms::Typed
+fn is_typed(p: &PlaceholderStyle) -> bool {
+    *p == PlaceholderStyle::Typed
 }
 
 impl Default for Options {
     fn default() -> Self {
         Options {
             timestamps: Timestamps::Exact,
-            pseudonyms: Pseudonyms::Typed,
+            pseudonyms: PlaceholderStyle::Typed,
             thinking: true,
             tool_outputs: true,
         }

@@ -176,7 +176,7 @@ fn session(id: &str, texts: &[String]) -> Session {
 
 fn realistic() -> Redactor<'static> {
     let policy = Policy {
-        options: Options { pseudonyms: Pseudonyms::Realistic, ..Options::default() },
+        options: Options { pseudonyms: PlaceholderStyle::Realistic, ..Options::default() },
         ..Policy::default()
     };
     Redactor::new(Engine::builtin().unwrap(), policy, [7; 32])

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::rules::Class;
 
 use super::detect::Found;
-use super::{Pseudonyms, placeholder};
+use super::{PlaceholderStyle, placeholder};
 
 /// A stretch of raw text that goes, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub(crate) struct Cut {
 }
 
 /// Findings to sorted cuts without overlaps; stand-ins already in the text are never touched.
-pub(crate) fn cuts(text: &str, found: &[Found], style: Pseudonyms) -> Vec<Cut> {
+pub(crate) fn cuts(text: &str, found: &[Found], style: PlaceholderStyle) -> Vec<Cut> {
     let fixed = placeholder::find_styled(text, style);
     let mut all: Vec<(usize, usize, usize, bool)> = Vec::new();
     // a stand-in is no part of a value: what was read together with one is known by what is left of it

@@ -1,6 +1,6 @@
 //! A corpus made from a seed at this moment, redacted and scored: a number that the user can see for himself.
 //!
-//! Values are made by the rules' own templates, so this measures what the carriers (encodings, colours, line numbers,
+//! KnownValues are made by the rules' own templates, so this measures what the carriers (encodings, colours, line numbers,
 //! prose) cost, and what is redacted for nothing; how well unknown kinds are found it cannot say.
 
 use std::collections::BTreeMap;

@@ -9,9 +9,9 @@ use serde_json::Value;
 use crate::rules::{Class, Classes};
 use crate::trace::{Part, Session, Timestamp};
 
-use super::values::Values;
-use super::view::View;
-use super::{Pseudonyms, Redactor, Timestamps, detect, placeholder};
+use super::decoded_view::DecodedView;
+use super::known_values::KnownValues;
+use super::{PlaceholderStyle, Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session with the account of what was removed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -152,12 +152,12 @@ impl Redactor<'_> {
     /// Learns every identity and sensitive value of a session; call it for all sessions of a release before the first
     /// is redacted, so that what one gives away is removed in the others too.
     pub fn collect(&mut self, session: &Session) {
-        self.harvest(session);
+        self.collect_identities(session);
         let mut texts = Vec::new();
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
-        let none = Values::default();
+        let none = KnownValues::default();
         for text in texts {
-            let base = View::raw(&text);
+            let base = DecodedView::raw(&text);
             let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
             found.extend(self.external(&base));
             self.spare(&base, &mut found);
@@ -173,9 +173,9 @@ impl Redactor<'_> {
     pub fn collect_elsewhere(&mut self, session: &Session) {
         let mut texts = Vec::new();
         each_text(session, &mut |_, text| texts.push(text.to_owned()));
-        let none = Values::default();
+        let none = KnownValues::default();
         for text in texts {
-            let base = View::raw(&text);
+            let base = DecodedView::raw(&text);
             let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
             self.spare(&base, &mut found);
             for f in found {
@@ -265,7 +265,7 @@ impl Redactor<'_> {
         let mut known = Vec::new();
         let mut patterns: Vec<String> = Vec::new();
         for (value, k) in self.values.iter() {
-            for form in super::values::forms(value) {
+            for form in super::known_values::forms(value) {
                 patterns.push(form);
                 known.push((k.kind.clone(), k.rule.clone(), k.word));
             }
@@ -283,11 +283,11 @@ impl Redactor<'_> {
 pub struct SealedScanner {
     automaton: Option<AhoCorasick>,
     known: Vec<(String, String, bool)>,
-    style: Pseudonyms,
+    style: PlaceholderStyle,
 }
 
 impl SealedScanner {
-    /// Known values in the final bytes: must be empty for anything that is about to leave.
+    /// KnownValue values in the final bytes: must be empty for anything that is about to leave.
     pub fn scan(&self, bytes: &[u8]) -> Vec<SealedHit> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let text = String::from_utf8_lossy(bytes);
@@ -297,7 +297,7 @@ impl SealedScanner {
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {
             let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
-            if *whole && !super::values::stands_alone(&text, hit.start(), hit.end()) {
+            if *whole && !super::known_values::stands_alone(&text, hit.start(), hit.end()) {
                 continue;
             }
             let next = standins.partition_point(|(_, end)| *end <= hit.start());

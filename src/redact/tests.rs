@@ -155,7 +155,7 @@ fn kept_and_reported_values() {
 
 fn realistic() -> Redactor<'static> {
     let policy = Policy {
-        options: Options { pseudonyms: Pseudonyms::Realistic, ..Options::default() },
+        options: Options { pseudonyms: PlaceholderStyle::Realistic, ..Options::default() },
         ..Policy::default()
     };
     Redactor::new(Engine::builtin().unwrap(), policy, [7; 32])

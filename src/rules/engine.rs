@@ -10,15 +10,15 @@ use regex_automata::{Anchored, Input};
 
 use super::model::{CatalogueEntry, Class, Classes, Finding, RuleSpec, RulesError};
 use super::validate::Validator;
-use super::{assign, load, matchers, numeric, shape, template};
+use super::{assignment, load, matchers, numbers, template, value_shape};
 
 /// How a rule finds its spans.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Matcher {
     Regex,
-    Assign(assign::Mode),
+    Assign(assignment::Mode),
     Hand(matchers::Hand),
-    Numeric(numeric::Shape),
+    Numeric(numbers::Shape),
 }
 
 /// A rule with its lazily compiled patterns.
@@ -44,7 +44,7 @@ struct Keyword {
 struct Prefilter {
     automaton: Option<AhoCorasick>,
     keywords: Vec<Keyword>,
-    shapes: numeric::Wanted,
+    shapes: numbers::Wanted,
 }
 
 /// After so many bytes the faster automaton pays, which takes longer to make.
@@ -53,7 +53,7 @@ const WARM: usize = 1 << 17;
 /// The one engine; cheap to share between threads.
 pub struct Engine {
     rules: Vec<Rule>,
-    by_shape: Vec<(numeric::Shape, u16)>,
+    by_shape: Vec<(numbers::Shape, u16)>,
     /// By classes; the second half for short texts.
     prefilters: [OnceLock<Prefilter>; 16],
     /// Bytes that were scanned, up to [`WARM`].
@@ -102,11 +102,11 @@ impl Engine {
             let bad = |reason: &str| RulesError::Rule { rule: spec.id.clone(), reason: reason.to_owned() };
             let matcher = if spec.matcher == "regex" {
                 Matcher::Regex
-            } else if let Some(mode) = assign::Mode::named(&spec.matcher) {
+            } else if let Some(mode) = assignment::Mode::named(&spec.matcher) {
                 Matcher::Assign(mode)
             } else if let Some(hand) = matchers::Hand::named(&spec.matcher) {
                 Matcher::Hand(hand)
-            } else if let Some(shape) = numeric::Shape::named(&spec.matcher) {
+            } else if let Some(shape) = numbers::Shape::named(&spec.matcher) {
                 by_shape.push((shape, u16::try_from(rules.len()).map_err(|_| bad("too many rules"))?));
                 Matcher::Numeric(shape)
             } else {
@@ -258,7 +258,7 @@ impl Engine {
         self.prefilters[classes.index() + if short { 8 } else { 0 }].get_or_init(|| {
             let mut keywords: Vec<Keyword> = Vec::new();
             let mut at = std::collections::HashMap::new();
-            let mut shapes = numeric::Wanted::default();
+            let mut shapes = numbers::Wanted::default();
             for (n, rule) in self.rules.iter().enumerate() {
                 if !classes.has(rule.spec.class) {
                     continue;
@@ -323,7 +323,7 @@ impl Engine {
             self.in_window(text, n, from, to, &mut out);
         }
         if pre.shapes.any() {
-            numeric::scan(text, pre.shapes, &mut |shape, start, end| {
+            numbers::scan(text, pre.shapes, &mut |shape, start, end| {
                 if let Some((_, n)) = self.by_shape.iter().find(|(s, _)| *s == shape) {
                     self.accept(text, *n, start, end, &mut out);
                 }
@@ -355,7 +355,7 @@ impl Engine {
         }
         match rule.matcher {
             Matcher::Assign(mode) => {
-                if let Some((s, e)) = assign::at(text, start, end, mode) {
+                if let Some((s, e)) = assignment::at(text, start, end, mode) {
                     self.accept(text, n, s, e, out);
                 }
             }
@@ -457,7 +457,7 @@ impl Engine {
             return false;
         }
         let value = &text[start..end];
-        if rule.spec.min_entropy > 0.0 && shape::entropy(value) < rule.spec.min_entropy {
+        if rule.spec.min_entropy > 0.0 && value_shape::entropy(value) < rule.spec.min_entropy {
             return false;
         }
         if !rule.validators.iter().all(|v| v.holds(text, start, end)) {

@@ -1,6 +1,6 @@
 //! Matchers that a regex cannot say well: cookies, passwords inside URLs, PEM blocks.
 
-use super::shape;
+use super::value_shape;
 
 /// A named hand-written matcher, started at a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,7 +80,7 @@ fn cookie(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
 
 fn session_like(value: &[u8], key: &[u8]) -> bool {
     let Ok(v) = std::str::from_utf8(value) else { return false };
-    if shape::is_placeholder_value(v) {
+    if value_shape::is_placeholder_value(v) {
         return false;
     }
     let named =
@@ -88,9 +88,9 @@ fn session_like(value: &[u8], key: &[u8]) -> bool {
             .iter()
             .any(|k| key.windows(k.len()).any(|w| w == *k));
     if named {
-        v.len() >= 8 && v.bytes().any(|b| b.is_ascii_digit()) && (shape::entropy(value) > 2.5)
+        v.len() >= 8 && v.bytes().any(|b| b.is_ascii_digit()) && (value_shape::entropy(value) > 2.5)
     } else {
-        v.len() >= 20 && shape::looks_random(v)
+        v.len() >= 20 && value_shape::looks_random(v)
     }
 }
 
@@ -228,7 +228,7 @@ fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, 
 /// Passwords that every manual shows.
 fn stand_in(pass: &str, user: &str) -> bool {
     let p = pass.to_ascii_lowercase();
-    shape::is_placeholder_value(pass) && !(pass.contains("here") && pass.len() > 12)
+    value_shape::is_placeholder_value(pass) && !(pass.contains("here") && pass.len() > 12)
         || p == user.to_ascii_lowercase() && p.len() < 12
         || p.starts_with('$')
         || p.len() <= 4 && p.bytes().all(|b| b.is_ascii_lowercase())
@@ -287,7 +287,7 @@ fn pem(text: &[u8], start: usize, found: &mut dyn FnMut(usize, usize)) {
     if head.get(last) == Some(&b'\n') {
         let rest = &head[last + 1..];
         let run = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
-        let mixed = shape::Mix::of(&rest[..run]);
+        let mixed = value_shape::Mix::of(&rest[..run]);
         if run < 16
             && matches!(rest.get(run), None | Some(b'\n' | b'.'))
             && mixed.digit > 0

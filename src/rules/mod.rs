@@ -4,28 +4,28 @@
 //! Aho-Corasick over all keywords finds candidates, each rule's regex or named matcher then looks only where one
 //! of its keywords stands. Imports nothing of the crate but `trace`.
 
-mod assign;
+mod assignment;
+mod bare_identifier;
 mod engine;
-mod ids;
-mod joins;
 mod load;
-mod lone;
 mod matchers;
 mod model;
-mod numeric;
+mod national_id;
+mod numbers;
 mod postal;
-mod shape;
+mod separators;
 mod stream;
 mod template;
 mod validate;
+mod value_shape;
 mod wallet;
-mod words;
+mod word_lists;
 
+pub use bare_identifier::bare_identifiers;
 pub use engine::{Engine, Example};
-pub use lone::lone_ids;
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
-pub use shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};
 pub use stream::StreamScanner;
+pub use value_shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};
 
 /// SHA-256 over the compiled-in rule data, in lower-case hex; changes when any rule does.
 pub static RULES_VERSION: std::sync::LazyLock<String> = std::sync::LazyLock::new(load::version);

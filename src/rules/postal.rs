@@ -1,6 +1,6 @@
 //! Postal addresses without a word that says so: a house number, a comma, a postal code, a town.
 
-use super::words::Words;
+use super::word_lists::Words;
 
 /// Longest stretch before the comma that is looked at, in bytes.
 const MAX_STREET: usize = 64;

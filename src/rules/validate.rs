@@ -1,7 +1,7 @@
 //! Checks that a value is what its shape claims: checksums, headers, public addresses.
 
-use super::shape::{self, Mix};
-use super::words::{
+use super::value_shape::{self, Mix};
+use super::word_lists::{
     CODE_HANDLES, CODE_WORDS, COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, PUBLIC_FIRMS, RESERVED_TLDS,
     SERVICE_ACCOUNTS, STANDIN_HOSTS, STANDIN_LOCALS, STANDIN_WORDS,
 };
@@ -85,13 +85,13 @@ impl Validator {
             Validator::Iban97 => iban(raw),
             Validator::JwtHeader => jwt_header(value),
             Validator::AwsId => {
-                Mix::of(&raw[4..]).upper > 0 && !value.ends_with("EXAMPLE") && shape::entropy(raw) > 2.4
+                Mix::of(&raw[4..]).upper > 0 && !value.ends_with("EXAMPLE") && value_shape::entropy(raw) > 2.4
             }
-            Validator::NotPlaceholder => !shape::is_placeholder_value(value),
-            Validator::NotWordy => !shape::looks_wordy(value),
+            Validator::NotPlaceholder => !value_shape::is_placeholder_value(value),
+            Validator::NotWordy => !value_shape::looks_wordy(value),
             Validator::NotWordyOrMarked => {
                 let m = Mix::of(raw);
-                !shape::looks_wordy(value)
+                !value_shape::looks_wordy(value)
                     || raw
                         .iter()
                         .any(|b| matches!(b, b'!' | b'@' | b'#' | b'$' | b'&' | b'*' | b'?' | b'+' | b'^'))
@@ -105,13 +105,15 @@ impl Validator {
                     && !lower.ends_with("bot")
                     && (value.contains(['.', '-']) || Mix::of(raw).digit > 0 || value.len() >= 6)
             }
-            Validator::Random => shape::looks_random(value) && !shape::is_placeholder_value(value),
+            Validator::Random => {
+                value_shape::looks_random(value) && !value_shape::is_placeholder_value(value)
+            }
             Validator::MixedAlnum => {
                 let m = Mix::of(raw);
                 m.digit > 0 && m.letters() > 0
             }
             Validator::HasDigit => Mix::of(raw).digit > 0,
-            Validator::NotUuid => !shape::is_uuid(value),
+            Validator::NotUuid => !value_shape::is_uuid(value),
             Validator::BasicAuth => basic_auth(value),
             Validator::SeedWords => seed_words(value),
             Validator::ServiceEmail => email(value),
@@ -233,9 +235,9 @@ pub(crate) fn lenient_base64(value: &str) -> Option<Vec<u8>> {
 
 fn account(value: &str) -> bool {
     value.len() >= 3
-        && !shape::is_shared_account(value)
+        && !value_shape::is_shared_account(value)
         && !SERVICE_ACCOUNTS.has(&value.to_ascii_lowercase())
-        && !shape::is_placeholder_value(value)
+        && !value_shape::is_placeholder_value(value)
 }
 
 /// NIF and NIE: the letter is the number modulo 23.
@@ -324,7 +326,7 @@ fn organisation(value: &str) -> bool {
     !PUBLIC_FIRMS.has(first)
         && !CODE_WORDS.has(first)
         && !(words.next().is_none() && (STANDIN_WORDS.has(&lower) || CODE_WORDS.has(&lower)))
-        && !shape::is_placeholder_value(value)
+        && !value_shape::is_placeholder_value(value)
         && !(value.len() > 3 && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         // an identifier, not a name: `ClientError`, `user_id`
         && !value.contains('_')

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::redact::{Policy, Pseudonyms, Redactor, Timestamps};
+use crate::redact::{PlaceholderStyle, Policy, Redactor, Timestamps};
 use crate::rules::Engine;
 use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, stretches};
 
@@ -145,7 +145,7 @@ impl App {
             "shifted" => Timestamps::Shifted,
             _ => return Err(Failure::usage("bad_timestamps", "Timestamps are exact, hour or shifted.")),
         };
-        policy.options.pseudonyms = Pseudonyms::named(&export.pseudonyms)
+        policy.options.pseudonyms = PlaceholderStyle::named(&export.pseudonyms)
             .ok_or_else(|| Failure::usage("bad_pseudonyms", "Pseudonyms are typed or realistic."))?;
         Ok(policy)
     }

@@ -4,9 +4,9 @@
 //! whole name, then for a separator (`=` `:` `=>` `:=`, a type annotation, `","`, a flag's blank, ` is `), then for
 //! the value, and decides by the shape of both.
 
-use super::joins::{self, Join};
-use super::shape::{self, Mix};
-use super::words::{NAME_DENY, NAME_TAILS};
+use super::separators::{self, Separator};
+use super::value_shape::{self, Mix};
+use super::word_lists::{NAME_DENY, NAME_TAILS};
 
 /// What values count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,14 +167,14 @@ impl After {
         let done = |at: usize, prose: bool| {
             Some(After { at, prose, env: upper && line_start || flag, xml: false, constant })
         };
-        match joins::find(text, ns, ne, gap, i, closed, constant) {
-            Some(Join::Firm(at)) => {
+        match separators::find(text, ns, ne, gap, i, closed, constant) {
+            Some(Separator::Strong(at)) => {
                 return Some(After { at, prose: false, env: constant, xml: false, constant });
             }
-            Some(Join::Markup(at)) => {
+            Some(Separator::Markup(at)) => {
                 return Some(After { at, prose: false, env: false, xml: true, constant });
             }
-            Some(Join::Loose(at)) => {
+            Some(Separator::Weak(at)) => {
                 return Some(After { at, prose: true, env: false, xml: false, constant });
             }
             None => {}
@@ -199,7 +199,7 @@ impl After {
                     i += 1;
                 }
                 let v = blank(text, i);
-                if let Some(v) = joins::block_scalar(text, v) {
+                if let Some(v) = separators::block_scalar(text, v) {
                     return done(v, true);
                 }
                 // `name: String = "value"`, `name: &str = …`
@@ -221,7 +221,9 @@ impl After {
             b'\n' | b'\r' => named_value(text, blank_lines(text, i)).and_then(|j| done(j, false)),
             b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
             b'|' => done(blank(text, i + 1), true),
-            _ if gap == i => joins::word(text, i).filter(|_| !text[i].is_ascii()).and_then(|v| done(v, true)),
+            _ if gap == i => {
+                separators::word(text, i).filter(|_| !text[i].is_ascii()).and_then(|v| done(v, true))
+            }
             _ => {
                 // a blank came first
                 if let Some(j) = named_value(text, i) {
@@ -232,9 +234,9 @@ impl After {
                     return done(eq, false);
                 }
                 if closed && text[i] != b'v' {
-                    return joins::word(text, i).and_then(|v| done(v, true));
+                    return separators::word(text, i).and_then(|v| done(v, true));
                 }
-                if joins::set_before(text, ns) {
+                if separators::set_before(text, ns) {
                     return done(i, false);
                 }
                 // Go: `var x string = "v"`; Rust and TS annotations were handled above
@@ -244,7 +246,7 @@ impl After {
                 if flag || (upper && matches!(text[i], b'"' | b'\'')) {
                     return done(i, false);
                 }
-                if let Some(v) = joins::word(text, i) {
+                if let Some(v) = separators::word(text, i) {
                     return done(v, true);
                 }
                 if matches!(text[i], b'"' | b'\'' | b'`') {
@@ -420,7 +422,7 @@ fn value(text: &[u8], after: &After) -> Option<(usize, usize, Option<u8>)> {
 fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Option<u8>, mode: Mode) -> bool {
     let Ok(v) = std::str::from_utf8(&text[s..e]) else { return mode == Mode::Password };
     let m = Mix::of(v.as_bytes());
-    if v.len() < 4 || shape::is_placeholder_value(v) || m.other * 2 > v.len() {
+    if v.len() < 4 || value_shape::is_placeholder_value(v) || m.other * 2 > v.len() {
         return false;
     }
     let b = v.as_bytes();
@@ -465,7 +467,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
     if quote.is_none() && gap > e && text.get(gap) == Some(&b'=') && text.get(gap + 1) != Some(&b'=') {
         return false;
     }
-    let random = shape::looks_random(v);
+    let random = value_shape::looks_random(v);
     match mode {
         Mode::Password => {
             if m.space > 0 {
@@ -490,7 +492,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
                 return v.len() >= 6 && m.digit >= 6 && (quote.is_some() || after.env);
             }
             // a bare word counts in an environment file or a quoted password field of data, if nothing says otherwise
-            after.env && quote.is_none() && v.len() >= 8 && !shape::looks_wordy(v)
+            after.env && quote.is_none() && v.len() >= 8 && !value_shape::looks_wordy(v)
         }
         Mode::Vendor => {
             random
@@ -498,7 +500,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
                 && v.len() >= 16
                 && m.digit > 0
                 && m.symbol * 4 <= v.len()
-                && !shape::counts_up(v)
+                && !value_shape::counts_up(v)
                 // the name of a constant or a type
                 && !(m.lower == 0 && v.contains('_'))
                 && !v.contains(['(', '{', '[', ':', '@'])
@@ -509,13 +511,13 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
             if m.space > 0 || v.len() < 8 {
                 return false;
             }
-            if shape::is_uuid(v) {
+            if value_shape::is_uuid(v) {
                 return mode == Mode::Token && (!after.prose || after.constant);
             }
             if after.prose {
                 return random && v.len() >= 16 && m.digit > 0;
             }
-            if v.contains('/') && shape::looks_wordy(v) || code_ref(v, quote, after) {
+            if v.contains('/') && value_shape::looks_wordy(v) || code_ref(v, quote, after) {
                 return false;
             }
             if random {
@@ -530,7 +532,7 @@ fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Opt
             mode == Mode::Token
                 && m.digit > 0
                 && (name.contains("secret") && (after.env || m.symbol > 0 && m.upper > 0)
-                    || !shape::looks_wordy(v) && v.len() >= 10 && shape::entropy(b) > 2.5)
+                    || !value_shape::looks_wordy(v) && v.len() >= 10 && value_shape::entropy(b) > 2.5)
         }
     }
 }
@@ -550,7 +552,7 @@ fn ident_ref(v: &str) -> bool {
         && marked.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
         && v.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
     ident
-        && shape::looks_wordy(v)
+        && value_shape::looks_wordy(v)
         && (v.contains('.') || v.contains('_') || !v.bytes().any(|b| b.is_ascii_digit()))
 }
 

@@ -158,7 +158,7 @@ fn polish(v: &[u8]) -> bool {
 
 /// The spans of the identifiers, where the text is nothing else: one alone, or several with blanks, commas or `and`
 /// between them.
-pub fn lone_ids(text: &str) -> Vec<(usize, usize)> {
+pub fn bare_identifiers(text: &str) -> Vec<(usize, usize)> {
     if text.len() > MAX || !text.is_ascii() || !text.bytes().any(|b| b.is_ascii_digit()) {
         return Vec::new();
     }
@@ -222,11 +222,11 @@ mod tests {
             &nhs,
             &tax,
         ] {
-            assert_eq!(lone_ids(text).len(), 1, "{text}");
+            assert_eq!(bare_identifiers(text).len(), 1, "{text}");
         }
         let two = "QR4821390 and QR4821391";
         assert_eq!(
-            lone_ids(two).into_iter().map(|(s, e)| &two[s..e]).collect::<Vec<_>>(),
+            bare_identifiers(two).into_iter().map(|(s, e)| &two[s..e]).collect::<Vec<_>>(),
             ["QR4821390", "QR4821391"]
         );
     }
@@ -248,7 +248,7 @@ mod tests {
             "a1b2c3d4e5f6",
             &wrong,
         ] {
-            assert!(lone_ids(text).is_empty(), "{text}");
+            assert!(bare_identifiers(text).is_empty(), "{text}");
         }
     }
 }

@@ -282,7 +282,7 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
         return iban(text, start - 2);
     }
     if (b.is_ascii_uppercase() || b == b' ' || !b.is_ascii_alphanumeric() && len >= 2)
-        && let Some((s, e)) = super::ids::at(text, start)
+        && let Some((s, e)) = super::national_id::at(text, start)
     {
         return Some((Shape::NationalId, s, e));
     }

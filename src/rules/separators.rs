@@ -3,13 +3,13 @@
 
 /// Where the value begins, and how sure that is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Join {
+pub(crate) enum Separator {
     /// As good as an assignment.
-    Firm(usize),
+    Strong(usize),
     /// Between tags: up to the next `<`.
     Markup(usize),
     /// Beside the name, no more.
-    Loose(usize),
+    Weak(usize),
 }
 
 /// Words that join a name and its value in prose, with what follows them.
@@ -200,39 +200,43 @@ pub(crate) fn find(
     i: usize,
     closed: bool,
     constant: bool,
-) -> Option<Join> {
+) -> Option<Separator> {
     let b = *text.get(i)?;
     if i > gap
         && b.is_ascii_lowercase()
         && let Some(v) = printed(text, ns, i)
     {
-        return Some(Join::Firm(v));
+        return Some(Separator::Strong(v));
     }
     match b {
-        b'<' if i == ne && text[i..].starts_with(b"</") => element(text, ne).map(Join::Markup),
+        b'<' if i == ne && text[i..].starts_with(b"</") => element(text, ne).map(Separator::Markup),
         b'>' if closed && ns > 1 && quote(text, ns - 1) && text[..ns - 1].ends_with(b"=") => {
-            Some(Join::Markup(i + 1))
+            Some(Separator::Markup(i + 1))
         }
-        b'?' if text[i..].starts_with(b"?= ") => Some(Join::Firm(i + 3)),
-        b'|' | b'?' => fallback(text, i).map(Join::Firm),
-        b'\n' | b'\r' => printed(text, ns, i).map(Join::Firm),
-        b'{' if closed => declared(text, ns, i).map(Join::Firm),
+        b'?' if text[i..].starts_with(b"?= ") => Some(Separator::Strong(i + 3)),
+        b'|' | b'?' => fallback(text, i).map(Separator::Strong),
+        b'\n' | b'\r' => printed(text, ns, i).map(Separator::Strong),
+        b'{' if closed => declared(text, ns, i).map(Separator::Strong),
         b')' => {
             let after = skip(text, i, b")");
             if let Some(call) = TYPING.iter().find(|c| text[after..].starts_with(c)) {
-                return quote(text, after + call.len()).then_some(Join::Firm(after + call.len()));
+                return quote(text, after + call.len()).then_some(Separator::Strong(after + call.len()));
             }
-            fallback(text, skip(text, after, b" \t")).map(Join::Firm)
+            fallback(text, skip(text, after, b" \t")).map(Separator::Strong)
         }
-        b'(' if i > gap && (constant || closed) => Some(Join::Loose(i + 1)),
-        b',' if !closed && text.get(i + 1).is_some_and(u8::is_ascii_alphanumeric) => Some(Join::Loose(i + 1)),
-        b':' if text[i..].starts_with(b"::") && text[..ns].ends_with(b"name=") => Some(Join::Firm(i + 2)),
+        b'(' if i > gap && (constant || closed) => Some(Separator::Weak(i + 1)),
+        b',' if !closed && text.get(i + 1).is_some_and(u8::is_ascii_alphanumeric) => {
+            Some(Separator::Weak(i + 1))
+        }
+        b':' if text[i..].starts_with(b"::") && text[..ns].ends_with(b"name=") => {
+            Some(Separator::Strong(i + 2))
+        }
         _ if closed && i > gap && b.is_ascii_lowercase() && ns > 1 && text[..ns - 1].ends_with(b"=") => {
-            attributes(text, i).map(Join::Markup)
+            attributes(text, i).map(Separator::Markup)
         }
-        _ if i > gap && text[i..].starts_with(b"or ") => fallback(text, i).map(Join::Firm),
+        _ if i > gap && text[i..].starts_with(b"or ") => fallback(text, i).map(Separator::Strong),
         _ if i > gap && (b == b'-' || b.is_ascii_alphabetic()) && constant => {
-            later_flag(text, gap).map(Join::Firm)
+            later_flag(text, gap).map(Separator::Strong)
         }
         _ => None,
     }
@@ -249,7 +253,7 @@ pub(crate) fn block_scalar(text: &[u8], v: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::assign::{Mode, at};
+    use super::super::assignment::{Mode, at};
 
     fn find(text: &str, key: &str, mode: Mode) -> Option<String> {
         let ks = text.to_ascii_lowercase().find(key)?;

@@ -21,10 +21,10 @@ struct Seg {
 
 /// A reading of a text.
 #[derive(Debug)]
-pub(crate) struct View {
+pub(crate) struct DecodedView {
     pub text: String,
     segs: Vec<Seg>,
-    parent: Option<Rc<View>>,
+    parent: Option<Rc<DecodedView>>,
     /// Only line numbers were taken away: whatever the parent shows, this shows too.
     pub covers: bool,
     /// What is not text was taken away: colours, line numbers, diff marks, zero-width characters.
@@ -76,22 +76,34 @@ impl Builder {
         self.text.push_str(text);
     }
 
-    pub fn done(self, parent: &Rc<View>) -> Rc<View> {
+    pub fn done(self, parent: &Rc<DecodedView>) -> Rc<DecodedView> {
         self.view(parent, false, false)
     }
 
-    pub fn view(self, parent: &Rc<View>, covers: bool, cleaned: bool) -> Rc<View> {
-        Rc::new(View { text: self.text, segs: self.segs, parent: Some(Rc::clone(parent)), covers, cleaned })
+    pub fn view(self, parent: &Rc<DecodedView>, covers: bool, cleaned: bool) -> Rc<DecodedView> {
+        Rc::new(DecodedView {
+            text: self.text,
+            segs: self.segs,
+            parent: Some(Rc::clone(parent)),
+            covers,
+            cleaned,
+        })
     }
 }
 
-impl View {
-    pub fn raw(text: &str) -> Rc<View> {
-        Rc::new(View { text: text.to_owned(), segs: Vec::new(), parent: None, covers: false, cleaned: false })
+impl DecodedView {
+    pub fn raw(text: &str) -> Rc<DecodedView> {
+        Rc::new(DecodedView {
+            text: text.to_owned(),
+            segs: Vec::new(),
+            parent: None,
+            covers: false,
+            cleaned: false,
+        })
     }
 
     /// A reading in which pieces of the parent were replaced; `pieces` are sorted and apart.
-    pub fn replaced(parent: &Rc<View>, pieces: &[(usize, usize, String)]) -> Rc<View> {
+    pub fn replaced(parent: &Rc<DecodedView>, pieces: &[(usize, usize, String)]) -> Rc<DecodedView> {
         let mut b = Builder::new(parent.text.len());
         let mut at = 0;
         for (s, e, with) in pieces {
@@ -133,7 +145,7 @@ impl View {
 }
 
 /// Terminal colours, zero-width characters, line numbers and diff marks taken away; none if there were none.
-pub(crate) fn clean(parent: &Rc<View>) -> Option<Rc<View>> {
+pub(crate) fn clean(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     let esc = memchr::memchr(0x1b, b).is_some();

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
 
-use super::words::{SHARED_ACCOUNTS, STANDIN_WORDS, STANDINS};
+use super::word_lists::{SHARED_ACCOUNTS, STANDIN_WORDS, STANDINS};
 
 /// Shannon entropy of the bytes, in bits per byte.
 pub fn entropy(value: &[u8]) -> f64 {

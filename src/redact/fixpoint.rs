@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use crate::rules::Class;
 
+use super::decoded_view::DecodedView;
 use super::detect::Found;
 use super::render::{self, Cut};
-use super::view::View;
 use super::{Redacted, Redactor, Span, placeholder};
 
 /// Rounds in which what shows itself is united with what was found first.
@@ -26,14 +26,19 @@ struct Piece {
 
 impl Redactor<'_> {
     /// Writes the cuts, and looks again until nothing new is found: what stands there now may read differently.
-    pub(super) fn settle(&mut self, base: &Rc<View>, mut found: Vec<Found>, mut cuts: Vec<Cut>) -> Redacted {
+    pub(super) fn redact_to_fixpoint(
+        &mut self,
+        base: &Rc<DecodedView>,
+        mut found: Vec<Found>,
+        mut cuts: Vec<Cut>,
+    ) -> Redacted {
         let style = self.policy.options.pseudonyms;
         let text = base.text.as_str();
         let mut pieces = self.write(text, &cuts);
         let mut united = true;
         for round in 0..ROUNDS {
             let view = replaced(base, &pieces);
-            let again = self.found(&View::raw(&view.text), false);
+            let again = self.found(&DecodedView::raw(&view.text), false);
             let again = render::cuts(&view.text, &again, style);
             if again.is_empty() {
                 break;
@@ -109,9 +114,9 @@ impl Redactor<'_> {
     }
 }
 
-fn replaced(base: &Rc<View>, pieces: &[Piece]) -> Rc<View> {
+fn replaced(base: &Rc<DecodedView>, pieces: &[Piece]) -> Rc<DecodedView> {
     let written: Vec<_> = pieces.iter().map(|p| (p.span.start, p.span.end, p.with.clone())).collect();
-    View::replaced(base, &written)
+    DecodedView::replaced(base, &written)
 }
 
 /// Appends to a text of which only the end is wanted.
@@ -232,11 +237,11 @@ mod tests {
             first in prop::collection::vec((0usize..4, 1usize..4, "[a-f]{0,4}"), 0..8),
             then in prop::collection::vec((0usize..5, 1usize..6, "[A-F]{0,4}"), 0..8),
         ) {
-            let base = View::raw("0123456789012345678901234");
+            let base = DecodedView::raw("0123456789012345678901234");
             let mut pieces = stretches(&first, base.text.len());
             let written = replaced(&base, &pieces);
             let then = stretches(&then, written.text.len());
-            let expected = replaced(&View::raw(&written.text), &then).text.clone();
+            let expected = replaced(&DecodedView::raw(&written.text), &then).text.clone();
             for new in then.into_iter().rev() {
                 over(&mut pieces, new);
             }

@@ -2,13 +2,13 @@
 
 use crate::trace::Session;
 
+use super::known_values::KnownValue;
 use super::placeholder::USER;
-use super::values::Known;
 use super::{Redactor, paths, session};
 
 impl Redactor<'_> {
     /// Learns the identities of a session: home directories, Git identities, prompts, mail local parts, introductions.
-    pub fn harvest(&mut self, session: &Session) {
+    pub fn collect_identities(&mut self, session: &Session) {
         let mut names: Vec<String> = Vec::new();
         session::each_text(session, &mut |_, text| {
             for (s, e) in paths::users(text) {
@@ -19,7 +19,7 @@ impl Redactor<'_> {
         names.dedup();
         for name in names {
             if name.len() >= 3 {
-                let known = Known {
+                let known = KnownValue {
                     kind: USER.into(),
                     rule: "home-path".into(),
                     confidence: 85,

@@ -1,4 +1,4 @@
-//! Values that are known to be sensitive, found again wherever they stand.
+//! KnownValues that are known to be sensitive, found again wherever they stand.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -10,7 +10,7 @@ use crate::rules::{entropy, is_placeholder_value, looks_wordy};
 
 /// How a known value is looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Known {
+pub(crate) struct KnownValue {
     pub kind: String,
     pub rule: String,
     pub confidence: u8,
@@ -30,9 +30,9 @@ pub(crate) struct Met {
 
 /// The set of known values, with its automaton.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Values {
-    known: BTreeMap<String, Known>,
-    list: Vec<(String, Known)>,
+pub(crate) struct KnownValues {
+    known: BTreeMap<String, KnownValue>,
+    list: Vec<(String, KnownValue)>,
     needles: Vec<Needle>,
     automaton: Option<AhoCorasick>,
     spellings: Spellings,
@@ -74,9 +74,9 @@ impl Spellings {
     const MADE: usize = 2000;
 
     /// Every spelling in the text: its value and where it stands.
-    fn find(&self, list: &[(String, Known)], text: &str) -> Vec<(usize, usize, usize)> {
+    fn find(&self, list: &[(String, KnownValue)], text: &str) -> Vec<(usize, usize, usize)> {
         let forms = self.forms.get_or_init(|| {
-            let of = |(n, (value, _)): (usize, &(String, Known))| {
+            let of = |(n, (value, _)): (usize, &(String, KnownValue))| {
                 forms(value).into_iter().skip(1).map(move |form| (n, form)).collect::<Vec<_>>()
             };
             list.iter().enumerate().flat_map(of).collect()
@@ -107,11 +107,12 @@ impl Spellings {
     }
 }
 
-impl Values {
+impl KnownValues {
     /// Adds a value; the surer kind stays, whichever came first.
-    pub fn add(&mut self, value: &str, known: Known) {
-        let rank =
-            |k: &Known| (k.confidence, !k.word, k.fold, std::cmp::Reverse((k.kind.clone(), k.rule.clone())));
+    pub fn add(&mut self, value: &str, known: KnownValue) {
+        let rank = |k: &KnownValue| {
+            (k.confidence, !k.word, k.fold, std::cmp::Reverse((k.kind.clone(), k.rule.clone())))
+        };
         match self.known.get(value) {
             Some(old) if rank(old) >= rank(&known) => {}
             _ => {
@@ -121,12 +122,12 @@ impl Values {
         }
     }
 
-    pub fn get(&self, n: usize) -> (&str, &Known) {
+    pub fn get(&self, n: usize) -> (&str, &KnownValue) {
         let (v, k) = &self.list[n];
         (v, k)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &Known)> {
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &KnownValue)> {
         self.known.iter().map(|(v, k)| (v.as_str(), k))
     }
 
@@ -161,7 +162,7 @@ impl Values {
         true
     }
 
-    /// Every known value in the text. Call [`Values::build`] first.
+    /// Every known value in the text. Call [`KnownValues::build`] first.
     pub fn find(&self, text: &str) -> Vec<Met> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let b = text.as_bytes();
@@ -233,7 +234,7 @@ fn unspaced(c: char) -> bool {
 }
 
 /// How much of a value is enough to know it by when it is cut short: eight characters after its public prefix.
-fn head_len(value: &str, known: &Known) -> Option<usize> {
+fn head_len(value: &str, known: &KnownValue) -> Option<usize> {
     if known.word
         || value.len() < 20
         || !value.is_ascii()
@@ -320,13 +321,13 @@ pub(crate) fn propagates(kind: &str, value: &str, secret: bool) -> Option<bool> 
 mod tests {
     use super::*;
 
-    fn known(word: bool) -> Known {
-        Known { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, word, fold: false }
+    fn known(word: bool) -> KnownValue {
+        KnownValue { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, word, fold: false }
     }
 
     #[test]
     fn whole_cut_and_foreign() {
-        let mut v = Values::default();
+        let mut v = KnownValues::default();
         let secret = "kq7Zp2Xw9Rt4Lm6Nv8Bc3";
         v.add(secret, known(false));
         v.build();
@@ -353,7 +354,7 @@ mod tests {
 
     #[test]
     fn other_spellings_are_met_too() {
-        let mut v = Values::default();
+        let mut v = KnownValues::default();
         let secret = "kq7Zp2Xw9Rt4Lm6Nv8Bc3";
         v.add(secret, known(false));
         v.build();
