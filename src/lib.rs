@@ -1,31 +1,31 @@
-//! clawgate: the gate between coding-agent traces and the world.
+//! clawgate archives the sessions of coding agents, reports their cost, redacts them, and publishes what a person signed.
 //!
-//! The modules are floors of one house: each imports only from floors below it, never sideways (see
-//! ARCHITECTURE.md; `tests/it/house.rs` enforces it).
+//! The modules form layers. A module imports only from lower layers (see ARCHITECTURE.md; an integration test checks the
+//! `use` lines).
 
 #[cfg(test)]
 mod testing;
 
-// floor 0
+// layer 0
 pub mod trace;
-// floor 1
+// layer 1
 pub mod pricing;
 pub mod rules;
-// floor 2
+// layer 2
 pub mod redact;
 pub mod sources;
 pub mod usage;
 pub mod workflow;
-// floor 3
+// layer 3
 pub mod export;
 pub mod store;
-// floor 4
+// layer 4
 pub mod gate;
-// floor 5
+// layer 5
 pub mod publish;
-// floor 6
+// layer 6
 pub mod app;
-// floor 7
+// layer 7
 pub mod cli;
 pub mod mcp;
 pub mod web;

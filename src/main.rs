@@ -1,22 +1,22 @@
-//! The edge: reads the environment, catches Ctrl-C, runs the command line, and ends with its exit code.
+//! The process boundary: reads the environment, handles Ctrl-C, runs the command line and exits with its code.
 
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use clawgate::cli::{self, Edge};
+use clawgate::cli::{self, ProcessEnv};
 use clawgate::mcp;
 use clawgate::trace::{Clock, Env, Timestamp};
 use clawgate::web;
 
-/// The machine's clock.
+/// The system clock.
 struct WallClock;
 
 impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the edge passes the real time in")]
+    #[expect(clippy::disallowed_methods, reason = "main passes the system time in")]
     fn now(&self) -> Timestamp {
         Timestamp(jiff::Timestamp::now().as_millisecond())
     }
@@ -26,11 +26,11 @@ fn main() -> ExitCode {
     let cancel = Arc::new(AtomicBool::new(false));
     let waiting = Arc::new(AtomicBool::new(false));
     let args: Vec<_> = std::env::args_os().collect();
-    // The server ends with its client or on the first Ctrl-C; it holds nothing that an end could harm.
-    if args.get(1).is_none_or(|verb| verb != "mcp") {
+    // The MCP server exits when its client disconnects or on the first Ctrl-C. It has no unsaved state.
+    if args.get(1).is_none_or(|command| command != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let edge = Edge {
+    let process = ProcessEnv {
         env: environment(),
         clock: Arc::new(WallClock),
         cancel,
@@ -38,28 +38,28 @@ fn main() -> ExitCode {
         serve_mcp: mcp::serve,
         serve_web: web::serve,
         run_command,
-        background,
-        pager,
+        run_in_background,
+        run_pager,
     };
-    ExitCode::from(cli::run(args, edge))
+    ExitCode::from(cli::run(args, process))
 }
 
-/// The first Ctrl-C asks the work to stop at the next safe point; the second, or one at a question, ends the
-/// process.
+/// Installs the Ctrl-C handler. The first Ctrl-C asks the command to stop at the next safe point. The second one, or one
+/// that answers a question, ends the process.
 fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
-    #[expect(clippy::disallowed_methods, reason = "there is nobody left to hand an exit code to")]
+    #[expect(clippy::disallowed_methods, reason = "a signal handler cannot return an exit code")]
     let handler = move || {
         if cancel.swap(true, Ordering::SeqCst) || waiting.load(Ordering::SeqCst) {
             std::process::exit(130);
         }
     };
-    // Where no handler can be set, Ctrl-C ends the process as it always does.
+    // If the handler cannot be installed, Ctrl-C ends the process, which is the default.
     let _ = ctrlc::set_handler(handler);
 }
 
-/// Runs a pager over a text. That the reader leaves early is no error.
-#[expect(clippy::disallowed_methods, reason = "only the edge starts processes")]
-fn pager(command: &[&str], text: &str) -> io::Result<()> {
+/// Shows text in a pager. It is not an error if the person quits before the end.
+#[expect(clippy::disallowed_methods, reason = "only main starts processes")]
+fn run_pager(command: &[&str], text: &str) -> io::Result<()> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
     let mut child = Command::new(program).args(args).stdin(Stdio::piped()).spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -68,8 +68,14 @@ fn pager(command: &[&str], text: &str) -> io::Result<()> {
     child.wait().map(drop)
 }
 
-/// Runs the command that the person configured for alerts; ended where it takes longer than half a minute.
-#[expect(clippy::disallowed_methods, reason = "only the edge starts processes")]
+/// A configured program that runs longer is killed.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
+/// How often a running program is checked.
+const COMMAND_POLL_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Runs a configured program, for example the alert command, with `text` on its standard input. Returns whether it
+/// succeeded. Kills it after 30 seconds.
+#[expect(clippy::disallowed_methods, reason = "only main starts processes")]
 fn run_command(command: &[String], text: &str) -> io::Result<bool> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
     let mut child = Command::new(program)
@@ -79,44 +85,45 @@ fn run_command(command: &[String], text: &str) -> io::Result<bool> {
         .stderr(Stdio::null())
         .spawn()?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that does not read its input is free to.
+        // A program that does not read its standard input is not a failure.
         let _ = stdin.write_all(text.as_bytes());
     }
-    for _ in 0..300 {
+    let deadline = Instant::now() + COMMAND_TIMEOUT;
+    while Instant::now() < deadline {
         if let Some(status) = child.try_wait()? {
             return Ok(status.success());
         }
-        std::thread::sleep(Duration::from_millis(100));
+        std::thread::sleep(COMMAND_POLL_INTERVAL);
     }
     child.kill()?;
     child.wait()?;
     Ok(false)
 }
 
-/// Starts this program again, apart from our input and output.
-#[expect(clippy::disallowed_methods, reason = "only the edge starts processes")]
-fn background(args: &[&str]) -> io::Result<()> {
+/// Starts this program in the background, detached from standard input, output and error.
+#[expect(clippy::disallowed_methods, reason = "only main starts processes")]
+fn run_in_background(args: &[&str]) -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // In a group of its own it outlives the terminal's Ctrl-C and the hook's time limit.
+    // A separate process group survives Ctrl-C in the terminal and the time limit of a hook.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     command.spawn().map(drop)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
+#[expect(clippy::disallowed_methods, reason = "only main reads the environment")]
 fn environment() -> Env {
     let mut vars: std::collections::BTreeMap<String, String> = std::env::vars_os()
         .map(|(k, v)| (k.to_string_lossy().into_owned(), v.to_string_lossy().into_owned()))
         .collect();
-    // Shells know the machine's name without exporting it.
+    // Shells set HOSTNAME but usually do not export it.
     if !vars.contains_key("HOSTNAME")
         && let Ok(name) = std::fs::read_to_string("/etc/hostname")
     {
         vars.insert("HOSTNAME".to_owned(), name.trim().to_owned());
     }
     let home = std::env::home_dir().unwrap_or_default();
-    let own = std::env::var_os("CLAWGATE_HOME").filter(|v| !v.is_empty());
-    let clawgate_home = own.map_or_else(|| home.join(".clawgate"), PathBuf::from);
+    let configured = std::env::var_os("CLAWGATE_HOME").filter(|v| !v.is_empty());
+    let clawgate_home = configured.map_or_else(|| home.join(".clawgate"), PathBuf::from);
     Env { home, clawgate_home, vars }
 }

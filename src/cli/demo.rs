@@ -19,7 +19,7 @@ use crate::gate::KdfParams;
 use crate::trace::{Clock, Env};
 use crate::workflow::{FileEntry, digest};
 
-use super::face::End;
+use super::context::CommandError;
 
 /// The logs: where they lie in the temporary home, and their text.
 const LOGS: &[(&str, &str)] = &[
@@ -64,7 +64,7 @@ pub(super) struct Step {
     pub held: bool,
 }
 
-type Tell<'a> = &'a mut dyn FnMut(Step) -> Result<(), End>;
+type Tell<'a> = &'a mut dyn FnMut(Step) -> Result<(), CommandError>;
 
 /// Walks the sample history through the workflow below `root`.
 ///
@@ -75,7 +75,7 @@ pub(super) fn walk(
     clock: Arc<dyn Clock>,
     cancel: Arc<AtomicBool>,
     tell: Tell<'_>,
-) -> Result<(), End> {
+) -> Result<(), CommandError> {
     let (home, state, out) = (root.join("home"), root.join("home/.clawgate"), root.join("published"));
     let secrets = plant(&home)?;
     let mut ctx = Context::new(Env::bare(&home, state), clock, Actor::Person);
@@ -239,7 +239,7 @@ fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static
 }
 
 /// Reads every page, reports the one name that no rule can know, and has the inventory redacted.
-fn review(app: &mut App) -> Result<Step, End> {
+fn review(app: &mut App) -> Result<Step, CommandError> {
     let everything = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
     let mut params = ReviewParams { decisions: vec![everything.clone()], ..ReviewParams::default() };
     let (mut pages, mut found, mut names, mut resealed) = (0, 0, 0, 0);
@@ -287,7 +287,7 @@ fn review(app: &mut App) -> Result<Step, End> {
 }
 
 /// Flips a bit of a sealed file, has publishing refused, and puts it back.
-fn tamper(app: &mut App, release: &str, out: &Path) -> Result<Step, End> {
+fn tamper(app: &mut App, release: &str, out: &Path) -> Result<Step, CommandError> {
     let file = app.sealed_dir(release).join("README.md");
     let whole = std::fs::read(&file).map_err(io(&file))?;
     let mut bytes = whole.clone();

@@ -1,19 +1,20 @@
-//! Floor 7: the command line. Parses, calls `app`, renders; one file per verb in `commands`.
+//! Layer 7: the command line. Parses arguments, calls `app`, renders the result. Each command is one file in `commands`.
 
 mod args;
+mod cancel;
 mod commands;
+mod context;
 mod demo;
-mod face;
-mod glance;
-mod money;
+mod format;
+mod marking;
 mod progress;
 mod prompt;
 mod render;
-mod reviewing;
-mod session;
+mod review_terminal;
+mod session_view;
+mod statusline_common;
 mod table;
-mod times;
-mod triage;
+mod time_args;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -27,56 +28,56 @@ use crate::app::server_token::ServeOptions;
 use crate::trace::{Clock, Env};
 
 pub use args::Cli;
-use face::{End, Face};
+use context::{CliContext, CommandError};
 
-/// What only the process's edge knows.
-pub struct Edge {
-    /// Surroundings.
+/// What the process passes in: its environment, and functions that only `main` may call.
+pub struct ProcessEnv {
+    /// The variables and directories of the process.
     pub env: Env,
-    /// Clock.
+    /// The clock that every command uses.
     pub clock: Arc<dyn Clock>,
     /// Set by the first Ctrl-C.
     pub cancel: Arc<AtomicBool>,
-    /// Set by us while a question waits for its answer: then one Ctrl-C is enough.
+    /// Set while a question waits for an answer. Then the first Ctrl-C ends the process.
     pub waiting: Arc<AtomicBool>,
-    /// Serves MCP over stdio: the other face, which this one may not import.
+    /// Runs the MCP server. A function pointer, because `cli` must not import `mcp`, which is in the same layer.
     pub serve_mcp: fn(Env, Arc<dyn Clock>) -> Result<(), Failure>,
-    /// Serves HTTP on loopback: the third face.
+    /// Runs the web server. A function pointer, because `cli` must not import `web`, which is in the same layer.
     pub serve_web: fn(Env, Arc<dyn Clock>, ServeOptions) -> Result<(), Failure>,
-    /// Starts a program the person configured, with text on its standard input.
+    /// Runs a configured program with text on its standard input.
     pub run_command: RunCommand,
-    /// Starts this program again with these arguments, and does not wait for it.
-    pub background: fn(&[&str]) -> std::io::Result<()>,
-    /// Shows a text page by page with this command and these arguments; an error where it cannot be started.
-    pub pager: fn(&[&str], &str) -> std::io::Result<()>,
+    /// Starts this program with these arguments in the background.
+    pub run_in_background: fn(&[&str]) -> std::io::Result<()>,
+    /// Shows text in a pager. The first argument is the command line of the pager.
+    pub run_pager: fn(&[&str], &str) -> std::io::Result<()>,
 }
 
-/// Runs one command line; returns the exit code: 0 done, 1 failed, 2 usage, 3 refused by the workflow, 4 a human is
-/// needed, 130 interrupted.
-pub fn run(args: Vec<OsString>, edge: Edge) -> u8 {
-    // Exit code 2 of a hook tells the agent that its step is denied: a mistyped command line must not.
-    let verb = args.iter().skip(1).map(|a| a.to_string_lossy()).find(|a| !a.starts_with('-'));
-    let usage_code = if verb.is_some_and(|verb| verb == "hook") { 1 } else { 2 };
+/// Runs one command line and returns its exit code: 0 done, 1 failed, 2 usage error, 3 refused by the workflow, 4 a
+/// person is needed, 130 interrupted.
+pub fn run(args: Vec<OsString>, process: ProcessEnv) -> u8 {
+    // Agents read exit code 2 of a hook as "deny this step". A usage error of `hook` must not deny anything.
+    let command = args.iter().skip(1).map(|a| a.to_string_lossy()).find(|a| !a.starts_with('-'));
+    let usage_code = if command.is_some_and(|command| command == "hook") { 1 } else { 2 };
     let wants_json = args.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
-        Err(e) if !e.use_stderr() => return face::end_of_pipe(e.print()),
+    let parsed = match Cli::try_parse_from(args) {
+        Ok(parsed) => parsed,
+        Err(e) if !e.use_stderr() => return context::exit_code_of_print(e.print()),
         Err(e) if wants_json => {
             let text = e.render().to_string();
             let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
             let failure = Failure::usage("usage", message.trim()).hint("clawgate --help");
-            return Face::new(edge, true).failed(&failure).min(usage_code);
+            return CliContext::new(process, true).report_failure(&failure).min(usage_code);
         }
         Err(e) => {
             let _ = e.print();
             return usage_code;
         }
     };
-    let mut face = Face::new(edge, cli.json);
-    match commands::run(cli.command, &mut face) {
+    let mut cli = CliContext::new(process, parsed.json);
+    match commands::run(parsed.command, &mut cli) {
         Ok(()) => 0,
-        Err(End::Pipe) => 0,
-        Err(End::Code(code)) => code,
-        Err(End::Failure(failure)) => face.failed(&failure),
+        Err(CommandError::BrokenPipe) => 0,
+        Err(CommandError::ExitCode(code)) => code,
+        Err(CommandError::Failure(failure)) => cli.report_failure(&failure),
     }
 }

@@ -1,4 +1,4 @@
-//! Progress bars on standard error, where a person watches.
+//! Progress bars on standard error.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -7,32 +7,32 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::app::Progress;
 
-/// The bars of one step, named by the step; a bar each where its parts are told apart.
+/// The progress bars of the current step.
 #[derive(Default)]
 pub(super) struct Bars {
-    now: Mutex<Option<Step>>,
+    current: Mutex<Option<StepBars>>,
 }
 
-struct Step {
+/// The bars of one step: one bar for each part, or a single bar with an empty name.
+struct StepBars {
     name: String,
-    /// Each with the name of its part; empty for a step as a whole.
     bars: Vec<(String, ProgressBar)>,
     all: MultiProgress,
 }
 
 impl Bars {
-    /// Takes the bars away, so that text can be written.
+    /// Removes the bars, so that text can be printed.
     pub fn clear(&self) {
-        if let Some(step) = self.now.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(step) = self.current.lock().unwrap_or_else(PoisonError::into_inner).take() {
             step.clear();
         }
     }
 }
 
-impl Step {
+impl StepBars {
     fn clear(self) {
         self.bars.into_iter().for_each(|(_, bar)| bar.finish_and_clear());
-        // A terminal that went away has nothing to clear.
+        // If the terminal is closed, nothing needs to be cleared.
         let _ = self.all.clear();
     }
 }
@@ -43,14 +43,14 @@ impl Progress for Bars {
     }
 
     fn report_parts(&self, what: &str, parts: &[(&str, u64, u64)]) {
-        let mut now = self.now.lock().unwrap_or_else(PoisonError::into_inner);
-        if now.as_ref().is_none_or(|step| step.name != what) {
-            if let Some(step) = now.take() {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_none_or(|step| step.name != what) {
+            if let Some(step) = current.take() {
                 step.clear();
             }
-            *now = Some(Step { name: what.to_owned(), bars: Vec::new(), all: MultiProgress::new() });
+            *current = Some(StepBars { name: what.to_owned(), bars: Vec::new(), all: MultiProgress::new() });
         }
-        let Some(step) = now.as_mut() else { return };
+        let Some(step) = current.as_mut() else { return };
         let width = parts.iter().map(|(name, ..)| name.len()).max().unwrap_or(0);
         for (name, done, total) in parts {
             let known = step.bars.iter().position(|(part, _)| part == name);
@@ -75,7 +75,7 @@ fn bar(what: &str, label: String, total: u64) -> ProgressBar {
         (_, false) => "{msg} {bar:30} {pos}/{len} {eta}",
     };
     let bar = ProgressBar::new(total);
-    // A template that does not parse leaves the default bar.
+    // If a template does not parse, the default bar is used.
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }

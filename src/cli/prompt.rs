@@ -1,7 +1,7 @@
-//! Questions to a person, on the controlling terminal only: never standard input, the environment or an argument.
+//! Questions to a person on the controlling terminal.
 //!
-//! That a terminal is there, and that no agent's mark is in the environment, is evidence for a person and not
-//! proof of one; proof is the passphrase.
+//! Answers are never read from standard input, the environment or arguments. A terminal and the absence of an agent's
+//! variables suggest that a person is present. They do not prove it; only the passphrase does.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, IsTerminal, Write};
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use crate::app::{Failure, Kind};
 use crate::trace::Env;
 
-use super::face::check_cancel;
+use super::cancel::check_cancelled;
 
 /// Variables that coding agents set in the shells they run commands in, each with its agent.
 const AGENT_MARKS: &[(&str, &str)] = &[
@@ -38,16 +38,16 @@ const TERMINAL: (&str, &str) = ("/dev/tty", "/dev/tty");
 #[cfg(not(unix))]
 const TERMINAL: (&str, &str) = ("CONIN$", "CONOUT$");
 
-/// Why nobody vouches for a person being there, if so.
+/// Returns why a person is probably absent, or `None` if a person seems to be present.
 pub(super) fn person_absent(env: &Env) -> Option<String> {
     if let Some((name, agent)) = AGENT_MARKS.iter().find(|(name, _)| env.var(name).is_some()) {
-        return Some(format!("This looks like a shell of {agent} ({name} is set)."));
+        return Some(format!("This shell seems to belong to {agent}, because {name} is set."));
     }
-    // Agents run commands with standard input piped or closed, even where a terminal still controls them.
-    (!io::stdin().is_terminal()).then(|| "There is no terminal to ask a person on.".to_owned())
+    // Agents run commands with a piped or closed standard input, even if the process has a controlling terminal.
+    (!io::stdin().is_terminal()).then(|| "No terminal is available to ask a person.".to_owned())
 }
 
-/// The controlling terminal.
+/// The open controlling terminal.
 pub(super) struct Terminal {
     input: BufReader<File>,
     output: File,
@@ -55,10 +55,10 @@ pub(super) struct Terminal {
     cancel: Arc<AtomicBool>,
 }
 
-/// Opens the controlling terminal, or says that a person has to run `command` in their own one.
+/// Opens the controlling terminal.
 ///
 /// # Errors
-/// [`Failure`] of the kind that a human is needed.
+/// Returns a [`Failure`] of the kind [`Kind::HumanNeeded`] that asks a person to run `command`.
 pub(super) fn open(
     env: &Env,
     command: &str,
@@ -66,7 +66,7 @@ pub(super) fn open(
     cancel: Arc<AtomicBool>,
 ) -> Result<Terminal, Failure> {
     let absent = |why: String| {
-        let message = format!("{why} A person has to run `{command}` in their own terminal.");
+        let message = format!("{why} A person must run `{command}` in their own terminal.");
         Failure::new(Kind::HumanNeeded, "human_needed", message).hint(command)
     };
     if let Some(why) = person_absent(env) {
@@ -76,57 +76,57 @@ pub(super) fn open(
     let output = OpenOptions::new().write(true).open(TERMINAL.1);
     match (input, output) {
         (Ok(input), Ok(output)) => Ok(Terminal { input: BufReader::new(input), output, waiting, cancel }),
-        _ => Err(absent("There is no terminal to ask a person on.".to_owned())),
+        _ => Err(absent("No terminal is available to ask a person.".to_owned())),
     }
 }
 
-fn lost(e: &io::Error) -> Failure {
+fn terminal_failure(e: &io::Error) -> Failure {
     match e.kind() {
         io::ErrorKind::Interrupted => Failure::new(Kind::Cancelled, "cancelled", "Interrupted."),
-        _ => Failure::new(Kind::Cancelled, "terminal_lost", format!("The terminal went away: {e}.")),
+        _ => Failure::new(Kind::Cancelled, "terminal_lost", format!("The terminal was closed: {e}.")),
     }
 }
 
 impl Terminal {
-    /// Asks for a line; `None` at the end of the input.
+    /// Asks for a line. Returns `None` at the end of the input.
     pub fn line(&mut self, question: &str) -> Result<Option<String>, Failure> {
         let mut show = || -> io::Result<()> {
             write!(self.output, "{question}")?;
             self.output.flush()
         };
-        show().map_err(|e| lost(&e))?;
+        show().map_err(|e| terminal_failure(&e))?;
         self.waiting.store(true, Ordering::SeqCst);
         let mut bytes = Vec::new();
         let read = self.input.read_until(b'\n', &mut bytes);
         self.waiting.store(false, Ordering::SeqCst);
-        check_cancel(&self.cancel)?;
-        match read.map_err(|e| lost(&e))? {
+        check_cancelled(&self.cancel)?;
+        match read.map_err(|e| terminal_failure(&e))? {
             0 => Ok(None),
             _ => Ok(Some(String::from_utf8_lossy(&bytes).trim().to_owned())),
         }
     }
 
-    /// Asks for a line until it is not empty.
+    /// Repeats the question until the answer is not empty.
     pub fn required(&mut self, question: &str) -> Result<String, Failure> {
         loop {
             match self.line(question)? {
                 Some(line) if line.is_empty() => {}
                 Some(line) => return Ok(line),
-                None => return Err(lost(&io::ErrorKind::UnexpectedEof.into())),
+                None => return Err(terminal_failure(&io::ErrorKind::UnexpectedEof.into())),
             }
         }
     }
 
-    /// Asks for something that is not shown while it is typed.
+    /// Asks for a secret without echoing it.
     pub fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, Failure> {
         let answer = rpassword::prompt_password(question).map(Zeroizing::new);
-        check_cancel(&self.cancel)?;
-        answer.map_err(|e| lost(&e))
+        check_cancelled(&self.cancel)?;
+        answer.map_err(|e| terminal_failure(&e))
     }
 
-    /// Says something.
-    pub fn say(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.output, "{text}").map_err(|e| lost(&e))
+    /// Prints a line.
+    pub fn print_line(&mut self, text: &str) -> Result<(), Failure> {
+        writeln!(self.output, "{text}").map_err(|e| terminal_failure(&e))
     }
 }
 
@@ -135,11 +135,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_agents_shell_is_told_by_its_variables() {
+    fn an_agents_shell_is_recognized_by_its_variables() {
         let mut env = Env::bare("/h", "/c");
         env.vars.insert("CODEX_HOME".into(), "/h/.codex".into());
         env.vars.insert("AGENT".into(), String::new());
-        assert!(!person_absent(&env).is_some_and(|why| why.contains("looks like")));
+        assert!(!person_absent(&env).is_some_and(|why| why.contains("This shell")));
         env.vars.insert("CLAUDECODE".into(), "1".into());
         assert!(person_absent(&env).is_some_and(|why| why.contains("Claude Code")));
         let (waiting, cancel) = (Arc::default(), Arc::default());

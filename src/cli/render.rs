@@ -1,13 +1,16 @@
-//! Pieces of answers for people that several verbs share.
+//! Parts of the text output that several commands share.
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::release::{Budget, EvidenceReport, PrivacyReport, ReaderReport, SampleRow};
+use crate::app::release::{Budget, EntityCounts, EvidenceReport, PrivacyReport, ReaderReport, SampleRow};
 use crate::app::text::sanitize;
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
-use super::money::{bytes, count, of};
-use super::table::{Set, Table, one_line};
+use super::format::{format_bytes, format_count, pluralize};
+use super::table::{Align, Table, one_line};
+
+/// A privacy report lists this many sessions that were omitted.
+const MAX_OMITTED_LISTED: usize = 10;
 
 fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
@@ -37,23 +40,22 @@ pub(super) fn cyan(text: &str) -> String {
     styled(Style::new().fg_color(Some(AnsiColor::Cyan.into())), text)
 }
 
-/// A heading line.
+/// Renders a heading after an empty line.
 pub(super) fn heading(text: &str) -> String {
     format!("\n{}\n", bold(text))
 }
 
-/// A destination in words.
+/// Describes a destination on one line.
 pub(super) fn destination(d: Option<&Destination>) -> String {
     let Some(d) = d else { return "not set".to_owned() };
-    let licence = d.licence.as_deref().unwrap_or("no licence chosen");
-    let seen = match d.visibility {
+    let licence = d.licence.as_deref().unwrap_or("no license");
+    let visibility = match d.visibility {
         Visibility::Private => "private",
         Visibility::Public => "PUBLIC",
     };
-    one_line(&format!("{} · {seen} · {licence}", target(&d.target)))
+    one_line(&format!("{} · {visibility} · {licence}", target(&d.target)))
 }
 
-/// A target in words.
 pub(super) fn target(t: &Target) -> String {
     match t {
         Target::Hub { repo, revision } if revision == "main" => format!("Hub dataset {repo}"),
@@ -62,17 +64,16 @@ pub(super) fn target(t: &Target) -> String {
     }
 }
 
-/// What a review is bound by, and how an agent that read did.
+/// Renders the digest of the review evidence and the score of the reviewing agent.
 pub(super) fn evidence(e: &EvidenceReport) -> String {
-    let by = e.reader.as_ref().map_or_else(|| "reader: people\n".to_owned(), reader);
-    format!("evidence: {} over {} answers\n{by}", dim(&one_line(&e.root)), count(e.leaves))
+    let by = e.reader.as_ref().map_or_else(|| "reviewer: a person\n".to_owned(), reader_score);
+    format!("evidence: {} over {} answers\n{by}", dim(&one_line(&e.root)), format_count(e.leaves))
 }
 
-/// How an agent that read did on what was planted.
-fn reader(m: &ReaderReport) -> String {
+fn reader_score(m: &ReaderReport) -> String {
     format!(
-        "reader: found {} of {} planted values (recall {:.2}, 95 % lower bound {:.2}, floor {:.2}), over-flagged \
-         {} of {}: {} as a review\n",
+        "reviewing agent: found {} of {} decoys (recall {:.2}, 95 % lower bound {:.2}, required {:.2}), flagged {} of {} \
+         harmless values; its review {}\n",
         m.found,
         m.planted,
         m.recall,
@@ -80,75 +81,83 @@ fn reader(m: &ReaderReport) -> String {
         m.floor,
         m.over_flagged,
         m.harmless,
-        if m.counts { "counts" } else { "does not count" }
+        if m.counts { "is accepted" } else { "is not accepted" }
     )
 }
 
-/// What a review will take to read.
-pub(super) fn to_read(b: &Budget) -> String {
+/// Describes how much a review has to read.
+pub(super) fn review_effort(b: &Budget) -> String {
     format!(
-        "{} in {} to read, {} (about {} tokens, {})",
-        of(b.chunks, "chunk"),
-        of(b.sessions, "session"),
-        bytes(b.bytes),
-        count(b.tokens_estimate),
-        of(b.pages_estimate, "page")
+        "{} in {}, {} (about {} tokens, {})",
+        pluralize(b.chunks, "chunk"),
+        pluralize(b.sessions, "session"),
+        format_bytes(b.bytes),
+        format_count(b.tokens_estimate),
+        pluralize(b.pages_estimate, "page")
     )
 }
 
-/// The files of a release.
+/// Renders the files of a release as a table.
 pub(super) fn files(files: &[FileEntry], width: usize) -> String {
-    let mut table = Table::new(&[("file", Set::Cut), ("size", Set::Right), ("sha256", Set::Left)]);
+    let mut table = Table::new(&[("file", Align::Truncate), ("size", Align::Right), ("sha256", Align::Left)]);
     for f in files {
-        table.row([f.path.clone(), bytes(f.bytes), f.sha256.chars().take(16).collect()]);
+        table.row([f.path.clone(), format_bytes(f.bytes), f.sha256.chars().take(16).collect()]);
     }
     table.render(width)
 }
 
-/// The privacy report: what was redacted, and what was decided on the inventory.
-pub(super) fn privacy(r: &PrivacyReport, width: usize) -> String {
+/// Renders what was redacted, and the decisions on the inventory.
+pub(super) fn privacy_report(r: &PrivacyReport, width: usize) -> String {
     let mut out = String::new();
     if r.redactions.is_empty() {
         out.push_str("Nothing was redacted.\n");
     } else {
         let mut table =
-            Table::new(&[("redacted", Set::Left), ("count", Set::Right), ("for instance", Set::Cut)]);
+            Table::new(&[("redacted", Align::Left), ("count", Align::Right), ("example", Align::Truncate)]);
         let mut kinds: Vec<_> = r.redactions.iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         for (kind, n) in kinds {
-            table.row([kind.clone(), count(*n), r.examples.get(kind).cloned().unwrap_or_default()]);
+            table.row([kind.clone(), format_count(*n), r.examples.get(kind).cloned().unwrap_or_default()]);
         }
         out.push_str(&table.render(width));
     }
-    let e = r.entities;
+    out.push_str(&inventory_counts(r.entities));
+    let thinking = if r.thinking { "included" } else { "omitted" };
     out.push_str(&format!(
-        "inventory: {} found, {} redacted, {} kept, {} undecided\n",
-        count(e.total),
-        count(e.redacted),
-        count(e.kept),
-        count(e.undecided)
-    ));
-    let thinking = if r.thinking { "included" } else { "left out" };
-    out.push_str(&format!(
-        "reasoning {thinking}; timestamps: {}; pseudonyms: {}; rules {}\n",
+        "reasoning: {thinking}; timestamps: {}; placeholders: {}; rules: {}\n",
         one_line(&r.timestamps),
         one_line(&r.pseudonyms),
         one_line(&r.rules_version)
     ));
-    for (key, why) in r.left_out.iter().take(10) {
-        out.push_str(&format!("{} {}: {}\n", yellow("left out:"), one_line(key.as_str()), one_line(why)));
+    for (key, why) in r.left_out.iter().take(MAX_OMITTED_LISTED) {
+        out.push_str(&format!("{} {}: {}\n", yellow("omitted:"), one_line(key.as_str()), one_line(why)));
     }
-    if r.left_out.len() > 10 {
-        out.push_str(&format!("… and {} more left out\n", r.left_out.len() - 10));
+    if r.left_out.len() > MAX_OMITTED_LISTED {
+        out.push_str(&format!("… and {} more omitted\n", r.left_out.len() - MAX_OMITTED_LISTED));
     }
     out
 }
 
-/// Beginnings of sealed rows. Untrusted text, made harmless.
-pub(super) fn sample(rows: &[SampleRow]) -> String {
+/// Renders how many inventory items were found and decided.
+pub(super) fn inventory_counts(e: EntityCounts) -> String {
+    format!(
+        "inventory: {} found, {} redacted, {} kept, {} undecided\n",
+        format_count(e.total),
+        format_count(e.redacted),
+        format_count(e.kept),
+        format_count(e.undecided)
+    )
+}
+
+/// Renders the first characters of some sealed rows. The text is untrusted and therefore sanitized.
+pub(super) fn sample_rows(rows: &[SampleRow]) -> String {
     let mut out = String::new();
     for row in rows {
-        out.push_str(&format!("{} {}\n", dim(&one_line(row.session.as_str())), dim(&bytes(row.bytes))));
+        out.push_str(&format!(
+            "{} {}\n",
+            dim(&one_line(row.session.as_str())),
+            dim(&format_bytes(row.bytes))
+        ));
         out.push_str(&format!(
             "  {}{}\n",
             one_line(&row.excerpt),
@@ -158,14 +167,14 @@ pub(super) fn sample(rows: &[SampleRow]) -> String {
     out
 }
 
-/// A release's figures in a line.
-pub(super) fn rows_line(rows: u64, files: &[FileEntry]) -> String {
+/// Describes the size of a release: rows, files, bytes.
+pub(super) fn release_size(rows: u64, files: &[FileEntry]) -> String {
     let size = files.iter().map(|f| f.bytes).sum();
-    format!("{} in {}, {}", of(rows, "row"), of(files.len() as u64, "file"), bytes(size))
+    format!("{} in {}, {}", pluralize(rows, "row"), pluralize(files.len() as u64, "file"), format_bytes(size))
 }
 
-/// Untrusted text of several lines, indented.
-pub(super) fn indented(text: &str, by: usize) -> String {
-    let pad = " ".repeat(by);
+/// Sanitizes text and indents each line by `spaces`.
+pub(super) fn indented(text: &str, spaces: usize) -> String {
+    let pad = " ".repeat(spaces);
     sanitize(text).lines().map(|l| format!("{pad}{l}\n")).collect()
 }

@@ -10,7 +10,7 @@ pub(crate) mod review;
 pub(crate) mod sign;
 
 pub use confirm::{ConfirmParams, ConfirmReport};
-pub use prepare::{PrepareParams, PrepareReport, PrivacyReport};
+pub use prepare::{EntityCounts, PrepareParams, PrepareReport, PrivacyReport};
 pub use privacy::{DecisionLine, Party, PrivacySheet, ReportedLine, SessionLine};
 pub use publish::{PublishParams, PublishReport};
 pub use review::{

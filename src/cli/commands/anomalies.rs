@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::app::cost::{AnomalyParams, Standing};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
-use super::cost::anomalies_human;
+use super::cost::render_anomalies;
 
 /// Days that cost more than they should
 #[derive(Debug, clap::Args)]
@@ -18,12 +18,12 @@ pub struct Args {
     days: Option<u16>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let standing = face.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
-    if face.json {
-        return face.answer(&seed_shape(&standing), |_| String::new());
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let standing = cli.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
+    if cli.json {
+        return cli.print_report(&seed_shape(&standing), |_| String::new());
     }
-    face.answer(&standing, anomalies_human)
+    cli.print_report(&standing, render_anomalies)
 }
 
 /// A list of days, oldest first, over all projects.

@@ -1,13 +1,13 @@
 //! `clawgate approve`: sessions that may be shared.
 
-use crate::cli::face::{End, Face};
-use crate::cli::triage::{self, Keys};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::marking::{self, SessionArgs};
 
 /// Mark sessions as fit to be shared
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    keys: Keys,
+    sessions: SessionArgs,
     /// Every session in scope that carries no mark yet or is shortlisted
     #[arg(long, conflicts_with_all = ["keys", "project"])]
     all: bool,
@@ -16,11 +16,11 @@ pub struct Args {
     project: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let sessions = if args.all || args.project.is_some() {
-        triage::open_sessions(face, args.project.as_deref())?
+        marking::undecided_sessions(cli, args.project.as_deref())?
     } else {
-        args.keys.read()?
+        args.sessions.resolve()?
     };
-    triage::mark(face, sessions, "approved", args.keys.reason)
+    marking::mark(cli, sessions, "approved", args.sessions.reason)
 }

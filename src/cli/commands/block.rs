@@ -1,15 +1,15 @@
 //! `clawgate block`: sessions never to be shared.
 
-use crate::cli::face::{End, Face};
-use crate::cli::triage::{self, Keys};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::marking::{self, SessionArgs};
 
 /// Mark sessions as not to be shared
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    keys: Keys,
+    sessions: SessionArgs,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    triage::mark(face, args.keys.read()?, "blocked", args.keys.reason)
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    marking::mark(cli, args.sessions.resolve()?, "blocked", args.sessions.reason)
 }

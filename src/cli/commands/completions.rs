@@ -3,7 +3,7 @@
 use clap::CommandFactory;
 
 use crate::cli::Cli;
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
 /// Print a completion script for a shell
 #[derive(Debug, clap::Args)]
@@ -12,8 +12,8 @@ pub struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "clawgate", &mut script);
-    face.print_raw(&script)
+    cli.print_raw(&script)
 }

@@ -1,7 +1,7 @@
 //! `clawgate config`: prints or extends the configuration. Lists are appended to, never replaced.
 
 use crate::app::config::{ScopeParams, ScopeReport};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::table::one_line;
 use crate::sources;
 
@@ -37,7 +37,7 @@ pub struct Args {
     confirm: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let agents = match args.source.iter().any(|s| s == "all") {
         true => sources::REGISTRY.iter().map(|s| s.agent().to_owned()).collect(),
         false => args.source,
@@ -57,13 +57,13 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let lists = [&params.agents, &params.exclude, &params.redact, &params.usernames];
     let values = [&params.repo, &params.folder, &params.visibility, &params.licence];
     let edits = params.confirm || lists.iter().any(|l| !l.is_empty()) || values.iter().any(|v| v.is_some());
-    let app = face.app()?;
+    let app = cli.app()?;
     let report = if edits { app.set_scope(&params)? } else { app.scope()? };
     let path = app.dir().join("config.toml");
-    face.answer_placed(&report, |r| human(r, &path.display().to_string()))
+    cli.print_with_status(&report, |r| render(r, &path.display().to_string()))
 }
 
-fn human(r: &ScopeReport, path: &str) -> String {
+fn render(r: &ScopeReport, path: &str) -> String {
     let c = &r.config;
     let list = |l: &[String]| if l.is_empty() { "none".to_owned() } else { l.join(", ") };
     let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "none".to_owned());

@@ -1,8 +1,8 @@
 //! `clawgate confirm`: three statements, each held against what really happened.
 
 use crate::app::release::{ConfirmParams, ConfirmReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::count;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::format_count;
 use crate::cli::render::evidence;
 use crate::workflow::NameScan;
 
@@ -28,7 +28,7 @@ pub struct Args {
     attest_manual_scan: String,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut params = ConfirmParams {
         release: args.release,
         full_name: args.full_name,
@@ -37,17 +37,17 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         attest_sensitive: args.attest_sensitive,
         attest_manual_scan: args.attest_manual_scan,
     };
-    let phase = face.app()?.preview(params.release.as_deref()).map(|p| p.phase);
-    if face.can_ask() && phase.is_ok_and(|p| p.name() == "reviewed") {
-        ask(face, &mut params)?;
+    let phase = cli.app()?.preview(params.release.as_deref()).map(|p| p.phase);
+    if cli.can_prompt() && phase.is_ok_and(|p| p.name() == "reviewed") {
+        ask(cli, &mut params)?;
     }
-    let report = face.app()?.confirm(&params)?;
-    face.answer_placed(&report, human)
+    let report = cli.app()?.confirm(&params)?;
+    cli.print_with_status(&report, render)
 }
 
 /// Asks for what was not given.
-fn ask(face: &Face, p: &mut ConfirmParams) -> Result<(), End> {
-    let mut terminal = face.terminal("clawgate confirm")?;
+fn ask(cli: &CliContext, p: &mut ConfirmParams) -> Result<(), CommandError> {
+    let mut terminal = cli.open_terminal("clawgate confirm")?;
     if p.full_name.is_none() && !p.skip_full_name_scan {
         let name =
             terminal.line("Your full name, to look for it in the files (not stored; Enter to decline): ")?;
@@ -56,7 +56,7 @@ fn ask(face: &Face, p: &mut ConfirmParams) -> Result<(), End> {
             None => p.skip_full_name_scan = true,
         }
     }
-    let mut statement = |text: &mut String, question: &str| -> Result<(), End> {
+    let mut statement = |text: &mut String, question: &str| -> Result<(), CommandError> {
         while text.trim().is_empty() {
             *text = terminal.required(question)?;
         }
@@ -71,7 +71,7 @@ fn ask(face: &Face, p: &mut ConfirmParams) -> Result<(), End> {
     statement(&mut p.attest_manual_scan, "What you read of the sample, in a sentence: ")
 }
 
-fn human(r: &ConfirmReport) -> String {
+fn render(r: &ConfirmReport) -> String {
     let name = match r.name_scan {
         NameScan::Clean => "not in the files".to_owned(),
         NameScan::Declined => "not given".to_owned(),
@@ -82,9 +82,9 @@ fn human(r: &ConfirmReport) -> String {
     format!(
         "{} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {} of {} rows read to their end\ndigest       {}\n{read}",
         r.release,
-        count(r.entities_decided),
-        count(r.sample_read),
-        count(r.rows),
+        format_count(r.entities_decided),
+        format_count(r.sample_read),
+        format_count(r.rows),
         r.digest
     )
 }

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use crate::app::cost::ClassicParams;
-use crate::cli::face::{End, Face};
-use crate::cli::table::{Set, Table};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::table::{Align, Table};
 
 /// The last days, models, projects and dearest sessions in one report
 #[derive(Debug, clap::Args)]
@@ -17,20 +17,20 @@ pub struct Args {
     timezone: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = ClassicParams { days: Some(args.days), timezone: args.timezone, ..ClassicParams::default() };
-    let all = face.app()?.classic(&params)?;
-    let width = face.width();
+    let all = cli.app()?.classic(&params)?;
+    let width = cli.width();
     let report = json!({
         "timeseries": all.timeseries, "models": all.models, "projects": all.projects, "top_sessions": all.sessions,
     });
-    face.answer(&report, |_| {
+    cli.print_report(&report, |_| {
         let mut out = String::new();
         let mut section = |title: &str, rows: Vec<(&str, f64, u64)>| {
             if rows.is_empty() {
                 return;
             }
-            let mut table = Table::new(&[(title, Set::Cut), ("cost", Set::Right)]);
+            let mut table = Table::new(&[(title, Align::Truncate), ("cost", Align::Right)]);
             for (name, cost, unpriced) in rows {
                 table.row([name.to_owned(), said(cost, unpriced)]);
             }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::app::{Failure, Kind};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::demo;
-use crate::cli::face::{End, Face};
 use crate::cli::render::{bold, dim, green, red};
 use crate::cli::table::one_line;
 
@@ -17,17 +17,17 @@ pub struct Args {
     keep: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut dir = tempfile::Builder::new()
         .prefix("clawgate-demo-")
         .tempdir()
         .map_err(|e| Failure::failed("io", format!("cannot make a temporary directory: {e}")))?;
     dir.disable_cleanup(args.keep);
     let root = dir.path().to_path_buf();
-    let (json, clock) = (face.json, Arc::clone(&face.edge.clock));
-    let cancel = Arc::clone(&face.edge.cancel);
+    let (json, clock) = (cli.json, Arc::clone(&cli.process.clock));
+    let cancel = Arc::clone(&cli.process.cancel);
     if !json {
-        face.print(&format!(
+        cli.print(&format!(
             "{}\n",
             bold("A made-up history in a temporary home, from scan to publication.")
         ))?;
@@ -38,19 +38,19 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         n += 1;
         let text = render(n, &step);
         steps.push(step);
-        if json { Ok(()) } else { face.print(&text) }
+        if json { Ok(()) } else { cli.print(&text) }
     });
     let failure = match walked {
         Ok(()) => None,
-        Err(End::Failure(f)) => Some(f),
+        Err(CommandError::Failure(f)) => Some(f),
         Err(end) => return Err(end),
     };
     let held = failure.is_none() && steps.iter().all(|s| s.held);
     let kept: Option<PathBuf> = args.keep.then(|| root.clone());
     if json {
         let report = serde_json::json!({ "held": held, "steps": steps, "kept": kept, "error": failure });
-        face.print_raw(format!("{report}\n").as_bytes())?;
-        return if held { Ok(()) } else { Err(End::Code(1)) };
+        cli.print_raw(format!("{report}\n").as_bytes())?;
+        return if held { Ok(()) } else { Err(CommandError::ExitCode(1)) };
     }
     if let Some(f) = failure {
         return Err(f.into());
@@ -62,7 +62,7 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         Some(_) => format!("Everything is in {}.", one_line(&root.display().to_string())),
         None => "The temporary home is removed (--keep leaves it).".to_owned(),
     };
-    face.print(&format!(
+    cli.print(&format!(
         "\n{} {place}\n{} clawgate scan\n",
         green("All of it held."),
         bold("next, on your own logs:")

@@ -1,7 +1,7 @@
 //! `clawgate doctor`: what is found where, who may read it, and what lies open.
 
 use crate::app::doctor::{DoctorReport, Verdict};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{dim, green, red, yellow};
 use crate::cli::table::one_line;
 
@@ -9,13 +9,13 @@ use crate::cli::table::one_line;
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    let report = face.app()?.doctor()?;
-    face.answer_placed(&report, human)?;
-    if report.healthy { Ok(()) } else { Err(End::Code(1)) }
+pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let report = cli.app()?.doctor()?;
+    cli.print_with_status(&report, render)?;
+    if report.healthy { Ok(()) } else { Err(CommandError::ExitCode(1)) }
 }
 
-fn human(r: &DoctorReport) -> String {
+fn render(r: &DoctorReport) -> String {
     let mut out = String::new();
     for c in &r.checks {
         let verdict = match c.verdict {

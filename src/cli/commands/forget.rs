@@ -2,10 +2,10 @@
 
 use crate::app::Failure;
 use crate::app::sessions::{ForgetParams, ForgetPlan, ForgetReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, yellow};
-use crate::cli::times::optional;
+use crate::cli::time_args::parse_optional_instant;
 
 /// Take sessions out of the archive for good
 #[derive(Debug, clap::Args)]
@@ -38,15 +38,15 @@ pub struct Args {
 /// How many sessions are named before they are only counted.
 const NAMED: usize = 10;
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     if args.compact {
-        let done = face.app()?.archive.compact().map_err(Failure::from)?;
+        let done = cli.app()?.archive.compact().map_err(Failure::from)?;
         let report = ForgetReport { compacted: done, ..ForgetReport::default() };
-        return face.answer(&report, |r| {
-            if r.compacted { "The archive was rewritten.\n".to_owned() } else { human(r) }
+        return cli.print_report(&report, |r| {
+            if r.compacted { "The archive was rewritten.\n".to_owned() } else { render(r) }
         });
     }
-    let before = optional(args.before.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let before = parse_optional_instant(args.before.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = ForgetParams {
         sessions: args.sessions,
         agent: args.agent,
@@ -55,21 +55,21 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         gone: args.gone,
         usage: args.usage,
     };
-    let plan = face.app()?.forget_plan(&params)?;
+    let plan = cli.app()?.forget_plan(&params)?;
     if !args.yes && !plan.sessions.is_empty() && plan.in_releases.is_empty() {
-        let mut terminal = face.terminal("clawgate forget")?;
-        terminal.say(&describe(&plan))?;
+        let mut terminal = cli.open_terminal("clawgate forget")?;
+        terminal.print_line(&describe(&plan))?;
         let answer = terminal.line("This cannot be undone. Forget them? [y/N] ")?.unwrap_or_default();
         if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
             return Err(Failure::usage("not_forgotten", "Nothing was forgotten.").into());
         }
     }
-    let report = face.app()?.forget(&plan)?;
-    face.answer(&report, human)
+    let report = cli.app()?.forget(&plan)?;
+    cli.print_report(&report, render)
 }
 
 fn describe(plan: &ForgetPlan) -> String {
-    let mut out = format!("{}:\n", of(plan.sessions.len() as u64, "session"));
+    let mut out = format!("{}:\n", pluralize(plan.sessions.len() as u64, "session"));
     for key in plan.sessions.iter().take(NAMED) {
         out.push_str(&format!("  {key}\n"));
     }
@@ -84,11 +84,11 @@ fn describe(plan: &ForgetPlan) -> String {
     out
 }
 
-fn human(r: &ForgetReport) -> String {
-    let sessions = of(r.sessions, "session");
-    let mut out = format!("{} forgotten, in {}", bold(&sessions), of(r.versions, "version"));
+fn render(r: &ForgetReport) -> String {
+    let sessions = pluralize(r.sessions, "session");
+    let mut out = format!("{} forgotten, in {}", bold(&sessions), pluralize(r.versions, "version"));
     if r.requests > 0 {
-        out.push_str(&format!("; {} requests are counted no more", count(r.requests)));
+        out.push_str(&format!("; {} requests are counted no more", format_count(r.requests)));
     }
     out.push('\n');
     for (id, n) in &r.in_finished {

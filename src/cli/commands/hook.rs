@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 use crate::app::Failure;
 use crate::app::cost::{HookInput, HookVerdict};
-use crate::cli::face::{End, Face};
-use crate::cli::glance::{input, leave_to_background};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::statusline_common::{read_stdin_json, spawn_background_update};
 
 /// Deny or warn when a budget is spent (run by the hooks of Claude Code and Codex)
 #[derive(Debug, clap::Args)]
@@ -24,31 +24,31 @@ enum Agent {
     Codex,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let name = match args.agent {
         Agent::Claude => "claude",
         Agent::Codex => "codex",
     };
-    let answered = judge(name, face);
+    let answered = judge(name, cli);
     match answered {
-        Ok(Some(answer)) => face.print_raw(format!("{answer}\n").as_bytes()),
+        Ok(Some(answer)) => cli.print_raw(format!("{answer}\n").as_bytes()),
         Ok(None) => Ok(()),
         Err(failure) => {
             let why = failure.message.lines().next().unwrap_or_default().to_owned();
             let text = format!("clawgate: the budget was not checked, the step goes on: {why}");
             // Told on standard error like any failure, but never with the exit code that denies.
-            face.failed(&Failure { message: text, ..failure });
-            Err(End::Code(1))
+            cli.report_failure(&Failure { message: text, ..failure });
+            Err(CommandError::ExitCode(1))
         }
     }
 }
 
-fn judge(agent: &str, face: &mut Face) -> Result<Option<Value>, Failure> {
-    let said: HookInput = input().map_err(|e| Failure::failed("hook_input", e))?;
-    let app = face.app()?;
+fn judge(agent: &str, cli: &mut CliContext) -> Result<Option<Value>, Failure> {
+    let said: HookInput = read_stdin_json().map_err(|e| Failure::failed("hook_input", e))?;
+    let app = cli.app()?;
     let (verdict, live) = app.hook(agent, &said)?;
     if let Some(live) = live {
-        leave_to_background(face, &live);
+        spawn_background_update(cli, &live);
     }
     Ok(answer(&verdict, said.hook_event_name.as_deref().unwrap_or("PreToolUse")))
 }

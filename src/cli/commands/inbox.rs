@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 
 use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, dollars};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, format_dollars};
 use crate::cli::render::dim;
-use crate::cli::table::{Set, Table};
-use crate::cli::times::{minute, optional};
+use crate::cli::table::{Align, Table};
+use crate::cli::time_args::{format_minute, parse_optional_instant};
 
 /// List sessions: filter, sort, or show subagents under their parents
 #[derive(Debug, clap::Args)]
@@ -56,9 +56,9 @@ pub struct Args {
     tree: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
-    let until = optional(args.until.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let until = parse_optional_instant(args.until.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = InboxParams {
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
@@ -75,28 +75,28 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         limit: args.limit,
         cursor: args.cursor,
     };
-    let page = face.app()?.inbox(&params)?;
-    let (width, short) = (face.width(), face.on_terminal());
-    face.answer(&page, |p| human(p, width, short))
+    let page = cli.app()?.inbox(&params)?;
+    let (width, short) = (cli.width(), cli.stdout_is_terminal());
+    cli.print_report(&page, |p| render(p, width, short))
 }
 
-fn human(page: &InboxPage, width: usize, short: bool) -> String {
+fn render(page: &InboxPage, width: usize, short: bool) -> String {
     let mut table = Table::new(&[
-        ("session", Set::Left),
-        ("started", Set::Left),
-        ("project", Set::Cut),
-        ("asks", Set::Right),
-        ("tools", Set::Right),
-        ("cost", Set::Right),
-        ("mark", Set::Left),
-        ("badges", Set::Left),
-        ("title", Set::Cut),
+        ("session", Align::Left),
+        ("started", Align::Left),
+        ("project", Align::Truncate),
+        ("asks", Align::Right),
+        ("tools", Align::Right),
+        ("cost", Align::Right),
+        ("mark", Align::Left),
+        ("badges", Align::Left),
+        ("title", Align::Truncate),
     ]);
     let names = names(&page.sessions, short);
     for (s, name) in page.sessions.iter().zip(names) {
         let tools = match s.failed_tool_calls {
-            0 => count(s.tool_calls),
-            failed => format!("{} ({} failed)", count(s.tool_calls), count(failed)),
+            0 => format_count(s.tool_calls),
+            failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
         };
         let mark = if s.changed_since { format!("{} (changed)", s.status) } else { s.status.to_owned() };
         let title = s.title.clone().unwrap_or_default();
@@ -110,11 +110,11 @@ fn human(page: &InboxPage, width: usize, short: bool) -> String {
         };
         table.row([
             format!("{branch}{name}"),
-            s.started.map(minute).unwrap_or_default(),
+            s.started.map(format_minute).unwrap_or_default(),
             s.project.clone().unwrap_or_default(),
-            count(s.user_messages),
+            format_count(s.user_messages),
             tools,
-            dollars(s.cost_picousd),
+            format_dollars(s.cost_picousd),
             mark,
             s.badges
                 .iter()

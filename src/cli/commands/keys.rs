@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use crate::app::release::KeysReport;
 use crate::app::{Failure, Kind};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, yellow};
 
@@ -27,23 +27,23 @@ enum What {
 /// How often a passphrase may be typed differently.
 const TRIES: usize = 3;
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     match args.what {
         What::Show => {
-            let report = face.app()?.keys()?;
-            face.answer_placed(&report, human)
+            let report = cli.app()?.keys()?;
+            cli.print_with_status(&report, render)
         }
         What::Init => {
-            if let Some(own) = face.app()?.keys()?.fingerprint {
+            if let Some(own) = cli.app()?.keys()?.fingerprint {
                 let f = Failure::usage("keys_exist", format!("This clawgate has a key already: {own}."));
                 return Err(f.hint("clawgate keys show").into());
             }
-            let mut terminal = face.terminal("clawgate keys init")?;
+            let mut terminal = cli.open_terminal("clawgate keys init")?;
             let passphrase = new_passphrase(&mut terminal)?;
             let token = hub_token(&mut terminal, "Hub token, to be sealed with it (Enter for none): ")?;
-            let report = face.app()?.keys_init(&passphrase, token.as_ref().map(|t| t.as_str()))?;
-            face.answer_placed(&report, |r| {
-                let mut out = human(r);
+            let report = cli.app()?.keys_init(&passphrase, token.as_ref().map(|t| t.as_str()))?;
+            cli.print_with_status(&report, |r| {
+                let mut out = render(r);
                 out.push_str(
                     "Note the fingerprint somewhere else: it tells whether somebody enrolled another key.\n",
                 );
@@ -55,14 +55,14 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
 }
 
 fn new_passphrase(terminal: &mut Terminal) -> Result<Zeroizing<String>, Failure> {
-    terminal.say("Choose a passphrase. It approves every publication; no agent may ever learn it.")?;
+    terminal.print_line("Choose a passphrase. It approves every publication; no agent may ever learn it.")?;
     for _ in 0..TRIES {
         let first = terminal.secret("Passphrase (12 characters or more): ")?;
         let second = terminal.secret("The same again: ")?;
         if *first == *second {
             return Ok(first);
         }
-        terminal.say("They differ.")?;
+        terminal.print_line("They differ.")?;
     }
     Err(Failure::new(Kind::Usage, "passphrases_differ", "The two passphrases differ.")
         .hint("clawgate keys init"))
@@ -73,7 +73,7 @@ pub(super) fn hub_token(
     terminal: &mut Terminal,
     question: &str,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
-    terminal.say(
+    terminal.print_line(
         "A fine-grained Hub token that may write to the one dataset repository is enough and is safest.",
     )?;
     let token = terminal.secret(question)?;
@@ -82,7 +82,7 @@ pub(super) fn hub_token(
 }
 
 /// The keys in words.
-pub(super) fn human(r: &KeysReport) -> String {
+pub(super) fn render(r: &KeysReport) -> String {
     let Some(own) = &r.fingerprint else {
         return format!("{} clawgate keys init makes one.\n", yellow("No approver key yet:"));
     };

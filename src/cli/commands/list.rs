@@ -1,9 +1,9 @@
 //! `clawgate list`: all projects, with whether they are excluded.
 
 use crate::app::sessions::ProjectList;
-use crate::cli::face::{End, Face};
-use crate::cli::money::{bytes, count};
-use crate::cli::table::{Set, Table};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_bytes, format_count};
+use crate::cli::table::{Align, Table};
 
 /// List all projects, with whether they are excluded
 #[derive(Debug, clap::Args)]
@@ -13,34 +13,34 @@ pub struct Args {
     agent: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let mut list = face.app()?.list()?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let mut list = cli.app()?.list()?;
     if let Some(agent) = args.agent.filter(|a| a != "all") {
         list.projects.retain(|p| p.agent.split(',').any(|a| a == agent));
     }
-    let width = face.width();
-    face.answer(&list, |l| human(l, width))
+    let width = cli.width();
+    cli.print_report(&list, |l| render(l, width))
 }
 
-fn human(list: &ProjectList, width: usize) -> String {
+fn render(list: &ProjectList, width: usize) -> String {
     let mut table = Table::new(&[
-        ("project", Set::Cut),
-        ("agents", Set::Left),
-        ("sessions", Set::Right),
-        ("size", Set::Right),
-        ("scope", Set::Left),
-        ("path", Set::Cut),
+        ("project", Align::Truncate),
+        ("agents", Align::Left),
+        ("sessions", Align::Right),
+        ("size", Align::Right),
+        ("scope", Align::Left),
+        ("path", Align::Truncate),
     ]);
     for p in &list.projects {
         let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
         let scope = if p.excluded { "excluded" } else { "in" };
-        table.styled(
+        table.styled_row(
             style,
             [
                 p.name.clone(),
                 p.agent.replace(',', ", "),
-                count(p.sessions),
-                bytes(p.bytes),
+                format_count(p.sessions),
+                format_bytes(p.bytes),
                 scope.to_owned(),
                 p.path.clone(),
             ],

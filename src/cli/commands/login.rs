@@ -1,20 +1,20 @@
 //! `clawgate login`: seals another Hub token beside the approver's key.
 
 use super::keys;
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::gate::GateError;
 
 /// Seal a Hub token (asks on your terminal)
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    if face.app()?.keys()?.fingerprint.is_none() {
+pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    if cli.app()?.keys()?.fingerprint.is_none() {
         return Err(crate::app::Failure::from(GateError::NoKeys).into());
     }
-    let mut terminal = face.terminal("clawgate login")?;
+    let mut terminal = cli.open_terminal("clawgate login")?;
     let token = keys::hub_token(&mut terminal, "Hub token (Enter removes the sealed one): ")?;
     let passphrase = terminal.secret("Passphrase: ")?;
-    let report = face.app()?.keys_set_token(&passphrase, token.as_ref().map(|t| t.as_str()))?;
-    face.answer_placed(&report, keys::human)
+    let report = cli.app()?.keys_set_token(&passphrase, token.as_ref().map(|t| t.as_str()))?;
+    cli.print_with_status(&report, keys::render)
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
 /// Serve the tools to an agent (MCP over stdio)
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    Ok((face.edge.serve_mcp)(face.edge.env.clone(), Arc::clone(&face.edge.clock))?)
+pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    Ok((cli.process.serve_mcp)(cli.process.env.clone(), Arc::clone(&cli.process.clock))?)
 }

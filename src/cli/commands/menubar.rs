@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::app::cost::{BudgetLevel, Live, LiveParams};
 use crate::app::{Failure, text::sanitize};
-use crate::cli::face::{End, Face};
-use crate::cli::glance::{amount, leave_to_background, length};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::statusline_common::{format_duration, format_spend, spawn_background_update};
 
 /// What is spent, for SwiftBar, xbar or Waybar
 #[derive(Debug, clap::Args)]
@@ -21,24 +21,24 @@ pub struct Args {
     timezone: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let live = match look(face, args.timezone) {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let live = match look(cli, args.timezone) {
         Ok(live) => live,
-        Err(f) if face.json => return Err(f.into()),
+        Err(f) if cli.json => return Err(f.into()),
         // An item that vanished says nothing: the failure is shown where the figure would be.
-        Err(f) => return face.print_raw(broken(&f, args.waybar).as_bytes()),
+        Err(f) => return cli.print_raw(broken(&f, args.waybar).as_bytes()),
     };
-    if face.json {
-        return face.answer(&live, |_| String::new());
+    if cli.json {
+        return cli.print_report(&live, |_| String::new());
     }
     let text = if args.waybar { waybar(&live) } else { bar(&live, args.port) };
-    face.print_raw(text.as_bytes())?;
-    leave_to_background(face, &live);
+    cli.print_raw(text.as_bytes())?;
+    spawn_background_update(cli, &live);
     Ok(())
 }
 
-fn look(face: &mut Face, timezone: Option<String>) -> Result<Live, Failure> {
-    face.app()?.glance(&LiveParams { timezone, ..LiveParams::default() })
+fn look(cli: &mut CliContext, timezone: Option<String>) -> Result<Live, Failure> {
+    cli.app()?.glance(&LiveParams { timezone, ..LiveParams::default() })
 }
 
 fn broken(f: &Failure, for_waybar: bool) -> String {
@@ -53,15 +53,15 @@ fn broken(f: &Failure, for_waybar: bool) -> String {
 fn lines(live: &Live) -> Vec<String> {
     let requests = |n: u64| format!("{n} request{}", if n == 1 { "" } else { "s" });
     let mut out = vec![
-        format!("Today {} · {}", amount(&live.today), requests(live.today.requests)),
-        format!("Last hour {}", amount(&live.hour)),
+        format!("Today {} · {}", format_spend(&live.today), requests(live.today.requests)),
+        format!("Last hour {}", format_spend(&live.hour)),
     ];
     if let Some(b) = &live.block {
-        let left = length(b.ends.millis().saturating_sub(live.at.millis()));
-        out.push(format!("Claude block {} · {left} left", amount(&b.spend)));
+        let left = format_duration(b.ends.millis().saturating_sub(live.at.millis()));
+        out.push(format!("Claude block {} · {left} left", format_spend(&b.spend)));
     }
-    out.extend(live.week.map(|s| format!("This week {}", amount(&s))));
-    out.extend(live.month.map(|s| format!("This month {}", amount(&s))));
+    out.extend(live.week.map(|s| format!("This week {}", format_spend(&s))));
+    out.extend(live.month.map(|s| format!("This month {}", format_spend(&s))));
     out
 }
 
@@ -82,7 +82,7 @@ fn bar(live: &Live, port: u16) -> String {
         "near" | "alert" => " | color=orange",
         _ => "",
     };
-    let mut out = format!("{}{colour}\n---\n", amount(&live.today));
+    let mut out = format!("{}{colour}\n---\n", format_spend(&live.today));
     for line in lines(live) {
         out.push_str(&format!("{}\n", plain(&line)));
     }
@@ -110,7 +110,7 @@ fn waybar(live: &Live) -> String {
     tip.extend(live.alerts.iter().map(|a| a.message()));
     let percent = live.budgets.iter().map(|b| b.percent.min(100)).max().unwrap_or(0);
     let value = json!({
-        "text": amount(&live.today), "alt": class(live), "class": class(live), "percentage": percent,
+        "text": format_spend(&live.today), "alt": class(live), "class": class(live), "percentage": percent,
         "tooltip": pango(&tip.join("\n")),
     });
     format!("{value}\n")

@@ -46,7 +46,7 @@ mod withdraw;
 
 use clap::Subcommand;
 
-use super::face::{End, Face};
+use super::context::{CliContext, CommandError};
 
 macro_rules! verbs {
     ($($variant:ident => $module:ident,)*) => {
@@ -57,9 +57,9 @@ macro_rules! verbs {
         }
 
         /// Runs a verb; status where none was given.
-        pub(super) fn run(command: Option<Command>, face: &mut Face) -> Result<(), End> {
+        pub(super) fn run(command: Option<Command>, cli: &mut CliContext) -> Result<(), CommandError> {
             match command.unwrap_or(Command::Status(status::Args {})) {
-                $(Command::$variant(args) => $module::run(args, face),)*
+                $(Command::$variant(args) => $module::run(args, cli),)*
             }
         }
     };

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use crate::app::Failure;
 use crate::app::release::PiiApplied;
-use crate::cli::face::{End, Face};
-use crate::cli::money::of;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
 use crate::cli::render::{green, yellow};
 use crate::cli::table::one_line;
 
@@ -26,7 +26,7 @@ pub struct Args {
 /// A file of findings is not longer.
 const MOST: u64 = 256 << 20;
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let read = |from: &mut dyn Read| {
         let mut text = String::new();
         from.take(MOST).read_to_string(&mut text).map(|_| text)
@@ -39,17 +39,17 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let text = text.map_err(|e| named(format!("cannot be read: {e}")))?;
     let value = serde_json::from_str(&text)
         .map_err(|e| named(format!("is no JSON (line {}, column {})", e.line(), e.column())))?;
-    let done = face.app()?.pii_apply(args.release.as_deref(), &value, args.min_confidence)?;
-    face.answer_placed(&done, human)
+    let done = cli.app()?.pii_apply(args.release.as_deref(), &value, args.min_confidence)?;
+    cli.print_with_status(&done, render)
 }
 
-fn human(d: &PiiApplied) -> String {
+fn render(d: &PiiApplied) -> String {
     let mut out = format!(
         "{} {} of {}; {} sealed again\n",
         green("taken:"),
         d.applied,
-        of(d.finding_count, "finding"),
-        of(d.resealed, "row")
+        pluralize(d.finding_count, "finding"),
+        pluralize(d.resealed, "row")
     );
     for r in &d.refused {
         out.push_str(&format!("{} finding {}: {}\n", yellow("not taken:"), r.index, one_line(&r.reason)));

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use crate::app::release::{PiiDocument, PiiReviewParams};
-use crate::cli::face::{End, Face};
-use crate::cli::money::of;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
 
 /// Write what is open in a release as a findings file, with pages and rubric
 #[derive(Debug, clap::Args)]
@@ -36,18 +36,18 @@ struct Written<'a> {
     file: PathBuf,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = PiiReviewParams {
         release: args.release,
         provider: args.provider,
         min_confidence: args.min_confidence,
         pages: args.pages,
     };
-    let document: PiiDocument = face.app()?.pii_review(&params)?;
+    let document: PiiDocument = cli.app()?.pii_review(&params)?;
     let json = |e: serde_json::Error| crate::app::Failure::failed("json", e.to_string());
     let mut text = serde_json::to_string_pretty(&document).map_err(json)?;
     text.push('\n');
-    let Some(file) = args.output else { return face.print_raw(text.as_bytes()) };
+    let Some(file) = args.output else { return cli.print_raw(text.as_bytes()) };
     crate::app::config::write_private(&file, text.as_bytes())?;
     let written = Written {
         release: &document.release,
@@ -56,11 +56,11 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         pages: document.pages.len(),
         file,
     };
-    face.answer_placed(&written, |w| {
+    cli.print_with_status(&written, |w| {
         format!(
             "{} and {} written to {}\nadd findings, set `answered` of each page that was read, then: clawgate pii-apply {}\n",
-            of(w.finding_count, "finding"),
-            of(w.pages as u64, "page"),
+            pluralize(w.finding_count, "finding"),
+            pluralize(w.pages as u64, "page"),
             w.file.display(),
             w.file.display()
         )

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::release::RUBRIC;
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
 /// What a reviewer looks for: types, how sure to be, examples, what not to flag
 #[derive(Debug, clap::Args)]
@@ -14,9 +14,9 @@ struct Rubric {
     rubric: &'static str,
 }
 
-pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    match face.json {
-        true => face.answer(&Rubric { rubric: RUBRIC }, |_| String::new()),
-        false => face.page(RUBRIC),
+pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    match cli.json {
+        true => cli.print_report(&Rubric { rubric: RUBRIC }, |_| String::new()),
+        false => cli.print_paged(RUBRIC),
     }
 }

@@ -1,9 +1,9 @@
 //! `clawgate prepare`: redacts the chosen sessions, seals the files, fixes the digest.
 
 use crate::app::release::{PrepareParams, PrepareReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::of;
-use crate::cli::render::{bold, destination, files, privacy, rows_line, to_read};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
+use crate::cli::render::{bold, destination, files, privacy_report, release_size, review_effort};
 
 /// Redact the approved sessions and seal what would be published
 #[derive(Debug, clap::Args)]
@@ -47,7 +47,7 @@ pub(super) fn absolute(path: &str) -> String {
     std::path::absolute(path).map_or_else(|_| path.to_owned(), |p| p.display().to_string())
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let thinking = if args.no_thinking { Some(false) } else { args.thinking.then_some(true) };
     let params = PrepareParams {
         release: args.release,
@@ -61,24 +61,27 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         timestamps: args.timestamps,
         pseudonyms: args.pseudonyms,
     };
-    let report = face.app()?.prepare(&params)?;
-    let width = face.width();
-    face.answer_placed(&report, |r| human(r, width))
+    let report = cli.app()?.prepare(&params)?;
+    let width = cli.width();
+    cli.print_with_status(&report, |r| render(r, width))
 }
 
-fn human(r: &PrepareReport, width: usize) -> String {
+fn render(r: &PrepareReport, width: usize) -> String {
     let mut out = format!("release      {}\n", bold(&r.release));
     out.push_str(&format!("digest       {}\n", r.digest));
-    out.push_str(&format!("holds        {}\n", rows_line(r.rows, &r.files)));
+    out.push_str(&format!("holds        {}\n", release_size(r.rows, &r.files)));
     if r.rows_unchanged > 0 {
-        out.push_str(&format!("unchanged    {}, which keep their review\n", of(r.rows_unchanged, "row")));
+        out.push_str(&format!(
+            "unchanged    {}, which keep their review\n",
+            pluralize(r.rows_unchanged, "row")
+        ));
     }
     out.push_str(&format!("destination  {}\n\n", destination(r.destination.as_ref())));
     out.push_str(&files(&r.files, width));
     out.push('\n');
-    out.push_str(&privacy(&r.privacy_report, width));
+    out.push_str(&privacy_report(&r.privacy_report, width));
     if let Some(b) = &r.review {
-        out.push_str(&format!("review: {}\n", to_read(b)));
+        out.push_str(&format!("review: {}\n", review_effort(b)));
     }
     out
 }

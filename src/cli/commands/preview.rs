@@ -1,8 +1,10 @@
 //! `clawgate preview`: what would leave, if it were signed now.
 
 use crate::app::release::Preview;
-use crate::cli::face::{End, Face};
-use crate::cli::render::{bold, destination, evidence, files, heading, privacy, rows_line, sample};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::render::{
+    bold, destination, evidence, files, heading, privacy_report, release_size, sample_rows,
+};
 
 /// Show what would be published
 #[derive(Debug, clap::Args)]
@@ -11,30 +13,30 @@ pub struct Args {
     release: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let preview = face.app()?.preview(args.release.as_deref())?;
-    let width = face.width();
-    face.answer_placed(&preview, |p| human(p, width))
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let preview = cli.app()?.preview(args.release.as_deref())?;
+    let width = cli.width();
+    cli.print_with_status(&preview, |p| render(p, width))
 }
 
 /// What would leave, for a person to look at.
-pub(super) fn human(p: &Preview, width: usize) -> String {
+pub(super) fn render(p: &Preview, width: usize) -> String {
     let mut out = format!("release      {} ({})\n", bold(&p.release), p.phase.name());
     out.push_str(&format!("destination  {}\n", bold(&destination(p.destination.as_ref()))));
     out.push_str(&format!("digest       {}\n", p.digest));
-    out.push_str(&format!("holds        {}\n", rows_line(p.rows, &p.files)));
+    out.push_str(&format!("holds        {}\n", release_size(p.rows, &p.files)));
     if let Some(needed) = p.needed {
         out.push_str(&format!("needs        {needed} or more: {}\n", needed.meaning()));
     }
     out.push_str(&heading("Files"));
     out.push_str(&files(&p.files, width));
     out.push_str(&heading("Privacy report"));
-    out.push_str(&privacy(&p.privacy_report, width));
+    out.push_str(&privacy_report(&p.privacy_report, width));
     if let Some(e) = &p.evidence {
         out.push_str(&heading("Review"));
         out.push_str(&evidence(e));
     }
     out.push_str(&heading("Beginnings of some rows"));
-    out.push_str(&sample(&p.sample));
+    out.push_str(&sample_rows(&p.sample));
     out
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use crate::app::cost::{ImportPricesParams, ModelPrice, PricingCheck, PricingReport, SetPriceParams};
 use crate::app::text::sanitize;
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{dim, green, yellow};
-use crate::cli::table::{Set, Table};
+use crate::cli::table::{Align, Table};
 use crate::pricing::{Decimal, OwnPrice};
 
 /// Show, set, import and check prices
@@ -80,12 +80,12 @@ struct ImportArgs {
     older: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let width = face.width();
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let width = cli.width();
     match args.what.unwrap_or(What::Show { model: None }) {
         What::Show { model } => {
-            let report = face.app()?.pricing(model.as_deref())?;
-            face.answer(&report, |r| show(r, width))
+            let report = cli.app()?.pricing(model.as_deref())?;
+            cli.print_report(&report, |r| show(r, width))
         }
         What::Set(args) => {
             let text = |t: Option<String>| t.map(Decimal);
@@ -100,39 +100,39 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
                 cache_write_1h: text(args.cache_write_1h),
                 web_search: text(args.web_search),
             };
-            let report = face.app()?.set_price(&SetPriceParams { price, remove: args.remove })?;
-            face.answer(&report, |r| show(r, width))
+            let report = cli.app()?.set_price(&SetPriceParams { price, remove: args.remove })?;
+            cli.print_report(&report, |r| show(r, width))
         }
         What::Import(args) => {
             let ImportArgs { file, signature, key, older } = args;
-            let report = face.app()?.import_prices(&ImportPricesParams { file, signature, key, older })?;
-            face.answer(&report, |r| {
+            let report = cli.app()?.import_prices(&ImportPricesParams { file, signature, key, older })?;
+            cli.print_report(&report, |r| {
                 format!(
                     "imported {} of {}, signed by {}\n",
-                    of(r.rows, "price"),
+                    pluralize(r.rows, "price"),
                     sanitize(&r.as_of),
                     r.signed_by
                 )
             })
         }
         What::Check => {
-            let report = face.app()?.check_pricing()?;
-            face.answer(&report, check)?;
-            if report.ok { Ok(()) } else { Err(End::Code(1)) }
+            let report = cli.app()?.check_pricing()?;
+            cli.print_report(&report, check)?;
+            if report.ok { Ok(()) } else { Err(CommandError::ExitCode(1)) }
         }
     }
 }
 
 fn show(r: &PricingReport, width: usize) -> String {
     let mut table = Table::new(&[
-        ("model", Set::Cut),
-        ("input", Set::Right),
-        ("output", Set::Right),
-        ("cache read", Set::Right),
-        ("write 5m", Set::Right),
-        ("write 1h", Set::Right),
-        ("price row", Set::Cut),
-        ("", Set::Left),
+        ("model", Align::Truncate),
+        ("input", Align::Right),
+        ("output", Align::Right),
+        ("cache read", Align::Right),
+        ("write 5m", Align::Right),
+        ("write 1h", Align::Right),
+        ("price row", Align::Truncate),
+        ("", Align::Left),
     ]);
     for m in &r.models {
         let name = name(m);
@@ -144,7 +144,7 @@ fn show(r: &PricingReport, width: usize) -> String {
             let text = |t: &Option<String>| t.clone().unwrap_or_else(|| "–".to_owned());
             let since = p.from.map(|f| format!("since {}", &f.to_string()[..10])).unwrap_or_default();
             let note = match p.tiers.first() {
-                Some(t) => format!("{since} dearer above {} tokens", count(t.above)).trim().to_owned(),
+                Some(t) => format!("{since} dearer above {} tokens", format_count(t.above)).trim().to_owned(),
                 None => since,
             };
             table.row([
@@ -176,8 +176,12 @@ fn name(m: &ModelPrice) -> String {
 fn check(r: &PricingCheck) -> String {
     let mut out = String::new();
     for m in &r.unpriced {
-        let line =
-            format!("no price: {}, {}, {} tokens", name(m), of(m.requests, "request"), count(m.tokens));
+        let line = format!(
+            "no price: {}, {}, {} tokens",
+            name(m),
+            pluralize(m.requests, "request"),
+            format_count(m.tokens)
+        );
         out.push_str(&format!("{}\n", yellow(&sanitize(&line))));
     }
     for note in &r.notes {

@@ -1,11 +1,11 @@
 //! `clawgate privacy`: what was found, decided and read in a release or a session, without any value.
 
 use crate::app::release::PrivacySheet;
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, dim, evidence};
-use crate::cli::table::{Set, Table, one_line};
-use crate::cli::times::minute;
+use crate::cli::table::{Align, Table, one_line};
+use crate::cli::time_args::format_minute;
 
 /// What was redacted, decided by whom and read by whom, in a release or a session
 #[derive(Debug, clap::Args)]
@@ -17,13 +17,13 @@ pub struct Args {
     session: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let sheet = face.app()?.privacy_sheet(args.release.as_deref(), args.session.as_deref())?;
-    let width = face.width();
-    face.answer_placed(&sheet, |s| human(s, width))
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let sheet = cli.app()?.privacy_sheet(args.release.as_deref(), args.session.as_deref())?;
+    let width = cli.width();
+    cli.print_with_status(&sheet, |s| render(s, width))
 }
 
-fn human(s: &PrivacySheet, width: usize) -> String {
+fn render(s: &PrivacySheet, width: usize) -> String {
     let mut out = format!("{} {}\n", bold("release"), one_line(&s.release));
     if let Some(session) = &s.session {
         out.push_str(&format!("{} {}\n", bold("session"), one_line(session.as_str())));
@@ -34,18 +34,19 @@ fn human(s: &PrivacySheet, width: usize) -> String {
         s.clawgate_version,
         one_line(&s.rules_version)
     ));
-    let mut table = Table::new(&[("redacted", Set::Left), ("count", Set::Right), ("for instance", Set::Cut)]);
+    let mut table =
+        Table::new(&[("redacted", Align::Left), ("count", Align::Right), ("for instance", Align::Truncate)]);
     for (kind, n) in &s.redactions {
-        table.row([kind.clone(), count(*n), s.examples.get(kind).cloned().unwrap_or_default()]);
+        table.row([kind.clone(), format_count(*n), s.examples.get(kind).cloned().unwrap_or_default()]);
     }
     out.push_str(&table.render(width));
     let e = s.entities;
     out.push_str(&format!(
         "inventory: {} found, {} redacted, {} kept, {} undecided\n",
-        count(e.total),
-        count(e.redacted),
-        count(e.kept),
-        count(e.undecided)
+        format_count(e.total),
+        format_count(e.redacted),
+        format_count(e.kept),
+        format_count(e.undecided)
     ));
     for d in &s.decisions {
         let scope = if d.always { "every release" } else { "this release" };
@@ -55,7 +56,7 @@ fn human(s: &PrivacySheet, width: usize) -> String {
             one_line(&d.kind),
             one_line(&d.masked),
             bold(&one_line(&d.decision)),
-            dim(&format!("by {} on {}, {scope}", one_line(&d.by), minute(d.at))),
+            dim(&format!("by {} on {}, {scope}", one_line(&d.by), format_minute(d.at))),
         ));
     }
     for r in &s.reported {
@@ -63,7 +64,7 @@ fn human(s: &PrivacySheet, width: usize) -> String {
             "reported by {}: {} ({}), for instance {}\n",
             one_line(&r.by),
             one_line(&r.kind),
-            of(r.count, "value"),
+            pluralize(r.count, "value"),
             one_line(&r.masked)
         ));
     }
@@ -75,23 +76,36 @@ fn human(s: &PrivacySheet, width: usize) -> String {
     }
     if !s.third_parties.is_empty() {
         let mut table = Table::new(&[
-            ("appears across sessions", Set::Cut),
-            ("kind", Set::Left),
-            ("sessions", Set::Right),
-            ("count", Set::Right),
-            ("decision", Set::Left),
+            ("appears across sessions", Align::Truncate),
+            ("kind", Align::Left),
+            ("sessions", Align::Right),
+            ("count", Align::Right),
+            ("decision", Align::Left),
         ]);
         for p in &s.third_parties {
             let decision = p.decision.clone().unwrap_or_else(|| "undecided".to_owned());
-            table.row([p.shown.clone(), p.kind.clone(), count(p.sessions), count(p.count), decision]);
+            table.row([
+                p.shown.clone(),
+                p.kind.clone(),
+                format_count(p.sessions),
+                format_count(p.count),
+                decision,
+            ]);
         }
         out.push_str(&table.render(width));
     }
     if !s.sessions.is_empty() {
-        let mut table =
-            Table::new(&[("session", Set::Cut), ("redactions", Set::Right), ("read by", Set::Left)]);
+        let mut table = Table::new(&[
+            ("session", Align::Truncate),
+            ("redactions", Align::Right),
+            ("read by", Align::Left),
+        ]);
         for l in &s.sessions {
-            table.row([l.session.to_string(), count(l.redactions), l.read_by.clone().unwrap_or_default()]);
+            table.row([
+                l.session.to_string(),
+                format_count(l.redactions),
+                l.read_by.clone().unwrap_or_default(),
+            ]);
         }
         out.push_str(&table.render(width));
     }

@@ -2,8 +2,8 @@
 
 use crate::app::Failure;
 use crate::app::release::{PublishParams, PublishReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::of;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, green};
 use crate::cli::table::one_line;
@@ -15,24 +15,24 @@ pub struct Args {
     release: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = PublishParams { release: args.release };
-    let report = match face.app()?.publish(&params, None) {
+    let report = match cli.app()?.publish(&params, None) {
         // The receipt stands and only the token is sealed: the passphrase is all that is missing.
-        Err(f) if f.code == "human_needed" && approved(face, &params)? && face.can_ask() => {
-            let mut terminal = face.terminal("clawgate publish")?;
-            let app = face.app()?;
+        Err(f) if f.code == "human_needed" && approved(cli, &params)? && cli.can_prompt() => {
+            let mut terminal = cli.open_terminal("clawgate publish")?;
+            let app = cli.app()?;
             let unlocked = with_passphrase(&mut terminal, |words| app.unlock(words))?;
             drop(terminal);
-            face.app()?.publish(&params, Some(&unlocked))?
+            cli.app()?.publish(&params, Some(&unlocked))?
         }
         other => other?,
     };
-    face.answer_placed(&report, human)
+    cli.print_with_status(&report, render)
 }
 
-fn approved(face: &mut Face, params: &PublishParams) -> Result<bool, Failure> {
-    let preview = face.app()?.preview(params.release.as_deref())?;
+fn approved(cli: &mut CliContext, params: &PublishParams) -> Result<bool, Failure> {
+    let preview = cli.app()?.preview(params.release.as_deref())?;
     Ok(preview.phase.name() == "approved")
 }
 
@@ -46,19 +46,19 @@ pub(super) fn with_passphrase<T>(
         let words = terminal.secret("Passphrase: ")?;
         tries -= 1;
         match open(&words) {
-            Err(f) if f.code == "wrong_passphrase" && tries > 0 => terminal.say(&f.message)?,
+            Err(f) if f.code == "wrong_passphrase" && tries > 0 => terminal.print_line(&f.message)?,
             other => return other,
         }
     }
 }
 
 /// What stands at the destination, in words.
-pub(super) fn human(r: &PublishReport) -> String {
+pub(super) fn render(r: &PublishReport) -> String {
     format!(
         "{} {}\n{}, read back and compared\ndigest  {}\ncommit  {}\n",
         green("published"),
         bold(&one_line(&r.url)),
-        of(r.files, "file"),
+        pluralize(r.files, "file"),
         r.digest,
         one_line(&r.commit)
     )

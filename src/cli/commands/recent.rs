@@ -2,10 +2,10 @@
 
 use super::inbox::names;
 use crate::app::sessions::{InboxPage, InboxParams};
-use crate::cli::face::{End, Face};
-use crate::cli::money::of;
-use crate::cli::table::{Set, Table};
-use crate::cli::times::minute;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
+use crate::cli::table::{Align, Table};
+use crate::cli::time_args::format_minute;
 
 /// The last sessions of all agents, one line each
 #[derive(Debug, clap::Args)]
@@ -24,7 +24,7 @@ pub struct Args {
     all: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = InboxParams {
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
@@ -33,26 +33,26 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         limit: Some(args.count),
         ..InboxParams::default()
     };
-    let page = face.app()?.inbox(&params)?;
-    let (width, short) = (face.width(), face.on_terminal());
-    face.answer(&page, |p| human(p, width, short))
+    let page = cli.app()?.inbox(&params)?;
+    let (width, short) = (cli.width(), cli.stdout_is_terminal());
+    cli.print_report(&page, |p| render(p, width, short))
 }
 
-fn human(page: &InboxPage, width: usize, short: bool) -> String {
+fn render(page: &InboxPage, width: usize, short: bool) -> String {
     let mut table = Table::new(&[
-        ("", Set::Left),
-        ("", Set::Left),
-        ("", Set::Cut),
-        ("", Set::Right),
-        ("", Set::Left),
-        ("", Set::Cut),
+        ("", Align::Left),
+        ("", Align::Left),
+        ("", Align::Truncate),
+        ("", Align::Right),
+        ("", Align::Left),
+        ("", Align::Truncate),
     ]);
     for (s, name) in page.sessions.iter().zip(names(&page.sessions, short)) {
         table.row([
-            s.ended.or(s.started).map(minute).unwrap_or_default(),
+            s.ended.or(s.started).map(format_minute).unwrap_or_default(),
             name,
             s.project.clone().unwrap_or_default(),
-            of(s.user_messages, "ask"),
+            pluralize(s.user_messages, "ask"),
             s.badges.first().cloned().unwrap_or_default(),
             s.title.clone().unwrap_or_default(),
         ]);

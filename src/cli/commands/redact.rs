@@ -2,7 +2,7 @@
 
 use std::io::{self, BufReader};
 
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::redact::{Policy, RedactError, Timestamps, filter, filter_text};
 use crate::rules::Engine;
 
@@ -10,9 +10,9 @@ use crate::rules::Engine;
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
-pub(super) fn run(_: Args, face: &mut Face) -> Result<(), End> {
-    let json = face.json;
-    let app = face.app()?;
+pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let json = cli.json;
+    let app = cli.app()?;
     let key = app.local_key()?;
     let mut policy: Policy = app.policy_for(&app.config.export)?;
     policy.options.timestamps = Timestamps::Exact;

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use crate::app::Failure;
 use crate::app::release::{DecisionIn, FindingIn, Inventory, ReviewParams, ReviewReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::{bytes, of};
-use crate::cli::render::{bold, cyan, dim, evidence, green, to_read, yellow};
-use crate::cli::reviewing::{ask_through, entity};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_bytes, pluralize};
+use crate::cli::render::{bold, cyan, dim, evidence, green, review_effort, yellow};
+use crate::cli::review_terminal::{entity_line, run_review};
 use crate::cli::table::one_line;
 
 /// Review what was sealed: decide on names, read the sample
@@ -58,15 +58,15 @@ pub struct Args {
     max_bytes: Option<u64>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     if args.rubric {
-        return super::pii_rubric::run(super::pii_rubric::Args {}, face);
+        return super::pii_rubric::run(super::pii_rubric::Args {}, cli);
     }
     if args.undo {
-        let undone = face.app()?.undo_decision(args.release.as_deref())?;
-        let resealed = face.app()?.seal_again(args.release.as_deref())?;
+        let undone = cli.app()?.undo_decision(args.release.as_deref())?;
+        let resealed = cli.app()?.seal_again(args.release.as_deref())?;
         let taken_back = Undone { values: undone.values, resealed };
-        return face.answer_placed(&taken_back, |u| {
+        return cli.print_with_status(&taken_back, |u| {
             format!(
                 "{} taken back: {}\n",
                 u.values.len(),
@@ -75,17 +75,17 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         });
     }
     if args.inventory {
-        let list = face.app()?.inventory(args.release.as_deref(), true)?;
-        return face.answer_placed(&list, listed);
+        let list = cli.app()?.inventory(args.release.as_deref(), true)?;
+        return cli.print_with_status(&list, listed);
     }
     let step = args.nonce.is_some() || args.redact_all || !args.redact.is_empty() || !args.keep.is_empty();
-    if !step && face.can_ask() {
+    if !step && cli.can_prompt() {
         let say = |r: &ReviewReport| format!("{}{}{}", budget(r), outcome(r), left(r));
-        return ask_through(face, args.release.as_deref(), args.max_bytes, &say);
+        return run_review(cli, args.release.as_deref(), args.max_bytes, &say);
     }
     let params = params(args)?;
-    let report = face.app()?.review(&params)?;
-    face.answer_placed(&report, human)
+    let report = cli.app()?.review(&params)?;
+    cli.print_with_status(&report, render)
 }
 
 #[derive(Serialize)]
@@ -96,10 +96,10 @@ struct Undone {
 
 /// The whole inventory.
 fn listed(l: &Inventory) -> String {
-    let mut out = format!("{} undecided of {}\n", l.undecided, of(l.entities.len() as u64, "thing"));
+    let mut out = format!("{} undecided of {}\n", l.undecided, pluralize(l.entities.len() as u64, "thing"));
     for e in &l.entities {
         let decision = e.decision.as_deref().unwrap_or("undecided");
-        out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity(e), dim(decision)));
+        out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
         for place in &e.context {
             out.push_str(&format!("  {}\n", dim(&one_line(place))));
         }
@@ -152,12 +152,12 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
     })
 }
 
-fn human(r: &ReviewReport) -> String {
+fn render(r: &ReviewReport) -> String {
     let mut out = outcome(r);
     out.push_str(&budget(r));
     for e in &r.entities {
         let decision = e.decision.as_deref().unwrap_or("undecided");
-        out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity(e), dim(decision)));
+        out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
     }
     if let Some(page) = &r.page {
         out.push_str(&format!("\n{} {}\n", bold("page"), cyan(&one_line(page.session.as_str()))));
@@ -173,14 +173,14 @@ fn human(r: &ReviewReport) -> String {
 
 /// What reading will take, before it begins.
 fn budget(r: &ReviewReport) -> String {
-    r.budget.as_ref().map_or_else(String::new, |b| format!("{}; the riskiest first\n", to_read(b)))
+    r.budget.as_ref().map_or_else(String::new, |b| format!("{}; the riskiest first\n", review_effort(b)))
 }
 
 /// What the last answer did.
 fn outcome(r: &ReviewReport) -> String {
     let mut out = String::new();
     if r.accepted > 0 {
-        out.push_str(&format!("{} taken\n", of(r.accepted, "finding")));
+        out.push_str(&format!("{} taken\n", pluralize(r.accepted, "finding")));
     }
     for why in &r.refused {
         out.push_str(&format!("{} {}\n", yellow("not taken:"), one_line(why)));
@@ -192,7 +192,7 @@ fn outcome(r: &ReviewReport) -> String {
         ));
     }
     if let Some(n) = r.resealed {
-        out.push_str(&format!("{} sealed again\n", of(n, "row")));
+        out.push_str(&format!("{} sealed again\n", pluralize(n, "row")));
     }
     out
 }
@@ -208,8 +208,8 @@ fn left(r: &ReviewReport) -> String {
     }
     format!(
         "left: {} ({}) to read, {} to decide\n",
-        of(l.sessions, "session"),
-        bytes(l.bytes),
-        of(l.entities, "name")
+        pluralize(l.sessions, "session"),
+        format_bytes(l.bytes),
+        pluralize(l.entities, "name")
     )
 }

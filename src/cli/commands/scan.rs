@@ -9,11 +9,11 @@ use serde::Serialize;
 
 use crate::app::scan::{Changed, ScanParams, ScanReport, Skipped};
 use crate::app::{Failure, Kind};
-use crate::cli::face::{End, Face};
-use crate::cli::money::{bytes, count, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_bytes, format_count, pluralize};
 use crate::cli::render::{bold, yellow};
 use crate::cli::table::one_line;
-use crate::cli::times::optional;
+use crate::cli::time_args::parse_optional_instant;
 use crate::trace::Timestamp;
 
 /// Read what is new in the agents' logs
@@ -39,7 +39,7 @@ pub struct Args {
     watch: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     if let Some(home) = args.home {
         let home = std::path::absolute(&home).unwrap_or(home);
         if !home.is_dir() {
@@ -47,22 +47,22 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
                 Failure::usage("no_such_home", format!("{} is not a directory.", home.display())).into()
             );
         }
-        let env = &mut face.edge.env;
+        let env = &mut cli.process.env;
         env.home = home;
         // They name this user's logs, and another home was asked for.
         for name in OWN_PLACES {
             env.vars.remove(*name);
         }
     }
-    let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
     let agent = args.agent.filter(|a| a != "all");
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
     let mut params = ScanParams { agent, path, since, again: args.include_forgotten };
     if args.watch {
-        return watch(&mut params, face);
+        return watch(&mut params, cli);
     }
-    let report = face.app()?.scan(&params)?;
-    face.answer(&report, human)
+    let report = cli.app()?.scan(&params)?;
+    cli.print_report(&report, render)
 }
 
 /// How often the logs are looked at; an unchanged one costs one look at its outside.
@@ -88,12 +88,12 @@ struct Look<'a> {
     skipped: &'a [Skipped],
 }
 
-fn watch(params: &mut ScanParams, face: &mut Face) -> Result<(), End> {
+fn watch(params: &mut ScanParams, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut named: HashSet<Skipped> = HashSet::new();
     let mut first = true;
     let mut failing = Failing::default();
     loop {
-        let looked = face.app().and_then(|app| app.scan(params));
+        let looked = cli.app().and_then(|app| app.scan(params));
         let report = match looked {
             Ok(report) => report,
             // Ctrl-C is how watching ends.
@@ -101,11 +101,11 @@ fn watch(params: &mut ScanParams, face: &mut Face) -> Result<(), End> {
             Err(f) if failing.ends(&f) => return Err(f.into()),
             Err(f) => {
                 // What failed may stand in the open archive itself.
-                face.close();
+                cli.close_app();
                 if failing.is_news(&f) {
-                    tell_failed(&f, face)?;
+                    tell_failed(&f, cli)?;
                 }
-                if rest(face) {
+                if rest(cli) {
                     return Ok(());
                 }
                 continue;
@@ -115,33 +115,33 @@ fn watch(params: &mut ScanParams, face: &mut Face) -> Result<(), End> {
         params.again = false;
         let skipped: Vec<Skipped> =
             report.skipped.iter().filter(|s| named.insert((*s).clone())).cloned().collect();
-        let at = face.now();
+        let at = cli.now();
         if first || !report.changed.is_empty() || !skipped.is_empty() {
             let total = report.sessions.total;
             let look = Look { at, changed: &report.changed, bytes: report.bytes, total, skipped: &skipped };
-            if face.json {
+            if cli.json {
                 let mut line =
                     serde_json::to_string(&look).map_err(|e| Failure::failed("json", e.to_string()))?;
                 line.push('\n');
-                face.print_raw(line.as_bytes())?;
+                cli.print_raw(line.as_bytes())?;
             } else if first {
-                face.print(&format!("{}watching; Ctrl-C ends\n", human(&report)))?;
+                cli.print(&format!("{}watching; Ctrl-C ends\n", render(&report)))?;
             } else {
-                face.print(&seen(&look))?;
+                cli.print(&seen(&look))?;
             }
         }
         first = false;
-        if rest(face) {
+        if rest(cli) {
             return Ok(());
         }
     }
 }
 
 /// Waits for the next look; whether Ctrl-C came.
-fn rest(face: &Face) -> bool {
+fn rest(cli: &CliContext) -> bool {
     let mut waited = Duration::ZERO;
     while waited < EVERY {
-        if face.edge.cancel.load(Ordering::SeqCst) {
+        if cli.process.cancel.load(Ordering::SeqCst) {
             return true;
         }
         std::thread::sleep(TICK);
@@ -177,15 +177,15 @@ impl Failing {
     }
 }
 
-fn tell_failed(failure: &Failure, face: &mut Face) -> Result<(), End> {
-    let at = face.now();
-    if face.json {
+fn tell_failed(failure: &Failure, cli: &mut CliContext) -> Result<(), CommandError> {
+    let at = cli.now();
+    if cli.json {
         let line = serde_json::to_string(&Failed { at, failed: failure });
         let line = line.map_err(|e| Failure::failed("json", e.to_string()))?;
-        return face.print_raw(format!("{line}\n").as_bytes());
+        return cli.print_raw(format!("{line}\n").as_bytes());
     }
     let time = at.to_jiff().strftime("%H:%M:%S").to_string();
-    face.print(&format!("{time} {} {}; watching goes on\n", yellow("failed"), one_line(&failure.message)))
+    cli.print(&format!("{time} {} {}; watching goes on\n", yellow("failed"), one_line(&failure.message)))
 }
 
 fn seen(look: &Look<'_>) -> String {
@@ -230,32 +230,32 @@ const OWN_PLACES: &[&str] = &[
 /// How many are named before they are only counted.
 const NAMED: usize = 10;
 
-fn human(r: &ScanReport) -> String {
+fn render(r: &ScanReport) -> String {
     let s = r.sessions;
     let mut out = format!(
         "{} sessions: {} new, {} updated, {} unchanged\n",
-        bold(&count(s.total)),
-        count(s.new),
-        count(s.updated),
-        count(s.unchanged)
+        bold(&format_count(s.total)),
+        format_count(s.new),
+        format_count(s.updated),
+        format_count(s.unchanged)
     );
-    let agents: Vec<String> = r.by_agent.iter().map(|(a, n)| format!("{a} {}", count(*n))).collect();
+    let agents: Vec<String> = r.by_agent.iter().map(|(a, n)| format!("{a} {}", format_count(*n))).collect();
     if !agents.is_empty() {
         out.push_str(&format!("{}\n", agents.join(", ")));
     }
     out.push_str(&format!(
         "{} found, {} read, {} gone; {} in {:.2} s\n",
-        of(r.files.found, "file"),
-        count(r.files.read),
-        count(r.files.gone),
-        bytes(r.bytes),
+        pluralize(r.files.found, "file"),
+        format_count(r.files.read),
+        format_count(r.files.gone),
+        format_bytes(r.bytes),
         r.seconds
     ));
     if r.sessions.total == 0 {
         out.push_str("No agent's logs are here. `clawgate doctor` says what was looked for; `clawgate demo` shows the way.\n");
     }
     if !r.skipped.is_empty() {
-        out.push_str(&format!("{} {}:\n", yellow("skipped"), count(r.skipped.len() as u64)));
+        out.push_str(&format!("{} {}:\n", yellow("skipped"), format_count(r.skipped.len() as u64)));
         let mut groups: Vec<(&str, u64, &str)> = Vec::new();
         for s in &r.skipped {
             match groups.iter_mut().find(|g| g.0 == s.reason) {
@@ -265,7 +265,7 @@ fn human(r: &ScanReport) -> String {
         }
         groups.sort_by_key(|g| std::cmp::Reverse(g.1));
         for (reason, n, path) in groups.iter().take(NAMED) {
-            let more = if *n > 1 { format!(" and {} more", count(n - 1)) } else { String::new() };
+            let more = if *n > 1 { format!(" and {} more", format_count(n - 1)) } else { String::new() };
             out.push_str(&format!("  {}: {}{more}\n", one_line(reason), one_line(path)));
         }
         if groups.len() > NAMED {

@@ -1,10 +1,10 @@
 //! `clawgate scope`: which agents and projects may be shared at all.
 
 use crate::app::config::{ScopeParams, ScopeReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::count;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::format_count;
 use crate::cli::render::{green, yellow};
-use crate::cli::table::{Set, Table, one_line};
+use crate::cli::table::{Align, Table, one_line};
 
 /// Choose and confirm which projects may be shared at all
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,7 @@ pub struct Args {
     confirm: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = ScopeParams {
         agents: args.agent,
         exclude: args.exclude,
@@ -31,33 +31,39 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         confirm: args.confirm,
         ..ScopeParams::default()
     };
-    let app = face.app()?;
+    let app = cli.app()?;
     let edits =
         params.confirm || ![&params.agents, &params.exclude, &params.include].iter().all(|l| l.is_empty());
     let report = if edits { app.set_scope(&params)? } else { app.scope()? };
-    let width = face.width();
-    face.answer_placed(&report, |r| human(r, width))
+    let width = cli.width();
+    cli.print_with_status(&report, |r| render(r, width))
 }
 
-fn human(r: &ScopeReport, width: usize) -> String {
+fn render(r: &ScopeReport, width: usize) -> String {
     let agents = match r.config.scope.agents.as_slice() {
         [] => "all agents".to_owned(),
         named => one_line(&named.join(", ")),
     };
     let state = if r.confirmed { green("confirmed") } else { yellow("not confirmed") };
     let mut table = Table::new(&[
-        ("scope", Set::Left),
-        ("project", Set::Cut),
-        ("agents", Set::Left),
-        ("sessions", Set::Right),
-        ("path", Set::Cut),
+        ("scope", Align::Left),
+        ("project", Align::Truncate),
+        ("agents", Align::Left),
+        ("sessions", Align::Right),
+        ("path", Align::Truncate),
     ]);
     for p in &r.projects {
         let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
         let scope = if p.excluded { "excluded" } else { "in" };
-        table.styled(
+        table.styled_row(
             style,
-            [scope.to_owned(), p.name.clone(), p.agent.replace(',', ", "), count(p.sessions), p.path.clone()],
+            [
+                scope.to_owned(),
+                p.name.clone(),
+                p.agent.replace(',', ", "),
+                format_count(p.sessions),
+                p.path.clone(),
+            ],
         );
     }
     format!("scope {state}: {agents}\n{}", table.render(width))

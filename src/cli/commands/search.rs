@@ -1,10 +1,10 @@
 //! `clawgate search`: where words stand in the archive.
 
 use crate::app::sessions::{SearchPage, SearchParams};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{bold, cyan, dim, yellow};
-use crate::cli::table::{cut, one_line};
-use crate::cli::times::{minute, optional};
+use crate::cli::table::{one_line, truncate};
+use crate::cli::time_args::{format_minute, parse_optional_instant};
 
 /// Find words in prompts, answers, reasoning, tool inputs and outputs
 #[derive(Debug, clap::Args)]
@@ -44,9 +44,9 @@ pub struct Args {
     cursor: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let since = optional(args.since.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
-    let until = optional(args.until.as_deref(), face.now(), &jiff::tz::TimeZone::UTC)?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let until = parse_optional_instant(args.until.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = SearchParams {
         query: args.query.join(" "),
         agent: args.agent.filter(|a| a != "all"),
@@ -60,12 +60,12 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         limit: args.limit,
         cursor: args.cursor,
     };
-    let page = face.app()?.search(&params)?;
-    let width = face.width();
-    face.answer_placed(&page, |p| human(p, width))
+    let page = cli.app()?.search(&params)?;
+    let width = cli.width();
+    cli.print_with_status(&page, |p| render(p, width))
 }
 
-fn human(page: &SearchPage, width: usize) -> String {
+fn render(page: &SearchPage, width: usize) -> String {
     let mut out = String::new();
     if page.hits.is_empty() {
         out.push_str("Nothing found.\n");
@@ -76,12 +76,12 @@ fn human(page: &SearchPage, width: usize) -> String {
             format!("message {}", h.message),
             kind.unwrap_or_default(),
             h.project.as_deref().map(one_line).unwrap_or_default(),
-            h.started.map(minute).unwrap_or_default(),
+            h.started.map(format_minute).unwrap_or_default(),
         ];
         let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|f| !f.is_empty()).collect();
         out.push_str(&format!("{}  {}\n", cyan(&one_line(h.key.as_str())), dim(&facts.join(" · "))));
         if let Some(title) = &h.title {
-            out.push_str(&format!("  {}\n", bold(&cut(&one_line(title), width.saturating_sub(2)))));
+            out.push_str(&format!("  {}\n", bold(&truncate(&one_line(title), width.saturating_sub(2)))));
         }
         out.push_str(&format!("  {}\n", one_line(&h.snippet)));
     }

@@ -1,11 +1,11 @@
 //! `clawgate segment`: a long session split at idle gaps.
 
 use crate::app::sessions::{SegmentParams, SegmentReport};
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, dim};
-use crate::cli::table::{Set, Table, one_line};
-use crate::cli::times::{minute, minutes};
+use crate::cli::table::{Align, Table, one_line};
+use crate::cli::time_args::{format_minute, parse_gap_minutes};
 
 /// Split a long session where nobody did anything for a while
 #[derive(Debug, clap::Args)]
@@ -17,41 +17,41 @@ pub struct Args {
     gap: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let gap_minutes = args.gap.as_deref().map(minutes).transpose()?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let gap_minutes = args.gap.as_deref().map(parse_gap_minutes).transpose()?;
     let params = SegmentParams { session: args.key, gap_minutes };
-    let report = face.app()?.segments(&params)?;
-    let width = face.width();
-    face.answer(&report, |r| human(r, width))
+    let report = cli.app()?.segments(&params)?;
+    let width = cli.width();
+    cli.print_report(&report, |r| render(r, width))
 }
 
-fn human(r: &SegmentReport, width: usize) -> String {
+fn render(r: &SegmentReport, width: usize) -> String {
     let mut table = Table::new(&[
-        ("segment", Set::Right),
-        ("started", Set::Left),
-        ("ended", Set::Left),
-        ("messages", Set::Left),
-        ("asks", Set::Right),
-        ("tools", Set::Right),
-        ("tokens", Set::Right),
+        ("segment", Align::Right),
+        ("started", Align::Left),
+        ("ended", Align::Left),
+        ("messages", Align::Left),
+        ("asks", Align::Right),
+        ("tools", Align::Right),
+        ("tokens", Align::Right),
     ]);
     for s in &r.segments {
         table.row([
             s.segment.to_string(),
-            s.started.map(minute).unwrap_or_default(),
-            s.ended.map(minute).unwrap_or_default(),
+            s.started.map(format_minute).unwrap_or_default(),
+            s.ended.map(format_minute).unwrap_or_default(),
             format!("#{} to #{}", s.from, s.to.saturating_sub(1)),
-            count(s.user_messages),
-            count(s.tool_calls),
-            count(s.tokens),
+            format_count(s.user_messages),
+            format_count(s.tool_calls),
+            format_count(s.tokens),
         ]);
     }
     let key = one_line(r.key.as_str());
     let head = format!(
         "{}: {} split where nothing happened for more than {}\n",
         bold(&key),
-        of(r.message_count, "message"),
-        of(r.gap_minutes, "minute")
+        pluralize(r.message_count, "message"),
+        pluralize(r.gap_minutes, "minute")
     );
     let tail = dim(&format!("read one: clawgate show {key} --segment N"));
     format!("{head}{}{tail}\n", table.render(width))

@@ -3,8 +3,8 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
-use crate::cli::face::{End, Face};
-use crate::cli::table::{Set, Table};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::table::{Align, Table};
 use crate::redact::{SelfTest, Tally, selftest};
 use crate::rules::Engine;
 
@@ -22,23 +22,27 @@ pub struct Args {
     rounds: u64,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let seed = args.seed.unwrap_or_else(|| format!("{:x}", RandomState::new().build_hasher().finish()));
     let engine = Engine::builtin().map_err(crate::app::Failure::from)?;
-    let ctx = face.app()?.ctx.clone();
+    let ctx = cli.app()?.ctx.clone();
     let report = selftest(engine, &seed, args.rounds, &|| ctx.check().is_err());
     ctx.check()?;
-    let width = face.width();
-    face.answer(&report, |r| human(r, width))
+    let width = cli.width();
+    cli.print_report(&report, |r| render(r, width))
 }
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-fn human(r: &SelfTest, width: usize) -> String {
-    let mut table =
-        Table::new(&[("", Set::Cut), ("caught", Set::Right), ("of", Set::Right), ("share", Set::Right)]);
+fn render(r: &SelfTest, width: usize) -> String {
+    let mut table = Table::new(&[
+        ("", Align::Truncate),
+        ("caught", Align::Right),
+        ("of", Align::Right),
+        ("share", Align::Right),
+    ]);
     let mut row = |name: &str, t: Tally| {
         table.row([name.to_owned(), t.caught.to_string(), t.total.to_string(), percent(t.share())]);
     };

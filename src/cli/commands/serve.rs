@@ -1,6 +1,6 @@
 //! `clawgate serve`: the local server: pages for people, the cost API, Prometheus metrics.
 
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
 use super::cost::listen;
 
@@ -15,6 +15,6 @@ pub struct Args {
     new_token: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    listen(args.port, args.new_token, face)
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    listen(args.port, args.new_token, cli)
 }

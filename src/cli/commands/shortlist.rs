@@ -1,15 +1,15 @@
 //! `clawgate shortlist`: sessions worth a closer look.
 
-use crate::cli::face::{End, Face};
-use crate::cli::triage::{self, Keys};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::marking::{self, SessionArgs};
 
 /// Mark sessions for a closer look
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    keys: Keys,
+    sessions: SessionArgs,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    triage::mark(face, args.keys.read()?, "shortlisted", args.keys.reason)
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    marking::mark(cli, args.sessions.resolve()?, "shortlisted", args.sessions.reason)
 }

@@ -1,9 +1,9 @@
 //! `clawgate show`: one session, redacted unless asked for raw.
 
 use crate::app::sessions::ShowParams;
-use crate::cli::face::{End, Face};
-use crate::cli::session::{Fold, render};
-use crate::cli::times::minutes;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::session_view::{ViewOptions, render};
+use crate::cli::time_args::parse_gap_minutes;
 
 /// Messages of a page, where a page is asked for without a size.
 const MESSAGES: u64 = 20;
@@ -45,7 +45,7 @@ pub struct Args {
     no_pager: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let size = args.messages.unwrap_or(MESSAGES).max(1);
     let paged = args.page.is_some() || args.messages.is_some();
     let page = args.page.unwrap_or(1).max(1);
@@ -55,25 +55,25 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         from: if paged { Some((page - 1).saturating_mul(size)) } else { args.from },
         limit: if paged { Some(size) } else { args.limit },
         segment: args.segment,
-        gap_minutes: args.gap.as_deref().map(minutes).transpose()?,
+        gap_minutes: args.gap.as_deref().map(parse_gap_minutes).transpose()?,
         tool: args.tool,
         max_bytes: None,
     };
-    let shown = face.app()?.show(&params)?;
-    if face.json {
-        return face.answer(&shown, |_| String::new());
+    let shown = cli.app()?.show(&params)?;
+    if cli.json {
+        return cli.print_report(&shown, |_| String::new());
     }
-    let fold = Fold {
+    let fold = ViewOptions {
         full: args.full,
         tool: args.tool,
         page: paged.then_some((page, size)),
-        width: if face.on_terminal() { face.width() } else { 120 },
+        width: if cli.stdout_is_terminal() { cli.width() } else { 120 },
     };
     let text = render(&shown, &fold);
     if args.no_pager {
-        face.print(&text)?;
+        cli.print(&text)?;
     } else {
-        face.page(&text)?;
+        cli.print_paged(&text)?;
     }
-    face.print_next()
+    cli.print_next_step()
 }

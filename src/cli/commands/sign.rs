@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::publish;
 use crate::app::release::{PublishParams, PublishReport, SignPreview, SignReport};
 use crate::app::{App, Failure};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::green;
-use crate::cli::times::minute;
+use crate::cli::time_args::format_minute;
 use crate::gate::{GateError, Unlocked};
 use crate::workflow::Target;
 
@@ -33,13 +33,13 @@ struct Report {
     published: Option<PublishReport>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let width = face.width().min(100);
-    let app = face.app()?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let width = cli.width().min(100);
+    let app = cli.app()?;
     let shown = app.sign_preview(args.release.as_deref())?;
     let keys = app.keys()?;
     let preview = app.preview(Some(&shown.release))?;
-    let mut terminal = face.terminal(&format!("clawgate sign {}", shown.release))?;
+    let mut terminal = cli.open_terminal(&format!("clawgate sign {}", shown.release))?;
     if keys.fingerprint.is_none() {
         return Err(Failure::from(GateError::NoKeys).into());
     }
@@ -48,23 +48,23 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         return Err(Failure::from(GateError::NoToken).into());
     }
     // With --json standard output is the program's; the person looks at the terminal.
-    let text = super::preview::human(&preview, width);
-    if face.json {
-        terminal.say(&anstream::adapter::strip_str(&text).to_string())?
+    let text = super::preview::render(&preview, width);
+    if cli.json {
+        terminal.print_line(&anstream::adapter::strip_str(&text).to_string())?
     } else {
-        face.print(&text)?
+        cli.print(&text)?
     }
     typed_name(&mut terminal, &shown)?;
-    let (signed, unlocked) = passphrase(&mut terminal, face.app()?, &shown)?;
+    let (signed, unlocked) = passphrase(&mut terminal, cli.app()?, &shown)?;
     drop(terminal);
     let published = match args.no_publish {
         true => None,
         false => {
             let params = PublishParams { release: Some(shown.release.clone()) };
-            Some(face.app()?.publish(&params, Some(&unlocked))?)
+            Some(cli.app()?.publish(&params, Some(&unlocked))?)
         }
     };
-    face.answer_placed(&Report { signed, published }, human)
+    cli.print_with_status(&Report { signed, published }, render)
 }
 
 /// The person types where it goes: nobody signs by leaning on Enter.
@@ -92,17 +92,17 @@ fn passphrase(
     publish::with_passphrase(terminal, |words| app.sign(shown, words))
 }
 
-fn human(r: &Report) -> String {
+fn render(r: &Report) -> String {
     let mut out = format!(
         "{} {} at {} with key {}; the receipt holds until {} UTC\n",
         green("signed"),
         r.signed.release,
         r.signed.assurance,
         r.signed.key,
-        minute(r.signed.expires)
+        format_minute(r.signed.expires)
     );
     if let Some(p) = &r.published {
-        out.push_str(&publish::human(p));
+        out.push_str(&publish::render(p));
     }
     out
 }

@@ -10,8 +10,10 @@ use serde_json::Value;
 
 use crate::app::Failure;
 use crate::app::cost::{BudgetLevel, Live, LiveParams};
-use crate::cli::face::{End, Face};
-use crate::cli::glance::{amount, input, leave_to_background, length};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::statusline_common::{
+    format_duration, format_spend, read_stdin_json, spawn_background_update,
+};
 use crate::trace::{SessionKey, Timestamp};
 
 /// One line for Claude Code's status line: today, session, block, an hour
@@ -50,42 +52,43 @@ impl Input {
     }
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     // What the agent says is a help: without it the line still tells the day.
-    let said: Input = input().unwrap_or_default();
+    let said: Input = read_stdin_json().unwrap_or_default();
     let params = LiveParams {
         timezone: args.timezone,
         session: said.session(),
         block_ends: said.block_ends(),
         log: said.transcript_path.as_str().map(PathBuf::from),
-        near: !face.json,
+        near: !cli.json,
     };
-    match look(face, &params) {
-        Ok(live) if face.json => face.answer(&live, |_| String::new())?,
+    match look(cli, &params) {
+        Ok(live) if cli.json => cli.print_report(&live, |_| String::new())?,
         Ok(live) => {
-            face.print_raw(format!("{}\n", line(&live, said.plan())).as_bytes())?;
-            leave_to_background(face, &live);
+            cli.print_raw(format!("{}\n", line(&live, said.plan())).as_bytes())?;
+            spawn_background_update(cli, &live);
         }
-        Err(f) if face.json => return Err(f.into()),
-        Err(f) => face
-            .print_raw(format!("clawgate: {}\n", f.message.lines().next().unwrap_or_default()).as_bytes())?,
+        Err(f) if cli.json => return Err(f.into()),
+        Err(f) => {
+            cli.print_raw(format!("clawgate: {}\n", f.message.lines().next().unwrap_or_default()).as_bytes())?
+        }
     }
     Ok(())
 }
 
-fn look(face: &mut Face, params: &LiveParams) -> Result<Live, Failure> {
-    face.app()?.glance(params)
+fn look(cli: &mut CliContext, params: &LiveParams) -> Result<Live, Failure> {
+    cli.app()?.glance(params)
 }
 
 fn line(live: &Live, plan: Option<f64>) -> String {
-    let mut parts = vec![format!("{} today", amount(&live.today))];
-    parts.extend(live.session.as_ref().map(|s| format!("{} session", amount(s))));
+    let mut parts = vec![format!("{} today", format_spend(&live.today))];
+    parts.extend(live.session.as_ref().map(|s| format!("{} session", format_spend(s))));
     if let Some(b) = &live.block {
-        let left = length(b.ends.millis().saturating_sub(live.at.millis()));
-        parts.push(format!("{} block, {left} left", amount(&b.spend)));
+        let left = format_duration(b.ends.millis().saturating_sub(live.at.millis()));
+        parts.push(format!("{} block, {left} left", format_spend(&b.spend)));
     }
     parts.extend(plan.map(|p| format!("plan {p:.0} %")));
-    parts.push(format!("{}/h", amount(&live.hour)));
+    parts.push(format!("{}/h", format_spend(&live.hour)));
     for b in live.budgets.iter().filter(|b| b.state > BudgetLevel::Ok) {
         parts.push(format!("{} budget {} %", b.budget, b.percent));
     }

@@ -1,6 +1,6 @@
 //! `clawgate withdraw`: takes a release back.
 
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
 /// Take a release back
 #[derive(Debug, clap::Args)]
@@ -9,10 +9,10 @@ pub struct Args {
     release: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let id = face.app()?.withdraw(args.release.as_deref())?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let id = cli.app()?.withdraw(args.release.as_deref())?;
     let report = serde_json::json!({ "release": id, "withdrawn": true });
-    face.answer_placed(&report, |_| {
+    cli.print_with_status(&report, |_| {
         format!(
             "{id} is withdrawn. What already stands at a destination stays there until it is deleted there.\n"
         )

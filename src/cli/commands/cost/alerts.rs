@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::app::cost::{BudgetLevel, BudgetState, Delivery, LiveParams, RaisedAlert};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{green, red, yellow};
 use crate::usage::Severity;
 
@@ -28,9 +28,9 @@ struct Standing {
     delivery: Option<Delivery>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let run = face.edge.run_command;
-    let app = face.app()?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let run = cli.process.run_command;
+    let app = cli.app()?;
     let acknowledged = if args.acknowledge { Some(app.acknowledge_alerts()?) } else { None };
     let delivery = if args.deliver { Some(app.deliver_alerts(run)?) } else { None };
     // Not a glance: whatever is new is read first.
@@ -39,16 +39,16 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
     let alerts = live.alerts.into_iter().map(RaisedAlert::from).collect();
     let standing = Standing { alerts, budgets: live.budgets, acknowledged, delivery };
     let failed = standing.delivery.as_ref().is_some_and(|d| !d.problems.is_empty());
-    let text = human(&standing);
-    if face.json {
-        face.answer(&standing, |_| text)?;
+    let text = render(&standing);
+    if cli.json {
+        cli.print_report(&standing, |_| text)?;
     } else {
-        face.print(&text)?;
+        cli.print(&text)?;
     }
-    if failed { Err(End::Code(1)) } else { Ok(()) }
+    if failed { Err(CommandError::ExitCode(1)) } else { Ok(()) }
 }
 
-fn human(s: &Standing) -> String {
+fn render(s: &Standing) -> String {
     let mut out = String::new();
     for a in &s.alerts {
         let mark = if a.alert.severity == Severity::Critical { red("critical") } else { yellow("warning ") };

@@ -2,8 +2,8 @@
 
 use crate::app::cost::{AnomalyParams, Standing};
 use crate::app::text::sanitize;
-use crate::cli::face::{End, Face};
-use crate::cli::money::dollars;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::format_dollars;
 use crate::cli::render::{green, heading, red, yellow};
 use crate::usage::Severity;
 
@@ -18,9 +18,9 @@ pub struct Args {
     days: Option<u16>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let report = face.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
-    face.answer(&report, human)
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let report = cli.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
+    cli.print_report(&report, render)
 }
 
 fn coloured(severity: Severity, text: &str) -> String {
@@ -28,7 +28,7 @@ fn coloured(severity: Severity, text: &str) -> String {
 }
 
 /// Alerts and anomalies for people.
-pub(in crate::cli::commands) fn human(s: &Standing) -> String {
+pub(in crate::cli::commands) fn render(s: &Standing) -> String {
     let mut out = String::new();
     for a in &s.alerts {
         out.push_str(&format!("{}\n", coloured(a.severity, &sanitize(&a.message()))));
@@ -48,9 +48,9 @@ pub(in crate::cli::commands) fn human(s: &Standing) -> String {
             let line = format!(
                 "{}{of} cost {}, {:.0} % above {}",
                 f.date,
-                dollars(f.actual_picousd),
+                format_dollars(f.actual_picousd),
                 f.pct_over,
-                dollars(f.expected_picousd)
+                format_dollars(f.expected_picousd)
             );
             out.push_str(&format!("{}\n", coloured(f.severity, &line)));
         }

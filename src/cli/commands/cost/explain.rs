@@ -2,10 +2,10 @@
 
 use crate::app::cost::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
 use crate::app::text::sanitize;
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, dollars, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{bold, dim, yellow};
-use crate::cli::times::optional;
+use crate::cli::time_args::parse_optional_instant;
 
 /// Which figure is taken apart.
 #[derive(Debug, clap::Args)]
@@ -29,40 +29,40 @@ pub struct Args {
     limit: Option<u64>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let zone = face.app()?.zone(args.timezone.as_deref())?.1;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let zone = cli.app()?.zone(args.timezone.as_deref())?.1;
     let params = ExplainParams {
-        since: optional(args.since.as_deref(), face.now(), &zone)?,
-        until: optional(args.until.as_deref(), face.now(), &zone)?,
+        since: parse_optional_instant(args.since.as_deref(), cli.now(), &zone)?,
+        until: parse_optional_instant(args.until.as_deref(), cli.now(), &zone)?,
         key: args.key,
         by: args.by,
         timezone: args.timezone,
         limit: args.limit,
     };
-    let report = face.app()?.explain(&params)?;
-    face.answer(&report, human)
+    let report = cli.app()?.explain(&params)?;
+    cli.print_report(&report, render)
 }
 
-fn human(e: &Explanation) -> String {
+fn render(e: &Explanation) -> String {
     let f = &e.figure;
     let mut out = format!(
         "{} {}: {} in {}\n",
         e.by,
         bold(&sanitize(&f.key)),
-        bold(&dollars(f.cost_picousd)),
+        bold(&format_dollars(f.cost_picousd)),
         requests(e),
     );
     if f.unpriced_tokens > 0 {
         out.push_str(&yellow(&format!(
             "{} tokens have no price and are not in it\n",
-            count(f.unpriced_tokens)
+            format_count(f.unpriced_tokens)
         )));
     }
     for r in &e.requests {
         out.push_str(&request(r));
     }
     if let Some(n) = e.requests_left_out {
-        out.push_str(&format!("\n… and {} that cost less (--limit)\n", of(n, "request")));
+        out.push_str(&format!("\n… and {} that cost less (--limit)\n", pluralize(n, "request")));
     }
     out
 }
@@ -71,14 +71,17 @@ fn human(e: &Explanation) -> String {
 fn requests(e: &Explanation) -> String {
     match e.by == "tool" {
         true => {
-            format!("parts of {}", of(e.requests.len() as u64 + e.requests_left_out.unwrap_or(0), "request"))
+            format!(
+                "parts of {}",
+                pluralize(e.requests.len() as u64 + e.requests_left_out.unwrap_or(0), "request")
+            )
         }
-        false => of(e.figure.requests, "request"),
+        false => pluralize(e.figure.requests, "request"),
     }
 }
 
 fn request(r: &ExplainedRequest) -> String {
-    let cost = r.cost_picousd.map_or("no price".to_owned(), dollars);
+    let cost = r.cost_picousd.map_or("no price".to_owned(), format_dollars);
     let mut out =
         format!("\n{}  {}  {}  {}\n", bold(&cost), r.at, sanitize(&r.model), dim(&sanitize(&r.session)));
     let t = &r.tokens;
@@ -92,8 +95,8 @@ fn request(r: &ExplainedRequest) -> String {
         ("web search", t.web_search, p.map(|p| p.web_search)),
     ];
     for (name, n, cost) in kinds.into_iter().filter(|k| k.1 > 0) {
-        let cost = cost.map_or(String::new(), dollars);
-        out.push_str(&format!("  {name:<20}{:>14}  {cost:>12}\n", count(n)));
+        let cost = cost.map_or(String::new(), format_dollars);
+        out.push_str(&format!("  {name:<20}{:>14}  {cost:>12}\n", format_count(n)));
     }
     let mut why = sanitize(&r.priced_by);
     if let Some(found) = r.found_by {

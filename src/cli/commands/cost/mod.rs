@@ -9,9 +9,9 @@ mod serve;
 mod share;
 mod verify;
 
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 
-pub(super) use anomalies::human as anomalies_human;
+pub(super) use anomalies::render as render_anomalies;
 pub(super) use serve::listen;
 
 /// Add up tokens and cost
@@ -41,16 +41,16 @@ enum What {
     Import(share::ImportArgs),
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     match args.what {
-        None => report::run(args.report, face),
-        Some(What::Explain(args)) => explain::run(args, face),
-        Some(What::Verify(args)) => verify::run(args, face),
-        Some(What::Anomalies(args)) => anomalies::run(args, face),
-        Some(What::Alerts(args)) => alerts::run(args, face),
-        Some(What::Otlp(args)) => otlp::run(args, face),
-        Some(What::Serve(args)) => serve::run(args, face),
-        Some(What::Export(args)) => share::export(args, face),
-        Some(What::Import(args)) => share::import(args, face),
+        None => report::run(args.report, cli),
+        Some(What::Explain(args)) => explain::run(args, cli),
+        Some(What::Verify(args)) => verify::run(args, cli),
+        Some(What::Anomalies(args)) => anomalies::run(args, cli),
+        Some(What::Alerts(args)) => alerts::run(args, cli),
+        Some(What::Otlp(args)) => otlp::run(args, cli),
+        Some(What::Serve(args)) => serve::run(args, cli),
+        Some(What::Export(args)) => share::export(args, cli),
+        Some(What::Import(args)) => share::import(args, cli),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::app::Failure;
 use crate::app::cost::OtlpParams;
-use crate::cli::face::{End, Face};
-use crate::cli::money::{bytes, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_bytes, pluralize};
 
 /// Send usage as OpenTelemetry metrics to a collector you name
 #[derive(Debug, clap::Args)]
@@ -19,8 +19,8 @@ pub struct Args {
     dry_run: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let named = face.edge.env.var("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().to_owned();
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let named = cli.process.env.var("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().to_owned();
     let mut headers = Vec::new();
     for header in named.split(',').filter(|h| !h.trim().is_empty()) {
         let (name, value) = pair(header)?;
@@ -30,9 +30,9 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
         headers.push(pair(header)?);
     }
     let params = OtlpParams { endpoint: args.endpoint, headers, dry_run: args.dry_run };
-    let report = face.app()?.otlp(&params)?;
-    if face.json {
-        return face.answer(&report, |_| String::new());
+    let report = cli.app()?.otlp(&params)?;
+    if cli.json {
+        return cli.print_report(&report, |_| String::new());
     }
     let text = match &report.payload {
         Some(payload) => {
@@ -40,9 +40,9 @@ pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
                 serde_json::to_string_pretty(payload).map_err(|e| Failure::failed("json", e.to_string()))?;
             format!("{text}\n")
         }
-        None => format!("Sent {}, {}.\n", of(report.points, "data point"), bytes(report.bytes)),
+        None => format!("Sent {}, {}.\n", pluralize(report.points, "data point"), format_bytes(report.bytes)),
     };
-    face.print_raw(text.as_bytes())
+    cli.print_raw(text.as_bytes())
 }
 
 fn pair(header: &str) -> Result<(String, String), Failure> {

@@ -4,12 +4,12 @@ use unicode_width::UnicodeWidthStr;
 
 use crate::app::cost::{CostParams, CostReport, LiveParams};
 use crate::app::text::sanitize;
-use crate::cli::face::{End, Face};
-use crate::cli::glance::{leave_to_background, standing};
-use crate::cli::money::{count, dollars};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, format_dollars};
 use crate::cli::render::{dim, red, yellow};
-use crate::cli::table::{Set, Table, one_line};
-use crate::cli::times::{minute, optional};
+use crate::cli::statusline_common::{alert_line, spawn_background_update};
+use crate::cli::table::{Align, Table, one_line};
+use crate::cli::time_args::{format_minute, parse_optional_instant};
 use crate::usage::{Block, ReportRow, Severity};
 
 /// What a report adds up, and how it is shown.
@@ -41,33 +41,33 @@ pub struct ReportArgs {
     fail_on_unpriced: bool,
 }
 
-pub(super) fn run(args: ReportArgs, face: &mut Face) -> Result<(), End> {
+pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandError> {
     // A wrong name is the use-case's to refuse.
-    let zone = face.app()?.zone(args.timezone.as_deref())?.1;
+    let zone = cli.app()?.zone(args.timezone.as_deref())?.1;
     let params = CostParams {
-        since: optional(args.since.as_deref(), face.now(), &zone)?,
-        until: optional(args.until.as_deref(), face.now(), &zone)?,
+        since: parse_optional_instant(args.since.as_deref(), cli.now(), &zone)?,
+        until: parse_optional_instant(args.until.as_deref(), cli.now(), &zone)?,
         by: Some(args.by.clone()),
         timezone: args.timezone,
         // programs, pipes too, get everything
-        limit: args.limit.or((face.on_terminal() && !face.json && !args.csv).then_some(SHOWN)),
+        limit: args.limit.or((cli.stdout_is_terminal() && !cli.json && !args.csv).then_some(SHOWN)),
         // watching takes a quarter of the time: for people, and for programs that ask about time
-        watch: !args.csv && (!face.json || TIMES.contains(&args.by.as_str())),
+        watch: !args.csv && (!cli.json || TIMES.contains(&args.by.as_str())),
     };
-    let report = face.app()?.cost(&params)?;
-    let (width, bars) = (face.width(), args.bars || face.on_terminal());
+    let report = cli.app()?.cost(&params)?;
+    let (width, bars) = (cli.width(), args.bars || cli.stdout_is_terminal());
     if args.csv {
-        face.print_raw(csv(&report).as_bytes())?;
-    } else if face.json {
-        face.answer(&report, |_| String::new())?;
+        cli.print_raw(csv(&report).as_bytes())?;
+    } else if cli.json {
+        cli.print_report(&report, |_| String::new())?;
     } else {
-        let live = face.app()?.live(&LiveParams::default())?;
-        let budgets = standing(&live, false);
-        face.answer(&report, |r| format!("{}{budgets}", human(r, width, bars)))?;
-        leave_to_background(face, &live);
+        let live = cli.app()?.live(&LiveParams::default())?;
+        let budgets = alert_line(&live, false);
+        cli.print_report(&report, |r| format!("{}{budgets}", render(r, width, bars)))?;
+        spawn_background_update(cli, &live);
     }
     match args.fail_on_unpriced && report.report.total.unpriced_tokens > 0 {
-        true => Err(End::Code(1)),
+        true => Err(CommandError::ExitCode(1)),
         false => Ok(()),
     }
 }
@@ -102,7 +102,7 @@ const SPARE: [&str; 5] = ["cache write", "cache read", "input", "output", "reque
 /// Width of the bars.
 const BAR: usize = 12;
 
-fn human(r: &CostReport, width: usize, bars: bool) -> String {
+fn render(r: &CostReport, width: usize, bars: bool) -> String {
     if r.report.rows.is_empty() {
         return "no requests\n".to_owned();
     }
@@ -123,7 +123,7 @@ fn human(r: &CostReport, width: usize, bars: bool) -> String {
     }
     if let Some(n) = r.rows_left_out {
         let which = if TIMES.contains(&r.by.as_str()) { "earlier" } else { "more" };
-        out.push_str(&format!("… and {} {which} rows (--limit)\n", count(n)));
+        out.push_str(&format!("… and {} {which} rows (--limit)\n", format_count(n)));
     }
     if matches!(r.by.as_str(), "day" | "week" | "month") {
         out.push_str(&format!("{}s in {}\n", r.by, one_line(&r.timezone)));
@@ -144,7 +144,7 @@ fn human(r: &CostReport, width: usize, bars: bool) -> String {
     }
     for u in r.report.unpriced.iter().take(10) {
         let of = u.provider.as_deref().map(|p| format!(" ({})", one_line(p))).unwrap_or_default();
-        let line = format!("no price: {}{of}, {} tokens", one_line(&u.model), count(u.tokens));
+        let line = format!("no price: {}{of}, {} tokens", one_line(&u.model), format_count(u.tokens));
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     if !r.report.unpriced.is_empty() {
@@ -155,15 +155,15 @@ fn human(r: &CostReport, width: usize, bars: bool) -> String {
 
 fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
     let all = [
-        (r.by.as_str(), Set::Key),
-        ("", Set::Left),
-        ("requests", Set::Right),
-        ("input", Set::Right),
-        ("output", Set::Right),
-        ("cache read", Set::Right),
-        ("cache write", Set::Right),
-        ("cost", Set::Right),
-        ("", Set::Left),
+        (r.by.as_str(), Align::Key),
+        ("", Align::Left),
+        ("requests", Align::Right),
+        ("input", Align::Right),
+        ("output", Align::Right),
+        ("cache read", Align::Right),
+        ("cache write", Align::Right),
+        ("cost", Align::Right),
+        ("", Align::Left),
     ];
     let kept: Vec<usize> =
         (0..all.len()).filter(|i| !gone.contains(&all[*i].0) && (*i != 1 || most.is_some())).collect();
@@ -172,17 +172,17 @@ fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
     let cells = |name: String, drawn: String, row: &ReportRow| {
         let note = match row.unpriced_tokens {
             0 => confidence(row).replace('_', " "),
-            n => format!("{} tokens unpriced", count(n)),
+            n => format!("{} tokens unpriced", format_count(n)),
         };
         let all = [
             name,
             drawn,
-            count(row.requests),
-            count(row.input),
-            count(row.output),
-            count(row.cache_read),
-            count(row.cache_write_5m.saturating_add(row.cache_write_1h)),
-            dollars(row.cost_picousd),
+            format_count(row.requests),
+            format_count(row.input),
+            format_count(row.output),
+            format_count(row.cache_read),
+            format_count(row.cache_write_5m.saturating_add(row.cache_write_1h)),
+            format_dollars(row.cost_picousd),
             note,
         ];
         kept.iter().map(|i| all[*i].clone()).collect::<Vec<_>>()
@@ -193,7 +193,7 @@ fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
     }
     if r.by != "total" {
         let total = cells("total".to_owned(), String::new(), &r.report.total);
-        table.styled(anstyle::Style::new().bold(), total);
+        table.styled_row(anstyle::Style::new().bold(), total);
     }
     table
 }
@@ -202,7 +202,7 @@ fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
 fn span(b: &Block) -> String {
     let end = b.end.to_string();
     let clock = end.get(11..16).unwrap_or_default();
-    format!("{}–{clock}{}", minute(b.start), if b.active { " *" } else { "" })
+    format!("{}–{clock}{}", format_minute(b.start), if b.active { " *" } else { "" })
 }
 
 /// What the block that is running comes to.
@@ -210,11 +210,11 @@ fn running(b: &Block) -> String {
     let Some(burn) = &b.burn else { return String::new() };
     format!(
         "* runs {} more minutes: {} an hour, {} tokens a minute; at this rate {} and {} tokens\n",
-        count(burn.remaining_minutes),
-        dollars(burn.cost_picousd_per_hour),
-        count(burn.tokens_per_minute),
-        dollars(burn.projected_picousd),
-        count(burn.projected_tokens),
+        format_count(burn.remaining_minutes),
+        format_dollars(burn.cost_picousd_per_hour),
+        format_count(burn.tokens_per_minute),
+        format_dollars(burn.projected_picousd),
+        format_count(burn.projected_tokens),
     )
 }
 
@@ -288,7 +288,7 @@ fn field(text: &str) -> String {
 mod tests {
     use unicode_width::UnicodeWidthStr;
 
-    use super::{bar, field, human, spark};
+    use super::{bar, field, render, spark};
     use crate::app::cost::CostReport;
     use crate::usage::{Report, ReportRow};
 
@@ -312,14 +312,14 @@ mod tests {
     fn tables_fit_any_terminal_and_keep_name_and_cost() {
         let r = report("session", &["claude:01a1f9bd-4a97-7050-95bd-b178b09f500a", "codex:b", "pi:c"]);
         for width in 40..140 {
-            let text = anstream::adapter::strip_str(&human(&r, width, true)).to_string();
+            let text = anstream::adapter::strip_str(&render(&r, width, true)).to_string();
             let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
             assert!(longest <= width, "{longest} in {width}:\n{text}");
             assert!(text.contains("$246.80") && text.contains("codex:b") && text.contains('█'), "{text}");
         }
-        let wide = human(&r, usize::MAX, false);
+        let wide = render(&r, usize::MAX, false);
         assert!(wide.contains("9,876,543,210") && !wide.contains('█'));
-        let days = human(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
+        let days = render(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
         assert!(days.contains("···▄█") && days.contains("days in Europe/Berlin"), "{days}");
     }
 

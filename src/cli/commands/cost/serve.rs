@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::app::server_token::{ServeOptions, Serving};
-use crate::cli::face::{End, Face};
+use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{bold, dim};
 
 /// Serve the cost API on loopback (the port of the first cost engine)
@@ -18,13 +18,17 @@ pub struct Args {
     new_token: bool,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    listen(args.port, args.new_token, face)
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    listen(args.port, args.new_token, cli)
 }
 
 /// Serves until Ctrl-C.
-pub(in crate::cli::commands) fn listen(port: u16, new_token: bool, face: &mut Face) -> Result<(), End> {
-    let (json, person) = (face.json, face.on_terminal());
+pub(in crate::cli::commands) fn listen(
+    port: u16,
+    new_token: bool,
+    cli: &mut CliContext,
+) -> Result<(), CommandError> {
+    let (json, person) = (cli.json, cli.stdout_is_terminal());
     let told = Box::new(move |serving: &Serving| {
         // Only a person is shown the address that lets in: the output of a service ends up in a log.
         let text = match (json, person) {
@@ -43,10 +47,10 @@ pub(in crate::cli::commands) fn listen(port: u16, new_token: bool, face: &mut Fa
         };
         write(&text);
     });
-    let edge = &face.edge;
+    let process = &cli.process;
     let options =
-        ServeOptions { port, cancel: Arc::clone(&edge.cancel), run: edge.run_command, new_token, told };
-    Ok((edge.serve_web)(edge.env.clone(), Arc::clone(&edge.clock), options)?)
+        ServeOptions { port, cancel: Arc::clone(&process.cancel), run: process.run_command, new_token, told };
+    Ok((process.serve_web)(process.env.clone(), Arc::clone(&process.clock), options)?)
 }
 
 fn write(text: &str) {

@@ -2,10 +2,10 @@
 
 use crate::app::cost::VerifyReport;
 use crate::app::text::sanitize;
-use crate::cli::face::{End, Face};
-use crate::cli::money::{count, dollars, of};
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{green, red, yellow};
-use crate::cli::table::{Set, Table};
+use crate::cli::table::{Align, Table};
 
 /// How days are told.
 #[derive(Debug, clap::Args)]
@@ -15,26 +15,26 @@ pub struct Args {
     timezone: Option<String>,
 }
 
-pub(super) fn run(args: Args, face: &mut Face) -> Result<(), End> {
-    let report = face.app()?.verify_cost(args.timezone.as_deref())?;
-    let width = face.width();
-    face.answer(&report, |r| human(r, width))?;
-    if report.same { Ok(()) } else { Err(End::Code(1)) }
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let report = cli.app()?.verify_cost(args.timezone.as_deref())?;
+    let width = cli.width();
+    cli.print_report(&report, |r| render(r, width))?;
+    if report.same { Ok(()) } else { Err(CommandError::ExitCode(1)) }
 }
 
-fn human(r: &VerifyReport, width: usize) -> String {
+fn render(r: &VerifyReport, width: usize) -> String {
     let mut out = format!(
         "read {} whole: {} of requests; {} only in the ledger; {} counted\n",
-        of(r.files, "log"),
-        of(r.records, "record"),
-        of(r.kept, "record"),
-        of(r.requests, "request"),
+        pluralize(r.files, "log"),
+        pluralize(r.records, "record"),
+        pluralize(r.kept, "record"),
+        pluralize(r.requests, "request"),
     );
     if r.unreadable > 0 {
-        out.push_str(&format!("{} could not be read\n", of(r.unreadable, "log")));
+        out.push_str(&format!("{} could not be read\n", pluralize(r.unreadable, "log")));
     }
     if r.own_totals_same > 0 {
-        let same = of(r.own_totals_same, "total");
+        let same = pluralize(r.own_totals_same, "total");
         out.push_str(&format!("{same} that agents keep of their sessions agree with their logs\n"));
     }
     for b in &r.beyond_logs {
@@ -43,24 +43,28 @@ fn human(r: &VerifyReport, width: usize) -> String {
             "not in any log: {} {}, {} input, {} output, {}: {}",
             sanitize(&b.session),
             sanitize(&b.model),
-            count(t.prompt()),
-            count(t.output),
-            b.cost_picousd.map_or("no price".to_owned(), dollars),
+            format_count(t.prompt()),
+            format_count(t.output),
+            b.cost_picousd.map_or("no price".to_owned(), format_dollars),
             b.label,
         );
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     if r.same {
-        out.push_str(&green(&format!("all {} figures are the same both ways\n", count(r.compared))));
+        out.push_str(&green(&format!("all {} figures are the same both ways\n", format_count(r.compared))));
         return out;
     }
-    out.push_str(&red(&format!("{} of {} figures differ\n", count(r.different), count(r.compared))));
+    out.push_str(&red(&format!(
+        "{} of {} figures differ\n",
+        format_count(r.different),
+        format_count(r.compared)
+    )));
     let mut table = Table::new(&[
-        ("by", Set::Left),
-        ("key", Set::Cut),
-        ("figure", Set::Left),
-        ("ledger", Set::Right),
-        ("recomputed", Set::Right),
+        ("by", Align::Left),
+        ("key", Align::Truncate),
+        ("figure", Align::Left),
+        ("ledger", Align::Right),
+        ("recomputed", Align::Right),
     ]);
     for d in &r.differences {
         table.row([

@@ -1,4 +1,4 @@
-//! A session as a person reads it: turn by turn, tool calls folded to a line, reasoning dim.
+//! Renders a session as text: turn by turn, each tool call folded to one line, reasoning dimmed.
 
 use serde_json::Value;
 
@@ -7,26 +7,26 @@ use crate::app::text::sanitize;
 use crate::trace::{Message, Origin, Part, Role, SessionKey, ToolCall, ToolStatus};
 
 use super::render::{bold, cyan, dim, indented, red, yellow};
-use super::table::{cut, one_line};
-use super::times::minute;
+use super::table::{one_line, truncate};
+use super::time_args::format_minute;
 
-/// Lines of reasoning that are shown folded.
-const THINKING_LINES: usize = 6;
+/// Folded reasoning shows this many lines.
+const MAX_FOLDED_REASONING_LINES: usize = 6;
 
-/// How much is unfolded.
-pub(super) struct Fold {
-    /// Everything.
+/// What [`render`] unfolds.
+pub(super) struct ViewOptions {
+    /// Unfold every tool call and all reasoning.
     pub full: bool,
-    /// This tool call, and no other.
+    /// Show only the tool call with this number.
     pub tool: Option<u64>,
-    /// Page and messages on it, where the reader goes by pages.
+    /// Page number and messages per page, if the person reads page by page.
     pub page: Option<(u64, u64)>,
-    /// Columns of a folded line.
+    /// Maximum width of a folded line in columns.
     pub width: usize,
 }
 
-/// The page as text.
-pub(super) fn render(page: &SessionPage, fold: &Fold) -> String {
+/// Renders a page of a session.
+pub(super) fn render(page: &SessionPage, options: &ViewOptions) -> String {
     let mut out = head(page);
     let mut turn = page.turns_before;
     let mut tool_number = page.tools_before;
@@ -35,18 +35,18 @@ pub(super) fn render(page: &SessionPage, fold: &Fold) -> String {
             turn += 1;
             out.push_str(&format!("\n{}\n", bold(&format!("── turn {turn} ──"))));
         }
-        message(&mut out, i, m, &mut tool_number, fold);
+        message(&mut out, i, m, &mut tool_number, options);
     }
     if let Some(next) = page.next {
-        let how = match fold.page {
+        let how = match options.page {
             Some((page, size)) => format!("--page {} --messages {size}", page + 1),
             None => format!("--from {next}"),
         };
         out.push_str(&format!("\n{}\n", dim(&format!("more: {how} (of {} messages)", page.message_count))));
     }
-    let folded = page.session.tool_calls().count() > 0 && !fold.full && fold.tool.is_none();
+    let folded = page.session.tool_calls().count() > 0 && !options.full && options.tool.is_none();
     if folded {
-        out.push_str(&format!("\n{}\n", dim("unfold: --tool N for one call, --full for all")));
+        out.push_str(&format!("\n{}\n", dim("unfold: --tool N for one tool call, --full for everything")));
     }
     out
 }
@@ -69,20 +69,20 @@ fn head(page: &SessionPage) -> String {
     fact("project", s.project.clone());
     fact("branch", s.git_branch.clone());
     fact("models", Some(s.models().join(", ")).filter(|m| !m.is_empty()));
-    fact("started", s.started.map(minute));
-    fact("ended", s.ended.map(minute));
+    fact("started", s.started.map(format_minute));
+    fact("ended", s.ended.map(format_minute));
     fact("parent", s.parent.as_ref().map(|p| p.as_str().to_owned()));
     fact("children", keys(&page.children));
     fact("fork of", s.forked_from.as_ref().map(|p| p.as_str().to_owned()));
     fact("forks", keys(&page.forks));
-    fact("log", page.source_gone.then(|| "source gone: the agent's log is no longer there".to_owned()));
+    fact("log", page.source_gone.then(|| "the agent deleted the log".to_owned()));
     if !page.redacted {
-        out.push_str(&format!("{}\n", yellow("raw: nothing here is redacted")));
+        out.push_str(&format!("{}\n", yellow("raw: not redacted")));
     }
     out
 }
 
-fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, fold: &Fold) {
+fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, options: &ViewOptions) {
     let who = match (m.role, m.origin) {
         (Role::User, Origin::Human) => cyan("person"),
         (Role::User, Origin::Compaction) | (Role::System, _) => dim("notice"),
@@ -90,17 +90,17 @@ fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, fol
         (Role::Assistant, _) => bold("model"),
     };
     let model = m.model.as_deref().map(one_line).unwrap_or_default();
-    let at = m.at.map(minute).unwrap_or_default();
+    let at = m.at.map(format_minute).unwrap_or_default();
     out.push_str(&format!("\n{} {who} {}\n", dim(&format!("#{index}")), dim(format!("{at} {model}").trim())));
     for part in &m.parts {
         match part {
             Part::Text { text } => out.push_str(&indented(text, 2)),
-            Part::Thinking { text } => thinking(out, text, fold),
+            Part::Thinking { text } => reasoning(out, text, options),
             Part::Tool(call) => {
                 *tool_number += 1;
-                let open = fold.full || fold.tool == Some(*tool_number);
-                if open || fold.tool.is_none() {
-                    out.push_str(&tool(call, *tool_number, open, fold.width));
+                let open = options.full || options.tool == Some(*tool_number);
+                if open || options.tool.is_none() {
+                    out.push_str(&tool_call(call, *tool_number, open, options.width));
                 }
             }
             Part::Media { media_type, bytes } => {
@@ -114,10 +114,10 @@ fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, fol
     }
 }
 
-fn thinking(out: &mut String, text: &str, fold: &Fold) {
+fn reasoning(out: &mut String, text: &str, options: &ViewOptions) {
     let text = sanitize(text);
     let lines: Vec<&str> = text.lines().collect();
-    let shown = if fold.full { lines.len() } else { lines.len().min(THINKING_LINES) };
+    let shown = if options.full { lines.len() } else { lines.len().min(MAX_FOLDED_REASONING_LINES) };
     for line in &lines[..shown] {
         out.push_str(&format!("    {}\n", dim(line)));
     }
@@ -126,7 +126,7 @@ fn thinking(out: &mut String, text: &str, fold: &Fold) {
     }
 }
 
-fn tool(call: &ToolCall, number: u64, open: bool, width: usize) -> String {
+fn tool_call(call: &ToolCall, number: u64, open: bool, width: usize) -> String {
     let status = match call.status {
         ToolStatus::Success => String::new(),
         ToolStatus::Error => red(" failed"),
@@ -146,9 +146,9 @@ fn tool(call: &ToolCall, number: u64, open: bool, width: usize) -> String {
         .unwrap_or_default();
     if !open {
         let room = width.saturating_sub(name.chars().count() + size.chars().count() + 24).max(20);
-        let gist = cut(&one_line(&gist(&call.input)), room);
+        let excerpt = truncate(&one_line(&input_excerpt(&call.input)), room);
         return format!(
-            "  {} {}{status} {gist}{}\n{sub}",
+            "  {} {}{status} {excerpt}{}\n{sub}",
             dim(&format!("▸ {number}")),
             bold(&name),
             dim(&size)
@@ -179,9 +179,9 @@ fn tool(call: &ToolCall, number: u64, open: bool, width: usize) -> String {
     out
 }
 
-/// What a call is about, in one piece of its input.
-fn gist(input: &Value) -> String {
-    const TELLING: [&str; 12] = [
+/// Returns the field of a tool input that best describes the call, or the whole input if there is none.
+fn input_excerpt(input: &Value) -> String {
+    const DESCRIPTIVE_FIELDS: [&str; 12] = [
         "command",
         "cmd",
         "file_path",
@@ -197,7 +197,7 @@ fn gist(input: &Value) -> String {
     ];
     match input {
         Value::String(s) => s.clone(),
-        Value::Object(map) => match TELLING.iter().find_map(|k| map.get(*k)) {
+        Value::Object(map) => match DESCRIPTIVE_FIELDS.iter().find_map(|k| map.get(*k)) {
             Some(Value::String(s)) => s.clone(),
             Some(Value::Array(words)) if words.iter().all(Value::is_string) => {
                 words.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" ")

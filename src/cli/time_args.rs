@@ -7,7 +7,11 @@ use crate::trace::Timestamp;
 ///
 /// # Errors
 /// [`Failure`] where the text is none of these.
-pub(super) fn instant(text: &str, now: Timestamp, zone: &jiff::tz::TimeZone) -> Result<Timestamp, Failure> {
+pub(super) fn parse_instant(
+    text: &str,
+    now: Timestamp,
+    zone: &jiff::tz::TimeZone,
+) -> Result<Timestamp, Failure> {
     let bad = || {
         Failure::usage(
             "bad_time",
@@ -45,19 +49,19 @@ pub(super) fn instant(text: &str, now: Timestamp, zone: &jiff::tz::TimeZone) -> 
 ///
 /// # Errors
 /// As [`instant`].
-pub(super) fn optional(
+pub(super) fn parse_optional_instant(
     text: Option<&str>,
     now: Timestamp,
     zone: &jiff::tz::TimeZone,
 ) -> Result<Option<Timestamp>, Failure> {
-    text.map(|t| instant(t, now, zone)).transpose()
+    text.map(|t| parse_instant(t, now, zone)).transpose()
 }
 
 /// Parses a length of time such as `30m`, `2h` or `1d`, in minutes.
 ///
 /// # Errors
 /// [`Failure`] where the text is none, or shorter than a minute.
-pub(super) fn minutes(text: &str) -> Result<u64, Failure> {
+pub(super) fn parse_gap_minutes(text: &str) -> Result<u64, Failure> {
     let bad =
         || Failure::usage("bad_gap", "A gap is a length of time such as 30m, 2h or 1d.").hint("--gap 30m");
     let text = text.trim();
@@ -73,7 +77,7 @@ pub(super) fn minutes(text: &str) -> Result<u64, Failure> {
 }
 
 /// An instant for people, to the minute: `2026-11-20 16:12`.
-pub(super) fn minute(at: Timestamp) -> String {
+pub(super) fn format_minute(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M").to_string()
 }
 
@@ -85,7 +89,7 @@ mod tests {
     fn people_write_times_in_many_ways() {
         let now = Timestamp::parse("2026-11-20T16:12:00Z").unwrap();
         let utc = jiff::tz::TimeZone::UTC;
-        let at = |t: &str| instant(t, now, &utc).map(|t| t.to_string()).map_err(|f| f.code);
+        let at = |t: &str| parse_instant(t, now, &utc).map(|t| t.to_string()).map_err(|f| f.code);
         assert_eq!(at("2026-11-19T01:02:03+01:00").unwrap(), "2026-11-19T00:02:03.000Z");
         assert_eq!(at("2026-11-19").unwrap(), "2026-11-19T00:00:00.000Z");
         assert_eq!(at("today").unwrap(), "2026-11-20T00:00:00.000Z");
@@ -96,13 +100,16 @@ mod tests {
             assert_eq!(at(bad).unwrap_err(), "bad_time", "{bad}");
         }
         assert_eq!(
-            (minutes("30m").ok(), minutes("2h").ok(), minutes("1d").ok()),
+            (parse_gap_minutes("30m").ok(), parse_gap_minutes("2h").ok(), parse_gap_minutes("1d").ok()),
             (Some(30), Some(120), Some(1440))
         );
         for bad in ["", "m", "0m", "30", "-1h", "1.5h", "99999999999999999999d", "3é"] {
-            assert!(minutes(bad).is_err(), "{bad}");
+            assert!(parse_gap_minutes(bad).is_err(), "{bad}");
         }
         let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(instant("2026-11-19", now, &berlin).unwrap().to_string(), "2026-11-18T23:00:00.000Z");
+        assert_eq!(
+            parse_instant("2026-11-19", now, &berlin).unwrap().to_string(),
+            "2026-11-18T23:00:00.000Z"
+        );
     }
 }

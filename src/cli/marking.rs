@@ -1,4 +1,4 @@
-//! What the four marking verbs share: which sessions are meant, and what was marked.
+//! Shared code of `approve`, `block`, `shortlist` and `unmark`.
 
 use std::collections::BTreeSet;
 use std::io::Read;
@@ -6,27 +6,26 @@ use std::io::Read;
 use crate::app::Failure;
 use crate::app::sessions::{InboxParams, TriageParams, TriageReport};
 
-use super::face::{End, Face};
-use super::money::{count, of};
+use super::context::{CliContext, CommandError};
+use super::format::{format_count, pluralize};
 use super::table::one_line;
 
-/// The sessions meant, and why.
 #[derive(Debug, clap::Args)]
-pub(super) struct Keys {
-    /// Session keys, or unambiguous beginnings of them; `-` reads them from standard input
+pub(super) struct SessionArgs {
+    /// Session keys or unique key prefixes; "-" reads keys from standard input
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
-    /// Why
-    #[arg(long)]
+    /// Reason, recorded in the audit log
+    #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }
 
-impl Keys {
-    /// The keys, with those from standard input where `-` stands.
+impl SessionArgs {
+    /// Returns the keys. Replaces `-` by the keys from standard input.
     ///
     /// # Errors
-    /// [`Failure`] where standard input cannot be read.
-    pub fn read(&self) -> Result<Vec<String>, Failure> {
+    /// Returns a [`Failure`] if standard input cannot be read.
+    pub fn resolve(&self) -> Result<Vec<String>, Failure> {
         let mut out = Vec::new();
         for key in &self.keys {
             if key == "-" {
@@ -34,7 +33,7 @@ impl Keys {
                 std::io::stdin()
                     .lock()
                     .read_to_end(&mut bytes)
-                    .map_err(|e| Failure::failed("stdin", format!("cannot read standard input: {e}")))?;
+                    .map_err(|e| Failure::failed("stdin", format!("Cannot read standard input: {e}.")))?;
                 let text = String::from_utf8_lossy(&bytes);
                 out.extend(text.split_whitespace().map(str::to_owned));
             } else {
@@ -45,9 +44,16 @@ impl Keys {
     }
 }
 
-/// The sessions in scope that nothing was decided about; subagents follow their parents by themselves.
-pub(super) fn open_sessions(face: &mut Face, project: Option<&str>) -> Result<Vec<String>, Failure> {
-    let app = face.app()?;
+/// Sessions loaded per page, the maximum that the inbox allows.
+const PAGE_SIZE: u64 = 1000;
+
+/// Returns the sessions in scope that are neither approved nor blocked. Omits subagents, because marking a session marks
+/// its subagents too.
+pub(super) fn undecided_sessions(
+    cli: &mut CliContext,
+    project: Option<&str>,
+) -> Result<Vec<String>, Failure> {
+    let app = cli.app()?;
     let projects = app.list()?.projects;
     if let Some(wanted) = project
         && !projects.iter().any(|p| p.name == wanted || p.path == wanted)
@@ -62,7 +68,7 @@ pub(super) fn open_sessions(face: &mut Face, project: Option<&str>) -> Result<Ve
         let mut params = InboxParams {
             project: project.map(str::to_owned),
             status: Some(status.to_owned()),
-            limit: Some(1000),
+            limit: Some(PAGE_SIZE),
             ..InboxParams::default()
         };
         loop {
@@ -82,28 +88,31 @@ pub(super) fn open_sessions(face: &mut Face, project: Option<&str>) -> Result<Ve
     Ok(keys)
 }
 
-/// Marks the sessions and says so.
+/// Marks the sessions and prints the result.
 pub(super) fn mark(
-    face: &mut Face,
+    cli: &mut CliContext,
     sessions: Vec<String>,
     status: &str,
     reason: Option<String>,
-) -> Result<(), End> {
+) -> Result<(), CommandError> {
     let params = TriageParams { sessions, status: status.to_owned(), reason };
-    let report = face.app()?.triage(&params)?;
-    face.answer_placed(&report, human)
+    let report = cli.app()?.triage(&params)?;
+    cli.print_with_status(&report, render)
 }
 
-fn human(r: &TriageReport) -> String {
-    let mut out = format!("{} now {}", of(r.marked.len() as u64, "session"), r.status.as_str());
+/// A result with more sessions prints only their number.
+const MAX_LISTED_SESSIONS: usize = 10;
+
+fn render(r: &TriageReport) -> String {
+    let mut out = format!("Marked {} as {}", pluralize(r.marked.len() as u64, "session"), r.status.as_str());
     if r.with_subagents > 0 {
-        out.push_str(&format!(", with {}", of(r.with_subagents, "subagent session")));
+        out.push_str(&format!(", including {}", pluralize(r.with_subagents, "subagent session")));
     }
-    out.push('\n');
-    if r.marked.len() <= 10 {
+    out.push_str(".\n");
+    if r.marked.len() <= MAX_LISTED_SESSIONS {
         r.marked.iter().for_each(|k| out.push_str(&format!("  {}\n", one_line(k.as_str()))));
     }
-    let totals: Vec<String> = r.totals.iter().map(|(m, n)| format!("{m} {}", count(*n))).collect();
-    out.push_str(&format!("{}\n", totals.join(", ")));
+    let totals: Vec<String> = r.totals.iter().map(|(m, n)| format!("{m} {}", format_count(*n))).collect();
+    out.push_str(&format!("Totals: {}\n", totals.join(", ")));
     out
 }

@@ -1,0 +1,306 @@
+//! [`CliContext`]: what every command needs. It opens the application, prints reports and reports failures.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::app::release::Position;
+use crate::app::{Actor, App, Context, Failure, Kind, Quiet, text::sanitize};
+use crate::trace::Timestamp;
+
+use super::ProcessEnv;
+use super::progress::Bars;
+use super::prompt::{self, Terminal};
+use super::render::{bold, cyan, dim, red};
+
+/// Why a command did not complete.
+pub(super) enum CommandError {
+    /// The command failed. The failure is not printed yet.
+    Failure(Failure),
+    /// The reader of standard output has closed it. This is not a failure.
+    BrokenPipe,
+    /// Everything is printed; exit with this code.
+    ExitCode(u8),
+}
+
+impl From<Failure> for CommandError {
+    fn from(f: Failure) -> Self {
+        CommandError::Failure(f)
+    }
+}
+
+impl From<io::Error> for CommandError {
+    fn from(e: io::Error) -> Self {
+        match e.kind() {
+            io::ErrorKind::BrokenPipe => CommandError::BrokenPipe,
+            _ => CommandError::Failure(Failure::failed("output", format!("Cannot write the output: {e}."))),
+        }
+    }
+}
+
+/// Returns the exit code after clap printed help or the version. A closed pipe is not an error.
+pub(super) fn exit_code_of_print(written: io::Result<()>) -> u8 {
+    match written {
+        Err(e) if e.kind() != io::ErrorKind::BrokenPipe => 1,
+        _ => 0,
+    }
+}
+
+/// Width in columns if the terminal does not report its size.
+const DEFAULT_WIDTH: usize = 100;
+/// Narrower terminals are treated as this wide.
+const MIN_WIDTH: usize = 40;
+
+/// The state of one command line while it runs.
+pub(super) struct CliContext {
+    pub process: ProcessEnv,
+    /// Whether to print JSON.
+    pub json: bool,
+    /// Progress bars, if standard error is a terminal.
+    bars: Option<Arc<Bars>>,
+    app: Option<App>,
+}
+
+impl CliContext {
+    pub fn new(process: ProcessEnv, json: bool) -> Self {
+        let bars = (io::stderr().is_terminal() && !json).then(|| Arc::new(Bars::default()));
+        CliContext { process, json, bars, app: None }
+    }
+
+    /// Returns a new context for the application.
+    pub fn app_context(&self) -> Context {
+        // Without a terminal, or inside an agent's shell, we cannot assume that a person is present. This check only
+        // restricts what is allowed. The passphrase alone proves that a person approved a release.
+        let person = prompt::person_absent(&self.process.env).is_none();
+        let actor = if person { Actor::Person } else { Actor::Agent };
+        let mut ctx = Context::new(self.process.env.clone(), Arc::clone(&self.process.clock), actor);
+        ctx.cancel = Arc::clone(&self.process.cancel);
+        ctx.progress = match &self.bars {
+            Some(bars) => Arc::clone(bars) as _,
+            None => Arc::new(Quiet),
+        };
+        ctx
+    }
+
+    /// Returns the application. The first call opens it.
+    pub fn app(&mut self) -> Result<&mut App, Failure> {
+        let app = match self.app.take() {
+            Some(app) => app,
+            None => App::open(self.app_context())?,
+        };
+        Ok(self.app.insert(app))
+    }
+
+    /// Closes the application. The next call of [`CliContext::app`] opens it again.
+    pub fn close_app(&mut self) {
+        self.app = None;
+    }
+
+    /// Returns the current time.
+    pub fn now(&self) -> Timestamp {
+        self.process.clock.now()
+    }
+
+    pub fn stdout_is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Returns the width of the terminal in columns, or `usize::MAX` if standard output is not a terminal.
+    pub fn width(&self) -> usize {
+        if !self.stdout_is_terminal() {
+            return usize::MAX;
+        }
+        let requested = self.process.env.var("COLUMNS").and_then(|c| c.parse().ok());
+        let detected = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
+        requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+    }
+
+    /// Opens the controlling terminal to ask the person something.
+    ///
+    /// # Errors
+    /// Returns a [`Failure`] with the code `human_needed` and the hint `command` if no person is present.
+    pub fn open_terminal(&self, command: &str) -> Result<Terminal, Failure> {
+        self.clear_progress();
+        prompt::open(
+            &self.process.env,
+            command,
+            Arc::clone(&self.process.waiting),
+            Arc::clone(&self.process.cancel),
+        )
+    }
+
+    /// Returns whether the command can ask the person something.
+    pub fn can_prompt(&self) -> bool {
+        !self.json && prompt::person_absent(&self.process.env).is_none()
+    }
+
+    /// Prints text to standard output.
+    pub fn print(&self, text: &str) -> Result<(), CommandError> {
+        self.clear_progress();
+        let mut out = anstream::stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Shows text in `$PAGER` (default `less -FRX`) if a person reads it on a terminal. Otherwise prints it.
+    pub fn print_paged(&self, text: &str) -> Result<(), CommandError> {
+        let person = self.stdout_is_terminal() && io::stdin().is_terminal() && self.can_prompt();
+        let pager = self.process.env.var("PAGER").map(str::to_owned);
+        let command = pager.unwrap_or_else(|| "less -FRX".to_owned());
+        let words: Vec<&str> = command.split_whitespace().collect();
+        if !person || matches!(words[..], [] | ["cat"]) {
+            return self.print(text);
+        }
+        self.clear_progress();
+        let plain = anstream::AutoStream::choice(&io::stdout()) == anstream::ColorChoice::Never;
+        let shown = if plain { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
+        match (self.process.run_pager)(&words, &shown) {
+            Ok(()) => Ok(()),
+            Err(_) => self.print(text),
+        }
+    }
+
+    /// Writes bytes unchanged to standard output.
+    pub fn print_raw(&self, bytes: &[u8]) -> Result<(), CommandError> {
+        self.clear_progress();
+        let mut out = io::stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()?;
+        Ok(())
+    }
+
+    fn clear_progress(&self) {
+        if let Some(bars) = &self.bars {
+            bars.clear();
+        }
+    }
+
+    /// Prints a report: as JSON, or as the text of `render` followed by the next step.
+    pub fn print_report<T: Serialize>(
+        &mut self,
+        report: &T,
+        render: impl FnOnce(&T) -> String,
+    ) -> Result<(), CommandError> {
+        if self.json {
+            return self.print_json(report);
+        }
+        let text = render(report);
+        self.print(&text)?;
+        self.print_next_step()
+    }
+
+    /// Like [`CliContext::print_report`], but adds the workflow state and the next step to the JSON object.
+    pub fn print_with_status<T: Serialize>(
+        &mut self,
+        report: &T,
+        render: impl FnOnce(&T) -> String,
+    ) -> Result<(), CommandError> {
+        if !self.json {
+            return self.print_report(report, render);
+        }
+        let mut value = to_value(report)?;
+        let position = self.app()?.position()?;
+        if let Value::Object(map) = &mut value {
+            add_status(map, &position);
+        }
+        self.print_json(&value)
+    }
+
+    // Streams to standard output, because a report can have a million rows.
+    fn print_json<T: Serialize>(&self, value: &T) -> Result<(), CommandError> {
+        self.clear_progress();
+        let mut out = io::BufWriter::new(io::stdout().lock());
+        let done = match self.stdout_is_terminal() {
+            true => serde_json::to_writer_pretty(&mut out, value),
+            false => serde_json::to_writer(&mut out, value),
+        };
+        match done {
+            Err(e) if e.is_io() => return Err(io::Error::from(e).into()),
+            done => done.map_err(|e| Failure::failed("json", e.to_string()))?,
+        }
+        out.write_all(b"\n")?;
+        out.flush()?;
+        Ok(())
+    }
+
+    /// Prints the next step of the workflow.
+    pub fn print_next_step(&mut self) -> Result<(), CommandError> {
+        let position = self.app()?.position()?;
+        let person = self.app()?.ctx.actor == Actor::Person;
+        self.print(&render_next_step(&position, person))
+    }
+
+    /// Prints a failure and returns its exit code.
+    pub fn report_failure(&mut self, f: &Failure) -> u8 {
+        self.clear_progress();
+        let _ = if self.json { self.print_failure_json(f) } else { self.print_failure_text(f) };
+        f.exit_code()
+    }
+
+    fn print_failure_json(&mut self, f: &Failure) -> Result<(), CommandError> {
+        let mut map = Map::new();
+        map.insert("error".into(), json!({ "code": f.code, "kind": f.kind, "message": f.message }));
+        map.insert("hints".into(), json!(f.hints));
+        map.insert("refusal".into(), json!(f.refusal));
+        let position = match &mut self.app {
+            Some(app) => app.position().ok(),
+            None => None,
+        };
+        match position {
+            Some(position) => add_status(&mut map, &position),
+            None => {
+                map.insert("state".into(), Value::Null);
+                map.insert("next".into(), Value::Null);
+            }
+        }
+        self.print_json(&Value::Object(map))
+    }
+
+    fn print_failure_text(&self, f: &Failure) -> Result<(), CommandError> {
+        let mut err = anstream::stderr().lock();
+        // The message of a refusal contains the next step for agents. Here the hints below show it.
+        let message = match &f.refusal {
+            Some(r) => {
+                let missing = match r.missing.is_empty() {
+                    true => String::new(),
+                    false => format!(" Missing: {}.", r.missing.join("; ")),
+                };
+                format!("{} (state: {}).{missing}", r.code.meaning(), r.state)
+            }
+            None => f.message.clone(),
+        };
+        writeln!(err, "{} {}", red("error:"), sanitize(&message))?;
+        for hint in &f.hints {
+            writeln!(err, "{} {}", cyan("next:"), sanitize(hint))?;
+        }
+        if f.hints.is_empty() && f.kind == Kind::Usage {
+            writeln!(err, "{} clawgate --help", cyan("next:"))?;
+        }
+        Ok(())
+    }
+}
+
+fn to_value<T: Serialize>(report: &T) -> Result<Value, Failure> {
+    serde_json::to_value(report).map_err(|e| Failure::failed("json", e.to_string()))
+}
+
+/// Adds the fields of the workflow status that the report itself does not have.
+fn add_status(map: &mut Map<String, Value>, position: &Position) {
+    if let Ok(Value::Object(status)) = serde_json::to_value(position) {
+        for (key, value) in status {
+            map.entry(key).or_insert(value);
+        }
+    }
+}
+
+/// Renders the next step, the last lines of every report.
+pub(super) fn render_next_step(position: &Position, person: bool) -> String {
+    let mut text = format!("\n{} {}\n", cyan("next:"), bold(&sanitize(&position.next.command)));
+    if let Some(action) = position.human_action.as_ref().filter(|_| !person) {
+        text.push_str(&format!("      {}\n", dim(&sanitize(action))));
+    }
+    text
+}
