@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::draft::{Draft, count, ended, media, text, text_part};
-use crate::sources::lines::{Line, Used, each_line, parse};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, small_file, walk};
+use crate::sources::common::line_reader::{Line, Used, each_line, parse};
+use crate::sources::common::session_builder::{Draft, count, ended, media, text, text_part};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, small_file};
 use crate::trace::{Env, Origin, Part, Timestamp, Tokens, ToolStatus};
 
 /// Agent id.

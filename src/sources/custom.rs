@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::draft::{Draft, count, picousd, text, text_part};
-use crate::sources::lines::{each_line, parse};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::common::line_reader::{each_line, parse};
+use crate::sources::common::session_builder::{Draft, count, picousd, text, text_part};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log};
 use crate::trace::{Confidence, Env, Origin, Part, Role, SessionKey, Timestamp, Tokens, ToolStatus};
 
 /// Agent id.
@@ -104,7 +105,7 @@ fn message(draft: &mut Draft, m: &Value, n: usize, model: Option<&str>, offset: 
     match &m["content"] {
         Value::String(t) => parts.extend(text_part(t)),
         Value::Null => {}
-        other => parts.extend(crate::sources::draft::content(other)),
+        other => parts.extend(crate::sources::common::session_builder::content(other)),
     }
     for a in m["attachments"].as_array().into_iter().flatten() {
         let own = |v: &Value| v.as_str().unwrap_or_default().to_owned();
@@ -161,7 +162,7 @@ fn tool(draft: &mut Draft, call: &Value, at: Option<Timestamp>, place: &str) {
         Some("denied") => ToolStatus::Denied,
         Some("pending") => ToolStatus::Pending,
         _ if output.is_none() => ToolStatus::Pending,
-        _ => crate::sources::draft::ended(false, made.exit_code),
+        _ => crate::sources::common::session_builder::ended(false, made.exit_code),
     };
     made.output = output.filter(|o| !(o.is_empty() && made.status == ToolStatus::Pending));
     made.subagent = text(&call["subagent"]).map(|s| SessionKey::new(AGENT, s));

@@ -9,9 +9,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::draft::{Draft, content, count, ended, exit_code, flat, millis, text};
-use crate::sources::lines::{Line, Used, each_line, parse};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, small_json, walk};
+use crate::sources::common::line_reader::{Line, Used, each_line, parse};
+use crate::sources::common::session_builder::{Draft, content, count, ended, exit_code, flat, millis, text};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, small_json};
 use crate::trace::{Env, Origin, SessionKey, Timestamp, Tokens};
 
 /// Agent id.

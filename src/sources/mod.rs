@@ -11,25 +11,18 @@ use crate::trace::{Env, Session, SessionFacts, SessionKey, Tokens, UsageRow};
 mod claude;
 mod cline;
 mod codex;
+mod common;
 mod copilot;
 mod custom;
-mod draft;
-mod entries;
 mod gemini;
-mod genai;
-mod growth;
 mod kimi;
 mod kimi_code;
-mod lenient;
-mod lines;
 mod openclaw;
 mod opencode;
 mod pi;
 mod qwen;
-mod sqlite;
-mod walk;
 
-pub use lines::DEFAULT_LINE_LIMIT;
+pub use common::line_reader::DEFAULT_LINE_LIMIT;
 
 /// Every agent that can be read. Adding one = one file and one line here.
 pub static REGISTRY: &[&dyn Source] = &[
@@ -225,7 +218,7 @@ impl SkippedLines {
     /// How many are named.
     pub const KEPT: usize = 20;
 
-    fn add(&mut self, line: u64, reason: String) {
+    pub(crate) fn add(&mut self, line: u64, reason: String) {
         self.total += 1;
         if self.first.len() < Self::KEPT {
             self.first.push((line, reason));
@@ -267,7 +260,7 @@ pub enum SourceError {
 }
 
 /// Opens a log for reading; refuses what is no regular file, so that a pipe cannot hang the scan.
-fn open_log(path: &Path) -> Result<File, SourceError> {
+pub(crate) fn open_log(path: &Path) -> Result<File, SourceError> {
     let io = |source| SourceError::Io { path: path.to_owned(), source };
     if !std::fs::metadata(path).map_err(io)?.is_file() {
         return Err(SourceError::NotAFile { path: path.to_owned() });
@@ -276,12 +269,12 @@ fn open_log(path: &Path) -> Result<File, SourceError> {
 }
 
 /// Metadata beside a log, read whole; `null` where there is none of at most a mebibyte that is JSON.
-fn small_json(path: &Path) -> serde_json::Value {
+pub(crate) fn small_json(path: &Path) -> serde_json::Value {
     small_file(path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }
 
 /// A small file beside a log; nothing where it is no regular file or too large.
-fn small_file(path: &Path) -> Option<Vec<u8>> {
+pub(crate) fn small_file(path: &Path) -> Option<Vec<u8>> {
     let meta = std::fs::symlink_metadata(path).ok()?;
     (meta.is_file() && meta.len() <= 1 << 20).then(|| std::fs::read(path).ok())?
 }

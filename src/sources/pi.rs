@@ -4,9 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sources::entries::{Builder, Quick};
-use crate::sources::lines::{each_line, sift};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk};
+use crate::sources::common::line_reader::{each_line, sift};
+use crate::sources::common::pi_transcript::{Builder, Quick};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log};
 use crate::trace::Env;
 
 /// Agent id.

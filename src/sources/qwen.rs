@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::genai;
-use crate::sources::growth::Growth;
-use crate::sources::lines::{each_line, parse};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::common::genai;
+use crate::sources::common::line_reader::{each_line, parse};
+use crate::sources::common::tool_attribution::Growth;
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log};
 use crate::trace::{
     Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };

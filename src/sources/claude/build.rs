@@ -10,8 +10,8 @@ use crate::sources::claude::record::{Attachment, Block, Inner, Message as RawMes
 use crate::sources::claude::spawned::{Spawned, UNNAMED};
 use crate::sources::claude::usage::{Answer, Requests};
 use crate::sources::claude::{AGENT, Place};
-use crate::sources::lenient::TextOr;
-use crate::sources::lines::{Line, Used, parse};
+use crate::sources::common::lenient_serde::TextOr;
+use crate::sources::common::line_reader::{Line, Used, parse};
 use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall, ToolStatus};
 
 /// Starts of text that the agent, not a person, put into a user record.

@@ -14,10 +14,11 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::sources::claude::record::{CostState, ModelUsage};
-use crate::sources::claude::{AGENT, Place, quick};
-use crate::sources::lenient::{Flag, Int, Obj, Text};
-use crate::sources::lines::{Lines, parse};
-use crate::sources::{ReadOptions, SourceError, open_log, walk};
+use crate::sources::claude::{AGENT, Place, usage_reader};
+use crate::sources::common::lenient_serde::{Flag, Int, Obj, Text};
+use crate::sources::common::line_reader::{Lines, parse};
+use crate::sources::common::walk;
+use crate::sources::{ReadOptions, SourceError, open_log};
 use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Both names stand near the beginning of their lines.
@@ -239,7 +240,7 @@ fn subagents(file: &Path, opts: &ReadOptions, requests: &[UsageRow]) -> Vec<Usag
     );
     let (mut buffer, mut out) = (Vec::new(), Vec::new());
     for path in files {
-        let Ok(read) = quick::read(&path, opts, &mut buffer) else { continue };
+        let Ok(read) = usage_reader::read(&path, opts, &mut buffer) else { continue };
         out.extend(read.rows.into_iter().filter(|r| seen.insert(r.dedupe_key.clone())));
     }
     out.sort_by_key(|r| r.at);

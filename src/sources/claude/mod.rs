@@ -7,18 +7,19 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::lines::{each_line, parse};
+use crate::sources::common::line_reader::{each_line, parse};
+use crate::sources::common::walk;
 use crate::sources::{
-    Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk,
+    Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log,
 };
 use crate::trace::{Env, SessionKey};
 
 mod build;
 mod compaction;
-mod quick;
 mod record;
 mod spawned;
 mod usage;
+mod usage_reader;
 
 /// Agent id.
 const AGENT: &str = "claude";
@@ -68,7 +69,7 @@ impl Source for Claude {
             session.project = directory(file, opts);
         }
         if totals {
-            let counted = quick::read(file, opts, &mut Vec::new())?.rows;
+            let counted = usage_reader::read(file, opts, &mut Vec::new())?.rows;
             read.usage.extend(
                 counted.into_iter().filter(|r| {
                     SessionKey::without_compaction_suffix(r.session.as_str()) != r.session.as_str()
@@ -85,7 +86,7 @@ impl Source for Claude {
         buffer: &mut Vec<u8>,
         piece: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        piece(quick::read(file, opts, buffer)?);
+        piece(usage_reader::read(file, opts, buffer)?);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use crate::sources::lenient::{Flag, Int, List, Obj, Size, Text, TextOr};
+use crate::sources::common::lenient_serde::{Flag, Int, List, Obj, Size, Text, TextOr};
 use crate::trace::Tokens;
 
 /// One line.

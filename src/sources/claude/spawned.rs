@@ -13,8 +13,8 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 
 use crate::sources::claude::Place;
-use crate::sources::lenient::Text;
-use crate::sources::lines::parse;
+use crate::sources::common::lenient_serde::Text;
+use crate::sources::common::line_reader::parse;
 use crate::sources::open_log;
 use crate::trace::SessionKey;
 

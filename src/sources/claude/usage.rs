@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::sources::claude::record::{CacheCreation, Iteration, Usage};
-use crate::sources::growth::Growth;
-use crate::sources::lenient::Obj;
+use crate::sources::common::lenient_serde::Obj;
+use crate::sources::common::tool_attribution::Growth;
 use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, UsageRow};
 
 /// What dedupe keys begin with.

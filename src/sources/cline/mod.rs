@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log};
 use crate::trace::Env;
 
 mod session;

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::sources::cline::{AGENT, whole_json};
-use crate::sources::draft::{Draft, content, count, ended, exit_code, millis, picousd, text, text_part};
+use crate::sources::common::session_builder::{
+    Draft, content, count, ended, exit_code, millis, picousd, text, text_part,
+};
 use crate::sources::{Read, ReadOptions, SourceError, small_json};
 use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens};
 

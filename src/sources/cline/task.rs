@@ -8,7 +8,9 @@ use serde_json::Value;
 
 use crate::sources::cline::tools;
 use crate::sources::cline::{AGENT, whole_json};
-use crate::sources::draft::{Draft, content, count, ended, exit_code, millis, picousd, text, text_part};
+use crate::sources::common::session_builder::{
+    Draft, content, count, ended, exit_code, millis, picousd, text, text_part,
+};
 use crate::sources::{Read, ReadOptions, SourceError, small_file};
 use crate::trace::{Confidence, Origin, Part, Timestamp, Tokens};
 
@@ -94,7 +96,7 @@ impl Task {
             ("say", "task" | "user_feedback") => {
                 let mut parts: Vec<Part> = text_part(words).into_iter().collect();
                 for image in m["images"].as_array().into_iter().flatten().filter_map(Value::as_str) {
-                    parts.push(crate::sources::draft::media("", image));
+                    parts.push(crate::sources::common::session_builder::media("", image));
                 }
                 for file in m["files"].as_array().into_iter().flatten().filter_map(Value::as_str) {
                     parts.push(Part::Attachment { name: file.to_owned(), text: String::new() });
@@ -152,7 +154,7 @@ impl Task {
         let blocks = entry["content"].as_array().map_or(&one[..], Vec::as_slice);
         for block in blocks {
             if block["type"] == "tool_result" {
-                let (output, bytes) = crate::sources::draft::flat(&block["content"]);
+                let (output, bytes) = crate::sources::common::session_builder::flat(&block["content"]);
                 let id = block["tool_use_id"].as_str().unwrap_or_default().to_owned();
                 self.pending.retain(|p| *p != id);
                 self.result(&id, &output, bytes);

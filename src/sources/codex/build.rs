@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::sources::codex::AGENT;
 use crate::sources::codex::record::{LightRecord, Payload, Piece, Record};
 use crate::sources::codex::usage::{At, Origin as Header, Requests};
-use crate::sources::lenient::{Text, TextOr};
-use crate::sources::lines::{Line, Used, parse};
+use crate::sources::common::lenient_serde::{Text, TextOr};
+use crate::sources::common::line_reader::{Line, Used, parse};
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, ToolCall, ToolStatus,

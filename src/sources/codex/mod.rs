@@ -7,14 +7,15 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::lines::{each_line, sift};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, walk};
+use crate::sources::common::line_reader::{each_line, sift};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log};
 use crate::trace::Env;
 
 mod build;
-mod quick;
 mod record;
 mod usage;
+mod usage_reader;
 
 /// Agent id.
 const AGENT: &str = "codex";
@@ -57,7 +58,7 @@ impl Source for Codex {
         piece: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
         let builder = build::Builder::of_usage(native_id(file).unwrap_or_default());
-        let mut quick = quick::Quick::new(builder);
+        let mut quick = usage_reader::Quick::new(builder);
         sift(file, open(file)?, opts, buffer, &mut quick)?;
         piece(quick.finish());
         Ok(())

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::sources::lenient::{Int, List, Obj, Text, TextOr};
+use crate::sources::common::lenient_serde::{Int, List, Obj, Text, TextOr};
 
 /// One line with its envelope; 0.29 has none, its lines are bare [`Payload`]s.
 #[derive(Debug, Default, Deserialize)]
@@ -146,7 +146,7 @@ pub(super) struct Kinds<'a>(pub Vec<Text<'a>>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Kinds<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        crate::sources::lenient::texts(d).map(Kinds)
+        crate::sources::common::lenient_serde::texts(d).map(Kinds)
     }
 }
 

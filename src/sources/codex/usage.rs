@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use crate::sources::codex::AGENT;
 use crate::sources::codex::record::{Counts, Info};
-use crate::sources::growth::Growth;
+use crate::sources::common::tool_attribution::Growth;
 use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
 
 /// Running counts in the log's own terms.

@@ -9,8 +9,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use serde_json::Value;
 
-use crate::sources::genai;
-use crate::sources::growth::Growth;
+use crate::sources::common::genai;
+use crate::sources::common::tool_attribution::Growth;
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::lines::{each_line, parse};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, walk};
+use crate::sources::common::line_reader::{each_line, parse};
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log};
 use crate::trace::{Env, Part, Session};
 
 mod build;

@@ -7,11 +7,11 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::entries::{Builder, Quick, native_id};
-use crate::sources::lines::{each_line, sift};
-use crate::sources::{
-    Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log, sqlite, walk,
-};
+use crate::sources::common::line_reader::{each_line, sift};
+use crate::sources::common::pi_transcript::{Builder, Quick, native_id};
+use crate::sources::common::sqlite;
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log};
 use crate::trace::Env;
 
 mod store;

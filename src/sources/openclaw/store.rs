@@ -8,9 +8,9 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::sources::entries::Builder;
+use crate::sources::common::pi_transcript::Builder;
+use crate::sources::common::sqlite::{self, Snapshot};
 use crate::sources::openclaw::AGENT;
-use crate::sources::sqlite::{self, Snapshot};
 use crate::sources::{Read, ReadOptions, SourceError};
 use crate::trace::SessionKey;
 

@@ -7,9 +7,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::sources::ReadOptions;
-use crate::sources::draft::{Draft, count, ended, media, millis, picousd, text, text_part};
-use crate::sources::lenient::Text;
-use crate::sources::lines::parse;
+use crate::sources::common::lenient_serde::Text;
+use crate::sources::common::line_reader::parse;
+use crate::sources::common::session_builder::{Draft, count, ended, media, millis, picousd, text, text_part};
 use crate::sources::opencode::AGENT;
 use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens};
 

@@ -5,10 +5,11 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::sources::draft::Draft;
-use crate::sources::lines::parse;
+use crate::sources::common::line_reader::parse;
+use crate::sources::common::session_builder::Draft;
+use crate::sources::common::sqlite;
 use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
-use crate::sources::{Read, ReadOptions, SourceError, sqlite};
+use crate::sources::{Read, ReadOptions, SourceError};
 use crate::trace::Timestamp;
 
 /// Hands out every session of the database; of its parts only the names of tools where only usage is asked for.

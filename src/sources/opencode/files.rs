@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::draft::{Draft, millis, text};
-use crate::sources::lines::parse;
+use crate::sources::common::line_reader::parse;
+use crate::sources::common::session_builder::{Draft, millis, text};
 use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
 use crate::sources::{Read, ReadOptions, SourceError, open_log};
 

@@ -8,7 +8,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, sqlite, walk};
+use crate::sources::common::sqlite;
+use crate::sources::common::walk;
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
 mod build;

@@ -8,8 +8,8 @@ use serde::Deserialize;
 
 use crate::sources::UsageRead;
 use crate::sources::codex::build::Builder;
-use crate::sources::lenient::Text;
-use crate::sources::lines::{Line, Sieve, parse};
+use crate::sources::common::lenient_serde::Text;
+use crate::sources::common::line_reader::{Line, Sieve, parse};
 
 /// What stands in every line that tells a request, its model, or the thread.
 static NEEDLES: LazyLock<[Finder<'static>; 3]> =

@@ -58,7 +58,7 @@ fn divide(tokens: u64, called: Vec<String>) -> Vec<ToolPromptTokens> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sources::draft::request_row;
+    use crate::sources::common::session_builder::request_row;
     use crate::trace::Tokens;
     use crate::trace::{SessionKey, Timestamp};
 

@@ -10,9 +10,9 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::sources::growth::Growth;
-use crate::sources::lenient::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
-use crate::sources::lines::{Line, Sieve, Used, parse};
+use crate::sources::common::lenient_serde::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
+use crate::sources::common::line_reader::{Line, Sieve, Used, parse};
+use crate::sources::common::tool_attribution::Growth;
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,

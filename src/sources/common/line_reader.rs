@@ -6,7 +6,7 @@ use std::path::Path;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::sources::lenient::Obj;
+use crate::sources::common::lenient_serde::Obj;
 use crate::sources::{Read, ReadOptions, SourceError};
 
 /// Longest line that is read unless the options say otherwise: 64 MiB.

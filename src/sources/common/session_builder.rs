@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::sources::growth::Growth;
+use crate::sources::common::tool_attribution::Growth;
 use crate::sources::{Read, UsageRead};
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,

@@ -12,8 +12,8 @@ use crate::sources::claude::record::{CostState, Usage};
 use crate::sources::claude::spawned::{Spawned, UNNAMED};
 use crate::sources::claude::usage::{Answer, Requests};
 use crate::sources::claude::{Place, compaction};
-use crate::sources::lenient::{Flag, List, Obj, Text};
-use crate::sources::lines::{Line, Sieve, parse, sift};
+use crate::sources::common::lenient_serde::{Flag, List, Obj, Text};
+use crate::sources::common::line_reader::{Line, Sieve, parse, sift};
 use crate::sources::{ReadOptions, SourceError, UsageRead, open_log};
 use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp};
 

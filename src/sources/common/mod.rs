@@ -1,0 +1,10 @@
+//! Code that the readers of several agents share.
+
+pub(crate) mod genai;
+pub(crate) mod lenient_serde;
+pub(crate) mod line_reader;
+pub(crate) mod pi_transcript;
+pub(crate) mod session_builder;
+pub(crate) mod sqlite;
+pub(crate) mod tool_attribution;
+pub(crate) mod walk;
