@@ -1,4 +1,4 @@
-# What the engineers run. `just check` is what has to pass before a commit.
+# Developer commands; see CONTRIBUTING.md. `just check` must pass before a commit.
 
 check: fmt-check lint test doc
 
@@ -11,15 +11,27 @@ fmt-check:
 lint:
     cargo clippy --all-targets --locked -- -D warnings
 
-test:
-    cargo test --locked
+test *ARGS:
+    cargo test --locked {{ARGS}}
 
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked
 
+# Look at changed snapshots and accept or reject them (needs cargo-insta).
+snap:
+    cargo insta test --review
+
+# Fuzz every target for the given time (needs a C++ compiler).
+fuzz SECONDS="20":
+    fuzz/run {{SECONDS}}
+
 bench:
     cargo bench --locked
 
-# Licences and advisories of the dependencies (needs cargo-deny).
+# Check licences and advisories of the dependencies (needs cargo-deny).
 deny:
     cargo deny check licenses bans sources
+
+# Everything: tests, release build and end-to-end tests (7 to 14 minutes on two cores).
+ci:
+    .ci/run
