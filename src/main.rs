@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clawgate::cli::{self, ProcessEnv};
 use clawgate::mcp;
-use clawgate::trace::{Clock, Env, Timestamp};
+use clawgate::trace::{Clock, Env, FixedClock, Timestamp};
 use clawgate::web;
 
 /// The system clock.
@@ -22,6 +22,18 @@ impl Clock for WallClock {
     }
 }
 
+/// The machine's clock, or the instant that a test sets.
+fn clock(env: &Env) -> Arc<dyn Clock> {
+    // Receipts, the audit log and budgets depend on the time. Only a build with debug assertions therefore reads this
+    // variable: the clock of a release binary cannot be moved.
+    if cfg!(debug_assertions)
+        && let Some(now) = env.var("CLAWGATE_TEST_NOW").and_then(Timestamp::parse)
+    {
+        return Arc::new(FixedClock(now));
+    }
+    Arc::new(WallClock)
+}
+
 fn main() -> ExitCode {
     let cancel = Arc::new(AtomicBool::new(false));
     let waiting = Arc::new(AtomicBool::new(false));
@@ -30,9 +42,10 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|command| command != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
+    let env = environment();
     let process = ProcessEnv {
-        env: environment(),
-        clock: Arc::new(WallClock),
+        clock: clock(&env),
+        env,
         cancel,
         waiting,
         serve_mcp: mcp::serve,

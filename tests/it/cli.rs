@@ -3,55 +3,15 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use assert_cmd::Command;
 use clawgate::app::Actor;
 use serde_json::Value;
 
-use crate::flow::{World, approve_all, confirm, planted, review_to_end};
+use crate::world::{
+    PASSPHRASE, World, approve_all, confirm, keys, ok, planted, review_to_end, run, run_with,
+};
 
 const CLAUDE: &str = "claude-2.1.329";
 const CODEX: &str = "codex-0.169.0";
-
-/// What a command did.
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl Ran {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {:?} {:?}", self.out, self.err))
-    }
-}
-
-/// The binary in a world of its own, with nothing of this process's environment.
-fn command(world: &World) -> Command {
-    let mut command = Command::cargo_bin("clawgate").unwrap();
-    command.env_clear().env("HOME", world.home()).env("CLAWGATE_HOME", world.tmp.path().join("state"));
-    command
-}
-
-pub fn run_with(world: &World, args: &[&str], stdin: &str) -> Ran {
-    let output = command(world).args(args).write_stdin(stdin).output().unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
-}
-
-pub fn run(world: &World, args: &[&str]) -> Ran {
-    run_with(world, args, "")
-}
-
-/// The answer of a command that must succeed.
-pub fn ok(world: &World, args: &[&str]) -> Value {
-    let ran = run(world, args);
-    assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.out, ran.err);
-    ran.json()
-}
-
-pub fn keys(value: &Value) -> BTreeSet<&str> {
-    value.as_object().unwrap().keys().map(String::as_str).collect()
-}
 
 fn scanned() -> World {
     let world = World::new(&[CLAUDE, CODEX]);
@@ -155,7 +115,7 @@ fn scan_list_and_inbox_answer_in_their_contracts() {
 fn another_home_is_scanned_where_asked() {
     let world = World::new(&[CLAUDE]);
     let empty = tempfile::tempdir().unwrap();
-    let mut command = command(&world);
+    let mut command = world.command();
     command.env("HOME", empty.path()).env("CLAUDE_CONFIG_DIR", empty.path());
     let output = command.args(["scan", "--json", "--home"]).arg(world.home()).output().unwrap();
     let scan: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -291,15 +251,15 @@ fn only_a_person_gets_past_confirm() {
         assert!(ran.err.contains(&format!("next: {command}")), "{}", ran.err);
     }
     assert_eq!(run(&world, &["login"]).code, 4);
-    let mut agent = command(&world);
+    let mut agent = world.command();
     let agent = agent.env("CLAUDECODE", "1").args(["sign", &id, "--json"]).output().unwrap();
     assert_eq!(agent.status.code(), Some(4));
     assert!(String::from_utf8(agent.stdout).unwrap().contains("Claude Code"));
-    assert!(!world.out().exists() && !world.tmp.path().join("state/keys/approver.json").exists());
+    assert!(!world.out().exists() && !world.state().join("keys/approver.json").exists());
 
     // The person signs; then a private folder needs nothing more.
     let mut app = world.app_as(Actor::Person, 0);
-    app.keys_init_with(crate::flow::PASSPHRASE, None, clawgate::gate::KdfParams::cheap()).unwrap();
+    app.keys_init_with(PASSPHRASE, None, clawgate::gate::KdfParams::cheap()).unwrap();
     let keys = ok(&world, &["keys", "show", "--json"]);
     assert!(keys["fingerprint"].is_string() && keys["hub_token_sealed"] == false);
     let preview = ok(&world, &["preview", "--json"]);
@@ -378,7 +338,7 @@ fn the_configuration_appends_and_names_the_nearest_key() {
     assert_eq!(config["config"]["publish"]["visibility"], "private");
     let shown = run(&world, &["config"]);
     assert!(shown.out.contains("Acme, Globex, Initech") && shown.out.contains("next: "), "{}", shown.out);
-    let file = world.tmp.path().join("state/config.toml");
+    let file = world.state().join("config.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("usernames", "username")).unwrap();
     let broken = run(&world, &["status", "--json"]);
@@ -419,7 +379,7 @@ fn the_demo_holds_and_leaves_nothing_behind() {
     let steps = report["steps"].as_array().unwrap();
     assert!(steps.len() >= 14 && steps.iter().all(|s| s["held"] == true), "{report:#}");
     assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0, "the temporary home is still there");
-    assert!(!world.tmp.path().join("state").exists(), "the demo touched the user's own archive");
+    assert!(!world.state().exists(), "the demo touched the user's own archive");
     let mut kept = command(&world);
     let kept = kept.env("TMPDIR", tmp.path()).args(["demo", "--keep"]).output().unwrap();
     let text = String::from_utf8(kept.stdout).unwrap();
@@ -438,7 +398,7 @@ fn the_record_is_printed_and_a_change_in_it_is_found() {
     assert!(whole["whole"] == true && whole["entries"].as_u64().unwrap() >= 2, "{whole}");
     let log = ok(&world, &["audit", "log", "--limit", "1", "--json"]);
     assert_eq!(log["entries"].as_array().unwrap().len(), 1);
-    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
     db.execute("UPDATE audit SET entry = replace(entry, 'person', 'nobody') WHERE seq = 1", []).unwrap();
     db.execute("UPDATE audit SET entry = replace(entry, 'agent', 'nobody') WHERE seq = 1", []).unwrap();
     drop(db);
@@ -497,7 +457,7 @@ fn wrong_words_are_usage_errors_in_both_languages() {
     assert!(text.err.contains("scan"), "{}", text.err);
     let json = run(&world, &["scan", "--jsno", "--json"]);
     assert_eq!((json.code, json.json()["error"]["kind"].as_str()), (2, Some("usage")));
-    assert!(!world.tmp.path().join("state").exists(), "a wrong word makes no archive");
+    assert!(!world.state().exists(), "a wrong word makes no archive");
     for shell in ["bash", "zsh", "fish"] {
         let script = run(&world, &["completions", shell]);
         assert!(script.code == 0 && script.out.contains("shortlist"), "{shell}");
@@ -509,13 +469,9 @@ fn wrong_words_are_usage_errors_in_both_languages() {
 fn a_reader_that_goes_away_is_no_failure() {
     use std::process::Stdio;
     let world = scanned();
-    let bin = assert_cmd::cargo::cargo_bin("clawgate");
-    let mut child = std::process::Command::new(bin)
-        .env_clear()
-        .env("HOME", world.home())
-        .env("CLAWGATE_HOME", world.tmp.path().join("state"))
+    let mut child = world
+        .command()
         .args(["show", "claude:d887a41e", "--raw"])
-        .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

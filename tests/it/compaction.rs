@@ -8,9 +8,8 @@ use clawgate::app::cost::CostParams;
 use clawgate::usage::ReportRow;
 use serde_json::{Value, json};
 
-use crate::cli::{ok, run};
 use crate::cost::cost;
-use crate::flow::{World, fixture};
+use crate::world::{World, fixture, ok, run};
 
 const COMPACTED: &str = "claude:b9148785-c762-4c9e-acd8-0ba1af169a67";
 
@@ -191,7 +190,7 @@ fn a_growing_log_tells_of_each_compaction_once() {
     // the next process runs: what is known stays, also where the ledger is made anew
     log.write(ended + 2);
     assert_eq!(compactions(&world), from_ref(&first));
-    fs::remove_dir_all(world.tmp.path().join("state")).unwrap();
+    fs::remove_dir_all(world.state()).unwrap();
     log.write(ended + 2);
     assert_eq!(compactions(&world), [first]);
     log.write_all();

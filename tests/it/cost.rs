@@ -8,8 +8,7 @@ use clawgate::trace::Timestamp;
 use clawgate::usage::AlertKind;
 use serde_json::json;
 
-use crate::cli::{keys, ok, run, run_with};
-use crate::flow::World;
+use crate::world::{World, keys, ok, run, run_with};
 
 /// One Claude Code request.
 pub struct Ask<'a> {
@@ -56,12 +55,6 @@ pub fn log(world: &World, project: &str, session: &str, asks: &[Ask<'_>]) {
     fs::write(dir.join(format!("{session}.jsonl")), text).unwrap();
 }
 
-pub fn config(world: &World, text: &str) {
-    let dir = world.tmp.path().join("state");
-    fs::create_dir_all(&dir).unwrap();
-    fs::write(dir.join("config.toml"), text).unwrap();
-}
-
 pub fn cost(app: &mut App, by: &str) -> clawgate::app::cost::CostReport {
     app.cost(&CostParams { by: Some(by.to_owned()), ..CostParams::default() }).unwrap()
 }
@@ -73,7 +66,7 @@ fn an_alert_is_raised_once_a_window_and_again_once_it_was_seen() {
     let at = Timestamp(now.millis() - 60_000).to_string();
     // 200,000 output tokens of opus-5 are 5 dollars
     log(&world, "/w/a", "s1", &[Ask { at: &at, tokens: [10, 240_000, 0, 0], ..Ask::default() }]);
-    config(&world, "[alerts]\ndaily_budget_usd = 4\nhourly_token_volume = 0\n");
+    world.configure("[alerts]\ndaily_budget_usd = 4\nhourly_token_volume = 0\n");
     let kinds = |a: Vec<clawgate::usage::Alert>| a.into_iter().map(|a| a.kind).collect::<Vec<_>>();
     let all = [AlertKind::DailyBudget, AlertKind::HourlyBurnRate, AlertKind::SessionSpike];
     assert_eq!(kinds(world.app_as(Actor::Person, 30).alerts_standing().unwrap()), all);
@@ -154,7 +147,7 @@ fn a_price_of_ones_own_wins_in_its_project_and_what_has_none_is_listed() {
     };
     assert_eq!((cost("/w/a"), cost("/w/b")), (1000 * (500_000 + 5_000_000), 1000 * 1_000_000));
     assert_eq!(priced["unpriced"], serde_json::Value::Null);
-    let text = fs::read_to_string(world.tmp.path().join("state/config.toml")).unwrap();
+    let text = fs::read_to_string(world.state().join("config.toml")).unwrap();
     assert_eq!(text.matches("[[price]]").count(), 2, "{text}");
     ok(&world, &["pricing", "set", "house-llm", "--project", "/w/b", "--remove", "--json"]);
     assert_eq!(run(&world, &["pricing", "set", "house-llm", "--project", "/w/b", "--remove"]).code, 2);
@@ -196,12 +189,12 @@ fn a_price_file_is_imported_only_under_a_trusted_signature_and_when_it_reads() {
     let builtin = 1000 * 5_000_000;
     assert_eq!(total(), builtin, "nothing was imported so far");
     write(&good, &key);
-    config(&world, &format!("[pricing]\ntrusted_keys = [\"{public}\"]\n"));
+    world.configure(&format!("[pricing]\ntrusted_keys = [\"{public}\"]\n"));
     let imported = ok(&world, &["pricing", "import", &path, "--json"]);
     assert_eq!((&imported["as_of"], &imported["signed_by"]), (&json!("2026-12-01"), &json!(public)));
     assert_eq!(total(), 1000 * 7_000_000);
     // A table that was damaged later is named, and no other prices are used in its stead.
-    fs::write(world.tmp.path().join("state/prices.json"), "[]").unwrap();
+    fs::write(world.state().join("prices.json"), "[]").unwrap();
     let broken = run(&world, &["cost", "--json"]);
     assert_eq!((broken.code, &broken.json()["error"]["code"]), (1, &json!("bad_prices")));
     ok(&world, &["pricing", "import", &path, "--json"]);
@@ -250,7 +243,7 @@ fn a_figure_is_taken_apart_to_records_that_stand_where_it_says() {
 
 #[test]
 fn verify_agrees_over_every_agent_and_finds_what_was_tampered_with() {
-    let world = crate::life::everybody();
+    let world = World::with_every_agent();
     let report = world.app().verify_cost(Some("Asia/Kolkata")).unwrap();
     assert!(report.same, "{:#?}", report.differences);
     assert!(report.compared > 500 && report.requests > 50, "{report:?}");
@@ -262,7 +255,7 @@ fn verify_agrees_over_every_agent_and_finds_what_was_tampered_with() {
     fs::remove_dir_all(&gone).unwrap();
     let after = world.app().verify_cost(None).unwrap();
     assert!(after.same && after.kept > 0 && after.requests == report.requests, "{after:?}");
-    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
     let changed = db.execute("DELETE FROM segments WHERE session LIKE 'codex:%'", []).unwrap();
     assert!(changed > 0);
     let ran = run(&world, &["cost", "verify", "--json"]);

@@ -7,9 +7,8 @@ use clawgate::usage::{Dimension, ReportRow};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::cli::ok;
 use crate::cost::{Ask, cost, log};
-use crate::flow::World;
+use crate::world::{World, ok};
 
 /// Clock changes, leap days, the edges of years, the past and the future.
 const TIMES: [&str; 9] = [

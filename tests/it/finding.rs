@@ -5,9 +5,8 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::cli::{keys, ok, run};
-use crate::flow::{World, planted};
 use crate::mcp::Client;
+use crate::world::{World, keys, ok, planted, run};
 
 const CLAUDE: &str = "claude-2.1.329";
 const CODEX: &str = "codex-0.169.0";
@@ -165,7 +164,7 @@ fn a_lost_parent_and_a_circle_of_parents_lose_no_session() {
         write_log(&world, name, "/work/x", &[(0, "user", json!("hello"))]);
     }
     ok(&world, &["scan", "--json"]);
-    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
     db.execute_batch(
         "UPDATE sessions SET parent = 'claude:nowhere' WHERE key = 'claude:aa';
          UPDATE sessions SET parent = 'claude:aa', forked_from = 'claude:cc' WHERE key = 'claude:bb';
@@ -442,7 +441,7 @@ fn badges_say_what_happened_and_are_made_anew_by_a_newer_reader() {
     let badges = |_: ()| ok(&world, &["inbox", "--json"])["sessions"][0]["badges"].clone();
     let expected = json!(["tests-passed", "debugging", "secrets:1", "files:1", "commands:2"]);
     assert_eq!(badges(()), expected);
-    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
     db.execute_batch("UPDATE sessions SET badges = '[]'; UPDATE files SET reader = 0").unwrap();
     drop(db);
     let again = ok(&world, &["scan", "--json"]);

@@ -16,132 +16,7 @@ use clawgate::gate::KdfParams;
 use clawgate::trace::{Env, FixedClock, Timestamp};
 
 use crate::hub_double::{HubDouble, write_token};
-use crate::reader::findings;
-
-pub const PASSPHRASE: &str = "correct horse battery staple";
-
-/// A home with copies of the fixtures' logs, and a directory of ours.
-pub struct World {
-    pub tmp: tempfile::TempDir,
-}
-
-pub fn copy_tree(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy_tree(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
-    }
-}
-
-pub fn fixture(agent: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/agents").join(agent)
-}
-
-/// The planted values of a fixture: (kind, class, value).
-pub fn planted(agent: &str) -> Vec<(String, String, String)> {
-    let text = fs::read_to_string(fixture(agent).join("planted.json")).unwrap();
-    let all: serde_json::Value = serde_json::from_str(&text).unwrap();
-    let field = |v: &serde_json::Value, k: &str| v[k].as_str().unwrap_or_default().to_owned();
-    all["values"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|v| (field(v, "kind"), field(v, "class"), field(v, "value")))
-        .collect()
-}
-
-impl World {
-    pub fn new(agents: &[&str]) -> Self {
-        let world = World { tmp: tempfile::tempdir().unwrap() };
-        for agent in agents {
-            copy_tree(&fixture(agent).join("HOME"), &world.home());
-        }
-        world
-    }
-
-    pub fn home(&self) -> PathBuf {
-        self.tmp.path().join("home")
-    }
-
-    pub fn out(&self) -> PathBuf {
-        self.tmp.path().join("out")
-    }
-
-    pub fn app_as(&self, actor: Actor, minute: i64) -> App {
-        let env = Env::bare(self.home(), self.tmp.path().join("state"));
-        let now = Timestamp(1_795_219_200_000 + minute * 60_000);
-        App::open(Context::new(env, Arc::new(FixedClock(now)), actor)).unwrap()
-    }
-
-    pub fn app(&self) -> App {
-        self.app_as(Actor::Person, 0)
-    }
-
-    /// Everything up to and with `confirm`; returns the release's id.
-    pub fn confirmed(&self) -> String {
-        let mut app = self.app();
-        app.scan(&ScanParams::default()).unwrap();
-        app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
-        approve_all(&mut app);
-        let folder = Some(self.out().display().to_string());
-        let prepared = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
-        review_to_end(&mut app);
-        confirm(&mut app).unwrap();
-        prepared.release
-    }
-}
-
-pub fn approve_all(app: &mut App) {
-    let page = app.inbox(&InboxParams { limit: Some(1000), ..InboxParams::default() }).unwrap();
-    let sessions = page.sessions.iter().map(|s| s.key.0.clone()).collect();
-    app.triage(&TriageParams { sessions, status: "approved".into(), reason: None }).unwrap();
-}
-
-/// What a careful reader finds in a page.
-pub fn found(page: &str) -> Vec<FindingIn> {
-    let finding =
-        |(kind, quote): (&str, String)| FindingIn { quote, kind: kind.into(), ..FindingIn::default() };
-    findings(page).into_iter().map(finding).collect()
-}
-
-/// Reviews as a careful reader would who finds nothing more; redacts the whole inventory.
-pub fn review_to_end(app: &mut App) -> u64 {
-    let all = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
-    let mut params = ReviewParams { decisions: vec![all], ..ReviewParams::default() };
-    let mut pages = 0;
-    loop {
-        let report = app.review(&params).unwrap();
-        let Some(page) = report.page else {
-            assert_eq!(report.remaining.sessions, 0);
-            return pages;
-        };
-        pages += 1;
-        assert!(pages < 2000, "the review does not end");
-        params =
-            ReviewParams { findings: found(&page.text), nonce: Some(page.nonce), ..ReviewParams::default() };
-        if report.remaining.entities > 0 {
-            params.decisions =
-                vec![DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() }];
-        }
-    }
-}
-
-pub fn confirm(app: &mut App) -> Result<(), Failure> {
-    let words = "I asked the person and this is what they said.".to_owned();
-    app.confirm(&ConfirmParams {
-        skip_full_name_scan: true,
-        attest_full_name: words.clone(),
-        attest_sensitive: words.clone(),
-        attest_manual_scan: words,
-        ..ConfirmParams::default()
-    })
-    .map(drop)
-}
+use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, found, planted, review_to_end};
 
 fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut out = BTreeMap::new();
@@ -171,7 +46,7 @@ fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
     let shown = app.sign_preview(None).unwrap();
     let (signed, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
     assert_eq!(signed.digest, shown.digest);
-    let sealed = tree(&world.tmp.path().join("state/releases").join(&id));
+    let sealed = tree(&world.state().join("releases").join(&id));
     let done = app.publish(&PublishParams { release: Some(id.clone()) }, Some(&unlocked)).unwrap();
     assert_eq!(done.digest, shown.digest);
     let published = tree(&world.out());
@@ -199,9 +74,9 @@ fn the_hub_hears_nothing_before_the_receipt_and_then_gets_the_sealed_bytes_once(
     let world = World::new(&agents);
     let hub = HubDouble::start();
     let open = || {
-        let mut env = Env::bare(world.home(), world.tmp.path().join("state"));
+        let mut env = Env::bare(world.home(), world.state());
         env.vars.insert("HF_ENDPOINT".into(), hub.endpoint.clone());
-        let clock = Arc::new(FixedClock(Timestamp(1_795_219_200_000)));
+        let clock = Arc::new(FixedClock(NOW));
         App::open(Context::new(env, clock, Actor::Person)).unwrap()
     };
     let mut app = open();
@@ -222,7 +97,7 @@ fn the_hub_hears_nothing_before_the_receipt_and_then_gets_the_sealed_bytes_once(
     assert!(hub.seen().is_empty(), "the Hub heard of it before the upload: {:?}", hub.seen());
 
     let done = app.publish(&PublishParams::default(), Some(&unlocked)).unwrap();
-    let sealed = tree(&world.tmp.path().join("state/releases").join(&prepared.release));
+    let sealed = tree(&world.state().join("releases").join(&prepared.release));
     let received = hub.files("alice/traces");
     for (path, bytes) in &sealed {
         assert_eq!(received.get(path.to_str().unwrap()), Some(bytes), "{}", path.display());
@@ -285,7 +160,7 @@ fn what_changes_after_the_signature_is_refused() {
     type Change = fn(&World, &mut App, &str);
     let changes: [(&str, Change); 6] = [
         ("a byte of a sealed file", |w, _, id| {
-            let path = w.tmp.path().join("state/releases").join(id).join("README.md");
+            let path = w.state().join("releases").join(id).join("README.md");
             let mut bytes = fs::read(&path).unwrap();
             bytes[0] ^= 1;
             fs::write(path, bytes).unwrap();
@@ -376,7 +251,7 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
     let report = app.review(&answer).unwrap();
     assert_eq!((report.accepted, report.refused.len()), (1, 1));
     assert!(report.resealed.is_some_and(|n| n > 0 && n < prepared.rows), "{:?}", report.resealed);
-    let sealed = tree(&world.tmp.path().join("state/releases").join(&prepared.release));
+    let sealed = tree(&world.state().join("releases").join(&prepared.release));
     let whole_word = |t: &str| t.split(|c: char| !c.is_alphanumeric()).any(|w| w == word);
     for (path, bytes) in &sealed {
         if path.starts_with("data") {

@@ -8,9 +8,8 @@ use clawgate::app::Actor;
 use clawgate::app::cost::{HookInput, HookVerdict, LiveParams};
 use serde_json::{Value, json};
 
-use crate::cli::{ok, run, run_with};
-use crate::flow::World;
 use crate::http_double::HttpDouble;
+use crate::world::{NOW, World, ok, run, run_with};
 
 const SESSION: &str = "0b5e55ed-0000-4000-8000-000000000001";
 
@@ -39,19 +38,12 @@ fn session_before(world: &World, session: &str, now: i64, requests: &[(i64, u64)
     fs::write(dir.join(format!("{session}.jsonl")), text).unwrap();
 }
 
-/// The same before the present of this machine.
+/// The same before `NOW`.
 fn spent(requests: &[(i64, u64)]) -> World {
     let world = World::new(&[]);
     fs::create_dir_all(world.home()).unwrap();
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
-    spent_before(&world, i64::try_from(now.as_millis()).unwrap(), requests);
+    spent_before(&world, NOW.millis(), requests);
     world
-}
-
-fn configure(world: &World, text: &str) {
-    let dir = world.tmp.path().join("state");
-    fs::create_dir_all(&dir).unwrap();
-    fs::write(dir.join("config.toml"), text).unwrap();
 }
 
 fn event(name: &str) -> String {
@@ -73,10 +65,10 @@ fn the_status_line_is_one_line_whatever_happens() {
         assert_eq!((ran.code, ran.out.lines().count()), (0, 1), "{other}: {}", ran.out);
         assert!(!ran.out.contains("session"), "{other}: {}", ran.out);
     }
-    configure(&world, "[budgets]\nsession_usd = 6\n");
+    world.configure("[budgets]\nsession_usd = 6\n");
     let ran = run_with(&world, &["statusline"], &said.to_string());
     assert!(ran.out.trim_end().ends_with("session budget 83 %"), "{}", ran.out);
-    configure(&world, "[budget]\n");
+    world.configure("[budget]\n");
     let ran = run_with(&world, &["statusline"], &said.to_string());
     assert_eq!((ran.code, ran.out.lines().count()), (0, 1));
     assert!(ran.out.starts_with("clawgate: config.toml line 1"), "{}", ran.out);
@@ -85,16 +77,12 @@ fn the_status_line_is_one_line_whatever_happens() {
 #[test]
 fn the_agents_own_window_is_the_block() {
     let world = spent(&[(350, 2), (200, 4), (10, 8)]);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    let now = NOW.millis() / 1000;
     // A window that began 250 minutes ago.
     let said =
         json!({ "rate_limits": { "five_hour": { "used_percentage": 41.6, "resets_at": now + 3000 } } });
     let ran = run_with(&world, &["statusline"], &said.to_string());
-    assert!(
-        ran.out.contains("$12.00 block, 50m left · plan 42 %") || ran.out.contains("49m left"),
-        "{}",
-        ran.out
-    );
+    assert!(ran.out.contains("$12.00 block, 50m left · plan 42 %"), "{}", ran.out);
     let said = json!({ "rate_limits": { "five_hour": { "used_percentage": null, "resets_at": 1e300 } } });
     assert_eq!(run_with(&world, &["statusline"], &said.to_string()).code, 0);
 }
@@ -102,7 +90,7 @@ fn the_agents_own_window_is_the_block() {
 #[test]
 fn menu_bars() {
     let world = spent(&[(5, 3)]);
-    configure(&world, "[budgets]\nmonthly_usd = 2\n");
+    world.configure("[budgets]\nmonthly_usd = 2\n");
     let bar = run(&world, &["menubar"]);
     let lines: Vec<&str> = bar.out.lines().collect();
     assert_eq!((bar.code, lines[1]), (0, "---"));
@@ -112,7 +100,7 @@ fn menu_bars() {
     let bar = run(&world, &["menubar", "--waybar"]).json();
     assert_eq!((bar["class"].as_str(), bar["percentage"].as_u64()), (Some("spent"), Some(100)));
     assert!(bar["tooltip"].as_str().unwrap().contains("This month $3.00"));
-    configure(&world, "[budget]\n");
+    world.configure("[budget]\n");
     assert!(
         run(&world, &["menubar", "--waybar"]).json()["tooltip"].as_str().unwrap().contains("config.toml")
     );
@@ -125,7 +113,7 @@ fn a_hook_denies_when_a_budget_is_spent() {
     let hook = |agent: &str, event: &str| run_with(&world, &["hook", agent], event);
     let pre = hook("claude", &event("PreToolUse"));
     assert_eq!((pre.code, pre.out.as_str(), pre.err.as_str()), (0, "", ""), "no budget, nothing to say");
-    configure(&world, "[budgets]\nsession_usd = 3\naction = \"deny\"\n");
+    world.configure("[budgets]\nsession_usd = 3\naction = \"deny\"\n");
     let pre = hook("claude", &event("PreToolUse"));
     let out = &pre.json()["hookSpecificOutput"];
     assert_eq!((pre.code, out["hookEventName"].as_str()), (0, Some("PreToolUse")));
@@ -137,15 +125,15 @@ fn a_hook_denies_when_a_budget_is_spent() {
     assert!(prompt["reason"].as_str().unwrap().contains("To go on, raise [budgets]"), "{prompt}");
     let codex = hook("codex", &event("PreToolUse"));
     assert_eq!((codex.code, codex.out.as_str()), (0, ""), "that session is not one of Codex");
-    configure(&world, "[budgets]\nmonthly_usd = 2.99\naction = \"deny\"\n");
+    world.configure("[budgets]\nmonthly_usd = 2.99\naction = \"deny\"\n");
     let codex = hook("codex", &event("PreToolUse")).json();
     assert_eq!(codex.as_object().unwrap().len(), 1, "Codex refuses what it does not know");
     assert_eq!(codex["hookSpecificOutput"]["permissionDecision"], "deny");
-    configure(&world, "[budgets]\nsession_usd = 3.01\naction = \"deny\"\n");
+    world.configure("[budgets]\nsession_usd = 3.01\naction = \"deny\"\n");
     let near = hook("claude", &event("PreToolUse")).json();
     assert!(near["systemMessage"].as_str().unwrap().starts_with("99 % of the session budget"), "{near}");
     assert_eq!(hook("claude", &event("PreToolUse")).out, "", "a warning is said once");
-    configure(&world, "[budgets]\nsession_usd = 1\n");
+    world.configure("[budgets]\nsession_usd = 1\n");
     assert!(
         hook("claude", &event("PreToolUse")).json()["systemMessage"].is_string(),
         "warning is the default"
@@ -168,7 +156,7 @@ fn what_subagents_spend_is_the_sessions() {
     let said = json!({ "session_id": SESSION }).to_string();
     let ran = run_with(&world, &["statusline"], &said);
     assert!(ran.out.contains("$9.00 session"), "{}", ran.out);
-    configure(&world, "[budgets]\nsession_usd = 9\naction = \"deny\"\n");
+    world.configure("[budgets]\nsession_usd = 9\naction = \"deny\"\n");
     let pre = run_with(&world, &["hook", "claude"], &event("PreToolUse")).json();
     assert_eq!(pre["hookSpecificOutput"]["permissionDecision"], "deny", "{pre}");
     for other in ["a1", "", "/", "%"] {
@@ -185,7 +173,7 @@ fn a_subagent_that_a_hook_named_belongs_to_the_session() {
     let log = fs::read_to_string(logs.join(format!("{SESSION}.jsonl"))).unwrap();
     let own = log.replace("msg_", "msg_x").replace("req_", "req_x").replace(SESSION, "zz");
     fs::write(logs.join("zz.jsonl"), own).unwrap();
-    configure(&world, "[budgets]\nsession_usd = 6\naction = \"deny\"\n");
+    world.configure("[budgets]\nsession_usd = 6\naction = \"deny\"\n");
     let hook = |agent: Value| {
         let said = json!({ "session_id": SESSION, "hook_event_name": "PreToolUse", "agent_id": agent });
         run_with(&world, &["hook", "claude"], &said.to_string()).out
@@ -211,15 +199,15 @@ fn a_hook_that_cannot_judge_lets_the_step_go_on() {
     {
         fails_open(args, &event("PreToolUse"));
     }
-    configure(&world, budget);
+    world.configure(budget);
     assert!(fails_open(&["hook", "claude"], "not json").contains("the step goes on"));
-    configure(&world, "[budgets]\ndaily = 1\n");
+    world.configure("[budgets]\ndaily = 1\n");
     let err = fails_open(&["hook", "claude"], &event("PreToolUse"));
     assert!(err.contains("the step goes on") && err.contains("daily_usd"), "{err}");
-    configure(&world, budget);
-    let db = world.tmp.path().join("state/clawgate.db");
+    world.configure(budget);
+    let db = world.state().join("clawgate.db");
     for file in ["clawgate.db-wal", "clawgate.db-shm"] {
-        let _ = fs::remove_file(world.tmp.path().join("state").join(file));
+        let _ = fs::remove_file(world.state().join(file));
     }
     fs::write(&db, vec![7u8; 8192]).unwrap();
     let err = fails_open(&["hook", "claude"], &event("PreToolUse"));
@@ -311,9 +299,9 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
     assert_eq!(agree(), [(14, 6), (36, 21)], "so does an old one");
     session_before(&world, "found", now, &[(9 * DAY, 16)]);
     assert_eq!(agree(), [(14, 6), (52, 22)], "an old log is found");
-    configure(&world, "[[price]]\nmodel = \"claude-sonnet-5\"\ninput = \"0\"\noutput = \"100\"\n");
+    world.configure("[[price]]\nmodel = \"claude-sonnet-5\"\ninput = \"0\"\noutput = \"100\"\n");
     assert_eq!(agree(), [(140, 6), (520, 22)], "prices change");
-    configure(&world, "");
+    world.configure("");
     assert_eq!(agree(), [(14, 6), (52, 22)]);
     ok(&world, &["scan", "--json"]);
     let gone = run(&world, &["forget", "claude:found", "--yes", "--usage"]);
@@ -327,7 +315,7 @@ static RAN: Mutex<Vec<(Vec<String>, String)>> = Mutex::new(Vec::new());
 fn alerts_are_delivered_once_a_window() {
     let hook = HttpDouble::start(200);
     let world = World::new(&[]);
-    let now = 1_795_219_200_000;
+    let now = NOW.millis();
     spent_before(&world, now, &[(30, 6)]);
     configure(
         &world,
@@ -368,7 +356,7 @@ fn alerts_are_delivered_once_a_window() {
 fn a_dead_webhook_is_said_and_its_address_is_not() {
     let hook = HttpDouble::start(500);
     let world = spent(&[(5, 30)]);
-    configure(&world, &format!("[alerts]\nwebhook = \"{}/T0/secret\"\n", hook.url));
+    world.configure(&format!("[alerts]\nwebhook = \"{}/T0/secret\"\n", hook.url));
     let ran = run(&world, &["cost", "alerts", "--deliver"]);
     assert_eq!(ran.code, 1);
     assert!(
@@ -387,12 +375,12 @@ fn the_configured_command_gets_the_alerts() {
     let world = spent(&[(5, 30)]);
     let out: PathBuf = world.tmp.path().join("told.json");
     let script = format!("/bin/cat > {}", out.display());
-    configure(&world, &format!("[alerts]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\n"));
+    world.configure(&format!("[alerts]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\n"));
     let ran = ok(&world, &["cost", "alerts", "--deliver", "--json"]);
     assert_eq!(ran["delivery"]["delivered_to"], json!(["command"]), "{ran}");
     let told: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
     assert_eq!(told["alerts"], ran["delivery"]["alerts"]);
-    configure(&world, "[alerts]\ncommand = [\"/nowhere/at/all\"]\n");
+    world.configure("[alerts]\ncommand = [\"/nowhere/at/all\"]\n");
     ok(&world, &["cost", "alerts", "--acknowledge", "--json"]);
     let ran = run(&world, &["cost", "alerts", "--deliver"]);
     assert!(ran.code == 1 && ran.out.contains("cannot start it"), "{}", ran.out);
@@ -410,9 +398,9 @@ fn who_looks_at_figures_sees_alerts_and_budgets() {
     let status = ok(&world, &["status", "--json"]);
     assert_eq!((status["total_cost_usd"].as_f64(), status["file_count"].as_u64()), (Some(30.0), Some(1)));
     let off = "[alerts]\nsession_spike_usd = 0\nhourly_burn_rate_usd = 0\ndaily_budget_usd = 0\nhourly_token_volume = 0\n";
-    configure(&world, off);
+    world.configure(off);
     assert_eq!((alert(&["status"]), alert(&["cost"])), (None, None));
-    configure(&world, &format!("{off}[budgets]\nmonthly_usd = 31\n"));
+    world.configure(&format!("{off}[budgets]\nmonthly_usd = 31\n"));
     for args in [&["status"][..], &["cost"]] {
         assert!(alert(args).unwrap().contains("96 % of the monthly budget"), "{args:?}");
     }

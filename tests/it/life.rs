@@ -13,30 +13,18 @@ use clawgate::app::sessions::{InboxParams, SearchParams};
 use clawgate::store::Archive;
 use clawgate::trace::canonical_json;
 
-use crate::flow::{World, copy_tree, fixture};
+use crate::world::World;
 
-/// Every agent's logs in one home.
-pub fn everybody() -> World {
-    let folders = fs::read_dir(fixture("claude-2.1.329").parent().unwrap()).unwrap();
-    let mut names: Vec<String> = folders.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    World::new(&names.iter().map(String::as_str).collect::<Vec<_>>())
-}
-
-fn state(world: &World) -> PathBuf {
-    world.tmp.path().join("state")
-}
-
+/// The binary without output.
 fn command(world: &World, args: &[&str]) -> Command {
-    let mut command = Command::new(assert_cmd::cargo::cargo_bin("clawgate"));
-    command.env_clear().env("HOME", world.home()).env("CLAWGATE_HOME", state(world)).args(args);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut command = world.command();
+    command.args(args).stdout(Stdio::null()).stderr(Stdio::null());
     command
 }
 
 /// Everything an archive holds: the normal form of every session, and what is counted.
 fn contents(world: &World) -> (BTreeMap<String, Vec<u8>>, String) {
-    let archive = Archive::open(&state(world).join("clawgate.db")).unwrap();
+    let archive = Archive::open(&world.state().join("clawgate.db")).unwrap();
     assert_eq!(archive.integrity().unwrap(), None);
     let mut bodies = BTreeMap::new();
     for (key, version) in archive.versions().unwrap() {
@@ -70,7 +58,7 @@ fn tree(dir: &Path) -> Vec<(PathBuf, u64, SystemTime, Vec<u8>)> {
 
 #[test]
 fn every_agent_is_found_at_once_and_nothing_of_theirs_is_touched() {
-    let world = everybody();
+    let world = World::with_every_agent();
     let before = tree(&world.home());
     let report = world.app().scan(&ScanParams::default()).unwrap();
     assert_eq!(report.skipped, []);
@@ -110,8 +98,8 @@ fn a_hashed_directory_is_known_once_another_agents_log_tells_it() {
 #[cfg(unix)]
 #[test]
 fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
-    let world = everybody();
-    let whole = everybody();
+    let world = World::with_every_agent();
+    let whole = World::with_every_agent();
     let started = Instant::now();
     assert!(command(&whole, &["scan", "--json"]).status().unwrap().success());
     let took = started.elapsed();
@@ -119,8 +107,9 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
     let mut interrupted = 0;
     for round in 0u32..12 {
         let mut child = command(&world, &["scan", "--json"]).spawn().unwrap();
-        // Spread over the whole length of a scan, each round over what the rounds before left to do.
-        std::thread::sleep(took * (1 + round % 6) / 9);
+        // The delays spread over the length of a whole scan. The first delay of each six is zero, so that at least
+        // two scans are interrupted on a machine of any speed.
+        std::thread::sleep(took * (round % 6) / 8);
         if round % 2 == 0 {
             child.kill().unwrap();
         } else {
@@ -130,7 +119,7 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
         interrupted += u32::from(!child.wait().unwrap().success());
         if round == 5 {
             // From the beginning once more.
-            fs::remove_dir_all(state(&world)).unwrap();
+            fs::remove_dir_all(world.state()).unwrap();
         }
     }
     assert!(command(&world, &["scan", "--json"]).status().unwrap().success());
@@ -139,16 +128,16 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
     assert_eq!(bodies.len(), want.0.len());
     assert!(bodies == want.0, "a session differs");
     assert_eq!(cost, want.1);
-    let copies = state(&world).join("tmp");
+    let copies = world.state().join("tmp");
     assert!(!copies.exists() || fs::read_dir(copies).unwrap().count() < 12);
 }
 
 #[test]
 fn two_scans_and_readers_at_once_lose_nothing() {
-    let alone = everybody();
+    let alone = World::with_every_agent();
     assert!(command(&alone, &["scan", "--json"]).status().unwrap().success());
     let want = contents(&alone);
-    let world = everybody();
+    let world = World::with_every_agent();
     let mut scans: Vec<_> = (0..2).map(|_| command(&world, &["scan", "--json"]).spawn().unwrap()).collect();
     let deadline = Instant::now() + Duration::from_secs(120);
     let mut reads = 0;
@@ -269,13 +258,13 @@ fn what_is_forgotten_is_in_no_file_and_does_not_come_back() {
         (Some(1), Some(true)),
         "{report}"
     );
-    assert!(!holds(&state(&world)), "the archive still holds what was forgotten");
+    assert!(!holds(&world.state()), "the archive still holds what was forgotten");
     assert_eq!((find(&world, &marker), find(&world, "deploy") > 0), (0, true));
     // The log still stands and even grows.
     fs::write(dir.join("s1.jsonl"), line(1, &marker) + &line(2, &marker)).unwrap();
     let report = world.app().scan(&ScanParams::default()).unwrap();
     assert_eq!((report.sessions.forgotten, report.sessions.total), (1, total as u64 - 1));
-    assert!(!holds(&state(&world)));
+    assert!(!holds(&world.state()));
     // Nor does what it starts later.
     let sub = dir.join("s1/subagents");
     fs::create_dir_all(&sub).unwrap();
@@ -358,8 +347,7 @@ fn no_damage_to_any_file_of_any_agent_panics() {
         (seed % below.max(1) as u64) as usize
     };
     for (folder, agent) in folders {
-        let world = World { tmp: tempfile::tempdir().unwrap() };
-        copy_tree(&fixture(folder).join("HOME"), &world.home());
+        let world = World::new(&[folder]);
         assert!(read_changed(agent, &world.home()) > 0, "{folder}");
         let files: Vec<PathBuf> =
             tree(&world.home()).into_iter().filter(|(.., b)| !b.is_empty()).map(|(p, ..)| p).collect();
@@ -432,8 +420,8 @@ fn watching_tells_what_is_added_and_ends_well() {
 fn watching_outlives_a_failure_and_ends_when_our_own_archive_stays_unusable() {
     use std::io::{BufRead, BufReader};
     let world = World::new(&["pi-0.73.1"]);
-    let archive = state(&world).join("clawgate.db");
-    fs::create_dir_all(state(&world)).unwrap();
+    let archive = world.state().join("clawgate.db");
+    fs::create_dir_all(world.state()).unwrap();
     fs::write(&archive, "no database ".repeat(400)).unwrap();
     let start = || command(&world, &["scan", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut child = start();
@@ -453,7 +441,7 @@ fn watching_outlives_a_failure_and_ends_when_our_own_archive_stays_unusable() {
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(child.wait().unwrap().success());
 
-    for file in fs::read_dir(state(&world)).unwrap().flatten() {
+    for file in fs::read_dir(world.state()).unwrap().flatten() {
         let _ = fs::remove_file(file.path());
     }
     fs::write(&archive, "no database ".repeat(400)).unwrap();

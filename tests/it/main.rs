@@ -31,6 +31,7 @@ mod source_qwen;
 mod sources;
 mod web;
 mod workflow;
+mod world;
 
 #[path = "../../src/testing.rs"]
 mod testing;

@@ -5,18 +5,16 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
+use std::process::{Child, ChildStdin, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use clawgate::app::{Actor, App, Context};
+use clawgate::app::Actor;
 use clawgate::gate::KdfParams;
-use clawgate::trace::{Clock, Env, Timestamp};
 
-use super::flow::{PASSPHRASE, World, planted};
+use super::world::{PASSPHRASE, World, planted};
 
 const TOOLS: [&str; 12] = [
     "status",
@@ -46,14 +44,11 @@ pub struct Client {
 }
 
 impl Client {
-    #[expect(clippy::disallowed_methods, reason = "a client starts its server")]
     fn start(world: &World) -> Self {
         fs::create_dir_all(world.home()).unwrap();
-        let mut child = Command::new(env!("CARGO_BIN_EXE_clawgate"))
+        let mut child = world
+            .command()
             .arg("mcp")
-            .env_clear()
-            .env("HOME", world.home())
-            .env("CLAWGATE_HOME", world.tmp.path().join("state"))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -318,7 +313,7 @@ fn discover_is_answered_before_anything_and_leaves_both_eras_open() {
         }
         assert_eq!(client.end(), (Some(0), String::new()));
     }
-    assert!(!world.tmp.path().join("state/logs").exists());
+    assert!(!world.state().join("logs").exists());
 }
 
 #[test]
@@ -331,7 +326,7 @@ fn starting_touches_no_archive() {
     assert!(first.contains("prepare_release") && first.contains("publish"), "{first}");
     client.ask("tools/list", &json!({}));
     client.ask("ping", &json!({}));
-    assert!(!world.tmp.path().join("state").exists());
+    assert!(!world.state().exists());
     client.end();
 }
 
@@ -504,16 +499,6 @@ fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
     assert_eq!(client.end(), (Some(0), String::new()));
 }
 
-/// The time as it is: the server under test has no other.
-struct WallClock;
-
-impl Clock for WallClock {
-    #[expect(clippy::disallowed_methods, reason = "the receipt must be of now")]
-    fn now(&self) -> Timestamp {
-        Timestamp(jiff::Timestamp::now().as_millisecond())
-    }
-}
-
 #[test]
 fn with_a_persons_receipt_publish_sends_the_sealed_bytes_once() {
     let world = World::new(&["claude-2.1.329"]);
@@ -527,9 +512,8 @@ fn with_a_persons_receipt_publish_sends_the_sealed_bytes_once() {
     client.call("confirm", &attested());
     client.refused("publish", &json!({}));
 
-    let state = world.tmp.path().join("state");
-    let context = Context::new(Env::bare(world.home(), &state), Arc::new(WallClock), Actor::Person);
-    let mut person = App::open(context).unwrap();
+    let state = world.state();
+    let mut person = world.app_as(Actor::Person, 0);
     person.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
     let shown = person.sign_preview(None).unwrap();
     person.sign(&shown, PASSPHRASE).unwrap();

@@ -10,11 +10,11 @@ use clawgate::app::release::PrepareParams;
 use clawgate::app::scan::ScanParams;
 use clawgate::app::sessions::{InboxParams, TriageParams};
 
-use crate::flow::{World, approve_all, planted};
+use crate::world::{World, approve_all, planted};
 
 /// The text of every sealed file of the release.
 fn sealed(world: &World, release: &str) -> String {
-    let dir = world.tmp.path().join("state/releases").join(release);
+    let dir = world.state().join("releases").join(release);
     let mut out = String::new();
     for entry in walkdir::WalkDir::new(dir) {
         let entry = entry.unwrap();
@@ -45,7 +45,7 @@ fn approve(app: &mut App, wanted: &dyn Fn(&str) -> bool) {
 
 /// A custom log: sessions by name, each one prompt.
 fn log(world: &World, sessions: &[(&str, &str)]) {
-    let dir = world.tmp.path().join("state/custom");
+    let dir = world.state().join("custom");
     fs::create_dir_all(&dir).unwrap();
     let rows: Vec<String> = sessions
         .iter()
@@ -126,7 +126,7 @@ fn stand_ins_can_be_realistic_and_secrets_stay_opaque() {
 fn a_detector_of_the_configuration_adds_to_a_release_and_its_failure_stops_it() {
     let world = World::new(&[]);
     log(&world, &[("a", "Nightjar ships on Monday")]);
-    let config = world.tmp.path().join("state/config.toml");
+    let config = world.state().join("config.toml");
     let detector = |script: &str| {
         let text = format!(
             "[[detectors]]\nname = \"names\"\ncommand = [\"sh\", \"-c\", {script:?}]\ntimeout_seconds = 5\n"

@@ -10,7 +10,7 @@ use clawgate::app::scan::ScanParams;
 use clawgate::app::{Actor, App, Kind};
 use clawgate::gate::KdfParams;
 
-use crate::flow::{PASSPHRASE, World, approve_all, confirm, found, review_to_end};
+use crate::world::{PASSPHRASE, World, approve_all, confirm, found, review_to_end};
 
 /// A release that waits for its review, and the application as `actor` has it.
 fn prepared(actor: Actor, agents: &[&str]) -> (World, App, String) {
@@ -49,7 +49,7 @@ fn read_on(
 
 /// The bytes of everything that is sealed for a release.
 fn sealed(world: &World, release: &str) -> String {
-    let dir = world.tmp.path().join("state/releases").join(release);
+    let dir = world.state().join("releases").join(release);
     let mut out = String::new();
     for file in walkdir::WalkDir::new(dir).into_iter().map(Result::unwrap).filter(|e| e.file_type().is_file())
     {
@@ -152,7 +152,7 @@ fn evidence_that_changes_after_confirm_voids_the_approval() {
     let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
     assert_eq!(app.position().unwrap().state, "approved");
     drop(app);
-    let db = rusqlite::Connection::open(world.tmp.path().join("state/clawgate.db")).unwrap();
+    let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
     let changed = db
         .execute(
             "UPDATE served SET verdict = '3 findings' WHERE nonce = (SELECT nonce FROM served LIMIT 1)",
@@ -382,7 +382,7 @@ fn the_privacy_sheet_says_who_decided_and_read_and_shows_no_value() {
     for e in &list.entities {
         assert!(!text.contains(&e.value), "{} stands in the sheet", e.value);
     }
-    for (kind, _, value) in crate::flow::planted("claude-2.1.329") {
+    for (kind, _, value) in crate::world::planted("claude-2.1.329") {
         assert!(!text.contains(&value), "the planted {kind} stands in the sheet");
     }
 

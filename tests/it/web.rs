@@ -11,9 +11,8 @@ use clawgate::app::server_token::{ServeOptions, Serving};
 use clawgate::trace::{Env, FixedClock, Timestamp};
 use serde_json::Value;
 
-use crate::cli::run;
-use crate::flow::World;
 use crate::http_double::{Got, ask};
+use crate::world::{World, run};
 
 /// A server at work on a world, at 2026-11-20T17:20:00Z.
 struct Server {
@@ -25,7 +24,7 @@ struct Server {
 
 impl Server {
     fn start(world: &World) -> Self {
-        let env = Env::bare(world.home(), world.tmp.path().join("state"));
+        let env = Env::bare(world.home(), world.state());
         let cancel = Arc::new(AtomicBool::new(false));
         let (tx, rx) = mpsc::channel();
         let flag = Arc::clone(&cancel);
@@ -394,12 +393,9 @@ fn every_answer_is_of_the_one_ledger() {
 fn the_command_serves_until_it_is_interrupted() {
     use std::io::{BufRead as _, BufReader, Read as _};
     let world = world();
-    let mut child = std::process::Command::new(assert_cmd::cargo::cargo_bin("clawgate"))
+    let mut child = world
+        .command()
         .args(["cost", "serve", "--port", "0", "--json"])
-        .env_clear()
-        .env("HOME", world.home())
-        .env("CLAWGATE_HOME", world.tmp.path().join("state"))
-        .stdin(std::process::Stdio::null())
         .stdout(std::process::Stdio::piped())
         .stderr(std::process::Stdio::piped())
         .spawn()
