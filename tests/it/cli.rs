@@ -371,7 +371,7 @@ fn the_filter_redacts_in_order_and_keeps_plain_text_plain() {
 fn the_demo_holds_and_leaves_nothing_behind() {
     let world = World::new(&[]);
     let tmp = tempfile::tempdir().unwrap();
-    let mut demo = command(&world);
+    let mut demo = world.command();
     let done = demo.env("TMPDIR", tmp.path()).args(["demo", "--json"]).output().unwrap();
     let report: Value = serde_json::from_slice(&done.stdout).unwrap();
     assert_eq!(done.status.code(), Some(0), "{report:#}");
@@ -380,7 +380,7 @@ fn the_demo_holds_and_leaves_nothing_behind() {
     assert!(steps.len() >= 14 && steps.iter().all(|s| s["held"] == true), "{report:#}");
     assert_eq!(fs::read_dir(tmp.path()).unwrap().count(), 0, "the temporary home is still there");
     assert!(!world.state().exists(), "the demo touched the user's own archive");
-    let mut kept = command(&world);
+    let mut kept = world.command();
     let kept = kept.env("TMPDIR", tmp.path()).args(["demo", "--keep"]).output().unwrap();
     let text = String::from_utf8(kept.stdout).unwrap();
     assert!(text.contains("All of it held.") && text.contains("throw-away passphrase"), "{text}");
@@ -412,7 +412,7 @@ fn the_doctor_sees_an_open_token() {
     let world = scanned();
     let well = ok(&world, &["doctor", "--json"]);
     assert_eq!(well["healthy"], true, "{well:#}");
-    let mut open = command(&world);
+    let mut open = world.command();
     let seen = open.env("HF_TOKEN", "x").args(["doctor", "--json"]).output().unwrap();
     let report: Value = serde_json::from_slice(&seen.stdout).unwrap();
     let warned = |c: &Value| c["name"] == "Hub token lying open" && c["verdict"] == "warn";

@@ -306,7 +306,7 @@ fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
     let skipped = run_with(&two, &["cost", "import", "-", "--json"], &broken).json();
     assert_eq!(skipped[0]["skipped"], 2);
     assert_eq!(run_with(&two, &["cost", "import", "-"], "{}").code, 2);
-    config(&two, "[cost]\ndevice = \"laptop\"\n");
+    two.configure("[cost]\ndevice = \"laptop\"\n");
     assert_eq!(run(&two, &["cost", "import", &file]).code, 2);
 }
 

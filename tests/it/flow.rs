@@ -13,10 +13,10 @@ use clawgate::app::scan::ScanParams;
 use clawgate::app::sessions::{InboxParams, SearchParams, ShowParams, TriageParams};
 use clawgate::app::{Actor, App, Context, Failure, Kind};
 use clawgate::gate::KdfParams;
-use clawgate::trace::{Env, FixedClock, Timestamp};
+use clawgate::trace::{Env, FixedClock};
 
 use crate::hub_double::{HubDouble, write_token};
-use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, found, planted, review_to_end};
+use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, planted, review_to_end};
 
 fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut out = BTreeMap::new();

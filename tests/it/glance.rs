@@ -239,8 +239,7 @@ fn budgets_of_day_week_month_and_block() {
     assert_eq!(live.today.cost_picousd, row("day", "2026-11-20"));
     assert_eq!(week, row("week", "2026-W47"));
     assert_eq!(month, row("month", "2026-11"));
-    configure(
-        &world,
+    world.configure(
         "[budgets]\ndaily_usd = 1\nweekly_usd = 3\nmonthly_usd = 100\nblock_usd = 0.5\naction = \"deny\"\n",
     );
     let mut app = world.app_as(Actor::Agent, -400);
@@ -317,10 +316,10 @@ fn alerts_are_delivered_once_a_window() {
     let world = World::new(&[]);
     let now = NOW.millis();
     spent_before(&world, now, &[(30, 6)]);
-    configure(
-        &world,
-        &format!("[alerts]\nwebhook = \"{}/T0/secret\"\ncommand = [\"tell\", \"me\"]\n", hook.url),
-    );
+    world.configure(&format!(
+        "[alerts]\nwebhook = \"{}/T0/secret\"\ncommand = [\"tell\", \"me\"]\n",
+        hook.url
+    ));
     let run = |command: &[String], text: &str| {
         RAN.lock().unwrap().push((command.to_vec(), text.to_owned()));
         Ok(true)

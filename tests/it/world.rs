@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use clawgate::app::{
-    Actor, App, ConfirmParams, Context, DecisionIn, Failure, FindingIn, InboxParams, PrepareParams,
-    ReviewParams, ScanParams, ScopeParams, TriageParams,
-};
-use clawgate::gate::KdfParams;
+use clawgate::app::config::ScopeParams;
+use clawgate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, ReviewParams};
+use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::{InboxParams, TriageParams};
+use clawgate::app::{Actor, App, Context, Failure};
 use clawgate::trace::{Env, FixedClock, Timestamp};
 use serde_json::Value;
 
