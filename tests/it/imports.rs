@@ -84,7 +84,8 @@ pub fn circles(edges: &BTreeSet<Edge>) -> Vec<BTreeSet<ModulePath>> {
         }
         seen
     };
-    let reach: BTreeMap<&ModulePath, BTreeSet<ModulePath>> = next.keys().map(|m| (*m, reachable(m))).collect();
+    let reach: BTreeMap<&ModulePath, BTreeSet<ModulePath>> =
+        next.keys().map(|m| (*m, reachable(m))).collect();
     let circle = |module: &ModulePath| -> BTreeSet<ModulePath> {
         let back = |to: &&ModulePath| reach.get(to).is_some_and(|r| r.contains(module));
         reach[module].iter().filter(back).cloned().collect()
@@ -277,11 +278,18 @@ fn imports_are_found_in_every_form_of_a_path() {
         ("src/store/mod.rs", "mod archive; mod ledger; pub use archive::{Archive, Row as ArchiveRow};"),
         ("src/store/archive.rs", "use super::ledger::{self, Line};\nuse std::fs;\nfn f() {}"),
         ("src/store/ledger/mod.rs", "mod read; fn f() { read::all(); }\nlet text = \"crate::gate::Keys\";"),
-        ("src/store/ledger/read.rs", "use crate::store::{ArchiveRow};\n// crate::gate::Keys\nfn f() { super::x() }"),
-        ("src/gate/mod.rs", "fn f(a: &'a crate::store::ArchiveRow) -> char { '\"' }\nuse crate::store::archive::*;"),
+        (
+            "src/store/ledger/read.rs",
+            "use crate::store::{ArchiveRow};\n// crate::gate::Keys\nfn f() { super::x() }",
+        ),
+        (
+            "src/gate/mod.rs",
+            "fn f(a: &'a crate::store::ArchiveRow) -> char { '\"' }\nuse crate::store::archive::*;",
+        ),
     ];
     let edges = Imports::read(&files.map(|(path, code)| (path, code.to_owned()))).edges();
-    let found: Vec<String> = edges.iter().map(|(a, b)| format!("{} {}", a.join("::"), b.join("::"))).collect();
+    let found: Vec<String> =
+        edges.iter().map(|(a, b)| format!("{} {}", a.join("::"), b.join("::"))).collect();
     assert_eq!(
         found,
         [
