@@ -1,4 +1,4 @@
-//! How fast the engine scans transcript text: `cargo bench --bench redact`.
+//! Measures how fast transcripts are scanned and redacted: `cargo bench --bench redact`.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use clawgate::redact::Redactor;
 use clawgate::rules::{Classes, Engine};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 
-/// Text as transcripts have it: code, logs, paths, JSON; every 60th line carries a token.
+/// Makes a text like a transcript: code, logs, paths and JSON. After every 60 lines comes a token.
 fn transcript(bytes: usize) -> String {
     let lines = [
         "    pub fn parse_token(&mut self, key: &str) -> Result<Token, ParseError> {",

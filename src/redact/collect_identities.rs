@@ -1,4 +1,4 @@
-//! Identities that a session gives away: account names, authors, addresses.
+//! Learns the identities that the paths of a session reveal.
 
 use crate::trace::Session;
 
@@ -7,10 +7,10 @@ use super::placeholder::USER;
 use super::{Redactor, paths, session};
 
 impl Redactor<'_> {
-    /// Learns the identities of a session: home directories, Git identities, prompts, mail local parts, introductions.
+    /// Learns the user names in the home directories of a session.
     pub fn collect_identities(&mut self, session: &Session) {
         let mut names: Vec<String> = Vec::new();
-        session::each_text(session, &mut |_, text| {
+        session::for_each_text(session, &mut |_, text| {
             for (s, e) in paths::users(text) {
                 names.push(text[s..e].to_owned());
             }
@@ -23,8 +23,8 @@ impl Redactor<'_> {
                     kind: USER.into(),
                     rule: "home-path".into(),
                     confidence: 85,
-                    word: true,
-                    fold: true,
+                    whole_word: true,
+                    any_case: true,
                 };
                 self.learn(&name, known);
             }

@@ -1,21 +1,22 @@
-//! Readings that undo an encoding: escapes, percent signs, streamed pieces, hard wraps.
+//! Views that undo an encoding: escapes, percent signs, streamed pieces, hard line breaks.
 
 use std::rc::Rc;
 
 use crate::rules::looks_wordy;
 
-use super::decoded_view::{Builder, DecodedView};
+use super::decoded_view::{DecodedView, ViewBuilder};
 
-/// One level of JSON (and shell, and source) escapes taken away; none if there were none. Holds only the lines with
-/// escapes and their neighbours: what the others say, the parent says too.
+/// Undoes one level of escapes of JSON, shells and source code; `None` if there are none.
+///
+/// The view contains only the lines with escapes and their neighbours, because the parent shows the other lines too.
 pub(crate) fn unescape(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     memchr::memchr(b'\\', b)?;
-    let mut out = Builder::new(t.len().min(4096));
+    let mut out = ViewBuilder::new(t.len().min(4096));
     let mut changed = false;
     let mut at = 0;
-    // end of the stretch of lines that is being copied, and of the line it was last measured from
+    // The end of the lines that are being copied, and of the line from which that end was last computed.
     let mut region = 0;
     let mut line = 0;
     let mut i = 0;
@@ -50,39 +51,39 @@ pub(crate) fn unescape(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             continue;
         }
         if !changed || i >= region {
-            let from = lines_back(b, i).max(if changed { region } else { 0 });
+            let from = context_start(b, i).max(if changed { region } else { 0 });
             if changed {
                 out.copy(t, at, region);
-                out.hard |= from > region;
+                out.separate |= from > region;
             }
             at = from;
             changed = true;
         }
         if i >= line {
             line = memchr::memchr(b'\n', &b[i..]).map_or(b.len(), |n| i + n + 1);
-            region = region.max(lines_on(b, i));
+            region = region.max(context_end(b, i));
         }
         out.copy(t, at, i);
-        out.put(with, i, i + len);
+        out.replace(with, i, i + len);
         i += len;
         at = i;
     }
     out.copy(t, at, region.max(at));
-    changed.then(|| out.done(parent))
+    changed.then(|| out.finish(parent))
 }
 
-/// Lines before and after an escape that are read with it.
-const NEIGHBOURS: usize = 2;
+/// Lines before and after an escape that belong to its context.
+const CONTEXT_LINES: usize = 2;
 
-fn lines_back(b: &[u8], i: usize) -> usize {
-    memchr::memrchr_iter(b'\n', &b[..i]).nth(NEIGHBOURS).map_or(0, |n| n + 1)
+fn context_start(b: &[u8], i: usize) -> usize {
+    memchr::memrchr_iter(b'\n', &b[..i]).nth(CONTEXT_LINES).map_or(0, |n| n + 1)
 }
 
-fn lines_on(b: &[u8], i: usize) -> usize {
-    memchr::memchr_iter(b'\n', &b[i..]).nth(NEIGHBOURS).map_or(b.len(), |n| i + n + 1)
+fn context_end(b: &[u8], i: usize) -> usize {
+    memchr::memchr_iter(b'\n', &b[i..]).nth(CONTEXT_LINES).map_or(b.len(), |n| i + n + 1)
 }
 
-/// `%XX` decoded; none if there is none.
+/// Decodes `%XX`; `None` if there is none.
 pub(crate) fn percent(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
@@ -91,7 +92,7 @@ pub(crate) fn percent(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
         hex.bytes().all(|c| c.is_ascii_hexdigit()).then(|| u8::from_str_radix(hex, 16).ok())?
     };
     memchr::memchr(b'%', b)?;
-    let mut out = Builder::new(t.len());
+    let mut out = ViewBuilder::new(t.len());
     let mut at = 0;
     let mut i = 0;
     while let Some(n) = memchr::memchr(b'%', &b[i..]) {
@@ -100,7 +101,7 @@ pub(crate) fn percent(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             i += 1;
             continue;
         };
-        // a letter beyond ASCII is two to four of them
+        // A letter beyond ASCII is encoded as two to four bytes, each with its own percent sign.
         let count = match first {
             0xc2..=0xdf => 2,
             0xe0..=0xef => 3,
@@ -114,7 +115,7 @@ pub(crate) fn percent(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
         match text {
             Some(text) => {
                 out.copy(t, at, i);
-                out.put(text, i, i + 3 * count);
+                out.replace(text, i, i + 3 * count);
                 i += 3 * count;
                 at = i;
             }
@@ -122,18 +123,20 @@ pub(crate) fn percent(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
         }
     }
     out.copy(t, at, b.len());
-    (at > 0).then(|| out.done(parent))
+    (at > 0).then(|| out.finish(parent))
 }
 
-/// The pieces of a streamed answer put together, each frame left out; none if there are not two pieces.
+/// Joins the pieces of a streamed answer without their frames; `None` if there are fewer than two.
+///
+/// A model streams `ghp_x7` and `Kq…` in two events, and only together they are a token.
 pub(crate) fn deltas(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
     memchr::memmem::find(b, b"delta")?;
-    let mut out = Builder::new(t.len());
+    let mut out = ViewBuilder::new(t.len());
     let mut pieces = 0;
     let mut i = 0;
-    // every `"key":"piece"` after a mention of a delta
+    // After each `delta` comes one `"key":"piece"`.
     while let Some(n) = memchr::memmem::find(&b[i..], b"delta") {
         i += n + 5;
         let to = (i + 400).min(b.len());
@@ -165,24 +168,24 @@ pub(crate) fn deltas(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             if !t.is_char_boundary(e) {
                 break;
             }
-            out.hard = true;
+            out.separate = true;
             out.copy(t, s + 1, e);
             pieces += 1;
             i = e;
             break;
         }
     }
-    (pieces > 1).then(|| out.done(parent))
+    (pieces > 1).then(|| out.finish(parent))
 }
 
-/// Shortest line that counts as full, in bytes.
-const FULL_LINE: usize = 40;
+/// Shortest line that can be full, in bytes.
+const MIN_FULL_LINE_BYTES: usize = 40;
 
-/// Widths at which terminals and encoders break lines, in characters.
-const WIDTHS: [usize; 10] = [64, 72, 76, 78, 79, 80, 100, 120, 132, 160];
+/// Common widths at which terminals and encoders break lines, in characters.
+const COMMON_WIDTHS: [usize; 10] = [64, 72, 76, 78, 79, 80, 100, 120, 132, 160];
 
-/// Lines that were broken at a fixed width put together again, where a word goes on across the break; none if there
-/// is no such break. Holds only the lines concerned.
+/// Joins lines that were broken at a fixed width inside a word; `None` if there are none. The view contains only the
+/// lines concerned.
 pub(crate) fn unwrap(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let t = parent.text.as_str();
     let b = t.as_bytes();
@@ -190,9 +193,9 @@ pub(crate) fn unwrap(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let width = ends.iter().scan(0, |from, end| Some(end - std::mem::replace(from, end + 1))).max()?;
     let full =
         ends.iter().scan(0, |from, end| Some(end - std::mem::replace(from, end + 1))).filter(|n| *n == width);
-    // one long line alone is a terminal's only at a terminal's width, and its rest must not read as a word of its own
+    // A single full line is broken by a terminal only if it has a common width, and if its rest is not a word by itself.
     let several = full.count() > 1;
-    if width < FULL_LINE || !several && !WIDTHS.contains(&width) {
+    if width < MIN_FULL_LINE_BYTES || !several && !COMMON_WIDTHS.contains(&width) {
         return None;
     }
     let word = |i: usize| {
@@ -200,7 +203,7 @@ pub(crate) fn unwrap(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-' | b'+' | b'/' | b'=' | b'.' | b'%')
         })
     };
-    let mut out = Builder::new(256);
+    let mut out = ViewBuilder::new(256);
     let mut at = None;
     let mut from = 0;
     for (n, end) in ends.iter().enumerate() {
@@ -215,7 +218,7 @@ pub(crate) fn unwrap(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             at = Some(end + 1);
         } else if let Some(start) = at.take() {
             out.copy(t, start, end + 1);
-            out.hard = true;
+            out.separate = true;
         }
         from = end + 1;
         if n + 1 == ends.len()
@@ -224,7 +227,7 @@ pub(crate) fn unwrap(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             out.copy(t, start, b.len());
         }
     }
-    (!out.text.is_empty()).then(|| out.done(parent))
+    (!out.text.is_empty()).then(|| out.finish(parent))
 }
 
 #[cfg(test)]
@@ -232,7 +235,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_break_inside_a_word_is_undone() {
+    fn a_line_break_inside_a_word_is_undone() {
         let long = format!("{}KEY=abcdefgh", "x ".repeat(20));
         let text = format!("short\n{long}\nijklmnop\n{long}\nend\n");
         let view = unwrap(&DecodedView::raw(&text)).unwrap();
@@ -247,9 +250,23 @@ mod tests {
     }
 
     #[test]
-    fn only_lines_with_escapes_are_read_again() {
+    fn only_lines_with_escapes_and_their_neighbours_are_in_the_view() {
         let far = "nothing here\n".repeat(10);
         let view = unescape(&DecodedView::raw(&format!("{far}say \\\"hi\\\"\n{far}"))).unwrap();
         assert!(view.text.contains("say \"hi\"\n") && view.text.len() < far.len(), "{}", view.text);
+    }
+
+    #[test]
+    fn percent_signs_are_decoded_to_whole_characters() {
+        let view = percent(&DecodedView::raw("a%3D%22%C3%A9%22 100% sure")).unwrap();
+        assert_eq!(view.text, "a=\"é\" 100% sure");
+        assert!(percent(&DecodedView::raw("100% sure")).is_none());
+    }
+
+    #[test]
+    fn streamed_pieces_are_joined_without_their_frames() {
+        let text = "data: {\"delta\":{\"text\":\"wal\"}}\ndata: {\"delta\":{\"text\":\"nut\"}}\n";
+        assert_eq!(deltas(&DecodedView::raw(text)).unwrap().text, "walnut");
+        assert!(deltas(&DecodedView::raw("one delta: \"x\" only")).is_none());
     }
 }

@@ -1,142 +1,150 @@
-//! Decoded readings of a text, each with a map back to the bytes it came from.
+//! Decoded readings of a text, each with a map back to the bytes that it came from.
+//!
+//! A secret may be split by colour codes, escaped in JSON or encoded in base64. Each decoding makes a view; findings in
+//! a view are mapped to the raw text through the chain of its parents.
 
 use std::rc::Rc;
 
-/// A stretch of a view and where it stands in the parent.
+/// A run of bytes of a view and where it came from in the parent.
 #[derive(Debug, Clone, Copy)]
-struct Seg {
-    /// Start in the view.
-    v: usize,
-    /// Length in the view.
-    vl: usize,
-    /// Start in the parent.
-    p: usize,
-    /// Length in the parent.
-    pl: usize,
-    /// Copied byte by byte, so that parts of it map to parts.
-    copy: bool,
-    /// What was left out before it must stay in the text: line prefixes, the frame of a delta.
-    hard: bool,
+struct Segment {
+    view_start: usize,
+    view_len: usize,
+    parent_start: usize,
+    parent_len: usize,
+    /// Copied byte by byte, so that a part of the segment maps to a part of the parent. Otherwise only the whole maps.
+    copied: bool,
+    /// What was left out before this segment has to stay in the raw text: a line number, the frame of a delta. A span
+    /// across it maps to separate pieces.
+    separate: bool,
 }
 
-/// A reading of a text.
+/// One reading of a text.
 #[derive(Debug)]
 pub(crate) struct DecodedView {
     pub text: String,
-    segs: Vec<Seg>,
+    segments: Vec<Segment>,
     parent: Option<Rc<DecodedView>>,
-    /// Only line numbers were taken away: whatever the parent shows, this shows too.
-    pub covers: bool,
-    /// What is not text was taken away: colours, line numbers, diff marks, zero-width characters.
+    /// Only line numbers were removed, so this view shows everything that the parent shows.
+    pub covers_parent: bool,
+    /// Noise was removed: colours, line numbers, diff marks, zero-width characters.
     pub cleaned: bool,
 }
 
-/// Builds a child view.
-pub(crate) struct Builder {
+/// Builds a view of a parent from front to back.
+pub(crate) struct ViewBuilder {
     pub text: String,
-    segs: Vec<Seg>,
-    /// What is put next stands apart from what was put before.
-    pub hard: bool,
+    segments: Vec<Segment>,
+    /// The next segment is separate from the one before.
+    pub separate: bool,
 }
 
-impl Builder {
+impl ViewBuilder {
     pub fn new(capacity: usize) -> Self {
-        Builder { text: String::with_capacity(capacity), segs: Vec::new(), hard: false }
+        ViewBuilder { text: String::with_capacity(capacity), segments: Vec::new(), separate: false }
     }
 
+    /// Copies `[from, to)` of the parent.
     pub fn copy(&mut self, parent: &str, from: usize, to: usize) {
         if from >= to {
             return;
         }
-        let v = self.text.len();
-        if let Some(last) = self.segs.last_mut()
-            && last.copy
-            && !self.hard
-            && last.p + last.pl == from
+        let len = to - from;
+        if let Some(last) = self.segments.last_mut()
+            && last.copied
+            && !self.separate
+            && last.parent_start + last.parent_len == from
         {
-            last.vl += to - from;
-            last.pl += to - from;
+            last.view_len += len;
+            last.parent_len += len;
         } else {
-            self.segs.push(Seg { v, vl: to - from, p: from, pl: to - from, copy: true, hard: self.hard });
+            self.segments.push(Segment {
+                view_start: self.text.len(),
+                view_len: len,
+                parent_start: from,
+                parent_len: len,
+                copied: true,
+                separate: self.separate,
+            });
         }
-        self.hard = false;
+        self.separate = false;
         self.text.push_str(&parent[from..to]);
     }
 
-    pub fn put(&mut self, text: &str, from: usize, to: usize) {
-        self.segs.push(Seg {
-            v: self.text.len(),
-            vl: text.len(),
-            p: from,
-            pl: to - from,
-            copy: false,
-            hard: self.hard,
+    /// Writes `text` for `[from, to)` of the parent.
+    pub fn replace(&mut self, text: &str, from: usize, to: usize) {
+        self.segments.push(Segment {
+            view_start: self.text.len(),
+            view_len: text.len(),
+            parent_start: from,
+            parent_len: to - from,
+            copied: false,
+            separate: self.separate,
         });
-        self.hard = false;
+        self.separate = false;
         self.text.push_str(text);
     }
 
-    pub fn done(self, parent: &Rc<DecodedView>) -> Rc<DecodedView> {
-        self.view(parent, false, false)
+    pub fn finish(self, parent: &Rc<DecodedView>) -> Rc<DecodedView> {
+        self.finish_cleaned(parent, false, false)
     }
 
-    pub fn view(self, parent: &Rc<DecodedView>, covers: bool, cleaned: bool) -> Rc<DecodedView> {
-        Rc::new(DecodedView {
-            text: self.text,
-            segs: self.segs,
-            parent: Some(Rc::clone(parent)),
-            covers,
-            cleaned,
-        })
+    fn finish_cleaned(self, parent: &Rc<DecodedView>, covers_parent: bool, cleaned: bool) -> Rc<DecodedView> {
+        let parent = Some(Rc::clone(parent));
+        Rc::new(DecodedView { text: self.text, segments: self.segments, parent, covers_parent, cleaned })
     }
 }
 
 impl DecodedView {
+    /// Makes the view that is the raw text itself.
     pub fn raw(text: &str) -> Rc<DecodedView> {
         Rc::new(DecodedView {
             text: text.to_owned(),
-            segs: Vec::new(),
+            segments: Vec::new(),
             parent: None,
-            covers: false,
+            covers_parent: false,
             cleaned: false,
         })
     }
 
-    /// A reading in which pieces of the parent were replaced; `pieces` are sorted and apart.
+    /// Makes a view in which pieces of the parent are replaced; the pieces are sorted and do not overlap.
     pub fn replaced(parent: &Rc<DecodedView>, pieces: &[(usize, usize, String)]) -> Rc<DecodedView> {
-        let mut b = Builder::new(parent.text.len());
+        let mut out = ViewBuilder::new(parent.text.len());
         let mut at = 0;
-        for (s, e, with) in pieces {
-            b.copy(&parent.text, at, *s);
-            b.put(with, *s, *e);
-            at = *e;
+        for (start, end, with) in pieces {
+            out.copy(&parent.text, at, *start);
+            out.replace(with, *start, *end);
+            at = *end;
         }
-        b.copy(&parent.text, at, parent.text.len());
-        b.done(parent)
+        out.copy(&parent.text, at, parent.text.len());
+        out.finish(parent)
     }
 
-    /// The pieces of the raw text that a span of the view came from.
+    /// Returns the pieces of the raw text that the span `[start, end)` of the view came from.
     pub fn to_raw(&self, start: usize, end: usize) -> Vec<(usize, usize)> {
         let Some(parent) = &self.parent else { return vec![(start, end)] };
         let mut pieces: Vec<(usize, usize)> = Vec::new();
-        let first = self.segs.partition_point(|s| s.v + s.vl <= start);
-        for seg in self.segs[first..].iter().take_while(|s| s.v < end) {
-            let (p, q) = if seg.copy {
-                (seg.p + start.saturating_sub(seg.v), seg.p + (end.min(seg.v + seg.vl) - seg.v))
+        let first = self.segments.partition_point(|s| s.view_start + s.view_len <= start);
+        for s in self.segments[first..].iter().take_while(|s| s.view_start < end) {
+            let (from, to) = if s.copied {
+                let before = start.saturating_sub(s.view_start);
+                let until = end.min(s.view_start + s.view_len) - s.view_start;
+                (s.parent_start + before, s.parent_start + until)
             } else {
-                (seg.p, seg.p + seg.pl)
+                (s.parent_start, s.parent_start + s.parent_len)
             };
+            // What was left out inside a value goes with it, such as the colour code in the middle of a token.
             match pieces.last_mut() {
-                Some(last) if !seg.hard && last.1 <= p => last.1 = q,
-                _ => pieces.push((p, q)),
+                Some(last) if !s.separate && last.1 <= from => last.1 = to,
+                _ => pieces.push((from, to)),
             }
         }
         let mut out: Vec<(usize, usize)> = Vec::new();
-        for (p, q) in pieces {
-            for (s, e) in parent.to_raw(p, q) {
+        for (from, to) in pieces {
+            for (start, end) in parent.to_raw(from, to) {
                 match out.last_mut() {
-                    Some(last) if last.1 == s => last.1 = e,
-                    _ => out.push((s, e)),
+                    Some(last) if last.1 == start => last.1 = end,
+                    _ => out.push((start, end)),
                 }
             }
         }
@@ -144,98 +152,122 @@ impl DecodedView {
     }
 }
 
-/// Terminal colours, zero-width characters, line numbers and diff marks taken away; none if there were none.
+/// Removes terminal colours, zero-width characters, line numbers and diff marks; `None` if there are none.
 pub(crate) fn clean(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
-    let t = parent.text.as_str();
-    let b = t.as_bytes();
-    let esc = memchr::memchr(0x1b, b).is_some();
-    let zero = !t.is_ascii() && zero_width(b);
-    let numbered = numbered(b);
-    let diff =
-        memchr::memmem::find(b, b"@@ ").is_some() || t.starts_with("diff --git") || t.starts_with("--- ");
-    if !esc && !zero && !numbered && !diff {
+    let text = parent.text.as_str();
+    let b = text.as_bytes();
+    let noise = Noise::of(text);
+    if !noise.in_lines() && !noise.line_numbers && !noise.diff {
         return None;
     }
-    let mut out = Builder::new(t.len());
-    let mut at = 0;
+    let mut out = ViewBuilder::new(text.len());
+    let mut copied = 0;
     let mut i = 0;
-    let mut line = true;
+    let mut line_start = true;
     while i < b.len() {
-        if line {
-            line = false;
-            let mut j = i;
-            if numbered && let Some(e) = line_number(b, i) {
-                j = e;
-            }
-            if diff
-                && j < b.len()
-                && matches!(b[j], b'+' | b'-')
-                && !b[j..].starts_with(b"---")
-                && !b[j..].starts_with(b"+++")
-            {
-                j += 1;
-            } else if diff && b[j.min(b.len())..].starts_with(b"-----BEGIN") {
-                // a header of a key, not a removed line
-            } else if diff
-                && (b[j.min(b.len())..].starts_with(b"+-----") || b[j.min(b.len())..].starts_with(b"------"))
-            {
-                j += 1;
-            }
-            if j > i {
-                out.copy(t, at, i);
-                out.hard = true;
-                at = j;
-                i = j;
+        if line_start {
+            line_start = false;
+            let end = noise.line_prefix_end(b, i);
+            if end > i {
+                out.copy(text, copied, i);
+                out.separate = true;
+                copied = end;
+                i = end;
                 continue;
             }
         }
-        if !esc && !zero {
+        if !noise.in_lines() {
             i = memchr::memchr(b'\n', &b[i..]).map_or(b.len(), |n| i + n + 1);
-            line = true;
+            line_start = true;
             continue;
         }
-        match b[i] {
-            b'\n' => {
-                line = true;
+        match noise.end_at(b, i) {
+            Some(end) => {
+                out.copy(text, copied, i);
+                copied = end;
+                i = end;
+            }
+            None => {
+                line_start = b[i] == b'\n';
                 i += 1;
             }
-            0x1b if esc => {
-                out.copy(t, at, i);
-                i = ansi_end(b, i);
-                at = i;
-            }
-            0xc2 if zero && b[i..].starts_with("\u{ad}".as_bytes()) => {
-                out.copy(t, at, i);
-                i += 2;
-                at = i;
-            }
+        }
+    }
+    out.copy(text, copied, b.len());
+    let only_line_numbers = !noise.in_lines() && !noise.diff;
+    (out.text.len() < text.len()).then(|| out.finish_cleaned(parent, only_line_numbers, true))
+}
+
+/// The kinds of noise that a text contains.
+#[derive(Debug, Clone, Copy)]
+struct Noise {
+    escapes: bool,
+    zero_width: bool,
+    line_numbers: bool,
+    diff: bool,
+}
+
+impl Noise {
+    fn of(text: &str) -> Noise {
+        let b = text.as_bytes();
+        Noise {
+            escapes: memchr::memchr(0x1b, b).is_some(),
+            zero_width: !text.is_ascii() && has_zero_width(b),
+            line_numbers: has_line_numbers(b),
+            diff: memchr::memmem::find(b, b"@@ ").is_some()
+                || text.starts_with("diff --git")
+                || text.starts_with("--- "),
+        }
+    }
+
+    /// Whether there is noise inside lines, as opposed to line prefixes.
+    fn in_lines(&self) -> bool {
+        self.escapes || self.zero_width
+    }
+
+    /// Returns the end of the line number and the diff mark at the line start `i`; `i` if there are none.
+    fn line_prefix_end(&self, b: &[u8], i: usize) -> usize {
+        let end = if self.line_numbers { line_number_end(b, i).unwrap_or(i) } else { i };
+        if !self.diff {
+            return end;
+        }
+        let line = &b[end.min(b.len())..];
+        let mark = matches!(line.first(), Some(b'+' | b'-'))
+            && !line.starts_with(b"---")
+            && !line.starts_with(b"+++");
+        // `-----BEGIN` is the header of a key in a line that is kept; with six dashes its line was removed.
+        end + usize::from(mark || line.starts_with(b"------"))
+    }
+
+    /// Returns the end of the escape sequence or zero-width character at `i`.
+    fn end_at(&self, b: &[u8], i: usize) -> Option<usize> {
+        match b[i] {
+            0x1b if self.escapes => Some(escape_end(b, i)),
+            0xc2 if self.zero_width && b[i..].starts_with("\u{ad}".as_bytes()) => Some(i + 2),
             0xe2 | 0xef
-                if zero
+                if self.zero_width
                     && ["\u{200b}", "\u{200c}", "\u{200d}", "\u{2060}", "\u{feff}"]
                         .iter()
                         .any(|z| b[i..].starts_with(z.as_bytes())) =>
             {
-                out.copy(t, at, i);
-                i += 3;
-                at = i;
+                Some(i + 3)
             }
-            _ => i += 1,
+            _ => None,
         }
     }
-    out.copy(t, at, b.len());
-    (out.text.len() < t.len()).then(|| out.view(parent, !esc && !zero && !diff, true))
 }
 
-/// Whether a character without width is in the text.
-fn zero_width(b: &[u8]) -> bool {
+/// Whether the text contains a zero-width character, which can hide a value from a search.
+fn has_zero_width(b: &[u8]) -> bool {
     memchr::memmem::find_iter(b, b"\xe2\x80").any(|i| matches!(b.get(i + 2), Some(0x8b..=0x8d)))
         || ["\u{2060}", "\u{feff}", "\u{ad}"].iter().any(|z| memchr::memmem::find(b, z.as_bytes()).is_some())
 }
 
-/// End of an escape sequence that starts at `i`; a cut-off one ends with the text.
-fn ansi_end(b: &[u8], i: usize) -> usize {
+/// Returns the end of the terminal escape sequence at `i`; one that is cut off ends with the text.
+fn escape_end(b: &[u8], i: usize) -> usize {
     let mut j = i + 1;
     match b.get(j) {
+        // a control sequence such as `ESC [ 31 m`
         Some(b'[') => {
             j += 1;
             while j < b.len() && j - i < 32 && matches!(b[j], 0x20..=0x3f) {
@@ -243,6 +275,7 @@ fn ansi_end(b: &[u8], i: usize) -> usize {
             }
             if b.get(j).is_some_and(|c| (0x40..=0x7e).contains(c)) { j + 1 } else { j }
         }
+        // an operating system command such as a hyperlink, which ends with BEL or `ESC \`
         Some(b']') => {
             while j < b.len() && j - i < 256 && b[j] != 0x07 && b[j] != 0x1b && b[j] != b'\n' {
                 j += 1;
@@ -255,19 +288,22 @@ fn ansi_end(b: &[u8], i: usize) -> usize {
                 j
             }
         }
+        // a choice of the character set
         Some(b'(' | b')') if b.get(j + 1).is_some_and(u8::is_ascii) => j + 2,
         _ => j,
     }
 }
 
-fn numbered(b: &[u8]) -> bool {
+/// Whether one of the first eight lines begins with a line number.
+fn has_line_numbers(b: &[u8]) -> bool {
     let mut i = 0;
-    let mut looked = 0;
-    while i < b.len() && looked < 8 {
-        if line_number(b, i).is_some() {
+    for _ in 0..8 {
+        if i >= b.len() {
+            break;
+        }
+        if line_number_end(b, i).is_some() {
             return true;
         }
-        looked += 1;
         match memchr::memchr(b'\n', &b[i..]) {
             Some(n) => i += n + 1,
             None => break,
@@ -276,30 +312,60 @@ fn numbered(b: &[u8]) -> bool {
     false
 }
 
-/// `   12→`, `  12<tab>`, `12 | `, `12:`: end of the prefix.
-fn line_number(b: &[u8], i: usize) -> Option<usize> {
-    let mut j = i;
-    while j < b.len() && j - i < 10 && b[j] == b' ' {
-        j += 1;
-    }
-    let d = j;
-    while j < b.len() && j - d < 7 && b[j].is_ascii_digit() {
-        j += 1;
-    }
-    if j == d {
+/// Returns the end of the line number at `i`: `   12→`, `  12<tab>`, `12 | `, `12│`.
+fn line_number_end(b: &[u8], i: usize) -> Option<usize> {
+    let run = |from: usize, most: usize, ok: fn(&u8) -> bool| {
+        b[from..].iter().take(most).take_while(|c| ok(c)).count()
+    };
+    let digits = i + run(i, 10, |c| *c == b' ');
+    let end = digits + run(digits, 7, u8::is_ascii_digit);
+    if end == digits {
         return None;
     }
-    let rest = &b[j..];
-    if rest.starts_with("→".as_bytes()) {
-        return Some(j + "→".len());
+    ["→", "\t", " | ", " │ ", "| ", "│ ", "│"]
+        .iter()
+        .find(|mark| b[end..].starts_with(mark.as_bytes()))
+        .map(|mark| end + mark.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleaned(text: &str) -> Option<String> {
+        clean(&DecodedView::raw(text)).map(|v| v.text.clone())
     }
-    if rest.starts_with(b"\t") {
-        return Some(j + 1);
+
+    #[test]
+    fn noise_is_removed_and_a_span_maps_back_to_the_raw_text() {
+        let text = "a\u{1b}[31mse\u{200b}cret\u{1b}[0m b";
+        let view = clean(&DecodedView::raw(text)).unwrap();
+        assert_eq!(view.text, "asecret b");
+        // The zero-width character inside the value belongs to its span; the colours around it do not.
+        let pieces = view.to_raw(1, 7);
+        assert_eq!(pieces.iter().map(|(s, e)| &text[*s..*e]).collect::<Vec<_>>(), ["se\u{200b}cret"]);
     }
-    for bar in [" | ", " │ ", "| ", "│ ", "│"] {
-        if rest.starts_with(bar.as_bytes()) {
-            return Some(j + bar.len());
-        }
+
+    #[test]
+    fn line_numbers_and_diff_marks_stay_outside_of_a_span() {
+        let text = "  1→key: ab\n  2→cd\n";
+        let view = clean(&DecodedView::raw(text)).unwrap();
+        assert!(view.covers_parent && view.cleaned);
+        assert_eq!(view.text, "key: ab\ncd\n");
+        let pieces = view.to_raw(5, 10);
+        assert_eq!(pieces.iter().map(|(s, e)| &text[*s..*e]).collect::<Vec<_>>(), ["ab\n", "cd"]);
+        assert_eq!(cleaned("@@ -1 +1 @@\n+new\n-old\n same\n").unwrap(), "@@ -1 +1 @@\nnew\nold\n same\n");
     }
-    None
+
+    #[test]
+    fn the_header_of_a_key_in_a_diff_keeps_its_dashes() {
+        let begin = ["-----BEGIN", " RSA"].concat();
+        let text = format!("@@ -1 +1 @@\n{begin}\n+{begin}\n-{begin}\n");
+        assert_eq!(cleaned(&text).unwrap(), format!("@@ -1 +1 @@\n{begin}\n{begin}\n{begin}\n"));
+    }
+
+    #[test]
+    fn a_text_without_noise_has_no_cleaned_view() {
+        assert_eq!(cleaned("let x = 12;\nsecond line\n"), None);
+    }
 }

@@ -1,4 +1,4 @@
-//! The engine over every reading of a text: raw, cleaned, unescaped, percent-, base64- and hex-decoded.
+//! Runs the rules over every reading of a text: raw, cleaned, unescaped, percent-decoded, base64 and hex.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -6,13 +6,15 @@ use std::sync::Arc;
 use crate::rules::{Class, Classes, Engine, Finding, bare_identifiers, is_placeholder_value};
 
 use super::decoded_view::{self, DecodedView};
-use super::known_values::{KnownValues, Met};
+use super::known_values::{KnownValues, Occurrence};
 use super::{decode, paths, placeholder};
 
-/// Something sensitive in a text: its pieces in the raw bytes, and its decoded value.
+/// Something sensitive in a text.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct Detection {
+    /// Spans of the raw text; several if the value is split by something that has to stay, such as a line number.
     pub pieces: Vec<(usize, usize)>,
+    /// The decoded value.
     pub value: String,
     pub kind: Arc<str>,
     pub rule: Arc<str>,
@@ -20,17 +22,17 @@ pub(crate) struct Found {
     pub confidence: u8,
 }
 
-/// Levels of escaping that are read through.
-const LEVELS: usize = 4;
-/// Blobs inside blobs.
-const DEPTH: usize = 3;
+/// Levels of escaping that are undone, as in JSON inside JSON.
+const MAX_ESCAPE_LEVELS: usize = 4;
+/// Levels of blobs inside blobs that are decoded.
+const MAX_BLOB_DEPTH: usize = 3;
 /// Longest blob that is decoded, in bytes.
-const MAX_BLOB: usize = 256 * 1024;
+const MAX_BLOB_BYTES: usize = 256 * 1024;
 
-/// Shortest run of letters and digits that is tried as a blob, in bytes.
-const SHORTEST: usize = 16;
+/// Shortest run of letters and digits that is decoded as a blob, in bytes.
+const MIN_BLOB_BYTES: usize = 16;
 
-/// All readings of a text that differ from it, itself first.
+/// Returns the text itself and all readings that differ from it. A cleaned reading, if there is one, is the second.
 pub(crate) fn readings(base: &Rc<DecodedView>) -> Vec<Rc<DecodedView>> {
     let mut out = vec![Rc::clone(base)];
     if let Some(v) = decoded_view::clean(base) {
@@ -39,52 +41,47 @@ pub(crate) fn readings(base: &Rc<DecodedView>) -> Vec<Rc<DecodedView>> {
     if let Some(v) = out.last().and_then(decode::unwrap) {
         out.push(v);
     }
-    let mut level = Rc::clone(base);
     if let Some(joined) = decode::deltas(base) {
-        let mut l = Rc::clone(&joined);
+        let mut level = Rc::clone(&joined);
         out.push(joined);
-        for _ in 1..LEVELS {
-            let Some(next) = decode::unescape(&l) else { break };
+        for _ in 1..MAX_ESCAPE_LEVELS {
+            let Some(next) = decode::unescape(&level) else { break };
             out.push(Rc::clone(&next));
-            l = next;
+            level = next;
         }
     }
-    for _ in 0..LEVELS {
+    let mut level = Rc::clone(base);
+    for _ in 0..MAX_ESCAPE_LEVELS {
         let Some(next) = decode::unescape(&level) else { break };
-        match decoded_view::clean(&next) {
-            Some(cleaned) => out.push(cleaned),
-            None => out.push(Rc::clone(&next)),
-        }
+        out.push(decoded_view::clean(&next).unwrap_or_else(|| Rc::clone(&next)));
         level = next;
     }
+    // Percent signs are decoded in the raw text and in the reading with the fewest escapes.
+    let last = if out.len() > 1 { out.last() } else { None };
     let mut decoded = Vec::new();
-    for v in [out.first(), out.last()].into_iter().flatten() {
-        if let Some(p) = decode::percent(v) {
-            if let Some(twice) = decode::percent(&p) {
-                decoded.push(twice);
-            }
-            decoded.push(p);
-        }
-        if out.len() == 1 {
-            break;
+    for v in out.first().into_iter().chain(last) {
+        if let Some(once) = decode::percent(v) {
+            decoded.extend(decode::percent(&once));
+            decoded.push(once);
         }
     }
     out.extend(decoded);
     out
 }
 
-/// Everything in the text, by rule, by path and by known value.
+/// Finds everything sensitive in the text: by rules, by home directories and by known values.
 pub(crate) fn detect(
     engine: &Engine,
     values: &KnownValues,
     base: &Rc<DecodedView>,
     classes: Classes,
-) -> Vec<Found> {
+) -> Vec<Detection> {
+    let scan = ReadingScan { engine, values };
     let mut out = Vec::new();
     let all = readings(base);
     if classes.has(Class::Pii) {
         for (start, end) in bare_identifiers(&base.text) {
-            out.push(Found {
+            out.push(Detection {
                 pieces: base.to_raw(start, end),
                 value: base.text[start..end].to_owned(),
                 kind: Arc::from("NATIONAL_ID"),
@@ -94,75 +91,80 @@ pub(crate) fn detect(
             });
         }
     }
-    out.extend(values.find_spelled(&base.text).iter().map(|met| known(values, base, met)));
-    // where there is a cleaned reading, it comes second
+    out.extend(values.find_encoded(&base.text).iter().map(|o| by_value(values, base, o)));
     let cleaned = all.get(1).is_some_and(|v| v.cleaned);
-    let covered = all.get(1).is_some_and(|v| v.covers);
+    let covered = all.get(1).is_some_and(|v| v.covers_parent);
     for (n, reading) in all.iter().enumerate() {
         if n == 0 && covered {
             continue;
         }
         let from = out.len();
-        one(engine, values, reading, classes, 0, &mut out);
+        scan_reading(&scan, reading, 0, classes, &mut out);
         if n == 0 && cleaned {
-            // the cleaned reading finds blocks too, and leaves line numbers and diff marks standing
-            let mut n = 0;
+            // The cleaned reading finds values of several lines too, and its spans leave line numbers and diff marks in
+            // place. The same values from the raw text would remove them.
+            let mut index = 0;
             out.retain(|f| {
-                n += 1;
-                n <= from || !f.value.contains('\n')
+                index += 1;
+                index <= from || !f.value.contains('\n')
             });
         }
     }
     out
 }
 
-fn one(
-    engine: &Engine,
-    values: &KnownValues,
-    v: &DecodedView,
-    classes: Classes,
+/// What every reading is searched for.
+struct ReadingScan<'a> {
+    engine: &'a Engine,
+    values: &'a KnownValues,
+}
+
+/// Searches one reading, and the blobs in it down to [`MAX_BLOB_DEPTH`].
+fn scan_reading(
+    scan: &ReadingScan<'_>,
+    view: &DecodedView,
     depth: usize,
-    out: &mut Vec<Found>,
+    classes: Classes,
+    out: &mut Vec<Detection>,
 ) {
-    let text = v.text.as_str();
-    for f in engine.scan_apart(text, classes) {
-        push(v, text, &f, out);
-    }
+    let text = view.text.as_str();
+    out.extend(scan.engine.scan_unmerged(text, classes).iter().filter_map(|f| by_rule(view, f)));
     if classes.has(Class::Pii) {
-        for (start, end) in paths::users(text) {
-            out.push(Found {
-                pieces: v.to_raw(start, end),
-                value: text[start..end].to_owned(),
-                kind: Arc::from(placeholder::USER),
-                rule: Arc::from("home-path"),
-                class: Class::Pii,
-                confidence: 85,
-            });
-        }
+        out.extend(paths::users(text).into_iter().map(|(start, end)| Detection {
+            pieces: view.to_raw(start, end),
+            value: text[start..end].to_owned(),
+            kind: Arc::from(placeholder::USER),
+            rule: Arc::from("home-path"),
+            class: Class::Pii,
+            confidence: 85,
+        }));
     }
-    out.extend(values.find(text).iter().map(|met| known(values, v, met)));
-    if depth < DEPTH {
-        for (start, end, decoded) in blobs(text) {
-            let inner = DecodedView::raw(&decoded);
-            let mut found = Vec::new();
-            for reading in readings(&inner) {
-                one(engine, values, &reading, Classes::SENSITIVE, depth + 1, &mut found);
-            }
-            // a decoded blob is noisy: only what is sure counts
-            let sure = |f: &Found| f.confidence >= if f.class == Class::Secret { 65 } else { 62 };
-            let Some(best) = found.into_iter().filter(sure).max_by_key(|f| f.confidence) else {
-                continue;
-            };
-            out.push(Found { pieces: v.to_raw(start, end), value: text[start..end].to_owned(), ..best });
+    out.extend(scan.values.find(text).iter().map(|o| by_value(scan.values, view, o)));
+    if depth == MAX_BLOB_DEPTH {
+        return;
+    }
+    for (start, end, decoded) in blobs(text) {
+        let mut inside = Vec::new();
+        for reading in readings(&DecodedView::raw(&decoded)) {
+            scan_reading(scan, &reading, depth + 1, Classes::SENSITIVE, &mut inside);
+        }
+        // Random bytes decode to texts that match a weak rule by chance, so only strong findings count.
+        let strong = |f: &Detection| f.confidence >= if f.class == Class::Secret { 65 } else { 62 };
+        if let Some(best) = inside.into_iter().filter(strong).max_by_key(|f| f.confidence) {
+            out.push(Detection {
+                pieces: view.to_raw(start, end),
+                value: text[start..end].to_owned(),
+                ..best
+            });
         }
     }
 }
 
-/// A known value that was met in a reading.
-fn known(values: &KnownValues, v: &DecodedView, met: &Met) -> Found {
-    let (value, known) = values.get(met.value);
-    Found {
-        pieces: v.to_raw(met.start, met.end),
+/// Makes a detection of a known value that occurs in a reading.
+fn by_value(values: &KnownValues, view: &DecodedView, occurrence: &Occurrence) -> Detection {
+    let (value, known) = values.get(occurrence.value);
+    Detection {
+        pieces: view.to_raw(occurrence.start, occurrence.end),
         value: value.to_owned(),
         kind: Arc::from(known.kind.as_str()),
         rule: Arc::from(known.rule.as_str()),
@@ -171,71 +173,66 @@ fn known(values: &KnownValues, v: &DecodedView, met: &Met) -> Found {
     }
 }
 
-/// The known values in all readings; in the text itself also those that are spelled otherwise.
-pub(crate) fn all_known(values: &KnownValues, base: &Rc<DecodedView>) -> Vec<Found> {
-    let mut out: Vec<Found> =
-        values.find_spelled(&base.text).iter().map(|met| known(values, base, met)).collect();
+/// Finds the known values in all readings, and in the text itself also those that are encoded.
+pub(crate) fn all_known(values: &KnownValues, base: &Rc<DecodedView>) -> Vec<Detection> {
+    let mut out: Vec<Detection> =
+        values.find_encoded(&base.text).iter().map(|o| by_value(values, base, o)).collect();
     for reading in readings(base) {
-        out.extend(values.find(&reading.text).iter().map(|met| known(values, &reading, met)));
+        out.extend(values.find(&reading.text).iter().map(|o| by_value(values, &reading, o)));
     }
     out
 }
 
-fn push(v: &DecodedView, text: &str, f: &Finding, out: &mut Vec<Found>) {
-    let value = &text[f.start..f.end];
-    if is_placeholder_value(value) && placeholder::find(value).first().is_some_and(|p| *p == (0, value.len()))
-    {
-        return;
+/// Makes a detection of a finding; `None` if the value is nothing but one of our placeholders.
+fn by_rule(view: &DecodedView, f: &Finding) -> Option<Detection> {
+    let value = &view.text[f.start..f.end];
+    if is_placeholder_value(value) && placeholder::find(value).first() == Some(&(0, value.len())) {
+        return None;
     }
-    out.push(Found {
-        pieces: v.to_raw(f.start, f.end),
+    Some(Detection {
+        pieces: view.to_raw(f.start, f.end),
         value: value.to_owned(),
         kind: Arc::clone(&f.kind),
         rule: Arc::clone(&f.rule),
         class: f.class,
         confidence: f.confidence,
-    });
+    })
 }
 
-/// Runs of base64 or hex that decode to text, with the text.
+/// Finds the runs of base64 or hex that decode to text, and returns their spans and texts.
 fn blobs(text: &str) -> Vec<(usize, usize, String)> {
     let b = text.as_bytes();
     let mut out = Vec::new();
     let mut i = 0;
-    // a run worth decoding covers every sixteenth byte of some place: look there, and back only from a hit
-    while i + SHORTEST <= b.len() {
-        let probe = i + SHORTEST - 1;
-        if !blob_byte(b[probe]) {
+    // A run of at least 16 bytes covers one of every 16 bytes of the text. So only every sixteenth byte is examined, and
+    // the run is followed back from there.
+    while i + MIN_BLOB_BYTES <= b.len() {
+        let probe = i + MIN_BLOB_BYTES - 1;
+        if !is_blob_byte(b[probe]) {
             i = probe + 1;
             continue;
         }
         let mut start = probe;
-        while start > i && blob_byte(b[start - 1]) {
+        while start > i && is_blob_byte(b[start - 1]) {
             start -= 1;
         }
         i = probe + 1;
-        while i < b.len() && blob_byte(b[i]) {
+        while i < b.len() && is_blob_byte(b[i]) {
             i += 1;
         }
         let mut end = i;
         while end < b.len() && b[end] == b'=' && end - i < 2 {
             end += 1;
         }
-        if i - start < SHORTEST || i - start > MAX_BLOB {
+        if i - start < MIN_BLOB_BYTES || i - start > MAX_BLOB_BYTES {
             continue;
         }
         let run = &b[start..i];
-        let decoded = if run.iter().all(u8::is_ascii_hexdigit) {
-            if run.len().is_multiple_of(2) {
-                data_encoding::HEXLOWER_PERMISSIVE.decode(run).ok()
-            } else {
-                None
-            }
-        } else {
-            None
-        };
-        // the encoding may begin anywhere in the run: after a path, a prefix, or letters that were cut off
-        let decoded = decoded.and_then(readable).or_else(|| (0..4).find_map(|k| base64(&run[k..])));
+        let is_hex = run.len().is_multiple_of(2) && run.iter().all(u8::is_ascii_hexdigit);
+        let decoded = is_hex.then(|| data_encoding::HEXLOWER_PERMISSIVE.decode(run).ok()).flatten();
+        // Base64 may begin at any byte of the run: after a path, after a prefix, or inside a group that was cut.
+        let decoded =
+            decoded.and_then(readable_text).or_else(|| (0..4).find_map(|k| decode_base64(&run[k..])));
         if let Some(inner) = decoded {
             out.push((start, end, inner));
         }
@@ -243,7 +240,7 @@ fn blobs(text: &str) -> Vec<(usize, usize, String)> {
     out
 }
 
-fn blob_byte(b: u8) -> bool {
+fn is_blob_byte(b: u8) -> bool {
     static TABLE: [bool; 256] = {
         let mut t = [false; 256];
         let mut b = 0usize;
@@ -257,12 +254,14 @@ fn blob_byte(b: u8) -> bool {
     TABLE[usize::from(b)]
 }
 
-/// The text that a run of base64 stands for. Most runs are paths and words: their beginning tells, and nothing is
-/// allocated for them.
-fn base64(run: &[u8]) -> Option<String> {
+/// Decodes a run of base64 to text.
+///
+/// Most runs are paths and words. The first 16 bytes show that without an allocation: they decode to control characters
+/// or to invalid UTF-8.
+fn decode_base64(run: &[u8]) -> Option<String> {
     let mut head = [0u8; 12];
     let mut n = 0;
-    unpack(run.get(..16).unwrap_or(run), |byte| {
+    decode_each(run.get(..16).unwrap_or(run), |byte| {
         if let Some(place) = head.get_mut(n) {
             *place = byte;
             n += 1;
@@ -274,12 +273,12 @@ fn base64(run: &[u8]) -> Option<String> {
         return None;
     }
     let mut out = Vec::with_capacity(run.len() * 3 / 4);
-    unpack(run, |byte| out.push(byte))?;
-    readable(out)
+    decode_each(run, |byte| out.push(byte))?;
+    readable_text(out)
 }
 
-/// The bytes of base64 in either alphabet; `None` at the first that is not of a text.
-fn unpack(run: &[u8], mut each: impl FnMut(u8)) -> Option<()> {
+/// Calls `each` with every decoded byte, in either alphabet; `None` at the first one that no text contains.
+fn decode_each(run: &[u8], mut each: impl FnMut(u8)) -> Option<()> {
     let (mut acc, mut bits) = (0u32, 0u32);
     for b in run {
         let v = match b {
@@ -304,11 +303,50 @@ fn unpack(run: &[u8], mut each: impl FnMut(u8)) -> Option<()> {
     Some(())
 }
 
-fn readable(bytes: Vec<u8>) -> Option<String> {
+/// Returns the bytes as text if at most one character in ten is a control character or beyond ASCII.
+fn readable_text(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     let odd = text
         .chars()
         .filter(|c| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || !c.is_ascii())
         .count();
     (odd * 10 <= text.len() && text.len() >= 8).then_some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(text: &str) -> Vec<String> {
+        blobs(text).into_iter().map(|(_, _, inner)| inner).collect()
+    }
+
+    #[test]
+    fn base64_and_hex_are_decoded_and_words_are_not() {
+        let inner = "user ada, number 7";
+        let base64 = data_encoding::BASE64.encode(inner.as_bytes());
+        let hex = data_encoding::HEXLOWER.encode(inner.as_bytes());
+        assert_eq!(decoded(&format!("x {base64} y {hex}.")), [inner, inner]);
+        assert!(decoded("src/components/dashboard/index and some_long_identifier_name").is_empty());
+    }
+
+    #[test]
+    fn base64_is_decoded_after_a_prefix() {
+        let inner = "password=walnut-7 and more";
+        let text = format!("/data/{}", data_encoding::BASE64.encode(inner.as_bytes()));
+        assert!(decoded(&text).iter().any(|t| t.ends_with("walnut-7 and more")), "{:?}", decoded(&text));
+    }
+
+    #[test]
+    fn nested_json_is_unescaped_level_by_level() {
+        let text =
+            serde_json::json!({ "a": serde_json::json!({ "b": "say \"hi\"" }).to_string() }).to_string();
+        let all = readings(&DecodedView::raw(&text));
+        assert!(all.iter().any(|v| v.text.contains("say \"hi\"")), "{:?}", all.len());
+    }
+
+    #[test]
+    fn a_plain_text_has_one_reading() {
+        assert_eq!(readings(&DecodedView::raw("nothing to decode here")).len(), 1);
+    }
 }

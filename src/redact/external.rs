@@ -1,4 +1,4 @@
-//! Detectors outside this program: they may add spans, never take one away.
+//! Detectors outside this program. They can add spans, but never take one away.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,66 +8,65 @@ use sha2::{Digest, Sha256};
 
 use super::RedactError;
 
-/// A span that a detector reports, in bytes of the UTF-8 text.
+/// A span that a detector reports, in bytes of the UTF-8 text; `end` is one past the last byte.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub struct ExternalSpan {
-    /// First byte.
     pub start: usize,
-    /// One past the last byte.
     pub end: usize,
-    /// What it is, for instance `PERSON`.
+    /// The kind, for instance `PERSON`.
     #[serde(rename = "type", default)]
     pub kind: String,
-    /// How sure the detector is, 0 to 1; sure enough where it does not say.
+    /// From 0 to 1; 0.7 if the detector does not say.
     #[serde(default)]
     pub confidence: Option<f64>,
 }
 
-/// Something that finds sensitive spans in a text.
+/// A program that finds sensitive spans in a text.
 pub trait Detector {
-    /// Its name, as reports show it.
+    /// Returns the name for reports.
     fn name(&self) -> &str;
 
-    /// The sensitive spans of the text.
+    /// Returns the sensitive spans of the text.
     ///
     /// # Errors
-    /// Why there is no answer: whoever asked must not go on as if nothing had been found.
+    /// The reason why there is no answer. The caller must not continue as if nothing had been found.
     fn spans(&mut self, text: &str) -> Result<Vec<ExternalSpan>, String>;
 }
 
-/// What one detector said of a text: the span, and which of them it was.
-type Answer = (ExternalSpan, usize);
+/// A span and the index of the detector that reported it.
+type DetectorSpan = (ExternalSpan, usize);
 
-/// The detectors of one run, and what they answered: the same text is asked about once.
+/// The detectors of one run and their answers. The same text is sent to them only once.
 #[derive(Default)]
 pub struct Detectors {
     all: RefCell<Vec<Box<dyn Detector>>>,
-    answers: RefCell<HashMap<[u8; 32], Vec<Answer>>>,
+    answers: RefCell<HashMap<[u8; 32], Vec<DetectorSpan>>>,
     names: Vec<String>,
     failed: RefCell<Option<String>>,
 }
 
-/// Texts whose answers are remembered.
-const REMEMBERED: usize = 20_000;
-/// Shortest text worth asking about, in bytes.
-const SHORTEST: usize = 4;
+/// Texts whose answers are cached.
+const MAX_CACHED_ANSWERS: usize = 20_000;
+/// Shortest text that is sent to a detector, in bytes.
+const MIN_TEXT_BYTES: usize = 4;
 
 impl Detectors {
-    /// Asks these, in order.
+    /// Makes a set of detectors, which are asked in order.
     pub fn new(all: Vec<Box<dyn Detector>>) -> Self {
         let names = all.iter().map(|d| d.name().to_owned()).collect();
         Detectors { all: RefCell::new(all), names, ..Detectors::default() }
     }
 
-    /// Whether there is nobody to ask.
+    /// Whether there are no detectors.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// Every good span of the text with the name of its detector. A detector that fails is remembered: see
-    /// [`Detectors::check`].
+    /// Returns every valid span of the text with the name of its detector.
+    ///
+    /// After a detector fails, none is asked any more, and [`Detectors::check`] returns the failure.
     pub(crate) fn ask(&self, text: &str) -> Vec<(ExternalSpan, String)> {
-        if self.is_empty() || text.len() < SHORTEST || self.failed.borrow().is_some() {
+        if self.is_empty() || text.len() < MIN_TEXT_BYTES || self.failed.borrow().is_some() {
             return Vec::new();
         }
         let id: [u8; 32] = Sha256::digest(text).into();
@@ -90,17 +89,17 @@ impl Detectors {
             }
         }
         let mut answers = self.answers.borrow_mut();
-        if answers.len() >= REMEMBERED {
+        if answers.len() >= MAX_CACHED_ANSWERS {
             answers.clear();
         }
         answers.insert(id, found.clone());
         found.into_iter().map(|(s, n)| (s, self.names[n].clone())).collect()
     }
 
-    /// Whether every question was answered.
+    /// Whether every detector answered so far.
     ///
     /// # Errors
-    /// [`RedactError::Detector`] with the first failure: what was redacted meanwhile must not be used.
+    /// [`RedactError::Detector`] with the first failure. Texts that were redacted since then must not be used.
     pub fn check(&self) -> Result<(), RedactError> {
         self.failed.borrow().clone().map_or(Ok(()), |reason| Err(RedactError::Detector(reason)))
     }
@@ -112,9 +111,9 @@ mod tests {
     use super::*;
     use crate::rules::Engine;
 
-    struct Words(&'static [&'static str], usize);
+    struct WordDetector(&'static [&'static str], usize);
 
-    impl Detector for Words {
+    impl Detector for WordDetector {
         fn name(&self) -> &str {
             "words"
         }
@@ -133,22 +132,24 @@ mod tests {
     }
 
     #[test]
-    fn a_detector_adds_and_takes_nothing_away() {
-        let detectors = Detectors::new(vec![Box::new(Words(&["Nightjar"], 0))]);
-        let mut r = Redactor::new(Engine::builtin().unwrap(), Policy::default(), [7; 32]).asking(&detectors);
+    fn a_detector_adds_spans_and_takes_none_away() {
+        let detectors = Detectors::new(vec![Box::new(WordDetector(&["Nightjar"], 0))]);
+        let mut r =
+            Redactor::new(Engine::builtin().unwrap(), Policy::default(), [7; 32]).with_detectors(&detectors);
         let done = r.redact_text("ship Nightjar, mail ada.lovelace@analytical.dev");
         assert!(done.text.starts_with("ship [CODE_NAME_"), "{}", done.text);
         assert!(done.text.contains("[EMAIL_"), "{}", done.text);
         assert_eq!(&*done.spans[0].rule, "detector:words");
-        // what it found is known from then on
+        // The value that it found is known from now on.
         assert!(!r.redact_text("again nothing but Nightjar").text.contains("Nightjar"));
         detectors.check().unwrap();
     }
 
     #[test]
-    fn a_detector_that_fails_is_not_passed_over() {
-        let detectors = Detectors::new(vec![Box::new(Words(&[], 20))]);
-        let mut r = Redactor::new(Engine::builtin().unwrap(), Policy::default(), [7; 32]).asking(&detectors);
+    fn a_failure_of_a_detector_is_reported() {
+        let detectors = Detectors::new(vec![Box::new(WordDetector(&[], 20))]);
+        let mut r =
+            Redactor::new(Engine::builtin().unwrap(), Policy::default(), [7; 32]).with_detectors(&detectors);
         r.redact_text("some text");
         assert!(detectors.check().unwrap_err().to_string().contains("asked too often"));
     }

@@ -1,100 +1,105 @@
-//! From cuts to a text in which nothing more is found: redacting it again changes nothing.
+//! Redacts a text until nothing more is found in the result, so that redacting it again changes nothing.
+//!
+//! Removing a value changes what its neighbours read like: once a placeholder separates two words, one of them may match
+//! a rule that it did not match before. So the result is scanned again, and new findings are redacted too.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::rules::Class;
+use crate::rules::{Class, floor_char_boundary};
 
 use super::decoded_view::DecodedView;
-use super::detect::Found;
-use super::render::{self, Cut};
+use super::detect::Detection;
+use super::render::{self, Removal};
 use super::{Redacted, Redactor, Span, placeholder};
 
-/// Rounds in which what shows itself is united with what was found first.
-const UNITED: usize = 4;
-/// Rounds in all. Each one takes bytes that are no stand-ins, so that it ends by itself; this is for what we overlooked.
-const ROUNDS: usize = 32;
-/// How much of the neighbours decides whether a stand-in reads as one, in bytes.
-const CONTEXT: usize = 40;
+/// Rounds in which new findings are merged into the original ones.
+const MAX_MERGE_ROUNDS: usize = 4;
+/// Rounds in all. Each round removes bytes that are not placeholders, so the loop ends by itself; this bounds it if that
+/// reasoning has a gap.
+const MAX_ROUNDS: usize = 32;
+/// Bytes on either side of a placeholder that decide whether it can be recognized as one.
+const CONTEXT_BYTES: usize = 40;
 
-/// A stretch of the raw text with what stands there now.
-struct Piece {
+/// A span of the raw text and what replaces it.
+struct Replacement {
     span: Span,
-    /// With the quotes of a bare scalar.
+    /// The placeholder, with the quotes of a bare scalar.
     with: String,
 }
 
 impl Redactor<'_> {
-    /// Writes the cuts, and looks again until nothing new is found: what stands there now may read differently.
+    /// Writes the removals, and scans the result until nothing new is found.
     pub(super) fn redact_to_fixpoint(
         &mut self,
         base: &Rc<DecodedView>,
-        mut found: Vec<Found>,
-        mut cuts: Vec<Cut>,
+        mut found: Vec<Detection>,
+        mut removals: Vec<Removal>,
     ) -> Redacted {
-        let style = self.policy.options.pseudonyms;
+        let style = self.policy.options.placeholder_style;
         let text = base.text.as_str();
-        let mut pieces = self.write(text, &cuts);
-        let mut united = true;
-        for round in 0..ROUNDS {
-            let view = replaced(base, &pieces);
-            let again = self.found(&DecodedView::raw(&view.text), false);
-            let again = render::cuts(&view.text, &again, style);
+        let mut replacements = self.write(text, &removals);
+        let mut merging = true;
+        for round in 0..MAX_ROUNDS {
+            let view = replaced(base, &replacements);
+            let again = self.detect_all(&DecodedView::raw(&view.text), false);
+            let again = render::removals(&view.text, &again, style);
             if again.is_empty() {
                 break;
             }
-            united &= round < UNITED;
-            if united {
-                found.extend(again.iter().map(|c| Found {
-                    pieces: view.to_raw(c.start, c.end),
-                    value: c.value.clone(),
-                    kind: Arc::clone(&c.kind),
-                    rule: Arc::clone(&c.rule),
+            merging &= round < MAX_MERGE_ROUNDS;
+            if merging {
+                found.extend(again.iter().map(|r| Detection {
+                    pieces: view.to_raw(r.start, r.end),
+                    value: r.value.clone(),
+                    kind: Arc::clone(&r.kind),
+                    rule: Arc::clone(&r.rule),
                     class: Class::Secret,
-                    confidence: c.confidence,
+                    confidence: r.confidence,
                 }));
-                let next = render::cuts(text, &found, style);
-                united = next != cuts;
-                if united {
-                    cuts = next;
-                    pieces = self.write(text, &cuts);
+                let next = render::removals(text, &found, style);
+                merging = next != removals;
+                if merging {
+                    removals = next;
+                    replacements = self.write(text, &removals);
                     continue;
                 }
             }
-            // what the raw text cannot say: stretches that only what was written makes sensitive
+            // Only the placeholders made these spans sensitive, so no span of the raw text expresses them. They are
+            // replaced in the result instead, from back to front so that the offsets stay valid.
             for new in self.write(&view.text, &again).into_iter().rev() {
-                over(&mut pieces, new);
+                overlay(&mut replacements, new);
             }
         }
-        let text = replaced(base, &pieces).text.clone();
-        Redacted { text, spans: pieces.into_iter().map(|p| p.span).collect() }
+        let text = replaced(base, &replacements).text.clone();
+        Redacted { text, spans: replacements.into_iter().map(|r| r.span).collect() }
     }
 
-    /// What the cuts of a text become. Only the first piece of a value gets a stand-in.
-    fn write(&self, text: &str, cuts: &[Cut]) -> Vec<Piece> {
-        let mut out: Vec<Piece> = Vec::with_capacity(cuts.len());
-        // the end of what is written by now
+    /// Makes the replacements of the removals of a text. Only the first piece of a value gets a placeholder.
+    fn write(&self, text: &str, removals: &[Removal]) -> Vec<Replacement> {
+        let mut out: Vec<Replacement> = Vec::with_capacity(removals.len());
+        // The end of the result so far.
         let mut before = String::new();
         let mut at = 0;
-        for (n, c) in cuts.iter().enumerate() {
-            push_tail(&mut before, &text[at..c.start]);
-            at = c.end;
-            let with = if !c.first {
+        for (n, r) in removals.iter().enumerate() {
+            push_tail(&mut before, &text[at..r.start]);
+            at = r.end;
+            let with = if !r.first {
                 String::new()
-            } else if c.bare {
-                format!("\"{}\"", self.stand_in(c, "\"", "\""))
+            } else if r.bare_scalar {
+                format!("\"{}\"", self.placeholder_for(r, "\"", "\""))
             } else {
-                self.stand_in(c, &before, &following(text, c.end, &cuts[n + 1..]))
+                self.placeholder_for(r, &before, &text_after(text, r.end, &removals[n + 1..]))
             };
             push_tail(&mut before, &with);
             let placeholder = with.trim_matches('"').to_owned();
-            out.push(Piece {
+            out.push(Replacement {
                 span: Span {
-                    start: c.start,
-                    end: c.end,
-                    kind: Arc::clone(&c.kind),
-                    rule: Arc::clone(&c.rule),
-                    confidence: c.confidence,
+                    start: r.start,
+                    end: r.end,
+                    kind: Arc::clone(&r.kind),
+                    rule: Arc::clone(&r.rule),
+                    confidence: r.confidence,
                     placeholder,
                 },
                 with,
@@ -103,96 +108,90 @@ impl Redactor<'_> {
         out
     }
 
-    fn stand_in(&self, c: &Cut, before: &str, after: &str) -> String {
-        let style = self.policy.options.pseudonyms;
-        if placeholder::is_scarce(&c.kind)
-            && self.shared.contains(&placeholder::placeholder(&self.key, &c.kind, &c.value, style))
-        {
-            return placeholder::typed(&self.key, &c.kind, &c.value);
+    fn placeholder_for(&self, r: &Removal, before: &str, after: &str) -> String {
+        let placeholders = self.placeholders();
+        if placeholder::is_scarce(&r.kind) && self.ambiguous.contains(&placeholders.make(&r.kind, &r.value)) {
+            return placeholders.typed(&r.kind, &r.value);
         }
-        placeholder::between(&self.key, (&c.kind, &c.value), style, before, after)
+        placeholders.make_between(&r.kind, &r.value, before, after)
     }
 }
 
-fn replaced(base: &Rc<DecodedView>, pieces: &[Piece]) -> Rc<DecodedView> {
-    let written: Vec<_> = pieces.iter().map(|p| (p.span.start, p.span.end, p.with.clone())).collect();
-    DecodedView::replaced(base, &written)
+fn replaced(base: &Rc<DecodedView>, replacements: &[Replacement]) -> Rc<DecodedView> {
+    let pieces: Vec<_> = replacements.iter().map(|r| (r.span.start, r.span.end, r.with.clone())).collect();
+    DecodedView::replaced(base, &pieces)
 }
 
-/// Appends to a text of which only the end is wanted.
+/// Appends to a text of which only the last [`CONTEXT_BYTES`] are kept.
 fn push_tail(tail: &mut String, text: &str) {
-    tail.push_str(&text[back(text, text.len().saturating_sub(CONTEXT))..]);
-    let from = back(tail, tail.len().saturating_sub(CONTEXT));
+    tail.push_str(&text[floor_char_boundary(text, text.len().saturating_sub(CONTEXT_BYTES))..]);
+    let from = floor_char_boundary(tail, tail.len().saturating_sub(CONTEXT_BYTES));
     tail.drain(..from);
 }
 
-fn back(text: &str, mut i: usize) -> usize {
-    while !text.is_char_boundary(i) {
-        i -= 1;
-    }
-    i
-}
-
-/// What stands behind a cut once all are written; a letter where that is another stand-in.
-fn following(text: &str, end: usize, next: &[Cut]) -> String {
+/// Returns the text that will follow a removal. If the next thing is another placeholder, a digit represents it: what
+/// matters is only that a word goes on there.
+fn text_after(text: &str, end: usize, next: &[Removal]) -> String {
     let mut out = String::new();
     let mut at = end;
-    for c in next {
-        out.push_str(&text[at..back(text, c.start.min(at + CONTEXT))]);
-        if out.len() >= CONTEXT {
+    for r in next {
+        out.push_str(&text[at..floor_char_boundary(text, r.start.min(at + CONTEXT_BYTES))]);
+        if out.len() >= CONTEXT_BYTES {
             return out;
         }
-        if c.first {
+        if r.first {
             out.push('0');
             return out;
         }
-        at = c.end;
+        at = r.end;
     }
-    out.push_str(&text[at..back(text, text.len().min(at + CONTEXT))]);
+    out.push_str(&text[at..floor_char_boundary(text, text.len().min(at + CONTEXT_BYTES))]);
     out
 }
 
-/// Puts a piece of the written text over the pieces that made it.
-fn over(pieces: &mut Vec<Piece>, mut new: Piece) {
-    // where each piece begins and ends in the written text, and how far that is from the raw one
+/// Adds a replacement whose span is in the result to the replacements that made the result.
+///
+/// Replacements that it overlaps are absorbed: what is left of their placeholders is kept at the ends of the new one.
+fn overlay(replacements: &mut Vec<Replacement>, mut new: Replacement) {
     let (mut first, mut last) = (None, 0);
     let (mut start, mut end) = (new.span.start, new.span.end);
-    let (mut grown, mut grown_end) = (0i64, 0i64);
+    // How much longer the result is than the raw text: before the new span, up to its end, and so far.
+    let (mut shift_start, mut shift_end) = (0i64, 0i64);
     let mut shift = 0i64;
-    for (n, p) in pieces.iter().enumerate() {
-        let from = place(p.span.start, shift);
-        let to = from + p.with.len();
+    for (n, r) in replacements.iter().enumerate() {
+        let from = shifted(r.span.start, shift);
+        let to = from + r.with.len();
         if from >= end {
             break;
         }
-        shift += p.with.len() as i64 - (p.span.end - p.span.start) as i64;
+        shift += r.with.len() as i64 - (r.span.end - r.span.start) as i64;
         if to <= start {
-            grown = shift;
-            grown_end = shift;
+            shift_start = shift;
+            shift_end = shift;
             continue;
         }
         first.get_or_insert(n);
         last = n + 1;
-        grown_end = shift;
-        // what is left of a stand-in that was taken apart
+        shift_end = shift;
         if from < start {
-            new.with.insert_str(0, &p.with[..start - from]);
+            new.with.insert_str(0, &r.with[..start - from]);
             start = from;
         }
         if to > end {
-            new.with.push_str(&p.with[p.with.len() - (to - end)..]);
+            new.with.push_str(&r.with[r.with.len() - (to - end)..]);
             end = to;
         }
     }
-    let first = first.unwrap_or_else(|| pieces.partition_point(|p| p.span.end <= place(start, -grown)));
+    let first =
+        first.unwrap_or_else(|| replacements.partition_point(|r| r.span.end <= shifted(start, -shift_start)));
     let last = last.max(first);
-    new.span.start = place(start, -grown);
-    new.span.end = place(end, -grown_end);
+    new.span.start = shifted(start, -shift_start);
+    new.span.end = shifted(end, -shift_end);
     new.with.trim_matches('"').clone_into(&mut new.span.placeholder);
-    pieces.splice(first..last, [new]);
+    replacements.splice(first..last, [new]);
 }
 
-fn place(at: usize, shift: i64) -> usize {
+fn shifted(at: usize, shift: i64) -> usize {
     usize::try_from(at as i64 + shift).unwrap_or(0)
 }
 
@@ -202,7 +201,7 @@ mod tests {
 
     use super::*;
 
-    fn piece(start: usize, end: usize, with: &str) -> Piece {
+    fn replacement(start: usize, end: usize, with: &str) -> Replacement {
         let span = Span {
             start,
             end,
@@ -211,11 +210,11 @@ mod tests {
             confidence: 80,
             placeholder: with.to_owned(),
         };
-        Piece { span, with: with.to_owned() }
+        Replacement { span, with: with.to_owned() }
     }
 
-    /// Stretches that are apart, from gaps and lengths.
-    fn stretches(parts: &[(usize, usize, String)], len: usize) -> Vec<Piece> {
+    /// Makes replacements that do not overlap, from gaps and lengths.
+    fn replacements(parts: &[(usize, usize, String)], len: usize) -> Vec<Replacement> {
         let mut at = 0;
         let mut out = Vec::new();
         for (gap, long, with) in parts {
@@ -223,7 +222,7 @@ mod tests {
             if end > len {
                 break;
             }
-            out.push(piece(start, end, with));
+            out.push(replacement(start, end, with));
             at = end;
         }
         out
@@ -233,17 +232,17 @@ mod tests {
         #![proptest_config(crate::testing::cases(256))]
 
         #[test]
-        fn pieces_over_pieces_read_like_one_after_the_other(
+        fn an_overlay_reads_like_two_replacements_in_turn(
             first in prop::collection::vec((0usize..4, 1usize..4, "[a-f]{0,4}"), 0..8),
             then in prop::collection::vec((0usize..5, 1usize..6, "[A-F]{0,4}"), 0..8),
         ) {
             let base = DecodedView::raw("0123456789012345678901234");
-            let mut pieces = stretches(&first, base.text.len());
+            let mut pieces = replacements(&first, base.text.len());
             let written = replaced(&base, &pieces);
-            let then = stretches(&then, written.text.len());
+            let then = replacements(&then, written.text.len());
             let expected = replaced(&DecodedView::raw(&written.text), &then).text.clone();
             for new in then.into_iter().rev() {
-                over(&mut pieces, new);
+                overlay(&mut pieces, new);
             }
             prop_assert!(pieces.is_sorted_by_key(|p| (p.span.start, p.span.end)));
             prop_assert!(pieces.windows(2).all(|w| w[0].span.end <= w[1].span.start));
@@ -252,8 +251,8 @@ mod tests {
     }
 
     #[test]
-    fn a_stand_in_beside_a_letter_is_in_brackets() {
-        let cut = |start: usize, end: usize, kind: &str, value: &str| Cut {
+    fn a_placeholder_next_to_a_letter_is_in_brackets() {
+        let removal = |start: usize, end: usize, kind: &str, value: &str| Removal {
             start,
             end,
             kind: kind.into(),
@@ -261,15 +260,15 @@ mod tests {
             confidence: 80,
             value: value.to_owned(),
             first: true,
-            bare: false,
+            bare_scalar: false,
         };
         let redactor = super::super::tests::redactor();
-        let with = |text: &str, cuts: &[Cut]| -> Vec<String> {
-            redactor.write(text, cuts).into_iter().map(|p| p.with).collect()
+        let with = |text: &str, removals: &[Removal]| -> Vec<String> {
+            redactor.write(text, removals).into_iter().map(|p| p.with).collect()
         };
-        assert!(with("/home/ada/x", &[cut(6, 9, "USER", "ada")])[0].starts_with("user_"));
-        assert!(with("/home/adax", &[cut(6, 9, "USER", "ada")])[0].starts_with("[USER_"));
-        let both = with("adabob", &[cut(0, 3, "USER", "ada"), cut(3, 6, "USER", "bob")]);
+        assert!(with("/home/ada/x", &[removal(6, 9, "USER", "ada")])[0].starts_with("user_"));
+        assert!(with("/home/adax", &[removal(6, 9, "USER", "ada")])[0].starts_with("[USER_"));
+        let both = with("adabob", &[removal(0, 3, "USER", "ada"), removal(3, 6, "USER", "bob")]);
         assert!(both[0].starts_with("[USER_") && both[1].starts_with("user_"), "{both:?}");
     }
 }

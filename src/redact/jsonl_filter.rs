@@ -1,4 +1,4 @@
-//! The filter behind `clawgate redact`: JSON Lines or plain text through the redactor, each record on its own.
+//! The filter of `clawgate redact`: redacts JSON Lines, each record independently, or plain text.
 
 use std::io::{BufRead, Write};
 
@@ -9,21 +9,21 @@ use crate::rules::Engine;
 use super::{Detectors, Policy, RedactError, Redactor};
 
 #[derive(Deserialize)]
-struct Record {
+struct InputRecord {
     #[serde(default)]
     id: serde_json::Value,
     text: String,
 }
 
 #[derive(Serialize)]
-struct Out<'a> {
+struct OutputRecord<'a> {
     id: &'a serde_json::Value,
     text: &'a str,
-    spans: Vec<OutSpan<'a>>,
+    spans: Vec<OutputSpan<'a>>,
 }
 
 #[derive(Serialize)]
-struct OutSpan<'a> {
+struct OutputSpan<'a> {
     start: usize,
     end: usize,
     #[serde(rename = "type")]
@@ -33,19 +33,20 @@ struct OutSpan<'a> {
 }
 
 #[derive(Serialize)]
-struct Problem<'a> {
+struct LineError<'a> {
     id: Option<&'a serde_json::Value>,
     line: u64,
     error: &'a str,
 }
 
-/// Reads JSON Lines `{"id","text"}`, writes `{"id","text","spans"}`: streaming, in order, every record with a fresh
-/// set of known values; `text` is redacted, offsets are bytes of the input text, `confidence` is 0 to 1.
+/// Reads JSON Lines `{"id","text"}` and writes `{"id","text","spans"}`, streaming and in order.
 ///
-/// A line that is not such a record gets an object with `error` and its line number.
+/// The output `text` is redacted, offsets are bytes of the input text, and `confidence` is from 0 to 1. No value of one
+/// record is known in the next. A line that is not such a record is answered with an object with `error` and its line
+/// number.
 ///
 /// # Errors
-/// If reading or writing fails, or a detector gives no answer.
+/// If reading or writing fails, or a detector does not answer.
 pub fn filter(
     engine: &Engine,
     policy: &Policy,
@@ -56,7 +57,7 @@ pub fn filter(
 ) -> Result<(), RedactError> {
     let (mut line, mut out) = (Vec::new(), Vec::new());
     let mut n = 0;
-    let fresh = Redactor::new(engine, policy.clone(), key).asking(detectors);
+    let fresh = Redactor::new(engine, policy.clone(), key).with_detectors(detectors);
     loop {
         line.clear();
         if input.read_until(b'\n', &mut line)? == 0 {
@@ -66,14 +67,14 @@ pub fn filter(
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match serde_json::from_slice::<Record>(&line) {
+        match serde_json::from_slice::<InputRecord>(&line) {
             Ok(record) => {
                 let done = fresh.clone().redact_text(&record.text);
                 detectors.check()?;
                 let spans = done
                     .spans
                     .iter()
-                    .map(|s| OutSpan {
+                    .map(|s| OutputSpan {
                         start: s.start,
                         end: s.end,
                         kind: &s.kind,
@@ -81,11 +82,11 @@ pub fn filter(
                         confidence: f64::from(s.confidence) / 100.0,
                     })
                     .collect();
-                json_line(&mut output, &mut out, &Out { id: &record.id, text: &done.text, spans })?;
+                json_line(&mut output, &mut out, &OutputRecord { id: &record.id, text: &done.text, spans })?;
             }
             Err(_) => {
                 let error = "not a JSON object with a string \"text\"; nothing of this line was passed on";
-                json_line(&mut output, &mut out, &Problem { id: None, line: n, error })?;
+                json_line(&mut output, &mut out, &LineError { id: None, line: n, error })?;
             }
         }
         output.flush()?;
@@ -93,7 +94,7 @@ pub fn filter(
     Ok(())
 }
 
-/// Writes a line at once: standard output looks through each piece it is given for the end of the line.
+/// Writes a line in one piece, because standard output searches each piece for a line end.
 fn json_line(output: &mut impl Write, line: &mut Vec<u8>, value: &impl Serialize) -> Result<(), RedactError> {
     line.clear();
     serde_json::to_writer(&mut *line, value).map_err(std::io::Error::from)?;
@@ -102,10 +103,10 @@ fn json_line(output: &mut impl Write, line: &mut Vec<u8>, value: &impl Serialize
     Ok(())
 }
 
-/// Reads text, writes redacted text. Invalid UTF-8 becomes the replacement character.
+/// Reads a text and writes it redacted. Invalid UTF-8 becomes the replacement character.
 ///
 /// # Errors
-/// If reading or writing fails, or a detector gives no answer.
+/// If reading or writing fails, or a detector does not answer.
 pub fn filter_text(
     engine: &Engine,
     policy: &Policy,
@@ -117,7 +118,7 @@ pub fn filter_text(
     let mut bytes = Vec::new();
     input.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes);
-    let done = Redactor::new(engine, policy.clone(), key).asking(detectors).redact_text(&text);
+    let done = Redactor::new(engine, policy.clone(), key).with_detectors(detectors).redact_text(&text);
     detectors.check()?;
     output.write_all(done.text.as_bytes())?;
     output.flush()?;

@@ -1,4 +1,6 @@
-//! KnownValues that are known to be sensitive, found again wherever they stand.
+//! Values that are known to be sensitive, which are found again in every text.
+//!
+//! A token that was found in `API_TOKEN=gTq8…` is removed from `argv gTq8…` too, also encoded or cut short.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,58 +10,62 @@ use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::rules::{entropy, is_placeholder_value, looks_wordy};
 
-/// How a known value is looked for.
+/// How a known value is searched for, and what its finding is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KnownValue {
     pub kind: String,
     pub rule: String,
     pub confidence: u8,
-    /// Only as a whole word.
-    pub word: bool,
-    /// Whatever its case.
-    pub fold: bool,
+    /// The value counts only as a whole word.
+    pub whole_word: bool,
+    /// Case is ignored.
+    pub any_case: bool,
 }
 
-/// A known value that was met in a text.
+/// A place where a known value occurs in a text; `value` is its index.
 #[derive(Debug, Clone)]
-pub(crate) struct Met {
+pub(crate) struct Occurrence {
     pub start: usize,
     pub end: usize,
     pub value: usize,
 }
 
-/// The set of known values, with its automaton.
+/// The set of known values and the automaton that finds them.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct KnownValues {
     known: BTreeMap<String, KnownValue>,
     list: Vec<(String, KnownValue)>,
     needles: Vec<Needle>,
     automaton: Option<AhoCorasick>,
-    spellings: Spellings,
+    encodings: Encodings,
+    /// Values were added since the automaton was built.
     stale: bool,
 }
 
+/// A pattern of the automaton.
 #[derive(Debug, Clone)]
 struct Needle {
     value: usize,
-    /// Only the head of the value: the rest may follow as far as it agrees.
+    /// The pattern is only the head of the value, which may be cut short after it.
     head: bool,
 }
 
-/// The other spellings of the known values. Most sets of values are known for a text or two, so these are looked for
-/// one by one until that has taken as long as making an automaton of them does.
+/// The encoded forms of the known values.
+///
+/// Most sets of values are used for one or two texts. So the forms are searched for one by one, until that has cost as
+/// much as building an automaton of all of them.
 #[derive(Debug, Default)]
-struct Spellings {
-    /// Made when first needed: the value and how it is spelled.
+struct Encodings {
+    /// The index of the value and its encoded form; computed when first needed.
     forms: OnceLock<Vec<(usize, String)>>,
     automaton: OnceLock<Option<AhoCorasick>>,
-    /// Bytes looked through so far, those of every form for itself.
+    /// Cost of the searches so far, in bytes searched.
     spent: AtomicUsize,
 }
 
-impl Clone for Spellings {
+impl Clone for Encodings {
     fn clone(&self) -> Self {
-        Spellings {
+        Encodings {
             forms: self.forms.clone(),
             automaton: self.automaton.clone(),
             spent: AtomicUsize::new(self.spent.load(Ordering::Relaxed)),
@@ -67,17 +73,17 @@ impl Clone for Spellings {
     }
 }
 
-impl Spellings {
-    /// What looking for one form takes besides looking through the text, in bytes looked through.
-    const EACH: usize = 3000;
-    /// What a byte of a form takes in an automaton, in bytes looked through.
-    const MADE: usize = 2000;
+impl Encodings {
+    /// Fixed cost of searching for one form, in bytes searched.
+    const COST_PER_FORM: usize = 3000;
+    /// Cost of building an automaton, for each byte of the forms, in bytes searched.
+    const BUILD_COST_PER_BYTE: usize = 2000;
 
-    /// Every spelling in the text: its value and where it stands.
+    /// Finds every encoded form in the text: the index of its value, start and end.
     fn find(&self, list: &[(String, KnownValue)], text: &str) -> Vec<(usize, usize, usize)> {
         let forms = self.forms.get_or_init(|| {
             let of = |(n, (value, _)): (usize, &(String, KnownValue))| {
-                forms(value).into_iter().skip(1).map(move |form| (n, form)).collect::<Vec<_>>()
+                encoded_forms(value).into_iter().skip(1).map(move |form| (n, form)).collect::<Vec<_>>()
             };
             list.iter().enumerate().flat_map(of).collect()
         });
@@ -85,10 +91,10 @@ impl Spellings {
             return Vec::new();
         }
         let b = text.as_bytes();
-        let work = forms.len().saturating_mul(Self::EACH + b.len());
+        let work = forms.len().saturating_mul(Self::COST_PER_FORM + b.len());
         let spent = self.spent.fetch_add(work, Ordering::Relaxed).saturating_add(work);
         let size: usize = forms.iter().map(|(_, form)| form.len()).sum();
-        if spent < size.saturating_mul(Self::MADE) {
+        if spent < size.saturating_mul(Self::BUILD_COST_PER_BYTE) {
             let each = |(value, form): &(usize, String)| {
                 let (value, len) = (*value, form.len());
                 memchr::memmem::find_iter(b, form.as_bytes())
@@ -108,10 +114,10 @@ impl Spellings {
 }
 
 impl KnownValues {
-    /// Adds a value; the surer kind stays, whichever came first.
+    /// Adds a value. If it is known already, the one with the higher confidence stays, in whatever order they came.
     pub fn add(&mut self, value: &str, known: KnownValue) {
         let rank = |k: &KnownValue| {
-            (k.confidence, !k.word, k.fold, std::cmp::Reverse((k.kind.clone(), k.rule.clone())))
+            (k.confidence, !k.whole_word, k.any_case, std::cmp::Reverse((k.kind.clone(), k.rule.clone())))
         };
         match self.known.get(value) {
             Some(old) if rank(old) >= rank(&known) => {}
@@ -131,13 +137,13 @@ impl KnownValues {
         self.known.iter().map(|(v, k)| (v.as_str(), k))
     }
 
-    /// Makes the automaton current; false if it was.
+    /// Brings the automaton up to date; returns false if it was.
     pub fn build(&mut self) -> bool {
         if !self.stale {
             return false;
         }
         self.stale = false;
-        self.spellings = Spellings::default();
+        self.encodings = Encodings::default();
         self.list = self.known.iter().map(|(v, k)| (v.clone(), k.clone())).collect();
         self.needles.clear();
         let mut patterns: Vec<Vec<u8>> = Vec::new();
@@ -152,7 +158,7 @@ impl KnownValues {
         self.automaton = AhoCorasick::builder()
             .ascii_case_insensitive(true)
             .match_kind(MatchKind::Standard)
-            // a few values, known for one record: what is quick to make
+            // A few values are usually needed for one record only, so their automaton has to be quick to build.
             .kind(Some(match patterns.len() {
                 0..64 => AhoCorasickKind::NoncontiguousNFA,
                 _ => AhoCorasickKind::ContiguousNFA,
@@ -162,15 +168,15 @@ impl KnownValues {
         true
     }
 
-    /// Every known value in the text. Call [`KnownValues::build`] first.
-    pub fn find(&self, text: &str) -> Vec<Met> {
+    /// Finds every known value in the text. [`KnownValues::build`] has to be called first.
+    pub fn find(&self, text: &str) -> Vec<Occurrence> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let b = text.as_bytes();
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {
             let needle = &self.needles[hit.pattern().as_usize()];
             let (value, known) = &self.list[needle.value];
-            let (v, fold, head) = (value.as_bytes(), known.fold, needle.head);
+            let (v, fold, head) = (value.as_bytes(), known.any_case, needle.head);
             let mut end = hit.end();
             if head {
                 let mut n = end - hit.start();
@@ -183,59 +189,62 @@ impl KnownValues {
                 continue;
             }
             if head && end - hit.start() < v.len() && b.get(end).is_some_and(|c| c.is_ascii_alphanumeric()) {
-                // another value that begins alike
+                // This is another value with the same beginning.
                 continue;
             }
             if !text.is_char_boundary(hit.start()) || !text.is_char_boundary(end) {
                 continue;
             }
-            if !known.word || stands_alone(text, hit.start(), end) {
-                out.push(Met { start: hit.start(), end, value: needle.value });
+            if !known.whole_word || is_whole_word(text, hit.start(), end) {
+                out.push(Occurrence { start: hit.start(), end, value: needle.value });
             }
         }
         out
     }
 
-    /// Every known value in the text that is spelled otherwise: escaped, URL-encoded, in base64 or hex.
-    pub fn find_spelled(&self, text: &str) -> Vec<Met> {
+    /// Finds every known value that is encoded in the text: escaped, percent-encoded, in base64 or hex.
+    pub fn find_encoded(&self, text: &str) -> Vec<Occurrence> {
         let mut out = Vec::new();
-        for (value, start, end) in self.spellings.find(&self.list, text) {
-            let whole = self.list.get(value).is_some_and(|(_, known)| known.word);
+        for (value, start, end) in self.encodings.find(&self.list, text) {
+            let whole = self.list.get(value).is_some_and(|(_, known)| known.whole_word);
             if text.is_char_boundary(start)
                 && text.is_char_boundary(end)
-                && (!whole || stands_alone(text, start, end))
+                && (!whole || is_whole_word(text, start, end))
             {
-                out.push(Met { start, end, value });
+                out.push(Occurrence { start, end, value });
             }
         }
         out
     }
 }
 
-/// Whether the words at both ends of a stretch of a text end there.
-pub(crate) fn stands_alone(text: &str, start: usize, end: usize) -> bool {
+/// Whether `[start, end)` begins and ends at a word boundary of the text.
+pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
     let value = &text[start..end];
-    // a name of two characters is part of other words where words are not set apart
+    // In a script without blanks a name of two characters is often part of another word, a longer one hardly ever.
     let short = value.chars().nth(2).is_none();
     let joined = |inner: Option<char>, outer: Option<char>| match (inner, outer) {
-        (Some(i), Some(o)) if unspaced(i) => short && unspaced(o),
-        (Some(_), Some(o)) => o.is_alphanumeric() && !unspaced(o),
+        (Some(i), Some(o)) if is_unspaced(i) => short && is_unspaced(o),
+        (Some(_), Some(o)) => o.is_alphanumeric() && !is_unspaced(o),
         _ => false,
     };
     !joined(value.chars().next(), text[..start].chars().next_back())
         && !joined(value.chars().next_back(), text[end..].chars().next())
 }
 
-/// Whether words are written without blanks between them: Thai, Chinese, Japanese, Korean (whose endings are).
-fn unspaced(c: char) -> bool {
+/// Whether a character belongs to a script in which no blank ends a word: Thai, Lao, Chinese, Japanese, and Korean, whose
+/// endings are attached.
+fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{0e00}'..='\u{0eff}' | '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
         | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
 }
 
-/// How much of a value is enough to know it by when it is cut short: eight characters after its public prefix.
+/// Returns the length of the head that identifies a value that is cut short: eight characters after its public prefix.
+///
+/// In `ghp_x7KqR4lm6N…` the prefix `ghp_` is public, so the head is `ghp_x7KqR4lm`.
 fn head_len(value: &str, known: &KnownValue) -> Option<usize> {
-    if known.word
+    if known.whole_word
         || value.len() < 20
         || !value.is_ascii()
         || value.contains(char::is_whitespace)
@@ -250,8 +259,8 @@ fn head_len(value: &str, known: &KnownValue) -> Option<usize> {
     (h + 4 < value.len() && entropy(body) >= 2.0).then_some(h)
 }
 
-/// The spellings under which a value could stand in written bytes: raw, JSON-escaped, URL-encoded, base64, hex.
-pub(crate) fn forms(value: &str) -> Vec<String> {
+/// Returns a value and its encoded forms: JSON-escaped once and twice, percent-encoded, hex, and base64.
+pub(crate) fn encoded_forms(value: &str) -> Vec<String> {
     let mut out = vec![value.to_owned()];
     let mut add = |s: String| {
         if s.len() >= 6 && !out.contains(&s) {
@@ -276,7 +285,8 @@ pub(crate) fn forms(value: &str) -> Vec<String> {
     if value.len() >= 8 {
         add(data_encoding::HEXLOWER.encode(value.as_bytes()));
         for lead in 0..3usize {
-            // the middle of the encoding does not depend on what stands around the value
+            // Base64 encodes groups of three bytes, so there are three forms, by the offset in a group. The characters at
+            // the ends depend on the neighbours and are left out.
             let mut padded = vec![b'x'; lead];
             padded.extend_from_slice(value.as_bytes());
             let code = data_encoding::BASE64_NOPAD.encode(&padded);
@@ -290,8 +300,10 @@ pub(crate) fn forms(value: &str) -> Vec<String> {
     out
 }
 
-/// Whether (and how) a found value may be looked for elsewhere: `production` never, even if a token was set to it.
-pub(crate) fn propagates(kind: &str, value: &str, secret: bool) -> Option<bool> {
+/// Whether a found value may be removed from other texts: `None` if not, else whether only as a whole word.
+///
+/// `production` is never removed elsewhere, even if a token was set to it.
+pub(crate) fn spread_as_whole_word(kind: &str, value: &str, secret: bool) -> Option<bool> {
     let v = value.trim();
     if is_placeholder_value(v) && secret {
         return None;
@@ -311,7 +323,7 @@ pub(crate) fn propagates(kind: &str, value: &str, secret: bool) -> Option<bool> 
             if !strong || entropy(v.as_bytes()) < 2.5 || v.len() < 6 {
                 return None;
             }
-            // words with digits and short ones must stand alone
+            // Short values, and words with digits, may be part of other words.
             Some(v.len() < 12 || looks_wordy(v))
         }
     }
@@ -321,12 +333,12 @@ pub(crate) fn propagates(kind: &str, value: &str, secret: bool) -> Option<bool> 
 mod tests {
     use super::*;
 
-    fn known(word: bool) -> KnownValue {
-        KnownValue { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, word, fold: false }
+    fn known(whole_word: bool) -> KnownValue {
+        KnownValue { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, whole_word, any_case: false }
     }
 
     #[test]
-    fn whole_cut_and_foreign() {
+    fn a_value_is_found_whole_and_cut_but_not_by_a_shared_beginning() {
         let mut v = KnownValues::default();
         let secret = "kq7Zp2Xw9Rt4Lm6Nv8Bc3";
         v.add(secret, known(false));
@@ -338,9 +350,9 @@ mod tests {
     }
 
     #[test]
-    fn words_end_at_marks_and_at_another_script() {
+    fn a_word_ends_at_a_mark_and_at_another_script() {
         let alone = |before: &str, value: &str, after: &str| {
-            stands_alone(&[before, value, after].concat(), before.len(), before.len() + value.len())
+            is_whole_word(&[before, value, after].concat(), before.len(), before.len() + value.len())
         };
         for (before, after) in [("", ""), (" ", "."), ("\u{1f600}", "…"), ("ユーザー", "は"), ("_", "_")]
         {
@@ -353,21 +365,21 @@ mod tests {
     }
 
     #[test]
-    fn other_spellings_are_met_too() {
+    fn every_encoded_form_is_found() {
         let mut v = KnownValues::default();
         let secret = "kq7Zp2Xw9Rt4Lm6Nv8Bc3";
         v.add(secret, known(false));
         v.build();
-        for form in forms(secret) {
+        for form in encoded_forms(secret) {
             let text = format!("0f{form}f0");
-            assert!(!v.find(&text).is_empty() || !v.find_spelled(&text).is_empty(), "{form}");
+            assert!(!v.find(&text).is_empty() || !v.find_encoded(&text).is_empty(), "{form}");
         }
     }
 
     #[test]
-    fn plain_words_do_not_spread() {
-        assert_eq!(propagates("TOKEN", "production", true), None);
-        assert_eq!(propagates("PASSWORD", "walnut7x", true), Some(true));
-        assert_eq!(propagates("TOKEN", "kq7Zp2Xw9Rt4Lm6N", true), Some(false));
+    fn an_ordinary_word_does_not_spread() {
+        assert_eq!(spread_as_whole_word("TOKEN", "production", true), None);
+        assert_eq!(spread_as_whole_word("PASSWORD", "walnut7x", true), Some(true));
+        assert_eq!(spread_as_whole_word("TOKEN", "kq7Zp2Xw9Rt4Lm6N", true), Some(false));
     }
 }

@@ -1,8 +1,20 @@
-//! Floor 2: from findings to redacted text.
+//! Layer 2: from findings to redacted text. Imports `rules` and `trace`.
 //!
-//! [`Redactor`] reads a text in every decoded form, unites what the rules, the harvested identities and the values
-//! known from elsewhere say, and writes typed stand-ins that are consistent inside a release. JSON stays JSON, lines
-//! stay lines, and redacting twice changes nothing. Imports `rules` and `trace`.
+//! [`Redactor`] reads a text in every decoded form and merges the findings of the rules, the identities of the sessions
+//! and the values known from other texts. It replaces them with placeholders that are consistent within a release. JSON
+//! stays valid, line ends stay in place, and redacting a text twice changes nothing.
+//!
+//! | file | does |
+//! |---|---|
+//! | `decoded_view.rs`, `decode.rs` | readings of a text without noise and encodings, mapped back to its bytes |
+//! | `detect.rs` | finds everything sensitive in all readings |
+//! | `known_values.rs`, `collect_identities.rs`, `paths.rs` | values that are removed wherever they occur |
+//! | `external.rs` | detectors outside this program |
+//! | `render.rs`, `fixpoint.rs` | from detections to the redacted text |
+//! | `placeholder.rs` | makes and recognizes placeholders |
+//! | `session.rs` | sessions, and the scan of sealed bytes |
+//! | `jsonl_filter.rs`, `selftest.rs` | the commands `redact` and `selftest` |
+//! | `policy.rs` | what a release removes and how |
 
 mod collect_identities;
 mod decode;
@@ -32,51 +44,48 @@ pub use selftest::{SelfTest, Tally, selftest};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
 use decoded_view::DecodedView;
-use detect::Found;
+use detect::Detection;
 use known_values::{KnownValue, KnownValues};
+use placeholder::Placeholders;
 
-/// What went wrong while redacting.
+/// Why a text could not be redacted.
 #[derive(Debug, thiserror::Error)]
 pub enum RedactError {
-    /// The rules could not be made ready.
+    /// The rules could not be loaded.
     #[error(transparent)]
     Rules(#[from] crate::rules::RulesError),
-    /// The input could not be read or the output not written.
+    /// Reading the input or writing the output failed.
     #[error("redact: {0}")]
     Io(#[from] std::io::Error),
-    /// A detector outside this program gave no answer.
+    /// A detector outside this program did not answer.
     #[error("detector {0}")]
     Detector(String),
 }
 
-/// One removed stretch, in byte offsets of the raw text.
+/// One removed span, in byte offsets of the raw text; `end` is one past the last byte.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Span {
-    /// First byte.
     pub start: usize,
-    /// One past the last byte.
     pub end: usize,
-    /// Placeholder type.
     pub kind: Arc<str>,
-    /// The rule that found it; `known-value`, `custom`, `username` and `home-path` are ours.
+    /// Id of the rule, or `custom`, `username`, `identity`, `home-path`, `lone-id` and the like for what no rule found.
     pub rule: Arc<str>,
-    /// How sure, in percent.
+    /// In percent.
     pub confidence: u8,
-    /// What stands there now; empty for the further pieces of a split value.
+    /// What replaces the span; empty for the further pieces of a split value.
     pub placeholder: String,
 }
 
-/// A redacted text with what was removed.
+/// A redacted text and what was removed from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redacted {
-    /// The text as it may be shown.
     pub text: String,
-    /// What was removed, in order.
+    /// The removed spans in order.
     pub spans: Vec<Span>,
 }
 
-/// Redacts texts and sessions of one release; knows every value it has met. A clone knows what the original knew and
-/// goes its own way.
+/// Redacts the texts and sessions of one release, and learns every sensitive value that it finds. A clone starts with the
+/// values of the original and learns independently.
 #[derive(Clone)]
 pub struct Redactor<'e> {
     engine: &'e Engine,
@@ -86,11 +95,11 @@ pub struct Redactor<'e> {
     entities: BTreeMap<(String, String), u64>,
     collected: std::collections::HashSet<String>,
     detectors: Option<&'e Detectors>,
-    /// Realistic stand-ins that two known values would share.
-    shared: std::collections::HashSet<String>,
+    /// Realistic placeholders that two known values would share.
+    ambiguous: std::collections::HashSet<String>,
 }
 
-/// Last components of home directories that name nobody.
+/// Whether the last component of a home directory identifies no person.
 fn is_common_home(name: &str) -> bool {
     const COMMON: [&str; 12] =
         ["home", "root", "user", "users", "tmp", "temp", "work", "app", "data", "ubuntu", "admin", "runner"];
@@ -98,7 +107,7 @@ fn is_common_home(name: &str) -> bool {
 }
 
 impl<'e> Redactor<'e> {
-    /// A redactor for one release; `key` makes its stand-ins and value ids.
+    /// Makes a redactor for one release. `key` determines its placeholders and value ids.
     pub fn new(engine: &'e Engine, policy: Policy, key: [u8; 32]) -> Self {
         let mut r = Redactor {
             engine,
@@ -108,63 +117,52 @@ impl<'e> Redactor<'e> {
             entities: BTreeMap::new(),
             collected: Default::default(),
             detectors: None,
-            shared: Default::default(),
+            ambiguous: Default::default(),
         };
-        let custom = r.policy.custom.clone();
-        for c in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
-            let known = KnownValue {
-                kind: "CUSTOM".into(),
-                rule: "custom".into(),
-                confidence: 100,
-                word: false,
-                fold: true,
-            };
-            r.learn(c, known);
+        let known = |kind: &str, rule: &str, confidence, whole_word| KnownValue {
+            kind: kind.to_owned(),
+            rule: rule.to_owned(),
+            confidence,
+            whole_word,
+            any_case: true,
+        };
+        let Policy { custom, usernames, homes, identities, .. } = r.policy.clone();
+        for string in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
+            r.learn(string, known("CUSTOM", "custom", 100, false));
         }
-        for (kind, value) in r.policy.identities.clone() {
+        for (kind, value) in &identities {
             if kind == "PERSON" {
-                r.learn_name(&value);
+                r.learn_name(value);
             }
-            let known = KnownValue { kind, rule: "identity".into(), confidence: 95, word: true, fold: true };
-            r.learn(&value, known);
+            r.learn(value, known(kind, "identity", 95, true));
         }
-        let names = r.policy.usernames.clone();
-        let homes = r.policy.homes.clone();
-        for u in names.iter().map(String::as_str).chain(
-            homes
-                .iter()
-                .filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty()))
-                .filter(|name| !is_common_home(name)),
-        ) {
-            let u = u.trim();
-            if !u.is_empty() {
-                let known = KnownValue {
-                    kind: "USER".into(),
-                    rule: "username".into(),
-                    confidence: 100,
-                    word: true,
-                    fold: true,
-                };
-                r.learn(u, known);
+        let home_names = homes
+            .iter()
+            .filter_map(|h| h.rsplit(['/', '\\']).find(|c| !c.is_empty()))
+            .filter(|name| !is_common_home(name));
+        for name in usernames.iter().map(String::as_str).chain(home_names).map(str::trim) {
+            if !name.is_empty() {
+                r.learn(name, known("USER", "username", 100, true));
             }
         }
         r.build();
         r
     }
 
-    /// Makes what is known ready to be looked for.
+    /// Brings the search for known values up to date, and finds the realistic placeholders that would be ambiguous.
     fn build(&mut self) {
-        let style = self.policy.options.pseudonyms;
+        let style = self.policy.options.placeholder_style;
         if !self.values.build() || style == PlaceholderStyle::Typed {
             return;
         }
+        let placeholders = Placeholders { key: &self.key, style };
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
         for (value, known) in self.values.iter().filter(|(_, k)| placeholder::is_scarce(&k.kind)) {
-            let normal = placeholder::normalise(&known.kind, value);
-            let with = placeholder::placeholder(&self.key, &known.kind, value, style);
+            let normal = placeholder::normalize(&known.kind, value);
+            let with = placeholders.make(&known.kind, value);
             match owners.get(&with) {
                 Some(owner) if *owner != normal => {
-                    self.shared.insert(with);
+                    self.ambiguous.insert(with);
                 }
                 Some(_) => {}
                 None => {
@@ -174,19 +172,19 @@ impl<'e> Redactor<'e> {
         }
     }
 
-    /// The same, asking these detectors too. [`Detectors::check`] must hold before what comes out is used.
+    /// Adds detectors outside this program. [`Detectors::check`] must succeed before the result is used.
     #[must_use]
-    pub fn asking(mut self, detectors: &'e Detectors) -> Self {
+    pub fn with_detectors(mut self, detectors: &'e Detectors) -> Self {
         self.detectors = Some(detectors);
         self
     }
 
-    /// What the detectors outside say of a text.
-    fn external(&self, base: &Rc<DecodedView>) -> Vec<Found> {
+    /// Asks the detectors outside this program about a text.
+    fn ask_detectors(&self, base: &Rc<DecodedView>) -> Vec<Detection> {
         let answers = self.detectors.map(|d| d.ask(&base.text)).unwrap_or_default();
         answers
             .into_iter()
-            .map(|(span, name)| Found {
+            .map(|(span, name)| Detection {
                 pieces: base.to_raw(span.start, span.end),
                 value: base.text[span.start..span.end].to_owned(),
                 kind: clean_kind(&span.kind).into(),
@@ -197,34 +195,40 @@ impl<'e> Redactor<'e> {
             .collect()
     }
 
-    /// The keyed id of a value: what [`Policy::keep`] and [`Entity::id`] hold instead of the value.
+    /// Returns the keyed id of a value, which [`Policy::keep`] and [`Entity::id`] contain instead of the value.
     pub fn value_id(&self, kind: &str, value: &str) -> String {
-        let normal = placeholder::normalise(kind, value);
+        let normal = placeholder::normalize(kind, value);
         data_encoding::HEXLOWER.encode(&placeholder::keyed(&self.key, &["value", &normal])[..16])
     }
 
-    /// How many values are known by now.
+    /// Returns the number of values known so far.
     pub fn known_values(&self) -> usize {
         self.values.iter().count()
     }
 
-    /// The policy this redactor works under.
+    /// Returns the policy of this redactor.
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
 
+    fn placeholders(&self) -> Placeholders<'_> {
+        Placeholders { key: &self.key, style: self.policy.options.placeholder_style }
+    }
+
+    /// Whether a person decided to keep this value.
     fn kept(&self, kind: &str, value: &str) -> bool {
         !self.policy.keep.is_empty() && self.policy.keep.contains(&self.value_id(kind, value))
     }
 
-    /// Whether a value holds a stand-in, or is the inside of one.
-    fn standin(&self, value: &str) -> bool {
-        placeholder::like(value, self.policy.options.pseudonyms)
+    /// Whether a value contains a placeholder, or is the inside of one.
+    fn contains_placeholder(&self, value: &str) -> bool {
+        placeholder::is_or_contains(value, self.policy.options.placeholder_style)
     }
 
+    /// Adds a value that is removed wherever it occurs from now on.
     fn learn(&mut self, value: &str, known: KnownValue) {
-        if !value.is_empty() && !self.kept(&known.kind, value) && !self.standin(value) {
-            // folder names made from paths write an account's dot as a hyphen: `-home-ada-lovelace-src`
+        if !value.is_empty() && !self.kept(&known.kind, value) && !self.contains_placeholder(value) {
+            // Folder names made from paths have a hyphen instead of the dot of an account: `-home-ada-lovelace-src`.
             if known.kind == placeholder::USER && value.contains('.') {
                 self.values.add(&value.replace('.', "-"), known.clone());
             }
@@ -232,73 +236,77 @@ impl<'e> Redactor<'e> {
         }
     }
 
-    /// Adds values that a person or agent reported: they are removed wherever they stand from now on.
+    /// Adds values that a person or agent reported; they are removed wherever they occur from now on.
     pub fn add_values(&mut self, values: &[(String, String)]) {
         for (kind, value) in values {
             let v = value.trim();
             if v.len() < 2 {
                 continue;
             }
-            // short words must stand alone; long values may be inside others
+            // A short value may be part of other words; a long one hardly is.
             let known = KnownValue {
                 kind: clean_kind(kind),
                 rule: "reported".into(),
                 confidence: 99,
-                word: v.len() < 12 || v.contains(' '),
-                fold: true,
+                whole_word: v.len() < 12 || v.contains(' '),
+                any_case: true,
             };
             self.learn(v, known);
         }
     }
 
-    /// Everything sensitive in one text, with what can be learned from it learned.
-    fn found(&mut self, base: &Rc<DecodedView>, learn: bool) -> Vec<Found> {
+    /// Finds everything sensitive in one text.
+    ///
+    /// With `learn`, what is found is added to the known values, and the detectors are asked. Without it the text is a
+    /// result that contains placeholders, from which nothing is learned.
+    fn detect_all(&mut self, base: &Rc<DecodedView>, learn: bool) -> Vec<Detection> {
         self.build();
         let mut found = detect::detect(self.engine, &self.values, base, Classes::ALL);
         if learn {
-            found.extend(self.external(base));
+            found.extend(self.ask_detectors(base));
         }
         found.retain(|f| !self.kept(&f.kind, &f.value));
-        self.spare(base, &mut found);
+        self.drop_placeholders(base, &mut found);
         let mut fresh = false;
         for f in &found {
-            // nothing is learned from a text that holds stand-ins already
             if learn && f.class != Class::Entity {
-                fresh |= self.learn_found(f);
+                fresh |= self.learn_detection(f);
             }
         }
         if fresh {
             self.build();
+            // Values learned from this text may occur in it a second time, where no rule matches.
             let again = detect::all_known(&self.values, base);
-            found.extend(again.into_iter().map(|f| Found { confidence: f.confidence.min(70), ..f }));
+            found.extend(again.into_iter().map(|f| Detection { confidence: f.confidence.min(70), ..f }));
         }
         found
     }
 
-    /// Leaves out what is nothing but stand-ins, however it was read.
-    fn spare(&self, base: &Rc<DecodedView>, found: &mut Vec<Found>) {
+    /// Drops detections that consist only of placeholders, in whatever reading they were found.
+    fn drop_placeholders(&self, base: &Rc<DecodedView>, found: &mut Vec<Detection>) {
         if found.is_empty() {
             return;
         }
-        let fixed = placeholder::find_styled(&base.text, self.policy.options.pseudonyms);
+        let fixed = placeholder::find_styled(&base.text, self.policy.options.placeholder_style);
         if !fixed.is_empty() {
-            found.retain(|f| f.pieces.iter().any(|(s, e)| !render::around(&fixed, *s, *e).is_empty()));
+            found.retain(|f| f.pieces.iter().any(|(s, e)| !render::outside(&fixed, *s, *e).is_empty()));
         }
     }
 
-    fn learn_found(&mut self, f: &Found) -> bool {
+    /// Learns the value of a detection, if it may be removed elsewhere; returns whether it was.
+    fn learn_detection(&mut self, f: &Detection) -> bool {
         let value = f.value.trim();
-        if self.standin(value) {
+        if self.contains_placeholder(value) {
             return false;
         }
         if f.rule.starts_with("detector:") {
-            // a model is not sure enough to have ordinary words removed everywhere
+            // A detector is not reliable enough to remove ordinary words everywhere: only names spread.
             let known = KnownValue {
                 kind: f.kind.to_string(),
                 rule: f.rule.to_string(),
                 confidence: f.confidence.min(90),
-                word: true,
-                fold: false,
+                whole_word: true,
+                any_case: false,
             };
             let names = value.chars().count() >= 4 && value.chars().next().is_some_and(|c| !c.is_lowercase());
             if names && value.len() <= 200 {
@@ -309,23 +317,24 @@ impl<'e> Redactor<'e> {
         if value.len() > 4096 || value.contains('\n') || value.contains('\u{1b}') {
             return false;
         }
-        let Some(word) = known_values::propagates(&f.kind, value, f.class == Class::Secret) else {
+        let Some(whole_word) = known_values::spread_as_whole_word(&f.kind, value, f.class == Class::Secret)
+        else {
             return false;
         };
         if f.confidence < 60 {
             return false;
         }
-        // A field may hold any word; only a name that no text uses as a word is looked for elsewhere.
-        let field = ["user-field", "account-command", "account-log", "mention", "service-account-line"];
-        if field.contains(&&*f.rule) && value.bytes().all(|b| b.is_ascii_alphabetic()) {
+        // These rules accept any word in the position of an account, so a word of letters alone does not spread.
+        let weak_rules = ["user-field", "account-command", "account-log", "mention", "service-account-line"];
+        if weak_rules.contains(&&*f.rule) && value.bytes().all(|b| b.is_ascii_alphabetic()) {
             return false;
         }
-        let fold = matches!(&*f.kind, "EMAIL" | "USER");
-        // what only a sentence or a place in a table says to be a name does not spread by its parts
+        let any_case = matches!(&*f.kind, "EMAIL" | "USER");
+        // The parts of a name do not spread if only a sentence or a column of a table says that it is one.
         if &*f.kind == "PERSON" && !["name-told", "name-on-line", "name-column"].contains(&&*f.rule) {
             self.learn_name(value);
         }
-        // the name before the @ is an account's, if it is not a word that stands for an office
+        // The local part of a mail address is an account name too, unless it is a word such as `support`.
         if &*f.kind == "EMAIL"
             && let Some((local, _)) = value.split_once('@')
             && local.len() >= 5
@@ -336,8 +345,8 @@ impl<'e> Redactor<'e> {
                 kind: placeholder::USER.into(),
                 rule: "mail-name".into(),
                 confidence: 66,
-                word: true,
-                fold: true,
+                whole_word: true,
+                any_case: true,
             };
             self.learn(local.trim_matches('.'), known);
         }
@@ -347,14 +356,14 @@ impl<'e> Redactor<'e> {
                 kind: f.kind.to_string(),
                 rule: f.rule.to_string(),
                 confidence: f.confidence,
-                word,
-                fold,
+                whole_word,
+                any_case,
             },
         );
         true
     }
 
-    /// A full name is also known by its surname and by the account names made from it.
+    /// Learns the surname of a full name and the account names made from it: `ada.lovelace`, `alovelace`.
     fn learn_name(&mut self, name: &str) {
         let words: Vec<&str> = name.split_whitespace().collect();
         let (Some(first), Some(last)) = (words.first(), words.last()) else { return };
@@ -367,12 +376,12 @@ impl<'e> Redactor<'e> {
         {
             return;
         }
-        let known = |kind: &str, fold| KnownValue {
+        let known = |kind: &str, any_case| KnownValue {
             kind: kind.to_owned(),
             rule: "name-part".into(),
             confidence: 62,
-            word: true,
-            fold,
+            whole_word: true,
+            any_case,
         };
         self.learn(last, known("PERSON", false));
         let (f, l) = (first.to_lowercase(), last.to_lowercase());
@@ -390,25 +399,25 @@ impl<'e> Redactor<'e> {
 
     /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
-        let style = self.policy.options.pseudonyms;
+        let style = self.policy.options.placeholder_style;
         let base = DecodedView::raw(text);
-        let found = self.found(&base, true);
+        let found = self.detect_all(&base, true);
         let mut seen = std::collections::HashSet::new();
         for f in found.iter().filter(|f| f.class == Class::Entity) {
-            // several readings show the same place
+            // Several readings may show the same entity in the same place.
             if seen.insert((f.pieces.clone(), Arc::clone(&f.kind))) {
                 *self.entities.entry((f.kind.to_string(), f.value.clone())).or_insert(0) += 1;
             }
         }
-        let cuts = render::cuts(text, &found, style);
-        if cuts.is_empty() {
+        let removals = render::removals(text, &found, style);
+        if removals.is_empty() {
             return Redacted { text: text.to_owned(), spans: Vec::new() };
         }
-        self.redact_to_fixpoint(&base, found, cuts)
+        self.redact_to_fixpoint(&base, found, removals)
     }
 }
 
-/// A kind as stand-ins write it: capitals, digits and `_`.
+/// Writes a kind as placeholders do: capitals, digits and `_`.
 fn clean_kind(kind: &str) -> String {
     let k: String = kind
         .chars()

@@ -1,15 +1,17 @@
-//! User names in home directories of every system, and in folder names made from them.
+//! Finds user names in home directories of every system, and in folder names made from their paths.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::rules::is_shared_account as shared;
+use crate::rules::is_shared_account;
 
-/// Text before the shared part of a root, text after it, and what ends the name.
+/// A directory that contains home directories: the text before the searched part, the text after it, and the separator
+/// that ends the user name.
 type Root = (&'static str, &'static str, char);
 
-/// What every root has inside, and the roots with it: text before it, text after it, what ends the name.
+/// The searched part and the roots that contain it. `ome` is searched instead of `/home/`, so that one search finds the
+/// paths of all systems, the folder names made from them (`-home-`), and the percent-encoded form.
 const ROOTS: &[(&str, &[Root])] = &[
     ("ome", &[("/h", "/", '/'), ("-h", "-", '-'), ("%2Fh", "%2F", '%'), ("\\h", "\\", '\\')]),
     (
@@ -19,8 +21,8 @@ const ROOTS: &[(&str, &[Root])] = &[
     ("ocuments and Setting", &[("D", "s\\", '\\')]),
 ];
 
-/// Every root in the text: where it begins and ends, and what ends the name after it.
-fn roots(b: &[u8]) -> Vec<(usize, usize, char)> {
+/// Finds every root in the text: its start, its end, and the separator that ends the name.
+fn find_roots(b: &[u8]) -> Vec<(usize, usize, char)> {
     static FINDERS: LazyLock<Vec<Finder<'static>>> =
         LazyLock::new(|| ROOTS.iter().map(|(inside, _)| Finder::new(*inside)).collect());
     let mut out = Vec::new();
@@ -38,16 +40,16 @@ fn roots(b: &[u8]) -> Vec<(usize, usize, char)> {
     out
 }
 
-/// The spans of user names in paths.
+/// Finds the user names in paths.
 pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
     let b = text.as_bytes();
     let mut out = Vec::new();
-    for (at, end, sep) in roots(b) {
-        if !rooted(b, at) {
+    for (at, end, sep) in find_roots(b) {
+        if !begins_path(b, at) {
             continue;
         }
         let mut s = end;
-        // backslashes doubled by escaping
+        // Escaping doubles backslashes.
         while sep == '\\' && b.get(s) == Some(&b'\\') {
             s += 1;
         }
@@ -71,13 +73,13 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
             continue;
         }
         let name = &text[s..e];
-        // `/home/page.html`, `/users/123`: routes, not directories
+        // `/home/page.html` and `/users/123` are routes of a web server.
         let next = b.get(e).copied();
         let file =
             name.contains('.') && next != Some(b'/') && name.rsplit('.').next().is_some_and(|x| x.len() <= 4);
         let route = &b[at..end] == b"/users/"
             && (next != Some(b'/') || !b[..at].ends_with(b"C:") && !b[..at].ends_with(b"c:"));
-        if shared(name)
+        if is_shared_account(name)
             || file
             || route
             || name.bytes().all(|c| c.is_ascii_digit())
@@ -95,13 +97,13 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
-/// Whether the root stands at the start of a path, not inside a URL or a longer one.
-fn rooted(b: &[u8], at: usize) -> bool {
+/// Whether the root at `at` begins a path, as opposed to a part of a URL or of a longer path.
+fn begins_path(b: &[u8], at: usize) -> bool {
     let before = if at == 0 { b' ' } else { b[at - 1] };
     match b[at] {
         b'/' => {
             if before.is_ascii_alphanumeric() {
-                // `/mnt/c/Users/x`, `C:/Users/x`, `file:///home/x` pass; `example.com/home/x` does not
+                // `/mnt/c/Users/x` and `/var/home/x` are home directories, `example.com/home/x` is not.
                 let head = &b[at.saturating_sub(7)..at];
                 return head.ends_with(b"/c")
                     || head.ends_with(b"/var")
@@ -135,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_in_paths_of_every_system() {
+    fn user_names_are_found_in_the_paths_of_every_system() {
         for t in [
             "/home/pvintergren/x",
             "/Users/pvintergren",

@@ -1,4 +1,7 @@
-//! Typed, consistent stand-ins: `[EMAIL_k3f9qa]`, `user_k3f9qa`.
+//! Makes and recognizes placeholders: `[EMAIL_k3f9qa]`, `user_k3f9qa`, or realistic ones such as `user-k3f9qa@example.com`.
+//!
+//! The tag is a keyed hash of the kind and the normalized value, so one value has one placeholder in a release, and
+//! nobody without the key can test a guess.
 
 use std::sync::LazyLock;
 
@@ -7,12 +10,12 @@ use sha2::Sha256;
 
 use super::PlaceholderStyle;
 
-/// Kinds that are written without brackets, so that paths and prompts stay readable.
+/// The kind of account names. Their placeholders have no brackets, so that paths and prompts stay readable.
 pub(crate) const USER: &str = "USER";
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
-/// HMAC-SHA256 of the parts, joined by a separator that no part can fake.
+/// Returns the HMAC-SHA256 of the parts, each preceded by its length so that no two lists of parts are alike.
 pub(crate) fn keyed(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return [0; 32] };
     for p in parts {
@@ -22,8 +25,8 @@ pub(crate) fn keyed(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The value as it counts for being the same: case, blanks and separators that do not matter are gone.
-pub(crate) fn normalise(kind: &str, value: &str) -> String {
+/// Returns a value without the case, blanks and separators that do not matter for its kind.
+pub(crate) fn normalize(kind: &str, value: &str) -> String {
     let v = value.trim();
     match kind {
         "EMAIL" => v.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase(),
@@ -35,77 +38,85 @@ pub(crate) fn normalise(kind: &str, value: &str) -> String {
     }
 }
 
-/// Six characters that a kind and a value give, and the bytes for the rest.
-fn tagged(key: &[u8; 32], kind: &str, value: &str) -> (String, [u8; 32]) {
-    let mac = keyed(key, &["placeholder", kind, &normalise(kind, value)]);
-    let bits = u64::from_be_bytes([mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]]);
-    ((0..6).map(|i| char::from(ALPHABET[(bits >> (59 - 5 * i)) as usize & 31])).collect(), mac)
+/// Makes the placeholders of one release.
+#[derive(Clone, Copy)]
+pub(crate) struct Placeholders<'k> {
+    pub key: &'k [u8; 32],
+    pub style: PlaceholderStyle,
 }
 
-/// The stand-in in brackets: it is known as one wherever it stands.
-pub(crate) fn typed(key: &[u8; 32], kind: &str, value: &str) -> String {
-    format!("[{kind}_{}]", tagged(key, kind, value).0)
-}
+impl Placeholders<'_> {
+    /// Returns the six characters of the tag, and the keyed hash for further choices.
+    fn tag(&self, kind: &str, value: &str) -> (String, [u8; 32]) {
+        let mac = keyed(self.key, &["placeholder", kind, &normalize(kind, value)]);
+        let bits = u64::from_be_bytes([mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]]);
+        ((0..6).map(|i| char::from(ALPHABET[(bits >> (59 - 5 * i)) as usize & 31])).collect(), mac)
+    }
 
-/// The stand-in of a value: the same for the same kind, value and key. A realistic one is only for what is a value of
-/// that kind, whole and alone.
-pub(crate) fn placeholder(key: &[u8; 32], kind: &str, value: &str, style: PlaceholderStyle) -> String {
-    let (tag, mac) = tagged(key, kind, value);
-    let v = value.trim();
-    match (style, kind) {
-        (_, USER) => format!("user_{tag}"),
-        // RFC 2606
-        (PlaceholderStyle::Realistic, "EMAIL") if is_mail(v) => format!("user-{tag}@example.com"),
-        (PlaceholderStyle::Realistic, "HOST") if !v.is_empty() && v.bytes().all(host_byte) => {
-            format!("host-{tag}{HOSTS}")
+    /// Makes a placeholder in brackets, which can be recognized between any neighbours.
+    pub fn typed(&self, kind: &str, value: &str) -> String {
+        format!("[{kind}_{}]", self.tag(kind, value).0)
+    }
+
+    /// Makes the placeholder of a value. A value that is not exactly one of its kind gets a typed one in either style.
+    pub fn make(&self, kind: &str, value: &str) -> String {
+        let (tag, mac) = self.tag(kind, value);
+        if kind == USER {
+            return format!("user_{tag}");
         }
-        (PlaceholderStyle::Realistic, "IP_ADDRESS") => match v.parse::<std::net::IpAddr>() {
-            // RFC 3849 and RFC 5737
-            Ok(std::net::IpAddr::V6(_)) => {
-                format!("{V6}{:02x}{:02x}:{:02x}{:02x}", mac[8], mac[9], mac[10], mac[11])
+        let realistic = match self.style {
+            PlaceholderStyle::Typed => None,
+            PlaceholderStyle::Realistic => realistic(kind, value.trim(), &tag, &mac),
+        };
+        realistic.unwrap_or_else(|| format!("[{kind}_{tag}]"))
+    }
+
+    /// Makes the placeholder of a value between two texts: in brackets if the neighbours would read as part of it.
+    pub fn make_between(&self, kind: &str, value: &str, before: &str, after: &str) -> String {
+        let with = self.make(kind, value);
+        if with.starts_with('[') {
+            return with;
+        }
+        let span = (before.len(), before.len() + with.len());
+        let seen = find_styled(&[before, &with, after].concat(), self.style);
+        if seen.contains(&span) { with } else { self.typed(kind, value) }
+    }
+}
+
+/// Makes a value of the kind in a range that is reserved for examples.
+fn realistic(kind: &str, value: &str, tag: &str, mac: &[u8; 32]) -> Option<String> {
+    match kind {
+        // RFC 2606
+        "EMAIL" if is_mail(value) => Some(format!("user-{tag}@example.com")),
+        "HOST" if !value.is_empty() && value.bytes().all(is_host_byte) => {
+            Some(format!("host-{tag}{HOST_END}"))
+        }
+        "IP_ADDRESS" => match value.parse::<std::net::IpAddr>().ok()? {
+            // RFC 3849
+            std::net::IpAddr::V6(_) => {
+                Some(format!("{V6_START}{:02x}{:02x}:{:02x}{:02x}", mac[8], mac[9], mac[10], mac[11]))
             }
-            Ok(std::net::IpAddr::V4(_)) => {
-                format!("{}{}", V4[usize::from(mac[8]) % 3], mac[9] % 254 + 1)
+            // RFC 5737
+            std::net::IpAddr::V4(_) => {
+                Some(format!("{}{}", V4_STARTS[usize::from(mac[8]) % 3], mac[9] % 254 + 1))
             }
-            Err(_) => format!("[{kind}_{tag}]"),
         },
         // RFC 7042
-        (PlaceholderStyle::Realistic, "MAC_ADDRESS") if hex_digits(v) == Some(12) => {
-            format!("{MAC}{:02x}", mac[8])
-        }
-        // numbers for films and examples: the last hundred of the exchange 555 in every area
-        (PlaceholderStyle::Realistic, "PHONE") if is_phone(v) => {
-            format!(
-                "+1-{}{}{}{PHONE}{:02}",
-                mac[8] % 8 + 2,
-                // no area code has a 9 in its middle or ends in 11
-                mac[9] % 9,
-                mac[10] % 8 + 2,
-                mac[11] % 100
-            )
-        }
-        _ => format!("[{kind}_{tag}]"),
+        "MAC_ADDRESS" if hex_digits(value) == Some(12) => Some(format!("{MAC_START}{:02x}", mac[8])),
+        // In every area of North America the last hundred numbers of the exchange 555 are reserved for fiction. No area
+        // code has a 9 in its middle or ends in 11.
+        "PHONE" if is_phone(value) => Some(format!(
+            "+1-{}{}{}{PHONE_EXCHANGE}{:02}",
+            mac[8] % 8 + 2,
+            mac[9] % 9,
+            mac[10] % 8 + 2,
+            mac[11] % 100
+        )),
+        _ => None,
     }
 }
 
-/// The same, to be written between two texts: in brackets where the neighbours would read as part of it.
-pub(crate) fn between(
-    key: &[u8; 32],
-    (kind, value): (&str, &str),
-    style: PlaceholderStyle,
-    before: &str,
-    after: &str,
-) -> String {
-    let with = placeholder(key, kind, value, style);
-    if with.starts_with('[') {
-        return with;
-    }
-    let span = (before.len(), before.len() + with.len());
-    let seen = find_styled(&[before, &with, after].concat(), style);
-    if seen.contains(&span) { with } else { typed(key, kind, value) }
-}
-
-/// Kinds whose realistic stand-ins come out of a small range.
+/// Whether the realistic placeholders of a kind come from so small a range that two values may share one.
 pub(crate) fn is_scarce(kind: &str) -> bool {
     matches!(kind, "IP_ADDRESS" | "MAC_ADDRESS" | "PHONE")
 }
@@ -126,120 +137,122 @@ fn is_phone(v: &str) -> bool {
         })
 }
 
-/// How many hexadecimal digits there are, if there is nothing else but what separates them.
+/// Returns the number of hexadecimal digits if the value consists only of them and of separators.
 fn hex_digits(v: &str) -> Option<usize> {
     let digits = v.bytes().filter(u8::is_ascii_hexdigit).count();
     v.bytes().all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'-' | b'.')).then_some(digits)
 }
 
-fn host_byte(b: u8) -> bool {
+fn is_host_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_')
 }
 
-const HOSTS: &str = ".example.internal";
-const MAILS: &str = "@example.com";
-const V4: [&str; 3] = ["192.0.2.", "198.51.100.", "203.0.113."];
-const V6: &str = "2001:db8::";
-const MAC: &str = "00:00:5e:00:53:";
-const PHONE: &str = "-555-01";
+const HOST_END: &str = ".example.internal";
+const MAIL_END: &str = "@example.com";
+const V4_STARTS: [&str; 3] = ["192.0.2.", "198.51.100.", "203.0.113."];
+const V6_START: &str = "2001:db8::";
+const MAC_START: &str = "00:00:5e:00:53:";
+const PHONE_EXCHANGE: &str = "-555-01";
 
-/// The spans of stand-ins in a text, in order.
+/// Finds the typed placeholders, account names and mail addresses of ours in a text, in order.
 pub(crate) fn find(text: &str) -> Vec<(usize, usize)> {
     let b = text.as_bytes();
-    let bracketed = memchr::memchr_iter(b'[', b).filter_map(|at| Some((at, bracketed(b, at)?)));
+    let bracketed = memchr::memchr_iter(b'[', b).filter_map(|at| Some((at, bracketed_end(b, at)?)));
     let mut out: Vec<_> = bracketed.collect();
-    // a search for the word: its first letter alone is too common to stop at
-    for at in USERS.find_iter(b) {
-        out.extend(user(b, at).or_else(|| mail(b, at)).map(|e| (at, e)));
+    // `user` is searched as a word, because its first letter alone is too frequent.
+    for at in USER_FINDER.find_iter(b) {
+        out.extend(user_end(b, at).or_else(|| mail_end(b, at)).map(|e| (at, e)));
     }
-    apart(out)
+    without_overlaps(out)
 }
 
-static USERS: LazyLock<memchr::memmem::Finder<'static>> =
+static USER_FINDER: LazyLock<memchr::memmem::Finder<'static>> =
     LazyLock::new(|| memchr::memmem::Finder::new("user"));
 
-/// Spans in order, without those that begin inside another.
-fn apart(mut spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
+/// Sorts spans and drops those that begin inside another.
+fn without_overlaps(mut spans: Vec<(usize, usize)>) -> Vec<(usize, usize)> {
     spans.sort_unstable();
     let mut end = 0;
     spans.retain(|(s, e)| {
-        let apart = *s >= end;
-        if apart {
+        let keep = *s >= end;
+        if keep {
             end = *e;
         }
-        apart
+        keep
     });
     spans
 }
 
-/// Whether a value holds a stand-in, or is the inside of one.
-pub(crate) fn like(value: &str, style: PlaceholderStyle) -> bool {
+/// Whether a value contains a placeholder, or is the inside of one.
+pub(crate) fn is_or_contains(value: &str, style: PlaceholderStyle) -> bool {
     !find_styled(value, style).is_empty()
         || !find(&format!("[{value}]")).is_empty()
-        || value.len() == 11 && value.starts_with("user-") && tag(value.as_bytes(), 5)
+        || value.len() == 11 && value.starts_with("user-") && is_tag(value.as_bytes(), 5)
 }
 
-fn tag(b: &[u8], at: usize) -> bool {
+/// Whether the six bytes at `at` could be a tag.
+fn is_tag(b: &[u8], at: usize) -> bool {
     b.get(at..at + 6).is_some_and(|t| t.iter().all(|c| ALPHABET.contains(c)))
 }
 
-fn bracketed(b: &[u8], at: usize) -> Option<usize> {
+/// Returns the end of the placeholder in brackets at `at`.
+fn bracketed_end(b: &[u8], at: usize) -> Option<usize> {
     let mut e = at + 1;
     while e < b.len() && e - at < 48 && (b[e].is_ascii_uppercase() || b[e].is_ascii_digit() || b[e] == b'_') {
         e += 1;
     }
-    // the tag may begin with digits
+    // The tag may begin with digits, so the last `_` counts.
     let e = b[at..e].iter().rposition(|c| *c == b'_').map(|p| at + p + 1)?;
-    let good = e - at > 2 && b[at + 1].is_ascii_uppercase() && tag(b, e) && b.get(e + 6) == Some(&b']');
+    let good = e - at > 2 && b[at + 1].is_ascii_uppercase() && is_tag(b, e) && b.get(e + 6) == Some(&b']');
     good.then_some(e + 7)
 }
 
-/// The spans of stand-ins in a text of that style, in order and apart: with realistic ones, whatever stands in a range
-/// that is reserved for examples too.
+/// Finds the placeholders of a style in a text, in order and without overlaps. In the realistic style these are all values
+/// in a range that is reserved for examples.
 pub(crate) fn find_styled(text: &str, style: PlaceholderStyle) -> Vec<(usize, usize)> {
     let mut out = find(text);
     if style == PlaceholderStyle::Typed {
         return out;
     }
     let b = text.as_bytes();
-    let heads = V4.iter().chain([&V6, &MAC, &PHONE, &HOSTS]);
+    let heads = V4_STARTS.iter().chain([&V6_START, &MAC_START, &PHONE_EXCHANGE, &HOST_END]);
     for head in heads {
         for at in memchr::memmem::find_iter(b, head.as_bytes()) {
-            out.extend(realistic(b, head, at));
+            out.extend(realistic_span(b, head, at));
         }
     }
-    apart(out)
+    without_overlaps(out)
 }
 
-/// Whether an escape such as `\n` ends here: its letter is no part of the word that follows.
-fn escape(b: &[u8], at: usize) -> bool {
+/// Whether an escape such as `\n` ends at `at`. Its letter is not part of the word that follows.
+fn escape_ends(b: &[u8], at: usize) -> bool {
     at >= 2 && b[at - 2] == b'\\' && matches!(b[at - 1], b'n' | b't' | b'r' | b'b' | b'f')
 }
 
-/// The whole stand-in around its fixed part at `at`.
-fn realistic(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
+/// Returns the span of the realistic placeholder around its fixed part `head` at `at`.
+fn realistic_span(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
     let from = at + head.len();
     let word = |i: usize| b.get(i).is_some_and(|c| c.is_ascii_alphanumeric() || *c == b'_' || *c >= 0x80);
-    // the word goes on, if only after a mark that joins
+    // Whether the word goes on at `i`, perhaps after a mark that joins words.
     let on = |i: usize, marks: &[u8]| word(i) || b.get(i).is_some_and(|c| marks.contains(c)) && word(i + 1);
     let back = |s: usize, marks: &[u8]| {
         s > 0
-            && !escape(b, s)
+            && !escape_ends(b, s)
             && (word(s - 1) || marks.contains(&b[s - 1]) && (s < 2 || word(s - 2) || b[s - 2] == b[s - 1]))
     };
     let run = |ok: fn(&u8) -> bool, most: usize| b[from..].iter().take(most).take_while(|c| ok(c)).count();
     let (s, e, marks): (usize, usize, &[u8]) = match head {
-        HOSTS => {
-            let s = at.checked_sub(11).filter(|s| b[*s..].starts_with(b"host-") && tag(b, s + 5))?;
+        HOST_END => {
+            let s = at.checked_sub(11).filter(|s| b[*s..].starts_with(b"host-") && is_tag(b, s + 5))?;
             (s, from, b".-@")
         }
-        PHONE => {
+        PHONE_EXCHANGE => {
             let s = at.checked_sub(6).filter(|s| b[*s..].starts_with(b"+1-"))?;
             let good = b[s + 3..at].iter().all(u8::is_ascii_digit) && run(u8::is_ascii_digit, 2) == 2;
             (s, good.then_some(from + 2)?, b"-.")
         }
-        MAC => (at, (run(u8::is_ascii_hexdigit, 2) == 2).then_some(from + 2)?, b":-."),
-        V6 => {
+        MAC_START => (at, (run(u8::is_ascii_hexdigit, 2) == 2).then_some(from + 2)?, b":-."),
+        V6_START => {
             let hex = |i: usize| b.get(i..i + 4).is_some_and(|g| g.iter().all(u8::is_ascii_hexdigit));
             (at, (hex(from) && b.get(from + 4) == Some(&b':') && hex(from + 5)).then_some(from + 9)?, b":.")
         }
@@ -248,30 +261,32 @@ fn realistic(b: &[u8], head: &str, at: usize) -> Option<(usize, usize)> {
             (at, (digits > 0).then_some(from + digits)?, b".")
         }
     };
-    let goes_on = on(e, marks) || back(s, marks) || head == V6 && b.get(e) == Some(&b':');
+    let goes_on = on(e, marks) || back(s, marks) || head == V6_START && b.get(e) == Some(&b':');
     (!goes_on).then_some((s, e))
 }
 
-/// `user-k3f9qa@example.com`.
-fn mail(b: &[u8], at: usize) -> Option<usize> {
-    let whole = b[at..].starts_with(b"user-") && tag(b, at + 5) && b[at + 11..].starts_with(MAILS.as_bytes());
+/// Returns the end of `user-k3f9qa@example.com` at `at`.
+fn mail_end(b: &[u8], at: usize) -> Option<usize> {
+    let whole =
+        b[at..].starts_with(b"user-") && is_tag(b, at + 5) && b[at + 11..].starts_with(MAIL_END.as_bytes());
     let word = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-') || c >= 0x80;
     let inside =
-        at > 0 && !escape(b, at) && (word(b[at - 1]) || matches!(b[at - 1], b'.' | b'%' | b'+' | b'@'));
-    let e = at + 11 + MAILS.len();
+        at > 0 && !escape_ends(b, at) && (word(b[at - 1]) || matches!(b[at - 1], b'.' | b'%' | b'+' | b'@'));
+    let e = at + 11 + MAIL_END.len();
     let on = b.get(e).is_some_and(|c| word(*c) || *c == b'@')
         || b.get(e) == Some(&b'.') && b.get(e + 1).is_some_and(|c| word(*c));
     (whole && !inside && !on).then_some(e)
 }
 
-fn user(b: &[u8], at: usize) -> Option<usize> {
+/// Returns the end of `user_k3f9qa` at `at`.
+fn user_end(b: &[u8], at: usize) -> Option<usize> {
     let word = |c: u8| c.is_ascii_alphanumeric();
-    let inside = at > 0 && !escape(b, at) && (word(b[at - 1]) || b[at - 1] == b'_');
+    let inside = at > 0 && !escape_ends(b, at) && (word(b[at - 1]) || b[at - 1] == b'_');
     if !b[at..].starts_with(b"user_") || inside {
         return None;
     }
     let e = at + 11;
-    (tag(b, at + 5) && !b.get(e).is_some_and(|c| word(*c) || *c == b'_')).then_some(e)
+    (is_tag(b, at + 5) && !b.get(e).is_some_and(|c| word(*c) || *c == b'_')).then_some(e)
 }
 
 #[cfg(test)]
@@ -279,20 +294,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn same_value_same_tag_other_key_other_tag() {
-        let a = placeholder(&[1; 32], "EMAIL", "Ada@X.dev", PlaceholderStyle::Typed);
-        assert_eq!(a, placeholder(&[1; 32], "EMAIL", "ada@x.dev ", PlaceholderStyle::Typed));
-        assert_ne!(a, placeholder(&[2; 32], "EMAIL", "ada@x.dev", PlaceholderStyle::Typed));
-        assert_ne!(a, placeholder(&[1; 32], "EMAIL", "bob@x.dev", PlaceholderStyle::Typed));
+    fn the_same_value_has_the_same_tag_until_the_key_changes() {
+        let a = Placeholders { key: &[1; 32], style: PlaceholderStyle::Typed }.make("EMAIL", "Ada@X.dev");
+        assert_eq!(
+            a,
+            Placeholders { key: &[1; 32], style: PlaceholderStyle::Typed }.make("EMAIL", "ada@x.dev ")
+        );
+        assert_ne!(
+            a,
+            Placeholders { key: &[2; 32], style: PlaceholderStyle::Typed }.make("EMAIL", "ada@x.dev")
+        );
+        assert_ne!(
+            a,
+            Placeholders { key: &[1; 32], style: PlaceholderStyle::Typed }.make("EMAIL", "bob@x.dev")
+        );
         assert_eq!(find(&format!("x{a}y")), vec![(1, 1 + a.len())]);
-        let u = placeholder(&[1; 32], USER, "ada", PlaceholderStyle::Typed);
+        let u = Placeholders { key: &[1; 32], style: PlaceholderStyle::Typed }.make(USER, "ada");
         assert_eq!(find(&format!("/home/{u}/x")), vec![(6, 6 + u.len())]);
         assert_eq!(find("[EMAIL_] [x_abcdef] user_name"), vec![]);
     }
 
     #[test]
-    fn realistic_ones_are_out_of_reserved_ranges() {
-        let make = |kind: &str, value: &str| placeholder(&[1; 32], kind, value, PlaceholderStyle::Realistic);
+    fn realistic_placeholders_are_in_reserved_ranges() {
+        let make = |kind: &str, value: &str| {
+            Placeholders { key: &[1; 32], style: PlaceholderStyle::Realistic }.make(kind, value)
+        };
         let mail = make("EMAIL", "ada@x.dev");
         assert!(mail.ends_with("@example.com"), "{mail}");
         assert_eq!(find(&format!("to {mail}, ok")), vec![(3, 3 + mail.len())]);
@@ -300,16 +326,16 @@ mod tests {
         assert!(phone.starts_with("+1-") && phone.contains("-555-01"), "{phone}");
         assert!(make("IP_ADDRESS", "2a01:4f8::1").starts_with("2001:db8::"));
         assert!(make("HOST", "build7.corp.io").ends_with(".example.internal"));
-        // what is not a value of its kind has no such stand-in
+        // A value that is not one of its kind gets a typed placeholder.
         for (kind, value) in [("IP_ADDRESS", "81.2.69.142:80 x"), ("PHONE", "call me"), ("EMAIL", "a@b@c")] {
             assert!(make(kind, value).starts_with(&format!("[{kind}_")), "{kind} {value}");
         }
-        // a secret never looks like one
+        // A secret never gets a realistic placeholder.
         assert!(make("TOKEN", "x").starts_with("[TOKEN_"));
     }
 
     #[test]
-    fn every_realistic_one_is_known_whole_and_only_whole() {
+    fn a_realistic_placeholder_is_recognized_only_as_a_whole() {
         for (kind, value) in [
             ("EMAIL", "ada@x.dev"),
             ("HOST", "build7.corp.io"),
@@ -320,7 +346,8 @@ mod tests {
             ("USER", "ada"),
         ] {
             for key in 0..40 {
-                let with = placeholder(&[key; 32], kind, value, PlaceholderStyle::Realistic);
+                let with =
+                    Placeholders { key: &[key; 32], style: PlaceholderStyle::Realistic }.make(kind, value);
                 let seen = |before: &str, after: &str| {
                     let text = [before, &with, after].concat();
                     find_styled(&text, PlaceholderStyle::Realistic)
@@ -339,7 +366,8 @@ mod tests {
                 }
                 for (before, after) in [("x", ""), ("", "9"), ("", "x"), ("9", "")] {
                     assert!(!seen(before, after), "{before}{with}{after}");
-                    let put = between(&[key; 32], (kind, value), PlaceholderStyle::Realistic, before, after);
+                    let put = Placeholders { key: &[key; 32], style: PlaceholderStyle::Realistic }
+                        .make_between(kind, value, before, after);
                     assert!(put.starts_with('['), "{put}");
                 }
             }

@@ -1,11 +1,11 @@
-//! What a release wants removed, and how.
+//! What a release removes, and how.
 
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// How times are written.
+/// How the times of a session are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timestamps {
@@ -14,25 +14,25 @@ pub enum Timestamps {
     Exact,
     /// Cut to the hour.
     Hour,
-    /// Moved by one offset per session, so that durations stay.
+    /// Moved by one offset per session, so that durations stay the same.
     Shifted,
 }
 
-/// How the stand-ins of what points at a person look. Those of secrets are always typed.
+/// The style of placeholders for what identifies a person. Placeholders of secrets are always typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceholderStyle {
     /// `[EMAIL_k3f9qa]`.
     #[default]
     Typed,
-    /// In the shape of the value, out of ranges that are reserved for examples: `user-k3f9qa@example.com`,
-    /// `203.0.113.7`, `+1-202-555-0143`. Typed where two known values would share one, where the value is not a whole one of
-    /// its kind, and where the neighbours would read as part of it.
+    /// A value of the same kind in a range that is reserved for examples: `user-k3f9qa@example.com`, `203.0.113.7`,
+    /// `+1-202-555-0143`. It is typed nevertheless if two known values would share one, if the value is not exactly one of
+    /// its kind, or if the neighbours would read as part of it.
     Realistic,
 }
 
 impl PlaceholderStyle {
-    /// The choice of that name.
+    /// Returns the style for its name in options and configuration.
     pub fn named(name: &str) -> Option<PlaceholderStyle> {
         match name {
             "typed" => Some(PlaceholderStyle::Typed),
@@ -42,22 +42,20 @@ impl PlaceholderStyle {
     }
 }
 
-/// Choices of a release.
+/// The options of a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Options {
-    /// How times are written.
     pub timestamps: Timestamps,
-    /// How stand-ins look.
-    #[serde(skip_serializing_if = "is_typed")]
-    pub pseudonyms: PlaceholderStyle,
+    #[serde(rename = "pseudonyms", skip_serializing_if = "is_typed")]
+    pub placeholder_style: PlaceholderStyle,
     /// Whether the model's reasoning is included.
     pub thinking: bool,
     /// Whether the outputs of tools are included.
     pub tool_outputs: bool,
 }
 
-/// The default is left out, so that the hash of a policy from before there was a choice stays.
+/// Leaves out the default, so that the hash of a policy that is older than this option stays the same.
 fn is_typed(p: &PlaceholderStyle) -> bool {
     *p == PlaceholderStyle::Typed
 }
@@ -66,42 +64,41 @@ impl Default for Options {
     fn default() -> Self {
         Options {
             timestamps: Timestamps::Exact,
-            pseudonyms: PlaceholderStyle::Typed,
+            placeholder_style: PlaceholderStyle::Typed,
             thinking: true,
             tool_outputs: true,
         }
     }
 }
 
-/// What is removed beyond the rules, what is kept in clear, and the options.
+/// What is removed in addition to the findings of the rules, what is kept, and the options.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Policy {
-    /// Strings to remove wherever they stand, whatever their case.
+    /// Strings to remove wherever they occur, in any case.
     pub custom: Vec<String>,
     /// User names to remove as whole words.
     pub usernames: Vec<String>,
-    /// Home directories; their last component counts as a user name.
+    /// Home directories, whose last components are user names.
     pub homes: Vec<String>,
-    /// Kind and value of what the machine's own files say of its owner: names, addresses, hosts.
+    /// Kind and value of the identities in the files of this machine: names, addresses, hosts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<(String, String)>,
-    /// Keyed hashes (see [`super::Redactor::value_id`]) of values that a person decided to keep in clear.
+    /// Keyed hashes (see [`super::Redactor::value_id`]) of values that a person decided to keep.
     pub keep: BTreeSet<String>,
-    /// Detectors outside this program: name and command of each.
+    /// Name and command of each detector outside this program.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub detectors: Vec<String>,
-    /// Choices of the release.
     pub options: Options,
 }
 
 impl Policy {
-    /// SHA-256 over the policy and the rules' version, in lower-case hex: changes when either does.
+    /// Returns the SHA-256 over the policy and the version of the rules, in lower-case hex.
     pub fn hash(&self, rules_version: &str) -> String {
         let mut hash = Sha256::new();
         hash.update(rules_version.as_bytes());
         hash.update([0]);
-        // struct fields in declared order; cannot fail for these types
+        // Fields are serialized in declared order, and serializing these types cannot fail.
         hash.update(serde_json::to_vec(self).unwrap_or_default());
         data_encoding::HEXLOWER.encode(&hash.finalize())
     }
@@ -112,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hash_follows_policy_and_rules() {
+    fn the_hash_changes_with_the_policy_and_the_rules() {
         let a = Policy::default();
         let b = Policy { custom: vec!["Acme".into()], ..Policy::default() };
         assert_eq!(a.hash("1"), a.clone().hash("1"));

@@ -1,4 +1,4 @@
-//! Properties of the redactor over texts glued from what rules react to.
+//! Property tests of the redactor over texts that are joined from pieces that rules match.
 
 use proptest::prelude::*;
 
@@ -8,7 +8,7 @@ use crate::trace::{Message, Origin, Part, Role, Session, ToolCall};
 use super::tests::{redactor, token};
 use super::*;
 
-/// Pieces that always look the same: what real logs hold, and what the redactor writes itself.
+/// Fixed pieces: what real logs contain, and what the redactor writes.
 const FIXED: &[&str] = &[
     // names of secrets, at every level of quoting
     "\"password\": \"",
@@ -49,7 +49,7 @@ const FIXED: &[&str] = &[
     "born 1987-03-14",
     "http://",
     "postgres://app:",
-    // what stands for something removed
+    // placeholders
     "[EMAIL_abcdef]",
     "[GITHUB_TOKEN_2bcdef]",
     "[USER_abcdef]",
@@ -61,7 +61,7 @@ const FIXED: &[&str] = &[
     "2001:db8::7a60:fa34",
     "00:00:5e:00:53:af",
     "+1-202-555-0143",
-    // what texts are wrapped in
+    // carriers of texts
     "\n",
     "\r\n",
     "\t",
@@ -125,7 +125,7 @@ const FIXED: &[&str] = &[
     "-----END RSA PRIVATE KEY-----",
 ];
 
-/// Pieces that rules react to, glued at random.
+/// A random piece.
 fn piece() -> impl Strategy<Value = String> {
     prop_oneof![
         1 => "[ -~]{0,24}",
@@ -135,7 +135,7 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A secret in one of its dresses.
+/// A secret in one of several spellings and encodings.
 fn secret(n: usize) -> String {
     let t = token(n);
     let named = format!("API_KEY={}", &t[4..30]);
@@ -146,7 +146,7 @@ fn secret(n: usize) -> String {
         3 => data_encoding::BASE64.encode(named.as_bytes()),
         4 => data_encoding::HEXLOWER.encode(named.as_bytes()),
         5 => t[4..24].to_owned(),
-        // broken at a terminal's width
+        // broken at the width of a terminal
         _ => format!("{}{}\n{}", "x ".repeat(30), &t[..20], &t[20..]),
     }
 }
@@ -155,7 +155,7 @@ fn text() -> impl Strategy<Value = String> {
     prop_oneof![
         3 => prop::collection::vec(piece(), 0..14),
         1 => prop::collection::vec(piece(), 14..60),
-        // the same few pieces again and again
+        // the same few pieces repeatedly
         1 => prop::collection::vec(piece(), 2..6).prop_flat_map(|few| {
             prop::collection::vec(prop::sample::select(few), 2..16)
         }),
@@ -167,7 +167,7 @@ fn message(parts: Vec<Part>) -> Message {
     Message { id: None, role: Role::User, origin: Origin::Human, at: None, model: None, parts }
 }
 
-/// A session of such messages.
+/// A session with one message for each text.
 fn session(id: &str, texts: &[String]) -> Session {
     let mut s = Session::empty("claude", id);
     s.messages.extend(texts.iter().map(|t| message(vec![Part::Text { text: t.clone() }])));
@@ -176,7 +176,7 @@ fn session(id: &str, texts: &[String]) -> Session {
 
 fn realistic() -> Redactor<'static> {
     let policy = Policy {
-        options: Options { pseudonyms: PlaceholderStyle::Realistic, ..Options::default() },
+        options: Options { placeholder_style: PlaceholderStyle::Realistic, ..Options::default() },
         ..Policy::default()
     };
     Redactor::new(Engine::builtin().unwrap(), policy, [7; 32])
@@ -213,7 +213,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_known_is_left_in_a_session(texts in prop::collection::vec(text(), 1..4), real in any::<bool>()) {
+    fn no_known_value_is_left_in_a_session(texts in prop::collection::vec(text(), 1..4), real in any::<bool>()) {
         let s = session("0", &texts);
         let mut r = if real { realistic() } else { redactor() };
         let done = r.redact_session(&s).session;
@@ -223,35 +223,35 @@ proptest! {
     }
 
     #[test]
-    fn what_stands_apart_goes_whatever_is_around(t in text(), which in 0usize..6, real in any::<bool>()) {
+    fn a_value_on_its_own_line_is_removed_in_any_surroundings(t in text(), which in 0usize..6, real in any::<bool>()) {
         let value = ["ada.lovelace@analytical.dev", "81.2.69.142", "2a01:4f8::1f2:9", "3c:22:fb:01:02:03", "DE89370400440532013000", "+49 30 1234 5678"][which];
         let done = if real { realistic() } else { redactor() }.redact_text(&format!("{t}\n\n{value} \n\n{t}")).text;
         prop_assert!(!done.contains(&format!("\n{value} \n")), "{}", done);
     }
 
     #[test]
-    fn short_scans_find_the_same(t in text()) {
+    fn a_short_scan_finds_the_same(t in text()) {
         let engine = Engine::builtin().unwrap();
         engine.warm();
         prop_assert_eq!(engine.scan(&t, Classes::ALL), engine.scan_short(&t, Classes::ALL));
     }
 
     #[test]
-    fn findings_apart_cover_what_united_ones_cover(t in text()) {
+    fn unmerged_findings_cover_the_same_bytes_as_merged_ones(t in text()) {
         let engine = Engine::builtin().unwrap();
-        let mut united = vec![false; t.len()];
+        let mut merged = vec![false; t.len()];
         for f in engine.scan(&t, Classes::SENSITIVE) {
-            united[f.start..f.end].fill(true);
+            merged[f.start..f.end].fill(true);
         }
-        let mut apart = vec![false; t.len()];
-        for f in engine.scan_apart(&t, Classes::SENSITIVE) {
-            apart[f.start..f.end].fill(true);
+        let mut unmerged = vec![false; t.len()];
+        for f in engine.scan_unmerged(&t, Classes::SENSITIVE) {
+            unmerged[f.start..f.end].fill(true);
         }
-        prop_assert_eq!(united, apart);
+        prop_assert_eq!(merged, unmerged);
     }
 
     #[test]
-    fn lines_stay_and_offsets_fit(t in text()) {
+    fn line_ends_stay_and_offsets_are_valid(t in text()) {
         let done = redactor().redact_text(&t);
         prop_assert_eq!(t.matches('\n').count(), done.text.matches('\n').count());
         let mut last = 0;
@@ -306,7 +306,7 @@ proptest! {
     }
 
     #[test]
-    fn stream_equals_whole(parts in prop::collection::vec(text(), 1..12), fill in 0usize..1600) {
+    fn a_stream_scan_finds_the_same_as_a_whole_scan(parts in prop::collection::vec(text(), 1..12), fill in 0usize..1600) {
         let engine = Engine::builtin().unwrap();
         let gap = "lorem ipsum dolor sit amet\n".repeat(fill);
         let parts: Vec<String> = parts.into_iter().map(|p| p + &gap + "\n").collect();

@@ -1,32 +1,32 @@
-//! Spans to text: unite, keep lines and JSON whole, write the stand-ins.
+//! Turns detections into removals: merges overlaps and keeps lines, escapes and JSON valid.
 
 use std::sync::Arc;
 
 use crate::rules::Class;
 
-use super::detect::Found;
+use super::detect::Detection;
 use super::{PlaceholderStyle, placeholder};
 
-/// A stretch of raw text that goes, and why.
+/// A span of the raw text that is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct Removal {
     pub start: usize,
     pub end: usize,
     pub kind: Arc<str>,
     pub rule: Arc<str>,
     pub confidence: u8,
     pub value: String,
-    /// The first piece of its finding carries the stand-in; the others become nothing.
+    /// The first piece of a value gets the placeholder; the other pieces are replaced by nothing.
     pub first: bool,
-    /// A bare JSON scalar: its stand-in needs quotes.
-    pub bare: bool,
+    /// The span is a JSON number or word outside strings, so its placeholder needs quotes.
+    pub bare_scalar: bool,
 }
 
-/// Findings to sorted cuts without overlaps; stand-ins already in the text are never touched.
-pub(crate) fn cuts(text: &str, found: &[Found], style: PlaceholderStyle) -> Vec<Cut> {
+/// Makes sorted removals without overlaps from detections. Placeholders that the text already contains are kept.
+pub(crate) fn removals(text: &str, found: &[Detection], style: PlaceholderStyle) -> Vec<Removal> {
     let fixed = placeholder::find_styled(text, style);
     let mut all: Vec<(usize, usize, usize, bool)> = Vec::new();
-    // a stand-in is no part of a value: what was read together with one is known by what is left of it
+    // A value that was read together with a placeholder (`token=abc[EMAIL_k3f9qa]`) is only what is left of it.
     let mixed: Vec<bool> = match fixed.is_empty() {
         true => Vec::new(),
         false => found.iter().map(|f| !placeholder::find_styled(&f.value, style).is_empty()).collect(),
@@ -41,8 +41,8 @@ pub(crate) fn cuts(text: &str, found: &[Found], style: PlaceholderStyle) -> Vec<
         }
         let mut first = true;
         for (s, e) in &f.pieces {
-            for (s, e) in lines(text, *s, *e) {
-                for (s, e) in around(&fixed, s, e) {
+            for (s, e) in split_lines(text, *s, *e) {
+                for (s, e) in outside(&fixed, s, e) {
                     let (s, e) = whole_escapes(text, s, e);
                     if s < e {
                         all.push((s, e, n, first));
@@ -53,7 +53,7 @@ pub(crate) fn cuts(text: &str, found: &[Found], style: PlaceholderStyle) -> Vec<
         }
     }
     all.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
-    let mut out: Vec<Cut> = Vec::new();
+    let mut out: Vec<Removal> = Vec::new();
     for (s, e, n, first) in all {
         let f = &found[n];
         match out.last_mut() {
@@ -70,7 +70,7 @@ pub(crate) fn cuts(text: &str, found: &[Found], style: PlaceholderStyle) -> Vec<
                     value.clone_into(&mut last.value);
                 }
             }
-            _ => out.push(Cut {
+            _ => out.push(Removal {
                 start: s,
                 end: e,
                 kind: Arc::clone(&f.kind),
@@ -78,15 +78,15 @@ pub(crate) fn cuts(text: &str, found: &[Found], style: PlaceholderStyle) -> Vec<
                 confidence: f.confidence,
                 value: value(n, s, e).to_owned(),
                 first,
-                bare: false,
+                bare_scalar: false,
             }),
         }
     }
     clip_json(text, out)
 }
 
-/// The parts of a span on each of its lines, without the line ends.
-fn lines(text: &str, s: usize, e: usize) -> Vec<(usize, usize)> {
+/// Splits a span at its line ends, which stay in the text.
+fn split_lines(text: &str, s: usize, e: usize) -> Vec<(usize, usize)> {
     let b = &text.as_bytes()[s..e];
     let mut out = Vec::new();
     let mut at = 0;
@@ -103,8 +103,8 @@ fn lines(text: &str, s: usize, e: usize) -> Vec<(usize, usize)> {
     out
 }
 
-/// The parts of a span outside the fixed spans.
-pub(crate) fn around(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize, usize)> {
+/// Returns the parts of a span that are outside the fixed spans.
+pub(crate) fn outside(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize, usize)> {
     let mut out = Vec::new();
     let mut at = s;
     let first = fixed.partition_point(|f| f.1 <= s);
@@ -120,7 +120,7 @@ pub(crate) fn around(fixed: &[(usize, usize)], s: usize, e: usize) -> Vec<(usize
     out
 }
 
-/// A span never begins or ends in the middle of an escape.
+/// Moves the ends of a span that are in the middle of an escape such as `\\n`.
 fn whole_escapes(text: &str, mut s: usize, mut e: usize) -> (usize, usize) {
     let b = text.as_bytes();
     let slashes = |i: usize| b[..i].iter().rev().take_while(|c| **c == b'\\').count();
@@ -134,94 +134,159 @@ fn whole_escapes(text: &str, mut s: usize, mut e: usize) -> (usize, usize) {
     (s, e)
 }
 
-/// Where text is JSON (whole, or line by line), cuts stay inside strings; a bare number becomes a string.
-fn clip_json(text: &str, cuts: Vec<Cut>) -> Vec<Cut> {
-    if cuts.is_empty() {
-        return cuts;
+/// Keeps removals inside the strings of JSON, and turns a bare number into a string.
+///
+/// The text may be one JSON document, or one document a line, or the `data:` lines of an event stream.
+fn clip_json(text: &str, removals: Vec<Removal>) -> Vec<Removal> {
+    if removals.is_empty() {
+        return removals;
     }
-    let mut strings: Vec<(usize, usize)> = Vec::new();
-    let mut documents: Vec<(usize, usize)> = Vec::new();
-    let trimmed = text.trim_start();
-    let json = |t: &str| serde_json::from_str::<serde::de::IgnoredAny>(t).is_ok();
-    if trimmed.starts_with(['{', '[', '"']) && json(text) {
-        documents.push((0, text.len()));
-    } else {
-        let mut at = 0;
-        for line in text.split_inclusive('\n') {
-            let touched = || {
-                let next = cuts.partition_point(|c| c.end <= at);
-                cuts.get(next).is_some_and(|c| c.start < at + line.len())
-            };
-            let body = line.trim();
-            if body.len() > 1
-                && body.starts_with(['{', '[', '"'])
-                && body.ends_with(['}', ']', '"'])
-                && touched()
-                && json(body)
-            {
-                documents.push((at, at + line.len()));
-            } else if let Some(p) = body.strip_prefix("data: ")
-                && touched()
-                && json(p)
-            {
-                documents.push((at, at + line.len()));
-            }
-            at += line.len();
-        }
-    }
+    let documents = json_documents(text, &removals);
     if documents.is_empty() {
-        return cuts;
+        return removals;
     }
     let b = text.as_bytes();
-    for (ds, de) in &documents {
-        let mut i = *ds;
-        while i < *de {
-            if b[i] == b'"' {
-                let s = i + 1;
-                i = s;
-                while i < *de && b[i] != b'"' {
-                    i += if b[i] == b'\\' { 2 } else { 1 };
-                }
-                strings.push((s, i.min(*de)));
-            }
-            i += 1;
-        }
-    }
-    let mut out = Vec::with_capacity(cuts.len());
-    for cut in cuts {
-        let inside = documents.partition_point(|d| d.1 <= cut.start);
-        if documents.get(inside).is_none_or(|d| d.0 >= cut.end) {
-            out.push(cut);
+    let strings = json_strings(b, &documents);
+    let mut out = Vec::with_capacity(removals.len());
+    for removal in removals {
+        let document = documents.partition_point(|d| d.1 <= removal.start);
+        if documents.get(document).is_none_or(|d| d.0 >= removal.end) {
+            out.push(removal);
             continue;
         }
-        let first = strings.partition_point(|s| s.1 <= cut.start);
-        let mut lead = cut.first;
-        for (s, e) in strings[first..].iter().take_while(|s| s.0 < cut.end) {
-            let (s, e) = (cut.start.max(*s), cut.end.min(*e));
-            if s < e {
-                out.push(Cut { start: s, end: e, first: lead, ..cut.clone() });
-                lead = false;
+        let from = strings.partition_point(|s| s.1 <= removal.start);
+        let mut first = removal.first;
+        for (s, e) in strings[from..].iter().take_while(|s| s.0 < removal.end) {
+            let (start, end) = (removal.start.max(*s), removal.end.min(*e));
+            if start < end {
+                out.push(Removal { start, end, first, ..removal.clone() });
+                first = false;
             }
         }
-        if lead && !strings[first..].iter().any(|s| s.0 < cut.end) {
-            // a number or word outside strings
-            out.extend(scalar(b, cut));
+        if first && !strings[from..].iter().any(|s| s.0 < removal.end) {
+            out.extend(whole_scalar(b, removal));
         }
     }
     out
 }
 
-/// The bare scalar that a cut is in, as a whole; none where the cut holds nothing but marks.
-fn scalar(b: &[u8], mut cut: Cut) -> Option<Cut> {
+/// Returns the spans of the JSON documents that a removal touches.
+fn json_documents(text: &str, removals: &[Removal]) -> Vec<(usize, usize)> {
+    let is_json = |t: &str| serde_json::from_str::<serde::de::IgnoredAny>(t).is_ok();
+    if text.trim_start().starts_with(['{', '[', '"']) && is_json(text) {
+        return vec![(0, text.len())];
+    }
+    let mut documents = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        // Parsing is expensive, so a line without a removal is not parsed.
+        let touched = || {
+            let next = removals.partition_point(|r| r.end <= at);
+            removals.get(next).is_some_and(|r| r.start < at + line.len())
+        };
+        let body = line.trim();
+        let document =
+            if body.len() > 1 && body.starts_with(['{', '[', '"']) && body.ends_with(['}', ']', '"']) {
+                Some(body)
+            } else {
+                body.strip_prefix("data: ")
+            };
+        if document.is_some_and(|d| touched() && is_json(d)) {
+            documents.push((at, at + line.len()));
+        }
+        at += line.len();
+    }
+    documents
+}
+
+/// Returns the insides of all strings in the documents.
+fn json_strings(b: &[u8], documents: &[(usize, usize)]) -> Vec<(usize, usize)> {
+    let mut strings = Vec::new();
+    for (start, end) in documents {
+        let mut i = *start;
+        while i < *end {
+            if b[i] == b'"' {
+                let string = i + 1;
+                i = string;
+                while i < *end && b[i] != b'"' {
+                    i += if b[i] == b'\\' { 2 } else { 1 };
+                }
+                strings.push((string, i.min(*end)));
+            }
+            i += 1;
+        }
+    }
+    strings
+}
+
+/// Widens a removal outside strings to the whole number or word; `None` if it covers only punctuation.
+fn whole_scalar(b: &[u8], mut removal: Removal) -> Option<Removal> {
     let part = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'+' | b'.');
-    cut.start += b[cut.start..cut.end].iter().position(|c| part(*c))?;
-    cut.end = cut.start + b[cut.start..cut.end].iter().take_while(|c| part(**c)).count();
-    while cut.start > 0 && part(b[cut.start - 1]) {
-        cut.start -= 1;
+    removal.start += b[removal.start..removal.end].iter().position(|c| part(*c))?;
+    removal.end = removal.start + b[removal.start..removal.end].iter().take_while(|c| part(**c)).count();
+    while removal.start > 0 && part(b[removal.start - 1]) {
+        removal.start -= 1;
     }
-    while cut.end < b.len() && part(b[cut.end]) {
-        cut.end += 1;
+    while removal.end < b.len() && part(b[removal.end]) {
+        removal.end += 1;
     }
-    (cut.first, cut.bare) = (true, true);
-    Some(cut)
+    (removal.first, removal.bare_scalar) = (true, true);
+    Some(removal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn detection(pieces: &[(usize, usize)], value: &str, confidence: u8) -> Detection {
+        Detection {
+            pieces: pieces.to_vec(),
+            value: value.to_owned(),
+            kind: "TOKEN".into(),
+            rule: "r".into(),
+            class: Class::Secret,
+            confidence,
+        }
+    }
+
+    fn spans(text: &str, found: &[Detection]) -> Vec<(usize, usize, bool)> {
+        removals(text, found, PlaceholderStyle::Typed)
+            .into_iter()
+            .map(|r| (r.start, r.end, r.first))
+            .collect()
+    }
+
+    #[test]
+    fn a_removal_keeps_line_ends_and_only_its_first_piece_gets_a_placeholder() {
+        assert_eq!(spans("ab\r\ncd", &[detection(&[(0, 6)], "ab\r\ncd", 80)]), [(0, 2, true), (4, 6, false)]);
+    }
+
+    #[test]
+    fn overlapping_removals_become_one_with_the_value_of_the_higher_confidence() {
+        let found = [detection(&[(0, 4)], "abcd", 60), detection(&[(2, 6)], "cdef", 90)];
+        let all = removals("abcdef", &found, PlaceholderStyle::Typed);
+        assert_eq!(all.len(), 1);
+        assert_eq!((all[0].start, all[0].end, all[0].value.as_str()), (0, 6, "cdef"));
+    }
+
+    #[test]
+    fn a_placeholder_in_the_text_is_not_removed_again() {
+        let text = "x[EMAIL_abcdef]y";
+        assert_eq!(spans(text, &[detection(&[(0, 16)], text, 80)]), [(0, 1, true), (15, 16, false)]);
+    }
+
+    #[test]
+    fn a_removal_never_begins_or_ends_inside_an_escape() {
+        assert_eq!(spans("a\\nbc", &[detection(&[(2, 4)], "nb", 80)]), [(1, 4, true)]);
+        assert_eq!(spans("ab\\nc", &[detection(&[(0, 3)], "ab\\", 80)]), [(0, 2, true)]);
+    }
+
+    #[test]
+    fn a_bare_number_in_json_is_removed_whole_and_gets_quotes() {
+        let text = "{\"n\": 4111111111111111}";
+        let all = removals(text, &[detection(&[(8, 12)], "1111", 80)], PlaceholderStyle::Typed);
+        assert_eq!((all[0].start, all[0].end, all[0].bare_scalar), (6, 22, true));
+        // The quote that ends a string is not removed.
+        assert_eq!(spans("{\"n\": \"abc\", \"m\": 1}", &[detection(&[(7, 13)], "abc", 80)]), [(7, 10, true)]);
+    }
 }

@@ -1,22 +1,20 @@
-//! A corpus made from a seed at this moment, redacted and scored: a number that the user can see for himself.
+//! The self-test: generates a corpus from a seed, redacts it, and counts what was caught.
 //!
-//! KnownValues are made by the rules' own templates, so this measures what the carriers (encodings, colours, line numbers,
-//! prose) cost, and what is redacted for nothing; how well unknown kinds are found it cannot say.
+//! The values come from the templates of the rules. So this measures what is lost in carriers (encodings, colours, line
+//! numbers, prose) and how much is redacted without need. It cannot measure how well unknown kinds are found.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::rules::{Class, Engine, Example};
+use crate::rules::{Class, Engine, Example, SeededRng};
 
 use super::{Policy, Redactor, placeholder};
 
-/// How many there were, and how many were caught.
+/// How many of a total were caught.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
-    /// Caught.
     pub caught: u64,
-    /// In all.
     pub total: u64,
 }
 
@@ -26,42 +24,41 @@ impl Tally {
         self.total += 1;
     }
 
-    /// The share, 1 where there were none.
+    /// Returns the share that was caught, from 0 to 1; 1 if the total is 0.
     pub fn share(self) -> f64 {
         if self.total == 0 { 1.0 } else { self.caught as f64 / self.total as f64 }
     }
 }
 
-/// What came out.
+/// The result of the self-test.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SelfTest {
-    /// The seed: the same seed makes the same corpus.
+    /// The same seed makes the same corpus.
     pub seed: String,
-    /// Version of the rules.
     pub rules_version: String,
-    /// Secrets.
     pub secrets: Tally,
     /// Personal data.
     pub pii: Tally,
-    /// By what the value was wrapped in.
+    /// Values by the carrier that they were wrapped in.
     pub by_carrier: BTreeMap<String, Tally>,
-    /// Removed stretches, and those of them that stand in a sensitive example: neither in its wrapping nor in a text that
-    /// is harmless as a whole.
+    /// Removed spans, and how many of them touch a sensitive example. The others are in a carrier or in a harmless text.
     pub precision: Tally,
-    /// Harmless bytes in texts without anything sensitive, and those of them that were left.
+    /// Bytes of the harmless texts, and how many of them were kept.
     pub harmless_bytes: Tally,
-    /// Texts without anything sensitive, and those of them that were left as they are.
+    /// Harmless texts, and how many of them were left unchanged.
     pub harmless_texts: Tally,
-    /// Rules whose values were not always caught, with the carriers.
+    /// Rules whose values were not always caught, with the carriers in which they were missed.
     pub missed: BTreeMap<String, Vec<String>>,
 }
 
-/// A wrapped text, the sensitive span in it (or its encoded form), and the pieces that must not survive.
+/// An example in a carrier.
 struct Wrapped {
     text: String,
+    /// The sensitive value, perhaps encoded.
     span: (usize, usize),
-    /// The whole example, with what stands around the value in it.
+    /// The whole example around the value.
     example: (usize, usize),
+    /// The text of `span`, of which nothing may survive.
     core: String,
 }
 
@@ -146,10 +143,11 @@ fn quoted(e: &Example, levels: usize) -> Wrapped {
     }
 }
 
-/// Whether no six characters of the value (all of it, where it is shorter) are left; what also stands elsewhere in the
-/// text proves nothing.
-fn gone(w: &Wrapped, redacted: &str) -> bool {
-    // the kind that a stand-in names may be the prefix of the value
+/// Whether no six characters of the value are left in the redacted text, or not the whole of a shorter value.
+///
+/// Characters that also occur outside of the value prove nothing.
+fn is_gone(w: &Wrapped, redacted: &str) -> bool {
+    // Placeholders do not count: the kind in `[GHP_k3f9qa]` may be the prefix of the value.
     let mut left = String::with_capacity(redacted.len());
     let mut at = 0;
     for (s, e) in placeholder::find(redacted) {
@@ -167,66 +165,51 @@ fn gone(w: &Wrapped, redacted: &str) -> bool {
     })
 }
 
-/// Numbers out of the seed.
-struct Dice(u64);
-
-impl Dice {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    fn hex(&mut self, n: usize) -> String {
-        (0..n).map(|_| char::from(b"0123456789abcdef"[(self.next() % 16) as usize])).collect()
-    }
-
-    fn b64(&mut self, n: usize) -> String {
-        let bytes: Vec<u8> = (0..n).map(|_| self.next() as u8).collect();
-        data_encoding::BASE64.encode(&bytes)
-    }
+fn hex(rng: &mut SeededRng, n: usize) -> String {
+    rng.pick("0123456789abcdef", n)
 }
 
-/// Texts that look like something and are nothing.
-fn harmless(dice: &mut Dice) -> Vec<String> {
-    let (a, b, c) = (dice.hex(40), dice.hex(8), dice.hex(12));
-    let (n, m) = (dice.next() % 90 + 10, dice.next() % 9000 + 1000);
-    let uuid = format!("{b}-{}-4{}-a{}-{c}", dice.hex(4), dice.hex(3), dice.hex(3));
+fn base64(rng: &mut SeededRng, n: usize) -> String {
+    let bytes: Vec<u8> = (0..n).map(|_| rng.next_u64() as u8).collect();
+    data_encoding::BASE64.encode(&bytes)
+}
+
+/// Makes texts that look sensitive and are harmless: hashes, checksums, placeholders, versions, times.
+fn harmless(rng: &mut SeededRng) -> Vec<String> {
+    let (a, b, c) = (hex(rng, 40), hex(rng, 8), hex(rng, 12));
+    let (n, m) = (rng.next_u64() % 90 + 10, rng.next_u64() % 9000 + 1000);
+    let uuid = format!("{b}-{}-4{}-a{}-{c}", hex(rng, 4), hex(rng, 3), hex(rng, 3));
     vec![
         format!("commit {a} (HEAD -> main)\nDate:   Mon Nov 2 10:{n}:00 2026 +0100\n\n    fix the parser\n"),
-        format!("\"integrity\": \"sha512-{}\",", dice.b64(64)),
-        format!("checksum = \"{}\"", dice.hex(64)),
-        format!("{{\"type\":\"tool_use\",\"id\":\"toolu_{}\",\"request_id\":\"{uuid}\"}}", dice.hex(24)),
-        format!("FROM alpine@sha256:{}", dice.hex(64)),
+        format!("\"integrity\": \"sha512-{}\",", base64(rng, 64)),
+        format!("checksum = \"{}\"", hex(rng, 64)),
+        format!("{{\"type\":\"tool_use\",\"id\":\"toolu_{}\",\"request_id\":\"{uuid}\"}}", hex(rng, 24)),
+        format!("FROM alpine@sha256:{}", hex(rng, 64)),
         format!("export API_KEY=YOUR_API_KEY\npassword: ${{DB_PASSWORD}}\ntoken = \"<token>\" # line {n}"),
-        format!(".btn-{b} {{ color: #{}; margin: {n}px {m}px; }}", dice.hex(6)),
+        format!(".btn-{b} {{ color: #{}; margin: {n}px {m}px; }}", hex(rng, 6)),
         format!("let token = self.tokens.get({n}).unwrap_or(&default_token); // max_tokens: {m}"),
         format!("src/components/{b}/index.tsx:{n}:{m}: error TS2304: Cannot find name 'Password'."),
         format!(
             "2026-11-0{}T10:{n}:00.{m}Z INFO served GET /api/v1/users?page={n} in {m} ms",
-            dice.next() % 9 + 1
+            rng.next_u64() % 9 + 1
         ),
         format!("mail alice@example.com or see https://docs.python.org/3/library/re.html#{b}"),
         format!("version 1.{n}.{m}, build {m}, pid {m}, port 80{n}, {n} passed, {m} skipped"),
-        format!("serde = {{ version = \"1.0.{n}\", features = [\"derive\"] }}\nrev = \"{}\"", dice.hex(40)),
+        format!("serde = {{ version = \"1.0.{n}\", features = [\"derive\"] }}\nrev = \"{}\"", hex(rng, 40)),
         format!(
             "assert_eq!(key_of(&map, \"primary_key\"), Some({n}));\nif password == confirm_password {{ return {m}; }}"
         ),
     ]
 }
 
-/// Makes `rounds` values for every example, wraps each in every carrier, redacts and scores.
+/// Makes `rounds` values for every example, wraps each in every carrier, redacts them and counts.
 ///
-/// `cancelled` is asked between rounds.
+/// `cancelled` is called before each round.
 pub fn selftest(engine: &Engine, seed: &str, rounds: u64, cancelled: &dyn Fn() -> bool) -> SelfTest {
     let mut out =
         SelfTest { seed: seed.to_owned(), rules_version: engine.version().to_owned(), ..SelfTest::default() };
     let redact = |text: &str| Redactor::new(engine, Policy::default(), [0; 32]).redact_text(text);
-    let mut dice = Dice(
-        seed.bytes().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)),
-    );
+    let mut rng = SeededRng::new(seed);
     for round in 0..rounds {
         if cancelled() {
             break;
@@ -235,7 +218,7 @@ pub fn selftest(engine: &Engine, seed: &str, rounds: u64, cancelled: &dyn Fn() -
             for (carrier, wrap) in CARRIERS {
                 let w = wrap(e);
                 let done = redact(&w.text);
-                let caught = gone(&w, &done.text);
+                let caught = is_gone(&w, &done.text);
                 let tally = if e.class == Class::Secret { &mut out.secrets } else { &mut out.pii };
                 tally.add(caught);
                 out.by_carrier.entry((*carrier).to_owned()).or_default().add(caught);
@@ -250,7 +233,7 @@ pub fn selftest(engine: &Engine, seed: &str, rounds: u64, cancelled: &dyn Fn() -
                 }
             }
         }
-        for text in harmless(&mut dice) {
+        for text in harmless(&mut rng) {
             let done = redact(&text);
             let removed: u64 = done.spans.iter().map(|s| (s.end - s.start) as u64).sum();
             out.harmless_bytes.total += text.len() as u64;
@@ -267,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_gives_the_same_figures_and_they_can_be_bad() {
+    fn the_same_seed_gives_the_same_figures_and_a_value_that_survives_counts() {
         let engine = Engine::builtin().unwrap();
         let a = selftest(engine, "a", 1, &|| false);
         let b = selftest(engine, "a", 1, &|| false);
@@ -278,6 +261,6 @@ mod tests {
         assert!(a.harmless_texts.share() > 0.95, "{:?}", a.harmless_texts);
         let e = &engine.examples("x")[0];
         let w = around("a ", e, " b");
-        assert!(!gone(&w, &w.text) && gone(&w, "a [X] b"));
+        assert!(!is_gone(&w, &w.text) && is_gone(&w, "a [X] b"));
     }
 }

@@ -1,6 +1,7 @@
-//! Redaction of whole sessions: every string of them, values collected first.
+//! Redacts all strings of a session, after the sensitive values of all sessions were collected.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::{Deserialize, Serialize};
@@ -10,62 +11,57 @@ use crate::rules::{Class, Classes};
 use crate::trace::{Part, Session, Timestamp};
 
 use super::decoded_view::DecodedView;
+use super::detect::Detection;
 use super::known_values::KnownValues;
 use super::{PlaceholderStyle, Redactor, Timestamps, detect, placeholder};
 
-/// A redacted session with the account of what was removed.
+/// A redacted session and what was removed from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RedactedSession {
-    /// The session as it may leave.
     pub session: Session,
-    /// Removed stretches by kind.
+    /// Number of removed spans by kind.
     pub counts: BTreeMap<String, u64>,
-    /// One note per distinct stand-in and field.
+    /// One note for each placeholder in each field.
     pub findings: Vec<FindingNote>,
-    /// What a person should decide about.
+    /// The inventory: what a person should decide about.
     pub entities: Vec<Entity>,
 }
 
-/// What was removed where, without the value.
+/// What was removed from a field, without the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FindingNote {
-    /// Placeholder type.
     pub kind: String,
-    /// The rule that found it.
     pub rule: String,
-    /// Where, for instance `messages[3].parts[0].output`.
+    /// Path of the field, for instance `messages[3].parts[0].output`.
     pub field: String,
-    /// What stands there now.
     pub placeholder: String,
-    /// How sure, in percent.
+    /// In percent.
     pub confidence: u8,
-    /// The value with all but its ends masked.
+    /// The value masked: its length, and for some kinds its first letter.
     pub masked: String,
-    /// How often in this field.
+    /// Occurrences in this field.
     pub count: u64,
 }
 
-/// Something that is not removed by itself but put to a person.
+/// Something in the inventory: a person decides whether it is removed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entity {
-    /// Keyed hash of the value.
+    /// Keyed hash of the value; see [`Redactor::value_id`].
     pub id: String,
-    /// Placeholder type that it would get.
     pub kind: String,
-    /// The value itself.
     pub value: String,
-    /// How often it stands in the session.
+    /// Occurrences in the session.
     pub count: u64,
 }
 
-/// Calls `f` with the field's path and text for every string of the session that can hold something sensitive.
-pub(crate) fn each_text(session: &Session, f: &mut dyn FnMut(&str, &str)) {
+/// Calls `f` with the path and text of every string of the session that can contain something sensitive.
+pub(crate) fn for_each_text(session: &Session, f: &mut dyn FnMut(&str, &str)) {
     let mut copy = session.clone();
-    walk(&mut copy, &mut |path, text| f(path, text));
+    for_each_text_mut(&mut copy, &mut |path, text| f(path, text));
 }
 
-/// Visits every string of a session in place.
-fn walk(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+/// Calls `f` with the path and text of every string of a session, which `f` may change.
+fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     for (name, field) in [
         ("project", &mut session.project),
         ("git_branch", &mut session.git_branch),
@@ -82,7 +78,7 @@ fn walk(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
                 Part::Text { text } => f(&format!("{at}.text"), text),
                 Part::Thinking { text } => f(&format!("{at}.thinking"), text),
                 Part::Tool(call) => {
-                    json(&mut call.input, &format!("{at}.input"), f);
+                    for_each_json_text(&mut call.input, &format!("{at}.input"), f);
                     if let Some(output) = &mut call.output {
                         f(&format!("{at}.output"), output);
                     }
@@ -97,13 +93,15 @@ fn walk(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     }
 }
 
-/// Visits the strings and keys of a JSON value; `key: value` pairs are shown as such so that names give context.
-fn json(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
+/// Calls `f` with the strings and keys of a JSON value.
+///
+/// A string field is passed as `key: value`, because the name of a field is what distinguishes a password from a word.
+fn for_each_json_text(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
     match value {
         Value::String(s) => f(path, s),
         Value::Array(items) => {
             for (i, v) in items.iter_mut().enumerate() {
-                json(v, &format!("{path}[{i}]"), f);
+                for_each_json_text(v, &format!("{path}[{i}]"), f);
             }
         }
         Value::Object(map) => {
@@ -112,11 +110,10 @@ fn json(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
                 let mut key = k.clone();
                 f(&format!("{path}.(key)"), &mut key);
                 let below = format!("{path}.{key}");
-                let plain = |s: &str| s.starts_with(['{', '[', '"']) || s.contains('\n');
+                let structured = |s: &str| s.starts_with(['{', '[', '"']) || s.contains('\n');
                 if let Value::String(s) = &mut v
-                    && !plain(s)
+                    && !structured(s)
                 {
-                    // the name of a field is what tells a password from a word
                     let head = format!("{key}: ");
                     let mut joined = format!("{head}{s}");
                     f(&below, &mut joined);
@@ -125,14 +122,14 @@ fn json(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
                         None => *s = joined,
                     }
                 } else {
-                    json(&mut v, &below, f);
+                    for_each_json_text(&mut v, &below, f);
                 }
                 map.insert(key, v);
             }
         }
         Value::Number(n) => {
-            // A card or account number written as a number; its name stands before it, as alone it would be one that
-            // nothing says anything about.
+            // A card or account number may be written as a JSON number. It is passed with the name of its field, because a
+            // bare number matches the shapes of `rules::bare_identifiers`.
             let n = n.to_string();
             if n.len() >= 9 {
                 let head = format!("{}: ", path.rsplit('.').next().unwrap_or("number"));
@@ -148,45 +145,52 @@ fn json(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
     }
 }
 
-impl Redactor<'_> {
-    /// Learns every identity and sensitive value of a session; call it for all sessions of a release before the first
-    /// is redacted, so that what one gives away is removed in the others too.
+impl<'e> Redactor<'e> {
+    /// Learns every identity and sensitive value of a session.
+    ///
+    /// It has to be called for all sessions of a release before the first one is redacted, so that a value that is
+    /// recognized in one session is removed from the others too.
     pub fn collect(&mut self, session: &Session) {
         self.collect_identities(session);
-        let mut texts = Vec::new();
-        each_text(session, &mut |_, text| texts.push(text.to_owned()));
-        let none = KnownValues::default();
-        for text in texts {
-            let base = DecodedView::raw(&text);
-            let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
-            found.extend(self.external(&base));
-            self.spare(&base, &mut found);
+        for (base, mut found) in self.detect_in(session) {
+            found.extend(self.ask_detectors(&base));
+            self.drop_placeholders(&base, &mut found);
             for f in found {
-                self.learn_found(&f);
+                self.learn_detection(&f);
             }
         }
         self.collected.insert(session.key.as_str().to_owned());
     }
 
-    /// Learns the secrets and mail addresses of a session that is not part of the release: what stands there with its
-    /// name may stand here without.
+    /// Learns the secrets and mail addresses of a session that is not part of the release: a value that has a name there
+    /// may occur here without one.
     pub fn collect_elsewhere(&mut self, session: &Session) {
-        let mut texts = Vec::new();
-        each_text(session, &mut |_, text| texts.push(text.to_owned()));
-        let none = KnownValues::default();
-        for text in texts {
-            let base = DecodedView::raw(&text);
-            let mut found = detect::detect(self.engine, &none, &base, Classes::SENSITIVE);
-            self.spare(&base, &mut found);
+        for (base, mut found) in self.detect_in(session) {
+            self.drop_placeholders(&base, &mut found);
             for f in found {
                 if f.class == Class::Secret || &*f.kind == "EMAIL" {
-                    self.learn_found(&f);
+                    self.learn_detection(&f);
                 }
             }
         }
     }
 
-    /// Redacts a session: everything collected is removed from it. One that was not collected yet is now.
+    /// Finds what the rules say about each text of a session, one text after the other.
+    fn detect_in(
+        &self,
+        session: &Session,
+    ) -> impl Iterator<Item = (Rc<DecodedView>, Vec<Detection>)> + use<'e> {
+        let engine = self.engine;
+        let mut texts = Vec::new();
+        for_each_text(session, &mut |_, text| texts.push(text.to_owned()));
+        texts.into_iter().map(move |text| {
+            let base = DecodedView::raw(&text);
+            let found = detect::detect(engine, &KnownValues::default(), &base, Classes::SENSITIVE);
+            (base, found)
+        })
+    }
+
+    /// Redacts a session: removes everything that was collected. A session that was not collected is collected first.
     pub fn redact_session(&mut self, session: &Session) -> RedactedSession {
         if !self.collected.contains(session.key.as_str()) {
             self.collect(session);
@@ -206,7 +210,7 @@ impl Redactor<'_> {
         }
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         let mut notes: BTreeMap<(String, String), FindingNote> = BTreeMap::new();
-        walk(&mut out, &mut |path, text| {
+        for_each_text_mut(&mut out, &mut |path, text| {
             let done = self.redact_text(text);
             for span in &done.spans {
                 if span.placeholder.is_empty() {
@@ -227,7 +231,7 @@ impl Redactor<'_> {
             }
             *text = done.text;
         });
-        self.times(&mut out);
+        self.change_times(&mut out);
         let entities = std::mem::replace(&mut self.entities, before);
         let entities = entities
             .into_iter()
@@ -237,20 +241,20 @@ impl Redactor<'_> {
         RedactedSession { session: out, counts, findings: notes.into_values().collect(), entities }
     }
 
-    /// Writes times as the options say.
-    fn times(&self, session: &mut Session) {
+    /// Changes all times as the options say.
+    fn change_times(&self, session: &mut Session) {
         let shift = match self.policy.options.timestamps {
             Timestamps::Exact => return,
             Timestamps::Hour => None,
             Timestamps::Shifted => {
                 let mac = placeholder::keyed(&self.key, &["time", session.key.as_str()]);
-                // up to 180 days back, whole seconds
+                // At most 180 days back, in whole seconds.
                 Some(i64::from(u32::from_be_bytes([mac[0], mac[1], mac[2], mac[3]]) % (180 * 86_400)))
             }
         };
         let change = |t: &mut Option<Timestamp>| {
             if let Some(at) = t {
-                *at = moved(*at, shift);
+                *at = changed_time(*at, shift);
             }
         };
         change(&mut session.started);
@@ -260,14 +264,14 @@ impl Redactor<'_> {
         }
     }
 
-    /// What looks for every value known by now in final bytes.
+    /// Makes a scanner that finds every value known so far in final bytes.
     pub fn sealed_scanner(&self) -> SealedScanner {
         let mut known = Vec::new();
         let mut patterns: Vec<String> = Vec::new();
         for (value, k) in self.values.iter() {
-            for form in super::known_values::forms(value) {
+            for form in super::known_values::encoded_forms(value) {
                 patterns.push(form);
-                known.push((k.kind.clone(), k.rule.clone(), k.word));
+                known.push((k.kind.clone(), k.rule.clone(), k.whole_word));
             }
         }
         let automaton = AhoCorasick::builder()
@@ -275,11 +279,11 @@ impl Redactor<'_> {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
             .ok();
-        SealedScanner { automaton, known, style: self.policy.options.pseudonyms }
+        SealedScanner { automaton, known, style: self.policy.options.placeholder_style }
     }
 }
 
-/// Looks for known values in final bytes, in every spelling they could have there.
+/// Finds known values in final bytes, in every encoding that they could have there.
 pub struct SealedScanner {
     automaton: Option<AhoCorasick>,
     known: Vec<(String, String, bool)>,
@@ -287,21 +291,21 @@ pub struct SealedScanner {
 }
 
 impl SealedScanner {
-    /// KnownValue values in the final bytes: must be empty for anything that is about to leave.
+    /// Returns the known values in the final bytes. Nothing may be published unless this is empty.
     pub fn scan(&self, bytes: &[u8]) -> Vec<SealedHit> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let text = String::from_utf8_lossy(bytes);
         let b = text.as_bytes();
-        // A stand-in is no value, whatever its tag looks like.
-        let standins = placeholder::find_styled(&text, self.style);
+        // A tag may look like a known value by chance.
+        let placeholders = placeholder::find_styled(&text, self.style);
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {
             let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
-            if *whole && !super::known_values::stands_alone(&text, hit.start(), hit.end()) {
+            if *whole && !super::known_values::is_whole_word(&text, hit.start(), hit.end()) {
                 continue;
             }
-            let next = standins.partition_point(|(_, end)| *end <= hit.start());
-            if standins.get(next).is_some_and(|(start, end)| *start <= hit.start() && hit.end() <= *end) {
+            let next = placeholders.partition_point(|(_, end)| *end <= hit.start());
+            if placeholders.get(next).is_some_and(|(start, end)| *start <= hit.start() && hit.end() <= *end) {
                 continue;
             }
             out.push(SealedHit {
@@ -318,18 +322,17 @@ impl SealedScanner {
 /// A known value that survived in sealed bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SealedHit {
-    /// Its kind.
     pub kind: String,
     /// The rule that first found the value.
     pub rule: String,
-    /// Whether the value is an ordinary word elsewhere, and so counts only as a whole word.
+    /// The value counts only as a whole word, because it may be part of other words.
     pub whole_word: bool,
-    /// Where in the bytes.
+    /// Offset in the bytes.
     pub offset: usize,
 }
 
-/// The instant cut to the hour, or moved back by seconds.
-fn moved(at: Timestamp, shift: Option<i64>) -> Timestamp {
+/// Returns the time cut to the hour, or moved back by a number of seconds.
+fn changed_time(at: Timestamp, shift: Option<i64>) -> Timestamp {
     const HOUR: i64 = 3_600_000;
     match shift {
         None => Timestamp(at.millis().div_euclid(HOUR) * HOUR),
@@ -337,7 +340,7 @@ fn moved(at: Timestamp, shift: Option<i64>) -> Timestamp {
     }
 }
 
-/// What a report may show of a value: nothing of a secret, the first letter of what points at a person.
+/// Masks a value for a report, which shows nothing of a secret and only the first letter of what identifies a person.
 fn mask(kind: &str, value: &str) -> String {
     let n = value.chars().count();
     let first = match kind {
@@ -348,5 +351,41 @@ fn mask(kind: &str, value: &str) -> String {
     match first {
         Some(c) if n >= 4 => format!("{c}{dots} ({n})"),
         _ => format!("{dots} ({n})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mask_shows_nothing_of_a_secret_and_one_letter_of_a_person() {
+        assert_eq!(mask("TOKEN", "gTq8WvB3rK"), "•••••••• (10)");
+        assert_eq!(mask("EMAIL", "ada@x.dev"), "a•••••••• (9)");
+        assert_eq!(mask("USER", "ada"), "••• (3)");
+    }
+
+    #[test]
+    fn a_time_is_cut_to_the_hour_or_moved_back() {
+        let at = Timestamp(3_600_000 * 5 + 1234);
+        assert_eq!(changed_time(at, None), Timestamp(3_600_000 * 5));
+        assert_eq!(changed_time(at, Some(2)), Timestamp(3_600_000 * 5 - 766));
+    }
+
+    #[test]
+    fn json_fields_are_read_with_their_names() {
+        let mut value =
+            serde_json::json!({ "password": "x", "list": ["y"], "card": 4_111_111_111u64, "n": 7 });
+        let mut seen = Vec::new();
+        for_each_json_text(&mut value, "input", &mut |path, text| seen.push(format!("{path}|{text}")));
+        for want in [
+            "input.(key)|password",
+            "input.password|password: x",
+            "input.list[0]|y",
+            "input.card|card: 4111111111",
+        ] {
+            assert!(seen.iter().any(|s| s == want), "{want} in {seen:?}");
+        }
+        assert!(!seen.iter().any(|s| s.contains('7')), "{seen:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! Properties of the redactor as a whole.
+//! Tests of the redactor as a whole.
 
 use crate::rules::Engine;
 
@@ -8,7 +8,7 @@ pub(super) fn redactor() -> Redactor<'static> {
     Redactor::new(Engine::builtin().unwrap(), Policy::default(), [7; 32])
 }
 
-/// A token assembled at run time.
+/// Makes a token at run time, so that no token is in the source.
 pub(super) fn token(seed: usize) -> String {
     let a = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let body: String = (0..36).map(|i| char::from(a[(seed * 31 + i * i * 7 + i * 13) % a.len()])).collect();
@@ -42,20 +42,20 @@ fn overlapping_findings_lose_nothing() {
 }
 
 #[test]
-fn a_token_set_to_a_word_does_not_eat_the_word() {
+fn a_word_that_a_token_is_set_to_stays_elsewhere() {
     let done = redactor().redact_text("TOKEN=production\nNODE_ENV=production");
     assert!(done.text.contains("NODE_ENV=production"), "{}", done.text);
 }
 
 #[test]
-fn repeats_without_context_go_too() {
+fn a_known_value_is_removed_without_context_and_cut_short() {
     let v = ["kq7Zp2Xw9", "Rt4Lm6Nv8Bc3"].concat();
     let done = redactor().redact_text(&format!("API_TOKEN={v}\nthen argv {v} and {}...", &v[..12]));
     assert!(!done.text.contains(&v[..8]), "{}", done.text);
 }
 
 #[test]
-fn the_name_in_a_mail_address_is_an_account() {
+fn the_local_part_of_a_mail_address_is_an_account_name() {
     let done =
         redactor().redact_text("mail ada.lovelace7@analytical.dev\nowner: ada.lovelace7, support staff");
     assert!(!done.text.contains("lovelace7"), "{}", done.text);
@@ -64,7 +64,7 @@ fn the_name_in_a_mail_address_is_an_account() {
 }
 
 #[test]
-fn custom_strings_and_usernames() {
+fn custom_strings_are_removed_everywhere_and_user_names_as_words() {
     let policy =
         Policy { custom: vec!["Copperfield".into()], usernames: vec!["bob".into()], ..Policy::default() };
     let mut r = Redactor::new(Engine::builtin().unwrap(), policy, [7; 32]);
@@ -74,7 +74,7 @@ fn custom_strings_and_usernames() {
 }
 
 #[test]
-fn nul_bytes_and_cut_colours_hide_nothing() {
+fn nul_bytes_and_cut_colours_hide_no_token() {
     let t = token(9);
     let log = format!("{}\u{0}{}{t}\n{}", "x y z\n".repeat(1500), "line\n".repeat(900), "tail\n".repeat(200));
     assert!(!redactor().redact_text(&log).text.contains(&t[4..]));
@@ -83,7 +83,7 @@ fn nul_bytes_and_cut_colours_hide_nothing() {
         let done = redactor().redact_text(&coloured[cut..]).text;
         let body = &t[4..];
         let at = coloured.find(body).unwrap();
-        // cut inside the colour's own number the rest reads as part of the word, as it would for a person
+        // If the cut is inside the number of the colour, its rest reads as part of the word, as it would for a person.
         if cut <= at - 4 && !coloured[cut..].starts_with(|c: char| c.is_ascii_digit() || c == 'm') {
             assert!(!done.contains(body), "{cut}: {done:?}");
         }
@@ -91,7 +91,7 @@ fn nul_bytes_and_cut_colours_hide_nothing() {
 }
 
 #[test]
-fn sessions_lose_what_they_give_away_themselves() {
+fn a_value_that_one_field_reveals_is_removed_from_the_whole_session() {
     use crate::trace::{Message, Origin, Part, Role, Session, ToolCall, ToolStatus};
     let secret = token(21);
     let mut s = Session::empty("claude", "one");
@@ -142,7 +142,7 @@ fn the_filter_answers_every_line_in_order() {
 }
 
 #[test]
-fn kept_and_reported_values() {
+fn a_kept_value_stays_and_a_reported_value_is_removed() {
     let mut r = redactor();
     let id = r.value_id("EMAIL", "ada@lovelace.dev");
     let policy = Policy { keep: [id].into(), ..Policy::default() };
@@ -155,15 +155,15 @@ fn kept_and_reported_values() {
 
 fn realistic() -> Redactor<'static> {
     let policy = Policy {
-        options: Options { pseudonyms: PlaceholderStyle::Realistic, ..Options::default() },
+        options: Options { placeholder_style: PlaceholderStyle::Realistic, ..Options::default() },
         ..Policy::default()
     };
     Redactor::new(Engine::builtin().unwrap(), policy, [7; 32])
 }
 
-/// What property tests found once.
+/// Regressions that the property tests found.
 #[test]
-fn redacting_twice_changed_these_once() {
+fn texts_that_once_changed_when_redacted_twice_do_not() {
     for text in ["\\\"secret\\\": \\\"81.2.69.142[EMAIL_abcdef]Authorization: Bearer "] {
         for make in [redactor, realistic] {
             let once = make().redact_text(text).text;
@@ -173,7 +173,7 @@ fn redacting_twice_changed_these_once() {
 }
 
 #[test]
-fn colours_across_json_strings_leave_json() {
+fn a_colour_that_spans_json_strings_leaves_valid_json() {
     let text =
         serde_json::json!({ "content": "<password>\u{1b}[", "n": 100_000, "password": "<password>\u{1b}[" });
     let done = redactor().redact_text(&text.to_string()).text;
@@ -181,7 +181,7 @@ fn colours_across_json_strings_leave_json() {
 }
 
 #[test]
-fn a_token_inside_a_passphrase_is_known_by_itself() {
+fn a_token_inside_a_passphrase_is_known_as_a_value_of_its_own() {
     let t = token(32);
     let text = format!("ada@analytical.dev{t}\"password\": \" {t} ada@analytical.dev{t}\"");
     let done = redactor().redact_text(&text).text;
@@ -189,7 +189,7 @@ fn a_token_inside_a_passphrase_is_known_by_itself() {
 }
 
 #[test]
-fn no_two_values_share_a_realistic_stand_in() {
+fn no_two_values_share_a_realistic_placeholder() {
     let phones: Vec<String> = (0..400).map(|n| format!("+49 30 {:07}", 1_234_567 + n * 7919)).collect();
     let hosts: Vec<String> = (0..600).map(|n| format!("81.2.{}.{}", n / 200 + 60, n % 200 + 7)).collect();
     let text = phones.iter().chain(&hosts).map(|v| format!("at {v} now\n")).collect::<String>();
@@ -204,20 +204,20 @@ fn no_two_values_share_a_realistic_stand_in() {
 }
 
 #[test]
-fn what_is_known_is_nowhere_left_in_a_session() {
+fn no_known_value_is_left_in_a_session() {
     use crate::trace::{Message, Origin, Part, Role, Session, ToolCall};
     let pass = ["fzXJJX", "zfZh3d"].concat();
     let hex = data_encoding::HEXLOWER.encode(format!("API_KEY={pass}").as_bytes());
     for (text, make) in [
         // encoded, inside a longer run of letters
         (format!("{hex}zz_top postgres://app:{pass}@db.host.io/x"), redactor as fn() -> Redactor<'static>),
-        // a name beside a sign that is no letter
+        // a name next to a character that is not a letter
         ("\u{1f600}pvintergren@build7:~$ /home/pvintergren/src".to_owned(), redactor),
-        // a stand-in that reads as a number where its plus is a mark
+        // a placeholder that reads as a number because its plus is a diff mark
         ("\n@@ -1,2 +1,2 @@\n+1-202-555-0143[EMAIL_abcdef]".to_owned(), realistic),
-        // a name where its value should be
+        // a name in the position of its value
         ("\\u003d\\u003dPGPASSWORD='\\u003dPGPASSWORD='".to_owned(), redactor),
-        // stand-ins behind an escape, and glued to each other
+        // placeholders after an escape, and next to each other
         ("\\n+1-202-555-0143\n@@ -1,2 +1,2 @@\n+1-202-555-0143+1-202-555-0143".to_owned(), realistic),
     ] {
         let mut s = Session::empty("claude", "one");
@@ -233,7 +233,7 @@ fn what_is_known_is_nowhere_left_in_a_session() {
         let done = serde_json::to_string(&r.redact_session(&s).session.messages).unwrap();
         assert_eq!(r.sealed_scanner().scan(done.as_bytes()), vec![], "{done}");
     }
-    // a long value under a name is read with its name, before and after it was made shorter
+    // A long value is read together with the name of its field, before and after it was shortened.
     let blob = data_encoding::BASE64.encode(format!("API_KEY={}", &token(1)[4..30]).as_bytes());
     let text = format!("%3D%22{}", blob.repeat(11));
     let mut s = Session::empty("claude", "two");

@@ -1,287 +1,312 @@
-//! `name = value` in all its spellings, started from a keyword inside the name.
+//! Finds the secret that is assigned to a name, in all the spellings of `name = value`.
 //!
-//! One hand-written matcher instead of a regex with optional parts: it looks left and right of the keyword for the
-//! whole name, then for a separator (`=` `:` `=>` `:=`, a type annotation, `","`, a flag's blank, ` is `), then for
-//! the value, and decides by the shape of both.
+//! The engine calls [`find_value`] at each keyword (`password`, `token`, `api_key`). The matcher reads the whole name
+//! around the keyword, then the separator after it (see `separators.rs`), then the value, and decides from the shape
+//! of all three. It is written by hand because a regex with that many optional parts is slow and cannot say "this
+//! value is a reference to a variable".
+//!
+//! - Found: `DB_PASSWORD=copper-lantern-440`, `{"apiKey": "gTq8WvB3rKzmYp5x"}`, `--token gTq8…`, `the password is w4lnut!`.
+//! - Not touched: `password: string`, `token = get_token(x)`, `password = os.environ["X"]`, `max_tokens: 4096`.
 
-use super::separators::{self, Separator};
-use super::value_shape::{self, Mix};
+use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
+use super::value_shape::{self, CharCounts};
 use super::word_lists::{NAME_DENY, NAME_TAILS};
 
-/// What values count.
+/// What the keyword in a name says about the value; decides how random a value has to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Mode {
-    /// People's passwords: short ones, words with digits or symbols.
+pub(crate) enum NameKind {
+    /// A person's password: short values and words with digits or symbols count.
     Password,
-    /// Tokens and secrets: random, or long enough.
+    /// A token or secret: the value must be random or long.
     Token,
-    /// Names that end in a bare `key`: only clearly random values.
+    /// A name that ends in a bare `key`: the value must be clearly random, because most keys are not secret.
     Key,
-    /// Names of providers, alone or with a word such as `prod`: only clearly random values of some length.
+    /// The name of a provider, alone or with a word such as `prod`: the value must be clearly random and long.
     Vendor,
 }
 
-impl Mode {
-    pub fn named(name: &str) -> Option<Mode> {
+impl NameKind {
+    /// Returns the kind for the matcher name of a rule.
+    pub fn from_matcher(name: &str) -> Option<NameKind> {
         Some(match name {
-            "assign_password" => Mode::Password,
-            "assign_token" => Mode::Token,
-            "assign_key" => Mode::Key,
-            "assign_vendor" => Mode::Vendor,
+            "assign_password" => NameKind::Password,
+            "assign_token" => NameKind::Token,
+            "assign_key" => NameKind::Key,
+            "assign_vendor" => NameKind::Vendor,
             _ => return None,
         })
     }
 }
 
-const MAX_NAME: usize = 80;
-const MAX_VALUE: usize = 4096;
+/// Longest part of a name before its keyword, in bytes.
+const MAX_NAME_BYTES: usize = 80;
+/// Longest part of a name after its keyword, in bytes.
+const MAX_NAME_TAIL_BYTES: usize = 24;
+const MAX_VALUE_BYTES: usize = 4096;
 
-fn name_byte(b: u8) -> bool {
+fn is_name_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.')
 }
 
-/// The value's span, when a sensitive value is assigned to the name around the keyword at `[ks, ke)`.
-pub(crate) fn at(text: &[u8], ks: usize, ke: usize, mode: Mode) -> Option<(usize, usize)> {
-    // a keyword may bring its separator along, to be rare enough: `_pw=`
-    let mut ke = ke;
-    while ke > ks && !name_byte(text[ke - 1]) && text[ke - 1] < 0x80 {
-        ke -= 1;
+/// Returns the span of the sensitive value that is assigned to the name around the keyword `[start, end)`.
+pub(crate) fn find_value(text: &[u8], start: usize, end: usize, kind: NameKind) -> Option<(usize, usize)> {
+    // A keyword that would be too common alone includes its separator, such as `_pw=`. The separator is read again below.
+    let mut keyword_end = end;
+    while keyword_end > start && !is_name_byte(text[keyword_end - 1]) && text[keyword_end - 1] < 0x80 {
+        keyword_end -= 1;
     }
-    let mut ns = ks;
-    while ns > 0 && ks - ns < MAX_NAME && name_byte(text[ns - 1]) {
-        ns -= 1;
-    }
-    let mut ne = ke;
-    while ne < text.len() && ne - ke < 24 && name_byte(text[ne]) {
-        ne += 1;
-    }
-    // a sentence's full stop or a method call is not part of the name
-    while ne > ke && matches!(text[ne - 1], b'.' | b'-') {
-        ne -= 1;
-    }
-    if text[ne..].starts_with(b"--") {
+    let (name_start, name_end) = name_around(text, start, keyword_end)?;
+    if !keyword_starts_word(text, name_start, start, kind) {
         return None;
     }
-    // `ks` must start a word of the name: after a separator, at a case change, or at its start
-    if ks > ns && mode != Mode::Password {
-        let (before, first) = (text[ks - 1], text[ks]);
-        let boundary = !before.is_ascii_alphanumeric()
-            || before.is_ascii_digit()
-            || (before.is_ascii_lowercase() && first.is_ascii_uppercase());
-        let upper = first.is_ascii_uppercase() == before.is_ascii_uppercase();
-        if !boundary && mode == Mode::Key && upper {
-            return None;
-        }
+    let name = snake_case(&text[name_start..name_end]);
+    if !tail_names_secret(&text[keyword_end..name_end]) || NAME_DENY.list().iter().any(|d| name.contains(d)) {
+        return None;
     }
-    if mode == Mode::Vendor && (ks > ns && text[ks - 1].is_ascii_lowercase() && text[ks].is_ascii_lowercase())
+    let begin = ValueStart::locate(text, name_start, name_end)?;
+    let candidate = Candidate::read(text, &name, begin)?;
+    // `PASSWORD='xPASSWORD='`: the "value" is another assignment whose own value is missing.
+    let keyword = &text[start..keyword_end];
+    if let Some(head) = candidate.bytes().strip_suffix(b"=")
+        && head.len() >= keyword.len()
+        && head[head.len() - keyword.len()..].eq_ignore_ascii_case(keyword)
     {
         return None;
     }
-    let name = lower(&text[ns..ne]);
-    if !tail_ok(&text[ke..ne]) || NAME_DENY.list().iter().any(|d| name.contains(d)) {
-        return None;
-    }
-    let at = After::of(text, ns, ne)?;
-    let (vs, ve, quoted) = value(text, &at)?;
-    // `PASSWORD='xPASSWORD='`: another assignment whose value is not there
-    if let Some(head) = text[vs..ve].strip_suffix(b"=")
-        && head.len() >= ke - ks
-        && head[head.len() - (ke - ks)..].eq_ignore_ascii_case(&text[ks..ke])
-    {
-        return None;
-    }
-    accept(text, &name, &at, vs, ve, quoted, mode).then_some((vs, ve))
+    candidate.is_secret(kind).then_some((candidate.start, candidate.end))
 }
 
-fn lower(b: &[u8]) -> String {
-    let mut s = String::with_capacity(b.len() + 4);
+/// Returns the span of the name around the keyword `[start, end)`; `None` before `--`, which is a decrement.
+fn name_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+    let mut name_start = start;
+    while name_start > 0 && start - name_start < MAX_NAME_BYTES && is_name_byte(text[name_start - 1]) {
+        name_start -= 1;
+    }
+    let mut name_end = end;
+    while name_end < text.len() && name_end - end < MAX_NAME_TAIL_BYTES && is_name_byte(text[name_end]) {
+        name_end += 1;
+    }
+    // The full stop of a sentence or the dot of a method call is not part of the name.
+    while name_end > end && matches!(text[name_end - 1], b'.' | b'-') {
+        name_end -= 1;
+    }
+    (!text[name_end..].starts_with(b"--")).then_some((name_start, name_end))
+}
+
+/// Whether the keyword at `start` begins a word of its name, as far as the kind requires it.
+///
+/// `apiKey` and `api_key` end in the word `key`; `monkey` and `TURKEY` do not. Passwords have no such test, because
+/// no other word ends in `password`.
+fn keyword_starts_word(text: &[u8], name_start: usize, start: usize, kind: NameKind) -> bool {
+    if start == name_start || kind == NameKind::Password {
+        return true;
+    }
+    let (before, first) = (text[start - 1], text[start]);
+    match kind {
+        NameKind::Key => {
+            let boundary = !before.is_ascii_alphanumeric()
+                || before.is_ascii_digit()
+                || (before.is_ascii_lowercase() && first.is_ascii_uppercase());
+            let same_case = first.is_ascii_uppercase() == before.is_ascii_uppercase();
+            boundary || !same_case
+        }
+        NameKind::Vendor => !(before.is_ascii_lowercase() && first.is_ascii_lowercase()),
+        NameKind::Password | NameKind::Token => true,
+    }
+}
+
+/// Writes a name in snake_case: `apiKey`, `api-key` and `api.key` become `api_key`.
+fn snake_case(name: &[u8]) -> String {
+    let mut out = String::with_capacity(name.len() + 4);
     let mut last = b'_';
-    for c in b {
-        // camelCase reads as snake_case
-        if c.is_ascii_uppercase() && last.is_ascii_lowercase() {
-            s.push('_');
+    for b in name {
+        if b.is_ascii_uppercase() && last.is_ascii_lowercase() {
+            out.push('_');
         }
-        s.push(if *c == b'-' || *c == b'.' { '_' } else { char::from(c.to_ascii_lowercase()) });
-        last = *c;
+        out.push(if matches!(b, b'-' | b'.') { '_' } else { char::from(b.to_ascii_lowercase()) });
+        last = *b;
     }
-    s
+    out
 }
 
-fn tail_ok(tail: &[u8]) -> bool {
+/// Whether the part of a name after its keyword still names the secret itself.
+///
+/// `token_prod_2` and `password1` do; `token_count`, `password_field` and the plural `tokens` do not.
+fn tail_names_secret(tail: &[u8]) -> bool {
     if tail.is_empty() {
         return true;
     }
-    let t = lower(tail);
-    let t = t.trim_start_matches('_');
-    t.split('_').all(|p| {
-        let w = p.trim_end_matches(|c: char| c.is_ascii_digit());
-        w.is_empty() || NAME_TAILS.has(w)
+    let name = snake_case(tail);
+    name.trim_start_matches('_').split('_').all(|part| {
+        let word = part.trim_end_matches(|c: char| c.is_ascii_digit());
+        word.is_empty() || NAME_TAILS.has(word)
     }) && !(tail == b"s" || tail == b"S")
 }
 
-/// How name and value are joined.
+/// Where the value of a name begins, and what the separator before it says about it.
 #[derive(Debug, Clone, Copy)]
-struct After {
-    /// Where the value (or its quote) begins.
+struct ValueStart {
+    /// First byte of the value or of its opening quote.
     at: usize,
-    /// A blank, ` is ` or the like joins them: weak.
-    prose: bool,
-    /// `KEY=value` at the start of a line with an upper-case name, or a flag.
+    /// The separator is weak: a blank, a word such as ` is `, or a table cell.
+    weak: bool,
+    /// The name is written like a variable in an environment file (`KEY=value` in capitals) or like a flag.
     env: bool,
-    /// `<name>value`.
-    xml: bool,
-    /// The name is written as a variable of the environment: `SOME_TOKEN`.
+    /// The value is the content of an element: `<name>value`.
+    markup: bool,
+    /// The name is written like an environment variable: `SOME_TOKEN`.
     constant: bool,
 }
 
-impl After {
-    fn of(text: &[u8], ns: usize, ne: usize) -> Option<After> {
-        let n = text.len();
-        let upper = text[ns..ne].iter().any(u8::is_ascii_uppercase)
-            && !text[ns..ne].iter().any(u8::is_ascii_lowercase);
-        let line_start = ns == 0 || matches!(text[ns - 1], b'\n' | b' ' | b'\t' | b'+' | b'-' | b'"' | b'\'');
-        let flag = text[ns] == b'-';
-        let prefix =
-            text[..ns].iter().rev().skip(1).take(12).take_while(|b| b.is_ascii_alphanumeric()).count();
-        let xml_open = ns > 0
-            && (text[ns - 1] == b'<'
-                || text[ns - 1] == b':' && prefix > 0 && text[..ns - 1 - prefix].ends_with(b"<"));
-        let constant = upper && text[ns..ne].contains(&b'_');
-        let mut i = ne;
-        if xml_open && i < n && text[i] == b'>' {
-            return Some(After { at: i + 1, prose: false, env: false, xml: true, constant });
+impl ValueStart {
+    fn locate(text: &[u8], start: usize, end: usize) -> Option<ValueStart> {
+        let name = &text[start..end];
+        let upper = name.iter().any(u8::is_ascii_uppercase) && !name.iter().any(u8::is_ascii_lowercase);
+        let constant = upper && name.contains(&b'_');
+        if is_element_name(text, start) && text.get(end) == Some(&b'>') {
+            return Some(ValueStart { at: end + 1, weak: false, env: false, markup: true, constant });
         }
-        let mut closed = false;
-        // closing quotes and brackets of the name: `"name"`, `['name']`, `\"name\"`
-        while i < n && i - ne < 6 && matches!(text[i], b'"' | b'\'' | b'`' | b']' | b'\\' | b'*') {
-            closed = true;
-            i += 1;
-        }
-        let gap = i;
-        while i < n && i - gap < 24 && matches!(text[i], b' ' | b'\t') {
-            i += 1;
-        }
-        if i >= n {
-            return None;
-        }
-        let done = |at: usize, prose: bool| {
-            Some(After { at, prose, env: upper && line_start || flag, xml: false, constant })
-        };
-        match separators::find(text, ns, ne, gap, i, closed, constant) {
+        let after = NameEnd::read(text, start, end, constant)?;
+        match separators::find(&after) {
             Some(Separator::Strong(at)) => {
-                return Some(After { at, prose: false, env: constant, xml: false, constant });
+                return Some(ValueStart { at, weak: false, env: constant, markup: false, constant });
             }
             Some(Separator::Markup(at)) => {
-                return Some(After { at, prose: false, env: false, xml: true, constant });
+                return Some(ValueStart { at, weak: false, env: false, markup: true, constant });
             }
             Some(Separator::Weak(at)) => {
-                return Some(After { at, prose: true, env: false, xml: false, constant });
+                return Some(ValueStart { at, weak: true, env: false, markup: false, constant });
             }
             None => {}
         }
-        match text[i] {
-            b'=' => {
-                i += 1;
-                if i < n && matches!(text[i], b'>' | b'=' | b'~') {
-                    i += 1;
-                    if i < n && text[i] == b'=' {
-                        i += 1;
-                    }
-                }
-                done(blank(text, i), false)
-            }
-            b':' => {
-                i += 1;
-                if i < n && text[i] == b':' {
-                    return None;
-                }
-                if i < n && text[i] == b'=' {
-                    i += 1;
-                }
-                let v = blank(text, i);
-                if let Some(v) = separators::block_scalar(text, v) {
-                    return done(v, true);
-                }
-                // `name: String = "value"`, `name: &str = …`
-                if let Some(eq) = annotation(text, v) {
-                    return done(eq, false);
-                }
-                done(v, false)
-            }
-            b'!' if text.get(i + 1) == Some(&b'=') => done(blank(text, i + 2), false),
-            b',' if closed => {
-                // `set("NAME", "value")`, `{"name": "X", "value": "y"}`
-                let mut j = blank(text, i + 1);
-                if text.get(j) == Some(&b'{') {
-                    j = blank(text, j + 1);
-                }
-                named_value(text, j)
-                    .map_or_else(|| quote_at(text, j).and_then(|_| done(j, false)), |j| done(j, false))
-            }
-            b'\n' | b'\r' => named_value(text, blank_lines(text, i)).and_then(|j| done(j, false)),
-            b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
-            b'|' => done(blank(text, i + 1), true),
-            _ if gap == i => {
-                separators::word(text, i).filter(|_| !text[i].is_ascii()).and_then(|v| done(v, true))
-            }
-            _ => {
-                // a blank came first
-                if let Some(j) = named_value(text, i) {
-                    return done(j, false);
-                }
-                // Visual Basic: `Dim x As String = "v"`
-                if let Some(eq) = text[i..].starts_with(b"As ").then(|| annotation(text, i + 3)).flatten() {
-                    return done(eq, false);
-                }
-                if closed && text[i] != b'v' {
-                    return separators::word(text, i).and_then(|v| done(v, true));
-                }
-                if separators::set_before(text, ns) {
-                    return done(i, false);
-                }
-                // Go: `var x string = "v"`; Rust and TS annotations were handled above
-                if let Some(eq) = annotation(text, i) {
-                    return done(eq, false);
-                }
-                if flag || (upper && matches!(text[i], b'"' | b'\'')) {
-                    return done(i, false);
-                }
-                if let Some(v) = separators::word(text, i) {
-                    return done(v, true);
-                }
-                if matches!(text[i], b'"' | b'\'' | b'`') {
-                    return done(i, true);
-                }
-                prose_far(text, i).and_then(|j| done(j, true)).or_else(|| done(i, true))
-            }
-        }
+        let line_start =
+            start == 0 || matches!(text[start - 1], b'\n' | b' ' | b'\t' | b'+' | b'-' | b'"' | b'\'');
+        let flag = text[start] == b'-';
+        let (at, weak) = match plain_separator(&after, upper, flag)? {
+            Separator::Strong(at) | Separator::Markup(at) => (at, false),
+            Separator::Weak(at) => (at, true),
+        };
+        Some(ValueStart { at, weak, env: upper && line_start || flag, markup: false, constant })
     }
 }
 
-/// `… for now: VALUE`, `… for staging is VALUE` further on in the same sentence.
-fn prose_far(text: &[u8], from: usize) -> Option<usize> {
+/// Whether the name at `start` is that of an XML element, with or without a namespace: `<name`, `<ns:name`.
+fn is_element_name(text: &[u8], start: usize) -> bool {
+    let Some(before) = start.checked_sub(1).map(|i| text[i]) else { return false };
+    if before != b':' {
+        return before == b'<';
+    }
+    let prefix = text[..start - 1].iter().rev().take(12).take_while(|b| b.is_ascii_alphanumeric()).count();
+    prefix > 0 && text[..start - 1 - prefix].ends_with(b"<")
+}
+
+/// Reads the ordinary separators: `=`, `:`, `=>`, `:=`, a comma, a blank, ` is `.
+fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
+    let NameEnd { text, gap, next, closed, .. } = *name;
+    match text[next] {
+        b'=' => Some(Separator::Strong(after_equals(text, next))),
+        b':' => after_colon(text, next),
+        b'!' if text.get(next + 1) == Some(&b'=') => Some(Separator::Strong(skip_blanks(text, next + 2))),
+        b',' if closed => after_comma(text, next).map(Separator::Strong),
+        b'\n' | b'\r' => named_value(text, skip_to_next_item(text, next)).map(Separator::Strong),
+        b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
+        b'|' => Some(Separator::Weak(skip_blanks(text, next + 1))),
+        // Nothing separates name and value but a word of a script that is written without blanks: `A_TOKENは…`.
+        _ if gap == next => {
+            separators::word(text, next).filter(|_| !text[next].is_ascii()).map(Separator::Weak)
+        }
+        _ => after_blank(name, upper, flag),
+    }
+}
+
+/// Skips `=`, `==`, `=>`, `=~`, `===` and blanks.
+fn after_equals(text: &[u8], equals: usize) -> usize {
+    let mut i = equals + 1;
+    if matches!(text.get(i), Some(b'>' | b'=' | b'~')) {
+        i += 1;
+        if text.get(i) == Some(&b'=') {
+            i += 1;
+        }
+    }
+    skip_blanks(text, i)
+}
+
+/// Reads `:`, `:=`, a YAML block scalar and a type annotation (`name: String = "value"`); a path `a::b` is none.
+fn after_colon(text: &[u8], colon: usize) -> Option<Separator> {
+    let mut i = colon + 1;
+    match text.get(i) {
+        Some(b':') => return None,
+        Some(b'=') => i += 1,
+        _ => {}
+    }
+    let value = skip_blanks(text, i);
+    if let Some(value) = separators::block_scalar(text, value) {
+        return Some(Separator::Weak(value));
+    }
+    Some(Separator::Strong(after_annotation(text, value).unwrap_or(value)))
+}
+
+/// Reads the second argument or field: `set("NAME", "value")`, `{"name": "X", "value": "y"}`.
+fn after_comma(text: &[u8], comma: usize) -> Option<usize> {
+    let mut i = skip_blanks(text, comma + 1);
+    if text.get(i) == Some(&b'{') {
+        i = skip_blanks(text, i + 1);
+    }
+    named_value(text, i).or_else(|| quote_at(text, i).map(|_| i))
+}
+
+/// Reads what follows a name and a blank: a flag's value, a declaration, or a sentence.
+fn after_blank(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
+    let NameEnd { text, start, next, closed, .. } = *name;
+    let first = text[next];
+    if let Some(value) = named_value(text, next) {
+        return Some(Separator::Strong(value));
+    }
+    // Visual Basic: `Dim x As String = "v"`
+    if text[next..].starts_with(b"As ")
+        && let Some(value) = after_annotation(text, next + 3)
+    {
+        return Some(Separator::Strong(value));
+    }
+    if closed && first != b'v' {
+        return separators::word(text, next).map(Separator::Weak);
+    }
+    if separators::is_set_by_command(text, start) {
+        return Some(Separator::Strong(next));
+    }
+    // Go: `var x string = "v"`
+    if let Some(value) = after_annotation(text, next) {
+        return Some(Separator::Strong(value));
+    }
+    if flag || (upper && matches!(first, b'"' | b'\'')) {
+        return Some(Separator::Strong(next));
+    }
+    if let Some(value) = separators::word(text, next) {
+        return Some(Separator::Weak(value));
+    }
+    if quote_at(text, next).is_some() {
+        return Some(Separator::Weak(next));
+    }
+    Some(Separator::Weak(later_in_sentence(text, next).unwrap_or(next)))
+}
+
+/// Reads a value that comes later in the same sentence: `the token for staging is VALUE`, `the token for now: VALUE`.
+fn later_in_sentence(text: &[u8], from: usize) -> Option<usize> {
     let to = (from + 48).min(text.len());
     let mut i = from;
     while i + 2 < to {
         match text[i] {
             b'\n' | b'"' | b';' | b'=' | b'(' | b'{' => return None,
-            b':' if text[i + 1] == b' ' || text[i + 1] == b'\n' => return Some(blank(text, i + 1)),
-            b' ' if text[i..].starts_with(b" is ") => return Some(blank(text, i + 4)),
+            b':' if text[i + 1] == b' ' || text[i + 1] == b'\n' => return Some(skip_blanks(text, i + 1)),
+            b' ' if text[i..].starts_with(b" is ") => return Some(skip_blanks(text, i + 4)),
             _ => i += 1,
         }
     }
     None
 }
 
-fn blank(text: &[u8], mut i: usize) -> usize {
-    let from = i;
-    while i < text.len() && i - from < 32 && matches!(text[i], b' ' | b'\t') {
-        i += 1;
-    }
-    i
-}
-
-fn blank_lines(text: &[u8], mut i: usize) -> usize {
+/// Skips blanks, line ends and the hyphens of a YAML list.
+fn skip_to_next_item(text: &[u8], mut i: usize) -> usize {
     let from = i;
     while i < text.len() && i - from < 64 && matches!(text[i], b' ' | b'\t' | b'\n' | b'\r' | b'-') {
         i += 1;
@@ -289,11 +314,7 @@ fn blank_lines(text: &[u8], mut i: usize) -> usize {
     i
 }
 
-fn quote_at(text: &[u8], i: usize) -> Option<u8> {
-    text.get(i).copied().filter(|b| matches!(b, b'"' | b'\'' | b'`'))
-}
-
-/// `value: x`, `value="x"`, `"value": "x"` beside a name given as a value.
+/// Reads `value: x`, `value="x"`, `"value": "x"`: the field next to one that holds the name.
 fn named_value(text: &[u8], i: usize) -> Option<usize> {
     let mut j = i + usize::from(quote_at(text, i).is_some());
     let word = text.get(j..j + 5)?;
@@ -302,15 +323,15 @@ fn named_value(text: &[u8], i: usize) -> Option<usize> {
     }
     j += 5;
     j += usize::from(quote_at(text, j).is_some());
-    j = blank(text, j);
+    j = skip_blanks(text, j);
     if !matches!(text.get(j), Some(b':' | b'=')) {
         return None;
     }
-    Some(blank(text, j + 1))
+    Some(skip_blanks(text, j + 1))
 }
 
-/// A type between name and value: `string = `, `&str = `, `Option<String> = Some(`.
-fn annotation(text: &[u8], i: usize) -> Option<usize> {
+/// Skips a type and `=` before a quoted value: `string = "v"`, `&str = "v"`, `Option<String> = "v"`.
+fn after_annotation(text: &[u8], i: usize) -> Option<usize> {
     let to = (i + 40).min(text.len());
     let mut j = i;
     if !text.get(j).is_some_and(|b| b.is_ascii_alphabetic() || *b == b'&' || *b == b'*') {
@@ -322,251 +343,326 @@ fn annotation(text: &[u8], i: usize) -> Option<usize> {
     {
         j += 1;
     }
-    let spaced = blank(text, j);
-    if spaced == j || text.get(spaced) != Some(&b'=') || text.get(spaced + 1) == Some(&b'=') {
+    let equals = skip_blanks(text, j);
+    if equals == j || text.get(equals) != Some(&b'=') || text.get(equals + 1) == Some(&b'=') {
         return None;
     }
-    let v = blank(text, spaced + 1);
-    quote_at(text, v).map(|_| v)
+    let value = skip_blanks(text, equals + 1);
+    quote_at(text, value).map(|_| value)
 }
 
-/// The value's span and its quote.
-fn value(text: &[u8], after: &After) -> Option<(usize, usize, Option<u8>)> {
-    let n = text.len();
-    let mut s = after.at;
-    // string prefixes and wrappers: r"…", b'…', Some("…"), String::from("…")
-    for wrap in [&b"Some("[..], b"String::from(", b"SecretStr(", b"Secret::new(", b"str("] {
-        if text[s.min(n)..].starts_with(wrap) && quote_at(text, s + wrap.len()).is_some() {
-            s += wrap.len();
+/// Calls and types that wrap a string literal.
+const WRAPPERS: &[&[u8]] = &[b"Some(", b"String::from(", b"SecretStr(", b"Secret::new(", b"str("];
+
+/// Words of an authorization header that come before the token.
+const HEADER_SCHEMES: &[&[u8]] =
+    &[b"Bearer ", b"bearer ", b"Token ", b"token ", b"Basic ", b"Bot ", b"ApiKey "];
+
+/// Finds the first byte of the value proper and its quote; `\` is the quote of a string inside an escaped string.
+fn open_value(text: &[u8], at: usize) -> (usize, Option<u8>) {
+    let mut start = at;
+    for wrapper in WRAPPERS {
+        if text[start.min(text.len())..].starts_with(wrapper)
+            && quote_at(text, start + wrapper.len()).is_some()
+        {
+            start += wrapper.len();
         }
     }
-    if s + 1 < n && matches!(text[s], b'r' | b'b' | b'f' | b'@') && quote_at(text, s + 1).is_some() {
-        s += 1;
+    // String prefixes: `r"…"`, `b'…'`, `f"…"`, `@"…"`
+    if start + 1 < text.len()
+        && matches!(text[start], b'r' | b'b' | b'f' | b'@')
+        && quote_at(text, start + 1).is_some()
+    {
+        start += 1;
     }
-    let mut quote = quote_at(text, s);
+    let mut quote = quote_at(text, start);
     if quote.is_some() {
-        s += 1;
-        // `"""…"""`
-        if text.get(s) == quote.as_ref() && text.get(s + 1) == quote.as_ref() {
-            s += 2;
+        start += 1;
+        // Python's `"""…"""`
+        if text.get(start) == quote.as_ref() && text.get(start + 1) == quote.as_ref() {
+            start += 2;
         }
-    } else if text.get(s) == Some(&b'\\') && quote_at(text, s + 1).is_some() {
+    } else if text.get(start) == Some(&b'\\') && quote_at(text, start + 1).is_some() {
         quote = Some(b'\\');
-        s += 2;
+        start += 2;
     }
-    // a scheme word of a header belongs to the syntax
-    for scheme in [&b"Bearer "[..], b"bearer ", b"Token ", b"token ", b"Basic ", b"Bot ", b"ApiKey "] {
-        if text.get(s..).is_some_and(|t| t.starts_with(scheme)) {
-            s += scheme.len();
-        }
-    }
-    let to = (s + MAX_VALUE).min(n);
-    let mut e = s;
-    match quote {
-        Some(b'\\') => {
-            while e < to && !matches!(text[e], b'\\' | b'"' | b'\n') {
-                e += 1;
-            }
-        }
-        Some(q) => {
-            while e < to && text[e] != q && text[e] != b'\n' {
-                e += if text[e] == b'\\' && e + 1 < to { 2 } else { 1 };
-            }
-            e = e.min(to);
-            // no closing quote on the line: a cut-off text, or not a string at all
-            if e >= n || text[e] != q {
-                e = s;
-                while e < to && !matches!(text[e], b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\')
-                {
-                    e += 1;
-                }
-            }
-        }
-        None => {
-            while e < to {
-                let b = text[e];
-                if matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'\\' | 0x1b | 0) {
-                    break;
-                }
-                if matches!(b, b'&' | b';' | b',' | b'|' | b')' | b'}' | b']')
-                    && !(after.env && matches!(b, b'&' | b','))
-                {
-                    // inside a password these may stand, at its end they are syntax
-                    let next = text.get(e + 1).copied().unwrap_or(b' ');
-                    if matches!(b, b'&' | b';')
-                        || next.is_ascii_whitespace()
-                        || matches!(next, b'"' | b'\'' | b';' | b',' | b')' | b'}' | b']' | b'\\' | b'{')
-                    {
-                        break;
-                    }
-                    if matches!(b, b',' | b')' | b'}' | b']') && !after.env {
-                        break;
-                    }
-                }
-                e += 1;
-            }
-            while e > s && matches!(text[e - 1], b'.' | b',' | b';' | b':' | b')' | b'?') {
-                e -= 1;
-            }
+    for scheme in HEADER_SCHEMES {
+        if text.get(start..).is_some_and(|t| t.starts_with(scheme)) {
+            start += scheme.len();
         }
     }
-    // an ellipsis marks a cut, it is not part of the value
-    for mark in [&b"..."[..], "…".as_bytes()] {
-        if let Some(p) = text[s..e].windows(mark.len()).position(|w| w == mark) {
-            e = s + p;
-        }
-    }
-    (e > s).then_some((s, e, quote))
+    (start, quote)
 }
 
-fn accept(text: &[u8], name: &str, after: &After, s: usize, e: usize, quote: Option<u8>, mode: Mode) -> bool {
-    let Ok(v) = std::str::from_utf8(&text[s..e]) else { return mode == Mode::Password };
-    let m = Mix::of(v.as_bytes());
-    if v.len() < 4 || value_shape::is_placeholder_value(v) || m.other * 2 > v.len() {
-        return false;
+/// Finds the end of a value between quotes.
+fn quoted_end(text: &[u8], start: usize, quote: u8) -> usize {
+    let to = (start + MAX_VALUE_BYTES).min(text.len());
+    let mut end = start;
+    while end < to && text[end] != quote && text[end] != b'\n' {
+        end += if text[end] == b'\\' && end + 1 < to { 2 } else { 1 };
     }
-    let b = v.as_bytes();
-    // markup, code, paths, sentences
-    if quote.is_none()
-        && (v.contains('(')
-            && (v.contains("()") || v.contains(")") || b[0].is_ascii_lowercase())
-            && !after.env
-            || v.ends_with('{')
-            || v.contains("::")
-            || v.contains("=>"))
-    {
-        return false;
+    end = end.min(to);
+    if end < text.len() && text[end] == quote {
+        return end;
     }
-    if v.starts_with("http://")
-        || v.starts_with("https://")
-        || v.starts_with("./")
-        || v.starts_with("../")
-        || v.starts_with("~/")
-        || v.starts_with("-----BEGIN")
-        || v.starts_with("/etc/")
-        || v.starts_with("/run/")
-        || v.starts_with("/home/")
-        || v.starts_with("/var/")
-        || v.starts_with("/tmp/")
-    {
-        return false;
-    }
-    if v.starts_with("ssh-")
-        || v.starts_with("pk_live_")
-        || v.starts_with("pk_test_")
-        || v.starts_with("ref:")
-    {
-        return false;
-    }
-    let next = text.get(e).copied().unwrap_or(b'\n');
-    if quote.is_none() && (matches!(next, b'(' | b'[') || text[e..].starts_with(b"::")) {
-        return false;
-    }
-    // a type between a name and its value: `const TOKEN_KIND: TOKEN_TYPE_2 = 1`
-    let gap = blank(text, e);
-    if quote.is_none() && gap > e && text.get(gap) == Some(&b'=') && text.get(gap + 1) != Some(&b'=') {
-        return false;
-    }
-    let random = value_shape::looks_random(v);
-    match mode {
-        Mode::Password => {
-            if m.space > 0 {
-                // a passphrase in quotes must still not be a sentence
-                return quote.is_some()
-                    && m.digit > 0
-                    && m.space <= 3
-                    && !v.ends_with('.')
-                    && v.len() >= 12
-                    && m.symbol > 0
-                    && !after.prose;
-            }
-            let mixed = m.digit > 0 && m.letters() > 0;
-            let strong = mixed || (m.symbol > 0 && m.letters() > 0 && (m.upper > 0 && m.lower > 0)) || random;
-            if after.prose {
-                return strong && v.len() >= 6 && !ident_ref(v) && (m.digit > 0 || random);
-            }
-            if strong && !code_ref(v, quote, after) {
-                return v.len() >= 5;
-            }
-            if m.letters() == 0 {
-                return v.len() >= 6 && m.digit >= 6 && (quote.is_some() || after.env);
-            }
-            // a bare word counts in an environment file or a quoted password field of data, if nothing says otherwise
-            after.env && quote.is_none() && v.len() >= 8 && !value_shape::looks_wordy(v)
+    // The line has no closing quote: the text was cut, or this is not a string. The value ends at the next blank.
+    let stop = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\');
+    start + text[start..to].iter().position(stop).unwrap_or(to - start)
+}
+
+/// Finds the end of a value without quotes.
+fn bare_end(text: &[u8], start: usize, env: bool) -> usize {
+    let to = (start + MAX_VALUE_BYTES).min(text.len());
+    let mut end = start;
+    while end < to {
+        let b = text[end];
+        if matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'\\' | 0x1b | 0) {
+            break;
         }
-        Mode::Vendor => {
-            random
-                && !after.prose
-                && v.len() >= 16
-                && m.digit > 0
-                && m.symbol * 4 <= v.len()
-                && !value_shape::counts_up(v)
-                // the name of a constant or a type
-                && !(m.lower == 0 && v.contains('_'))
-                && !v.contains(['(', '{', '[', ':', '@'])
-                && !v.contains("//")
-                && !(v.len() == 40 && v.bytes().all(|b| b.is_ascii_hexdigit()) && name.contains("commit"))
+        if matches!(b, b'&' | b';' | b',' | b'|' | b')' | b'}' | b']') && !(env && matches!(b, b'&' | b',')) {
+            // These bytes are syntax at the end of a value (`f(token=x);`) but may occur inside a password (`a|b,c`).
+            let next = text.get(end + 1).copied().unwrap_or(b' ');
+            let is_syntax = matches!(b, b'&' | b';')
+                || next.is_ascii_whitespace()
+                || matches!(next, b'"' | b'\'' | b';' | b',' | b')' | b'}' | b']' | b'\\' | b'{');
+            if is_syntax || matches!(b, b',' | b')' | b'}' | b']') && !env {
+                break;
+            }
         }
-        Mode::Token | Mode::Key => {
-            if m.space > 0 || v.len() < 8 {
-                return false;
+        end += 1;
+    }
+    while end > start && matches!(text[end - 1], b'.' | b',' | b';' | b':' | b')' | b'?') {
+        end -= 1;
+    }
+    end
+}
+
+/// A value that follows a name, before it is judged.
+struct Candidate<'t> {
+    text: &'t [u8],
+    /// The name in snake_case.
+    name: &'t str,
+    begin: ValueStart,
+    start: usize,
+    end: usize,
+    quote: Option<u8>,
+}
+
+/// The value of a candidate as text, with its character counts.
+struct Value<'t> {
+    text: &'t str,
+    counts: CharCounts,
+    random: bool,
+}
+
+impl<'t> Candidate<'t> {
+    /// Reads the value; `None` if it is empty.
+    fn read(text: &'t [u8], name: &'t str, begin: ValueStart) -> Option<Candidate<'t>> {
+        let (start, quote) = open_value(text, begin.at);
+        let mut end = match quote {
+            Some(b'\\') => {
+                let to = (start + MAX_VALUE_BYTES).min(text.len());
+                let stop = |b: &u8| matches!(b, b'\\' | b'"' | b'\n');
+                let value = text.get(start..to)?;
+                start + value.iter().position(stop).unwrap_or(value.len())
             }
-            if value_shape::is_uuid(v) {
-                return mode == Mode::Token && (!after.prose || after.constant);
+            Some(quote) if start < text.len() => quoted_end(text, start, quote),
+            None if start < text.len() => bare_end(text, start, begin.env),
+            _ => return None,
+        };
+        // An ellipsis marks where the value was cut; it is not part of the value.
+        for ellipsis in [&b"..."[..], "…".as_bytes()] {
+            if let Some(at) = text[start..end].windows(ellipsis.len()).position(|w| w == ellipsis) {
+                end = start + at;
             }
-            if after.prose {
-                return random && v.len() >= 16 && m.digit > 0;
-            }
-            if v.contains('/') && value_shape::looks_wordy(v) || code_ref(v, quote, after) {
-                return false;
-            }
-            if random {
-                return mode == Mode::Token || v.len() >= 16 && (m.digit > 0 || v.len() >= 24);
-            }
-            if m.letters() == 0 {
-                return mode == Mode::Token
-                    && m.symbol == 0
-                    && (v.len() >= 15 || v.len() >= 10 && quote.is_some());
-            }
-            // `JWT_SECRET=super-secret-2024!`: words with digits in an environment file
-            mode == Mode::Token
-                && m.digit > 0
-                && (name.contains("secret") && (after.env || m.symbol > 0 && m.upper > 0)
-                    || !value_shape::looks_wordy(v) && v.len() >= 10 && value_shape::entropy(b) > 2.5)
         }
+        (end > start).then_some(Candidate { text, name, begin, start, end, quote })
+    }
+
+    fn bytes(&self) -> &'t [u8] {
+        &self.text[self.start..self.end]
+    }
+
+    /// Whether the value is a secret that belongs to a name of this kind.
+    fn is_secret(&self, kind: NameKind) -> bool {
+        // Only a password can consist of bytes that are not UTF-8.
+        let Ok(text) = std::str::from_utf8(self.bytes()) else { return kind == NameKind::Password };
+        let counts = CharCounts::of(text.as_bytes());
+        if text.len() < 4
+            || value_shape::is_placeholder_value(text)
+            || counts.other * 2 > text.len()
+            || self.is_code(text)
+            || is_public(text)
+            || self.is_followed_by_code()
+        {
+            return false;
+        }
+        let value = Value { text, counts, random: value_shape::looks_random(text) };
+        match kind {
+            NameKind::Password => self.is_password(&value),
+            NameKind::Vendor => self.is_vendor_key(&value),
+            NameKind::Token | NameKind::Key => self.is_token(&value, kind == NameKind::Token),
+        }
+    }
+
+    /// Whether a value without quotes is an expression: `get_token(x)`, `Token::new`, `=> {`.
+    fn is_code(&self, value: &str) -> bool {
+        self.quote.is_none()
+            && (value.contains('(')
+                && (value.contains("()") || value.contains(")") || value.as_bytes()[0].is_ascii_lowercase())
+                && !self.begin.env
+                || value.ends_with('{')
+                || value.contains("::")
+                || value.contains("=>"))
+    }
+
+    /// Whether what follows shows that the value is code: a call, an index, a path, or a type before `=`.
+    fn is_followed_by_code(&self) -> bool {
+        if self.quote.is_some() {
+            return false;
+        }
+        let rest = &self.text[self.end..];
+        if matches!(rest.first(), Some(b'(' | b'[')) || rest.starts_with(b"::") {
+            return true;
+        }
+        // `const TOKEN_KIND: TOKEN_TYPE_2 = 1`: a type between a name and its value
+        let next = skip_blanks(self.text, self.end);
+        next > self.end && self.text.get(next) == Some(&b'=') && self.text.get(next + 1) != Some(&b'=')
+    }
+
+    fn is_password(&self, value: &Value<'_>) -> bool {
+        let Value { text, counts, random } = value;
+        if counts.space > 0 {
+            // A passphrase in quotes counts (`"walnut 7 copper!"`), a sentence does not (`"Enter your password."`).
+            return self.quote.is_some()
+                && counts.digit > 0
+                && counts.space <= 3
+                && !text.ends_with('.')
+                && text.len() >= 12
+                && counts.symbol > 0
+                && !self.begin.weak;
+        }
+        let mixed = counts.digit > 0 && counts.letters() > 0;
+        let marked = counts.symbol > 0 && counts.letters() > 0 && (counts.upper > 0 && counts.lower > 0);
+        let strong = mixed || marked || *random;
+        if self.begin.weak {
+            // In prose the next word may be anything: `password is required`. It needs a digit or randomness.
+            return strong
+                && text.len() >= 6
+                && !is_identifier_reference(text)
+                && (counts.digit > 0 || *random);
+        }
+        if strong && !self.is_code_reference(text) {
+            return text.len() >= 5;
+        }
+        if counts.letters() == 0 {
+            return text.len() >= 6 && counts.digit >= 6 && (self.quote.is_some() || self.begin.env);
+        }
+        // A bare word counts only in an environment file (`PASSWORD=wlntcppr`), and only if it is not an ordinary word.
+        self.begin.env && self.quote.is_none() && text.len() >= 8 && !value_shape::looks_wordy(text)
+    }
+
+    fn is_vendor_key(&self, value: &Value<'_>) -> bool {
+        let Value { text, counts, random } = value;
+        *random
+            && !self.begin.weak
+            && text.len() >= 16
+            && counts.digit > 0
+            && counts.symbol * 4 <= text.len()
+            && !value_shape::counts_up(text)
+            // `STRIPE_API_V2`: the name of a constant
+            && !(counts.lower == 0 && text.contains('_'))
+            && !text.contains(['(', '{', '[', ':', '@'])
+            && !text.contains("//")
+            // a Git commit
+            && !(text.len() == 40 && text.bytes().all(|b| b.is_ascii_hexdigit()) && self.name.contains("commit"))
+    }
+
+    /// Whether the value is a token; `named_token` is false if the name says only `key`, which needs more proof.
+    fn is_token(&self, value: &Value<'_>, named_token: bool) -> bool {
+        let Value { text, counts, random } = value;
+        if counts.space > 0 || text.len() < 8 {
+            return false;
+        }
+        if value_shape::is_uuid(text) {
+            // Most keys that are UUIDs are ids of rows: `key: 3f2a…`.
+            return named_token && (!self.begin.weak || self.begin.constant);
+        }
+        if self.begin.weak {
+            return *random && text.len() >= 16 && counts.digit > 0;
+        }
+        if text.contains('/') && value_shape::looks_wordy(text) || self.is_code_reference(text) {
+            return false;
+        }
+        if *random {
+            return named_token || text.len() >= 16 && (counts.digit > 0 || text.len() >= 24);
+        }
+        if counts.letters() == 0 {
+            return named_token
+                && counts.symbol == 0
+                && (text.len() >= 15 || text.len() >= 10 && self.quote.is_some());
+        }
+        // `JWT_SECRET=super-secret-2024!`: words with digits in an environment file
+        named_token
+            && counts.digit > 0
+            && (self.name.contains("secret") && (self.begin.env || counts.symbol > 0 && counts.upper > 0)
+                || !value_shape::looks_wordy(text)
+                    && text.len() >= 10
+                    && value_shape::entropy(text.as_bytes()) > 2.5)
+    }
+
+    /// Whether the value refers to a variable or member: `self.password`, `config.db.pass`, `user_password1`.
+    fn is_code_reference(&self, value: &str) -> bool {
+        self.quote.is_none() && !self.begin.env && !self.begin.markup && is_identifier_reference(value)
     }
 }
 
-/// A reference to a variable or member rather than a value: `self.password`, `config.db.pass`, `user_password1`.
-fn code_ref(v: &str, quote: Option<u8>, after: &After) -> bool {
-    if quote.is_some() || after.env || after.xml {
-        return false;
-    }
-    ident_ref(v)
+/// Beginnings of values that are public or not secret: addresses, paths, public keys and references.
+const PUBLIC_STARTS: &[&str] = &[
+    "http://",
+    "https://",
+    "./",
+    "../",
+    "~/",
+    // the rule for private keys reads these
+    "-----BEGIN",
+    "/etc/",
+    "/run/",
+    "/home/",
+    "/var/",
+    "/tmp/",
+    "ssh-",
+    "pk_live_",
+    "pk_test_",
+    "ref:",
+];
+
+fn is_public(value: &str) -> bool {
+    PUBLIC_STARTS.iter().any(|start| value.starts_with(start))
 }
 
-fn ident_ref(v: &str) -> bool {
-    // a method's mark stands at its end, and such a name has no digits: `save!`, but not `Summer_2031!`
-    let marked = v.trim_end_matches(['?', '!', '*']);
-    let ident = (marked.len() == v.len() || !v.bytes().any(|b| b.is_ascii_digit()))
-        && marked.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
-        && v.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
-    ident
-        && value_shape::looks_wordy(v)
-        && (v.contains('.') || v.contains('_') || !v.bytes().any(|b| b.is_ascii_digit()))
+fn is_identifier_reference(value: &str) -> bool {
+    // Ruby method names end in a mark and have no digits: `save!` is one, `Summer_2031!` is a password.
+    let unmarked = value.trim_end_matches(['?', '!', '*']);
+    let identifier = (unmarked.len() == value.len() || !value.bytes().any(|b| b.is_ascii_digit()))
+        && unmarked.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.'))
+        && value.bytes().next().is_some_and(|b| b.is_ascii_alphabetic() || b == b'_');
+    identifier
+        && value_shape::looks_wordy(value)
+        && (value.contains('.') || value.contains('_') || !value.bytes().any(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn find(text: &str, key: &str, mode: Mode) -> Option<String> {
-        let ks = text.to_ascii_lowercase().find(key)?;
-        at(text.as_bytes(), ks, ks + key.len(), mode).map(|(s, e)| text[s..e].to_owned())
+    fn find(text: &str, key: &str, kind: NameKind) -> Option<String> {
+        let start = text.to_ascii_lowercase().find(key)?;
+        find_value(text.as_bytes(), start, start + key.len(), kind).map(|(s, e)| text[s..e].to_owned())
     }
 
     #[test]
-    fn spellings_of_an_assignment() {
+    fn a_value_is_found_in_every_spelling_of_an_assignment() {
         let v = ["Copper", "-lantern", "-440"].concat();
         for t in [
             format!("DB_PASSWORD={v}\n"),
@@ -581,12 +677,12 @@ mod tests {
             format!("--password {v} --x"),
             format!("the password is {v} ok"),
         ] {
-            assert_eq!(find(&t, "password", Mode::Password).as_deref(), Some(v.as_str()), "{t}");
+            assert_eq!(find(&t, "password", NameKind::Password).as_deref(), Some(v.as_str()), "{t}");
         }
     }
 
     #[test]
-    fn code_and_words_are_left() {
+    fn code_and_ordinary_words_are_not_values() {
         for t in [
             "password: string;",
             "password=password",
@@ -600,8 +696,8 @@ mod tests {
             "password='x1password='",
         ] {
             let key = if t.to_lowercase().contains("password") { "password" } else { "token" };
-            let mode = if key == "password" { Mode::Password } else { Mode::Token };
-            assert_eq!(find(t, key, mode), None, "{t}");
+            let kind = if key == "password" { NameKind::Password } else { NameKind::Token };
+            assert_eq!(find(t, key, kind), None, "{t}");
         }
     }
 }

@@ -1,14 +1,17 @@
-//! A text that is nothing but identifiers: a form field, a cell, a line that a tool printed. Nothing stands beside it
-//! that would say what it is, so its own shape has to: letters and digits as documents have them, or a check digit.
+//! Identity numbers that are the entire text: a form field, a cell of a table, a line that a tool printed.
+//!
+//! No word next to the number says what it is, so its own shape has to: letters and digits as on documents
+//! (`K48213907`), or digits with a valid check digit. Inside a longer text these shapes would match too many harmless
+//! numbers, which is why this file looks only at texts that consist of nothing else.
 
 use super::validate;
 
-/// Longest text that is looked at, in bytes.
-const MAX: usize = 64;
-/// Extra condition on a value that fits a mask.
+/// Longest text that is examined, in bytes.
+const MAX_TEXT_BYTES: usize = 64;
+/// A further condition on a value that fits a mask.
 type Check = fn(&[u8]) -> bool;
 
-/// `A` a letter, `9` a digit, `N` either, anything else itself. Letters count whatever their case.
+/// In a mask `A` is a letter of either case, `9` a digit, and any other byte is itself.
 const MASKS: &[(&[u8], Check)] = &[
     // passports, identity cards, licences, certificates
     (b"A99999999", not_a_version),
@@ -41,7 +44,7 @@ const MASKS: &[(&[u8], Check)] = &[
     (b"A9A 9AA", any),
     (b"A9 9AA", any),
     (b"AAA 9AA", any),
-    // digits in groups of their own
+    // digits in distinctive groups
     (b"999 99 9999", not_zero),
     (b"999.99.9999", not_zero),
     (b"99-99-999999-99", any),
@@ -53,15 +56,17 @@ const MASKS: &[(&[u8], Check)] = &[
     (b"9999 99999 9", medicare),
     (b"999-999-9999", validate::nhs),
     (b"99999999_999", any),
-    // digits alone: a check digit has to hold
+    // digits alone, which need a valid check digit
     (b"999999999", |v| aba(v) || sin(v)),
-    (b"9999999999", |v| !epoch(v) && (validate::nhs(v) || npi(v) || medicare(v) || validate::swedish_id(v))),
+    (b"9999999999", |v| {
+        !is_unix_time(v) && (validate::nhs(v) || npi(v) || medicare(v) || validate::swedish_id(v))
+    }),
     (b"99999999999", |v| german_tax(v) || luhn(v) || abn(v) || polish(v)),
     (b"999999999999", |v| validate::swedish_id(v)),
     (b"9999999999999", |v| {
-        !epoch(v) && validate::date6(&v[..6]) && (luhn(v) || (b'1'..=b'4').contains(&v[6]))
+        !is_unix_time(v) && validate::date6(&v[..6]) && (luhn(v) || (b'1'..=b'4').contains(&v[6]))
     }),
-    // a Turkish or Indian mobile with its trunk digit, as it is typed
+    // a Turkish mobile number with its trunk digit, as people type it
     (b"09999999999", |v| v[1] == b'5'),
     (b"999-999-99-99", |v| v[0] == b'5'),
     (b"999 999 99 99", |v| v[0] == b'5'),
@@ -72,7 +77,7 @@ fn any(_: &[u8]) -> bool {
     true
 }
 
-/// `v20240101`, `r12345678` are releases and revisions.
+/// Excludes releases (`v20240101`) and revisions (`r12345678`).
 fn not_a_version(v: &[u8]) -> bool {
     !matches!(v[0], b'v' | b'V' | b'r')
 }
@@ -85,11 +90,12 @@ fn digits(v: &[u8]) -> Vec<u32> {
     v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect()
 }
 
-/// Seconds (10 digits) or milliseconds (13) of this quarter of a century.
-fn epoch(v: &[u8]) -> bool {
+/// Whether a number could be a Unix time of the years 2001 to 2033, in seconds (10 digits) or milliseconds (13).
+fn is_unix_time(v: &[u8]) -> bool {
     (b"10".as_slice()..b"20".as_slice()).contains(&&v[..2])
 }
 
+/// The Luhn check without the minimum length of [`validate::luhn`].
 fn luhn(v: &[u8]) -> bool {
     let sum: u32 = digits(v)
         .iter()
@@ -103,12 +109,12 @@ fn luhn(v: &[u8]) -> bool {
     sum.is_multiple_of(10)
 }
 
-/// Canada: social insurance number.
+/// Whether nine digits are a Canadian social insurance number.
 fn sin(v: &[u8]) -> bool {
     !v.starts_with(b"0") && luhn(v)
 }
 
-/// United States: routing number of a bank (ABA), its first two digits in the ranges in use.
+/// Whether nine digits are the routing number of a bank in the United States (ABA), with a prefix that is in use.
 fn aba(v: &[u8]) -> bool {
     let d = digits(v);
     let head = d[0] * 10 + d[1];
@@ -116,20 +122,20 @@ fn aba(v: &[u8]) -> bool {
     sum > 0 && sum.is_multiple_of(10) && matches!(head, 1..=12 | 21..=32 | 61..=72 | 80)
 }
 
-/// United States: National Provider Identifier, Luhn over `80840` and the number.
+/// Whether ten digits are a National Provider Identifier of the United States: Luhn over `80840` and the number.
 fn npi(v: &[u8]) -> bool {
     let d: Vec<u8> = v.iter().copied().filter(u8::is_ascii_digit).collect();
     matches!(d[0], b'1' | b'2') && luhn(&[b"80840".as_slice(), &d].concat())
 }
 
-/// Australia: Medicare card.
+/// Whether ten digits are the number of an Australian Medicare card.
 fn medicare(v: &[u8]) -> bool {
     let d = digits(v);
     let sum: u32 = d.iter().zip([1, 3, 7, 9, 1, 3, 7, 9]).map(|(n, w)| n * w).sum();
     d.len() == 10 && (2..=6).contains(&d[0]) && sum % 10 == d[8]
 }
 
-/// Australia: business number.
+/// Whether eleven digits are an Australian business number.
 fn abn(v: &[u8]) -> bool {
     let weights = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
     let d = digits(v);
@@ -138,7 +144,7 @@ fn abn(v: &[u8]) -> bool {
     sum.is_multiple_of(89)
 }
 
-/// Germany: tax identification number, ISO 7064 modulo 11, 10.
+/// Whether eleven digits are a German tax identification number (ISO 7064, modulo 11, 10).
 fn german_tax(v: &[u8]) -> bool {
     let d = digits(v);
     let mut product = 10;
@@ -149,17 +155,18 @@ fn german_tax(v: &[u8]) -> bool {
     d[0] != 0 && (11 - product) % 10 == d[10]
 }
 
-/// Poland: PESEL.
+/// Whether eleven digits have the check digit of a Polish PESEL.
 fn polish(v: &[u8]) -> bool {
     let d = digits(v);
     let sum: u32 = d[..10].iter().zip([1, 3, 7, 9, 1, 3, 7, 9, 1, 3]).map(|(n, w)| n * w).sum();
     (10 - sum % 10) % 10 == d[10]
 }
 
-/// The spans of the identifiers, where the text is nothing else: one alone, or several with blanks, commas or `and`
-/// between them.
+/// Returns the spans of the identifiers if the text is nothing else.
+///
+/// The text may contain one identifier, or several that are separated by blanks, commas, semicolons or `and`.
 pub fn bare_identifiers(text: &str) -> Vec<(usize, usize)> {
-    if text.len() > MAX || !text.is_ascii() || !text.bytes().any(|b| b.is_ascii_digit()) {
+    if text.len() > MAX_TEXT_BYTES || !text.is_ascii() || !text.bytes().any(|b| b.is_ascii_digit()) {
         return Vec::new();
     }
     let around = |c: char| c.is_whitespace() || matches!(c, '"' | '\'');
@@ -168,14 +175,14 @@ pub fn bare_identifiers(text: &str) -> Vec<(usize, usize)> {
     if body.len() < 5 {
         return Vec::new();
     }
-    if is_id(body.as_bytes()) {
+    if is_identifier(body.as_bytes()) {
         return vec![(from, from + body.len())];
     }
     let mut out = Vec::new();
     let mut at = from;
     for word in body.split([' ', ',', ';', '\t', '\n']) {
         if !word.is_empty() && word != "and" {
-            if !is_id(word.as_bytes()) {
+            if !is_identifier(word.as_bytes()) {
                 return Vec::new();
             }
             out.push((at, at + word.len()));
@@ -185,7 +192,7 @@ pub fn bare_identifiers(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
-fn is_id(v: &[u8]) -> bool {
+fn is_identifier(v: &[u8]) -> bool {
     MASKS.iter().any(|(mask, check)| {
         mask.len() == v.len()
             && mask.iter().zip(v).all(|(m, c)| match m {
@@ -201,13 +208,13 @@ fn is_id(v: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The number with the last digit that `check` wants.
+    /// Appends the digit that makes `check` pass.
     fn with_check(body: &str, check: Check) -> String {
         (0..10).map(|c| format!("{body}{c}")).find(|v| check(v.as_bytes())).unwrap_or_default()
     }
 
     #[test]
-    fn documents_alone_are_seen() {
+    fn a_text_that_is_only_an_identifier_is_found() {
         let sin = with_check("41260738", sin);
         let nhs = with_check("733451902", validate::nhs);
         let tax = with_check("4817203956", german_tax);
@@ -232,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_words_are_left() {
+    fn other_numbers_and_words_are_not_identifiers() {
         let wrong = with_check("48172039561", |v| !german_tax(v) && !luhn(v) && !abn(v) && !polish(v));
         for text in [
             "v20240101",

@@ -1,4 +1,9 @@
-//! The scanning engine: keywords first, patterns only where a keyword stands.
+//! The scanning engine: one pass over all keywords, then patterns only near the keywords that occur.
+//!
+//! A text is read once by an Aho-Corasick automaton over the keywords of all rules. For each keyword that occurs, the
+//! engine runs the regex or hand-written matcher of its rules, and only in the bytes around the keyword. This makes the
+//! time independent of the number of rules. Kinds without a keyword (phone numbers, addresses) come from a second pass
+//! in `numbers.rs`.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -16,25 +21,39 @@ use super::{assignment, load, matchers, numbers, template, value_shape};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Matcher {
     Regex,
-    Assign(assignment::Mode),
-    Hand(matchers::Hand),
-    Numeric(numbers::Shape),
+    Assignment(assignment::NameKind),
+    Handwritten(matchers::HandMatcher),
+    Number(numbers::NumberKind),
 }
 
-/// A rule with its lazily compiled patterns.
+impl Matcher {
+    /// Returns the matcher for its name in the rule data.
+    fn named(name: &str) -> Option<Matcher> {
+        if name == "regex" {
+            return Some(Matcher::Regex);
+        }
+        assignment::NameKind::from_matcher(name)
+            .map(Matcher::Assignment)
+            .or_else(|| matchers::HandMatcher::named(name).map(Matcher::Handwritten))
+            .or_else(|| numbers::NumberKind::named(name).map(Matcher::Number))
+    }
+}
+
+/// A rule with its patterns, which are compiled when they are first needed.
 struct Rule {
     spec: RuleSpec,
     id: Arc<str>,
     kind: Arc<str>,
     matcher: Matcher,
     validators: Vec<Validator>,
+    /// The keyword must not be the inside of a longer word.
     word: bool,
     regex: OnceLock<Option<Regex>>,
     short: OnceLock<Option<Regex>>,
     allow: OnceLock<Vec<Regex>>,
 }
 
-/// A keyword and the rules that want it.
+/// A keyword and the rules that have it, by index.
 struct Keyword {
     text: String,
     rules: Vec<u16>,
@@ -44,49 +63,47 @@ struct Keyword {
 struct Prefilter {
     automaton: Option<AhoCorasick>,
     keywords: Vec<Keyword>,
-    shapes: numbers::Wanted,
+    numbers: numbers::NumberKinds,
 }
 
-/// After so many bytes the faster automaton pays, which takes longer to make.
-const WARM: usize = 1 << 17;
+/// Bytes that a process scans before the faster automaton is built, which takes four times as long to build.
+const WARM_UP_BYTES: usize = 1 << 17;
 
-/// The one engine; cheap to share between threads.
+/// The scanning engine, which is cheap to share between threads.
 pub struct Engine {
     rules: Vec<Rule>,
-    by_shape: Vec<(numbers::Shape, u16)>,
-    /// By classes; the second half for short texts.
+    number_rules: Vec<(numbers::NumberKind, u16)>,
+    /// One prefilter for each set of classes; the second half holds those for short texts.
     prefilters: [OnceLock<Prefilter>; 16],
-    /// Bytes that were scanned, up to [`WARM`].
+    /// Bytes scanned so far, up to [`WARM_UP_BYTES`].
     scanned: AtomicUsize,
     version: String,
 }
 
-/// A text made from a rule's own example, with what must be found in it.
+/// A text made from an example of a rule, with the span that the rule must find.
 #[derive(Debug, Clone)]
 pub struct Example {
     /// Id of the rule.
     pub rule: Arc<str>,
-    /// Class of the rule.
     pub class: Class,
-    /// The text.
     pub text: String,
-    /// First byte and one past the last byte of what must be found.
+    /// First byte and one past the last byte of the sensitive value.
     pub span: (usize, usize),
 }
 
-/// A span before overlaps are united.
+/// A span that a rule matched, before overlaps are merged.
 #[derive(Debug, Clone, Copy)]
-struct Candidate {
+struct RuleMatch {
     start: usize,
     end: usize,
     rule: u16,
 }
 
 impl Engine {
-    /// The engine over the compiled-in rules, made once per process.
+    /// Returns the engine over the compiled-in rules, which is made once per process.
     ///
     /// # Errors
-    /// If a data file is broken, which the tests rule out.
+    /// If a data file is invalid, which the tests rule out.
     pub fn builtin() -> Result<&'static Engine, RulesError> {
         static ENGINE: OnceLock<Result<Engine, RulesError>> = OnceLock::new();
         ENGINE
@@ -97,22 +114,13 @@ impl Engine {
 
     pub(crate) fn new(specs: Vec<RuleSpec>, version: String) -> Result<Engine, RulesError> {
         let mut rules = Vec::with_capacity(specs.len());
-        let mut by_shape = Vec::new();
+        let mut number_rules = Vec::new();
         for spec in specs {
             let bad = |reason: &str| RulesError::Rule { rule: spec.id.clone(), reason: reason.to_owned() };
-            let matcher = if spec.matcher == "regex" {
-                Matcher::Regex
-            } else if let Some(mode) = assignment::Mode::named(&spec.matcher) {
-                Matcher::Assign(mode)
-            } else if let Some(hand) = matchers::Hand::named(&spec.matcher) {
-                Matcher::Hand(hand)
-            } else if let Some(shape) = numbers::Shape::named(&spec.matcher) {
-                by_shape.push((shape, u16::try_from(rules.len()).map_err(|_| bad("too many rules"))?));
-                Matcher::Numeric(shape)
-            } else {
-                return Err(bad("no such matcher"));
-            };
-            if spec.keywords.is_empty() && !matches!(matcher, Matcher::Numeric(_)) {
+            let matcher = Matcher::named(&spec.matcher).ok_or_else(|| bad("unknown matcher"))?;
+            if let Matcher::Number(kind) = matcher {
+                number_rules.push((kind, u16::try_from(rules.len()).map_err(|_| bad("too many rules"))?));
+            } else if spec.keywords.is_empty() {
                 return Err(bad("needs keywords"));
             }
             if matcher == Matcher::Regex && spec.pattern.is_empty() {
@@ -121,7 +129,7 @@ impl Engine {
             let validators = spec
                 .validators
                 .iter()
-                .map(|v| Validator::named(v).ok_or_else(|| bad("no such validator")))
+                .map(|v| Validator::named(v).ok_or_else(|| bad("unknown validator")))
                 .collect::<Result<Vec<_>, _>>()?;
             rules.push(Rule {
                 id: Arc::from(spec.id.as_str()),
@@ -135,15 +143,21 @@ impl Engine {
                 spec,
             });
         }
-        Ok(Engine { rules, by_shape, prefilters: Default::default(), scanned: AtomicUsize::new(0), version })
+        Ok(Engine {
+            rules,
+            number_rules,
+            prefilters: Default::default(),
+            scanned: AtomicUsize::new(0),
+            version,
+        })
     }
 
-    /// SHA-256 of the rule data, in lower-case hex: changes when any rule does.
+    /// Returns the SHA-256 of the rule data in lower-case hex; it changes when any rule does.
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// What there is to find.
+    /// Lists all rules in the order of the data files.
     pub fn catalogue(&self) -> Vec<CatalogueEntry> {
         self.rules
             .iter()
@@ -157,7 +171,7 @@ impl Engine {
             .collect()
     }
 
-    /// The examples of the rules, filled with values that the seed decides.
+    /// Returns the examples of the rules, filled with values that the seed determines.
     pub fn examples(&self, seed: &str) -> Vec<Example> {
         let mut out = Vec::new();
         for rule in &self.rules {
@@ -174,47 +188,39 @@ impl Engine {
         out
     }
 
-    /// Number of rules.
-    pub fn len(&self) -> usize {
-        self.rules.len()
-    }
-
-    /// Whether there are no rules.
-    pub fn is_empty(&self) -> bool {
-        self.rules.is_empty()
-    }
-
-    /// Everything of the classes in the text: sorted, without overlaps (overlapping findings become one, named by
-    /// the surest rule).
+    /// Finds everything of the classes in the text, sorted and without overlaps.
+    ///
+    /// Findings that overlap become one, named by the rule with the highest confidence.
     pub fn scan(&self, text: &str, classes: Classes) -> Vec<Finding> {
-        self.scan_with(text, classes, false)
+        self.scan_merged(text, classes, false)
     }
 
-    /// The same findings by a keyword automaton that is made ready in a quarter of the time: for a process that looks
-    /// at a few short texts, such as snippets and titles, and not at a history.
+    /// Finds the same as [`Engine::scan`], for a process that scans only a few short texts such as titles.
+    ///
+    /// Its keyword automaton is slower to run, but takes a quarter of the time to build.
     pub fn scan_short(&self, text: &str, classes: Classes) -> Vec<Finding> {
-        self.scan_with(text, classes, true)
+        self.scan_merged(text, classes, true)
     }
 
-    /// Everything of the classes in the text, each sensitive finding for itself where several overlap: a token inside
-    /// what reads as a password is a value of its own. Sorted by where they begin; entities as [`Engine::scan`] has them.
-    pub fn scan_apart(&self, text: &str, classes: Classes) -> Vec<Finding> {
+    /// Finds everything of the classes in the text, and keeps sensitive findings that overlap separate.
+    ///
+    /// A token inside a value that reads as a password is a value of its own, and has to be known by itself. The result
+    /// is sorted by start. Entities are merged as in [`Engine::scan`].
+    pub fn scan_unmerged(&self, text: &str, classes: Classes) -> Vec<Finding> {
         let all: Vec<Finding> = self
-            .scan_bytes(text.as_bytes(), classes, false)
+            .matches(text.as_bytes(), classes, false)
             .into_iter()
-            .filter_map(|c| self.finding(text, c))
+            .filter_map(|m| self.finding(text, m))
             .collect();
         let mut out: Vec<Finding> = Vec::with_capacity(all.len());
         if all.iter().any(|f| f.class == Class::Entity) {
-            out.extend(
-                all.iter().cloned().collect::<Unite>().0.into_iter().filter(|f| f.class == Class::Entity),
-            );
+            out.extend(merge_overlaps(all.iter().cloned()).into_iter().filter(|f| f.class == Class::Entity));
         }
         let entities = out.len();
         for f in all.into_iter().filter(|f| f.class != Class::Entity) {
-            // several rules for one span: the surest
-            let here = out[entities..].iter_mut().rev().take_while(|o| o.start == f.start);
-            match here.into_iter().find(|o| o.end == f.end) {
+            // If several rules match the same span, the one with the highest confidence counts.
+            let same_start = out[entities..].iter_mut().rev().take_while(|o| o.start == f.start);
+            match same_start.into_iter().find(|o| o.end == f.end) {
                 Some(old) if f.confidence > old.confidence => *old = f,
                 Some(_) => {}
                 None => out.push(f),
@@ -224,23 +230,16 @@ impl Engine {
         out
     }
 
-    fn scan_with(&self, text: &str, classes: Classes, short: bool) -> Vec<Finding> {
-        self.scan_bytes(text.as_bytes(), classes, short)
-            .into_iter()
-            .filter_map(|c| self.finding(text, c))
-            .collect::<Unite>()
-            .0
+    fn scan_merged(&self, text: &str, classes: Classes, short: bool) -> Vec<Finding> {
+        let matches = self.matches(text.as_bytes(), classes, short);
+        merge_overlaps(matches.into_iter().filter_map(|m| self.finding(text, m)))
     }
 
-    /// Whether anything of the classes is in the text.
-    pub fn hit(&self, text: &str, classes: Classes) -> bool {
-        !self.scan(text, classes).is_empty()
-    }
-
-    fn finding(&self, text: &str, c: Candidate) -> Option<Finding> {
-        let rule = &self.rules[usize::from(c.rule)];
-        let start = floor(text, c.start);
-        let mut end = c.end.min(text.len());
+    /// Makes a finding of a match, widened to whole characters.
+    fn finding(&self, text: &str, m: RuleMatch) -> Option<Finding> {
+        let rule = &self.rules[usize::from(m.rule)];
+        let start = floor_char_boundary(text, m.start);
+        let mut end = m.end.min(text.len());
         while !text.is_char_boundary(end) {
             end += 1;
         }
@@ -257,20 +256,19 @@ impl Engine {
     fn prefilter(&self, classes: Classes, short: bool) -> &Prefilter {
         self.prefilters[classes.index() + if short { 8 } else { 0 }].get_or_init(|| {
             let mut keywords: Vec<Keyword> = Vec::new();
-            let mut at = std::collections::HashMap::new();
-            let mut shapes = numbers::Wanted::default();
+            let mut index = std::collections::HashMap::new();
+            let mut numbers = numbers::NumberKinds::default();
             for (n, rule) in self.rules.iter().enumerate() {
                 if !classes.has(rule.spec.class) {
                     continue;
                 }
-                if let Matcher::Numeric(shape) = rule.matcher {
-                    shapes.add(shape);
+                if let Matcher::Number(kind) = rule.matcher {
+                    numbers.add(kind);
                     continue;
                 }
                 let n = u16::try_from(n).unwrap_or(u16::MAX);
                 for k in &rule.spec.keywords {
-                    // exact keywords that differ only by case share an automaton entry; the check comes later
-                    let i = *at.entry(k.clone()).or_insert_with(|| {
+                    let i = *index.entry(k.clone()).or_insert_with(|| {
                         keywords.push(Keyword { text: k.clone(), rules: Vec::new() });
                         keywords.len() - 1
                     });
@@ -279,224 +277,90 @@ impl Engine {
                     }
                 }
             }
+            // The automaton ignores case for all keywords; `Scan::at_keyword` checks the case of those that are exact.
             let automaton = AhoCorasick::builder()
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::Standard)
                 .kind(Some(if short { AhoCorasickKind::ContiguousNFA } else { AhoCorasickKind::DFA }))
                 .build(keywords.iter().map(|k| k.text.as_bytes()))
                 .ok();
-            Prefilter { automaton, keywords, shapes }
+            Prefilter { automaton, keywords, numbers }
         })
     }
 
-    /// Whether little was scanned so far: the findings are the same either way.
+    /// Counts the bytes about to be scanned; returns whether the process has scanned little so far.
+    ///
+    /// Both automata find the same, so a lost addition by another thread only delays the change.
     fn is_cold(&self, bytes: usize) -> bool {
         let before = self.scanned.load(Ordering::Relaxed);
-        if before >= WARM {
+        if before >= WARM_UP_BYTES {
             return false;
         }
-        // A lost addition only has it warm up later.
         self.scanned.store(before.saturating_add(bytes), Ordering::Relaxed);
-        before.saturating_add(bytes) < WARM
+        before.saturating_add(bytes) < WARM_UP_BYTES
     }
 
-    /// Has the next scans use the automaton of a process that scans much.
+    /// Makes the next scans use the automaton of a process that scans much.
     #[cfg(test)]
     pub(crate) fn warm(&self) {
-        self.scanned.store(WARM, Ordering::Relaxed);
+        self.scanned.store(WARM_UP_BYTES, Ordering::Relaxed);
     }
 
-    fn scan_bytes(&self, text: &[u8], classes: Classes, short: bool) -> Vec<Candidate> {
-        let pre = self.prefilter(classes, short || self.is_cold(text.len()));
-        let mut out = Vec::new();
-        // windows of rules that are not anchored, merged as the hits come in order of their ends
-        let mut open: Vec<(u16, usize, usize)> = Vec::new();
-        if let Some(automaton) = &pre.automaton {
+    /// Finds the spans of all rules, sorted by start; a longer span comes first, then the earlier rule.
+    fn matches(&self, text: &[u8], classes: Classes, short: bool) -> Vec<RuleMatch> {
+        let prefilter = self.prefilter(classes, short || self.is_cold(text.len()));
+        let mut scan = Scan { engine: self, text, windows: Vec::new(), out: Vec::new() };
+        if let Some(automaton) = &prefilter.automaton {
             for hit in automaton.find_overlapping_iter(text) {
-                let word = &pre.keywords[hit.pattern().as_usize()];
-                for &n in &word.rules {
-                    self.at_hit(text, hit.start(), hit.end(), word, n, &mut open, &mut out);
+                let keyword = &prefilter.keywords[hit.pattern().as_usize()];
+                for &rule in &keyword.rules {
+                    scan.at_keyword(rule, keyword, hit.start(), hit.end());
                 }
             }
         }
-        for (n, from, to) in open {
-            self.in_window(text, n, from, to, &mut out);
+        for window in std::mem::take(&mut scan.windows) {
+            scan.search_window(window);
         }
-        if pre.shapes.any() {
-            numbers::scan(text, pre.shapes, &mut |shape, start, end| {
-                if let Some((_, n)) = self.by_shape.iter().find(|(s, _)| *s == shape) {
-                    self.accept(text, *n, start, end, &mut out);
+        if prefilter.numbers.any() {
+            numbers::scan(text, prefilter.numbers, &mut |kind, start, end| {
+                if let Some((_, rule)) = self.number_rules.iter().find(|(k, _)| *k == kind) {
+                    scan.accept(*rule, start, end);
                 }
             });
         }
+        let mut out = scan.out;
         out.sort_unstable_by(|a, b| (a.start, b.end, a.rule).cmp(&(b.start, a.end, b.rule)));
         out
     }
 
-    fn at_hit(
-        &self,
-        text: &[u8],
-        start: usize,
-        end: usize,
-        word: &Keyword,
-        n: u16,
-        open: &mut Vec<(u16, usize, usize)>,
-        out: &mut Vec<Candidate>,
-    ) {
-        let rule = &self.rules[usize::from(n)];
-        if rule.spec.exact && &text[start..end] != word.text.as_bytes() {
-            return;
-        }
-        if rule.word && start > 0 {
-            let before = text[start - 1];
-            if (before.is_ascii_alphanumeric() || before == b'_') && !colour_before(text, start) {
-                return;
-            }
-        }
-        match rule.matcher {
-            Matcher::Assign(mode) => {
-                if let Some((s, e)) = assignment::at(text, start, end, mode) {
-                    self.accept(text, n, s, e, out);
-                }
-            }
-            Matcher::Hand(hand) => matchers::at(hand, text, start, end, &mut |s, e| {
-                self.accept(text, n, s, e, out);
-            }),
-            Matcher::Numeric(_) => {}
-            Matcher::Regex if rule.spec.anchored => {
-                let to = end.saturating_add(rule.spec.fwd).min(text.len());
-                if !self.anchored(text, n, start, to, out) && !rule.spec.short.is_empty() {
-                    self.cut_short(text, n, start, to, out);
-                }
-            }
-            Matcher::Regex => {
-                let from = start.saturating_sub(rule.spec.back);
-                let to = end.saturating_add(rule.spec.fwd).min(text.len());
-                match open.iter_mut().find(|(r, ..)| *r == n) {
-                    Some((_, _, old_to)) if from <= *old_to => *old_to = to.max(*old_to),
-                    Some(window) => {
-                        let (_, f, t) = *window;
-                        *window = (n, from, to);
-                        self.in_window(text, n, f, t, out);
-                    }
-                    None => open.push((n, from, to)),
-                }
-            }
-        }
-    }
-
-    fn anchored(&self, text: &[u8], n: u16, from: usize, to: usize, out: &mut Vec<Candidate>) -> bool {
-        let Some(regex) = self.regex(n) else { return false };
-        let input = Input::new(text).span(from..to).anchored(Anchored::Yes);
-        self.take(text, n, regex, &input, out).is_some_and(|(_, ok)| ok)
-    }
-
-    /// A body that ends too early counts only if the text says that it was cut.
-    fn cut_short(&self, text: &[u8], n: u16, from: usize, to: usize, out: &mut Vec<Candidate>) {
-        let rule = &self.rules[usize::from(n)];
-        let regex = rule.short.get_or_init(|| compile(&rule.spec.short, false));
-        let Some(regex) = regex else { return };
-        let input = Input::new(text).span(from..to).anchored(Anchored::Yes);
-        if let Some(m) = regex.find(input) {
-            let rest = &text[m.end()..];
-            if shape_cut(rest) {
-                self.accept(text, n, m.start(), m.end(), out);
-            }
-        }
-    }
-
-    fn in_window(&self, text: &[u8], n: u16, from: usize, to: usize, out: &mut Vec<Candidate>) {
-        let Some(regex) = self.regex(n) else { return };
-        let mut at = from;
-        while at < to {
-            let input = Input::new(text).span(at..to);
-            match self.take(text, n, regex, &input, out) {
-                Some((end, _)) => at = end.max(at + 1),
-                None => break,
-            }
-        }
-    }
-
-    /// One match: where it ended, and whether its value was accepted.
-    fn take(
-        &self,
-        text: &[u8],
-        n: u16,
-        regex: &Regex,
-        input: &Input<'_>,
-        out: &mut Vec<Candidate>,
-    ) -> Option<(usize, bool)> {
-        if regex.captures_len() == 1 {
-            let m = regex.find(input.clone())?;
-            return Some((m.end(), self.accept(text, n, m.start(), m.end(), out)));
-        }
-        let mut caps = regex.create_captures();
-        regex.captures(input.clone(), &mut caps);
-        let whole = caps.get_match()?;
-        let part = caps.get_group_by_name("s").unwrap_or_else(|| whole.span());
-        let good = self.accept(text, n, part.start, part.end, out);
-        // what is judged may be less than what goes: a login goes with its password
-        if good
-            && let Some(wide) = caps.get_group_by_name("w")
-            && let Some(last) = out.last_mut()
-        {
-            (last.start, last.end) = (wide.start, wide.end);
-        }
-        Some((whole.end(), good))
-    }
-
-    fn regex(&self, n: u16) -> Option<&Regex> {
-        let rule = &self.rules[usize::from(n)];
+    fn regex(&self, rule: u16) -> Option<&Regex> {
+        let rule = &self.rules[usize::from(rule)];
         rule.regex.get_or_init(|| compile(&rule.spec.pattern, rule.spec.unicode)).as_ref()
     }
 
-    /// The value filters of the rule; true if the span is a candidate now.
-    fn accept(&self, text: &[u8], n: u16, start: usize, end: usize, out: &mut Vec<Candidate>) -> bool {
-        let rule = &self.rules[usize::from(n)];
-        if start >= end {
-            return false;
-        }
-        let value = &text[start..end];
-        if rule.spec.min_entropy > 0.0 && value_shape::entropy(value) < rule.spec.min_entropy {
-            return false;
-        }
-        if !rule.validators.iter().all(|v| v.holds(text, start, end)) {
-            return false;
-        }
-        if !rule.spec.allow.is_empty() {
-            let allow =
-                rule.allow.get_or_init(|| rule.spec.allow.iter().filter_map(|a| compile(a, false)).collect());
-            if allow.iter().any(|a| a.is_match(value)) {
-                return false;
-            }
-        }
-        out.push(Candidate { start, end, rule: n });
-        true
-    }
-
-    /// Compiles every pattern: what the rule tests call, so that a bad pattern cannot hide behind laziness.
+    /// Compiles every pattern and returns the invalid ones; lazy compilation would hide them from the tests.
     #[cfg(test)]
-    pub(crate) fn check_patterns(&self) -> Vec<String> {
-        let mut bad = Vec::new();
+    pub(crate) fn invalid_patterns(&self) -> Vec<String> {
+        let mut invalid = Vec::new();
         for rule in &self.rules {
             let patterns = [&rule.spec.pattern, &rule.spec.short];
             for p in patterns.into_iter().chain(&rule.spec.allow).filter(|p| !p.is_empty()) {
                 if compile(p, rule.spec.unicode).is_none() {
-                    bad.push(format!("{}: {p}", rule.spec.id));
+                    invalid.push(format!("{}: {p}", rule.spec.id));
                 }
             }
         }
-        bad
+        invalid
     }
 
-    /// What one rule finds, before overlaps are united.
+    /// Returns what one rule finds, before overlaps are merged.
     #[cfg(test)]
     pub(crate) fn spans_of(&self, id: &str, text: &str) -> Vec<(usize, usize)> {
         let mut spans: Vec<_> = self
-            .scan_bytes(text.as_bytes(), Classes::ALL, false)
+            .matches(text.as_bytes(), Classes::ALL, false)
             .into_iter()
-            .filter(|c| self.rules[usize::from(c.rule)].spec.id == id)
-            .map(|c| (c.start, c.end))
+            .filter(|m| self.rules[usize::from(m.rule)].spec.id == id)
+            .map(|m| (m.start, m.end))
             .collect();
         spans.dedup();
         spans
@@ -508,34 +372,178 @@ impl Engine {
     }
 }
 
-/// The last character boundary at or before `i`.
-pub(crate) fn floor(text: &str, i: usize) -> usize {
+/// Bytes in which the pattern of a rule that is not anchored has to be searched.
+#[derive(Debug, Clone, Copy)]
+struct Window {
+    rule: u16,
+    from: usize,
+    to: usize,
+}
+
+/// One scan of one text.
+struct Scan<'e, 't> {
+    engine: &'e Engine,
+    text: &'t [u8],
+    /// The last window of each rule, which the next keyword may still extend: keywords come in the order of their ends.
+    windows: Vec<Window>,
+    out: Vec<RuleMatch>,
+}
+
+impl<'e> Scan<'e, '_> {
+    fn rule(&self, rule: u16) -> &'e Rule {
+        &self.engine.rules[usize::from(rule)]
+    }
+
+    /// Runs a rule at its keyword `[start, end)`.
+    fn at_keyword(&mut self, index: u16, keyword: &Keyword, start: usize, end: usize) {
+        let text = self.text;
+        let rule = self.rule(index);
+        if rule.spec.exact && &text[start..end] != keyword.text.as_bytes() {
+            return;
+        }
+        if rule.word && start > 0 {
+            let before = text[start - 1];
+            if (before.is_ascii_alphanumeric() || before == b'_') && !ends_in_cut_colour(&text[..start]) {
+                return;
+            }
+        }
+        match rule.matcher {
+            Matcher::Assignment(kind) => {
+                if let Some((s, e)) = assignment::find_value(text, start, end, kind) {
+                    self.accept(index, s, e);
+                }
+            }
+            Matcher::Handwritten(matcher) => matchers::find(matcher, text, start, end, &mut |s, e| {
+                self.accept(index, s, e);
+            }),
+            Matcher::Number(_) => {}
+            Matcher::Regex if rule.spec.anchored => {
+                let to = end.saturating_add(rule.spec.fwd).min(text.len());
+                if !self.match_at(index, start, to) && !rule.spec.short.is_empty() {
+                    self.match_cut_short(index, start, to);
+                }
+            }
+            Matcher::Regex => {
+                let from = start.saturating_sub(rule.spec.back);
+                let to = end.saturating_add(rule.spec.fwd).min(text.len());
+                self.open_window(Window { rule: index, from, to });
+            }
+        }
+    }
+
+    /// Extends the open window of the rule, or searches it and opens the next.
+    fn open_window(&mut self, new: Window) {
+        match self.windows.iter_mut().find(|w| w.rule == new.rule) {
+            Some(old) if new.from <= old.to => old.to = new.to.max(old.to),
+            Some(old) => {
+                let done = std::mem::replace(old, new);
+                self.search_window(done);
+            }
+            None => self.windows.push(new),
+        }
+    }
+
+    fn search_window(&mut self, window: Window) {
+        let Some(regex) = self.engine.regex(window.rule) else { return };
+        let mut at = window.from;
+        while at < window.to {
+            let input = Input::new(self.text).span(at..window.to);
+            match self.match_once(window.rule, regex, &input) {
+                Some((end, _)) => at = end.max(at + 1),
+                None => break,
+            }
+        }
+    }
+
+    /// Matches the pattern exactly at `from`; returns whether its value was accepted.
+    fn match_at(&mut self, rule: u16, from: usize, to: usize) -> bool {
+        let Some(regex) = self.engine.regex(rule) else { return false };
+        let input = Input::new(self.text).span(from..to).anchored(Anchored::Yes);
+        self.match_once(rule, regex, &input).is_some_and(|(_, accepted)| accepted)
+    }
+
+    /// Matches a token that is too short, which counts only if the text shows that it was cut: `ghp_x7Kq…`.
+    fn match_cut_short(&mut self, index: u16, from: usize, to: usize) {
+        let rule = self.rule(index);
+        let regex = rule.short.get_or_init(|| compile(&rule.spec.short, false));
+        let Some(regex) = regex else { return };
+        let input = Input::new(self.text).span(from..to).anchored(Anchored::Yes);
+        if let Some(m) = regex.find(input)
+            && is_truncation(&self.text[m.end()..])
+        {
+            self.accept(index, m.start(), m.end());
+        }
+    }
+
+    /// Runs the pattern once; returns where the match ended and whether its value was accepted.
+    fn match_once(&mut self, rule: u16, regex: &Regex, input: &Input<'_>) -> Option<(usize, bool)> {
+        if regex.captures_len() == 1 {
+            let m = regex.find(input.clone())?;
+            return Some((m.end(), self.accept(rule, m.start(), m.end())));
+        }
+        let mut captures = regex.create_captures();
+        regex.captures(input.clone(), &mut captures);
+        let whole = captures.get_match()?;
+        let value = captures.get_group_by_name("s").unwrap_or_else(|| whole.span());
+        let accepted = self.accept(rule, value.start, value.end);
+        // The filters judge `s`, but all of `w` is removed: a user name goes together with its password.
+        if accepted
+            && let Some(wide) = captures.get_group_by_name("w")
+            && let Some(last) = self.out.last_mut()
+        {
+            (last.start, last.end) = (wide.start, wide.end);
+        }
+        Some((whole.end(), accepted))
+    }
+
+    /// Applies the value filters of the rule and records the span if it passes.
+    fn accept(&mut self, index: u16, start: usize, end: usize) -> bool {
+        let rule = self.rule(index);
+        if start >= end {
+            return false;
+        }
+        let value = &self.text[start..end];
+        if rule.spec.min_entropy > 0.0 && value_shape::entropy(value) < rule.spec.min_entropy {
+            return false;
+        }
+        if !rule.validators.iter().all(|v| v.accepts(self.text, start, end)) {
+            return false;
+        }
+        if !rule.spec.allow.is_empty() {
+            let allow =
+                rule.allow.get_or_init(|| rule.spec.allow.iter().filter_map(|a| compile(a, false)).collect());
+            if allow.iter().any(|a| a.is_match(value)) {
+                return false;
+            }
+        }
+        self.out.push(RuleMatch { start, end, rule: index });
+        true
+    }
+}
+
+/// Returns the last character boundary at or before `i`.
+pub(crate) fn floor_char_boundary(text: &str, i: usize) -> usize {
     (0..=i.min(text.len())).rev().find(|k| text.is_char_boundary(*k)).unwrap_or(0)
 }
 
-/// What is left of a terminal colour whose beginning was cut off stands before: `[33m`.
-fn colour_before(text: &[u8], at: usize) -> bool {
-    let head = &text[at.saturating_sub(12)..at];
-    head.strip_suffix(b"m")
+/// Whether the text ends in the rest of a terminal colour whose beginning was cut off, such as `[33m`.
+///
+/// Its last letter would otherwise hide the keyword that follows inside a longer word.
+fn ends_in_cut_colour(text: &[u8]) -> bool {
+    let tail = &text[text.len().saturating_sub(12)..];
+    tail.strip_suffix(b"m")
         .and_then(|h| h.iter().rposition(|c| !(c.is_ascii_digit() || *c == b';')).map(|p| &h[p..]))
         .is_some_and(|h| h.starts_with(b"["))
 }
 
-/// Text says that the value before it was cut: an ellipsis, a truncation note, or nothing more at all.
-fn shape_cut(rest: &[u8]) -> bool {
+/// Texts that mark the place where a value was cut.
+const TRUNCATION_MARKS: &[&str] =
+    &["...", "…", "***", " [trunc", "[trunc", "<trunc", " (trunc", "\n...", "\n…", " ...", " …"];
+
+/// Whether the text after a value shows that the value was cut: a truncation mark, or the end of the text.
+fn is_truncation(rest: &[u8]) -> bool {
     let rest = rest.strip_prefix(b"\"").unwrap_or(rest);
-    rest.is_empty()
-        || rest.starts_with(b"...")
-        || rest.starts_with("…".as_bytes())
-        || rest.starts_with(b"***")
-        || rest.starts_with(b" [trunc")
-        || rest.starts_with(b"[trunc")
-        || rest.starts_with(b"<trunc")
-        || rest.starts_with(b" (trunc")
-        || rest.starts_with(b"\n...")
-        || rest.starts_with("\n…".as_bytes())
-        || rest.starts_with(b" ...")
-        || rest.starts_with(" …".as_bytes())
+    rest.is_empty() || TRUNCATION_MARKS.iter().any(|mark| rest.starts_with(mark.as_bytes()))
 }
 
 fn compile(pattern: &str, unicode: bool) -> Option<Regex> {
@@ -546,34 +554,29 @@ fn compile(pattern: &str, unicode: bool) -> Option<Regex> {
         .ok()
 }
 
-/// Collects sorted findings into findings without overlaps.
-#[derive(Default)]
-struct Unite(Vec<Finding>);
-
-impl FromIterator<Finding> for Unite {
-    fn from_iter<T: IntoIterator<Item = Finding>>(iter: T) -> Self {
-        let mut out: Vec<Finding> = Vec::new();
-        for f in iter {
-            match out.last_mut() {
-                // an entity is only inventory: it never widens or swallows what must be removed
-                Some(last)
-                    if f.start < last.end && (last.class == Class::Entity) == (f.class == Class::Entity) =>
-                {
-                    last.end = last.end.max(f.end);
-                    if f.confidence > last.confidence {
-                        last.rule = f.rule;
-                        last.kind = f.kind;
-                        last.class = f.class;
-                        last.confidence = f.confidence;
-                    }
+/// Merges sorted findings that overlap.
+fn merge_overlaps(findings: impl Iterator<Item = Finding>) -> Vec<Finding> {
+    let mut out: Vec<Finding> = Vec::new();
+    for f in findings {
+        match out.last_mut() {
+            Some(last)
+                if f.start < last.end && (last.class == Class::Entity) == (f.class == Class::Entity) =>
+            {
+                last.end = last.end.max(f.end);
+                if f.confidence > last.confidence {
+                    last.rule = f.rule;
+                    last.kind = f.kind;
+                    last.class = f.class;
+                    last.confidence = f.confidence;
                 }
-                Some(last) if f.start < last.end && f.class == Class::Entity => {}
-                Some(last) if f.start < last.end => *last = f,
-                _ => out.push(f),
             }
+            // An entity is only listed for a person: it must never widen or replace a finding that is removed.
+            Some(last) if f.start < last.end && f.class == Class::Entity => {}
+            Some(last) if f.start < last.end => *last = f,
+            _ => out.push(f),
         }
-        Unite(out)
     }
+    out
 }
 
 #[cfg(test)]
@@ -581,7 +584,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_texts_are_scanned_with_the_same_findings() {
+    fn a_short_scan_finds_the_same_as_a_scan() {
         let engine = Engine::builtin().unwrap();
         engine.warm();
         let examples = || engine.rules.iter().flat_map(|r| &r.spec.examples);
@@ -591,5 +594,46 @@ mod tests {
                 assert_eq!(engine.scan(text, classes), engine.scan_short(text, classes), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn a_cut_token_counts_only_before_a_truncation_mark() {
+        let engine = Engine::builtin().unwrap();
+        let token = ["gh", "p_", "R4lm6Nv8Bc3kq7"].concat();
+        let hit = |text: String| !engine.scan(&text, Classes::SECRET).is_empty();
+        assert!(hit(format!("token {token}... (cut)")) && hit(format!("token {token}")));
+        assert!(!hit(format!("see {token} there")));
+    }
+
+    #[test]
+    fn the_rest_of_a_cut_terminal_colour_does_not_hide_a_keyword() {
+        assert!(ends_in_cut_colour(b"[33m"));
+        assert!(ends_in_cut_colour(b"x [1;33m"));
+        assert!(!ends_in_cut_colour(b"form"));
+        assert!(!ends_in_cut_colour(b"33m"));
+    }
+
+    #[test]
+    fn an_overlap_takes_the_rule_with_the_highest_confidence_and_an_entity_widens_nothing() {
+        let finding = |start, end, class, confidence| Finding {
+            start,
+            end,
+            rule: Arc::from("r"),
+            kind: Arc::from("K"),
+            class,
+            confidence,
+        };
+        let merged = merge_overlaps(
+            [
+                finding(0, 5, Class::Secret, 60),
+                finding(3, 9, Class::Pii, 90),
+                finding(8, 20, Class::Entity, 99),
+            ]
+            .into_iter(),
+        );
+        assert_eq!(merged, [finding(0, 9, Class::Pii, 90)]);
+        let merged =
+            merge_overlaps([finding(0, 9, Class::Entity, 99), finding(4, 6, Class::Secret, 60)].into_iter());
+        assert_eq!(merged, [finding(4, 6, Class::Secret, 60)]);
     }
 }

@@ -1,11 +1,12 @@
-//! The data files, compiled in.
+//! Loads the rules from the data files that are compiled into the program.
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::model::{RuleSpec, RulesError};
 
-/// Every rule file: adding one is one line here.
+/// The rule files. The order matters only if two rules of equal confidence match the same span: the first one names the
+/// finding. Append a new file at the end.
 pub(crate) const FILES: &[(&str, &str)] = &[
     ("ai.toml", include_str!("data/ai.toml")),
     ("chat.toml", include_str!("data/chat.toml")),
@@ -35,7 +36,7 @@ struct RuleFile {
     rule: Vec<RuleSpec>,
 }
 
-/// All rules of all files, in order.
+/// Parses the rules of all files, in order.
 pub(crate) fn builtin() -> Result<Vec<RuleSpec>, RulesError> {
     let mut rules = Vec::new();
     for (file, text) in FILES {
@@ -46,7 +47,7 @@ pub(crate) fn builtin() -> Result<Vec<RuleSpec>, RulesError> {
     Ok(rules)
 }
 
-/// SHA-256 over names and contents of the data files, in lower-case hex.
+/// Returns the SHA-256 over the names and contents of the data files, in lower-case hex.
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new();
     for (file, text) in FILES {

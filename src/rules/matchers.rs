@@ -1,49 +1,71 @@
-//! Matchers that a regex cannot say well: cookies, passwords inside URLs, PEM blocks.
+//! Hand-written matchers for what a regex expresses badly: cookies, passwords in URLs and PEM blocks.
 
 use super::value_shape;
 
-/// A named hand-written matcher, started at a keyword.
+/// A hand-written matcher, which the engine runs at a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Hand {
-    /// `Cookie:` and `Set-Cookie:` lines: each value that looks like a session.
+pub(crate) enum HandMatcher {
+    /// `Cookie:` and `Set-Cookie:` lines: each value that looks like a session id.
     Cookie,
-    /// `scheme://user:password@host`.
+    /// The password in `scheme://user:password@host`.
     UrlPassword,
-    /// The host of a database, broker or mail server in a URL that carries a login.
+    /// The host of a database, broker or mail server in a URL that contains a login.
     UrlHost,
-    /// `-----BEGIN … PRIVATE KEY-----`, whole or truncated, however the lines are joined.
+    /// `-----BEGIN … PRIVATE KEY-----`, whole or truncated, with its lines joined in any way.
     Pem,
 }
 
-impl Hand {
-    pub fn named(name: &str) -> Option<Hand> {
+impl HandMatcher {
+    /// Returns the matcher for its name in the rule data.
+    pub fn named(name: &str) -> Option<HandMatcher> {
         Some(match name {
-            "cookie" => Hand::Cookie,
-            "url_password" => Hand::UrlPassword,
-            "url_host" => Hand::UrlHost,
-            "pem" => Hand::Pem,
+            "cookie" => HandMatcher::Cookie,
+            "url_password" => HandMatcher::UrlPassword,
+            "url_host" => HandMatcher::UrlHost,
+            "pem" => HandMatcher::Pem,
             _ => return None,
         })
     }
 }
 
-/// Longest key block that is read, in bytes: no matcher looks further ahead.
-pub(crate) const LONGEST_BLOCK: usize = 24 * 1024;
+/// Longest key block that is read, in bytes. No matcher looks further ahead, which bounds the memory of a stream scan.
+pub(crate) const MAX_BLOCK_BYTES: usize = 24 * 1024;
 
-/// Runs a matcher at the keyword `[start, end)`.
-pub(crate) fn at(hand: Hand, text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, usize)) {
-    match hand {
-        Hand::Cookie => cookie(text, end, found),
-        Hand::UrlPassword => url_password(text, end, found),
-        Hand::UrlHost => url_host(text, start, end, found),
-        Hand::Pem => pem(text, start, found),
+/// Bytes of a cookie line that are read.
+const MAX_COOKIE_BYTES: usize = 8192;
+
+/// Bytes of a URL after `://` that are searched for a login.
+const MAX_LOGIN_BYTES: usize = 512;
+
+/// Runs a matcher at the keyword `[start, end)` and calls `found` with each span.
+pub(crate) fn find(
+    matcher: HandMatcher,
+    text: &[u8],
+    start: usize,
+    end: usize,
+    found: &mut dyn FnMut(usize, usize),
+) {
+    match matcher {
+        HandMatcher::Cookie => cookie(text, end, found),
+        HandMatcher::UrlPassword => found_url_password(text, end, found),
+        HandMatcher::UrlHost => url_host(text, start, end, found),
+        HandMatcher::Pem => pem(text, start, found),
     }
 }
 
+/// Cookie attributes and settings whose values are not secret.
+const COOKIE_ATTRIBUTES: &[&[u8]] =
+    &[b"path", b"domain", b"expires", b"max-age", b"samesite", b"theme", b"lang", b"locale"];
+
+/// Parts of a cookie's name that say that its value is a session or a login.
+const SESSION_NAMES: &[&[u8]] =
+    &[b"sess", b"sid", b"auth", b"token", b"jwt", b"csrf", b"xsrf", b"remember", b"login", b"user"];
+
+/// Reads `name=value; name=value` after the keyword that ends at `end`.
 fn cookie(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
-    let to = (end + 8192).min(text.len());
+    let to = (end + MAX_COOKIE_BYTES).min(text.len());
     let mut i = end;
-    // the name may be quoted JSON: `"cookie": "a=b"`
+    // The header may be a JSON field: `"cookie": "a=b"`.
     while i < to && i - end < 6 && matches!(text[i], b'"' | b'\'' | b':' | b' ' | b'=' | b'\\') {
         i += 1;
     }
@@ -66,10 +88,7 @@ fn cookie(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
         {
             i += 1;
         }
-        let attribute =
-            [&b"path"[..], b"domain", b"expires", b"max-age", b"samesite", b"theme", b"lang", b"locale"]
-                .contains(&key.as_slice());
-        if !attribute && session_like(&text[value..i], &key) {
+        if !COOKIE_ATTRIBUTES.contains(&key.as_slice()) && is_session_value(&text[value..i], &key) {
             found(value, i);
         }
         while i < to && matches!(text[i], b';' | b' ') {
@@ -78,76 +97,80 @@ fn cookie(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
     }
 }
 
-fn session_like(value: &[u8], key: &[u8]) -> bool {
+/// Whether a cookie's value is a session id: `sid=8f3c…` by its name, any other only if it is long and random.
+fn is_session_value(value: &[u8], key: &[u8]) -> bool {
     let Ok(v) = std::str::from_utf8(value) else { return false };
     if value_shape::is_placeholder_value(v) {
         return false;
     }
-    let named =
-        [&b"sess"[..], b"sid", b"auth", b"token", b"jwt", b"csrf", b"xsrf", b"remember", b"login", b"user"]
-            .iter()
-            .any(|k| key.windows(k.len()).any(|w| w == *k));
-    if named {
+    if SESSION_NAMES.iter().any(|k| key.windows(k.len()).any(|w| w == *k)) {
         v.len() >= 8 && v.bytes().any(|b| b.is_ascii_digit()) && (value_shape::entropy(value) > 2.5)
     } else {
         v.len() >= 20 && value_shape::looks_random(v)
     }
 }
 
-/// The keyword is `://`.
-fn url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
-    let to = (end + 512).min(text.len());
+fn found_url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
+    if let Some((start, end)) = url_password(text, end) {
+        found(start, end);
+    }
+}
+
+/// Finds the password of a URL whose `://` ends at `from`.
+///
+/// A password may contain `/`, `:` and even `@`, so the login ends at the last `@` before a blank, a quote or a
+/// bracket: in `postgres://app:p@ss/w0rd@db/x` the password is `p@ss/w0rd`.
+fn url_password(text: &[u8], from: usize) -> Option<(usize, usize)> {
+    let to = (from + MAX_LOGIN_BYTES).min(text.len());
     let mut colon = None;
     let mut last_at = None;
-    let mut i = end;
+    let mut i = from;
     while i < to {
         match text[i] {
             b':' if colon.is_none() => colon = Some(i),
             b'@' => last_at = Some(i),
             b'/' | b'?' | b'#' if last_at.is_some() || colon.is_none() => break,
-            // a password may hold these unescaped only if an @ follows before the next blank
             b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'\\' | b'|' | b')' | b']'
             | b',' | b';' | b'{' | 0x1b => break,
             _ => {}
         }
         i += 1;
     }
-    let Some(colon) = colon else { return };
-    let Some(at) = last_at else {
-        // cut off before the host: `amqps://svc:Copp... [truncated`
-        let mut e = i;
-        while e > colon && matches!(text[e - 1], b'.' | b' ') {
-            e -= 1;
-        }
-        let cut = text[e..].starts_with(b"...") || text[i..].starts_with("…".as_bytes());
-        let port = text[colon + 1..e].iter().all(|c| c.is_ascii_digit() || *c == b'/');
-        let login = text[end..colon].iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
-        if cut && !port && login && e > colon + 3 {
-            found(colon + 1, e);
-        }
-        return;
-    };
+    let colon = colon?;
+    let Some(at) = last_at else { return cut_url_password(text, from, colon, i) };
     if colon >= at
         || at + 1 >= text.len()
         || !(text[at + 1].is_ascii_alphanumeric() || matches!(text[at + 1], b'[' | b'_' | b'$' | b'(' | b'<'))
     {
-        return;
+        return None;
     }
-    let Ok(pass) = std::str::from_utf8(&text[colon + 1..at]) else { return };
-    let Ok(user) = std::str::from_utf8(&text[end..colon]) else { return };
-    if pass.is_empty() || stand_in(pass, user) {
-        return;
+    let password = std::str::from_utf8(&text[colon + 1..at]).ok()?;
+    let user = std::str::from_utf8(&text[from..colon]).ok()?;
+    if password.is_empty() || is_example_password(password, user) {
+        return None;
     }
-    // `host:8080/@x` is a path, not a login
-    if pass.bytes().take_while(u8::is_ascii_digit).count() > 0 && pass.contains('/') {
-        return;
+    // `host:8080/@x` is a port and a path, not a login.
+    if password.bytes().take_while(u8::is_ascii_digit).count() > 0 && password.contains('/') {
+        return None;
     }
-    // an opaque user name is half of the credential
+    // An opaque user name is half of the credential.
     let opaque = user.len() >= 8 && user.bytes().any(|b| b.is_ascii_digit());
-    found(if opaque { end } else { colon + 1 }, at);
+    Some((if opaque { from } else { colon + 1 }, at))
 }
 
-/// Schemes whose servers are somebody's own, and not a public site.
+/// Finds a password that was cut off before its host: `amqps://svc:Copp... [truncated`.
+fn cut_url_password(text: &[u8], from: usize, colon: usize, to: usize) -> Option<(usize, usize)> {
+    let mut end = to;
+    while end > colon && matches!(text[end - 1], b'.' | b' ') {
+        end -= 1;
+    }
+    let cut = text[end..].starts_with(b"...") || text[to..].starts_with("…".as_bytes());
+    let port = text[colon + 1..end].iter().all(|c| c.is_ascii_digit() || *c == b'/');
+    let login = text[from..colon].iter().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'-'));
+    (cut && !port && login && end > colon + 3).then_some((colon + 1, end))
+}
+
+/// Schemes of servers that belong to somebody, as opposed to public sites.
 const SERVER_SCHEMES: &[&[u8]] = &[
     b"postgres",
     b"postgresql",
@@ -191,7 +214,7 @@ const SERVER_SCHEMES: &[&[u8]] = &[
     b"elasticsearch",
 ];
 
-/// The keyword is `://`, from `start` to `end`.
+/// Finds the hosts of a URL with a login; its `://` is `[start, end)`.
 fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, usize)) {
     let scheme = text[..start].iter().rev().take(16).take_while(|b| b.is_ascii_alphanumeric()).count();
     let scheme = text[start - scheme..start].to_ascii_lowercase();
@@ -205,30 +228,29 @@ fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, 
     let authority = &text[end..(end + 400).min(text.len())];
     let authority = &authority[..authority.iter().position(stop).unwrap_or(authority.len())];
     let Some(at) = authority.iter().rposition(|b| *b == b'@') else { return };
-    let mut opened = false;
-    url_password(text, end, &mut |_, _| opened = true);
-    if !opened {
+    if url_password(text, end).is_none() {
         return;
     }
-    // several hosts may stand there, each with its port
+    // A URL may list several hosts, each with its port.
     let mut from = end + at + 1;
     for host in authority[at + 1..].split(|b| *b == b',') {
         let name = &host[..host.iter().position(|b| *b == b':').unwrap_or(host.len())];
         let dotted = name.contains(&b'.')
             && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
             && name.iter().any(u8::is_ascii_alphabetic);
-        let shown = name.windows(7).any(|w| w.eq_ignore_ascii_case(b"example")) || name.ends_with(b".local");
-        if dotted && !shown {
+        let example =
+            name.windows(7).any(|w| w.eq_ignore_ascii_case(b"example")) || name.ends_with(b".local");
+        if dotted && !example {
             found(from, from + name.len());
         }
         from += host.len() + 1;
     }
 }
 
-/// Passwords that every manual shows.
-fn stand_in(pass: &str, user: &str) -> bool {
-    let p = pass.to_ascii_lowercase();
-    value_shape::is_placeholder_value(pass) && !(pass.contains("here") && pass.len() > 12)
+/// Whether the password of a URL is an example: `user:password@`, `postgres:postgres@`, `$USER:$PASS@`, `root:root@`.
+fn is_example_password(password: &str, user: &str) -> bool {
+    let p = password.to_ascii_lowercase();
+    value_shape::is_placeholder_value(password) && !(password.contains("here") && password.len() > 12)
         || p == user.to_ascii_lowercase() && p.len() < 12
         || p.starts_with('$')
         || p.len() <= 4 && p.bytes().all(|b| b.is_ascii_lowercase())
@@ -237,45 +259,55 @@ fn stand_in(pass: &str, user: &str) -> bool {
         || p.starts_with('%') && p.ends_with('%')
 }
 
+/// Finds a private key block that begins at `start`; public keys and certificates are harmless.
 fn pem(text: &[u8], start: usize, found: &mut dyn FnMut(usize, usize)) {
-    let cap = (start + LONGEST_BLOCK).min(text.len());
-    let head = &text[start..cap];
-    let line = head.iter().position(|b| matches!(b, b'\n' | b'\\')).unwrap_or(head.len().min(120)).min(120);
-    // `PRIVATE KEY` must stand in the header; public keys and certificates are harmless
-    let Some(p) = head[..line].windows(11).position(|w| w == b"PRIVATE KEY") else { return };
-    let Some(dashes) = head[p..].windows(5).take(32).position(|w| w == b"-----") else { return };
-    let body = p + dashes + 5;
-    if let Some(e) = head[body..].windows(9).position(|w| w == b"-----END ") {
+    let block = &text[start..(start + MAX_BLOCK_BYTES).min(text.len())];
+    let header =
+        block.iter().position(|b| matches!(b, b'\n' | b'\\')).unwrap_or(block.len().min(120)).min(120);
+    let Some(label) = block[..header].windows(11).position(|w| w == b"PRIVATE KEY") else { return };
+    let Some(dashes) = block[label..].windows(5).take(32).position(|w| w == b"-----") else { return };
+    let body = label + dashes + 5;
+    if let Some(e) = block[body..].windows(9).position(|w| w == b"-----END ") {
         let footer = body + e;
-        // no other block may begin in between
-        if !head[body..footer].windows(11).any(|w| w == b"-----BEGIN ") {
-            let close = head[footer + 9..].windows(5).take(64).position(|w| w == b"-----");
+        // If another block begins before the footer, the footer belongs to that one and this block was cut.
+        if !block[body..footer].windows(11).any(|w| w == b"-----BEGIN ") {
+            let close = block[footer + 9..].windows(5).take(64).position(|w| w == b"-----");
             let end = close.map_or(footer + 9, |c| footer + 9 + c + 5);
-            if plausible_key(&head[body..footer]) {
+            if is_key_body(&block[body..footer]) {
                 found(start, start + end);
             }
             return;
         }
     }
-    // cut off: to the end of what still looks like the body
+    let end = cut_body_end(block, body);
+    if is_key_body(&block[body..end]) {
+        found(start, start + end);
+    }
+}
+
+/// Finds the end of a key that was cut: where the text stops looking like base64 in lines.
+///
+/// The lines may be joined by anything that a log or a string literal puts between them (`\n`, quotes, `|`, `>`), so
+/// only runs of 16 base64 characters or more advance the end.
+fn cut_body_end(block: &[u8], body: usize) -> usize {
     let mut i = body;
-    let mut last = body;
-    let mut word = 0usize;
-    while i < head.len() {
-        let b = head[i];
+    let mut end = body;
+    let mut run = 0usize;
+    while i < block.len() {
+        let b = block[i];
         if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') {
-            word += 1;
-            if word >= 16 || b == b'=' {
-                last = i + 1;
+            run += 1;
+            if run >= 16 || b == b'=' {
+                end = i + 1;
             }
         } else if matches!(
             b,
             b'\n' | b'\r' | b' ' | b'\t' | b'\\' | b'"' | b',' | b'|' | b'-' | b':' | b'.' | b'>'
         ) {
             if b != b'\\' {
-                word = 0;
+                run = 0;
             }
-            if i - last > 160 {
+            if i - end > 160 {
                 break;
             }
         } else {
@@ -283,25 +315,24 @@ fn pem(text: &[u8], start: usize, found: &mut dyn FnMut(usize, usize)) {
         }
         i += 1;
     }
-    // the rest of a line that was cut: a few characters that no word looks like
-    if head.get(last) == Some(&b'\n') {
-        let rest = &head[last + 1..];
+    // The last line may be cut after a few characters; they belong to the key if no word looks like them.
+    if block.get(end) == Some(&b'\n') {
+        let rest = &block[end + 1..];
         let run = rest.iter().take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/')).count();
-        let mixed = value_shape::Mix::of(&rest[..run]);
+        let counts = value_shape::CharCounts::of(&rest[..run]);
         if run < 16
             && matches!(rest.get(run), None | Some(b'\n' | b'.'))
-            && mixed.digit > 0
-            && mixed.letters() > 0
+            && counts.digit > 0
+            && counts.letters() > 0
         {
-            last += 1 + run;
+            end += 1 + run;
         }
     }
-    if plausible_key(&head[body..last]) {
-        found(start, start + last);
-    }
+    end
 }
 
-fn plausible_key(body: &[u8]) -> bool {
+/// Whether the body of a block is a key: at least 16 characters, and not `xxxxxxxx` or a note such as `<redacted>`.
+fn is_key_body(body: &[u8]) -> bool {
     let n = body.iter().filter(|b| b.is_ascii_alphanumeric()).count();
     if n < 16 {
         return false;
@@ -311,4 +342,68 @@ fn plausible_key(body: &[u8]) -> bool {
         distinct[usize::from(*b)] = true;
     }
     distinct.iter().filter(|d| **d).count() > 12
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(matcher: HandMatcher, text: &str, keyword: &str) -> Vec<String> {
+        let start = text.find(keyword).unwrap();
+        let mut out = Vec::new();
+        find(matcher, text.as_bytes(), start, start + keyword.len(), &mut |s, e| {
+            out.push(text[s..e].to_owned())
+        });
+        out
+    }
+
+    #[test]
+    fn a_cookie_line_yields_its_session_values_only() {
+        let sid = ["8f3c1b", "d07a2e"].concat();
+        let text = format!("Cookie: theme=dark; sid={sid}; Path=/; lang=en-GB; seen=yes");
+        assert_eq!(all(HandMatcher::Cookie, &text, "Cookie:"), [sid]);
+    }
+
+    #[test]
+    fn a_url_password_ends_at_the_last_at_sign() {
+        let password = ["w4lnut", "@x/9"].concat();
+        let url = |login: &str| format!("postgres://{login}@db.host.io/x");
+        assert_eq!(all(HandMatcher::UrlPassword, &url(&format!("app:{password}")), "://"), [password]);
+        for login in ["user:password", "postgres:postgres", "app:$DB_PASS", "app:<pw>"] {
+            assert!(all(HandMatcher::UrlPassword, &url(login), "://").is_empty(), "{login}");
+        }
+        assert!(all(HandMatcher::UrlPassword, "https://host.io:8080/@scope/pkg", "://").is_empty());
+    }
+
+    #[test]
+    fn a_cut_url_password_is_found_before_its_ellipsis() {
+        let cut = ["Copper", "9x"].concat();
+        assert_eq!(all(HandMatcher::UrlPassword, &format!("amqps://svc:{cut}... [truncated"), "://"), [cut]);
+        assert!(all(HandMatcher::UrlPassword, "http://host:8080...", "://").is_empty());
+    }
+
+    #[test]
+    fn every_host_of_a_server_url_with_a_login_is_found() {
+        let password = ["w4lnut", "Kz9"].concat();
+        let text = format!("mongodb://app:{password}@a1.corp.io:27017,b2.corp.io:27017/x");
+        assert_eq!(all(HandMatcher::UrlHost, &text, "://"), ["a1.corp.io", "b2.corp.io"]);
+        assert!(all(HandMatcher::UrlHost, &text.replace("mongodb", "https"), "://").is_empty());
+    }
+
+    #[test]
+    fn a_private_key_is_found_whole_or_cut_and_a_public_key_is_not() {
+        let body = ["MIIEpAIBAAKCAQEAx7Zb3PqL", "k2R9vTnW4cYs8JdF"].concat();
+        let begin = ["-----BEGIN RSA PRIVATE", " KEY-----"].concat();
+        let whole = format!("{begin}\n{body}\n{}", begin.replace("BEGIN", "END"));
+        assert_eq!(all(HandMatcher::Pem, &format!("x {whole} y"), "-----BEGIN "), [whole.as_str()]);
+        let cut = format!("{begin}\n{body}");
+        assert_eq!(
+            all(HandMatcher::Pem, &format!("{cut}\nthe file ends here"), "-----BEGIN "),
+            [cut.as_str()]
+        );
+        assert!(all(HandMatcher::Pem, &whole.replace("PRIVATE", "PUBLIC"), "-----BEGIN ").is_empty());
+        assert!(
+            all(HandMatcher::Pem, &format!("{begin}\nxxxxxxxxxxxxxxxxxxxxxxxx\n"), "-----BEGIN ").is_empty()
+        );
+    }
 }

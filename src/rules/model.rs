@@ -1,35 +1,31 @@
-//! The words of detection: classes, findings, rules as they are written down.
+//! The types of detection: classes, findings, and rules as they are written in the data files.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// What a finding means for the text it stands in.
+/// What happens to a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Opens something: keys, tokens, passwords.
+    /// Grants access: keys, tokens, passwords. Redacted.
     Secret,
-    /// Points at a person.
+    /// Identifies a person. Redacted.
     Pii,
-    /// Not redacted by itself but put to a person: hosts, organisations, private URLs.
+    /// Hosts, organisations and private URLs: listed in the inventory, where a person decides.
     Entity,
 }
 
-/// A set of classes to look for.
+/// A set of classes to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Classes(u8);
 
 impl Classes {
-    /// Secrets alone.
     pub const SECRET: Classes = Classes(1);
-    /// Personal data alone.
     pub const PII: Classes = Classes(2);
-    /// Inventory alone.
     pub const ENTITY: Classes = Classes(4);
-    /// Secrets and personal data.
+    /// Secrets and personal data: everything that is redacted.
     pub const SENSITIVE: Classes = Classes(3);
-    /// Everything.
     pub const ALL: Classes = Classes(7);
 
     /// Whether the class is in the set.
@@ -37,7 +33,7 @@ impl Classes {
         self.0 & Classes::from(class).0 != 0
     }
 
-    /// Both sets together.
+    /// Returns the union of both sets.
     #[must_use]
     pub fn with(self, other: Classes) -> Classes {
         Classes(self.0 | other.0)
@@ -58,127 +54,115 @@ impl From<Class> for Classes {
     }
 }
 
-/// How bad it is when this gets out.
+/// The damage that publishing a value does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Hardly.
+    /// Little damage.
     Low,
-    /// A nuisance, or sensitive together with other facts.
+    /// Sensitive together with other facts.
     Medium,
-    /// Someone's account or person.
+    /// Gives access to an account, or identifies a person.
     #[default]
     High,
-    /// Production, money, whole organisations.
+    /// Gives access to production systems, money or an entire organisation.
     Critical,
 }
 
-/// One sensitive span of a text, in byte offsets on character boundaries.
+/// One sensitive span of a text, in byte offsets on character boundaries; `end` is one past the last byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
-    /// First byte.
     pub start: usize,
-    /// One past the last byte.
     pub end: usize,
     /// Id of the rule that found it.
     pub rule: Arc<str>,
     /// Placeholder type, for instance `GITHUB_TOKEN`.
     pub kind: Arc<str>,
-    /// Class of the rule.
     pub class: Class,
-    /// How sure the rule is, in percent.
+    /// Confidence of the rule in percent.
     pub confidence: u8,
 }
 
-/// What the documentation and the interfaces show of a rule.
+/// The public facts about a rule, for documentation and interfaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CatalogueEntry {
-    /// Id of the rule.
     pub id: String,
     /// Placeholder type.
     pub kind: String,
-    /// Class.
     pub class: Class,
-    /// Severity.
     pub severity: Severity,
-    /// How sure the rule is, in percent.
+    /// Confidence of the rule in percent.
     pub confidence: u8,
 }
 
-/// Why the rules could not be made ready.
+/// Why the rules could not be loaded.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum RulesError {
     /// A data file is not valid TOML or has an unknown field.
     #[error("rules/data/{file}: {reason}")]
-    Data {
-        /// The data file.
-        file: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
-    /// A rule's pattern, matcher or validator is not usable.
+    Data { file: &'static str, reason: String },
+    /// The pattern, matcher or validator of a rule is invalid.
     #[error("rule {rule}: {reason}")]
-    Rule {
-        /// Id of the rule.
-        rule: String,
-        /// What is wrong.
-        reason: String,
-    },
+    Rule { rule: String, reason: String },
 }
 
-/// A rule as written in `data/*.toml`.
+/// A rule as it is written in `data/*.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RuleSpec {
     pub id: String,
+    /// Placeholder type of the findings, for instance `GITHUB_TOKEN`.
     pub kind: String,
     pub class: Class,
-    /// `regex`, or the name of a matcher in `assign.rs`, `matchers.rs` or `numeric.rs`.
+    /// `regex`, or the name of a matcher in `assignment.rs`, `matchers.rs` or `numbers.rs`.
     #[serde(default = "regex_matcher")]
     pub matcher: String,
-    /// Regex; the named group `s` is the sensitive part, else the whole match. A group `w` around it is removed
-    /// whole, though the filters judge `s` alone.
+    /// The regex. Its group `s` is the sensitive value; without one it is the entire match. If there is a group `w`
+    /// around `s`, all of `w` is removed, while the filters below judge `s` alone.
     #[serde(default)]
     pub pattern: String,
-    /// Regex for a body that was cut short; counts only where a truncation mark or the end of text follows.
+    /// Regex for a token that was cut short. It counts only before a truncation mark or the end of the text.
     #[serde(default)]
     pub short: String,
-    /// What must stand in the text before the rule looks, compared without case unless `exact`.
+    /// The rule runs only where one of these occurs. Case is ignored unless `exact` is set.
     #[serde(default)]
     pub keywords: Vec<String>,
-    /// The match begins at the keyword.
+    /// The pattern has to match exactly at the keyword.
     #[serde(default)]
     pub anchored: bool,
-    /// The keyword's case counts.
+    /// The case of the keyword counts.
     #[serde(default)]
     pub exact: bool,
-    /// The keyword must not be the inside of a longer word. Default: as `anchored`.
+    /// The keyword must not be the inside of a longer word. The default is the value of `anchored`.
     pub word: Option<bool>,
-    /// Bytes before the keyword that a pattern that is not anchored may use.
+    /// Bytes before the keyword that a pattern that is not anchored may match.
     #[serde(default)]
     pub back: usize,
-    /// Bytes after the keyword's start that the pattern may use.
+    /// Bytes after the keyword that the pattern may match.
     #[serde(default = "default_fwd")]
     pub fwd: usize,
+    /// Least entropy of the value, in bits per byte.
     #[serde(default)]
     pub min_entropy: f64,
+    /// Names of validators in `validate.rs`, all of which have to accept the value.
     #[serde(default)]
     pub validators: Vec<String>,
-    /// Values that are harmless.
+    /// Regexes of values that are harmless.
     #[serde(default)]
     pub allow: Vec<String>,
-    /// Character classes know all of Unicode (slower; for names).
+    /// Character classes such as `\w` match all of Unicode. Slower; for names of persons.
     #[serde(default)]
     pub unicode: bool,
+    /// Confidence in percent; the highest one names the finding if several rules overlap.
     #[serde(default = "default_confidence")]
     pub confidence: u8,
     #[serde(default)]
     pub severity: Severity,
-    /// Templates (see `template.rs`); `«…»` marks what must be found.
+    /// Templates (see `template.rs`); `«…»` marks the span that the rule must find.
     pub examples: Vec<String>,
     /// Templates in which the rule must find nothing.
     #[serde(default)]
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests run them"))]
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the tests read them"))]
     pub counter_examples: Vec<String>,
 }
 

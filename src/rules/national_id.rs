@@ -1,11 +1,14 @@
-//! National ids by their masks and check digits, where the shape alone is telling enough.
+//! National identity numbers whose shape is distinctive enough to be found inside any text.
+//!
+//! A mask describes the shape, a check excludes impossible digits: `529.982.247-25` is a Brazilian CPF, `529.982.247-26`
+//! is not. Numbers that need a text of their own are in `bare_identifier.rs`, numbers that need a keyword are regex rules.
 
 use super::validate;
 
-/// Extra condition on a value that fits a mask.
+/// A further condition on a value that fits a mask, usually a check digit.
 type Check = fn(&[u8]) -> bool;
 
-/// `A` a capital, `9` a digit, `N` either, anything else itself.
+/// In a mask `A` is a capital letter, `9` a digit, `N` either, and any other byte is itself.
 const MASKS: &[(&[u8], Check)] = &[
     // India: PAN, GSTIN
     (b"AAAAA9999A", |v| b"ABCFGHJLPT".contains(&v[3])),
@@ -21,7 +24,7 @@ const MASKS: &[(&[u8], Check)] = &[
     (b"A999A9999", |v| b"MSRODG".contains(&v[0])),
     // Germany: social security, with day and month of birth inside
     (b"99999999A999", |v| (1..=31).contains(&two(v, 2)) && (1..=12).contains(&two(v, 4))),
-    // Singapore: firms
+    // Singapore: companies
     (b"999999999A", |v| v.starts_with(b"19") || v.starts_with(b"20")),
     // United Kingdom: national insurance, NHS, postcodes
     (b"AA 99 99 99 A", nino),
@@ -83,7 +86,7 @@ fn cpf(v: &[u8]) -> bool {
     d.len() == 11 && check(9) == d[9] && check(10) == d[10] && d.iter().any(|n| *n != d[0])
 }
 
-/// The check digit of Verhoeff, over the dihedral group of order ten.
+/// Whether the Verhoeff check digit is right; it is computed in the dihedral group of order ten.
 fn verhoeff(v: &[u8]) -> bool {
     let times = |a: u32, b: u32| match (a < 5, b < 5) {
         (true, true) => (a + b) % 5,
@@ -109,28 +112,30 @@ fn abn(v: &[u8]) -> bool {
     sum.is_multiple_of(89)
 }
 
-/// The span of a national id around the digits that start at `start`.
+/// Returns the span of the national id around the digits that start at `start`.
 pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     let mut s = start;
     let capital = start > 0
         && (text[start - 1].is_ascii_uppercase()
             || start > 1 && text[start - 1] == b' ' && text[start - 2].is_ascii_uppercase());
-    if !capital && !may_begin(&text[start..]) {
+    if !capital && !may_begin_mask(&text[start..]) {
         return None;
     }
-    // the capitals before the digits, and the blank inside a NINO
+    // The capitals before the digits belong to the id, as does the blank in `AB 12 34 56 C`.
     if s > 2 && text[s - 1] == b' ' && text[s - 2].is_ascii_uppercase() && text[s - 3].is_ascii_uppercase() {
         s -= 1;
     }
     while s > 0 && start - s < 8 && text[s - 1].is_ascii_uppercase() {
         s -= 1;
     }
-    let found = fits(text, s);
-    if found.is_none() && s < start && text[start - 1] == b' ' { fits(text, start) } else { found }
+    let found = match_mask(text, s);
+    if found.is_none() && s < start && text[start - 1] == b' ' { match_mask(text, start) } else { found }
 }
 
-/// Whether one of the masks that begin with a digit could fit, by the length of the run and what follows it.
-fn may_begin(text: &[u8]) -> bool {
+/// Whether a mask that begins with a digit could fit, judged by the length of the run and the byte after it.
+///
+/// Most numbers in a log fail this test, so the masks are rarely compared.
+fn may_begin_mask(text: &[u8]) -> bool {
     let run = text.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
     text.get(run).is_some_and(|next| match run {
         2 => next.is_ascii_uppercase() || matches!(next, b' ' | b'.'),
@@ -142,7 +147,8 @@ fn may_begin(text: &[u8]) -> bool {
     })
 }
 
-fn fits(text: &[u8], s: usize) -> Option<(usize, usize)> {
+/// Returns the span of the id that begins at `s` and is not part of a longer word.
+fn match_mask(text: &[u8], s: usize) -> Option<(usize, usize)> {
     let word = |b: Option<&u8>| {
         b.is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'/' | b'.'))
     };
@@ -170,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn masks_and_checks() {
+    fn an_id_is_found_by_its_mask_and_check_digit() {
         for (text, at_digit, want) in [
             ("PAN QRSPT4821K.", 9, "QRSPT4821K"),
             ("at LS4A 7QD now", 5, "LS4A 7QD"),

@@ -1,8 +1,13 @@
-//! Personal numbers and addresses that have no keyword: one pass over digits, colons and at signs.
+//! Finds personal numbers and addresses that no keyword announces: mail addresses, phone numbers, cards, IBANs, IP
+//! addresses and national ids.
+//!
+//! One pass stops at digits, `:`, `@`, `+` and `(`, and tries the kinds that can begin there. Everything else in the
+//! text costs one table look-up a byte. The hard part is what must not match: versions (`1.2.3.4`), times (`12:34:56`),
+//! paths (`std::fmt`), hex dumps and ids.
 
-/// A shape that the pass can find.
+/// A kind that the pass can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum NumberKind {
     Email,
     Card,
     Phone,
@@ -18,42 +23,43 @@ pub(crate) enum Shape {
     Postal,
 }
 
-impl Shape {
-    pub fn named(name: &str) -> Option<Shape> {
+impl NumberKind {
+    /// Returns the kind for the matcher name of a rule.
+    pub fn named(name: &str) -> Option<NumberKind> {
         Some(match name {
-            "email" => Shape::Email,
-            "card" => Shape::Card,
-            "phone" => Shape::Phone,
-            "ssn" => Shape::Ssn,
-            "iban" => Shape::Iban,
-            "ipv4_public" => Shape::Ipv4Public,
-            "ipv4_private" => Shape::Ipv4Private,
-            "ipv6" => Shape::Ipv6,
-            "mac" => Shape::Mac,
-            "national_id" => Shape::NationalId,
-            "wallet" => Shape::Wallet,
-            "vin" => Shape::Vin,
-            "postal" => Shape::Postal,
+            "email" => NumberKind::Email,
+            "card" => NumberKind::Card,
+            "phone" => NumberKind::Phone,
+            "ssn" => NumberKind::Ssn,
+            "iban" => NumberKind::Iban,
+            "ipv4_public" => NumberKind::Ipv4Public,
+            "ipv4_private" => NumberKind::Ipv4Private,
+            "ipv6" => NumberKind::Ipv6,
+            "mac" => NumberKind::Mac,
+            "national_id" => NumberKind::NationalId,
+            "wallet" => NumberKind::Wallet,
+            "vin" => NumberKind::Vin,
+            "postal" => NumberKind::Postal,
             _ => return None,
         })
     }
 }
 
-/// The shapes that are asked for.
+/// A set of kinds to find.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Wanted(u16);
+pub(crate) struct NumberKinds(u16);
 
-impl Wanted {
-    pub fn add(&mut self, shape: Shape) {
-        self.0 |= 1 << shape as u16;
+impl NumberKinds {
+    pub fn add(&mut self, kind: NumberKind) {
+        self.0 |= 1 << kind as u16;
     }
 
     pub fn any(self) -> bool {
         self.0 != 0
     }
 
-    fn has(self, shape: Shape) -> bool {
-        self.0 & (1 << shape as u16) != 0
+    fn has(self, kind: NumberKind) -> bool {
+        self.0 & (1 << kind as u16) != 0
     }
 }
 
@@ -77,30 +83,33 @@ static CLASS: [u8; 256] = {
     t
 };
 
-/// Calls `found` for each span of a wanted shape.
-pub(crate) fn scan(text: &[u8], wanted: Wanted, found: &mut dyn FnMut(Shape, usize, usize)) {
+/// Calls `found` with each span of a wanted kind.
+///
+/// A span of another kind is consumed too: the digits of a card are not tried as a phone number, even if the caller did
+/// not ask for cards.
+pub(crate) fn scan(text: &[u8], wanted: NumberKinds, found: &mut dyn FnMut(NumberKind, usize, usize)) {
     let n = text.len();
     let mut i = 0;
-    // up to here everything is part of a finding already
+    // Everything before this offset belongs to a span that was found.
     let mut taken = 0;
     while i < n {
         match CLASS[usize::from(text[i])] {
             OTHER => i += 1,
             AT => {
-                if wanted.has(Shape::Email)
+                if wanted.has(NumberKind::Email)
                     && let Some((s, e)) = email(text, i)
                 {
-                    found(Shape::Email, s, e);
+                    found(NumberKind::Email, s, e);
                     taken = e;
                 }
                 i += 1;
             }
             COLON => {
                 if i >= taken
-                    && let Some((shape, s, e)) = colons(text, i)
+                    && let Some((kind, s, e)) = colons(text, i)
                 {
-                    if wanted.has(shape) {
-                        found(shape, s, e);
+                    if wanted.has(kind) {
+                        found(kind, s, e);
                     }
                     taken = e;
                     i = e.max(i + 1);
@@ -120,9 +129,9 @@ pub(crate) fn scan(text: &[u8], wanted: Wanted, found: &mut dyn FnMut(Shape, usi
                 if start < taken {
                     continue;
                 }
-                if let Some((shape, s, e)) = number(text, start, i) {
-                    if wanted.has(shape) {
-                        found(shape, s, e);
+                if let Some((kind, s, e)) = number(text, start, i) {
+                    if wanted.has(kind) {
+                        found(kind, s, e);
                     }
                     taken = e;
                     i = e.max(i);
@@ -132,84 +141,97 @@ pub(crate) fn scan(text: &[u8], wanted: Wanted, found: &mut dyn FnMut(Shape, usi
     }
 }
 
+/// The byte before `i`, or a blank at the start of the text.
 fn before(text: &[u8], i: usize) -> u8 {
     if i == 0 { b' ' } else { text[i - 1] }
 }
 
+/// The byte at `i`, or a blank at the end of the text.
 fn after(text: &[u8], i: usize) -> u8 {
     text.get(i).copied().unwrap_or(b' ')
 }
 
-fn local(b: u8) -> bool {
+fn is_local_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'%' | b'+' | b'-' | b'\'')
 }
 
+/// Returns the span of the mail address around the `@` at `at`, also in the spelling `name @host.tld`.
 fn email(text: &[u8], at: usize) -> Option<(usize, usize)> {
-    let mut s = at;
-    // `name @host.tld`, as people write it to fool scrapers
+    // People write a blank before the `@` to keep harvesters away.
     let spaced = at > 0 && text[at - 1] == b' ';
-    if spaced {
-        s -= 1;
+    let local_end = at - usize::from(spaced);
+    let start = local_part_start(text, local_end)?;
+    let mut end = at + 1;
+    while end < text.len()
+        && end - at < 190
+        && (text[end].is_ascii_alphanumeric() || matches!(text[end], b'.' | b'-'))
+    {
+        end += 1;
     }
-    let edge = s;
-    while s > 0 && edge - s < 64 {
-        if local(text[s - 1]) {
-            s -= 1;
-        } else if s > 1 && (0x80..0xc0).contains(&text[s - 1]) && (0xc3..0xd8).contains(&text[s - 2]) {
-            // a letter of two bytes
-            s -= 2;
+    while end > at + 1 && !text[end - 1].is_ascii_alphanumeric() {
+        end -= 1;
+    }
+    let host = &text[at + 1..end];
+    let dot = host.iter().rposition(|b| *b == b'.')?;
+    let tld = &host[dot + 1..];
+    if dot == 0 || !(2..=24).contains(&tld.len()) || !tld.iter().all(u8::is_ascii_alphabetic) {
+        return None;
+    }
+    // `git@github.com:owner/repo` is a remote.
+    if after(text, end) == b':'
+        && text.get(end + 1).is_some_and(|b| b.is_ascii_alphabetic())
+        && &text[start..local_end] == b"git"
+    {
+        return None;
+    }
+    if is_url_login(text, start)? {
+        return None;
+    }
+    if spaced && local_end < start + 3 {
+        return None;
+    }
+    Some((start, end))
+}
+
+/// Returns where the local part of a mail address begins that ends at `end`; `None` if it is empty.
+fn local_part_start(text: &[u8], end: usize) -> Option<usize> {
+    let mut start = end;
+    while start > 0 && end - start < 64 {
+        if is_local_byte(text[start - 1]) {
+            start -= 1;
+        } else if start > 1
+            && (0x80..0xc0).contains(&text[start - 1])
+            && (0xc3..0xd8).contains(&text[start - 2])
+        {
+            // A letter of two bytes in UTF-8, such as `é`.
+            start -= 2;
         } else {
             break;
         }
     }
-    while s < edge && text[s] < 0x80 && !text[s].is_ascii_alphanumeric() {
-        s += 1;
+    while start < end && text[start] < 0x80 && !text[start].is_ascii_alphanumeric() {
+        start += 1;
     }
-    if s >= edge {
-        return None;
-    }
-    let mut e = at + 1;
-    while e < text.len()
-        && e - at < 190
-        && (text[e].is_ascii_alphanumeric() || matches!(text[e], b'.' | b'-'))
-    {
-        e += 1;
-    }
-    while e > at + 1 && !text[e - 1].is_ascii_alphanumeric() {
-        e -= 1;
-    }
-    let host = &text[at + 1..e];
-    let dot = host.iter().rposition(|b| *b == b'.')?;
-    let tld = &host[dot + 1..];
-    if edge == s || dot == 0 || tld.len() < 2 || tld.len() > 24 || !tld.iter().all(u8::is_ascii_alphabetic) {
-        return None;
-    }
-    // a login in a URL, a Git remote, a package at a version, a decorator
-    if after(text, e) == b':'
-        && text.get(e + 1).is_some_and(|b| b.is_ascii_alphabetic())
-        && &text[s..edge] == b"git"
-    {
-        return None;
-    }
-    if matches!(before(text, s), b'/' | b':')
-        && s >= 2
-        && text[..s].iter().rev().take(80).any(|b| *b == b'/')
-        && text[..s].windows(3).rev().take(80).any(|w| w == b"://")
-    {
-        let from = s.saturating_sub(80);
-        let url = text[from..s].windows(3).rposition(|w| w == b"://").map(|p| from + p + 3)?;
-        if !text[url..s].iter().any(|b| b.is_ascii_whitespace() || *b == b'/' || *b == b'?') {
-            return None;
-        }
-    }
-    if spaced && (edge < s + 3) {
-        return None;
-    }
-    Some((s, e))
+    (start < end).then_some(start)
 }
 
-/// MAC addresses and IPv6 around a colon.
-fn colons(text: &[u8], colon: usize) -> Option<(Shape, usize, usize)> {
+/// Whether the word at `start` is the login of a URL: `https://ada@host`, `ssh://ada:pw@host`. `None` if the URL is too
+/// long to tell.
+fn is_url_login(text: &[u8], start: usize) -> Option<bool> {
+    if !(matches!(before(text, start), b'/' | b':')
+        && start >= 2
+        && text[..start].iter().rev().take(80).any(|b| *b == b'/')
+        && text[..start].windows(3).rev().take(80).any(|w| w == b"://"))
+    {
+        return Some(false);
+    }
+    let from = start.saturating_sub(80);
+    let url = text[from..start].windows(3).rposition(|w| w == b"://").map(|p| from + p + 3)?;
+    Some(!text[url..start].iter().any(|b| b.is_ascii_whitespace() || *b == b'/' || *b == b'?'))
+}
+
+/// Returns the MAC or global IPv6 address around the colon at `colon`.
+fn colons(text: &[u8], colon: usize) -> Option<(NumberKind, usize, usize)> {
     let mut s = colon;
     while s > 0 && colon - s < 5 && text[s - 1].is_ascii_hexdigit() {
         s -= 1;
@@ -236,7 +258,7 @@ fn colons(text: &[u8], colon: usize) -> Option<(Shape, usize, usize)> {
     if groups.len() == 6 && groups.iter().all(|g| g.len() == 2) {
         let plain = run.iter().all(|b| matches!(b, b'0' | b':'))
             || run.iter().all(|b| matches!(b, b'f' | b'F' | b':'));
-        return (!plain).then_some((Shape::Mac, s, end));
+        return (!plain).then_some((NumberKind::Mac, s, end));
     }
     if groups.len() < 3 || groups.iter().any(|g| g.len() > 4) {
         return None;
@@ -245,34 +267,36 @@ fn colons(text: &[u8], colon: usize) -> Option<(Shape, usize, usize)> {
     let seg = address.segments();
     let global = seg[0] & 0xe000 == 0x2000;
     let documented = seg[0] == 0x2001 && seg[1] == 0xdb8;
-    // `a::b` is code as often as an address: want several digits
+    // `a::b` is a path in code as often as an address, so an address needs several digits.
     (global && !documented && run.iter().filter(|b| b.is_ascii_digit()).count() >= 4).then_some((
-        Shape::Ipv6,
+        NumberKind::Ipv6,
         s,
         end,
     ))
 }
 
-/// What a number that starts at `start` (a digit run up to `end`, or a `+` or `(`) is.
-fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)> {
+/// Returns the kind and span of the number at `start`: a run of digits up to `end`, or a `+` or `(`.
+///
+/// The kinds with a check digit or a fixed shape come first; a phone number, which can look like anything, comes last.
+fn number(text: &[u8], start: usize, end: usize) -> Option<(NumberKind, usize, usize)> {
     let b = before(text, start);
     let len = end - start;
     if !text[start].is_ascii_digit() {
         return phone(text, start);
     }
-    // a digit with letters behind it: the head of a wallet's address
+    // A digit that letters follow may begin the address of a wallet.
     if text.get(end).is_some_and(u8::is_ascii_alphabetic)
         && matches!(text[start], b'1' | b'3')
         && let Some((s, e)) = super::wallet::at(text, start)
     {
-        return Some((Shape::Wallet, s, e));
+        return Some((NumberKind::Wallet, s, e));
     }
     if (b.is_ascii_uppercase() || text.get(end).is_some_and(u8::is_ascii_uppercase))
         && let Some((s, e)) = vin(text, start)
     {
-        return Some((Shape::Vin, s, e));
+        return Some((NumberKind::Vin, s, e));
     }
-    // IBAN: two capitals stand before the first two digits
+    // An IBAN has two capitals before its first two digits.
     if len >= 2
         && start >= 2
         && text[start - 1].is_ascii_uppercase()
@@ -284,7 +308,7 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     if (b.is_ascii_uppercase() || b == b' ' || !b.is_ascii_alphanumeric() && len >= 2)
         && let Some((s, e)) = super::national_id::at(text, start)
     {
-        return Some((Shape::NationalId, s, e));
+        return Some((NumberKind::NationalId, s, e));
     }
     if b.is_ascii_alphanumeric()
         || b == b'_'
@@ -293,14 +317,14 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
         return None;
     }
     if (b >= 0x80 || b == b' ' && start >= 4 && text[start - 2] >= 0x80)
-        && let Some((s, e)) = super::postal::east(text, start, end)
+        && let Some((s, e)) = super::postal::east_asian(text, start, end)
     {
-        return Some((Shape::Postal, s, e));
+        return Some((NumberKind::Postal, s, e));
     }
     if b == b' '
         && let Some((s, e)) = super::postal::at(text, start, end)
     {
-        return Some((Shape::Postal, s, e));
+        return Some((NumberKind::Postal, s, e));
     }
     if len <= 3 && after(text, end) == b'.' {
         return ipv4(text, start).or_else(|| if len == 3 { phone(text, start) } else { None });
@@ -311,22 +335,22 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(Shape, usize, usize)
     if len == 3
         && let Some(e) = ssn(text, start)
     {
-        return Some((Shape::Ssn, start, e));
+        return Some((NumberKind::Ssn, start, e));
     }
     if (len == 6 || len == 8)
         && let Some(e) = dated_id(text, start, len)
     {
-        return Some((Shape::NationalId, start, e));
+        return Some((NumberKind::NationalId, start, e));
     }
     if len >= 4
         && let Some(e) = card(text, start)
     {
-        return Some((Shape::Card, start, e));
+        return Some((NumberKind::Card, start, e));
     }
     phone(text, start)
 }
 
-/// A vehicle's number (ISO 3779) with its check digit, around the digits at `start`.
+/// Returns the span of the vehicle identification number (ISO 3779) around the digits at `start`, if its check digit is right.
 fn vin(text: &[u8], start: usize) -> Option<(usize, usize)> {
     let part = |b: &u8| b.is_ascii_digit() || b.is_ascii_uppercase();
     let s = start - text[..start].iter().rev().take(17).take_while(|b| part(b)).count();
@@ -350,7 +374,8 @@ fn vin(text: &[u8], start: usize) -> Option<(usize, usize)> {
     (v[8] == check && (2..=12).contains(&letters)).then_some((s, s + 17))
 }
 
-fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
+/// Returns the IPv4 address at `start` and whether it is private; versions, well-known resolvers and netmasks are none.
+fn ipv4(text: &[u8], start: usize) -> Option<(NumberKind, usize, usize)> {
     let mut e = start;
     let mut parts = [0u16; 4];
     for (k, part) in parts.iter_mut().enumerate() {
@@ -376,7 +401,7 @@ fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
     {
         return None;
     }
-    // a version: `v1.2.3.4`, `Chrome/97.0.4692.71`, `-1.2.3.4`
+    // `v1.2.3.4`, `Chrome/97.0.4692.71`, `pkg-1.2.3.4` and `version: 1.2.3.4` are versions.
     let b = before(text, start);
     if matches!(b, b'-' | b'v' | b'V' | b'=' | b'^' | b'~')
         && (b != b'=' || start >= 2 && text[start - 2] == b'=')
@@ -402,21 +427,21 @@ fn ipv4(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
         parts,
         [8, 8, 8, 8] | [8, 8, 4, 4] | [1, 1, 1, 1] | [1, 0, 0, 1] | [9, 9, 9, 9] | [1, 2, 3, 4]
     );
-    // small numbers all over are a version or an OID
+    // Four small numbers are a version or an object identifier.
     let tiny = a < 4 && b2 < 30 && c < 30 && d < 30
         || a < 10 && b2 < 10 && c < 10 && d < 10
         || d == 0 && c == 0 && a < 130;
     if well_known || tiny && !private {
         return None;
     }
-    let netmask = a == 255;
-    if netmask {
+    // 255.… is a netmask.
+    if a == 255 {
         return None;
     }
-    Some((if private { Shape::Ipv4Private } else { Shape::Ipv4Public }, start, e))
+    Some((if private { NumberKind::Ipv4Private } else { NumberKind::Ipv4Public }, start, e))
 }
 
-/// Whether one of the words stands right before, with at most blanks, `:`, `=` or quotes between.
+/// Whether one of the words comes directly before `i`, with only blanks, `:`, `=` or quotes between.
 fn word_before(text: &[u8], i: usize, words: &[&[u8]]) -> bool {
     let mut e = i;
     while e > 0 && i - e < 6 && matches!(text[e - 1], b' ' | b':' | b'=' | b'"' | b'\'' | b'\t') {
@@ -429,6 +454,7 @@ fn word_before(text: &[u8], i: usize, words: &[&[u8]]) -> bool {
     })
 }
 
+/// Returns the end of the United States social security number at `start` (`219-09-9998`), if its parts are in use.
 fn ssn(text: &[u8], start: usize) -> Option<usize> {
     let t = text.get(start..start + 11)?;
     let sep = t[3];
@@ -448,7 +474,9 @@ fn ssn(text: &[u8], start: usize) -> Option<usize> {
     (!bad).then_some(start + 11)
 }
 
-/// `YYMMDD-SNNNNNN` (Korea) and `[YY]YYMMDD-NNNN` (Sweden, with its check digit).
+/// Returns the end of a national id that begins with a date of birth of `len` digits.
+///
+/// `YYMMDD-SNNNNNN` is Korean, `[YY]YYMMDD-NNNN` is Swedish and has a check digit.
 fn dated_id(text: &[u8], start: usize, len: usize) -> Option<usize> {
     let dash = start + len;
     if text.get(dash) != Some(&b'-') {
@@ -467,6 +495,7 @@ fn dated_id(text: &[u8], start: usize, len: usize) -> Option<usize> {
     (korean || swedish).then_some(e)
 }
 
+/// Returns the end of the card number at `start`: the groups, prefix and Luhn check of a brand.
 fn card(text: &[u8], start: usize) -> Option<usize> {
     let mut e = start;
     let mut d: Vec<u8> = Vec::with_capacity(19);
@@ -499,7 +528,6 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
     {
         return None;
     }
-    let n = d.len();
     let grouped = groups.len() == 1
         || groups == [4, 4, 4, 4]
         || groups == [4, 6, 5]
@@ -508,10 +536,18 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
     if !grouped || !super::validate::luhn(&d) {
         return None;
     }
+    // A run of 13 digits that begins with 4 is a time in milliseconds as often as a card.
+    (is_card_brand(&d) && !(d.len() == 13 && groups.len() == 1)).then_some(e)
+}
+
+/// Whether the prefix and length are those of a card brand.
+fn is_card_brand(d: &[u8]) -> bool {
     let p2 = u32::from(d[0] - b'0') * 10 + u32::from(d[1] - b'0');
     let p4 = p2 * 100 + u32::from(d[2] - b'0') * 10 + u32::from(d[3] - b'0');
-    let brand = match n {
+    match d.len() {
+        // Visa
         13 | 16 | 19 if d[0] == b'4' => true,
+        // Mastercard, Discover, JCB, UnionPay, Maestro
         16 => {
             (51..=55).contains(&p2)
                 || (2221..=2720).contains(&p4)
@@ -521,15 +557,16 @@ fn card(text: &[u8], start: usize) -> Option<usize> {
                 || p2 == 62
                 || matches!(p4, 5018 | 5020 | 5038 | 6304)
         }
+        // American Express
         15 => matches!(p2, 34 | 37),
+        // Diners Club
         14 => matches!(p2, 36 | 38) || (300..=305).contains(&(p4 / 10)),
         _ => false,
-    };
-    // an ungrouped 13-digit 4… is a millisecond time as often as a card
-    (brand && !(n == 13 && groups.len() == 1)).then_some(e)
+    }
 }
 
-fn iban(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
+/// Returns the longest valid IBAN that begins at `start`, with or without blanks between its groups of four.
+fn iban(text: &[u8], start: usize) -> Option<(NumberKind, usize, usize)> {
     let mut e = start;
     let mut n = 0;
     let mut best = None;
@@ -554,123 +591,180 @@ fn iban(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
             best = Some(e);
         }
     }
-    best.map(|e| (Shape::Iban, start, e))
+    best.map(|e| (NumberKind::Iban, start, e))
 }
 
-/// Phone numbers: `+` with a country code, `(415) 555-…`, `415-555-0100`.
-fn phone(text: &[u8], start: usize) -> Option<(Shape, usize, usize)> {
+/// The parentheses around an area code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Parentheses {
+    None,
+    Open,
+    Closed,
+}
+
+/// The digits of a possible phone number and the groups that its separators make.
+struct PhoneDigits {
+    end: usize,
+    digits: Vec<u8>,
+    groups: Vec<usize>,
+    blanks: usize,
+    hyphens: usize,
+    dots: usize,
+    parentheses: Parentheses,
+}
+
+impl PhoneDigits {
+    /// Reads at most 16 digits from `start`; `None` if a longer word, a decimal or an open parenthesis follows.
+    fn read(text: &[u8], start: usize) -> Option<PhoneDigits> {
+        let mut out = PhoneDigits {
+            end: start,
+            digits: Vec::new(),
+            groups: Vec::new(),
+            blanks: 0,
+            hyphens: 0,
+            dots: 0,
+            parentheses: Parentheses::None,
+        };
+        let mut i = start;
+        let mut run = 0usize;
+        while i < text.len() && out.digits.len() < 16 {
+            let b = text[i];
+            if b.is_ascii_digit() {
+                out.digits.push(b);
+                run += 1;
+                out.end = i + 1;
+            } else {
+                if !out.take_separator(b, after(text, i + 1)) {
+                    break;
+                }
+                if run > 0 {
+                    out.groups.push(run);
+                    run = 0;
+                }
+            }
+            i += 1;
+        }
+        if run > 0 {
+            out.groups.push(run);
+        }
+        let next = after(text, out.end);
+        let goes_on = next.is_ascii_alphanumeric()
+            || next == b'_'
+            || out.parentheses == Parentheses::Open
+            || (next == b'.' && text.get(out.end + 1).is_some_and(u8::is_ascii_digit));
+        (!goes_on).then_some(out)
+    }
+
+    /// Counts a separator; false if it cannot be inside a phone number before the byte `next`.
+    fn take_separator(&mut self, b: u8, next: u8) -> bool {
+        match b {
+            b' ' if next.is_ascii_digit() || next == b'(' => self.blanks += 1,
+            b'-' if next.is_ascii_digit() => self.hyphens += 1,
+            b'.' if next.is_ascii_digit() => self.dots += 1,
+            b'(' if next.is_ascii_digit() && self.parentheses == Parentheses::None => {
+                self.parentheses = Parentheses::Open;
+            }
+            b')' if self.parentheses == Parentheses::Open
+                && (next.is_ascii_digit() || next == b' ' || next == b'-') =>
+            {
+                self.parentheses = Parentheses::Closed;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// How many different separators occur.
+    fn separator_kinds(&self) -> usize {
+        [self.blanks, self.hyphens, self.dots].iter().filter(|n| **n > 0).count()
+    }
+
+    fn has_area_in_parentheses(&self) -> bool {
+        self.parentheses == Parentheses::Closed
+    }
+
+    /// Whether the digits after a `+` are a number with its country code: `+49 30 1234 5678`.
+    fn is_international(&self) -> bool {
+        (8..=15).contains(&self.digits.len())
+            && self.digits[0] != b'0'
+            && self.groups.iter().skip(1).all(|g| *g <= 8)
+            && (self.groups.len() > 1 || self.digits.len() >= 10)
+    }
+
+    /// Whether this is a national number that begins with the trunk digit 0: `030 1234 5678`, `0151 23456789`.
+    fn has_trunk_digit(&self) -> bool {
+        let groups = &self.groups;
+        let parentheses = self.has_area_in_parentheses();
+        self.digits.first() == Some(&b'0')
+            && groups.iter().skip(1).all(|g| *g >= 2)
+            && self.digits.get(1) != Some(&b'0')
+            && (9..=11).contains(&self.digits.len())
+            && (groups.len() >= 3 && groups.iter().all(|g| *g <= 5)
+                || groups.len() == 2 && (4..=5).contains(&groups[0]) && groups[1] >= 6 && self.blanks == 1
+                || groups.len() == 2 && parentheses)
+            && (groups[0] >= 3 || groups.len() >= 4 || parentheses)
+            && self.dots == 0
+            && self.separator_kinds() <= 1 + usize::from(parentheses)
+    }
+
+    /// Whether this is a number of North America: `415-555-0137`, `(415) 555-0137`, `1.415.555.0137`.
+    fn is_north_american(&self) -> bool {
+        let with_trunk = self.groups == [1, 3, 3, 4] && self.digits[0] == b'1';
+        if !with_trunk && self.groups != [3, 3, 4] {
+            return false;
+        }
+        let parentheses = self.has_area_in_parentheses();
+        let area = usize::from(with_trunk);
+        (self.separator_kinds() <= 1 || parentheses)
+            && (self.hyphens > 0 || parentheses || self.dots == 2 || self.blanks == 2)
+            // Area codes and exchanges begin with 2 to 9.
+            && (b'2'..=b'9').contains(&self.digits[area])
+            && (b'2'..=b'9').contains(&self.digits[area + 3])
+            && (self.blanks == 0 || parentheses)
+    }
+}
+
+/// Returns the phone number at `start`: `+` and a country code, a number of North America, or a trunk digit.
+fn phone(text: &[u8], start: usize) -> Option<(NumberKind, usize, usize)> {
     let b = before(text, start);
     if b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'/' | b'#' | b'+' | b'-' | b'$') {
         return None;
     }
-    let plus = text[start] == b'+';
-    let mut e = start + usize::from(plus);
-    let mut d = 0usize;
-    let mut groups: Vec<usize> = Vec::new();
-    let mut run = 0usize;
-    let mut parens = 0usize;
-    let mut seps = [0usize; 3];
-    let mut last_digit = e;
-    while e < text.len() && d < 16 {
-        let c = text[e];
-        if c.is_ascii_digit() {
-            d += 1;
-            run += 1;
-            last_digit = e + 1;
-        } else {
-            let next = after(text, e + 1);
-            let ok = match c {
-                b' ' | b'-' | b'.' => next.is_ascii_digit() || (next == b'(' && c == b' '),
-                b'(' => next.is_ascii_digit() && parens == 0,
-                b')' => parens == 1 && (next.is_ascii_digit() || next == b' ' || next == b'-'),
-                _ => false,
-            };
-            if !ok {
-                break;
-            }
-            match c {
-                b' ' => seps[0] += 1,
-                b'-' => seps[1] += 1,
-                b'.' => seps[2] += 1,
-                b'(' => parens = 1,
-                _ => parens = 2,
-            }
-            if run > 0 {
-                groups.push(run);
-                run = 0;
-            }
-        }
-        e += 1;
-    }
-    if run > 0 {
-        groups.push(run);
-    }
-    let e = last_digit;
-    let next = after(text, e);
-    if next.is_ascii_alphanumeric()
-        || next == b'_'
-        || parens == 1
-        || (next == b'.' && text.get(e + 1).is_some_and(u8::is_ascii_digit))
-    {
-        return None;
-    }
-    let digits: Vec<u8> = text[start..e].iter().copied().filter(u8::is_ascii_digit).collect();
-    let ok = if plus {
-        (8..=15).contains(&d)
-            && digits[0] != b'0'
-            && groups.iter().skip(1).all(|g| *g <= 8)
-            && (groups.len() > 1 || d >= 10)
+    let international = text[start] == b'+';
+    let number = PhoneDigits::read(text, start + usize::from(international))?;
+    let valid = if international {
+        number.is_international()
     } else {
-        // North America, with or without the trunk digit
-        let nanp = |g: &[usize]| g == [3, 3, 4] || (g == [1, 3, 3, 4] && digits[0] == b'1');
-        let area = if groups.len() == 4 { 1 } else { 0 };
-        let one_sep = seps.iter().filter(|s| **s > 0).count() <= 1 || parens == 2;
-        // `48 8b 05 91 00 00` is machine code, `0 190 0 0 40` a drawing
-        let among_numbers = || {
-            start >= 2
-                && text[start - 1] == b' '
-                && text[start.saturating_sub(5)..start - 1].rsplit(|b| *b == b' ').next().is_some_and(|w| {
-                    w.len() <= 3 && w.iter().any(u8::is_ascii_digit) && w.iter().all(u8::is_ascii_hexdigit)
-                })
-        };
-        let trunk = digits.first() == Some(&b'0')
-            && !among_numbers()
-            && groups.iter().skip(1).all(|g| *g >= 2)
-            && digits.get(1) != Some(&b'0')
-            && (9..=11).contains(&d)
-            && (groups.len() >= 3 && groups.iter().all(|g| *g <= 5)
-                || groups.len() == 2 && (4..=5).contains(&groups[0]) && groups[1] >= 6 && seps[0] == 1
-                || groups.len() == 2 && parens == 2)
-            && (groups[0] >= 3 || groups.len() >= 4 || parens == 2)
-            && seps[2] == 0
-            && seps.iter().filter(|s| **s > 0).count() <= 1 + usize::from(parens == 2);
-        trunk
-            || nanp(&groups)
-                && one_sep
-                && (seps[1] > 0 || parens == 2 || seps[2] == 2 || seps[0] == 2)
-                && (b'2'..=b'9').contains(&digits[area])
-                && (b'2'..=b'9').contains(&digits[area + 3])
-                && (seps[0] == 0 || parens == 2)
+        number.has_trunk_digit() && !is_among_numbers(text, start) || number.is_north_american()
     };
-    ok.then_some((Shape::Phone, start, e))
+    valid.then_some((NumberKind::Phone, start, number.end))
+}
+
+/// Whether the word before `start` is a short number, as in machine code (`48 8b 05 91 00 00`) or a drawing (`0 190 0 0 40`).
+fn is_among_numbers(text: &[u8], start: usize) -> bool {
+    start >= 2
+        && text[start - 1] == b' '
+        && text[start.saturating_sub(5)..start - 1].rsplit(|b| *b == b' ').next().is_some_and(|w| {
+            w.len() <= 3 && w.iter().any(u8::is_ascii_digit) && w.iter().all(u8::is_ascii_hexdigit)
+        })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn all(text: &str) -> Vec<(Shape, String)> {
-        let mut w = Wanted::default();
+    fn all(text: &str) -> Vec<(NumberKind, String)> {
+        let mut w = NumberKinds::default();
         for s in [
-            Shape::Email,
-            Shape::Card,
-            Shape::Phone,
-            Shape::Ssn,
-            Shape::Iban,
-            Shape::Ipv4Public,
-            Shape::Ipv4Private,
-            Shape::Ipv6,
-            Shape::Mac,
+            NumberKind::Email,
+            NumberKind::Card,
+            NumberKind::Phone,
+            NumberKind::Ssn,
+            NumberKind::Iban,
+            NumberKind::Ipv4Public,
+            NumberKind::Ipv4Private,
+            NumberKind::Ipv6,
+            NumberKind::Mac,
         ] {
             w.add(s);
         }
@@ -680,23 +774,23 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_found_whole() {
-        for (text, shape, want) in [
-            ("mail ada@lovelace.dev now", Shape::Email, "ada@lovelace.dev"),
-            ("call +49 30 1234 5678.", Shape::Phone, "+49 30 1234 5678"),
-            ("(415) 555-0137 x", Shape::Phone, "(415) 555-0137"),
-            ("at 81.2.69.142:80", Shape::Ipv4Public, "81.2.69.142"),
-            ("at 10.1.2.3/8", Shape::Ipv4Private, "10.1.2.3"),
-            ("ssn 219-09-9998", Shape::Ssn, "219-09-9998"),
-            ("ether 3c:22:fb:01:02:03 x", Shape::Mac, "3c:22:fb:01:02:03"),
-            ("inet6 2a01:4f8::1f2:9/64", Shape::Ipv6, "2a01:4f8::1f2:9"),
+    fn a_number_is_found_whole() {
+        for (text, kind, want) in [
+            ("mail ada@lovelace.dev now", NumberKind::Email, "ada@lovelace.dev"),
+            ("call +49 30 1234 5678.", NumberKind::Phone, "+49 30 1234 5678"),
+            ("(415) 555-0137 x", NumberKind::Phone, "(415) 555-0137"),
+            ("at 81.2.69.142:80", NumberKind::Ipv4Public, "81.2.69.142"),
+            ("at 10.1.2.3/8", NumberKind::Ipv4Private, "10.1.2.3"),
+            ("ssn 219-09-9998", NumberKind::Ssn, "219-09-9998"),
+            ("ether 3c:22:fb:01:02:03 x", NumberKind::Mac, "3c:22:fb:01:02:03"),
+            ("inet6 2a01:4f8::1f2:9/64", NumberKind::Ipv6, "2a01:4f8::1f2:9"),
         ] {
-            assert_eq!(all(text), vec![(shape, want.to_owned())], "{text}");
+            assert_eq!(all(text), vec![(kind, want.to_owned())], "{text}");
         }
     }
 
     #[test]
-    fn lookalikes_are_left() {
+    fn versions_times_and_paths_are_not_personal_numbers() {
         for text in [
             "0 1 2 3 4 5 6",
             "std::fmt::Display",
@@ -711,5 +805,31 @@ mod tests {
         ] {
             assert_eq!(all(text), vec![], "{text}");
         }
+    }
+
+    #[test]
+    fn phone_numbers_of_several_countries_are_found_and_machine_code_is_not() {
+        for (text, want) in [
+            ("tel 030 1234 5678 ok", Some("030 1234 5678")),
+            ("tel 0151 23456789 ok", Some("0151 23456789")),
+            ("tel (030) 1234567 ok", Some("(030) 1234567")),
+            ("tel 1-415-867-5309 ok", Some("1-415-867-5309")),
+            ("tel 415.867.5309 ok", Some("415.867.5309")),
+            ("mov 48 8b 05 010 91 00 00 00", None),
+            ("tel 115-867-5309 ok", None),
+            ("tel 415-867-5309x", None),
+        ] {
+            let found: Vec<_> = all(text).into_iter().filter(|(k, _)| *k == NumberKind::Phone).collect();
+            let want: Vec<_> = want.into_iter().map(|w| (NumberKind::Phone, w.to_owned())).collect();
+            assert_eq!(found, want, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_login_in_a_url_and_a_git_remote_are_not_mail_addresses() {
+        for text in ["https://ada@host.io/x", "git@github.com:o/r.git", "@types/node", "x @a.b"] {
+            assert_eq!(all(text), vec![], "{text}");
+        }
+        assert_eq!(all("zoë@lovelace.dev"), vec![(NumberKind::Email, "zoë@lovelace.dev".to_owned())]);
     }
 }

@@ -1,12 +1,15 @@
-//! Postal addresses without a word that says so: a house number, a comma, a postal code, a town.
+//! Finds postal addresses that no keyword announces: street and number, a comma, a postal code, a town.
+//!
+//! Found: `Vesterbrogade 107, 1620 København V`, `24 Rua das Laranjeiras, 1200-281 Lisboa`, `東京都渋谷区神宮前2-6-5`.
+//! Not found: `Version 3, 1991 Free Software`, `July 12, 2026 The`, `[1, 2, 3, 1200 Things]`.
 
-use super::word_lists::Words;
+use super::word_lists::WordList;
 
-/// Longest stretch before the comma that is looked at, in bytes.
-const MAX_STREET: usize = 64;
+/// Longest text before the comma that is examined, in bytes.
+const MAX_STREET_BYTES: usize = 64;
 
-/// Words that stand before a number without being a street, or behind one without being a town.
-static NOT_STREETS: Words = Words::new(
+/// Words that come before a number without being a street (`Chapter 12`), or after one without being a town.
+static NOT_STREETS: WordList = WordList::new(
     "\
     address all and appendix april august book bug build chapter class column commit copyright day december \
     edition eq equation error ethernet event february figure fig free friday from id inc index inc. issue items \
@@ -18,15 +21,15 @@ static NOT_STREETS: Words = Words::new(
     task job phase sprint item entry record case example exercise question answer option type version: state",
 );
 
-/// Small words inside the names of streets and towns.
+/// Small words in the names of streets and towns.
 const PARTICLES: &[&str] = &[
     "am", "an", "auf", "av.", "aan", "al", "d", "da", "das", "de", "degli", "dei", "del", "della", "den",
     "der", "des", "di", "do", "dos", "du", "el", "im", "in", "la", "las", "le", "les", "los", "op", "sur",
     "ten", "ter", "und", "van", "von", "zu", "zum", "zur", "y",
 ];
 
-/// Endings and beginnings that only streets have.
-const STREETS: &[&str] = &[
+/// Words and endings that only names of streets have.
+const STREET_ENDINGS: &[&str] = &[
     "straße",
     "strasse",
     "str.",
@@ -67,21 +70,21 @@ const STREETS: &[&str] = &[
     "utca",
 ];
 
-fn capital(w: &str) -> bool {
+fn is_capitalized(w: &str) -> bool {
     w.chars().next().is_some_and(char::is_uppercase)
 }
 
-fn street_word(w: &str) -> bool {
+fn is_street_word(w: &str) -> bool {
     let low = w.to_lowercase();
-    STREETS.iter().any(|s| low.ends_with(s))
+    STREET_ENDINGS.iter().any(|s| low.ends_with(s))
 }
 
-fn denied(w: &str) -> bool {
+fn is_excluded(w: &str) -> bool {
     NOT_STREETS.has(w.to_lowercase().trim_matches(|c: char| !c.is_alphanumeric()))
 }
 
-/// `12`, `12a`, `12-14`, `12/3`.
-fn house(w: &str) -> bool {
+/// Whether a word is a house number: `12`, `12a`, `12-14`, `12/3`.
+fn is_house_number(w: &str) -> bool {
     let digits = w.bytes().take_while(u8::is_ascii_digit).count();
     let rest = &w[digits..];
     (1..=4).contains(&digits)
@@ -91,25 +94,29 @@ fn house(w: &str) -> bool {
             || rest.len() <= 4 && (rest.starts_with('-') || rest.starts_with('/')) && rest.len() > 1)
 }
 
-/// A name of a street: how many of the last words belong to it.
-fn street(words: &[&str]) -> usize {
+/// Returns how many of the last words form the name of a street: capitalized words and particles.
+fn street_words(words: &[&str]) -> usize {
     let mut n = 0;
     for (k, w) in words.iter().rev().enumerate().take(5) {
-        if denied(w) {
+        if is_excluded(w) {
             return 0;
         }
-        if capital(w) {
+        if is_capitalized(w) {
             n = k + 1;
         } else if !PARTICLES.contains(w) {
             break;
         }
     }
     let own = &words[words.len() - n..];
-    if own.iter().any(|w| capital(w) && w.chars().filter(|c| c.is_alphabetic()).count() >= 4) { n } else { 0 }
+    if own.iter().any(|w| is_capitalized(w) && w.chars().filter(|c| c.is_alphabetic()).count() >= 4) {
+        n
+    } else {
+        0
+    }
 }
 
-/// Behind the code: the end of the town's name, if one is there.
-fn town(text: &[u8], from: usize) -> Option<usize> {
+/// Returns the end of the name of a town that begins at `from`.
+fn town_end(text: &[u8], from: usize) -> Option<usize> {
     let to = (from + 60).min(text.len());
     let line = &text[from..to];
     let stop =
@@ -123,14 +130,14 @@ fn town(text: &[u8], from: usize) -> Option<usize> {
     let mut at = 0;
     for (k, w) in s.split(' ').enumerate().take(5) {
         if k == 0
-            && (!capital(w)
-                || denied(w)
+            && (!is_capitalized(w)
+                || is_excluded(w)
                 || w.chars().count() < 3
                 || !w.chars().skip(1).any(char::is_lowercase))
         {
             return None;
         }
-        if capital(w) && !denied(w) {
+        if is_capitalized(w) && !is_excluded(w) {
             end = at + w.trim_end_matches(['.', '-']).len();
         } else if !PARTICLES.contains(&w) {
             break;
@@ -140,8 +147,8 @@ fn town(text: &[u8], from: usize) -> Option<usize> {
     Some(from + end)
 }
 
-/// Where a postal code that begins at `start` ends, whatever country's.
-fn code(text: &[u8], start: usize, end: usize) -> Option<usize> {
+/// Returns the end of the postal code that begins with the digits `[start, end)`, in the format of any country.
+fn code_end(text: &[u8], start: usize, end: usize) -> Option<usize> {
     let digits = |from: usize, n: usize| {
         text.get(from..from + n).is_some_and(|d| d.iter().all(u8::is_ascii_digit))
             && !text.get(from + n).is_some_and(u8::is_ascii_alphanumeric)
@@ -161,48 +168,52 @@ fn code(text: &[u8], start: usize, end: usize) -> Option<usize> {
     }
 }
 
-/// The address around the postal code that begins with the digits `[start, end)`.
+/// Returns the span of the address around the postal code that begins with the digits `[start, end)`.
 pub(crate) fn at(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
     if start < 8 || text[start - 1] != b' ' || text[start - 2] != b',' {
         return None;
     }
-    let code = code(text, start, end)?;
+    let code = code_end(text, start, end)?;
     if text.get(code) != Some(&b' ') {
         return None;
     }
-    let until = town(text, code + 1)?;
+    let until = town_end(text, code + 1)?;
     let comma = start - 2;
     let stop = |b: &u8| {
         matches!(*b, b'"' | b'\'' | b'`' | b'|' | b'<' | b'>' | b';' | b':' | b'(' | b'=' | b',')
             || b.is_ascii_control()
     };
-    let mut from = comma - text[..comma].iter().rev().take(MAX_STREET).take_while(|b| !stop(b)).count();
+    let mut from = comma - text[..comma].iter().rev().take(MAX_STREET_BYTES).take_while(|b| !stop(b)).count();
     while from < comma && text[from] & 0xc0 == 0x80 {
         from += 1;
     }
     let line = std::str::from_utf8(&text[from..comma]).ok()?;
     let words: Vec<&str> = line.split(' ').collect();
     let begin = |k: usize| from + words[..k].iter().map(|w| w.len() + 1).sum::<usize>();
-    // the street first, at most two marks of a door behind the house number
+    // A code such as 1991 may be a year; then the street must have the ending of one.
     let year = end - start == 4 && code == end && matches!(&text[start..start + 2], b"19" | b"20");
+    // Street, house number, and at most two marks of a door: `Mannerheimintie 23 A 4`.
     for k in (1..words.len()).rev().take(3) {
-        if house(words[k]) && words[k + 1..].iter().all(|w| w.len() <= 2) {
-            let n = street(&words[..k]);
-            let named = words[k - n.min(k)..k].iter().any(|w| street_word(w));
+        if is_house_number(words[k]) && words[k + 1..].iter().all(|w| w.len() <= 2) {
+            let n = street_words(&words[..k]);
+            let named = words[k - n.min(k)..k].iter().any(|w| is_street_word(w));
             if n > 0 && (!year || named) {
                 return Some((begin(k - n), until));
             }
         }
     }
-    // the house number first
-    let k = words.iter().position(|w| house(w))?;
+    // House number, then street: `24 Rua das Laranjeiras`.
+    let k = words.iter().position(|w| is_house_number(w))?;
     let rest = &words[k + 1..];
-    (rest.len() >= 2 && !year && street(rest) >= rest.len().min(5)).then(|| (begin(k), until))
+    (rest.len() >= 2 && !year && street_words(rest) >= rest.len().min(5)).then(|| (begin(k), until))
 }
 
-/// `東京都渋谷区神宮前2-6-5`, `北京市朝阳区建国路132号`, `서울특별시 강남구 테헤란로 174`: the words before the digits
-/// `[start, end)` end in a district's sign, and a block, a lane or a house follows.
-pub(crate) fn east(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+/// Returns the span of an address of East Asia around the digits `[start, end)`.
+///
+/// `東京都渋谷区神宮前2-6-5`, `北京市朝阳区建国路132号`, `서울특별시 강남구 테헤란로 174`: at least two characters for an
+/// administrative division come before the digits, and a block, a lane or a house number follows. One such character is
+/// not enough: `東京都の人口は1400万人` is a sentence.
+pub(crate) fn east_asian(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
     let mut from = start.saturating_sub(90);
     while from < start && text[from] & 0xc0 == 0x80 {
         from += 1;
@@ -222,7 +233,7 @@ pub(crate) fn east(text: &[u8], start: usize, end: usize) -> Option<(usize, usiz
     if hangul {
         return Some((begin, end));
     }
-    // blocks and houses: 2-6-5, 8丁目5番, 132号
+    // Blocks and houses: `2-6-5`, `8丁目5番`, `132号`.
     let mut e = end;
     let mut marked = false;
     loop {
@@ -241,15 +252,17 @@ pub(crate) fn east(text: &[u8], start: usize, end: usize) -> Option<(usize, usiz
     marked.then_some((begin, e))
 }
 
-/// Whether what a label calls an address looks like one.
+/// Whether a value that a label calls an address looks like one.
 pub(crate) fn plausible(value: &str) -> bool {
     let words: Vec<&str> = value.split([' ', ',']).filter(|w| !w.is_empty()).collect();
-    let names =
-        words.iter().filter(|w| capital(w) && w.chars().filter(|c| c.is_alphabetic()).count() >= 3).count();
+    let names = words
+        .iter()
+        .filter(|w| is_capitalized(w) && w.chars().filter(|c| c.is_alphabetic()).count() >= 3)
+        .count();
     value.bytes().any(|b| b.is_ascii_digit())
-        && !words.iter().any(|w| denied(w))
+        && !words.iter().any(|w| is_excluded(w))
         && names >= 1
-        && (names >= 2 || value.contains(',') || words.iter().any(|w| capital(w) && street_word(w)))
+        && (names >= 2 || value.contains(',') || words.iter().any(|w| is_capitalized(w) && is_street_word(w)))
 }
 
 #[cfg(test)]
@@ -274,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_many_countries() {
+    fn addresses_of_many_countries_are_found() {
         for (text, want) in [
             ("wohnt Kärntner Ring 13, 1010 Wien.", "Kärntner Ring 13, 1010 Wien"),
             ("to Vesterbrogade 107, 1620 København V please", "Vesterbrogade 107, 1620 København V"),
@@ -288,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_of_the_east() {
+    fn east_asian_addresses_are_found() {
         for (text, want) in [
             ("住所: 東京都渋谷区神宮前2-6-5", Some("東京都渋谷区神宮前2-6-5")),
             ("北京市朝阳区建国路132号 x", Some("北京市朝阳区建国路132号")),
@@ -299,12 +312,12 @@ mod tests {
         ] {
             let s = text.find(|c: char| c.is_ascii_digit()).unwrap();
             let e = s + text[s..].bytes().take_while(u8::is_ascii_digit).count();
-            assert_eq!(east(text.as_bytes(), s, e).map(|(s, e)| &text[s..e]), want, "{text}");
+            assert_eq!(east_asian(text.as_bytes(), s, e).map(|(s, e)| &text[s..e]), want, "{text}");
         }
     }
 
     #[test]
-    fn lists_and_dates_are_left() {
+    fn lists_dates_and_versions_are_not_addresses() {
         for text in [
             "Version 3, 1991 Free Software",
             "July 12, 2026 The",

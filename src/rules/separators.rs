@@ -1,18 +1,60 @@
-//! What may stand between a secret's name and its value besides `=` and `:`: a fallback (`|| "v"`, `) or "v"`), markup
-//! (`<key>NAME</key><string>v`), a later flag (`NAME --body "v"`), a call (`).fill("v")`), words of several languages.
+//! Separators between the name of a secret and its value, other than a plain `=` or `:`.
+//!
+//! A fallback (`|| "v"`, `) or "v"`), markup (`<key>NAME</key><string>v`), a later flag (`NAME --body "v"`), a call
+//! that types into a field (`.fill("v")`), a value printed on the next line, and the words of several languages.
 
-/// Where the value begins, and how sure that is one.
+/// How a value is joined to its name, with the offset at which the value begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Separator {
     /// As good as an assignment.
     Strong(usize),
-    /// Between tags: up to the next `<`.
+    /// The value is the content of an element: it ends at the next `<`.
     Markup(usize),
-    /// Beside the name, no more.
+    /// The value only comes next to the name, as in a sentence or a table.
     Weak(usize),
 }
 
-/// Words that join a name and its value in prose, with what follows them.
+/// A name in a text and what directly follows it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NameEnd<'t> {
+    pub text: &'t [u8],
+    /// First byte of the name.
+    pub start: usize,
+    /// One past the last byte of the name.
+    pub end: usize,
+    /// First byte after the quotes and brackets that close the name.
+    pub gap: usize,
+    /// First byte after the blanks that follow.
+    pub next: usize,
+    /// Quotes or brackets close the name: `"name"`, `['name']`, `\"name\"`.
+    pub closed: bool,
+    /// The name is written like an environment variable: `SOME_TOKEN`.
+    pub constant: bool,
+}
+
+impl<'t> NameEnd<'t> {
+    /// Reads what follows the name `[start, end)`; `None` at the end of the text.
+    pub fn read(text: &'t [u8], start: usize, end: usize, constant: bool) -> Option<NameEnd<'t>> {
+        let run = |from: usize, most: usize, set: &[u8]| {
+            text[from..].iter().take(most).take_while(|b| set.contains(b)).count()
+        };
+        let gap = end + run(end, 6, b"\"'`]\\*");
+        let next = gap + run(gap, 24, b" \t");
+        (next < text.len()).then_some(NameEnd { text, start, end, gap, next, closed: gap > end, constant })
+    }
+
+    /// The text from the first byte after the blanks.
+    fn rest(&self) -> &'t [u8] {
+        &self.text[self.next..]
+    }
+
+    /// The text before the name.
+    fn before(&self) -> &'t [u8] {
+        &self.text[..self.start]
+    }
+}
+
+/// Words that join a name and its value in prose, with the blank that has to follow them.
 const WORDS: &[&str] = &[
     "is: ",
     "is ",
@@ -54,7 +96,7 @@ const WORDS: &[&str] = &[
     "— ",
 ];
 
-/// Flags that carry the value of a name given before them.
+/// Flags that carry the value of a name that came earlier in the command.
 const VALUE_FLAGS: &[&[u8]] = &[
     b" --body ",
     b" --body=",
@@ -65,45 +107,79 @@ const VALUE_FLAGS: &[&[u8]] = &[
     b" --plaintext ",
 ];
 
-/// Calls that type a value into a field.
-const TYPING: &[&[u8]] =
+/// Calls that type a value into the field of a form.
+const TYPING_CALLS: &[&[u8]] =
     &[b".fill(", b".type(", b".send_keys(", b".sendKeys(", b".setValue(", b".pressSequentially(", b".val("];
 
-fn quote(text: &[u8], i: usize) -> bool {
-    text.get(i).is_some_and(|b| matches!(b, b'"' | b'\'' | b'`'))
+/// Commands that print a single value.
+const PRINTING_COMMANDS: &[&[u8]] = &[
+    b"echo $",
+    b"printenv ",
+    b"-raw ",
+    b"kv get ",
+    b"field=",
+    b"secret=",
+    b"secrets ",
+    b"op read ",
+    b"pass show ",
+    b"pass ",
+    b"get-value ",
+    b"config get ",
+    b"jq ",
+    b"cat ",
+    b"get-secret",
+    b"auth ",
+    b"echo \"$",
+    b"show ",
+];
+
+/// Words before a name that set the variable of that name.
+const SETTING_WORDS: &[&[u8]] =
+    &[b"set -gx ", b"set -x ", b"set -Ux ", b"set -xg ", b"setenv ", b"ENV ", b"ARG ", b"env add "];
+
+/// The quote at `i`, if there is one.
+pub(crate) fn quote_at(text: &[u8], i: usize) -> Option<u8> {
+    text.get(i).copied().filter(|b| matches!(b, b'"' | b'\'' | b'`'))
+}
+
+/// Whether a string opens at `i`, perhaps with an escaped quote.
+fn string_opens(text: &[u8], i: usize) -> bool {
+    quote_at(text, i).is_some()
         || text.get(i) == Some(&b'\\') && text.get(i + 1).is_some_and(|b| matches!(b, b'"' | b'\''))
 }
 
-fn skip(text: &[u8], mut i: usize, set: &[u8]) -> usize {
-    let from = i;
-    while i < text.len() && i - from < 64 && set.contains(&text[i]) {
-        i += 1;
-    }
-    i
+/// Skips at most 32 blanks.
+pub(crate) fn skip_blanks(text: &[u8], i: usize) -> usize {
+    i + text.get(i..).map_or(0, |t| t.iter().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count())
 }
 
-/// A word of prose at `i`: where what it announces begins.
+/// Skips at most 64 bytes of a set.
+fn skip(text: &[u8], i: usize, set: &[u8]) -> usize {
+    i + text.get(i..).map_or(0, |t| t.iter().take(64).take_while(|b| set.contains(b)).count())
+}
+
+/// Reads a joining word at `i` and returns where the value after it begins.
 pub(crate) fn word(text: &[u8], i: usize) -> Option<usize> {
     let w = WORDS.iter().find(|w| text[i..].starts_with(w.as_bytes()))?;
     Some(skip(text, i + w.len(), b" \t"))
 }
 
-/// `|| "v"`, `||= 'v'`, `?? "v"`, `?: "v"`, `or "v"`: a fallback in quotes.
+/// Reads a fallback in quotes: `|| "v"`, `||= 'v'`, `?? "v"`, `?: "v"`, `or "v"`.
 fn fallback(text: &[u8], i: usize) -> Option<usize> {
-    let op =
+    let operator =
         [&b"||="[..], b"??=", b"||", b"??", b"?:", b"or "].into_iter().find(|o| text[i..].starts_with(o))?;
-    let v = skip(text, i + op.len(), b" \t");
-    quote(text, v).then_some(v)
+    let value = skip(text, i + operator.len(), b" \t");
+    string_opens(text, value).then_some(value)
 }
 
-/// `</key>\n<string>v`, `</name><value>v`: the value's element after the name's.
-fn element(text: &[u8], ne: usize) -> Option<usize> {
-    let close = text[ne..].iter().take(20).position(|b| *b == b'>')?;
-    let tag = &text[ne + 2..ne + close];
+/// Reads the element after the one that holds the name: `</key>\n<string>v`, `</name><value>v`.
+fn next_element(text: &[u8], name_end: usize) -> Option<usize> {
+    let close = text[name_end..].iter().take(20).position(|b| *b == b'>')?;
+    let tag = &text[name_end + 2..name_end + close];
     if ![&b"key"[..], b"name", b"Key", b"Name", b"th", b"td", b"dt"].contains(&tag) {
         return None;
     }
-    let open = skip(text, ne + close + 1, b" \t\r\n>+");
+    let open = skip(text, name_end + close + 1, b" \t\r\n>+");
     ["<string>", "<value>", "<Value>", "<val>", "<td>", "<td><code>", "<dd>"]
         .iter()
         .filter(|t| text[open..].starts_with(t.as_bytes()))
@@ -111,19 +187,22 @@ fn element(text: &[u8], ne: usize) -> Option<usize> {
         .max()
 }
 
-/// `variable "name" { … default = "v"`.
-fn declared(text: &[u8], ns: usize, brace: usize) -> Option<usize> {
-    if !text[..ns].ends_with(b"variable \"") && !text[..ns].ends_with(b"variable \\\"") {
+/// Reads the default of a Terraform variable: `variable "name" { … default = "v"`.
+fn terraform_default(name: &NameEnd<'_>) -> Option<usize> {
+    let NameEnd { text, next: brace, .. } = *name;
+    if !name.before().ends_with(b"variable \"") && !name.before().ends_with(b"variable \\\"") {
         return None;
     }
     let body = &text[brace..(brace + 240).min(text.len())];
     let body = &body[..body.iter().position(|b| *b == b'}').unwrap_or(body.len())];
     let at = body.windows(7).position(|w| w == b"default")?;
-    let eq = skip(text, brace + at + 7, b" \t");
-    (text.get(eq) == Some(&b'=')).then(|| skip(text, eq + 1, b" \t")).filter(|v| quote(text, *v))
+    let equals = skip(text, brace + at + 7, b" \t");
+    (text.get(equals) == Some(&b'='))
+        .then(|| skip(text, equals + 1, b" \t"))
+        .filter(|value| string_opens(text, *value))
 }
 
-/// A flag with the value further on in the command.
+/// Reads a flag that carries the value later in the same command: `gh secret set NAME --body "v"`.
 fn later_flag(text: &[u8], i: usize) -> Option<usize> {
     let line = &text[i..(i + 90).min(text.len())];
     let line = &line[..line.iter().position(|b| matches!(b, b'\n' | b'|' | b';')).unwrap_or(line.len())];
@@ -134,134 +213,117 @@ fn later_flag(text: &[u8], i: usize) -> Option<usize> {
         .map(|(p, n)| i + p + n)
 }
 
-/// Whether the word before the name sets a variable: `set -gx NAME v`, `ENV NAME v`, `setenv NAME v`.
-pub(crate) fn set_before(text: &[u8], ns: usize) -> bool {
-    let from = ns.saturating_sub(12);
-    [&b"set -gx "[..], b"set -x ", b"set -Ux ", b"set -xg ", b"setenv ", b"ENV ", b"ARG ", b"env add "]
-        .iter()
-        .any(|w| text[from..ns].ends_with(w))
+/// Whether the word before the name at `start` sets a variable: `set -gx NAME v`, `ENV NAME v`, `setenv NAME v`.
+pub(crate) fn is_set_by_command(text: &[u8], start: usize) -> bool {
+    let before = &text[start.saturating_sub(12)..start];
+    SETTING_WORDS.iter().any(|w| before.ends_with(w))
 }
 
-/// `NAME … \n VALUE`: a command that prints one value, named in it, and the value alone on the next line.
-fn printed(text: &[u8], ns: usize, i: usize) -> Option<usize> {
-    let rest = &text[i..(i + 80).min(text.len())];
-    let end = rest.iter().position(|b| *b == b'\n')?;
-    let from = ns.saturating_sub(120);
-    let line = text[from..ns].iter().rposition(|b| *b == b'\n').map_or(from, |p| from + p + 1);
-    let head = &text[line..ns];
-    let prompt = head.windows(2).take(60).any(|w| matches!(w, b"$ " | b"% " | b"# " | b"> "));
-    let asks = [
-        &b"echo $"[..],
-        b"printenv ",
-        b"-raw ",
-        b"kv get ",
-        b"field=",
-        b"secret=",
-        b"secrets ",
-        b"op read ",
-        b"pass show ",
-        b"pass ",
-        b"get-value ",
-        b"config get ",
-        b"jq ",
-        b"cat ",
-        b"get-secret",
-        b"auth ",
-        b"echo \"$",
-        b"show ",
-    ];
-    if !prompt || !asks.iter().any(|a| head.windows(a.len()).any(|w| w == *a)) {
+/// Reads a value that a command printed: the prompt line names it, the next line is nothing but the value.
+///
+/// `$ printenv A_TOKEN` + line end + `gTq8…` is one; a pipe or redirection in the command means that its output is
+/// something else.
+fn printed_value(name: &NameEnd<'_>) -> Option<usize> {
+    let NameEnd { text, start, next, .. } = *name;
+    let rest = &text[next..(next + 80).min(text.len())];
+    let line_end = rest.iter().position(|b| *b == b'\n')?;
+    let from = start.saturating_sub(120);
+    let line = text[from..start].iter().rposition(|b| *b == b'\n').map_or(from, |p| from + p + 1);
+    let command = &text[line..start];
+    let prompt = command.windows(2).take(60).any(|w| matches!(w, b"$ " | b"% " | b"# " | b"> "));
+    if !prompt || !PRINTING_COMMANDS.iter().any(|a| command.windows(a.len()).any(|w| w == *a)) {
         return None;
     }
-    if rest[..end].iter().any(|b| matches!(b, b'|' | b'>' | b';' | b'&')) {
+    if rest[..line_end].iter().any(|b| matches!(b, b'|' | b'>' | b';' | b'&')) {
         return None;
     }
-    let v = skip(text, i + end + 1, b" +>");
-    let word = text[v..].iter().take(600).take_while(|b| !b.is_ascii_whitespace()).count();
-    let alone = matches!(text.get(v + word), None | Some(b'\n' | b'\r' | 0x1b));
-    (word >= 8 && alone).then_some(v)
+    let value = skip(text, next + line_end + 1, b" +>");
+    let length = text[value..].iter().take(600).take_while(|b| !b.is_ascii_whitespace()).count();
+    let alone = matches!(text.get(value + length), None | Some(b'\n' | b'\r' | 0x1b));
+    (length >= 8 && alone).then_some(value)
 }
 
-/// `name="x" other="y">v`: where the element's text begins.
-fn attributes(text: &[u8], i: usize) -> Option<usize> {
+/// Reads the rest of a tag whose attribute is the name: in `name="x" other="y">v` the value is the element's content.
+fn element_content(text: &[u8], i: usize) -> Option<usize> {
     let tag = &text[i..(i + 100).min(text.len())];
     let end = tag.iter().position(|b| matches!(b, b'>' | b'\n' | b'<'))?;
     (tag[end] == b'>' && tag[..end].ends_with(b"\"") && tag[..end].contains(&b'=')).then_some(i + end + 1)
 }
 
-/// The value of the name `[ns, ne)`; `i` stands at the first byte after closing quotes and blanks, `gap` before the
-/// blanks, `closed` tells that there were quotes, `constant` that the name is written as a variable of the
-/// environment.
-pub(crate) fn find(
-    text: &[u8],
-    ns: usize,
-    ne: usize,
-    gap: usize,
-    i: usize,
-    closed: bool,
-    constant: bool,
-) -> Option<Separator> {
-    let b = *text.get(i)?;
-    if i > gap
-        && b.is_ascii_lowercase()
-        && let Some(v) = printed(text, ns, i)
-    {
-        return Some(Separator::Strong(v));
+/// Reads what follows `)`: a call that types the value, or a fallback.
+fn after_call(text: &[u8], i: usize) -> Option<usize> {
+    let after = skip(text, i, b")");
+    if let Some(call) = TYPING_CALLS.iter().find(|c| text[after..].starts_with(c)) {
+        let value = after + call.len();
+        return string_opens(text, value).then_some(value);
     }
-    match b {
-        b'<' if i == ne && text[i..].starts_with(b"</") => element(text, ne).map(Separator::Markup),
-        b'>' if closed && ns > 1 && quote(text, ns - 1) && text[..ns - 1].ends_with(b"=") => {
-            Some(Separator::Markup(i + 1))
+    fallback(text, skip(text, after, b" \t"))
+}
+
+/// Finds the value of a name behind one of the separators of this file.
+pub(crate) fn find(name: &NameEnd<'_>) -> Option<Separator> {
+    let NameEnd { text, start, end, gap, next, closed, constant } = *name;
+    let first = *text.get(next)?;
+    let after_blank = next > gap;
+    // `name="x"`: the name is the value of an attribute
+    let in_attribute = closed && start > 1 && text[..start - 1].ends_with(b"=");
+    if after_blank
+        && first.is_ascii_lowercase()
+        && let Some(value) = printed_value(name)
+    {
+        return Some(Separator::Strong(value));
+    }
+    match first {
+        b'<' if next == end && name.rest().starts_with(b"</") => {
+            next_element(text, end).map(Separator::Markup)
         }
-        b'?' if text[i..].starts_with(b"?= ") => Some(Separator::Strong(i + 3)),
-        b'|' | b'?' => fallback(text, i).map(Separator::Strong),
-        b'\n' | b'\r' => printed(text, ns, i).map(Separator::Strong),
-        b'{' if closed => declared(text, ns, i).map(Separator::Strong),
-        b')' => {
-            let after = skip(text, i, b")");
-            if let Some(call) = TYPING.iter().find(|c| text[after..].starts_with(c)) {
-                return quote(text, after + call.len()).then_some(Separator::Strong(after + call.len()));
-            }
-            fallback(text, skip(text, after, b" \t")).map(Separator::Strong)
+        b'>' if in_attribute && string_opens(text, start - 1) => Some(Separator::Markup(next + 1)),
+        // make: `A_TOKEN ?= v`
+        b'?' if name.rest().starts_with(b"?= ") => Some(Separator::Strong(next + 3)),
+        b'|' | b'?' => fallback(text, next).map(Separator::Strong),
+        b'\n' | b'\r' => printed_value(name).map(Separator::Strong),
+        b'{' if closed => terraform_default(name).map(Separator::Strong),
+        b')' => after_call(text, next).map(Separator::Strong),
+        b'(' if after_blank && (constant || closed) => Some(Separator::Weak(next + 1)),
+        // a row of a table: `A_TOKEN,v,2026`
+        b',' if !closed && text.get(next + 1).is_some_and(u8::is_ascii_alphanumeric) => {
+            Some(Separator::Weak(next + 1))
         }
-        b'(' if i > gap && (constant || closed) => Some(Separator::Weak(i + 1)),
-        b',' if !closed && text.get(i + 1).is_some_and(u8::is_ascii_alphanumeric) => {
-            Some(Separator::Weak(i + 1))
+        // GitHub Actions: `::set-output name=a_token::v`
+        b':' if name.rest().starts_with(b"::") && name.before().ends_with(b"name=") => {
+            Some(Separator::Strong(next + 2))
         }
-        b':' if text[i..].starts_with(b"::") && text[..ns].ends_with(b"name=") => {
-            Some(Separator::Strong(i + 2))
+        _ if in_attribute && after_blank && first.is_ascii_lowercase() => {
+            element_content(text, next).map(Separator::Markup)
         }
-        _ if closed && i > gap && b.is_ascii_lowercase() && ns > 1 && text[..ns - 1].ends_with(b"=") => {
-            attributes(text, i).map(Separator::Markup)
-        }
-        _ if i > gap && text[i..].starts_with(b"or ") => fallback(text, i).map(Separator::Strong),
-        _ if i > gap && (b == b'-' || b.is_ascii_alphabetic()) && constant => {
+        _ if after_blank && name.rest().starts_with(b"or ") => fallback(text, next).map(Separator::Strong),
+        _ if after_blank && (first == b'-' || first.is_ascii_alphabetic()) && constant => {
             later_flag(text, gap).map(Separator::Strong)
         }
         _ => None,
     }
 }
 
-/// `>-`, `|` and the like after a YAML name: the value is on the next line.
-pub(crate) fn block_scalar(text: &[u8], v: usize) -> Option<usize> {
-    if !matches!(text.get(v), Some(b'>' | b'|')) {
+/// Reads a YAML block scalar (`>-`, `|`) and returns where the value on the next line begins.
+pub(crate) fn block_scalar(text: &[u8], i: usize) -> Option<usize> {
+    if !matches!(text.get(i), Some(b'>' | b'|')) {
         return None;
     }
-    let end = v + 1 + usize::from(matches!(text.get(v + 1), Some(b'-' | b'+')));
+    let end = i + 1 + usize::from(matches!(text.get(i + 1), Some(b'-' | b'+')));
     matches!(text.get(end), Some(b'\n' | b'\r')).then(|| skip(text, end, b" \t\r\n"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::assignment::{Mode, at};
+    use super::super::assignment::{NameKind, find_value};
 
-    fn find(text: &str, key: &str, mode: Mode) -> Option<String> {
-        let ks = text.to_ascii_lowercase().find(key)?;
-        at(text.as_bytes(), ks, ks + key.len(), mode).map(|(s, e)| text[s..e].to_owned())
+    fn find(text: &str, key: &str, kind: NameKind) -> Option<String> {
+        let start = text.to_ascii_lowercase().find(key)?;
+        find_value(text.as_bytes(), start, start + key.len(), kind).map(|(s, e)| text[s..e].to_owned())
     }
 
     #[test]
-    fn values_are_found_behind_every_join() {
+    fn a_value_is_found_behind_every_separator() {
         let v = ["Vq7", "Lm2", "Xr9", "Tk4", "Pz8", "Wd3"].concat();
         for t in [
             format!("process.env.A_TOKEN || '{v}';"),
@@ -291,7 +353,7 @@ mod tests {
             format!("Dim aToken As String = \"{v}\""),
             format!("A_TOKEN 的值是 {v}"),
         ] {
-            assert_eq!(find(&t, "token", Mode::Token).as_deref(), Some(v.as_str()), "{t}");
+            assert_eq!(find(&t, "token", NameKind::Token).as_deref(), Some(v.as_str()), "{t}");
         }
         let p = ["Copper", "-lantern", "-440"].concat();
         for t in [
@@ -299,12 +361,12 @@ mod tests {
             format!("find(By.ID, 'password').send_keys('{p}')"),
             format!("PASSWORD: {p}"),
         ] {
-            assert_eq!(find(&t, "password", Mode::Password).as_deref(), Some(p.as_str()), "{t}");
+            assert_eq!(find(&t, "password", NameKind::Password).as_deref(), Some(p.as_str()), "{t}");
         }
     }
 
     #[test]
-    fn joins_without_a_value_are_left() {
+    fn a_separator_without_a_value_finds_nothing() {
         for t in [
             "const t = env.A_TOKEN || 'local';",
             "ENV['A_TOKEN'] ||= 'dummy'",
@@ -318,7 +380,7 @@ mod tests {
             "tests of the token\nq7Zk2LmX9",
             "a_token: |\n  see the manual\n",
         ] {
-            assert_eq!(find(t, "token", Mode::Token), None, "{t}");
+            assert_eq!(find(t, "token", NameKind::Token), None, "{t}");
         }
     }
 }

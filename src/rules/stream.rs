@@ -1,50 +1,54 @@
-//! The engine over text that arrives in pieces, with the same findings as over the whole.
+//! Scans text that arrives in pieces; the findings are the same as for the whole text.
 
-use super::engine::{Engine, floor};
-use super::matchers::LONGEST_BLOCK;
+use super::engine::{Engine, floor_char_boundary};
+use super::matchers::MAX_BLOCK_BYTES;
 use super::model::{Classes, Finding};
 
-/// How far back and ahead of a finding its rules may look.
-const REACH: usize = LONGEST_BLOCK + 1024;
+/// How far before and after a finding its rule may read, in bytes.
+const CONTEXT_BYTES: usize = MAX_BLOCK_BYTES + 1024;
 
-/// Scans a stream: push pieces, get findings with offsets into the whole stream.
+/// Scans a stream of pieces and returns findings with offsets into the whole stream.
 ///
-/// A finding is given out once enough text after it has been seen that nothing can change it any more; memory is
-/// bounded by a few times that reach plus the largest piece.
+/// A finding is returned as soon as enough text follows it that nothing can change it. Memory is bounded by a few times
+/// that context plus the largest piece.
 pub struct StreamScanner<'e> {
     engine: &'e Engine,
     classes: Classes,
-    held: String,
+    /// The end of the stream that is still needed.
+    buffer: String,
+    /// Offset of the buffer in the stream.
     base: usize,
+    /// Offset up to which findings were returned.
     done: usize,
 }
 
 impl<'e> StreamScanner<'e> {
-    /// A scanner at the start of a stream.
+    /// Returns a scanner at the start of a stream.
     pub fn new(engine: &'e Engine, classes: Classes) -> Self {
-        StreamScanner { engine, classes, held: String::new(), base: 0, done: 0 }
+        StreamScanner { engine, classes, buffer: String::new(), base: 0, done: 0 }
     }
 
-    /// Takes the next piece; returns the findings that are settled by it, in order.
+    /// Takes the next piece and returns, in order, the findings that no later text can change.
     pub fn push(&mut self, piece: &str) -> Vec<Finding> {
-        self.held.push_str(piece);
-        if self.held.len() < 4 * REACH {
+        self.buffer.push_str(piece);
+        if self.buffer.len() < 4 * CONTEXT_BYTES {
             return Vec::new();
         }
-        let horizon = self.held.len() - REACH;
-        self.settle(horizon)
+        let horizon = self.buffer.len() - CONTEXT_BYTES;
+        self.take_final(horizon)
     }
 
-    /// Ends the stream; returns the rest.
+    /// Ends the stream and returns the remaining findings.
     pub fn finish(mut self) -> Vec<Finding> {
-        let end = self.held.len();
-        self.settle(end + 1)
+        let end = self.buffer.len();
+        self.take_final(end + 1)
     }
 
-    fn settle(&mut self, horizon: usize) -> Vec<Finding> {
-        let found = self.engine.scan(&self.held, self.classes);
+    /// Scans the buffer, returns the findings that end before `horizon`, and drops the text that is not needed any more.
+    fn take_final(&mut self, horizon: usize) -> Vec<Finding> {
+        let found = self.engine.scan(&self.buffer, self.classes);
         let mut out = Vec::new();
-        let mut next = self.base + horizon.min(self.held.len());
+        let mut next = self.base + horizon.min(self.buffer.len());
         for mut f in found {
             f.start += self.base;
             f.end += self.base;
@@ -57,8 +61,8 @@ impl<'e> StreamScanner<'e> {
             }
         }
         self.done = next;
-        let keep = floor(&self.held, (next - self.base).saturating_sub(REACH));
-        self.held.drain(..keep);
+        let keep = floor_char_boundary(&self.buffer, (next - self.base).saturating_sub(CONTEXT_BYTES));
+        self.buffer.drain(..keep);
         self.base += keep;
         out
     }
@@ -69,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_block_is_waited_for() {
+    fn a_long_block_is_found_whole_in_a_stream() {
         let engine = Engine::builtin().unwrap();
         let kind = ["PRIVATE", " KEY-----"].concat();
         let body = "lorem ipsum dolor sit amet\n".repeat(759);

@@ -1,12 +1,15 @@
-//! Checks that a value is what its shape claims: checksums, headers, public addresses.
+//! Validators: further conditions on the value that a rule matched, such as a checksum.
+//!
+//! A rule names them in `validators`. To add one, add a variant, its name in [`Validator::named`] and its test in
+//! [`Validator::accepts`].
 
-use super::value_shape::{self, Mix};
+use super::value_shape::{self, CharCounts};
 use super::word_lists::{
-    CODE_HANDLES, CODE_WORDS, COMMON_WORDS, FILE_ENDINGS, NOT_NAMES, PUBLIC_FIRMS, RESERVED_TLDS,
-    SERVICE_ACCOUNTS, STANDIN_HOSTS, STANDIN_LOCALS, STANDIN_WORDS,
+    CODE_HANDLES, CODE_WORDS, COMMON_WORDS, EXAMPLE_MAIL_HOSTS, EXAMPLE_MAIL_LOCALS, FILE_ENDINGS, NOT_NAMES,
+    PLACEHOLDER_WORDS, PUBLIC_FIRMS, RESERVED_TLDS, SERVICE_ACCOUNTS,
 };
 
-/// A named check from the rule data.
+/// A condition on a matched value, by its name in the rule data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Validator {
     Luhn,
@@ -15,9 +18,9 @@ pub(crate) enum Validator {
     AwsId,
     NotPlaceholder,
     NotWordy,
-    /// No word, or one with a mark that words do not have: `hunter2!!`, `correct-horse-9`.
+    /// Not made of words, or with a mark or digits that words do not have: `hunter2!!`, `correct-horse-9`.
     NotWordyOrMarked,
-    /// A name that a person would choose for an account: a word of code it is not.
+    /// An account name that a person could choose, as opposed to a word of code: `ada-l`, not `override`.
     Handle,
     Random,
     MixedAlnum,
@@ -29,21 +32,22 @@ pub(crate) enum Validator {
     NhsModulus,
     PrivateHost,
     PersonName,
-    /// A firm that is not everybody's, nor a word of code.
+    /// A company that is not a well-known one, and not a word of code.
     Organisation,
-    /// An account name that belongs to a person.
+    /// An account that is neither shared nor that of a service.
     Account,
     SpanishId,
-    /// The first part is base64 of a number.
+    /// The part before the first dot is base64 of a number, as in the token of a Discord bot.
     DiscordId,
     SwedishId,
     Pesel,
     Date,
-    /// What a label calls an address looks like one.
+    /// A labelled address that looks like one.
     Postal,
 }
 
 impl Validator {
+    /// Returns the validator for its name in the rule data.
     pub fn named(name: &str) -> Option<Validator> {
         Some(match name {
             "luhn" => Validator::Luhn,
@@ -76,8 +80,8 @@ impl Validator {
         })
     }
 
-    /// Whether the span passes.
-    pub fn holds(self, text: &[u8], start: usize, end: usize) -> bool {
+    /// Whether the value at `[start, end)` of the text meets the condition.
+    pub fn accepts(self, text: &[u8], start: usize, end: usize) -> bool {
         let raw = &text[start..end];
         let Ok(value) = std::str::from_utf8(raw) else { return self != Validator::NotPlaceholder };
         match self {
@@ -85,12 +89,14 @@ impl Validator {
             Validator::Iban97 => iban(raw),
             Validator::JwtHeader => jwt_header(value),
             Validator::AwsId => {
-                Mix::of(&raw[4..]).upper > 0 && !value.ends_with("EXAMPLE") && value_shape::entropy(raw) > 2.4
+                CharCounts::of(&raw[4..]).upper > 0
+                    && !value.ends_with("EXAMPLE")
+                    && value_shape::entropy(raw) > 2.4
             }
             Validator::NotPlaceholder => !value_shape::is_placeholder_value(value),
             Validator::NotWordy => !value_shape::looks_wordy(value),
             Validator::NotWordyOrMarked => {
-                let m = Mix::of(raw);
+                let m = CharCounts::of(raw);
                 !value_shape::looks_wordy(value)
                     || raw
                         .iter()
@@ -103,16 +109,16 @@ impl Validator {
                 !CODE_WORDS.has(&lower)
                     && !CODE_HANDLES.has(&lower)
                     && !lower.ends_with("bot")
-                    && (value.contains(['.', '-']) || Mix::of(raw).digit > 0 || value.len() >= 6)
+                    && (value.contains(['.', '-']) || CharCounts::of(raw).digit > 0 || value.len() >= 6)
             }
             Validator::Random => {
                 value_shape::looks_random(value) && !value_shape::is_placeholder_value(value)
             }
             Validator::MixedAlnum => {
-                let m = Mix::of(raw);
+                let m = CharCounts::of(raw);
                 m.digit > 0 && m.letters() > 0
             }
-            Validator::HasDigit => Mix::of(raw).digit > 0,
+            Validator::HasDigit => CharCounts::of(raw).digit > 0,
             Validator::NotUuid => !value_shape::is_uuid(value),
             Validator::BasicAuth => basic_auth(value),
             Validator::SeedWords => seed_words(value),
@@ -133,12 +139,12 @@ impl Validator {
     }
 }
 
-/// The digits of a value, as numbers.
+/// Returns the digits of a value as numbers.
 fn digits(raw: &[u8]) -> impl Iterator<Item = u32> + '_ {
     raw.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'))
 }
 
-/// The Luhn check over the digits of a value.
+/// Whether 12 digits or more pass the Luhn check and are not all the same.
 pub(crate) fn luhn(raw: &[u8]) -> bool {
     let d: Vec<u32> = digits(raw).collect();
     let sum: u32 = d
@@ -158,7 +164,7 @@ pub(crate) fn luhn(raw: &[u8]) -> bool {
     d.len() >= 12 && sum.is_multiple_of(10) && d.iter().any(|n| *n != d[0])
 }
 
-/// ISO 13616: the rearranged number is 1 modulo 97.
+/// Whether a value is a valid IBAN: by ISO 13616 the rearranged number is 1 modulo 97.
 pub(crate) fn iban(raw: &[u8]) -> bool {
     let c: Vec<u8> =
         raw.iter().copied().filter(u8::is_ascii_alphanumeric).map(|b| b.to_ascii_uppercase()).collect();
@@ -179,6 +185,7 @@ pub(crate) fn iban(raw: &[u8]) -> bool {
     rest == 1
 }
 
+/// Whether ten digits are a number of the British National Health Service, by its check digit modulo 11.
 pub(crate) fn nhs(raw: &[u8]) -> bool {
     let d: Vec<u32> = digits(raw).collect();
     if d.len() != 10 {
@@ -189,7 +196,7 @@ pub(crate) fn nhs(raw: &[u8]) -> bool {
     check == d[9]
 }
 
-/// The first part of a JWT is base64url JSON with an `alg`.
+/// Whether the first part of a JSON Web Token is base64url of a JSON object with `alg`, `typ` or `enc`.
 fn jwt_header(value: &str) -> bool {
     let head = value.split('.').next().unwrap_or_default().trim_end_matches('=');
     let Some(bytes) = lenient_base64(head) else { return false };
@@ -200,7 +207,7 @@ fn jwt_header(value: &str) -> bool {
             || bytes.windows(5).any(|w| w == b"\"enc\""))
 }
 
-/// Base64 of `user:password`.
+/// Whether a value is base64 of `user:password`.
 fn basic_auth(value: &str) -> bool {
     lenient_base64(value).is_some_and(|bytes| {
         bytes.len() >= 4
@@ -209,7 +216,7 @@ fn basic_auth(value: &str) -> bool {
     })
 }
 
-/// Decodes either base64 alphabet, with or without padding; stray last bits are dropped.
+/// Decodes either base64 alphabet, with or without padding. Incomplete last bits are dropped.
 pub(crate) fn lenient_base64(value: &str) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(value.len() * 3 / 4);
     let (mut acc, mut bits) = (0u32, 0u32);
@@ -233,6 +240,7 @@ pub(crate) fn lenient_base64(value: &str) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// Whether an account name could identify a person.
 fn account(value: &str) -> bool {
     value.len() >= 3
         && !value_shape::is_shared_account(value)
@@ -240,7 +248,7 @@ fn account(value: &str) -> bool {
         && !value_shape::is_placeholder_value(value)
 }
 
-/// NIF and NIE: the letter is the number modulo 23.
+/// Whether a value is a Spanish NIF or NIE: its letter is the number modulo 23.
 pub(crate) fn spanish_id(value: &str) -> bool {
     let v: String =
         value.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_uppercase();
@@ -255,7 +263,7 @@ pub(crate) fn spanish_id(value: &str) -> bool {
     body.parse::<usize>().ok().and_then(|n| "TRWAGMYFPDXBNJZSQVHLCKE".chars().nth(n % 23)) == Some(letter)
 }
 
-/// Month and day are possible in `YYMMDD…` or, with twelve digits or more, `YYYYMMDD…`.
+/// Whether month and day are possible in `YYMMDD…` or, with twelve digits or more, `YYYYMMDD…`.
 pub(crate) fn date6(raw: &[u8]) -> bool {
     let d: Vec<u32> = digits(raw).collect();
     let at = if d.len() >= 12 { 2 } else { 0 };
@@ -264,6 +272,7 @@ pub(crate) fn date6(raw: &[u8]) -> bool {
         && (1..=31).contains(&(d[at + 4] * 10 + d[at + 5]))
 }
 
+/// Whether the last ten digits are a Swedish personal or organisation number with its check digit.
 pub(crate) fn swedish_id(raw: &[u8]) -> bool {
     let d: Vec<u8> = raw.iter().copied().filter(u8::is_ascii_digit).collect();
     let ten = &d[d.len().saturating_sub(10)..];
@@ -276,10 +285,11 @@ pub(crate) fn swedish_id(raw: &[u8]) -> bool {
             n / 10 + n % 10
         })
         .sum();
-    // organisation numbers have 20 or more where a month would stand
+    // An organisation number has 20 or more in the position of the month.
     ten.len() == 10 && sum.is_multiple_of(10) && (date6(raw) || d.len() == 10 && d[2] >= b'2')
 }
 
+/// Whether eleven digits are a Polish PESEL. Its month also encodes the century.
 fn pesel(raw: &[u8]) -> bool {
     let d: Vec<u32> = digits(raw).collect();
     if d.len() != 11 {
@@ -290,6 +300,7 @@ fn pesel(raw: &[u8]) -> bool {
     (10 - sum % 10) % 10 == d[10] && (1..=12).contains(&month) && (1..=31).contains(&(d[4] * 10 + d[5]))
 }
 
+/// Whether a value is the seed phrase of a wallet: 12 to 24 words of three to eight letters, none of them common.
 fn seed_words(value: &str) -> bool {
     let words: Vec<&str> =
         value.split(|c: char| !c.is_ascii_alphabetic()).filter(|w| !w.is_empty()).collect();
@@ -298,16 +309,16 @@ fn seed_words(value: &str) -> bool {
         && !words.iter().any(|w| COMMON_WORDS.has(w))
 }
 
-/// An address a person or a firm reads: not of reserved names, not code, not a Git or SSH remote.
+/// Whether a person or company reads this address: no reserved domain, no example, no automatic sender, no file name.
 fn email(value: &str) -> bool {
     let Some((local, host)) = value.rsplit_once('@') else { return false };
     let local = local.trim().to_ascii_lowercase();
     let host = host.trim().trim_end_matches('.').to_ascii_lowercase();
     let tld = host.rsplit('.').next().unwrap_or_default();
-    if RESERVED_TLDS.has(tld) || FILE_ENDINGS.has(tld) || STANDIN_LOCALS.has(&local) {
+    if RESERVED_TLDS.has(tld) || FILE_ENDINGS.has(tld) || EXAMPLE_MAIL_LOCALS.has(&local) {
         return false;
     }
-    if STANDIN_HOSTS.has(&host)
+    if EXAMPLE_MAIL_HOSTS.has(&host)
         || host.starts_with("example.")
         || host.contains(".example.")
         || host.contains("noreply")
@@ -318,23 +329,23 @@ fn email(value: &str) -> bool {
     tld.len() >= 2 && tld.bytes().all(|b| b.is_ascii_alphabetic())
 }
 
-/// Whether a name could be a private firm's: not a maker of software that everybody names, not a word of programs.
+/// Whether a name could be that of a client: no well-known software company, no word or identifier of a program.
 fn organisation(value: &str) -> bool {
     let lower = value.to_lowercase();
     let mut words = lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let first = words.next().unwrap_or_default();
     !PUBLIC_FIRMS.has(first)
         && !CODE_WORDS.has(first)
-        && !(words.next().is_none() && (STANDIN_WORDS.has(&lower) || CODE_WORDS.has(&lower)))
+        && !(words.next().is_none() && (PLACEHOLDER_WORDS.has(&lower) || CODE_WORDS.has(&lower)))
         && !value_shape::is_placeholder_value(value)
         && !(value.len() > 3 && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
-        // an identifier, not a name: `ClientError`, `user_id`
+        // `ClientError` and `user_id` are identifiers.
         && !value.contains('_')
         && (value.contains(' ')
             || !value.as_bytes().windows(2).any(|w| w[0].is_ascii_lowercase() && w[1].is_ascii_uppercase()))
 }
 
-/// Two to four capitalised words, none of them a word that only looks like a name.
+/// Whether a value is a full name: two to four words, at least two capitalised, none of which is known not to be a name.
 fn person_name(value: &str) -> bool {
     let words: Vec<&str> = value.split_whitespace().collect();
     (2..=4).contains(&words.len())
@@ -349,7 +360,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn checksums_hold_and_fail() {
+    fn a_changed_digit_breaks_a_checksum() {
         let card = format!("4{}", "1".repeat(15));
         assert!(luhn(card.as_bytes()));
         assert!(!luhn(card.replace("41", "42").as_bytes()));
@@ -359,9 +370,34 @@ mod tests {
     }
 
     #[test]
-    fn names_are_told_from_titles() {
+    fn a_full_name_differs_from_a_title() {
         assert!(person_name("Rosalind Okafor"));
         assert!(!person_name("Claude Code"));
         assert!(!person_name("working Here"));
+    }
+
+    #[test]
+    fn a_mail_address_of_an_example_or_an_automatic_sender_is_not_accepted() {
+        assert!(email("ada@lovelace.dev"));
+        for address in
+            ["user@lovelace.dev", "ada@example.com", "ada@host.test", "a@1000.service", "noreply@x.io"]
+        {
+            assert!(!email(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_well_known_company_or_an_identifier_is_not_an_organisation() {
+        assert!(organisation("Hollins & Marsh") && organisation("Kestrelbank"));
+        for name in ["Google", "ClientError", "user_id", "CONFIG", "Service"] {
+            assert!(!organisation(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn base64_is_decoded_in_both_alphabets() {
+        assert_eq!(lenient_base64("-_-_"), lenient_base64("+/+/"));
+        assert_eq!(lenient_base64("YWRhOng="), Some(b"ada:x".to_vec()));
+        assert_eq!(lenient_base64("a b"), None);
     }
 }

@@ -1,11 +1,12 @@
-//! Addresses of Bitcoin wallets, known by their checksums: Base58Check (legacy) and Bech32/Bech32m (BIP 173, BIP 350).
+//! Addresses of Bitcoin wallets, recognized by their checksums: Base58Check for legacy addresses, Bech32 and Bech32m
+//! (BIP 173, BIP 350) for `bc1…`.
 
 use sha2::{Digest, Sha256};
 
 const BASE58: &[u8; 58] = b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const BECH32: &[u8; 32] = b"qpzry9x8gf2tvdw0s3jn54khce6mua7l";
 
-/// The span of an address around the digit at `start`: it begins there (`1…`, `3…`) or two bytes before (`bc1…`).
+/// Returns the span of the address around the digit at `start`: it begins there (`1…`, `3…`) or two bytes before (`bc1…`).
 pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     let segwit = start >= 2 && text[start] == b'1' && text[start - 2..start].eq_ignore_ascii_case(b"bc");
     let from = if segwit { start - 2 } else { start };
@@ -22,7 +23,7 @@ pub(crate) fn at(text: &[u8], start: usize) -> Option<(usize, usize)> {
     (good && text.get(end) != Some(&b'_')).then_some((from, end))
 }
 
-/// Version byte, hash and the first four bytes of the double SHA-256 over them.
+/// Whether an address decodes to a version byte, a hash, and the first four bytes of the double SHA-256 over both.
 fn base58check(address: &[u8]) -> bool {
     let mut bytes = [0u8; 25];
     for c in address {
@@ -39,6 +40,7 @@ fn base58check(address: &[u8]) -> bool {
     Sha256::digest(Sha256::digest(&bytes[..21]))[..4] == bytes[21..]
 }
 
+/// Whether the checksum of a `bc1…` address is that of Bech32 or Bech32m.
 fn bech32(address: &[u8]) -> bool {
     let mut data: Vec<u32> =
         vec![u32::from(b'b' >> 5), u32::from(b'c' >> 5), 0, u32::from(b'b' & 31), u32::from(b'c' & 31)];
@@ -67,7 +69,7 @@ fn bech32(address: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// The Base58Check address of a hash.
+    /// Encodes a hash as a Base58Check address.
     fn legacy(hash: [u8; 20]) -> String {
         let mut bytes = vec![0u8];
         bytes.extend(hash);
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn checksums_decide() {
+    fn an_address_with_a_wrong_checksum_is_not_found() {
         let good = legacy([0x5a; 20]);
         let text = format!("pay {good}, please");
         assert_eq!(at(text.as_bytes(), 4), Some((4, 4 + good.len())));

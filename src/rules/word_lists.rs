@@ -1,33 +1,35 @@
-//! Word lists of the filters: what stands for a value without being one, who is nobody, what is no name.
+//! Word lists for the filters: placeholder values, shared accounts, and words that are not names.
+//!
+//! Every list is in lower case. Add a word here if a rule matches it by mistake in ordinary text.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-/// Words, blank-separated in the source, looked up through a set that is made on first use.
-pub(crate) struct Words {
+/// A list of words separated by blanks; the set for look-ups is built on first use.
+pub(crate) struct WordList {
     text: &'static str,
     set: OnceLock<HashSet<&'static str>>,
     list: OnceLock<Vec<&'static str>>,
 }
 
-impl Words {
-    pub(crate) const fn new(text: &'static str) -> Words {
-        Words { text, set: OnceLock::new(), list: OnceLock::new() }
+impl WordList {
+    pub(crate) const fn new(text: &'static str) -> WordList {
+        WordList { text, set: OnceLock::new(), list: OnceLock::new() }
     }
 
-    /// Whether the word is in the list; lower case is expected.
+    /// Whether the word, which must be in lower case, is in the list.
     pub fn has(&self, word: &str) -> bool {
         self.set.get_or_init(|| self.text.split_whitespace().collect()).contains(word)
     }
 
-    /// The words in order.
+    /// Returns the words in the order of the source.
     pub fn list(&self) -> &[&'static str] {
         self.list.get_or_init(|| self.text.split_whitespace().collect())
     }
 }
 
-/// Parts of a value that give it away as an example.
-pub(crate) static STANDINS: Words = Words::new(
+/// Parts of a value that show that it is a placeholder: `changeme`, `your-`, `xxxx`.
+pub(crate) static PLACEHOLDER_PARTS: WordList = WordList::new(
     "\
     **** -here .... 12345678901 <your _here abc123xyz abcdefgh change-me change-this change_me \
     change_this changeme changethis deadbeef default_ dummy enter- enter_ example example_ fake fixme \
@@ -37,8 +39,8 @@ pub(crate) static STANDINS: Words = Words::new(
     test_test todo undefined xxxx your- your_ yourapi yourkey yourpass yoursecret yourtoken",
 );
 
-/// Whole values that are words of code or manuals.
-pub(crate) static STANDIN_WORDS: Words = Words::new(
+/// Whole values that are words of code or manuals: `production`, `none`, `string`.
+pub(crate) static PLACEHOLDER_WORDS: WordList = WordList::new(
     "\
     *** admin and any api_key apikey are argon2 array asdf async await bar basic baz bcrypt bearer been \
     bool boolean bytes can const default demo dev development dict empty encrypted env err error \
@@ -51,8 +53,8 @@ pub(crate) static STANDIN_WORDS: Words = Words::new(
     will with wrong yes",
 );
 
-/// Accounts that belong to nobody.
-pub(crate) static SHARED_ACCOUNTS: Words = Words::new(
+/// Account names that identify no person: they are the same on many machines.
+pub(crate) static SHARED_ACCOUNTS: WordList = WordList::new(
     "\
     admin administrator agent app appuser azureuser bar build builder centos ci circleci claude code \
     coder codespace codex conda core data debian default deploy dev docker ec2-user example fedora foo \
@@ -62,8 +64,8 @@ pub(crate) static SHARED_ACCOUNTS: Words = Words::new(
     your-name your-username your_name yourname yourusername",
 );
 
-/// Accounts of services, and what stands where an account name could.
-pub(crate) static SERVICE_ACCOUNTS: Words = Words::new(
+/// Accounts of services, and words that occur in the position of an account name.
+pub(crate) static SERVICE_ACCOUNTS: WordList = WordList::new(
     "\
     airflow alice anonymous bob bot daemon elastic email false github-actions grafana input jane \
     jenkins john kafka login member minio mongo mysql name neo4j nginx nil nobody none null owner \
@@ -71,8 +73,8 @@ pub(crate) static SERVICE_ACCOUNTS: Words = Words::new(
     true undefined unknown value wheel www",
 );
 
-/// Capitalised words that are no part of a person's name.
-pub(crate) static NOT_NAMES: Words = Words::new(
+/// Words that are capitalised in texts and are not part of a person's name.
+pub(crate) static NOT_NAMES: WordList = WordList::new(
     "\
     display supported vendor global medium \
     visual studio merge branch merged check style install setup lint checkout cache upload download configure prepare validate verify generate compile package restore toolchain formatting clippy rust welt world commit deploy deployment publish ubuntu debian macos nightly stable \
@@ -89,42 +91,42 @@ pub(crate) static NOT_NAMES: Words = Words::new(
     wednesday what windows working write york you your",
 );
 
-/// Words of sentences, which no seed phrase has.
-pub(crate) static COMMON_WORDS: Words = Words::new(
+/// Frequent words of sentences. A seed phrase contains none of them.
+pub(crate) static COMMON_WORDS: WordList = WordList::new(
     "\
     a an and are as at be by for from has if in is it not of or that the this to was with you your",
 );
 
-/// Top-level names that are reserved for examples or local use.
-pub(crate) static RESERVED_TLDS: Words = Words::new(
+/// Top-level domains that are reserved for examples or local use.
+pub(crate) static RESERVED_TLDS: WordList = WordList::new(
     "\
     example internal invalid lan local localhost test",
 );
 
-/// What follows a dot in file and unit names.
-pub(crate) static FILE_ENDINGS: Words = Words::new(
+/// Endings of file and unit names, which otherwise read as top-level domains (`user@1000.service`).
+pub(crate) static FILE_ENDINGS: WordList = WordList::new(
     "\
     css gif go html jpeg jpg js json lock md mount png py rs service socket svg target timer toml ts \
     tsx webp yaml yml",
 );
 
-/// Mail hosts of manuals and robots.
-pub(crate) static STANDIN_HOSTS: Words = Words::new(
+/// Mail hosts of manuals and of automatic senders.
+pub(crate) static EXAMPLE_MAIL_HOSTS: WordList = WordList::new(
     "\
     acme.com anthropic.com_ bar.com company.com domain.com email.com example.com example.net \
     example.org foo.com host.com ingest.sentry.io mycompany.com sentry.io site.com test.com \
     users.noreply.github.com your-domain.com yourdomain.com",
 );
 
-/// Mail local parts of manuals and robots.
-pub(crate) static STANDIN_LOCALS: Words = Words::new(
+/// Local parts of mail addresses in manuals and of automatic senders.
+pub(crate) static EXAMPLE_MAIL_LOCALS: WordList = WordList::new(
     "\
     do-not-reply donotreply email example foo git name no-reply noreply somebody someone user username \
     you your-email your.email youremail",
 );
 
-/// What may follow the keyword inside a name and still name the secret itself.
-pub(crate) static NAME_TAILS: Words = Words::new(
+/// Words that may follow the keyword in a name that still names the secret itself: `token_prod`, `password_base64`.
+pub(crate) static NAME_TAILS: WordList = WordList::new(
     "\
     admin api app auth b64 backup base base64 bot code current data db default dev development env eu \
     hex key live login main new old org password pat pepper phrase plain primary prod production raw \
@@ -132,8 +134,8 @@ pub(crate) static NAME_TAILS: Words = Words::new(
     testing text tok token us user v1 v2 val value write",
 );
 
-/// Words in a name that make it something else.
-pub(crate) static NAME_DENY: Words = Words::new(
+/// Words that turn a name into something that is not a secret: `max_tokens`, `primary_key`, `public_key`.
+pub(crate) static NAME_DENY: WordList = WordList::new(
     "\
     authenticity bos_token cache_key cache_token cancellation canceltoken checksum cls_token commit \
     content_key continuation csrf csrf_token_name cursor dedup digest eos_token etag fingerprint \
@@ -145,8 +147,8 @@ pub(crate) static NAME_DENY: Words = Words::new(
     tokenizer translation turkey unk_token websocket xsrf",
 );
 
-/// Firms that code, licences and manuals name.
-pub(crate) static PUBLIC_FIRMS: Words = Words::new(
+/// Companies that code, licences and manuals mention; they are no clients of the user.
+pub(crate) static PUBLIC_FIRMS: WordList = WordList::new(
     "\
     acme adobe airbnb alibaba alphabet amazon amd anthropic apache apple arm atlassian baidu bytedance \
     canonical cisco cloudflare contoso databricks datadog dell deepmind docker dropbox ebay elastic \
@@ -157,8 +159,8 @@ pub(crate) static PUBLIC_FIRMS: Words = Words::new(
     vmware xerox yahoo yandex zoom",
 );
 
-/// Capitalised words that programs and their texts put where a firm could stand.
-pub(crate) static CODE_WORDS: Words = Words::new(
+/// Words of programs that occur in the position of a company name.
+pub(crate) static CODE_WORDS: WordList = WordList::new(
     "\
     a add admin all an any api app apps array async auth base boolean build bundle cache case class client \
     code common component components config connection const context controller copyright core create custom \
@@ -175,8 +177,8 @@ pub(crate) static CODE_WORDS: Words = Words::new(
     where with work your",
 );
 
-/// What follows an `@` or stands in `TODO(…)` without being anybody.
-pub(crate) static CODE_HANDLES: Words = Words::new(
+/// Words after `@` or in `TODO(…)` that are not an account: decorators, scopes, tags.
+pub(crate) static CODE_HANDLES: WordList = WordList::new(
     "\
     abstract angular apply author autowired babel bean before bug builtin cached channel charset claude click \
     codex compat computed copilot cleanup container controller debug decorator dependabot deprecated directive \

@@ -1,5 +1,5 @@
-//! Redaction through a whole release: what any agent's logs give away, what other sessions know, what the machine's
-//! own files say, what a detector outside adds.
+//! Tests of redaction through a whole release: decoys in the logs of every agent, values that another session names, the
+//! identities of this machine, and detectors outside the program.
 
 use std::fs;
 use std::path::Path;
@@ -12,7 +12,7 @@ use clawgate::app::sessions::{InboxParams, TriageParams};
 
 use crate::world::{World, approve_all, planted};
 
-/// The text of every sealed file of the release.
+/// Returns the text of all sealed files of the release.
 fn sealed(world: &World, release: &str) -> String {
     let dir = world.state().join("releases").join(release);
     let mut out = String::new();
@@ -25,7 +25,7 @@ fn sealed(world: &World, release: &str) -> String {
     out
 }
 
-/// Scans, confirms the scope, approves what `wanted` says, prepares; the sealed text.
+/// Scans, confirms the scope, approves the wanted sessions, prepares a release, and returns its sealed text.
 fn prepared(world: &World, wanted: &dyn Fn(&str) -> bool, p: PrepareParams) -> String {
     let mut app = world.app();
     app.scan(&ScanParams::default()).unwrap();
@@ -43,7 +43,7 @@ fn approve(app: &mut App, wanted: &dyn Fn(&str) -> bool) {
     app.triage(&TriageParams { sessions, status: "approved".into(), reason: None }).unwrap();
 }
 
-/// A custom log: sessions by name, each one prompt.
+/// Writes a custom log with one prompt for each session.
 fn log(world: &World, sessions: &[(&str, &str)]) {
     let dir = world.state().join("custom");
     fs::create_dir_all(&dir).unwrap();
@@ -58,7 +58,7 @@ fn log(world: &World, sessions: &[(&str, &str)]) {
 }
 
 #[test]
-fn nothing_planted_in_any_agents_logs_is_sealed() {
+fn no_decoy_in_the_logs_of_any_agent_is_sealed() {
     let folders = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/agents");
     let mut seen = 0;
     for entry in fs::read_dir(folders).unwrap() {
@@ -74,7 +74,7 @@ fn nothing_planted_in_any_agents_logs_is_sealed() {
         for (kind, class, value) in planted(&folder) {
             let escaped = serde_json::to_string(&value).unwrap();
             let there = text.contains(&value) || text.contains(escaped.trim_matches('"'));
-            assert!(!there, "{folder}: a planted {class} of kind {kind} is sealed");
+            assert!(!there, "{folder}: a decoy of class {class} and kind {kind} is sealed");
             seen += 1;
         }
     }
@@ -82,7 +82,7 @@ fn nothing_planted_in_any_agents_logs_is_sealed() {
 }
 
 #[test]
-fn what_another_session_names_is_gone_here_too() {
+fn a_value_that_another_session_names_is_removed_here_too() {
     let world = World::new(&[]);
     let value = ["kq7Zp2Xw9", "Rt4Lm6Nv8Bc3"].concat();
     log(
@@ -94,7 +94,7 @@ fn what_another_session_names_is_gone_here_too() {
 }
 
 #[test]
-fn the_owner_of_the_machine_is_gone_without_being_named_in_the_session() {
+fn the_owner_of_the_machine_is_removed_from_a_session_that_does_not_introduce_them() {
     let world = World::new(&[]);
     fs::create_dir_all(world.home()).unwrap();
     fs::write(
@@ -108,7 +108,7 @@ fn the_owner_of_the_machine_is_gone_without_being_named_in_the_session() {
 }
 
 #[test]
-fn stand_ins_can_be_realistic_and_secrets_stay_opaque() {
+fn placeholders_can_be_realistic_but_not_those_of_secrets() {
     let world = World::new(&[]);
     let token = ["gh", "p_", "R4lm6Nv8Bc3kq7Zp2Xw9Rt4Lm6Nv8Bc3a7Zp"].concat();
     log(
@@ -123,7 +123,7 @@ fn stand_ins_can_be_realistic_and_secrets_stay_opaque() {
 
 #[cfg(unix)]
 #[test]
-fn a_detector_of_the_configuration_adds_to_a_release_and_its_failure_stops_it() {
+fn a_configured_detector_adds_findings_and_its_failure_stops_the_release() {
     let world = World::new(&[]);
     log(&world, &[("a", "Nightjar ships on Monday")]);
     let config = world.state().join("config.toml");
@@ -133,7 +133,7 @@ fn a_detector_of_the_configuration_adds_to_a_release_and_its_failure_stops_it() 
         );
         fs::write(&config, text).unwrap();
     };
-    // the word stands at the beginning of the one text that has it
+    // Exactly one text begins with the word.
     detector(
         r#"while read -r l; do case "$l" in *'"text":"Nightjar'*) echo '{"spans":[{"start":0,"end":8,"type":"PROJECT"}]}';; *) echo '{"spans":[]}';; esac; done"#,
     );

@@ -1,6 +1,7 @@
-//! Who this machine belongs to: what its own files say, so that it is removed wherever it stands.
+//! Collects the identities of the owner of this machine, which are removed from every release.
 //!
-//! Read are `~/.gitconfig`, `~/.config/git/config`, `~/.ssh/config` and the machine's name. Nothing of it is stored.
+//! They come from `~/.gitconfig`, `~/.config/git/config`, `~/.ssh/config` and the environment. They are read for each
+//! release and not stored.
 
 use std::path::Path;
 
@@ -8,9 +9,9 @@ use crate::rules::is_shared_account;
 use crate::trace::Env;
 
 /// Longest file that is read, in bytes.
-const MOST: u64 = 256 * 1024;
+const MAX_FILE_BYTES: u64 = 256 * 1024;
 
-/// Hosts that everybody uses.
+/// Hosts of public services, which identify nobody.
 const PUBLIC_HOSTS: [&str; 10] = [
     "github.com",
     "ssh.github.com",
@@ -24,7 +25,7 @@ const PUBLIC_HOSTS: [&str; 10] = [
     "ssh.dev.azure.com",
 ];
 
-/// Kind and value of each identity: `PERSON`, `EMAIL`, `USER`, `HOST`.
+/// Returns the kind (`PERSON`, `EMAIL`, `USER`, `HOST`) and the value of each identity.
 pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
     let mut out: Vec<(String, String)> = Vec::new();
     let mut add = |kind: &str, value: &str| {
@@ -37,7 +38,7 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
                     && !value.contains("example.")
             }
             "USER" => value.len() >= 3 && !is_shared_account(value) && value != "git",
-            "HOST" => own_host(value),
+            "HOST" => is_private_host(value),
             _ => value.len() >= 4 && value.contains(' '),
         };
         if good && !out.iter().any(|(_, v)| v == value) {
@@ -46,7 +47,7 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
     };
     for file in [".gitconfig", ".config/git/config"] {
         let mut section = String::new();
-        for line in text(&env.home.join(file)).lines().map(str::trim) {
+        for line in read_small(&env.home.join(file)).lines().map(str::trim) {
             if let Some(head) = line.strip_prefix('[') {
                 section = head.trim_end_matches(']').trim().to_lowercase();
             } else if let Some((key, value)) = line.split_once('=') {
@@ -59,7 +60,7 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
             }
         }
     }
-    for line in text(&env.home.join(".ssh/config")).lines() {
+    for line in read_small(&env.home.join(".ssh/config")).lines() {
         let mut words = line.trim().splitn(2, [' ', '\t', '=']);
         let (key, value) =
             (words.next().unwrap_or_default().to_lowercase(), words.next().unwrap_or_default());
@@ -83,8 +84,10 @@ pub(crate) fn identities(env: &Env) -> Vec<(String, String)> {
     out
 }
 
-/// A name that no text uses as a word, and that is not everybody's.
-fn own_host(value: &str) -> bool {
+/// Whether a host name identifies the owner: no public service, and no word that a text could contain by chance.
+///
+/// `build7.corp.io` and `build-7` do, `laptop` and `github.com` do not.
+fn is_private_host(value: &str) -> bool {
     let lower = value.to_lowercase();
     value.len() >= 5
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
@@ -95,10 +98,10 @@ fn own_host(value: &str) -> bool {
         && !lower.starts_with("127.")
 }
 
-/// The text of a small file; nothing where there is none.
-fn text(path: &Path) -> String {
+/// Reads a small file; returns an empty text if there is none.
+fn read_small(path: &Path) -> String {
     match path.metadata() {
-        Ok(m) if m.is_file() && m.len() <= MOST => {
+        Ok(m) if m.is_file() && m.len() <= MAX_FILE_BYTES => {
             std::fs::read(path).map(|b| String::from_utf8_lossy(&b).into_owned()).unwrap_or_default()
         }
         _ => String::new(),
@@ -110,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_machines_own_files_say_who_it_belongs_to() {
+    fn the_identities_of_the_owner_are_read_from_git_and_ssh_files() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join(".ssh")).unwrap();
         let git =

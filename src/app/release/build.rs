@@ -63,7 +63,7 @@ impl App {
         let chosen = &open.release.chosen;
         let detectors = self.detectors()?;
         let policy = self.policy_for(&options)?;
-        let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?).asking(&detectors);
+        let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?).with_detectors(&detectors);
         redactor.add_values(&private.reported.iter().cloned().collect::<Vec<_>>());
         let decided = self.redact_decisions(&open.release.id)?;
         let local = self.local_key()?;

@@ -145,7 +145,7 @@ impl App {
             "shifted" => Timestamps::Shifted,
             _ => return Err(Failure::usage("bad_timestamps", "Timestamps are exact, hour or shifted.")),
         };
-        policy.options.pseudonyms = PlaceholderStyle::named(&export.pseudonyms)
+        policy.options.placeholder_style = PlaceholderStyle::named(&export.pseudonyms)
             .ok_or_else(|| Failure::usage("bad_pseudonyms", "Pseudonyms are typed or realistic."))?;
         Ok(policy)
     }
