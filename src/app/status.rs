@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::workflow::{Destination, Release};
@@ -10,7 +11,7 @@ use crate::app::release::Extra;
 use crate::app::{App, Failure};
 
 /// A release in a line.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReleaseBrief {
     /// Id.
     pub id: String,
@@ -27,7 +28,7 @@ pub struct ReleaseBrief {
 }
 
 /// Where the user stands.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Status {
     /// Version of this program.
     pub version: &'static str,

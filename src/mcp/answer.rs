@@ -1,12 +1,13 @@
 //! What goes around every answer: where the user stands, what is next, and failures as data.
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::app::{App, Failure, Kind, text::sanitize};
 
-/// A tool's own part of an answer stays below so many bytes of JSON unless the caller asks for more: with what goes
-/// around it the answer is under 8 KiB, which every client passes on whole.
-pub(super) const ROOM: usize = 6_900;
+/// Maximum size of a tool's report in bytes of JSON, unless the caller asks for more. With the fields that are added to
+/// it the answer stays below 8 KiB, which every client passes on whole.
+pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
 /// The answer of a call that did what it should.
 pub(super) fn success(app: &mut App, report: Value) -> Value {
@@ -107,6 +108,47 @@ pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usiz
     let more = before - list.len();
     if more > 0 {
         report[format!("{name}_more")] = json!(more);
+    }
+}
+
+/// A page of a list that is filled until the answer is as large as it may be.
+pub(super) struct Page<T> {
+    items: Vec<T>,
+    /// Bytes that are left; `None` if the caller set the number of items.
+    room: Option<usize>,
+    /// Where the list continues after the last item of this page.
+    cursor: Option<String>,
+    cut: bool,
+}
+
+impl<T: Serialize> Page<T> {
+    pub(super) fn new(room: Option<usize>) -> Self {
+        Page { items: Vec::new(), room, cursor: None, cut: false }
+    }
+
+    /// Adds an item if it fits. The first item always does, so that every page makes progress. `cursor` continues the
+    /// list after this item. Returns false if the page is full.
+    pub(super) fn push(&mut self, item: T, cursor: String) -> bool {
+        if let Some(room) = self.room {
+            let bytes = serde_json::to_string(&item).map_or(0, |s| s.len()) + 1;
+            if bytes > room && !self.items.is_empty() {
+                self.cut = true;
+                return false;
+            }
+            self.room = Some(room.saturating_sub(bytes));
+        }
+        self.items.push(item);
+        self.cursor = Some(cursor);
+        true
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Returns the items and, if an item did not fit, the cursor that continues the list.
+    pub(super) fn finish(self) -> (Vec<T>, Option<String>) {
+        (self.items, self.cursor.filter(|_| self.cut))
     }
 }
 

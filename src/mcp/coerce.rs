@@ -1,16 +1,16 @@
-//! Lenient arguments: what a model meant, as far as the tool's own input schema makes it plain.
+//! Lenient arguments: converts what a model sent to what the tool's input schema asks for.
 //!
-//! `"3"` and `3.0` for an integer, `"true"` for a flag, one text where a list is due, `null` for absent. What
-//! stays off is named together with the nearest thing that would be right.
+//! Accepts `"3"` and `3.0` for an integer, `"true"` for a boolean, one string for a list, and `null` for a missing
+//! argument. An error names the argument and, if there is one, the nearest valid name or value.
 
 use serde_json::{Map, Number, Value};
 
 use crate::app::Failure;
 
-/// Arguments as the schema has them.
+/// Converts arguments to the types of the schema.
 ///
 /// # Errors
-/// A usage [`Failure`] that names the argument and what is right.
+/// A usage [`Failure`] that names the argument and what it must be.
 pub(super) fn coerce(schema: &Value, args: Map<String, Value>) -> Result<Map<String, Value>, Failure> {
     object(schema, args, "")
 }
@@ -70,9 +70,9 @@ fn one(schema: &Value, value: Value, name: &str) -> Result<Value, Failure> {
         ("string", Value::String(s)) => word(schema, s, name),
         ("string", Value::Number(n)) => word(schema, n.to_string(), name),
         ("string", Value::Bool(b)) => word(schema, b.to_string(), name),
-        // A list of one text where one text is due.
+        // Some models wrap a single string in a list.
         ("string", Value::Array(mut list)) if list.len() == 1 => one(schema, list.remove(0), name),
-        ("string", _) => bad("a text"),
+        ("string", _) => bad("a string"),
         ("array", Value::Array(list)) => {
             let each = list.into_iter().filter(|v| !v.is_null());
             let each = each.enumerate().map(|(i, v)| one(&schema["items"], v, &format!("{name}[{i}]")));
@@ -95,7 +95,7 @@ fn one(schema: &Value, value: Value, name: &str) -> Result<Value, Failure> {
     }
 }
 
-/// A whole number, 0 or more, however it was written.
+/// Returns a non-negative whole number, also from `3.0`.
 fn whole(n: &Number) -> Option<Value> {
     if let Some(n) = n.as_u64() {
         return Some(Value::from(n));
@@ -110,7 +110,7 @@ fn whole(n: &Number) -> Option<Value> {
     Some(Value::from(n))
 }
 
-/// A text, or the one of the allowed words that was meant.
+/// Returns the string, or the allowed word that it matches in any case.
 fn word(schema: &Value, text: String, name: &str) -> Result<Value, Failure> {
     let Some(words) = schema["enum"].as_array() else { return Ok(Value::String(text)) };
     let words: Vec<&str> = words.iter().filter_map(Value::as_str).collect();
@@ -131,8 +131,8 @@ fn unknown(name: &str, within: &str, known: &Map<String, Value>) -> Failure {
     let shown: String = name.chars().filter(|c| !c.is_control()).take(40).collect();
     let names: Vec<&str> = known.keys().map(String::as_str).collect();
     let message = match names.is_empty() {
-        true => format!("There is no argument `{within}{shown}`; this tool takes none."),
-        false => format!("There is no argument `{within}{shown}`; there are {}.", names.join(", ")),
+        true => format!("There is no argument `{within}{shown}`. This tool takes no arguments."),
+        false => format!("There is no argument `{within}{shown}`. The arguments are {}.", names.join(", ")),
     };
     let failure = Failure::usage("unknown_argument", message);
     match nearest(name, names.into_iter()) {
@@ -141,7 +141,7 @@ fn unknown(name: &str, within: &str, known: &Map<String, Value>) -> Failure {
     }
 }
 
-/// The nearest of some names, where one is near enough to be meant.
+/// Returns the most similar name, if one is similar enough to be a typo.
 pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     known
         .map(|k| (strsim::jaro_winkler(&name.to_lowercase(), k), k))
@@ -150,14 +150,14 @@ pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> O
         .map(|(_, k)| k)
 }
 
-/// What kind of thing a value is; never the value itself.
+/// Names the type of a value. An error never repeats the value, which may be a secret.
 fn shown(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(n) if n.as_u64().is_none() => "a number below 0 or with a fraction",
         Value::Number(_) => "a number",
-        Value::String(_) => "a text",
+        Value::String(_) => "a string",
         Value::Array(_) => "a list",
         Value::Object(_) => "an object",
     }
@@ -167,22 +167,25 @@ fn shown(value: &Value) -> &'static str {
 mod tests {
     use serde_json::json;
 
-    use super::super::schema::{choice, count, flag, items, object as obj, text, texts};
     use super::*;
 
     fn schema() -> Value {
-        let finding = obj(&[("quote", text("q")), ("type", text("t"))], &["quote", "type"]);
-        obj(
-            &[
-                ("limit", count("n")),
-                ("new", flag("f")),
-                ("sessions", texts("s")),
-                ("status", choice("c", &["approved", "blocked"])),
-                ("licence", text("l")),
-                ("findings", items("f", finding)),
-            ],
-            &[],
-        )
+        let finding = json!({
+            "type": "object",
+            "properties": { "quote": { "type": "string" }, "type": { "type": "string", "description": "t" } },
+            "required": ["quote", "type"],
+        });
+        json!({
+            "type": "object",
+            "properties": {
+                "limit": { "type": "integer" },
+                "new": { "type": "boolean" },
+                "sessions": { "type": "array", "items": { "type": "string" } },
+                "status": { "type": "string", "enum": ["approved", "blocked"] },
+                "licence": { "type": "string" },
+                "findings": { "type": "array", "items": finding },
+            },
+        })
     }
 
     fn go(args: Value) -> Result<Value, Failure> {
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_meant_is_taken() {
+    fn lenient_values_are_converted_to_the_type_of_the_schema() {
         for (given, taken) in [
             (json!({"limit": "3"}), json!({"limit": 3})),
             (json!({"limit": 3.0}), json!({"limit": 3})),
@@ -218,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_off_is_named_with_the_nearest() {
+    fn an_invalid_argument_is_named_with_the_nearest_valid_one() {
         for (given, code, said) in [
             (json!({"limit": 2.5}), "bad_argument", "`limit` must be a whole number"),
             (json!({"limit": -1}), "bad_argument", "below 0"),
@@ -235,6 +238,6 @@ mod tests {
             assert!(all.contains(said), "{given}: {all}");
         }
         let f = go(json!({"sk-secret": 1})).unwrap_err();
-        assert!(f.hints.is_empty(), "nothing is near enough: {:?}", f.hints);
+        assert!(f.hints.is_empty(), "no name is similar enough: {:?}", f.hints);
     }
 }

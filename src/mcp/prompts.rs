@@ -55,8 +55,8 @@ mod tests {
     #[test]
     fn the_guide_names_every_tool_and_no_other() {
         let guide = PROMPTS[0].text;
-        for tool in TOOLS {
-            assert!(guide.contains(&format!("`{}`", tool.name())), "{}", tool.name());
+        for tool in &TOOLS {
+            assert!(guide.contains(&format!("`{}`", tool.name)), "{}", tool.name);
         }
         for absent in ["`export`", "`threats`"] {
             assert!(!guide.contains(absent), "{absent} is not served yet");

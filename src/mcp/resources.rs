@@ -4,7 +4,7 @@ use rmcp::model::{Resource, ResourceTemplate};
 use serde_json::{Value, json};
 
 use super::answer;
-use super::tools::{Args, ReadSession, Tool};
+use super::tools::{self, Args, ReadSession};
 use crate::app::{App, Failure};
 
 /// What all of them carry.
@@ -57,31 +57,15 @@ pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
         if let Some(from) = query.strip_prefix("from=").and_then(|n| n.parse::<u64>().ok()) {
             args.insert("from".to_owned(), json!(from));
         }
-        let page = ReadSession.call(app, args)?;
+        let page = tools::call::<ReadSession>(app, args)?;
         return Ok(Some(answer::success(app, page)));
     }
     Ok(None)
 }
 
-/// Undoes percent-encoding; keys hold colons, which some clients encode.
+/// Undoes percent-encoding. Keys contain colons, which some clients encode.
 fn decode(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len());
-    let bytes = text.as_bytes();
-    let mut i = 0;
-    while let Some(b) = bytes.get(i) {
-        let hex = text.get(i + 1..i + 3).and_then(|h| u8::from_str_radix(h, 16).ok());
-        match (b, hex) {
-            (b'%', Some(byte)) => {
-                out.push(byte);
-                i += 3;
-            }
-            _ => {
-                out.push(*b);
-                i += 1;
-            }
-        }
-    }
-    String::from_utf8_lossy(&out).into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -89,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_may_come_encoded() {
+    fn a_percent_encoded_key_is_decoded() {
         assert_eq!(decode("claude%3Aab-1"), "claude:ab-1");
         assert_eq!(decode("a%zz%"), "a%zz%");
     }

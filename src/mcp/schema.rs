@@ -1,66 +1,179 @@
-//! Building blocks of tool schemas, in the subset that every client understands.
+//! Tool schemas, derived from the parameter and report types and reduced to the subset that every client accepts.
 //!
-//! No `$ref`, no unions, no type arrays, no formats: one tool outside the subset makes some clients drop the whole
-//! list.
+//! The portable subset has no `$ref`, no unions, no type arrays and no formats. One tool outside of the subset makes
+//! some clients drop the whole list.
 
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-/// A text.
-pub(super) fn text(description: &str) -> Value {
-    json!({ "type": "string", "description": description })
-}
-
-/// One of a few words.
-pub(super) fn choice(description: &str, words: &[&str]) -> Value {
-    json!({ "type": "string", "enum": words, "description": description })
-}
-
-/// A whole number, 0 or more.
-pub(super) fn count(description: &str) -> Value {
-    json!({ "type": "integer", "description": description })
-}
-
-/// Yes or no.
-pub(super) fn flag(description: &str) -> Value {
-    json!({ "type": "boolean", "description": description })
-}
-
-/// A list of texts.
-pub(super) fn texts(description: &str) -> Value {
-    json!({ "type": "array", "items": { "type": "string" }, "description": description })
-}
-
-/// A list of objects.
-pub(super) fn items(description: &str, item: Value) -> Value {
-    json!({ "type": "array", "items": item, "description": description })
-}
-
-/// An object with these properties and no others.
-pub(super) fn object(properties: &[(&str, Value)], required: &[&str]) -> Value {
-    let properties: Map<String, Value> =
-        properties.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect();
-    let mut out = json!({ "type": "object", "properties": properties, "additionalProperties": false });
-    if let (Some(map), false) = (out.as_object_mut(), required.is_empty()) {
-        map.insert("required".to_owned(), json!(required));
+/// Returns the schema of a tool's arguments.
+pub(super) fn input<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    let mut schema = portable(inlined::<T>(settings));
+    if let Some(object) = schema.as_object_mut() {
+        // The tool itself has a description.
+        object.shift_remove("description");
+        object.entry("properties").or_insert_with(|| json!({}));
+        object.insert("additionalProperties".to_owned(), Value::Bool(false));
     }
-    out
+    schema
 }
 
-/// What an answer holds: where the user stands, and the tool's own fields as (name, JSON type).
+/// Returns the schema of a tool's answer: the workflow fields and the report's own fields with their types.
 ///
-/// What the objects hold is said in the tool's description: a model reads that, and the list stays small.
-pub(super) fn answer(fields: &[(&str, &str)]) -> Value {
+/// Only the first level is included, without descriptions, so that the tool list stays small. The description of a
+/// tool explains the fields to a model.
+pub(super) fn output<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let report = portable(inlined::<T>(settings));
     let mut properties = Map::new();
     properties.insert("state".to_owned(), json!({ "type": "string" }));
     properties.insert("next".to_owned(), json!({ "type": "object" }));
-    for (name, kind) in fields {
-        // `array<string>` is a list of texts; without a word, of objects.
-        let (kind, of) = kind.trim_end_matches('>').split_once('<').unwrap_or((kind, "object"));
-        let mut field = json!({ "type": kind });
-        if kind == "array" {
-            field["items"] = json!({ "type": of });
+    for (name, field) in report["properties"].as_object().into_iter().flatten() {
+        let mut kind = json!({ "type": field["type"] });
+        if let Some(of) = field["items"]["type"].as_str() {
+            kind["items"] = json!({ "type": of });
         }
-        properties.insert((*name).to_owned(), field);
+        properties.insert(name.clone(), kind);
     }
     json!({ "type": "object", "properties": properties, "required": ["state", "next"] })
+}
+
+fn inlined<T: JsonSchema>(settings: SchemaSettings) -> Value {
+    let settings = settings.with(|s| {
+        s.inline_subschemas = true;
+        s.meta_schema = None;
+    });
+    settings.into_generator().into_root_schema_for::<T>().to_value()
+}
+
+/// Rewrites a schema into the portable subset: optional values become plain ones, unions of words become one `enum`,
+/// and annotations that some clients reject are removed.
+fn portable(schema: Value) -> Value {
+    let Value::Object(mut map) = schema else { return json!({}) };
+    for union in ["anyOf", "oneOf"] {
+        if let Some(Value::Array(members)) = map.shift_remove(union) {
+            merge_union(&mut map, members);
+        }
+    }
+    // `["string", "null"]` says that the value is optional, which a missing name in `required` says as well.
+    if let Some(Value::Array(types)) = map.get("type") {
+        let one = types.iter().find(|t| *t != "null").cloned().unwrap_or_else(|| json!("string"));
+        map.insert("type".to_owned(), one);
+    }
+    if let Some(word) = map.shift_remove("const") {
+        map.insert("enum".to_owned(), json!([word]));
+    }
+    let keep = ["type", "description", "properties", "required", "items", "enum", "additionalProperties"];
+    map.retain(|name, _| keep.contains(&name.as_str()));
+    if let Some(Value::Array(words)) = map.get_mut("enum") {
+        words.retain(|w| !w.is_null());
+    }
+    if let Some(Value::Object(properties)) = map.get_mut("properties") {
+        for field in properties.values_mut() {
+            *field = portable(field.take());
+        }
+    }
+    if let Some(items) = map.get_mut("items") {
+        *items = portable(items.take());
+    }
+    // A map of free keys is an object; the schema of its values is of no use to a caller.
+    if map.get("additionalProperties").is_some_and(Value::is_object) {
+        map.shift_remove("additionalProperties");
+    }
+    Value::Object(map)
+}
+
+/// Merges the members of a union: words into one `enum`, an optional object into the object.
+fn merge_union(map: &mut Map<String, Value>, members: Vec<Value>) {
+    let mut words: Vec<Value> = Vec::new();
+    for member in members.into_iter().map(portable) {
+        let Value::Object(member) = member else { continue };
+        if member.get("type") == Some(&json!("null")) {
+            continue;
+        }
+        if let Some(Value::Array(some)) = member.get("enum") {
+            words.extend(some.iter().cloned());
+        }
+        for (name, value) in member {
+            if name != "enum" {
+                map.entry(name).or_insert(value);
+            }
+        }
+    }
+    if !words.is_empty() {
+        map.insert("enum".to_owned(), Value::Array(words));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+
+    /// A word with documentation becomes one member of a union in the derived schema.
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(rename_all = "lowercase")]
+    enum Colour {
+        /// Like a rose.
+        Red,
+        /// Like the sky.
+        Blue,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Quote {
+        /// Exact words.
+        text: String,
+        line: Option<u64>,
+    }
+
+    #[derive(Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct Args {
+        /// Colour of the mark.
+        colour: Option<Colour>,
+        #[serde(default)]
+        quotes: Vec<Quote>,
+        limit: u32,
+        counts: std::collections::BTreeMap<String, u64>,
+        #[schemars(skip)]
+        hidden: Option<bool>,
+    }
+
+    #[test]
+    fn arguments_are_in_the_portable_subset() {
+        let schema = input::<Args>();
+        let want = json!({
+            "type": "object",
+            "properties": {
+                "colour": { "description": "Colour of the mark.", "type": "string", "enum": ["red", "blue"] },
+                "quotes": { "type": "array", "items": {
+                    "type": "object",
+                    "properties": {
+                        "text": { "description": "Exact words.", "type": "string" },
+                        "line": { "type": "integer" },
+                    },
+                    "additionalProperties": false,
+                    "required": ["text"],
+                }},
+                "limit": { "type": "integer" },
+                "counts": { "type": "object" },
+            },
+            "additionalProperties": false,
+            "required": ["limit", "counts"],
+        });
+        assert_eq!(schema, want, "{schema:#}");
+    }
+
+    #[test]
+    fn an_answer_lists_the_workflow_fields_and_the_types_of_its_own() {
+        let schema = output::<Args>();
+        assert_eq!(schema["required"], json!(["state", "next"]));
+        assert_eq!(schema["properties"]["colour"], json!({ "type": "string" }));
+        assert_eq!(schema["properties"]["quotes"], json!({ "type": "array", "items": { "type": "object" } }));
+    }
 }

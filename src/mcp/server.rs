@@ -15,7 +15,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::tools::{Args, Lane, TOOLS, Tool};
+use super::tools::{Args, Lane, Registered, TOOLS};
 use super::{answer, coerce, progress, prompts, resources, tools};
 use crate::app::pool::Pool;
 use crate::app::{App, Failure, Kind, Progress, Quiet};
@@ -66,13 +66,13 @@ impl Server {
     /// Runs a tool beside the protocol loop, so that pings and quick calls are answered meanwhile.
     async fn run(
         &self,
-        tool: &'static dyn Tool,
+        tool: &'static Registered,
         args: Args,
         context: RequestContext<RoleServer>,
     ) -> Result<Value, Value> {
         let _running = self.running();
-        let args = coerce::coerce(&tool.input(), args);
-        let lane = match tool.lane() {
+        let args = coerce::coerce(&tool.input, args);
+        let lane = match tool.lane {
             Lane::Free => None,
             Lane::Scan => Some(self.scanning.clone()),
             Lane::Release => Some(self.releasing.clone()),
@@ -116,7 +116,7 @@ impl Server {
         }
         done.unwrap_or_else(|_| {
             let f =
-                Failure::failed("internal", format!("`{}` broke off; nothing more is known.", tool.name()));
+                Failure::failed("internal", format!("`{}` broke off; nothing more is known.", tool.name));
             Err(answer::failure(None, &f.hint("clawgate doctor")))
         })
     }
@@ -140,8 +140,8 @@ impl Server {
     }
 }
 
-fn work(tool: &dyn Tool, app: &mut App, args: Result<Args, Failure>) -> Result<Value, Value> {
-    match args.and_then(|args| tool.call(app, args)) {
+fn work(tool: &Registered, app: &mut App, args: Result<Args, Failure>) -> Result<Value, Value> {
+    match args.and_then(|args| (tool.call)(app, args)) {
         Ok(report) => Ok(answer::success(app, report)),
         Err(f) => Err(answer::failure(Some(app), &f)),
     }
@@ -152,12 +152,9 @@ fn cancelled() -> Failure {
 }
 
 /// A tool as the list has it.
-fn listed(tool: &dyn Tool) -> Listed {
-    let object = |v: Value| match v {
-        Value::Object(map) => Arc::new(map),
-        _ => Arc::default(),
-    };
-    let h = tool.hints();
+fn listed(tool: &Registered) -> Listed {
+    let object = |v: &Value| v.as_object().map(|map| Arc::new(map.clone())).unwrap_or_default();
+    let h = tool.hints;
     let mut hints = ToolAnnotations::new().read_only(h.read_only).open_world(h.open_world);
     if !h.read_only {
         hints = hints.destructive(h.destructive);
@@ -165,9 +162,9 @@ fn listed(tool: &dyn Tool) -> Listed {
     if h.idempotent && !h.read_only {
         hints = hints.idempotent(true);
     }
-    Listed::new(tool.name(), tool.description(), object(tool.input()))
-        .with_title(tool.title())
-        .with_raw_output_schema(object(tool.output()))
+    Listed::new(tool.name, tool.description, object(&tool.input))
+        .with_title(tool.title)
+        .with_raw_output_schema(object(&tool.output))
         .with_annotations(hints)
 }
 
@@ -193,7 +190,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        let all = TOOLS.iter().map(|t| listed(*t)).collect();
+        let all = TOOLS.iter().map(listed).collect();
         Ok(ListToolsResult::with_all_items(all).with_ttl_ms(FOR_AN_HOUR).with_cache_scope(CacheScope::Public))
     }
 
@@ -207,7 +204,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = tools::find(&request.name) else {
-            let names: Vec<&str> = TOOLS.iter().map(|t| t.name()).collect();
+            let names: Vec<&str> = TOOLS.iter().map(|t| t.name).collect();
             let near = coerce::nearest(&request.name, names.iter().copied());
             let near = near.map_or_else(String::new, |n| format!("; did you mean {n}?"));
             let message = format!("no such tool{near} There are {}.", names.join(", "));

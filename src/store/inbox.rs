@@ -1,5 +1,7 @@
 //! Lists of sessions: which, in which order, page by page; and who belongs to whom.
 
+use std::collections::HashMap;
+
 use rusqlite::{named_params, params};
 
 use crate::trace::{SessionKey, Timestamp};
@@ -146,6 +148,24 @@ impl Archive {
     /// [`StoreError`] where SQLite refuses.
     pub fn children(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
         self.keys_by("SELECT key FROM sessions WHERE parent = ?1 ORDER BY coalesce(started, 0), id", key)
+    }
+
+    /// Returns the subagents of several sessions by the parent's key, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where SQLite refuses.
+    pub fn children_of(&self, keys: &[&str]) -> Result<HashMap<String, Vec<SessionKey>>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT parent, key FROM sessions WHERE parent IN (SELECT value FROM json_each(?1))
+             ORDER BY coalesce(started, 0), id",
+        )?;
+        let keys = serde_json::to_string(keys).unwrap_or_default();
+        let mut out: HashMap<String, Vec<SessionKey>> = HashMap::new();
+        for row in q.query_map(params![keys], |r| Ok((r.get(0)?, SessionKey(r.get(1)?))))? {
+            let (parent, key) = row?;
+            out.entry(parent).or_default().push(key);
+        }
+        Ok(out)
     }
 
     /// The sessions that were forked from this one or went on with it under another key, oldest first.

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use rusqlite::{Connection, OptionalExtension, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use unicode_normalization::UnicodeNormalization;
@@ -13,7 +14,7 @@ use super::{Archive, StoreError};
 const LONGEST: usize = 40;
 
 /// A project with what is in it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProjectRow {
     /// Short display name, unique in the archive.
     pub name: String,

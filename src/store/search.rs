@@ -1,6 +1,7 @@
 //! Full-text search: one document a message and kind of text; the text itself stays in the body.
 
 use rusqlite::{Connection, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::trace::{Message, Part, Role, SessionKey, Timestamp};
@@ -8,7 +9,7 @@ use crate::trace::{Message, Part, Role, SessionKey, Timestamp};
 use super::{Archive, StoreError};
 
 /// Kind of text a document holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DocKind {
     /// What a person or the agent in their place wrote.

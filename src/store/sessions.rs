@@ -1,6 +1,7 @@
 //! Sessions: the normal form compressed, its versions, and the marks people give.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -124,7 +125,7 @@ pub enum Stored {
 }
 
 /// A mark a person gave in triage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// Not looked at.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::trace::{Confidence, Timestamp, Tokens};
@@ -23,7 +24,7 @@ pub const NONE_KEY: &str = "(none)";
 pub const HERE_KEY: &str = "(this machine)";
 
 /// What rows are summed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Dimension {
     /// Everything in one row.

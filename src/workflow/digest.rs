@@ -1,10 +1,11 @@
 //! The digest: what an approval is bound to.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 /// One file of a release: its path inside the release, the SHA-256 of its bytes, its size.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FileEntry {
     /// Path inside the release, `/`-separated.
     pub path: String,

@@ -1,5 +1,6 @@
 //! What a review leaves behind: the root over everything that was served and answered, and how good the reader was.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -18,7 +19,7 @@ pub struct Evidence {
 }
 
 /// How many of the planted values a reader reported.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Measured {
     /// Planted values whose page was answered.
     pub planted: u64,

@@ -6,6 +6,7 @@ pub use cost::{AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfi
 
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -259,28 +260,32 @@ impl Config {
 }
 
 /// Changes to scope, redaction lists and destination. Lists append, so calls can be repeated safely.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeParams {
-    /// Agents to put in scope.
+    /// Agents in scope (default all).
     pub agents: Vec<String>,
     /// Projects to exclude.
     pub exclude: Vec<String>,
-    /// Projects to take back in.
+    /// Excluded projects to include again.
     pub include: Vec<String>,
-    /// Strings always redacted.
+    /// Strings that are always redacted.
     pub redact: Vec<String>,
-    /// User names always redacted.
+    /// User names that are always redacted, as whole words.
     pub usernames: Vec<String>,
     /// Dataset repository.
+    #[schemars(skip)]
     pub repo: Option<String>,
     /// Destination folder.
+    #[schemars(skip)]
     pub folder: Option<String>,
     /// `private` or `public`.
+    #[schemars(skip)]
     pub visibility: Option<String>,
     /// Licence id.
+    #[schemars(skip)]
     pub licence: Option<String>,
-    /// Confirms the scope as it then stands.
+    /// The person agreed to the scope.
     pub confirm: bool,
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Wanted;
@@ -18,20 +19,22 @@ use crate::app::{App, Failure};
 const WATCHED_DAYS: u16 = 7;
 
 /// What to add up.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct CostParams {
-    /// Dimension; `total` unless said otherwise.
+    /// Dimension (default total).
+    #[schemars(with = "Option<Dimension>")]
     pub by: Option<String>,
-    /// IANA time zone; UTC unless said otherwise.
+    /// IANA zone (default UTC).
     pub timezone: Option<String>,
-    /// Only requests at or after this instant.
+    /// Requests at or after this time.
     pub since: Option<Timestamp>,
-    /// Only requests before this instant.
+    /// Requests before this time.
+    #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// At most so many rows, of days and the like the latest; all unless said otherwise.
+    /// Maximum number of rows; the latest ones if the dimension is a time.
     pub limit: Option<u64>,
-    /// With the alerts and anomalies that stand.
+    /// Adds the current alerts and anomalies.
     #[serde(skip)]
     pub watch: bool,
 }

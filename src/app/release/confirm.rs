@@ -1,5 +1,6 @@
 //! Confirm: three attestations in the person's words, each held against what really happened.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::workflow::{AttestationKind, Event, FileEntry, NameScan, Phase, digest};
@@ -9,25 +10,26 @@ use crate::app::release::name_scan::count_name;
 use crate::app::{App, Failure};
 
 /// The attestations.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
-    /// Release; the current one unless said otherwise.
+    /// Release id (default the current one).
     pub release: Option<String>,
-    /// The person's full name: searched for in the sealed bytes and then forgotten.
+    /// The person's full name; not stored.
     pub full_name: Option<String>,
     /// The person declined to give a name.
+    #[serde(default)]
     pub skip_full_name_scan: bool,
     /// What the person says about the name scan.
     pub attest_full_name: String,
-    /// What the person says about companies, clients, internal hosts, private URLs and people.
+    /// What the person says about sensitive entities.
     pub attest_sensitive: String,
     /// What the person says about reading the sample.
     pub attest_manual_scan: String,
 }
 
 /// What the server holds to bear the attestations out.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConfirmReport {
     /// Release.
     pub release: String,

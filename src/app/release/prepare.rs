@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use hmac::{Hmac, KeyInit, Mac};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
@@ -21,33 +22,36 @@ use crate::app::release::{Extra, Open, RowKeep, hub_target, new_id};
 use crate::app::{App, Failure};
 
 /// What to prepare. Nothing set: every approved session in scope, to the configured destination.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrepareParams {
-    /// Release to prepare again; the current one unless said otherwise.
+    /// Release id (default the current one).
     pub release: Option<String>,
-    /// Starts a new release even where one is open.
+    /// Start another release.
     pub new: bool,
-    /// Sessions, where not every approved one is meant.
+    /// Session keys (default all approved).
     pub sessions: Vec<String>,
-    /// Dataset repository.
+    /// Hub dataset, owner/name.
     pub repo: Option<String>,
-    /// Destination folder.
+    /// Absolute folder, instead of `repo`.
     pub folder: Option<String>,
-    /// `private` or `public`.
+    /// Default private.
+    #[schemars(with = "Option<Visibility>")]
     pub visibility: Option<String>,
-    /// Licence id.
+    /// Licence id, chosen by the person.
     pub licence: Option<String>,
-    /// Whether the models' reasoning goes along.
+    /// Include the models' reasoning.
     pub thinking: Option<bool>,
     /// `exact`, `hour` or `shifted`.
+    #[schemars(skip)]
     pub timestamps: Option<String>,
     /// `typed` or `realistic`.
+    #[schemars(skip)]
     pub pseudonyms: Option<String>,
 }
 
 /// What was redacted, by kind and count; holds no value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PrivacyReport {
     /// Redactions by kind.
     pub redactions: BTreeMap<String, u64>,
@@ -72,7 +76,7 @@ pub struct PrivacyReport {
 }
 
 /// The inventory in figures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct EntityCounts {
     /// Found.
     pub total: u64,
@@ -85,7 +89,7 @@ pub struct EntityCounts {
 }
 
 /// A prepared release.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PrepareReport {
     /// Release.
     pub release: String,

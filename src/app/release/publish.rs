@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::{ClearRequest, Unlocked, clear};
@@ -11,15 +12,15 @@ use crate::workflow::{Event, Phase, Target, sign_action};
 use crate::app::{App, Failure, Kind};
 
 /// What to publish.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishParams {
-    /// Release; the current one unless said otherwise.
+    /// Release id (default the current one).
     pub release: Option<String>,
 }
 
 /// What stands at the destination.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PublishReport {
     /// Release.
     pub release: String,

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, UNIX_EPOCH};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Classes, Engine};
@@ -27,22 +28,24 @@ pub(crate) use discover::{Found, Job, Seen, find, job};
 use read_file::{Budget, Done, read_file};
 
 /// What to scan. Nothing set: everything that is found.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanParams {
     /// Only this agent's logs.
     pub agent: Option<String>,
     /// Only files below this path.
+    #[schemars(skip)]
     pub path: Option<PathBuf>,
-    /// Only files changed at or after this instant.
+    /// Only files changed at or after this time.
+    #[schemars(skip)]
     pub since: Option<Timestamp>,
-    /// Also sessions that were forgotten; reads every log again.
+    /// Includes forgotten sessions and reads every log again.
     #[serde(skip)]
     pub again: bool,
 }
 
 /// Sessions by what the scan did to them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Counts {
     /// Not in the archive before.
     pub new: u64,
@@ -63,7 +66,7 @@ fn is_zero(n: &u64) -> bool {
 }
 
 /// Something that was not read, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Skipped {
     /// Path.
     pub path: String,
@@ -72,7 +75,7 @@ pub struct Skipped {
 }
 
 /// What a scan found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ScanReport {
     /// Sessions by what happened.
     pub sessions: Counts,
@@ -92,7 +95,7 @@ pub struct ScanReport {
 }
 
 /// Files by what the scan did.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileCounts {
     /// Found.
     pub found: u64,

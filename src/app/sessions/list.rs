@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
@@ -17,7 +18,7 @@ pub struct ProjectList {
 }
 
 /// Which sessions to list.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InboxParams {
     /// Agent id.
@@ -25,29 +26,52 @@ pub struct InboxParams {
     /// Project name or path.
     pub project: Option<String>,
     /// Triage mark.
+    #[schemars(with = "Option<Mark>")]
     pub status: Option<String>,
-    /// Only sessions that ended at or after this instant.
+    /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,
-    /// Only sessions that started before this instant.
+    /// Sessions that started before this time.
+    #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// Only sessions that this model, or one whose name begins so, answered in.
+    /// Sessions in which this model answered, or a model whose name starts with it.
+    #[schemars(skip)]
     pub model: Option<String>,
-    /// Only sessions with this badge: its name, or `name:value`.
+    /// Badge: `name` or `name:value`.
     pub badge: Option<String>,
-    /// Only the subagents of this session.
+    /// Subagents of this session.
+    #[schemars(skip)]
     pub parent: Option<String>,
-    /// Only sessions that are no other's subagent.
+    /// Sessions that are not subagents.
+    #[schemars(skip)]
     pub roots: bool,
-    /// Only sessions whose own file is gone, or only those whose is not.
+    /// Whether the agent's log must be gone (true) or present (false).
+    #[schemars(skip)]
     pub gone: Option<bool>,
-    /// `started` (the default), `ended`, `cost`, `tokens`, `tools`, `messages`, `size` or `score`; highest first.
+    /// Order, highest first (default started).
+    #[schemars(with = "Option<SortKey>")]
     pub sort: Option<String>,
-    /// The page's sessions are no subagents, and each is followed by those below it.
+    /// Lists sessions that are not subagents, each followed by its subagents.
+    #[schemars(skip)]
     pub tree: bool,
-    /// At most so many; 20 unless said otherwise.
+    /// Maximum number of sessions (default 20).
     pub limit: Option<u64>,
-    /// Where the previous page ended.
+    /// `next_cursor` of the previous page.
     pub cursor: Option<String>,
+}
+
+/// The names of the orders, for the schema of `sort`.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum SortKey {
+    Started,
+    Ended,
+    Cost,
+    Tokens,
+    Tools,
+    Messages,
+    Size,
+    Score,
 }
 
 /// A session as the inbox shows it.
@@ -100,6 +124,9 @@ pub struct SessionItem {
     pub bytes: u64,
     /// Whether the agent's own file is gone.
     pub source_gone: bool,
+    /// Continues the list after this session.
+    #[serde(skip)]
+    pub cursor: String,
 }
 
 /// A page of sessions.
@@ -175,9 +202,12 @@ impl App {
         };
         let more = rows.len() as u64 > limit;
         rows.truncate(limit as usize);
-        let next_cursor = rows.last().filter(|_| more).map(|(value, r)| {
-            data_encoding::BASE64URL_NOPAD.encode(format!("{}.{value}.{}", order.name(), r.id).as_bytes())
-        });
+        let cursor_after = |value: i64, id: i64| {
+            data_encoding::BASE64URL_NOPAD.encode(format!("{}.{value}.{id}", order.name()).as_bytes())
+        };
+        let next_cursor = rows.last().filter(|_| more).map(|(value, r)| cursor_after(*value, r.id));
+        let cursors: HashMap<i64, String> =
+            rows.iter().map(|(value, r)| (r.id, cursor_after(*value, r.id))).collect();
         let mut listed: Vec<(SessionRow, Option<u32>)> = Vec::with_capacity(rows.len());
         for (_, row) in rows {
             if !p.tree {
@@ -189,11 +219,13 @@ impl App {
         }
         let keys: Vec<&str> = listed.iter().map(|(r, _)| r.key.as_str()).collect();
         let usage = self.usage_of(&keys)?;
+        let mut children = self.archive.children_of(&keys)?;
         let mut sessions = Vec::with_capacity(listed.len());
         for (row, depth) in listed {
-            let children = self.archive.children(&row.key)?;
+            let cursor = cursors.get(&row.id).cloned().unwrap_or_default();
             let mut item = self.item(row, &usage);
-            (item.children, item.depth) = (children, depth);
+            item.children = children.remove(item.key.as_str()).unwrap_or_default();
+            (item.cursor, item.depth) = (cursor, depth);
             sessions.push(item);
         }
         Ok(InboxPage { sessions, next_cursor })
@@ -223,6 +255,7 @@ impl App {
             forked_from: r.forked_from,
             children: Vec::new(),
             depth: None,
+            cursor: String::new(),
             bytes: r.bytes,
             source_gone: r.gone,
             key: r.key,

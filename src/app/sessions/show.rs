@@ -1,5 +1,6 @@
 //! Show: one session, message by message, redacted unless the person asks for it raw.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::redact::{PlaceholderStyle, Policy, Redactor, Timestamps};
@@ -10,24 +11,30 @@ use crate::app::config::ExportConfig;
 use crate::app::{App, Failure};
 
 /// Which session, and which part of it.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ShowParams {
-    /// Key, native id, or an unambiguous beginning of either.
+    /// Session key, or the beginning of one.
     pub session: String,
-    /// As it was read, with secrets. People only.
+    /// Without redaction. People only.
+    #[serde(default)]
+    #[schemars(skip)]
     pub raw: bool,
     /// Index of the first message.
     pub from: Option<u64>,
-    /// At most so many messages.
+    /// Maximum number of messages.
+    #[schemars(skip)]
     pub limit: Option<u64>,
-    /// Only this segment (from 1); then `from` counts from its first message.
+    /// Only this segment, counted from 1; `from` then counts from its first message.
+    #[schemars(skip)]
     pub segment: Option<u64>,
-    /// Idle minutes that end a segment; 30 unless said otherwise.
+    /// Idle minutes that end a segment (default 30).
+    #[schemars(skip)]
     pub gap_minutes: Option<u64>,
-    /// Only the message with this tool call (from 1).
+    /// Only the message with this tool call, counted from 1.
+    #[schemars(skip)]
     pub tool: Option<u64>,
-    /// At most about so many bytes of text; long texts are cut and say so.
+    /// Page size in bytes (default 6200).
     pub max_bytes: Option<u64>,
 }
 

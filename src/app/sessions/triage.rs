@@ -1,5 +1,6 @@
 //! Triage: which sessions may be shared.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::Mark;
@@ -8,19 +9,20 @@ use crate::trace::SessionKey;
 use crate::app::{App, Failure};
 
 /// Marks to give.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct TriageParams {
-    /// Session keys, native ids, or unambiguous beginnings of either.
+    /// Session keys, or the beginnings of them.
     pub sessions: Vec<String>,
-    /// `approved`, `blocked`, `shortlisted` or `new`.
+    /// The mark.
+    #[schemars(with = "Mark")]
     pub status: String,
-    /// Why.
+    /// Reason for the mark.
     pub reason: Option<String>,
 }
 
 /// What was marked.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct TriageReport {
     /// Sessions that carry the mark now.
     pub marked: Vec<SessionKey>,

@@ -1,112 +1,104 @@
-//! `cost_report`: tokens and money, from the one ledger.
+//! `cost_report`: tokens and cost from the usage ledger.
 
-use serde_json::{Value, json as value};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-use super::{Args, Hints, Tool, json, params};
+use super::{Hints, Tool};
 use crate::app::cost::CostParams;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, dollars, size};
-use crate::mcp::schema::{self, choice, count, text};
+use crate::mcp::answer::{MAX_REPORT_BYTES, dollars, size};
 use crate::usage::Dimension;
 
 pub(super) struct CostReport;
 
-const DIMENSIONS: &[&str] = &[
-    "total", "agent", "model", "project", "session", "day", "week", "month", "block", "tool", "subagent",
-    "skill",
-];
+/// Maximum number of alerts, anomalies and unpriced models in an answer.
+const MAX_NOTES: usize = 5;
 
-/// Alerts and anomalies said beside the rows, at most.
-const SAID: usize = 5;
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Output {
+    rows: Vec<Map<String, Value>>,
+    total: Map<String, Value>,
+    #[serde(flatten)]
+    #[schemars(skip)]
+    rest: Map<String, Value>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    alerts: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(skip)]
+    anomalies: Vec<String>,
+    #[schemars(skip)]
+    rows_left_out: Option<u64>,
+}
 
 impl Tool for CostReport {
-    fn name(&self) -> &'static str {
-        "cost_report"
-    }
+    type Input = CostParams;
+    type Output = Output;
 
-    fn title(&self) -> &'static str {
-        "Tokens and cost"
-    }
+    const NAME: &'static str = "cost_report";
+    const TITLE: &'static str = "Tokens and cost";
+    const DESCRIPTION: &'static str = "Returns tokens and list-price cost, with each request counted once, and the \
+         current alerts and anomalies. `output` includes reasoning.";
+    const HINTS: Hints = Hints::READ;
 
-    fn description(&self) -> &'static str {
-        "Tokens and list-price cost, each request once; alerts, anomalies. `output` includes reasoning."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("by", choice("Default total.", DIMENSIONS)),
-                ("timezone", text("IANA zone; default UTC.")),
-                ("since", text("Day or RFC 3339.")),
-                ("limit", count("Default: 8 KB.")),
-            ],
-            &[],
-        )
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("rows", "array")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::READ
-    }
-
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        let p = CostParams { watch: true, ..params(args)? };
+    fn call(app: &mut App, input: CostParams) -> Result<Output, Failure> {
+        let p = CostParams { watch: true, ..input };
         if app.status()?.last_scan.is_none() {
-            // The use-case would scan by itself, which a reading tool must not.
+            // The use case would scan, which a tool that only reads must not do.
             return Err(app.refuse_early("cost_report")?);
         }
         let mut full = app.cost(&p)?;
         let standing = full.standing.take().unwrap_or_default();
-        let mut report = json(&full)?;
-        let alerts: Vec<String> = standing.alerts.iter().map(|a| a.message()).take(SAID).collect();
-        let anomalies: Vec<String> =
-            standing.anomalies.robust.iter().map(|d| d.message()).take(SAID).collect();
-        for (name, said) in [("alerts", alerts), ("anomalies", anomalies)] {
-            if !said.is_empty() {
-                report[name] = value!(said);
-            }
+        let by_time = full.by.parse().is_ok_and(Dimension::is_time);
+        let report = serde_json::to_value(&full).map_err(|e| Failure::failed("render", e.to_string()))?;
+        let Value::Object(mut rest) = report else {
+            return Err(Failure::failed("render", "The report is not an object."));
+        };
+        let rows = match rest.shift_remove("rows") {
+            Some(Value::Array(rows)) => rows,
+            _ => Vec::new(),
+        };
+        let left_out = rest.shift_remove("rows_left_out").and_then(|n| n.as_u64()).unwrap_or(0);
+        let total = match rest.shift_remove("total") {
+            Some(Value::Object(total)) => with_dollars(total),
+            _ => Map::new(),
+        };
+        if let Some(Value::Array(unpriced)) = rest.get_mut("unpriced") {
+            unpriced.truncate(MAX_NOTES);
         }
-        if let Some(all) = report.get_mut("unpriced").and_then(Value::as_array_mut) {
-            all.truncate(SAID);
+        let alerts = standing.alerts.iter().map(|a| a.message()).take(MAX_NOTES).collect();
+        let anomalies = standing.anomalies.robust.iter().map(|d| d.message()).take(MAX_NOTES).collect();
+        let mut out = Output { rows: Vec::new(), total, rest, alerts, anomalies, rows_left_out: None };
+        let mut room = MAX_REPORT_BYTES.saturating_sub(serde_json::to_string(&out).map_or(0, |s| s.len()));
+        let count = rows.len();
+        // Of days and other times the latest are the most useful, so the oldest are left out.
+        let ordered: Box<dyn Iterator<Item = Value>> =
+            if by_time { Box::new(rows.into_iter().rev()) } else { Box::new(rows.into_iter()) };
+        for row in ordered {
+            let Value::Object(row) = row else { continue };
+            let row = with_dollars(row);
+            let bytes = size(&json!(row)) + 1;
+            if p.limit.is_none() && bytes > room {
+                break;
+            }
+            room = room.saturating_sub(bytes);
+            out.rows.push(row);
         }
-        money(&mut report["total"]);
-        let mut left_out = report["rows_left_out"].as_u64().unwrap_or(0);
-        let mut room = ROOM.saturating_sub(size(&report) - size(&report["rows"]) + 200);
-        if let Some(rows) = report["rows"].as_array_mut() {
-            let mut all = std::mem::take(rows);
-            let count = all.len();
-            // Of days and the like the latest are worth most.
-            let latest = full.by.parse().is_ok_and(Dimension::is_time);
-            if latest {
-                all.reverse();
-            }
-            for mut row in all {
-                money(&mut row);
-                let bytes = size(&row) + 1;
-                if p.limit.is_none() && bytes > room {
-                    break;
-                }
-                room = room.saturating_sub(bytes);
-                rows.push(row);
-            }
-            if latest {
-                rows.reverse();
-            }
-            left_out += (count - rows.len()) as u64;
+        if by_time {
+            out.rows.reverse();
         }
-        report["rows_left_out"] = if left_out > 0 { value!(left_out) } else { Value::Null };
-        Ok(report)
+        let left_out = left_out + (count - out.rows.len()) as u64;
+        out.rows_left_out = (left_out > 0).then_some(left_out);
+        Ok(out)
     }
 }
 
-/// Says the cost in dollars, and leaves out counts that are zero.
-fn money(row: &mut Value) {
-    let Some(map) = row.as_object_mut() else { return };
-    let cost = map.get("cost_picousd").and_then(Value::as_i64).unwrap_or(0);
-    map.retain(|name, v| v.as_u64() != Some(0) || matches!(name.as_str(), "requests" | "input" | "output"));
-    map.insert("cost_picousd".to_owned(), value!(cost));
-    map.insert("cost_usd".to_owned(), value!(dollars(cost)));
+/// Adds the cost in dollars and removes counts that are zero.
+fn with_dollars(mut row: Map<String, Value>) -> Map<String, Value> {
+    let cost = row.get("cost_picousd").and_then(Value::as_i64).unwrap_or(0);
+    row.retain(|name, v| v.as_u64() != Some(0) || matches!(name.as_str(), "requests" | "input" | "output"));
+    row.insert("cost_picousd".to_owned(), json!(cost));
+    row.insert("cost_usd".to_owned(), json!(dollars(cost)));
+    row
 }

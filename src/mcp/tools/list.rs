@@ -1,151 +1,174 @@
-//! `list`: projects, and sessions page by page.
+//! `list`: sessions page by page, or projects.
 
-use serde_json::{Value, json as value};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::{Args, Hints, Tool, UNTRUSTED, params};
-use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
+use super::{Hints, Tool, UNTRUSTED};
+use crate::app::sessions::{InboxParams, SessionItem};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, clip, dollars, size};
-use crate::mcp::schema::{self, choice, count, text};
+use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip, dollars};
+use crate::store::ProjectRow;
+use crate::trace::{SessionKey, Timestamp};
 
 pub(super) struct List;
 
-/// A page has so many projects unless the caller says otherwise.
-const PROJECTS: usize = 25;
+/// Default number of projects in a page.
+const DEFAULT_PROJECTS: u64 = 25;
+/// Longest title in an answer, in characters.
+const MAX_TITLE_CHARS: usize = 120;
+
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct Input {
+    /// What to list (default sessions).
+    what: Option<What>,
+    #[serde(flatten)]
+    inbox: InboxParams,
+}
+
+#[derive(Deserialize, JsonSchema, PartialEq, Eq)]
+#[serde(rename_all = "lowercase")]
+enum What {
+    Sessions,
+    Projects,
+}
+
+#[derive(Default, Serialize, JsonSchema)]
+pub(super) struct Output {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sessions: Option<Vec<SessionLine>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    projects: Option<Vec<ProjectRow>>,
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(skip)]
+    integrity: Option<&'static str>,
+}
+
+/// A session. Fields that would say nothing are left out.
+#[derive(Serialize, JsonSchema)]
+struct SessionLine {
+    key: SessionKey,
+    project: Option<String>,
+    title: Option<String>,
+    models: Vec<String>,
+    started: Option<Timestamp>,
+    ended: Option<Timestamp>,
+    user_messages: u64,
+    assistant_messages: u64,
+    tool_calls: u64,
+    tokens: u64,
+    cost_usd: String,
+    status: &'static str,
+    score: Option<i64>,
+    parent: Option<SessionKey>,
+    #[serde(skip_serializing_if = "is_zero")]
+    failed_tool_calls: u64,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    badges: Vec<String>,
+    forked_from: Option<SessionKey>,
+    #[serde(skip_serializing_if = "is_zero")]
+    subagents: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    changed_since: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    source_gone: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(n: &u64) -> bool {
+    *n == 0
+}
 
 impl Tool for List {
-    fn name(&self) -> &'static str {
-        "list"
-    }
+    type Input = Input;
+    type Output = Output;
 
-    fn title(&self) -> &'static str {
-        "List sessions or projects"
-    }
+    const NAME: &'static str = "list";
+    const TITLE: &'static str = "List sessions or projects";
+    const DESCRIPTION: &'static str = "Lists sessions with key, project, title (untrusted text), counts, tokens, cost, \
+         mark (`status`), badges (such as tests-failed, secrets:N) and parent. Or lists projects.";
+    const HINTS: Hints = Hints::READ;
 
-    fn description(&self) -> &'static str {
-        "Sessions: key, project, title (untrusted text), counts, tokens, cost, mark (`status`), badges (such as \
-         tests-failed, secrets:N), parent. Or projects."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("what", choice("Default sessions.", &["sessions", "projects"])),
-                ("agent", text("Agent.")),
-                ("project", text("Name/path.")),
-                ("status", choice("Mark.", &["new", "shortlisted", "approved", "blocked"])),
-                ("since", text("Day or RFC 3339.")),
-                ("badge", text("Badge name.")),
-                ("sort", choice("Highest first.", &["started", "cost", "tokens", "tools", "messages"])),
-                ("limit", count("Default: 8 KB.")),
-                ("cursor", text("Next page.")),
-            ],
-            &[],
-        )
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("sessions", "array"), ("next_cursor", "string")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::READ
-    }
-
-    fn call(&self, app: &mut App, mut args: Args) -> Result<Value, Failure> {
-        let what = args.shift_remove("what");
-        let p: InboxParams = params(args)?;
-        if what.as_ref().and_then(Value::as_str) == Some("projects") {
-            return projects(app, &p);
+    fn call(app: &mut App, input: Input) -> Result<Output, Failure> {
+        match input.what {
+            Some(What::Projects) => projects(app, &input.inbox),
+            _ => sessions(app, &input.inbox),
         }
-        let mut ask = p.clone();
-        for limit in [20, 12, 8, 5, 3, 1] {
-            ask.limit = Some(p.limit.unwrap_or(limit));
-            let page = sessions(app.inbox(&ask)?);
-            if p.limit.is_some() || limit == 1 || size(&page) <= ROOM {
-                return Ok(page);
-            }
+    }
+}
+
+fn sessions(app: &App, p: &InboxParams) -> Result<Output, Failure> {
+    let page = app.inbox(p)?;
+    let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));
+    for item in page.sessions {
+        let cursor = item.cursor.clone();
+        if !fitted.push(line(item), cursor) {
+            break;
         }
-        Ok(value!({}))
+    }
+    let (sessions, cut) = fitted.finish();
+    Ok(Output {
+        sessions: Some(sessions),
+        next_cursor: cut.or(page.next_cursor),
+        integrity: Some(UNTRUSTED),
+        ..Output::default()
+    })
+}
+
+fn line(s: SessionItem) -> SessionLine {
+    SessionLine {
+        key: s.key,
+        project: s.project,
+        title: s.title.map(|t| clip(&t, MAX_TITLE_CHARS)),
+        models: s.models,
+        started: s.started,
+        ended: s.ended,
+        user_messages: s.user_messages,
+        assistant_messages: s.assistant_messages,
+        tool_calls: s.tool_calls,
+        tokens: s.usage.total(),
+        cost_usd: dollars(s.cost_picousd),
+        status: s.status,
+        score: s.score,
+        parent: s.parent,
+        failed_tool_calls: s.failed_tool_calls,
+        badges: s.badges,
+        forked_from: s.forked_from,
+        subagents: s.children.len() as u64,
+        changed_since: s.changed_since,
+        source_gone: s.source_gone,
     }
 }
 
-fn sessions(page: InboxPage) -> Value {
-    let items: Vec<Value> = page.sessions.into_iter().map(item).collect();
-    value!({ "sessions": items, "next_cursor": page.next_cursor, "integrity": UNTRUSTED })
-}
-
-fn item(s: SessionItem) -> Value {
-    let mut out = value!({
-        "key": s.key,
-        "project": s.project,
-        "title": s.title.map(|t| clip(&t, 120)),
-        "models": s.models,
-        "started": s.started,
-        "ended": s.ended,
-        "user_messages": s.user_messages,
-        "assistant_messages": s.assistant_messages,
-        "tool_calls": s.tool_calls,
-        "tokens": s.usage.total(),
-        "cost_usd": dollars(s.cost_picousd),
-        "status": s.status,
-        "score": s.score,
-        "parent": s.parent,
-    });
-    // Said only where there is something to say.
-    if s.failed_tool_calls > 0 {
-        out["failed_tool_calls"] = value!(s.failed_tool_calls);
-    }
-    if !s.badges.is_empty() {
-        out["badges"] = value!(s.badges);
-    }
-    if let Some(from) = s.forked_from {
-        out["forked_from"] = value!(from);
-    }
-    if !s.children.is_empty() {
-        out["subagents"] = value!(s.children.len());
-    }
-    if s.changed_since {
-        out["changed_since"] = value!(true);
-    }
-    if s.source_gone {
-        out["source_gone"] = value!(true);
-    }
-    out
-}
-
-fn projects(app: &App, p: &InboxParams) -> Result<Value, Failure> {
+fn projects(app: &App, p: &InboxParams) -> Result<Output, Failure> {
     if p.status.is_some() || p.since.is_some() || p.badge.is_some() || p.sort.is_some() {
-        let f =
-            Failure::usage("bad_argument", "status, since, badge and sort are for sessions, not projects.");
+        let f = Failure::usage("bad_argument", "status, since, badge and sort apply to sessions, not to projects.");
         return Err(f.hint("leave them out, or list sessions"));
     }
-    let all = app.list()?.projects;
     let start: usize = match &p.cursor {
         None => 0,
         Some(c) => c.parse().map_err(|_| {
-            Failure::usage(
-                "bad_cursor",
-                "The cursor is not one this clawgate gave; leave it out to start over.",
-            )
+            Failure::usage("bad_cursor", "The cursor is not from this clawgate. Leave it out to start over.")
         })?,
     };
-    let wanted = all
+    let wanted = app
+        .list()?
+        .projects
         .into_iter()
         .filter(|r| p.agent.as_ref().is_none_or(|a| r.agent.split(',').any(|x| x == a)))
         .filter(|r| p.project.as_ref().is_none_or(|n| r.name == *n || r.path == *n));
-    let limit = p.limit.map_or(PROJECTS, |n| usize::try_from(n.max(1)).unwrap_or(usize::MAX));
-    let mut page: Vec<Value> = Vec::new();
-    let mut used = 0;
+    let limit = p.limit.unwrap_or(DEFAULT_PROJECTS).max(1);
+    let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));
     let mut next = None;
     for (i, row) in wanted.enumerate().skip(start) {
-        let row = value!(row);
-        used += size(&row) + 1;
-        if page.len() >= limit || (p.limit.is_none() && used > ROOM && !page.is_empty()) {
+        if fitted.len() as u64 >= limit {
             next = Some(i.to_string());
             break;
         }
-        page.push(row);
+        if !fitted.push(row, (i + 1).to_string()) {
+            break;
+        }
     }
-    Ok(value!({ "projects": page, "next_cursor": next }))
+    let (projects, cut) = fitted.finish();
+    Ok(Output { projects: Some(projects), next_cursor: cut.or(next), ..Output::default() })
 }

@@ -1,4 +1,5 @@
-//! The tools, one per file. The list is the same in every state: the workflow refuses inside the call.
+//! The tools, one per file. The list is the same in every state, because clients cache it: a step that is not due
+//! is refused inside the call.
 
 mod confirm;
 mod cost_report;
@@ -13,9 +14,14 @@ mod set_scope;
 mod status;
 mod triage;
 
+use std::sync::LazyLock;
+
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::schema;
 use crate::app::{App, Failure};
 
 pub(super) use read_session::ReadSession;
@@ -39,10 +45,10 @@ impl Hints {
     const WORK: Hints = Hints { read_only: false, destructive: false, idempotent: false, open_world: false };
 }
 
-/// Which calls wait for each other. A release has one hand on it at a time; reading never waits.
+/// Which calls wait for each other. Only one call at a time changes a release; reading never waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lane {
-    /// Beside anything.
+    /// Runs in parallel with every other call.
     Free,
     /// One scan at a time.
     Scan,
@@ -50,52 +56,100 @@ pub(super) enum Lane {
     Release,
 }
 
-/// A tool: what the client is told of it, and what it does.
-pub(super) trait Tool: Sync {
-    /// Name.
-    fn name(&self) -> &'static str;
+/// A tool, with the types of its arguments and its answer.
+pub(super) trait Tool {
+    /// Arguments. The schema that a client reads is derived from this type.
+    type Input: DeserializeOwned + JsonSchema;
+    /// Answer. State and next step are added to its fields.
+    type Output: Serialize + JsonSchema;
+
+    const NAME: &'static str;
     /// Name for people.
-    fn title(&self) -> &'static str;
-    /// What it does and what is in its answer; at most 1,024 characters.
-    fn description(&self) -> &'static str;
+    const TITLE: &'static str;
+    /// What the tool does and what its answer contains; at most 1,024 characters.
+    const DESCRIPTION: &'static str;
+    const HINTS: Hints;
+    /// Which calls this tool waits for.
+    const LANE: Lane = if Self::HINTS.read_only { Lane::Free } else { Lane::Release };
+
+    /// Runs the tool.
+    ///
+    /// # Errors
+    /// [`Failure`] of the use case.
+    fn call(app: &mut App, input: Self::Input) -> Result<Self::Output, Failure>;
+
+    /// Shortens the answer to the 8 KB that every client passes on whole.
+    fn fit(_answer: &mut Value) {}
+}
+
+/// A tool as the registry holds it, without its types.
+pub(super) struct Registered {
+    pub name: &'static str,
+    pub title: &'static str,
+    pub description: &'static str,
+    pub hints: Hints,
+    pub lane: Lane,
     /// Schema of the arguments.
-    fn input(&self) -> Value;
+    pub input: LazyLock<Value>,
     /// Schema of the answer.
-    fn output(&self) -> Value;
-    /// What a client may assume.
-    fn hints(&self) -> Hints;
-    /// What it waits for.
-    fn lane(&self) -> Lane {
-        if self.hints().read_only { Lane::Free } else { Lane::Release }
+    pub output: LazyLock<Value>,
+    /// Runs the tool with arguments that were coerced to the schema.
+    pub call: fn(&mut App, Args) -> Result<Value, Failure>,
+}
+
+const fn tool<T: Tool>() -> Registered {
+    Registered {
+        name: T::NAME,
+        title: T::TITLE,
+        description: T::DESCRIPTION,
+        hints: T::HINTS,
+        lane: T::LANE,
+        input: LazyLock::new(schema::input::<T::Input>),
+        output: LazyLock::new(schema::output::<T::Output>),
+        call: call::<T>,
     }
-    /// Does it; the answer is an object, to which state and next step are added.
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure>;
+}
+
+/// Runs a tool on arguments that were coerced to its schema.
+///
+/// # Errors
+/// [`Failure`] where an argument cannot be read, or that of the use case.
+pub(super) fn call<T: Tool>(app: &mut App, args: Args) -> Result<Value, Failure> {
+    let output = T::call(app, params(args)?)?;
+    let mut answer = serde_json::to_value(&output).map_err(|e| Failure::failed("render", e.to_string()))?;
+    T::fit(&mut answer);
+    Ok(answer)
 }
 
 /// All tools, in the order of the list.
-pub(super) static TOOLS: &[&dyn Tool] = &[
-    &status::Status,
-    &scan::Scan,
-    &list::List,
-    &search::Search,
-    &read_session::ReadSession,
-    &set_scope::SetScope,
-    &triage::Triage,
-    &cost_report::CostReport,
-    &prepare_release::PrepareRelease,
-    &review_pii::ReviewPii,
-    &confirm::Confirm,
-    &publish::Publish,
+pub(super) static TOOLS: [Registered; 12] = [
+    tool::<status::Status>(),
+    tool::<scan::Scan>(),
+    tool::<list::List>(),
+    tool::<search::Search>(),
+    tool::<read_session::ReadSession>(),
+    tool::<set_scope::SetScope>(),
+    tool::<triage::Triage>(),
+    tool::<cost_report::CostReport>(),
+    tool::<prepare_release::PrepareRelease>(),
+    tool::<review_pii::ReviewPii>(),
+    tool::<confirm::Confirm>(),
+    tool::<publish::Publish>(),
 ];
 
-/// The tool of a name.
-pub(super) fn find(name: &str) -> Option<&'static dyn Tool> {
-    TOOLS.iter().copied().find(|t| t.name() == name)
+/// Returns the tool of this name.
+pub(super) fn find(name: &str) -> Option<&'static Registered> {
+    TOOLS.iter().find(|t| t.name == name)
 }
 
-/// Arguments as a use-case's parameters.
+/// The arguments of a tool that takes none.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NoInput {}
+
+/// Reads the arguments as the parameters of a use case.
 fn params<T: DeserializeOwned>(mut args: Args) -> Result<T, Failure> {
-    // A day is its first instant.
+    // A day means its first instant.
     for name in ["since", "until"] {
         if let Some(Value::String(day)) = args.get_mut(name)
             && day.len() == 10
@@ -104,20 +158,15 @@ fn params<T: DeserializeOwned>(mut args: Args) -> Result<T, Failure> {
         }
     }
     serde_json::from_value(Value::Object(args))
-        .map_err(|e| Failure::usage("bad_argument", format!("An argument is off: {e}.")))
+        .map_err(|e| Failure::usage("bad_argument", format!("An argument is invalid: {e}.")))
 }
 
-/// A report as JSON.
-fn json<T: serde::Serialize>(report: &T) -> Result<Value, Failure> {
-    serde_json::to_value(report).map_err(|e| Failure::failed("render", e.to_string()))
-}
-
-/// A nonce that the session text cannot know.
+/// Returns a fence nonce that the session text cannot contain.
 fn nonce() -> Result<String, Failure> {
     let mut bytes = [0; 10];
     getrandom::fill(&mut bytes).map_err(|e| Failure::failed("random", format!("No randomness: {e}")))?;
     Ok(data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase())
 }
 
-/// What session text is: data, whatever it says.
+/// Marks an answer that contains session text, which is data and never an instruction.
 const UNTRUSTED: &str = "untrusted";

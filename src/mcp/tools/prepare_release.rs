@@ -1,62 +1,36 @@
-//! `prepare_release`: redacts, seals the files, fixes the digest.
+//! `prepare_release`: redacts, seals the files and computes their digest.
 
 use serde_json::Value;
 
-use super::{Args, Hints, Tool, json, params};
-use crate::app::release::PrepareParams;
+use super::{Hints, Tool};
+use crate::app::release::{PrepareParams, PrepareReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, shorten, size};
-use crate::mcp::schema::{self, choice, flag, text, texts};
+use crate::mcp::answer::{MAX_REPORT_BYTES, shorten, size};
 
 pub(super) struct PrepareRelease;
 
 impl Tool for PrepareRelease {
-    fn name(&self) -> &'static str {
-        "prepare_release"
+    type Input = PrepareParams;
+    type Output = PrepareReport;
+
+    const NAME: &'static str = "prepare_release";
+    const TITLE: &'static str = "Prepare a release";
+    const DESCRIPTION: &'static str = "Redacts the approved sessions in scope, seals the files that would be published \
+         and computes their digest. Ask the person for destination, visibility and licence. Run it again after any \
+         change.";
+    const HINTS: Hints = Hints::WORK;
+
+    fn call(app: &mut App, input: PrepareParams) -> Result<PrepareReport, Failure> {
+        app.prepare(&input)
     }
 
-    fn title(&self) -> &'static str {
-        "Prepare a release"
-    }
-
-    fn description(&self) -> &'static str {
-        "Redacts the approved sessions in scope, seals the files that would be published, fixes their digest. \
-         Ask the person for destination, visibility, licence. Again after any change."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("release", text("Default: current.")),
-                ("new", flag("Another release.")),
-                ("sessions", texts("Of the approved.")),
-                ("repo", text("Hub dataset, owner/name.")),
-                ("folder", text("Or an absolute folder.")),
-                ("visibility", choice("Default private.", &["private", "public"])),
-                ("licence", text("Chosen by the person.")),
-                ("thinking", flag("Include models' reasoning.")),
-            ],
-            &[],
-        )
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("digest", "string"), ("privacy_report", "object")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::WORK
-    }
-
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        let mut report = json(&app.prepare(&params::<PrepareParams>(args)?)?)?;
-        fit(&mut report);
-        Ok(report)
+    fn fit(answer: &mut Value) {
+        shorten_report(answer);
     }
 }
 
-/// Shortens what can be long: kinds and examples, sessions left out, files.
-fn fit(report: &mut Value) {
+/// Shortens the parts that can be long: kinds and examples, sessions left out, files.
+fn shorten_report(report: &mut Value) {
     if let Some(privacy) = report.get_mut("privacy_report") {
         for name in ["examples", "redactions"] {
             let Some(map) = privacy.get_mut(name).and_then(Value::as_object_mut) else { continue };
@@ -64,16 +38,16 @@ fn fit(report: &mut Value) {
             let mut used = 0;
             map.retain(|kind, v| {
                 used += kind.len() + size(v) + 4;
-                used < ROOM / 4
+                used < MAX_REPORT_BYTES / 4
             });
             let more = all - map.len();
             if more > 0 {
                 privacy[format!("{name}_more")] = Value::from(more);
             }
         }
-        shorten(privacy, "left_out", 10, ROOM * 3 / 4);
+        shorten(privacy, "left_out", 10, MAX_REPORT_BYTES * 3 / 4);
     }
-    shorten(report, "files", 20, ROOM);
+    shorten(report, "files", 20, MAX_REPORT_BYTES);
 }
 
 #[cfg(test)]
@@ -83,7 +57,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_large_release_still_answers_in_a_page() {
+    fn the_answer_for_a_large_release_fits_one_page() {
         let kinds: serde_json::Map<String, Value> =
             (0..400).map(|i| (format!("KIND_{i}"), json!("a masked example, quite long ****"))).collect();
         let file = json!({ "path": "data/train-00001.jsonl", "sha256": "0".repeat(64), "bytes": 10_485_760 });
@@ -95,8 +69,8 @@ mod tests {
                 "left_out": vec![json!(["claude:0000", "too large for a shard"]); 200],
             },
         });
-        fit(&mut report);
-        assert!(size(&report) <= ROOM, "{}", size(&report));
+        shorten_report(&mut report);
+        assert!(size(&report) <= MAX_REPORT_BYTES, "{}", size(&report));
         let files = report["files"].as_array().unwrap().len() as u64;
         assert!(files >= 5, "{files}");
         assert_eq!(report["files_more"], json!(300 - files));

@@ -1,44 +1,30 @@
-//! `publish`: sends exactly the approved bytes, and nothing without a person's receipt.
+//! `publish`: uploads exactly the approved bytes, and only with a person's receipt.
 
-use serde_json::{Value, json as value};
+use serde_json::{Value, json};
 
-use super::{Args, Hints, Tool, json, params};
-use crate::app::release::PublishParams;
+use super::{Hints, Tool};
+use crate::app::release::{PublishParams, PublishReport};
 use crate::app::{App, Failure};
-use crate::mcp::schema::{self, text};
 
 pub(super) struct Publish;
 
 impl Tool for Publish {
-    fn name(&self) -> &'static str {
-        "publish"
+    type Input = PublishParams;
+    type Output = PublishReport;
+
+    const NAME: &'static str = "publish";
+    const TITLE: &'static str = "Publish a release";
+    const DESCRIPTION: &'static str = "Publishes exactly the bytes that a person approved. Without a signed receipt \
+         nothing is sent, and the answer has the command that the person runs in their own terminal. Never run it \
+         for them and never ask for the passphrase.";
+    const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: false, open_world: true };
+
+    fn call(app: &mut App, input: PublishParams) -> Result<PublishReport, Failure> {
+        // A passphrase never comes over this protocol, so no key is unlocked here.
+        app.publish(&input, None)
     }
 
-    fn title(&self) -> &'static str {
-        "Publish a release"
-    }
-
-    fn description(&self) -> &'static str {
-        "Publishes exactly the bytes a person approved. Without their signed receipt nothing is sent: the \
-         answer has the command for their own terminal. Never run it for them or ask for the passphrase."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(&[("release", text("Default: current."))], &[])
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("commit", "string"), ("url", "string")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints { read_only: false, destructive: true, idempotent: false, open_world: true }
-    }
-
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        // No passphrase ever comes over this protocol, so nothing is unlocked here.
-        let mut report = json(&app.publish(&params::<PublishParams>(args)?, None)?)?;
-        report["state"] = value!("published");
-        Ok(report)
+    fn fit(answer: &mut Value) {
+        answer["state"] = json!("published");
     }
 }

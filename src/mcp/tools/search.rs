@@ -1,88 +1,75 @@
-//! `search`: where words stand in the archive.
+//! `search`: finds words in the archive.
 
-use serde_json::{Value, json as value};
+use schemars::JsonSchema;
+use serde::Serialize;
 
-use super::{Args, Hints, Tool, UNTRUSTED, nonce, params};
+use super::{Hints, Tool, UNTRUSTED, nonce};
 use crate::app::sessions::SearchParams;
 use crate::app::text::fence;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, clip, size};
-use crate::mcp::schema::{self, choice, count, flag, text};
+use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip};
+use crate::store::DocKind;
+use crate::trace::{SessionKey, Timestamp};
 
 pub(super) struct Search;
 
+/// Longest title in an answer, in characters.
+const MAX_TITLE_CHARS: usize = 80;
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Output {
+    hits: Vec<Hit>,
+    next_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    note: Option<String>,
+    #[schemars(skip)]
+    integrity: &'static str,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Hit {
+    key: SessionKey,
+    message: u32,
+    #[schemars(with = "String")]
+    kind: DocKind,
+    project: Option<String>,
+    title: Option<String>,
+    started: Option<Timestamp>,
+    snippet: String,
+}
+
 impl Tool for Search {
-    fn name(&self) -> &'static str {
-        "search"
-    }
+    type Input = SearchParams;
+    type Output = Output;
 
-    fn title(&self) -> &'static str {
-        "Search sessions"
-    }
+    const NAME: &'static str = "search";
+    const TITLE: &'static str = "Search sessions";
+    const DESCRIPTION: &'static str = "Full-text search. A hit has the session `key`, the `message` index (`from` in \
+         read_session) and a redacted, fenced, untrusted snippet.";
+    const HINTS: Hints = Hints::READ;
 
-    fn description(&self) -> &'static str {
-        "Full-text search. A hit has the session `key`, the `message` index (`from` in read_session) and a \
-         redacted, fenced, untrusted snippet."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("query", text("Words, \"a phrase\", prefix*, AND OR NOT.")),
-                ("regex", flag("Query is a regex.")),
-                ("agent", text("Agent.")),
-                ("project", text("Name/path.")),
-                ("tool", text("Calls of this tool.")),
-                ("since", text("Day or RFC 3339.")),
-                (
-                    "kind",
-                    choice("Kind of text.", &["prompt", "answer", "thinking", "tool_input", "tool_output"]),
-                ),
-                ("limit", count("Default: 8 KB.")),
-                ("cursor", text("Next page.")),
-            ],
-            &["query"],
-        )
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("hits", "array"), ("next_cursor", "string")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::READ
-    }
-
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        let p: SearchParams = params(args)?;
-        let mut ask = p.clone();
-        for limit in [10, 6, 3, 1] {
-            ask.limit = Some(p.limit.unwrap_or(limit));
-            let page = app.search(&ask)?;
-            let nonce = nonce()?;
-            let hits: Vec<Value> = page
-                .hits
-                .into_iter()
-                .map(|h| {
-                    value!({
-                        "key": h.key,
-                        "message": h.message,
-                        "kind": h.kind,
-                        "project": h.project,
-                        "title": h.title.map(|t| clip(&t, 80)),
-                        "started": h.started,
-                        "snippet": fence(&nonce, &h.snippet),
-                    })
-                })
-                .collect();
-            let mut out = value!({ "hits": hits, "next_cursor": page.next_cursor, "integrity": UNTRUSTED });
-            if let Some(note) = page.note {
-                out["note"] = value!(note);
-            }
-            if p.limit.is_some() || limit == 1 || size(&out) <= ROOM {
-                return Ok(out);
+    fn call(app: &mut App, input: SearchParams) -> Result<Output, Failure> {
+        let page = app.search(&input)?;
+        let nonce = nonce()?;
+        let mut fitted = Page::new(input.limit.is_none().then_some(MAX_REPORT_BYTES));
+        for hit in page.hits {
+            let cursor = hit.cursor;
+            let hit = Hit {
+                key: hit.key,
+                message: hit.message,
+                kind: hit.kind,
+                project: hit.project,
+                title: hit.title.map(|t| clip(&t, MAX_TITLE_CHARS)),
+                started: hit.started,
+                snippet: fence(&nonce, &hit.snippet),
+            };
+            if !fitted.push(hit, cursor) {
+                break;
             }
         }
-        Ok(value!({}))
+        let (hits, cut) = fitted.finish();
+        // A page that was cut goes on in the middle of what was found, so that the note does not apply yet.
+        let note = page.note.filter(|_| cut.is_none());
+        Ok(Output { hits, next_cursor: cut.or(page.next_cursor), note, integrity: UNTRUSTED })
     }
 }

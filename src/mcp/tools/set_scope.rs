@@ -1,72 +1,72 @@
-//! `set_scope`: what may be shared at all, and what is always redacted.
+//! `set_scope`: which agents and projects may be shared, and what is always redacted.
 
-use serde_json::{Value, json as value};
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
 
-use super::{Args, Hints, Tool, params};
+use super::{Hints, Tool};
 use crate::app::config::ScopeParams;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, shorten};
-use crate::mcp::schema::{self, flag, texts};
+use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
 
 pub(super) struct SetScope;
 
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Output {
+    confirmed: bool,
+    config: Totals,
+    projects: Vec<Project>,
+}
+
+/// What the configuration contains. Strings are counted and not repeated: a list of secrets has no place in a
+/// transcript.
+#[derive(Serialize, JsonSchema)]
+struct Totals {
+    agents: Vec<String>,
+    exclude_total: usize,
+    redact_strings: usize,
+    redact_usernames: usize,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Project {
+    name: String,
+    sessions: u64,
+    excluded: bool,
+}
+
 impl Tool for SetScope {
-    fn name(&self) -> &'static str {
-        "set_scope"
-    }
+    type Input = ScopeParams;
+    type Output = Output;
 
-    fn title(&self) -> &'static str {
-        "Set the scope"
-    }
+    const NAME: &'static str = "set_scope";
+    const TITLE: &'static str = "Set the scope";
+    const DESCRIPTION: &'static str = "Sets which agents and projects may be shared and what is always redacted. Lists \
+         append. Show the person the projects and ask; pass confirm: true only after they agreed. Without arguments \
+         it returns the scope.";
+    const HINTS: Hints = Hints::WORK;
 
-    fn description(&self) -> &'static str {
-        "Sets which agents and projects may be shared and what is always redacted; lists append. Show the \
-         person the projects and ask; confirm: true only once they agreed. Without arguments: shows it."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("agents", texts("Agents in scope; none means all.")),
-                ("exclude", texts("Projects left out.")),
-                ("include", texts("Projects taken back.")),
-                ("redact", texts("Strings always redacted.")),
-                ("usernames", texts("Names redacted as whole words.")),
-                ("confirm", flag("The person agreed to it.")),
-            ],
-            &[],
-        )
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("confirmed", "boolean")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::WORK
-    }
-
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        let p: ScopeParams = params(args)?;
-        let report = app.set_scope(&p)?;
+    fn call(app: &mut App, input: ScopeParams) -> Result<Output, Failure> {
+        let report = app.set_scope(&input)?;
         let c = report.config;
-        let projects: Vec<Value> = report
-            .projects
-            .into_iter()
-            .map(|r| value!({ "name": r.name, "sessions": r.sessions, "excluded": r.excluded }))
-            .collect();
-        // What is redacted is counted, not repeated: a list of secrets has no place in a transcript.
-        let mut out = value!({
-            "confirmed": report.confirmed,
-            "config": {
-                "agents": c.scope.agents,
-                "exclude_total": c.scope.exclude.len(),
-                "redact_strings": c.redact.strings.len(),
-                "redact_usernames": c.redact.usernames.len(),
+        let project = |p: crate::store::ProjectRow| Project {
+            name: p.name,
+            sessions: p.sessions,
+            excluded: p.excluded,
+        };
+        Ok(Output {
+            confirmed: report.confirmed,
+            config: Totals {
+                agents: c.scope.agents,
+                exclude_total: c.scope.exclude.len(),
+                redact_strings: c.redact.strings.len(),
+                redact_usernames: c.redact.usernames.len(),
             },
-            "projects": projects,
-        });
-        shorten(&mut out, "projects", 100, ROOM);
-        Ok(out)
+            projects: report.projects.into_iter().map(project).collect(),
+        })
+    }
+
+    fn fit(answer: &mut Value) {
+        shorten(answer, "projects", 100, MAX_REPORT_BYTES);
     }
 }

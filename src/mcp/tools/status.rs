@@ -1,45 +1,32 @@
-//! `status`: where things stand.
+//! `status`: the state of the archive and of the current release.
 
-use serde_json::{Value, json as value};
+use serde_json::{Value, json};
 
-use super::{Args, Hints, Tool, json};
+use super::{Hints, NoInput, Tool};
+use crate::app::status::Status as Report;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, shorten};
-use crate::mcp::schema;
+use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
 
 pub(super) struct Status;
 
 impl Tool for Status {
-    fn name(&self) -> &'static str {
-        "status"
+    type Input = NoInput;
+    type Output = Report;
+
+    const NAME: &'static str = "status";
+    const TITLE: &'static str = "Current status";
+    const DESCRIPTION: &'static str =
+        "Returns the last scan, sessions, scope, releases and the next step. Call it first, and whenever unsure.";
+    const HINTS: Hints = Hints::READ;
+
+    fn call(app: &mut App, _input: NoInput) -> Result<Report, Failure> {
+        app.status()
     }
 
-    fn title(&self) -> &'static str {
-        "Where things stand"
-    }
-
-    fn description(&self) -> &'static str {
-        "Last scan, sessions, scope, releases, next step. Call it first, and whenever unsure."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(&[], &[])
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("by_agent", "object")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::READ
-    }
-
-    fn call(&self, app: &mut App, _args: Args) -> Result<Value, Failure> {
-        let mut report = json(&app.status()?)?;
-        shorten(&mut report, "releases", 5, ROOM);
-        if report["last_scan"].is_null() {
-            report["note"] = value!("Nothing was scanned yet.");
+    fn fit(answer: &mut Value) {
+        shorten(answer, "releases", 5, MAX_REPORT_BYTES);
+        if answer["last_scan"].is_null() {
+            answer["note"] = json!("No logs have been scanned yet.");
         }
-        Ok(report)
     }
 }

@@ -2,50 +2,28 @@
 
 use serde_json::Value;
 
-use super::{Args, Hints, Tool, json, params};
-use crate::app::sessions::TriageParams;
+use super::{Hints, Tool};
+use crate::app::sessions::{TriageParams, TriageReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{ROOM, shorten};
-use crate::mcp::schema::{self, choice, text, texts};
+use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
 
 pub(super) struct Triage;
 
 impl Tool for Triage {
-    fn name(&self) -> &'static str {
-        "triage"
+    type Input = TriageParams;
+    type Output = TriageReport;
+
+    const NAME: &'static str = "triage";
+    const TITLE: &'static str = "Mark sessions";
+    const DESCRIPTION: &'static str = "Marks all of the named sessions, or none: approved sessions may be shared, \
+         blocked ones never. Subagents follow their parent. Ask the person before you approve any.";
+    const HINTS: Hints = Hints::WORK;
+
+    fn call(app: &mut App, input: TriageParams) -> Result<TriageReport, Failure> {
+        app.triage(&input)
     }
 
-    fn title(&self) -> &'static str {
-        "Mark sessions"
-    }
-
-    fn description(&self) -> &'static str {
-        "Marks sessions, all or none: approved may be shared, blocked never. Subagents follow their parent. \
-         Ask the person before approving."
-    }
-
-    fn input(&self) -> Value {
-        schema::object(
-            &[
-                ("sessions", texts("Keys, or their beginnings.")),
-                ("status", choice("The mark.", &["approved", "blocked", "shortlisted", "new"])),
-                ("reason", text("Why.")),
-            ],
-            &["sessions", "status"],
-        )
-    }
-
-    fn output(&self) -> Value {
-        schema::answer(&[("totals", "object")])
-    }
-
-    fn hints(&self) -> Hints {
-        Hints::WORK
-    }
-
-    fn call(&self, app: &mut App, args: Args) -> Result<Value, Failure> {
-        let mut report = json(&app.triage(&params::<TriageParams>(args)?)?)?;
-        shorten(&mut report, "marked", 50, ROOM);
-        Ok(report)
+    fn fit(answer: &mut Value) {
+        shorten(answer, "marked", 50, MAX_REPORT_BYTES);
     }
 }

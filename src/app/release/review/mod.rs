@@ -13,6 +13,7 @@ mod findings_file;
 mod inventory;
 mod next_page;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::trace::SessionKey;
@@ -29,36 +30,38 @@ pub use inventory::{Inventory, ReportedItem};
 const PERSON: &str = "person";
 
 /// An answer to the last page, decisions on the inventory, and the wish for the next page.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReviewParams {
-    /// Release; the current one unless said otherwise.
+    /// Release id (default the current one).
     pub release: Option<String>,
-    /// Nonce of the page that is answered.
+    /// Nonce of the answered page.
     pub nonce: Option<String>,
-    /// What was found in it; empty says that nothing was.
+    /// Findings in that page.
     pub findings: Vec<FindingIn>,
-    /// Decisions on the inventory.
+    /// Decisions on entities.
     pub decisions: Vec<DecisionIn>,
-    /// Size of the next page in bytes; about 6,000 unless said otherwise.
+    /// Page size in bytes (default 4500).
     pub max_bytes: Option<u64>,
 }
 
 /// An exact quote from the page.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct FindingIn {
-    /// The words, as they stand in the page.
+    /// Exact words.
     pub quote: String,
-    /// What they are, for instance `PERSON`.
+    /// PERSON, ORG, CLIENT, HOST, URL, SECRET, ...
     #[serde(rename = "type")]
     pub kind: String,
-    /// Line of the page that they stand in, from 1; the whole page where it is not said.
+    /// Line of the page, from 1.
     pub line: Option<u64>,
-    /// How sure the reviewer is, from 0 to 1 (as a number or as text).
-    #[serde(deserialize_with = "share")]
+    /// 0 to 1.
+    #[schemars(with = "Option<String>")]
+    #[serde(default, deserialize_with = "share")]
     pub confidence: Option<f64>,
     /// Why it is one.
+    #[schemars(skip)]
     pub reason: Option<String>,
 }
 
@@ -69,23 +72,36 @@ fn share<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Er
     Ok(number.filter(|n| (0.0..=1.0).contains(n)))
 }
 
+/// The words of a decision, for the schema.
+#[derive(JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Choice {
+    Redact,
+    Keep,
+}
+
 /// A decision on one thing of the inventory.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct DecisionIn {
-    /// Its id, or `all` for everything undecided.
+    /// Entity id, or `all` for every undecided one.
     pub id: String,
-    /// `redact`, or (a person only) `keep`.
+    /// Only a person may keep.
+    #[schemars(with = "Choice")]
     pub decision: String,
     /// Why it may stay in clear.
+    #[schemars(skip)]
     pub reason: Option<String>,
     /// Whether it holds beyond this release: a kept value stays in clear in every release; a redacted one becomes a
     /// custom string, redacted wherever it stands.
+    #[serde(default)]
+    #[schemars(skip)]
     pub always: bool,
 }
 
 /// A page of sealed text.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Page {
     /// The answer must carry it.
     pub nonce: String,
@@ -99,7 +115,7 @@ pub struct Page {
 }
 
 /// One thing of the inventory.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct EntityItem {
     /// Id, for the decision.
     pub id: String,
@@ -117,7 +133,7 @@ pub struct EntityItem {
 }
 
 /// What is left to do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Remaining {
     /// Sampled sessions not read to their end.
     pub sessions: u64,
@@ -130,7 +146,7 @@ pub struct Remaining {
 }
 
 /// What reading will take, said before it begins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Budget {
     /// Sessions to read.
     pub sessions: u64,
@@ -145,7 +161,7 @@ pub struct Budget {
 }
 
 /// What the call did, and the next page.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
 pub struct ReviewReport {
     /// Release.
     pub release: String,
@@ -176,7 +192,7 @@ pub struct ReviewReport {
 }
 
 /// The evidence of a review, for people.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct EvidenceReport {
     /// Root over everything that was served and answered; the receipt signs it.
     pub root: String,
@@ -188,7 +204,7 @@ pub struct EvidenceReport {
 }
 
 /// How many planted values a reader reported.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
 pub struct ReaderReport {
     /// Planted values that were shown and answered.
     pub planted: u64,

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::Engine;
@@ -24,30 +25,34 @@ const READ_BYTES: u64 = 64 << 20;
 const BATCH: u64 = 40;
 
 /// What to look for.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct SearchParams {
-    /// Words, `"phrases"`, `prefix*`, AND OR NOT; or a regular expression.
+    /// Words, "a phrase", prefix*, AND OR NOT.
     pub query: String,
-    /// Whether the query is a regular expression (`^` and `$` at lines, no look-around, linear time).
+    /// The query is a regular expression (`^` and `$` match at lines; linear time).
+    #[serde(default)]
     pub regex: bool,
     /// Agent id.
     pub agent: Option<String>,
     /// Project name or path.
     pub project: Option<String>,
-    /// `prompt`, `answer`, `thinking`, `tool_input` or `tool_output`.
+    /// Kind of text.
+    #[schemars(with = "Option<DocKind>")]
     pub kind: Option<String>,
     /// `user`, `assistant`, `thinking`, `tool` or `system`.
+    #[schemars(skip)]
     pub role: Option<String>,
-    /// Only in calls of this tool.
+    /// Calls of this tool.
     pub tool: Option<String>,
-    /// Only sessions that ended at or after this instant.
+    /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,
-    /// Only sessions that started before this instant.
+    /// Sessions that started before this time.
+    #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// At most so many hits; 10 unless said otherwise.
+    /// Maximum number of hits (default 10).
     pub limit: Option<u64>,
-    /// Where the previous page ended.
+    /// `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -68,6 +73,9 @@ pub struct SearchHit {
     pub started: Option<Timestamp>,
     /// The words with their surroundings, redacted. Untrusted text.
     pub snippet: String,
+    /// Continues the search after this hit.
+    #[serde(skip)]
+    pub cursor: String,
 }
 
 /// A page of hits, best first.
@@ -104,7 +112,7 @@ impl Look<'_> {
         !text.is_empty() && self.regex.as_ref().is_none_or(|r| r.is_match(text.as_bytes()))
     }
 
-    fn hit(&self, h: Hit, message: Option<&Message>) -> Result<SearchHit, Failure> {
+    fn hit(&self, h: Hit, message: Option<&Message>, cursor: String) -> Result<SearchHit, Failure> {
         let engine = Engine::builtin()?;
         let text = message.map(|m| snippet::shown(m, h.kind, self.tool)).unwrap_or_default();
         Ok(SearchHit {
@@ -115,6 +123,7 @@ impl Look<'_> {
             kind: h.kind,
             project: h.project,
             started: h.started,
+            cursor,
         })
     }
 }
@@ -182,7 +191,7 @@ impl App {
                 page.next_cursor = more.then(|| (query.offset + limit).to_string());
             }
             let messages = self.messages_of(&found, &mut read)?;
-            for hit in found {
+            for (given, hit) in (1..).zip(found) {
                 let message = messages.get(&(hit.key.clone(), hit.message));
                 if look.must_read() {
                     if page.hits.len() as u64 == limit {
@@ -194,7 +203,9 @@ impl App {
                         continue;
                     }
                 }
-                page.hits.push(look.hit(hit, message)?);
+                // A search that looks into sessions has counted this candidate already.
+                let next = if look.must_read() { query.offset } else { query.offset + given };
+                page.hits.push(look.hit(hit, message, next.to_string())?);
             }
             if last || !look.must_read() {
                 return Ok(page);
@@ -239,7 +250,7 @@ impl App {
         };
         let cursor = |after: Option<(i64, i64)>, skip: u64| {
             let (value, id) = after.unwrap_or((i64::MAX, i64::MAX));
-            Some(format!("{value}.{id}.{skip}"))
+            format!("{value}.{id}.{skip}")
         };
         let mut page = SearchPage::default();
         let (mut read, mut sessions) = (0, 0u64);
@@ -258,7 +269,7 @@ impl App {
             for row in rows {
                 self.ctx.check()?;
                 if read > READ_BYTES {
-                    page.next_cursor = cursor(after, skip);
+                    page.next_cursor = Some(cursor(after, skip));
                     page.note = Some(format!(
                         "Only {sessions} sessions (newest first, {} MiB) were looked at: the index cannot narrow this \
                          pattern. Go on with the cursor; narrow by project, agent or date; or begin the pattern with \
@@ -278,7 +289,7 @@ impl App {
                             continue;
                         }
                         if page.hits.len() as u64 == limit {
-                            page.next_cursor = cursor(after, given - 1);
+                            page.next_cursor = Some(cursor(after, given - 1));
                             return Ok(page);
                         }
                         let hit = Hit {
@@ -289,7 +300,7 @@ impl App {
                             project: row.project.clone(),
                             started: row.started,
                         };
-                        page.hits.push(look.hit(hit, Some(message))?);
+                        page.hits.push(look.hit(hit, Some(message), cursor(after, given))?);
                     }
                 }
                 (after, skip) = (Some((Sort::Started.value(&row), row.id)), 0);
