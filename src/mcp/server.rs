@@ -115,8 +115,7 @@ impl Server {
             let _ = pump.await;
         }
         done.unwrap_or_else(|_| {
-            let f =
-                Failure::failed("internal", format!("`{}` broke off; nothing more is known.", tool.name));
+            let f = Failure::failed("internal", format!("`{}` broke off; nothing more is known.", tool.name));
             Err(answer::failure(None, &f.hint("clawgate doctor")))
         })
     }

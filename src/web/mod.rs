@@ -1,12 +1,14 @@
-//! Floor 7: the local HTTP server: the cost engine's JSON, Prometheus metrics, and pages for people.
+//! Layer 7: the local HTTP server with the JSON API of cost, Prometheus metrics and a page for people.
 //!
-//! Thin like the other faces: `guard` lets in who may ask, `pages` (one file a page, one line in its registry) calls
-//! `app`, `answer` writes the response. Loopback only; nothing is answered without the token or the cookie.
+//! `auth` decides who may send requests, `routes` (one file an endpoint group, one line a route in its registry) calls
+//! `app`, and `response` writes the answer. The server listens on loopback only, and answers nothing without the token
+//! or the cookie.
 
-mod answer;
-mod ask;
-mod guard;
-mod pages;
+mod auth;
+mod html;
+mod request;
+mod response;
+mod routes;
 mod serve;
 
 pub use serve::serve;

@@ -1,4 +1,4 @@
-//! Listening: loopback, few connections, slow ones cut, and an orderly end at Ctrl-C.
+//! The server loop: listens on loopback, limits connections, closes slow ones and ends in order at Ctrl-C.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,46 +12,46 @@ use hyper::header::ACCEPT;
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::answer::Answer;
-use super::ask::{Ask, matches, query};
-use super::guard::{Guard, Pass, unauthorized};
-use super::pages::{PAGES, Page};
+use super::auth::{Access, Auth, unauthorized};
+use super::request::Request;
+use super::response::Response;
+use super::routes;
 use crate::app::cost::RunCommand;
 use crate::app::pool::Pool;
 use crate::app::server_token::{ServeOptions, Serving, TOKEN_FILE, random_hex, web_token};
 use crate::app::{Actor, Failure, Quiet};
 use crate::trace::{Clock, Env};
 
-/// Connections at a time; more wait.
-const CONNECTIONS: usize = 256;
+/// Maximum number of open connections; further ones wait.
+const MAX_CONNECTIONS: usize = 256;
 
-/// A request has to come within this, and its body too; also how long an idle connection is kept.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long the headers of a request may take, and its body; also how long an idle connection is kept open.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Bytes of a body.
-const MOST_BODY: usize = 1 << 20;
+/// Maximum size of a request body.
+const MAX_BODY_BYTES: usize = 1 << 20;
 
-/// How often thresholds are looked at.
-const WATCH: Duration = Duration::from_secs(60);
+/// How often alert thresholds are checked.
+const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What is under way at the end gets this long.
-const GRACE: Duration = Duration::from_secs(3);
+/// How long running requests may take after the server was told to stop.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What a browser without the cookie is shown.
-const CLOSED: &str = "<h2>This browser is not let in</h2>\n<p>Open the address that <code>clawgate serve</code> printed when it \
-                      started. It holds until that server ends; a new start prints a new one.</p>";
+/// The page for a browser without the cookie.
+const NOT_SIGNED_IN: &str = "<h2>Not signed in</h2>\n<p>Open the address that <code>clawgate serve</code> printed when it started. \
+                             The address is valid while that server runs.</p>";
 
-/// What a browser is shown where there is no page.
-const NO_PAGE: &str = "<h2>There is no such page</h2>\n<p><a href=\"/\">What is spent</a></p>";
+/// The page for a browser that asks for an unknown path.
+const NOT_FOUND: &str = "<h2>This page does not exist</h2>\n<p><a href=\"/\">Cost overview</a></p>";
 
 struct State {
-    guard: Guard,
+    auth: Auth,
     pool: Pool,
 }
 
@@ -61,8 +61,8 @@ struct State {
 /// [`Failure`] where the port is taken, or the token cannot be read or made.
 pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(), Failure> {
     let dir = env.clawgate_home.clone();
-    // Opens the archive once, so that what is wrong with it is said here and not to the first browser. Who shows the
-    // token is a program of this user, no more: the workflow counts it as an agent.
+    // Opens the archive now, so that an error is reported here and not to the first browser. Any program of this user
+    // can read the token, so the workflow counts its owner as an agent.
     let pool = Pool::new(env, clock, Actor::Agent);
     pool.with(Arc::new(Quiet), Arc::default(), |_| ())?;
     let token = web_token(&dir, options.new_token)?;
@@ -76,7 +76,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = TcpListener::bind(address).await.map_err(|e| taken(options.port, &e))?;
         let port = listener.local_addr().map_err(|e| taken(options.port, &e))?.port();
-        let state = Arc::new(State { guard: Guard::new(port, &token, &entry, &cookie), pool });
+        let state = Arc::new(State { auth: Auth::new(port, &token, &entry, &cookie), pool });
         let url = format!("http://127.0.0.1:{port}/");
         let entry = format!("{url}?token={entry}");
         (options.told)(&Serving { url, entry, token_file: dir.join(TOKEN_FILE), port });
@@ -84,7 +84,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
         accept(listener, state, options.cancel).await;
         Ok(())
     });
-    runtime.shutdown_timeout(GRACE);
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     outcome
 }
 
@@ -93,9 +93,9 @@ fn taken(port: u16, e: &std::io::Error) -> Failure {
         .hint("clawgate serve --port 0 takes a free port")
 }
 
-/// Takes connections until the end, then lets those under way finish.
+/// Accepts connections until `cancel` is set, then waits for the running requests.
 async fn accept(listener: TcpListener, state: Arc<State>, cancel: Arc<AtomicBool>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let (end, ending) = watch::channel(false);
     let mut open = JoinSet::new();
     let mut tick = tokio::time::interval(Duration::from_millis(100));
@@ -118,13 +118,13 @@ async fn accept(listener: TcpListener, state: Arc<State>, cancel: Arc<AtomicBool
                     drop(permit);
                 });
             }
-            // Out of file handles, mostly: they come back.
+            // Usually the process is out of file handles, which become free again.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
         }
     }
     drop(listener);
     let _ = end.send(true);
-    let _ = tokio::time::timeout(GRACE, async { while open.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, async { while open.join_next().await.is_some() {} }).await;
 }
 
 async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Receiver<bool>) {
@@ -133,7 +133,7 @@ async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Rec
         async move { Ok::<_, Infallible>(respond(request, state).await) }
     });
     let mut http = http1::Builder::new();
-    http.timer(TokioTimer::new()).header_read_timeout(PATIENCE).max_buf_size(64 * 1024);
+    http.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT).max_buf_size(64 * 1024);
     let serving = http.serve_connection(TokioIo::new(stream), service);
     tokio::pin!(serving);
     let ended = tokio::select! {
@@ -146,75 +146,73 @@ async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Rec
     }
 }
 
-async fn respond(request: Request<Incoming>, state: Arc<State>) -> Response<Full<Bytes>> {
+async fn respond(request: hyper::Request<Incoming>, state: Arc<State>) -> hyper::Response<Full<Bytes>> {
     let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok());
     let browser = accept.is_some_and(|kinds| kinds.contains("text/html"));
-    let mut answer = match route(request, state).await {
-        Ok(answer) | Err(answer) => answer,
+    let mut response = match route(request, state).await {
+        Ok(response) | Err(response) => response,
     };
-    match answer.status {
-        StatusCode::UNAUTHORIZED if browser => answer = answer.for_people(CLOSED),
-        StatusCode::NOT_FOUND if browser => answer = answer.for_people(NO_PAGE),
+    match response.status {
+        StatusCode::UNAUTHORIZED if browser => response = response.with_error_page(NOT_SIGNED_IN),
+        StatusCode::NOT_FOUND if browser => response = response.with_error_page(NOT_FOUND),
         _ => {}
     }
-    // Of an answer to HEAD hyper sends the headers only.
-    answer.into_response()
+    // hyper sends only the headers of a response to HEAD.
+    response.into_response()
 }
 
-async fn route(request: Request<Incoming>, state: Arc<State>) -> Result<Answer, Answer> {
+async fn route(request: hyper::Request<Incoming>, state: Arc<State>) -> Result<Response, Response> {
     let (parts, body) = request.into_parts();
-    let mut query = query(parts.uri.query().unwrap_or_default());
-    let token = query.remove("token");
-    let changes = !matches!(parts.method, Method::GET | Method::HEAD);
+    let mut request = Request::parse(parts.uri.query().unwrap_or_default());
+    let token = request.take("token");
+    let is_write = !matches!(parts.method, Method::GET | Method::HEAD);
     let path = parts.uri.path();
-    state.guard.target(parts.uri.authority().map(Authority::as_str))?;
-    match state.guard.judge(changes, &parts.headers, token.as_deref())? {
-        Pass::In => {}
-        // The secret leaves the address bar; a browser goes on with the cookie. Only to a page there is: a path such
-        // as `//elsewhere` would lead away.
-        Pass::Enter if !changes => {
-            let known = PAGES.iter().any(|page| matches(page.path, path).is_some());
-            return Ok(Answer::go(if known { path } else { "/" }, Some(state.guard.cookie())));
+    state.auth.check_target(parts.uri.authority().map(Authority::as_str))?;
+    let route = routes::find(path);
+    match state.auth.authorize(is_write, &parts.headers, token.as_deref())? {
+        Access::Granted => {}
+        // The redirect removes the secret from the address bar. It leads only to a known path, because a path such as
+        // `//elsewhere` would lead to another host.
+        Access::SetCookie if !is_write => {
+            let location = route.map_or("/", |r| r.path);
+            return Ok(Response::redirect(location, Some(state.auth.cookie())));
         }
-        Pass::Enter => return Err(unauthorized()),
+        Access::SetCookie => return Err(unauthorized()),
     }
-    let method = if parts.method == Method::HEAD { "GET" } else { parts.method.as_str() };
-    let found: Vec<(&Page, _)> = PAGES.iter().filter_map(|p| Some((p, matches(p.path, path)?))).collect();
-    let known = !found.is_empty();
-    let Some((page, variables)) = found.into_iter().find(|(page, _)| page.method == method) else {
-        return Err(match known {
-            true => Answer::error(StatusCode::METHOD_NOT_ALLOWED, "method", "Not with this method.", None),
-            false => {
-                Answer::error(StatusCode::NOT_FOUND, "no_such_page", "There is no such page.", Some("GET /"))
-            }
-        });
+    let Some(route) = route else {
+        let message = "This page does not exist.";
+        return Err(Response::error(StatusCode::NOT_FOUND, "no_such_page", message, Some("GET /")));
     };
-    let body = match tokio::time::timeout(PATIENCE, Limited::new(body, MOST_BODY).collect()).await {
-        Ok(Ok(body)) => body.to_bytes().to_vec(),
+    if is_write {
+        let message = "This page does not support the method.";
+        return Err(Response::error(StatusCode::METHOD_NOT_ALLOWED, "method", message, None));
+    }
+    // No route uses a body. It is read up to the limit so that the connection can be used again.
+    match tokio::time::timeout(REQUEST_TIMEOUT, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(_)) => {}
         Ok(Err(_)) => {
-            let why = "The body is too large or broke off.";
-            return Err(Answer::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", why, None));
+            let message = "The body is too large or incomplete.";
+            return Err(Response::error(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message, None));
         }
         Err(_) => {
-            let why = "The body did not come in time.";
-            return Err(Answer::error(StatusCode::REQUEST_TIMEOUT, "too_slow", why, None));
+            let message = "The body did not arrive in time.";
+            return Err(Response::error(StatusCode::REQUEST_TIMEOUT, "too_slow", message, None));
         }
-    };
-    let ask = Ask { path: variables, query, body };
-    let work = page.answer;
+    }
+    let handler = route.handler;
     let done = tokio::task::spawn_blocking(move || {
-        state.pool.with(Arc::new(Quiet), Arc::default(), |app| work(app, &ask)).and_then(|answer| answer)
+        state.pool.with(Arc::new(Quiet), Arc::default(), |app| handler(app, &request)).and_then(|r| r)
     });
     match done.await {
-        Ok(Ok(answer)) => Ok(answer),
+        Ok(Ok(response)) => Ok(response),
         Ok(Err(failure)) => Err(failure.into()),
-        Err(_) => Err(Failure::failed("broken", "The answer broke off.").into()),
+        Err(_) => Err(Failure::failed("broken", "The request was interrupted by an internal error.").into()),
     }
 }
 
 /// Delivers alerts for as long as the server runs.
 async fn watch_thresholds(state: Arc<State>, run: RunCommand) {
-    let mut tick = tokio::time::interval(WATCH);
+    let mut tick = tokio::time::interval(ALERT_INTERVAL);
     loop {
         tick.tick().await;
         let state = Arc::clone(&state);
@@ -223,7 +221,7 @@ async fn watch_thresholds(state: Arc<State>, run: RunCommand) {
                 if app.delivers() { app.deliver_alerts(run).map(drop) } else { Ok(()) }
             })
         };
-        // A person who looks sees the alert itself; there is nobody here to tell that its delivery failed.
+        // The page shows the alert itself. Nobody reads the output of the server, so a failed delivery is not reported.
         let _ = tokio::task::spawn_blocking(work).await;
     }
 }

@@ -10,7 +10,9 @@ use super::{Assurance, Destination, Event, Evidence, FileEntry};
 use crate::trace::{SessionKey, Timestamp, Version};
 
 /// Where a release stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Sessions are being chosen, or something changed and the release must be prepared again.

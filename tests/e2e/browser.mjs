@@ -157,7 +157,7 @@ try {
     await looksRight(page, name);
     if (look !== LOOKS[0]) continue;
     const text = await page.innerText('main');
-    for (const wanted of ['Today', 'Last hour', 'Claude block', 'This week', 'This month', '$6.00+', 'The last fourteen days', 'Dearest sessions', 'no price', 'The weekly budget is spent', 'shop'])
+    for (const wanted of ['Today', 'Last hour', 'Claude block', 'This week', 'This month', '$6.00+', 'Last fourteen days', 'Most expensive sessions', 'no price', 'The weekly budget is spent', 'shop'])
       check(`it says “${wanted}”`, text.includes(wanted), text);
     check('a bar a day', (await page.locator('svg.chart rect').count()) === 14);
     await page.click('summary');
@@ -179,7 +179,7 @@ try {
   for (const look of [LOOKS[0], LOOKS[3]]) {
     page = await open(look);
     await page.goto(empty.entry);
-    check('it says that nothing is counted', (await page.innerText('main')).includes('Nothing is counted yet'));
+    check('the page says that there is no usage', (await page.innerText('main')).includes('No usage recorded yet'));
     await looksRight(page, `empty ${look[0]} ${look[3]}`);
     check('nothing went wrong in the page', page.wrong.length === 0, page.wrong);
   }

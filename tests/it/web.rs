@@ -312,7 +312,7 @@ fn the_page_says_what_it_cannot_price_and_when_there_is_nothing() {
     let world = World::new(&[]);
     std::fs::create_dir_all(world.home()).unwrap();
     let server = Server::start(&world);
-    assert!(server.get("/").body.contains("Nothing is counted yet"));
+    assert!(server.get("/").body.contains("No usage recorded yet"));
     month(&world, &[(20, 3)]);
     let log = world.home().join(".claude/projects/-home-u-shop/5e55-10.jsonl");
     let text = std::fs::read_to_string(&log).unwrap();

@@ -142,7 +142,10 @@ fn line(s: SessionItem) -> SessionLine {
 
 fn projects(app: &App, p: &InboxParams) -> Result<Output, Failure> {
     if p.status.is_some() || p.since.is_some() || p.badge.is_some() || p.sort.is_some() {
-        let f = Failure::usage("bad_argument", "status, since, badge and sort apply to sessions, not to projects.");
+        let f = Failure::usage(
+            "bad_argument",
+            "status, since, badge and sort apply to sessions, not to projects.",
+        );
         return Err(f.hint("leave them out, or list sessions"));
     }
     let start: usize = match &p.cursor {

@@ -1,30 +1,28 @@
-//! `/`: what is spent, for a person: the present, the last fourteen days, budgets, models, projects, sessions.
+//! `GET /`: the cost dashboard: current spend, budgets, the last fourteen days, models, projects and sessions.
 
 use std::fmt::Write as _;
 
 use crate::app::cost::{BudgetLevel, Classic, ClassicParams, Live, LiveParams, Spend};
 use crate::app::{App, Failure};
-use crate::web::answer::Answer;
-use crate::web::ask::Ask;
+use crate::web::html::{self, bars, count, section, short, table, text, track, usd};
+use crate::web::request::Request;
+use crate::web::response::Response;
 
-use super::markup::{bars, count, page, section, short, table, text, track, usd};
-use super::timezone;
+/// Maximum number of rows of a table; the API returns all of them.
+const MAX_ROWS: usize = 12;
 
-/// Rows of a table; the API has all of them.
-const ROWS: usize = 12;
+/// Maximum number of anomalies on the page.
+const MAX_ANOMALIES: usize = 10;
 
-/// Days out of the ordinary.
-const ODD_DAYS: usize = 10;
-
-pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
+pub(super) fn page(app: &mut App, request: &Request) -> Result<Response, Failure> {
     let params = ClassicParams {
         days: Some(14),
         sessions: Some(10),
-        timezone: timezone(ask),
+        timezone: request.timezone(),
         ..ClassicParams::default()
     };
     let all = app.classic(&params)?;
-    let live = app.live(&LiveParams { timezone: timezone(ask), ..LiveParams::default() })?;
+    let live = app.live(&LiveParams { timezone: request.timezone(), ..LiveParams::default() })?;
     let mut main = String::new();
     let _ = writeln!(
         main,
@@ -33,27 +31,27 @@ pub(super) fn answer(app: &mut App, ask: &Ask) -> Result<Answer, Failure> {
         text(&live.timezone)
     );
     if all.total_messages == 0 {
-        section(&mut main, "Nothing is counted yet", NOTHING);
+        section(&mut main, "No usage recorded yet", NO_USAGE);
     } else {
-        now(&mut main, &all, &live);
-        standing(&mut main, &live);
+        current_spend(&mut main, &all, &live);
+        alerts_and_budgets(&mut main, &live);
         days(&mut main, &all);
         tables(&mut main, &all);
     }
     main.push_str(FOOTER);
-    Ok(Answer::html(page("clawgate", &main)))
+    Ok(Response::html(html::page("clawgate", &main)))
 }
 
-const NOTHING: &str = "<p>No request stands in the logs of any agent of this machine. Once one of them has worked, it shows here; \
-                       <code>clawgate doctor</code> says where clawgate looks.</p>\n";
+const NO_USAGE: &str = "<p>The agent logs of this machine contain no requests. Run <code>clawgate doctor</code> to see where \
+                        clawgate looks for logs.</p>\n";
 
-const FOOTER: &str = "<footer>The same for programs: <a href=\"/api/summary\">summary</a> · \
+const FOOTER: &str = "<footer>API: <a href=\"/api/summary\">summary</a> · \
      <a href=\"/api/costs?range=7d\">costs</a> · <a href=\"/api/models\">models</a> · \
      <a href=\"/api/projects\">projects</a> · <a href=\"/api/sessions?n=5\">sessions</a> · \
      <a href=\"/api/anomalies\">anomalies</a> · <a href=\"/metrics\">metrics</a></footer>\n";
 
-/// What is spent now.
-fn now(out: &mut String, all: &Classic, live: &Live) {
+/// Appends the tiles of current spend.
+fn current_spend(out: &mut String, all: &Classic, live: &Live) {
     let s = &all.summary;
     let sessions = if s.session_count == 1 { "session" } else { "sessions" };
     let today = format!(
@@ -93,13 +91,13 @@ fn tile(out: &mut String, title: &str, s: &Spend, more: &str) {
     );
 }
 
-/// What passed a threshold, and the budgets.
-fn standing(out: &mut String, live: &Live) {
+/// Appends the exceeded thresholds and the budgets.
+fn alerts_and_budgets(out: &mut String, live: &Live) {
     let mut alerts = String::new();
     for alert in &live.alerts {
         let _ = writeln!(alerts, "<p class=\"warn\">{}</p>", text(&alert.message()));
     }
-    section(out, "Above a threshold", &alerts);
+    section(out, "Alerts", &alerts);
     let mut budgets = String::new();
     for b in &live.budgets {
         let level = match b.state {
@@ -124,47 +122,43 @@ fn days(out: &mut String, all: &Classic) {
         .map(|d| (d.date.clone(), d.cost_usd, usd(d.cost_usd, d.unpriced_tokens)))
         .collect();
     let chart = bars(&days);
-    let rows = days.iter().rev().map(|(day, _, said)| [text(day), said.clone()]);
+    let rows = days.iter().rev().map(|(day, _, amount)| [text(day), amount.clone()]);
     let listed = table(["day", "cost"], rows);
     let content = match chart.is_empty() {
         true => "<p class=\"note\">No cost in the last fourteen days.</p>\n".to_owned(),
         false => format!("{chart}<details><summary>As a table</summary>\n{listed}</details>\n"),
     };
-    section(out, "The last fourteen days", &content);
+    section(out, "Last fourteen days", &content);
 }
 
 fn tables(out: &mut String, all: &Classic) {
     out.push_str("<div class=\"pair\">\n");
-    let models = all.models.iter().take(ROWS).map(|m| {
+    let models = all.models.iter().take(MAX_ROWS).map(|m| {
         [text(&m.model), usd(m.cost_usd, m.unpriced_tokens), short(m.total_tokens), count(m.message_count)]
     });
     let models = table(["model", "cost", "tokens", "requests"], models);
-    section(out, "Models, of all time", &(models + &rest(all.models.len(), "/api/models")));
-    let projects = all.projects.iter().take(ROWS).map(|p| {
+    section(out, "Models, all time", &(models + &rest(all.models.len(), "/api/models")));
+    let projects = all.projects.iter().take(MAX_ROWS).map(|p| {
         [text(&p.project), usd(p.cost_usd, p.unpriced_tokens), count(p.session_count), count(p.message_count)]
     });
     let projects = table(["project", "cost", "sessions", "requests"], projects);
-    section(out, "Projects, of all time", &(projects + &rest(all.projects.len(), "/api/projects")));
+    section(out, "Projects, all time", &(projects + &rest(all.projects.len(), "/api/projects")));
     let sessions = all.sessions.iter().map(|s| {
         let name = format!("{}<span class=\"note\">{}</span>", text(&s.session_id), text(&s.project));
         [name, usd(s.cost_usd, s.unpriced_tokens), short(s.total_tokens)]
     });
-    section(out, "Dearest sessions", &table(["session", "cost", "tokens"], sessions));
-    let odd = all.anomalies.iter().rev().take(ODD_DAYS).map(|a| {
+    section(out, "Most expensive sessions", &table(["session", "cost", "tokens"], sessions));
+    let unusual = all.anomalies.iter().rev().take(MAX_ANOMALIES).map(|a| {
         let over = format!("{:.0} %", a.pct_over);
         [text(&a.date), usd(a.actual_cost, 0), usd(a.expected_cost, 0), over]
     });
-    section(
-        out,
-        "Days out of the ordinary, of the last thirty",
-        &table(["day", "cost", "expected", "over"], odd),
-    );
+    section(out, "Unusual days of the last thirty", &table(["day", "cost", "expected", "over"], unusual));
     out.push_str("</div>\n");
 }
 
-/// How many rows a table leaves out.
+/// Says how many rows a table leaves out.
 fn rest(all: usize, path: &str) -> String {
-    match all.saturating_sub(ROWS) {
+    match all.saturating_sub(MAX_ROWS) {
         0 => String::new(),
         n => format!("<p class=\"note\">and {n} more: <a href=\"{path}\">{path}</a></p>\n"),
     }

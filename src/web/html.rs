@@ -1,11 +1,11 @@
-//! Markup that pages are made of: text, amounts, tables, bars. Everything that came from a log goes through [`text`].
+//! HTML fragments of the pages: text, amounts, tables and bars. Everything from a log passes through [`text`].
 
 use std::fmt::Write as _;
 
 use crate::app::text::sanitize;
 pub(super) use crate::pricing::format_count as count;
 
-/// Text of logs as text of a page: names of models and projects are untrusted.
+/// Escapes text for HTML. Names of models and projects come from logs and are untrusted.
 pub(super) fn text(raw: &str) -> String {
     let mut out = String::with_capacity(raw.len());
     for c in sanitize(raw).chars() {
@@ -21,7 +21,7 @@ pub(super) fn text(raw: &str) -> String {
     out
 }
 
-/// A whole page around its content; it loads itself anew every minute.
+/// Returns a complete page, which reloads itself every minute.
 pub(super) fn page(title: &str, main: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -32,7 +32,7 @@ pub(super) fn page(title: &str, main: &str) -> String {
     )
 }
 
-/// A count in three figures: `1.23 M`.
+/// Formats a count with three significant digits: `1.23 M`.
 pub(super) fn short(n: u64) -> String {
     let steps = [(1_000_000_000_000, "T"), (1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k")];
     let Some((unit, letter)) = steps.into_iter().find(|(unit, _)| n >= *unit) else { return n.to_string() };
@@ -41,7 +41,8 @@ pub(super) fn short(n: u64) -> String {
     format!("{value:.places$} {letter}")
 }
 
-/// Dollars and cents. What has no price is left out of an amount, and said: nothing is ever a silent zero.
+/// Formats dollars and cents. A `+` marks an amount without its unpriced tokens, and an amount that has only unpriced
+/// tokens is written as "no price", so that missing prices never look like $0.
 pub(super) fn usd(amount: f64, unpriced_tokens: u64) -> String {
     let plus = if unpriced_tokens > 0 { "+" } else { "" };
     if amount == 0.0 && unpriced_tokens > 0 {
@@ -55,21 +56,21 @@ pub(super) fn usd(amount: f64, unpriced_tokens: u64) -> String {
     format!("{sign}${}.{:02}{plus}", count(cents / 100), cents % 100)
 }
 
-/// A section with a heading; nothing where it has no content.
+/// Appends a section with a heading, unless the content is empty.
 pub(super) fn section(out: &mut String, title: &str, content: &str) {
     if !content.is_empty() {
         let _ = writeln!(out, "<section>\n<h2>{title}</h2>\n{content}</section>");
     }
 }
 
-/// A table whose first column is text and whose others are figures; cells are markup already. Nothing where there is
-/// no row.
+/// Returns a table whose first column is text and whose other columns are figures. Cells are HTML. Without rows the
+/// result is empty.
 pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
     let mut rows = rows.peekable();
     if rows.peek().is_none() {
         return String::new();
     }
-    // The fourth column and those after it give way on a narrow screen.
+    // A narrow screen hides the fourth column and those after it.
     let class = |column: usize| match column {
         0 => "",
         1 | 2 => " class=\"n\"",
@@ -91,7 +92,7 @@ pub(super) fn table<const N: usize>(heads: [&str; N], rows: impl Iterator<Item =
     out
 }
 
-/// How much of a track is filled, in per cent.
+/// Returns a bar that is filled to this percentage.
 pub(super) fn track(percent: u64) -> String {
     let part = percent.min(100);
     format!(
@@ -100,37 +101,39 @@ pub(super) fn track(percent: u64) -> String {
     )
 }
 
-const WIDE: f64 = 700.0;
-const HIGH: f64 = 150.0;
+/// Width of the chart, in units of its drawing.
+const CHART_WIDTH: f64 = 700.0;
+/// Height of the chart, in units of its drawing.
+const CHART_HEIGHT: f64 = 150.0;
 
-/// Days as bars, the last one being the present one: (day, amount, its text).
+/// Returns a bar chart of days, given as (day, amount, formatted amount). The last day is the current one.
 pub(super) fn bars(days: &[(String, f64, String)]) -> String {
     let (Some(first), Some(last)) = (days.first(), days.last()) else { return String::new() };
     let Some(top) = days.iter().filter(|d| d.1 > 0.0).max_by(|a, b| a.1.total_cmp(&b.1)) else {
         return String::new();
     };
-    let step = WIDE / days.len() as f64;
+    let step = CHART_WIDTH / days.len() as f64;
     let mut out = format!(
-        "<svg class=\"chart\" viewBox=\"0 0 {WIDE} {}\" preserveAspectRatio=\"none\" role=\"img\" \
+        "<svg class=\"chart\" viewBox=\"0 0 {CHART_WIDTH} {}\" preserveAspectRatio=\"none\" role=\"img\" \
          aria-label=\"Cost by day\">\n",
-        HIGH + 1.0
+        CHART_HEIGHT + 1.0
     );
-    for (i, (day, amount, said)) in days.iter().enumerate() {
-        let high = (amount.max(0.0) / top.1 * HIGH).max(if *amount > 0.0 { 1.0 } else { 0.0 });
+    for (i, (day, amount, amount_text)) in days.iter().enumerate() {
+        let high = (amount.max(0.0) / top.1 * CHART_HEIGHT).max(if *amount > 0.0 { 1.0 } else { 0.0 });
         let class = if i + 1 == days.len() { "now" } else { "day" };
-        let (x, y, wide) = (i as f64 * step + step * 0.12, HIGH - high, step * 0.76);
+        let (x, y, wide) = (i as f64 * step + step * 0.12, CHART_HEIGHT - high, step * 0.76);
         let _ = writeln!(
             out,
             "<rect class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{high:.1}\"><title>{}: \
-             {said}</title></rect>",
+             {amount_text}</title></rect>",
             text(day)
         );
     }
-    // The words stand outside: in the drawing they would shrink with it.
+    // The labels are outside of the drawing, because text inside would shrink with it.
     let _ = writeln!(
         out,
-        "<line class=\"base\" x1=\"0\" y1=\"{HIGH}\" x2=\"{WIDE}\" y2=\"{HIGH}\"/>\n</svg>\n\
-         <p class=\"ends note\"><span>{}</span><span>{}</span></p>\n<p class=\"note\">The most: {} on {}</p>",
+        "<line class=\"base\" x1=\"0\" y1=\"{CHART_HEIGHT}\" x2=\"{CHART_WIDTH}\" y2=\"{CHART_HEIGHT}\"/>\n</svg>\n\
+         <p class=\"ends note\"><span>{}</span><span>{}</span></p>\n<p class=\"note\">Peak: {} on {}</p>",
         text(&first.0),
         text(&last.0),
         top.2,
@@ -144,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_cannot_become_markup() {
+    fn names_from_logs_cannot_inject_html() {
         let t = text("<b>&\"'\u{1b}");
         assert!(
             !t.contains(['<', '>', '"', '\'', '\u{1b}']) && t.starts_with("&lt;b&gt;&amp;&quot;&#39;"),
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn figures() {
+    fn figures_are_formatted_for_people() {
         assert_eq!([0, 999, 1_000, 1_234_567].map(count), ["0", "999", "1,000", "1,234,567"]);
         assert_eq!(
             [0, 999, 1_000, 12_345, 1_230_000, 999_999_999].map(short),
@@ -166,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn without_cost_there_is_no_chart() {
+    fn a_chart_without_cost_is_empty() {
         assert_eq!(bars(&[]), "");
         assert_eq!(bars(&[("2026-11-20".into(), 0.0, "$0.00".into())]), "");
         let two = bars(&[("a".into(), 1.0, "x".into()), ("b".into(), 2.0, "y".into())]);
