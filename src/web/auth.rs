@@ -26,9 +26,9 @@ pub(super) struct Auth {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Access {
     /// The request is allowed.
-    In,
+    Granted,
     /// The request came by the entry address or with the token in its query: the browser gets the cookie.
-    Enter,
+    SetCookie,
 }
 
 fn hash(text: &str) -> [u8; 32] {
