@@ -6,8 +6,7 @@ mod snippet;
 
 use std::collections::{BTreeMap, HashMap};
 
-use regex_automata::meta::Regex;
-use regex_automata::util::syntax;
+use regex::{Regex, RegexBuilder};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -109,7 +108,7 @@ impl Look<'_> {
             return true;
         }
         let text = doc_text(message, kind, self.tool);
-        !text.is_empty() && self.regex.as_ref().is_none_or(|r| r.is_match(text.as_bytes()))
+        !text.is_empty() && self.regex.as_ref().is_none_or(|r| r.is_match(&text))
     }
 
     fn hit(&self, h: Hit, message: Option<&Message>, cursor: String) -> Result<SearchHit, Failure> {
@@ -368,10 +367,11 @@ fn compile(pattern: &str) -> Result<(Regex, Option<String>), Failure> {
         .build()
         .parse(pattern)
         .map_err(|e| bad(&reason(&e)))?;
-    let regex = Regex::builder()
-        .configure(Regex::config().nfa_size_limit(Some(4 << 20)))
-        .syntax(syntax::Config::new())
-        .build_from_hir(&hir)
+    let regex = RegexBuilder::new(pattern)
+        .multi_line(true)
+        .nest_limit(100)
+        .size_limit(4 << 20)
+        .build()
         .map_err(|_| bad("it is too large"))?;
     if regex.is_match("") {
         let message = "The pattern matches the empty text, so it matches everywhere.";

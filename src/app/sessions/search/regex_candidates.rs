@@ -178,7 +178,7 @@ mod tests {
             text in "[abAéB _.\\-]{0,14}",
         ) {
             let Ok(hir) = regex_syntax::parse(&pattern) else { return Ok(()) };
-            let regex = regex_automata::meta::Regex::new(&pattern).unwrap();
+            let regex = regex::Regex::new(&pattern).unwrap();
             let Some(expression) = candidates(&hir) else { return Ok(()) };
             if !regex.is_match(&text) {
                 return Ok(());

@@ -1,6 +1,6 @@
 //! Snippets: the surroundings of what was found, redacted.
 
-use regex_automata::meta::Regex;
+use regex::Regex;
 
 use crate::rules::Engine;
 use crate::store::{DocKind, doc_text};
