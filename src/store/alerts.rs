@@ -1,4 +1,4 @@
-//! Alerts that were raised, so that each is raised once a window.
+//! Raised alerts, stored so that each is raised once in a window.
 
 use rusqlite::params;
 
@@ -7,8 +7,8 @@ use crate::usage::{Alert, AlertKind, PastAlert};
 
 use super::{Archive, StoreError};
 
-/// Alerts are kept this long: no window is longer.
-const KEPT_MS: i64 = 90 * 86_400_000;
+/// How long alerts are kept, in milliseconds. No window is longer.
+const RETENTION_MS: i64 = 90 * 86_400_000;
 
 fn name(kind: AlertKind) -> String {
     serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
@@ -19,11 +19,11 @@ fn kind(name: String) -> Option<AlertKind> {
 }
 
 impl Archive {
-    /// Raises the alerts that `due` finds in view of those raised before, in one transaction: of two processes that
-    /// look at the same time, one raises an alert.
+    /// Raises the alerts that `due` returns for the alerts raised before, in one transaction, so that only one of two
+    /// concurrent processes raises an alert.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn raise_alerts(
         &mut self,
         now: Timestamp,
@@ -58,16 +58,16 @@ impl Archive {
             ])?;
         }
         if !new.is_empty() {
-            tx.execute("DELETE FROM alerts WHERE at < ?1", [now.millis().saturating_sub(KEPT_MS)])?;
+            tx.execute("DELETE FROM alerts WHERE at < ?1", [now.millis().saturating_sub(RETENTION_MS)])?;
         }
         tx.commit()?;
         Ok(new)
     }
 
-    /// Marks every alert as seen, so that the next of its kind is raised at once; returns how many were not.
+    /// Acknowledges every alert, so that the next one of its kind is raised at once. Returns how many were new.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn acknowledge_alerts(&mut self) -> Result<u64, StoreError> {
         Ok(self.conn.execute("UPDATE alerts SET acknowledged = 1 WHERE acknowledged = 0", [])? as u64)
     }

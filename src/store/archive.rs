@@ -1,4 +1,4 @@
-//! Opening the archive.
+//! The archive: opening the database, transactions and small named facts.
 
 use std::fs;
 use std::io;
@@ -10,16 +10,16 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, Transactio
 
 use super::{StoreError, migrate};
 
-/// The one database. Cheap to open; a process opens one per thread that needs it.
+/// A connection to the database. It is cheap to open; a process opens one for each thread that needs it.
 pub struct Archive {
     pub(super) conn: Connection,
 }
 
 impl Archive {
-    /// Opens the archive at `path`, creating it (0600) and bringing its schema up to date.
+    /// Opens the archive at `path`. Creates it with mode 0600 if it does not exist, and migrates its schema.
     ///
     /// # Errors
-    /// [`StoreError`] where the file cannot be made or is not an archive of this or an older version.
+    /// [`StoreError`] if the file cannot be created, or is not an archive of this or an older version.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let io = |source: io::Error| StoreError::Io { path: path.display().to_string(), source };
         if let Some(dir) = path.parent() {
@@ -31,10 +31,10 @@ impl Archive {
         Self::set_up(conn)
     }
 
-    /// An archive in memory; for tests.
+    /// Opens an empty archive in memory, for tests.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite cannot start.
+    /// [`StoreError`] if SQLite cannot start.
     pub fn in_memory() -> Result<Self, StoreError> {
         Self::set_up(Connection::open_in_memory()?)
     }
@@ -54,55 +54,55 @@ impl Archive {
         Ok(Archive { conn })
     }
 
-    /// Waits for another process's lock no longer than this, where somebody waits for the answer.
+    /// Sets how long an operation waits for the lock of another process.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn wait_at_most(&self, longest: Duration) -> Result<(), StoreError> {
+    /// [`StoreError`] if SQLite fails.
+    pub fn set_busy_timeout(&self, longest: Duration) -> Result<(), StoreError> {
         Ok(self.conn.busy_timeout(longest)?)
     }
 
-    /// Leaves the write-ahead log as it is when the archive is closed. Writing it into the database waits for the disk
-    /// some four times, which is most of what a glance takes; the next command that is no glance does it, or the
-    /// glance that makes the log longer than 16 MB.
+    /// Leaves the write-ahead log unmerged when the archive is closed. A merge syncs the disk about four times, which
+    /// would be most of the time that a status line takes. The next other command merges the log, or SQLite does when the
+    /// log exceeds 16 MB.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn leave_log(&self) -> Result<(), StoreError> {
+    /// [`StoreError`] if SQLite fails.
+    pub fn skip_checkpoint_on_close(&self) -> Result<(), StoreError> {
         self.conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         Ok(())
     }
 
-    /// Starts a writing transaction; waits for another writer.
+    /// Starts a write transaction and waits for another writer.
     ///
     /// # Errors
-    /// [`StoreError`] where the lock cannot be had.
+    /// [`StoreError`] if the lock is not free in time.
     pub fn begin(&mut self) -> Result<Transaction<'_>, StoreError> {
         Ok(self.conn.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
 
-    /// One state of the archive for all that is read until it ends. What is written in it fails where another process
-    /// wrote since it began.
+    /// Starts a read transaction: everything read in it comes from one state of the archive. A write in it fails if
+    /// another process has written since it began.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn snapshot(&self) -> Result<Transaction<'_>, StoreError> {
         Ok(self.conn.unchecked_transaction()?)
     }
 
-    /// A fact kept under a name.
+    /// Returns the named fact.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn meta(&self, key: &str) -> Result<Option<String>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT value FROM meta WHERE key = ?1")?;
         Ok(q.query_row([key], |r| r.get(0)).optional()?)
     }
 
-    /// Keeps a fact under a name.
+    /// Stores a named fact and replaces an older value.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn set_meta(&self, key: &str, value: &str) -> Result<(), StoreError> {
         self.conn.execute(
             "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
@@ -111,19 +111,19 @@ impl Archive {
         Ok(())
     }
 
-    /// Keeps a fact under a name unless one stands there, and returns what stands.
+    /// Stores a named fact unless it exists, and returns the stored value.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn meta_or_insert(&self, key: &str, value: &str) -> Result<String, StoreError> {
         self.conn.execute("INSERT OR IGNORE INTO meta(key, value) VALUES(?1, ?2)", params![key, value])?;
         Ok(self.meta(key)?.unwrap_or_else(|| value.to_owned()))
     }
 
-    /// Asks SQLite whether the database is whole; `None` where it is.
+    /// Checks the integrity of the database. Returns `None` if it is intact, else SQLite's first finding.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite cannot even check.
+    /// [`StoreError`] if SQLite cannot run the check.
     pub fn integrity(&self) -> Result<Option<String>, StoreError> {
         let answer: String = self.conn.query_row("PRAGMA quick_check", [], |r| r.get(0))?;
         Ok((answer != "ok").then_some(answer))
@@ -148,7 +148,7 @@ pub fn private_dir(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Makes a file that only its owner can read, where there is none.
+/// Creates an empty file with mode 0600 if it does not exist.
 fn private_file(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
@@ -166,7 +166,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn the_archive_is_for_its_owner_only() {
+    fn only_the_owner_can_read_the_archive() {
         use std::os::unix::fs::PermissionsExt;
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("state");
@@ -180,23 +180,23 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_leaves_the_log_and_loses_nothing() {
+    fn a_skipped_checkpoint_keeps_the_log_and_loses_nothing() {
         let tmp = tempfile::tempdir().unwrap();
         let path = tmp.path().join("clawgate.db");
         let log = tmp.path().join("clawgate.db-wal");
-        let glance = Archive::open(&path).unwrap();
-        glance.leave_log().unwrap();
-        glance.set_meta("a", "b").unwrap();
-        drop(glance);
+        let first = Archive::open(&path).unwrap();
+        first.skip_checkpoint_on_close().unwrap();
+        first.set_meta("a", "b").unwrap();
+        drop(first);
         assert!(fs::metadata(&log).unwrap().len() > 0);
-        let usual = Archive::open(&path).unwrap();
-        assert_eq!(usual.meta("a").unwrap().as_deref(), Some("b"));
-        drop(usual);
+        let second = Archive::open(&path).unwrap();
+        assert_eq!(second.meta("a").unwrap().as_deref(), Some("b"));
+        drop(second);
         assert!(!log.exists());
     }
 
     #[test]
-    fn a_file_that_is_no_archive_is_a_clear_error() {
+    fn a_file_that_is_not_an_archive_is_an_error() {
         let tmp = tempfile::tempdir().unwrap();
         let path = tmp.path().join("clawgate.db");
         fs::write(&path, vec![7u8; 8192]).unwrap();

@@ -1,4 +1,4 @@
-//! The audit log: entries are chained by hash in `workflow`, kept in order here, never changed.
+//! The audit log: entries that `workflow` chains by hash, stored in order and never changed.
 
 use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use super::{Archive, StoreError};
 
 impl Archive {
-    /// Appends the entry that `make` builds on the last one, in one transaction.
+    /// Appends the entry that `make` builds from the last entry, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses or the last entry does not read back.
+    /// [`StoreError`] if SQLite fails or the last entry does not read back.
     pub fn audit_append<E: Serialize + DeserializeOwned>(
         &mut self,
         make: impl FnOnce(Option<&E>) -> E,
@@ -27,10 +27,10 @@ impl Archive {
         Ok(entry)
     }
 
-    /// All entries, oldest first.
+    /// Returns all entries, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses or an entry does not read back.
+    /// [`StoreError`] if SQLite fails or an entry does not read back.
     pub fn audit<E: DeserializeOwned>(&self) -> Result<Vec<E>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT entry FROM audit ORDER BY seq")?;
         let texts = q.query_map([], |r| r.get::<_, String>(0))?;

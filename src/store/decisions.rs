@@ -1,4 +1,4 @@
-//! What was decided on a value, remembered by a keyed hash of it, never in clear.
+//! Decisions on values. A value is stored only as a keyed hash, never in clear.
 
 use rusqlite::{OptionalExtension, params};
 use serde::{Deserialize, Serialize};
@@ -12,26 +12,25 @@ use super::{Archive, StoreError};
 pub struct Decision {
     /// Keyed hash of the value.
     pub value_hash: String,
-    /// Kind of thing, for instance `ORG`.
+    /// Kind of the value, for instance `ORG`.
     pub kind: String,
-    /// The release it holds for; empty where it holds for every one.
+    /// Release that the decision applies to; empty for every release.
     pub release: String,
     /// `redact` or `keep`.
     pub decision: String,
     /// Why it may stay in clear.
     pub reason: Option<String>,
-    /// Who decided: `human` or `agent`.
+    /// Who decided: `person` or `agent`.
     pub actor: String,
-    /// When.
     pub at: Timestamp,
 }
 
 impl Archive {
-    /// Remembers a decision; a later one on the same value replaces it, and one that holds for every release also
-    /// those on the same value for some.
+    /// Stores a decision. It replaces an earlier one on the same value; a decision for every release replaces all of
+    /// them.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn decide(&self, d: &Decision) -> Result<(), StoreError> {
         if d.release.is_empty() {
             self.conn.execute("DELETE FROM decisions WHERE value_hash = ?1", [&d.value_hash])?;
@@ -44,18 +43,18 @@ impl Archive {
         Ok(())
     }
 
-    /// Takes a decision back. Returns whether there was one.
+    /// Deletes the decisions on a value. Returns false if there were none.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn undecide(&self, value_hash: &str) -> Result<bool, StoreError> {
         Ok(self.conn.execute("DELETE FROM decisions WHERE value_hash = ?1", [value_hash])? > 0)
     }
 
-    /// All decisions; of one value the one for every release first.
+    /// Returns all decisions. The decision for every release comes before those of single releases.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn decisions(&self) -> Result<Vec<Decision>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT value_hash, kind, release, decision, reason, actor, at FROM decisions
@@ -75,19 +74,19 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Uses a receipt's nonce up. Returns false where it was used before.
+    /// Marks the nonce of a receipt as used. Returns false if it was used before.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn use_nonce(&self, nonce: &str, release: &str, now: Timestamp) -> Result<bool, StoreError> {
         let sql = "INSERT OR IGNORE INTO nonces(nonce, release, used) VALUES(?1, ?2, ?3)";
         Ok(self.conn.execute(sql, params![nonce, release, now.millis()])? == 1)
     }
 
-    /// Whether a receipt's nonce was used.
+    /// Returns true if the nonce of a receipt was used.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn nonce_used(&self, nonce: &str) -> Result<bool, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT 1 FROM nonces WHERE nonce = ?1")?;
         Ok(q.query_row([nonce], |_| Ok(())).optional()?.is_some())

@@ -73,7 +73,7 @@ impl Archive {
     /// Notes that a chunk was served; serving it again renews the nonce unless it was answered.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn serve(&self, s: &Served) -> Result<(), StoreError> {
         self.conn.execute(
             "INSERT INTO served(release, row_sha256, start, stop, round, chunk_sha256, nonce, reviewer, served)
@@ -99,7 +99,7 @@ impl Archive {
     /// Notes the answer to the chunk that was served with `nonce`.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn answer(
         &self,
         release: &str,
@@ -119,7 +119,7 @@ impl Archive {
     /// Everything served of a release.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn served(&self, release: &str) -> Result<Vec<Served>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT release, row_sha256, start, stop, round, chunk_sha256, nonce, reviewer, served, answered, verdict
@@ -146,7 +146,7 @@ impl Archive {
     /// Keeps what is planted in a chunk; the first stays.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn plant(&self, p: &Planted) -> Result<(), StoreError> {
         self.conn.execute(
             "INSERT OR IGNORE INTO planted(release, round, chunk_sha256, kind, value, words, at, harmless)
@@ -168,7 +168,7 @@ impl Archive {
     /// Notes whether an answer reported what was planted in a chunk. The first answer is the one that counts.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn plant_answered(&self, p: &Planted, reported: bool) -> Result<(), StoreError> {
         let outcome = match (p.harmless, reported) {
             (false, true) => "found",
@@ -187,7 +187,7 @@ impl Archive {
     /// Everything planted for a release, in every round.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn planted(&self, release: &str) -> Result<Vec<Planted>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT release, round, chunk_sha256, kind, value, words, at, harmless, outcome, misses

@@ -1,4 +1,4 @@
-//! What is known of each log file, so that an unchanged one is not read again.
+//! The state of each log file at its last reading, so that an unchanged file is not read again.
 
 use std::collections::HashMap;
 
@@ -6,13 +6,13 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::trace::{SessionFacts, UsageRow};
 
-use super::forget::Left;
+use super::forget::ForgottenSessions;
 use super::{Archive, StoreError, ledger};
 
-/// The outside of a file at the time it was read.
+/// Metadata of a file at the time it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileState {
-    /// Inode number (0 where the platform has none).
+    /// Inode number; 0 on platforms without one.
     pub inode: u64,
     /// Size in bytes.
     pub size: u64,
@@ -27,21 +27,20 @@ pub struct FileState {
 pub struct FileRow {
     /// Row id.
     pub id: i64,
-    /// Its outside when it was last read whole.
+    /// Metadata when the file was last read completely.
     pub state: FileState,
-    /// Its outside when its usage was last read.
+    /// Metadata when its usage was last read.
     pub usage: FileState,
-    /// Whether it had disappeared at the last scan.
+    /// Whether the last scan did not find the file.
     pub gone: bool,
-    /// Agent whose log it is.
     pub agent: String,
 }
 
 impl Archive {
-    /// Every file of this machine that the archive knows, by path.
+    /// Returns every file of this machine by path. Files of other machines have a path that starts with `device:`.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn files(&self) -> Result<HashMap<String, FileRow>, StoreError> {
         let mut q = self
             .conn
@@ -70,21 +69,21 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// The agent of a file, and the size in bytes that it had when its usage was read last.
+    /// Returns the agent of a file and its size in bytes when its usage was last read.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn usage_size(&self, path: &str) -> Result<Option<(String, u64)>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT agent, usage_size FROM files WHERE path = ?1")?;
         let found = q.query_row([path], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?))).optional()?;
         Ok(found.and_then(|(agent, size)| Some((agent, u64::try_from(size).ok()?))))
     }
 
-    /// Keys of the sessions with requests in the folder that is named like a session's own log: there Claude Code
-    /// keeps the logs of its subagents.
+    /// Returns the sessions with requests in the folder that has the name of a session's log. Claude Code keeps the logs of
+    /// subagents there.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn sessions_beneath(&self, session: &str) -> Result<Vec<String>, StoreError> {
         let mut own = self.conn.prepare_cached(
             "SELECT f.path FROM segments s JOIN files f ON f.id = s.file_id WHERE s.session = ?1",
@@ -96,7 +95,7 @@ impl Archive {
         )?;
         let mut out = Vec::new();
         for folder in paths.iter().filter_map(|p| p.strip_suffix(".jsonl")) {
-            // All that begins with the folder and a separator.
+            // `0` is the character after `/`, so this range contains every path in the folder.
             let (from, to) = (format!("{folder}/"), format!("{folder}0"));
             for key in beneath.query_map([from, to], |r| r.get(0))? {
                 out.push(key?);
@@ -105,67 +104,49 @@ impl Archive {
         Ok(out)
     }
 
-    /// Marks files as gone, and with them the sessions read from them; what was read stays.
+    /// Marks files, and the sessions that were read from them, as gone or as present again. Their content stays in the
+    /// archive.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn mark_gone(&mut self, ids: &[i64]) -> Result<(), StoreError> {
+    /// [`StoreError`] if SQLite fails.
+    pub fn set_gone(&mut self, ids: &[i64], gone: bool) -> Result<(), StoreError> {
         if ids.is_empty() {
             return Ok(());
         }
         let tx = self.begin()?;
         for id in ids {
-            tx.execute("UPDATE files SET gone = 1 WHERE id = ?1", [id])?;
-            tx.execute("UPDATE sessions SET gone = 1 WHERE file_id = ?1", [id])?;
-        }
-        tx.commit()?;
-        Ok(())
-    }
-
-    /// Marks files as there again.
-    ///
-    /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn mark_back(&mut self, ids: &[i64]) -> Result<(), StoreError> {
-        if ids.is_empty() {
-            return Ok(());
-        }
-        let tx = self.begin()?;
-        for id in ids {
-            tx.execute("UPDATE files SET gone = 0 WHERE id = ?1", [id])?;
-            tx.execute("UPDATE sessions SET gone = 0 WHERE file_id = ?1", [id])?;
+            tx.execute("UPDATE files SET gone = ?2 WHERE id = ?1", params![id, gone])?;
+            tx.execute("UPDATE sessions SET gone = ?2 WHERE file_id = ?1", params![id, gone])?;
         }
         tx.commit()?;
         Ok(())
     }
 }
 
-/// The usage of one file, or of a piece of it, ready to be stored.
+/// The usage of a file, or of a part of it, ready to be stored.
 #[derive(Debug)]
 pub struct UsageResult<'a> {
-    /// Its path.
     pub path: &'a str,
-    /// Its agent.
     pub agent: &'a str,
-    /// Its outside, taken before it was read.
+    /// Metadata, taken before the file was read.
     pub state: &'a FileState,
-    /// What is known of its sessions.
+    /// Facts about its sessions.
     pub facts: &'a [SessionFacts],
-    /// The requests in it.
+    /// Its requests.
     pub rows: &'a [UsageRow],
 }
 
 impl Archive {
-    /// Stores the usage of files in one transaction; they still count as not read whole.
+    /// Stores the usage of files in one transaction. The files still count as not completely read.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses; then nothing of the batch is stored.
+    /// [`StoreError`] if SQLite fails; then nothing of the batch is stored.
     pub fn put_usage(&mut self, files: &[UsageResult<'_>]) -> Result<(), StoreError> {
         if files.is_empty() {
             return Ok(());
         }
         let tx = self.begin()?;
-        let left = Left::out(&tx)?;
+        let left = ForgottenSessions::load(&tx)?;
         for file in files {
             let id = upsert_usage(&tx, file.path, file.agent, file.state)?;
             ledger::put(&tx, id, file.facts, file.rows, left.as_ref())?;
@@ -175,7 +156,7 @@ impl Archive {
     }
 }
 
-/// Notes that a file was read whole in this state, and returns its row id.
+/// Records that a file was completely read in this state, and returns its row id.
 pub(super) fn upsert(
     conn: &Connection,
     path: &str,
@@ -196,7 +177,8 @@ pub(super) fn upsert(
     )
 }
 
-/// Notes that a file's usage was read in this state, and returns its row id. A new file counts as not read whole.
+/// Records that the usage of a file was read in this state, and returns its row id. A new file counts as not completely
+/// read.
 fn upsert_usage(
     conn: &Connection,
     path: &str,

@@ -1,4 +1,4 @@
-//! Forgetting: sessions leave the archive for good, with every version, mark and index entry.
+//! Removes sessions from the archive permanently, with every version, mark and index entry.
 
 use std::collections::HashMap;
 
@@ -10,39 +10,38 @@ use crate::trace::{Session, SessionKey, Timestamp};
 
 use super::{Archive, StoreError};
 
-/// Which sessions to forget; empty fields do not narrow, and with nothing set nothing is chosen.
+/// Selects sessions to forget. An empty field does not restrict the selection.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
-    /// Agent id.
     pub agent: Option<String>,
     /// Project name or path.
     pub project: Option<String>,
-    /// Only sessions that ended before this instant.
+    /// Sessions that ended before this time.
     pub before: Option<Timestamp>,
-    /// Only sessions whose log is gone.
+    /// Sessions whose log was deleted.
     pub gone: bool,
 }
 
-/// What left the archive.
+/// The number of removed rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Forgotten {
-    /// Sessions.
     pub sessions: u64,
-    /// Versions of them.
+    /// Versions of the sessions.
     pub versions: u64,
-    /// Requests of the ledger.
+    /// Requests of the usage ledger.
     pub requests: u64,
 }
 
-/// What a scan leaves out.
-pub(super) struct Left {
+/// The forgotten sessions, which a scan leaves out. Their keys are stored only as keyed hashes.
+pub(super) struct ForgottenSessions {
     salt: String,
+    /// Hash of the key, and whether the requests were removed too.
     hashes: HashMap<String, bool>,
 }
 
-impl Left {
-    /// Reads what was forgotten; `None` where nothing was.
-    pub(super) fn out(conn: &Connection) -> Result<Option<Self>, StoreError> {
+impl ForgottenSessions {
+    /// Loads the forgotten sessions; `None` if there are none.
+    pub(super) fn load(conn: &Connection) -> Result<Option<Self>, StoreError> {
         let mut q = conn.prepare_cached("SELECT key_hash, usage FROM forgotten")?;
         let hashes: HashMap<String, bool> =
             q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
@@ -50,16 +49,16 @@ impl Left {
             return Ok(None);
         }
         let salt = conn.query_row("SELECT value FROM meta WHERE key = 'forget_key'", [], |r| r.get(0))?;
-        Ok(Some(Left { salt, hashes }))
+        Ok(Some(ForgottenSessions { salt, hashes }))
     }
 
-    /// Whether a session is left out: it was forgotten, or the one that started it.
+    /// Returns true if the session or its parent was forgotten.
     pub(super) fn session(&self, session: &Session) -> bool {
         let known = |key: &SessionKey| self.hashes.contains_key(&hash(&self.salt, key.as_str()));
         known(&session.key) || session.parent.as_ref().is_some_and(known)
     }
 
-    /// Whether its requests are left out.
+    /// Returns true if the requests of the session were removed too.
     pub(super) fn usage(&self, key: &str) -> bool {
         self.hashes
             .get(&hash(&self.salt, SessionKey::without_compaction_suffix(key)))
@@ -69,17 +68,17 @@ impl Left {
 }
 
 fn hash(salt: &str, key: &str) -> String {
-    // A key of any length is fine for HMAC.
+    // HMAC accepts a key of any length, so this cannot fail.
     let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(salt.as_bytes()) else { return String::new() };
     mac.update(key.as_bytes());
     data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
 }
 
 impl Archive {
-    /// The sessions of a choice, in key order.
+    /// Returns the selected sessions in the order of their keys.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn chosen(&self, c: &Choice) -> Result<Vec<SessionKey>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT s.key FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
@@ -91,11 +90,11 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Forgets sessions; with `usage` their requests too, which else stay counted. `salt` keys the hashes by which
-    /// later scans leave them out, where none is kept yet. Call [`Archive::compact`] afterwards.
+    /// Forgets sessions. With `usage` their requests are removed too; without it they stay counted. `salt` becomes the key
+    /// of the hashes if none is stored yet. Call [`Archive::compact`] afterwards.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses; then nothing is forgotten.
+    /// [`StoreError`] if SQLite fails; then nothing is forgotten.
     pub fn forget(
         &mut self,
         keys: &[SessionKey],
@@ -147,12 +146,12 @@ impl Archive {
         Ok(out)
     }
 
-    /// Lets forgotten sessions come back with the next scan, which reads every log again; returns how many there
-    /// were.
+    /// Clears the list of forgotten sessions, so that the next scan reads every log again and brings them back. Returns
+    /// how many there were.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn remember(&mut self) -> Result<u64, StoreError> {
+    /// [`StoreError`] if SQLite fails.
+    pub fn clear_forgotten(&mut self) -> Result<u64, StoreError> {
         let tx = self.begin()?;
         let n = tx.execute("DELETE FROM forgotten", [])?;
         if n > 0 {
@@ -162,11 +161,11 @@ impl Archive {
         Ok(n as u64)
     }
 
-    /// Rewrites index and database so that nothing that was deleted stands in a page or in the log. Returns whether
-    /// that could be done: another process that reads or writes prevents it.
+    /// Rewrites the index and the database so that no page and no log contains deleted text. Returns false if another
+    /// process prevents it by reading or writing.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses for another reason.
+    /// [`StoreError`] if SQLite fails for another reason.
     pub fn compact(&self) -> Result<bool, StoreError> {
         let busy = |e: &rusqlite::Error| {
             matches!(
@@ -174,7 +173,7 @@ impl Archive {
                 Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
             )
         };
-        // Entries of deleted documents stay in the index until its parts are merged.
+        // FTS5 keeps the entries of deleted documents until its segments are merged.
         for sql in ["INSERT INTO docs_fts(docs_fts) VALUES('optimize')", "VACUUM"] {
             match self.conn.execute_batch(sql) {
                 Ok(()) => {}

@@ -1,4 +1,4 @@
-//! Lists of sessions: which, in which order, page by page; and who belongs to whom.
+//! Lists of sessions: filters, orders and pages, and the relations between sessions.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use crate::trace::{SessionKey, Timestamp};
 use super::sessions::{COLUMNS, session_row};
 use super::{Archive, SessionRow, StoreError};
 
-/// What a list is ordered by, highest first; ties by row id.
+/// Order of a list, highest first. Equal values are ordered by row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
     /// First instant.
@@ -28,7 +28,7 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// The value it orders by, as SQL.
+    /// The SQL expression of the sort value.
     fn sql(self) -> &'static str {
         match self {
             Sort::Started => "coalesce(s.started, 0)",
@@ -40,7 +40,7 @@ impl Sort {
         }
     }
 
-    /// The value of a session.
+    /// The sort value of a session.
     pub fn value(self, row: &SessionRow) -> i64 {
         match self {
             Sort::Started => row.started.map_or(0, Timestamp::millis),
@@ -53,7 +53,7 @@ impl Sort {
     }
 }
 
-/// Which sessions to list. Empty fields do not narrow.
+/// Selects sessions to list. An empty field does not restrict the selection.
 #[derive(Debug, Clone, Default)]
 pub struct Inbox {
     /// Agent id.
@@ -62,33 +62,32 @@ pub struct Inbox {
     pub project: Option<String>,
     /// Triage mark.
     pub status: Option<String>,
-    /// Only sessions that ended at or after this instant.
+    /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,
-    /// Only sessions that started before this instant.
+    /// Sessions that started before this time.
     pub until: Option<Timestamp>,
-    /// Only sessions that a model of this name, or a longer one, answered in.
+    /// Sessions in which a model answered whose name starts with this.
     pub model: Option<String>,
-    /// Only sessions with this badge: `name`, or `name:value`.
+    /// Sessions with this badge: `name` or `name:value`.
     pub badge: Option<String>,
-    /// Only the subagents of this session.
+    /// Subagents of this session.
     pub parent: Option<SessionKey>,
-    /// Only sessions whose parent is not in the archive, or that have none.
+    /// Sessions without a parent in the archive.
     pub roots_only: bool,
-    /// Only sessions whose file is gone, or is not.
+    /// Whether the log must be deleted (true) or present (false).
     pub gone: Option<bool>,
-    /// Order.
     pub sort: Sort,
-    /// At most so many; 0: all.
+    /// Maximum number of sessions; 0 means all.
     pub limit: u64,
-    /// Where the previous page ended: (value that is ordered by, row id).
+    /// Sort value and row id of the last session of the previous page.
     pub after: Option<(i64, i64)>,
 }
 
 impl Archive {
-    /// A page of sessions, highest first.
+    /// Returns a page of sessions, highest first.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn inbox(&self, f: &Inbox) -> Result<Vec<SessionRow>, StoreError> {
         let by = f.sort.sql();
         let sql = format!(
@@ -124,11 +123,11 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// The sessions below this one at any depth, oldest first. Broken logs may form a circle; each comes once.
+    /// Returns all descendants of a session, oldest first. Broken logs may form a cycle; each session is returned once.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn below(&self, root: &SessionKey) -> Result<Vec<SessionRow>, StoreError> {
+    /// [`StoreError`] if SQLite fails.
+    pub fn descendant_rows(&self, root: &SessionKey) -> Result<Vec<SessionRow>, StoreError> {
         let sql = format!(
             "WITH RECURSIVE below(key) AS (
                SELECT key FROM sessions WHERE parent = ?1
@@ -142,10 +141,10 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// The sessions that this one started as subagents, oldest first.
+    /// Returns the direct subagents of a session, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn children(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
         self.keys_by("SELECT key FROM sessions WHERE parent = ?1 ORDER BY coalesce(started, 0), id", key)
     }
@@ -153,7 +152,7 @@ impl Archive {
     /// Returns the subagents of several sessions by the parent's key, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn children_of(&self, keys: &[&str]) -> Result<HashMap<String, Vec<SessionKey>>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT parent, key FROM sessions WHERE parent IN (SELECT value FROM json_each(?1))
@@ -168,10 +167,10 @@ impl Archive {
         Ok(out)
     }
 
-    /// The sessions that were forked from this one or went on with it under another key, oldest first.
+    /// Returns the sessions that were forked from this one or resumed it under another key, oldest first.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn forks(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
         self.keys_by("SELECT key FROM sessions WHERE forked_from = ?1 ORDER BY coalesce(started, 0), id", key)
     }

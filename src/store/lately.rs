@@ -86,7 +86,7 @@ impl Archive {
     /// What was kept under a key, and the [`Recent::straddling`] it was kept with.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn spent_before(&self, key: &str) -> Result<Option<(String, u64)>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT body, straddling FROM spent_before WHERE key = ?1")?;
         let found = q.query_row([key], |r| Ok((r.get(0)?, r.get::<_, i64>(1)?))).optional()?;
@@ -97,7 +97,7 @@ impl Archive {
     /// on beside the ledger.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn keep_spent_before(
         &self,
         key: &str,

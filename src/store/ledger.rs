@@ -12,7 +12,7 @@ use rusqlite::{Connection, params};
 use crate::trace::{PromptChain, SessionFacts, Timestamp, UsageRow};
 use crate::usage::{CountedRow, Place, ToolShare};
 
-use super::forget::Left;
+use super::forget::ForgottenSessions;
 use super::held::Held;
 use super::segment::{PackedRow, Unpacked, key_hashes, pack};
 use super::{Archive, Lately, StoreError};
@@ -27,7 +27,7 @@ pub(super) fn put(
     file_id: i64,
     facts: &[SessionFacts],
     rows: &[UsageRow],
-    left: Option<&Left>,
+    left: Option<&ForgottenSessions>,
 ) -> Result<(), StoreError> {
     if rows.is_empty() {
         return Ok(());
@@ -251,7 +251,7 @@ impl Archive {
     /// Hands every counted request to `each`, those at or after `since` and before `until`.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses or a segment does not read back.
+    /// [`StoreError`] if SQLite fails or a segment does not read back.
     pub fn counted(
         &self,
         since: Option<Timestamp>,
@@ -511,7 +511,7 @@ impl Archive {
     /// Paths of files by id, and whether they are gone.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn file_paths(&self, ids: &HashSet<i64>) -> Result<HashMap<i64, (String, bool)>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT path, gone FROM files WHERE id = ?1")?;
         let mut out = HashMap::new();
@@ -527,9 +527,9 @@ impl Archive {
     /// Which of these sessions were forgotten with their requests.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn usage_forgotten(&self, sessions: &HashSet<&str>) -> Result<HashSet<String>, StoreError> {
-        let left = Left::out(&self.conn)?;
+        let left = ForgottenSessions::load(&self.conn)?;
         let gone = sessions.iter().filter(|k| left.as_ref().is_some_and(|l| l.usage(k)));
         Ok(gone.map(|k| (*k).to_owned()).collect())
     }

@@ -1,10 +1,10 @@
-//! Append-only migrations, counted in `PRAGMA user_version`.
+//! Append-only migrations. `PRAGMA user_version` is the number of those that were applied.
 
 use rusqlite::Connection;
 
 use super::{StoreError, repack};
 
-/// One step: its SQL, and what SQL cannot do.
+/// A migration: its SQL, and code for what SQL cannot do.
 struct Migration {
     sql: &'static str,
     then: Option<Then>,
@@ -30,7 +30,7 @@ impl Migration {
     }
 }
 
-/// Brings the schema up to date, one transaction a step.
+/// Applies the missing migrations, each in its own transaction.
 pub(super) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
     let known = MIGRATIONS.len() as i64;
     if version(conn)? == known {
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_of_the_first_ledger_stay_counted() {
+    fn requests_of_the_first_ledger_format_stay_counted() {
         let mut conn = Connection::open_in_memory().unwrap();
         MIGRATIONS[..2].iter().for_each(|step| step.run(&conn).unwrap());
         conn.pragma_update(None, "user_version", 2).unwrap();
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_archive_is_refused_and_left_alone() {
+    fn a_newer_archive_is_refused_and_not_changed() {
         let mut conn = Connection::open_in_memory().unwrap();
         conn.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(migrate(&mut conn), Err(StoreError::Newer { found: 99, .. })));

@@ -1,12 +1,11 @@
-//! Floor 3: all SQL. The archive, its search index, the usage ledger, releases, review evidence, the audit chain.
+//! Layer 3: all SQL of the archive: sessions, search index, usage ledger, releases, review evidence and audit log.
 //!
-//! One SQLite file in WAL mode. One writer at a time; every change is one transaction that reads what it
-//! decides on inside itself, so two processes can scan at once.
+//! The archive is one SQLite file in WAL mode. There is one writer at a time. Each change is one transaction that also
+//! reads the rows it depends on, so that two processes can scan at the same time.
 
 mod alerts;
 mod archive;
 mod audit;
-mod body;
 mod decisions;
 mod evidence;
 mod files;
@@ -18,6 +17,7 @@ mod ledger;
 mod migrate;
 mod notices;
 mod projects;
+mod read_messages;
 mod releases;
 mod repack;
 mod search;
@@ -37,42 +37,42 @@ pub use releases::ReleaseRow;
 pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};
 pub use sessions::{FileResult, Mark, Prepared, SessionRow, Stored};
 
-/// What can go wrong in the archive.
+/// An error of the archive.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused; the text is SQLite's own and holds no session text.
+    /// SQLite failed. The message is SQLite's own and contains no session text.
     #[error("archive: {0}")]
     Sqlite(rusqlite::Error),
     /// The disk is full.
-    #[error("archive: the disk is full; free some space and run the same command again, nothing was lost")]
+    #[error("The disk is full. Free some space and run the same command again; nothing was lost.")]
     Full,
-    /// The archive may not be written.
-    #[error("archive: it may not be written; check who owns our directory and its files (0700, 0600)")]
+    /// The archive is read-only.
+    #[error(
+        "The archive is not writable. Check the owner of clawgate's directory (mode 0700) and its files (mode 0600)."
+    )]
     ReadOnly,
     /// A file operation failed.
-    #[error("archive {path}: {source}; check who owns our directory and its files (0700, 0600)")]
+    #[error(
+        "archive {path}: {source}. Check the owner of clawgate's directory (mode 0700) and its files (mode 0600)."
+    )]
     Io {
-        /// What was being opened.
+        /// The file or directory.
         path: String,
-        /// The cause.
         source: std::io::Error,
     },
     /// The archive was written by a newer clawgate.
-    #[error("archive has schema {found}, this clawgate knows up to {known}; use the newer clawgate")]
+    #[error(
+        "The archive has schema version {found}, but this clawgate supports versions up to {known}. Use the newer clawgate."
+    )]
     Newer {
         /// Schema version in the file.
         found: i64,
         /// Newest schema version this build knows.
         known: i64,
     },
-    /// A stored value does not read back.
-    #[error("archive: {what} cannot be read back ({detail})")]
-    Corrupt {
-        /// Which value.
-        what: &'static str,
-        /// Why.
-        detail: String,
-    },
+    /// A stored value cannot be read.
+    #[error("archive: a stored {what} cannot be read ({detail})")]
+    Corrupt { what: &'static str, detail: String },
     /// A search expression that FTS5 cannot parse.
     #[error("search expression: {0}; quote a phrase with \"…\", end a prefix with *")]
     Query(String),
@@ -90,7 +90,7 @@ impl From<rusqlite::Error> for StoreError {
 }
 
 impl StoreError {
-    /// Whether another process holds the archive: it passes by itself.
+    /// Returns true if another process has locked the archive, which is temporary.
     pub fn is_busy(&self) -> bool {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseLocked};
         matches!(self, StoreError::Sqlite(e) if matches!(e.sqlite_error_code(), Some(DatabaseBusy | DatabaseLocked)))

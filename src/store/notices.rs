@@ -1,7 +1,6 @@
-//! What was told to a person already, so that it is told once.
+//! Notices that were reported, so that each is reported once in a window, and subagents that only a hook reported.
 //!
-//! Notices stand among the facts of the archive (`meta`) under a hash of what was said: neither sessions nor amounts
-//! can be read back from them. Beside them stands which session is a subagent of which, as far as only a hook was told.
+//! A notice is stored as a hash of its text, so that neither sessions nor amounts can be read back from it.
 
 use rusqlite::{OptionalExtension, params};
 use sha2::{Digest, Sha256};
@@ -10,30 +9,30 @@ use crate::trace::Timestamp;
 
 use super::{Archive, StoreError};
 
-/// Names of notices begin so.
-const PREFIX: &str = "notice:";
+/// Prefix of the names of notices.
+const NOTICE_PREFIX: &str = "notice:";
 
-/// What names the subagents of a session begins so.
-const BELOW: &str = "below:";
+/// Prefix of the names of recorded subagents.
+const SUBAGENT_PREFIX: &str = "below:";
 
-/// Notices are forgotten after so long: no silence is longer.
-const KEPT_MS: i64 = 90 * 86_400_000;
+/// How long notices are kept, in milliseconds. No window is longer.
+const RETENTION_MS: i64 = 90 * 86_400_000;
 
 impl Archive {
-    /// Whether `what` is to be told now: it was not told in the `silent_ms` before. If so it counts as told; of two
-    /// processes that ask at the same time, one is told yes.
+    /// Claims the right to report `what` now. Returns true if it was not reported within the last `silent_ms`
+    /// milliseconds. If two processes ask at the same time, only one gets true.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn first_notice(&mut self, what: &str, now: Timestamp, silent_ms: i64) -> Result<bool, StoreError> {
+    /// [`StoreError`] if SQLite fails.
+    pub fn claim_notice(&mut self, what: &str, now: Timestamp, silent_ms: i64) -> Result<bool, StoreError> {
         let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(what));
-        let key = format!("{PREFIX}{}", &digest[..32]);
+        let key = format!("{NOTICE_PREFIX}{}", &digest[..32]);
         let silent = |at: Option<String>| {
             let at = at.and_then(|at| at.parse::<i64>().ok());
-            // A notice of the future comes from a clock that was wrong.
+            // A notice from the future comes from a clock that was wrong, and silences nothing.
             at.is_some_and(|at| (0..silent_ms).contains(&now.millis().saturating_sub(at)))
         };
-        // Mostly it was told, and that is seen without waiting for a writer.
+        // In most cases the notice exists already, which a read finds without waiting for a writer.
         if silent(self.meta(&key)?) {
             return Ok(false);
         }
@@ -49,18 +48,18 @@ impl Archive {
         )?;
         tx.execute(
             "DELETE FROM meta WHERE key LIKE 'notice:%' AND CAST(value AS INTEGER) < ?1",
-            [now.millis().saturating_sub(KEPT_MS)],
+            [now.millis().saturating_sub(RETENTION_MS)],
         )?;
         tx.commit()?;
         Ok(true)
     }
 
-    /// Notes that a session is a subagent of another: what a hook is told and no log says in time.
+    /// Records that a session is a subagent of another. A hook knows this before any log says it.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn note_below(&mut self, parent: &str, child: &str, now: Timestamp) -> Result<(), StoreError> {
-        let key = format!("{BELOW}{parent}\n{child}");
+    /// [`StoreError`] if SQLite fails.
+    pub fn record_subagent(&mut self, parent: &str, child: &str, now: Timestamp) -> Result<(), StoreError> {
+        let key = format!("{SUBAGENT_PREFIX}{parent}\n{child}");
         if self.meta(&key)?.is_some() {
             return Ok(());
         }
@@ -71,23 +70,23 @@ impl Archive {
         )?;
         tx.execute(
             "DELETE FROM meta WHERE key LIKE 'below:%' AND CAST(value AS INTEGER) < ?1",
-            [now.millis().saturating_sub(KEPT_MS)],
+            [now.millis().saturating_sub(RETENTION_MS)],
         )?;
         tx.commit()?;
         Ok(())
     }
 
-    /// The subagents that were noted of a session.
+    /// Returns the recorded subagents of a session.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
-    pub fn noted_below(&self, parent: &str) -> Result<Vec<String>, StoreError> {
-        let from = format!("{BELOW}{parent}\n");
+    /// [`StoreError`] if SQLite fails.
+    pub fn recorded_subagents(&self, parent: &str) -> Result<Vec<String>, StoreError> {
+        let from = format!("{SUBAGENT_PREFIX}{parent}\n");
         let mut q = self
             .conn
             .prepare_cached("SELECT substr(key, length(?1) + 1) FROM meta WHERE key > ?1 AND key < ?2")?;
         // The character after a line break.
-        let to = format!("{BELOW}{parent}\u{b}");
+        let to = format!("{SUBAGENT_PREFIX}{parent}\u{b}");
         let keys = q.query_map([from, to], |r| r.get(0))?;
         keys.collect::<Result<_, _>>().map_err(StoreError::from)
     }
@@ -98,15 +97,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn told_once_and_again_after_the_silence() {
+    fn a_notice_is_claimed_once_in_a_window() {
         let mut a = Archive::in_memory().unwrap();
-        let mut ask = |what: &str, at: i64| a.first_notice(what, Timestamp(at), 1000).unwrap();
+        let mut ask = |what: &str, at: i64| a.claim_notice(what, Timestamp(at), 1000).unwrap();
         assert!(ask("x", 5000));
         assert!(!ask("x", 5000) && !ask("x", 5999));
-        assert!(ask("y", 5000), "another one");
-        assert!(ask("x", 6000), "the silence is over");
+        assert!(ask("y", 5000), "another notice");
+        assert!(ask("x", 6000), "the window is over");
         assert!(ask("x", 5500), "a notice of the future silences nothing");
-        assert!(ask("z", 5000 + KEPT_MS + 1000));
+        assert!(ask("z", 5000 + RETENTION_MS + 1000));
         let left: i64 = a
             .conn
             .query_row("SELECT count(*) FROM meta WHERE key LIKE 'notice:%'", [], |r| r.get(0))
@@ -115,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn subagents_are_noted_of_their_own_session() {
+    fn subagents_are_recorded_for_their_own_parent_only() {
         let mut a = Archive::in_memory().unwrap();
         for (parent, child, at) in [
             ("codex:p", "codex:1", 5),
@@ -123,11 +122,11 @@ mod tests {
             ("codex:p", "codex:2", 6),
             ("codex:pp", "codex:3", 7),
         ] {
-            a.note_below(parent, child, Timestamp(at)).unwrap();
+            a.record_subagent(parent, child, Timestamp(at)).unwrap();
         }
-        assert_eq!(a.noted_below("codex:p").unwrap(), ["codex:1", "codex:2"]);
-        assert_eq!(a.noted_below("codex:").unwrap(), [""; 0]);
-        a.note_below("codex:q", "codex:4", Timestamp(KEPT_MS + 6)).unwrap();
-        assert_eq!(a.noted_below("codex:p").unwrap(), ["codex:2"], "the older one is forgotten");
+        assert_eq!(a.recorded_subagents("codex:p").unwrap(), ["codex:1", "codex:2"]);
+        assert_eq!(a.recorded_subagents("codex:").unwrap(), [""; 0]);
+        a.record_subagent("codex:q", "codex:4", Timestamp(RETENTION_MS + 6)).unwrap();
+        assert_eq!(a.recorded_subagents("codex:p").unwrap(), ["codex:2"], "the older one is forgotten");
     }
 }

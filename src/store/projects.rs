@@ -34,7 +34,7 @@ impl Archive {
     /// All projects, the one with the newest session first. `excluded` judges by (name, path).
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn projects(&self, excluded: &dyn Fn(&str, &str) -> bool) -> Result<Vec<ProjectRow>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT p.name, p.path, group_concat(DISTINCT s.agent), count(s.id), coalesce(sum(s.bytes), 0)
@@ -58,7 +58,7 @@ impl Archive {
     /// Files of sessions whose working directory is not known, by path.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn files_without_project(&self) -> Result<HashSet<String>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT DISTINCT f.path FROM sessions s JOIN files f ON f.id = s.file_id
@@ -71,7 +71,7 @@ impl Archive {
     /// Every working directory that is known.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn project_paths(&self) -> Result<Vec<String>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT path FROM projects ORDER BY path")?;
         let rows = q.query_map([], |r| r.get(0))?;

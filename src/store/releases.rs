@@ -30,7 +30,7 @@ impl Archive {
     /// state's phase for lists. Returns the new state as JSON, or `None` where another process was faster.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses or a value cannot be written as JSON.
+    /// [`StoreError`] if SQLite fails or a value cannot be written as JSON.
     pub fn put_release<S: Serialize, X: Serialize>(
         &self,
         id: &str,
@@ -58,7 +58,7 @@ impl Archive {
     /// One release.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses or the state does not read back.
+    /// [`StoreError`] if SQLite fails or the state does not read back.
     pub fn release<S: DeserializeOwned, X: DeserializeOwned>(
         &self,
         id: &str,
@@ -83,7 +83,7 @@ impl Archive {
     /// Ids and phases of all releases, the last changed first.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn releases(&self) -> Result<Vec<(String, String, Timestamp)>, StoreError> {
         let mut q = self
             .conn

@@ -1,4 +1,5 @@
-//! Full-text search: one document a message and kind of text; the text itself stays in the body.
+//! Full-text search with FTS5: one document for each message and kind of text. The index stores no text; the text is in
+//! the session's normal form.
 
 use rusqlite::{Connection, params};
 use schemars::JsonSchema;
@@ -8,21 +9,21 @@ use crate::trace::{Message, Part, Role, SessionKey, Timestamp};
 
 use super::{Archive, StoreError};
 
-/// Kind of text a document holds.
+/// The kind of text in a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DocKind {
-    /// What a person or the agent in their place wrote.
+    /// A prompt of a person, or of the agent in their place.
     Prompt,
-    /// What a model answered.
+    /// An answer of a model.
     Answer,
-    /// A model's reasoning.
+    /// Reasoning of a model.
     Thinking,
-    /// What a tool was given.
+    /// Input of a tool call.
     ToolInput,
-    /// What a tool gave back.
+    /// Output of a tool call.
     ToolOutput,
-    /// Notices and instructions.
+    /// A notice or an instruction.
     Notice,
 }
 
@@ -52,7 +53,7 @@ impl DocKind {
         usize::try_from(code).ok().and_then(|i| KINDS.get(i)).copied().unwrap_or(DocKind::Prompt)
     }
 
-    /// The kind of a name such as `tool_output`.
+    /// Parses a name such as `tool_output`.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "prompt" | "user" => Some(DocKind::Prompt),
@@ -71,43 +72,39 @@ impl DocKind {
 pub struct DocKinds(u8);
 
 impl DocKinds {
-    /// Every kind.
     pub const ALL: DocKinds = DocKinds(0x3F);
 
-    /// These kinds.
     pub fn of(kinds: &[DocKind]) -> Self {
         DocKinds(kinds.iter().fold(0, |set, k| set | 1 << k.code()))
     }
 
-    /// Whether a kind is in the set.
     pub fn has(self, kind: DocKind) -> bool {
         self.0 & 1 << kind.code() != 0
     }
 
-    /// The kinds that are in both.
+    /// Returns the intersection of two sets.
     #[must_use]
     pub fn and(self, other: DocKinds) -> Self {
         DocKinds(self.0 & other.0)
     }
 
-    /// The kinds in it.
     pub fn iter(self) -> impl Iterator<Item = DocKind> {
         KINDS.into_iter().filter(move |k| self.has(*k))
     }
 }
 
-/// One document to be indexed.
+/// A document to be indexed.
 pub(super) struct Doc {
     pub message: u32,
     pub kind: DocKind,
     pub text: String,
 }
 
-/// So many matches, the latest stored, are ranked among each other; the next so many come after them. Ranking
-/// reads a row for each match, and a common word stands in most of the archive.
-const RANKED: u64 = 1000;
+/// Number of matches that are ranked together: the latest thousand first, then the thousand before them. Ranking reads a
+/// row for each match, and a common word matches most of the archive.
+const RANKING_WINDOW: u64 = 1000;
 
-/// What to look for.
+/// A search.
 #[derive(Debug, Clone)]
 pub struct SearchQuery {
     /// FTS5 expression: words, `"phrases"`, `prefix*`, AND OR NOT.
@@ -118,15 +115,15 @@ pub struct SearchQuery {
     pub project: Option<String>,
     /// Kinds of text.
     pub kinds: DocKinds,
-    /// Only in messages that call this tool.
+    /// Messages that call this tool.
     pub tool: Option<String>,
-    /// Only sessions that ended at or after this instant.
+    /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,
-    /// Only sessions that started before this instant.
+    /// Sessions that started before this time.
     pub until: Option<Timestamp>,
-    /// At most so many hits.
+    /// Maximum number of hits.
     pub limit: u64,
-    /// Skip so many hits.
+    /// Number of hits to skip.
     pub offset: u64,
 }
 
@@ -152,7 +149,7 @@ impl SearchQuery {
     }
 }
 
-/// One hit.
+/// A match of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
     /// Session.
@@ -169,8 +166,7 @@ pub struct Hit {
     pub started: Option<Timestamp>,
 }
 
-/// The text of a message that a document of this kind covers, as it is indexed; of one tool's calls only where a
-/// tool is given.
+/// Returns the text of a message that a document of this kind indexes. If `tool` is given, only calls of that tool count.
 pub fn doc_text(message: &Message, kind: DocKind, tool: Option<&str>) -> String {
     let mut out = String::new();
     let mut add = |text: &str| {
@@ -202,7 +198,7 @@ pub fn doc_text(message: &Message, kind: DocKind, tool: Option<&str>) -> String 
     out
 }
 
-/// Appends the string leaves of a JSON value, a line each.
+/// Appends the strings in a JSON value, each on its own line.
 pub fn json_text(value: &serde_json::Value, out: &mut String) {
     match value {
         serde_json::Value::String(s) => {
@@ -215,7 +211,7 @@ pub fn json_text(value: &serde_json::Value, out: &mut String) {
     }
 }
 
-/// Replaces the documents of the messages from `from` on.
+/// Replaces the documents of all messages from index `from`.
 pub(super) fn replace(
     conn: &Connection,
     session: i64,
@@ -239,10 +235,10 @@ pub(super) fn replace(
 }
 
 impl Archive {
-    /// Sets the index up for loading much at once, or for everyday use again.
+    /// Switches the index to bulk loading, or back to normal use. Bulk loading collects more in memory and merges nothing.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn bulk_indexing(&self, on: bool) -> Result<(), StoreError> {
         let (hash, merge) = if on { (48 << 20, 0) } else { (1 << 20, 4) };
         let set = "INSERT INTO docs_fts(docs_fts, rank) VALUES(?1, ?2)";
@@ -251,16 +247,16 @@ impl Archive {
         Ok(())
     }
 
-    /// Documents that match: the best first among the latest thousand matches, then among the thousand before them,
-    /// and so on.
+    /// Returns the matches: the latest [`RANKING_WINDOW`] matches with the best first, then the ones before them, and so
+    /// on.
     ///
     /// # Errors
-    /// [`StoreError::Query`] where the expression does not parse; [`StoreError`] where SQLite refuses.
+    /// [`StoreError::Query`] if the expression cannot be parsed; [`StoreError`] if SQLite fails.
     pub fn search(&self, q: &SearchQuery) -> Result<Vec<Hit>, StoreError> {
         let mut out = Vec::new();
-        let (mut window, mut skip) = (q.offset / RANKED, (q.offset % RANKED) as usize);
+        let (mut window, mut skip) = (q.offset / RANKING_WINDOW, (q.offset % RANKING_WINDOW) as usize);
         while (out.len() as u64) < q.limit {
-            let mut found = self.window(q, window * RANKED).map_err(|e| match e {
+            let mut found = self.window(q, window * RANKING_WINDOW).map_err(|e| match e {
                 rusqlite::Error::SqliteFailure(_, Some(ref m))
                     if ["fts5", "no such column", "unterminated string", "unknown special query"]
                         .iter()
@@ -270,8 +266,8 @@ impl Archive {
                 }
                 e => e.into(),
             })?;
-            let last = (found.len() as u64) < RANKED;
-            // FTS5's rank is lower where the match is better.
+            let last = (found.len() as u64) < RANKING_WINDOW;
+            // In FTS5 a lower rank is a better match.
             found.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
             let room = q.limit as usize - out.len();
             for (id, _) in found.into_iter().skip(skip).take(room) {
@@ -285,7 +281,7 @@ impl Archive {
         Ok(out)
     }
 
-    /// Documents that match, latest stored first, with their rank.
+    /// Returns a window of matching documents, the latest first, with their ranks.
     fn window(&self, q: &SearchQuery, offset: u64) -> Result<Vec<(i64, f64)>, rusqlite::Error> {
         let mut sql = "SELECT f.rowid, f.rank FROM docs_fts f".to_owned();
         let narrow_docs = q.narrows_sessions() || q.tool.is_some() || q.kinds != DocKinds::ALL;
@@ -306,7 +302,7 @@ impl Archive {
             );
         }
         if q.tool.is_some() {
-            // A tool's name is part of the text of its inputs; the caller makes sure that it is the name.
+            // The name of a tool is part of the text of its inputs. The caller checks that the match is the name.
             sql.push_str(
                 " AND EXISTS (SELECT 1 FROM docs t WHERE t.session_id = d.session_id AND t.message = d.message
                    AND t.kind = :input AND t.id IN (SELECT rowid FROM docs_fts WHERE docs_fts MATCH :tool))",
@@ -328,7 +324,7 @@ impl Archive {
         bind(":until", &until)?;
         bind(":input", &DocKind::ToolInput.code())?;
         bind(":tool", &tool)?;
-        bind(":limit", &(RANKED as i64))?;
+        bind(":limit", &(RANKING_WINDOW as i64))?;
         bind(":offset", &(offset as i64))?;
         let mut rows = stmt.raw_query();
         let mut out = Vec::new();
@@ -358,7 +354,7 @@ impl Archive {
 
 #[cfg(test)]
 impl Archive {
-    /// Indexes texts as the prompts of one session.
+    /// Indexes texts as the prompts of a session.
     pub(crate) fn index_for_test(&self, texts: &[String]) {
         let sql = "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, 'f', 'a', 0, 0, 0, 0);
              INSERT INTO sessions(id, key, agent, user_messages, assistant_messages, tool_calls,
@@ -375,7 +371,7 @@ impl Archive {
     }
 }
 
-/// A text as an FTS5 string: its words next to each other.
+/// Returns the text as an FTS5 phrase.
 pub fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace(['"', '\0'], " "))
 }
@@ -385,7 +381,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn kinds_form_sets() {
+    fn a_set_of_kinds_has_its_members_and_no_others() {
         let set = DocKinds::of(&[DocKind::ToolInput, DocKind::Notice]);
         assert!(set.has(DocKind::Notice) && !set.has(DocKind::Prompt));
         assert_eq!(set.iter().collect::<Vec<_>>(), [DocKind::ToolInput, DocKind::Notice]);
@@ -394,9 +390,9 @@ mod tests {
     }
 
     #[test]
-    fn common_words_come_window_by_window_and_none_twice() {
+    fn a_common_word_is_paged_window_by_window_without_repeats() {
         let archive = Archive::in_memory().unwrap();
-        let many = RANKED as u32 + 500;
+        let many = RANKING_WINDOW as u32 + 500;
         let texts: Vec<String> = (0..many).map(|i| format!("common {i}")).collect();
         archive.index_for_test(&texts);
         let ask = |limit, offset| {
@@ -410,7 +406,7 @@ mod tests {
         let mut sorted = all.clone();
         sorted.sort_unstable();
         assert_eq!(sorted, (0..many).collect::<Vec<_>>());
-        assert!(all[..RANKED as usize].iter().all(|m| *m >= 500), "the latest are ranked first");
+        assert!(all[..RANKING_WINDOW as usize].iter().all(|m| *m >= 500), "the latest are ranked first");
         assert_eq!(ask(u64::MAX, 0), all);
         let none = SearchQuery {
             text: quoted("common"),

@@ -1,20 +1,21 @@
-//! Sessions: the normal form compressed, its versions, and the marks people give.
+//! Sessions: the compressed normal form, its versions, and the triage marks.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use schemars::JsonSchema;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version};
 
-use super::forget::Left;
+use super::forget::ForgottenSessions;
 use super::search::{self, Doc, DocKind};
 use super::{Archive, FileState, StoreError, files, ledger, projects};
 
 const ZSTD_LEVEL: i32 = 1;
+/// Length of the hash of a message. Hashes tell which messages of a session are new.
 const HASH_BYTES: usize = 8;
 
-/// A session made ready for the archive, off the writer's thread.
+/// A session ready to be stored. It is made on a reading thread, so that the writer has little to do.
 pub struct Prepared {
     session: Session,
     title: Option<String>,
@@ -31,11 +32,11 @@ impl Prepared {
     /// Compresses and indexes a session. `title` must be redacted already; `badges` are computed by the caller.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] where the session cannot be written as JSON or compressed.
+    /// [`StoreError::Corrupt`] if the session cannot be written as JSON or compressed.
     pub fn of(mut session: Session, title: Option<String>, badges: Vec<String>) -> Result<Self, StoreError> {
         let json = StoreError::json("session");
         let messages = std::mem::take(&mut session.messages);
-        // The canonical bytes, put together a message at a time so that each message's hash comes for free.
+        // The canonical bytes are written message by message, because each message is hashed on the way.
         let mut canonical = serde_json::to_vec(&session).map_err(&json)?;
         canonical.truncate(canonical.len().saturating_sub(2));
         let mut hashes = Vec::with_capacity(messages.len() * HASH_BYTES);
@@ -65,13 +66,12 @@ impl Prepared {
         })
     }
 
-    /// The session's key.
     pub fn key(&self) -> &SessionKey {
         &self.session.key
     }
 }
 
-/// Everything searchable in a session, one document a message and kind of text.
+/// Returns the searchable text of a session: one document for each message and kind of text.
 fn documents(session: &Session) -> Vec<Doc> {
     let mut docs: Vec<Doc> = Vec::new();
     for (i, message) in session.messages.iter().enumerate() {
@@ -111,26 +111,26 @@ fn documents(session: &Session) -> Vec<Doc> {
     docs
 }
 
-/// What putting a session did.
+/// The result of storing a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// It was not in the archive.
+    /// The session was not in the archive.
     New,
-    /// It was, in another version.
+    /// The archive had another version of it.
     Updated,
-    /// It was, in this version (or a longer copy of it stands elsewhere).
+    /// The archive had this version, or a longer copy from another file.
     Unchanged,
-    /// A person had it forgotten; it was left out.
+    /// A person had it forgotten, so it was left out.
     Forgotten,
 }
 
-/// A mark a person gave in triage.
+/// A triage mark.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
-    /// Not looked at.
+    /// Not triaged yet.
     New,
-    /// To be looked at again.
+    /// To be triaged again later.
     Shortlisted,
     /// May be shared.
     Approved,
@@ -139,7 +139,7 @@ pub enum Mark {
 }
 
 impl Mark {
-    /// The mark's name in the database and in JSON.
+    /// Returns the name of the mark in the database and in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Mark::New => "new",
@@ -149,7 +149,7 @@ impl Mark {
         }
     }
 
-    /// The mark of a name.
+    /// Returns the mark with this name.
     pub fn parse(text: &str) -> Option<Self> {
         [Mark::New, Mark::Shortlisted, Mark::Approved, Mark::Blocked].into_iter().find(|m| m.as_str() == text)
     }
@@ -160,13 +160,11 @@ impl Mark {
 pub struct SessionRow {
     /// Row id.
     pub id: i64,
-    /// Key.
     pub key: SessionKey,
-    /// Agent id.
     pub agent: String,
-    /// Parent's key, for a subagent.
+    /// Parent, if the session is a subagent.
     pub parent: Option<SessionKey>,
-    /// The session whose history this one was copied from: forks and resumes.
+    /// The session whose history this one starts with (a fork or a resumed session).
     pub forked_from: Option<SessionKey>,
     /// Project's display name.
     pub project: Option<String>,
@@ -176,9 +174,9 @@ pub struct SessionRow {
     pub title: Option<String>,
     /// Git branch.
     pub git_branch: Option<String>,
-    /// First instant.
+    /// Time of the first message.
     pub started: Option<Timestamp>,
-    /// Last instant.
+    /// Time of the last message.
     pub ended: Option<Timestamp>,
     /// Human prompts.
     pub user_messages: u64,
@@ -188,15 +186,12 @@ pub struct SessionRow {
     pub tool_calls: u64,
     /// Tool calls that failed.
     pub failed_tool_calls: u64,
-    /// Size of the normal form.
+    /// Size of the normal form in bytes.
     pub bytes: u64,
-    /// Models.
     pub models: Vec<String>,
-    /// Badges.
     pub badges: Vec<String>,
     /// Current version.
     pub version: Version,
-    /// Triage mark.
     pub status: Mark,
     /// Reason given with the mark.
     pub status_reason: Option<String>,
@@ -204,7 +199,7 @@ pub struct SessionRow {
     pub changed_since: bool,
     /// Quality score 1 to 5.
     pub score: Option<i64>,
-    /// Whether the agent's file is gone.
+    /// Whether the agent's log was deleted.
     pub gone: bool,
 }
 
@@ -247,30 +242,26 @@ pub(super) fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
     })
 }
 
-/// One read file, ready to be stored.
+/// A file that was read, ready to be stored.
 pub struct FileResult<'a> {
-    /// Its path.
     pub path: &'a str,
-    /// Its agent.
     pub agent: &'a str,
-    /// Its outside, taken before it was read.
+    /// Metadata, taken before the file was read.
     pub state: &'a FileState,
-    /// The sessions in it.
     pub sessions: &'a [Prepared],
-    /// The requests in it.
+    /// Its requests.
     pub usage: &'a [UsageRow],
-    /// The present instant.
     pub now: Timestamp,
 }
 
 impl Archive {
-    /// Stores read files in one transaction; returns what happened to each session.
+    /// Stores files in one transaction and returns the result for each session.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses; then nothing of the batch is stored.
+    /// [`StoreError`] if SQLite fails; then nothing of the batch is stored.
     pub fn put(&mut self, files: &[FileResult<'_>]) -> Result<Vec<Stored>, StoreError> {
         let tx = self.begin()?;
-        let left = Left::out(&tx)?;
+        let left = ForgottenSessions::load(&tx)?;
         let mut done = Vec::new();
         for file in files {
             let file_id = files::upsert(&tx, file.path, file.agent, file.state)?;
@@ -289,10 +280,10 @@ impl Archive {
         Ok(done)
     }
 
-    /// One session as lists show it.
+    /// Returns a session.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn session(&self, key: &str) -> Result<Option<SessionRow>, StoreError> {
         let sql = format!(
             "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id WHERE s.key = ?1"
@@ -300,10 +291,10 @@ impl Archive {
         Ok(self.conn.prepare_cached(&sql)?.query_row([key], session_row).optional()?)
     }
 
-    /// The keys that start with `prefix` or whose native id does; at most `limit`.
+    /// Returns up to `limit` keys that start with `prefix`, or whose native id does.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn keys_like(&self, prefix: &str, limit: u64) -> Result<Vec<SessionKey>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT key FROM sessions WHERE substr(key, 1, length(?1)) = ?1
@@ -313,10 +304,10 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Number of sessions by mark.
+    /// Returns the number of sessions by mark.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn marks(&self) -> Result<Vec<(Mark, u64)>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT status, count(*) FROM sessions GROUP BY status")?;
         let rows = q.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)? as u64)))?;
@@ -328,10 +319,10 @@ impl Archive {
         Ok(out)
     }
 
-    /// Marks a session in the version it has now. Returns whether the session is known.
+    /// Marks the current version of a session. Returns false if the session is unknown.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn mark(&self, key: &str, mark: Mark, reason: Option<&str>) -> Result<bool, StoreError> {
         let n = self.conn.execute(
             "UPDATE sessions SET status = ?2, status_reason = ?3, status_version = version WHERE key = ?1",
@@ -340,10 +331,10 @@ impl Archive {
         Ok(n > 0)
     }
 
-    /// The normal form of a session, in its current version or the one asked for.
+    /// Loads the normal form of a session, in the given version or the current one.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses or the stored form does not read back.
+    /// [`StoreError`] if SQLite fails or the stored form cannot be read.
     pub fn load(&self, key: &str, version: Option<&str>) -> Result<Option<Session>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT b.body, b.raw_bytes FROM sessions s JOIN bodies b ON b.session_id = s.id
@@ -357,20 +348,20 @@ impl Archive {
         serde_json::from_slice(&bytes).map(Some).map_err(StoreError::json("session"))
     }
 
-    /// Every session key with its current version, in key order.
+    /// Returns every session key with its current version, in the order of the keys.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn versions(&self) -> Result<Vec<(SessionKey, Version)>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT key, version FROM sessions ORDER BY key")?;
         let rows = q.query_map([], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Number of sessions by agent.
+    /// Returns the number of sessions by agent.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn agents(&self) -> Result<Vec<(String, u64)>, StoreError> {
         let mut q =
             self.conn.prepare_cached("SELECT agent, count(*) FROM sessions GROUP BY agent ORDER BY agent")?;
@@ -379,8 +370,8 @@ impl Archive {
     }
 }
 
-/// What stands in the archive under a session's key.
-struct Standing {
+/// The stored state of a session.
+struct StoredSession {
     id: i64,
     version: String,
     file_id: i64,
@@ -390,14 +381,14 @@ struct Standing {
     hashes: Vec<u8>,
 }
 
-fn standing(conn: &Connection, key: &str) -> Result<Option<Standing>, rusqlite::Error> {
+fn stored_session(conn: &Connection, key: &str) -> Result<Option<StoredSession>, rusqlite::Error> {
     conn.prepare_cached(
         "SELECT s.id, s.version, s.file_id, f.gone, f.path, s.ended, b.hashes FROM sessions s
          JOIN files f ON f.id = s.file_id JOIN bodies b ON b.session_id = s.id AND b.version = s.version
          WHERE s.key = ?1",
     )?
     .query_row([key], |r| {
-        Ok(Standing {
+        Ok(StoredSession {
             id: r.get(0)?,
             version: r.get(1)?,
             file_id: r.get(2)?,
@@ -418,17 +409,18 @@ fn put_session(
 ) -> Result<Stored, StoreError> {
     let s = &p.session;
     let list = |v: &[String]| serde_json::to_string(v).map_err(StoreError::json("session"));
-    let old = standing(conn, s.key.as_str())?;
+    let old = stored_session(conn, s.key.as_str())?;
     if let Some(old) = &old {
-        // Two files may hold one session (an archived copy): the longer one stands, whatever the order of reading.
-        let other = old.file_id != file_id && !old.file_gone;
+        // Two files may contain the same session, for instance an archived copy. The longer one wins, in whichever order
+        // they are read.
+        let from_other_file = old.file_id != file_id && !old.file_gone;
         let ended = s.ended.map(Timestamp::millis);
         let rank = (p.hashes.len(), ended, std::cmp::Reverse(file.path));
-        if other && rank < (old.hashes.len(), old.ended, std::cmp::Reverse(old.path.as_str())) {
+        if from_other_file && rank < (old.hashes.len(), old.ended, std::cmp::Reverse(old.path.as_str())) {
             return Ok(Stored::Unchanged);
         }
         if old.version == p.version.0 {
-            // A newer clawgate may see other badges in the same text.
+            // A newer clawgate may compute other badges from the same text.
             let sql = "UPDATE sessions SET file_id = ?2, gone = 0, badges = ?3
                 WHERE id = ?1 AND (file_id <> ?2 OR gone OR badges <> ?3)";
             conn.prepare_cached(sql)?.execute(params![old.id, file_id, list(&p.badges)?])?;
@@ -441,7 +433,9 @@ fn put_session(
             "INSERT INTO sessions(key, agent, parent, forked_from, project_id, title, git_branch, started, ended,
                user_messages, assistant_messages, tool_calls, failed_tool_calls, bytes, models, badges, version,
                file_id, updated)
-             VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18,?19)
+             VALUES(:key, :agent, :parent, :forked_from, :project_id, :title, :git_branch, :started, :ended,
+               :user_messages, :assistant_messages, :tool_calls, :failed_tool_calls, :bytes, :models, :badges, :version,
+               :file_id, :updated)
              ON CONFLICT(key) DO UPDATE SET parent = excluded.parent, forked_from = excluded.forked_from,
                project_id = excluded.project_id, title = excluded.title, git_branch = excluded.git_branch,
                started = excluded.started, ended = excluded.ended, user_messages = excluded.user_messages,
@@ -452,34 +446,35 @@ fn put_session(
              RETURNING id",
         )?
         .query_row(
-            params![
-                s.key.as_str(),
-                s.agent,
-                s.parent.as_ref().map(SessionKey::as_str),
-                s.forked_from.as_ref().map(SessionKey::as_str),
-                project,
-                p.title,
-                s.git_branch,
-                s.started.map(Timestamp::millis),
-                s.ended.map(Timestamp::millis),
-                s.user_messages() as i64,
-                s.assistant_messages() as i64,
-                s.tool_calls().count() as i64,
-                s.failed_tool_calls() as i64,
-                p.raw_bytes as i64,
-                list(&p.models)?,
-                list(&p.badges)?,
-                p.version.0,
-                file_id,
-                file.now.millis(),
-            ],
+            named_params! {
+                ":key": s.key.as_str(),
+                ":agent": s.agent,
+                ":parent": s.parent.as_ref().map(SessionKey::as_str),
+                ":forked_from": s.forked_from.as_ref().map(SessionKey::as_str),
+                ":project_id": project,
+                ":title": p.title,
+                ":git_branch": s.git_branch,
+                ":started": s.started.map(Timestamp::millis),
+                ":ended": s.ended.map(Timestamp::millis),
+                ":user_messages": s.user_messages() as i64,
+                ":assistant_messages": s.assistant_messages() as i64,
+                ":tool_calls": s.tool_calls().count() as i64,
+                ":failed_tool_calls": s.failed_tool_calls() as i64,
+                ":bytes": p.raw_bytes as i64,
+                ":models": list(&p.models)?,
+                ":badges": list(&p.badges)?,
+                ":version": p.version.0,
+                ":file_id": file_id,
+                ":updated": file.now.millis(),
+            },
             |r| r.get(0),
         )?;
     let same = match &old {
         Some(old) => {
             let pairs = old.hashes.chunks(HASH_BYTES).zip(p.hashes.chunks(HASH_BYTES));
             let same = pairs.take_while(|(a, b)| a == b).count();
-            // A grown session supersedes its body; a rewritten one stays readable beside the new one.
+            // A session that has only grown replaces its old version. A rewritten one keeps it, so that it stays readable.
+            // The last message may have changed while it was being written.
             let grown = (same + 1) * HASH_BYTES >= old.hashes.len() && p.hashes.len() >= old.hashes.len();
             if grown {
                 conn.prepare_cached("DELETE FROM bodies WHERE session_id = ?1 AND version = ?2")?
@@ -498,20 +493,20 @@ fn put_session(
 }
 
 impl Archive {
-    /// Keys of the sessions with a mark, in key order.
+    /// Returns the sessions with a mark, in the order of their keys.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn marked(&self, mark: Mark) -> Result<Vec<SessionKey>, StoreError> {
         let mut q = self.conn.prepare_cached("SELECT key FROM sessions WHERE status = ?1 ORDER BY key")?;
         let rows = q.query_map([mark.as_str()], |r| r.get(0).map(SessionKey))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// The sessions in which scanning saw secrets, by key.
+    /// Returns the sessions in which a scan found secrets.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn with_secrets(&self) -> Result<Vec<SessionKey>, StoreError> {
         let sql = "SELECT key FROM sessions WHERE badges LIKE '%\"secrets:%' ORDER BY key";
         let mut q = self.conn.prepare_cached(sql)?;
@@ -519,10 +514,10 @@ impl Archive {
         keys.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// The subagent sessions below these, at any depth.
+    /// Returns all descendants of these sessions.
     ///
     /// # Errors
-    /// [`StoreError`] where SQLite refuses.
+    /// [`StoreError`] if SQLite fails.
     pub fn descendants(&self, roots: &[SessionKey]) -> Result<Vec<SessionKey>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "WITH RECURSIVE below(key) AS (

@@ -142,7 +142,7 @@ impl App {
             let child = SessionKey::new(agent, id).0;
             let now = self.now();
             // Without it, what the subagent spends counts to the session after the next scan.
-            let _ = self.archive.note_below(session, &child, now);
+            let _ = self.archive.record_subagent(session, &child, now);
         }
         let live = self.glance(&LiveParams {
             session: session.clone(),
@@ -179,7 +179,7 @@ impl App {
     /// Says so once a minute, however many glances there are.
     pub fn wants_background(&mut self, live: &Live) -> bool {
         let work = live.unread_bytes > 0 || (self.delivers() && !live.alerts.is_empty());
-        work && self.archive.first_notice("background", live.at, BACKGROUND_MS).unwrap_or(false)
+        work && self.archive.claim_notice("background", live.at, BACKGROUND_MS).unwrap_or(false)
     }
 }
 
@@ -187,7 +187,7 @@ impl App {
 fn first_time(archive: &mut Archive, b: &BudgetState, whom: &str, now: Timestamp) -> bool {
     let level = if b.state == BudgetLevel::Spent { "spent" } else { "near" };
     let what = format!("budget {} {level} {} {whom}", b.budget, b.limit_picousd);
-    archive.first_notice(&what, now, SILENT_MS).unwrap_or(true)
+    archive.claim_notice(&what, now, SILENT_MS).unwrap_or(true)
 }
 
 /// Background work is started no more often.

@@ -288,7 +288,7 @@ impl App {
     /// # Errors
     /// As [`App::live`].
     pub fn glance(&mut self, p: &LiveParams) -> Result<Live, Failure> {
-        self.archive.leave_log()?;
+        self.archive.skip_checkpoint_on_close()?;
         self.live(p)
     }
 
@@ -302,7 +302,7 @@ impl App {
         let now = self.now();
         let far = self.config.budgets.weekly_usd.is_some() || self.config.budgets.monthly_usd.is_some();
         let near = p.near && !far;
-        self.archive.wait_at_most(PATIENCE)?;
+        self.archive.set_busy_timeout(PATIENCE)?;
         let glance = self.with_recent_usage(GLANCE_BYTES, p.log.as_deref(), |app| {
             let family = app.family(p)?;
             let Glimpse { fold, watch, .. } =
@@ -325,7 +325,7 @@ impl App {
                 unread_bytes: 0,
             })
         });
-        self.archive.wait_at_most(USUAL_PATIENCE)?;
+        self.archive.set_busy_timeout(USUAL_PATIENCE)?;
         let (mut live, unread) = glance?;
         live.unread_bytes = unread;
         live.budgets = self.config.budgets.states(&live);
@@ -339,7 +339,7 @@ impl App {
         let Some(key) = &p.session else { return Ok(HashSet::new()) };
         let mut all = HashSet::from([key.clone()]);
         all.extend(self.archive.sessions_beneath(key)?);
-        all.extend(self.archive.noted_below(key)?);
+        all.extend(self.archive.recorded_subagents(key)?);
         let below = self.archive.descendants(&[SessionKey(key.clone())])?;
         all.extend(below.into_iter().map(|k| k.0));
         Ok(all)

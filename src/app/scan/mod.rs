@@ -149,7 +149,7 @@ impl App {
             ));
         }
         if params.again {
-            self.archive.remember()?;
+            self.archive.clear_forgotten()?;
         }
         let known = self.archive.files()?;
         let found = find(&self.ctx.env, &wanted, params);
@@ -378,8 +378,8 @@ impl App {
                 _ => {}
             }
         }
-        self.archive.mark_gone(&gone)?;
-        self.archive.mark_back(&back)?;
+        self.archive.set_gone(&gone, true)?;
+        self.archive.set_gone(&back, false)?;
         Ok(gone.len() as u64)
     }
 }

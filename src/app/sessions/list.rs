@@ -214,7 +214,7 @@ impl App {
                 listed.push((row, None));
                 continue;
             }
-            let below = self.archive.below(&row.key)?;
+            let below = self.archive.descendant_rows(&row.key)?;
             grow(row, below, &mut listed);
         }
         let keys: Vec<&str> = listed.iter().map(|(r, _)| r.key.as_str()).collect();

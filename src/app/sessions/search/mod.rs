@@ -234,9 +234,9 @@ impl App {
         for (key, mut at) in places {
             at.sort_unstable();
             at.dedup();
-            let (messages, bytes) = self.archive.messages(key, &at)?;
-            *read += bytes;
-            out.extend(messages.into_iter().map(|(i, m)| ((key.clone(), i), m)));
+            let found = self.archive.messages(key, &at)?;
+            *read += found.session_bytes;
+            out.extend(found.messages.into_iter().map(|(i, m)| ((key.clone(), i), m)));
         }
         Ok(out)
     }
