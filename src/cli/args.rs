@@ -1,20 +1,20 @@
-//! The command line as a whole.
+//! The command line as clap parses it.
 
 use clap::Parser;
 
 use super::commands::Command;
 
-/// The gate between your coding-agent traces and the world.
+/// Scan, redact, review and publish the sessions of coding agents, and report what they cost
 ///
-/// Scans the logs that coding agents keep, redacts them, has them reviewed, and publishes only the bytes that a
-/// person approved. Without a command it prints where you stand and what is next.
+/// clawgate keeps an archive of the logs that coding agents write on this machine. It redacts secrets and personal data,
+/// records the review, and publishes only files that a person has signed. Without a command, it prints the current
+/// status and the next step.
 #[derive(Debug, Parser)]
 #[command(name = "clawgate", version, max_term_width = 100, disable_help_subcommand = true)]
 pub struct Cli {
-    /// Answer in JSON on standard output
+    /// Print JSON to standard output
     #[arg(long, global = true)]
     pub json: bool,
-    /// What to do
     #[command(subcommand)]
     pub command: Option<Command>,
 }

@@ -1,7 +1,7 @@
-//! The demo: a bundled, invented history walked from scan to publication, each step judged by what it left behind.
+//! The demo: runs the whole workflow on bundled sample logs and checks the result of every step.
 //!
-//! The logs hold marks such as `@@GITHUB_TOKEN@@`; secrets of the right shape are made when the demo runs, so that
-//! none is in the source.
+//! The sample logs contain placeholders such as `@@GITHUB_TOKEN@@`. The demo replaces them with random secrets of the
+//! right format, so that no secret is in the source code.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -21,7 +21,7 @@ use crate::workflow::{FileEntry, digest};
 
 use super::context::CommandError;
 
-/// The logs: where they lie in the temporary home, and their text.
+/// The sample logs: path in the temporary home directory, and text.
 const LOGS: &[(&str, &str)] = &[
     (
         ".claude/projects/-home-nlindqvist-work-harbour-api/5a1d3f60-1c1e-4d6b-9a57-0b7c4d2e9f01.jsonl",
@@ -45,39 +45,42 @@ const LOGS: &[(&str, &str)] = &[
     ),
 ];
 
-/// Who the invented history is of, and who a reader of it would notice.
+/// Names in the sample logs that the demo expects to be redacted or excluded.
 const PERSON: &str = "Nora Lindqvist";
 const COLLEAGUE: &str = "Sunniva Brekke";
 const COMPANY: &str = "Harbourline";
 const EXCLUDED: &str = "tax-notes";
 
-/// One step and how it came out.
+/// A step of the demo and the result of its check.
 #[derive(Debug, Serialize)]
-pub(super) struct Step {
-    /// What was done.
+pub(super) struct DemoStep {
     pub name: String,
-    /// What was seen.
+    /// What the step printed.
     pub seen: Vec<String>,
-    /// What that proves, if it held.
+    /// What the check shows if it passes.
     pub proves: &'static str,
-    /// Whether it held.
+    /// Whether the check passed.
     pub held: bool,
 }
 
-type Tell<'a> = &'a mut dyn FnMut(Step) -> Result<(), CommandError>;
+/// The review of the sample logs has far fewer pages.
+const MAX_PAGES: usize = 500;
 
-/// Walks the sample history through the workflow below `root`.
+type OnStep<'a> = &'a mut dyn FnMut(DemoStep) -> Result<(), CommandError>;
+
+/// Runs the workflow in the directory `root` and reports each step to `on_step`.
 ///
 /// # Errors
-/// [`End`] where a step fails that should not; a step that fails as it should, or does not hold, is told.
-pub(super) fn walk(
+/// Returns a [`CommandError`] if a step fails unexpectedly. An expected refusal and a failed check are not errors: the
+/// step says whether its check passed.
+pub(super) fn run_workflow(
     root: &Path,
     clock: Arc<dyn Clock>,
     cancel: Arc<AtomicBool>,
-    tell: Tell<'_>,
+    on_step: OnStep<'_>,
 ) -> Result<(), CommandError> {
     let (home, state, out) = (root.join("home"), root.join("home/.clawgate"), root.join("published"));
-    let secrets = plant(&home)?;
+    let secrets = write_logs(&home)?;
     let mut ctx = Context::new(Env::bare(&home, state), clock, Actor::Person);
     ctx.cancel = cancel;
     let mut app = App::open(ctx)?;
@@ -85,16 +88,16 @@ pub(super) fn walk(
 
     let scan = app.scan(&ScanParams::default())?;
     let agents: Vec<String> = scan.by_agent.iter().map(|(a, n)| format!("{a} {n}")).collect();
-    tell(Step {
+    on_step(DemoStep {
         name: "Scan".into(),
-        seen: vec![format!("{} sessions found: {}", scan.sessions.total, agents.join(", "))],
-        proves: "the logs of both agents are read, nothing is skipped",
+        seen: vec![format!("found {} sessions: {}", scan.sessions.total, agents.join(", "))],
+        proves: "The logs of both agents are read, and no file is skipped.",
         held: scan.sessions.total == LOGS.len() as u64 && scan.skipped.is_empty(),
     })?;
 
     let prepare = PrepareParams { folder: Some(out.display().to_string()), ..PrepareParams::default() };
     let early = [app.prepare(&prepare).err(), publish(&mut app).err()];
-    tell(refused("Prepare and publish at once", &early, "set_scope", "no step can be skipped"))?;
+    on_step(refused("Prepare and publish immediately", &early, "set_scope", "No step can be skipped."))?;
 
     let scope = app.set_scope(&ScopeParams {
         exclude: vec![EXCLUDED.into()],
@@ -102,8 +105,8 @@ pub(super) fn walk(
         confirm: true,
         ..ScopeParams::default()
     })?;
-    tell(Step {
-        name: format!("Scope: exclude {EXCLUDED}, always redact the company's name, confirm"),
+    on_step(DemoStep {
+        name: format!("Scope: exclude {EXCLUDED}, always redact the company name, confirm"),
         seen: scope
             .projects
             .iter()
@@ -112,11 +115,11 @@ pub(super) fn walk(
                     "{} ({} sessions): {}",
                     p.name,
                     p.sessions,
-                    if p.excluded { "excluded" } else { "in" }
+                    if p.excluded { "excluded" } else { "included" }
                 )
             })
             .collect(),
-        proves: "what may be shared at all is a person's choice, made first",
+        proves: "A person first chooses what may be shared.",
         held: scope.confirmed && scope.projects.iter().filter(|p| p.excluded).count() == 1,
     })?;
 
@@ -124,122 +127,135 @@ pub(super) fn walk(
     let badges = all.iter().filter(|s| s.badges.iter().any(|b| b.starts_with("secrets:"))).count();
     let sessions: Vec<String> = all.iter().map(|s| s.key.0.clone()).collect();
     let marked = app.triage(&TriageParams { sessions, status: "approved".into(), reason: None })?;
-    tell(Step {
+    on_step(DemoStep {
         name: "Triage: approve all sessions".into(),
-        seen: vec![format!("{} approved, {badges} carry a badge for secrets in them", marked.marked.len())],
-        proves: "sessions with secrets are seen before anybody reads them",
+        seen: vec![format!("{} approved, {badges} with a badge for secrets", marked.marked.len())],
+        proves: "Sessions with secrets are marked before anybody reads them.",
         held: badges >= 3,
     })?;
 
     let prepared = app.prepare(&prepare)?;
     let kinds: Vec<String> =
         prepared.privacy_report.redactions.iter().map(|(k, n)| format!("{k} {n}")).collect();
-    tell(Step {
-        name: "Prepare: redact, seal, fix the digest".into(),
+    on_step(DemoStep {
+        name: "Prepare: redact, seal, compute the digest".into(),
         seen: vec![
             format!("{} rows in {} files, digest {}", prepared.rows, prepared.files.len(), prepared.digest),
             format!("redacted: {}", kinds.join(", ")),
         ],
-        proves: "the excluded project is not in it, the secrets are not either",
+        proves: "The release contains neither the excluded project nor the secrets.",
         held: prepared.rows == 4,
     })?;
     let early = [publish(&mut app).err()];
-    tell(refused("Publish what nobody reviewed", &early, "review_pii", "preparing is not enough"))?;
+    on_step(refused(
+        "Publish without a review",
+        &early,
+        "review_pii",
+        "A prepared release must be reviewed.",
+    ))?;
 
-    tell(review(&mut app)?)?;
+    on_step(review(&mut app)?)?;
     let early = [publish(&mut app).err()];
-    tell(refused("Publish what nobody confirmed", &early, "confirm", "reading is not enough"))?;
+    on_step(refused(
+        "Publish without a confirmation",
+        &early,
+        "confirm",
+        "A reviewed release must be confirmed.",
+    ))?;
 
     let confirmed = app.confirm(&ConfirmParams {
         full_name: Some(PERSON.into()),
         attest_full_name: format!("This is a demo: the name searched for is {PERSON}."),
-        attest_sensitive: "This is a demo: everything of the inventory is redacted.".into(),
+        attest_sensitive: "This is a demo: every inventory item is redacted.".into(),
         attest_manual_scan: "This is a demo: every page of the sample was served and answered.".into(),
         ..ConfirmParams::default()
     })?;
-    tell(Step {
+    on_step(DemoStep {
         name: "Confirm".into(),
         seen: vec![format!(
-            "full name {}, {} names decided, {} of {} rows read to their end",
+            "full name {}, {} inventory items decided, {} of {} rows read completely",
             if confirmed.name_scan == crate::workflow::NameScan::Clean { "not found" } else { "found" },
             confirmed.entities_decided,
             confirmed.sample_read,
             confirmed.rows
         )],
-        proves: "each statement is held against what really happened",
+        proves: "Each statement is checked against the recorded evidence.",
         held: confirmed.sample_read == confirmed.rows,
     })?;
     let unsigned = publish(&mut app).err();
-    tell(Step {
+    on_step(DemoStep {
         name: "Publish without a signature".into(),
         seen: unsigned.iter().map(|f| format!("exit code {}: {}", f.exit_code(), f.message)).collect(),
-        proves: "an agent gets this far and no further",
+        proves: "An agent cannot go beyond this point.",
         held: unsigned.is_some_and(|f| f.exit_code() == 4) && !out.exists(),
     })?;
 
-    let passphrase = throw_away()?;
-    // Cheap key derivation: this key opens nothing and dies with the temporary home.
+    let passphrase = random_passphrase()?;
+    // Cheap key derivation is safe here, because the key protects nothing and is deleted with the temporary directory.
     app.keys_init_with(&passphrase, None, KdfParams::cheap())?;
     let shown = app.sign_preview(None)?;
     let (signed, unlocked) = app.sign(&shown, &passphrase)?;
-    tell(Step {
-        name: "Sign, with a throw-away passphrase made for this demo".into(),
+    on_step(DemoStep {
+        name: "Sign with a random passphrase that exists only for this demo".into(),
         seen: vec![
-            format!("receipt over {} at {}, until {}", signed.digest, signed.assurance, signed.expires),
-            "on your own data a person types the passphrase in their own terminal".into(),
+            format!(
+                "receipt for {} at level {}, valid until {}",
+                signed.digest, signed.assurance, signed.expires
+            ),
+            "with real data, a person types the passphrase in a terminal".into(),
         ],
-        proves: "the receipt covers exactly the bytes that were reviewed",
+        proves: "The receipt covers exactly the files that were reviewed.",
         held: signed.digest == shown.digest && signed.digest == confirmed.digest,
     })?;
 
-    tell(tamper(&mut app, &shown.release, &out)?)?;
+    on_step(tamper(&mut app, &shown.release, &out)?)?;
 
     let done = app.publish(&PublishParams::default(), Some(&unlocked))?;
     let files = read_back(&out)?;
     let entries: Vec<FileEntry> = files.iter().map(|(path, bytes)| FileEntry::of(path, bytes)).collect();
     let read = digest(&entries);
-    tell(Step {
-        name: "Publish to a folder, and read it back".into(),
+    on_step(DemoStep {
+        name: "Publish to a folder and read it back".into(),
         seen: vec![format!("{} files, digest {read}", files.len())],
-        proves: "what arrived is what was signed, byte for byte",
+        proves: "The published files are identical to the signed files.",
         held: read == done.digest && read == signed.digest,
     })?;
 
-    tell(nothing_leaked(&secrets, &files))?;
+    on_step(check_leaks(&secrets, &files))?;
 
     let (log, broken) = app.audit_log()?;
-    tell(Step {
+    on_step(DemoStep {
         name: "Verify the audit log".into(),
         seen: vec![format!(
             "{} entries, chain {}",
             log.len(),
-            if broken.is_none() { "whole" } else { "broken" }
+            if broken.is_none() { "intact" } else { "broken" }
         )],
-        proves: "every step above, refusals too, is in a record in which an edit shows",
+        proves: "Every step above, including refusals, is in the tamper-evident audit log.",
         held: broken.is_none() && log.iter().any(|e| e.kind == "refused"),
     })
 }
 
-/// A step that had to be refused, with the tool that is due.
-fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static str) -> Step {
+/// Returns the step for actions that must be refused with `due` as the next tool.
+fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static str) -> DemoStep {
     let next = |f: &Failure| {
         f.refusal.as_ref().map(|r| (r.code.meaning(), r.next_tool.clone(), r.next_command.clone()))
     };
-    Step {
+    DemoStep {
         name: format!("{name}: refused"),
         seen: failures
             .iter()
             .flatten()
             .filter_map(next)
-            .map(|(why, _, command)| format!("{why}; next: {command}"))
+            .map(|(reason, _, command)| format!("{reason}; next: {command}"))
             .collect(),
         proves,
         held: failures.iter().all(|f| f.as_ref().and_then(next).is_some_and(|(_, tool, _)| tool == due)),
     }
 }
 
-/// Reads every page, reports the one name that no rule can know, and has the inventory redacted.
-fn review(app: &mut App) -> Result<Step, CommandError> {
+/// Answers every page, reports the one name that no rule can detect, and redacts the whole inventory.
+fn review(app: &mut App) -> Result<DemoStep, CommandError> {
     let everything = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
     let mut params = ReviewParams { decisions: vec![everything.clone()], ..ReviewParams::default() };
     let (mut pages, mut found, mut names, mut resealed) = (0, 0, 0, 0);
@@ -269,25 +285,25 @@ fn review(app: &mut App) -> Result<Step, CommandError> {
             None if report.remaining.entities == 0 => break,
             None => {}
         }
-        if pages > 500 {
-            return Err(Failure::failed("demo", "The review does not end.").into());
+        if pages > MAX_PAGES {
+            return Err(Failure::failed("demo", "The review did not finish.").into());
         }
     }
     let state = app.position()?.state;
-    Ok(Step {
-        name: "Review, as a reader would".into(),
+    Ok(DemoStep {
+        name: "Review".into(),
         seen: vec![
-            format!("{names} in the inventory (a private address), decided: redact"),
-            format!("{pages} pages ({bytes} bytes) served and answered, {found} finding: a colleague's name"),
-            format!("{resealed} rows sealed again; the others keep their review"),
+            format!("{names} inventory item(s), for example a private address: redacted"),
+            format!("{pages} pages ({bytes} bytes) read, {found} finding: the name of a colleague"),
+            format!("resealed {resealed} rows; the review of the other rows stays valid"),
         ],
-        proves: "what was read is known page by page, and a finding is redacted everywhere",
+        proves: "The review is recorded page by page, and a finding is redacted everywhere.",
         held: state == "reviewed" && found >= 1 && names >= 1,
     })
 }
 
-/// Flips a bit of a sealed file, has publishing refused, and puts it back.
-fn tamper(app: &mut App, release: &str, out: &Path) -> Result<Step, CommandError> {
+/// Flips a bit in a sealed file, expects publishing to be refused, and restores the file.
+fn tamper(app: &mut App, release: &str, out: &Path) -> Result<DemoStep, CommandError> {
     let file = app.sealed_dir(release).join("README.md");
     let whole = std::fs::read(&file).map_err(io(&file))?;
     let mut bytes = whole.clone();
@@ -297,16 +313,16 @@ fn tamper(app: &mut App, release: &str, out: &Path) -> Result<Step, CommandError
     std::fs::write(&file, &bytes).map_err(io(&file))?;
     let refused = app.publish(&PublishParams::default(), None).err();
     std::fs::write(&file, &whole).map_err(io(&file))?;
-    Ok(Step {
-        name: "Change one bit of a sealed file after the signature, and publish: refused".into(),
+    Ok(DemoStep {
+        name: "Change one bit of a sealed file after signing, and publish: refused".into(),
         seen: refused.iter().map(|f| f.message.clone()).collect(),
-        proves: "a signature is good for the bytes it was given for, and no others",
+        proves: "A signature is valid only for the exact files that were signed.",
         held: refused.is_some_and(|f| f.exit_code() == 3) && !out.exists(),
     })
 }
 
-/// Looks for everything planted in everything published.
-fn nothing_leaked(secrets: &[(String, String)], files: &[(String, Vec<u8>)]) -> Step {
+/// Searches the published files for all secrets and names of the sample logs.
+fn check_leaks(secrets: &[(String, String)], files: &[(String, Vec<u8>)]) -> DemoStep {
     let names = [PERSON, COLLEAGUE, COMPANY, "nlindqvist", "harbourline", "fjordteam"].map(str::to_owned);
     let all: Vec<&String> = secrets.iter().map(|(_, value)| value).chain(&names).collect();
     let leaked: BTreeSet<&str> = files
@@ -318,17 +334,17 @@ fn nothing_leaked(secrets: &[(String, String)], files: &[(String, Vec<u8>)]) -> 
         .map(|(path, _)| path.as_str())
         .collect();
     let there = files.iter().any(|(_, bytes)| String::from_utf8_lossy(bytes).contains("tide table test"));
-    Step {
+    DemoStep {
         name: format!(
-            "Look for the {} planted secrets and names in the {} published files",
+            "Search for the {} secrets and names of the sample logs in the {} published files",
             all.len(),
             files.len()
         ),
         seen: match leaked.is_empty() {
-            true => vec!["none of them stands anywhere; the conversations themselves do".into()],
-            false => leaked.iter().map(|path| format!("something planted stands in {path}")).collect(),
+            true => vec!["none found; the conversations are present".into()],
+            false => leaked.iter().map(|path| format!("found in {path}")).collect(),
         },
-        proves: "the redaction held over everything that left",
+        proves: "Every secret and name was redacted in the published files.",
         held: leaked.is_empty() && there,
     }
 }
@@ -337,23 +353,23 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> Failure {
     move |e| Failure::failed("io", format!("{}: {e}", path.display()))
 }
 
-/// Writes the logs with fresh secrets in them; returns (mark, value).
-fn plant(home: &Path) -> Result<Vec<(String, String)>, Failure> {
-    let mut seed = Seed::new()?;
+/// Writes the sample logs with random secrets. Returns the pairs (placeholder, secret).
+fn write_logs(home: &Path) -> Result<Vec<(String, String)>, Failure> {
+    let mut random = RandomText::new()?;
     let secrets: Vec<(String, String)> = [
-        ("GITHUB_TOKEN", format!("ghp{}{}", "_", seed.text(ALNUM, 36))),
-        ("DB_PASSWORD", seed.text(ALNUM, 20)),
-        ("EMAIL", format!("nora.{}@{}.no", seed.text(LOWER, 8), seed.text(LOWER, 9))),
-        ("AWS_KEY_ID", format!("AK{}{}", "IA", seed.text(BASE32, 16))),
-        ("AWS_SECRET", seed.text(ALNUM, 40)),
-        ("HF_TOKEN", format!("hf{}{}", "_", seed.text(LETTERS, 34))),
+        ("GITHUB_TOKEN", format!("ghp{}{}", "_", random.text(ALNUM, 36))),
+        ("DB_PASSWORD", random.text(ALNUM, 20)),
+        ("EMAIL", format!("nora.{}@{}.no", random.text(LOWER, 8), random.text(LOWER, 9))),
+        ("AWS_KEY_ID", format!("AK{}{}", "IA", random.text(BASE32, 16))),
+        ("AWS_SECRET", random.text(ALNUM, 40)),
+        ("HF_TOKEN", format!("hf{}{}", "_", random.text(LETTERS, 34))),
         (
             "PHONE",
             format!(
                 "+47 {} {} {}",
-                seed.text("9", 1) + &seed.text(DIGITS, 2),
-                seed.text(DIGITS, 2),
-                seed.text(DIGITS, 3)
+                random.text("9", 1) + &random.text(DIGITS, 2),
+                random.text(DIGITS, 2),
+                random.text(DIGITS, 3)
             ),
         ),
     ]
@@ -371,7 +387,7 @@ fn plant(home: &Path) -> Result<Vec<(String, String)>, Failure> {
     Ok(secrets)
 }
 
-/// Every file below a folder, by its path there.
+/// Reads every file in a directory. Returns pairs (relative path, content).
 fn read_back(dir: &Path) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let mut files = Vec::new();
     for entry in walkdir::WalkDir::new(dir).sort_by_file_name() {
@@ -391,16 +407,18 @@ const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const BASE32: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
 const ALNUM: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
 
-/// Random text of a given alphabet.
-struct Seed([u8; 256], usize);
+/// A source of random text.
+struct RandomText([u8; 256], usize);
 
-impl Seed {
+impl RandomText {
     fn new() -> Result<Self, Failure> {
         let mut bytes = [0; 256];
-        getrandom::fill(&mut bytes).map_err(|e| Failure::failed("random", format!("No randomness: {e}")))?;
-        Ok(Seed(bytes, 0))
+        getrandom::fill(&mut bytes)
+            .map_err(|e| Failure::failed("random", format!("The system has no random numbers: {e}.")))?;
+        Ok(RandomText(bytes, 0))
     }
 
+    /// Returns `n` random characters of `alphabet`.
     fn text(&mut self, alphabet: &str, n: usize) -> String {
         let letters: Vec<char> = alphabet.chars().collect();
         (0..n)
@@ -412,6 +430,6 @@ impl Seed {
     }
 }
 
-fn throw_away() -> Result<String, Failure> {
-    Ok(Seed::new()?.text(ALNUM, 24))
+fn random_passphrase() -> Result<String, Failure> {
+    Ok(RandomText::new()?.text(ALNUM, 24))
 }

@@ -20,7 +20,7 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 use crate::app::Failure;
 use crate::app::cost::RunCommand;
@@ -59,7 +59,8 @@ pub fn run(args: Vec<OsString>, process: ProcessEnv) -> u8 {
     let command = args.iter().skip(1).map(|a| a.to_string_lossy()).find(|a| !a.starts_with('-'));
     let usage_code = if command.is_some_and(|command| command == "hook") { 1 } else { 2 };
     let wants_json = args.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
-    let parsed = match Cli::try_parse_from(args) {
+    let matches = commands::with_grouped_help(Cli::command()).try_get_matches_from(args);
+    let parsed = match matches.and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(parsed) => parsed,
         Err(e) if !e.use_stderr() => return context::exit_code_of_print(e.print()),
         Err(e) if wants_json => {

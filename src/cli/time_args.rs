@@ -1,12 +1,48 @@
-//! Instants as people write them.
+//! Options that contain times, and the formats in which people write them.
 
 use crate::app::Failure;
 use crate::trace::Timestamp;
 
-/// Parses RFC 3339, `YYYY-MM-DD` (its first instant in `zone`), `today`, `yesterday`, or an age such as `7d`, `24h`, `30m`, `2w`.
+/// The option `--timezone`.
+#[derive(Debug, clap::Args)]
+pub(super) struct TimeZoneArg {
+    /// IANA time zone of the days, for example Europe/Berlin [default: cost.timezone in config.toml, else UTC]
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+}
+
+/// The options `--since` and `--until`.
+#[derive(Debug, clap::Args)]
+pub(super) struct TimeRange {
+    /// Only activity since this time: a date (2026-11-20), an age (7d, 24h), "today" or RFC 3339
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Only activity before this time
+    #[arg(long, value_name = "TIME")]
+    until: Option<String>,
+}
+
+impl TimeRange {
+    /// Returns both ends of the range. A date is its first instant in `zone`.
+    ///
+    /// # Errors
+    /// Returns a [`Failure`] if an option is not a time.
+    pub fn resolve(
+        &self,
+        now: Timestamp,
+        zone: &jiff::tz::TimeZone,
+    ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+        let since = parse_optional_instant(self.since.as_deref(), now, zone)?;
+        let until = parse_optional_instant(self.until.as_deref(), now, zone)?;
+        Ok((since, until))
+    }
+}
+
+/// Parses RFC 3339, `YYYY-MM-DD`, `today` or `yesterday` (the first instant of the day in `zone`), or an age such as
+/// `7d`, `24h`, `30m`, `2w`.
 ///
 /// # Errors
-/// [`Failure`] where the text is none of these.
+/// Returns a [`Failure`] if the text is none of these.
 pub(super) fn parse_instant(
     text: &str,
     now: Timestamp,
@@ -15,7 +51,7 @@ pub(super) fn parse_instant(
     let bad = || {
         Failure::usage(
             "bad_time",
-            "A time is RFC 3339 (2026-11-20T16:00:00Z), a day (2026-11-20), today, or an age such as 7d or 24h.",
+            "A time must be RFC 3339 (2026-11-20T16:00:00Z), a date (2026-11-20), today, yesterday, or an age such as 7d.",
         )
     };
     let text = text.trim();
@@ -45,10 +81,10 @@ pub(super) fn parse_instant(
     Ok(Timestamp(now.millis().checked_sub(age).ok_or_else(bad)?))
 }
 
-/// The same for a choice that may be absent.
+/// Like [`parse_instant`], for an option that may be absent.
 ///
 /// # Errors
-/// As [`instant`].
+/// As [`parse_instant`].
 pub(super) fn parse_optional_instant(
     text: Option<&str>,
     now: Timestamp,
@@ -57,13 +93,15 @@ pub(super) fn parse_optional_instant(
     text.map(|t| parse_instant(t, now, zone)).transpose()
 }
 
-/// Parses a length of time such as `30m`, `2h` or `1d`, in minutes.
+/// Parses a duration such as `30m`, `2h` or `1d`. Returns minutes.
 ///
 /// # Errors
-/// [`Failure`] where the text is none, or shorter than a minute.
+/// Returns a [`Failure`] if the text is not a duration of at least one minute.
 pub(super) fn parse_gap_minutes(text: &str) -> Result<u64, Failure> {
-    let bad =
-        || Failure::usage("bad_gap", "A gap is a length of time such as 30m, 2h or 1d.").hint("--gap 30m");
+    let bad = || {
+        Failure::usage("bad_gap", "A gap must be a duration of at least one minute, such as 30m, 2h or 1d.")
+            .hint("--gap 30m")
+    };
     let text = text.trim();
     let unit = text.chars().last().ok_or_else(bad)?;
     let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
@@ -76,7 +114,7 @@ pub(super) fn parse_gap_minutes(text: &str) -> Result<u64, Failure> {
     number.checked_mul(each).filter(|n| *n > 0).ok_or_else(bad)
 }
 
-/// An instant for people, to the minute: `2026-11-20 16:12`.
+/// Formats an instant in UTC to the minute: `2026-11-20 16:12`.
 pub(super) fn format_minute(at: Timestamp) -> String {
     at.to_jiff().strftime("%Y-%m-%d %H:%M").to_string()
 }
@@ -85,10 +123,13 @@ pub(super) fn format_minute(at: Timestamp) -> String {
 mod tests {
     use super::*;
 
+    fn now() -> Timestamp {
+        Timestamp::parse("2026-11-20T16:12:00Z").unwrap()
+    }
+
     #[test]
-    fn people_write_times_in_many_ways() {
-        let now = Timestamp::parse("2026-11-20T16:12:00Z").unwrap();
-        let utc = jiff::tz::TimeZone::UTC;
+    fn times_are_parsed_in_every_documented_form() {
+        let (now, utc) = (now(), jiff::tz::TimeZone::UTC);
         let at = |t: &str| parse_instant(t, now, &utc).map(|t| t.to_string()).map_err(|f| f.code);
         assert_eq!(at("2026-11-19T01:02:03+01:00").unwrap(), "2026-11-19T00:02:03.000Z");
         assert_eq!(at("2026-11-19").unwrap(), "2026-11-19T00:00:00.000Z");
@@ -99,6 +140,12 @@ mod tests {
         for bad in ["", "d", "-3d", "7x", "soon", "2026-13-01", "99999999999999999d", "é"] {
             assert_eq!(at(bad).unwrap_err(), "bad_time", "{bad}");
         }
+        assert_eq!(at("90m").unwrap(), "2026-11-20T14:42:00.000Z");
+        assert_eq!(at("2w").unwrap(), "2026-11-06T16:12:00.000Z");
+    }
+
+    #[test]
+    fn gaps_are_parsed_as_minutes() {
         assert_eq!(
             (parse_gap_minutes("30m").ok(), parse_gap_minutes("2h").ok(), parse_gap_minutes("1d").ok()),
             (Some(30), Some(120), Some(1440))
@@ -106,10 +153,21 @@ mod tests {
         for bad in ["", "m", "0m", "30", "-1h", "1.5h", "99999999999999999999d", "3é"] {
             assert!(parse_gap_minutes(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_range_cuts_days_in_the_given_zone() {
         let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+        let range = |since: Option<&str>, until: Option<&str>| {
+            let range = TimeRange { since: since.map(str::to_owned), until: until.map(str::to_owned) };
+            range.resolve(now(), &berlin).map(|(s, u)| (s.map(|t| t.to_string()), u.map(|t| t.to_string())))
+        };
+        let midnight = |text: &str| Some(text.to_owned());
+        assert_eq!(range(None, None).unwrap(), (None, None));
         assert_eq!(
-            parse_instant("2026-11-19", now, &berlin).unwrap().to_string(),
-            "2026-11-18T23:00:00.000Z"
+            range(Some("2026-11-19"), Some("today")).unwrap(),
+            (midnight("2026-11-18T23:00:00.000Z"), midnight("2026-11-19T23:00:00.000Z"))
         );
+        assert!(range(Some("soon"), None).is_err() && range(None, Some("soon")).is_err());
     }
 }

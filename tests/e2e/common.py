@@ -232,7 +232,7 @@ class World:
         child = self.person("keys", "init")
         child.expect(r"Passphrase[^:]*: ")
         child.sendline(passphrase)
-        child.expect(r"again[^:]*: ")
+        child.expect(r"Repeat passphrase: ")
         child.sendline(passphrase)
         child.expect(r"Hub token[^:]*: ")
         child.sendline(token or "")
@@ -243,7 +243,7 @@ class World:
         import pexpect
 
         child = self.person("sign", release, *flags)
-        if child.expect([r"type [^\n]* : ", pexpect.EOF]) == 1:
+        if child.expect([r"Type \"[^\n]*\" to approve: ", pexpect.EOF]) == 1:
             return end(child)
         child.sendline(name)
         for _ in range(3):

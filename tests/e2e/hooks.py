@@ -248,7 +248,7 @@ def budgets(world, agent):
     check("every tool ran", code == 0 and w.made() == ["one", "three", "two"], (w.made(), out[-500:]))
     check("the hook ended with 1", {h["code"] for h in w.hooked(agent)} == {1}, w.hooked(agent))
     said = (w.top / f"hook-{agent}.err").read_text()
-    check("and said what to mend", "session_usd" in said and "the step goes on" in said, said)
+    check("and said what to mend", "session_usd" in said and "the step continues" in said, said)
 
 
 # Codex's log holds a request before the hook of its tool call is asked; that of Claude Code gains it at about the same

@@ -383,7 +383,7 @@ fn the_demo_holds_and_leaves_nothing_behind() {
     let mut kept = world.command();
     let kept = kept.env("TMPDIR", tmp.path()).args(["demo", "--keep"]).output().unwrap();
     let text = String::from_utf8(kept.stdout).unwrap();
-    assert!(text.contains("All of it held.") && text.contains("throw-away passphrase"), "{text}");
+    assert!(text.contains("Every check passed.") && text.contains("random passphrase"), "{text}");
     let dir = fs::read_dir(tmp.path()).unwrap().next().unwrap().unwrap().path();
     assert!(dir.join("published/README.md").is_file());
 }
@@ -506,61 +506,74 @@ fn the_help_lists_every_verb() {
     let world = World::new(&[]);
     let help = run(&world, &["--help"]).out;
     insta::assert_snapshot!(help, @r#"
-The gate between your coding-agent traces and the world.
+Scan, redact, review and publish the sessions of coding agents, and report what they cost
 
-Scans the logs that coding agents keep, redacts them, has them reviewed, and publishes only the
-bytes that a person approved. Without a command it prints where you stand and what is next.
+clawgate keeps an archive of the logs that coding agents write on this machine. It redacts secrets
+and personal data, records the review, and publishes only files that a person has signed. Without a
+command, it prints the current status and the next step.
 
 Usage: clawgate [OPTIONS] [COMMAND]
 
-Commands:
-  status       Where you stand and what is next
-  scan         Read what is new in the agents' logs
-  list         List all projects, with whether they are excluded
-  inbox        List sessions: filter, sort, or show subagents under their parents
-  recent       The last sessions of all agents, one line each
-  search       Find words in prompts, answers, reasoning, tool inputs and outputs
-  show         Show a session, redacted
-  segment      Split a long session where nobody did anything for a while
-  approve      Mark sessions as fit to be shared
-  block        Mark sessions as not to be shared
-  shortlist    Mark sessions for a closer look
-  unmark       Take the mark off sessions
-  scope        Choose and confirm which projects may be shared at all
-  config       Print or extend the configuration
-  cost         Add up tokens and cost
-  cost-report  The last days, models, projects and dearest sessions in one report
-  anomalies    Days that cost more than they should
-  pricing      Show, set, import and check prices
-  statusline   One line for Claude Code's status line: today, session, block, an hour
-  menubar      What is spent, for SwiftBar, xbar or Waybar
-  hook         Deny or warn when a budget is spent (run by the hooks of Claude Code and Codex)
-  serve        Serve the local pages, the cost API and metrics on loopback
-  prepare      Redact the approved sessions and seal what would be published
-  preview      Show what would be published
-  review       Review what was sealed: decide on names, read the sample
-  pii-review   Write what is open in a release as a findings file, with pages and rubric
-  pii-apply    Redact what a findings file reports, as far as it stands in the sealed text
-  pii-rubric   What a reviewer looks for: types, how sure to be, examples, what not to flag
-  privacy      What was redacted, decided by whom and read by whom, in a release or a session
-  confirm      Confirm the review in your own words
-  sign         Look at what will leave, approve it with your passphrase, and publish it
-  publish      Publish a release that was signed
-  withdraw     Take a release back
-  keys         Make or show the approver's keys
-  login        Seal a Hub token (asks on your terminal)
-  mcp          Serve the tools to an agent (MCP over stdio)
-  doctor       Check logs, permissions, archive, keys and tokens lying open
-  audit        Verify or print the record of every step
-  forget       Take sessions out of the archive for good
-  redact       Redact standard input to standard output (with --json: JSON Lines {"id","text"})
-  selftest     Measure the redaction on a corpus made from a seed
-  completions  Print a completion script for a shell
-  demo         Walk a small invented history through the whole workflow
+Getting started:
+  status       Show the current status and the next step
+  doctor       Check agent logs, file permissions, archive, keys and unprotected tokens
+  demo         Run the whole workflow on sample data in a temporary directory
+
+Sessions:
+  scan         Read new agent logs into the archive
+  list         List projects and whether they are excluded
+  inbox        List sessions, with filters and sorting
+  recent       List the most recent sessions of all agents, one line each
+  search       Search prompts, answers, reasoning, tool inputs and tool outputs
+  show         Show a session with sensitive data redacted
+  segment      Split a session at idle gaps
+  forget       Permanently delete sessions from the archive
+
+Choosing what to share:
+  scope        Choose and confirm which projects and agents may be shared
+  approve      Approve sessions for sharing
+  block        Block sessions from sharing
+  shortlist    Shortlist sessions for a closer look
+  unmark       Clear the mark of sessions
+
+Releases:
+  prepare      Redact approved sessions and seal them as a release
+  review       Review a sealed release: decide on its inventory and read its sample
+  pii-review   Export the unresolved findings and unread pages of a release to a file
+  pii-apply    Redact the findings that a findings file reports
+  pii-rubric   Print the rubric for reviewers: types, confidence, examples, and what not to flag
+  privacy      Show what was redacted in a release, who decided and who reviewed
+  confirm      Confirm the review with your own statements
+  preview      Show what a release would publish
+  sign         Review, sign and publish a release
+  publish      Publish a signed release
+  withdraw     Withdraw a release
+
+Cost:
+  cost         Report tokens and cost
+  cost-report  Summarize the cost of recent days, models, projects and sessions
+  anomalies    List days that cost much more than usual
+  pricing      Show, set, import and check model prices
+
+Integrations:
+  mcp          Run the MCP server for agents on standard input and output
+  hook         Deny or warn if a budget is exhausted (called by the hooks of Claude Code and Codex)
+  statusline   Print current spend for the status line of Claude Code
+  menubar      Print current spend for SwiftBar, xbar or Waybar
+  serve        Serve the web page, the cost API and Prometheus metrics on this machine
+
+Keys, configuration and tools:
+  keys         Create or show approver keys
+  login        Store a Hub token, encrypted with your passphrase (asks on the terminal)
+  config       Show or extend the configuration
+  audit        Verify or print the audit log
+  redact       Redact standard input to standard output
+  selftest     Measure redaction on a generated corpus
+  completions  Print a shell completion script
 
 Options:
       --json
-          Answer in JSON on standard output
+          Print JSON to standard output
 
   -h, --help
           Print help (see a summary with '-h')

@@ -200,10 +200,10 @@ fn a_hook_that_cannot_judge_lets_the_step_go_on() {
         fails_open(args, &event("PreToolUse"));
     }
     world.configure(budget);
-    assert!(fails_open(&["hook", "claude"], "not json").contains("the step goes on"));
+    assert!(fails_open(&["hook", "claude"], "not json").contains("the step continues"));
     world.configure("[budgets]\ndaily = 1\n");
     let err = fails_open(&["hook", "claude"], &event("PreToolUse"));
-    assert!(err.contains("the step goes on") && err.contains("daily_usd"), "{err}");
+    assert!(err.contains("the step continues") && err.contains("daily_usd"), "{err}");
     world.configure(budget);
     let db = world.state().join("clawgate.db");
     for file in ["clawgate.db-wal", "clawgate.db-shm"] {
@@ -211,7 +211,7 @@ fn a_hook_that_cannot_judge_lets_the_step_go_on() {
     }
     fs::write(&db, vec![7u8; 8192]).unwrap();
     let err = fails_open(&["hook", "claude"], &event("PreToolUse"));
-    assert!(err.contains("the budget was not checked, the step goes on: archive"), "{err}");
+    assert!(err.contains("could not check the budget, so the step continues: archive"), "{err}");
 }
 
 #[test]

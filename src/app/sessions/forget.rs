@@ -57,6 +57,14 @@ pub struct ForgetReport {
 }
 
 impl App {
+    /// Rewrites the database, so that no unused page contains deleted data.
+    ///
+    /// # Errors
+    /// Returns a [`Failure`] if the archive cannot be written.
+    pub fn compact_archive(&self) -> Result<ForgetReport, Failure> {
+        Ok(ForgetReport { compacted: self.archive.compact()?, ..ForgetReport::default() })
+    }
+
     /// Says what [`App::forget`] would do.
     ///
     /// # Errors

@@ -1,33 +1,33 @@
-//! `clawgate anomalies`: days above the mean of the active days before, in the shape of ClawTrace's engine.
+//! `clawgate anomalies`: unusually expensive days. The JSON has the fields of ClawTrace.
 
 use serde_json::{Value, json};
 
 use crate::app::cost::{AnomalyParams, Standing};
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::time_args::TimeZoneArg;
 
 use super::cost::render_anomalies;
 
-/// Days that cost more than they should
+/// List days that cost much more than usual
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// IANA time zone of the days
-    #[arg(long)]
-    timezone: Option<String>,
-    /// Days looked back on (default: 30)
-    #[arg(long)]
+    #[command(flatten)]
+    zone: TimeZoneArg,
+    /// Number of days to check, up to today [default: 30]
+    #[arg(long, value_name = "N")]
     days: Option<u16>,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let standing = cli.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
+    let standing = cli.app()?.standing(&AnomalyParams { timezone: args.zone.timezone, days: args.days })?;
     if cli.json {
-        return cli.print_report(&seed_shape(&standing), |_| String::new());
+        return cli.print_report(&clawtrace_days(&standing), |_| String::new());
     }
     cli.print_report(&standing, render_anomalies)
 }
 
-/// A list of days, oldest first, over all projects.
-fn seed_shape(s: &Standing) -> Value {
+/// Returns the days over all projects as ClawTrace lists them, oldest first.
+fn clawtrace_days(s: &Standing) -> Value {
     let days = s.anomalies.anomalies.iter().rev().filter(|d| d.project.is_none());
     let day = |f: &crate::usage::Anomaly| {
         json!({
@@ -41,7 +41,7 @@ fn seed_shape(s: &Standing) -> Value {
     days.map(|d| day(&d.found)).collect()
 }
 
-/// Pico-USD as dollars with four decimals.
+/// Converts pico-USD to dollars, rounded to four decimals.
 pub(super) fn usd(picousd: i64) -> f64 {
     (picousd as f64 / 1e8).round() / 1e4
 }

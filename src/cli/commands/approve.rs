@@ -1,18 +1,18 @@
-//! `clawgate approve`: sessions that may be shared.
+//! `clawgate approve`: marks sessions that may be shared.
 
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
-/// Mark sessions as fit to be shared
+/// Approve sessions for sharing
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     sessions: SessionArgs,
-    /// Every session in scope that carries no mark yet or is shortlisted
+    /// Approve every session in scope that is new or shortlisted
     #[arg(long, conflicts_with_all = ["keys", "project"])]
     all: bool,
-    /// The same, of one project (name or path)
-    #[arg(long, conflicts_with = "keys")]
+    /// Approve every new or shortlisted session of this project (name or path)
+    #[arg(long, value_name = "PROJECT", conflicts_with = "keys")]
     project: Option<String>,
 }
 

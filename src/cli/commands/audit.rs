@@ -1,55 +1,60 @@
-//! `clawgate audit`: the hash-chained record of every step.
+//! `clawgate audit`: the hash-chained log of every workflow step.
 
 use clap::Subcommand;
 use serde_json::json;
 
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::pluralize;
+use crate::cli::format::format_count;
 use crate::cli::render::{green, red};
 use crate::cli::table::{Align, Table};
 use crate::cli::time_args::format_minute;
 
-/// Verify or print the record of every step
+/// Verify or print the audit log
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    command: AuditCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Prove that nothing in the record was edited, removed or moved
+enum AuditCommand {
+    /// Verify that no entry was edited, removed or reordered
     Verify,
-    /// Print the record
+    /// Print the entries, oldest first
     Log {
-        /// Only the last so many entries
-        #[arg(long)]
+        /// Print only the last N entries
+        #[arg(long, value_name = "N")]
         limit: Option<usize>,
     },
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let (mut entries, broken) = cli.app()?.audit_log()?;
-    match args.what {
-        What::Verify => {
+    match args.command {
+        AuditCommand::Verify => {
             let last = entries.last().map(|e| e.hash.clone());
             let broken = broken.map(|b| json!({ "seq": b.seq, "what": b.what }));
             let whole = broken.is_none();
             let report = json!({ "whole": whole, "entries": entries.len(), "last": last, "broken": broken });
             cli.print_with_status(&report, |_| match &broken {
                 None => format!(
-                    "{} {}, the chain is whole; last hash {}\n",
-                    green("ok"),
-                    pluralize(entries.len() as u64, "entry").replace("entrys", "entries"),
+                    "{} The audit log is intact: {} entries, last hash {}\n",
+                    green("ok:"),
+                    format_count(entries.len() as u64),
                     last.as_deref().unwrap_or("none")
                 ),
                 Some(b) => {
-                    format!("{} the chain breaks at entry {}: {}\n", red("broken"), b["seq"], b["what"])
+                    format!(
+                        "{} The audit log is broken at entry {}: {}\n",
+                        red("broken:"),
+                        b["seq"],
+                        b["what"]
+                    )
                 }
             })?;
             if whole { Ok(()) } else { Err(CommandError::ExitCode(1)) }
         }
-        What::Log { limit } => {
+        AuditCommand::Log { limit } => {
             let skip = entries.len().saturating_sub(limit.unwrap_or(usize::MAX));
             entries.drain(..skip);
             let width = cli.width();

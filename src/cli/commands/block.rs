@@ -1,9 +1,9 @@
-//! `clawgate block`: sessions never to be shared.
+//! `clawgate block`: marks sessions that must not be shared.
 
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
-/// Mark sessions as not to be shared
+/// Block sessions from sharing
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

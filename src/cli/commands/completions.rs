@@ -1,14 +1,14 @@
-//! `clawgate completions`: a completion script for a shell.
+//! `clawgate completions`: prints a shell completion script.
 
 use clap::CommandFactory;
 
 use crate::cli::Cli;
 use crate::cli::context::{CliContext, CommandError};
 
-/// Print a completion script for a shell
+/// Print a shell completion script
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Shell
+    /// The shell
     shell: clap_complete::Shell,
 }
 

@@ -1,38 +1,40 @@
-//! `clawgate config`: prints or extends the configuration. Lists are appended to, never replaced.
+//! `clawgate config`: shows or extends the configuration. Lists are only appended to.
 
 use crate::app::config::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::table::one_line;
 use crate::sources;
 
-/// Print or extend the configuration
+/// Show or extend the configuration
+///
+/// List options append to the configured list. To remove a value, edit config.toml.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Strings to redact wherever they stand (appends)
+    /// Always redact these strings
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     redact: Vec<String>,
-    /// User names to redact (appends)
+    /// Always redact these user names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     redact_usernames: Vec<String>,
-    /// Projects to exclude (appends)
+    /// Exclude these projects (names, paths or globs)
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
-    /// Agents in scope, or all (appends)
+    /// Include these agents, or "all"
     #[arg(long, visible_alias = "agent", value_delimiter = ',', value_name = "A,B")]
     source: Vec<String>,
-    /// Dataset repository that receives releases
+    /// Publish releases to this Hub dataset repository
     #[arg(long, value_name = "OWNER/NAME", conflicts_with = "folder")]
     repo: Option<String>,
-    /// Folder that receives releases
+    /// Publish releases to this folder
     #[arg(long, value_name = "DIR")]
     folder: Option<String>,
-    /// Who may see it: private or public
+    /// Visibility of the published dataset: private or public
     #[arg(long)]
     visibility: Option<String>,
-    /// Licence of the published data, for instance cc-by-4.0
+    /// License of the published data, for example cc-by-4.0
     #[arg(long, visible_alias = "license")]
     licence: Option<String>,
-    /// Confirm the scope as it then stands
+    /// Confirm the resulting scope
     #[arg(long, visible_alias = "confirm-projects")]
     confirm: bool,
 }
@@ -56,9 +58,10 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     let lists = [&params.agents, &params.exclude, &params.redact, &params.usernames];
     let values = [&params.repo, &params.folder, &params.visibility, &params.licence];
-    let edits = params.confirm || lists.iter().any(|l| !l.is_empty()) || values.iter().any(|v| v.is_some());
+    let has_changes =
+        params.confirm || lists.iter().any(|l| !l.is_empty()) || values.iter().any(|v| v.is_some());
     let app = cli.app()?;
-    let report = if edits { app.set_scope(&params)? } else { app.scope()? };
+    let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
     let path = app.dir().join("config.toml");
     cli.print_with_status(&report, |r| render(r, &path.display().to_string()))
 }

@@ -1,30 +1,32 @@
-//! `clawgate confirm`: three statements, each held against what really happened.
+//! `clawgate confirm`: records three statements about the review. Each one is checked against the recorded evidence.
 
 use crate::app::release::{ConfirmParams, ConfirmReport};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::format_count;
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::evidence;
 use crate::workflow::NameScan;
 
-/// Confirm the review in your own words
+/// Confirm the review with your own statements
+///
+/// On a terminal, asks for everything that is not given as an option.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
-    /// Your full name: searched for in the sealed files, not stored
+    /// Full name to search for in the sealed files (not stored)
     #[arg(long, value_name = "NAME", conflicts_with = "skip_full_name_scan")]
     full_name: Option<String>,
-    /// You would rather not give it
+    /// Skip the search for your full name
     #[arg(long)]
     skip_full_name_scan: bool,
-    /// What was asked and done about the full name
-    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+    /// Statement about the full name: what was asked and what was done
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_full_name: String,
-    /// What was asked and done about companies, clients, internal hosts, private URLs and people
-    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+    /// Statement about companies, clients, internal hosts, private URLs and people
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_sensitive: String,
-    /// What was read of the sample
-    #[arg(long, value_name = "WORDS", default_value = "", hide_default_value = true)]
+    /// Statement about how much of the sample was read
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_manual_scan: String,
 }
 
@@ -45,12 +47,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&report, render)
 }
 
-/// Asks for what was not given.
+/// Asks for the name and the statements that were not given as options.
 fn ask(cli: &CliContext, p: &mut ConfirmParams) -> Result<(), CommandError> {
     let mut terminal = cli.open_terminal("clawgate confirm")?;
     if p.full_name.is_none() && !p.skip_full_name_scan {
         let name =
-            terminal.line("Your full name, to look for it in the files (not stored; Enter to decline): ")?;
+            terminal.line("Your full name, to search for it in the files (not stored; Enter to skip): ")?;
         match name.filter(|n| !n.is_empty()) {
             Some(name) => p.full_name = Some(name),
             None => p.skip_full_name_scan = true,
@@ -62,25 +64,31 @@ fn ask(cli: &CliContext, p: &mut ConfirmParams) -> Result<(), CommandError> {
         }
         Ok(())
     };
-    let name = if p.skip_full_name_scan { "Why no name was given" } else { "What you did about your name" };
-    statement(&mut p.attest_full_name, &format!("{name}, in a sentence: "))?;
+    let name = if p.skip_full_name_scan {
+        "Why did you skip the search for your full name? "
+    } else {
+        "What did you do about your full name? "
+    };
+    statement(&mut p.attest_full_name, name)?;
     statement(
         &mut p.attest_sensitive,
-        "Companies, clients, internal hosts, private URLs, people: what was decided, in a sentence: ",
+        "What did you decide about companies, clients, internal hosts, private URLs and people? ",
     )?;
-    statement(&mut p.attest_manual_scan, "What you read of the sample, in a sentence: ")
+    statement(&mut p.attest_manual_scan, "How much of the sample did you read? ")
 }
 
 fn render(r: &ConfirmReport) -> String {
     let name = match r.name_scan {
-        NameScan::Clean => "not in the files".to_owned(),
-        NameScan::Declined => "not given".to_owned(),
-        NameScan::Hits { count } | NameScan::Waived { count } => format!("in {count} places"),
-        NameScan::NotDone => "not looked for".to_owned(),
+        NameScan::Clean => "not found in the files".to_owned(),
+        NameScan::Declined => "search skipped".to_owned(),
+        NameScan::Hits { count } | NameScan::Waived { count } => {
+            format!("found in {}", pluralize(count, "place"))
+        }
+        NameScan::NotDone => "not searched".to_owned(),
     };
     let read = r.evidence.as_ref().map_or_else(String::new, evidence);
     format!(
-        "{} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {} of {} rows read to their end\ndigest       {}\n{read}",
+        "Release {} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {} of {} rows read completely\ndigest       {}\n{read}",
         r.release,
         format_count(r.entities_decided),
         format_count(r.sample_read),

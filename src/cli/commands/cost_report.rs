@@ -1,24 +1,25 @@
-//! `clawgate cost-report`: the report of the first cost engine's command line, same fields.
+//! `clawgate cost-report`: recent cost in one report. The JSON has the fields of ClawTrace.
 
 use serde_json::json;
 
 use crate::app::cost::ClassicParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::table::{Align, Table};
+use crate::cli::time_args::TimeZoneArg;
 
-/// The last days, models, projects and dearest sessions in one report
+/// Summarize the cost of recent days, models, projects and sessions
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Days
-    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    /// Number of days, up to today
+    #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=3660))]
     days: u32,
-    /// IANA time zone of the days
-    #[arg(long)]
-    timezone: Option<String>,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let params = ClassicParams { days: Some(args.days), timezone: args.timezone, ..ClassicParams::default() };
+    let params =
+        ClassicParams { days: Some(args.days), timezone: args.zone.timezone, ..ClassicParams::default() };
     let all = cli.app()?.classic(&params)?;
     let width = cli.width();
     let report = json!({
@@ -32,7 +33,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             }
             let mut table = Table::new(&[(title, Align::Truncate), ("cost", Align::Right)]);
             for (name, cost, unpriced) in rows {
-                table.row([name.to_owned(), said(cost, unpriced)]);
+                table.row([name.to_owned(), format_usd(cost, unpriced)]);
             }
             if !out.is_empty() {
                 out.push('\n');
@@ -53,8 +54,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     })
 }
 
-/// Dollars and cents; a `+` where tokens have no known price, and words where none has.
-fn said(usd: f64, unpriced_tokens: u64) -> String {
+/// Formats an amount. Appends `+` if some tokens have no price. Returns `no price` if no token has one.
+fn format_usd(usd: f64, unpriced_tokens: u64) -> String {
     match unpriced_tokens {
         0 => format!("${usd:.2}"),
         _ if usd == 0.0 => "no price".to_owned(),

@@ -1,4 +1,4 @@
-//! `clawgate demo`: the whole way on a bundled sample history.
+//! `clawgate demo`: runs the whole workflow on bundled sample logs.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,10 +9,10 @@ use crate::cli::demo;
 use crate::cli::render::{bold, dim, green, red};
 use crate::cli::table::one_line;
 
-/// Walk a small invented history through the whole workflow
+/// Run the whole workflow on sample data in a temporary directory
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Leave the temporary home where it is
+    /// Keep the temporary directory
     #[arg(long)]
     keep: bool,
 }
@@ -21,26 +21,23 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let mut dir = tempfile::Builder::new()
         .prefix("clawgate-demo-")
         .tempdir()
-        .map_err(|e| Failure::failed("io", format!("cannot make a temporary directory: {e}")))?;
+        .map_err(|e| Failure::failed("io", format!("Cannot create a temporary directory: {e}.")))?;
     dir.disable_cleanup(args.keep);
     let root = dir.path().to_path_buf();
     let (json, clock) = (cli.json, Arc::clone(&cli.process.clock));
     let cancel = Arc::clone(&cli.process.cancel);
     if !json {
-        cli.print(&format!(
-            "{}\n",
-            bold("A made-up history in a temporary home, from scan to publication.")
-        ))?;
+        cli.print(&format!("{}\n", bold("The whole workflow on sample data, in a temporary directory.")))?;
     }
     let mut n = 0;
     let mut steps = Vec::new();
-    let walked = demo::walk(&root, clock, cancel, &mut |step| {
+    let outcome = demo::run_workflow(&root, clock, cancel, &mut |step| {
         n += 1;
         let text = render(n, &step);
         steps.push(step);
         if json { Ok(()) } else { cli.print(&text) }
     });
-    let failure = match walked {
+    let failure = match outcome {
         Ok(()) => None,
         Err(CommandError::Failure(f)) => Some(f),
         Err(end) => return Err(end),
@@ -56,25 +53,25 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         return Err(f.into());
     }
     if !held {
-        return Err(Failure::new(Kind::Failed, "demo", "Not everything held; see above.").into());
+        return Err(Failure::new(Kind::Failed, "demo", "A check of the demo failed; see above.").into());
     }
-    let place = match &kept {
-        Some(_) => format!("Everything is in {}.", one_line(&root.display().to_string())),
-        None => "The temporary home is removed (--keep leaves it).".to_owned(),
+    let location = match &kept {
+        Some(_) => format!("The files are in {}.", one_line(&root.display().to_string())),
+        None => "The temporary directory is removed (--keep keeps it).".to_owned(),
     };
     cli.print(&format!(
-        "\n{} {place}\n{} clawgate scan\n",
-        green("All of it held."),
+        "\n{} {location}\n{} clawgate scan\n",
+        green("Every check passed."),
         bold("next, on your own logs:")
     ))
 }
 
-fn render(n: usize, step: &demo::Step) -> String {
+fn render(n: usize, step: &demo::DemoStep) -> String {
     let mark = if step.held { green("✓") } else { red("✗") };
     let mut out = format!("\n{mark} {n}. {}\n", bold(&step.name));
     for line in &step.seen {
         out.push_str(&format!("     {}\n", one_line(line)));
     }
-    out.push_str(&format!("     {}\n", dim(&format!("proves: {}", step.proves))));
+    out.push_str(&format!("     {}\n", dim(step.proves)));
     out
 }

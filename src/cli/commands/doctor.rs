@@ -1,11 +1,11 @@
-//! `clawgate doctor`: what is found where, who may read it, and what lies open.
+//! `clawgate doctor`: checks the installation.
 
 use crate::app::doctor::{DoctorReport, Verdict};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{dim, green, red, yellow};
 use crate::cli::table::one_line;
 
-/// Check logs, permissions, archive, keys and tokens lying open
+/// Check agent logs, file permissions, archive, keys and unprotected tokens
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

@@ -1,49 +1,51 @@
-//! `clawgate forget`: takes sessions out of the archive for good.
+//! `clawgate forget`: permanently deletes sessions from the archive.
 
 use crate::app::Failure;
 use crate::app::sessions::{ForgetParams, ForgetPlan, ForgetReport};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::{format_count, pluralize};
+use crate::cli::format::pluralize;
 use crate::cli::render::{bold, yellow};
 use crate::cli::time_args::parse_optional_instant;
 
-/// Take sessions out of the archive for good
+/// Permanently delete sessions from the archive
+///
+/// Asks for confirmation. Agents' own logs are not touched; the next scan does not bring the sessions back.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Sessions, by key or its beginning
+    /// Session keys or unique key prefixes
+    #[arg(value_name = "KEY")]
     sessions: Vec<String>,
-    /// All sessions of this agent
+    /// Delete all sessions of this agent
     #[arg(long)]
     agent: Option<String>,
-    /// All sessions of this project
+    /// Delete all sessions of this project
     #[arg(long)]
     project: Option<String>,
-    /// All sessions that ended before then (2026-11-20, 30d)
+    /// Delete all sessions that ended before this time: a date (2026-11-20) or an age (30d)
     #[arg(long, value_name = "TIME")]
     before: Option<String>,
-    /// All sessions whose log is gone
+    /// Delete all sessions whose log was deleted
     #[arg(long)]
     gone: bool,
-    /// Their token counts too; else they stay counted
+    /// Also delete the token counts of the sessions from the usage ledger
     #[arg(long)]
     usage: bool,
-    /// Do not ask
+    /// Delete without asking
     #[arg(long)]
     yes: bool,
-    /// Only clear the database's pages of what was forgotten before
+    /// Only rewrite the database, to erase what was deleted before
     #[arg(long, conflicts_with_all = ["sessions", "agent", "project", "before", "gone", "usage"])]
     compact: bool,
 }
 
-/// How many sessions are named before they are only counted.
-const NAMED: usize = 10;
+/// The question lists this many sessions.
+const MAX_LISTED_SESSIONS: usize = 10;
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     if args.compact {
-        let done = cli.app()?.archive.compact().map_err(Failure::from)?;
-        let report = ForgetReport { compacted: done, ..ForgetReport::default() };
+        let report = cli.app()?.compact_archive()?;
         return cli.print_report(&report, |r| {
-            if r.compacted { "The archive was rewritten.\n".to_owned() } else { render(r) }
+            if r.compacted { "Rewrote the database.\n".to_owned() } else { not_compacted() }
         });
     }
     let before = parse_optional_instant(args.before.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
@@ -59,46 +61,52 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     if !args.yes && !plan.sessions.is_empty() && plan.in_releases.is_empty() {
         let mut terminal = cli.open_terminal("clawgate forget")?;
         terminal.print_line(&describe(&plan))?;
-        let answer = terminal.line("This cannot be undone. Forget them? [y/N] ")?.unwrap_or_default();
+        let answer = terminal.line("This cannot be undone. Delete them? [y/N] ")?.unwrap_or_default();
         if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
-            return Err(Failure::usage("not_forgotten", "Nothing was forgotten.").into());
+            return Err(Failure::usage("not_forgotten", "Nothing was deleted.").into());
         }
     }
     let report = cli.app()?.forget(&plan)?;
     cli.print_report(&report, render)
 }
 
+/// Explains that deleted data is still in unused pages of the database.
+fn not_compacted() -> String {
+    format!(
+        "{} Another clawgate process is using the archive, so deleted data is still in unused pages of the database. \
+         Stop that process and run `clawgate forget --compact`.\n",
+        yellow("note:")
+    )
+}
+
 fn describe(plan: &ForgetPlan) -> String {
     let mut out = format!("{}:\n", pluralize(plan.sessions.len() as u64, "session"));
-    for key in plan.sessions.iter().take(NAMED) {
+    for key in plan.sessions.iter().take(MAX_LISTED_SESSIONS) {
         out.push_str(&format!("  {key}\n"));
     }
-    if plan.sessions.len() > NAMED {
-        out.push_str(&format!("  … and {} more\n", plan.sessions.len() - NAMED));
+    if plan.sessions.len() > MAX_LISTED_SESSIONS {
+        out.push_str(&format!("  … and {} more\n", plan.sessions.len() - MAX_LISTED_SESSIONS));
     }
     if plan.usage {
-        out.push_str("Their token counts go too.\n");
+        out.push_str("Their token counts are deleted too.\n");
     } else {
-        out.push_str("Their token counts stay, and with them the name of the project's directory (--usage takes them too).\n");
+        out.push_str("Their token counts and the names of their project directories are kept (--usage deletes them too).\n");
     }
     out
 }
 
 fn render(r: &ForgetReport) -> String {
     let sessions = pluralize(r.sessions, "session");
-    let mut out = format!("{} forgotten, in {}", bold(&sessions), pluralize(r.versions, "version"));
+    let mut out = format!("Deleted {} ({})", bold(&sessions), pluralize(r.versions, "version"));
     if r.requests > 0 {
-        out.push_str(&format!("; {} requests are counted no more", format_count(r.requests)));
+        out.push_str(&format!(" and {} from the usage ledger", pluralize(r.requests, "request")));
     }
-    out.push('\n');
+    out.push_str(".\n");
     for (id, n) in &r.in_finished {
-        out.push_str(&format!("Release {id} still holds {n} of them, redacted, as it was published.\n"));
+        out.push_str(&format!("Release {id} still contains {n} of them, redacted, as published.\n"));
     }
     if !r.compacted {
-        out.push_str(&format!(
-            "{} another clawgate has the archive open; end it and run `clawgate forget --compact` to clear its pages.\n",
-            yellow("not rewritten:")
-        ));
+        out.push_str(&not_compacted());
     }
     out
 }

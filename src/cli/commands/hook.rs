@@ -1,8 +1,8 @@
-//! `clawgate hook`: what an agent's hook runs before a tool or a prompt. Denies or warns when a budget is spent.
+//! `clawgate hook`: runs as a hook of an agent before a tool call or a prompt. Denies or warns if a budget is exhausted.
 //!
-//! It fails open: where the archive cannot be read, the agent goes on and the reason is on standard error. A budget is
-//! the person's own limit on spending and no security boundary; a broken counter must not stop their work. Exit code
-//! 2 would deny, so it is never used: every failure ends with 1, which both agents show and pass over.
+//! The hook fails open: if the archive cannot be read, the agent continues and the reason is on standard error. A budget
+//! limits spending and is not a security boundary, so a broken counter must not stop work. Exit code 2 would deny the
+//! step. Therefore every failure exits with 1, which both agents report and otherwise ignore.
 
 use serde_json::{Value, json};
 
@@ -11,10 +11,10 @@ use crate::app::cost::{HookInput, HookVerdict};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::statusline_common::{read_stdin_json, spawn_background_update};
 
-/// Deny or warn when a budget is spent (run by the hooks of Claude Code and Codex)
+/// Deny or warn if a budget is exhausted (called by the hooks of Claude Code and Codex)
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The agent whose hook this is
+    /// The agent that calls the hook
     agent: Agent,
 }
 
@@ -29,40 +29,39 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         Agent::Claude => "claude",
         Agent::Codex => "codex",
     };
-    let answered = judge(name, cli);
-    match answered {
-        Ok(Some(answer)) => cli.print_raw(format!("{answer}\n").as_bytes()),
+    match check_budget(name, cli) {
+        Ok(Some(response)) => cli.print_raw(format!("{response}\n").as_bytes()),
         Ok(None) => Ok(()),
         Err(failure) => {
             let why = failure.message.lines().next().unwrap_or_default().to_owned();
-            let text = format!("clawgate: the budget was not checked, the step goes on: {why}");
-            // Told on standard error like any failure, but never with the exit code that denies.
+            let text = format!("clawgate could not check the budget, so the step continues: {why}");
+            // The exit code of the failure itself could deny the step.
             cli.report_failure(&Failure { message: text, ..failure });
             Err(CommandError::ExitCode(1))
         }
     }
 }
 
-fn judge(agent: &str, cli: &mut CliContext) -> Result<Option<Value>, Failure> {
-    let said: HookInput = read_stdin_json().map_err(|e| Failure::failed("hook_input", e))?;
+fn check_budget(agent: &str, cli: &mut CliContext) -> Result<Option<Value>, Failure> {
+    let hook_input: HookInput = read_stdin_json().map_err(|e| Failure::failed("hook_input", e))?;
     let app = cli.app()?;
-    let (verdict, live) = app.hook(agent, &said)?;
+    let (verdict, live) = app.hook(agent, &hook_input)?;
     if let Some(live) = live {
         spawn_background_update(cli, &live);
     }
-    Ok(answer(&verdict, said.hook_event_name.as_deref().unwrap_or("PreToolUse")))
+    Ok(response(&verdict, hook_input.hook_event_name.as_deref().unwrap_or("PreToolUse")))
 }
 
-/// The answer in the words that both agents understand: silence lets the step go on, since Codex takes an explicit
-/// `allow` for an error.
-fn answer(verdict: &HookVerdict, event: &str) -> Option<Value> {
+/// Returns the JSON that both agents understand. No output lets the step continue, because Codex rejects an explicit
+/// `allow`.
+fn response(verdict: &HookVerdict, event: &str) -> Option<Value> {
     match (verdict, event) {
         (HookVerdict::Pass, _) => None,
         (HookVerdict::Deny(why), "PreToolUse") => Some(json!({ "hookSpecificOutput": {
             "hookEventName": event, "permissionDecision": "deny", "permissionDecisionReason": why,
         } })),
         (HookVerdict::Deny(why), "UserPromptSubmit") => Some(json!({ "decision": "block", "reason": why })),
-        // Other events have no step to deny.
+        // Other events cannot be denied.
         (HookVerdict::Warn(text) | HookVerdict::Deny(text), _) => Some(json!({ "systemMessage": text })),
     }
 }
@@ -72,18 +71,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_in_the_agents_words() {
+    fn a_verdict_becomes_the_response_that_the_event_expects() {
         let deny = HookVerdict::Deny("spent".into());
-        assert_eq!(answer(&HookVerdict::Pass, "PreToolUse"), None);
-        let out = answer(&deny, "PreToolUse").unwrap();
+        assert_eq!(response(&HookVerdict::Pass, "PreToolUse"), None);
+        let out = response(&deny, "PreToolUse").unwrap();
         assert_eq!(out["hookSpecificOutput"]["permissionDecision"], "deny");
         assert_eq!(out["hookSpecificOutput"]["permissionDecisionReason"], "spent");
         assert_eq!(
-            answer(&deny, "UserPromptSubmit").unwrap(),
+            response(&deny, "UserPromptSubmit").unwrap(),
             json!({ "decision": "block", "reason": "spent" })
         );
-        assert_eq!(answer(&deny, "SessionStart").unwrap(), json!({ "systemMessage": "spent" }));
-        let warn = answer(&HookVerdict::Warn("80 %".into()), "PreToolUse").unwrap();
+        assert_eq!(response(&deny, "SessionStart").unwrap(), json!({ "systemMessage": "spent" }));
+        let warn = response(&HookVerdict::Warn("80 %".into()), "PreToolUse").unwrap();
         assert_eq!(warn, json!({ "systemMessage": "80 %" }));
     }
 }

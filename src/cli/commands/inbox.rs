@@ -1,4 +1,4 @@
-//! `clawgate inbox`: sessions page by page, filtered, sorted, or as a tree.
+//! `clawgate inbox`: lists sessions.
 
 use std::collections::BTreeSet;
 
@@ -7,58 +7,53 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars};
 use crate::cli::render::dim;
 use crate::cli::table::{Align, Table};
-use crate::cli::time_args::{format_minute, parse_optional_instant};
+use crate::cli::time_args::{TimeRange, format_minute};
 
-/// List sessions: filter, sort, or show subagents under their parents
+/// List sessions, with filters and sorting
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// At most so many (1 to 1000)
-    #[arg(long)]
+    /// Maximum number of sessions, 1 to 1000 [default: 20]
+    #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Where the previous page ended
+    /// Continue from the cursor that the previous page printed
     #[arg(long)]
     cursor: Option<String>,
-    /// Only this agent's
+    /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
-    /// Only this project's (name or path)
+    /// Only sessions of this project (name or path)
     #[arg(long)]
     project: Option<String>,
-    /// Only with this mark: new, approved, blocked, shortlisted
-    #[arg(long)]
+    /// Only sessions with this mark: new, approved, blocked or shortlisted
+    #[arg(long, value_name = "MARK")]
     status: Option<String>,
-    /// Only sessions that ended since then (2026-11-20, 7d, today)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only sessions that started before then
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// Only where this model answered (or one whose name begins so)
+    #[command(flatten)]
+    range: TimeRange,
+    /// Only sessions that used this model (name or prefix)
     #[arg(long)]
     model: Option<String>,
-    /// Only with this badge: tests-failed, secrets, files:3, …
+    /// Only sessions with this badge, for example tests-failed, secrets or files:3
     #[arg(long)]
     badge: Option<String>,
-    /// Only the subagents of this session
+    /// Only subagent sessions of this session
     #[arg(long, value_name = "KEY")]
     parent: Option<String>,
-    /// Only sessions that are no subagents
+    /// Exclude subagent sessions
     #[arg(long)]
     roots: bool,
-    /// Only sessions whose own file is gone
+    /// Only sessions whose log was deleted
     #[arg(long)]
     gone: bool,
-    /// Highest first: started, ended, cost, tokens, tools, messages, size, score
-    #[arg(long, value_name = "WHAT")]
+    /// Sort by this field, highest first: started, ended, cost, tokens, tools, messages, size or score [default: started]
+    #[arg(long, value_name = "FIELD")]
     sort: Option<String>,
-    /// Each session followed by its subagents
+    /// List each session followed by its subagents
     #[arg(long, conflicts_with_all = ["parent", "roots"])]
     tree: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
-    let until = parse_optional_instant(args.until.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let (since, until) = args.range.resolve(cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = InboxParams {
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
@@ -85,15 +80,15 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
         ("session", Align::Left),
         ("started", Align::Left),
         ("project", Align::Truncate),
-        ("asks", Align::Right),
+        ("prompts", Align::Right),
         ("tools", Align::Right),
         ("cost", Align::Right),
         ("mark", Align::Left),
         ("badges", Align::Left),
         ("title", Align::Truncate),
     ]);
-    let names = names(&page.sessions, short);
-    for (s, name) in page.sessions.iter().zip(names) {
+    let keys = display_keys(&page.sessions, short);
+    for (s, name) in page.sessions.iter().zip(keys) {
         let tools = match s.failed_tool_calls {
             0 => format_count(s.tool_calls),
             failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
@@ -130,23 +125,23 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
     }
     let mut out = table.render(width);
     if let Some(cursor) = &page.next_cursor {
-        out.push_str(&format!("{}\n", dim(&format!("more: the same with --cursor {cursor}"))));
+        out.push_str(&format!("{}\n", dim(&format!("more: add --cursor {cursor}"))));
     }
     out
 }
 
-/// Keys as short as they can be on this page, yet long enough to be typed back.
-pub(super) fn names(sessions: &[SessionItem], short: bool) -> Vec<String> {
-    // Thirteen characters of a time-ordered id reach its milliseconds.
-    const LEAST: usize = 13;
-    let cut = |s: &SessionItem, n: usize| -> String {
+/// Shortens the keys of a page to prefixes that are unique on it. Returns the whole keys if `short` is not set.
+pub(super) fn display_keys(sessions: &[SessionItem], short: bool) -> Vec<String> {
+    // The first 13 characters of a time-ordered UUID contain its milliseconds.
+    const MIN_ID_CHARS: usize = 13;
+    let prefix = |s: &SessionItem, n: usize| -> String {
         format!("{}:{}", s.key.agent(), s.key.native().chars().take(n).collect::<String>())
     };
     let longest = sessions.iter().map(|s| s.key.native().len()).max().unwrap_or(0);
-    let lengths = if short { LEAST.min(longest)..=longest } else { longest..=longest };
+    let lengths = if short { MIN_ID_CHARS.min(longest)..=longest } else { longest..=longest };
     let mut names = Vec::new();
     for n in lengths {
-        names = sessions.iter().map(|s| cut(s, n)).collect();
+        names = sessions.iter().map(|s| prefix(s, n)).collect();
         if names.iter().collect::<BTreeSet<_>>().len() == sessions.len() {
             break;
         }

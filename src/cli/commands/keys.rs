@@ -1,4 +1,4 @@
-//! `clawgate keys`: the approver's key, sealed by a passphrase that only the person knows.
+//! `clawgate keys`: the key of the approver, encrypted with a passphrase that only the person knows.
 
 use clap::Subcommand;
 use zeroize::Zeroizing;
@@ -9,45 +9,45 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, yellow};
 
-/// Make or show the approver's keys
+/// Create or show approver keys
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: What,
+    command: KeysCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum What {
-    /// Make the key and seal it, and a Hub token if you have one, with a passphrase (asks on your terminal)
+enum KeysCommand {
+    /// Create your key and encrypt it with a passphrase, optionally with a Hub token (asks on the terminal)
     Init,
-    /// Show fingerprints; nothing secret
+    /// Show the fingerprints of the keys (no secrets)
     Show,
 }
 
-/// How often a passphrase may be typed differently.
-const TRIES: usize = 3;
+/// After this many mismatches, `keys init` gives up.
+const MAX_PASSPHRASE_ATTEMPTS: usize = 3;
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    match args.what {
-        What::Show => {
+    match args.command {
+        KeysCommand::Show => {
             let report = cli.app()?.keys()?;
             cli.print_with_status(&report, render)
         }
-        What::Init => {
+        KeysCommand::Init => {
             if let Some(own) = cli.app()?.keys()?.fingerprint {
-                let f = Failure::usage("keys_exist", format!("This clawgate has a key already: {own}."));
+                let f = Failure::usage("keys_exist", format!("An approver key already exists: {own}."));
                 return Err(f.hint("clawgate keys show").into());
             }
             let mut terminal = cli.open_terminal("clawgate keys init")?;
             let passphrase = new_passphrase(&mut terminal)?;
-            let token = hub_token(&mut terminal, "Hub token, to be sealed with it (Enter for none): ")?;
+            let token = hub_token(&mut terminal, "Hub token to store with it (Enter for none): ")?;
             let report = cli.app()?.keys_init(&passphrase, token.as_ref().map(|t| t.as_str()))?;
             cli.print_with_status(&report, |r| {
                 let mut out = render(r);
                 out.push_str(
-                    "Note the fingerprint somewhere else: it tells whether somebody enrolled another key.\n",
+                    "Write the fingerprint down in another place. If it differs later, somebody has replaced the key.\n",
                 );
-                out.push_str("The passphrase cannot be recovered; without it nothing can be signed.\n");
+                out.push_str("The passphrase cannot be recovered. Without it, you cannot sign a release.\n");
                 out
             })
         }
@@ -55,38 +55,36 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 }
 
 fn new_passphrase(terminal: &mut Terminal) -> Result<Zeroizing<String>, Failure> {
-    terminal.print_line("Choose a passphrase. It approves every publication; no agent may ever learn it.")?;
-    for _ in 0..TRIES {
-        let first = terminal.secret("Passphrase (12 characters or more): ")?;
-        let second = terminal.secret("The same again: ")?;
+    terminal.print_line("Choose a passphrase. It approves every release, so never give it to an agent.")?;
+    for _ in 0..MAX_PASSPHRASE_ATTEMPTS {
+        let first = terminal.secret("Passphrase (at least 12 characters): ")?;
+        let second = terminal.secret("Repeat passphrase: ")?;
         if *first == *second {
             return Ok(first);
         }
-        terminal.print_line("They differ.")?;
+        terminal.print_line("Passphrases do not match.")?;
     }
-    Err(Failure::new(Kind::Usage, "passphrases_differ", "The two passphrases differ.")
+    Err(Failure::new(Kind::Usage, "passphrases_differ", "The passphrases do not match.")
         .hint("clawgate keys init"))
 }
 
-/// Asks for a Hub token; `None` where the person has none.
+/// Asks for a Hub token. Returns `None` if the answer is empty.
 pub(super) fn hub_token(
     terminal: &mut Terminal,
     question: &str,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
-    terminal.print_line(
-        "A fine-grained Hub token that may write to the one dataset repository is enough and is safest.",
-    )?;
+    terminal.print_line("Use a fine-grained Hub token that can write only to your dataset repository.")?;
     let token = terminal.secret(question)?;
     let token = Zeroizing::new(token.trim().to_owned());
     Ok((!token.is_empty()).then_some(token))
 }
 
-/// The keys in words.
+/// Renders the fingerprints and whether a Hub token is stored.
 pub(super) fn render(r: &KeysReport) -> String {
     let Some(own) = &r.fingerprint else {
-        return format!("{} clawgate keys init makes one.\n", yellow("No approver key yet:"));
+        return format!("{} Run `clawgate keys init` to create one.\n", yellow("No approver key."));
     };
-    let token = if r.hub_token_sealed { "sealed" } else { "none" };
+    let token = if r.hub_token_sealed { "stored, encrypted" } else { "none" };
     let mut out = format!("approver key  {}\nHub token     {token}\n", bold(own));
     for other in r.enrolled.iter().filter(|e| *e != own) {
         out.push_str(&format!("also enrolled {other}\n"));

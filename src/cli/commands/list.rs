@@ -1,14 +1,14 @@
-//! `clawgate list`: all projects, with whether they are excluded.
+//! `clawgate list`: lists the projects.
 
 use crate::app::sessions::ProjectList;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, format_count};
 use crate::cli::table::{Align, Table};
 
-/// List all projects, with whether they are excluded
+/// List projects and whether they are excluded
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Only projects that this agent worked in
+    /// Only projects with sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
 }
@@ -33,7 +33,7 @@ fn render(list: &ProjectList, width: usize) -> String {
     ]);
     for p in &list.projects {
         let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
-        let scope = if p.excluded { "excluded" } else { "in" };
+        let scope = if p.excluded { "excluded" } else { "included" };
         table.styled_row(
             style,
             [
@@ -46,5 +46,5 @@ fn render(list: &ProjectList, width: usize) -> String {
             ],
         );
     }
-    if table.is_empty() { "No projects yet.\n".to_owned() } else { table.render(width) }
+    if table.is_empty() { "No projects.\n".to_owned() } else { table.render(width) }
 }

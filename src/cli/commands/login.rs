@@ -1,10 +1,10 @@
-//! `clawgate login`: seals another Hub token beside the approver's key.
+//! `clawgate login`: replaces the encrypted Hub token.
 
 use super::keys;
 use crate::cli::context::{CliContext, CommandError};
 use crate::gate::GateError;
 
-/// Seal a Hub token (asks on your terminal)
+/// Store a Hub token, encrypted with your passphrase (asks on the terminal)
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
@@ -13,7 +13,7 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
         return Err(crate::app::Failure::from(GateError::NoKeys).into());
     }
     let mut terminal = cli.open_terminal("clawgate login")?;
-    let token = keys::hub_token(&mut terminal, "Hub token (Enter removes the sealed one): ")?;
+    let token = keys::hub_token(&mut terminal, "Hub token (Enter removes the stored one): ")?;
     let passphrase = terminal.secret("Passphrase: ")?;
     let report = cli.app()?.keys_set_token(&passphrase, token.as_ref().map(|t| t.as_str()))?;
     cli.print_with_status(&report, keys::render)

@@ -1,10 +1,10 @@
-//! `clawgate mcp`: serves the tools to an agent over standard input and output.
+//! `clawgate mcp`: runs the MCP server.
 
 use std::sync::Arc;
 
 use crate::cli::context::{CliContext, CommandError};
 
-/// Serve the tools to an agent (MCP over stdio)
+/// Run the MCP server for agents on standard input and output
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

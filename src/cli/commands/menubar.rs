@@ -1,4 +1,4 @@
-//! `clawgate menubar`: what is spent, for SwiftBar and xbar (default) or Waybar.
+//! `clawgate menubar`: prints current spend for SwiftBar and xbar (default) or Waybar.
 
 use serde_json::json;
 
@@ -6,51 +6,53 @@ use crate::app::cost::{BudgetLevel, Live, LiveParams};
 use crate::app::{Failure, text::sanitize};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::statusline_common::{format_duration, format_spend, spawn_background_update};
+use crate::cli::time_args::TimeZoneArg;
 
-/// What is spent, for SwiftBar, xbar or Waybar
+/// Print current spend for SwiftBar, xbar or Waybar
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// In Waybar's JSON
+    /// Print JSON for Waybar
     #[arg(long)]
     waybar: bool,
-    /// Port of `clawgate serve`, for the link to its page
+    /// Port of `clawgate serve`, for the link in the menu
     #[arg(long, default_value_t = 8384)]
     port: u16,
-    /// IANA time zone of the day
-    #[arg(long)]
-    timezone: Option<String>,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let live = match look(cli, args.timezone) {
+    let live = match current_spend(cli, args.zone.timezone) {
         Ok(live) => live,
         Err(f) if cli.json => return Err(f.into()),
-        // An item that vanished says nothing: the failure is shown where the figure would be.
-        Err(f) => return cli.print_raw(broken(&f, args.waybar).as_bytes()),
+        // The menu bar hides an item whose command fails, so the error is shown in place of the amount.
+        Err(f) => return cli.print_raw(failure_item(&f, args.waybar).as_bytes()),
     };
     if cli.json {
         return cli.print_report(&live, |_| String::new());
     }
-    let text = if args.waybar { waybar(&live) } else { bar(&live, args.port) };
+    let text = if args.waybar { waybar(&live) } else { swiftbar(&live, args.port) };
     cli.print_raw(text.as_bytes())?;
     spawn_background_update(cli, &live);
     Ok(())
 }
 
-fn look(cli: &mut CliContext, timezone: Option<String>) -> Result<Live, Failure> {
+fn current_spend(cli: &mut CliContext, timezone: Option<String>) -> Result<Live, Failure> {
     cli.app()?.glance(&LiveParams { timezone, ..LiveParams::default() })
 }
 
-fn broken(f: &Failure, for_waybar: bool) -> String {
+fn failure_item(f: &Failure, for_waybar: bool) -> String {
     let why = f.message.lines().next().unwrap_or_default();
     match for_waybar {
-        true => format!("{}\n", json!({ "text": "clawgate ?", "tooltip": pango(why), "class": "broken" })),
-        false => format!("clawgate ?\n---\n{}\n", plain(why)),
+        true => {
+            format!("{}\n", json!({ "text": "clawgate ?", "tooltip": pango_text(why), "class": "broken" }))
+        }
+        false => format!("clawgate ?\n---\n{}\n", menu_text(why)),
     }
 }
 
-/// What the menu says, line by line.
-fn lines(live: &Live) -> Vec<String> {
+/// Returns the lines of the menu.
+fn menu_lines(live: &Live) -> Vec<String> {
     let requests = |n: u64| format!("{n} request{}", if n == 1 { "" } else { "s" });
     let mut out = vec![
         format!("Today {} · {}", format_spend(&live.today), requests(live.today.requests)),
@@ -65,7 +67,7 @@ fn lines(live: &Live) -> Vec<String> {
     out
 }
 
-/// How it stands altogether: the worst of budgets and alerts.
+/// Returns the CSS class of the item: the most severe state of all budgets and alerts.
 fn class(live: &Live) -> &'static str {
     match live.budgets.iter().map(|b| b.state).max() {
         Some(BudgetLevel::Spent) => "spent",
@@ -75,16 +77,16 @@ fn class(live: &Live) -> &'static str {
     }
 }
 
-/// SwiftBar and xbar: the title, then the menu; parameters stand after a bar.
-fn bar(live: &Live, port: u16) -> String {
+/// Renders the item for SwiftBar and xbar: the title, then the menu. Parameters follow a `|`.
+fn swiftbar(live: &Live, port: u16) -> String {
     let colour = match class(live) {
         "spent" => " | color=red",
         "near" | "alert" => " | color=orange",
         _ => "",
     };
     let mut out = format!("{}{colour}\n---\n", format_spend(&live.today));
-    for line in lines(live) {
-        out.push_str(&format!("{}\n", plain(&line)));
+    for line in menu_lines(live) {
+        out.push_str(&format!("{}\n", menu_text(&line)));
     }
     if !live.budgets.is_empty() || !live.alerts.is_empty() {
         out.push_str("---\n");
@@ -95,34 +97,34 @@ fn bar(live: &Live, port: u16) -> String {
             BudgetLevel::Near => " | color=orange",
             BudgetLevel::Ok => "",
         };
-        out.push_str(&format!("{}{colour}\n", plain(&b.message())));
+        out.push_str(&format!("{}{colour}\n", menu_text(&b.message())));
     }
     for alert in &live.alerts {
-        out.push_str(&format!("{} | color=orange\n", plain(&alert.message())));
+        out.push_str(&format!("{} | color=orange\n", menu_text(&alert.message())));
     }
     out.push_str(&format!("---\nOpen clawgate | href=http://127.0.0.1:{port}/\nRefresh | refresh=true\n"));
     out
 }
 
 fn waybar(live: &Live) -> String {
-    let mut tip = lines(live);
+    let mut tip = menu_lines(live);
     tip.extend(live.budgets.iter().map(|b| b.message()));
     tip.extend(live.alerts.iter().map(|a| a.message()));
     let percent = live.budgets.iter().map(|b| b.percent.min(100)).max().unwrap_or(0);
     let value = json!({
         "text": format_spend(&live.today), "alt": class(live), "class": class(live), "percentage": percent,
-        "tooltip": pango(&tip.join("\n")),
+        "tooltip": pango_text(&tip.join("\n")),
     });
     format!("{value}\n")
 }
 
-/// One line without what a menu would take for parameters.
-fn plain(text: &str) -> String {
+/// Replaces line ends and `|`, which starts parameters in a menu line.
+fn menu_text(text: &str) -> String {
     sanitize(text).replace('|', "¦").replace(['\n', '\r'], " ")
 }
 
-/// Waybar reads its tooltips as markup.
-fn pango(text: &str) -> String {
+/// Escapes text for a Waybar tooltip, which is Pango markup.
+fn pango_text(text: &str) -> String {
     text.lines()
         .map(sanitize)
         .collect::<Vec<_>>()
@@ -137,8 +139,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn session_names_cannot_act_in_a_menu() {
-        assert_eq!(plain("a | bash=/bin/sh\nb"), "a ¦ bash=/bin/sh b");
-        assert_eq!(pango("<b>&\nx"), "&lt;b&gt;&amp;\nx");
+    fn untrusted_text_cannot_add_menu_parameters_or_markup() {
+        assert_eq!(menu_text("a | bash=/bin/sh\nb"), "a ¦ bash=/bin/sh b");
+        assert_eq!(pango_text("<b>&\nx"), "&lt;b&gt;&amp;\nx");
     }
 }

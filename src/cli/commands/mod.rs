@@ -1,4 +1,4 @@
-//! The verbs. One more of them: a file here, its `mod` line and its line in `verbs!`.
+//! The commands. To add one, add a file here, a `mod` line, and a line in `commands!`.
 
 mod anomalies;
 mod approve;
@@ -48,65 +48,148 @@ use clap::Subcommand;
 
 use super::context::{CliContext, CommandError};
 
-macro_rules! verbs {
-    ($($variant:ident => $module:ident,)*) => {
-        /// The verbs, in the order of the help.
+macro_rules! commands {
+    ($($group:literal { $($variant:ident => $module:ident,)* })*) => {
+        /// The commands, in the order of the help.
         #[derive(Debug, Subcommand)]
         pub enum Command {
-            $($variant($module::Args),)*
+            $($($variant($module::Args),)*)*
         }
 
-        /// Runs a verb; status where none was given.
+        /// Runs a command. Without one, shows the status.
         pub(super) fn run(command: Option<Command>, cli: &mut CliContext) -> Result<(), CommandError> {
             match command.unwrap_or(Command::Status(status::Args {})) {
-                $(Command::$variant(args) => $module::run(args, cli),)*
+                $($(Command::$variant(args) => $module::run(args, cli),)*)*
             }
         }
+
+        /// The groups of the help with the module names of their commands.
+        const GROUPS: &[(&str, &[&str])] = &[$(($group, &[$(stringify!($module),)*]),)*];
     };
 }
 
-verbs! {
-    Status => status,
-    Scan => scan,
-    List => list,
-    Inbox => inbox,
-    Recent => recent,
-    Search => search,
-    Show => show,
-    Segment => segment,
-    Approve => approve,
-    Block => block,
-    Shortlist => shortlist,
-    Unmark => unmark,
-    Scope => scope,
-    Config => config,
-    Cost => cost,
-    CostReport => cost_report,
-    Anomalies => anomalies,
-    Pricing => pricing,
-    Statusline => statusline,
-    Menubar => menubar,
-    Hook => hook,
-    Serve => serve,
-    Prepare => prepare,
-    Preview => preview,
-    Review => review,
-    PiiReview => pii_review,
-    PiiApply => pii_apply,
-    PiiRubric => pii_rubric,
-    Privacy => privacy,
-    Confirm => confirm,
-    Sign => sign,
-    Publish => publish,
-    Withdraw => withdraw,
-    Keys => keys,
-    Login => login,
-    Mcp => mcp,
-    Doctor => doctor,
-    Audit => audit,
-    Forget => forget,
-    Redact => redact,
-    Selftest => selftest,
-    Completions => completions,
-    Demo => demo,
+commands! {
+    "Getting started" {
+        Status => status,
+        Doctor => doctor,
+        Demo => demo,
+    }
+    "Sessions" {
+        Scan => scan,
+        List => list,
+        Inbox => inbox,
+        Recent => recent,
+        Search => search,
+        Show => show,
+        Segment => segment,
+        Forget => forget,
+    }
+    "Choosing what to share" {
+        Scope => scope,
+        Approve => approve,
+        Block => block,
+        Shortlist => shortlist,
+        Unmark => unmark,
+    }
+    "Releases" {
+        Prepare => prepare,
+        Review => review,
+        PiiReview => pii_review,
+        PiiApply => pii_apply,
+        PiiRubric => pii_rubric,
+        Privacy => privacy,
+        Confirm => confirm,
+        Preview => preview,
+        Sign => sign,
+        Publish => publish,
+        Withdraw => withdraw,
+    }
+    "Cost" {
+        Cost => cost,
+        CostReport => cost_report,
+        Anomalies => anomalies,
+        Pricing => pricing,
+    }
+    "Integrations" {
+        Mcp => mcp,
+        Hook => hook,
+        Statusline => statusline,
+        Menubar => menubar,
+        Serve => serve,
+    }
+    "Keys, configuration and tools" {
+        Keys => keys,
+        Login => login,
+        Config => config,
+        Audit => audit,
+        Redact => redact,
+        Selftest => selftest,
+        Completions => completions,
+    }
+}
+
+/// Sets a help template that lists the commands in groups. clap itself lists them under a single heading.
+pub(super) fn with_grouped_help(mut command: clap::Command) -> clap::Command {
+    let header = *command.get_styles().get_header();
+    let literal = *command.get_styles().get_literal();
+    let width = command.get_subcommands().map(|c| c.get_name().len()).max().unwrap_or_default();
+    let mut groups = String::new();
+    for (title, modules) in GROUPS {
+        groups.push_str(&format!("{header}{title}:{header:#}\n"));
+        for module in *modules {
+            // clap derives the names of the commands from the variants, which are spelled like the modules.
+            let name = module.replace('_', "-");
+            if let Some(subcommand) = command.find_subcommand(&name) {
+                let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
+                groups.push_str(&format!("  {literal}{name:width$}{literal:#}  {about}\n"));
+            }
+        }
+        groups.push('\n');
+    }
+    command = command.help_template(format!(
+        "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n\
+         {{options}}{{after-help}}"
+    ));
+    command
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::{GROUPS, with_grouped_help};
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_command_is_in_a_group_of_the_help() {
+        let command = Cli::command();
+        let mut grouped: Vec<String> =
+            GROUPS.iter().flat_map(|(_, modules)| *modules).map(|m| m.replace('_', "-")).collect();
+        let mut all: Vec<String> = command.get_subcommands().map(|c| c.get_name().to_owned()).collect();
+        grouped.sort();
+        all.sort();
+        assert_eq!(grouped, all);
+        let help = with_grouped_help(command).render_help().to_string();
+        for name in all {
+            assert!(help.lines().any(|l| l.trim_start().starts_with(&name)), "{name} is missing:\n{help}");
+        }
+    }
+
+    #[test]
+    fn every_command_and_option_has_a_help_text() {
+        fn check(command: &clap::Command, path: &str, missing: &mut Vec<String>) {
+            if command.get_about().is_none() {
+                missing.push(path.to_owned());
+            }
+            for arg in command.get_arguments().filter(|a| a.get_help().is_none()) {
+                missing.push(format!("{path} {}", arg.get_id()));
+            }
+            for sub in command.get_subcommands() {
+                check(sub, &format!("{path} {}", sub.get_name()), missing);
+            }
+        }
+        let mut missing = Vec::new();
+        check(&Cli::command(), "clawgate", &mut missing);
+        assert!(missing.is_empty(), "no help text: {missing:?}");
+    }
 }

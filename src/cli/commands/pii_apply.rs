@@ -1,4 +1,4 @@
-//! `clawgate pii-apply`: takes a findings file; only words that stand in the sealed text count.
+//! `clawgate pii-apply`: imports a findings file. Ignores quotes that are not in the sealed text.
 
 use std::io::Read;
 use std::path::PathBuf;
@@ -10,56 +10,59 @@ use crate::cli::format::pluralize;
 use crate::cli::render::{green, yellow};
 use crate::cli::table::one_line;
 
-/// Redact what a findings file reports, as far as it stands in the sealed text
+/// Redact the findings that a findings file reports
+///
+/// Findings whose quote is not in the sealed text are refused and listed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The file; - for standard input
+    /// Findings file, or "-" for standard input
     file: PathBuf,
-    /// Release; the file's own, else the current one
+    /// Release ID [default: the release named in the file, else the current release]
     #[arg(long)]
     release: Option<String>,
-    /// Leave out findings that are less sure, from 0 to 1
-    #[arg(long, value_name = "SHARE", default_value_t = 0.5)]
+    /// Ignore findings with a lower confidence (0 to 1)
+    #[arg(long, value_name = "NUMBER", default_value_t = 0.5)]
     min_confidence: f64,
 }
 
-/// A file of findings is not longer.
-const MOST: u64 = 256 << 20;
+/// More bytes of a findings file are not read.
+const MAX_FILE_BYTES: u64 = 256 << 20;
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let read = |from: &mut dyn Read| {
         let mut text = String::new();
-        from.take(MOST).read_to_string(&mut text).map(|_| text)
+        from.take(MAX_FILE_BYTES).read_to_string(&mut text).map(|_| text)
     };
     let text = match args.file.as_os_str() == "-" {
         true => read(&mut std::io::stdin().lock()),
         false => std::fs::File::open(&args.file).and_then(|mut f| read(&mut f)),
     };
-    let named = |what: String| Failure::usage("bad_findings", format!("{}: {what}", args.file.display()));
-    let text = text.map_err(|e| named(format!("cannot be read: {e}")))?;
+    let bad_file =
+        |problem: String| Failure::usage("bad_findings", format!("{}: {problem}.", args.file.display()));
+    let text = text.map_err(|e| bad_file(format!("cannot read the file: {e}")))?;
     let value = serde_json::from_str(&text)
-        .map_err(|e| named(format!("is no JSON (line {}, column {})", e.line(), e.column())))?;
+        .map_err(|e| bad_file(format!("invalid JSON at line {}, column {}", e.line(), e.column())))?;
     let done = cli.app()?.pii_apply(args.release.as_deref(), &value, args.min_confidence)?;
     cli.print_with_status(&done, render)
 }
 
 fn render(d: &PiiApplied) -> String {
     let mut out = format!(
-        "{} {} of {}; {} sealed again\n",
-        green("taken:"),
+        "{} {} of {}; resealed {}\n",
+        green("applied:"),
         d.applied,
         pluralize(d.finding_count, "finding"),
         pluralize(d.resealed, "row")
     );
     for r in &d.refused {
-        out.push_str(&format!("{} finding {}: {}\n", yellow("not taken:"), r.index, one_line(&r.reason)));
+        out.push_str(&format!("{} finding {}: {}\n", yellow("refused:"), r.index, one_line(&r.reason)));
     }
-    for what in &d.unknown {
-        out.push_str(&format!("{} {}\n", yellow("unknown:"), one_line(what)));
+    for field in &d.unknown {
+        out.push_str(&format!("{} {}\n", yellow("unknown field:"), one_line(field)));
     }
     if d.pages_answered + d.pages_again + d.pages_open > 0 {
         out.push_str(&format!(
-            "pages: {} answered, {} to be read again, {} open\n",
+            "pages: {} answered, {} to read again, {} unread\n",
             d.pages_answered, d.pages_again, d.pages_open
         ));
     }

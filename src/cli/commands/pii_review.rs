@@ -1,4 +1,4 @@
-//! `clawgate pii-review`: what is open in a release, as a findings file for another reviewer.
+//! `clawgate pii-review`: exports unresolved findings and unread pages of a release for another reviewer.
 
 use std::path::PathBuf;
 
@@ -8,21 +8,23 @@ use crate::app::release::{PiiDocument, PiiReviewParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 
-/// Write what is open in a release as a findings file, with pages and rubric
+/// Export the unresolved findings and unread pages of a release to a file
+///
+/// Another reviewer adds findings to the file. `clawgate pii-apply` imports it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
-    /// Where the file goes; standard output unless said otherwise
+    /// Output file [default: standard output]
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// rules: what rules found and waits for a decision; agent: pages to read; hybrid: both
+    /// Content: "rules" for findings of rules that need a decision, "agent" for pages to read, "hybrid" for both
     #[arg(long, default_value = "hybrid", value_parser = ["rules", "agent", "ai", "hybrid"])]
     provider: String,
-    /// Leave out findings that are less sure, from 0 to 1
-    #[arg(long, value_name = "SHARE")]
+    /// Omit findings with a lower confidence (0 to 1)
+    #[arg(long, value_name = "NUMBER")]
     min_confidence: Option<f64>,
-    /// At most so many pages
+    /// Maximum number of pages
     #[arg(long, value_name = "N")]
     pages: Option<u64>,
 }
@@ -58,7 +60,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     cli.print_with_status(&written, |w| {
         format!(
-            "{} and {} written to {}\nadd findings, set `answered` of each page that was read, then: clawgate pii-apply {}\n",
+            "Wrote {} and {} to {}\nAdd findings, set `answered` for each page that was read, then run: clawgate pii-apply {}\n",
             pluralize(w.finding_count, "finding"),
             pluralize(w.pages as u64, "page"),
             w.file.display(),

@@ -1,11 +1,11 @@
-//! `clawgate pii-rubric`: what a reviewer looks for.
+//! `clawgate pii-rubric`: prints the rubric for reviewers.
 
 use serde::Serialize;
 
 use crate::app::release::RUBRIC;
 use crate::cli::context::{CliContext, CommandError};
 
-/// What a reviewer looks for: types, how sure to be, examples, what not to flag
+/// Print the rubric for reviewers: types, confidence, examples, and what not to flag
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

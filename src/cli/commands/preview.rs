@@ -1,4 +1,4 @@
-//! `clawgate preview`: what would leave, if it were signed now.
+//! `clawgate preview`: shows what a release would publish.
 
 use crate::app::release::Preview;
 use crate::cli::context::{CliContext, CommandError};
@@ -6,10 +6,10 @@ use crate::cli::render::{
     bold, destination, evidence, files, heading, privacy_report, release_size, sample_rows,
 };
 
-/// Show what would be published
+/// Show what a release would publish
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
 }
 
@@ -19,14 +19,14 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&preview, |p| render(p, width))
 }
 
-/// What would leave, for a person to look at.
+/// Renders the preview. `clawgate sign` shows it too.
 pub(super) fn render(p: &Preview, width: usize) -> String {
     let mut out = format!("release      {} ({})\n", bold(&p.release), p.phase.name());
     out.push_str(&format!("destination  {}\n", bold(&destination(p.destination.as_ref()))));
     out.push_str(&format!("digest       {}\n", p.digest));
-    out.push_str(&format!("holds        {}\n", release_size(p.rows, &p.files)));
+    out.push_str(&format!("contents     {}\n", release_size(p.rows, &p.files)));
     if let Some(needed) = p.needed {
-        out.push_str(&format!("needs        {needed} or more: {}\n", needed.meaning()));
+        out.push_str(&format!("requires     {} ({needed} or higher)\n", needed.meaning()));
     }
     out.push_str(&heading("Files"));
     out.push_str(&files(&p.files, width));
@@ -36,7 +36,7 @@ pub(super) fn render(p: &Preview, width: usize) -> String {
         out.push_str(&heading("Review"));
         out.push_str(&evidence(e));
     }
-    out.push_str(&heading("Beginnings of some rows"));
+    out.push_str(&heading("Beginning of some rows"));
     out.push_str(&sample_rows(&p.sample));
     out
 }

@@ -1,4 +1,4 @@
-//! `clawgate pricing`: what requests are priced by.
+//! `clawgate pricing`: shows and edits model prices.
 
 use std::path::PathBuf;
 
@@ -10,84 +10,84 @@ use crate::cli::render::{dim, green, yellow};
 use crate::cli::table::{Align, Table};
 use crate::pricing::{Decimal, OwnPrice};
 
-/// Show, set, import and check prices
+/// Show, set, import and check model prices
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
-    what: Option<What>,
+    command: Option<PricingCommand>,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum What {
-    /// Prices of a model, or of all models in the ledger
+enum PricingCommand {
+    /// Show the prices of one model or of all models in the usage ledger
     Show {
-        /// Model id as the logs have it
+        /// Model ID as it appears in the logs
         model: Option<String>,
     },
-    /// Set a price of your own, USD per million tokens
+    /// Set a custom price in USD per million tokens
     Set(Box<SetArgs>),
-    /// Import a signed price file, offline
+    /// Import a signed price file
     Import(ImportArgs),
-    /// What has no price, and what else may be off
+    /// List models without a price and other price problems
     Check,
 }
 
 #[derive(Debug, clap::Args)]
 struct SetArgs {
-    /// Model id, exactly; leave it out for every model of --provider
+    /// Exact model ID [default: every model of --provider]
     model: Option<String>,
-    /// Provider it holds for
+    /// Only for requests to this provider
     #[arg(long)]
     provider: Option<String>,
-    /// Project (path) it holds in
-    #[arg(long)]
+    /// Only for requests in this project
+    #[arg(long, value_name = "PATH")]
     project: Option<String>,
-    /// Input
+    /// Price of input tokens
     #[arg(long, value_name = "USD", required_unless_present = "remove")]
     input: Option<String>,
-    /// Output
+    /// Price of output tokens
     #[arg(long, value_name = "USD", required_unless_present = "remove")]
     output: Option<String>,
-    /// Cache reads
+    /// Price of tokens read from the cache
     #[arg(long, value_name = "USD")]
     cache_read: Option<String>,
-    /// Writes to the five-minute cache
+    /// Price of tokens written to the five-minute cache
     #[arg(long = "cache-write-5m", value_name = "USD")]
     cache_write_5m: Option<String>,
-    /// Writes to the one-hour cache
+    /// Price of tokens written to the one-hour cache
     #[arg(long = "cache-write-1h", value_name = "USD")]
     cache_write_1h: Option<String>,
-    /// A web search, USD each
+    /// Price of one web search
     #[arg(long, value_name = "USD")]
     web_search: Option<String>,
-    /// Remove the price instead
+    /// Remove the custom price
     #[arg(long)]
     remove: bool,
 }
 
 #[derive(Debug, clap::Args)]
 struct ImportArgs {
-    /// The price file
+    /// Price file
     file: PathBuf,
-    /// Its Ed25519 signature (default: FILE.sig)
+    /// Ed25519 signature of the file [default: FILE.sig]
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
-    /// The signer's public key: hex, base64, or a PEM file (default: trusted_keys of the configuration)
+    /// Public key of the signer: hex, base64 or a PEM file [default: trusted_keys in config.toml]
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
-    /// Also where it is older than the prices in force
+    /// Import the file even if it is older than the current prices
     #[arg(long)]
     older: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let width = cli.width();
-    match args.what.unwrap_or(What::Show { model: None }) {
-        What::Show { model } => {
+    match args.command.unwrap_or(PricingCommand::Show { model: None }) {
+        PricingCommand::Show { model } => {
             let report = cli.app()?.pricing(model.as_deref())?;
             cli.print_report(&report, |r| show(r, width))
         }
-        What::Set(args) => {
+        PricingCommand::Set(args) => {
             let text = |t: Option<String>| t.map(Decimal);
             let price = OwnPrice {
                 model: args.model,
@@ -103,19 +103,19 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             let report = cli.app()?.set_price(&SetPriceParams { price, remove: args.remove })?;
             cli.print_report(&report, |r| show(r, width))
         }
-        What::Import(args) => {
+        PricingCommand::Import(args) => {
             let ImportArgs { file, signature, key, older } = args;
             let report = cli.app()?.import_prices(&ImportPricesParams { file, signature, key, older })?;
             cli.print_report(&report, |r| {
                 format!(
-                    "imported {} of {}, signed by {}\n",
+                    "Imported {} of {}, signed by {}\n",
                     pluralize(r.rows, "price"),
                     sanitize(&r.as_of),
                     r.signed_by
                 )
             })
         }
-        What::Check => {
+        PricingCommand::Check => {
             let report = cli.app()?.check_pricing()?;
             cli.print_report(&report, check)?;
             if report.ok { Ok(()) } else { Err(CommandError::ExitCode(1)) }
@@ -137,14 +137,14 @@ fn show(r: &PricingReport, width: usize) -> String {
     for m in &r.models {
         let name = name(m);
         if m.prices.is_empty() {
-            let what = if m.status == "no_request" { "no request" } else { "no price" };
-            table.row([name.as_str(), "", "", "", "", "", "", what]);
+            let status = if m.status == "no_request" { "no request" } else { "no price" };
+            table.row([name.as_str(), "", "", "", "", "", "", status]);
         }
         for p in &m.prices {
             let text = |t: &Option<String>| t.clone().unwrap_or_else(|| "–".to_owned());
             let since = p.from.map(|f| format!("since {}", &f.to_string()[..10])).unwrap_or_default();
             let note = match p.tiers.first() {
-                Some(t) => format!("{since} dearer above {} tokens", format_count(t.above)).trim().to_owned(),
+                Some(t) => format!("{since} higher above {} tokens", format_count(t.above)).trim().to_owned(),
                 None => since,
             };
             table.row([
@@ -160,11 +160,11 @@ fn show(r: &PricingReport, width: usize) -> String {
         }
     }
     let mut out = if table.is_empty() { String::new() } else { table.render(width) };
-    let origin = if r.imported { "imported prices" } else { "prices that ship with clawgate" };
+    let origin = if r.imported { "imported prices" } else { "built-in prices" };
     out.push_str(&dim(&format!(
-        "USD per million tokens; {origin} of {}, {} of your own\n",
+        "USD per million tokens; {origin} of {}; {}\n",
         r.as_of,
-        r.own.len()
+        pluralize(r.own.len() as u64, "custom price")
     )));
     out
 }
@@ -188,9 +188,9 @@ fn check(r: &PricingCheck) -> String {
         out.push_str(&format!("{}\n", sanitize(note)));
     }
     if r.ok {
-        out.push_str(&format!("{}\n", green("every request of the ledger has a price")));
+        out.push_str(&format!("{}\n", green("All requests are priced.")));
     } else {
-        out.push_str("set one: clawgate pricing set MODEL --input USD --output USD\n");
+        out.push_str("To set a price: clawgate pricing set MODEL --input USD --output USD\n");
     }
     out
 }

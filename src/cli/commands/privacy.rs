@@ -1,18 +1,18 @@
-//! `clawgate privacy`: what was found, decided and read in a release or a session, without any value.
+//! `clawgate privacy`: the privacy report of a release or a session. Shows no redacted value in full.
 
 use crate::app::release::PrivacySheet;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
-use crate::cli::render::{bold, dim, evidence};
+use crate::cli::render::{bold, dim, evidence, inventory_counts};
 use crate::cli::table::{Align, Table, one_line};
 use crate::cli::time_args::format_minute;
 
-/// What was redacted, decided by whom and read by whom, in a release or a session
+/// Show what was redacted in a release, who decided and who reviewed
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
-    /// Only this session of it
+    /// Only this session of the release
     #[arg(long, value_name = "KEY")]
     session: Option<String>,
 }
@@ -35,21 +35,14 @@ fn render(s: &PrivacySheet, width: usize) -> String {
         one_line(&s.rules_version)
     ));
     let mut table =
-        Table::new(&[("redacted", Align::Left), ("count", Align::Right), ("for instance", Align::Truncate)]);
+        Table::new(&[("redacted", Align::Left), ("count", Align::Right), ("example", Align::Truncate)]);
     for (kind, n) in &s.redactions {
         table.row([kind.clone(), format_count(*n), s.examples.get(kind).cloned().unwrap_or_default()]);
     }
     out.push_str(&table.render(width));
-    let e = s.entities;
-    out.push_str(&format!(
-        "inventory: {} found, {} redacted, {} kept, {} undecided\n",
-        format_count(e.total),
-        format_count(e.redacted),
-        format_count(e.kept),
-        format_count(e.undecided)
-    ));
+    out.push_str(&inventory_counts(s.entities));
     for d in &s.decisions {
-        let scope = if d.always { "every release" } else { "this release" };
+        let scope = if d.always { "all releases" } else { "this release" };
         let reason = d.reason.as_ref().map_or_else(String::new, |r| format!(": {}", one_line(r)));
         out.push_str(&format!(
             "  {} {} {} {}{reason}\n",
@@ -61,7 +54,7 @@ fn render(s: &PrivacySheet, width: usize) -> String {
     }
     for r in &s.reported {
         out.push_str(&format!(
-            "reported by {}: {} ({}), for instance {}\n",
+            "reported by {}: {} ({}), for example {}\n",
             one_line(&r.by),
             one_line(&r.kind),
             pluralize(r.count, "value"),
@@ -72,11 +65,11 @@ fn render(s: &PrivacySheet, width: usize) -> String {
         out.push_str(&evidence(e));
     }
     if let Some(by) = &s.read_by {
-        out.push_str(&format!("read to its end by: {}\n", one_line(by)));
+        out.push_str(&format!("read completely by: {}\n", one_line(by)));
     }
     if !s.third_parties.is_empty() {
         let mut table = Table::new(&[
-            ("appears across sessions", Align::Truncate),
+            ("appears in several sessions", Align::Truncate),
             ("kind", Align::Left),
             ("sessions", Align::Right),
             ("count", Align::Right),

@@ -1,25 +1,25 @@
-//! `clawgate recent`: the last sessions of all agents, one line each.
+//! `clawgate recent`: lists the most recent sessions.
 
-use super::inbox::names;
+use super::inbox::display_keys;
 use crate::app::sessions::{InboxPage, InboxParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::table::{Align, Table};
 use crate::cli::time_args::format_minute;
 
-/// The last sessions of all agents, one line each
+/// List the most recent sessions of all agents, one line each
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// How many (1 to 1000)
+    /// Number of sessions, 1 to 1000
     #[arg(default_value_t = 10)]
     count: u64,
-    /// Only this agent's
+    /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
-    /// Only this project's (name or path)
+    /// Only sessions of this project (name or path)
     #[arg(long)]
     project: Option<String>,
-    /// Subagents too
+    /// Include subagent sessions
     #[arg(long)]
     all: bool,
 }
@@ -47,12 +47,12 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
         ("", Align::Left),
         ("", Align::Truncate),
     ]);
-    for (s, name) in page.sessions.iter().zip(names(&page.sessions, short)) {
+    for (s, name) in page.sessions.iter().zip(display_keys(&page.sessions, short)) {
         table.row([
             s.ended.or(s.started).map(format_minute).unwrap_or_default(),
             name,
             s.project.clone().unwrap_or_default(),
-            pluralize(s.user_messages, "ask"),
+            pluralize(s.user_messages, "prompt"),
             s.badges.first().cloned().unwrap_or_default(),
             s.title.clone().unwrap_or_default(),
         ]);

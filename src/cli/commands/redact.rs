@@ -1,4 +1,4 @@
-//! `clawgate redact`: a filter from standard input to standard output.
+//! `clawgate redact`: redacts a stream.
 
 use std::io::{self, BufReader};
 
@@ -6,7 +6,9 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::redact::{Policy, RedactError, Timestamps, filter, filter_text};
 use crate::rules::Engine;
 
-/// Redact standard input to standard output (with --json: JSON Lines {"id","text"})
+/// Redact standard input to standard output
+///
+/// With --json, reads JSON Lines with the fields "id" and "text", and adds "spans" to each record.
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 

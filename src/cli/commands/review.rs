@@ -1,4 +1,4 @@
-//! `clawgate review`: the inventory and the sample, step by step; on a terminal as questions.
+//! `clawgate review`: decisions on the inventory, and the pages of the sample. Interactive on a terminal.
 
 use serde::Serialize;
 
@@ -10,50 +10,50 @@ use crate::cli::render::{bold, cyan, dim, evidence, green, review_effort, yellow
 use crate::cli::review_terminal::{entity_line, run_review};
 use crate::cli::table::one_line;
 
-/// Review what was sealed: decide on names, read the sample
+/// Review a sealed release: decide on its inventory and read its sample
 ///
-/// On a terminal it asks. Otherwise every call answers the last page and prints the next one.
+/// On a terminal, the review is interactive. Otherwise each call answers the previous page and prints the next one.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
-    /// Nonce of the page that is answered
+    /// Nonce of the page that this call answers
     #[arg(long)]
     nonce: Option<String>,
-    /// Nothing was found in it
+    /// Report that the page contains nothing to redact
     #[arg(long, requires = "nonce", conflicts_with = "findings")]
     none: bool,
-    /// Exact words of the page to redact, for instance PERSON="Ada Lovelace"
+    /// Exact quote from the page to redact, for example PERSON="Ada Lovelace"
     #[arg(long = "finding", value_name = "TYPE=QUOTE", requires = "nonce")]
     findings: Vec<String>,
-    /// Redact this thing of the inventory
+    /// Redact this inventory item
     #[arg(long, value_name = "ID")]
     redact: Vec<String>,
-    /// Redact everything of the inventory that is undecided
+    /// Redact every undecided inventory item
     #[arg(long)]
     redact_all: bool,
-    /// Redact what --redact names wherever it stands, in every release: it becomes a custom string
+    /// Redact the items of --redact in every release (adds them to redact.strings in config.toml)
     #[arg(long, requires = "redact")]
     everywhere: bool,
-    /// Keep this thing in clear in this release (a person only)
+    /// Keep this inventory item unredacted in this release (only a person may do this)
     #[arg(long, value_name = "ID", requires = "reason")]
     keep: Vec<String>,
-    /// Keep what --keep names in clear in every release
+    /// Keep the items of --keep unredacted in every release
     #[arg(long, requires = "keep")]
     always: bool,
-    /// Why it may stay
-    #[arg(long)]
+    /// Reason to keep the item
+    #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Take the last decision or report back (a person only)
+    /// Undo the last decision or report (only a person may do this)
     #[arg(long, conflicts_with_all = ["nonce", "redact", "keep", "redact_all"])]
     undo: bool,
-    /// List the whole inventory with where it stands, and what reviewers reported
+    /// List the whole inventory with context, and the findings of reviewers
     #[arg(long, conflicts_with_all = ["nonce", "undo"])]
     inventory: bool,
-    /// Print what a reviewer looks for
+    /// Print the rubric for reviewers
     #[arg(long)]
     rubric: bool,
-    /// Size of the next page
+    /// Maximum size of the next page [default: 6000]
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
 }
@@ -65,10 +65,10 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     if args.undo {
         let undone = cli.app()?.undo_decision(args.release.as_deref())?;
         let resealed = cli.app()?.seal_again(args.release.as_deref())?;
-        let taken_back = Undone { values: undone.values, resealed };
-        return cli.print_with_status(&taken_back, |u| {
+        let report = Undone { values: undone.values, resealed };
+        return cli.print_with_status(&report, |u| {
             format!(
-                "{} taken back: {}\n",
+                "Undone ({}): {}\n",
                 u.values.len(),
                 one_line(&crate::app::text::sanitize(&u.values.join(", ")))
             )
@@ -76,12 +76,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     }
     if args.inventory {
         let list = cli.app()?.inventory(args.release.as_deref(), true)?;
-        return cli.print_with_status(&list, listed);
+        return cli.print_with_status(&list, render_inventory);
     }
-    let step = args.nonce.is_some() || args.redact_all || !args.redact.is_empty() || !args.keep.is_empty();
-    if !step && cli.can_prompt() {
-        let say = |r: &ReviewReport| format!("{}{}{}", budget(r), outcome(r), left(r));
-        return run_review(cli, args.release.as_deref(), args.max_bytes, &say);
+    let is_answer =
+        args.nonce.is_some() || args.redact_all || !args.redact.is_empty() || !args.keep.is_empty();
+    if !is_answer && cli.can_prompt() {
+        let summarize = |r: &ReviewReport| format!("{}{}{}", effort(r), outcome(r), remaining(r));
+        return run_review(cli, args.release.as_deref(), args.max_bytes, &summarize);
     }
     let params = params(args)?;
     let report = cli.app()?.review(&params)?;
@@ -94,18 +95,18 @@ struct Undone {
     resealed: Option<u64>,
 }
 
-/// The whole inventory.
-fn listed(l: &Inventory) -> String {
-    let mut out = format!("{} undecided of {}\n", l.undecided, pluralize(l.entities.len() as u64, "thing"));
+fn render_inventory(l: &Inventory) -> String {
+    let mut out =
+        format!("{} of {} undecided\n", l.undecided, pluralize(l.entities.len() as u64, "inventory item"));
     for e in &l.entities {
         let decision = e.decision.as_deref().unwrap_or("undecided");
         out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
-        for place in &e.context {
-            out.push_str(&format!("  {}\n", dim(&one_line(place))));
+        for excerpt in &e.context {
+            out.push_str(&format!("  {}\n", dim(&one_line(excerpt))));
         }
     }
     if !l.reported.is_empty() {
-        out.push_str(&format!("{}\n", bold("Reported by reviewers, and redacted")));
+        out.push_str(&format!("{}\n", bold("Redacted because a reviewer reported it")));
     }
     for r in &l.reported {
         out.push_str(&format!(
@@ -127,13 +128,16 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
     if args.nonce.is_some() && !args.none && args.findings.is_empty() {
         return Err(Failure::usage(
             "no_answer",
-            "Say what the page holds: --none, or --finding TYPE=QUOTE for each thing to redact.",
+            "The page needs an answer: --none, or --finding TYPE=QUOTE for each value to redact.",
         ));
     }
     let mut findings = Vec::new();
     for f in &args.findings {
         let (kind, quote) = f.split_once('=').ok_or_else(|| {
-            Failure::usage("bad_finding", "A finding is TYPE=QUOTE, for instance PERSON=\"Ada Lovelace\".")
+            Failure::usage(
+                "bad_finding",
+                "A finding has the form TYPE=QUOTE, for example PERSON=\"Ada Lovelace\".",
+            )
         })?;
         findings.push(FindingIn { quote: quote.to_owned(), kind: kind.to_owned(), ..FindingIn::default() });
     }
@@ -154,7 +158,7 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
 
 fn render(r: &ReviewReport) -> String {
     let mut out = outcome(r);
-    out.push_str(&budget(r));
+    out.push_str(&effort(r));
     for e in &r.entities {
         let decision = e.decision.as_deref().unwrap_or("undecided");
         out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
@@ -167,49 +171,48 @@ fn render(r: &ReviewReport) -> String {
             dim(&format!("answer: --nonce {} --none, or --finding TYPE=QUOTE", one_line(&page.nonce)))
         ));
     }
-    out.push_str(&left(r));
+    out.push_str(&remaining(r));
     out
 }
 
-/// What reading will take, before it begins.
-fn budget(r: &ReviewReport) -> String {
-    r.budget.as_ref().map_or_else(String::new, |b| format!("{}; the riskiest first\n", review_effort(b)))
+/// Renders how much there is to read. Empty after the first page.
+fn effort(r: &ReviewReport) -> String {
+    r.budget.as_ref().map_or_else(String::new, |b| {
+        format!("To read: {}. Pages with the highest risk come first.\n", review_effort(b))
+    })
 }
 
-/// What the last answer did.
+/// Renders the effect of the previous answer.
 fn outcome(r: &ReviewReport) -> String {
     let mut out = String::new();
     if r.accepted > 0 {
-        out.push_str(&format!("{} taken\n", pluralize(r.accepted, "finding")));
+        out.push_str(&format!("Accepted {}.\n", pluralize(r.accepted, "finding")));
     }
-    for why in &r.refused {
-        out.push_str(&format!("{} {}\n", yellow("not taken:"), one_line(why)));
+    for reason in &r.refused {
+        out.push_str(&format!("{} {}\n", yellow("refused:"), one_line(reason)));
     }
     if r.read_again {
-        out.push_str(&format!(
-            "{} that page holds something you did not report; read it again\n",
-            yellow("note:")
-        ));
+        out.push_str(&format!("{} You missed something on that page. Read it again.\n", yellow("note:")));
     }
     if let Some(n) = r.resealed {
-        out.push_str(&format!("{} sealed again\n", pluralize(n, "row")));
+        out.push_str(&format!("Resealed {}.\n", pluralize(n, "row")));
     }
     out
 }
 
-fn left(r: &ReviewReport) -> String {
+fn remaining(r: &ReviewReport) -> String {
     let l = r.remaining;
     if l.sessions == 0 && l.entities == 0 {
         return format!(
-            "{} everything is read and decided\n{}",
+            "{} Everything is read and decided.\n{}",
             green("done:"),
             r.evidence.as_ref().map_or_else(String::new, evidence)
         );
     }
     format!(
-        "left: {} ({}) to read, {} to decide\n",
+        "remaining: {} ({}) to read, {} to decide\n",
         pluralize(l.sessions, "session"),
         format_bytes(l.bytes),
-        pluralize(l.entities, "name")
+        pluralize(l.entities, "inventory item")
     )
 }

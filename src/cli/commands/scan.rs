@@ -1,4 +1,4 @@
-//! `clawgate scan`: reads what is new in the agents' logs into the archive.
+//! `clawgate scan`: reads new agent logs into the archive, once or continuously.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
@@ -16,25 +16,25 @@ use crate::cli::table::one_line;
 use crate::cli::time_args::parse_optional_instant;
 use crate::trace::Timestamp;
 
-/// Read what is new in the agents' logs
+/// Read new agent logs into the archive
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Look for logs below this home directory instead of yours
+    /// Look for logs in this home directory [default: your home directory]
     #[arg(long, value_name = "DIR")]
     home: Option<PathBuf>,
-    /// Only this agent's logs
+    /// Only logs of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
     /// Only files below this path
     #[arg(long)]
     path: Option<PathBuf>,
-    /// Only files changed since then (2026-11-20, 7d, today)
+    /// Only files changed since this time: a date (2026-11-20), an age (7d, 24h) or "today"
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Bring back sessions that were forgotten, where their logs still stand
+    /// Also read sessions that were deleted with `clawgate forget`
     #[arg(long)]
     include_forgotten: bool,
-    /// Keep watching and read what is added, until Ctrl-C
+    /// Watch the logs and read new entries until Ctrl-C
     #[arg(long)]
     watch: bool,
 }
@@ -49,7 +49,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         let env = &mut cli.process.env;
         env.home = home;
-        // They name this user's logs, and another home was asked for.
+        // These variables name the current user's logs, which are not in the requested home directory.
         for name in OWN_PLACES {
             env.vars.remove(*name);
         }
@@ -65,22 +65,22 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_report(&report, render)
 }
 
-/// How often the logs are looked at; an unchanged one costs one look at its outside.
-const EVERY: Duration = Duration::from_secs(1);
+/// Time between two passes of `--watch`. For an unchanged file, a pass only reads the metadata.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How soon Ctrl-C is seen.
-const TICK: Duration = Duration::from_millis(50);
+/// How often `--watch` checks for Ctrl-C.
+const CANCEL_POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// What kept a look from happening, as a line of JSON.
+/// A failed pass as a line of JSON.
 #[derive(Serialize)]
-struct Failed<'a> {
+struct FailedPass<'a> {
     at: Timestamp,
     failed: &'a Failure,
 }
 
-/// What one look found, as a line of JSON.
+/// The result of a pass as a line of JSON.
 #[derive(Serialize)]
-struct Look<'a> {
+struct WatchPass<'a> {
     at: Timestamp,
     changed: &'a [Changed],
     bytes: u64,
@@ -89,116 +89,117 @@ struct Look<'a> {
 }
 
 fn watch(params: &mut ScanParams, cli: &mut CliContext) -> Result<(), CommandError> {
-    let mut named: HashSet<Skipped> = HashSet::new();
+    let mut reported: HashSet<Skipped> = HashSet::new();
     let mut first = true;
-    let mut failing = Failing::default();
+    let mut failures = FailureStreak::default();
     loop {
-        let looked = cli.app().and_then(|app| app.scan(params));
-        let report = match looked {
+        let scanned = cli.app().and_then(|app| app.scan(params));
+        let report = match scanned {
             Ok(report) => report,
-            // Ctrl-C is how watching ends.
+            // Ctrl-C is the normal end of watching.
             Err(f) if f.kind == Kind::Cancelled => return Ok(()),
-            Err(f) if failing.ends(&f) => return Err(f.into()),
+            Err(f) if failures.is_fatal(&f) => return Err(f.into()),
             Err(f) => {
-                // What failed may stand in the open archive itself.
+                // The open archive itself may be the cause, so the next pass opens it again.
                 cli.close_app();
-                if failing.is_news(&f) {
-                    tell_failed(&f, cli)?;
+                if failures.is_new(&f) {
+                    print_failed_pass(&f, cli)?;
                 }
-                if rest(cli) {
+                if wait_for_next_pass(cli) {
                     return Ok(());
                 }
                 continue;
             }
         };
-        failing = Failing::default();
+        failures = FailureStreak::default();
         params.again = false;
         let skipped: Vec<Skipped> =
-            report.skipped.iter().filter(|s| named.insert((*s).clone())).cloned().collect();
+            report.skipped.iter().filter(|s| reported.insert((*s).clone())).cloned().collect();
         let at = cli.now();
         if first || !report.changed.is_empty() || !skipped.is_empty() {
             let total = report.sessions.total;
-            let look = Look { at, changed: &report.changed, bytes: report.bytes, total, skipped: &skipped };
+            let pass =
+                WatchPass { at, changed: &report.changed, bytes: report.bytes, total, skipped: &skipped };
             if cli.json {
                 let mut line =
-                    serde_json::to_string(&look).map_err(|e| Failure::failed("json", e.to_string()))?;
+                    serde_json::to_string(&pass).map_err(|e| Failure::failed("json", e.to_string()))?;
                 line.push('\n');
                 cli.print_raw(line.as_bytes())?;
             } else if first {
-                cli.print(&format!("{}watching; Ctrl-C ends\n", render(&report)))?;
+                cli.print(&format!("{}Watching for changes. Press Ctrl-C to stop.\n", render(&report)))?;
             } else {
-                cli.print(&seen(&look))?;
+                cli.print(&render_pass(&pass))?;
             }
         }
         first = false;
-        if rest(cli) {
+        if wait_for_next_pass(cli) {
             return Ok(());
         }
     }
 }
 
-/// Waits for the next look; whether Ctrl-C came.
-fn rest(cli: &CliContext) -> bool {
+/// Waits until the next pass is due. Returns `true` if the person pressed Ctrl-C.
+fn wait_for_next_pass(cli: &CliContext) -> bool {
     let mut waited = Duration::ZERO;
-    while waited < EVERY {
+    while waited < WATCH_INTERVAL {
         if cli.process.cancel.load(Ordering::SeqCst) {
             return true;
         }
-        std::thread::sleep(TICK);
-        waited += TICK;
+        std::thread::sleep(CANCEL_POLL_INTERVAL);
+        waited += CANCEL_POLL_INTERVAL;
     }
     false
 }
 
-/// The failures since the last look that succeeded.
+/// The failures since the last successful pass.
 #[derive(Default)]
-struct Failing {
-    /// The message named last.
-    named: Option<String>,
-    /// How often in a row our own archive could not be used.
-    unusable: u32,
+struct FailureStreak {
+    /// The message that was printed last.
+    last_message: Option<String>,
+    /// Consecutive passes that could not use the archive.
+    archive_failures: u32,
 }
 
-/// How often in a row our own archive may fail a look before watching ends.
-const PATIENCE: u32 = 5;
+/// Watching ends after this many consecutive passes that could not use the archive.
+const MAX_ARCHIVE_FAILURES: u32 = 5;
 
-impl Failing {
-    /// Whether nothing but a person can mend it: the call's words, or our own archive, opened anew each time.
-    fn ends(&mut self, failure: &Failure) -> bool {
-        self.unusable = if failure.code == "archive" { self.unusable + 1 } else { 0 };
-        matches!(failure.kind, Kind::Usage) || self.unusable >= PATIENCE
+impl FailureStreak {
+    /// Returns whether retrying is pointless: the arguments are wrong, or the archive fails repeatedly.
+    fn is_fatal(&mut self, failure: &Failure) -> bool {
+        self.archive_failures = if failure.code == "archive" { self.archive_failures + 1 } else { 0 };
+        matches!(failure.kind, Kind::Usage) || self.archive_failures >= MAX_ARCHIVE_FAILURES
     }
 
-    /// Whether it was not named yet.
-    fn is_news(&mut self, failure: &Failure) -> bool {
-        let known = self.named.as_deref() == Some(failure.message.as_str());
-        self.named = Some(failure.message.clone());
+    /// Returns whether the message differs from the previous one.
+    fn is_new(&mut self, failure: &Failure) -> bool {
+        let known = self.last_message.as_deref() == Some(failure.message.as_str());
+        self.last_message = Some(failure.message.clone());
         !known
     }
 }
 
-fn tell_failed(failure: &Failure, cli: &mut CliContext) -> Result<(), CommandError> {
+fn print_failed_pass(failure: &Failure, cli: &mut CliContext) -> Result<(), CommandError> {
     let at = cli.now();
     if cli.json {
-        let line = serde_json::to_string(&Failed { at, failed: failure });
+        let line = serde_json::to_string(&FailedPass { at, failed: failure });
         let line = line.map_err(|e| Failure::failed("json", e.to_string()))?;
         return cli.print_raw(format!("{line}\n").as_bytes());
     }
     let time = at.to_jiff().strftime("%H:%M:%S").to_string();
-    cli.print(&format!("{time} {} {}; watching goes on\n", yellow("failed"), one_line(&failure.message)))
+    cli.print(&format!("{time} {} {} Watching continues.\n", yellow("failed"), one_line(&failure.message)))
 }
 
-fn seen(look: &Look<'_>) -> String {
+fn render_pass(pass: &WatchPass<'_>) -> String {
     let mut out = String::new();
-    let time = look.at.to_jiff().strftime("%H:%M:%S").to_string();
-    for c in look.changed.iter().take(NAMED) {
-        let what = if c.new { "new" } else { "grew" };
-        out.push_str(&format!("{time} {what:4} {}\n", one_line(c.session.as_str())));
+    let time = pass.at.to_jiff().strftime("%H:%M:%S").to_string();
+    for c in pass.changed.iter().take(MAX_LISTED) {
+        let change = if c.new { "new" } else { "grew" };
+        out.push_str(&format!("{time} {change:4} {}\n", one_line(c.session.as_str())));
     }
-    if look.changed.len() > NAMED {
-        out.push_str(&format!("{time} … and {} more\n", look.changed.len() - NAMED));
+    if pass.changed.len() > MAX_LISTED {
+        out.push_str(&format!("{time} … and {} more\n", pass.changed.len() - MAX_LISTED));
     }
-    for s in look.skipped.iter().take(NAMED) {
+    for s in pass.skipped.iter().take(MAX_LISTED) {
         out.push_str(&format!("{time} {} {}: {}\n", yellow("skip"), one_line(&s.path), one_line(&s.reason)));
     }
     out
@@ -227,8 +228,8 @@ const OWN_PLACES: &[&str] = &[
     "XDG_STATE_HOME",
 ];
 
-/// How many are named before they are only counted.
-const NAMED: usize = 10;
+/// Longer lists of sessions, files and reasons are cut.
+const MAX_LISTED: usize = 10;
 
 fn render(r: &ScanReport) -> String {
     let s = r.sessions;
@@ -244,7 +245,7 @@ fn render(r: &ScanReport) -> String {
         out.push_str(&format!("{}\n", agents.join(", ")));
     }
     out.push_str(&format!(
-        "{} found, {} read, {} gone; {} in {:.2} s\n",
+        "{} found, {} read, {} deleted; {} in {:.2} s\n",
         pluralize(r.files.found, "file"),
         format_count(r.files.read),
         format_count(r.files.gone),
@@ -252,7 +253,7 @@ fn render(r: &ScanReport) -> String {
         r.seconds
     ));
     if r.sessions.total == 0 {
-        out.push_str("No agent's logs are here. `clawgate doctor` says what was looked for; `clawgate demo` shows the way.\n");
+        out.push_str("No agent logs found. Run `clawgate doctor` to see where clawgate looks, or `clawgate demo` for a tour.\n");
     }
     if !r.skipped.is_empty() {
         out.push_str(&format!("{} {}:\n", yellow("skipped"), format_count(r.skipped.len() as u64)));
@@ -264,14 +265,14 @@ fn render(r: &ScanReport) -> String {
             }
         }
         groups.sort_by_key(|g| std::cmp::Reverse(g.1));
-        for (reason, n, path) in groups.iter().take(NAMED) {
+        for (reason, n, path) in groups.iter().take(MAX_LISTED) {
             let more = if *n > 1 { format!(" and {} more", format_count(n - 1)) } else { String::new() };
             out.push_str(&format!("  {}: {}{more}\n", one_line(reason), one_line(path)));
         }
-        if groups.len() > NAMED {
-            out.push_str(&format!("  … and {} more reasons\n", groups.len() - NAMED));
+        if groups.len() > MAX_LISTED {
+            out.push_str(&format!("  … and {} more reasons\n", groups.len() - MAX_LISTED));
         }
-        out.push_str("  (all of them with --json)\n");
+        out.push_str("  (--json lists all skipped files)\n");
     }
     out
 }

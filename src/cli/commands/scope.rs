@@ -1,4 +1,4 @@
-//! `clawgate scope`: which agents and projects may be shared at all.
+//! `clawgate scope`: chooses which agents and projects may be shared.
 
 use crate::app::config::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
@@ -6,19 +6,21 @@ use crate::cli::format::format_count;
 use crate::cli::render::{green, yellow};
 use crate::cli::table::{Align, Table, one_line};
 
-/// Choose and confirm which projects may be shared at all
+/// Choose and confirm which projects and agents may be shared
+///
+/// Without options, shows the current scope.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Projects to exclude (names or paths, a,b)
+    /// Exclude these projects (names, paths or globs)
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
-    /// Projects to take back in
+    /// Include these projects again
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     include: Vec<String>,
-    /// Agents to put in scope; all where none was ever named
+    /// Include these agents [default: all agents]
     #[arg(long, visible_alias = "source", value_delimiter = ',', value_name = "A,B")]
     agent: Vec<String>,
-    /// Confirm the scope as it then stands
+    /// Confirm the resulting scope
     #[arg(long)]
     confirm: bool,
 }
@@ -32,9 +34,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         ..ScopeParams::default()
     };
     let app = cli.app()?;
-    let edits =
+    let has_changes =
         params.confirm || ![&params.agents, &params.exclude, &params.include].iter().all(|l| l.is_empty());
-    let report = if edits { app.set_scope(&params)? } else { app.scope()? };
+    let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
     let width = cli.width();
     cli.print_with_status(&report, |r| render(r, width))
 }
@@ -54,7 +56,7 @@ fn render(r: &ScopeReport, width: usize) -> String {
     ]);
     for p in &r.projects {
         let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
-        let scope = if p.excluded { "excluded" } else { "in" };
+        let scope = if p.excluded { "excluded" } else { "included" };
         table.styled_row(
             style,
             [
@@ -66,5 +68,5 @@ fn render(r: &ScopeReport, width: usize) -> String {
             ],
         );
     }
-    format!("scope {state}: {agents}\n{}", table.render(width))
+    format!("Scope {state}: {agents}\n{}", table.render(width))
 }

@@ -1,52 +1,47 @@
-//! `clawgate search`: where words stand in the archive.
+//! `clawgate search`: full-text search in the archive.
 
 use crate::app::sessions::{SearchPage, SearchParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{bold, cyan, dim, yellow};
 use crate::cli::table::{one_line, truncate};
-use crate::cli::time_args::{format_minute, parse_optional_instant};
+use crate::cli::time_args::{TimeRange, format_minute};
 
-/// Find words in prompts, answers, reasoning, tool inputs and outputs
+/// Search prompts, answers, reasoning, tool inputs and tool outputs
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Words; "a phrase", prefix*, AND OR NOT, parentheses
+    /// Words to search for; supports "a phrase", prefix*, AND, OR, NOT and parentheses
     #[arg(required = true, num_args = 1..)]
     query: Vec<String>,
-    /// Only this agent's sessions
+    /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
-    /// Only this project's (name or path)
+    /// Only sessions of this project (name or path)
     #[arg(long)]
     project: Option<String>,
-    /// Only in: prompt, answer, thinking, tool_input, tool_output
+    /// Only this kind of text: prompt, answer, thinking, tool_input or tool_output
     #[arg(long)]
     kind: Option<String>,
-    /// Only what this role wrote: user, assistant, thinking, tool, system
+    /// Only text of this role: user, assistant, thinking, tool or system
     #[arg(long)]
     role: Option<String>,
-    /// Only in calls of this tool, for instance Bash
+    /// Only calls of this tool, for example Bash
     #[arg(long, value_name = "NAME")]
     tool: Option<String>,
-    /// The query is a regular expression
+    /// Treat the query as a regular expression
     #[arg(long, short = 'e')]
     regex: bool,
-    /// Only sessions that ended since then (2026-11-20, 7d, today)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only sessions that started before then
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// At most so many hits (1 to 100)
-    #[arg(long)]
+    #[command(flatten)]
+    range: TimeRange,
+    /// Maximum number of matches, 1 to 100 [default: 10]
+    #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Where the previous page ended
+    /// Continue from the cursor that the previous page printed
     #[arg(long)]
     cursor: Option<String>,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
-    let until = parse_optional_instant(args.until.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let (since, until) = args.range.resolve(cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = SearchParams {
         query: args.query.join(" "),
         agent: args.agent.filter(|a| a != "all"),
@@ -68,7 +63,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 fn render(page: &SearchPage, width: usize) -> String {
     let mut out = String::new();
     if page.hits.is_empty() {
-        out.push_str("Nothing found.\n");
+        out.push_str("No matches.\n");
     }
     for h in &page.hits {
         let kind = serde_json::to_value(h.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
@@ -89,7 +84,7 @@ fn render(page: &SearchPage, width: usize) -> String {
         out.push_str(&format!("{}\n", yellow(note)));
     }
     if let Some(cursor) = &page.next_cursor {
-        out.push_str(&format!("{}\n", dim(&format!("more: the same with --cursor {cursor}"))));
+        out.push_str(&format!("{}\n", dim(&format!("more: add --cursor {cursor}"))));
     }
     out
 }

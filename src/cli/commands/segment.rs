@@ -1,4 +1,4 @@
-//! `clawgate segment`: a long session split at idle gaps.
+//! `clawgate segment`: lists the segments of a session.
 
 use crate::app::sessions::{SegmentParams, SegmentReport};
 use crate::cli::context::{CliContext, CommandError};
@@ -7,13 +7,13 @@ use crate::cli::render::{bold, dim};
 use crate::cli::table::{Align, Table, one_line};
 use crate::cli::time_args::{format_minute, parse_gap_minutes};
 
-/// Split a long session where nobody did anything for a while
+/// Split a session at idle gaps
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Its key, or an unambiguous beginning of it
+    /// Session key or unique key prefix
     key: String,
-    /// How long nothing happened (30m, 2h, 1d)
-    #[arg(long, value_name = "TIME")]
+    /// Minimum idle time between two segments, for example 30m, 2h or 1d [default: 30m]
+    #[arg(long, value_name = "DURATION")]
     gap: Option<String>,
 }
 
@@ -31,7 +31,7 @@ fn render(r: &SegmentReport, width: usize) -> String {
         ("started", Align::Left),
         ("ended", Align::Left),
         ("messages", Align::Left),
-        ("asks", Align::Right),
+        ("prompts", Align::Right),
         ("tools", Align::Right),
         ("tokens", Align::Right),
     ]);
@@ -48,11 +48,11 @@ fn render(r: &SegmentReport, width: usize) -> String {
     }
     let key = one_line(r.key.as_str());
     let head = format!(
-        "{}: {} split where nothing happened for more than {}\n",
+        "{}: {}, split at idle gaps of more than {}\n",
         bold(&key),
         pluralize(r.message_count, "message"),
         pluralize(r.gap_minutes, "minute")
     );
-    let tail = dim(&format!("read one: clawgate show {key} --segment N"));
+    let tail = dim(&format!("To read a segment: clawgate show {key} --segment N"));
     format!("{head}{}{tail}\n", table.render(width))
 }

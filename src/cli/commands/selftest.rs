@@ -1,4 +1,4 @@
-//! `clawgate selftest`: measures the redaction on a corpus that is made at this moment.
+//! `clawgate selftest`: measures redaction on a generated corpus.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -8,17 +8,17 @@ use crate::cli::table::{Align, Table};
 use crate::redact::{SelfTest, Tally, selftest};
 use crate::rules::Engine;
 
-/// Measure the redaction on a corpus made from a seed
+/// Measure redaction on a generated corpus
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What to measure
+    /// The component to measure
     #[arg(value_parser = ["redact"], default_value = "redact")]
     what: String,
-    /// The corpus to make: any words; random unless given
-    #[arg(long)]
+    /// Seed of the corpus, any text [default: random]
+    #[arg(long, value_name = "TEXT")]
     seed: Option<String>,
-    /// How many values to make of every kind
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1000))]
+    /// Number of values of each kind
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=1000))]
     rounds: u64,
 }
 
@@ -31,6 +31,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let width = cli.width();
     cli.print_report(&report, |r| render(r, width))
 }
+
+/// The report lists this many rules with missed values.
+const MAX_MISSED_LISTED: usize = 20;
 
 fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
@@ -53,19 +56,19 @@ fn render(r: &SelfTest, width: usize) -> String {
     }
     let mut out = table.render(width);
     out.push_str(&format!(
-        "\nprecision (removed stretches that stand in something sensitive): {}\nharmless text left as it is: {} of bytes, {} of texts\n",
+        "\nprecision (share of redactions that hit a sensitive value): {}\nharmless text left unchanged: {} of bytes, {} of texts\n",
         percent(r.precision.share()),
         percent(r.harmless_bytes.share()),
         percent(r.harmless_texts.share()),
     ));
-    for (rule, carriers) in r.missed.iter().take(20) {
+    for (rule, carriers) in r.missed.iter().take(MAX_MISSED_LISTED) {
         out.push_str(&format!("missed: {rule} in {}\n", carriers.join(", ")));
     }
-    if r.missed.len() > 20 {
-        out.push_str(&format!("… and {} more rules\n", r.missed.len() - 20));
+    if r.missed.len() > MAX_MISSED_LISTED {
+        out.push_str(&format!("… and {} more rules\n", r.missed.len() - MAX_MISSED_LISTED));
     }
     out.push_str(&format!(
-        "\nseed {}. The values are of kinds the rules know: this shows what wrappings cost and what goes for nothing,\nnot how well unknown kinds are found. docs/redaction.md has the figures on a labelled corpus.\n",
+        "\nseed {}\nAll values are of kinds that the rules know, so this measures encodings and false positives, not unknown kinds\nof data. docs/redaction.md has figures for a labelled corpus.\n",
         r.seed
     ));
     out

@@ -1,16 +1,16 @@
-//! `clawgate serve`: the local server: pages for people, the cost API, Prometheus metrics.
+//! `clawgate serve`: runs the local web server.
 
 use crate::cli::context::{CliContext, CommandError};
 
 use super::cost::listen;
 
-/// Serve the local pages, the cost API and metrics on loopback
+/// Serve the web page, the cost API and Prometheus metrics on this machine
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1; 0 chooses a free port
     #[arg(long, default_value_t = 8384)]
     port: u16,
-    /// Make a new token; whoever holds the old one is locked out
+    /// Create a new access token, which invalidates the old one
     #[arg(long)]
     new_token: bool,
 }

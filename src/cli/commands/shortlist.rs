@@ -1,9 +1,9 @@
-//! `clawgate shortlist`: sessions worth a closer look.
+//! `clawgate shortlist`: marks sessions for a closer look.
 
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
-/// Mark sessions for a closer look
+/// Shortlist sessions for a closer look
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -1,52 +1,55 @@
-//! `clawgate show`: one session, redacted unless asked for raw.
+//! `clawgate show`: shows one session.
 
 use crate::app::sessions::ShowParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::session_view::{ViewOptions, render};
 use crate::cli::time_args::parse_gap_minutes;
 
-/// Messages of a page, where a page is asked for without a size.
-const MESSAGES: u64 = 20;
+/// Width of a folded tool call if standard output is not a terminal.
+const PIPED_LINE_WIDTH: usize = 120;
 
-/// Show a session, redacted
+/// Messages on a page if `--page` is given without `--messages`.
+const DEFAULT_PAGE_MESSAGES: u64 = 20;
+
+/// Show a session with sensitive data redacted
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Its key, or an unambiguous beginning of it
+    /// Session key or unique key prefix
     key: String,
-    /// As it was read, with secrets
+    /// Show the session unredacted, including secrets
     #[arg(long)]
     raw: bool,
-    /// Page N, from 1
+    /// Show page N, counted from 1
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "limit"])]
     page: Option<u64>,
-    /// Messages on a page
+    /// Messages per page [default: 20]
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "limit"])]
     messages: Option<u64>,
-    /// Index of the first message
+    /// Start at message N, counted from 0
     #[arg(long, value_name = "N")]
     from: Option<u64>,
-    /// At most so many messages
+    /// Maximum number of messages
     #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// Only segment N (see `clawgate segment`)
+    /// Show only segment N (see `clawgate segment`)
     #[arg(long, value_name = "N")]
     segment: Option<u64>,
-    /// The idle gap that ends a segment (30m, 2h, 1d)
-    #[arg(long, value_name = "TIME", requires = "segment")]
+    /// Minimum idle time between two segments, for example 30m, 2h or 1d [default: 30m]
+    #[arg(long, value_name = "DURATION", requires = "segment")]
     gap: Option<String>,
-    /// Only tool call N, with all of its input and output
+    /// Show only tool call N, with its whole input and output
     #[arg(long, value_name = "N", conflicts_with_all = ["from", "limit", "page", "messages", "segment"])]
     tool: Option<u64>,
     /// Unfold every tool call and all reasoning
     #[arg(long)]
     full: bool,
-    /// Print everything at once, also on a terminal
+    /// Do not use a pager
     #[arg(long)]
     no_pager: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let size = args.messages.unwrap_or(MESSAGES).max(1);
+    let size = args.messages.unwrap_or(DEFAULT_PAGE_MESSAGES).max(1);
     let paged = args.page.is_some() || args.messages.is_some();
     let page = args.page.unwrap_or(1).max(1);
     let params = ShowParams {
@@ -59,17 +62,17 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         tool: args.tool,
         max_bytes: None,
     };
-    let shown = cli.app()?.show(&params)?;
+    let session = cli.app()?.show(&params)?;
     if cli.json {
-        return cli.print_report(&shown, |_| String::new());
+        return cli.print_report(&session, |_| String::new());
     }
-    let fold = ViewOptions {
+    let options = ViewOptions {
         full: args.full,
         tool: args.tool,
         page: paged.then_some((page, size)),
-        width: if cli.stdout_is_terminal() { cli.width() } else { 120 },
+        width: if cli.stdout_is_terminal() { cli.width() } else { PIPED_LINE_WIDTH },
     };
-    let text = render(&shown, &fold);
+    let text = render(&session, &options);
     if args.no_pager {
         cli.print(&text)?;
     } else {

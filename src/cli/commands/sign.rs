@@ -1,4 +1,4 @@
-//! `clawgate sign`: shows what will leave, takes the passphrase on the controlling terminal, and publishes.
+//! `clawgate sign`: shows the release, asks for the passphrase on the controlling terminal, signs and publishes.
 
 use std::path::Path;
 
@@ -14,17 +14,18 @@ use crate::cli::time_args::format_minute;
 use crate::gate::{GateError, Unlocked};
 use crate::workflow::Target;
 
-/// Look at what will leave, approve it with your passphrase, and publish it
+/// Review, sign and publish a release
+///
+/// Shows what would be published, asks for your passphrase on the terminal, signs the release and publishes it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
-    /// Only write the receipt
+    /// Sign the release without publishing it
     #[arg(long)]
     no_publish: bool,
 }
 
-/// What was signed, and what became of it.
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
@@ -47,14 +48,14 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     if hub && !keys.hub_token_sealed && !args.no_publish {
         return Err(Failure::from(GateError::NoToken).into());
     }
-    // With --json standard output is the program's; the person looks at the terminal.
+    // With --json, standard output is for a program, so the person reads the preview on the terminal.
     let text = super::preview::render(&preview, width);
     if cli.json {
         terminal.print_line(&anstream::adapter::strip_str(&text).to_string())?
     } else {
         cli.print(&text)?
     }
-    typed_name(&mut terminal, &shown)?;
+    confirm_destination(&mut terminal, &shown)?;
     let (signed, unlocked) = passphrase(&mut terminal, cli.app()?, &shown)?;
     drop(terminal);
     let published = match args.no_publish {
@@ -67,8 +68,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&Report { signed, published }, render)
 }
 
-/// The person types where it goes: nobody signs by leaning on Enter.
-fn typed_name(terminal: &mut Terminal, shown: &SignPreview) -> Result<(), Failure> {
+/// Asks the person to type the name of the destination, so that pressing Enter is not enough to sign.
+fn confirm_destination(terminal: &mut Terminal, shown: &SignPreview) -> Result<(), Failure> {
     let name = match &shown.destination.target {
         Target::Hub { repo, .. } => repo.clone(),
         Target::Folder { path } => {
@@ -76,11 +77,11 @@ fn typed_name(terminal: &mut Terminal, shown: &SignPreview) -> Result<(), Failur
         }
     };
     let name = crate::app::text::sanitize(&name);
-    let typed = terminal.line(&format!("\nTo approve, type {name} : "))?;
+    let typed = terminal.line(&format!("\nType \"{name}\" to approve: "))?;
     if typed.as_deref() == Some(name.as_str()) {
         return Ok(());
     }
-    let f = Failure::failed("not_approved", "That is not the name; nothing was signed.");
+    let f = Failure::failed("not_approved", "The name does not match. Nothing was signed.");
     Err(f.hint(format!("clawgate sign {}", shown.release)))
 }
 
@@ -89,12 +90,12 @@ fn passphrase(
     app: &mut App,
     shown: &SignPreview,
 ) -> Result<(SignReport, Unlocked), Failure> {
-    publish::with_passphrase(terminal, |words| app.sign(shown, words))
+    publish::with_passphrase(terminal, |passphrase| app.sign(shown, passphrase))
 }
 
 fn render(r: &Report) -> String {
     let mut out = format!(
-        "{} {} at {} with key {}; the receipt holds until {} UTC\n",
+        "{} release {} at level {} with key {}; the receipt is valid until {} UTC\n",
         green("signed"),
         r.signed.release,
         r.signed.assurance,

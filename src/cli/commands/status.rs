@@ -1,4 +1,4 @@
-//! `clawgate` and `clawgate status`: where the user stands, and what is next.
+//! `clawgate status`: shows the current status and the next step. `clawgate` without a command does the same.
 
 use serde::Serialize;
 
@@ -14,27 +14,27 @@ use crate::trace::Timestamp;
 
 use super::anomalies::usd;
 
-/// Where you stand and what is next
+/// Show the current status and the next step
 #[derive(Debug, clap::Args)]
 pub struct Args {}
 
 pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    // Reads what the logs gained, so that today is up to now.
+    // Reads new log entries first, so that today's cost is current.
     let live = cli.app()?.live(&LiveParams::default())?;
     let (status, today) = (cli.app()?.status()?, cli.app()?.today()?);
     let width = cli.width();
     let cost = usd(today.total_cost_picousd);
-    let whole = Whole { status, total_cost_usd: cost, today };
-    cli.print_with_status(&whole, |w| format!("{}{}", render(w, width), alert_line(&live, true)))?;
+    let report = StatusReport { status, total_cost_usd: cost, today };
+    cli.print_with_status(&report, |w| format!("{}{}", render(w, width), alert_line(&live, true)))?;
     if !cli.json {
         spawn_background_update(cli, &live);
     }
     Ok(())
 }
 
-/// Where the user stands, and what today came to in the names of ClawTrace's command line.
+/// The workflow status, and today's cost with the field names of ClawTrace.
 #[derive(Serialize)]
-struct Whole {
+struct StatusReport {
     #[serde(flatten)]
     status: Status,
     #[serde(flatten)]
@@ -42,7 +42,7 @@ struct Whole {
     total_cost_usd: f64,
 }
 
-fn render(w: &Whole, width: usize) -> String {
+fn render(w: &StatusReport, width: usize) -> String {
     let s = &w.status;
     let scanned = s.last_scan.as_deref().and_then(Timestamp::parse).map_or("never".to_owned(), format_minute);
     let tally = |map: &std::collections::BTreeMap<String, u64>| {

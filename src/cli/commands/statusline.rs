@@ -1,7 +1,7 @@
-//! `clawgate statusline`: one line for Claude Code's status line.
+//! `clawgate statusline`: prints one line for the status line of Claude Code.
 //!
 //! Claude Code writes JSON to standard input (session_id, rate_limits, …; every field may be missing) and shows the
-//! first line that comes back. A failure is said in that line: another exit code would only leave it empty.
+//! first line of the output. Errors appear in that line, because another exit code would leave it empty.
 
 use std::path::PathBuf;
 
@@ -14,18 +14,18 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::statusline_common::{
     format_duration, format_spend, read_stdin_json, spawn_background_update,
 };
+use crate::cli::time_args::TimeZoneArg;
 use crate::trace::{SessionKey, Timestamp};
 
-/// One line for Claude Code's status line: today, session, block, an hour
+/// Print current spend for the status line of Claude Code
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// IANA time zone of the day
-    #[arg(long)]
-    timezone: Option<String>,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
-/// What is looked at of what Claude Code says. Taken apart leniently: a field that changed its type costs what it says
-/// and no more.
+/// The fields of Claude Code's JSON that this command uses. They are untyped, so that a field whose type changed is
+/// ignored and the others still work.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Input {
@@ -39,33 +39,33 @@ impl Input {
         self.session_id.as_str().map(|id| SessionKey::new("claude", id).0)
     }
 
-    /// When the plan's five hours end: seconds since the epoch, or an instant as text.
+    /// Returns the end of the plan's five-hour block, which is in seconds since the epoch or RFC 3339.
     fn block_ends(&self) -> Option<Timestamp> {
         let at = self.rate_limits.pointer("/five_hour/resets_at")?;
         let seconds = at.as_f64().filter(|s| (0.0..1e11).contains(s));
         seconds.map(|s| Timestamp((s * 1000.0) as i64)).or_else(|| Timestamp::parse(at.as_str()?))
     }
 
-    /// Per cent of the plan's five hours that are used.
-    fn plan(&self) -> Option<f64> {
+    /// Returns how much of the plan's five-hour limit is used, in percent.
+    fn plan_percent(&self) -> Option<f64> {
         self.rate_limits.pointer("/five_hour/used_percentage")?.as_f64()
     }
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    // What the agent says is a help: without it the line still tells the day.
-    let said: Input = read_stdin_json().unwrap_or_default();
+    // Without valid input, the line still shows today's spend.
+    let input: Input = read_stdin_json().unwrap_or_default();
     let params = LiveParams {
-        timezone: args.timezone,
-        session: said.session(),
-        block_ends: said.block_ends(),
-        log: said.transcript_path.as_str().map(PathBuf::from),
+        timezone: args.zone.timezone,
+        session: input.session(),
+        block_ends: input.block_ends(),
+        log: input.transcript_path.as_str().map(PathBuf::from),
         near: !cli.json,
     };
-    match look(cli, &params) {
+    match current_spend(cli, &params) {
         Ok(live) if cli.json => cli.print_report(&live, |_| String::new())?,
         Ok(live) => {
-            cli.print_raw(format!("{}\n", line(&live, said.plan())).as_bytes())?;
+            cli.print_raw(format!("{}\n", line(&live, input.plan_percent())).as_bytes())?;
             spawn_background_update(cli, &live);
         }
         Err(f) if cli.json => return Err(f.into()),
@@ -76,7 +76,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn look(cli: &mut CliContext, params: &LiveParams) -> Result<Live, Failure> {
+fn current_spend(cli: &mut CliContext, params: &LiveParams) -> Result<Live, Failure> {
     cli.app()?.glance(params)
 }
 
@@ -103,10 +103,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_claude_code_says_is_read_leniently() {
+    fn input_of_claude_code_is_parsed_leniently() {
         let read = |text: &str| {
-            let said: Input = serde_json::from_str(text).unwrap();
-            (said.session(), said.block_ends().map(Timestamp::millis), said.plan())
+            let input: Input = serde_json::from_str(text).unwrap();
+            (input.session(), input.block_ends().map(Timestamp::millis), input.plan_percent())
         };
         let whole = r#"{"session_id":"a-b","model":{"id":"x"},"cost":{"total_cost_usd":0.1},
             "rate_limits":{"five_hour":{"used_percentage":23.5,"resets_at":1795219200},"seven_day":null}}"#;

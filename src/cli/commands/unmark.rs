@@ -1,9 +1,9 @@
-//! `clawgate unmark`: sessions without a mark.
+//! `clawgate unmark`: removes the mark of sessions.
 
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
-/// Take the mark off sessions
+/// Clear the mark of sessions
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

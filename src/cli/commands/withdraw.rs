@@ -1,11 +1,11 @@
-//! `clawgate withdraw`: takes a release back.
+//! `clawgate withdraw`: withdraws a release.
 
 use crate::cli::context::{CliContext, CommandError};
 
-/// Take a release back
+/// Withdraw a release
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Release; the current one unless said otherwise
+    /// Release ID [default: the current release]
     release: Option<String>,
 }
 
@@ -13,8 +13,6 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let id = cli.app()?.withdraw(args.release.as_deref())?;
     let report = serde_json::json!({ "release": id, "withdrawn": true });
     cli.print_with_status(&report, |_| {
-        format!(
-            "{id} is withdrawn. What already stands at a destination stays there until it is deleted there.\n"
-        )
+        format!("Release {id} is withdrawn. Already published files are not deleted.\n")
     })
 }

@@ -1,25 +1,26 @@
-//! `clawgate cost alerts`: what passed a threshold, and its delivery.
+//! `clawgate cost alerts`: lists and delivers alerts.
 
 use serde::Serialize;
 
 use crate::app::cost::{BudgetLevel, BudgetState, Delivery, LiveParams, RaisedAlert};
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
 use crate::cli::render::{green, red, yellow};
 use crate::usage::Severity;
 
-/// What passed a threshold or is near a budget
+/// List exceeded thresholds and the state of budgets
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Send what is newly due to the webhook and the command of config.toml
+    /// Send new alerts to the webhook and the command configured in config.toml
     #[arg(long)]
     deliver: bool,
-    /// Count every alert as seen: the next of its kind is due at once
+    /// Acknowledge all alerts, so that the next alert of each kind is sent immediately
     #[arg(long, conflicts_with = "deliver")]
     acknowledge: bool,
 }
 
 #[derive(Serialize)]
-struct Standing {
+struct AlertsReport {
     alerts: Vec<RaisedAlert>,
     budgets: Vec<BudgetState>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,22 +34,22 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let app = cli.app()?;
     let acknowledged = if args.acknowledge { Some(app.acknowledge_alerts()?) } else { None };
     let delivery = if args.deliver { Some(app.deliver_alerts(run)?) } else { None };
-    // Not a glance: whatever is new is read first.
+    // Reads all new log entries first. The status line skips this if it takes too long.
     app.refresh_usage()?;
     let live = app.live(&LiveParams::default())?;
     let alerts = live.alerts.into_iter().map(RaisedAlert::from).collect();
-    let standing = Standing { alerts, budgets: live.budgets, acknowledged, delivery };
-    let failed = standing.delivery.as_ref().is_some_and(|d| !d.problems.is_empty());
-    let text = render(&standing);
+    let report = AlertsReport { alerts, budgets: live.budgets, acknowledged, delivery };
+    let failed = report.delivery.as_ref().is_some_and(|d| !d.problems.is_empty());
+    let text = render(&report);
     if cli.json {
-        cli.print_report(&standing, |_| text)?;
+        cli.print_report(&report, |_| text)?;
     } else {
         cli.print(&text)?;
     }
     if failed { Err(CommandError::ExitCode(1)) } else { Ok(()) }
 }
 
-fn render(s: &Standing) -> String {
+fn render(s: &AlertsReport) -> String {
     let mut out = String::new();
     for a in &s.alerts {
         let mark = if a.alert.severity == Severity::Critical { red("critical") } else { yellow("warning ") };
@@ -63,14 +64,18 @@ fn render(s: &Standing) -> String {
         out.push_str(&format!("{mark}  {}\n", b.message()));
     }
     if out.is_empty() {
-        out.push_str("Nothing is above its threshold.\n");
+        out.push_str("No alerts.\n");
     }
     if let Some(n) = s.acknowledged {
-        out.push_str(&format!("{n} alerts count as seen.\n"));
+        out.push_str(&format!("Acknowledged {}.\n", pluralize(n, "alert")));
     }
     if let Some(d) = &s.delivery {
-        let to = if d.delivered_to.is_empty() { "nowhere".to_owned() } else { d.delivered_to.join(" and ") };
-        out.push_str(&format!("{} newly due; delivered to {to}.\n", d.alerts.len()));
+        let to = if d.delivered_to.is_empty() {
+            "no destination".to_owned()
+        } else {
+            d.delivered_to.join(" and ")
+        };
+        out.push_str(&format!("Delivered {} to {to}.\n", pluralize(d.alerts.len() as u64, "new alert")));
         for problem in &d.problems {
             out.push_str(&format!("{}  {problem}\n", red("failed  ")));
         }

@@ -1,25 +1,25 @@
-//! `clawgate cost anomalies`: days out of the ordinary by both rules, and alerts that stand.
+//! `clawgate cost anomalies`: unusually expensive days by two rules, and current alerts.
 
 use crate::app::cost::{AnomalyParams, Standing};
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_dollars;
 use crate::cli::render::{green, heading, red, yellow};
+use crate::cli::time_args::TimeZoneArg;
 use crate::usage::Severity;
 
-/// What is looked at.
+/// List unusually expensive days, with the cause
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// IANA time zone of the days
-    #[arg(long)]
-    timezone: Option<String>,
-    /// Days looked back on (default: 30)
-    #[arg(long)]
+    #[command(flatten)]
+    zone: TimeZoneArg,
+    /// Number of days to check, up to today [default: 30]
+    #[arg(long, value_name = "N")]
     days: Option<u16>,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let report = cli.app()?.standing(&AnomalyParams { timezone: args.timezone, days: args.days })?;
+    let report = cli.app()?.standing(&AnomalyParams { timezone: args.zone.timezone, days: args.days })?;
     cli.print_report(&report, render)
 }
 
@@ -27,7 +27,7 @@ fn coloured(severity: Severity, text: &str) -> String {
     if severity == Severity::Critical { red(text) } else { yellow(text) }
 }
 
-/// Alerts and anomalies for people.
+/// Renders alerts and unusual days.
 pub(in crate::cli::commands) fn render(s: &Standing) -> String {
     let mut out = String::new();
     for a in &s.alerts {
@@ -35,13 +35,13 @@ pub(in crate::cli::commands) fn render(s: &Standing) -> String {
     }
     let a = &s.anomalies;
     if !a.robust.is_empty() {
-        out.push_str(&heading("far from the usual day (median and deviation)"));
+        out.push_str(&heading("Days far above the median"));
         for day in &a.robust {
             out.push_str(&format!("{}\n", sanitize(&day.message())));
         }
     }
     if !a.anomalies.is_empty() {
-        out.push_str(&heading("above the mean of the active days before"));
+        out.push_str(&heading("Days above the mean of the previous active days"));
         for day in &a.anomalies {
             let f = &day.found;
             let of = day.project.as_deref().map(|p| format!(" in {}", sanitize(p))).unwrap_or_default();
@@ -56,7 +56,7 @@ pub(in crate::cli::commands) fn render(s: &Standing) -> String {
         }
     }
     if out.is_empty() {
-        out = format!("{}\n", green("nothing out of the ordinary"));
+        out = format!("{}\n", green("No anomalies."));
     }
     out
 }

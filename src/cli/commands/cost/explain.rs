@@ -1,42 +1,38 @@
-//! `clawgate cost explain`: a figure down to its records and prices.
+//! `clawgate cost explain`: the requests, log records and prices behind one figure of a report.
 
 use crate::app::cost::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{bold, dim, yellow};
-use crate::cli::time_args::parse_optional_instant;
+use crate::cli::time_args::{TimeRange, TimeZoneArg};
 
-/// Which figure is taken apart.
+/// Explain a figure: its requests, their log records and their prices
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Key of the line: a day, model, session, project, … (default: the total)
+    /// Key of a report row: a day, model, session, project, … [default: the total]
     key: Option<String>,
-    /// Dimension of the key; found by the key where not said
-    #[arg(long)]
+    /// Dimension of the key [default: the first dimension that has this key]
+    #[arg(long, value_name = "DIMENSION")]
     by: Option<String>,
-    /// IANA time zone of the days
-    #[arg(long)]
-    timezone: Option<String>,
-    /// Only requests since then
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only requests before then
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// At most so many requests, the dearest first (default: 20)
-    #[arg(long)]
+    #[command(flatten)]
+    zone: TimeZoneArg,
+    #[command(flatten)]
+    range: TimeRange,
+    /// Maximum number of requests, most expensive first [default: 20]
+    #[arg(long, value_name = "N")]
     limit: Option<u64>,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let zone = cli.app()?.zone(args.timezone.as_deref())?.1;
+    let zone = cli.app()?.zone(args.zone.timezone.as_deref())?.1;
+    let (since, until) = args.range.resolve(cli.now(), &zone)?;
     let params = ExplainParams {
-        since: parse_optional_instant(args.since.as_deref(), cli.now(), &zone)?,
-        until: parse_optional_instant(args.until.as_deref(), cli.now(), &zone)?,
+        since,
+        until,
         key: args.key,
         by: args.by,
-        timezone: args.timezone,
+        timezone: args.zone.timezone,
         limit: args.limit,
     };
     let report = cli.app()?.explain(&params)?;
@@ -54,7 +50,7 @@ fn render(e: &Explanation) -> String {
     );
     if f.unpriced_tokens > 0 {
         out.push_str(&yellow(&format!(
-            "{} tokens have no price and are not in it\n",
+            "{} tokens have no price and are not included.\n",
             format_count(f.unpriced_tokens)
         )));
     }
@@ -62,12 +58,16 @@ fn render(e: &Explanation) -> String {
         out.push_str(&request(r));
     }
     if let Some(n) = e.requests_left_out {
-        out.push_str(&format!("\n… and {} that cost less (--limit)\n", pluralize(n, "request")));
+        out.push_str(&format!(
+            "\n… and {} that cost less (raise --limit to show them)\n",
+            pluralize(n, "request")
+        ));
     }
     out
 }
 
-/// How many requests the figure is of: a tool has parts of more requests than it is the largest part of.
+/// Describes how many requests the figure covers. A tool shares requests with other tools, and the figure counts only
+/// requests of which it is the largest part, so all listed requests are counted here.
 fn requests(e: &Explanation) -> String {
     match e.by == "tool" {
         true => {
@@ -98,23 +98,23 @@ fn request(r: &ExplainedRequest) -> String {
         let cost = cost.map_or(String::new(), format_dollars);
         out.push_str(&format!("  {name:<20}{:>14}  {cost:>12}\n", format_count(n)));
     }
-    let mut why = sanitize(&r.priced_by);
+    let mut price = sanitize(&r.priced_by);
     if let Some(found) = r.found_by {
-        why.push_str(&format!(", found by {found}"));
+        price.push_str(&format!(" (matched by {found})"));
     }
     for term in &r.terms {
-        why.push_str(&format!(", {}", sanitize(term)));
+        price.push_str(&format!(", {}", sanitize(term)));
     }
-    out.push_str(&format!("  priced by {why}\n"));
-    out.push_str(&format!("  {}\n", place(&r.place)));
+    out.push_str(&format!("  price: {price}\n"));
+    out.push_str(&format!("  {}\n", location(&r.place)));
     let others = r.copies.iter().filter(|c| **c != r.place);
     for copy in others {
-        out.push_str(&format!("  {} {}\n", dim("same request, counted once:"), place(copy)));
+        out.push_str(&format!("  {} {}\n", dim("duplicate, not counted again:"), location(copy)));
     }
     out
 }
 
-fn place(p: &RecordPlace) -> String {
-    let gone = if p.gone { " (the log is gone)" } else { "" };
+fn location(p: &RecordPlace) -> String {
+    let gone = if p.gone { " (the log was deleted)" } else { "" };
     format!("{}:{}{gone}", sanitize(&p.file), p.offset)
 }

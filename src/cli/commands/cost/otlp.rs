@@ -1,33 +1,33 @@
-//! `clawgate cost otlp`: usage as OpenTelemetry metrics to a collector that the person names.
+//! `clawgate cost otlp`: sends usage as OpenTelemetry metrics.
 
 use crate::app::Failure;
 use crate::app::cost::OtlpParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, pluralize};
 
-/// Send usage as OpenTelemetry metrics to a collector you name
+/// Send usage as OpenTelemetry metrics to a collector
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Address of the collector (OTLP over HTTP), for instance http://127.0.0.1:4318
+    /// OTLP/HTTP endpoint of the collector, for example http://127.0.0.1:4318
     #[arg(long, value_name = "URL")]
     endpoint: String,
-    /// A header, NAME=VALUE; those of OTEL_EXPORTER_OTLP_HEADERS are sent too
+    /// Request header, in addition to those in OTEL_EXPORTER_OTLP_HEADERS
     #[arg(long, value_name = "NAME=VALUE")]
     header: Vec<String>,
-    /// Show what would be sent, and send nothing
+    /// Print the metrics without sending them
     #[arg(long)]
     dry_run: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let named = cli.process.env.var("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().to_owned();
+    let from_env = cli.process.env.var("OTEL_EXPORTER_OTLP_HEADERS").unwrap_or_default().to_owned();
     let mut headers = Vec::new();
-    for header in named.split(',').filter(|h| !h.trim().is_empty()) {
-        let (name, value) = pair(header)?;
-        headers.push((name, decoded(&value)));
+    for header in from_env.split(',').filter(|h| !h.trim().is_empty()) {
+        let (name, value) = parse_header(header)?;
+        headers.push((name, percent_decode(&value)));
     }
     for header in &args.header {
-        headers.push(pair(header)?);
+        headers.push(parse_header(header)?);
     }
     let params = OtlpParams { endpoint: args.endpoint, headers, dry_run: args.dry_run };
     let report = cli.app()?.otlp(&params)?;
@@ -45,14 +45,14 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_raw(text.as_bytes())
 }
 
-fn pair(header: &str) -> Result<(String, String), Failure> {
+fn parse_header(header: &str) -> Result<(String, String), Failure> {
     let pair = header.split_once('=').filter(|(name, _)| !name.trim().is_empty());
-    let bad = || Failure::usage("bad_header", "A header is NAME=VALUE.");
+    let bad = || Failure::usage("bad_header", "A header must have the form NAME=VALUE.");
     pair.map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned())).ok_or_else(bad)
 }
 
-/// Undoes the percent-encoding that values in the variable have (OpenTelemetry's specification of the OTLP exporter).
-fn decoded(value: &str) -> String {
+/// Decodes the percent-encoding that the OpenTelemetry specification requires for values in the variable.
+fn percent_decode(value: &str) -> String {
     let bytes = value.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
@@ -77,10 +77,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_of_the_variable_are_decoded() {
-        assert_eq!(pair(" authorization = Basic%20a%3D ").unwrap().1, "Basic%20a%3D");
-        assert_eq!(decoded("Basic%20a%3D"), "Basic a=");
-        assert_eq!(["100%", "%zz", "%e9", "é%41"].map(decoded), ["100%", "%zz", "\u{fffd}", "éA"]);
-        assert!(pair("=x").is_err() && pair("x").is_err());
+    fn headers_of_the_environment_variable_are_percent_decoded() {
+        assert_eq!(parse_header(" authorization = Basic%20a%3D ").unwrap().1, "Basic%20a%3D");
+        assert_eq!(percent_decode("Basic%20a%3D"), "Basic a=");
+        assert_eq!(["100%", "%zz", "%e9", "é%41"].map(percent_decode), ["100%", "%zz", "\u{fffd}", "éA"]);
+        assert!(parse_header("=x").is_err() && parse_header("x").is_err());
     }
 }

@@ -1,4 +1,4 @@
-//! The report itself: a table with bars for people, JSON and CSV for programs.
+//! `clawgate cost` without a subcommand: a table with bars, JSON or CSV.
 
 use unicode_width::UnicodeWidthStr;
 
@@ -9,50 +9,46 @@ use crate::cli::format::{format_count, format_dollars};
 use crate::cli::render::{dim, red, yellow};
 use crate::cli::statusline_common::{alert_line, spawn_background_update};
 use crate::cli::table::{Align, Table, one_line};
-use crate::cli::time_args::{format_minute, parse_optional_instant};
+use crate::cli::time_args::{TimeRange, TimeZoneArg, format_minute};
 use crate::usage::{Block, ReportRow, Severity};
 
-/// What a report adds up, and how it is shown.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// Along: total, agent, model, project, session, day, week, month, block, tool, subagent, skill, provider, device
-    #[arg(long, default_value = "total", hide_default_value = true)]
+    /// Group by total, agent, model, project, session, day, week, month, block, tool, subagent, skill, provider or device
+    #[arg(long, value_name = "DIMENSION", default_value = "total")]
     by: String,
-    /// IANA time zone of the days, for instance Europe/Berlin
-    #[arg(long)]
-    timezone: Option<String>,
-    /// Only requests since then (2026-11-20, 7d, today)
-    #[arg(long, value_name = "TIME")]
-    since: Option<String>,
-    /// Only requests before then
-    #[arg(long, value_name = "TIME")]
-    until: Option<String>,
-    /// At most so many rows, of days and the like the latest
-    #[arg(long)]
+    #[command(flatten)]
+    zone: TimeZoneArg,
+    #[command(flatten)]
+    range: TimeRange,
+    /// Maximum number of rows: the latest periods, or the most expensive rows [default: 200 on a terminal]
+    #[arg(long, value_name = "N")]
     limit: Option<u64>,
-    /// As comma-separated values
+    /// Print CSV
     #[arg(long, conflicts_with = "json")]
     csv: bool,
-    /// With bars, also where no terminal is
+    /// Draw bars even if standard output is not a terminal
     #[arg(long)]
     bars: bool,
-    /// Exit with 1 where any tokens have no price
+    /// Exit with code 1 if any tokens have no price
     #[arg(long)]
     fail_on_unpriced: bool,
 }
 
 pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandError> {
-    // A wrong name is the use-case's to refuse.
-    let zone = cli.app()?.zone(args.timezone.as_deref())?.1;
+    let zone = cli.app()?.zone(args.zone.timezone.as_deref())?.1;
+    let (since, until) = args.range.resolve(cli.now(), &zone)?;
     let params = CostParams {
-        since: parse_optional_instant(args.since.as_deref(), cli.now(), &zone)?,
-        until: parse_optional_instant(args.until.as_deref(), cli.now(), &zone)?,
+        since,
+        until,
         by: Some(args.by.clone()),
-        timezone: args.timezone,
-        // programs, pipes too, get everything
-        limit: args.limit.or((cli.stdout_is_terminal() && !cli.json && !args.csv).then_some(SHOWN)),
-        // watching takes a quarter of the time: for people, and for programs that ask about time
-        watch: !args.csv && (!cli.json || TIMES.contains(&args.by.as_str())),
+        timezone: args.zone.timezone,
+        // Programs and pipes get all rows.
+        limit: args
+            .limit
+            .or((cli.stdout_is_terminal() && !cli.json && !args.csv).then_some(MAX_TERMINAL_ROWS)),
+        // Anomaly detection takes a quarter of the time. Programs need it only for reports over time.
+        watch: !args.csv && (!cli.json || TIME_DIMENSIONS.contains(&args.by.as_str())),
     };
     let report = cli.app()?.cost(&params)?;
     let (width, bars) = (cli.width(), args.bars || cli.stdout_is_terminal());
@@ -90,46 +86,46 @@ fn figures(r: &ReportRow) -> [u64; 8] {
     ]
 }
 
-/// Dimensions along time.
-const TIMES: [&str; 4] = ["day", "week", "month", "block"];
+/// Dimensions whose keys are periods of time.
+const TIME_DIMENSIONS: [&str; 4] = ["day", "week", "month", "block"];
 
-/// As many lines are shown on a terminal unless said otherwise.
-const SHOWN: u64 = 200;
+/// Maximum number of rows on a terminal without `--limit`.
+const MAX_TERMINAL_ROWS: u64 = 200;
 
-/// Columns that go, in this order, where the line is too long.
-const SPARE: [&str; 5] = ["cache write", "cache read", "input", "output", "requests"];
+/// Columns to drop, in this order, until the table fits.
+const OPTIONAL_COLUMNS: [&str; 5] = ["cache write", "cache read", "input", "output", "requests"];
 
-/// Width of the bars.
-const BAR: usize = 12;
+/// Width of the bars in columns.
+const BAR_WIDTH: usize = 12;
 
 fn render(r: &CostReport, width: usize, bars: bool) -> String {
     if r.report.rows.is_empty() {
-        return "no requests\n".to_owned();
+        return "No requests.\n".to_owned();
     }
-    let most = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
-    let bars = bars && r.report.rows.len() > 1 && most > 0;
-    let mut gone = 0;
+    let max_cost = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
+    let bars = bars && r.report.rows.len() > 1 && max_cost > 0;
+    let mut dropped = 0;
     let mut out = loop {
-        let table = table(r, bars.then_some(most), &SPARE[..gone]).render(width);
+        let table = table(r, bars.then_some(max_cost), &OPTIONAL_COLUMNS[..dropped]).render(width);
         let plain = anstream::adapter::strip_str(&table).to_string();
-        if gone == SPARE.len() || plain.lines().all(|l| l.width() <= width) {
+        if dropped == OPTIONAL_COLUMNS.len() || plain.lines().all(|l| l.width() <= width) {
             break table;
         }
-        gone += 1;
+        dropped += 1;
     };
-    if bars && r.report.rows.len() > 2 && TIMES.contains(&r.by.as_str()) {
+    if bars && r.report.rows.len() > 2 && TIME_DIMENSIONS.contains(&r.by.as_str()) {
         let room = width.min(120).saturating_sub(8).max(10);
-        out.push_str(&dim(&format!("{}\n", spark(&series(r), room))));
+        out.push_str(&dim(&format!("{}\n", sparkline(&time_series(r), room))));
     }
     if let Some(n) = r.rows_left_out {
-        let which = if TIMES.contains(&r.by.as_str()) { "earlier" } else { "more" };
-        out.push_str(&format!("… and {} {which} rows (--limit)\n", format_count(n)));
+        let which = if TIME_DIMENSIONS.contains(&r.by.as_str()) { "earlier" } else { "more" };
+        out.push_str(&format!("… and {} {which} rows (raise --limit to show them)\n", format_count(n)));
     }
     if matches!(r.by.as_str(), "day" | "week" | "month") {
         out.push_str(&format!("{}s in {}\n", r.by, one_line(&r.timezone)));
     }
     for b in r.report.rows.iter().filter_map(|row| row.block.as_ref()) {
-        out.push_str(&running(b));
+        out.push_str(&active_block(b));
     }
     for a in r.standing.iter().flat_map(|s| &s.alerts) {
         let text = sanitize(&a.message());
@@ -148,12 +144,12 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     if !r.report.unpriced.is_empty() {
-        out.push_str("set one: clawgate pricing set MODEL --input USD --output USD\n");
+        out.push_str("To set a price: clawgate pricing set MODEL --input USD --output USD\n");
     }
     out
 }
 
-fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
+fn table(r: &CostReport, max_cost: Option<i64>, dropped: &[&str]) -> Table {
     let all = [
         (r.by.as_str(), Align::Key),
         ("", Align::Left),
@@ -166,7 +162,7 @@ fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
         ("", Align::Left),
     ];
     let kept: Vec<usize> =
-        (0..all.len()).filter(|i| !gone.contains(&all[*i].0) && (*i != 1 || most.is_some())).collect();
+        (0..all.len()).filter(|i| !dropped.contains(&all[*i].0) && (*i != 1 || max_cost.is_some())).collect();
     let columns: Vec<_> = kept.iter().map(|i| all[*i]).collect();
     let mut table = Table::new(&columns);
     let cells = |name: String, drawn: String, row: &ReportRow| {
@@ -188,8 +184,8 @@ fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
         kept.iter().map(|i| all[*i].clone()).collect::<Vec<_>>()
     };
     for row in &r.report.rows {
-        let name = row.block.as_ref().map_or_else(|| row.key.clone(), span);
-        table.row(cells(name, most.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
+        let name = row.block.as_ref().map_or_else(|| row.key.clone(), block_span);
+        table.row(cells(name, max_cost.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
     }
     if r.by != "total" {
         let total = cells("total".to_owned(), String::new(), &r.report.total);
@@ -198,18 +194,18 @@ fn table(r: &CostReport, most: Option<i64>, gone: &[&str]) -> Table {
     table
 }
 
-/// A block's beginning and end.
-fn span(b: &Block) -> String {
+/// Renders the start and end of a block. Marks the active one with `*`.
+fn block_span(b: &Block) -> String {
     let end = b.end.to_string();
     let clock = end.get(11..16).unwrap_or_default();
     format!("{}–{clock}{}", format_minute(b.start), if b.active { " *" } else { "" })
 }
 
-/// What the block that is running comes to.
-fn running(b: &Block) -> String {
+/// Renders the rates and the projection of the active block. Empty for other blocks.
+fn active_block(b: &Block) -> String {
     let Some(burn) = &b.burn else { return String::new() };
     format!(
-        "* runs {} more minutes: {} an hour, {} tokens a minute; at this rate {} and {} tokens\n",
+        "* active, {} minutes left: {} per hour, {} tokens per minute; projected: {} and {} tokens\n",
         format_count(burn.remaining_minutes),
         format_dollars(burn.cost_picousd_per_hour),
         format_count(burn.tokens_per_minute),
@@ -218,11 +214,12 @@ fn running(b: &Block) -> String {
     )
 }
 
-/// A bar of eighths.
-fn bar(value: i64, most: i64) -> String {
+/// Draws a bar with a resolution of an eighth of a column.
+fn bar(value: i64, max: i64) -> String {
     const PART: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-    let eighths = usize::try_from(i128::from(value.max(0)) * (BAR as i128 * 8) / i128::from(most.max(1)));
-    let eighths = eighths.unwrap_or_default().min(BAR * 8);
+    let eighths =
+        usize::try_from(i128::from(value.max(0)) * (BAR_WIDTH as i128 * 8) / i128::from(max.max(1)));
+    let eighths = eighths.unwrap_or_default().min(BAR_WIDTH * 8);
     let mut out = "█".repeat(eighths / 8);
     if !eighths.is_multiple_of(8) {
         out.push(PART[eighths % 8]);
@@ -232,8 +229,8 @@ fn bar(value: i64, most: i64) -> String {
     out
 }
 
-/// Costs in the order of time; days without requests are zero.
-fn series(r: &CostReport) -> Vec<i64> {
+/// Returns the costs in the order of time. Days without requests are zero.
+fn time_series(r: &CostReport) -> Vec<i64> {
     let mut out = Vec::new();
     let mut last: Option<jiff::civil::Date> = None;
     for row in &r.report.rows {
@@ -248,14 +245,14 @@ fn series(r: &CostReport) -> Vec<i64> {
     out
 }
 
-/// The last values as a line of small columns.
-fn spark(values: &[i64], room: usize) -> String {
+/// Draws the last `width` values as a sparkline.
+fn sparkline(values: &[i64], width: usize) -> String {
     const STEPS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-    let shown = &values[values.len().saturating_sub(room)..];
-    let most = shown.iter().copied().max().unwrap_or_default().max(1);
+    let shown = &values[values.len().saturating_sub(width)..];
+    let max = shown.iter().copied().max().unwrap_or_default().max(1);
     let step = |v: &i64| match *v {
         v if v <= 0 => STEPS[0],
-        v => STEPS[1 + usize::try_from(i128::from(v) * 7 / i128::from(most)).unwrap_or_default().min(7)],
+        v => STEPS[1 + usize::try_from(i128::from(v) * 7 / i128::from(max)).unwrap_or_default().min(7)],
     };
     shown.iter().map(step).collect()
 }
@@ -265,7 +262,7 @@ fn csv(r: &CostReport) -> String {
         "key,requests,input,output,reasoning,cache_read,cache_write_5m,cache_write_1h,web_search,cost_picousd,unpriced_tokens,confidence\n",
     );
     for row in &r.report.rows {
-        out.push_str(&field(&row.key));
+        out.push_str(&csv_field(&row.key));
         for n in figures(row) {
             out.push_str(&format!(",{n}"));
         }
@@ -274,8 +271,8 @@ fn csv(r: &CostReport) -> String {
     out
 }
 
-/// A CSV field (RFC 4180). A leading `=`, `+`, `-` or `@` is kept from acting as a formula.
-fn field(text: &str) -> String {
+/// Quotes a CSV field (RFC 4180). A `'` before a leading `=`, `+`, `-` or `@` keeps spreadsheets from evaluating it.
+fn csv_field(text: &str) -> String {
     let safe =
         if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() };
     match safe.contains(['"', ',', '\n', '\r']) {
@@ -288,7 +285,7 @@ fn field(text: &str) -> String {
 mod tests {
     use unicode_width::UnicodeWidthStr;
 
-    use super::{bar, field, render, spark};
+    use super::{bar, csv_field, render, sparkline};
     use crate::app::cost::CostReport;
     use crate::usage::{Report, ReportRow};
 
@@ -309,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_fit_any_terminal_and_keep_name_and_cost() {
+    fn tables_fit_any_terminal_and_keep_the_key_and_the_cost() {
         let r = report("session", &["claude:01a1f9bd-4a97-7050-95bd-b178b09f500a", "codex:b", "pi:c"]);
         for width in 40..140 {
             let text = anstream::adapter::strip_str(&render(&r, width, true)).to_string();
@@ -324,18 +321,18 @@ mod tests {
     }
 
     #[test]
-    fn bars_and_sparks_are_in_proportion() {
+    fn bars_and_sparklines_are_proportional() {
         assert_eq!((bar(12, 12).chars().count(), bar(6, 12).as_str()), (12, "██████"));
         assert_eq!((bar(0, 12).as_str(), bar(1, 1_000_000).as_str(), bar(-5, 12).as_str()), ("", "▏", ""));
         assert_eq!(bar(i64::MAX, i64::MAX).chars().count(), 12);
-        assert_eq!(spark(&[9, 0, 1, 4, 8], 4), "·▁▄█");
-        assert_eq!(spark(&[], 4), "");
+        assert_eq!(sparkline(&[9, 0, 1, 4, 8], 4), "·▁▄█");
+        assert_eq!(sparkline(&[], 4), "");
     }
 
     #[test]
-    fn csv_fields_are_quoted_and_harmless() {
-        assert_eq!(field("a"), "a");
-        assert_eq!(field("a,\"b\""), "\"a,\"\"b\"\"\"");
-        assert_eq!(field("=1+1"), "'=1+1");
+    fn csv_fields_are_quoted_and_cannot_be_formulas() {
+        assert_eq!(csv_field("a"), "a");
+        assert_eq!(csv_field("a,\"b\""), "\"a,\"\"b\"\"\"");
+        assert_eq!(csv_field("=1+1"), "'=1+1");
     }
 }

@@ -1,4 +1,4 @@
-//! `clawgate cost export` and `clawgate cost import`: one ledger over several machines.
+//! `clawgate cost export` and `clawgate cost import`: exchange usage ledgers between machines.
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write, stdin};
@@ -10,21 +10,21 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::yellow;
 
-/// Where the ledger goes.
+/// Export the usage ledger of this machine as JSON Lines
 #[derive(Debug, clap::Args)]
 pub struct ExportArgs {
-    /// File to write; standard output where not said
+    /// Output file [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// Name of this machine
+    /// Name of this machine in the export
     #[arg(long, value_name = "NAME")]
     device: Option<String>,
 }
 
-/// Which ledgers are read in.
+/// Import usage ledgers of other machines
 #[derive(Debug, clap::Args)]
 pub struct ImportArgs {
-    /// Ledgers that `cost export` wrote on other machines; - is standard input
+    /// Files written by `clawgate cost export` on other machines, or "-" for standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
@@ -35,9 +35,9 @@ pub(super) fn export(args: ExportArgs, cli: &mut CliContext) -> Result<(), Comma
         cli.app()?.export_ledger(args.device.as_deref(), &mut out)?;
         return cli.print_raw(&out);
     };
-    let io = |e: std::io::Error| Failure::failed("io", format!("cannot write {}: {e}", path.display()));
+    let io = |e: std::io::Error| Failure::failed("io", format!("Cannot write {}: {e}.", path.display()));
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
-    // Whole or not at all, and for its owner only.
+    // A temporary file, so that an interrupted export leaves no partial file. Its mode is 0600.
     let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
     let mut out = BufWriter::new(file.as_file_mut());
     let report = cli.app()?.export_ledger(args.device.as_deref(), &mut out)?;
@@ -45,7 +45,7 @@ pub(super) fn export(args: ExportArgs, cli: &mut CliContext) -> Result<(), Comma
     drop(out);
     file.persist(&path).map_err(|e| io(e.error))?;
     cli.print_report(&report, |r| {
-        format!("wrote {} of {} to {}\n", pluralize(r.records, "record"), sanitize(&r.device), path.display())
+        format!("Wrote {} of {} to {}\n", pluralize(r.records, "record"), sanitize(&r.device), path.display())
     })
 }
 
@@ -56,7 +56,7 @@ pub(super) fn import(args: ImportArgs, cli: &mut CliContext) -> Result<(), Comma
             cli.app()?.import_ledger(&mut stdin().lock())?
         } else {
             let file = File::open(path)
-                .map_err(|e| Failure::failed("io", format!("cannot read {}: {e}", path.display())))?;
+                .map_err(|e| Failure::failed("io", format!("Cannot read {}: {e}.", path.display())))?;
             cli.app()?.import_ledger(&mut BufReader::new(file))?
         };
         reports.push(report);
@@ -66,16 +66,13 @@ pub(super) fn import(args: ImportArgs, cli: &mut CliContext) -> Result<(), Comma
 
 fn render(r: &ImportedLedger) -> String {
     let mut out = format!(
-        "{}: {} read, {} new\n",
+        "{}: read {}, {} new\n",
         sanitize(&r.device),
         pluralize(r.records, "record"),
         pluralize(r.new_requests, "request")
     );
     if r.skipped > 0 {
-        out.push_str(&format!(
-            "{}\n",
-            yellow(&format!("{} could not be used", pluralize(r.skipped, "line")))
-        ));
+        out.push_str(&format!("{}\n", yellow(&format!("Skipped {}:", pluralize(r.skipped, "line")))));
         for (line, reason) in &r.skipped_lines {
             out.push_str(&format!("  line {}: {}\n", format_count(*line), sanitize(reason)));
         }

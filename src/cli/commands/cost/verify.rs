@@ -1,4 +1,4 @@
-//! `clawgate cost verify`: everything recomputed by a second path.
+//! `clawgate cost verify`: recomputes all figures independently and compares them.
 
 use crate::app::cost::VerifyReport;
 use crate::app::text::sanitize;
@@ -6,17 +6,17 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{green, red, yellow};
 use crate::cli::table::{Align, Table};
+use crate::cli::time_args::TimeZoneArg;
 
-/// How days are told.
+/// Recompute all figures from the logs independently and compare them
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// IANA time zone of the days that are compared
-    #[arg(long)]
-    timezone: Option<String>,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let report = cli.app()?.verify_cost(args.timezone.as_deref())?;
+    let report = cli.app()?.verify_cost(args.zone.timezone.as_deref())?;
     let width = cli.width();
     cli.print_report(&report, |r| render(r, width))?;
     if report.same { Ok(()) } else { Err(CommandError::ExitCode(1)) }
@@ -24,18 +24,18 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn render(r: &VerifyReport, width: usize) -> String {
     let mut out = format!(
-        "read {} whole: {} of requests; {} only in the ledger; {} counted\n",
+        "Read {} completely: {}, {} only in the ledger, {}\n",
         pluralize(r.files, "log"),
         pluralize(r.records, "record"),
         pluralize(r.kept, "record"),
         pluralize(r.requests, "request"),
     );
     if r.unreadable > 0 {
-        out.push_str(&format!("{} could not be read\n", pluralize(r.unreadable, "log")));
+        out.push_str(&format!("Could not read {}.\n", pluralize(r.unreadable, "log")));
     }
     if r.own_totals_same > 0 {
         let same = pluralize(r.own_totals_same, "total");
-        out.push_str(&format!("{same} that agents keep of their sessions agree with their logs\n"));
+        out.push_str(&format!("{same} that agents store for their sessions match the logs.\n"));
     }
     for b in &r.beyond_logs {
         let t = &b.tokens;
@@ -51,11 +51,11 @@ fn render(r: &VerifyReport, width: usize) -> String {
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     if r.same {
-        out.push_str(&green(&format!("all {} figures are the same both ways\n", format_count(r.compared))));
+        out.push_str(&green(&format!("All {} figures match.\n", format_count(r.compared))));
         return out;
     }
     out.push_str(&red(&format!(
-        "{} of {} figures differ\n",
+        "{} of {} figures differ:\n",
         format_count(r.different),
         format_count(r.compared)
     )));
