@@ -38,7 +38,7 @@ use std::sync::Arc;
 use crate::rules::{Class, Classes, Engine};
 
 pub use external::{Detector, Detectors, ExternalSpan};
-pub use jsonl_filter::{filter, filter_text};
+pub use jsonl_filter::RedactFilter;
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};

@@ -131,7 +131,9 @@ fn the_filter_answers_every_line_in_order() {
         serde_json::json!({"id": "b", "text": "plain"})
     );
     let mut out = Vec::new();
-    filter(engine, &Policy::default(), [7; 32], &Detectors::default(), input.as_bytes(), &mut out).unwrap();
+    let detectors = Detectors::default();
+    let filter = RedactFilter::new(engine, Policy::default(), [7; 32], &detectors);
+    filter.filter_lines(input.as_bytes(), &mut out).unwrap();
     let lines: Vec<serde_json::Value> =
         String::from_utf8(out).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(lines.len(), 3);

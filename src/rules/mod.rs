@@ -9,7 +9,8 @@
 //! | `assignment.rs` | a value assigned to a secret's name: `DB_PASSWORD=…`, `"apiKey": "…"` |
 //! | `separators.rs` | the unusual separators of such assignments: `|| "…"`, `<key>NAME</key><string>…` |
 //! | `matchers.rs` | cookies, passwords and hosts in URLs, PEM blocks |
-//! | `numbers.rs` | mail addresses, phones, cards, IBANs, IP and MAC addresses, vehicle numbers |
+//! | `numbers.rs` | mail addresses, cards, IBANs, IP and MAC addresses, vehicle numbers |
+//! | `phone.rs` | phone numbers, for `numbers.rs` |
 //! | `national_id.rs` | national ids with a distinctive shape, inside any text |
 //! | `bare_identifier.rs` | national ids that are the entire text |
 //! | `postal.rs` | postal addresses without a keyword |
@@ -27,6 +28,7 @@ mod matchers;
 mod model;
 mod national_id;
 mod numbers;
+mod phone;
 mod postal;
 mod seeded_rng;
 mod separators;

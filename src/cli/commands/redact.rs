@@ -3,7 +3,7 @@
 use std::io::{self, BufReader};
 
 use crate::cli::context::{CliContext, CommandError};
-use crate::redact::{Policy, RedactError, Timestamps, filter, filter_text};
+use crate::redact::{Policy, RedactError, RedactFilter, Timestamps};
 use crate::rules::Engine;
 
 /// Redact standard input to standard output
@@ -21,10 +21,8 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let detectors = app.detectors()?;
     let engine = Engine::builtin().map_err(crate::app::Failure::from)?;
     let (input, output) = (BufReader::new(io::stdin().lock()), io::stdout().lock());
-    let done = match json {
-        true => filter(engine, &policy, key, &detectors, input, output),
-        false => filter_text(engine, &policy, key, &detectors, input, output),
-    };
+    let filter = RedactFilter::new(engine, policy, key, &detectors);
+    let done = if json { filter.filter_lines(input, output) } else { filter.filter_text(input, output) };
     match done {
         Err(RedactError::Io(e)) => Err(e.into()),
         other => Ok(other.map_err(crate::app::Failure::from)?),
