@@ -24,6 +24,7 @@ pub(crate) fn unescape(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
         i += n;
         let Some(next) = b.get(i + 1) else { break };
         let mut buffer = [0; 4];
+        // What the escape means and how long it is; length 0 if it is not an escape.
         let (with, len): (&str, usize) = match next {
             b'n' => ("\n", 2),
             b'r' => ("\r", 2),
@@ -50,6 +51,7 @@ pub(crate) fn unescape(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
             i += 1;
             continue;
         }
+        // Outside of the current region: copy what is left of it and begin the next, two lines before the escape.
         if !changed || i >= region {
             let from = context_start(b, i).max(if changed { region } else { 0 });
             if changed {

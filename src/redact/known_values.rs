@@ -311,6 +311,7 @@ pub(crate) fn spread_as_whole_word(kind: &str, value: &str, secret: bool) -> Opt
     match kind {
         "EMAIL" | "IBAN" | "CREDIT_CARD" | "SSN" | "MAC_ADDRESS" | "PHONE" | "IP_ADDRESS" | "NATIONAL_ID"
         | "BANK_ACCOUNT" => Some(true),
+        // A single word of a name may be an ordinary word too.
         "PERSON" => (v.contains(' ')).then_some(true),
         "ADDRESS" | "GEO" => Some(true),
         "USER" => (v.len() >= 3).then_some(true),

@@ -92,6 +92,7 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
         }
         out.push((s, e));
     }
+    // The searches run one after the other, so the spans are not in order yet.
     out.sort_unstable();
     out.dedup();
     out

@@ -195,6 +195,7 @@ impl<'e> Redactor<'e> {
         if !self.collected.contains(session.key.as_str()) {
             self.collect(session);
         }
+        // `redact_text` counts entities in `self`; this session is counted separately.
         let before: BTreeMap<_, _> = std::mem::take(&mut self.entities);
         let mut out = session.clone();
         let options = self.policy.options.clone();

@@ -231,7 +231,7 @@ fn after_equals(text: &[u8], equals: usize) -> usize {
     skip_blanks(text, i)
 }
 
-/// Reads `:`, `:=`, a YAML block scalar and a type annotation (`name: String = "value"`); a path `a::b` is none.
+/// Reads `:`, `:=`, a YAML block scalar and a type annotation (`name: String = "value"`); a path `a::b` has no value.
 fn after_colon(text: &[u8], colon: usize) -> Option<Separator> {
     let mut i = colon + 1;
     match text.get(i) {

@@ -204,8 +204,7 @@ impl Engine {
 
     /// Finds everything of the classes in the text, and keeps sensitive findings that overlap separate.
     ///
-    /// A token inside a value that reads as a password is a value of its own, and has to be known by itself. The result
-    /// is sorted by start. Entities are merged as in [`Engine::scan`].
+    /// A token inside a value that reads as a password has to be known separately. The result is sorted by start. Entities are merged as in [`Engine::scan`].
     pub fn scan_unmerged(&self, text: &str, classes: Classes) -> Vec<Finding> {
         let all: Vec<Finding> = self
             .matches(text.as_bytes(), classes, false)

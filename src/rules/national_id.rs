@@ -1,7 +1,8 @@
 //! National identity numbers whose shape is distinctive enough to be found inside any text.
 //!
 //! A mask describes the shape, a check excludes impossible digits: `529.982.247-25` is a Brazilian CPF, `529.982.247-26`
-//! is not. Numbers that need a text of their own are in `bare_identifier.rs`, numbers that need a keyword are regex rules.
+//! is not. Numbers that are recognized only if they are the entire text are in `bare_identifier.rs`; numbers that need a
+//! keyword are regex rules.
 
 use super::validate;
 

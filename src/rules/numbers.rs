@@ -256,6 +256,7 @@ fn colons(text: &[u8], colon: usize) -> Option<(NumberKind, usize, usize)> {
     let run = &text[s..end];
     let groups: Vec<&[u8]> = run.split(|b| *b == b':').collect();
     if groups.len() == 6 && groups.iter().all(|g| g.len() == 2) {
+        // All zeros is the loopback device, all ones is a broadcast.
         let plain = run.iter().all(|b| matches!(b, b'0' | b':'))
             || run.iter().all(|b| matches!(b, b'f' | b'F' | b':'));
         return (!plain).then_some((NumberKind::Mac, s, end));
@@ -310,6 +311,7 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(NumberKind, usize, u
     {
         return Some((NumberKind::NationalId, s, e));
     }
+    // From here on the number must not be the end of a word or of a decimal.
     if b.is_ascii_alphanumeric()
         || b == b'_'
         || (b == b'.' && start >= 2 && text[start - 2].is_ascii_alphanumeric())
@@ -329,6 +331,7 @@ fn number(text: &[u8], start: usize, end: usize) -> Option<(NumberKind, usize, u
     if len <= 3 && after(text, end) == b'.' {
         return ipv4(text, start).or_else(|| if len == 3 { phone_at(text, start) } else { None });
     }
+    // A number after `x-` is a part of an id or a version: `build-2024`, `3f2a-4111`.
     if b == b'-' && start >= 2 && text[start - 2].is_ascii_alphanumeric() {
         return None;
     }
@@ -378,7 +381,8 @@ fn vin(text: &[u8], start: usize) -> Option<(usize, usize)> {
     (v[8] == check && (2..=12).contains(&letters)).then_some((s, s + 17))
 }
 
-/// Returns the IPv4 address at `start` and whether it is private; versions, well-known resolvers and netmasks are none.
+/// Returns the IPv4 address at `start` and whether it is private; `None` for versions, well-known resolvers and
+/// netmasks.
 fn ipv4(text: &[u8], start: usize) -> Option<(NumberKind, usize, usize)> {
     let mut e = start;
     let mut parts = [0u16; 4];
@@ -474,6 +478,7 @@ fn ssn(text: &[u8], start: usize) -> Option<usize> {
     {
         return None;
     }
+    // No number with these parts is ever assigned.
     let bad = t.starts_with(b"000") || t.starts_with(b"666") || &t[4..6] == b"00" || &t[7..] == b"0000";
     (!bad).then_some(start + 11)
 }

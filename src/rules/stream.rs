@@ -52,6 +52,7 @@ impl<'e> StreamScanner<'e> {
         for mut f in found {
             f.start += self.base;
             f.end += self.base;
+            // Later text could still extend this finding, or merge it with the next.
             if f.start >= self.base + horizon || f.end > self.base + horizon {
                 next = next.min(f.start);
                 break;

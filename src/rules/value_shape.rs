@@ -97,7 +97,7 @@ pub fn is_placeholder_value(value: &str) -> bool {
         || is_repetitive(v.as_bytes())
 }
 
-/// Whether a value is a shell variable or command: `$VAR`, `${VAR}`, `$(cmd)`. A crypt hash (`$2b$…`) is none.
+/// Whether a value is a shell variable or command: `$VAR`, `${VAR}`, `$(cmd)`. A crypt hash (`$2b$…`) is not one.
 fn is_variable(v: &str) -> bool {
     let Some(name) = v.strip_prefix('$') else { return false };
     name.starts_with(['{', '('])
@@ -150,7 +150,7 @@ fn is_versioned_package(lower: &str) -> bool {
 
 /// Whether a lower-case value contains the wording of a placeholder, such as `changeme` or `your-`.
 ///
-/// A long random value contains a short wording by chance (`…todo…`), so a short one has to be a word of its own there.
+/// A long random value contains a short wording by chance (`…todo…`), so a short one has to be a separate word.
 fn has_placeholder_part(lower: &str) -> bool {
     static FINDER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
     let b = lower.as_bytes();
@@ -289,7 +289,7 @@ impl WordPieces {
                     i += 1;
                 }
                 let capitals = i - start;
-                // One capital begins a word (`Token`); several are a word of their own (`API`).
+                // One capital begins a word (`Token`); several are a separate word (`API`).
                 if capitals <= 1 {
                     while i < b.len() && b[i].is_ascii_lowercase() {
                         i += 1;
