@@ -4,31 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::store::{Archive, private_dir};
+use crate::store::Archive;
 use crate::trace::{Clock, Env, Timestamp};
+use crate::workflow::Actor;
 
 use crate::app::Failure;
 use crate::app::config::Config;
-use crate::app::failure::{Kind, io_failure};
-
-/// Who is asking: decides what may be kept in clear and what the audit log says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Actor {
-    /// A person at a terminal.
-    Person,
-    /// An agent over MCP.
-    Agent,
-}
-
-impl Actor {
-    /// The actor's name in the audit log.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Actor::Person => "person",
-            Actor::Agent => "agent",
-        }
-    }
-}
+use crate::app::failure::Kind;
 
 /// Where long work reports how far it is.
 pub trait Progress: Send + Sync {
@@ -120,7 +102,7 @@ impl App {
     /// [`Failure`] where our directory cannot be made, the archive not opened or the configuration not read.
     pub fn open(ctx: Context) -> Result<Self, Failure> {
         let dir = &ctx.env.clawgate_home;
-        private_dir(dir).map_err(|e| io_failure("cannot make", dir, &e))?;
+        crate::app::fs::make_private_dir(dir)?;
         let archive = Archive::open(&dir.join("clawgate.db"))?;
         let config = Config::read(&dir.join("config.toml"))?;
         Ok(App { ctx, archive, config })

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::sources;
 
+use crate::app::audit::AuditLog;
 use crate::app::{App, Failure};
 
 /// How a check came out.
@@ -65,7 +66,7 @@ impl App {
                 check("archive integrity", Verdict::Bad, what, Some("restore clawgate.db from a backup"))
             }
         });
-        let (entries, broken) = self.audit_log()?;
+        let AuditLog { entries, broken } = self.audit_log()?;
         checks.push(match broken {
             None => check(
                 "audit log",

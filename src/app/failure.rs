@@ -10,7 +10,7 @@ use crate::redact::RedactError;
 use crate::rules::RulesError;
 use crate::sources::SourceError;
 use crate::store::StoreError;
-use crate::workflow::Refusal;
+use crate::workflow::{BadRepo, Refusal};
 
 /// What kind of failure it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -113,6 +113,12 @@ impl From<RedactError> for Failure {
     }
 }
 
+impl From<BadRepo> for Failure {
+    fn from(e: BadRepo) -> Self {
+        Failure::usage("bad_repo", e.to_string())
+    }
+}
+
 impl From<SourceError> for Failure {
     fn from(e: SourceError) -> Self {
         Failure::failed("source", e.to_string())
@@ -164,9 +170,4 @@ impl From<PublishError> for Failure {
     fn from(e: PublishError) -> Self {
         Failure::failed("publish", e.to_string())
     }
-}
-
-/// A file operation that failed, with the path it was about.
-pub(crate) fn io_failure(what: &str, path: &std::path::Path, e: &std::io::Error) -> Failure {
-    Failure::failed("io", format!("{what} {}: {e}", path.display()))
 }

@@ -1,12 +1,15 @@
 //! Layer 6: the use cases that every interface calls, grouped by area, and the one [`Failure`] that they return.
 
+pub mod audit;
 pub mod config;
 pub mod context;
 pub mod cost;
 pub mod doctor;
 mod failure;
+pub(crate) mod fs;
 mod http;
 pub mod pool;
+pub mod random;
 pub mod redaction;
 pub mod release;
 pub mod scan;
@@ -15,5 +18,6 @@ pub mod sessions;
 pub mod status;
 pub mod text;
 
-pub use context::{Actor, App, Context, Progress, Quiet};
+pub use crate::workflow::Actor;
+pub use context::{App, Context, Progress, Quiet};
 pub use failure::{Failure, Kind};

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use crate::app::Failure;
-use crate::app::config::write_private;
 use crate::app::cost::RunCommand;
-use crate::app::failure::io_failure;
+use crate::app::fs::{io_failure, write_private};
+use crate::app::random::random_key_hex;
 
 /// File in our directory that holds the token of the local server.
 pub const TOKEN_FILE: &str = "web.token";
@@ -40,16 +40,6 @@ pub struct Serving {
     pub port: u16,
 }
 
-/// So many random bytes as hex.
-///
-/// # Errors
-/// [`Failure`] where the system has no randomness.
-pub fn random_hex(bytes: usize) -> Result<String, Failure> {
-    let mut raw = vec![0u8; bytes];
-    getrandom::fill(&mut raw).map_err(|e| Failure::failed("random", format!("No randomness: {e}")))?;
-    Ok(data_encoding::HEXLOWER.encode(&raw))
-}
-
 /// The token that programs show the local server; made at the first call, 0600.
 ///
 /// # Errors
@@ -71,7 +61,7 @@ pub fn web_token(dir: &Path, new: bool) -> Result<String, Failure> {
             Err(e) => return Err(io_failure("cannot read", &path, &e)),
         }
     }
-    let token = random_hex(32)?;
+    let token = random_key_hex()?;
     write_private(&path, format!("{token}\n").as_bytes())?;
     Ok(token)
 }

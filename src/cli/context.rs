@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::release::Position;
+use crate::app::status::WorkflowStatus;
 use crate::app::{Actor, App, Context, Failure, Kind, Quiet, text::sanitize};
 use crate::trace::Timestamp;
 
@@ -202,7 +202,7 @@ impl CliContext {
             return self.print_report(report, render);
         }
         let mut value = to_value(report)?;
-        let position = self.app()?.position()?;
+        let position = self.app()?.workflow_status()?;
         if let Value::Object(map) = &mut value {
             add_status(map, &position);
         }
@@ -228,7 +228,7 @@ impl CliContext {
 
     /// Prints the next step of the workflow.
     pub fn print_next_step(&mut self) -> Result<(), CommandError> {
-        let position = self.app()?.position()?;
+        let position = self.app()?.workflow_status()?;
         let person = self.app()?.ctx.actor == Actor::Person;
         self.print(&render_next_step(&position, person))
     }
@@ -246,7 +246,7 @@ impl CliContext {
         map.insert("hints".into(), json!(f.hints));
         map.insert("refusal".into(), json!(f.refusal));
         let position = match &mut self.app {
-            Some(app) => app.position().ok(),
+            Some(app) => app.workflow_status().ok(),
             None => None,
         };
         match position {
@@ -288,7 +288,7 @@ fn to_value<T: Serialize>(report: &T) -> Result<Value, Failure> {
 }
 
 /// Adds the fields of the workflow status that the report itself does not have.
-fn add_status(map: &mut Map<String, Value>, position: &Position) {
+fn add_status(map: &mut Map<String, Value>, position: &WorkflowStatus) {
     if let Ok(Value::Object(status)) = serde_json::to_value(position) {
         for (key, value) in status {
             map.entry(key).or_insert(value);
@@ -297,7 +297,7 @@ fn add_status(map: &mut Map<String, Value>, position: &Position) {
 }
 
 /// Renders the next step, the last lines of every report.
-pub(super) fn render_next_step(position: &Position, person: bool) -> String {
+pub(super) fn render_next_step(position: &WorkflowStatus, person: bool) -> String {
     let mut text = format!("\n{} {}\n", cyan("next:"), bold(&sanitize(&position.next.command)));
     if let Some(action) = position.human_action.as_ref().filter(|_| !person) {
         text.push_str(&format!("      {}\n", dim(&sanitize(action))));

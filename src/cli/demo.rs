@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 
+use crate::app::audit::AuditLog;
 use crate::app::config::ScopeParams;
 use crate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams};
 use crate::app::scan::ScanParams;
@@ -223,7 +224,7 @@ pub(super) fn run_workflow(
 
     on_step(check_leaks(&secrets, &files))?;
 
-    let (log, broken) = app.audit_log()?;
+    let AuditLog { entries: log, broken } = app.audit_log()?;
     on_step(DemoStep {
         name: "Verify the audit log".into(),
         seen: vec![format!(
@@ -256,7 +257,7 @@ fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static
 
 /// Answers every page, reports the one name that no rule can detect, and redacts the whole inventory.
 fn review(app: &mut App) -> Result<DemoStep, CommandError> {
-    let everything = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
+    let everything = DecisionIn { id: "all".into(), ..DecisionIn::default() };
     let mut params = ReviewParams { decisions: vec![everything.clone()], ..ReviewParams::default() };
     let (mut pages, mut found, mut names, mut resealed) = (0, 0, 0, 0);
     let mut bytes = 0;
@@ -289,7 +290,7 @@ fn review(app: &mut App) -> Result<DemoStep, CommandError> {
             return Err(Failure::failed("demo", "The review did not finish.").into());
         }
     }
-    let state = app.position()?.state;
+    let state = app.workflow_status()?.state.as_str();
     Ok(DemoStep {
         name: "Review".into(),
         seen: vec![
@@ -412,10 +413,7 @@ struct RandomText([u8; 256], usize);
 
 impl RandomText {
     fn new() -> Result<Self, Failure> {
-        let mut bytes = [0; 256];
-        getrandom::fill(&mut bytes)
-            .map_err(|e| Failure::failed("random", format!("The system has no random numbers: {e}.")))?;
-        Ok(RandomText(bytes, 0))
+        Ok(RandomText(crate::app::random::random_bytes()?, 0))
     }
 
     /// Returns `n` random characters of `alphabet`.

@@ -2,7 +2,9 @@
 
 use anstyle::{AnsiColor, Style};
 
-use crate::app::release::{Budget, EntityCounts, EvidenceReport, PrivacyReport, ReaderReport, SampleRow};
+use crate::app::release::{
+    EntityCounts, EvidenceReport, PrivacyReport, ReaderReport, ReadingEffort, SampleRow,
+};
 use crate::app::text::sanitize;
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
@@ -86,7 +88,7 @@ fn reader_score(m: &ReaderReport) -> String {
 }
 
 /// Describes how much a review has to read.
-pub(super) fn review_effort(b: &Budget) -> String {
+pub(super) fn review_effort(b: &ReadingEffort) -> String {
     format!(
         "{} in {}, {} (about {} tokens, {})",
         pluralize(b.chunks, "chunk"),
@@ -125,8 +127,8 @@ pub(super) fn privacy_report(r: &PrivacyReport, width: usize) -> String {
     let thinking = if r.thinking { "included" } else { "omitted" };
     out.push_str(&format!(
         "reasoning: {thinking}; timestamps: {}; placeholders: {}; rules: {}\n",
-        one_line(&r.timestamps),
-        one_line(&r.pseudonyms),
+        r.timestamps.as_str(),
+        r.pseudonyms.as_str(),
         one_line(&r.rules_version)
     ));
     for (key, why) in r.left_out.iter().take(MAX_OMITTED_LISTED) {

@@ -97,8 +97,7 @@ fn decide_inventory(
         }
         let answer = terminal.line("  r/e/k/a/all/s/u/q [r]: ")?;
         let id = e.id.clone();
-        let mut decision =
-            DecisionIn { id: id.clone(), decision: "redact".to_owned(), ..DecisionIn::default() };
+        let mut decision = DecisionIn { id: id.clone(), ..DecisionIn::default() };
         match answer.as_deref().map(str::trim) {
             Some("" | "r") => {}
             Some("e") => decision.always = true,
@@ -108,7 +107,7 @@ fn decide_inventory(
                     cli.print("  The reason needs at least 3 characters. It is saved with the decision.\n")?;
                     continue;
                 }
-                decision.decision = "keep".to_owned();
+                decision.decision = crate::workflow::EntityDecision::Keep;
                 decision.always = key == "a";
                 decision.reason = Some(reason);
             }

@@ -1,28 +1,29 @@
-//! The dataset card: `README.md` with the YAML block that the Hub reads, and what a visitor wants to know.
+//! The dataset card: `README.md` with the YAML block that the Hub reads, and a description for visitors.
 //!
-//! The card is part of what the person approves, so it cannot name the digest or the approval: it says how to
-//! compute the digest instead. Names that come from logs are escaped: they can open neither YAML nor Markdown.
+//! The card is a part of the approved files, so it cannot contain the digest or the approval. It explains how to
+//! compute the digest instead. Names from logs are escaped, so that they cannot add YAML or Markdown.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{Counts, Format, Summary};
+use super::{Format, ReleaseSummary, SessionCounts};
 
-/// At most this many model tags, the most used first.
-const MODEL_TAGS: usize = 40;
-
-/// At most this many lines in a table of the card; `metadata.json` has them all.
-const TABLE_ROWS: usize = 50;
+/// Maximum number of model tags; the models used most come first.
+const MAX_MODEL_TAGS: usize = 40;
+/// Maximum number of rows in a table of the card. `metadata.json` contains all of them.
+const MAX_TABLE_ROWS: usize = 50;
+/// Maximum length of a tag, in characters.
+const MAX_TAG_CHARS: usize = 64;
 
 /// The bytes of `README.md`.
-pub fn card(s: &Summary, format: &dyn Format) -> Vec<u8> {
+pub fn card(s: &ReleaseSummary, format: &dyn Format) -> Vec<u8> {
     let mut out = String::new();
     front_matter(&mut out, s, format);
     body(&mut out, s, format);
     out.into_bytes()
 }
 
-fn front_matter(out: &mut String, s: &Summary, format: &dyn Format) {
+fn front_matter(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
     out.push_str("---\n");
     if let Some(licence) = &s.head.licence {
         let _ = writeln!(out, "license: {}", yaml(licence));
@@ -42,12 +43,12 @@ fn front_matter(out: &mut String, s: &Summary, format: &dyn Format) {
     out.push_str("---\n");
 }
 
-fn tags(s: &Summary) -> Vec<String> {
+fn tags(s: &ReleaseSummary) -> Vec<String> {
     let mut tags: Vec<String> =
         ["agent-traces", "traces", "coding-agent", "tool-use", "clawgate"].map(str::to_owned).to_vec();
     let mut models: Vec<(&String, &u64)> = s.models.iter().collect();
     models.sort_by_key(|(name, n)| (std::cmp::Reverse(**n), *name));
-    let named = s.by_agent.keys().chain(models.into_iter().take(MODEL_TAGS).map(|(name, _)| name));
+    let named = s.by_agent.keys().chain(models.into_iter().take(MAX_MODEL_TAGS).map(|(name, _)| name));
     for tag in named.filter_map(|n| tag(n)) {
         if !tags.contains(&tag) {
             tags.push(tag);
@@ -56,13 +57,13 @@ fn tags(s: &Summary) -> Vec<String> {
     tags
 }
 
-/// A name as a tag: lower-case letters, digits, `.`, `_` and `-`; `None` where nothing is left.
+/// A name as a tag: lower-case letters, digits, `.`, `_` and `-`. `None` if nothing remains.
 fn tag(name: &str) -> Option<String> {
     let plain: String = name
         .chars()
         .map(|c| c.to_ascii_lowercase())
         .map(|c| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' })
-        .take(64)
+        .take(MAX_TAG_CHARS)
         .collect();
     let plain = plain.trim_matches('-');
     (!plain.is_empty()).then(|| plain.to_owned())
@@ -78,20 +79,20 @@ fn size_category(sessions: u64) -> &'static str {
     }
 }
 
-fn title(s: &Summary) -> String {
+fn title(s: &ReleaseSummary) -> String {
     match s.head.repo.as_deref().map(|r| r.rsplit('/').next().unwrap_or(r)) {
         Some(name) => format!("Coding-agent traces: {name}"),
         None => "Coding-agent traces".to_owned(),
     }
 }
 
-fn body(out: &mut String, s: &Summary, format: &dyn Format) {
+fn body(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
     let t = &s.totals;
     let _ = write!(
         out,
-        "\n# {}\n\n{} with coding agents, one session per row: prompts, answers, reasoning where it was kept, tool \
-         calls with inputs and outputs. The rows were redacted on the owner's machine before upload. Redaction is \
-         not proof: report anything personal you find to the owner of this dataset.\n",
+        "\n# {}\n\n{} with coding agents, one session per row: prompts, answers, reasoning if it was kept, and tool \
+         calls with inputs and outputs. The rows were redacted on the owner's machine before the upload. Redaction \
+         can miss things: please report personal data that you find to the owner of this dataset.\n",
         md(&title(s)),
         plural(t.sessions, "session")
     );
@@ -120,7 +121,7 @@ fn body(out: &mut String, s: &Summary, format: &dyn Format) {
     provenance(out, s);
 }
 
-fn table(out: &mut String, heading: &str, first: &str, sums: &BTreeMap<String, Counts>) {
+fn table(out: &mut String, heading: &str, first: &str, sums: &BTreeMap<String, SessionCounts>) {
     if sums.is_empty() {
         return;
     }
@@ -129,9 +130,9 @@ fn table(out: &mut String, heading: &str, first: &str, sums: &BTreeMap<String, C
         "\n## {heading}\n\n| {first} | Sessions | Prompts | Tool calls | Input tokens | Output tokens |\n\
          |---|---:|---:|---:|---:|---:|\n"
     );
-    let mut rows: Vec<(&String, &Counts)> = sums.iter().collect();
+    let mut rows: Vec<(&String, &SessionCounts)> = sums.iter().collect();
     rows.sort_by_key(|(name, c)| (std::cmp::Reverse(c.sessions), *name));
-    for (name, c) in rows.iter().take(TABLE_ROWS) {
+    for (name, c) in rows.iter().take(MAX_TABLE_ROWS) {
         let _ = writeln!(
             out,
             "| {} | {} | {} | {} | {} | {} |",
@@ -143,17 +144,17 @@ fn table(out: &mut String, heading: &str, first: &str, sums: &BTreeMap<String, C
             c.output_tokens
         );
     }
-    if rows.len() > TABLE_ROWS {
-        let _ = writeln!(out, "\n{} more in `metadata.json`.", rows.len() - TABLE_ROWS);
+    if rows.len() > MAX_TABLE_ROWS {
+        let _ = writeln!(out, "\n{} more in `metadata.json`.", rows.len() - MAX_TABLE_ROWS);
     }
 }
 
-fn redactions(out: &mut String, s: &Summary) {
+fn redactions(out: &mut String, s: &ReleaseSummary) {
     out.push_str("\n## Redaction\n\n");
     if s.redactions.is_empty() {
         out.push_str("The rules found nothing to replace.\n");
     } else {
-        out.push_str("Replaced by typed placeholders, counted by kind:\n\n| Kind | Count |\n|---|---:|\n");
+        out.push_str("Values replaced by placeholders, by kind:\n\n| Kind | Count |\n|---|---:|\n");
         for (kind, n) in &s.redactions {
             let _ = writeln!(out, "| {} | {n} |", md(kind));
         }
@@ -161,28 +162,26 @@ fn redactions(out: &mut String, s: &Summary) {
     let _ = writeln!(out, "\nRules {}, policy {}.", md(&s.head.rules_version), md(&s.head.policy));
 }
 
-fn loading(out: &mut String, s: &Summary, format: &dyn Format) {
+fn loading(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
     let repo = s.head.repo.as_deref().unwrap_or("path/to/this/folder");
     let _ = write!(
         out,
         "\n## Loading\n\n```python\nfrom datasets import load_dataset\n\nrows = load_dataset({}, split=\"train\")\n\
-         print(rows[0][\"messages\"][0])\n```\n\nFormat `{}`: {} `messages` is a list of objects with `role`, \
-         `content`, `tool_uses` (`tool`, `input`, `output.text`, `status`), `timestamp`, and `thinking` where the \
-         model's reasoning was kept. `stats.input_tokens` counts all tokens the models read, cached ones \
-         included.\n",
+         print(rows[0][\"messages\"][0])\n```\n\nFormat `{}`: {} {}\n",
         serde_json::Value::from(repo),
         format.id(),
-        format.describe()
+        format.describe(),
+        format.columns()
     );
 }
 
-/// How anybody computes the digest that the owner approved.
-fn provenance(out: &mut String, s: &Summary) {
+/// Explains how anyone can compute the digest that the owner approved.
+fn provenance(out: &mut String, s: &ReleaseSummary) {
     let _ = write!(
         out,
-        "\n## Provenance\n\nMade by clawgate {}. What the owner approves is one digest over exactly these files: SHA-256 over \
-         the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
-         `metadata.json` holds the SHA-256 of every row. To compute the digest of a downloaded copy:\n\n\
+        "\n## Provenance\n\nMade by clawgate {}. The owner approved one digest over exactly these files: the SHA-256 \
+         of the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
+         `metadata.json` contains the SHA-256 of every row. To compute the digest of a downloaded copy:\n\n\
          ```python\nimport hashlib, pathlib\n\nroot = pathlib.Path(\"path/to/copy\")\nfiles = \
          [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/*\")]\ndigest = hashlib.sha256()\n\
          for file in sorted(files, key=lambda f: f.relative_to(root).as_posix()):\n    data = file.read_bytes()\n    \
@@ -197,7 +196,7 @@ fn plural(n: u64, one: &str) -> String {
     if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
 }
 
-/// A YAML double-quoted scalar; JSON strings are that, with what YAML forbids escaped.
+/// A YAML double-quoted scalar.
 fn yaml(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
@@ -215,7 +214,7 @@ fn yaml(text: &str) -> String {
     out
 }
 
-/// Text inside Markdown, on one line and without effect on it or on HTML.
+/// Text for Markdown on one line, escaped so that it contains neither Markdown nor HTML.
 fn md(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -238,8 +237,8 @@ pub(super) mod tests {
     use super::super::{RowFacts, RowPlace, Rows, SummaryHead};
     use super::*;
 
-    pub(in crate::export) fn sample() -> Summary {
-        let mut s = Summary::new(SummaryHead {
+    pub(in crate::export) fn sample() -> ReleaseSummary {
+        let mut s = ReleaseSummary::new(SummaryHead {
             repo: Some("alice/my-traces".into()),
             licence: Some("cc-by-4.0".into()),
             generated: "2026-11-20".into(),
@@ -254,13 +253,19 @@ pub(super) mod tests {
                 models: vec![format!("Model {i}")],
                 main: Some(format!("Model {i}")),
                 project: Some("web|shop\n# <b>".into()),
-                counts: Counts { sessions: 1, user_messages: 3, input_tokens: 50, ..Counts::default() },
+                counts: SessionCounts {
+                    sessions: 1,
+                    user_messages: 3,
+                    input_tokens: 50,
+                    ..SessionCounts::default()
+                },
             };
             let place = RowPlace {
                 file: "data/train-00000.jsonl".into(),
                 offset: i as u64 * 10,
                 bytes: 9,
                 sha256: "0".repeat(64),
+                messages: Vec::new(),
             };
             s.add(&facts, &format!("id-{i}"), "v", &place);
         }
@@ -269,12 +274,12 @@ pub(super) mod tests {
         s
     }
 
-    fn text(s: &Summary) -> String {
+    fn text(s: &ReleaseSummary) -> String {
         String::from_utf8(card(s, &Rows)).unwrap()
     }
 
     #[test]
-    fn the_front_matter_says_what_is_there() {
+    fn the_front_matter_names_licence_tags_and_files() {
         let shown = text(&sample());
         let front = shown.split("---\n").nth(1).unwrap();
         let until_features = front.split("dataset_info:").next().unwrap();
@@ -305,14 +310,14 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn without_a_chosen_licence_the_card_names_none() {
+    fn the_card_names_no_licence_before_one_is_chosen() {
         let mut s = sample();
         s.head.licence = None;
         assert!(!text(&s).contains("license"));
     }
 
     #[test]
-    fn names_from_logs_cannot_break_out() {
+    fn names_from_logs_cannot_add_yaml_or_markdown() {
         let mut s = sample();
         s.head.repo = Some("alice/x\"\n- evil: \u{2028}yes".into());
         s.redacted("`</script>`", 1);
@@ -324,7 +329,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn counts_and_loading_are_shown() {
+    fn the_card_shows_counts_and_how_to_load_the_rows() {
         let shown = text(&sample());
         for part in [
             "2 sessions with coding agents",
@@ -339,7 +344,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn size_categories_are_the_hubs() {
+    fn size_categories_are_those_of_the_hub() {
         let got: Vec<&str> = [1, 999, 1_000, 123_456, 2_000_000].map(size_category).to_vec();
         assert_eq!(got, ["n<1K", "n<1K", "1K<n<10K", "100K<n<1M", "1M<n<10M"]);
     }

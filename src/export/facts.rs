@@ -1,4 +1,4 @@
-//! Figures of a release, added up from its rows: what the card and `metadata.json` are written from.
+//! Figures of a release, summed over its rows: the input of the card and of `metadata.json`.
 
 use std::collections::BTreeMap;
 
@@ -8,33 +8,31 @@ use crate::trace::{Role, Session};
 
 use super::{RowMeta, RowPlace};
 
-/// Sums over some rows. All counts saturate.
+/// Sums over rows. All counts saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
-    /// Sessions.
+pub struct SessionCounts {
     pub sessions: u64,
-    /// Prompts people typed.
+    /// Prompts that people typed.
     pub user_messages: u64,
     /// Model responses with visible text.
     pub assistant_messages: u64,
-    /// Tool calls.
     pub tool_uses: u64,
     /// Tool calls that failed or were refused.
     pub failed_tool_uses: u64,
-    /// Tokens the models read, cached ones included.
+    /// Tokens that the models read, including cached ones.
     pub input_tokens: u64,
-    /// Tokens the models wrote, reasoning included.
+    /// Tokens that the models wrote, including reasoning.
     pub output_tokens: u64,
-    /// The part of `input_tokens` read from a cache.
+    /// The part of `input_tokens` that was read from a cache.
     pub cache_read_tokens: u64,
-    /// The part of `input_tokens` written to a cache.
+    /// The part of `input_tokens` that was written to a cache.
     pub cache_write_tokens: u64,
     /// The part of `output_tokens` that was reasoning.
     pub reasoning_tokens: u64,
 }
 
-impl Counts {
-    fn add(&mut self, o: &Counts) {
+impl SessionCounts {
+    fn add(&mut self, o: &SessionCounts) {
         let pairs = [
             (&mut self.sessions, o.sessions),
             (&mut self.user_messages, o.user_messages),
@@ -53,19 +51,18 @@ impl Counts {
     }
 }
 
-/// What one row adds to the figures; small, so that it can be kept beside a row that is not made again.
+/// The contribution of one row to the figures.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowFacts {
-    /// Agent id.
     pub agent: String,
     /// Models in order of first use.
     pub models: Vec<String>,
-    /// The model of most responses.
+    /// The model with the most responses.
     pub main: Option<String>,
     /// Display name of the project.
     pub project: Option<String>,
-    /// The row's counts; `sessions` is 1.
-    pub counts: Counts,
+    /// The counts of the row; `sessions` is 1.
+    pub counts: SessionCounts,
 }
 
 impl RowFacts {
@@ -78,7 +75,7 @@ impl RowFacts {
             main: main_model(session, &models),
             models,
             project: meta.project.clone(),
-            counts: Counts {
+            counts: SessionCounts {
                 sessions: 1,
                 user_messages: session.user_messages(),
                 assistant_messages: session.assistant_messages(),
@@ -93,7 +90,7 @@ impl RowFacts {
         }
     }
 
-    /// The model of most responses; the first used of equals.
+    /// The model with the most responses. If several have the same number, the one that was used first.
     pub fn main_model(&self) -> Option<&str> {
         self.main.as_deref()
     }
@@ -104,20 +101,18 @@ fn main_model(session: &Session, models: &[String]) -> Option<String> {
         let theirs = session.messages.iter().filter(|m| m.model.as_deref() == Some(model));
         theirs.filter(|m| m.role == Role::Assistant && !m.parts.is_empty()).count()
     };
-    // `max_by_key` keeps the last of equals, so the order is reversed to keep the first.
+    // `max_by_key` returns the last of several equal models, so the order is reversed to get the first.
     models.iter().rev().max_by_key(|m| used(m)).cloned()
 }
 
-/// One row as `metadata.json` lists it.
+/// One row in the list of `metadata.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowEntry {
-    /// `session_id` of the row.
     pub session_id: String,
-    /// Agent id.
     pub agent: String,
     /// Version of the session.
     pub version: String,
-    /// File that holds the row.
+    /// File that contains the row.
     pub file: String,
     /// Byte offset of the row in its file.
     pub offset: u64,
@@ -127,18 +122,18 @@ pub struct RowEntry {
     pub sha256: String,
 }
 
-/// What the figures do not tell: where the release goes and what made it.
+/// The destination of a release, and the versions that made it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SummaryHead {
     /// `owner/name` on the Hub; `None` for a folder.
     pub repo: Option<String>,
-    /// Licence id the person chose; `None` leaves the card without one.
+    /// Licence id that the person chose. The card names no licence if it is `None`.
     pub licence: Option<String>,
     /// Day of preparation, `YYYY-MM-DD`.
     pub generated: String,
-    /// Id of the rows' format.
+    /// Id of the format.
     pub format: String,
-    /// Version of the rules that redacted.
+    /// Version of the redaction rules.
     pub rules_version: String,
     /// Hash of the redaction policy.
     pub policy: String,
@@ -146,20 +141,19 @@ pub struct SummaryHead {
     pub clawgate_version: String,
 }
 
-/// Everything the card and `metadata.json` say about a release.
+/// The content of the card and of `metadata.json`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Summary {
-    /// Destination and makers.
+pub struct ReleaseSummary {
     pub head: SummaryHead,
     /// Sums over all rows.
-    pub totals: Counts,
+    pub totals: SessionCounts,
     /// Sums by agent id.
-    pub by_agent: BTreeMap<String, Counts>,
-    /// Sums by the model of most responses; sessions without a model are under `unknown`.
-    pub by_model: BTreeMap<String, Counts>,
+    pub by_agent: BTreeMap<String, SessionCounts>,
+    /// Sums by the model with the most responses; sessions without a model are under `unknown`.
+    pub by_model: BTreeMap<String, SessionCounts>,
     /// Sums by project display name; sessions without one are under `unknown`.
-    pub by_project: BTreeMap<String, Counts>,
-    /// Every model that answered, with the number of sessions it answered in.
+    pub by_project: BTreeMap<String, SessionCounts>,
+    /// Every model, with the number of sessions in which it was used.
     pub models: BTreeMap<String, u64>,
     /// Redactions by kind.
     pub redactions: BTreeMap<String, u64>,
@@ -167,13 +161,13 @@ pub struct Summary {
     pub rows: Vec<RowEntry>,
 }
 
-impl Summary {
-    /// A summary with no rows yet.
+impl ReleaseSummary {
+    /// A summary without rows.
     pub fn new(head: SummaryHead) -> Self {
-        Summary { head, ..Summary::default() }
+        ReleaseSummary { head, ..ReleaseSummary::default() }
     }
 
-    /// Adds one row: what it holds, which session version it is, where it stands.
+    /// Adds one row: its figures, the id and version of its session, and its place in the files.
     pub fn add(&mut self, facts: &RowFacts, session_id: &str, version: &str, place: &RowPlace) {
         let unknown = || "unknown".to_owned();
         self.totals.add(&facts.counts);

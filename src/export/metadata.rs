@@ -1,17 +1,17 @@
-//! `metadata.json`: the figures of a release and the list of its rows, for machines.
+//! `metadata.json`: the figures of a release and the list of its rows, for programs.
 
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::Summary;
+use super::ReleaseSummary;
 
-/// Beyond this many rows the list is left out, so that the file stays a regular file on the Hub; each row's hash
-/// can still be computed from the data.
-const ROWS_LISTED: usize = 20_000;
+/// A longer list of rows is omitted, because the file would be too large for a regular file on the Hub. The hash of
+/// each row can still be computed from the data.
+const MAX_LISTED_ROWS: usize = 20_000;
 
-/// The bytes of `metadata.json`: indented JSON, one line per listed row, ended by a line feed.
-pub fn metadata(s: &Summary) -> Vec<u8> {
+/// The bytes of `metadata.json`: indented JSON with one line per listed row, ended by a line feed.
+pub fn metadata(s: &ReleaseSummary) -> Vec<u8> {
     let head = json!({
         "clawgate": {
             "version": s.head.clawgate_version,
@@ -29,13 +29,13 @@ pub fn metadata(s: &Summary) -> Vec<u8> {
         "models": s.models,
         "redactions": s.redactions,
         "rows_total": s.rows.len(),
-        "rows_listed": s.rows.len() <= ROWS_LISTED,
+        "rows_listed": s.rows.len() <= MAX_LISTED_ROWS,
     });
     let mut out = format!("{head:#}");
-    // The object is left open for the rows, which stand one per line instead of one per field.
+    // The closing brace is removed, because the rows follow with one line per row instead of one line per field.
     out.truncate(out.trim_end_matches(['}', '\n']).len());
     out.push_str(",\n  \"rows\": [");
-    if s.rows.len() <= ROWS_LISTED {
+    if s.rows.len() <= MAX_LISTED_ROWS {
         for (i, row) in s.rows.iter().enumerate() {
             let line: Value = json!(row);
             let _ = write!(out, "{}\n    {line}", if i == 0 { "" } else { "," });
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_is_json_and_lists_every_row() {
+    fn the_metadata_is_json_and_lists_every_row() {
         let s = sample();
         let v: Value = serde_json::from_slice(&metadata(&s)).unwrap();
         assert_eq!(v["rows"].as_array().unwrap().len(), s.rows.len());
@@ -66,24 +66,24 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_and_too_many_rows_are_still_json() {
-        let v: Value = serde_json::from_slice(&metadata(&Summary::default())).unwrap();
+    fn the_metadata_is_json_also_without_rows_and_with_too_many() {
+        let v: Value = serde_json::from_slice(&metadata(&ReleaseSummary::default())).unwrap();
         assert_eq!(v["rows"], json!([]));
         let mut s = sample();
         let row = s.rows[0].clone();
-        s.rows = vec![row; ROWS_LISTED + 1];
+        s.rows = vec![row; MAX_LISTED_ROWS + 1];
         let v: Value = serde_json::from_slice(&metadata(&s)).unwrap();
         assert_eq!((&v["rows"], &v["rows_listed"]), (&json!([]), &json!(false)));
-        assert_eq!(v["rows_total"], ROWS_LISTED + 1);
+        assert_eq!(v["rows_total"], MAX_LISTED_ROWS + 1);
     }
 
     #[test]
-    fn the_longest_list_stays_a_regular_file() {
+    fn the_longest_list_fits_in_a_regular_file() {
         let mut s = sample();
         let mut row = s.rows[0].clone();
         row.session_id = "x".repeat(64);
         row.version = "y".repeat(64);
-        s.rows = vec![row; ROWS_LISTED];
+        s.rows = vec![row; MAX_LISTED_ROWS];
         assert!(metadata(&s).len() < super::super::FILE_LIMIT);
     }
 }

@@ -1,45 +1,43 @@
-//! Floor 3: one file per output format over a redacted session, the shards the rows are packed into, the dataset
-//! card and `metadata.json`.
+//! Layer 3: output formats of redacted sessions, the shards that contain the rows, the dataset card and `metadata.json`.
 //!
-//! Everything here is pure and byte-deterministic: the same input gives the same bytes. Nothing here redacts: the
-//! sessions that come in are redacted already.
+//! There is one file per format. Everything here is pure and deterministic: the same input gives the same bytes.
+//! Nothing here redacts; the input is already redacted.
 
 mod card;
 mod facts;
 mod metadata;
+mod row_text;
 mod rows;
 mod shards;
-
-use serde_json::Value;
 
 use crate::trace::{Session, Tokens, Version};
 
 pub use card::card;
-pub use facts::{Counts, RowEntry, RowFacts, Summary, SummaryHead};
+pub use facts::{ReleaseSummary, RowEntry, RowFacts, SessionCounts, SummaryHead};
 pub use metadata::metadata;
+pub use row_text::RowText;
 pub use rows::Rows;
-pub use shards::{FILE_LIMIT, Packed, Packer, RowPlace, SHARD_TARGET, ShardFile, pack};
+pub use shards::{FILE_LIMIT, Packer, RowPlace, SHARD_TARGET, ShardFile};
 
-/// What can go wrong while rows are made and packed.
+/// Why a row could not be made or packed.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// The row could not be written as JSON.
     #[error("session {id} cannot be written as JSON: {source}")]
     Json {
-        /// The session's key.
+        /// Key of the session.
         id: String,
-        /// The encoder's error.
         source: serde_json::Error,
     },
-    /// One session alone is larger than a file may be.
+    /// The row of one session is larger than a file may be.
     #[error(
-        "session {id} makes a row of {bytes} bytes and a file may hold {limit}: leave it out of the release, or \
-         prepare without thinking"
+        "the row of session {id} has {bytes} bytes and a file must have fewer than {limit}: leave the session out of \
+         the release, or prepare without thinking"
     )]
     RowTooLarge {
-        /// The session's key.
+        /// Key of the session.
         id: String,
-        /// Size of its row in bytes, line feed included.
+        /// Size of the row in bytes, including the line feed.
         bytes: u64,
         /// The limit in bytes.
         limit: u64,
@@ -47,62 +45,64 @@ pub enum ExportError {
     /// No format has this id.
     #[error("there is no export format {id:?}; known formats: {known}")]
     UnknownFormat {
-        /// The id asked for.
         id: String,
-        /// Ids of the formats there are, separated by commas.
+        /// Ids of all formats, separated by commas.
         known: String,
     },
 }
 
-/// What a row needs to know beside the redacted session.
+/// Facts about a session that a row needs in addition to the redacted session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowMeta {
-    /// Display name of the project, redacted like the session, never a path of this machine; `None` where the
-    /// session has no project. It also stands in the card.
+    /// Display name of the project, redacted like the session and never a path of this machine. The card shows it too.
+    /// `None` if the session has no project.
     pub project: Option<String>,
-    /// Version of the session the row was made from (before redaction).
+    /// Version of the session before redaction.
     pub version: Version,
-    /// Tokens of the session's own requests, summed without copies.
+    /// Tokens of the session's own requests, without duplicates.
     pub tokens: Tokens,
-    /// Whether the model's reasoning goes into the row.
+    /// Whether the row contains the model's reasoning.
     pub thinking: bool,
 }
 
 impl RowMeta {
-    /// Meta with no project, no tokens, and thinking included.
+    /// Facts without project and tokens, with thinking included.
     pub fn new(version: Version) -> Self {
         RowMeta { project: None, version, tokens: Tokens::default(), thinking: true }
     }
 }
 
-/// One output format: turns a redacted session into one JSON row.
+/// One output format, which turns a redacted session into one JSON row.
 pub trait Format: Sync {
-    /// Id of the format, as the person writes it.
+    /// Id of the format in the configuration.
     fn id(&self) -> &'static str;
 
-    /// One sentence for lists and help.
+    /// One sentence for lists, help and the card.
     fn describe(&self) -> &'static str;
 
     /// The row of one session: a JSON object whose fields have the same type in every row.
     ///
     /// # Errors
-    /// [`ExportError::Json`] where the session cannot be written as JSON.
-    fn row(&self, session: &Session, meta: &RowMeta) -> Result<Value, ExportError>;
+    /// [`ExportError::Json`] if the session cannot be written as JSON.
+    fn row(&self, session: &Session, meta: &RowMeta) -> Result<RowText, ExportError>;
 
-    /// The `features:` list of the card's `dataset_info`, as YAML indented by two; loaders take the columns' types
-    /// from it instead of guessing them from the first rows. `None` leaves the guessing to the loader.
+    /// The `features:` list of the card's `dataset_info`, as YAML indented by two. Loaders read the column types from
+    /// it. Without it they guess the types from the first rows.
     fn features(&self) -> Option<&'static str> {
         None
     }
+
+    /// Sentences for the card that explain the columns.
+    fn columns(&self) -> &'static str;
 }
 
-/// All formats; the first is the default.
+/// All formats. The first is the default.
 pub static REGISTRY: &[&dyn Format] = &[&Rows];
 
-/// The format with this id.
+/// Returns the format with this id.
 ///
 /// # Errors
-/// [`ExportError::UnknownFormat`] with the ids there are.
+/// [`ExportError::UnknownFormat`], which lists the known ids.
 pub fn format(id: &str) -> Result<&'static dyn Format, ExportError> {
     REGISTRY.iter().copied().find(|f| f.id() == id).ok_or_else(|| ExportError::UnknownFormat {
         id: id.to_owned(),
@@ -110,21 +110,12 @@ pub fn format(id: &str) -> Result<&'static dyn Format, ExportError> {
     })
 }
 
-/// The bytes of one row: compact JSON, no line feed (the packer adds it).
-///
-/// # Errors
-/// As [`Format::row`].
-pub fn row_bytes(format: &dyn Format, session: &Session, meta: &RowMeta) -> Result<Vec<u8>, ExportError> {
-    let row = format.row(session, meta)?;
-    serde_json::to_vec(&row).map_err(|source| ExportError::Json { id: session.key.to_string(), source })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_found() {
+    fn every_format_is_found_by_its_unique_id() {
         for f in REGISTRY {
             assert_eq!(format(f.id()).unwrap().describe(), f.describe());
             assert_eq!(REGISTRY.iter().filter(|g| g.id() == f.id()).count(), 1);

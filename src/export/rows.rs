@@ -1,28 +1,33 @@
-//! Format `rows`: one JSON object per session, in the schema that trace datasets on the Hub share, with additive
+//! Format `rows`: one JSON object per session in the schema that trace datasets on the Hub share, with additional
 //! fields.
 //!
-//! The types of the top-level fields never change between rows. Inside `messages` the tools' inputs differ by tool;
-//! the card therefore declares `messages` as JSON (see [`Format::features`]).
+//! The types of the top-level fields are the same in all rows. Inside `messages` the inputs differ by tool, so the card
+//! declares `messages` as JSON (see [`Format::features`]).
 
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall};
 
-use super::{ExportError, Format, RowFacts, RowMeta};
+use super::{ExportError, Format, RowFacts, RowMeta, RowText};
 
 /// The default format.
 pub struct Rows;
 
+/// The fields of a row before `messages`.
 #[derive(Serialize)]
-struct Row<'a> {
+struct RowHead<'a> {
     session_id: &'a str,
     project: Option<&'a str>,
     model: Option<&'a str>,
     git_branch: Option<&'a str>,
     start_time: Option<Timestamp>,
     end_time: Option<Timestamp>,
-    messages: Vec<RowMessage<'a>>,
+}
+
+/// The fields of a row after `messages`.
+#[derive(Serialize)]
+struct RowTail<'a> {
     stats: Stats,
     agent: &'a str,
     agent_version: Option<&'a str>,
@@ -39,7 +44,7 @@ struct RowMessage<'a> {
     thinking: Option<String>,
     tool_uses: Vec<ToolUse<'a>>,
     timestamp: Option<Timestamp>,
-    /// Only where the message is not what its role says: injected text, or a compaction summary.
+    /// Present only if the role alone would be misleading: injected text, or the summary of a compaction.
     #[serde(skip_serializing_if = "Option::is_none")]
     origin: Option<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -51,13 +56,22 @@ struct RowMessage<'a> {
 #[derive(Serialize)]
 struct ToolUse<'a> {
     tool: &'a str,
-    input: Value,
+    input: ToolInput<'a>,
     output: Output<'a>,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     exit_code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     subagent: Option<&'a str>,
+}
+
+/// A tool's input, always written as an object: any other value becomes `{"value": …}`, and no input becomes `{}`.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum ToolInput<'a> {
+    Object(&'a Map<String, Value>),
+    None {},
+    Other { value: &'a Value },
 }
 
 #[derive(Serialize)]
@@ -82,7 +96,7 @@ struct Stats {
     user_messages: u64,
     assistant_messages: u64,
     tool_uses: u64,
-    /// All tokens the model read: uncached, read from a cache and written to one.
+    /// All tokens that the model read: uncached, read from a cache and written to a cache.
     input_tokens: u64,
     output_tokens: u64,
     cache_read_tokens: u64,
@@ -105,16 +119,17 @@ impl Format for Rows {
         "One JSON row per session: messages with thinking and tool calls, and token statistics."
     }
 
-    fn row(&self, session: &Session, meta: &RowMeta) -> Result<Value, ExportError> {
+    fn row(&self, session: &Session, meta: &RowMeta) -> Result<RowText, ExportError> {
         let facts = RowFacts::of(session, meta);
-        let row = Row {
+        let head = RowHead {
             session_id: session.key.native(),
             project: meta.project.as_deref(),
             model: facts.main_model(),
             git_branch: session.git_branch.as_deref(),
             start_time: session.started,
             end_time: session.ended,
-            messages: session.messages.iter().filter_map(|m| message(m, meta.thinking)).collect(),
+        };
+        let tail = RowTail {
             stats: Stats {
                 user_messages: facts.counts.user_messages,
                 assistant_messages: facts.counts.assistant_messages,
@@ -131,15 +146,47 @@ impl Format for Rows {
             models: &facts.models,
             clawgate: Stamp { version: &meta.version.0, format: self.id() },
         };
-        serde_json::to_value(&row).map_err(|source| ExportError::Json { id: session.key.to_string(), source })
+        let messages = session.messages.iter().filter_map(|m| message(m, meta.thinking));
+        write_row(&head, messages, &tail)
+            .map_err(|source| ExportError::Json { id: session.key.to_string(), source })
     }
 
     fn features(&self) -> Option<&'static str> {
         Some(include_str!("rows_features.yaml"))
     }
+
+    fn columns(&self) -> &'static str {
+        "`messages` is a list of objects with `role`, `content`, `tool_uses` (`tool`, `input`, `output.text`, \
+         `status`), `timestamp`, and `thinking` if the model's reasoning was kept. `stats.input_tokens` counts all \
+         tokens that the models read, including cached ones."
+    }
 }
 
-/// One message, or `None` where nothing of it is left to show.
+/// Writes a row message by message, because only then the byte range of each message is known.
+fn write_row<'a>(
+    head: &RowHead<'_>,
+    messages: impl Iterator<Item = RowMessage<'a>>,
+    tail: &RowTail<'_>,
+) -> Result<RowText, serde_json::Error> {
+    let mut row = RowText { json: serde_json::to_string(head)?, messages: Vec::new() };
+    // The object continues after the head, so its closing brace is removed, and the opening brace of the tail is not
+    // copied.
+    row.json.pop();
+    row.json.push_str(",\"messages\":[");
+    for message in messages {
+        if !row.messages.is_empty() {
+            row.json.push(',');
+        }
+        let start = row.json.len();
+        row.json.push_str(&serde_json::to_string(&message)?);
+        row.messages.push(start..row.json.len());
+    }
+    row.json.push_str("],");
+    row.json.push_str(serde_json::to_string(tail)?.trim_start_matches('{'));
+    Ok(row)
+}
+
+/// One message, or `None` if it has no content.
 fn message(m: &Message, with_thinking: bool) -> Option<RowMessage<'_>> {
     let mut texts: Vec<&str> = Vec::new();
     let mut thoughts: Vec<&str> = Vec::new();
@@ -187,7 +234,11 @@ fn tool_use(call: &ToolCall) -> ToolUse<'_> {
     use crate::trace::ToolStatus as S;
     ToolUse {
         tool: &call.name,
-        input: object(&call.input),
+        input: match &call.input {
+            Value::Object(map) => ToolInput::Object(map),
+            Value::Null => ToolInput::None {},
+            value => ToolInput::Other { value },
+        },
         output: Output { text: call.output.as_deref().unwrap_or_default() },
         status: match call.status {
             S::Success => "success",
@@ -200,17 +251,10 @@ fn tool_use(call: &ToolCall) -> ToolUse<'_> {
     }
 }
 
-/// A tool's input as an object: anything else is wrapped as `{"value": …}`, no input is `{}`.
-fn object(input: &Value) -> Value {
-    match input {
-        Value::Object(_) => input.clone(),
-        Value::Null => Value::Object(Map::new()),
-        other => json!({ "value": other }),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
     use crate::trace::{Tokens, ToolStatus, Version};
 
@@ -285,9 +329,26 @@ mod tests {
         }
     }
 
+    fn value(session: &Session, meta: &RowMeta) -> Value {
+        serde_json::from_str(&Rows.row(session, meta).unwrap().json).unwrap()
+    }
+
+    #[test]
+    fn the_message_ranges_contain_exactly_the_messages() {
+        let row = Rows.row(&session(), &meta()).unwrap();
+        let whole: Value = serde_json::from_str(&row.json).unwrap();
+        let messages: Vec<Value> =
+            row.messages.iter().map(|m| serde_json::from_str(&row.json[m.clone()]).unwrap()).collect();
+        assert_eq!(whole["messages"], Value::Array(messages));
+        // The row is written in parts, but it must be the same text as if it were written at once.
+        assert_eq!(row.json, serde_json::to_string(&whole).unwrap());
+        let empty = Rows.row(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into()))).unwrap();
+        assert_eq!((empty.messages.len(), empty.json.contains("\"messages\":[],\"stats\":{")), (0, true));
+    }
+
     #[test]
     fn the_row_has_the_shared_schema() {
-        let row = Rows.row(&session(), &meta()).unwrap();
+        let row = value(&session(), &meta());
         let mut shown = String::new();
         for (name, value) in row.as_object().unwrap() {
             match value.as_array().filter(|_| name == "messages") {
@@ -318,15 +379,15 @@ mod tests {
     }
 
     #[test]
-    fn thinking_can_stay_out() {
-        let row = Rows.row(&session(), &RowMeta { thinking: false, ..meta() }).unwrap();
+    fn thinking_can_be_left_out() {
+        let row = value(&session(), &RowMeta { thinking: false, ..meta() });
         assert!(!row.to_string().contains("thinking"), "{row}");
     }
 
     #[test]
     fn every_row_has_the_same_columns_and_the_card_declares_them() {
-        let full = Rows.row(&session(), &meta()).unwrap();
-        let bare = Rows.row(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into()))).unwrap();
+        let full = value(&session(), &meta());
+        let bare = value(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into())));
         let names = |v: &Value| v.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
         assert_eq!(names(&full), names(&bare));
         assert_eq!(names(&full["stats"]), names(&bare["stats"]));

@@ -1,13 +1,15 @@
-//! Packs rows into `data/train-NNNNN.jsonl`: files small enough to stay regular git files on the Hub.
+//! Packs rows into `data/train-NNNNN.jsonl`: files that are small enough for regular git files on the Hub.
+
+use std::ops::Range;
 
 use crate::workflow::FileEntry;
 
-use super::ExportError;
+use super::{ExportError, RowText};
 
-/// A shard is closed before it would grow beyond this many bytes.
+/// A shard is closed before it would become larger than this, in bytes.
 pub const SHARD_TARGET: usize = 8 * 1024 * 1024;
 
-/// Every file of a release stays under this many bytes: above, the Hub no longer takes it as a regular file.
+/// Every file of a release is smaller than this, in bytes. The Hub does not accept larger files as regular files.
 pub const FILE_LIMIT: usize = 10 * 1024 * 1024;
 
 /// One finished shard.
@@ -15,37 +17,23 @@ pub const FILE_LIMIT: usize = 10 * 1024 * 1024;
 pub struct ShardFile {
     /// Path inside the release.
     pub path: String,
-    /// JSON Lines, each row ended by a line feed.
+    /// JSON Lines; each row ends with a line feed.
     pub bytes: Vec<u8>,
 }
 
-impl ShardFile {
-    /// Path, SHA-256 and size, as the digest takes them.
-    pub fn entry(&self) -> FileEntry {
-        FileEntry::of(&self.path, &self.bytes)
-    }
-}
-
-/// Where a row stands.
+/// The place of a row in the shards.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPlace {
-    /// Path of its shard.
+    /// Path of the shard.
     pub file: String,
-    /// Byte offset of its first byte.
+    /// Offset of the row's first byte in the shard.
     pub offset: u64,
     /// Length in bytes, without the line feed.
     pub bytes: u64,
     /// SHA-256 of these bytes, lower-case hex.
     pub sha256: String,
-}
-
-/// Shards and the places of the rows in them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Packed {
-    /// The shards, in order.
-    pub files: Vec<ShardFile>,
-    /// One place per packed row, in the order they came.
-    pub rows: Vec<RowPlace>,
+    /// Byte ranges of the row's messages, relative to the beginning of the row.
+    pub messages: Vec<Range<u64>>,
 }
 
 /// Fills shards row by row.
@@ -53,7 +41,7 @@ pub struct Packed {
 pub struct Packer {
     target: usize,
     limit: usize,
-    packed: Packed,
+    finished: Vec<ShardFile>,
     open: Vec<u8>,
 }
 
@@ -64,17 +52,18 @@ impl Default for Packer {
 }
 
 impl Packer {
-    /// A packer with other sizes (bytes); for tests.
+    /// A packer with other limits (in bytes), for tests.
     pub fn with_limits(target: usize, limit: usize) -> Self {
-        Packer { target, limit, packed: Packed::default(), open: Vec::new() }
+        Packer { target, limit, finished: Vec::new(), open: Vec::new() }
     }
 
-    /// Appends one row (compact JSON without a line feed) of the session `id` and says where it stands.
+    /// Appends the row of the session `id`. Returns its place.
     ///
     /// # Errors
-    /// [`ExportError::RowTooLarge`] where the row alone does not fit a file; the packer is left as it was.
-    pub fn push(&mut self, id: &str, row: &[u8]) -> Result<RowPlace, ExportError> {
-        let size = row.len() + 1;
+    /// [`ExportError::RowTooLarge`] if the row alone does not fit in a file. The packer is then unchanged.
+    pub fn push(&mut self, id: &str, row: &RowText) -> Result<RowPlace, ExportError> {
+        let json = row.json.as_bytes();
+        let size = json.len() + 1;
         if size >= self.limit {
             let (bytes, limit) = (size as u64, self.limit as u64);
             return Err(ExportError::RowTooLarge { id: id.to_owned(), bytes, limit });
@@ -82,99 +71,94 @@ impl Packer {
         if !self.open.is_empty() && self.open.len() + size > self.target {
             self.close();
         }
-        let entry = FileEntry::of(&self.path(), row);
+        let entry = FileEntry::of(&self.path(), json);
         let place = RowPlace {
             file: entry.path,
             offset: self.open.len() as u64,
             bytes: entry.bytes,
             sha256: entry.sha256,
+            messages: row.messages.iter().map(|m| m.start as u64..m.end as u64).collect(),
         };
-        self.open.extend_from_slice(row);
+        self.open.extend_from_slice(json);
         self.open.push(b'\n');
-        self.packed.rows.push(place.clone());
         Ok(place)
     }
 
-    /// The shards and places.
-    pub fn finish(mut self) -> Packed {
+    /// The shards, in order.
+    pub fn finish(mut self) -> Vec<ShardFile> {
         if !self.open.is_empty() {
             self.close();
         }
-        self.packed
+        self.finished
     }
 
     fn path(&self) -> String {
-        format!("data/train-{:05}.jsonl", self.packed.files.len())
+        format!("data/train-{:05}.jsonl", self.finished.len())
     }
 
     fn close(&mut self) {
         let path = self.path();
-        self.packed.files.push(ShardFile { path, bytes: std::mem::take(&mut self.open) });
+        self.finished.push(ShardFile { path, bytes: std::mem::take(&mut self.open) });
     }
-}
-
-/// Packs all rows, or stops at the first that does not fit; use [`Packer`] to skip such rows and report them.
-///
-/// # Errors
-/// [`ExportError::RowTooLarge`].
-pub fn pack<'a>(rows: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Result<Packed, ExportError> {
-    let mut packer = Packer::default();
-    for (id, row) in rows {
-        packer.push(id, row)?;
-    }
-    Ok(packer.finish())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn places_point_at_the_rows_bytes() {
-        let rows: Vec<Vec<u8>> =
-            (0..40).map(|i| format!("{{\"n\":\"{}\"}}", "x".repeat(i)).into_bytes()).collect();
-        let mut packer = Packer::with_limits(100, 200);
-        for row in &rows {
-            packer.push("s", row).unwrap();
-        }
-        let packed = packer.finish();
-        assert!(packed.files.len() > 5);
-        assert_eq!(packed.rows.len(), rows.len());
-        for (row, place) in rows.iter().zip(&packed.rows) {
-            let file = packed.files.iter().find(|f| f.path == place.file).unwrap();
-            let from = place.offset as usize;
-            let to = from + place.bytes as usize;
-            assert_eq!(&file.bytes[from..to], row.as_slice());
-            assert_eq!(file.bytes[to], b'\n');
-            assert_eq!(place.sha256, FileEntry::of("", row).sha256);
-        }
-        assert!(packed.files.iter().all(|f| f.bytes.len() <= 100), "no shard beyond the target");
-        assert_eq!(packed.files[1].path, "data/train-00001.jsonl");
+    fn row(json: String) -> RowText {
+        RowText { json, messages: Vec::new() }
+    }
+
+    fn letters(n: usize) -> RowText {
+        row("x".repeat(n))
     }
 
     #[test]
-    fn a_row_beyond_the_target_stands_alone_and_one_beyond_the_limit_is_named() {
+    fn places_point_at_the_bytes_of_the_rows_and_messages() {
+        let rows: Vec<RowText> = (0..40)
+            .map(|i| RowText { messages: vec![5..6 + i], ..row(format!("{{\"n\":\"{}\"}}", "x".repeat(i))) })
+            .collect();
+        let mut packer = Packer::with_limits(100, 200);
+        let places: Vec<RowPlace> = rows.iter().map(|row| packer.push("s", row).unwrap()).collect();
+        let files = packer.finish();
+        assert!(files.len() > 5);
+        for (row, place) in rows.iter().zip(&places) {
+            let file = files.iter().find(|f| f.path == place.file).unwrap();
+            let from = place.offset as usize;
+            let to = from + place.bytes as usize;
+            assert_eq!(&file.bytes[from..to], row.json.as_bytes());
+            assert_eq!(file.bytes[to], b'\n');
+            assert_eq!(place.sha256, FileEntry::of("", row.json.as_bytes()).sha256);
+            assert_eq!(place.messages, [5..row.messages[0].end as u64]);
+        }
+        assert!(files.iter().all(|f| f.bytes.len() <= 100), "a shard is larger than the target");
+        assert_eq!(files[1].path, "data/train-00001.jsonl");
+    }
+
+    #[test]
+    fn a_row_beyond_the_target_has_its_own_shard_and_one_beyond_the_limit_is_an_error() {
         let mut packer = Packer::with_limits(10, 20);
-        packer.push("a", &[b'a'; 5]).unwrap();
-        packer.push("b", &[b'b'; 18]).unwrap();
-        let err = packer.push("big", &[b'c'; 19]).unwrap_err();
+        packer.push("a", &letters(5)).unwrap();
+        packer.push("b", &letters(18)).unwrap();
+        let err = packer.push("big", &letters(19)).unwrap_err();
         assert!(err.to_string().contains("session big"), "{err}");
-        packer.push("d", &[b'd'; 1]).unwrap();
-        let sizes: Vec<usize> = packer.finish().files.iter().map(|f| f.bytes.len()).collect();
+        packer.push("d", &letters(1)).unwrap();
+        let sizes: Vec<usize> = packer.finish().iter().map(|f| f.bytes.len()).collect();
         assert_eq!(sizes, [6, 19, 2]);
     }
 
     #[test]
-    fn real_limits_hold() {
-        let row = vec![b'x'; 3 * 1024 * 1024];
-        let rows = [("a", row.as_slice()), ("b", &row), ("c", &row)];
-        let packed = pack(rows).unwrap();
-        assert_eq!(packed.files.len(), 2);
-        assert!(packed.files.iter().all(|f| f.bytes.len() < FILE_LIMIT));
-        assert!(matches!(
-            pack([("x", vec![b'x'; FILE_LIMIT].as_slice())]),
-            Err(ExportError::RowTooLarge { .. })
-        ));
-        assert!(pack([]).unwrap().files.is_empty());
+    fn the_default_limits_keep_files_regular_on_the_hub() {
+        let mut packer = Packer::default();
+        for id in ["a", "b", "c"] {
+            packer.push(id, &letters(3 * 1024 * 1024)).unwrap();
+        }
+        let large = packer.push("x", &letters(FILE_LIMIT));
+        assert!(matches!(large, Err(ExportError::RowTooLarge { .. })));
+        let files = packer.finish();
+        assert_eq!(files.len(), 2);
+        assert!(files.iter().all(|f| f.bytes.len() < FILE_LIMIT));
+        assert!(Packer::default().finish().is_empty());
     }
 }

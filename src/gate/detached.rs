@@ -1,16 +1,16 @@
-//! A signature that stands beside a file: who vouches for the bytes.
+//! Detached Ed25519 signatures of files, for instance of a price file.
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-/// What stands before the key in a public key file of OpenSSL (RFC 8410).
+/// Prefix of the key in a public key file of OpenSSL (RFC 8410).
 const SPKI: [u8; 12] = [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
-/// An Ed25519 public key as people keep them: hex, base64, or PEM.
+/// An Ed25519 public key, read from hex, base64 or PEM.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SignerKey(VerifyingKey);
 
 impl SignerKey {
-    /// Reads a key; `None` where the text is none.
+    /// Parses a key. `None` if the text is not a key.
     pub fn parse(text: &str) -> Option<Self> {
         let body: String = text
             .lines()
@@ -23,7 +23,7 @@ impl SignerKey {
         VerifyingKey::from_bytes(raw.try_into().ok()?).ok().map(SignerKey)
     }
 
-    /// Whether this key signed exactly these bytes; the signature is 64 bytes, or their hex or base64.
+    /// Whether this key signed exactly these bytes. The signature is 64 bytes, or their hex or base64.
     pub fn signed(&self, bytes: &[u8], signature: &[u8]) -> bool {
         let text = || std::str::from_utf8(signature).ok().and_then(|t| decode(t.trim()));
         let raw = if signature.len() == 64 { Some(signature.to_vec()) } else { text() };
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_signature_is_over_exactly_the_bytes_and_of_exactly_the_key() {
+    fn a_signature_is_valid_only_for_its_bytes_and_its_key() {
         let (one, other) = (SigningKey::from_bytes(&[7; 32]), SigningKey::from_bytes(&[8; 32]));
         let public = one.verifying_key();
         let spki: Vec<u8> = SPKI.iter().chain(public.as_bytes()).copied().collect();

@@ -1,8 +1,8 @@
-//! The approver's key and the Hub token, sealed by a passphrase; the list of enrolled public keys.
+//! The approver's key and the Hub token, sealed with a passphrase, and the list of enrolled public keys.
 //!
-//! `approver.json` holds the sealed secrets and the parameters that sealed them, `approvers.json` the public keys
-//! whose receipts count. Whoever can write `approvers.json` can enrol a key; the fingerprint that the person
-//! noted at `init` tells. Without the passphrase there is still no Hub token.
+//! `approver.json` contains the sealed secrets and the key derivation parameters, `approvers.json` the public keys whose
+//! receipts are accepted. Anyone who can write `approvers.json` can enrol a key; the person detects this by comparing
+//! the fingerprint that `init` printed. Without the passphrase the Hub token stays sealed even then.
 
 use std::fmt;
 use std::fs;
@@ -20,16 +20,18 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::GateError;
-use super::sealed::make_dir;
+use super::sealed::make_private_dir;
 use crate::trace::Timestamp;
 
 const VERSION: u32 = 1;
 const SECRET_FILE: &str = "approver.json";
 const PUBLIC_FILE: &str = "approvers.json";
-const MIN_CHARS: usize = 12;
-const MIN_DIFFERENT: usize = 4;
+/// Minimum length of a passphrase, in characters.
+const MIN_PASSPHRASE_CHARS: usize = 12;
+/// Minimum number of different characters of a passphrase.
+const MIN_DIFFERENT_CHARS: usize = 4;
 
-/// Cost of turning the passphrase into a key (Argon2id).
+/// Cost of deriving the sealing key from the passphrase (Argon2id).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KdfParams {
@@ -49,13 +51,13 @@ impl Default for KdfParams {
 }
 
 impl KdfParams {
-    /// The least that Argon2 takes; for tests and the demo's throw-away home only.
+    /// The minimum that Argon2 accepts; only for tests and for the temporary home of the demo.
     pub fn cheap() -> Self {
         KdfParams { memory_kib: 8, passes: 1, lanes: 1 }
     }
 
-    /// A file that was tampered with must not make us take all memory or run for hours.
-    fn sane(self) -> bool {
+    /// Whether the parameters are bounded. An edited file must not make us use all memory or run for hours.
+    fn is_bounded(self) -> bool {
         self.memory_kib <= 1024 * 1024 && self.passes <= 64 && (1..=16).contains(&self.lanes)
     }
 }
@@ -78,7 +80,7 @@ impl PublicKey {
         &self.bytes
     }
 
-    /// First half of the key's SHA-256, in groups of four hex digits: for people to compare.
+    /// First half of the key's SHA-256 in groups of four hex digits, for people to compare.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
@@ -89,18 +91,18 @@ impl PublicKey {
     }
 }
 
-/// What may be shown of the keys without the passphrase.
+/// The part of the keys that can be read without the passphrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKeys {
     /// Fingerprint of this machine's approver key.
     pub own: Option<String>,
-    /// Whether a Hub token is sealed beside it.
+    /// Whether a Hub token is sealed.
     pub has_token: bool,
-    /// The enrolled keys; receipts under these count.
+    /// The enrolled keys. Receipts signed with them are accepted.
     pub enrolled: Vec<PublicKey>,
 }
 
-/// The opened secrets, wiped from memory when dropped.
+/// The unlocked secrets. They are wiped from memory when dropped.
 pub struct Unlocked {
     signing: SigningKey,
     fingerprint: String,
@@ -117,7 +119,7 @@ impl Unlocked {
         &self.fingerprint
     }
 
-    /// The Hub token, where one is sealed.
+    /// The Hub token, if one is sealed.
     pub fn token(&self) -> Option<Zeroizing<String>> {
         self.token.clone()
     }
@@ -132,7 +134,7 @@ impl fmt::Debug for Unlocked {
 /// One sealed value.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Box64 {
+struct SealedValue {
     nonce: String,
     sealed: String,
 }
@@ -146,9 +148,9 @@ struct SecretFile {
     salt: String,
     public: String,
     created: Timestamp,
-    key: Box64,
+    key: SealedValue,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<Box64>,
+    token: Option<SealedValue>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -166,13 +168,15 @@ struct PublicEntry {
     enrolled: Timestamp,
 }
 
-/// The key folder's operations.
+/// Operations on the folder of the keys.
 pub struct Keys;
 
 impl Keys {
-    /// Makes an approver key, seals it and the Hub token with the passphrase, and enrols its public half.
+    /// Creates an approver key, seals it and the Hub token with the passphrase, and enrols its public key.
     ///
-    /// Fails where keys exist already, and on a passphrase under 12 characters or under 4 different ones.
+    /// # Errors
+    /// [`GateError`] if keys exist already, or if the passphrase has fewer than 12 characters or fewer than 4 different
+    /// ones.
     pub fn init(
         dir: &Path,
         passphrase: &str,
@@ -185,7 +189,7 @@ impl Keys {
         if fs::symlink_metadata(&path).is_ok() {
             return Err(GateError::KeysExist(dir.to_path_buf()));
         }
-        prepare_dir(dir)?;
+        make_private_dir(dir)?;
 
         let mut seed = Zeroizing::new([0u8; 32]);
         getrandom::fill(seed.as_mut_slice()).map_err(|_| GateError::Random)?;
@@ -205,7 +209,8 @@ impl Keys {
             token: hub_token.map(|t| seal(&cipher, "token", public.bytes(), t.as_bytes())).transpose()?,
         };
 
-        // Enrolled first: a crash in between leaves a public key that nobody can use, not a key that never counts.
+        // The public key is enrolled first. A crash between the two writes then leaves a public key without a secret,
+        // and not a secret whose receipts nobody accepts.
         let mut list = read_public(dir)?.unwrap_or(PublicFile { v: VERSION, approvers: Vec::new() });
         list.approvers.push(PublicEntry {
             public: BASE64.encode(public.bytes()),
@@ -217,12 +222,18 @@ impl Keys {
         Ok(public)
     }
 
-    /// Opens the sealed secrets. A wrong passphrase costs as much as the right one.
+    /// Unlocks the sealed secrets. A wrong passphrase takes as long as the right one.
+    ///
+    /// # Errors
+    /// [`GateError::WrongPassphrase`], or [`GateError`] if there are no keys or their file was edited.
     pub fn unlock(dir: &Path, passphrase: &str) -> Result<Unlocked, GateError> {
         open(dir, passphrase).map(|(unlocked, _, _)| unlocked)
     }
 
-    /// Seals another Hub token in place of the former one; `None` takes it away.
+    /// Replaces the sealed Hub token; `None` removes it.
+    ///
+    /// # Errors
+    /// As [`Keys::unlock`].
     pub fn set_token(dir: &Path, passphrase: &str, hub_token: Option<&str>) -> Result<(), GateError> {
         let (unlocked, mut file, cipher) = open(dir, passphrase)?;
         let public = unlocked.signing.verifying_key().to_bytes();
@@ -230,7 +241,10 @@ impl Keys {
         save(dir, SECRET_FILE, &file, true)
     }
 
-    /// What may be shown without the passphrase; empty where there are no keys.
+    /// Reads the public part of the keys. Empty if there are no keys.
+    ///
+    /// # Errors
+    /// [`GateError::KeyFile`] if a file cannot be parsed or a fingerprint does not match its key.
     pub fn public(dir: &Path) -> Result<PublicKeys, GateError> {
         let own = read_secret(dir)?;
         let path = dir.join(PUBLIC_FILE);
@@ -238,15 +252,15 @@ impl Keys {
         for entry in read_public(dir)?.map(|f| f.approvers).unwrap_or_default() {
             let key = PublicKey::new(decode_key(&entry.public, &path)?, entry.enrolled);
             if key.fingerprint() != entry.fingerprint {
-                return Err(key_file(&path, "a fingerprint does not fit its key"));
+                return Err(key_file(&path, "a fingerprint does not match its key"));
             }
             enrolled.push(key);
         }
-        let own_print = match &own {
+        let own_fingerprint = match &own {
             Some(file) => Some(fingerprint(&decode_key(&file.public, &dir.join(SECRET_FILE))?)),
             None => None,
         };
-        Ok(PublicKeys { own: own_print, has_token: own.is_some_and(|f| f.token.is_some()), enrolled })
+        Ok(PublicKeys { own: own_fingerprint, has_token: own.is_some_and(|f| f.token.is_some()), enrolled })
     }
 }
 
@@ -271,7 +285,7 @@ fn open(dir: &Path, passphrase: &str) -> Result<(Unlocked, SecretFile, XChaCha20
         Some(sealed) => {
             let plain = unseal(&cipher, "token", &public, sealed, &path)?;
             let text =
-                std::str::from_utf8(&plain).map_err(|_| key_file(&path, "the sealed token is no text"))?;
+                std::str::from_utf8(&plain).map_err(|_| key_file(&path, "the sealed token is not text"))?;
             Some(Zeroizing::new(text.to_owned()))
         }
     };
@@ -289,24 +303,24 @@ fn fingerprint(public: &[u8; 32]) -> String {
     groups.join("-")
 }
 
-/// Equal passphrases are equal however the keyboard composed them.
-fn normal(passphrase: &str) -> Zeroizing<String> {
+/// The passphrase in Unicode form NFKC, because keyboards compose the same letter in different ways.
+fn normalize(passphrase: &str) -> Zeroizing<String> {
     Zeroizing::new(passphrase.nfkc().collect())
 }
 
 fn check_strength(passphrase: &str) -> Result<(), GateError> {
-    let normal = normal(passphrase);
-    if normal.chars().count() < MIN_CHARS {
+    let normal = normalize(passphrase);
+    if normal.chars().count() < MIN_PASSPHRASE_CHARS {
         return Err(GateError::WeakPassphrase(
-            "it needs at least 12 characters; a few random words serve well",
+            "it needs at least 12 characters; a few random words are a good choice",
         ));
     }
     let mut different: Zeroizing<Vec<char>> = Zeroizing::new(normal.chars().collect());
     different.sort_unstable();
     different.dedup();
-    if different.len() < MIN_DIFFERENT {
+    if different.len() < MIN_DIFFERENT_CHARS {
         return Err(GateError::WeakPassphrase(
-            "it repeats too few characters; a few random words serve well",
+            "it has too few different characters; a few random words are a good choice",
         ));
     }
     Ok(())
@@ -319,20 +333,26 @@ fn cipher(
     path: &Path,
 ) -> Result<XChaCha20Poly1305, GateError> {
     let bad = || key_file(path, "its key derivation parameters are out of bounds");
-    if !params.sane() {
+    if !params.is_bounded() {
         return Err(bad());
     }
     let cost = Params::new(params.memory_kib, params.passes, params.lanes, Some(32)).map_err(|_| bad())?;
     let mut key = Zeroizing::new([0u8; 32]);
     let mut memory = Zeroizing::new(vec![Block::new(); cost.block_count()]);
     Argon2::new(Algorithm::Argon2id, argon2::Version::V0x13, cost)
-        .hash_password_into_with_memory(normal(passphrase).as_bytes(), salt, key.as_mut_slice(), &mut *memory)
+        .hash_password_into_with_memory(
+            normalize(passphrase).as_bytes(),
+            salt,
+            key.as_mut_slice(),
+            &mut *memory,
+        )
         .map_err(|_| bad())?;
     XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| bad())
 }
 
-/// What a sealed value is bound to: form, field and key, so that none can be put in another's place.
-fn bound(field: &str, public: &[u8; 32]) -> Vec<u8> {
+/// The associated data of a sealed value: format, field and public key. It prevents that a sealed value is accepted in
+/// the place of another.
+fn associated_data(field: &str, public: &[u8; 32]) -> Vec<u8> {
     let mut aad = format!("clawgate keys v{VERSION} {field} ").into_bytes();
     aad.extend_from_slice(public);
     aad
@@ -343,28 +363,28 @@ fn seal(
     field: &str,
     public: &[u8; 32],
     plain: &[u8],
-) -> Result<Box64, GateError> {
+) -> Result<SealedValue, GateError> {
     let mut nonce = [0u8; 24];
     getrandom::fill(&mut nonce).map_err(|_| GateError::Random)?;
-    let aad = bound(field, public);
+    let aad = associated_data(field, public);
     let sealed = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad })
         .map_err(|_| GateError::Random)?;
-    Ok(Box64 { nonce: BASE64.encode(&nonce), sealed: BASE64.encode(&sealed) })
+    Ok(SealedValue { nonce: BASE64.encode(&nonce), sealed: BASE64.encode(&sealed) })
 }
 
 fn unseal(
     cipher: &XChaCha20Poly1305,
     field: &str,
     public: &[u8; 32],
-    sealed: &Box64,
+    sealed: &SealedValue,
     path: &Path,
 ) -> Result<Zeroizing<Vec<u8>>, GateError> {
     let nonce: [u8; 24] = decode(&sealed.nonce, path)?
         .try_into()
         .map_err(|_| key_file(path, "a nonce has the wrong length"))?;
     let text = decode(&sealed.sealed, path)?;
-    let aad = bound(field, public);
+    let aad = associated_data(field, public);
     cipher
         .decrypt(&XNonce::from(nonce), Payload { msg: &text, aad: &aad })
         .map(Zeroizing::new)
@@ -372,29 +392,18 @@ fn unseal(
 }
 
 fn decode(text: &str, path: &Path) -> Result<Vec<u8>, GateError> {
-    BASE64.decode(text.as_bytes()).map_err(|_| key_file(path, "a value is no base64"))
+    BASE64.decode(text.as_bytes()).map_err(|_| key_file(path, "a value is not base64"))
 }
 
 fn decode_key(text: &str, path: &Path) -> Result<[u8; 32], GateError> {
     decode(text, path)?.try_into().map_err(|_| key_file(path, "a public key has the wrong length"))
 }
 
-fn prepare_dir(dir: &Path) -> Result<(), GateError> {
-    make_dir(dir)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o700))
-            .map_err(|source| GateError::Io { path: dir.to_path_buf(), source })?;
-    }
-    Ok(())
-}
-
 fn read_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, GateError> {
     match fs::read(path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
-            .map_err(|_| key_file(path, "it is no key file of this version")),
+            .map_err(|_| key_file(path, "it is not a key file of this version")),
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(GateError::Io { path: path.to_path_buf(), source }),
     }
@@ -418,7 +427,7 @@ fn read_public(dir: &Path) -> Result<Option<PublicFile>, GateError> {
     }
 }
 
-/// Writes a file whole or not at all, 0600.
+/// Writes a file atomically, 0600.
 fn save<T: Serialize>(dir: &Path, name: &str, value: &T, replace: bool) -> Result<(), GateError> {
     let path: PathBuf = dir.join(name);
     let io = |source| GateError::Io { path: path.clone(), source };
@@ -440,4 +449,145 @@ fn save<T: Serialize>(dir: &Path, name: &str, value: &T, replace: bool) -> Resul
         })?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_795_191_161_000);
+    const PASS: &str = "seven grey herons wait";
+
+    macro_rules! refused {
+        ($result:expr, $pattern:pat) => {
+            let error = $result.expect_err("it was accepted");
+            assert!(matches!(error, $pattern), "{error:?}");
+        };
+    }
+
+    /// A folder with keys that are sealed with [`PASS`].
+    fn folder() -> (tempfile::TempDir, PathBuf) {
+        let tmp = tempfile::tempdir().unwrap();
+        let dir = tmp.path().join("keys");
+        Keys::init(&dir, PASS, Some("a token"), NOW, KdfParams::cheap()).unwrap();
+        (tmp, dir)
+    }
+
+    #[test]
+    fn only_the_passphrase_unlocks_the_keys_and_they_are_never_overwritten() {
+        let (tmp, dir) = folder();
+        let first = Keys::unlock(&dir, PASS).unwrap();
+        let empty = tmp.path().join("empty");
+        refused!(Keys::unlock(&dir, "seven grey herons wail"), GateError::WrongPassphrase);
+        refused!(Keys::unlock(&dir, ""), GateError::WrongPassphrase);
+        refused!(Keys::set_token(&dir, "seven grey herons wail", Some("x")), GateError::WrongPassphrase);
+        refused!(Keys::init(&dir, PASS, None, NOW, KdfParams::cheap()), GateError::KeysExist(_));
+        assert_eq!(Keys::unlock(&dir, PASS).unwrap().token().unwrap().as_str(), "a token");
+        Keys::set_token(&dir, PASS, Some("another")).unwrap();
+        let again = Keys::unlock(&dir, PASS).unwrap();
+        assert_eq!(again.token().unwrap().as_str(), "another");
+        assert_eq!(again.fingerprint(), first.fingerprint());
+        let public = Keys::public(&dir).unwrap();
+        assert_eq!(public.own.as_deref(), Some(first.fingerprint()));
+        assert_eq!((public.has_token, public.enrolled.len()), (true, 1));
+        refused!(Keys::unlock(&empty, PASS), GateError::NoKeys);
+        assert_eq!(Keys::public(&empty).unwrap().own, None);
+    }
+
+    #[test]
+    fn the_key_files_contain_no_secret_in_clear() {
+        let (_tmp, dir) = folder();
+        let seed = Keys::unlock(&dir, PASS).unwrap().signing().to_bytes();
+        for name in ["approver.json", "approvers.json"] {
+            let path = dir.join(name);
+            let text = fs::read_to_string(&path).unwrap();
+            for secret in [
+                "a token".to_owned(),
+                PASS.to_owned(),
+                data_encoding::BASE64.encode(&seed),
+                "YSB0b2tlbg".to_owned(),
+            ] {
+                assert!(!text.contains(&secret));
+            }
+            #[cfg(unix)]
+            {
+                use std::os::unix::fs::PermissionsExt;
+                assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+                assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
+            }
+        }
+    }
+
+    #[test]
+    fn sealed_values_cannot_be_exchanged_or_edited() {
+        let (_tmp, dir) = folder();
+        let path = dir.join("approver.json");
+        let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        type Edit = fn(&mut serde_json::Value);
+        let wrong: [Edit; 3] = [
+            |v| v["token"] = v["key"].clone(),
+            |v| v["key"]["sealed"] = v["token"]["sealed"].clone(),
+            |v| {
+                let other = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+                v["public"] = data_encoding::BASE64.encode(&other).into();
+            },
+        ];
+        for edit in wrong {
+            let mut bad = good.clone();
+            edit(&mut bad);
+            fs::write(&path, bad.to_string()).unwrap();
+            refused!(Keys::unlock(&dir, PASS), GateError::WrongPassphrase);
+        }
+        let broken: [Edit; 5] = [
+            |v| v["v"] = 2.into(),
+            |v| v["params"]["memory_kib"] = u32::MAX.into(),
+            |v| v["params"]["passes"] = 0.into(),
+            |v| v["salt"] = "?".into(),
+            |v| v["extra"] = 1.into(),
+        ];
+        for edit in broken {
+            let mut bad = good.clone();
+            edit(&mut bad);
+            fs::write(&path, bad.to_string()).unwrap();
+            refused!(Keys::unlock(&dir, PASS), GateError::KeyFile { .. });
+        }
+        fs::write(&path, b"\xff\x00 not json").unwrap();
+        refused!(Keys::unlock(&dir, PASS), GateError::KeyFile { .. });
+    }
+
+    #[test]
+    fn weak_passphrases_are_refused_and_unicode_composition_makes_no_difference() {
+        let tmp = tempfile::tempdir().unwrap();
+        for weak in ["", "short", "elevenchars", "aaaaaaaaaaaaaaaa", "ababababababab"] {
+            let made = Keys::init(tmp.path(), weak, None, NOW, KdfParams::cheap());
+            refused!(made, GateError::WeakPassphrase(_));
+        }
+        Keys::init(tmp.path(), "caf\u{e9} du canal gris", None, NOW, KdfParams::cheap()).unwrap();
+        assert!(Keys::unlock(tmp.path(), "cafe\u{301} du canal gris").unwrap().token().is_none());
+    }
+
+    #[test]
+    fn the_default_cost_is_64_mib_and_3_passes() {
+        let tmp = tempfile::tempdir().unwrap();
+        let params = KdfParams::default();
+        assert_eq!((params.memory_kib, params.passes, params.lanes), (65_536, 3, 1));
+        Keys::init(tmp.path(), PASS, None, NOW, params).unwrap();
+        Keys::unlock(tmp.path(), PASS).unwrap();
+    }
+
+    #[test]
+    fn an_enrolled_key_must_match_its_fingerprint() {
+        let (_tmp, dir) = folder();
+        let path = dir.join(PUBLIC_FILE);
+        let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        let mut bad = good.clone();
+        let other = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        bad["approvers"][0]["public"] = BASE64.encode(&other).into();
+        fs::write(&path, bad.to_string()).unwrap();
+        refused!(Keys::public(&dir), GateError::KeyFile { .. });
+        fs::write(&path, good.to_string()).unwrap();
+        let public = Keys::public(&dir).unwrap();
+        assert_eq!(public.own.as_deref(), Some(public.enrolled[0].fingerprint()));
+        assert_eq!(public.enrolled[0].enrolled(), NOW);
+    }
 }

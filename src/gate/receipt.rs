@@ -1,4 +1,4 @@
-//! Receipts: the signed approval of one digest for one destination.
+//! Receipts: signed approvals of one digest for one destination.
 
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -7,34 +7,32 @@ use super::{GateError, PublicKey, Unlocked};
 use crate::trace::Timestamp;
 use crate::workflow::{Assurance, Destination, ReceiptFacts, Target, Visibility, canonical};
 
-/// How long a receipt is good unless told otherwise: 15 minutes, in milliseconds.
+/// Default lifetime of a receipt: 15 minutes, in milliseconds.
 pub const DEFAULT_TTL_MS: i64 = 15 * 60 * 1000;
-/// No receipt is good for longer than a day.
+/// Maximum lifetime of a receipt: one day, in milliseconds.
 const MAX_TTL_MS: i64 = 24 * 3600 * 1000;
-/// Set before the signed bytes, so that a signature over a receipt is a signature over nothing else.
+/// Prefix of the signed bytes. It prevents that a signature of something else is accepted as one of a receipt.
 const CONTEXT: &[u8] = b"clawgate receipt v1\0";
 const VERSION: u32 = 1;
 
-/// What is approved, for how long, and how sure we are that a human said so.
+/// The content of a receipt: what is approved, for how long, and with which assurance.
 ///
-/// Signed as canonical JSON: sorted keys, no whitespace, absent fields left out.
+/// It is signed as canonical JSON: sorted keys, no whitespace, absent fields omitted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// Version of this form, 1.
+    /// Version of this format, 1.
     pub v: u32,
     /// Id of the release.
     pub release: String,
-    /// The digest of every file that may leave.
+    /// The digest over all files that may be published.
     pub digest: String,
     /// `hf:owner/name` or `folder:/absolute/path`.
     pub destination: String,
     /// Branch on the Hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
-    /// Who may see it.
     pub visibility: Visibility,
-    /// Licence id.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub licence: Option<String>,
     /// Hash of the policy.
@@ -46,13 +44,13 @@ pub struct Receipt {
     pub nonce: String,
     /// When it was signed.
     pub issued: Timestamp,
-    /// From when on it is worth nothing.
+    /// When it stops being valid.
     pub expires: Timestamp,
-    /// How sure we are that a human said so.
+    /// Strength of the approval.
     pub assurance: Assurance,
 }
 
-/// A receipt's canonical text with its detached signature.
+/// The canonical text of a receipt with its detached signature.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SignedReceipt {
@@ -64,7 +62,7 @@ pub struct SignedReceipt {
     pub key: String,
 }
 
-/// What a human approves.
+/// What a person approves.
 #[derive(Debug, Clone, Copy)]
 pub struct Issue<'a> {
     /// Id of the release.
@@ -77,11 +75,11 @@ pub struct Issue<'a> {
     pub policy: &'a str,
     /// Root of the review's evidence.
     pub review: &'a str,
-    /// How the human said so.
+    /// Strength of the approval.
     pub assurance: Assurance,
 }
 
-/// A receipt whose signature, form and dates were checked; only [`verify`] makes one.
+/// A receipt whose signature, form and dates were checked. Only [`verify`] makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedReceipt {
     receipt: Receipt,
@@ -95,7 +93,7 @@ impl VerifiedReceipt {
         &self.receipt
     }
 
-    /// The receipt as the workflow takes it.
+    /// The receipt in the form that the workflow uses.
     pub fn facts(&self) -> ReceiptFacts {
         let r = &self.receipt;
         ReceiptFacts {
@@ -113,8 +111,8 @@ impl VerifiedReceipt {
     }
 }
 
-/// The place and the revision as a receipt writes them.
-pub(super) fn place(target: &Target) -> (String, Option<String>) {
+/// The destination and the revision as a receipt contains them.
+pub(super) fn destination_text(target: &Target) -> (String, Option<String>) {
     match target {
         Target::Hub { repo, revision } => (format!("hf:{repo}"), Some(revision.clone())),
         Target::Folder { path } => (format!("folder:{path}"), None),
@@ -140,7 +138,10 @@ fn message(text: &str) -> Vec<u8> {
     [CONTEXT, text.as_bytes()].concat()
 }
 
-/// Signs an approval. `ttl_ms` is cut to a day; [`DEFAULT_TTL_MS`] is the house's choice.
+/// Signs an approval that is valid for `ttl_ms` milliseconds, at most one day.
+///
+/// # Errors
+/// [`GateError::Random`] if the system provides no random bytes.
 pub fn issue(
     unlocked: &Unlocked,
     what: Issue<'_>,
@@ -149,7 +150,7 @@ pub fn issue(
 ) -> Result<SignedReceipt, GateError> {
     let mut nonce = [0u8; 16];
     getrandom::fill(&mut nonce).map_err(|_| GateError::Random)?;
-    let (destination, revision) = place(&what.destination.target);
+    let (destination, revision) = destination_text(&what.destination.target);
     let receipt = Receipt {
         v: VERSION,
         release: what.release.to_owned(),
@@ -175,6 +176,9 @@ pub fn issue(
 }
 
 /// Checks a receipt's key, signature, form and dates, in this order.
+///
+/// # Errors
+/// The [`GateError`] of the first check that fails.
 pub fn verify(
     signed: &SignedReceipt,
     enrolled: &[PublicKey],
@@ -194,11 +198,12 @@ pub fn verify(
     key.verify_strict(&message(&signed.receipt), &signature).map_err(|_| GateError::BadSignature)?;
 
     let malformed = |what: &str| GateError::Malformed(what.to_owned());
-    let receipt: Receipt =
-        serde_json::from_str(&signed.receipt).map_err(|_| malformed("it is no receipt of this version"))?;
+    let receipt: Receipt = serde_json::from_str(&signed.receipt)
+        .map_err(|_| malformed("it is not a receipt of this version"))?;
     if receipt.v != VERSION {
         return Err(malformed("it has another version"));
     }
+    // Two texts of the same receipt would have two signatures. Only the canonical one is accepted.
     if canonical_text(&receipt)? != signed.receipt {
         return Err(malformed("it is not canonical"));
     }

@@ -1,21 +1,39 @@
-//! The sealed files of a release: written once, read back only whole and only as they were sealed.
+//! The sealed files of a release. They are written once, and read only if every byte is unchanged.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
-use super::{ClearedFile, GateError};
+use super::GateError;
 use crate::workflow::FileEntry;
 
-/// Folders inside a release may not nest deeper than this.
+/// Folders inside a release must not nest deeper than this.
 const MAX_DEPTH: usize = 8;
 
-/// Reads exactly the expected files of a release's folder.
+/// One file of a release with its bytes.
+#[derive(Debug, Clone)]
+pub struct SealedFile {
+    /// Path inside the release.
+    pub path: String,
+    /// SHA-256 of `bytes`, lower-case hex.
+    pub sha256: String,
+    pub bytes: Vec<u8>,
+}
+
+impl SealedFile {
+    /// The entry of the file in a digest, computed from its bytes.
+    pub fn entry(&self) -> FileEntry {
+        FileEntry::of(&self.path, &self.bytes)
+    }
+}
+
+/// Reads exactly the expected files of a release's folder, in the order of `expected`.
 ///
-/// Refuses symbolic links and other special files anywhere in the folder, paths that lead out of it, files that
-/// were never sealed, and any byte that differs. Answers in the order of `expected`.
-pub fn read_sealed(dir: &Path, expected: &[FileEntry]) -> Result<Vec<ClearedFile>, GateError> {
+/// # Errors
+/// [`GateError`] for symbolic links and other special files anywhere in the folder, paths that lead out of it, files
+/// that were never sealed, and any byte that differs.
+pub fn read_sealed(dir: &Path, expected: &[FileEntry]) -> Result<Vec<SealedFile>, GateError> {
     let mut by_path: BTreeMap<&str, &FileEntry> = BTreeMap::new();
     for entry in expected {
         check_path(&entry.path)?;
@@ -32,8 +50,8 @@ pub fn read_sealed(dir: &Path, expected: &[FileEntry]) -> Result<Vec<ClearedFile
     expected.iter().map(|entry| read_sealed_file(dir, entry)).collect()
 }
 
-/// Reads one sealed file, byte for byte as it was sealed.
-pub fn read_sealed_file(dir: &Path, entry: &FileEntry) -> Result<ClearedFile, GateError> {
+/// Reads one sealed file and checks that it is unchanged.
+pub(super) fn read_sealed_file(dir: &Path, entry: &FileEntry) -> Result<SealedFile, GateError> {
     check_path(&entry.path)?;
     let mut path = dir.to_path_buf();
     require_dir(&path, ".")?;
@@ -50,26 +68,32 @@ pub fn read_sealed_file(dir: &Path, entry: &FileEntry) -> Result<ClearedFile, Ga
     if meta.len() != entry.bytes {
         return Err(GateError::FileChanged(entry.path.clone()));
     }
+    // Between the check above and the opening, someone could have put a link in place of the file. The file that is
+    // open now must be the one that was checked.
     let file = File::open(&path).map_err(|e| missing_or_io(&path, &entry.path, e))?;
     let opened = file.metadata().map_err(|source| GateError::Io { path: path.clone(), source })?;
     if !same_file(&meta, &opened) {
         return Err(GateError::NotAFile(entry.path.clone()));
     }
     let mut bytes = Vec::with_capacity(usize::try_from(entry.bytes).unwrap_or(0));
-    // One byte more than expected tells a file that grew since, without reading whatever it grew to.
+    // Reading one byte more than expected detects a file that grew in the meantime, without reading all of it.
     file.take(entry.bytes.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(|source| GateError::Io { path: path.clone(), source })?;
     if FileEntry::of(&entry.path, &bytes) != *entry {
         return Err(GateError::FileChanged(entry.path.clone()));
     }
-    Ok(ClearedFile { path: entry.path.clone(), sha256: entry.sha256.clone(), bytes })
+    Ok(SealedFile { path: entry.path.clone(), sha256: entry.sha256.clone(), bytes })
 }
 
-/// Seals files under `dir` in place of what stood there; answers their entries, in order of path.
+/// Replaces the content of `dir` with these files. Returns their entries, ordered by path.
 ///
-/// The files are written beside `dir` first, so that a crash or a full disk leaves the former folder whole. Files
-/// are 0600, folders 0700.
+/// The files are first written to a temporary folder next to `dir`, so that a crash or a full disk leaves the previous
+/// folder intact. Files are 0600, folders 0700.
+///
+/// # Errors
+/// [`GateError::BadPath`] for a path that leads out of the release or occurs twice, [`GateError::Io`] if the file
+/// system fails.
 pub fn write_sealed(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileEntry>, GateError> {
     let parent = dir.parent().ok_or_else(|| GateError::BadPath(dir.display().to_string()))?;
     let mut entries = Vec::with_capacity(files.len());
@@ -81,15 +105,12 @@ pub fn write_sealed(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileE
     if let Some(twice) = entries.windows(2).find(|w| w[0].path == w[1].path) {
         return Err(GateError::BadPath(twice[0].path.clone()));
     }
-    make_dir(parent)?;
-    let fresh = tempfile::Builder::new()
-        .prefix(".sealing-")
-        .tempdir_in(parent)
-        .map_err(|source| GateError::Io { path: parent.to_path_buf(), source })?;
+    make_private_dir(parent)?;
+    let fresh = temporary_dir(parent, ".sealing-")?;
     for (path, bytes) in files {
         let full = fresh.path().join(path);
         if let Some(folder) = full.parent() {
-            make_dir(folder)?;
+            make_private_dir(folder)?;
         }
         write_private(&full, bytes)?;
     }
@@ -98,11 +119,8 @@ pub fn write_sealed(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileE
         move |source| GateError::Io { path, source }
     };
     if fs::symlink_metadata(dir).is_ok() {
-        // The former folder goes aside first: rename does not replace a folder that is not empty.
-        let aside = tempfile::Builder::new()
-            .prefix(".unsealed-")
-            .tempdir_in(parent)
-            .map_err(|source| GateError::Io { path: parent.to_path_buf(), source })?;
+        // The previous folder is moved aside first, because rename does not replace a folder that is not empty.
+        let aside = temporary_dir(parent, ".unsealed-")?;
         fs::rename(dir, aside.path().join("old")).map_err(io(dir))?;
         let moved = fs::rename(fresh.path(), dir);
         if let Err(e) = moved {
@@ -112,12 +130,22 @@ pub fn write_sealed(dir: &Path, files: &[(String, Vec<u8>)]) -> Result<Vec<FileE
     } else {
         fs::rename(fresh.path(), dir).map_err(io(dir))?;
     }
-    // The folder has its place; there is nothing left under the temporary name to remove.
+    // The folder was renamed, so there is nothing left under the temporary name to remove.
     let _ = fresh.keep();
     Ok(entries)
 }
 
-/// A plain relative path: `/`-separated names, none of them empty, `.`, `..` or holding odd bytes.
+/// Makes a temporary folder that only its owner can enter. It is removed when dropped.
+fn temporary_dir(parent: &Path, prefix: &str) -> Result<tempfile::TempDir, GateError> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(prefix);
+    // Without this the mode would depend on the umask.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    builder.tempdir_in(parent).map_err(|source| GateError::Io { path: parent.to_path_buf(), source })
+}
+
+/// Accepts plain relative paths only: `/`-separated names without `.`, `..`, `\`, `:` or control characters.
 fn check_path(path: &str) -> Result<(), GateError> {
     let plain = |part: &str| {
         !part.is_empty()
@@ -177,19 +205,12 @@ fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
     a.len() == b.len() && b.is_file()
 }
 
-/// Makes a folder and its parents, 0700.
-pub(super) fn make_dir(path: &Path) -> Result<(), GateError> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
-    }
-    builder.create(path).map_err(|source| GateError::Io { path: path.to_path_buf(), source })
+/// Makes a folder that only its owner can enter (0700), with its parents. Restricts the folder if it exists already.
+pub(super) fn make_private_dir(path: &Path) -> Result<(), GateError> {
+    crate::store::private_dir(path).map_err(|source| GateError::Io { path: path.to_path_buf(), source })
 }
 
-/// Writes a new file, 0600, and waits until it is on the disk.
+/// Writes a new file that only its owner can read (0600), and waits until it is on the disk.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), GateError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);

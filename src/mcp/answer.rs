@@ -57,7 +57,7 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
 /// Adds state, next step, release and what a person has to do, where the answer has not said it itself.
 fn place(out: &mut Map<String, Value>, app: &mut App) {
     let said_next = out.contains_key("next");
-    let Ok(position) = app.position() else {
+    let Ok(position) = app.workflow_status() else {
         out.entry("state").or_insert_with(|| json!("unknown"));
         out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
         return;

@@ -38,7 +38,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
 /// Reads one; nothing where no resource has the address.
 pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
     if let Some(id) = uri.strip_prefix("clawgate://release/").and_then(|r| r.strip_suffix("/report")) {
-        if app.current(Some(id))?.is_none() {
+        if app.load_release(Some(id))?.is_none() {
             return Ok(None);
         }
         let sheet = app.privacy_sheet(Some(id), None)?;

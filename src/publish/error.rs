@@ -1,185 +1,136 @@
-//! What can go wrong while publishing. No text here ever holds the token.
+//! Errors of publishing. No message contains the token.
 
 use std::path::PathBuf;
 
-/// Why a release does not stand at its destination, or is not known to.
+/// Why a release was not published, or why it is unknown whether it was.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
-    /// There are no files.
+    /// The release has no files.
     #[error("the release has no files")]
     Nothing,
-    /// The bytes in hand are not the approved ones.
-    #[error("{path} is not what was approved: nothing was sent; prepare and approve again")]
+    /// The bytes are not the approved ones.
+    #[error("{path} was changed after the approval: nothing was sent; prepare and approve again")]
     Changed {
-        /// The file, or what else differs.
+        /// The file, or another part that differs.
         path: String,
     },
     /// A path that no export writes.
-    #[error("{path:?} is no path for a release: nothing was sent")]
-    BadPath {
-        /// The path.
-        path: String,
-    },
+    #[error("{path:?} is not a valid path in a release: nothing was sent")]
+    BadPath { path: String },
     /// A file is too large to be a regular file on the Hub.
     #[error(
         "{path} has {bytes} bytes, the limit is {limit}: prepare again with smaller shards; nothing was sent"
     )]
     FileTooLarge {
-        /// The file.
         path: String,
-        /// Its size.
         bytes: u64,
-        /// Bytes a file may not reach.
+        /// First size in bytes that is too large.
         limit: u64,
     },
     /// Too many files for one atomic commit.
-    #[error("{files} files do not fit one commit (at most {limit}): split the release; nothing was sent")]
-    TooManyFiles {
-        /// Number of files.
-        files: usize,
-        /// The limit.
-        limit: usize,
-    },
+    #[error("{files} files do not fit in one commit (at most {limit}): split the release; nothing was sent")]
+    TooManyFiles { files: usize, limit: usize },
     /// The endpoint cannot be used.
     #[error("the Hub endpoint {endpoint} cannot be used: {why}")]
     Endpoint {
         /// The endpoint, without credentials.
         endpoint: String,
-        /// Why.
         why: &'static str,
     },
-    /// The repository id is none.
-    #[error("{repo:?} is no repository id: write owner/name, with letters, digits, '-', '_' and '.'")]
-    RepoId {
-        /// The id.
-        repo: String,
-    },
+    /// The repository id is invalid.
+    #[error("{repo:?} is not a repository id: write owner/name, with letters, digits, '-', '_' and '.'")]
+    RepoId { repo: String },
     /// No token was unsealed.
     #[error("there is no Hub token: seal one with `clawgate login`, then sign again")]
     NoToken,
-    /// The Hub does not take the token.
+    /// The Hub does not accept the token.
     #[error(
-        "the Hub refused the token (expired or revoked): make a new one, `clawgate login`, then sign again"
+        "the Hub refused the token (expired or revoked): create a new one, run `clawgate login`, then sign again"
     )]
     BadToken,
     /// The token cannot write.
     #[error(
-        "the token of {user} cannot write to {repo}: make one with write permission for it; nothing was sent"
+        "the token of {user} cannot write to {repo}: create one with write permission for it; nothing was sent"
     )]
     ReadOnly {
         /// The Hub user.
         user: String,
-        /// The repository.
         repo: String,
     },
     /// The Hub forbids the request.
     #[error("the Hub forbids writing to {repo}: {message}")]
     Forbidden {
-        /// The repository.
         repo: String,
-        /// What the Hub said.
+        /// Message of the Hub.
         message: String,
     },
     /// The repository has another visibility than the approved one.
     #[error(
-        "{repo} is {found} and the approval is for a {wanted} dataset: nothing was sent; choose another repository, \
+        "{repo} is {found}, but the approval is for a {wanted} dataset: nothing was sent; choose another repository, \
          or change its visibility yourself in its settings"
     )]
     Visibility {
-        /// The repository.
         repo: String,
-        /// What was approved.
+        /// The approved visibility.
         wanted: &'static str,
-        /// What the Hub says.
+        /// The visibility that the Hub reports.
         found: &'static str,
     },
     /// The repository answers under another name.
     #[error("{repo} has moved: approve its new name; nothing was sent")]
-    Moved {
-        /// The repository.
-        repo: String,
-    },
-    /// The branch is not there.
+    Moved { repo: String },
+    /// The branch does not exist.
     #[error("{repo} has no branch {revision}: create it on the Hub or publish to main; nothing was sent")]
-    NoBranch {
-        /// The repository.
-        repo: String,
-        /// The branch.
-        revision: String,
-    },
-    /// Somebody else committed in between.
+    NoBranch { repo: String, revision: String },
+    /// Somebody else committed during the upload.
     #[error(
-        "somebody else committed to {repo} meanwhile: look at it, then publish again; our commit did not land"
+        "somebody else committed to {repo} during the upload, so our commit was not made: look at the repository, \
+         then publish again"
     )]
-    Diverged {
-        /// The repository.
-        repo: String,
-    },
-    /// The Hub asks for more patience than we have.
+    Diverged { repo: String },
+    /// The Hub asks for a longer wait than the limit.
     #[error("the Hub limits requests: try again in {seconds} s")]
-    RateLimited {
-        /// Seconds to wait.
-        seconds: u64,
-    },
+    RateLimited { seconds: u64 },
     /// The Hub answered with an error.
     #[error("the Hub answered {status} while {during}: {message}")]
     Server {
         /// HTTP status.
         status: u16,
-        /// What was being done.
+        /// The operation, for instance `reading the head`.
         during: &'static str,
-        /// What the Hub said, shortened.
+        /// Message of the Hub, shortened.
         message: String,
     },
     /// No usable answer.
     #[error("no answer from the Hub while {during}: {why}")]
     Unreachable {
-        /// What was being done.
+        /// The operation, for instance `reading the head`.
         during: &'static str,
-        /// The transport's error.
         why: String,
     },
-    /// The commit was sent, and whether it landed or who may see it could not be asked.
+    /// The commit was sent, but its result or the visibility could not be read.
     #[error(
-        "it is not known whether the release stands on {repo} as approved: {why}; publish again, it sends nothing \
-         that stands there already"
+        "it is not known whether {repo} contains the release as approved: {why}; publish again, which sends only \
+         what is missing"
     )]
-    Uncertain {
-        /// The repository.
-        repo: String,
-        /// Why it is not known.
-        why: String,
-    },
-    /// What stands at the destination is not what was approved.
-    #[error("{path} at {place} is NOT what was approved ({why}): take the dataset down and look into it")]
+    Uncertain { repo: String, why: String },
+    /// The destination contains something else than the approved release.
+    #[error("{path} at {place} is NOT what was approved ({why}): remove the dataset and find out why")]
     Mismatch {
-        /// Where.
+        /// URL or path of the destination.
         place: String,
-        /// The file.
         path: String,
-        /// What differs.
         why: String,
     },
-    /// The folder holds something else.
-    #[error("{} is there already and holds something else: choose a folder that does not exist", path.display())]
-    FolderTaken {
-        /// The folder.
-        path: PathBuf,
-    },
+    /// The folder contains something else.
+    #[error("{} already exists and contains something else: choose a folder that does not exist", path.display())]
+    FolderTaken { path: PathBuf },
     /// The folder path cannot be used.
     #[error("{} cannot be used as a destination: give an absolute path", path.display())]
-    FolderPath {
-        /// The path.
-        path: PathBuf,
-    },
-    /// The file system said no.
+    FolderPath { path: PathBuf },
+    /// The file system failed.
     #[error("cannot write {}: {source}", path.display())]
-    Io {
-        /// The path.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
+    Io { path: PathBuf, source: std::io::Error },
     /// No runtime for the upload.
     #[error("the upload could not run: {0}")]
     Runtime(String),

@@ -1,16 +1,16 @@
 //! Destination: a folder on this machine.
 //!
-//! The files are written beside the target and read back there; one rename puts them in place, so that the folder
-//! is either not there or whole.
+//! The files are written to a temporary folder next to the target and read back. One rename then puts them in place, so
+//! that the target either does not exist or is complete.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::gate::{Cleared, ClearedFile};
+use crate::gate::{Cleared, SealedFile};
 use crate::workflow::FileEntry;
 
-use super::{HubOptions, PublishError, Published, Step};
+use super::{HubOptions, PublishError, Published, UploadStep};
 
 pub(super) fn publish(
     cleared: &Cleared,
@@ -30,8 +30,8 @@ pub(super) fn publish(
         files: files.clone(),
         already_there,
     };
-    options.tell(Step::Checking);
-    // The link itself is looked at, not what it points to: a link is something else that is there already.
+    options.report(UploadStep::Checking);
+    // `symlink_metadata` does not follow links: a link counts as something else that already exists.
     match fs::symlink_metadata(target) {
         Ok(meta) if meta.is_dir() => {
             let there = list(target)?;
@@ -47,18 +47,18 @@ pub(super) fn publish(
     }
 
     fs::create_dir_all(parent).map_err(io(parent))?;
-    let beside = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(parent).map_err(io(parent))?;
+    let temporary = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(parent).map_err(io(parent))?;
     let bytes = files.iter().map(|f| f.bytes).sum();
-    options.tell(Step::Sending { files: files.len(), bytes });
+    options.report(UploadStep::Sending { files: files.len(), bytes });
     for file in cleared.files() {
-        write(&beside.path().join(&file.path), &file.bytes)?;
+        write(&temporary.path().join(&file.path), &file.bytes)?;
     }
-    if let Some((path, why)) = compare(beside.path(), cleared.files(), options)? {
+    if let Some((path, why)) = compare(temporary.path(), cleared.files(), options)? {
         return Err(PublishError::Mismatch { place: target.display().to_string(), path, why });
     }
-    // Replaces an empty folder, fails on anything that appeared meanwhile.
-    fs::rename(beside.path(), target).map_err(io(target))?;
-    let _ = beside.keep();
+    // This replaces an empty folder and fails if anything else was created in the meantime.
+    fs::rename(temporary.path(), target).map_err(io(target))?;
+    let _ = temporary.keep();
     if let Ok(dir) = fs::File::open(parent) {
         let _ = dir.sync_all();
     }
@@ -73,7 +73,7 @@ fn io(path: &Path) -> impl Fn(std::io::Error) -> PublishError + '_ {
     move |source| PublishError::Io { path: path.to_owned(), source }
 }
 
-/// Everything below a folder that is not a folder, links not followed.
+/// Everything below a folder except folders. Links are not followed.
 fn list(root: &Path) -> Result<Vec<PathBuf>, PublishError> {
     let mut found = Vec::new();
     for entry in walkdir::WalkDir::new(root).min_depth(1) {
@@ -101,17 +101,17 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
 }
 
-/// The first file below `root` that is not what was cleared, with what is wrong.
+/// The first file below `root` that differs from the cleared files, with the difference.
 fn compare(
     root: &Path,
-    files: &[ClearedFile],
+    files: &[SealedFile],
     options: &HubOptions,
 ) -> Result<Option<(String, String)>, PublishError> {
     for (done, file) in files.iter().enumerate() {
-        options.tell(Step::Verifying { done, total: files.len() });
+        options.report(UploadStep::Verifying { done, total: files.len() });
         let path = root.join(&file.path);
         let wrong = match fs::symlink_metadata(&path) {
-            Ok(meta) if !meta.is_file() => Some("no regular file"),
+            Ok(meta) if !meta.is_file() => Some("not a regular file"),
             Ok(meta) if meta.len() != file.bytes.len() as u64 => Some("another size"),
             Ok(_) => {
                 let mut there = Vec::with_capacity(file.bytes.len());
@@ -126,6 +126,6 @@ fn compare(
             return Ok(Some((file.path.clone(), why.to_owned())));
         }
     }
-    options.tell(Step::Verifying { done: files.len(), total: files.len() });
+    options.report(UploadStep::Verifying { done: files.len(), total: files.len() });
     Ok(None)
 }

@@ -1,7 +1,7 @@
-//! Floor 5: sends cleared bytes to their destination, and proves that exactly these bytes stand there.
+//! Layer 5: sends cleared bytes to their destination, and checks that the destination contains exactly these bytes.
 //!
-//! One file per destination. The one way in takes a [`Cleared`], which only `gate` can make; nobody else in the
-//! crate uploads.
+//! There is one file per destination. [`publish`] takes a [`Cleared`], which only `gate` can make. No other code in
+//! this crate uploads anything.
 
 mod error;
 mod folder;
@@ -22,23 +22,23 @@ pub use hub::check_endpoint;
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
-/// A listener to the steps of an upload.
-pub type OnStep = Arc<dyn Fn(&Step) + Send + Sync>;
+/// Called with each step of an upload.
+pub type OnStep = Arc<dyn Fn(&UploadStep) + Send + Sync>;
 
-/// How to reach the Hub, and how patient to be.
+/// How to reach the Hub, and how often to try.
 #[derive(Clone)]
 pub struct HubOptions {
-    /// Base URL of the Hub; plain http only on loopback.
+    /// Base URL of the Hub. Plain http is allowed only on loopback.
     pub endpoint: String,
     /// `User-Agent` of every request.
     pub user_agent: String,
-    /// How often one request is tried in all.
+    /// Maximum number of attempts for one request.
     pub attempts: u32,
-    /// First wait between tries where the Hub names none; doubles each time.
+    /// First wait between attempts if the Hub names none. It doubles each time.
     pub base_delay: Duration,
-    /// The longest single wait; a longer `Retry-After` is handed to the caller as an error.
+    /// Longest single wait. A longer `Retry-After` is an error.
     pub max_wait: Duration,
-    /// Called with each step; must not block.
+    /// Called with each step. It must not block.
     pub progress: Option<OnStep>,
 }
 
@@ -62,61 +62,59 @@ impl fmt::Debug for HubOptions {
 }
 
 impl HubOptions {
-    fn tell(&self, step: Step) {
+    fn report(&self, step: UploadStep) {
         if let Some(progress) = &self.progress {
             progress(&step);
         }
     }
 }
 
-/// What is happening, for a progress display.
+/// The current step of an upload, for a progress display.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// The token and the repository are looked at.
+pub enum UploadStep {
+    /// The token and the repository are checked.
     Checking,
     /// A new private or public repository is created.
     Creating,
     /// The commit is sent.
     Sending {
-        /// Number of files.
         files: usize,
-        /// Their size in bytes.
+        /// Size of all files in bytes.
         bytes: u64,
     },
-    /// Waiting before another try.
-    Waiting {
-        /// How long.
-        delay: Duration,
-    },
+    /// Waiting before the next attempt.
+    Waiting { delay: Duration },
     /// Files are read back and compared.
     Verifying {
         /// Files compared so far.
         done: usize,
-        /// Files in all.
+        /// Number of files.
         total: usize,
     },
 }
 
-/// A release that stands at its destination, read back and found equal.
+/// A published release whose files were read back and compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The digest of the cleared bytes.
     pub digest: String,
-    /// Commit that holds them; `None` for a folder.
+    /// Commit that contains the files; `None` for a folder.
     pub commit: Option<String>,
-    /// Where a person finds it: a URL, or a path.
+    /// URL or path of the published files.
     pub url: String,
     /// The files that were read back and compared.
     pub files: Vec<FileEntry>,
-    /// Whether the files stood there before this run, so that nothing had to be sent.
+    /// Whether the destination already contained the files, so that nothing was sent.
     pub already_there: bool,
 }
 
 /// Sends the cleared files to their destination and reads them back.
 ///
+/// Calling it again is safe: files that the destination already contains are not sent again.
+///
 /// # Errors
 /// Any [`PublishError`]. After an error other than [`PublishError::Uncertain`] and [`PublishError::Mismatch`] the
-/// destination holds the files it held before (a repository that was not there may have been created, empty). Running it again is safe: files that stand already are not sent again.
+/// destination contains the same files as before. A missing repository may have been created, without files.
 pub async fn publish(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
     let files = checked(cleared)?;
     match &cleared.destination().target {
@@ -125,12 +123,12 @@ pub async fn publish(cleared: &Cleared, options: &HubOptions) -> Result<Publishe
     }
 }
 
-/// [`publish`] for callers without a runtime; may also be called from inside one, where it blocks the thread.
+/// [`publish`] for callers without a runtime. Inside a runtime it blocks the current thread.
 ///
 /// # Errors
-/// As [`publish`], and [`PublishError::Runtime`] where no runtime could be started.
+/// As [`publish`], and [`PublishError::Runtime`] if no runtime could be started.
 pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
-    // A thread of its own: a runtime cannot be started on a thread that already drives one.
+    // A separate thread is necessary because a runtime cannot be started on a thread that already drives one.
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -140,7 +138,7 @@ pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Publi
     })
 }
 
-/// The entries of the cleared files, after looking once more that they are what the digest says.
+/// The entries of the cleared files, after comparing them once more with the digest.
 fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
     let entries: Vec<FileEntry> = cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
     for (entry, file) in entries.iter().zip(cleared.files()) {
@@ -165,7 +163,7 @@ fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
     Ok(entries)
 }
 
-/// Whether a path is made of plain names only: what the export writes, and nothing that could climb or hide.
+/// Whether a path consists of plain names only, as the export writes them: no `..`, no hidden name.
 fn plain_path(path: &str) -> bool {
     let plain = |name: &str| {
         !name.is_empty()

@@ -1,4 +1,4 @@
-//! Publishing against a Hub double, and into folders.
+//! Publishing to a Hub double and to folders.
 
 #[path = "../../tests/it/hub_double.rs"]
 mod hub_double;
@@ -6,29 +6,24 @@ mod hub_double;
 use std::sync::Mutex;
 
 use super::*;
-use crate::gate::ClearedFile;
+use crate::gate::SealedFile;
 use crate::workflow::{Destination, Visibility};
 use hub_double::{Fault, HubDouble, read_token, write_token};
 
 const REPO: &str = "alice/my-traces";
 
-fn files() -> Vec<ClearedFile> {
+fn files() -> Vec<SealedFile> {
     let shard = "{\"session_id\":\"a\"}\n".repeat(1000);
     [("README.md", "---\ntags:\n- x\n---\n"), ("metadata.json", "{}\n"), ("data/train-00000.jsonl", &shard)]
         .map(|(path, text)| cleared_file(path, text.as_bytes()))
         .to_vec()
 }
 
-fn cleared_file(path: &str, bytes: &[u8]) -> ClearedFile {
-    ClearedFile { path: path.into(), sha256: FileEntry::of(path, bytes).sha256, bytes: bytes.to_vec() }
+fn cleared_file(path: &str, bytes: &[u8]) -> SealedFile {
+    SealedFile { path: path.into(), sha256: FileEntry::of(path, bytes).sha256, bytes: bytes.to_vec() }
 }
 
-fn cleared(
-    files: Vec<ClearedFile>,
-    target: Target,
-    visibility: Visibility,
-    token: Option<String>,
-) -> Cleared {
+fn cleared(files: Vec<SealedFile>, target: Target, visibility: Visibility, token: Option<String>) -> Cleared {
     let destination = Destination { target, visibility, licence: None };
     Cleared::for_tests(files, destination, token)
 }
@@ -52,32 +47,32 @@ fn send(hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
     publish_blocking(cleared, &options(hub))
 }
 
-/// The dataset at the head holds exactly the cleared bytes.
-fn stands(hub: &HubDouble, cleared: &Cleared) {
+/// Asserts that the dataset at the head contains exactly the cleared bytes.
+fn assert_published(hub: &HubDouble, cleared: &Cleared) {
     let there = hub.files(REPO);
     for file in cleared.files() {
         assert_eq!(there.get(&file.path), Some(&file.bytes), "{}", file.path);
     }
 }
 
-/// Nothing of the release left this process.
-fn nothing_sent(hub: &HubDouble) {
+/// Asserts that nothing of the release was sent.
+fn assert_nothing_sent(hub: &HubDouble) {
     assert_eq!(hub.count("POST", "/commit/") + hub.count("POST", "/preupload/"), 0);
     assert!(!hub.seen().iter().any(|r| String::from_utf8_lossy(&r.body).contains("session_id")));
 }
 
 #[test]
-fn a_new_dataset_is_private_and_holds_exactly_the_cleared_bytes() {
+fn a_new_dataset_is_private_and_contains_exactly_the_cleared_bytes() {
     let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
     let steps = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&steps);
+    let seen = Arc::clone(&steps);
     let mut options = options(&hub);
-    options.progress = Some(Arc::new(move |step: &Step| heard.lock().unwrap().push(*step)));
+    options.progress = Some(Arc::new(move |step: &UploadStep| seen.lock().unwrap().push(*step)));
     let done = publish_blocking(&release, &options).unwrap();
 
     assert_eq!(hub.private(REPO), Some(true));
-    stands(&hub, &release);
-    assert!(hub.files(REPO).contains_key(".gitattributes"), "what the Hub put there stays");
+    assert_published(&hub, &release);
+    assert!(hub.files(REPO).contains_key(".gitattributes"), "a file of the Hub was deleted");
     assert_eq!(done.commit, Some(hub.head(REPO)));
     assert_eq!(done.digest, release.digest());
     assert_eq!(done.files.len(), 3);
@@ -86,7 +81,9 @@ fn a_new_dataset_is_private_and_holds_exactly_the_cleared_bytes() {
     assert_eq!(hub.commits(REPO), 2, "the Hub's own and ours");
     assert!(hub.descriptions(REPO)[0].contains(release.digest()));
     let steps = steps.lock().unwrap();
-    assert!(steps.contains(&Step::Creating) && steps.contains(&Step::Verifying { done: 3, total: 3 }));
+    assert!(
+        steps.contains(&UploadStep::Creating) && steps.contains(&UploadStep::Verifying { done: 3, total: 3 })
+    );
     assert!(hub.seen().iter().all(|r| r.user_agent.starts_with("clawgate/")));
     let commit = hub.seen().into_iter().find(|r| r.path.contains("/commit/")).unwrap();
     assert!(String::from_utf8_lossy(&commit.body).contains("\"parentCommit\""));
@@ -99,13 +96,13 @@ fn a_public_repository_is_refused_for_a_private_release() {
         hub.repo(REPO, private, &[]);
         let err = send(&hub, &to_hub(wanted)).unwrap_err();
         assert!(matches!(err, PublishError::Visibility { .. }), "{err}");
-        nothing_sent(&hub);
-        assert_eq!(hub.private(REPO), Some(private), "and it is not changed silently");
+        assert_nothing_sent(&hub);
+        assert_eq!(hub.private(REPO), Some(private), "the visibility was changed");
     }
 }
 
 #[test]
-fn a_repository_that_turns_public_meanwhile_is_told_loudly() {
+fn a_repository_that_becomes_public_during_the_upload_is_an_error() {
     let hub = HubDouble::start();
     hub.fault("POST", "/commit/", Fault::TurnVisibility);
     let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
@@ -113,7 +110,7 @@ fn a_repository_that_turns_public_meanwhile_is_told_loudly() {
 }
 
 #[test]
-fn a_visibility_that_cannot_be_asked_again_is_not_called_a_success() {
+fn a_visibility_that_cannot_be_read_after_the_upload_is_an_error() {
     let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
     hub.fault("POST", "/commit/", Fault::FailInfo);
     let err = send(&hub, &release).unwrap_err();
@@ -122,7 +119,7 @@ fn a_visibility_that_cannot_be_asked_again_is_not_called_a_success() {
 }
 
 #[test]
-fn a_lost_answer_means_one_commit_and_success() {
+fn a_lost_answer_leads_to_one_commit_and_success() {
     for fault in [Fault::DropAfter, Fault::StatusAfter(502), Fault::StatusAfter(412)] {
         let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
         hub.fault("POST", "/commit/", fault.clone());
@@ -130,7 +127,7 @@ fn a_lost_answer_means_one_commit_and_success() {
         assert_eq!(hub.count("POST", "/commit/"), 1, "{fault:?}: sent once");
         assert_eq!(hub.commits(REPO), 2, "{fault:?}: landed once");
         assert_eq!(done.commit, Some(hub.head(REPO)));
-        stands(&hub, &release);
+        assert_published(&hub, &release);
     }
 }
 
@@ -148,7 +145,7 @@ fn a_commit_of_somebody_else_is_not_overwritten() {
 }
 
 #[test]
-fn passing_faults_are_waited_out() {
+fn temporary_faults_are_retried() {
     for fault in [Fault::RateLimit(1), Fault::Status(503), Fault::Status(409), Fault::Status(500)] {
         for (method, part) in
             [("POST", "/commit/"), ("GET", "whoami"), ("POST", "/create"), ("GET", "/resolve/")]
@@ -163,13 +160,13 @@ fn passing_faults_are_waited_out() {
             let waited = before.elapsed() >= Duration::from_secs(1);
             assert!(waited || !matches!(fault, Fault::RateLimit(_)), "Retry-After is honoured on {part}");
             assert_eq!(hub.commits(REPO), 2);
-            stands(&hub, &release);
+            assert_published(&hub, &release);
         }
     }
 }
 
 #[test]
-fn faults_that_stay_end_in_an_error_and_no_commit() {
+fn permanent_faults_end_in_an_error_and_no_commit() {
     let hub = HubDouble::start();
     (0..10).for_each(|_| hub.fault("POST", "/commit/", Fault::Status(503)));
     let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
@@ -183,7 +180,7 @@ fn faults_that_stay_end_in_an_error_and_no_commit() {
 }
 
 #[test]
-fn when_the_head_cannot_be_read_after_an_error_nothing_is_claimed() {
+fn if_the_head_cannot_be_read_after_an_error_the_result_is_uncertain() {
     let hub = HubDouble::start();
     let mut options = options(&hub);
     options.attempts = 2;
@@ -204,7 +201,7 @@ fn when_the_head_cannot_be_read_after_an_error_nothing_is_claimed() {
 }
 
 #[test]
-fn bytes_that_read_back_differently_are_told_loudly() {
+fn bytes_that_read_back_differently_are_an_error() {
     for fault in [Fault::Corrupt, Fault::Longer] {
         let hub = HubDouble::start();
         hub.fault("GET", "/resolve/", fault);
@@ -215,7 +212,7 @@ fn bytes_that_read_back_differently_are_told_loudly() {
 }
 
 #[test]
-fn tokens_that_cannot_write_are_refused_before_any_data() {
+fn tokens_that_cannot_write_are_refused_before_any_data_is_sent() {
     let target = || Target::Hub { repo: REPO.into(), revision: "main".into() };
     let with = |token| cleared(files(), target(), Visibility::Private, token);
     let hub = HubDouble::start();
@@ -228,11 +225,11 @@ fn tokens_that_cannot_write_are_refused_before_any_data() {
     assert!(matches!(err, PublishError::BadToken), "{err}");
     assert!(!format!("{err} {err:?}").contains(&wrong));
     assert!(matches!(send(&hub, &with(None)), Err(PublishError::NoToken)));
-    nothing_sent(&hub);
+    assert_nothing_sent(&hub);
 }
 
 #[test]
-fn plain_http_and_odd_names_are_refused_before_any_request() {
+fn plain_http_and_invalid_names_are_refused_before_any_request() {
     let hub = HubDouble::start();
     let mut open = options(&hub);
     open.endpoint = "http://192.0.2.1".into();
@@ -247,11 +244,11 @@ fn plain_http_and_odd_names_are_refused_before_any_request() {
     let target = Target::Hub { repo: REPO.into(), revision: "other".into() };
     let release = cleared(files(), target, Visibility::Private, Some(write_token()));
     assert!(matches!(send(&hub, &release), Err(PublishError::NoBranch { .. })));
-    nothing_sent(&hub);
+    assert_nothing_sent(&hub);
 }
 
 #[test]
-fn shards_of_an_earlier_release_go_and_everything_else_stays() {
+fn shards_of_an_earlier_release_are_deleted_and_other_files_stay() {
     let hub = HubDouble::start();
     let old: &[(&str, &[u8])] = &[
         ("README.md", b"old"),
@@ -263,7 +260,7 @@ fn shards_of_an_earlier_release_go_and_everything_else_stays() {
     hub.repo(REPO, true, old);
     let release = to_hub(Visibility::Private);
     send(&hub, &release).unwrap();
-    stands(&hub, &release);
+    assert_published(&hub, &release);
     let there = hub.files(REPO);
     assert!(!there.contains_key("data/train-00001.jsonl"));
     assert_eq!(there["data/notes.jsonl"], b"theirs");
@@ -272,7 +269,7 @@ fn shards_of_an_earlier_release_go_and_everything_else_stays() {
 }
 
 #[test]
-fn the_same_release_again_sends_nothing() {
+fn publishing_the_same_release_again_sends_nothing() {
     let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
     let first = send(&hub, &release).unwrap();
     let again = send(&hub, &release).unwrap();
@@ -282,7 +279,7 @@ fn the_same_release_again_sends_nothing() {
 }
 
 #[test]
-fn bytes_that_are_not_the_approved_ones_never_leave() {
+fn bytes_that_are_not_the_approved_ones_are_never_sent() {
     let hub = HubDouble::start();
     let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
     let with = |files| cleared(files, target.clone(), Visibility::Private, Some(write_token()));
@@ -300,7 +297,7 @@ fn bytes_that_are_not_the_approved_ones_never_leave() {
 }
 
 #[test]
-fn blocking_works_inside_a_runtime() {
+fn publish_blocking_works_inside_a_runtime() {
     let (hub, release) = (HubDouble::start(), to_hub(Visibility::Public));
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { send(&hub, &release) }).unwrap();
@@ -312,15 +309,15 @@ fn to_folder(path: &std::path::Path) -> Cleared {
     cleared(files(), target, Visibility::Private, None)
 }
 
-fn place(path: &std::path::Path) -> Result<Published, PublishError> {
+fn publish_to(path: &std::path::Path) -> Result<Published, PublishError> {
     publish_blocking(&to_folder(path), &HubOptions::default())
 }
 
 #[test]
-fn a_folder_holds_exactly_the_cleared_bytes() {
+fn a_folder_contains_exactly_the_cleared_bytes() {
     let dir = tempfile::tempdir().unwrap();
     let target = dir.path().join("new/out");
-    let done = place(&target).unwrap();
+    let done = publish_to(&target).unwrap();
     assert_eq!((done.commit, done.already_there), (None, false));
     for file in files() {
         let path = target.join(&file.path);
@@ -331,38 +328,38 @@ fn a_folder_holds_exactly_the_cleared_bytes() {
             assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         }
     }
-    let beside: Vec<_> = std::fs::read_dir(target.parent().unwrap()).unwrap().flatten().collect();
-    assert_eq!(beside.len(), 1, "nothing is left beside it");
-    assert!(place(&target).unwrap().already_there, "the same again writes nothing");
+    let siblings: Vec<_> = std::fs::read_dir(target.parent().unwrap()).unwrap().flatten().collect();
+    assert_eq!(siblings.len(), 1, "a temporary folder was not removed");
+    assert!(publish_to(&target).unwrap().already_there, "the second publication wrote something");
 }
 
 #[test]
-fn a_folder_with_something_else_is_refused_and_left_alone() {
+fn a_folder_with_other_content_is_refused_and_not_changed() {
     let dir = tempfile::tempdir().unwrap();
     let empty = dir.path().join("empty");
     std::fs::create_dir(&empty).unwrap();
-    place(&empty).unwrap();
-    assert!(empty.join("README.md").is_file(), "an empty folder is taken");
+    publish_to(&empty).unwrap();
+    assert!(empty.join("README.md").is_file(), "an empty folder is accepted");
 
     std::fs::write(empty.join("metadata.json"), "changed").unwrap();
-    assert!(matches!(place(&empty), Err(PublishError::FolderTaken { .. })));
+    assert!(matches!(publish_to(&empty), Err(PublishError::FolderTaken { .. })));
     let extra = dir.path().join("extra");
-    place(&extra).unwrap();
+    publish_to(&extra).unwrap();
     std::fs::write(extra.join("more"), "x").unwrap();
     assert!(
-        matches!(place(&extra), Err(PublishError::FolderTaken { .. })),
-        "one file more is something else"
+        matches!(publish_to(&extra), Err(PublishError::FolderTaken { .. })),
+        "an additional file was not noticed"
     );
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
-    assert!(matches!(place(&file), Err(PublishError::FolderTaken { .. })));
+    assert!(matches!(publish_to(&file), Err(PublishError::FolderTaken { .. })));
     assert_eq!(std::fs::read(&file).unwrap(), b"x");
     #[cfg(unix)]
     {
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).unwrap();
-        assert!(matches!(place(&link), Err(PublishError::FolderTaken { .. })));
+        assert!(matches!(publish_to(&link), Err(PublishError::FolderTaken { .. })));
     }
-    assert!(matches!(place(std::path::Path::new("relative/out")), Err(PublishError::FolderPath { .. })));
-    assert!(matches!(place(&file.join("below")), Err(PublishError::Io { .. })));
+    assert!(matches!(publish_to(std::path::Path::new("relative/out")), Err(PublishError::FolderPath { .. })));
+    assert!(matches!(publish_to(&file.join("below")), Err(PublishError::Io { .. })));
 }

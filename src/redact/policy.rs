@@ -1,6 +1,7 @@
 //! What a release removes, and how.
 
 use std::collections::BTreeSet;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -31,14 +32,42 @@ pub enum PlaceholderStyle {
     Realistic,
 }
 
-impl PlaceholderStyle {
-    /// Returns the style for its name in options and configuration.
-    pub fn named(name: &str) -> Option<PlaceholderStyle> {
-        match name {
-            "typed" => Some(PlaceholderStyle::Typed),
-            "realistic" => Some(PlaceholderStyle::Realistic),
-            _ => None,
+impl Timestamps {
+    /// The name used in JSON and in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Timestamps::Exact => "exact",
+            Timestamps::Hour => "hour",
+            Timestamps::Shifted => "shifted",
         }
+    }
+}
+
+impl FromStr for Timestamps {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [Timestamps::Exact, Timestamps::Hour, Timestamps::Shifted];
+        all.into_iter().find(|t| t.as_str() == text).ok_or("expected exact, hour or shifted")
+    }
+}
+
+impl PlaceholderStyle {
+    /// The name used in JSON and in the configuration.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PlaceholderStyle::Typed => "typed",
+            PlaceholderStyle::Realistic => "realistic",
+        }
+    }
+}
+
+impl FromStr for PlaceholderStyle {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let all = [PlaceholderStyle::Typed, PlaceholderStyle::Realistic];
+        all.into_iter().find(|s| s.as_str() == text).ok_or("expected typed or realistic")
     }
 }
 

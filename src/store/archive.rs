@@ -130,21 +130,27 @@ impl Archive {
     }
 }
 
-/// Makes a directory that only its owner can enter.
+/// Makes a directory that only its owner can enter (0700), with its parents.
+///
+/// A directory that exists already loses the permissions of group and others.
 ///
 /// # Errors
-/// As the file system says.
+/// As the file system reports.
 pub fn private_dir(dir: &Path) -> io::Result<()> {
-    if dir.is_dir() {
-        return Ok(());
-    }
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     {
-        use std::os::unix::fs::DirBuilderExt;
-        builder.mode(0o700);
+        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+        builder.mode(0o700).create(dir)?;
+        let mode = fs::metadata(dir)?.permissions().mode();
+        // The owner's own bits stay as they are: a directory that was made read-only remains read-only.
+        if mode & 0o077 != 0 {
+            fs::set_permissions(dir, fs::Permissions::from_mode(mode & 0o700))?;
+        }
+        Ok(())
     }
+    #[cfg(not(unix))]
     builder.create(dir)
 }
 

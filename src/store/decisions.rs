@@ -1,60 +1,68 @@
-//! Decisions on values. A value is stored only as a keyed hash, never in clear.
+//! Decisions about values of the inventory. A value is stored as a keyed hash, never in clear.
 
 use rusqlite::{OptionalExtension, params};
-use serde::{Deserialize, Serialize};
 
 use crate::trace::Timestamp;
+use crate::workflow::{Actor, EntityDecision};
 
+use super::releases::parsed;
 use super::{Archive, StoreError};
 
-/// A decision on one value of one kind.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A decision about one value.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Decision {
     /// Keyed hash of the value.
     pub value_hash: String,
     /// Kind of the value, for instance `ORG`.
     pub kind: String,
-    /// Release that the decision applies to; empty for every release.
+    /// The release to which the decision applies; empty if it applies to every release.
     pub release: String,
-    /// `redact` or `keep`.
-    pub decision: String,
-    /// Why it may stay in clear.
+    pub decision: EntityDecision,
+    /// Why the value may stay in clear.
     pub reason: Option<String>,
-    /// Who decided: `person` or `agent`.
-    pub actor: String,
+    /// Who decided.
+    pub actor: Actor,
     pub at: Timestamp,
 }
 
 impl Archive {
-    /// Stores a decision. It replaces an earlier one on the same value; a decision for every release replaces all of
-    /// them.
+    /// Stores a decision. It replaces an earlier decision about the same value for the same release. A decision for
+    /// every release replaces all decisions about the value.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn decide(&self, d: &Decision) -> Result<(), StoreError> {
+    pub fn put_decision(&self, d: &Decision) -> Result<(), StoreError> {
         if d.release.is_empty() {
             self.conn.execute("DELETE FROM decisions WHERE value_hash = ?1", [&d.value_hash])?;
         }
         self.conn.execute(
             "INSERT OR REPLACE INTO decisions(value_hash, kind, release, decision, reason, actor, at)
              VALUES(?1,?2,?3,?4,?5,?6,?7)",
-            params![d.value_hash, d.kind, d.release, d.decision, d.reason, d.actor, d.at.millis()],
+            params![
+                d.value_hash,
+                d.kind,
+                d.release,
+                d.decision.as_str(),
+                d.reason,
+                d.actor.as_str(),
+                d.at.millis()
+            ],
         )?;
         Ok(())
     }
 
-    /// Deletes the decisions on a value. Returns false if there were none.
+    /// Removes the decisions about a value. Returns whether there were any.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn undecide(&self, value_hash: &str) -> Result<bool, StoreError> {
+    pub fn remove_decisions(&self, value_hash: &str) -> Result<bool, StoreError> {
         Ok(self.conn.execute("DELETE FROM decisions WHERE value_hash = ?1", [value_hash])? > 0)
     }
 
-    /// Returns all decisions. The decision for every release comes before those of single releases.
+    /// All decisions. Of the decisions about one value, the one for every release comes first.
     ///
     /// # Errors
-    /// [`StoreError`] if SQLite fails.
+    /// [`StoreError`] if SQLite fails or a value is unknown.
     pub fn decisions(&self) -> Result<Vec<Decision>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT value_hash, kind, release, decision, reason, actor, at FROM decisions
@@ -65,9 +73,9 @@ impl Archive {
                 value_hash: r.get(0)?,
                 kind: r.get(1)?,
                 release: r.get(2)?,
-                decision: r.get(3)?,
+                decision: parsed(r, 3)?,
                 reason: r.get(4)?,
-                actor: r.get(5)?,
+                actor: parsed(r, 5)?,
                 at: Timestamp(r.get(6)?),
             })
         })?;
@@ -83,7 +91,7 @@ impl Archive {
         Ok(self.conn.execute(sql, params![nonce, release, now.millis()])? == 1)
     }
 
-    /// Returns true if the nonce of a receipt was used.
+    /// Whether the nonce of a receipt was used.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
@@ -98,24 +106,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_decision_for_all_releases_replaces_those_for_one() {
+    fn a_decision_for_every_release_replaces_those_for_single_releases() {
+        use EntityDecision::{Keep, Redact};
         let archive = Archive::in_memory().unwrap();
-        let decide = |release: &str, decision: &str| {
+        let decide = |release: &str, decision: EntityDecision| {
             let d = Decision {
                 value_hash: "v".into(),
                 kind: "ORG".into(),
                 release: release.into(),
-                decision: decision.into(),
+                decision,
                 reason: None,
-                actor: "person".into(),
+                actor: Actor::Person,
                 at: Timestamp(1),
             };
-            archive.decide(&d).unwrap();
+            archive.put_decision(&d).unwrap();
             archive.decisions().unwrap().into_iter().map(|d| (d.release, d.decision)).collect::<Vec<_>>()
         };
-        let pair = |r: &str, d: &str| (r.to_owned(), d.to_owned());
-        assert_eq!(decide("", "redact"), [pair("", "redact")]);
-        assert_eq!(decide("r1", "keep"), [pair("", "redact"), pair("r1", "keep")]);
-        assert_eq!(decide("", "keep"), [pair("", "keep")]);
+        let pair = |r: &str, d: EntityDecision| (r.to_owned(), d);
+        assert_eq!(decide("", Redact), [pair("", Redact)]);
+        assert_eq!(decide("r1", Keep), [pair("", Redact), pair("r1", Keep)]);
+        assert_eq!(decide("", Keep), [pair("", Keep)]);
     }
 }

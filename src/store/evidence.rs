@@ -1,80 +1,75 @@
-//! Review evidence: which bytes of which row were served to whom, what came back, and what was planted to measure it.
+//! Review evidence: which bytes of which row were served to whom, the answers, and the decoys that measure the reader.
 
 use rusqlite::params;
 
 use crate::trace::Timestamp;
+use crate::workflow::{DecoyOutcome, PageVerdict};
 
+use super::releases::parsed;
 use super::{Archive, StoreError};
 
 /// One chunk of a sealed row as it was served.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Served {
-    /// Release.
+pub struct ServedChunk {
     pub release: String,
-    /// SHA-256 of the row the chunk is part of.
+    /// SHA-256 of the row that contains the chunk.
     pub row_sha256: String,
     /// First byte of the chunk in the row.
     pub start: u64,
-    /// One past its last byte.
+    /// One past the last byte.
     pub stop: u64,
-    /// The round of reading it was served in: a reader who overlooked too much begins another.
+    /// The round of reading. A new round begins if an agent missed too many decoys.
     pub round: u64,
     /// SHA-256 of the chunk's bytes.
     pub chunk_sha256: String,
-    /// What the answer must carry.
+    /// The answer must contain it.
     pub nonce: String,
-    /// Who it was served to.
+    /// Who it was served to: `person`, `agent`, or `agent:` and the name of the client.
     pub reviewer: String,
-    /// When.
     pub served: Timestamp,
-    /// When it was answered.
     pub answered: Option<Timestamp>,
-    /// `none`, or the number of findings.
-    pub verdict: Option<String>,
+    pub verdict: Option<PageVerdict>,
 }
 
-/// An invented value that is shown to an agent inside a chunk, to see whether it is reported.
+/// An invented value that is shown to an agent inside a chunk, to see whether the agent reports it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Planted {
-    /// Release.
+pub struct Decoy {
     pub release: String,
-    /// Round of reading.
+    /// The round of reading.
     pub round: u64,
-    /// SHA-256 of the sealed chunk that it is shown in.
+    /// SHA-256 of the sealed chunk in which it is shown.
     pub chunk_sha256: String,
-    /// What it is, for instance `PERSON`.
+    /// Kind of the value, for instance `PERSON`.
     pub kind: String,
-    /// The value.
     pub value: String,
-    /// The text around it, itself included, as it is inserted into the sealed JSON.
-    pub words: String,
-    /// Byte of the chunk before which the words are inserted.
-    pub at: u64,
-    /// Whether it is a public name, which must not be reported.
-    pub harmless: bool,
-    /// `found`, `missed`, `flagged` or `passed`, as the first answer had it.
-    pub outcome: Option<String>,
-    /// How many answers did not report it.
+    /// The inserted text, which contains the value, escaped for the sealed JSON.
+    pub insertion: String,
+    /// Byte offset in the chunk at which the text is inserted.
+    pub offset: u64,
+    /// Whether it is a negative control: a public name, which must not be reported.
+    pub control: bool,
+    /// The outcome of the first answer.
+    pub outcome: Option<DecoyOutcome>,
+    /// Number of answers that did not report it.
     pub misses: u64,
 }
 
-/// Whether an answer fits what was served.
+/// What became of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    /// It was noted.
-    Noted,
+pub enum AnswerStatus {
+    Recorded,
     /// No chunk was served with this nonce.
     Unknown,
-    /// The chunk has its answer already.
+    /// The chunk was answered before.
     Repeated,
 }
 
 impl Archive {
-    /// Notes that a chunk was served; serving it again renews the nonce unless it was answered.
+    /// Records that a chunk was served. If it was served before and not answered, it gets the new nonce.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn serve(&self, s: &Served) -> Result<(), StoreError> {
+    pub fn record_served(&self, s: &ServedChunk) -> Result<(), StoreError> {
         self.conn.execute(
             "INSERT INTO served(release, row_sha256, start, stop, round, chunk_sha256, nonce, reviewer, served)
              VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9)
@@ -96,37 +91,37 @@ impl Archive {
         Ok(())
     }
 
-    /// Notes the answer to the chunk that was served with `nonce`.
+    /// Records the answer to the chunks that were served with `nonce`.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn answer(
+    pub fn record_answer(
         &self,
         release: &str,
         nonce: &str,
-        verdict: &str,
+        verdict: PageVerdict,
         now: Timestamp,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<AnswerStatus, StoreError> {
         let sql = "UPDATE served SET answered = ?3, verdict = ?4 WHERE release = ?1 AND nonce = ?2 AND answered IS NULL";
-        if self.conn.execute(sql, params![release, nonce, now.millis(), verdict])? > 0 {
-            return Ok(Answer::Noted);
+        if self.conn.execute(sql, params![release, nonce, now.millis(), verdict.to_string()])? > 0 {
+            return Ok(AnswerStatus::Recorded);
         }
         let sql = "SELECT count(*) FROM served WHERE release = ?1 AND nonce = ?2";
         let n: i64 = self.conn.query_row(sql, params![release, nonce], |r| r.get(0))?;
-        Ok(if n > 0 { Answer::Repeated } else { Answer::Unknown })
+        Ok(if n > 0 { AnswerStatus::Repeated } else { AnswerStatus::Unknown })
     }
 
-    /// Everything served of a release.
+    /// All served chunks of a release.
     ///
     /// # Errors
-    /// [`StoreError`] if SQLite fails.
-    pub fn served(&self, release: &str) -> Result<Vec<Served>, StoreError> {
+    /// [`StoreError`] if SQLite fails or a verdict is unknown.
+    pub fn served(&self, release: &str) -> Result<Vec<ServedChunk>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT release, row_sha256, start, stop, round, chunk_sha256, nonce, reviewer, served, answered, verdict
              FROM served WHERE release = ?1 ORDER BY row_sha256, start, round",
         )?;
         let rows = q.query_map([release], |r| {
-            Ok(Served {
+            Ok(ServedChunk {
                 release: r.get(0)?,
                 row_sha256: r.get(1)?,
                 start: r.get::<_, i64>(2)? as u64,
@@ -137,17 +132,17 @@ impl Archive {
                 reviewer: r.get(7)?,
                 served: Timestamp(r.get(8)?),
                 answered: r.get::<_, Option<i64>>(9)?.map(Timestamp),
-                verdict: r.get(10)?,
+                verdict: parsed_option(r, 10)?,
             })
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Keeps what is planted in a chunk; the first stays.
+    /// Stores the decoy of a chunk, unless the chunk already has one in this round.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn plant(&self, p: &Planted) -> Result<(), StoreError> {
+    pub fn put_decoy(&self, p: &Decoy) -> Result<(), StoreError> {
         self.conn.execute(
             "INSERT OR IGNORE INTO planted(release, round, chunk_sha256, kind, value, words, at, harmless)
              VALUES(?1,?2,?3,?4,?5,?6,?7,?8)",
@@ -157,57 +152,65 @@ impl Archive {
                 p.chunk_sha256,
                 p.kind,
                 p.value,
-                p.words,
-                p.at as i64,
-                p.harmless
+                p.insertion,
+                p.offset as i64,
+                p.control
             ],
         )?;
         Ok(())
     }
 
-    /// Notes whether an answer reported what was planted in a chunk. The first answer is the one that counts.
+    /// Records whether an answer reported a decoy. Only the first answer decides the outcome.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn plant_answered(&self, p: &Planted, reported: bool) -> Result<(), StoreError> {
-        let outcome = match (p.harmless, reported) {
-            (false, true) => "found",
-            (false, false) => "missed",
-            (true, true) => "flagged",
-            (true, false) => "passed",
-        };
+    pub fn record_decoy_answer(&self, p: &Decoy, reported: bool) -> Result<(), StoreError> {
+        let outcome = DecoyOutcome::new(p.control, reported);
+        let missed = i64::from(outcome == DecoyOutcome::Missed);
         self.conn.execute(
             "UPDATE planted SET outcome = coalesce(outcome, ?4), misses = misses + ?5
              WHERE release = ?1 AND round = ?2 AND chunk_sha256 = ?3",
-            params![p.release, p.round as i64, p.chunk_sha256, outcome, i64::from(outcome == "missed")],
+            params![p.release, p.round as i64, p.chunk_sha256, outcome.as_str(), missed],
         )?;
         Ok(())
     }
 
-    /// Everything planted for a release, in every round.
+    /// All decoys of a release, from every round.
     ///
     /// # Errors
-    /// [`StoreError`] if SQLite fails.
-    pub fn planted(&self, release: &str) -> Result<Vec<Planted>, StoreError> {
+    /// [`StoreError`] if SQLite fails or an outcome is unknown.
+    pub fn decoys(&self, release: &str) -> Result<Vec<Decoy>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT release, round, chunk_sha256, kind, value, words, at, harmless, outcome, misses
              FROM planted WHERE release = ?1 ORDER BY round, chunk_sha256",
         )?;
         let rows = q.query_map([release], |r| {
-            Ok(Planted {
+            Ok(Decoy {
                 release: r.get(0)?,
                 round: r.get::<_, i64>(1)? as u64,
                 chunk_sha256: r.get(2)?,
                 kind: r.get(3)?,
                 value: r.get(4)?,
-                words: r.get(5)?,
-                at: r.get::<_, i64>(6)? as u64,
-                harmless: r.get(7)?,
-                outcome: r.get(8)?,
+                insertion: r.get(5)?,
+                offset: r.get::<_, i64>(6)? as u64,
+                control: r.get(7)?,
+                outcome: parsed_option(r, 8)?,
                 misses: r.get::<_, i64>(9)? as u64,
             })
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+}
+
+/// Like [`parsed`], for a column that may be NULL.
+fn parsed_option<T>(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<Option<T>>
+where
+    T: std::str::FromStr,
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    match row.get_ref(column)? {
+        rusqlite::types::ValueRef::Null => Ok(None),
+        _ => parsed(row, column).map(Some),
     }
 }
 
@@ -224,9 +227,10 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_counts_once_and_only_for_what_was_served() {
+    fn an_answer_is_recorded_once_and_only_for_a_served_chunk() {
         let archive = with_release();
-        let chunk = Served {
+        let none = PageVerdict { findings: 0 };
+        let chunk = ServedChunk {
             release: "r".into(),
             row_sha256: "row".into(),
             start: 0,
@@ -239,41 +243,43 @@ mod tests {
             answered: None,
             verdict: None,
         };
-        archive.serve(&chunk).unwrap();
-        assert_eq!(archive.answer("r", "other", "none", Timestamp(2)).unwrap(), Answer::Unknown);
-        assert_eq!(archive.answer("r", "n1", "none", Timestamp(2)).unwrap(), Answer::Noted);
-        assert_eq!(archive.answer("r", "n1", "none", Timestamp(3)).unwrap(), Answer::Repeated);
-        archive.serve(&Served { nonce: "n2".into(), ..chunk.clone() }).unwrap();
+        archive.record_served(&chunk).unwrap();
+        let answer = |nonce: &str, at| archive.record_answer("r", nonce, none, Timestamp(at)).unwrap();
+        assert_eq!(answer("other", 2), AnswerStatus::Unknown);
+        assert_eq!(answer("n1", 2), AnswerStatus::Recorded);
+        assert_eq!(answer("n1", 3), AnswerStatus::Repeated);
+        archive.record_served(&ServedChunk { nonce: "n2".into(), ..chunk.clone() }).unwrap();
         let served = archive.served("r").unwrap();
+        assert_eq!(served[0].verdict, Some(none));
         assert_eq!(
             (served.len(), served[0].nonce.as_str(), served[0].answered),
             (1, "n1", Some(Timestamp(2)))
         );
-        archive.serve(&Served { nonce: "n3".into(), round: 2, ..chunk }).unwrap();
-        assert_eq!(archive.served("r").unwrap().len(), 2, "another round is read anew");
+        archive.record_served(&ServedChunk { nonce: "n3".into(), round: 2, ..chunk }).unwrap();
+        assert_eq!(archive.served("r").unwrap().len(), 2, "a new round reads the chunk again");
     }
 
     #[test]
-    fn the_first_answer_to_a_planted_value_counts() {
+    fn the_first_answer_decides_the_outcome_of_a_decoy() {
         let archive = with_release();
-        let p = Planted {
+        let p = Decoy {
             release: "r".into(),
             round: 1,
             chunk_sha256: "c".into(),
             kind: "PERSON".into(),
             value: "Tamsin Aldergate".into(),
-            words: " Ask Tamsin Aldergate.".into(),
-            at: 7,
-            harmless: false,
+            insertion: " Ask Tamsin Aldergate.".into(),
+            offset: 7,
+            control: false,
             outcome: None,
             misses: 0,
         };
-        archive.plant(&p).unwrap();
-        archive.plant(&Planted { value: "another".into(), ..p.clone() }).unwrap();
-        assert_eq!(archive.planted("r").unwrap(), vec![p.clone()]);
-        archive.plant_answered(&p, false).unwrap();
-        archive.plant_answered(&p, true).unwrap();
-        let kept = archive.planted("r").unwrap();
-        assert_eq!((kept[0].outcome.as_deref(), kept[0].misses), (Some("missed"), 1));
+        archive.put_decoy(&p).unwrap();
+        archive.put_decoy(&Decoy { value: "another".into(), ..p.clone() }).unwrap();
+        assert_eq!(archive.decoys("r").unwrap(), vec![p.clone()]);
+        archive.record_decoy_answer(&p, false).unwrap();
+        archive.record_decoy_answer(&p, true).unwrap();
+        let stored = archive.decoys("r").unwrap();
+        assert_eq!((stored[0].outcome, stored[0].misses), (Some(DecoyOutcome::Missed), 1));
     }
 }

@@ -26,14 +26,14 @@ mod sessions;
 
 pub use archive::{Archive, private_dir};
 pub use decisions::Decision;
-pub use evidence::{Answer, Planted, Served};
+pub use evidence::{AnswerStatus, Decoy, ServedChunk};
 pub use files::{FileRow, FileState, UsageResult};
 pub use forget::{Choice, Forgotten};
 pub use inbox::{Inbox, Sort};
 pub use lately::{Lately, Recent};
 pub use ledger::{Wanted, device_of, device_path};
 pub use projects::ProjectRow;
-pub use releases::ReleaseRow;
+pub use releases::{ReleaseHead, ReleaseRow};
 pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};
 pub use sessions::{FileResult, Mark, Prepared, SessionRow, Stored};
 

@@ -24,7 +24,8 @@ use super::response::Response;
 use super::routes;
 use crate::app::cost::RunCommand;
 use crate::app::pool::Pool;
-use crate::app::server_token::{ServeOptions, Serving, TOKEN_FILE, random_hex, web_token};
+use crate::app::random::random_key_hex;
+use crate::app::server_token::{ServeOptions, Serving, TOKEN_FILE, web_token};
 use crate::app::{Actor, Failure, Quiet};
 use crate::trace::{Clock, Env};
 
@@ -66,7 +67,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
     let pool = Pool::new(env, clock, Actor::Agent);
     pool.with(Arc::new(Quiet), Arc::default(), |_| ())?;
     let token = web_token(&dir, options.new_token)?;
-    let (entry, cookie) = (random_hex(32)?, random_hex(32)?);
+    let (entry, cookie) = (random_key_hex()?, random_key_hex()?);
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(4)

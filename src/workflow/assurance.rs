@@ -1,4 +1,4 @@
-//! How sure we are that a human said yes.
+//! How strong an approval is.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Destination, Visibility};
 
-/// Level of an approval; the order is the strength.
+/// Level of an approval, from weak to strong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Assurance {
     /// An agent said so.
@@ -15,7 +15,7 @@ pub enum Assurance {
     A1,
     /// The local workbench or a terminal was used.
     A2,
-    /// A human secret unlocked the signing key.
+    /// A passphrase unlocked the signing key.
     A3,
     /// Hardware verified the user.
     A4,
@@ -24,12 +24,12 @@ pub enum Assurance {
 }
 
 impl Assurance {
-    /// Whether the level may be called a human's approval; A0 and A1 never are.
+    /// Whether the level counts as a person's approval. A0 and A1 never do.
     pub fn is_human(self) -> bool {
         self >= Assurance::A2
     }
 
-    /// What stands behind the level, in words.
+    /// What the level means, in words.
     pub fn meaning(self) -> &'static str {
         match self {
             Assurance::A0 => "an agent said so",
@@ -48,9 +48,9 @@ impl fmt::Display for Assurance {
     }
 }
 
-/// The least level that may approve a destination: A2 for a private one, A3 for a public one.
+/// The minimum level that may approve a destination: A2 for a private one, A3 for a public one.
 ///
-/// An upload to the Hub needs the token as well, which only the passphrase unseals, so in practice it is never
+/// An upload to the Hub also needs the token, which only the passphrase unseals. In practice it is therefore never
 /// below A3.
 pub fn needed_assurance(destination: &Destination) -> Assurance {
     match destination.visibility {

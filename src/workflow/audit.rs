@@ -1,7 +1,7 @@
-//! The audit log: each entry's hash covers the entry before it.
+//! The audit log, in which the hash of each entry covers the previous entry.
 //!
-//! The chain proves that nothing inside it was edited, removed or moved. It cannot prove that the tail was not
-//! cut off; who needs that notes the last hash elsewhere.
+//! The chain shows if an entry inside it was edited, removed or moved. It cannot show that entries were removed from
+//! its end. To detect that, keep a copy of the last hash elsewhere.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -10,54 +10,53 @@ use sha2::{Digest as _, Sha256};
 use super::canonical;
 use crate::trace::Timestamp;
 
-/// One step of the record.
+/// One entry of the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditEntry {
     /// Position, from 1.
     pub seq: u64,
-    /// When.
     pub at: Timestamp,
-    /// Who acted.
+    /// `person` or `agent`.
     pub actor: String,
-    /// What happened.
+    /// Event name, for instance `prepared`.
     pub kind: String,
-    /// The release it is about.
+    /// Id of the release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// Facts, without secrets or session text.
     pub detail: Value,
-    /// Hash of the entry before; 64 zeros for the first.
+    /// Hash of the previous entry; 64 zeros for the first.
     pub prev: String,
     /// SHA-256 of this entry's canonical JSON without `hash`, lower-case hex.
     pub hash: String,
 }
 
-/// An entry before it has its place in the chain.
+/// An entry that is not part of the chain yet.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AuditDraft {
-    /// When.
     pub at: Timestamp,
-    /// Who acted.
+    /// `person` or `agent`.
     pub actor: String,
-    /// What happened.
+    /// Event name, for instance `prepared`.
     pub kind: String,
-    /// The release it is about.
+    /// Id of the release.
     pub release: Option<String>,
     /// Facts, without secrets or session text.
     pub detail: Value,
 }
 
-/// Where the chain is broken.
+/// The first fault of a chain.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("The audit log is broken at entry {seq}: {what}.")]
 pub struct AuditBreak {
-    /// Position that was expected.
+    /// The expected position.
     pub seq: u64,
     /// What is wrong there.
     pub what: String,
 }
 
-const FIRST: &str = "0000000000000000000000000000000000000000000000000000000000000000";
+/// `prev` of the first entry.
+const NO_PREVIOUS_HASH: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 fn hash(e: &AuditEntry) -> String {
     let body = json!({
@@ -72,7 +71,7 @@ fn hash(e: &AuditEntry) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&body).as_bytes()))
 }
 
-/// The entry that follows `prev`; none starts the chain.
+/// Makes the entry that follows `prev`. `None` starts the chain.
 pub fn append(prev: Option<&AuditEntry>, draft: AuditDraft) -> AuditEntry {
     let mut entry = AuditEntry {
         seq: prev.map_or(1, |p| p.seq + 1),
@@ -81,26 +80,29 @@ pub fn append(prev: Option<&AuditEntry>, draft: AuditDraft) -> AuditEntry {
         kind: draft.kind,
         release: draft.release,
         detail: draft.detail,
-        prev: prev.map_or_else(|| FIRST.to_owned(), |p| p.hash.clone()),
+        prev: prev.map_or_else(|| NO_PREVIOUS_HASH.to_owned(), |p| p.hash.clone()),
         hash: String::new(),
     };
     entry.hash = hash(&entry);
     entry
 }
 
-/// Checks a chain from its first entry on.
+/// Checks a whole chain.
+///
+/// # Errors
+/// [`AuditBreak`] for the first entry that does not follow its predecessor or was changed.
 pub fn verify(entries: &[AuditEntry]) -> Result<(), AuditBreak> {
-    let mut prev = FIRST;
+    let mut prev = NO_PREVIOUS_HASH;
     for (seq, e) in (1u64..).zip(entries) {
         let broken = |what: String| Err(AuditBreak { seq, what });
         if e.seq != seq {
-            return broken(format!("entry {} stands in its place", e.seq));
+            return broken(format!("entry {} is in its place", e.seq));
         }
         if e.prev != prev {
-            return broken("it does not follow the entry before it".to_owned());
+            return broken("it does not follow the previous entry".to_owned());
         }
         if e.hash != hash(e) {
-            return broken("its content does not fit its hash".to_owned());
+            return broken("its content does not match its hash".to_owned());
         }
         prev = &e.hash;
     }
@@ -130,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_chain_holds_also_after_storage() {
+    fn an_unchanged_chain_is_valid_also_after_storage() {
         let all = chain(5);
         assert_eq!(verify(&all), Ok(()));
         let text = serde_json::to_string(&all).unwrap();
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn every_edit_is_found_where_it_is() {
+    fn every_edit_is_found_at_its_position() {
         type Edit = fn(&mut Vec<AuditEntry>);
         let edits: [(Edit, u64); 9] = [
             (|c| c[2].actor = "human".to_owned(), 3),
@@ -160,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_hashed_again_breaks_the_next_one() {
+    fn an_edited_entry_with_a_new_hash_breaks_the_next_entry() {
         let mut all = chain(5);
         all[2].kind = "other".to_owned();
         all[2].hash = hash(&all[2]);

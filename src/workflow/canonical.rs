@@ -1,4 +1,4 @@
-//! Canonical JSON: what is hashed and signed.
+//! Canonical JSON, the form that is hashed and signed.
 
 use serde_json::Value;
 
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn key_order_and_whitespace_do_not_show() {
+    fn key_order_and_whitespace_do_not_change_the_canonical_form() {
         let a: Value =
             serde_json::from_str(r#"{"b": [1, {"z": null, "a": "\u00e9\n"}], "a": true}"#).unwrap();
         let b: Value = serde_json::from_str(r#"{"a":true,"b":[1,{"a":"é\n","z":null}]}"#).unwrap();

@@ -1,15 +1,21 @@
-//! Where a release goes.
+//! Destinations of releases.
 
 use std::fmt;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::UnknownName;
+
+/// Longest owner or repository name that the Hub accepts, in bytes.
+const MAX_NAME_BYTES: usize = 96;
 
 /// The place that receives the files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
-    /// A dataset repository on the Hub, `owner/name`.
+    /// A dataset repository on the Hub.
     Hub {
         /// `owner/name`.
         repo: String,
@@ -23,6 +29,31 @@ pub enum Target {
     },
 }
 
+impl Target {
+    /// The branch `main` of a dataset repository.
+    ///
+    /// # Errors
+    /// [`BadRepo`] if `repo` does not have the form `owner/name`.
+    pub fn hub(repo: &str) -> Result<Self, BadRepo> {
+        let is_name = |part: &str| {
+            !part.is_empty()
+                && part.len() <= MAX_NAME_BYTES
+                && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+        };
+        match repo.split_once('/') {
+            Some((owner, name)) if is_name(owner) && is_name(name) => {
+                Ok(Target::Hub { repo: repo.to_owned(), revision: "main".to_owned() })
+            }
+            _ => Err(BadRepo),
+        }
+    }
+}
+
+/// A text that is not the name of a repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("A repository is named owner/name, for instance alice/my-agent-traces.")]
+pub struct BadRepo;
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -32,24 +63,59 @@ impl fmt::Display for Target {
     }
 }
 
-/// Who may see the published dataset.
+/// Audience of the published dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Visibility {
-    /// The owner only.
+    /// Only the owner.
     #[default]
     Private,
     /// Everybody.
     Public,
 }
 
+impl Visibility {
+    /// The name used in JSON and in messages.
+    pub fn name(self) -> &'static str {
+        match self {
+            Visibility::Private => "private",
+            Visibility::Public => "public",
+        }
+    }
+}
+
+impl FromStr for Visibility {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "private" => Ok(Visibility::Private),
+            "public" => Ok(Visibility::Public),
+            _ => Err(UnknownName { known: "private or public" }),
+        }
+    }
+}
+
 /// A target with the terms under which it receives a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Destination {
-    /// The place.
     pub target: Target,
-    /// Who may see it.
     pub visibility: Visibility,
-    /// Licence id the person chose (a Hub licence id such as `cc-by-4.0`); none until chosen.
+    /// Hub licence id such as `cc-by-4.0`. `None` until the person chooses one.
     pub licence: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_repository_is_an_owner_and_a_name() {
+        let target = Target::hub("alice/my-traces_1.0").unwrap();
+        assert_eq!(target.to_string(), "hf:alice/my-traces_1.0@main");
+        for bad in ["", "alice", "alice/", "/x", "alice/x/y", "alice/x y", "al@ice/x"] {
+            assert_eq!(Target::hub(bad), Err(BadRepo), "{bad}");
+        }
+        assert_eq!(Target::hub(&format!("alice/{}", "x".repeat(97))), Err(BadRepo));
+    }
 }

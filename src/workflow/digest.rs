@@ -1,10 +1,10 @@
-//! The digest: what an approval is bound to.
+//! The digest that an approval covers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-/// One file of a release: its path inside the release, the SHA-256 of its bytes, its size.
+/// One file of a release.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 pub struct FileEntry {
     /// Path inside the release, `/`-separated.
@@ -16,7 +16,7 @@ pub struct FileEntry {
 }
 
 impl FileEntry {
-    /// The entry of some bytes.
+    /// The entry for a file with these bytes.
     pub fn of(path: &str, bytes: &[u8]) -> Self {
         FileEntry {
             path: path.to_owned(),
@@ -28,7 +28,7 @@ impl FileEntry {
 
 /// SHA-256 over the sorted list (path, sha256, bytes), lower-case hex.
 ///
-/// Each entry is hashed as `path NUL sha256 NUL bytes LF`, so that no two lists share an encoding.
+/// Each entry is hashed as `path NUL sha256 NUL bytes LF`, so that two different lists never have the same encoding.
 pub fn digest(files: &[FileEntry]) -> String {
     let mut sorted: Vec<&FileEntry> = files.iter().collect();
     sorted.sort();
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn order_does_not_matter_and_every_byte_does() {
+    fn the_digest_ignores_order_and_depends_on_every_byte() {
         let a = FileEntry::of("a", b"one");
         let b = FileEntry::of("b", b"two");
         assert_eq!(digest(&[a.clone(), b.clone()]), digest(&[b.clone(), a.clone()]));

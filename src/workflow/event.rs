@@ -1,4 +1,4 @@
-//! What can happen to a release, and what follows from it, as data.
+//! Events that change a release, and effects that the caller carries out.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Assurance, AttestationKind, Destination, Evidence, FileEntry, NameScan, ReceiptFacts, Row};
 use crate::trace::{SessionKey, Timestamp, Version};
 
-/// What a preparation made.
+/// The result of a preparation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Preparation {
     /// One row per chosen session, made from its chosen version.
@@ -17,17 +17,17 @@ pub struct Preparation {
     pub files: Vec<FileEntry>,
     /// The digest over `files`.
     pub digest: String,
-    /// Hash of the policy it ran under.
+    /// Hash of the policy that was applied.
     pub policy: String,
     /// Findings without a decision.
     pub open_findings: u64,
     /// Entities without a decision.
     pub undecided_entities: u64,
-    /// Sessions whose rows must be read, at least `sample_size(rows)`.
+    /// Sessions whose rows must be read; at least `sample_size(rows)`.
     pub sample: Vec<SessionKey>,
 }
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
@@ -35,162 +35,115 @@ pub enum Event {
     ScanDone,
     /// The person confirmed the scope.
     ScopeConfirmed,
-    /// The scope changed and is unconfirmed again.
+    /// The scope changed and must be confirmed again.
     ScopeChanged {
-        /// Sessions that are no longer inside.
+        /// Sessions that are no longer in scope.
         outside: Vec<SessionKey>,
     },
-    /// The set of sessions was chosen; replaces the former one.
-    SessionsChosen {
-        /// Sessions and versions.
-        sessions: BTreeMap<SessionKey, Version>,
-    },
-    /// Redaction ran and files were sealed.
+    /// The set of sessions was chosen. It replaces the previous set.
+    SessionsChosen { sessions: BTreeMap<SessionKey, Version> },
+    /// Redaction ran and the files were sealed.
     Prepared(Box<Preparation>),
-    /// A session has a new version, or none any more.
+    /// A session has a new version or was forgotten.
     SessionChanged {
-        /// The session.
         key: SessionKey,
-        /// Its present version; none where it was forgotten.
+        /// Its current version. `None` if it was forgotten.
         version: Option<Version>,
     },
     /// Rules, custom strings, usernames or options changed.
     PolicyChanged {
-        /// Hash of the present policy.
+        /// Hash of the current policy.
         policy: String,
     },
     /// Target, revision, visibility or licence were set.
-    DestinationChanged {
-        /// The present destination.
-        destination: Destination,
-    },
-    /// Findings or entities were decided (or opened again).
+    DestinationChanged { destination: Destination },
+    /// Findings or entities were decided, or decisions were undone.
     Decided {
-        /// Findings still without a decision.
+        /// Findings without a decision.
         open_findings: u64,
-        /// Entities still without a decision.
+        /// Entities without a decision.
         undecided_entities: u64,
-        /// Sessions whose rows the decisions alter.
+        /// Sessions whose rows the decisions change.
         touched: Vec<SessionKey>,
     },
-    /// The exact-name scan ran over the sealed bytes, or was declined.
+    /// The exact-name scan ran over the sealed bytes or was declined.
     NameScanned {
         /// Digest of the bytes.
         digest: String,
         /// `declined`, `hits` or `clean`.
         result: NameScan,
     },
-    /// A human looked at the exact-name hits and lets them stand.
+    /// A person looked at the exact-name hits and accepted them.
     NameHitsWaived {
-        /// How sure we are that it was a human; at least A2.
+        /// Strength of the person's decision; at least A2.
         assurance: Assurance,
     },
-    /// A row was served byte for byte to its end.
+    /// Every required byte of a row was served and answered.
     RowRead {
-        /// SHA-256 of the row that was served.
+        /// SHA-256 of the row.
         sha256: String,
-        /// Who read.
+        /// Who read it.
         by: String,
-        /// When.
         at: Timestamp,
     },
-    /// What the review left behind was added up.
-    EvidenceNoted {
-        /// Its root, and how good the reader was.
-        evidence: Evidence,
-    },
+    /// The evidence of the review was computed.
+    EvidenceNoted { evidence: Evidence },
     /// The reviewer is done.
     ReviewFinished,
-    /// A statement was handed over.
+    /// A statement was submitted.
     Attested {
-        /// What it is about.
         kind: AttestationKind,
         /// The person's words.
         words: String,
-        /// Who handed them over.
+        /// Who submitted them: `person` or `agent`.
         by: String,
-        /// When.
         at: Timestamp,
     },
     /// The gate verified a receipt.
-    ReceiptAccepted {
-        /// What it says.
-        receipt: ReceiptFacts,
-        /// The present instant.
-        now: Timestamp,
-    },
+    ReceiptAccepted { receipt: ReceiptFacts, now: Timestamp },
     /// Time passed.
-    Tick {
-        /// The present instant.
-        now: Timestamp,
-    },
+    Tick { now: Timestamp },
     /// The upload is about to begin.
     Publishing {
-        /// Digest of the bytes about to be sent, computed from them.
+        /// Digest computed from the bytes that are about to be sent.
         digest: String,
-        /// The present instant.
         now: Timestamp,
     },
-    /// The upload did not take place; the receipt stays good until it expires.
+    /// The upload failed. The receipt stays valid until it expires.
     PublishFailed,
-    /// The upload took place and was read back.
+    /// The upload succeeded and was read back.
     Published {
-        /// The commit.
         commit: String,
         /// Digest of the bytes that were read back.
         digest: String,
-        /// The present instant.
         now: Timestamp,
     },
-    /// The person took the release back.
+    /// The person withdrew the release.
     Withdrawn,
 }
 
-/// What the caller must carry out after a step, in order.
+/// An action that the caller must carry out after a step. Effects are carried out in order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "effect", rename_all = "snake_case")]
 pub enum Effect {
-    /// Append to the audit log.
+    /// Append an entry to the audit log.
     Audit {
-        /// Kind of entry.
         kind: String,
         /// Facts, without secrets or session text.
         detail: Value,
     },
-    /// These rows must be made again.
-    PrepareAgain {
-        /// Their sessions.
-        keys: Vec<SessionKey>,
-    },
-    /// The review of these rows is void.
-    VoidRows {
-        /// Their sessions.
-        keys: Vec<SessionKey>,
-    },
+    /// The rows of these sessions must be made again.
+    PrepareAgain { keys: Vec<SessionKey> },
+    /// The review of the rows of these sessions is void.
+    VoidRows { keys: Vec<SessionKey> },
     /// The attestations are void.
     VoidAttestations,
-    /// The approval is void; its nonce counts as used.
-    VoidReceipt {
-        /// Nonce of the receipt.
-        nonce: String,
-    },
+    /// The approval is void. Its nonce counts as used.
+    VoidReceipt { nonce: String },
     /// Send exactly the bytes of this digest.
-    Upload {
-        /// The digest.
-        digest: String,
-        /// Where to.
-        destination: Destination,
-    },
-    /// The nonce was used by a publication.
-    SpendNonce {
-        /// The nonce.
-        nonce: String,
-    },
-    /// A withdrawn release still stands at its destination; tell the person how to take it down.
-    TakeDown {
-        /// Where it stands.
-        destination: Destination,
-        /// The commit.
-        commit: String,
-    },
+    Upload { digest: String, destination: Destination },
+    /// A publication used the nonce.
+    SpendNonce { nonce: String },
+    /// A withdrawn release still exists at its destination. Tell the person how to remove it.
+    TakeDown { destination: Destination, commit: String },
 }

@@ -1,19 +1,22 @@
-//! The moves forward: prepare, review, confirm, approve, publish.
+//! The steps of the workflow: prepare, review, confirm, approve, publish.
 
 use std::collections::BTreeSet;
 
 use serde_json::json;
 
 use super::refusal::{NextStep, attestation_words};
-use super::step::{Move, Step, step};
+use super::transition::{StepResult, Transition};
 use super::{
-    Assurance, Attestation, AttestationKind, Effect, Evidence, InFlight, Measured, NameScan, Phase,
-    Preparation, PublishedFacts, ReadBy, ReceiptFacts, Refusal, RefusalCode, Release, Sealed, digest,
+    Assurance, Attestation, AttestationKind, Effect, Evidence, InFlight, NameScan, Phase, Preparation,
+    PublishedFacts, ReadBy, ReaderMeasurement, ReceiptFacts, Refusal, RefusalCode, Release, Sealed, digest,
     needed_assurance, sample_size,
 };
+
+/// Faults that a refused preparation lists.
+const MAX_LISTED_FAULTS: usize = 20;
 use crate::trace::{SessionKey, Timestamp};
 
-pub(super) fn prepared(release: &Release, made: &Preparation) -> Step {
+pub(super) fn prepared(release: &Release, made: &Preparation) -> StepResult {
     let archive = &release.archive;
     if !archive.scanned || !archive.scope_confirmed || release.chosen.is_empty() {
         return Err(Refusal::without_release(archive, Phase::Draft));
@@ -24,15 +27,15 @@ pub(super) fn prepared(release: &Release, made: &Preparation) -> Step {
             .next(NextStep::prepare())
             .missing(faults));
     }
-    let mut m = Move::on(release);
+    let mut t = Transition::on(release);
     let before = release.phase;
     let same_bytes = release.digest() == Some(made.digest.as_str())
         && release.policy.as_deref() == Some(made.policy.as_str());
     if !same_bytes {
-        m.void_words();
+        t.void_attestations();
     }
 
-    // Reading evidence belongs to bytes: it stays with the rows that came out the same.
+    // Reading evidence belongs to bytes, so the rows with unchanged bytes keep it.
     let present: BTreeSet<&str> = made.rows.values().map(|r| r.sha256.as_str()).collect();
     let void: Vec<SessionKey> = release
         .rows
@@ -40,36 +43,36 @@ pub(super) fn prepared(release: &Release, made: &Preparation) -> Step {
         .filter(|(_, row)| release.read.contains_key(&row.sha256) && !present.contains(row.sha256.as_str()))
         .map(|(k, _)| k.clone())
         .collect();
-    m.release.read.retain(|sha, _| present.contains(sha.as_str()));
+    t.release.read.retain(|sha, _| present.contains(sha.as_str()));
     if !void.is_empty() {
-        m.effects.push(Effect::VoidRows { keys: void });
+        t.effects.push(Effect::VoidRows { keys: void });
     }
 
-    m.release.policy = Some(made.policy.clone());
-    m.release.rows = made.rows.clone();
-    m.release.stale.clear();
-    m.release.sealed = Some(Sealed {
+    t.release.policy = Some(made.policy.clone());
+    t.release.rows = made.rows.clone();
+    t.release.stale.clear();
+    t.release.sealed = Some(Sealed {
         files: made.files.clone(),
         digest: made.digest.clone(),
         policy: made.policy.clone(),
         destination: release.destination.clone(),
     });
-    m.release.open_findings = made.open_findings;
-    m.release.undecided_entities = made.undecided_entities;
-    m.release.sample = made.sample.clone();
+    t.release.open_findings = made.open_findings;
+    t.release.undecided_entities = made.undecided_entities;
+    t.release.sample = made.sample.clone();
 
-    let reviewed = before >= Phase::Reviewed && m.release.review_missing().is_empty();
-    if !reviewed && m.release.phase > Phase::Prepared {
-        m.void_words();
+    let reviewed = before >= Phase::Reviewed && t.release.review_missing().is_empty();
+    if !reviewed && t.release.phase > Phase::Prepared {
+        t.void_attestations();
     }
-    m.release.phase = if !reviewed {
+    t.release.phase = if !reviewed {
         Phase::Prepared
     } else if same_bytes {
         before
     } else {
         Phase::Reviewed
     };
-    m.audit(
+    t.audit(
         "prepared",
         json!({
             "digest": made.digest,
@@ -80,10 +83,10 @@ pub(super) fn prepared(release: &Release, made: &Preparation) -> Step {
             "undecided_entities": made.undecided_entities,
         }),
     );
-    m.done()
+    t.done()
 }
 
-/// What in a preparation contradicts itself or the chosen sessions.
+/// Contradictions inside a preparation, and between it and the chosen sessions.
 fn preparation_faults(release: &Release, made: &Preparation) -> Vec<String> {
     let mut faults = Vec::new();
     for (key, version) in &release.chosen {
@@ -94,10 +97,13 @@ fn preparation_faults(release: &Release, made: &Preparation) -> Vec<String> {
         }
     }
     faults.extend(
-        made.rows.keys().filter(|k| !release.chosen.contains_key(*k)).map(|k| format!("a choice of {k}")),
+        made.rows
+            .keys()
+            .filter(|k| !release.chosen.contains_key(*k))
+            .map(|k| format!("{k} among the chosen sessions")),
     );
     if made.files.is_empty() || digest(&made.files) != made.digest {
-        faults.push("a digest over its files".to_owned());
+        faults.push("the digest of its files".to_owned());
     }
     let paths: BTreeSet<&str> = made.files.iter().map(|f| f.path.as_str()).collect();
     if paths.len() != made.files.len() {
@@ -109,47 +115,47 @@ fn preparation_faults(release: &Release, made: &Preparation) -> Vec<String> {
         faults.push(format!("a sample of {needed} different rows"));
     }
     if release.policy.as_deref().is_some_and(|p| p != made.policy) {
-        faults.push("the present policy".to_owned());
+        faults.push("the current policy".to_owned());
     }
-    faults.truncate(20);
+    faults.truncate(MAX_LISTED_FAULTS);
     faults
 }
 
-/// Refuses what needs sealed files that fit the present sessions, policy and destination.
+/// Returns the preparation, or a refusal if it does not match the current sessions, policy and destination.
 fn need_seal(release: &Release, required: Phase) -> Result<&Sealed, Refusal> {
     match &release.sealed {
         Some(sealed) if release.seal_is_current() => Ok(sealed),
         Some(_) => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
-            .missing(["files sealed for the present destination".to_owned()])),
+            .missing(["files sealed for the current destination".to_owned()])),
         None => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
-            .missing(["sealed files of the present sessions and policy".to_owned()])),
+            .missing(["sealed files of the current sessions and policy".to_owned()])),
     }
 }
 
-pub(super) fn name_scanned(release: &Release, over: &str, result: NameScan) -> Step {
+pub(super) fn name_scanned(release: &Release, over: &str, result: NameScan) -> StepResult {
     let sealed = need_seal(release, Phase::Prepared)?;
     if sealed.digest != over {
         return Err(Refusal::of(release, RefusalCode::DigestNotCurrent, Some(Phase::Prepared))
-            .missing(["a scan over the present digest".to_owned()]));
+            .missing(["a scan over the current digest".to_owned()]));
     }
-    // Only a human's own act waives hits (see `name_hits_waived`), and nothing takes a result back.
+    // Only `name_hits_waived` waives hits, because it requires a person, and no event resets a result.
     if matches!(result, NameScan::Waived { .. } | NameScan::NotDone) {
         return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Prepared)));
     }
-    let mut m = Move::on(release);
+    let mut t = Transition::on(release);
     if let NameScan::Hits { count } = result {
-        // The same hits that a human let stand are no news.
+        // A person has already accepted exactly these hits.
         if release.name_scan == (NameScan::Waived { count }) {
-            return m.done();
+            return t.done();
         }
-        m.void_words();
+        t.void_attestations();
     }
-    m.release.name_scan = result;
-    m.audit("name_scanned", json!({ "digest": over, "scan": result }));
-    m.done()
+    t.release.name_scan = result;
+    t.audit("name_scanned", json!({ "digest": over, "scan": result }));
+    t.done()
 }
 
-pub(super) fn name_hits_waived(release: &Release, assurance: Assurance) -> Step {
+pub(super) fn name_hits_waived(release: &Release, assurance: Assurance) -> StepResult {
     need_seal(release, Phase::Prepared)?;
     let NameScan::Hits { count } = release.name_scan else {
         return Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Prepared))
@@ -157,52 +163,52 @@ pub(super) fn name_hits_waived(release: &Release, assurance: Assurance) -> Step 
     };
     if !assurance.is_human() {
         return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Prepared))
-            .missing(["a human's own decision on the exact-name hits".to_owned()]));
+            .missing(["a person's decision on the exact-name hits".to_owned()]));
     }
-    let mut m = Move::on(release);
-    m.release.name_scan = NameScan::Waived { count };
-    m.audit("name_hits_waived", json!({ "count": count, "assurance": assurance }));
-    m.done()
+    let mut t = Transition::on(release);
+    t.release.name_scan = NameScan::Waived { count };
+    t.audit("name_hits_waived", json!({ "count": count, "assurance": assurance }));
+    t.done()
 }
 
-pub(super) fn row_read(release: &Release, sha256: &str, by: &str, at: Timestamp) -> Step {
+pub(super) fn row_read(release: &Release, sha256: &str, by: &str, at: Timestamp) -> StepResult {
     let Some((key, _)) =
         release.rows.iter().find(|(k, row)| row.sha256 == sha256 && !release.stale.contains(*k))
     else {
         return Err(Refusal::of(release, RefusalCode::RowNotCurrent, Some(Phase::Prepared))
-            .missing(["a row of the present preparation".to_owned()]));
+            .missing(["a row of the current preparation".to_owned()]));
     };
-    let mut m = Move::on(release);
+    let mut t = Transition::on(release);
     if !release.read.contains_key(sha256) {
-        m.release.read.insert(sha256.to_owned(), ReadBy { by: by.to_owned(), at });
-        m.audit("row_read", json!({ "session": key, "sha256": sha256, "by": by }));
+        t.release.read.insert(sha256.to_owned(), ReadBy { by: by.to_owned(), at });
+        t.audit("row_read", json!({ "session": key, "sha256": sha256, "by": by }));
     }
-    m.done()
+    t.done()
 }
 
-/// Takes what the review left behind. What was said and approved over other evidence falls.
-pub(super) fn evidence_noted(release: &Release, evidence: &Evidence) -> Step {
-    let mut m = Move::on(release);
+/// Records the evidence of the review. Attestations and approvals of different evidence become void.
+pub(super) fn evidence_noted(release: &Release, evidence: &Evidence) -> StepResult {
+    let mut t = Transition::on(release);
     if release.evidence.as_ref() == Some(evidence) {
-        return m.done();
+        return t.done();
     }
-    let other = release.review_root() != evidence.root;
-    m.release.evidence = Some(evidence.clone());
-    if other && m.release.phase >= Phase::Reviewed {
-        m.void_words();
-        m.release.phase = Phase::Prepared;
+    let different = release.review_root() != evidence.root;
+    t.release.evidence = Some(evidence.clone());
+    if different && t.release.phase >= Phase::Reviewed {
+        t.void_attestations();
+        t.release.phase = Phase::Prepared;
     }
-    m.audit(
+    t.audit(
         "evidence_noted",
         json!({ "root": evidence.root, "leaves": evidence.leaves, "measured": evidence.measured }),
     );
-    m.done()
+    t.done()
 }
 
-pub(super) fn review_finished(release: &Release) -> Step {
+pub(super) fn review_finished(release: &Release) -> StepResult {
     need_seal(release, Phase::Prepared)?;
     if let Some(m) = release.evidence.as_ref().and_then(|e| e.measured).filter(|m| !m.passes()) {
-        return Err(reader_below_floor(release, &m));
+        return Err(recall_too_low(release, &m));
     }
     let missing = release.review_missing();
     if !missing.is_empty() {
@@ -210,10 +216,10 @@ pub(super) fn review_finished(release: &Release) -> Step {
             .next(NextStep::review(&release.id))
             .missing(missing));
     }
-    let mut m = Move::on(release);
+    let mut t = Transition::on(release);
     if release.phase < Phase::Reviewed {
-        m.release.phase = Phase::Reviewed;
-        m.audit(
+        t.release.phase = Phase::Reviewed;
+        t.audit(
             "reviewed",
             json!({
                 "digest": release.digest(),
@@ -222,25 +228,25 @@ pub(super) fn review_finished(release: &Release) -> Step {
             }),
         );
     }
-    m.done()
+    t.done()
 }
 
-/// The refusal of a review whose reader overlooked too much of what was planted.
-fn reader_below_floor(release: &Release, m: &Measured) -> Refusal {
+/// The refusal of a review whose reader missed too many decoys.
+fn recall_too_low(release: &Release, m: &ReaderMeasurement) -> Refusal {
     let id = &release.id;
-    let mut refusal = Refusal::of(release, RefusalCode::ReaderBelowFloor, Some(Phase::Prepared))
+    let mut refusal = Refusal::of(release, RefusalCode::RecallTooLow, Some(Phase::Prepared))
         .next(NextStep::review(id))
         .missing([format!(
-            "a reader who finds what was planted: {} of {} found (95 % lower bound {:.2}, floor {:.2})",
+            "a reader who finds the decoys: {} of {} found (95 % lower bound {:.2}, minimum {:.2})",
             m.found,
-            m.planted,
+            m.decoys,
             m.lower_bound(),
-            f64::from(m.floor_percent) / 100.0
+            m.min_recall()
         )]);
     refusal.human_action = Some(format!(
-        "Invented personal data was shown in some pages and not reported, so this reading does not count. Read the \
-         pages again, every line of them; or have another reader (a fresh session with smaller pages) do it; or ask \
-         the person to read them with `clawgate review {id}` in their own terminal."
+        "Some pages contained decoys (invented personal data) that were not reported, so this reading does not count. \
+         Read the pages again, every line of them. Or let another reader do it, for instance a fresh session with \
+         smaller pages. Or ask the person to read them with `clawgate review {id}` in their own terminal."
     ));
     refusal
 }
@@ -251,11 +257,11 @@ pub(super) fn attested(
     words: &str,
     by: &str,
     at: Timestamp,
-) -> Step {
+) -> StepResult {
     need_seal(release, Phase::Reviewed)?;
     if release.phase < Phase::Reviewed {
         return Err(Refusal::of(release, RefusalCode::ReviewIncomplete, Some(Phase::Reviewed))
-            .missing(not_finished(release)));
+            .missing(missing_review(release)));
     }
     if release.phase == Phase::Approved {
         return Err(Refusal::of(release, RefusalCode::AlreadyApproved, Some(Phase::Reviewed)));
@@ -265,21 +271,21 @@ pub(super) fn attested(
         return Err(Refusal::of(release, RefusalCode::WordsMissing, Some(Phase::Reviewed))
             .missing([attestation_words(kind)]));
     }
-    borne_out(release, kind)?;
-    let mut m = Move::on(release);
-    m.release
+    check_evidence(release, kind)?;
+    let mut t = Transition::on(release);
+    t.release
         .attestations
         .insert(kind, Attestation { words: words.trim().to_owned(), by: by.to_owned(), at });
-    m.audit("attested", json!({ "kind": kind, "by": by, "digest": release.digest() }));
-    if m.release.phase == Phase::Reviewed && m.release.attestations_missing().is_empty() {
-        m.release.phase = Phase::Confirmed;
-        m.audit("confirmed", json!({ "digest": release.digest() }));
+    t.audit("attested", json!({ "kind": kind, "by": by, "digest": release.digest() }));
+    if t.release.phase == Phase::Reviewed && t.release.attestations_missing().is_empty() {
+        t.release.phase = Phase::Confirmed;
+        t.audit("confirmed", json!({ "digest": release.digest() }));
     }
-    m.done()
+    t.done()
 }
 
-/// Checks a statement against what happened.
-fn borne_out(release: &Release, kind: AttestationKind) -> Result<(), Refusal> {
+/// Checks an attestation against the recorded evidence.
+fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusal> {
     let lacks = |what: Vec<String>| {
         Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Reviewed))
             .next(NextStep::review(&release.id))
@@ -292,7 +298,8 @@ fn borne_out(release: &Release, kind: AttestationKind) -> Result<(), Refusal> {
                 Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Reviewed))
                     .next(NextStep::confirm(&release.id))
                     .missing([
-                        "an exact-name scan of the sealed files, or the person's refusal of one".to_owned()
+                        "an exact-name scan of the sealed files, or the person's decision not to give a name"
+                            .to_owned(),
                     ]))
             }
             NameScan::Hits { count } => {
@@ -300,8 +307,8 @@ fn borne_out(release: &Release, kind: AttestationKind) -> Result<(), Refusal> {
                     .next(NextStep::prepare())
                     .missing([format!("redaction of the person's name in {count} places")]);
                 refusal.human_action = Some(
-                    "Tell the person that their name stands in the files. Redact it as a custom string and \
-                     prepare again; only the person may let it stand."
+                    "Tell the person that their name is in the files. Redact it as a custom string and prepare \
+                     again. Only the person may accept it."
                         .to_owned(),
                 );
                 Err(refusal)
@@ -315,7 +322,7 @@ fn borne_out(release: &Release, kind: AttestationKind) -> Result<(), Refusal> {
     }
 }
 
-fn not_finished(release: &Release) -> Vec<String> {
+fn missing_review(release: &Release) -> Vec<String> {
     let missing = release.review_missing();
     if missing.is_empty() { vec!["the end of the review".to_owned()] } else { missing }
 }
@@ -328,10 +335,10 @@ fn need_destination(release: &Release, required: Phase) -> Result<(), Refusal> {
     Err(Refusal::of(release, RefusalCode::DestinationMissing, Some(required)).missing(missing))
 }
 
-/// The refusal of everything that needs the attestations.
+/// The refusal of a step that needs the attestations.
 fn not_confirmed(release: &Release) -> Refusal {
     let (code, missing) = match release.phase {
-        Phase::Draft | Phase::Prepared => (RefusalCode::ReviewIncomplete, not_finished(release)),
+        Phase::Draft | Phase::Prepared => (RefusalCode::ReviewIncomplete, missing_review(release)),
         Phase::Reviewed | Phase::Confirmed | Phase::Approved | Phase::Published | Phase::Withdrawn => (
             RefusalCode::NotConfirmed,
             release.attestations_missing().into_iter().map(attestation_words).collect(),
@@ -340,7 +347,7 @@ fn not_confirmed(release: &Release) -> Refusal {
     Refusal::of(release, code, Some(Phase::Confirmed)).missing(missing)
 }
 
-pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: Timestamp) -> Step {
+pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: Timestamp) -> StepResult {
     let sealed = need_seal(release, Phase::Confirmed)?;
     if release.phase < Phase::Confirmed {
         return Err(not_confirmed(release));
@@ -360,7 +367,7 @@ pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: T
         return again(RefusalCode::ReceiptMismatch, differs);
     }
     if now < receipt.issued || now >= receipt.expires {
-        return again(RefusalCode::ReceiptExpired, vec!["a receipt that has not run out".to_owned()]);
+        return again(RefusalCode::ReceiptExpired, vec!["a receipt that has not expired".to_owned()]);
     }
     if release.spent.contains(&receipt.nonce) {
         return again(RefusalCode::ReceiptUsed, vec!["a receipt that was not used before".to_owned()]);
@@ -372,13 +379,13 @@ pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: T
             vec![format!("assurance {needed} ({})", needed.meaning())],
         );
     }
-    let mut m = Move::on(release);
+    let mut t = Transition::on(release);
     if release.approval.as_ref().is_some_and(|a| a.nonce != receipt.nonce) {
-        m.void_receipt();
+        t.void_receipt();
     }
-    m.release.approval = Some(receipt.clone());
-    m.release.phase = Phase::Approved;
-    m.audit(
+    t.release.approval = Some(receipt.clone());
+    t.release.phase = Phase::Approved;
+    t.audit(
         "approved",
         json!({
             "digest": receipt.digest,
@@ -391,15 +398,15 @@ pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: T
             "key": receipt.key,
         }),
     );
-    m.done()
+    t.done()
 }
 
-/// In what a receipt approves something else than the release as it stands.
+/// The fields in which a receipt differs from the current release.
 fn receipt_differences(release: &Release, sealed: &Sealed, receipt: &ReceiptFacts) -> Vec<String> {
     let mut differs = Vec::new();
     let mut check = |same: bool, what: &str| {
         if !same {
-            differs.push(format!("a receipt for the present {what}"));
+            differs.push(format!("a receipt for the current {what}"));
         }
     };
     check(receipt.release == release.id, "release");
@@ -417,7 +424,7 @@ fn receipt_differences(release: &Release, sealed: &Sealed, receipt: &ReceiptFact
     differs
 }
 
-pub(super) fn publishing(release: &Release, over: &str, now: Timestamp) -> Step {
+pub(super) fn publishing(release: &Release, over: &str, now: Timestamp) -> StepResult {
     let Some(receipt) = &release.approval else {
         if release.phase < Phase::Confirmed || !release.seal_is_current() {
             need_seal(release, Phase::Approved)?;
@@ -432,49 +439,29 @@ pub(super) fn publishing(release: &Release, over: &str, now: Timestamp) -> Step 
     if now < receipt.issued || now >= receipt.expires {
         return Err(Refusal::of(release, RefusalCode::ReceiptExpired, Some(Phase::Approved))
             .next(NextStep::sign(&release.id))
-            .missing(["a receipt that has not run out".to_owned()]));
+            .missing(["a receipt that has not expired".to_owned()]));
     }
     if over != receipt.digest || over != sealed.digest {
         return Err(Refusal::of(release, RefusalCode::BytesChanged, Some(Phase::Approved))
             .next(NextStep::prepare())
             .missing(["the files that were approved".to_owned()]));
     }
-    let mut m = Move::on(release);
-    m.release.in_flight = Some(InFlight {
+    let mut t = Transition::on(release);
+    t.release.in_flight = Some(InFlight {
         digest: over.to_owned(),
         nonce: receipt.nonce.clone(),
         since: now,
         deferred: Vec::new(),
     });
-    m.audit(
+    t.audit(
         "publishing",
         json!({ "digest": over, "destination": receipt.destination, "nonce": receipt.nonce }),
     );
-    m.effects.push(Effect::Upload { digest: over.to_owned(), destination: receipt.destination.clone() });
-    m.done()
+    t.effects.push(Effect::Upload { digest: over.to_owned(), destination: receipt.destination.clone() });
+    t.done()
 }
 
-pub(super) fn publish_failed(release: &Release, now: Option<Timestamp>) -> Step {
-    let mut m = Move::on(release);
-    let Some(flight) = m.release.in_flight.take() else {
-        return Err(Refusal::of(release, RefusalCode::NotPublishing, Some(Phase::Approved)));
-    };
-    m.audit("publish_failed", json!({ "digest": flight.digest }));
-    // What came in meanwhile counts now.
-    for event in &flight.deferred {
-        let (after, effects) = step(&m.release, event)?;
-        m.release = after;
-        m.effects.extend(effects);
-    }
-    if let Some(now) = now {
-        let (after, effects) = step(&m.release, &super::Event::Tick { now })?;
-        m.release = after;
-        m.effects.extend(effects);
-    }
-    m.done()
-}
-
-pub(super) fn published(release: &Release, commit: &str, read_back: &str, now: Timestamp) -> Step {
+pub(super) fn published(release: &Release, commit: &str, read_back: &str, now: Timestamp) -> StepResult {
     let (Some(flight), Some(receipt)) = (&release.in_flight, &release.approval) else {
         return Err(Refusal::of(release, RefusalCode::NotPublishing, Some(Phase::Approved)));
     };
@@ -482,18 +469,18 @@ pub(super) fn published(release: &Release, commit: &str, read_back: &str, now: T
         return Err(Refusal::of(release, RefusalCode::ReadBackDiffers, Some(Phase::Approved))
             .missing(["a destination that holds exactly the approved files".to_owned()]));
     }
-    let mut m = Move::on(release);
-    m.release.spent.insert(flight.nonce.clone());
-    m.effects.push(Effect::SpendNonce { nonce: flight.nonce.clone() });
-    m.audit("published", json!({ "commit": commit, "digest": read_back, "nonce": flight.nonce }));
-    m.release.published = Some(PublishedFacts {
+    let mut t = Transition::on(release);
+    t.release.spent.insert(flight.nonce.clone());
+    t.effects.push(Effect::SpendNonce { nonce: flight.nonce.clone() });
+    t.audit("published", json!({ "commit": commit, "digest": read_back, "nonce": flight.nonce }));
+    t.release.published = Some(PublishedFacts {
         commit: commit.to_owned(),
         digest: read_back.to_owned(),
         receipt: receipt.clone(),
         at: now,
     });
-    m.release.in_flight = None;
-    m.release.approval = None;
-    m.release.phase = Phase::Published;
-    m.done()
+    t.release.in_flight = None;
+    t.release.approval = None;
+    t.release.phase = Phase::Published;
+    t.done()
 }

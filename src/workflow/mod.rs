@@ -1,31 +1,36 @@
-//! Floor 2: the release state machine, its refusals and its audit chain. Pure: no I/O, no clock.
+//! Layer 2: the release state machine, its refusals and the chained audit log. Pure: no I/O and no clock.
 //!
-//! Owns the one judge of every move ([`step`]), the words for what is due next ([`next_step`]), the digest an
-//! approval is bound to, the assurance levels, canonical JSON and the hash-chained audit log. The store
-//! persists a [`Release`] as it is; the application layer carries the [`Effect`]s out.
+//! [`step`] judges every event, and [`next_step`] says what has to happen next. This module also defines the digest
+//! that an approval covers, the assurance levels and canonical JSON. The store saves a [`Release`] unchanged, and the
+//! application layer carries out each [`Effect`].
 
 mod assurance;
 mod audit;
 mod canonical;
+mod decision;
 mod destination;
 mod digest;
 mod event;
 mod evidence;
+mod facts;
 mod forward;
 mod refusal;
 mod release;
 mod step;
+mod transition;
 
 pub use assurance::{Assurance, needed_assurance};
 pub use audit::{AuditBreak, AuditDraft, AuditEntry, append, verify};
 pub use canonical::canonical;
-pub use destination::{Destination, Target, Visibility};
+pub use decision::{Actor, EntityDecision, UnknownName};
+pub use destination::{BadRepo, Destination, Target, Visibility};
 pub use digest::{FileEntry, digest};
 pub use event::{Effect, Event, Preparation};
-pub use evidence::{Evidence, Measured, coverage_root, wilson_lower};
-pub use refusal::{NextStep, Refusal, RefusalCode, next_step, sign_action};
-pub use release::{
-    ArchiveFacts, Attestation, AttestationKind, InFlight, NameScan, Phase, PublishedFacts, ReadBy,
-    ReceiptFacts, Release, Row, Sealed, sample_size,
+pub use evidence::{DecoyOutcome, Evidence, PageVerdict, ReaderMeasurement, coverage_root, wilson_lower};
+pub use facts::{
+    ArchiveFacts, Attestation, AttestationKind, NameScan, Phase, PublishedFacts, ReadBy, ReceiptFacts, Row,
+    Sealed,
 };
+pub use refusal::{NextStep, Refusal, RefusalCode, next_step, sign_action};
+pub use release::{InFlight, Release, sample_size};
 pub use step::step;

@@ -1,4 +1,4 @@
-//! Refusals as data, and what is due next.
+//! Refusals as data, and the next step of a release.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ArchiveFacts, AttestationKind, Phase, Release};
 
-/// Why a move was refused.
+/// Why a step was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusalCode {
@@ -16,51 +16,52 @@ pub enum RefusalCode {
     ScopeNotConfirmed,
     /// No session is chosen.
     NothingChosen,
-    /// The release is not prepared, or something changed since.
+    /// The release is not prepared, or something changed since the preparation.
     NotPrepared,
     /// A preparation contradicts itself or the chosen sessions.
     BadPreparation,
     /// The destination or its licence is not set.
     DestinationMissing,
-    /// Findings, entities or rows still wait for the reviewer.
+    /// Findings, entities or rows are not decided or read yet.
     ReviewIncomplete,
-    /// The reader overlooked too much of what was planted.
-    ReaderBelowFloor,
-    /// The row that was read is not one of the release's present rows.
+    /// The reader missed too many decoys.
+    #[serde(rename = "reader_below_floor")]
+    RecallTooLow,
+    /// The row that was read is not one of the release's current rows.
     RowNotCurrent,
-    /// What was given is not over the present digest.
+    /// The input does not belong to the current digest.
     DigestNotCurrent,
     /// The attestation has no words.
     WordsMissing,
-    /// The evidence does not bear the attestation out.
+    /// The evidence does not support the attestation.
     EvidenceMissing,
-    /// The person's name stands in the bytes.
+    /// The person's name is in the bytes.
     NameFound,
-    /// The attestations are not all given.
+    /// Attestations are missing.
     NotConfirmed,
-    /// Only a human can make this move.
+    /// Only a person can do this.
     HumanNeeded,
     /// The receipt approves something else.
     ReceiptMismatch,
-    /// The receipt ran out.
+    /// The receipt expired.
     ReceiptExpired,
     /// The receipt was used or voided before.
     ReceiptUsed,
     /// The receipt's assurance level is too low.
     AssuranceTooLow,
-    /// The bytes about to be sent are not those that were approved.
+    /// The bytes that are about to be sent are not the approved ones.
     BytesChanged,
-    /// An upload is under way.
+    /// An upload is in progress.
     PublishUnderWay,
-    /// No upload is under way.
+    /// No upload is in progress.
     NotPublishing,
-    /// The destination holds other bytes than those approved.
+    /// The destination contains other bytes than the approved ones.
     ReadBackDiffers,
-    /// The release is approved; publish it, or change something first.
+    /// The release is approved. Publish it, or change something first.
     AlreadyApproved,
-    /// The release is published and stays as it is.
+    /// The release is published and cannot change.
     AlreadyPublished,
-    /// The release was taken back.
+    /// The release was withdrawn.
     Withdrawn,
 }
 
@@ -71,41 +72,43 @@ impl RefusalCode {
             RefusalCode::NotScanned => "no scan exists yet",
             RefusalCode::ScopeNotConfirmed => "the scope is not confirmed",
             RefusalCode::NothingChosen => "no session is chosen",
-            RefusalCode::NotPrepared => "the release is not prepared, or something changed since",
-            RefusalCode::BadPreparation => "the preparation does not fit the release",
+            RefusalCode::NotPrepared => {
+                "the release is not prepared, or something changed since it was prepared"
+            }
+            RefusalCode::BadPreparation => "the preparation does not match the release",
             RefusalCode::DestinationMissing => "the destination is not complete",
             RefusalCode::ReviewIncomplete => "the review is not complete",
-            RefusalCode::ReaderBelowFloor => "the reader overlooked too much, so the reading does not count",
-            RefusalCode::RowNotCurrent => "the row is not one of the release's present rows",
-            RefusalCode::DigestNotCurrent => "this is not about the present digest",
+            RefusalCode::RecallTooLow => "the reader missed too many decoys, so the reading does not count",
+            RefusalCode::RowNotCurrent => "the row is not one of the release's current rows",
+            RefusalCode::DigestNotCurrent => "the input does not belong to the current digest",
             RefusalCode::WordsMissing => "the attestation has no words",
-            RefusalCode::EvidenceMissing => "the evidence does not bear this out",
-            RefusalCode::NameFound => "the person's name stands in the files",
-            RefusalCode::NotConfirmed => "the attestations are not all given",
+            RefusalCode::EvidenceMissing => "the evidence does not support the attestation",
+            RefusalCode::NameFound => "the person's name is in the files",
+            RefusalCode::NotConfirmed => "attestations are missing",
             RefusalCode::HumanNeeded => "a human is needed",
             RefusalCode::ReceiptMismatch => "the receipt approves something else",
-            RefusalCode::ReceiptExpired => "the receipt ran out",
+            RefusalCode::ReceiptExpired => "the receipt expired",
             RefusalCode::ReceiptUsed => "the receipt was used or voided before",
             RefusalCode::AssuranceTooLow => "the receipt's assurance level is too low",
-            RefusalCode::BytesChanged => "the files are not those that were approved",
-            RefusalCode::PublishUnderWay => "an upload is under way",
-            RefusalCode::NotPublishing => "no upload is under way",
-            RefusalCode::ReadBackDiffers => "the destination holds other bytes than those approved",
+            RefusalCode::BytesChanged => "the files are not the approved ones",
+            RefusalCode::PublishUnderWay => "an upload is in progress",
+            RefusalCode::NotPublishing => "no upload is in progress",
+            RefusalCode::ReadBackDiffers => "the destination contains other bytes than the approved ones",
             RefusalCode::AlreadyApproved => "the release is already approved",
-            RefusalCode::AlreadyPublished => "the release is published and stays as it is",
-            RefusalCode::Withdrawn => "the release was taken back",
+            RefusalCode::AlreadyPublished => "the release is published and cannot change",
+            RefusalCode::Withdrawn => "the release was withdrawn",
         }
     }
 }
 
-/// What is due: the tool for an agent, the command for a terminal, and what only a human can do.
+/// The next step: the tool for an agent, the command for a terminal, and the action that only a person can take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextStep {
     /// Name of the MCP tool.
     pub tool: String,
     /// Command line.
     pub command: String,
-    /// What to ask the person for, where a human has to act.
+    /// What to ask the person for, if a person has to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human_action: Option<String>,
 }
@@ -120,7 +123,8 @@ impl NextStep {
         self
     }
 
-    pub(super) fn prepare() -> Self {
+    /// The next step if sessions are approved and the release has no current preparation.
+    pub fn prepare() -> Self {
         NextStep::new("prepare_release", "clawgate prepare")
     }
 
@@ -145,29 +149,29 @@ impl NextStep {
     }
 }
 
-/// What an agent tells the person when a signature is due.
+/// What an agent asks the person for when the signature is missing.
 pub fn sign_action(release: &str) -> String {
     format!(
-        "Ask the person to run `clawgate sign {release}` in their own terminal. It shows what would leave and \
-         asks for their passphrase there; an agent neither runs it nor asks for the passphrase."
+        "Ask the person to run `clawgate sign {release}` in their own terminal. It shows what would be published \
+         and asks for their passphrase there. An agent must not run it or ask for the passphrase."
     )
 }
 
 impl ArchiveFacts {
-    /// What is due before there is a release.
+    /// The next step before a release exists.
     pub fn next_step(&self) -> NextStep {
         if !self.scanned {
             NextStep::new("scan", "clawgate scan")
         } else if !self.scope_confirmed {
             NextStep::new("set_scope", "clawgate scope --confirm")
-                .ask("Ask the person which projects may be used, and have them confirm the scope.")
+                .ask("Ask the person which projects may be used, and ask them to confirm the scope.")
         } else {
             NextStep::new("triage", "clawgate approve KEY...")
         }
     }
 }
 
-/// What is due for a release.
+/// The next step of a release.
 pub fn next_step(release: &Release) -> NextStep {
     let id = &release.id;
     match release.phase {
@@ -190,9 +194,9 @@ pub fn next_step(release: &Release) -> NextStep {
         Phase::Draft => NextStep::prepare(),
         Phase::Prepared => NextStep::review(id),
         Phase::Reviewed if !release.destination_missing().is_empty() => NextStep::prepare()
-            .ask("Ask the person where the release goes, who may see it and under which licence."),
+            .ask("Ask the person for the destination, who may see the dataset, and its licence."),
         Phase::Reviewed => NextStep::confirm(id)
-            .ask("Ask the person for the missing statements, and hand over their own words."),
+            .ask("Ask the person for the missing statements, and submit their own words."),
         Phase::Confirmed if !release.archive.scope_confirmed => release.archive.next_step(),
         Phase::Confirmed => NextStep::sign(id),
         Phase::Approved => NextStep::publish(id),
@@ -200,34 +204,33 @@ pub fn next_step(release: &Release) -> NextStep {
     }
 }
 
-/// A refused move: what is wrong and what to do instead.
+/// A refused step: what is wrong and what to do instead.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Why.
     pub code: RefusalCode,
-    /// Where the release stands.
+    /// State of the release.
     pub state: Phase,
-    /// Where it would have to stand; none where no state allows the move.
+    /// The state that the step needs. `None` if no state allows the step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub required_state: Option<Phase>,
     /// What is missing, in words.
     pub missing: Vec<String>,
-    /// Tool that does what is due.
+    /// MCP tool of the next step.
     pub next_tool: String,
-    /// Command that does what is due.
+    /// Command of the next step.
     pub next_command: String,
-    /// What to ask the person for, where a human has to act.
+    /// What to ask the person for, if a person has to act.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub human_action: Option<String>,
 }
 
 impl Refusal {
-    /// A refusal that says what is due for the release.
+    /// A refusal that names the next step of the release.
     pub(super) fn of(release: &Release, code: RefusalCode, required: Option<Phase>) -> Self {
         Refusal::with(release.phase, code, required, next_step(release))
     }
 
-    pub(super) fn with(state: Phase, code: RefusalCode, required: Option<Phase>, next: NextStep) -> Self {
+    fn with(state: Phase, code: RefusalCode, required: Option<Phase>, next: NextStep) -> Self {
         Refusal {
             code,
             state,
@@ -239,7 +242,7 @@ impl Refusal {
         }
     }
 
-    /// A refusal of a move on a release that does not exist yet; says what is due first.
+    /// A refusal of a step on a release that does not exist yet. It names the step that comes first.
     pub fn without_release(archive: &ArchiveFacts, required: Phase) -> Self {
         let (code, missing) = if !archive.scanned {
             (RefusalCode::NotScanned, "a scan")
@@ -263,7 +266,7 @@ impl Refusal {
         self
     }
 
-    /// Whether nothing but a human's own act helps (exit code 4).
+    /// Whether only a person can resolve the refusal (exit code 4).
     pub fn needs_human(&self) -> bool {
         matches!(
             self.code,
@@ -297,7 +300,7 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
-/// What must be true before an attestation counts.
+/// The name of an attestation in a list of missing parts.
 pub(super) fn attestation_words(kind: AttestationKind) -> String {
     format!("the {} statement in the person's words", kind.name())
 }

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use clawgate::app::audit::AuditLog;
 use clawgate::app::config::ScopeParams;
 use clawgate::app::release::{
     ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams,
@@ -13,7 +14,9 @@ use clawgate::app::scan::ScanParams;
 use clawgate::app::sessions::{InboxParams, SearchParams, ShowParams, TriageParams};
 use clawgate::app::{Actor, App, Context, Failure, Kind};
 use clawgate::gate::KdfParams;
+use clawgate::redact::Timestamps;
 use clawgate::trace::{Env, FixedClock};
+use clawgate::workflow::{EntityDecision, Visibility};
 
 use crate::hub_double::{HubDouble, write_token};
 use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, planted, review_to_end};
@@ -61,10 +64,14 @@ fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
             }
         }
     }
-    assert_eq!(app.position().unwrap().state, "triage", "a published release is no longer the current one");
+    assert_eq!(
+        app.workflow_status().unwrap().state.as_str(),
+        "triage",
+        "a published release is no longer the current one"
+    );
     let again = app.publish(&PublishParams { release: Some(id) }, Some(&unlocked)).unwrap_err();
     assert_eq!(again.kind, Kind::Refused, "{again}");
-    let (entries, broken) = app.audit_log().unwrap();
+    let AuditLog { entries, broken } = app.audit_log().unwrap();
     assert!(broken.is_none() && entries.len() > 10);
 }
 
@@ -184,7 +191,7 @@ fn what_changes_after_the_signature_is_refused() {
         }),
         ("the visibility", |_, app, _| {
             let p = PrepareParams {
-                visibility: Some("public".into()),
+                visibility: Some(Visibility::Public),
                 licence: Some("cc-by-4.0".into()),
                 ..PrepareParams::default()
             };
@@ -236,7 +243,7 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
     approve_all(&mut app);
     let folder = Some(world.out().display().to_string());
     let prepared = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
-    let all = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
+    let all = DecisionIn { id: "all".into(), ..DecisionIn::default() };
     let first = app.review(&ReviewParams { decisions: vec![all], ..ReviewParams::default() }).unwrap();
     let page = first.page.unwrap();
     let word = ["deploy", "calc", "multiply"].into_iter().find(|w| page.text.contains(w)).unwrap();
@@ -262,7 +269,7 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
     assert_eq!(app.review(&unknown).unwrap_err().code, "unknown_nonce");
     let keep = DecisionIn {
         id: "all".into(),
-        decision: "keep".into(),
+        decision: EntityDecision::Keep,
         reason: Some("mine".into()),
         ..DecisionIn::default()
     };
@@ -275,7 +282,7 @@ fn a_name_in_the_sealed_bytes_blocks() {
     let world = World::new(&["claude-2.1.329"]);
     world.confirmed();
     let mut app = world.app();
-    app.prepare(&PrepareParams { timestamps: Some("exact".into()), ..PrepareParams::default() }).unwrap();
+    app.prepare(&PrepareParams { timestamps: Some(Timestamps::Exact), ..PrepareParams::default() }).unwrap();
     review_to_end(&mut app);
     let words = "I asked the person and this is what they said.".to_owned();
     let mut p = ConfirmParams {
@@ -342,4 +349,69 @@ fn search_finds_words_and_never_shows_a_secret() {
             assert!(!shown.contains(value), "`show` shows the planted {kind} ({class})");
         }
     }
+}
+
+#[test]
+fn reading_a_release_changes_nothing_and_adds_no_audit_entry() {
+    let world = World::new(&["claude-2.1.329"]);
+    let id = world.confirmed();
+    let mut app = world.app();
+    app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = app.sign_preview(None).unwrap();
+    app.sign(&shown, PASSPHRASE).unwrap();
+    let config = world.tmp.path().join("state/config.toml");
+    let before = app.audit_log().unwrap().entries.len();
+    // After the receipt expired and the configuration changed, the next command that acts has something to record.
+    fs::write(&config, "[redact]\nstrings = [\"calc\"]\n").unwrap();
+    for actor in [Actor::Person, Actor::Agent] {
+        let app = world.app_as(actor, 60);
+        for _ in 0..2 {
+            assert_eq!(app.workflow_status().unwrap().state.as_str(), "approved");
+            assert_eq!(app.status().unwrap().releases.len(), 1);
+            app.preview(None).unwrap();
+            app.privacy_sheet(Some(&id), None).unwrap();
+            app.inventory(None, true).unwrap();
+            assert_eq!(app.preview(Some("no-such-release")).unwrap_err().code, "no_such_release");
+        }
+        assert_eq!(app.audit_log().unwrap().entries.len(), before, "a read was recorded");
+    }
+    let mut later = world.app_as(Actor::Person, 60);
+    assert!(later.publish(&PublishParams::default(), None).is_err());
+    assert_eq!(later.workflow_status().unwrap().state.as_str(), "draft");
+    assert!(later.audit_log().unwrap().entries.len() > before);
+}
+
+#[test]
+fn a_scan_and_a_scope_change_are_reflected_in_the_next_status() {
+    let world = World::new(&["claude-2.1.329"]);
+    world.confirmed();
+    let mut app = world.app();
+    assert_eq!(app.workflow_status().unwrap().state.as_str(), "confirmed");
+    let redact = vec!["calc".to_owned()];
+    app.set_scope(&ScopeParams { redact, ..ScopeParams::default() }).unwrap();
+    assert_eq!(app.workflow_status().unwrap().state.as_str(), "draft");
+}
+
+#[cfg(unix)]
+#[test]
+fn every_directory_and_file_of_ours_is_private_even_if_the_home_existed_before() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
+    let state = world.tmp.path().join("state");
+    fs::create_dir(&state).unwrap();
+    fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
+    world.confirmed();
+    let mut app = world.app();
+    app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = app.sign_preview(None).unwrap();
+    app.sign(&shown, PASSPHRASE).unwrap();
+    let mut directories = 0;
+    for entry in walkdir::WalkDir::new(&state) {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        let expected = if entry.file_type().is_dir() { 0o700 } else { 0o600 };
+        directories += u32::from(entry.file_type().is_dir());
+        assert_eq!(mode, expected, "{}", entry.path().display());
+    }
+    assert!(directories >= 6, "{directories}");
 }

@@ -1,7 +1,7 @@
-//! From redacted sessions to the files of a release, as the floors above use it, and what the public face of
-//! publishing refuses. (Uploads are tested inside the crate, where cleared bytes can be made.)
+//! From redacted sessions to the files of a release, as the application uses it, and what the public interface
+//! of publishing refuses. Uploads are tested inside the crate, where cleared bytes can be made.
 
-use clawgate::export::{self, Packer, RowFacts, RowMeta, Summary, SummaryHead};
+use clawgate::export::{self, Packer, ReleaseSummary, RowFacts, RowMeta, SummaryHead};
 use clawgate::publish::{HubOptions, check_endpoint};
 use clawgate::trace::{Message, Origin, Part, Role, Session, Tokens, Version};
 
@@ -24,7 +24,8 @@ fn session(agent: &str, native: &str, text: &str) -> Session {
 fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
     let format = export::format("rows").unwrap();
     let mut packer = Packer::with_limits(700, 2_000);
-    let mut summary = Summary::new(SummaryHead { format: format.id().into(), ..SummaryHead::default() });
+    let mut summary =
+        ReleaseSummary::new(SummaryHead { format: format.id().into(), ..SummaryHead::default() });
     let mut left_out = Vec::new();
     for i in 0..12 {
         let length = if i == 5 { 3_000 } else { 20 * i };
@@ -32,7 +33,7 @@ fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
             session(if i % 3 == 0 { "claude" } else { "codex" }, &format!("n{i}"), &"é".repeat(length + 1));
         let mut meta = RowMeta::new(Version(format!("v{i}")));
         meta.tokens = Tokens { input: 2, cache_read: 3, output: 1, ..Tokens::default() };
-        let row = export::row_bytes(format, &session, &meta).unwrap();
+        let row = format.row(&session, &meta).unwrap();
         match packer.push(session.key.as_str(), &row) {
             Ok(place) => {
                 summary.add(&RowFacts::of(&session, &meta), session.key.native(), &meta.version.0, &place);
@@ -43,15 +44,15 @@ fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
     assert_eq!(left_out.len(), 1, "the row that fits no file is named, the others go on");
     assert!(left_out[0].contains("codex:n5"), "{left_out:?}");
 
-    let packed = packer.finish();
-    assert!(packed.files.len() > 1);
+    let files = packer.finish();
+    assert!(files.len() > 1);
     let listed: serde_json::Value = serde_json::from_slice(&export::metadata(&summary)).unwrap();
     assert_eq!(listed["totals"]["input_tokens"], 11 * 5);
     assert_eq!(listed["by_agent"]["claude"]["sessions"], 4);
     let rows = listed["rows"].as_array().unwrap();
     assert_eq!(rows.len(), 11);
     for row in rows {
-        let file = packed.files.iter().find(|f| f.path == row["file"]).unwrap();
+        let file = files.iter().find(|f| f.path == row["file"]).unwrap();
         let from = row["offset"].as_u64().unwrap() as usize;
         let bytes = &file.bytes[from..from + row["bytes"].as_u64().unwrap() as usize];
         let read: serde_json::Value = serde_json::from_slice(bytes).unwrap();

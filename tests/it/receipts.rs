@@ -1,7 +1,7 @@
 //! Receipts and review evidence in the state machine: every field must fit, and other evidence voids what was said.
 
 use clawgate::workflow::{
-    Assurance, Event, Evidence, Measured, Phase, ReceiptFacts, RefusalCode, Target, Visibility, step,
+    Assurance, Event, Evidence, Phase, ReaderMeasurement, ReceiptFacts, RefusalCode, Target, Visibility, step,
 };
 
 use crate::workflow::{LATE, NOW, at, attested, go, good_way, noted, private, public, receipt};
@@ -32,8 +32,8 @@ fn every_field_of_a_receipt_must_fit() {
         ),
         (|x| x.destination.visibility = Visibility::Public, "receipt_mismatch", "visibility"),
         (|x| x.destination.licence = None, "receipt_mismatch", "licence"),
-        (|x| x.expires = NOW, "receipt_expired", "run out"),
-        (|x| x.issued = LATE, "receipt_expired", "run out"),
+        (|x| x.expires = NOW, "receipt_expired", "expired"),
+        (|x| x.issued = LATE, "receipt_expired", "expired"),
         (|x| x.assurance = Assurance::A1, "assurance_too_low", "A2"),
     ];
     for (edit, code, word) in edits {
@@ -98,11 +98,16 @@ fn a_reader_below_the_floor_has_not_reviewed() {
     let evidence = |found| Evidence {
         root: format!("root{found}"),
         leaves: 9,
-        measured: Some(Measured { planted: 40, found, floor_percent: 80, ..Measured::default() }),
+        measured: Some(ReaderMeasurement {
+            decoys: 40,
+            found,
+            min_recall_percent: 80,
+            ..ReaderMeasurement::default()
+        }),
     };
     let poor = go(read.clone(), &[Event::EvidenceNoted { evidence: evidence(30) }]);
     let refusal = step(&poor, &Event::ReviewFinished).unwrap_err();
-    assert_eq!(refusal.code, RefusalCode::ReaderBelowFloor);
+    assert_eq!(refusal.code, RefusalCode::RecallTooLow);
     assert!(refusal.missing[0].contains("30 of 40"), "{:?}", refusal.missing);
     let action = refusal.human_action.unwrap();
     assert!(action.contains("clawgate review r1") && action.contains("another reader"), "{action}");

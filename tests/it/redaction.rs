@@ -115,7 +115,10 @@ fn placeholders_can_be_realistic_but_not_those_of_secrets() {
         &world,
         &[("a", &format!("mail ada.lovelace@analytical.dev from 81.2.69.142 with GITHUB_TOKEN={token}"))],
     );
-    let p = PrepareParams { pseudonyms: Some("realistic".into()), ..PrepareParams::default() };
+    let p = PrepareParams {
+        pseudonyms: Some(clawgate::redact::PlaceholderStyle::Realistic),
+        ..PrepareParams::default()
+    };
     let text = prepared(&world, &|_| true, p);
     assert!(text.contains("@example.com from ") && text.contains("[GITHUB_TOKEN_"), "{text}");
     assert!(!text.contains("analytical") && !text.contains("81.2.69"), "{text}");

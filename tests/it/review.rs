@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 
 use clawgate::app::config::ScopeParams;
 use clawgate::app::release::{
-    DecisionIn, FindingIn, PiiReviewParams, PrepareParams, PublishParams, ReviewParams, ReviewReport,
+    DecisionIn, FindingIn, PiiProvider, PiiReviewParams, PrepareParams, PublishParams, ReviewParams,
+    ReviewReport,
 };
 use clawgate::app::scan::ScanParams;
 use clawgate::app::{Actor, App, Kind};
 use clawgate::gate::KdfParams;
+use clawgate::workflow::EntityDecision;
 
 use crate::world::{PASSPHRASE, World, approve_all, confirm, found, review_to_end};
 
@@ -27,7 +29,7 @@ fn prepared(actor: Actor, agents: &[&str]) -> (World, App, String) {
 }
 
 fn redact_all() -> Vec<DecisionIn> {
-    vec![DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() }]
+    vec![DecisionIn { id: "all".into(), ..DecisionIn::default() }]
 }
 
 /// Reads on from `first`, answering each page with what `read` finds; the last answer, or why it was refused.
@@ -100,7 +102,7 @@ fn an_agent_that_overlooks_what_is_planted_has_not_reviewed() {
     let reader = evidence.reader.unwrap();
     assert_eq!((reader.planted, reader.found, reader.floor), (reader.found, reader.planted, 0.8));
     assert!(reader.lower_bound < 1.0 && reader.recall == 1.0, "{reader:?}");
-    assert_eq!((evidence.root.len(), app.position().unwrap().state.as_str()), (64, "reviewed"));
+    assert_eq!((evidence.root.len(), app.workflow_status().unwrap().state.as_str()), (64, "reviewed"));
     let bytes = sealed(&world, &release);
     assert!(second.iter().all(|v| !bytes.contains(v)), "{second:?}");
     confirm(&mut app).unwrap();
@@ -150,7 +152,7 @@ fn evidence_that_changes_after_confirm_voids_the_approval() {
     app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
     let shown = app.sign_preview(None).unwrap();
     let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
-    assert_eq!(app.position().unwrap().state, "approved");
+    assert_eq!(app.workflow_status().unwrap().state.as_str(), "approved");
     drop(app);
     let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
     let changed = db
@@ -165,11 +167,11 @@ fn evidence_that_changes_after_confirm_voids_the_approval() {
     let publish = PublishParams { release: Some(id) };
     let refused = app.publish(&publish, Some(&unlocked)).unwrap_err();
     assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{refused}");
-    assert_eq!(app.position().unwrap().state, "prepared");
+    assert_eq!(app.workflow_status().unwrap().state.as_str(), "prepared");
     assert!(!world.out().exists());
     // What was read stays read: the review ends at once, and has to be confirmed and signed anew.
     assert_eq!(review_to_end(&mut app), 0);
-    assert_eq!(app.position().unwrap().state, "reviewed");
+    assert_eq!(app.workflow_status().unwrap().state.as_str(), "reviewed");
 }
 
 #[test]
@@ -202,10 +204,10 @@ fn harmless_names_that_are_reported_count_against_the_reader_and_change_nothing(
 #[test]
 fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
     let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
-    let export = |app: &mut App, provider: &str| {
-        app.pii_review(&PiiReviewParams { provider: provider.into(), ..PiiReviewParams::default() }).unwrap()
+    let export = |app: &mut App, provider: PiiProvider| {
+        app.pii_review(&PiiReviewParams { provider, ..PiiReviewParams::default() }).unwrap()
     };
-    let rules = export(&mut app, "rules");
+    let rules = export(&mut app, PiiProvider::Rules);
     assert!(rules.finding_count > 0 && rules.pages.is_empty() && rules.rubric.is_none());
     let first = &rules.findings[0];
     assert!(!first.entity_text.is_empty() && first.source == "rules" && first.confidence > 0.5, "{first:?}");
@@ -225,8 +227,8 @@ fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
     app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
 
     // An agent reads the pages from the file, with something invented in them, although a person exported it.
-    let out = export(&mut app, "hybrid");
-    assert!(out.rubric.is_some() && out.pages.len() >= 2 && out.provider == "hybrid");
+    let out = export(&mut app, PiiProvider::Hybrid);
+    assert!(out.rubric.is_some() && out.pages.len() >= 2 && out.provider == PiiProvider::Hybrid);
     let mut file = serde_json::to_value(&out).unwrap();
     let (mut planted, mut findings) = (0, Vec::new());
     for (page, to) in out.pages.iter().zip(file["pages"].as_array_mut().unwrap()) {
@@ -279,7 +281,7 @@ fn a_file_that_overlooks_what_is_planted_is_no_review() {
     app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
     for last in [false, false, true] {
         let out = app
-            .pii_review(&PiiReviewParams { provider: "agent".into(), ..PiiReviewParams::default() })
+            .pii_review(&PiiReviewParams { provider: PiiProvider::Agent, ..PiiReviewParams::default() })
             .unwrap();
         let mut file = serde_json::to_value(&out).unwrap();
         for page in file["pages"].as_array_mut().unwrap() {
@@ -296,21 +298,21 @@ fn a_file_that_overlooks_what_is_planted_is_no_review() {
 #[test]
 fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_be_taken_back() {
     let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
+    use EntityDecision::{Keep, Redact};
     let list = app.inventory(None, true).unwrap();
     let thing = &list.entities[0];
     assert_eq!(list.undecided, list.entities.len() as u64);
     assert!(thing.context[0].contains(&thing.value), "{:?}", thing.context);
-    let decide = |decision: &str, always: bool| {
+    let decide = |decision: EntityDecision, always: bool| {
         let reason = Some("a public page".to_owned());
-        [DecisionIn { id: thing.id.clone(), decision: decision.into(), reason, always }]
+        [DecisionIn { id: thing.id.clone(), decision, reason, always }]
     };
     let of = |app: &mut App, id: &str| {
         let entities = app.inventory(Some(id), false).unwrap().entities;
         entities.into_iter().find(|e| e.id == thing.id).and_then(|e| e.decision)
     };
-    let keep = |s: &str| Some(s.to_owned());
-    app.decide(None, &decide("keep", false)).unwrap();
-    assert_eq!(of(&mut app, &release), keep("keep"));
+    app.decide(None, &decide(Keep, false)).unwrap();
+    assert_eq!(of(&mut app, &release), Some(Keep));
     app.seal_again(None).unwrap();
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
@@ -319,9 +321,9 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     // Another release asks again.
     let other = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
     assert_eq!(of(&mut app, &other), None);
-    app.decide(Some(&other), &decide("keep", true)).unwrap();
+    app.decide(Some(&other), &decide(Keep, true)).unwrap();
     let third = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
-    assert_eq!(of(&mut app, &third), keep("keep"), "kept in every release");
+    assert_eq!(of(&mut app, &third), Some(Keep), "kept in every release");
 
     // What is taken back opens again, and a release that was confirmed over it is not confirmed any more.
     assert_eq!(app.undo_decision(Some(&release)).unwrap().values, vec![thing.value.clone()]);
@@ -331,7 +333,7 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     assert!(current.remaining.entities > 0);
 
     // Everywhere: a custom string, and taken back with the decision.
-    app.decide(Some(&release), &decide("redact", true)).unwrap();
+    app.decide(Some(&release), &decide(Redact, true)).unwrap();
     assert_eq!(app.config.redact.strings, vec![thing.value.clone()]);
     assert!(app.seal_again(Some(&release)).unwrap().is_some());
     assert!(!sealed(&world, &release).contains(&thing.value));
@@ -345,7 +347,7 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     let mut agent = world.app_as(Actor::Agent, 1);
     let refused = agent.undo_decision(Some(&release)).unwrap_err();
     assert_eq!((refused.kind, refused.code.as_str()), (Kind::HumanNeeded, "human_keeps"));
-    assert_eq!(agent.decide(Some(&release), &decide("keep", false)).unwrap_err().code, "human_keeps");
+    assert_eq!(agent.decide(Some(&release), &decide(Keep, false)).unwrap_err().code, "human_keeps");
 }
 
 #[test]
@@ -369,7 +371,12 @@ fn the_privacy_sheet_says_who_decided_and_read_and_shows_no_value() {
     .unwrap();
     let sheet = app.privacy_sheet(None, None).unwrap();
     assert_eq!((sheet.release.as_str(), sheet.decisions.len()), (release.as_str(), list.entities.len()));
-    assert!(sheet.decisions.iter().all(|d| d.by == "agent" && d.decision == "redact" && d.always));
+    assert!(
+        sheet
+            .decisions
+            .iter()
+            .all(|d| d.by == Actor::Agent && d.decision == EntityDecision::Redact && d.always)
+    );
     let reported: Vec<_> = sheet.reported.iter().map(|r| (r.by.as_str(), r.kind.as_str(), r.count)).collect();
     assert_eq!(reported, [("agent", "PROJECT", 1)]);
     assert_eq!(sheet.evidence.as_ref().unwrap().reader.unwrap().recall, 1.0);

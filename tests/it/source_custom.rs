@@ -72,7 +72,7 @@ fn an_exported_session_reads_back() {
         let mut meta = RowMeta::new(Version("v".to_owned()));
         meta.thinking = true;
         meta.project.clone_from(&session.project);
-        lines.extend(export::row_bytes(*format, session, &meta).unwrap());
+        lines.extend(format.row(session, &meta).unwrap().json.into_bytes());
         if lines.last() != Some(&b'\n') {
             lines.push(b'\n');
         }

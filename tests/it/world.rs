@@ -184,7 +184,7 @@ pub fn found(page: &str) -> Vec<FindingIn> {
 
 /// Reviews every page like a careful reader and redacts the whole inventory.
 pub fn review_to_end(app: &mut App) -> u64 {
-    let all = DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() };
+    let all = DecisionIn { id: "all".into(), ..DecisionIn::default() };
     let mut params = ReviewParams { decisions: vec![all], ..ReviewParams::default() };
     let mut pages = 0;
     loop {
@@ -198,8 +198,7 @@ pub fn review_to_end(app: &mut App) -> u64 {
         params =
             ReviewParams { findings: found(&page.text), nonce: Some(page.nonce), ..ReviewParams::default() };
         if report.remaining.entities > 0 {
-            params.decisions =
-                vec![DecisionIn { id: "all".into(), decision: "redact".into(), ..DecisionIn::default() }];
+            params.decisions = vec![DecisionIn { id: "all".into(), ..DecisionIn::default() }];
         }
     }
 }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::pricing::OwnPrice;
-use crate::workflow::Visibility;
+use crate::redact::{PlaceholderStyle, Timestamps};
+use crate::workflow::{Target, Visibility};
 
-use crate::app::failure::io_failure;
-use crate::app::release::hub_target;
+use crate::app::fs::{io_failure, write_private};
 use crate::app::{App, Failure};
 use cost::is_default;
 
@@ -137,10 +137,9 @@ pub struct PublishConfig {
 pub struct ExportConfig {
     /// Whether the models' reasoning is in it.
     pub thinking: bool,
-    /// Timestamps: `exact`, `hour` or `shifted`.
-    pub timestamps: String,
-    /// Stand-ins of personal data: `typed` or `realistic`.
-    pub pseudonyms: String,
+    pub timestamps: Timestamps,
+    /// Style of the placeholders of personal data.
+    pub pseudonyms: PlaceholderStyle,
     /// Output format.
     pub format: String,
 }
@@ -149,8 +148,8 @@ impl Default for ExportConfig {
     fn default() -> Self {
         ExportConfig {
             thinking: true,
-            timestamps: "hour".to_owned(),
-            pseudonyms: "typed".to_owned(),
+            timestamps: Timestamps::Hour,
+            pseudonyms: PlaceholderStyle::Typed,
             format: "rows".to_owned(),
         }
     }
@@ -328,7 +327,7 @@ impl App {
     /// [`Failure`] where a value is off or the file cannot be written.
     pub fn set_scope(&mut self, p: &ScopeParams) -> Result<ScopeReport, Failure> {
         if p.confirm && self.archive.meta("last_scan")?.is_none() {
-            return Err(self.refuse_early("confirm_scope")?);
+            return Err(self.missing_first_step());
         }
         for agent in &p.agents {
             if !crate::sources::REGISTRY.iter().any(|s| s.agent() == agent) {
@@ -336,7 +335,7 @@ impl App {
             }
         }
         if let Some(repo) = &p.repo {
-            hub_target(repo)?;
+            Target::hub(repo)?;
         }
         if p.folder.as_ref().is_some_and(|f| !Path::new(f).is_absolute()) {
             return Err(Failure::usage("bad_folder", "The folder must be an absolute path."));
@@ -375,6 +374,7 @@ impl App {
             self.archive.set_meta("scope_confirmed", &self.scope_hash())?;
             self.audit("scope_confirmed", None, serde_json::json!({ "scope": self.scope_hash() }))?;
         }
+        self.sync_current_release()?;
         self.scope()
     }
 
@@ -431,18 +431,6 @@ impl App {
         let text = serde_json::to_string(&scope).unwrap_or_default();
         data_encoding::HEXLOWER.encode(&Sha256::digest(text))
     }
-}
-
-/// Writes a file only its owner can read, in one step.
-pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    use std::io::Write;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let io = |e: &std::io::Error| io_failure("cannot write", path, e);
-    // NamedTempFile is made 0600.
-    let mut tmp = tempfile::NamedTempFile::new_in(dir).map_err(|e| io(&e))?;
-    tmp.write_all(bytes).and_then(|()| tmp.as_file().sync_all()).map_err(|e| io(&e))?;
-    tmp.persist(path).map_err(|e| io(&e.error))?;
-    Ok(())
 }
 
 #[cfg(test)]

@@ -189,8 +189,8 @@ impl App {
         let name = match named {
             Some(name) => name.to_owned(),
             None => {
-                let random = crate::app::release::random()?;
-                let made_up = format!("machine-{}", data_encoding::HEXLOWER.encode(&random[..3]));
+                let random = crate::app::random::random_bytes::<3>()?;
+                let made_up = format!("machine-{}", data_encoding::HEXLOWER.encode(&random));
                 self.archive.meta_or_insert("device", &made_up)?
             }
         };

@@ -1,7 +1,7 @@
 //! Prices shown, set, imported and checked.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,13 +10,12 @@ use crate::pricing::{Lookup, Overrides, OwnPrice, PriceRow, PriceTable, Rates, R
 use crate::trace::Timestamp;
 
 use crate::app::config::Config;
-use crate::app::config::write_private;
 use crate::app::cost::price_sources::IMPORTED;
-use crate::app::failure::io_failure;
+use crate::app::fs::{read_bounded, write_private};
 use crate::app::{App, Failure};
 
-/// No price file is larger.
-const MOST_BYTES: u64 = 16 << 20;
+/// Largest price file.
+const MAX_FILE_MIB: u64 = 16;
 
 /// Prices older than this are named as old.
 const OLD_DAYS: i64 = 120;
@@ -372,7 +371,7 @@ impl App {
     /// # Errors
     /// [`Failure`] where no trusted key signed the bytes, the table does not read or is older than the one in force.
     pub fn import_prices(&mut self, p: &ImportPricesParams) -> Result<ImportedPrices, Failure> {
-        let bytes = read_bounded(&p.file)?;
+        let bytes = read_bounded(&p.file, MAX_FILE_MIB)?;
         let signature = match &p.signature {
             Some(path) => path.clone(),
             None => {
@@ -381,7 +380,7 @@ impl App {
                 PathBuf::from(name)
             }
         };
-        let signature = read_bounded(&signature)
+        let signature = read_bounded(&signature, MAX_FILE_MIB)
             .map_err(|f| f.hint("a price file comes with a signature; name it with --signature FILE"))?;
         let named: Vec<&String> = match &p.key {
             Some(key) => vec![key],
@@ -432,13 +431,4 @@ impl App {
         self.audit("prices_imported", None, serde_json::json!({ "as_of": out.as_of, "key": out.signed_by }))?;
         Ok(out)
     }
-}
-
-fn read_bounded(path: &Path) -> Result<Vec<u8>, Failure> {
-    let io = |e: &std::io::Error| io_failure("cannot read", path, e);
-    let size = std::fs::metadata(path).map_err(|e| io(&e))?.len();
-    if size > MOST_BYTES {
-        return Err(Failure::usage("too_large", format!("{} is larger than 16 MiB.", path.display())));
-    }
-    std::fs::read(path).map_err(|e| io(&e))
 }

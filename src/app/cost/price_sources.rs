@@ -73,7 +73,7 @@ impl App {
                 Some(table)
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(crate::app::failure::io_failure("cannot read", &path, &e)),
+            Err(e) => return Err(crate::app::fs::io_failure("cannot read", &path, &e)),
         };
         Ok(Prices { imported: imported.map(|t| t.over(PriceTable::builtin())), overrides, own })
     }

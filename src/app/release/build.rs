@@ -1,52 +1,186 @@
-//! Making a release's files: redaction over all chosen sessions, rows, card and metadata; nothing is written yet.
+//! Builds the files of a release: redaction over all chosen sessions, rows, card and metadata. Writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::export::{self, Format, Packer, RowFacts, RowMeta, Summary, SummaryHead};
-use crate::redact::Redactor;
-use crate::rules::Engine;
-use crate::trace::{SessionKey, Version};
-use crate::workflow::Target;
-
-use crate::app::release::prepare::{EntityCounts, value_id};
-use crate::app::release::privacy::Parties;
-use crate::app::release::{EntityKeep, Open, Private, RowKeep, key_of};
-use crate::app::release::{Party, PrivacyReport};
 use crate::app::text::escape_hidden_json;
 use crate::app::{App, Failure};
+use crate::export::{self, Format, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
+use crate::redact::{Detectors, RedactedSession, Redactor};
+use crate::rules::Engine;
+use crate::trace::{Part, Session, SessionKey, Tokens, Version};
+use crate::workflow::{EntityDecision, Target};
 
-/// What redaction and export made, before it is sealed.
-pub(in crate::app) struct Made {
+use super::OpenRelease;
+use super::data::{EntityCounts, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow};
+use super::privacy::Parties;
+use super::secrets::value_id;
+
+/// Maximum number of redaction passes. A value that is found in a later session makes the earlier rows incomplete, so
+/// all rows are made again.
+const MAX_PASSES: usize = 4;
+/// Bytes of message text that are kept in memory between the passes.
+const MAX_CACHED_BYTES: usize = 64 << 20;
+
+/// The content of a release before it is sealed.
+pub(super) struct BuiltRelease {
+    /// Path and bytes of each file.
     pub files: Vec<(String, Vec<u8>)>,
-    pub rows: Vec<RowKeep>,
-    pub versions: BTreeMap<SessionKey, Version>,
+    pub rows: Vec<StoredRow>,
     pub report: PrivacyReport,
-    pub entities: Vec<EntityKeep>,
+    pub entities: Vec<StoredEntity>,
     pub parties: Vec<Party>,
 }
 
-/// What one pass over the sessions made.
+/// The result of one pass over the sessions.
 #[derive(Default)]
-struct Pass {
+struct RedactionPass {
     packer: Packer,
-    rows: Vec<RowKeep>,
+    rows: Vec<StoredRow>,
+    /// Count and sessions of each value of the inventory, by kind and value.
     inventory: BTreeMap<(String, String), (u64, BTreeSet<SessionKey>)>,
     parties: Parties,
     report: PrivacyReport,
 }
 
-/// A value that a later session gives away makes the earlier rows stale: so many passes at most.
-const PASSES: usize = 4;
+impl RedactionPass {
+    /// Adds the row of a session, or its reason for being left out.
+    fn add(&mut self, key: &SessionKey, redacted: RedactedSession, meta: &RowMeta, row: &RowText) {
+        let place = match self.packer.push(key.as_str(), row) {
+            Ok(place) => place,
+            Err(e) => return self.leave_out(key, e.to_string()),
+        };
+        for e in redacted.entities {
+            let (count, sessions) = self.inventory.entry((e.kind, e.value)).or_default();
+            *count += e.count;
+            sessions.insert(key.clone());
+        }
+        self.report.rows_touched += u64::from(!redacted.counts.is_empty());
+        for (kind, n) in &redacted.counts {
+            *self.report.redactions.entry(kind.clone()).or_default() += n;
+        }
+        self.parties.add(key, &redacted.findings);
+        let mut examples = BTreeMap::new();
+        for f in &redacted.findings {
+            examples.entry(f.kind.clone()).or_insert_with(|| f.masked.clone());
+            self.report.examples.entry(f.kind.clone()).or_insert_with(|| f.masked.clone());
+        }
+        self.rows.push(StoredRow {
+            key: key.clone(),
+            sha256: place.sha256,
+            file: place.file,
+            offset: place.offset,
+            bytes: place.bytes,
+            messages: place.messages,
+            facts: RowFacts::of(&redacted.session, meta),
+            redactions: redacted.counts,
+            examples,
+        });
+    }
 
-/// Kinds of known values that still stand in the files, with the file.
-fn survivors(redactor: &Redactor<'_>, files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
+    fn leave_out(&mut self, key: &SessionKey, reason: String) {
+        self.report.left_out.push((key.clone(), reason));
+    }
+
+    /// The inventory of the pass. `key` is this machine's key.
+    fn take_entities(&mut self, key: &[u8; 32]) -> Vec<StoredEntity> {
+        std::mem::take(&mut self.inventory)
+            .into_iter()
+            .map(|((kind, value), (count, sessions))| StoredEntity {
+                id: value_id(key, &kind, &value),
+                kind,
+                value,
+                count,
+                sessions,
+            })
+            .collect()
+    }
+}
+
+/// The values of the inventory that were decided to be redacted, so far as they were met.
+struct RedactedEntities {
+    /// Ids of all such values, of this release or of an earlier one.
+    decided: BTreeSet<String>,
+    met: BTreeMap<String, StoredEntity>,
+}
+
+impl RedactedEntities {
+    /// Adds a value to the redactor if it was decided to be redacted and is new. Returns whether it was added.
+    fn learn(&mut self, redactor: &mut Redactor<'_>, entity: &StoredEntity) -> bool {
+        let is_new = self.decided.contains(&entity.id) && !self.met.contains_key(&entity.id);
+        if is_new {
+            redactor.add_values(&[(entity.kind.clone(), entity.value.clone())]);
+            self.met.insert(entity.id.clone(), entity.clone());
+        }
+        is_new
+    }
+}
+
+/// The chosen sessions, which each pass reads again. The first ones are kept in memory up to [`MAX_CACHED_BYTES`].
+struct SessionReader<'a> {
+    app: &'a App,
+    chosen: &'a BTreeMap<SessionKey, Version>,
+    tokens: HashMap<String, Tokens>,
+    cached: BTreeMap<&'a SessionKey, Session>,
+    cached_bytes: usize,
+}
+
+impl<'a> SessionReader<'a> {
+    fn new(app: &'a App, chosen: &'a BTreeMap<SessionKey, Version>) -> Result<Self, Failure> {
+        let keys: Vec<&str> = chosen.keys().map(SessionKey::as_str).collect();
+        let tokens = app.usage_of(&keys)?.into_iter().map(|(key, usage)| (key, usage.0)).collect();
+        Ok(SessionReader { app, chosen, tokens, cached: BTreeMap::new(), cached_bytes: 0 })
+    }
+
+    /// Calls `each` for every chosen session, in order. The session is `None` if its version was forgotten.
+    fn for_each(
+        &mut self,
+        what: &str,
+        mut each: impl FnMut(&SessionKey, &Version, Option<&Session>) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let total = self.chosen.len() as u64;
+        for (done, (key, version)) in (0..).zip(self.chosen) {
+            self.app.ctx.check()?;
+            self.app.ctx.progress.report(what, done, total);
+            if let Some(session) = self.cached.get(key) {
+                each(key, version, Some(session))?;
+                continue;
+            }
+            let session = self.app.archive.load(key.as_str(), Some(&version.0))?;
+            each(key, version, session.as_ref())?;
+            if let Some(session) = session {
+                let bytes = text_bytes(&session);
+                if self.cached_bytes + bytes <= MAX_CACHED_BYTES {
+                    self.cached_bytes += bytes;
+                    self.cached.insert(key, session);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Bytes of text in a session, as an estimate of the memory it takes.
+fn text_bytes(session: &Session) -> usize {
+    let parts = session.messages.iter().flat_map(|m| &m.parts);
+    parts
+        .map(|part| match part {
+            Part::Text { text } | Part::Thinking { text } | Part::Attachment { text, .. } => text.len(),
+            // The input is a JSON value, whose text is longer than its fields but shorter than the value in memory.
+            Part::Tool(call) => call.output.as_ref().map_or(0, String::len) + call.input.to_string().len(),
+            Part::Media { .. } => 0,
+        })
+        .sum()
+}
+
+/// Known values that are still in the files, as kind and file.
+fn surviving_values(redactor: &Redactor<'_>, files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
     let scanner = redactor.sealed_scanner();
     let mut out = BTreeSet::new();
     for (path, bytes) in files {
         for hit in scanner.scan(bytes) {
-            // Card and metadata are our own words: a name that is also an ordinary word means nothing there.
-            let ours = !path.starts_with("data/") && (hit.whole_word || hit.rule == "custom");
-            if !ours {
+            // Card and metadata are our own text, in which a name that is also an ordinary word means nothing.
+            let is_own_word = !path.starts_with("data/") && (hit.whole_word || hit.rule == "custom");
+            if !is_own_word {
                 out.insert(format!("{} in {path}", hit.kind));
             }
         }
@@ -55,40 +189,103 @@ fn survivors(redactor: &Redactor<'_>, files: &[(String, Vec<u8>)]) -> BTreeSet<S
 }
 
 impl App {
-    pub(in crate::app) fn make(&self, open: &Open, private: &Private) -> Result<Made, Failure> {
-        let engine = Engine::builtin()?;
-        let options = self.export_options(&open.extra);
+    /// Builds the files of a release. Repeats the redaction until no known value is left in them.
+    pub(super) fn build_release(
+        &self,
+        open: &OpenRelease,
+        secrets: &ReleaseSecrets,
+    ) -> Result<BuiltRelease, Failure> {
+        let options = self.export_options(&open.data);
         let format =
             export::format(&options.format).map_err(|e| Failure::usage("bad_format", e.to_string()))?;
-        let chosen = &open.release.chosen;
         let detectors = self.detectors()?;
-        let policy = self.policy_for(&options)?;
-        let mut redactor = Redactor::new(engine, policy, key_of(&private.key)?).with_detectors(&detectors);
-        redactor.add_values(&private.reported.iter().cloned().collect::<Vec<_>>());
-        let decided = self.redact_decisions(&open.release.id)?;
+        let mut redacted = RedactedEntities {
+            decided: self.decided_values(open.id(), EntityDecision::Redact)?,
+            met: BTreeMap::new(),
+        };
+        let mut redactor = self.release_redactor(open, secrets, &detectors, &mut redacted)?;
+        let mut reader = SessionReader::new(self, &open.release.chosen)?;
+        self.collect_values(&mut redactor, &mut reader)?;
         let local = self.local_key()?;
-        let mut redacted: BTreeMap<String, EntityKeep> = BTreeMap::new();
-        let learn =
-            |redactor: &mut Redactor<'_>, redacted: &mut BTreeMap<String, EntityKeep>, e: EntityKeep| {
-                let fresh = decided.contains(&e.id) && !redacted.contains_key(&e.id);
-                if fresh {
-                    redactor.add_values(&[(e.kind.clone(), e.value.clone())]);
-                    redacted.insert(e.id.clone(), e);
-                }
-                fresh
+        let mut survivors = BTreeSet::new();
+        for _ in 0..MAX_PASSES {
+            let values_before = redactor.known_values();
+            let mut pass = self.redaction_pass(&mut redactor, &mut reader, format, options.thinking)?;
+            detectors.check()?;
+            let found = pass.take_entities(&local);
+            // Values that a person decided to redact in an earlier release are redacted here too.
+            let mut learned = false;
+            for e in &found {
+                learned |= redacted.learn(&mut redactor, e);
+            }
+            if learned {
+                continue;
+            }
+            let mut entities: BTreeMap<String, StoredEntity> = redacted.met.clone();
+            entities.extend(found.into_iter().map(|e| (e.id.clone(), e)));
+            let entities: Vec<StoredEntity> = entities.into_values().collect();
+            let report = PrivacyReport {
+                entities: self.count_entities(open.id(), &entities, &redacted.decided)?,
+                rules_version: Engine::builtin()?.version().to_owned(),
+                thinking: options.thinking,
+                timestamps: options.timestamps,
+                pseudonyms: options.pseudonyms,
+                policy: {
+                    let secrets = ReleaseSecrets { entities: entities.clone(), ..secrets.clone() };
+                    self.policy_hash(open.id(), &open.data, &secrets)?
+                },
+                ..std::mem::take(&mut pass.report)
             };
-        for e in &private.entities {
-            learn(&mut redactor, &mut redacted, e.clone());
-        }
-        for (done, (key, version)) in (0..).zip(chosen) {
-            self.ctx.check()?;
-            self.ctx.progress.report("looking for names and secrets", done, chosen.len() as u64);
-            if let Some(session) = self.archive.load(key.as_str(), Some(&version.0))? {
-                redactor.collect(&session);
+            let rows = std::mem::take(&mut pass.rows);
+            let files = self.release_files(open, pass.packer, &rows, &report, format);
+            // The last check runs over exactly the bytes that would be published.
+            survivors = surviving_values(&redactor, &files);
+            if survivors.is_empty() {
+                let parties = pass.parties.across();
+                return Ok(BuiltRelease { files, rows, report, entities, parties });
+            }
+            if redactor.known_values() == values_before {
+                // Another pass would give the same files.
+                break;
             }
         }
+        Err(value_survived(survivors))
+    }
+
+    /// The redactor of a release, with all values that are known before the sessions are read.
+    fn release_redactor<'d>(
+        &self,
+        open: &OpenRelease,
+        secrets: &ReleaseSecrets,
+        detectors: &'d Detectors,
+        redacted: &mut RedactedEntities,
+    ) -> Result<Redactor<'d>, Failure> {
+        let policy = self.policy_for(&self.export_options(&open.data));
+        let key = crate::app::random::key_from_hex(&secrets.key)?;
+        let mut redactor = Redactor::new(Engine::builtin()?, policy, key).with_detectors(detectors);
+        redactor.add_values(&secrets.reported.iter().cloned().collect::<Vec<_>>());
+        for e in &secrets.entities {
+            redacted.learn(&mut redactor, e);
+        }
+        Ok(redactor)
+    }
+
+    /// Collects the names and secrets of the chosen sessions, and the secrets of all other sessions: a secret may be
+    /// recognisable in one session and not in another.
+    fn collect_values(
+        &self,
+        redactor: &mut Redactor<'_>,
+        reader: &mut SessionReader<'_>,
+    ) -> Result<(), Failure> {
+        reader.for_each("looking for names and secrets", |_, _, session| {
+            if let Some(session) = session {
+                redactor.collect_identities(session);
+            }
+            Ok(())
+        })?;
+        let with_secrets = self.archive.with_secrets()?;
         let others: Vec<SessionKey> =
-            self.archive.with_secrets()?.into_iter().filter(|k| !chosen.contains_key(k)).collect();
+            with_secrets.into_iter().filter(|k| !reader.chosen.contains_key(k)).collect();
         for (done, key) in (0..).zip(&others) {
             self.ctx.check()?;
             self.ctx.progress.report("looking for secrets in other sessions", done, others.len() as u64);
@@ -96,150 +293,64 @@ impl App {
                 redactor.collect_elsewhere(&session);
             }
         }
-        let mut left = BTreeSet::new();
-        for _ in 0..PASSES {
-            let known_values = redactor.known_values();
-            let mut pass = self.pass(&mut redactor, chosen, format, options.thinking)?;
-            detectors.check()?;
-            let found: Vec<EntityKeep> = std::mem::take(&mut pass.inventory)
-                .into_iter()
-                .map(|((kind, value), (count, sessions))| EntityKeep {
-                    id: value_id(&local, &kind, &value),
-                    kind,
-                    value,
-                    count,
-                    sessions,
-                })
-                .collect();
-            // Decided in an earlier release: redacted here too.
-            let mut again = false;
-            for e in &found {
-                again |= learn(&mut redactor, &mut redacted, e.clone());
-            }
-            if again {
-                continue;
-            }
-            let mut entities: BTreeMap<String, EntityKeep> = redacted.clone();
-            entities.extend(found.into_iter().map(|e| (e.id.clone(), e)));
-            let entities: Vec<EntityKeep> = entities.into_values().collect();
-            let mut report = std::mem::take(&mut pass.report);
-            report.entities = self.count(&open.release.id, &entities, &decided)?;
-            report.rules_version = engine.version().to_owned();
-            report.thinking = options.thinking;
-            report.timestamps.clone_from(&options.timestamps);
-            report.pseudonyms.clone_from(&options.pseudonyms);
-            let known = Private { entities: entities.clone(), ..private.clone() };
-            report.policy = self.policy_hash(&open.release.id, &open.extra, &known)?;
-            let rows = std::mem::take(&mut pass.rows);
-            let files = self.files_of(open, pass.packer, &rows, &report, format);
-            // The last look, at exactly the bytes that would leave.
-            let survivors = survivors(&redactor, &files);
-            if survivors.is_empty() {
-                let parties = std::mem::take(&mut pass.parties).across();
-                return Ok(Made { files, rows, versions: chosen.clone(), report, entities, parties });
-            }
-            left = survivors;
-            if redactor.known_values() == known_values {
-                break;
-            }
-        }
-        let kinds: Vec<String> = left.into_iter().collect();
-        Err(Failure::failed(
-            "value_survived",
-            format!("Values that must not leave would still stand in the files ({}); nothing was sealed.", kinds.join(", ")),
-        )
-        .hint("clawgate config --redact \"THE VALUE\", then clawgate prepare; please report what kind of text it was"))
+        Ok(())
     }
 
-    fn count(
-        &self,
-        id: &str,
-        entities: &[EntityKeep],
-        decided: &BTreeSet<String>,
-    ) -> Result<EntityCounts, Failure> {
-        let kept = self.kept_values(id)?;
-        let count = |f: &dyn Fn(&EntityKeep) -> bool| entities.iter().filter(|e| f(e)).count() as u64;
-        let redacted = count(&|e| decided.contains(&e.id));
-        let kept = count(&|e| kept.contains(&e.id));
-        let total = entities.len() as u64;
-        Ok(EntityCounts { total, redacted, kept, undecided: total - redacted - kept })
-    }
-
-    fn pass(
+    /// Redacts all sessions once and packs their rows.
+    fn redaction_pass(
         &self,
         redactor: &mut Redactor<'_>,
-        chosen: &BTreeMap<SessionKey, Version>,
+        reader: &mut SessionReader<'_>,
         format: &dyn Format,
         thinking: bool,
-    ) -> Result<Pass, Failure> {
-        let mut pass = Pass::default();
-        let keys: Vec<&str> = chosen.keys().map(SessionKey::as_str).collect();
-        let usage = self.usage_of(&keys)?;
-        for (done, (key, version)) in (0..).zip(chosen) {
-            self.ctx.check()?;
-            self.ctx.progress.report("redacting", done, chosen.len() as u64);
-            let Some(session) = self.archive.load(key.as_str(), Some(&version.0))? else {
-                pass.report
-                    .left_out
-                    .push((key.clone(), "this version is no longer in the archive".to_owned()));
-                continue;
+    ) -> Result<RedactionPass, Failure> {
+        let mut pass = RedactionPass::default();
+        let tokens = std::mem::take(&mut reader.tokens);
+        reader.for_each("redacting", |key, version, session| {
+            let Some(session) = session else {
+                pass.leave_out(key, "this version is no longer in the archive".to_owned());
+                return Ok(());
             };
-            let redacted = redactor.redact_session(&session);
+            let redacted = redactor.redact_session(session);
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| redactor.redact_text(&p).text);
-            meta.tokens = usage.get(key.as_str()).map(|u| u.0).unwrap_or_default();
+            meta.tokens = tokens.get(key.as_str()).copied().unwrap_or_default();
             meta.thinking = thinking;
-            let bytes = export::row_bytes(format, &redacted.session, &meta)
-                .map_err(|e| Failure::failed("export", e.to_string()))?;
-            let text =
-                String::from_utf8(bytes).map_err(|_| Failure::failed("export", "A row is not UTF-8."))?;
-            let place = match pass.packer.push(key.as_str(), escape_hidden_json(&text).as_bytes()) {
-                Ok(place) => place,
-                Err(e) => {
-                    pass.report.left_out.push((key.clone(), e.to_string()));
-                    continue;
-                }
-            };
-            for e in redacted.entities {
-                let (count, sessions) = pass.inventory.entry((e.kind, e.value)).or_default();
-                *count += e.count;
-                sessions.insert(key.clone());
-            }
-            pass.report.rows_touched += u64::from(!redacted.counts.is_empty());
-            for (kind, n) in &redacted.counts {
-                *pass.report.redactions.entry(kind.clone()).or_default() += n;
-            }
-            pass.parties.add(key, &redacted.findings);
-            let mut examples = BTreeMap::new();
-            for f in &redacted.findings {
-                examples.entry(f.kind.clone()).or_insert_with(|| f.masked.clone());
-                pass.report.examples.entry(f.kind.clone()).or_insert_with(|| f.masked.clone());
-            }
-            pass.rows.push(RowKeep {
-                key: key.clone(),
-                sha256: place.sha256,
-                file: place.file,
-                offset: place.offset,
-                bytes: place.bytes,
-                facts: RowFacts::of(&redacted.session, &meta),
-                redactions: redacted.counts,
-                examples,
-            });
-        }
+            let row = format
+                .row(&redacted.session, &meta)
+                .map_err(|e| Failure::failed("export", e.to_string()))?
+                .map_chars(escape_hidden_json);
+            pass.add(key, redacted, &meta, &row);
+            Ok(())
+        })?;
+        reader.tokens = tokens;
         Ok(pass)
     }
 
-    fn files_of(
+    fn count_entities(
         &self,
-        open: &Open,
+        id: &str,
+        entities: &[StoredEntity],
+        decided: &BTreeSet<String>,
+    ) -> Result<EntityCounts, Failure> {
+        let kept = self.decided_values(id, EntityDecision::Keep)?;
+        let count = |ids: &BTreeSet<String>| entities.iter().filter(|e| ids.contains(&e.id)).count() as u64;
+        let (total, redacted, kept) = (entities.len() as u64, count(decided), count(&kept));
+        Ok(EntityCounts { total, redacted, kept, undecided: total - redacted - kept })
+    }
+
+    /// The shards, the card and the metadata.
+    fn release_files(
+        &self,
+        open: &OpenRelease,
         packer: Packer,
-        rows: &[RowKeep],
+        rows: &[StoredRow],
         report: &PrivacyReport,
         format: &dyn Format,
     ) -> Vec<(String, Vec<u8>)> {
         let destination = open.release.destination.as_ref();
-        let mut summary = Summary::new(SummaryHead {
+        let mut summary = ReleaseSummary::new(SummaryHead {
             repo: destination.and_then(|d| match &d.target {
                 Target::Hub { repo, .. } => Some(repo.clone()),
                 Target::Folder { .. } => None,
@@ -252,22 +363,88 @@ impl App {
             clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
         });
         for r in rows {
-            let place = export::RowPlace {
-                file: r.file.clone(),
-                offset: r.offset,
-                bytes: r.bytes,
-                sha256: r.sha256.clone(),
-            };
             let version = open.release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
-            summary.add(&r.facts, r.key.native(), version, &place);
+            summary.add(&r.facts, r.key.native(), version, &r.place());
         }
         for (kind, n) in &report.redactions {
             summary.redacted(kind, *n);
         }
         let mut files: Vec<(String, Vec<u8>)> =
-            packer.finish().files.into_iter().map(|f| (f.path, f.bytes)).collect();
+            packer.finish().into_iter().map(|f| (f.path, f.bytes)).collect();
         files.push(("README.md".to_owned(), export::card(&summary, format)));
         files.push(("metadata.json".to_owned(), export::metadata(&summary)));
         files
+    }
+}
+
+fn value_survived(survivors: BTreeSet<String>) -> Failure {
+    let kinds: Vec<String> = survivors.into_iter().collect();
+    Failure::failed(
+        "value_survived",
+        format!(
+            "Known sensitive values would remain in the files ({}); nothing was sealed.",
+            kinds.join(", ")
+        ),
+    )
+    .hint("clawgate config --redact \"THE VALUE\", then clawgate prepare; please report the kind of text it was in")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entity(value: &str) -> StoredEntity {
+        StoredEntity {
+            id: value_id(&[1; 32], "ORG", value),
+            kind: "ORG".into(),
+            value: value.into(),
+            count: 1,
+            sessions: BTreeSet::new(),
+        }
+    }
+
+    fn redactor() -> Redactor<'static> {
+        Redactor::new(Engine::builtin().unwrap(), crate::redact::Policy::default(), [3; 32])
+    }
+
+    #[test]
+    fn only_values_that_were_decided_to_be_redacted_are_learned_and_only_once() {
+        let (acme, other) = (entity("Acme Corporation"), entity("Other Limited"));
+        let mut redacted =
+            RedactedEntities { decided: BTreeSet::from([acme.id.clone()]), met: BTreeMap::new() };
+        let mut redactor = redactor();
+        assert!(redacted.learn(&mut redactor, &acme));
+        assert!(!redacted.learn(&mut redactor, &acme));
+        assert!(!redacted.learn(&mut redactor, &other));
+        let text = redactor.redact_text("Acme Corporation and Other Limited").text;
+        assert!(!text.contains("Acme") && text.contains("Other Limited"), "{text}");
+    }
+
+    #[test]
+    fn a_known_value_in_a_row_is_found_and_the_same_word_in_the_card_is_not() {
+        let mut redactor = redactor();
+        redactor.add_values(&[("ORG".into(), "Harbourline".into())]);
+        let file = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
+        let rows = [file("data/train-00000.jsonl", "{\"content\":\"at Harbourline today\"}\n")];
+        assert_eq!(
+            surviving_values(&redactor, &rows).into_iter().collect::<Vec<_>>(),
+            ["ORG in data/train-00000.jsonl"]
+        );
+        assert!(surviving_values(&redactor, &[file("data/x.jsonl", "nothing here")]).is_empty());
+        let failure = value_survived(surviving_values(&redactor, &rows));
+        assert!(!failure.message.contains("Harbourline"), "{failure}");
+    }
+
+    #[test]
+    fn a_row_that_fits_in_no_file_is_left_out_with_its_reason() {
+        let mut pass = RedactionPass { packer: Packer::with_limits(10, 20), ..RedactionPass::default() };
+        let key = SessionKey::new("claude", "s1");
+        let session = Session::empty("claude", "s1");
+        let redacted = redactor().redact_session(&session);
+        let row = RowText { json: "x".repeat(30), messages: Vec::new() };
+        pass.add(&key, redacted, &RowMeta::new(Version("v".into())), &row);
+        assert!(pass.rows.is_empty());
+        assert_eq!(pass.report.left_out[0].0, key);
+        assert!(pass.report.left_out[0].1.contains("s1"), "{:?}", pass.report.left_out);
     }
 }

@@ -1,13 +1,19 @@
-//! Confirm: three attestations in the person's words, each held against what really happened.
+//! Confirm: three attestations in the person's words, each checked against the recorded evidence.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::app::{App, Failure, Kind};
+use crate::gate::SealedFile;
 use crate::workflow::{AttestationKind, Event, FileEntry, NameScan, Phase, digest};
 
-use crate::app::release::EvidenceReport;
-use crate::app::release::name_scan::count_name;
-use crate::app::{App, Failure};
+use super::name_scan::count_name;
+use super::review::EvidenceReport;
+
+/// Minimum length of an attestation, in characters.
+const MIN_ATTESTATION_CHARS: usize = 24;
+/// Minimum length of a full name, in characters.
+const MIN_NAME_CHARS: usize = 3;
 
 /// The attestations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -28,97 +34,104 @@ pub struct ConfirmParams {
     pub attest_manual_scan: String,
 }
 
-/// What the server holds to bear the attestations out.
+impl ConfirmParams {
+    /// Each attestation with the name of its parameter and its words.
+    fn attestations(&self) -> [(AttestationKind, &'static str, &str); 3] {
+        [
+            (AttestationKind::FullName, "attest_full_name", &self.attest_full_name),
+            (AttestationKind::Entities, "attest_sensitive", &self.attest_sensitive),
+            (AttestationKind::ManualScan, "attest_manual_scan", &self.attest_manual_scan),
+        ]
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        if self.full_name.is_some() == self.skip_full_name_scan {
+            return Err(Failure::usage(
+                "name_or_skip",
+                "Ask the person for their full name (it is searched for and not stored), or state that they declined.",
+            )
+            .hint("clawgate confirm --full-name \"…\" … or clawgate confirm --skip-full-name-scan …"));
+        }
+        for (_, parameter, words) in self.attestations() {
+            if words.trim().chars().count() < MIN_ATTESTATION_CHARS {
+                let message = format!(
+                    "`{parameter}` must say in the person's words what was asked and done (at least \
+                     {MIN_ATTESTATION_CHARS} characters)."
+                );
+                return Err(Failure::usage("attestation_too_short", message));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The evidence that supports the attestations.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ConfirmReport {
-    /// Release.
+    /// Id of the release.
     pub release: String,
-    /// Digest that is confirmed.
+    /// The confirmed digest.
     pub digest: String,
     /// Result of the exact-name scan.
     pub name_scan: NameScan,
-    /// Things of the inventory, all decided.
+    /// Number of decided values of the inventory.
     pub entities_decided: u64,
-    /// Rows that were read to their end.
+    /// Number of sampled rows that were read completely.
     pub sample_read: u64,
-    /// Rows in the release.
+    /// Number of rows in the release.
     pub rows: u64,
-    /// What was read, and how an agent that read did.
+    /// Evidence of the review, with the measurement of an agent that read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceReport>,
 }
 
-/// Shorter words attest nothing.
-const LEAST_WORDS: usize = 24;
-
 impl App {
-    /// Takes the attestations, each held against the evidence.
+    /// Records the attestations after checking each against the evidence.
     ///
     /// # Errors
-    /// [`Failure`] where the review is not done, the name stands in the sealed bytes, or words are missing.
+    /// [`Failure`] if the review is not complete, the name is in the sealed bytes, or words are missing.
     pub fn confirm(&mut self, p: &ConfirmParams) -> Result<ConfirmReport, Failure> {
-        let mut open = self.required(p.release.as_deref(), Phase::Reviewed)?;
-        let id = open.release.id.clone();
-        let words = [
-            (AttestationKind::FullName, "attest_full_name", &p.attest_full_name),
-            (AttestationKind::Entities, "attest_sensitive", &p.attest_sensitive),
-            (AttestationKind::ManualScan, "attest_manual_scan", &p.attest_manual_scan),
-        ];
+        let mut open = self.required_release(p.release.as_deref(), Phase::Reviewed)?;
+        // In other states the state machine refuses the step, which is more useful than a message about the words.
         if open.release.phase >= Phase::Reviewed && open.release.phase != Phase::Withdrawn {
-            if p.full_name.is_some() == p.skip_full_name_scan {
-                return Err(Failure::usage(
-                    "name_or_skip",
-                    "Ask the person for their full name (it is searched for and not stored), or say that they declined.",
-                )
-                .hint("clawgate confirm --full-name \"…\" … or clawgate confirm --skip-full-name-scan …"));
-            }
-            for (_, field, text) in &words {
-                if text.trim().chars().count() < LEAST_WORDS {
-                    return Err(Failure::usage(
-                        "attestation_too_short",
-                        format!(
-                            "`{field}` must say in the person's words what was asked and done ({LEAST_WORDS} characters or more)."
-                        ),
-                    ));
-                }
-            }
+            p.check()?;
         }
         let files = self.sealed_files(&open)?;
-        let entries: Vec<_> = files.iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
+        let entries: Vec<FileEntry> = files.iter().map(SealedFile::entry).collect();
         let digest = digest(&entries);
-        let result = match &p.full_name {
-            Some(name) if name.trim().chars().count() < 3 => {
-                return Err(Failure::usage("name_too_short", "The full name has three letters or more."));
-            }
-            Some(name) => {
-                let hits = files.iter().map(|f| count_name(name, &String::from_utf8_lossy(&f.bytes))).sum();
-                if hits == 0 { NameScan::Clean } else { NameScan::Hits { count: hits } }
-            }
-            None => NameScan::Declined,
-        };
+        let result = scan_for_name(p.full_name.as_deref(), &files)?;
         self.step(&mut open, &Event::NameScanned { digest: digest.clone(), result })?;
         if let NameScan::Hits { count } = result {
-            return Err(Failure::new(
-                crate::app::Kind::Refused,
-                "name_found",
-                format!("The full name stands in the sealed bytes in {count} places; it must be redacted first."),
-            )
-            .hint("clawgate config --redact \"THE NAME\" (and its handle with --redact-usernames), then clawgate prepare"));
+            let message =
+                format!("The full name is in the sealed bytes in {count} places; it must be redacted first.");
+            return Err(Failure::new(Kind::Refused, "name_found", message).hint(
+                "clawgate config --redact \"THE NAME\" (and its handle with --redact-usernames), then clawgate prepare",
+            ));
         }
         let by = self.ctx.actor.as_str().to_owned();
-        for (kind, _, text) in words {
-            let (words, at) = (text.trim().to_owned(), self.now());
+        for (kind, _, words) in p.attestations() {
+            let (words, at) = (words.trim().to_owned(), self.now());
             self.step(&mut open, &Event::Attested { kind, words, by: by.clone(), at })?;
         }
-        let entities = open.extra.report.as_ref().map_or(0, |r| r.entities.total);
+        let entities = open.data.report.as_ref().map_or(0, |r| r.entities.total);
         Ok(ConfirmReport {
-            release: id,
             digest,
             name_scan: result,
             entities_decided: entities - open.release.undecided_entities.min(entities),
             sample_read: open.release.sample.len() as u64 - open.release.unread_sample().len() as u64,
             rows: open.release.rows.len() as u64,
             evidence: open.release.evidence.as_ref().map(EvidenceReport::from),
+            release: open.release.id,
         })
     }
+}
+
+fn scan_for_name(name: Option<&str>, files: &[SealedFile]) -> Result<NameScan, Failure> {
+    let Some(name) = name else { return Ok(NameScan::Declined) };
+    if name.trim().chars().count() < MIN_NAME_CHARS {
+        let message = format!("A full name has at least {MIN_NAME_CHARS} letters.");
+        return Err(Failure::usage("name_too_short", message));
+    }
+    let count = files.iter().map(|f| count_name(name, &String::from_utf8_lossy(&f.bytes))).sum();
+    Ok(if count == 0 { NameScan::Clean } else { NameScan::Hits { count } })
 }

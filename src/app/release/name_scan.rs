@@ -1,9 +1,10 @@
-//! The exact-name scan: a person's full name in the sealed bytes, in the forms it takes there.
+//! The exact-name scan: searches the sealed bytes for the forms of a person's full name.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// Text without case and diacritics, every run of anything else than letters and digits one space.
+/// The text in lower case and without diacritics. Every run of characters other than letters and digits becomes one
+/// space.
 fn fold(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut gap = true;
@@ -19,7 +20,7 @@ fn fold(text: &str) -> String {
     out
 }
 
-/// The forms of a name worth looking for, folded: both orders, and handles such as `first.last` or `flast`.
+/// The folded forms of a name: both orders, and handles such as `first.last` or `flast`.
 fn forms(name: &str) -> Vec<String> {
     let folded = fold(name);
     let parts: Vec<&str> = folded.split_whitespace().collect();
@@ -46,9 +47,9 @@ fn forms(name: &str) -> Vec<String> {
     forms
 }
 
-/// Number of places where a form of `name` stands in `text`.
+/// Number of places in `text` that contain a form of `name`.
 pub(crate) fn count_name(name: &str, text: &str) -> u64 {
-    // JSON escapes would hide letters: `\n` would glue an n to the name.
+    // The text is JSON. Without this, the `n` of an escape `\n` would become a part of the name that follows it.
     let plain = text.replace("\\n", " ").replace("\\t", " ").replace("\\r", " ");
     let hay = format!(" {} ", fold(&plain).trim());
     forms(name).iter().map(|f| hay.matches(f.as_str()).count() as u64).sum()

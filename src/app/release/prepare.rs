@@ -1,14 +1,16 @@
-//! Prepare: redacts the chosen sessions, seals the files, fixes the digest, writes the privacy report.
+//! Prepare: redacts the chosen sessions, seals the files, fixes the digest and writes the privacy report.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use hmac::{Hmac, KeyInit, Mac};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
 
+use crate::app::config::ExportConfig;
+use crate::app::random::release_id;
+use crate::app::{App, Failure};
 use crate::gate::write_sealed;
+use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::store::Mark;
 use crate::trace::{SessionKey, Version};
 use crate::workflow::{
@@ -16,12 +18,11 @@ use crate::workflow::{
     sample_size,
 };
 
-use crate::app::config::ExportConfig;
-use crate::app::release::Budget;
-use crate::app::release::{Extra, Open, RowKeep, hub_target, new_id};
-use crate::app::{App, Failure};
+use super::OpenRelease;
+use super::data::{PrivacyReport, ReleaseData, StoredRow};
+use super::review::ReadingEffort;
 
-/// What to prepare. Nothing set: every approved session in scope, to the configured destination.
+/// Parameters of [`App::prepare`]. By default: every approved session in scope, to the configured destination.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrepareParams {
@@ -36,219 +37,177 @@ pub struct PrepareParams {
     /// Absolute folder, instead of `repo`.
     pub folder: Option<String>,
     /// Default private.
-    #[schemars(with = "Option<Visibility>")]
-    pub visibility: Option<String>,
+    pub visibility: Option<Visibility>,
     /// Licence id, chosen by the person.
     pub licence: Option<String>,
     /// Include the models' reasoning.
     pub thinking: Option<bool>,
-    /// `exact`, `hour` or `shifted`.
     #[schemars(skip)]
-    pub timestamps: Option<String>,
-    /// `typed` or `realistic`.
+    pub timestamps: Option<Timestamps>,
+    /// Style of the placeholders of personal data.
     #[schemars(skip)]
-    pub pseudonyms: Option<String>,
-}
-
-/// What was redacted, by kind and count; holds no value.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct PrivacyReport {
-    /// Redactions by kind.
-    pub redactions: BTreeMap<String, u64>,
-    /// Rows in which anything was redacted.
-    pub rows_touched: u64,
-    /// Masked examples by kind.
-    pub examples: BTreeMap<String, String>,
-    /// Things of the inventory: in all, without a decision, redacted, kept in clear.
-    pub entities: EntityCounts,
-    /// Version of the rules.
-    pub rules_version: String,
-    /// Hash of the policy.
-    pub policy: String,
-    /// Whether reasoning is included.
-    pub thinking: bool,
-    /// How timestamps are written.
-    pub timestamps: String,
-    /// How stand-ins of personal data look: `typed` or `realistic`.
-    pub pseudonyms: String,
-    /// Chosen sessions that could not become rows, and why.
-    pub left_out: Vec<(SessionKey, String)>,
-}
-
-/// The inventory in figures.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct EntityCounts {
-    /// Found.
-    pub total: u64,
-    /// Without a decision.
-    pub undecided: u64,
-    /// Redacted.
-    pub redacted: u64,
-    /// Kept in clear by a person's decision.
-    pub kept: u64,
+    pub pseudonyms: Option<PlaceholderStyle>,
 }
 
 /// A prepared release.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PrepareReport {
-    /// Release.
+    /// Id of the release.
     pub release: String,
     /// Digest of the files.
     pub digest: String,
     /// Number of rows.
     pub rows: u64,
-    /// Rows whose bytes are as they were before, and keep their review.
+    /// Rows with the same bytes as before. They keep their review.
     pub rows_unchanged: u64,
     /// The files that would be published.
     pub files: Vec<FileEntry>,
-    /// Where to.
     pub destination: Option<Destination>,
-    /// Report.
     pub privacy_report: PrivacyReport,
-    /// What the review that comes next will have to read; nothing where a review itself sealed again.
+    /// What the review will have to read. `None` if a review itself prepared the release again.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub review: Option<Budget>,
+    pub review: Option<ReadingEffort>,
 }
 
-/// Bytes of a review page, for the estimate of how many there will be.
-const PAGE_BYTES: u64 = 4_500;
+/// Bytes of a review page, for the estimate of their number.
+const ESTIMATED_PAGE_BYTES: u64 = 4_500;
 
 impl App {
-    /// Prepares a release: redacts, seals, fixes the digest.
+    /// Prepares a release: redacts, seals the files, fixes the digest.
     ///
     /// # Errors
-    /// [`Failure`] where a step comes first, a value is off, a known value survives in the sealed bytes, or the
-    /// disk refuses.
+    /// [`Failure`] if another step comes first, a parameter is invalid, a known value would remain in the files, or the
+    /// files cannot be written.
     pub fn prepare(&mut self, p: &PrepareParams) -> Result<PrepareReport, Failure> {
         let facts = self.facts()?;
         if !facts.scanned || !facts.scope_confirmed {
             return Err(Refusal::without_release(&facts, Phase::Draft).into());
         }
-        let open = if p.new && p.release.is_none() { None } else { self.current(p.release.as_deref())? };
-        let fresh = open.is_none();
+        let open =
+            if p.new && p.release.is_none() { None } else { self.current_release(p.release.as_deref())? };
+        let is_new = open.is_none();
         let mut open = match open {
             Some(open) => open,
-            None => Open {
-                release: Release::new(new_id(self.now())?, facts),
-                extra: Extra::default(),
+            None => OpenRelease {
+                release: Release::new(release_id(self.now())?, facts),
+                data: ReleaseData::default(),
                 stored: None,
             },
         };
-        self.take_params(&mut open.extra, p)?;
-        let chosen = self.chosen(&open.extra)?;
-        if chosen.is_empty() {
-            let refusal = step_refusal(&open, &facts);
-            return Err(refusal);
+        self.apply_params(&mut open.data, p)?;
+        let sessions = self.chosen_sessions(&open.data)?;
+        if sessions.is_empty() {
+            let mut refusal = Refusal::without_release(&facts, Phase::Draft);
+            refusal.state = open.release.phase;
+            return Err(refusal.into());
         }
-        if fresh {
-            self.audit("release_created", Some(&open.release.id), serde_json::json!({}))?;
+        if is_new {
+            self.audit("release_created", Some(open.id()), serde_json::json!({}))?;
         }
-        self.step(&mut open, &Event::SessionsChosen { sessions: chosen })?;
-        if let Some(destination) = self.destination(&open.extra)? {
+        self.step(&mut open, &Event::SessionsChosen { sessions })?;
+        if let Some(destination) = self.destination(&open.data)? {
             self.step(&mut open, &Event::DestinationChanged { destination })?;
         }
         let mut report = self.seal(&mut open)?;
-        report.review = Some(self.review_budget(&open, PAGE_BYTES)?);
+        report.review = Some(self.reading_effort(&open, ESTIMATED_PAGE_BYTES)?);
         Ok(report)
     }
 
-    /// Makes and seals the files of a release as it stands.
-    pub(crate) fn seal(&mut self, open: &mut Open) -> Result<PrepareReport, Failure> {
-        let id = open.release.id.clone();
-        let mut private = self.private(&id)?;
-        let made = self.make(open, &private)?;
-        let policy = made.report.policy.clone();
+    /// Builds and seals the files of the current release.
+    pub(crate) fn seal(&mut self, open: &mut OpenRelease) -> Result<PrepareReport, Failure> {
+        let id = open.id().to_owned();
+        let mut secrets = self.secrets(&id)?;
+        let mut built = self.build_release(open, &secrets)?;
+        let policy = built.report.policy.clone();
         self.step(open, &Event::PolicyChanged { policy: policy.clone() })?;
-        let files = write_sealed(&self.sealed_dir(&id), &made.files)?;
-        private.entities = made.entities;
-        self.save_private(&id, &private)?;
+        let files = write_sealed(&self.sealed_dir(&id), &built.files)?;
+        secrets.entities = built.entities;
+        self.save_secrets(&id, &secrets)?;
 
-        let before: BTreeSet<&str> = open.extra.rows.iter().map(|r| r.sha256.as_str()).collect();
-        let unchanged = made.rows.iter().filter(|r| before.contains(r.sha256.as_str())).count() as u64;
+        let before: BTreeSet<&str> = open.data.rows.iter().map(|r| r.sha256.as_str()).collect();
+        let unchanged = built.rows.iter().filter(|r| before.contains(r.sha256.as_str())).count() as u64;
         let digest = digest(&files);
-        let rows: BTreeMap<SessionKey, Row> = made
+        let rows: BTreeMap<SessionKey, Row> = built
             .rows
             .iter()
             .filter_map(|r| {
-                let version = made.versions.get(&r.key)?.clone();
+                let version = open.release.chosen.get(&r.key)?.clone();
                 Some((r.key.clone(), Row { version, sha256: r.sha256.clone() }))
             })
             .collect();
-        open.extra.sample = sample(&made.rows, &digest, &open.extra.sample);
-        open.extra.rows = made.rows;
-        open.extra.parties = made.parties;
-        open.extra.report = Some(made.report.clone());
+        let sample = sample_rows(&built.rows, &digest, &open.data.sample);
+        // The message ranges of all rows can be megabytes of JSON, which every step would write again. Only sampled
+        // rows are cut into chunks.
+        for row in built.rows.iter_mut().filter(|r| !sample.contains(&r.key)) {
+            row.messages = Vec::new();
+        }
+        open.data.sample = sample;
+        open.data.rows = built.rows;
+        open.data.parties = built.parties;
+        open.data.report = Some(built.report.clone());
         let event = Event::Prepared(Box::new(Preparation {
             rows,
             files: files.clone(),
             digest: digest.clone(),
             policy,
             open_findings: 0,
-            undecided_entities: made.report.entities.undecided,
-            sample: open.extra.sample.clone(),
+            undecided_entities: built.report.entities.undecided,
+            sample: open.data.sample.clone(),
         }));
         self.step(open, &event)?;
+        // The step saves nothing if the state did not change, but the data may have changed.
         self.save(open)?;
         Ok(PrepareReport {
             release: id,
             digest,
-            rows: open.extra.rows.len() as u64,
+            rows: open.data.rows.len() as u64,
             rows_unchanged: unchanged,
             files,
             destination: open.release.destination.clone(),
-            privacy_report: made.report,
+            privacy_report: built.report,
             review: None,
         })
     }
 
-    fn take_params(&self, extra: &mut Extra, p: &PrepareParams) -> Result<(), Failure> {
+    /// Seals a release again. Returns the number of rows that changed.
+    pub(crate) fn reseal(&mut self, open: &mut OpenRelease) -> Result<u64, Failure> {
+        let rows = open.data.rows.len() as u64;
+        Ok(rows.saturating_sub(self.seal(open)?.rows_unchanged))
+    }
+
+    /// Stores the parameters that apply to this release only.
+    fn apply_params(&self, data: &mut ReleaseData, p: &PrepareParams) -> Result<(), Failure> {
         if !p.sessions.is_empty() {
-            extra.named = p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<_, _>>()?;
+            data.named = p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<_, _>>()?;
         }
-        if p.repo.is_some() && p.folder.is_some() {
-            return Err(Failure::usage("two_destinations", "Give a repository or a folder, not both."));
-        }
-        let target = match (&p.repo, &p.folder) {
-            (Some(repo), _) => Some(hub_target(repo)?),
-            (_, Some(path)) if Path::new(path).is_absolute() => Some(Target::Folder { path: path.clone() }),
-            (_, Some(_)) => return Err(Failure::usage("bad_folder", "The folder must be an absolute path.")),
-            _ => None,
-        };
+        let target = requested_target(p)?;
         if target.is_some() || p.visibility.is_some() || p.licence.is_some() {
-            let old = self.destination(extra)?;
+            let old = self.destination(data)?;
             let target = target.or(old.as_ref().map(|d| d.target.clone())).ok_or_else(|| {
-                Failure::usage("no_destination", "Say where to: a repository or a folder.")
+                Failure::usage("no_destination", "Name the destination: a repository or a folder.")
                     .hint("clawgate prepare --repo OWNER/NAME")
             })?;
-            let visibility = match p.visibility.as_deref() {
-                None => old.as_ref().map_or(self.config.publish.visibility, |d| d.visibility),
-                Some("private") => Visibility::Private,
-                Some("public") => Visibility::Public,
-                Some(_) => return Err(Failure::usage("bad_visibility", "Visibility is private or public.")),
-            };
-            let licence =
-                p.licence.clone().or(old.and_then(|d| d.licence)).or(self.config.publish.licence.clone());
-            extra.destination = Some(Destination { target, visibility, licence });
+            let configured = &self.config.publish;
+            let visibility =
+                p.visibility.unwrap_or(old.as_ref().map_or(configured.visibility, |d| d.visibility));
+            let licence = p.licence.clone().or(old.and_then(|d| d.licence)).or(configured.licence.clone());
+            data.destination = Some(Destination { target, visibility, licence });
         }
         if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() {
-            let mut export: ExportConfig = self.export_options(extra);
+            let mut export: ExportConfig = self.export_options(data);
             export.thinking = p.thinking.unwrap_or(export.thinking);
-            if let Some(t) = &p.timestamps {
-                export.timestamps.clone_from(t);
-            }
-            if let Some(t) = &p.pseudonyms {
-                export.pseudonyms.clone_from(t);
-            }
-            extra.export = Some(export);
+            export.timestamps = p.timestamps.unwrap_or(export.timestamps);
+            export.pseudonyms = p.pseudonyms.unwrap_or(export.pseudonyms);
+            data.export = Some(export);
         }
         Ok(())
     }
 
-    /// The sessions that belong into a release now: named or approved, in scope, not blocked; their subagents too.
-    fn chosen(&self, extra: &Extra) -> Result<BTreeMap<SessionKey, Version>, Failure> {
-        let roots: Vec<SessionKey> = match extra.named.is_empty() {
+    /// The sessions that belong in a release now: named or approved, in scope and not blocked, with their subagents.
+    fn chosen_sessions(&self, data: &ReleaseData) -> Result<BTreeMap<SessionKey, Version>, Failure> {
+        let roots: Vec<SessionKey> = match data.named.is_empty() {
             true => self.archive.marked(Mark::Approved)?,
-            false => extra.named.clone(),
+            false => data.named.clone(),
         };
         let mut keys: BTreeSet<SessionKey> = roots.iter().cloned().collect();
         keys.extend(self.archive.descendants(&roots)?);
@@ -258,7 +217,7 @@ impl App {
             if row.status == Mark::Blocked || !self.in_scope(&key)? {
                 continue;
             }
-            if extra.named.contains(&key) && row.status != Mark::Approved {
+            if data.named.contains(&key) && row.status != Mark::Approved {
                 return Err(Failure::usage("not_approved", format!("{key} is not approved."))
                     .hint(format!("clawgate approve {key}")));
             }
@@ -271,27 +230,30 @@ impl App {
     }
 }
 
-fn step_refusal(open: &Open, facts: &crate::workflow::ArchiveFacts) -> Failure {
-    let mut refusal = Refusal::without_release(facts, Phase::Draft);
-    refusal.state = open.release.phase;
-    Failure::from(refusal)
+/// The target that the parameters name.
+fn requested_target(p: &PrepareParams) -> Result<Option<Target>, Failure> {
+    match (&p.repo, &p.folder) {
+        (Some(_), Some(_)) => {
+            Err(Failure::usage("two_destinations", "Give a repository or a folder, not both."))
+        }
+        (Some(repo), None) => Ok(Some(Target::hub(repo)?)),
+        (None, Some(path)) if Path::new(path).is_absolute() => {
+            Ok(Some(Target::Folder { path: path.clone() }))
+        }
+        (None, Some(_)) => Err(Failure::usage("bad_folder", "The folder must be an absolute path.")),
+        (None, None) => Ok(None),
+    }
 }
 
-/// Keyed hash of a value of the inventory: the same on this machine for every release, meaningless elsewhere.
-pub(crate) fn value_id(key: &[u8; 32], kind: &str, value: &str) -> String {
-    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
-    mac.update(kind.as_bytes());
-    mac.update(&[0]);
-    mac.update(value.trim().to_lowercase().as_bytes());
-    data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes()[..10])
-}
-
-/// The sessions whose rows must be read: kept from before as far as they are still there, filled up stratum by
-/// stratum (agent and project) in an order that the digest decides.
-fn sample(rows: &[RowKeep], digest: &str, before: &[SessionKey]) -> Vec<SessionKey> {
-    let want = sample_size(rows.len());
-    let there: BTreeSet<&SessionKey> = rows.iter().map(|r| &r.key).collect();
-    let mut sample: Vec<SessionKey> = before.iter().filter(|k| there.contains(k)).cloned().collect();
+/// The sessions whose rows must be read.
+///
+/// Sessions of the previous sample stay if they are still in the release. The rest is filled up in turns over all
+/// combinations of agent and project, so that each of them is read. The digest determines the order inside a
+/// combination, so nobody can predict or choose it.
+fn sample_rows(rows: &[StoredRow], digest: &str, previous: &[SessionKey]) -> Vec<SessionKey> {
+    let size = sample_size(rows.len());
+    let present: BTreeSet<&SessionKey> = rows.iter().map(|r| &r.key).collect();
+    let mut sample: Vec<SessionKey> = previous.iter().filter(|k| present.contains(k)).cloned().collect();
     type Stratum<'a> = (&'a str, Option<&'a str>);
     let mut strata: BTreeMap<Stratum<'_>, Vec<(String, &SessionKey)>> = BTreeMap::new();
     for r in rows.iter().filter(|r| !sample.contains(&r.key)) {
@@ -302,12 +264,40 @@ fn sample(rows: &[RowKeep], digest: &str, before: &[SessionKey]) -> Vec<SessionK
     for members in strata.values_mut() {
         members.sort_by(|a, b| b.cmp(a));
     }
-    while sample.len() < want && strata.values().any(|m| !m.is_empty()) {
+    while sample.len() < size && strata.values().any(|m| !m.is_empty()) {
         for members in strata.values_mut() {
-            if sample.len() < want {
+            if sample.len() < size {
                 sample.extend(members.pop().map(|(_, k)| k.clone()));
             }
         }
     }
     sample
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_covers_every_project_and_keeps_what_was_sampled_before() {
+        let row = |n: usize, project: &str| {
+            let mut row = StoredRow::for_tests(&format!("s{n:02}"));
+            row.facts.project = Some(project.to_owned());
+            row
+        };
+        let mut rows: Vec<StoredRow> = (0..60).map(|n| row(n, "large")).collect();
+        rows.extend((60..63).map(|n| row(n, "small")));
+        let sample = sample_rows(&rows, "digest", &[]);
+        assert_eq!(sample.len(), sample_size(rows.len()));
+        let small = sample.iter().filter(|k| k.native() >= "s60").count();
+        assert_eq!(small, 3, "every row of the small project is read: {sample:?}");
+        assert_eq!(sample, sample_rows(&rows, "digest", &[]));
+        assert_ne!(sample, sample_rows(&rows, "another", &[]));
+        rows.retain(|r| r.key != sample[4]);
+        let again = sample_rows(&rows, "another", &sample);
+        let kept: Vec<&SessionKey> = sample.iter().filter(|k| **k != sample[4]).collect();
+        assert_eq!(again.iter().take(kept.len()).collect::<Vec<_>>(), kept);
+        assert_eq!(again.len(), sample.len());
+        assert_eq!(sample_rows(&rows[..5], "digest", &[]).len(), 5);
+    }
 }

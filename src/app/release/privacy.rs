@@ -1,127 +1,102 @@
-//! The privacy sheet of a release or of one of its sessions: what was found, what was decided by whom, who read it.
+//! The privacy sheet of a release or of one of its sessions: findings, decisions and readers.
 //!
-//! It holds no value in clear: values are masked, stand-ins are those of the sealed files.
+//! It contains no value in clear. Values are masked, and placeholders are those of the sealed files.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::app::text::sanitize;
+use crate::app::{App, Failure};
 use crate::redact::FindingNote;
 use crate::store::Decision;
 use crate::trace::{SessionKey, Timestamp};
-use crate::workflow::Phase;
+use crate::workflow::{Actor, EntityDecision, Phase};
 
-use crate::app::release::prepare::EntityCounts;
-use crate::app::release::review::EvidenceReport;
-use crate::app::release::{EntityKeep, Open};
-use crate::app::{App, Failure};
-
-/// Someone or something that appears across sessions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Party {
-    /// Kind, for instance `PERSON`.
-    pub kind: String,
-    /// What stands in the sealed files where it was redacted; the masked value where it was not.
-    pub shown: String,
-    /// The masked value.
-    pub masked: String,
-    /// Sessions it appears in.
-    pub sessions: u64,
-    /// How often, in all.
-    pub count: u64,
-    /// `redact`, `keep`, or nothing where it waits for a decision. What rules redact by themselves is `rule`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub decision: Option<String>,
-}
+use super::OpenRelease;
+use super::data::{EntityCounts, Party, PartyDecision, ReportedValue, StoredEntity};
+use super::review::EvidenceReport;
 
 /// A decision, without the value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct DecisionLine {
-    /// Kind.
     pub kind: String,
     /// The masked value.
     pub masked: String,
-    /// `redact` or `keep`.
-    pub decision: String,
-    /// `person` or `agent`.
-    pub by: String,
-    /// When.
+    pub decision: EntityDecision,
+    pub by: Actor,
     pub at: Timestamp,
-    /// Whether it holds for every release.
+    /// Whether it applies to every release.
     pub always: bool,
-    /// Why it may stay in clear.
+    /// Why the value may stay in clear.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
-/// What a reviewer reported, counted.
+/// The values of one kind that one reviewer reported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ReportedLine {
-    /// Who.
     pub by: String,
-    /// What they were.
     pub kind: String,
-    /// How many values.
+    /// Number of values.
     pub count: u64,
-    /// One of them, masked.
+    /// One of the values, masked.
     pub masked: String,
 }
 
-/// A session of the release in a line.
+/// A session of the release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionLine {
-    /// Session.
     pub session: SessionKey,
-    /// Redactions in it.
+    /// Number of redactions.
     pub redactions: u64,
-    /// Who read it to its end; nothing where nobody did.
+    /// Who read it completely. `None` if nobody did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_by: Option<String>,
 }
 
-/// The sheet.
+/// The privacy sheet.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PrivacySheet {
-    /// Release.
+    /// Id of the release.
     pub release: String,
-    /// The session, where the sheet is of one.
+    /// The session, if the sheet describes only one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session: Option<SessionKey>,
-    /// Where the release stands.
     pub phase: Phase,
     /// Digest of the sealed files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
     /// Version of this program.
     pub clawgate_version: &'static str,
-    /// Version of the rules.
     pub rules_version: String,
     /// Hash of the policy.
     pub policy: String,
     /// Redactions by kind.
     pub redactions: BTreeMap<String, u64>,
-    /// A masked example of each.
+    /// A masked example of each kind.
     pub examples: BTreeMap<String, String>,
-    /// The inventory in figures.
+    /// Counts of the inventory.
     pub entities: EntityCounts,
-    /// What was decided on it, by whom.
+    /// Decisions about the inventory.
     pub decisions: Vec<DecisionLine>,
-    /// What reviewers reported, by whom.
+    /// Values that reviewers reported.
     pub reported: Vec<ReportedLine>,
-    /// What the review is bound by, and how an agent that read did.
+    /// Evidence of the review, with the measurement of an agent that read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceReport>,
-    /// People and organisations that appear in two sessions or more, most sessions first; at most 100.
+    /// People and organisations that appear in at least two sessions. Those in the most sessions come first; at most
+    /// 100.
     pub third_parties: Vec<Party>,
-    /// The sessions, most redactions first; at most 100.
+    /// The sessions with the most redactions first; at most 100.
     pub sessions: Vec<SessionLine>,
-    /// Who read the session to its end.
+    /// Who read the session completely.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read_by: Option<String>,
 }
 
-/// Kinds of people and organisations.
-const PARTIES: &[&str] = &[
+/// Kinds that count as people and organisations.
+const PARTY_KINDS: &[&str] = &[
     "PERSON",
     "ORG",
     "CLIENT",
@@ -134,57 +109,68 @@ const PARTIES: &[&str] = &[
     "CLOUD_ACCOUNT",
     "ADDRESS",
 ];
-/// Lists are not longer.
-const MOST: usize = 100;
+/// Longest list of parties or sessions.
+const MAX_LISTED: usize = 100;
 
-/// Counts who appears where, while the rows of a release are made.
+/// Counts the parties in each session while the rows of a release are made.
 #[derive(Debug, Clone, Default)]
-pub(in crate::app) struct Parties(BTreeMap<(String, String), (String, BTreeSet<SessionKey>, u64)>);
+pub(super) struct Parties(BTreeMap<PartyKey, PartyCount>);
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct PartyKey {
+    kind: String,
+    placeholder: String,
+}
+
+#[derive(Debug, Clone, Default)]
+struct PartyCount {
+    masked: String,
+    sessions: BTreeSet<SessionKey>,
+    count: u64,
+}
 
 impl Parties {
-    /// Counts what was redacted in a session.
+    /// Counts the redactions in a session.
     pub fn add(&mut self, session: &SessionKey, findings: &[FindingNote]) {
-        for f in findings.iter().filter(|f| PARTIES.contains(&f.kind.as_str())) {
-            let key = (f.kind.clone(), f.placeholder.clone());
-            let (_, sessions, count) =
-                self.0.entry(key).or_insert_with(|| (f.masked.clone(), BTreeSet::new(), 0));
-            sessions.insert(session.clone());
-            *count += f.count;
+        for f in findings.iter().filter(|f| PARTY_KINDS.contains(&f.kind.as_str())) {
+            let key = PartyKey { kind: f.kind.clone(), placeholder: f.placeholder.clone() };
+            let party = self
+                .0
+                .entry(key)
+                .or_insert_with(|| PartyCount { masked: f.masked.clone(), ..PartyCount::default() });
+            party.sessions.insert(session.clone());
+            party.count += f.count;
         }
     }
 
-    /// Those that appear in two sessions or more, most sessions first.
+    /// The parties that appear in at least two sessions. Those in the most sessions come first.
     pub fn across(self) -> Vec<Party> {
-        let mut out: Vec<Party> = self
-            .0
-            .into_iter()
-            .filter(|(_, (_, sessions, _))| sessions.len() > 1)
-            .map(|((kind, shown), (masked, sessions, count))| Party {
-                kind,
-                shown,
-                masked,
-                sessions: sessions.len() as u64,
-                count,
-                decision: Some("rule".to_owned()),
-            })
-            .collect();
-        out.sort_by_key(most_first);
-        out.truncate(MOST);
+        let several = self.0.into_iter().filter(|(_, party)| party.sessions.len() > 1);
+        let parties = several.map(|(key, party)| Party {
+            kind: key.kind,
+            shown: key.placeholder,
+            masked: party.masked,
+            sessions: party.sessions.len() as u64,
+            count: party.count,
+            decision: Some(PartyDecision::Rule),
+        });
+        let mut out: Vec<Party> = parties.collect();
+        out.sort_by_key(most_sessions_first);
+        out.truncate(MAX_LISTED);
         out
     }
 }
 
-/// Most sessions first, then most places.
-fn most_first(p: &Party) -> std::cmp::Reverse<(u64, u64)> {
+fn most_sessions_first(p: &Party) -> std::cmp::Reverse<(u64, u64)> {
     std::cmp::Reverse((p.sessions, p.count))
 }
 
-/// A value with all but its first character hidden.
+/// A value with all characters hidden except the first.
 fn masked(value: &str) -> String {
     let n = value.chars().count();
     let dots = "•".repeat(n.min(8));
     match value.chars().next() {
-        Some(c) if n >= 4 => format!("{} ({n})", crate::app::text::sanitize(&format!("{c}{dots}"))),
+        Some(c) if n >= 4 => format!("{} ({n})", sanitize(&format!("{c}{dots}"))),
         _ => format!("{dots} ({n})"),
     }
 }
@@ -193,19 +179,19 @@ impl App {
     /// The privacy sheet of a release, or of one of its sessions.
     ///
     /// # Errors
-    /// [`Failure`] where nothing was prepared, or the release has no such session.
+    /// [`Failure`] if the release was not prepared, or does not contain the session.
     pub fn privacy_sheet(
-        &mut self,
+        &self,
         release: Option<&str>,
         session: Option<&str>,
     ) -> Result<PrivacySheet, Failure> {
-        let open = self.required(release, Phase::Prepared)?;
-        let id = open.release.id.clone();
-        let Some(report) = open.extra.report.clone() else {
+        let open = self.viewed_release(release, Phase::Prepared)?;
+        let id = open.id().to_owned();
+        let Some(report) = open.data.report.clone() else {
             return Err(Failure::usage("not_prepared", "This release was not prepared yet.")
                 .hint(format!("clawgate prepare {id}")));
         };
-        let private = self.private(&id)?;
+        let secrets = self.secrets(&id)?;
         let decisions: Vec<Decision> = self
             .archive
             .decisions()?
@@ -224,39 +210,33 @@ impl App {
             decisions: Vec::new(),
             reported: Vec::new(),
             evidence: open.release.evidence.as_ref().map(EvidenceReport::from),
-            third_parties: open.extra.parties.clone(),
+            third_parties: open.data.parties.clone(),
             sessions: Vec::new(),
             read_by: None,
             session: None,
             release: id,
         };
-        let mut here: Vec<&EntityKeep> = private.entities.iter().collect();
-        if let Some(named) = session {
-            let key = self.resolve(named)?;
-            self.narrow(&open, &key, &mut sheet)?;
-            here.retain(|e| e.sessions.contains(&key));
-            sheet.entities = counts(&here, &decisions);
+        let mut entities: Vec<&StoredEntity> = secrets.entities.iter().collect();
+        if let Some(name) = session {
+            let key = self.resolve(name)?;
+            restrict_to_session(&mut sheet, &open, &key)?;
+            entities.retain(|e| e.sessions.contains(&key));
+            sheet.entities = count_entities(&entities, &decisions);
             sheet.session = Some(key);
         } else {
-            sheet.third_parties.extend(across(&here, &decisions));
-            sheet.third_parties.sort_by_key(most_first);
-            sheet.third_parties.truncate(MOST);
-            sheet.sessions = lines(&open);
-            let mut by: BTreeMap<(String, String), (u64, String)> = BTreeMap::new();
-            for n in &private.notes {
-                by.entry((n.by.clone(), n.kind.clone())).or_insert_with(|| (0, masked(&n.value))).0 += 1;
-            }
-            let line = |((by, kind), (count, masked))| ReportedLine { by, kind, count, masked };
-            sheet.reported = by.into_iter().map(line).collect();
+            sheet.third_parties.extend(inventory_parties(&entities, &decisions));
+            sheet.third_parties.sort_by_key(most_sessions_first);
+            sheet.third_parties.truncate(MAX_LISTED);
+            sheet.sessions = session_lines(&open);
+            sheet.reported = reported_lines(&secrets.notes);
         }
-        for e in here {
-            // The decision for this release comes after the one for all of them, and holds.
-            let Some(d) = decisions.iter().rfind(|d| d.value_hash == e.id) else { continue };
+        for e in entities {
+            let Some(d) = applicable(&decisions, e) else { continue };
             sheet.decisions.push(DecisionLine {
                 kind: e.kind.clone(),
                 masked: masked(&e.value),
-                decision: d.decision.clone(),
-                by: d.actor.clone(),
+                decision: d.decision,
+                by: d.actor,
                 at: d.at,
                 always: d.release.is_empty(),
                 reason: d.reason.clone(),
@@ -264,54 +244,78 @@ impl App {
         }
         Ok(sheet)
     }
-
-    /// Narrows a sheet to one session.
-    fn narrow(&self, open: &Open, key: &SessionKey, sheet: &mut PrivacySheet) -> Result<(), Failure> {
-        let Some(row) = open.extra.rows.iter().find(|r| r.key == *key) else {
-            return Err(Failure::usage(
-                "not_in_release",
-                format!("{key} is not in release {}.", sheet.release),
-            )
-            .hint(format!("clawgate privacy {}", sheet.release)));
-        };
-        sheet.redactions.clone_from(&row.redactions);
-        sheet.examples.clone_from(&row.examples);
-        sheet.third_parties.clear();
-        sheet.read_by = open.release.read.get(&row.sha256).map(|r| r.by.clone());
-        Ok(())
-    }
 }
 
-fn counts(here: &[&EntityKeep], decisions: &[Decision]) -> EntityCounts {
-    let mut out = EntityCounts { total: here.len() as u64, ..EntityCounts::default() };
-    for e in here {
-        match decisions.iter().rfind(|d| d.value_hash == e.id).map(|d| d.decision.as_str()) {
-            Some("redact") => out.redacted += 1,
-            Some(_) => out.kept += 1,
+/// Restricts a sheet to one session.
+fn restrict_to_session(
+    sheet: &mut PrivacySheet,
+    open: &OpenRelease,
+    key: &SessionKey,
+) -> Result<(), Failure> {
+    let Some(row) = open.data.rows.iter().find(|r| r.key == *key) else {
+        let message = format!("{key} is not in release {}.", sheet.release);
+        return Err(
+            Failure::usage("not_in_release", message).hint(format!("clawgate privacy {}", sheet.release))
+        );
+    };
+    sheet.redactions.clone_from(&row.redactions);
+    sheet.examples.clone_from(&row.examples);
+    sheet.third_parties.clear();
+    sheet.read_by = open.release.read.get(&row.sha256).map(|r| r.by.clone());
+    Ok(())
+}
+
+/// The decision about a value. The decision for this release comes after the one for every release, and overrides it.
+fn applicable<'d>(decisions: &'d [Decision], e: &StoredEntity) -> Option<&'d Decision> {
+    decisions.iter().rfind(|d| d.value_hash == e.id)
+}
+
+fn count_entities(entities: &[&StoredEntity], decisions: &[Decision]) -> EntityCounts {
+    let mut out = EntityCounts { total: entities.len() as u64, ..EntityCounts::default() };
+    for e in entities {
+        match applicable(decisions, e).map(|d| d.decision) {
+            Some(EntityDecision::Redact) => out.redacted += 1,
+            Some(EntityDecision::Keep) => out.kept += 1,
             None => out.undecided += 1,
         }
     }
     out
 }
 
-/// What of the inventory appears in two sessions or more.
-fn across(here: &[&EntityKeep], decisions: &[Decision]) -> Vec<Party> {
-    let across = here.iter().filter(|e| e.sessions.len() > 1 && PARTIES.contains(&e.kind.as_str()));
-    across
+/// The values of the inventory that are parties and appear in at least two sessions.
+fn inventory_parties(entities: &[&StoredEntity], decisions: &[Decision]) -> Vec<Party> {
+    let several = |e: &&&StoredEntity| e.sessions.len() > 1 && PARTY_KINDS.contains(&e.kind.as_str());
+    entities
+        .iter()
+        .filter(several)
         .map(|e| Party {
             kind: e.kind.clone(),
             shown: masked(&e.value),
             masked: masked(&e.value),
             sessions: e.sessions.len() as u64,
             count: e.count,
-            decision: decisions.iter().rfind(|d| d.value_hash == e.id).map(|d| d.decision.clone()),
+            decision: applicable(decisions, e).map(|d| d.decision.into()),
         })
         .collect()
 }
 
-fn lines(open: &Open) -> Vec<SessionLine> {
+fn reported_lines(reported: &[ReportedValue]) -> Vec<ReportedLine> {
+    let mut lines: BTreeMap<(&str, &str), ReportedLine> = BTreeMap::new();
+    for value in reported {
+        let line = lines.entry((&value.by, &value.kind)).or_insert_with(|| ReportedLine {
+            by: value.by.clone(),
+            kind: value.kind.clone(),
+            count: 0,
+            masked: masked(&value.value),
+        });
+        line.count += 1;
+    }
+    lines.into_values().collect()
+}
+
+fn session_lines(open: &OpenRelease) -> Vec<SessionLine> {
     let mut out: Vec<SessionLine> = open
-        .extra
+        .data
         .rows
         .iter()
         .map(|r| SessionLine {
@@ -321,7 +325,7 @@ fn lines(open: &Open) -> Vec<SessionLine> {
         })
         .collect();
     out.sort_by_key(|l| std::cmp::Reverse(l.redactions));
-    out.truncate(MOST);
+    out.truncate(MAX_LISTED);
     out
 }
 
@@ -330,7 +334,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parties_are_counted_by_session_and_ordinary_kinds_are_none() {
+    fn parties_are_counted_by_session_and_other_kinds_are_ignored() {
         let note = |kind: &str, placeholder: &str, count: u64| FindingNote {
             kind: kind.into(),
             rule: "r".into(),
@@ -356,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_first_character_shows() {
+    fn a_masked_value_shows_only_its_first_character() {
         assert_eq!(masked("Ada Brook"), "A•••••••• (9)");
         assert_eq!(masked("Ada"), "••• (3)");
         assert_eq!(masked(""), " (0)");

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::gate::{ClearRequest, Unlocked, clear};
-use crate::publish::{HubOptions, Step, publish_blocking};
+use crate::app::{App, Failure, Kind};
+use crate::gate::{ClearRequest, Cleared, GateError, SignedReceipt, Unlocked, clear};
+use crate::publish::{HubOptions, UploadStep, publish_blocking};
 use crate::workflow::{Event, Phase, Target, sign_action};
 
-use crate::app::{App, Failure, Kind};
+use super::OpenRelease;
+use super::sealed::sealed_changed;
 
-/// What to publish.
+/// Parameters of [`App::publish`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishParams {
@@ -19,118 +21,50 @@ pub struct PublishParams {
     pub release: Option<String>,
 }
 
-/// What stands at the destination.
+/// A published release.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct PublishReport {
-    /// Release.
+    /// Id of the release.
     pub release: String,
-    /// Digest, read back.
+    /// Digest of the bytes that were read back.
     pub digest: String,
-    /// The commit, or a folder's own mark.
+    /// The commit on the Hub, or the digest for a folder.
     pub commit: String,
-    /// Where it can be seen.
+    /// URL or path of the published files.
     pub url: String,
-    /// Files that were read back and compared.
+    /// Number of files that were read back and compared.
     pub files: u64,
 }
 
 impl App {
-    /// Publishes a release under its receipt. A Hub destination needs the token that only the passphrase unseals.
+    /// Publishes a release that has a valid receipt. A Hub destination needs the token, which only the passphrase
+    /// unseals.
     ///
     /// # Errors
-    /// [`Failure`]: a human is needed where no receipt stands or no token is at hand; refused where anything
-    /// differs from what was approved; failed where the destination refuses.
+    /// [`Failure`]: a human is needed if the receipt or the token is missing. It is refused if anything differs from
+    /// what was approved, and fails if the destination does not accept the upload.
     pub fn publish(
         &mut self,
         p: &PublishParams,
         unlocked: Option<&Unlocked>,
     ) -> Result<PublishReport, Failure> {
-        let mut open = self.required(p.release.as_deref(), Phase::Approved)?;
-        let id = open.release.id.clone();
-        let now = self.now();
-        if open.release.phase == Phase::Confirmed {
-            let mut f = Failure::new(
-                Kind::HumanNeeded,
-                "human_needed",
-                format!("A human is needed. {}", sign_action(&id)),
-            );
-            f.hints.push(format!("clawgate sign {id}"));
-            return Err(f);
-        }
-        let files = self.sealed_files(&open)?;
-        let entries: Vec<_> =
-            files.iter().map(|f| crate::workflow::FileEntry::of(&f.path, &f.bytes)).collect();
-        drop(files);
-        let digest = crate::workflow::digest(&entries);
-        let hub = matches!(open.release.destination.as_ref().map(|d| &d.target), Some(Target::Hub { .. }));
-        let signed = self.receipt(&id)?;
-        let token = unlocked.and_then(Unlocked::token);
-        if open.release.phase == Phase::Approved && hub && token.is_none() {
-            let command = format!("clawgate publish {id}");
-            return Err(Failure::new(
-                Kind::HumanNeeded,
-                "human_needed",
-                format!(
-                    "A human is needed: the Hub token is sealed. Ask the person to run `{command}` in their own terminal; it asks for their passphrase there."
-                ),
-            )
-            .hint(command));
-        }
-        let Some(signed) = signed.filter(|_| open.release.phase == Phase::Approved) else {
-            // The state machine words the refusal.
-            self.step(&mut open, &Event::Publishing { digest, now })?;
-            return Err(Failure::new(Kind::HumanNeeded, "human_needed", sign_action(&id)));
-        };
-        let enrolled = self.enrolled()?;
-        let review = self.evidence(&open)?.root;
-        let dir = self.sealed_dir(&id);
-        let archive = &self.archive;
-        let cleared = clear(ClearRequest {
-            signed: &signed,
-            enrolled: &enrolled,
-            now,
-            release: &open.release,
-            review: &review,
-            dir: &dir,
-            nonce_used: &|nonce| archive.nonce_used(nonce).unwrap_or(true),
-            token,
-        });
-        let cleared = match cleared {
-            Ok(cleared) => cleared,
-            Err(e) => {
-                self.audit("refused", Some(&id), serde_json::json!({ "code": "not_cleared" }))?;
-                return Err(e.into());
-            }
-        };
-        self.step(&mut open, &Event::Publishing { digest: cleared.digest().to_owned(), now })?;
-        let mut options = HubOptions::default();
-        if let Some(endpoint) = self.ctx.env.var("HF_ENDPOINT") {
-            options.endpoint = endpoint.trim_end_matches('/').to_owned();
-        }
-        let progress = self.ctx.progress.clone();
-        options.progress = Some(Arc::new(move |step: &Step| match step {
-            Step::Checking => progress.report("checking the destination", 0, 0),
-            Step::Creating => progress.report("creating the repository", 0, 0),
-            Step::Sending { bytes, .. } => progress.report("sending", 0, *bytes),
-            Step::Waiting { .. } => progress.report("waiting, as the Hub asked", 0, 0),
-            Step::Verifying { done, total } => {
-                progress.report("reading back and comparing", *done as u64, *total as u64);
-            }
-        }));
-        let done = publish_blocking(&cleared, &options);
-        let published = match done {
+        let mut open = self.required_release(p.release.as_deref(), Phase::Approved)?;
+        let signed = self.approved_receipt(&open, unlocked)?;
+        let cleared = self.clear_release(&open, &signed, unlocked)?;
+        let digest = cleared.digest().to_owned();
+        self.step(&mut open, &Event::Publishing { digest, now: self.now() })?;
+        let published = match publish_blocking(&cleared, &self.hub_options()) {
             Ok(published) => published,
             Err(e) => {
                 self.step(&mut open, &Event::PublishFailed)?;
                 return Err(e.into());
             }
         };
-        let now = self.now();
         let commit = published.commit.unwrap_or_else(|| published.digest.clone());
-        let event = Event::Published { commit: commit.clone(), digest: published.digest.clone(), now };
-        self.step(&mut open, &event)?;
+        let digest = published.digest.clone();
+        self.step(&mut open, &Event::Published { commit: commit.clone(), digest, now: self.now() })?;
         Ok(PublishReport {
-            release: id,
+            release: open.release.id,
             digest: published.digest,
             commit,
             url: published.url,
@@ -138,13 +72,95 @@ impl App {
         })
     }
 
-    /// Takes a release back. What stands at a destination already stays there; the answer says so.
+    /// The receipt of an approved release. Fails if a person has to act first, or if the release is not approved.
+    fn approved_receipt(
+        &mut self,
+        open: &OpenRelease,
+        unlocked: Option<&Unlocked>,
+    ) -> Result<SignedReceipt, Failure> {
+        let id = open.id();
+        if open.release.phase == Phase::Confirmed {
+            return Err(signature_needed(id));
+        }
+        if open.release.phase != Phase::Approved {
+            let digest = open.release.digest().unwrap_or_default().to_owned();
+            return Err(self.refusal(open, &Event::Publishing { digest, now: self.now() }));
+        }
+        let target = open.release.destination.as_ref().map(|d| &d.target);
+        let token = unlocked.and_then(Unlocked::token);
+        if matches!(target, Some(Target::Hub { .. })) && token.is_none() {
+            return Err(token_needed(id));
+        }
+        // The receipt file may have been deleted after the approval.
+        self.receipt(id)?.ok_or_else(|| signature_needed(id))
+    }
+
+    /// Checks the receipt over the sealed bytes. A failure is recorded in the audit log.
+    fn clear_release(
+        &mut self,
+        open: &OpenRelease,
+        signed: &SignedReceipt,
+        unlocked: Option<&Unlocked>,
+    ) -> Result<Cleared, Failure> {
+        let cleared = clear(ClearRequest {
+            signed,
+            enrolled: &self.enrolled_keys()?,
+            now: self.now(),
+            release: &open.release,
+            review: &self.evidence(open)?.root,
+            dir: &self.sealed_dir(open.id()),
+            // If the archive cannot be read, the nonce counts as used.
+            nonce_used: &|nonce| self.archive.nonce_used(nonce).unwrap_or(true),
+            token: unlocked.and_then(Unlocked::token),
+        });
+        cleared.or_else(|e: GateError| {
+            self.audit("refused", Some(open.id()), serde_json::json!({ "code": "not_cleared" }))?;
+            Err(match e.is_changed_file() {
+                true => sealed_changed(open.id()).hint(e.to_string()),
+                false => e.into(),
+            })
+        })
+    }
+
+    fn hub_options(&self) -> HubOptions {
+        let mut options = HubOptions::default();
+        if let Some(endpoint) = self.ctx.env.var("HF_ENDPOINT") {
+            options.endpoint = endpoint.trim_end_matches('/').to_owned();
+        }
+        let progress = self.ctx.progress.clone();
+        options.progress = Some(Arc::new(move |step: &UploadStep| match step {
+            UploadStep::Checking => progress.report("checking the destination", 0, 0),
+            UploadStep::Creating => progress.report("creating the repository", 0, 0),
+            UploadStep::Sending { bytes, .. } => progress.report("sending", 0, *bytes),
+            UploadStep::Waiting { .. } => progress.report("waiting, as the Hub asked", 0, 0),
+            UploadStep::Verifying { done, total } => {
+                progress.report("reading back and comparing", *done as u64, *total as u64);
+            }
+        }));
+        options
+    }
+
+    /// Withdraws a release. Files that are already published stay at the destination.
     ///
     /// # Errors
-    /// [`Failure`] where there is no such release.
+    /// [`Failure`] if there is no such release.
     pub fn withdraw(&mut self, release: Option<&str>) -> Result<String, Failure> {
-        let mut open = self.required(release, Phase::Draft)?;
+        let mut open = self.required_release(release, Phase::Draft)?;
         self.step(&mut open, &Event::Withdrawn)?;
         Ok(open.release.id)
     }
+}
+
+fn signature_needed(id: &str) -> Failure {
+    let message = format!("A human is needed. {}", sign_action(id));
+    Failure::new(Kind::HumanNeeded, "human_needed", message).hint(format!("clawgate sign {id}"))
+}
+
+fn token_needed(id: &str) -> Failure {
+    let command = format!("clawgate publish {id}");
+    let message = format!(
+        "A human is needed: the Hub token is sealed. Ask the person to run `{command}` in their own terminal, where \
+         it asks for their passphrase."
+    );
+    Failure::new(Kind::HumanNeeded, "human_needed", message).hint(command)
 }

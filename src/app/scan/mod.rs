@@ -182,6 +182,8 @@ impl App {
         if counts.read > 0 || counts.gone > 0 || self.archive.meta("last_scan")?.is_none() {
             self.archive.set_meta("last_scan", &ended.to_string())?;
         }
+        // A chosen session may have a new version now. Answers only read the stored state, so it is updated here.
+        self.sync_current_release()?;
         skipped.sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
         Ok(ScanReport {
             sessions: tally,

@@ -6,9 +6,8 @@ use serde::Serialize;
 
 use crate::store::Choice;
 use crate::trace::{SessionKey, Timestamp};
-use crate::workflow::Phase;
 
-use crate::app::release::{Extra, random};
+use crate::app::random::random_key_hex;
 use crate::app::{App, Failure};
 
 /// What to forget: named sessions, or all that a choice holds.
@@ -90,12 +89,12 @@ impl App {
         sessions.sort();
         sessions.dedup();
         let (mut in_releases, mut in_finished) = (BTreeMap::new(), BTreeMap::new());
-        for (id, ..) in self.archive.releases()? {
-            let Some(row) = self.archive.release::<crate::workflow::Release, Extra>(&id)? else { continue };
+        for head in self.archive.releases()? {
+            let Some(row) = self.archive.release(&head.id)? else { continue };
             let held = sessions.iter().filter(|k| row.state.chosen.contains_key(*k)).count() as u64;
             if held > 0 {
-                let over = matches!(row.state.phase, Phase::Published | Phase::Withdrawn);
-                if over { &mut in_finished } else { &mut in_releases }.insert(id, held);
+                let finished = row.state.phase.is_final();
+                if finished { &mut in_finished } else { &mut in_releases }.insert(head.id, held);
             }
         }
         Ok(ForgetPlan { sessions, in_releases, in_finished, usage: p.usage })
@@ -110,18 +109,19 @@ impl App {
             let message = format!("Release {id} holds {n} of these sessions and is not finished.");
             return Err(Failure::usage("in_release", message).hint(format!("clawgate withdraw {id}")));
         }
-        let salt = data_encoding::HEXLOWER.encode(&random()?);
+        let salt = random_key_hex()?;
         let now = self.now();
         let done = self.archive.forget(&plan.sessions, plan.usage, &salt, now)?;
         // What a finished release remembers in clear of what it redacted.
         for id in plan.in_finished.keys() {
-            self.drop_private(id)?;
+            self.remove_secrets(id)?;
         }
         self.audit(
             "forgotten",
             None,
             serde_json::json!({ "sessions": done.sessions, "versions": done.versions, "usage": plan.usage }),
         )?;
+        self.sync_current_release()?;
         self.ctx.progress.report("rewriting the archive", 0, 0);
         let compacted = self.archive.compact()?;
         Ok(ForgetReport {

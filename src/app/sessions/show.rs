@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::redact::{PlaceholderStyle, Policy, Redactor, Timestamps};
+use crate::redact::{Policy, Redactor, Timestamps};
 use crate::rules::Engine;
 use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, stretches};
 
@@ -129,14 +129,14 @@ impl App {
     pub(crate) fn redacted(&self, session: Session) -> Result<Session, Failure> {
         let engine = Engine::builtin()?;
         let key = self.local_key()?;
-        let mut policy = self.policy_for(&self.config.export)?;
+        let mut policy = self.policy_for(&self.config.export);
         policy.options.timestamps = Timestamps::Exact;
         policy.options.thinking = true;
         Ok(Redactor::new(engine, policy, key).redact_session(&session).session)
     }
 
     /// The redaction policy that the configuration and a release's options ask for.
-    pub(crate) fn policy_for(&self, export: &ExportConfig) -> Result<Policy, Failure> {
+    pub(crate) fn policy_for(&self, export: &ExportConfig) -> Policy {
         let mut policy = Policy {
             custom: self.config.redact.strings.clone(),
             usernames: self.config.redact.usernames.clone(),
@@ -146,15 +146,9 @@ impl App {
             ..Policy::default()
         };
         policy.options.thinking = export.thinking;
-        policy.options.timestamps = match export.timestamps.as_str() {
-            "exact" => Timestamps::Exact,
-            "hour" => Timestamps::Hour,
-            "shifted" => Timestamps::Shifted,
-            _ => return Err(Failure::usage("bad_timestamps", "Timestamps are exact, hour or shifted.")),
-        };
-        policy.options.placeholder_style = PlaceholderStyle::named(&export.pseudonyms)
-            .ok_or_else(|| Failure::usage("bad_pseudonyms", "Pseudonyms are typed or realistic."))?;
-        Ok(policy)
+        policy.options.timestamps = export.timestamps;
+        policy.options.placeholder_style = export.pseudonyms;
+        policy
     }
 }
 

@@ -64,7 +64,7 @@ impl App {
     /// [`Failure`] where a session or the mark is unknown; then nothing is marked.
     pub fn triage(&mut self, p: &TriageParams) -> Result<TriageReport, Failure> {
         if self.archive.meta("last_scan")?.is_none() {
-            return Err(self.refuse_early("triage")?);
+            return Err(self.missing_first_step());
         }
         let mark = Mark::parse(&p.status).ok_or_else(|| {
             Failure::usage("bad_status", "Status is one of approved, blocked, shortlisted, new.")
@@ -84,6 +84,7 @@ impl App {
             None,
             serde_json::json!({ "status": mark.as_str(), "sessions": keys, "reason": p.reason.is_some() }),
         )?;
+        self.sync_current_release()?;
         let totals = self.archive.marks()?.into_iter().map(|(m, n)| (m.as_str().to_owned(), n)).collect();
         Ok(TriageReport { marked: keys, status: mark, with_subagents, totals })
     }

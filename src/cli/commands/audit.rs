@@ -3,6 +3,7 @@
 use clap::Subcommand;
 use serde_json::json;
 
+use crate::app::audit::AuditLog;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
 use crate::cli::render::{green, red};
@@ -29,7 +30,7 @@ enum AuditCommand {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let (mut entries, broken) = cli.app()?.audit_log()?;
+    let AuditLog { mut entries, broken } = cli.app()?.audit_log()?;
     match args.command {
         AuditCommand::Verify => {
             let last = entries.last().map(|e| e.hash.clone());

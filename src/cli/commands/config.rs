@@ -85,7 +85,7 @@ fn render(r: &ScopeReport, path: &str) -> String {
         ("publish.visibility", visibility.as_str().unwrap_or_default().to_owned()),
         ("publish.licence", value(&c.publish.licence)),
         ("export.thinking", c.export.thinking.to_string()),
-        ("export.timestamps", c.export.timestamps.clone()),
+        ("export.timestamps", c.export.timestamps.as_str().to_owned()),
         ("export.format", c.export.format.clone()),
     ];
     lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect()

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::app::release::{PiiDocument, PiiReviewParams};
+use crate::app::release::{PiiDocument, PiiProvider, PiiReviewParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 
@@ -19,8 +19,8 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Content: "rules" for findings of rules that need a decision, "agent" for pages to read, "hybrid" for both
-    #[arg(long, default_value = "hybrid", value_parser = ["rules", "agent", "ai", "hybrid"])]
-    provider: String,
+    #[arg(long, default_value = "hybrid")]
+    provider: PiiProvider,
     /// Omit findings with a lower confidence (0 to 1)
     #[arg(long, value_name = "NUMBER")]
     min_confidence: Option<f64>,
@@ -32,7 +32,7 @@ pub struct Args {
 #[derive(Serialize)]
 struct Written<'a> {
     release: &'a str,
-    provider: &'a str,
+    provider: PiiProvider,
     finding_count: u64,
     pages: usize,
     file: PathBuf,
@@ -50,10 +50,10 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let mut text = serde_json::to_string_pretty(&document).map_err(json)?;
     text.push('\n');
     let Some(file) = args.output else { return cli.print_raw(text.as_bytes()) };
-    crate::app::config::write_private(&file, text.as_bytes())?;
+    crate::app::fs::write_private(&file, text.as_bytes())?;
     let written = Written {
         release: &document.release,
-        provider: &document.provider,
+        provider: document.provider,
         finding_count: document.finding_count,
         pages: document.pages.len(),
         file,

@@ -4,6 +4,8 @@ use crate::app::release::{PrepareParams, PrepareReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::render::{bold, destination, files, privacy_report, release_size, review_effort};
+use crate::redact::{PlaceholderStyle, Timestamps};
+use crate::workflow::Visibility;
 
 /// Redact approved sessions and seal them as a release
 #[derive(Debug, clap::Args)]
@@ -24,7 +26,7 @@ pub struct Args {
     folder: Option<String>,
     /// Visibility of the published dataset: private or public
     #[arg(long)]
-    visibility: Option<String>,
+    visibility: Option<Visibility>,
     /// License of the published data, for example cc-by-4.0
     #[arg(long, visible_alias = "license")]
     licence: Option<String>,
@@ -36,10 +38,10 @@ pub struct Args {
     thinking: bool,
     /// Timestamps: exact, hour (rounded to the hour) or shifted (moved by a random offset)
     #[arg(long)]
-    timestamps: Option<String>,
+    timestamps: Option<Timestamps>,
     /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com)
     #[arg(long, value_name = "STYLE")]
-    pseudonyms: Option<String>,
+    pseudonyms: Option<PlaceholderStyle>,
 }
 
 /// Makes a path absolute, relative to the current directory.

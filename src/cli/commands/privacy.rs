@@ -1,6 +1,6 @@
 //! `clawgate privacy`: the privacy report of a release or a session. Shows no redacted value in full.
 
-use crate::app::release::PrivacySheet;
+use crate::app::release::{PartyDecision, PrivacySheet};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, dim, evidence, inventory_counts};
@@ -48,8 +48,8 @@ fn render(s: &PrivacySheet, width: usize) -> String {
             "  {} {} {} {}{reason}\n",
             one_line(&d.kind),
             one_line(&d.masked),
-            bold(&one_line(&d.decision)),
-            dim(&format!("by {} on {}, {scope}", one_line(&d.by), format_minute(d.at))),
+            bold(d.decision.as_str()),
+            dim(&format!("by {} on {}, {scope}", d.by, format_minute(d.at))),
         ));
     }
     for r in &s.reported {
@@ -76,7 +76,7 @@ fn render(s: &PrivacySheet, width: usize) -> String {
             ("decision", Align::Left),
         ]);
         for p in &s.third_parties {
-            let decision = p.decision.clone().unwrap_or_else(|| "undecided".to_owned());
+            let decision = p.decision.map_or("undecided", PartyDecision::as_str).to_owned();
             table.row([
                 p.shown.clone(),
                 p.kind.clone(),

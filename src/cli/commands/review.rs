@@ -9,6 +9,7 @@ use crate::cli::format::{format_bytes, pluralize};
 use crate::cli::render::{bold, cyan, dim, evidence, green, review_effort, yellow};
 use crate::cli::review_terminal::{entity_line, run_review};
 use crate::cli::table::one_line;
+use crate::workflow::EntityDecision;
 
 /// Review a sealed release: decide on its inventory and read its sample
 ///
@@ -99,7 +100,7 @@ fn render_inventory(l: &Inventory) -> String {
     let mut out =
         format!("{} of {} undecided\n", l.undecided, pluralize(l.entities.len() as u64, "inventory item"));
     for e in &l.entities {
-        let decision = e.decision.as_deref().unwrap_or("undecided");
+        let decision = e.decision.map_or("undecided", EntityDecision::as_str);
         out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
         for excerpt in &e.context {
             out.push_str(&format!("  {}\n", dim(&one_line(excerpt))));
@@ -119,9 +120,9 @@ fn render_inventory(l: &Inventory) -> String {
     out
 }
 
-fn decide(id: &str, decision: &str, reason: Option<&str>, always: bool) -> DecisionIn {
+fn decide(id: &str, decision: EntityDecision, reason: Option<&str>, always: bool) -> DecisionIn {
     let reason = reason.map(str::to_owned);
-    DecisionIn { id: id.to_owned(), decision: decision.to_owned(), reason, always }
+    DecisionIn { id: id.to_owned(), decision, reason, always }
 }
 
 fn params(args: Args) -> Result<ReviewParams, Failure> {
@@ -142,10 +143,12 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
         findings.push(FindingIn { quote: quote.to_owned(), kind: kind.to_owned(), ..FindingIn::default() });
     }
     let mut decisions: Vec<DecisionIn> =
-        args.redact.iter().map(|id| decide(id, "redact", None, args.everywhere)).collect();
-    decisions.extend(args.keep.iter().map(|id| decide(id, "keep", args.reason.as_deref(), args.always)));
+        args.redact.iter().map(|id| decide(id, EntityDecision::Redact, None, args.everywhere)).collect();
+    decisions.extend(
+        args.keep.iter().map(|id| decide(id, EntityDecision::Keep, args.reason.as_deref(), args.always)),
+    );
     if args.redact_all {
-        decisions.push(decide("all", "redact", None, false));
+        decisions.push(decide("all", EntityDecision::Redact, None, false));
     }
     Ok(ReviewParams {
         release: args.release,
@@ -160,7 +163,7 @@ fn render(r: &ReviewReport) -> String {
     let mut out = outcome(r);
     out.push_str(&effort(r));
     for e in &r.entities {
-        let decision = e.decision.as_deref().unwrap_or("undecided");
+        let decision = e.decision.map_or("undecided", EntityDecision::as_str);
         out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
     }
     if let Some(page) = &r.page {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::publish;
-use crate::app::release::{PublishParams, PublishReport, SignPreview, SignReport};
+use crate::app::release::{Preview, PublishParams, PublishReport, SignReport};
 use crate::app::{App, Failure};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
@@ -39,17 +39,16 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let app = cli.app()?;
     let shown = app.sign_preview(args.release.as_deref())?;
     let keys = app.keys()?;
-    let preview = app.preview(Some(&shown.release))?;
     let mut terminal = cli.open_terminal(&format!("clawgate sign {}", shown.release))?;
     if keys.fingerprint.is_none() {
         return Err(Failure::from(GateError::NoKeys).into());
     }
-    let hub = matches!(shown.destination.target, Target::Hub { .. });
+    let hub = matches!(shown.destination.as_ref().map(|d| &d.target), Some(Target::Hub { .. }));
     if hub && !keys.hub_token_sealed && !args.no_publish {
         return Err(Failure::from(GateError::NoToken).into());
     }
     // With --json, standard output is for a program, so the person reads the preview on the terminal.
-    let text = super::preview::render(&preview, width);
+    let text = super::preview::render(&shown, width);
     if cli.json {
         terminal.print_line(&anstream::adapter::strip_str(&text).to_string())?
     } else {
@@ -69,10 +68,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 }
 
 /// Asks the person to type the name of the destination, so that pressing Enter is not enough to sign.
-fn confirm_destination(terminal: &mut Terminal, shown: &SignPreview) -> Result<(), Failure> {
-    let name = match &shown.destination.target {
-        Target::Hub { repo, .. } => repo.clone(),
-        Target::Folder { path } => {
+fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), Failure> {
+    let name = match shown.destination.as_ref().map(|d| &d.target) {
+        // A release without a destination cannot be signed.
+        None => String::new(),
+        Some(Target::Hub { repo, .. }) => repo.clone(),
+        Some(Target::Folder { path }) => {
             Path::new(path).file_name().map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned())
         }
     };
@@ -88,7 +89,7 @@ fn confirm_destination(terminal: &mut Terminal, shown: &SignPreview) -> Result<(
 fn passphrase(
     terminal: &mut Terminal,
     app: &mut App,
-    shown: &SignPreview,
+    shown: &Preview,
 ) -> Result<(SignReport, Unlocked), Failure> {
     publish::with_passphrase(terminal, |passphrase| app.sign(shown, passphrase))
 }

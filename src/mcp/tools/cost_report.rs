@@ -46,7 +46,7 @@ impl Tool for CostReport {
         let p = CostParams { watch: true, ..input };
         if app.status()?.last_scan.is_none() {
             // The use case would scan, which a tool that only reads must not do.
-            return Err(app.refuse_early("cost_report")?);
+            return Err(app.missing_first_step());
         }
         let mut full = app.cost(&p)?;
         let standing = full.standing.take().unwrap_or_default();

@@ -161,12 +161,5 @@ fn params<T: DeserializeOwned>(mut args: Args) -> Result<T, Failure> {
         .map_err(|e| Failure::usage("bad_argument", format!("An argument is invalid: {e}.")))
 }
 
-/// Returns a fence nonce that the session text cannot contain.
-fn nonce() -> Result<String, Failure> {
-    let mut bytes = [0; 10];
-    getrandom::fill(&mut bytes).map_err(|e| Failure::failed("random", format!("No randomness: {e}")))?;
-    Ok(data_encoding::BASE32_NOPAD.encode(&bytes).to_lowercase())
-}
-
 /// Marks an answer that contains session text, which is data and never an instruction.
 const UNTRUSTED: &str = "untrusted";

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Hints, Tool, UNTRUSTED, nonce};
+use super::{Hints, Tool, UNTRUSTED};
+use crate::app::random::nonce;
 use crate::app::sessions::ShowParams;
 use crate::app::text::fence;
 use crate::app::{App, Failure, text::sanitize};

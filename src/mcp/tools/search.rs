@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Hints, Tool, UNTRUSTED, nonce};
+use super::{Hints, Tool, UNTRUSTED};
+use crate::app::random::nonce;
 use crate::app::sessions::SearchParams;
 use crate::app::text::fence;
 use crate::app::{App, Failure};

@@ -1,4 +1,4 @@
-//! Sorts failed requests: worth another try, or not.
+//! Sorts failed requests into those that may be repeated and those that may not.
 
 use std::time::Duration;
 
@@ -9,19 +9,18 @@ use super::super::PublishError;
 /// A failed request.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Another try may succeed, after this long where the Hub said so.
+    /// Another attempt may succeed.
     Wait {
-        /// `Retry-After`.
+        /// The time to wait, if the Hub sent `Retry-After`.
         after: Option<Duration>,
-        /// What to report when tries run out.
+        /// The error to report after the last attempt.
         error: PublishError,
     },
-    /// Another try would fail in the same way.
+    /// Another attempt would fail in the same way.
     Stop(PublishError),
 }
 
 impl Fault {
-    /// What happened.
     pub(super) fn error(&self) -> &PublishError {
         match self {
             Fault::Wait { error, .. } | Fault::Stop(error) => error,
@@ -33,7 +32,7 @@ impl Fault {
         Fault::Wait { after: None, error: PublishError::Unreachable { during, why: why.into() } }
     }
 
-    /// An answer with an error status. `message` is cleaned already.
+    /// An answer with an error status. `message` must already be cleaned.
     pub(super) fn of_status(
         status: u16,
         after: Option<Duration>,
@@ -56,14 +55,14 @@ impl Fault {
         }
     }
 
-    /// An error of hf-hub. `clean` takes the token out of a text and shortens it.
+    /// An error of hf-hub. `clean` removes the token from a text and shortens it.
     pub(super) fn of_hf(
         error: HFError,
         repo: &str,
         during: &'static str,
         clean: impl Fn(&str) -> String,
     ) -> Self {
-        // hf-hub does not export the context's type, so all answers meet in one place instead of a helper.
+        // hf-hub does not export the type of the context, so a helper function could not take it.
         let (context, after) = match error {
             HFError::Http { context }
             | HFError::AuthRequired { context }
@@ -74,7 +73,7 @@ impl Fault {
             | HFError::EntryNotFound { context: Some(context), .. } => (context, None),
             HFError::RateLimited { retry_after, context } => (context, retry_after),
             HFError::Request { source, .. } => return Fault::lost(during, clean(&transport(&source))),
-            // A cut or garbled answer: the request may have been carried out.
+            // After an incomplete answer the request may have been carried out.
             HFError::Json(_) | HFError::MalformedResponse { .. } | HFError::Io(_) => {
                 return Fault::lost(during, clean(&error.to_string()));
             }
@@ -87,7 +86,7 @@ impl Fault {
     }
 }
 
-/// The innermost text of a transport error, which says more than reqwest's own.
+/// The text of the innermost transport error, which is more precise than that of reqwest.
 pub(super) fn transport(error: &reqwest::Error) -> String {
     let mut last: &dyn std::error::Error = error;
     while let Some(source) = last.source() {

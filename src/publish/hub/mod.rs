@@ -1,8 +1,8 @@
 //! Destination: a dataset repository on the Hub.
 //!
-//! One atomic commit with a pinned parent. The commit request is never repeated blindly: after any error the head
-//! is read again and compared first, since an answer can be lost after the commit landed (hf-hub would send it
-//! again; see `wire.rs` for how its retries are switched off).
+//! A release is one atomic commit with a fixed parent. An answer can be lost after the Hub made the commit, so the
+//! commit request is never simply repeated: after any error the head is read and compared first. hf-hub would send
+//! the request again; `wire.rs` disables its retries.
 
 mod fault;
 mod wire;
@@ -15,13 +15,13 @@ use crate::export::FILE_LIMIT;
 use crate::gate::Cleared;
 use crate::workflow::{FileEntry, Visibility};
 
-use super::{HubOptions, PublishError, Published, Step};
+use super::{HubOptions, PublishError, Published, UploadStep};
 use fault::Fault;
 use wire::Wire;
 pub use wire::check_endpoint;
 
-/// The Hub classifies at most this many files in one request, and hf-hub sends one.
-const FILES_LIMIT: usize = 256;
+/// The Hub classifies at most this many files in one request, and hf-hub sends only one request.
+const MAX_FILES: usize = 256;
 
 pub(super) async fn publish(
     cleared: &Cleared,
@@ -30,23 +30,23 @@ pub(super) async fn publish(
     revision: &str,
     options: &HubOptions,
 ) -> Result<Published, PublishError> {
-    fits(&files)?;
+    check_limits(&files)?;
     let token = cleared.token().ok_or(PublishError::NoToken)?;
     let wire = Wire::new(token, repo, revision, options)?;
-    let run = Run { cleared, files: &files, wire: &wire, options };
+    let upload = Upload { cleared, files: &files, wire: &wire, options };
 
-    options.tell(Step::Checking);
-    wire.patiently(async || wire.may_write().await).await?;
+    options.report(UploadStep::Checking);
+    wire.retry(async || wire.check_write_access().await).await?;
     let wanted = cleared.destination().visibility;
-    let parent = run.repository(wanted).await?;
-    let standing = wire.patiently(async || wire.tree(&parent).await).await?;
-    let (commit, already_there) = if run.holds(&parent, &standing).await?.is_none() {
+    let parent = upload.repository(wanted).await?;
+    let standing = wire.retry(async || wire.tree(&parent).await).await?;
+    let (commit, already_there) = if upload.holds(&parent, &standing).await?.is_none() {
         (parent, true)
     } else {
-        (run.commit(&parent, &standing).await?, false)
+        (upload.commit(&parent, &standing).await?, false)
     };
-    // Once more: who may see it could have been changed while it was being sent.
-    run.visible_as(wanted, true).await?;
+    // The visibility is checked a second time, because it could have been changed during the upload.
+    upload.visible_as(wanted, true).await?;
     Ok(Published {
         digest: cleared.digest().to_owned(),
         url: wire.page(),
@@ -56,10 +56,10 @@ pub(super) async fn publish(
     })
 }
 
-/// Whether all files can be regular files of one commit.
-fn fits(files: &[FileEntry]) -> Result<(), PublishError> {
-    if files.len() > FILES_LIMIT {
-        return Err(PublishError::TooManyFiles { files: files.len(), limit: FILES_LIMIT });
+/// Checks that all files can be regular files of one commit.
+fn check_limits(files: &[FileEntry]) -> Result<(), PublishError> {
+    if files.len() > MAX_FILES {
+        return Err(PublishError::TooManyFiles { files: files.len(), limit: MAX_FILES });
     }
     let limit = FILE_LIMIT as u64;
     match files.iter().find(|f| f.bytes >= limit) {
@@ -68,51 +68,52 @@ fn fits(files: &[FileEntry]) -> Result<(), PublishError> {
     }
 }
 
-/// Whether a path is a shard that an earlier release may have left: those are replaced, nothing else is deleted.
+/// Whether a path is a shard of a release. Only shards of an earlier release are ever deleted.
 fn is_shard(path: &str) -> bool {
     path.strip_prefix("data/train-")
         .and_then(|rest| rest.strip_suffix(".jsonl"))
         .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// One upload on its way.
-struct Run<'a> {
+/// One upload.
+struct Upload<'a> {
     cleared: &'a Cleared,
     files: &'a [FileEntry],
     wire: &'a Wire<'a>,
     options: &'a HubOptions,
 }
 
-impl Run<'_> {
-    /// The head of the branch, in a repository that has the wanted visibility; created where there is none.
+impl Upload<'_> {
+    /// The head of the branch. Creates the repository if it does not exist, and checks its visibility.
     async fn repository(&self, wanted: Visibility) -> Result<String, PublishError> {
         let wire = self.wire;
-        if wire.patiently(async || wire.private().await).await?.is_none() {
-            self.options.tell(Step::Creating);
-            wire.patiently(async || wire.create(wanted == Visibility::Private).await).await?;
+        if wire.retry(async || wire.private().await).await?.is_none() {
+            self.options.report(UploadStep::Creating);
+            wire.retry(async || wire.create(wanted == Visibility::Private).await).await?;
         }
-        // Asked again after creation: the Hub answers "exists" in the same words for a public repository.
+        // The visibility is read after the creation too: for an existing public repository the Hub gives the same
+        // answer as for a new private one.
         self.visible_as(wanted, false).await?;
-        wire.patiently(async || wire.head().await).await
+        wire.retry(async || wire.head().await).await
     }
 
     async fn visible_as(&self, wanted: Visibility, sent: bool) -> Result<(), PublishError> {
         let wire = self.wire;
-        let asked = wire.patiently(async || wire.private().await).await;
+        let asked = wire.retry(async || wire.private().await).await;
         let private = asked.map_err(|e| match sent {
             true => PublishError::Uncertain {
                 repo: wire.repo.to_owned(),
-                why: format!("the files stand there, who may see them could not be asked again: {e}"),
+                why: format!("the files were sent, but their visibility could not be read again: {e}"),
             },
             false => e,
         })?;
-        let name = |private: bool| if private { "private" } else { "public" };
-        let wanted = name(wanted == Visibility::Private);
+        let name = |private: bool| if private { Visibility::Private } else { Visibility::Public }.name();
+        let wanted = wanted.name();
         let found = match private {
             Some(Some(p)) if name(p) == wanted => return Ok(()),
             Some(Some(p)) => name(p),
             Some(None) => "of unknown visibility",
-            None => "not there",
+            None => "missing",
         };
         Err(if sent {
             let why = format!("the dataset is {found} and was approved as {wanted}");
@@ -122,12 +123,12 @@ impl Run<'_> {
         })
     }
 
-    /// Commits onto `parent` and returns the commit that was read back and compared.
+    /// Commits on top of `parent`. Returns the commit after it was read back and compared.
     async fn commit(&self, parent: &str, standing: &BTreeMap<String, u64>) -> Result<String, PublishError> {
         let mut tries = 0;
         loop {
             let bytes = self.files.iter().map(|f| f.bytes).sum();
-            self.options.tell(Step::Sending { files: self.files.len(), bytes });
+            self.options.report(UploadStep::Sending { files: self.files.len(), bytes });
             let sent = self.wire.commit(self.operations(standing), self.cleared.digest(), parent).await;
             let fault = match sent {
                 Ok(Some(commit)) => return self.verified(commit).await,
@@ -147,18 +148,18 @@ impl Run<'_> {
         }
     }
 
-    /// Our own commit, where it stands at the head in spite of `fault`; `None` where the head is still `parent`.
+    /// Our commit, if it is the head in spite of `fault`. `None` if the head is still `parent`.
     async fn landed(&self, parent: &str, fault: &Fault) -> Result<Option<String>, PublishError> {
         let wire = self.wire;
         let unknown = |e: PublishError| PublishError::Uncertain {
             repo: wire.repo.to_owned(),
             why: format!("{}; then: {e}", fault.error()),
         };
-        let head = wire.patiently(async || wire.head().await).await.map_err(unknown)?;
+        let head = wire.retry(async || wire.head().await).await.map_err(unknown)?;
         if head == parent {
             return Ok(None);
         }
-        let standing = wire.patiently(async || wire.tree(&head).await).await.map_err(unknown)?;
+        let standing = wire.retry(async || wire.tree(&head).await).await.map_err(unknown)?;
         match self.holds(&head, &standing).await.map_err(unknown)? {
             None => Ok(Some(head)),
             Some(_) => Err(PublishError::Diverged { repo: wire.repo.to_owned() }),
@@ -171,7 +172,7 @@ impl Run<'_> {
             repo: wire.repo.to_owned(),
             why: format!("commit {commit} was made and could not be read back: {e}"),
         };
-        let standing = wire.patiently(async || wire.tree(&commit).await).await.map_err(unknown)?;
+        let standing = wire.retry(async || wire.tree(&commit).await).await.map_err(unknown)?;
         match self.holds(&commit, &standing).await.map_err(unknown)? {
             None => Ok(commit),
             Some((path, why)) => {
@@ -180,7 +181,7 @@ impl Run<'_> {
         }
     }
 
-    /// Adds of all files, and deletes of shards that an earlier release left.
+    /// The operations of the commit: adds all files, and deletes the shards of an earlier release.
     fn operations(&self, standing: &BTreeMap<String, u64>) -> Vec<CommitOperation> {
         let adds =
             self.cleared.files().iter().map(|f| CommitOperation::add_bytes(f.path.clone(), f.bytes.clone()));
@@ -192,8 +193,8 @@ impl Run<'_> {
         is_shard(path) && !self.files.iter().any(|f| f.path == path)
     }
 
-    /// Compares a commit with the cleared files: `None` where it holds exactly them (and files that are not a
-    /// release's), else the first difference. Sizes first, so that a different commit costs no download.
+    /// The first difference between a commit and the cleared files. `None` if the commit contains exactly these files;
+    /// files that do not belong to a release are ignored. Sizes are compared before anything is downloaded.
     async fn holds(
         &self,
         commit: &str,
@@ -212,13 +213,13 @@ impl Run<'_> {
         }
         let (wire, total) = (self.wire, self.files.len());
         for (done, file) in self.files.iter().enumerate() {
-            self.options.tell(Step::Verifying { done, total });
-            let there = wire.patiently(async || wire.read(commit, &file.path, file.bytes).await).await?;
+            self.options.report(UploadStep::Verifying { done, total });
+            let there = wire.retry(async || wire.read(commit, &file.path, file.bytes).await).await?;
             if there.as_deref() != Some(file.sha256.as_str()) {
                 return differs(&file.path, "another SHA-256");
             }
         }
-        self.options.tell(Step::Verifying { done: total, total });
+        self.options.report(UploadStep::Verifying { done: total, total });
         Ok(None)
     }
 }
@@ -246,10 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn files_that_the_hub_would_refuse_are_named() {
+    fn a_file_that_the_hub_would_refuse_is_an_error_before_the_upload() {
         let file = |bytes| FileEntry { path: "data/train-00000.jsonl".into(), sha256: String::new(), bytes };
-        assert!(fits(&[file(FILE_LIMIT as u64 - 1)]).is_ok());
-        assert!(matches!(fits(&[file(FILE_LIMIT as u64)]), Err(PublishError::FileTooLarge { .. })));
-        assert!(matches!(fits(&vec![file(1); 257]), Err(PublishError::TooManyFiles { files: 257, .. })));
+        assert!(check_limits(&[file(FILE_LIMIT as u64 - 1)]).is_ok());
+        let large = check_limits(&[file(FILE_LIMIT as u64)]);
+        assert!(matches!(large, Err(PublishError::FileTooLarge { .. })));
+        let many = check_limits(&vec![file(1); 257]);
+        assert!(matches!(many, Err(PublishError::TooManyFiles { files: 257, .. })));
     }
 }

@@ -1,5 +1,5 @@
-//! The requests themselves: hf-hub for repositories and commits, reqwest for what hf-hub leaves out (the token's
-//! role, the tree, raw bytes).
+//! The HTTP requests. hf-hub reads and creates repositories and sends the commit. Our own code on reqwest reads the
+//! role of the token, the tree of a commit and the raw bytes of files, which hf-hub does not offer.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -12,11 +12,20 @@ use serde::Deserialize;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::super::{HubOptions, PublishError, Step};
+use super::super::{HubOptions, PublishError, UploadStep};
 use super::fault::{Fault, transport};
 
-/// Longest text of the Hub that goes into an error.
-const MESSAGE_LIMIT: usize = 300;
+/// Longest message of the Hub in an error, in characters.
+const MAX_MESSAGE_CHARS: usize = 300;
+/// Pages of a file listing; far more than a release has.
+const MAX_TREE_PAGES: usize = 10_000;
+/// Redirects that a download may follow.
+const MAX_REDIRECTS: usize = 5;
+/// Longest owner, repository or branch name.
+const MAX_NAME_BYTES: usize = 96;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// The Hub may take minutes for a large commit.
+const READ_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// Clients and names of one upload.
 pub(super) struct Wire<'a> {
@@ -27,26 +36,26 @@ pub(super) struct Wire<'a> {
     endpoint: String,
     client: HFClient,
     dataset: HFRepository<RepoTypeDataset>,
-    /// Follows no redirect: neither the token nor the data go where nobody approved.
+    /// Follows no redirect, so that neither the token nor the data go to a host that nobody approved.
     strict: reqwest::Client,
-    /// Reads raw bytes; reqwest drops the token when the host changes.
+    /// Reads raw bytes and follows redirects. reqwest removes the token when the host changes.
     reader: reqwest::Client,
 }
 
-/// Checks a Hub endpoint: https, or plain http on loopback; no credentials inside.
+/// Checks a Hub endpoint: https, or plain http on loopback, and no credentials.
 ///
 /// # Errors
-/// [`PublishError::Endpoint`] with what is wrong.
+/// [`PublishError::Endpoint`] with the reason.
 pub fn check_endpoint(endpoint: &str) -> Result<(), PublishError> {
     let refuse = |endpoint: &str, why| Err(PublishError::Endpoint { endpoint: endpoint.to_owned(), why });
-    let Ok(url) = Url::parse(endpoint) else { return refuse("given", "it is no URL") };
+    let Ok(url) = Url::parse(endpoint) else { return refuse("given", "it is not a URL") };
     if !url.username().is_empty() || url.password().is_some() {
-        return refuse("given", "it holds a user name or password");
+        return refuse("given", "it contains a user name or password");
     }
     match url.scheme() {
         "https" => Ok(()),
         "http" if is_loopback(&url) => Ok(()),
-        "http" => refuse(endpoint, "plain http would show the token and the data to the network; use https"),
+        "http" => refuse(endpoint, "plain http would expose the token and the data; use https"),
         _ => refuse(endpoint, "it is neither https nor http"),
     }
 }
@@ -61,7 +70,7 @@ fn check_names(repo: &str, revision: &str) -> Result<(), PublishError> {
     let plain = |name: &str| {
         let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric() || c == '_');
         edge(name.chars().next())
-            && name.len() <= 96
+            && name.len() <= MAX_NAME_BYTES
             && !name.contains("..")
             && name.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
     };
@@ -99,11 +108,10 @@ impl<'a> Wire<'a> {
             let mut builder = reqwest::Client::builder()
                 .user_agent(&options.user_agent)
                 .redirect(policy)
-                .connect_timeout(Duration::from_secs(20))
-                // The Hub may take minutes over a large commit.
-                .read_timeout(Duration::from_secs(300));
+                .connect_timeout(CONNECT_TIMEOUT)
+                .read_timeout(READ_TIMEOUT);
             if local {
-                // A proxy from the environment would carry loopback traffic, token included, off the machine.
+                // A proxy from the environment would send loopback traffic and the token to another machine.
                 builder = builder.no_proxy();
             }
             builder.build().map_err(|e| PublishError::Runtime(transport(&e)))
@@ -111,9 +119,9 @@ impl<'a> Wire<'a> {
         let strict = build(redirect::Policy::none())?;
         let reader = build(redirect::Policy::custom(move |attempt| {
             let safe = attempt.url().scheme() == "https" || (local && is_loopback(attempt.url()));
-            if safe && attempt.previous().len() <= 5 { attempt.follow() } else { attempt.stop() }
+            if safe && attempt.previous().len() <= MAX_REDIRECTS { attempt.follow() } else { attempt.stop() }
         }))?;
-        // No retries inside hf-hub: it repeats a commit whose answer was lost, and ignores `Retry-After`.
+        // hf-hub must not retry: it would repeat a commit whose answer was lost, and it ignores `Retry-After`.
         let client = HFClient::builder()
             .endpoint(&endpoint)
             .token(token)
@@ -128,13 +136,14 @@ impl<'a> Wire<'a> {
         Ok(Wire { repo, revision, token, options, endpoint, client, dataset, strict, reader })
     }
 
-    /// Page of the dataset.
+    /// URL of the dataset's page.
     pub(super) fn page(&self) -> String {
         format!("{}/datasets/{}", self.endpoint, self.repo)
     }
 
-    /// Tries until it works, the fault is final, or tries run out; for requests that may be repeated.
-    pub(super) async fn patiently<T>(
+    /// Repeats a request until it succeeds, the fault is final, or the attempts are used up. Only for requests that may
+    /// be repeated.
+    pub(super) async fn retry<T>(
         &self,
         mut request: impl AsyncFnMut() -> Result<T, Fault>,
     ) -> Result<T, PublishError> {
@@ -151,7 +160,7 @@ impl<'a> Wire<'a> {
         }
     }
 
-    /// Waits before try number `tries + 1`: as long as the Hub asks, else doubling.
+    /// Waits before attempt number `tries + 1`: as long as the Hub asks, otherwise twice as long each time.
     pub(super) async fn wait(
         &self,
         tries: u32,
@@ -164,34 +173,35 @@ impl<'a> Wire<'a> {
             let limited = matches!(error, PublishError::Server { status: 429, .. });
             return Err(if limited { PublishError::RateLimited { seconds: delay.as_secs() } } else { error });
         }
-        self.options.tell(Step::Waiting { delay });
+        self.options.report(UploadStep::Waiting { delay });
         tokio::time::sleep(delay).await;
         Ok(())
     }
 
-    /// Whether the token can write to the repository, as far as the Hub says beforehand.
-    pub(super) async fn may_write(&self) -> Result<(), Fault> {
+    /// Checks that the token can write to the repository, as far as the Hub reports this in advance.
+    pub(super) async fn check_write_access(&self) -> Result<(), Fault> {
         let during = "checking the token";
         let answer = self.get(&self.strict, &format!("{}/api/whoami-v2", self.endpoint), during).await?;
         let who: Value = answer.json().await.map_err(|e| self.garbled(&e, during))?;
-        if writes(&who, self.repo) {
+        if allows_writing(&who, self.repo) {
             return Ok(());
         }
         let user = clean(self.token, who["name"].as_str().unwrap_or("unknown"));
         Err(Fault::Stop(PublishError::ReadOnly { user, repo: self.repo.to_owned() }))
     }
 
-    /// `None` where there is no such repository; inside, whether it is private, where the Hub says so.
+    /// `None` if the repository does not exist. The inner value tells whether it is private; it is `None` if the Hub
+    /// does not report it.
     pub(super) async fn private(&self) -> Result<Option<Option<bool>>, Fault> {
         match self.dataset.info().send().await {
             Ok(info) if info.id.eq_ignore_ascii_case(self.repo) => Ok(Some(info.private)),
             Ok(_) => Err(Fault::Stop(PublishError::Moved { repo: self.repo.to_owned() })),
             Err(HFError::RepoNotFound { .. }) => Ok(None),
-            Err(e) => Err(self.hf(e, "looking at the repository")),
+            Err(e) => Err(self.hf(e, "reading the repository")),
         }
     }
 
-    /// Creates the repository; one that is there already is left as it is.
+    /// Creates the repository. An existing one is not changed.
     pub(super) async fn create(&self, private: bool) -> Result<(), Fault> {
         let made = self.client.create_repository().repo_id(self.repo).repo_type(RepoTypeDataset);
         let made = made.private(private).exist_ok(true).send().await;
@@ -220,8 +230,8 @@ impl<'a> Wire<'a> {
         let mut files = BTreeMap::new();
         let mut next =
             Some(format!("{}/api/datasets/{}/tree/{commit}?recursive=true", self.endpoint, self.repo));
-        // Far more pages than a release has; ends a listing that runs in a circle.
-        for _ in 0..10_000 {
+        // The limit ends a listing whose pages refer to each other in a circle.
+        for _ in 0..MAX_TREE_PAGES {
             let Some(url) = next else { return Ok(files) };
             let answer = self.get(&self.strict, &url, during).await?;
             next = next_page(&answer);
@@ -234,8 +244,7 @@ impl<'a> Wire<'a> {
         Err(Fault::lost(during, "the listing does not end"))
     }
 
-    /// SHA-256 of a file at a commit; `None` where it is longer than `expected` bytes. Read as a stream, kept
-    /// nowhere.
+    /// SHA-256 of a file at a commit; `None` if it is longer than `expected` bytes. The bytes are not stored.
     pub(super) async fn read(
         &self,
         commit: &str,
@@ -256,7 +265,7 @@ impl<'a> Wire<'a> {
         Ok(Some(data_encoding::HEXLOWER.encode(&hash.finalize())))
     }
 
-    /// Sends the commit once. `None` where the answer names no commit.
+    /// Sends the commit once. `None` if the answer names no commit.
     pub(super) async fn commit(
         &self,
         operations: Vec<CommitOperation>,
@@ -294,9 +303,9 @@ impl<'a> Wire<'a> {
             answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap_or_default();
-        let said = serde_json::from_str::<Value>(&body).ok();
-        let said = said.as_ref().and_then(|v| v["error"].as_str()).unwrap_or(&body);
-        let message = clean(self.token, said);
+        let parsed = serde_json::from_str::<Value>(&body).ok();
+        let text = parsed.as_ref().and_then(|v| v["error"].as_str()).unwrap_or(&body);
+        let message = clean(self.token, text);
         Err(Fault::of_status(status, after.map(Duration::from_secs), self.repo, during, message))
     }
 
@@ -313,21 +322,21 @@ fn is_commit(sha: &str) -> bool {
     sha.len() >= 40 && sha.len() <= 64 && sha.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// A text of the Hub for an error: without the token, on one line, not long.
+/// Prepares a message of the Hub for an error: removes the token, puts it on one line and shortens it.
 fn clean(token: &str, text: &str) -> String {
     let text = if token.is_empty() { text.to_owned() } else { text.replace(token, "[token]") };
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MESSAGE_LIMIT).collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
 }
 
-/// The address in `Link: <…>; rel="next"`.
+/// The URL in `Link: <…>; rel="next"`.
 fn next_page(answer: &Response) -> Option<String> {
     let link = answer.headers().get(header::LINK)?.to_str().ok()?;
     let next = link.split(',').find(|part| part.contains("rel=\"next\""))?;
     Some(next.split_once('<')?.1.split_once('>')?.0.to_owned())
 }
 
-/// Whether whoami's answer allows writing to `repo`. A shape we do not know is left to the Hub to judge.
-fn writes(who: &Value, repo: &str) -> bool {
+/// Whether the answer of `whoami` allows writing to `repo`. An unknown answer counts as yes; the Hub then refuses.
+fn allows_writing(who: &Value, repo: &str) -> bool {
     let token = &who["auth"]["accessToken"];
     match token["role"].as_str() {
         Some("read") => false,
@@ -351,7 +360,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn plain_http_only_on_loopback() {
+    fn plain_http_is_allowed_only_on_loopback() {
         for ok in [
             "https://huggingface.co",
             "http://127.0.0.1:8080",
@@ -376,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_bend_a_url_are_refused() {
+    fn names_that_could_change_the_url_are_refused() {
         check_names("alice/my-traces.v1", "main").unwrap();
         check_names("a/b", "feature/x").unwrap();
         for repo in ["x", "a/b/c", "../b", "a/..", "a/b?x", "a/ b", "-a/b", "a/", "/b", "a/b#"] {
@@ -388,27 +397,26 @@ mod tests {
     }
 
     #[test]
-    fn the_tokens_role_decides() {
+    fn the_role_of_the_token_decides_whether_it_can_write() {
         let role = |role: &str| json!({"name": "alice", "auth": {"accessToken": {"role": role}}});
-        assert!(writes(&role("write"), "alice/x"));
-        assert!(!writes(&role("read"), "alice/x"));
-        assert!(writes(&json!({"name": "alice", "auth": {"type": "oauth"}}), "alice/x"));
+        assert!(allows_writing(&role("write"), "alice/x"));
+        assert!(!allows_writing(&role("read"), "alice/x"));
+        assert!(allows_writing(&json!({"name": "alice", "auth": {"type": "oauth"}}), "alice/x"));
         let fine = |name: &str, right: &str| {
             json!({"auth": {"accessToken": {"role": "fineGrained", "fineGrained": {"scoped": [
                 {"entity": {"type": "user", "name": name}, "permissions": ["repo.content.read", right]}
             ]}}}})
         };
-        assert!(writes(&fine("alice", "repo.write"), "alice/x"));
-        assert!(writes(&fine("alice/x", "repo.write"), "alice/x"));
-        assert!(!writes(&fine("alice/y", "repo.write"), "alice/x"));
-        assert!(!writes(&fine("bob", "repo.write"), "alice/x"));
-        assert!(!writes(&fine("alice", "discussion.write"), "alice/x"));
+        assert!(allows_writing(&fine("alice", "repo.write"), "alice/x"));
+        assert!(allows_writing(&fine("alice/x", "repo.write"), "alice/x"));
+        assert!(!allows_writing(&fine("alice/y", "repo.write"), "alice/x"));
+        assert!(!allows_writing(&fine("bob", "repo.write"), "alice/x"));
+        assert!(!allows_writing(&fine("alice", "discussion.write"), "alice/x"));
     }
 
     #[test]
-    fn texts_of_the_hub_lose_the_token() {
-        let said = clean("hf_tok", "bad hf_tok\nhf_tok!");
-        assert_eq!(said, "bad [token] [token]!");
-        assert_eq!(clean("", &"x".repeat(1000)).len(), MESSAGE_LIMIT);
+    fn the_token_is_removed_from_messages_of_the_hub() {
+        assert_eq!(clean("hf_tok", "bad hf_tok\nhf_tok!"), "bad [token] [token]!");
+        assert_eq!(clean("", &"x".repeat(1000)).len(), MAX_MESSAGE_CHARS);
     }
 }

@@ -1,30 +1,44 @@
-//! Findings as a file: what is open goes out with the rubric, what another reviewer found comes back.
+//! Findings as a file for other tools: exports undecided findings and unread pages, and imports findings.
 //!
-//! The fields are those that trace tools share: `findings` of `session_id`, `message_index`, `field`, `entity_text`,
-//! `entity_type`, `confidence`, `reason`, `replacement`, `source`, with `provider`, `session_count`, `finding_count`.
-//! Ours are `release`, `pages` and `rubric`. Whatever a file holds, only words that stand in the sealed text are taken.
+//! The format is the one that trace tools share: `findings` with `session_id`, `message_index`, `field`, `entity_text`,
+//! `entity_type`, `confidence`, `reason`, `replacement` and `source`, and the fields `provider`, `session_count` and
+//! `finding_count`. The fields `release`, `pages` and `rubric` are ours. An import accepts only words that are in the
+//! sealed text.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use aho_corasick::AhoCorasick;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::trace::SessionKey;
-use crate::workflow::{Event, Phase};
-
-use super::answer::{kind_of, unescaped, unfit};
-use super::{EvidenceReport, FindingIn, ReviewParams, ReviewReport};
-use crate::app::release::{NoteKeep, Open, RowKeep};
+use crate::app::release::data::ReportedValue;
+use crate::app::release::sealed::SealedRow;
+use crate::app::text::sanitize;
 use crate::app::{App, Failure};
+use crate::trace::SessionKey;
+use crate::workflow::UnknownName;
 
-/// What to look for, as it is served to reviewers.
+use super::answer::{kind_of, unescaped, unusable_quote};
+use super::{EvidenceReport, FindingIn, OpenRelease, PERSON, ReviewParams, ReviewReport};
+
+/// The rubric: what a reviewer looks for.
 pub const RUBRIC: &str = include_str!("../../../../prompts/review-rubric.md");
 
-/// Bytes of a page in a file.
-const PAGE: u64 = 12_000;
+/// Size of a page in a file, in bytes.
+const PAGE_BYTES: u64 = 12_000;
+/// Confidence of a finding of a rule.
+const RULE_CONFIDENCE: f64 = 0.6;
+/// Characters of a name or type from a file that a message repeats.
+const MAX_REPEATED_CHARS: usize = 40;
+/// Characters of a reason that are stored.
+const MAX_REASON_CHARS: usize = 200;
+/// Characters of a source name that are stored.
+const MAX_SOURCE_CHARS: usize = 32;
+/// The source of findings that name none.
+const DEFAULT_SOURCE: &str = "import";
 /// The fields of a finding.
-const FIELDS: &[&str] = &[
+const FINDING_FIELDS: &[&str] = &[
     "session_id",
     "message_index",
     "field",
@@ -37,7 +51,7 @@ const FIELDS: &[&str] = &[
     "nonce",
 ];
 /// The fields of a file.
-const TOP: &[&str] = &[
+const FILE_FIELDS: &[&str] = &[
     "findings",
     "provider",
     "session_count",
@@ -48,8 +62,8 @@ const TOP: &[&str] = &[
     "state",
     "next",
 ];
-/// Types of the shared form, and ours.
-const TYPES: &[(&str, &str)] = &[
+/// Types of the shared format with our types.
+const SHARED_TYPES: &[(&str, &str)] = &[
     ("person_name", "PERSON"),
     ("email", "EMAIL"),
     ("phone", "PHONE"),
@@ -66,39 +80,66 @@ const TYPES: &[(&str, &str)] = &[
     ("custom_sensitive", "PRIVATE"),
 ];
 
-/// What goes out.
+/// Types of the rubric that the shared format does not have.
+const OWN_TYPES: &[&str] = &["CLIENT", "SECRET", "HANDLE"];
+
+/// Which findings a file contains.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PiiProvider {
+    /// Findings of rules that have no decision.
+    Rules,
+    /// Pages to read, with the rubric.
+    #[serde(alias = "ai")]
+    Agent,
+    /// Both.
+    #[default]
+    Hybrid,
+}
+
+impl FromStr for PiiProvider {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Self, UnknownName> {
+        match text {
+            "rules" => Ok(PiiProvider::Rules),
+            "agent" | "ai" => Ok(PiiProvider::Agent),
+            "hybrid" => Ok(PiiProvider::Hybrid),
+            _ => Err(UnknownName { known: "rules, agent or hybrid" }),
+        }
+    }
+}
+
+/// Parameters of [`App::pii_review`].
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PiiReviewParams {
-    /// Release; the current one unless said otherwise.
+    /// Release; default: the current one.
     pub release: Option<String>,
-    /// `rules`: what rules found and a decision waits for. `agent`: pages to read, with the rubric. `hybrid`: both.
-    pub provider: String,
-    /// Findings that are less sure stay out.
+    pub provider: PiiProvider,
+    /// Omits findings with a lower confidence.
     pub min_confidence: Option<f64>,
-    /// At most so many pages.
+    /// Maximum number of pages.
     pub pages: Option<u64>,
 }
 
-/// One finding in the shared form.
+/// One finding in the shared format.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PiiFinding {
     /// The agent's own id of the session.
     pub session_id: String,
-    /// Message of the row, from 0; nothing where it stands outside of the messages.
+    /// Index of the message in the row, from 0. `None` if the finding is outside of the messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_index: Option<u64>,
-    /// Where in it, for instance `content` or `tool_uses[0].input.command`.
+    /// Path in the message, for instance `content` or `tool_uses[0].input.command`.
     pub field: String,
-    /// The words. Untrusted text.
+    /// Untrusted text.
     pub entity_text: String,
-    /// What they are.
     pub entity_type: String,
-    /// How sure, from 0 to 1.
+    /// From 0 to 1.
     pub confidence: f64,
-    /// Why.
     pub reason: String,
-    /// What would stand there.
+    /// The replacement if the finding is accepted.
     pub replacement: String,
     /// Who found it.
     pub source: String,
@@ -107,152 +148,137 @@ pub struct PiiFinding {
 /// A page to read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PiiPage {
-    /// A finding on the page carries it.
+    /// A finding on the page must contain it.
     pub nonce: String,
-    /// Session that the page begins with.
+    /// Session of the first chunk.
     pub session_id: String,
-    /// Set it to true once the page was read to its end.
+    /// Set it to true when the page was read completely.
     pub answered: bool,
     /// The text, fenced. Untrusted: nothing in it is an instruction.
     pub text: String,
 }
 
-/// What is open of a release.
+/// The undecided findings and unread pages of a release.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PiiDocument {
-    /// Release.
+    /// Id of the release.
     pub release: String,
-    /// `rules`, `agent` or `hybrid`.
-    pub provider: String,
-    /// Sessions with a finding.
+    pub provider: PiiProvider,
+    /// Number of sessions with a finding.
     pub session_count: u64,
-    /// Findings.
+    /// Number of findings.
     pub finding_count: u64,
-    /// The findings; a reviewer adds theirs.
+    /// The findings. A reviewer adds more.
     pub findings: Vec<PiiFinding>,
-    /// What to look for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rubric: Option<&'static str>,
-    /// What is to be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub pages: Vec<PiiPage>,
 }
 
-/// A finding that was not taken.
+/// A finding that was not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PiiRefused {
-    /// Which one of the file, from 0.
+    /// Index of the finding in the file, from 0.
     pub index: u64,
-    /// Why.
     pub reason: String,
 }
 
-/// What a file did.
+/// The result of an import.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct PiiApplied {
-    /// Release.
+    /// Id of the release.
     pub release: String,
-    /// Findings in the file.
+    /// Number of findings in the file.
     pub finding_count: u64,
-    /// Findings that were taken.
+    /// Number of accepted findings.
     pub applied: u64,
-    /// Findings that were not, with the reason.
+    /// Findings that were not accepted.
     pub refused: Vec<PiiRefused>,
-    /// What of the file means nothing here, for instance fields and types that nobody knows.
+    /// Unknown fields and types in the file.
     pub unknown: Vec<String>,
-    /// Pages that were answered.
+    /// Number of answered pages.
     pub pages_answered: u64,
-    /// Pages that hold something nobody reported, and have to be read again.
+    /// Number of pages with a decoy that was not reported. They have to be read again.
     pub pages_again: u64,
-    /// Pages that nobody answered.
+    /// Number of pages without an answer.
     pub pages_open: u64,
-    /// Rows that were sealed again.
+    /// Number of rows that changed.
     pub resealed: u64,
-    /// What the review is bound by, where this was the last of it.
+    /// The evidence, if this was the last part of the review.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceReport>,
 }
 
+/// The findings on one page, with their index in the file.
+type PageFindings = Vec<(u64, FindingIn)>;
+
 impl App {
-    /// What of a release is open, as a file for another reviewer. Whoever fills it in is an agent as far as the
-    /// evidence goes.
+    /// Exports the undecided findings and unread pages of a release for another reviewer. In the evidence, the reader of
+    /// the pages is an agent.
     ///
     /// # Errors
-    /// [`Failure`] where nothing is prepared or the provider is unknown.
+    /// [`Failure`] if the release is not prepared.
     pub fn pii_review(&mut self, p: &PiiReviewParams) -> Result<PiiDocument, Failure> {
-        let (rules, agent) = match p.provider.as_str() {
-            "rules" => (true, false),
-            "agent" | "ai" => (false, true),
-            "hybrid" | "" => (true, true),
-            _ => return Err(Failure::usage("bad_provider", "A provider is rules, agent or hybrid.")),
+        let open = self.release_to_review(p.release.as_deref())?;
+        let with_pages = p.provider != PiiProvider::Rules;
+        let mut findings = match p.provider {
+            PiiProvider::Rules | PiiProvider::Hybrid => self.undecided_findings(&open)?,
+            PiiProvider::Agent => Vec::new(),
         };
-        let open = self.prepared(p.release.as_deref())?;
-        let mut findings = if rules { self.open_findings(&open)? } else { Vec::new() };
         findings.retain(|f| f.confidence >= p.min_confidence.unwrap_or(0.0));
-        let pages = match agent {
-            true => self.serve_all(&open, PAGE, p.pages.map_or(usize::MAX, |n| n as usize))?,
+        let pages = match with_pages {
+            true => self.serve_all(&open, PAGE_BYTES, p.pages.map_or(usize::MAX, |n| n as usize))?,
             false => Vec::new(),
         };
         let sessions: BTreeSet<&str> = findings.iter().map(|f| f.session_id.as_str()).collect();
+        let pages = pages.into_iter().map(|p| PiiPage {
+            nonce: p.nonce,
+            session_id: p.session.native().to_owned(),
+            answered: false,
+            text: p.text,
+        });
         Ok(PiiDocument {
-            release: open.release.id.clone(),
-            provider: if p.provider.is_empty() { "hybrid".to_owned() } else { p.provider.clone() },
+            release: open.release.id,
+            provider: p.provider,
             session_count: sessions.len() as u64,
             finding_count: findings.len() as u64,
-            rubric: agent.then_some(RUBRIC),
-            pages: pages
-                .into_iter()
-                .map(|p| PiiPage {
-                    nonce: p.nonce,
-                    session_id: p.session.native().to_owned(),
-                    answered: false,
-                    text: p.text,
-                })
-                .collect(),
+            rubric: with_pages.then_some(RUBRIC),
+            pages: pages.collect(),
             findings,
         })
     }
 
-    fn prepared(&mut self, release: Option<&str>) -> Result<Open, Failure> {
-        let mut open = self.required(release, Phase::Prepared)?;
-        if open.release.phase < Phase::Prepared {
-            // The state machine words the refusal.
-            self.step(&mut open, &Event::ReviewFinished)?;
-        }
-        Ok(open)
-    }
-
-    /// What rules put to a person and nobody decided, with the places it stands in.
-    fn open_findings(&self, open: &Open) -> Result<Vec<PiiFinding>, Failure> {
-        let id = &open.release.id;
-        let decided = self.decided(id)?;
-        let entities = self.private(id)?.entities;
-        let due: Vec<_> = entities.iter().filter(|e| !decided.contains_key(&e.id)).collect();
+    /// The values of the inventory without a decision, with their places.
+    fn undecided_findings(&self, open: &OpenRelease) -> Result<Vec<PiiFinding>, Failure> {
+        let decided = self.decided(open.id())?;
+        let entities = self.secrets(open.id())?.entities;
+        let undecided: Vec<_> = entities.iter().filter(|e| !decided.contains_key(&e.id)).collect();
         let mut out = Vec::new();
-        if due.is_empty() {
+        if undecided.is_empty() {
             return Ok(out);
         }
-        // Overlapping matches: one value may be part of another.
-        let finder = AhoCorasick::new(due.iter().map(|e| e.value.as_str()))
+        // One value may be a part of another, so the matches may overlap.
+        let finder = AhoCorasick::new(undecided.iter().map(|e| e.value.as_str()))
             .map_err(|e| Failure::failed("inventory", e.to_string()))?;
-        for (row, text) in self.sealed_rows_of(open, &|_| true)? {
-            let Ok(value) = serde_json::from_str::<Value>(&text) else { continue };
+        for sealed in self.sealed_rows(open, &|_| true)? {
+            let Ok(value) = serde_json::from_str::<Value>(&sealed.text) else { continue };
             let mut seen = BTreeSet::new();
-            strings(&value, &mut |path, text| {
+            visit_strings(&value, &mut |path, text| {
                 for hit in finder.find_overlapping_iter(text) {
-                    let Some(e) = due.get(hit.pattern().as_usize()) else { continue };
-                    let (message_index, field) = place(path);
+                    let Some(e) = undecided.get(hit.pattern().as_usize()) else { continue };
+                    let FieldPath { message_index, field } = FieldPath::parse(path);
                     if !seen.insert((e.id.as_str(), message_index, field.clone())) {
                         continue;
                     }
                     out.push(PiiFinding {
-                        session_id: row.key.native().to_owned(),
+                        session_id: sealed.row.key.native().to_owned(),
                         message_index,
                         field,
                         entity_text: e.value.clone(),
                         entity_type: shared_type(&e.kind),
-                        confidence: 0.6,
-                        reason: "a rule found it; whether it is private is a person's decision".to_owned(),
+                        confidence: RULE_CONFIDENCE,
+                        reason: "found by a rule; a person decides whether it is private".to_owned(),
                         replacement: format!("[{}]", e.kind),
                         source: "rules".to_owned(),
                     });
@@ -262,11 +288,11 @@ impl App {
         Ok(out)
     }
 
-    /// Takes a file of findings: only words that stand in the sealed text, the rest refused with a reason.
+    /// Imports a file of findings. Only words that are in the sealed text are accepted.
     ///
     /// # Errors
-    /// [`Failure`] where nothing is prepared, the file is no findings file, or the last page was read by a reader who
-    /// overlooked too much.
+    /// [`Failure`] if the release is not prepared, the file is not a findings file, or the last page was read by an
+    /// agent that missed too many decoys.
     pub fn pii_apply(
         &mut self,
         release: Option<&str>,
@@ -277,80 +303,83 @@ impl App {
             return Err(Failure::usage("no_findings", "The file has no list `findings`.")
                 .hint("clawgate pii-review -o findings.json"));
         };
-        let named = file.get("release").and_then(Value::as_str);
-        let mut open = self.prepared(release.or(named))?;
-        let id = open.release.id.clone();
-        let mut done =
+        let release = release.or(file.get("release").and_then(Value::as_str));
+        let mut open = self.release_to_review(release)?;
+        let id = open.id().to_owned();
+        let mut result =
             PiiApplied { release: id.clone(), finding_count: list.len() as u64, ..PiiApplied::default() };
-        let mut unknown: BTreeSet<String> = BTreeSet::new();
-        for key in file.as_object().into_iter().flat_map(|o| o.keys()) {
-            if !TOP.contains(&key.as_str()) {
-                unknown.insert(format!("field {}", clipped(key)));
-            }
+        let mut unknown = unknown_fields(file);
+        let mut by_page: BTreeMap<&str, PageFindings> = BTreeMap::new();
+        let reported =
+            self.check_list(&open, list, min_confidence, &mut by_page, &mut unknown, &mut result)?;
+        let mut changed = !reported.is_empty();
+        result.applied = reported.len() as u64;
+        if changed {
+            let detail = serde_json::json!({ "count": reported.len(), "by": DEFAULT_SOURCE });
+            self.audit("findings_reported", Some(&id), detail)?;
+            self.add_reported(&id, reported)?;
         }
-        let rows = self.sealed_rows_of(&open, &|_| true)?;
-        let mut by_page: BTreeMap<&str, Vec<(u64, FindingIn)>> = BTreeMap::new();
-        let mut notes = Vec::new();
+        add_answered_pages(file, &mut by_page, &mut unknown, &mut result);
+        for (nonce, findings) in by_page {
+            changed |= self.apply_page(&open, nonce, &findings, &mut result)?;
+        }
+        result.refused.sort_by_key(|r| r.index);
+        result.unknown = unknown.into_iter().collect();
+        if changed {
+            result.resealed = self.reseal(&mut open)?;
+        }
+        if result.pages_answered > 0 && self.reading_effort(&open, PAGE_BYTES)?.chunks == 0 {
+            let last = self.review(&ReviewParams { release: Some(id), ..ReviewParams::default() })?;
+            result.evidence = last.evidence;
+        }
+        Ok(result)
+    }
+
+    /// Checks the findings of a file. Those on a page go to `by_page`; the others are returned if their words are in the
+    /// sealed text.
+    fn check_list<'f>(
+        &self,
+        open: &OpenRelease,
+        list: &'f [Value],
+        min_confidence: f64,
+        by_page: &mut BTreeMap<&'f str, PageFindings>,
+        unknown: &mut BTreeSet<String>,
+        result: &mut PiiApplied,
+    ) -> Result<Vec<ReportedValue>, Failure> {
+        let rows = self.sealed_rows(open, &|_| true)?;
+        let mut reported = Vec::new();
         for (index, value) in (0u64..).zip(list) {
-            match finding(value, min_confidence, &mut unknown) {
-                Err(reason) => done.refused.push(PiiRefused { index, reason }),
-                Ok(f) => match value.get("nonce").and_then(Value::as_str) {
+            let checked = parse_finding(value, min_confidence, unknown).and_then(|f| {
+                match value.get("nonce").and_then(Value::as_str) {
                     Some(nonce) => by_page.entry(nonce).or_default().push((index, f)),
-                    None => match stands(value, &f, &rows) {
-                        Ok(()) => notes.push(NoteKeep {
+                    None => {
+                        check_in_rows(value, &f, &rows)?;
+                        reported.push(ReportedValue {
                             value: unescaped(&f.quote),
                             kind: f.kind,
                             by: source(value),
                             at: self.now(),
                             confidence: f.confidence,
                             reason: f.reason,
-                        }),
-                        Err(reason) => done.refused.push(PiiRefused { index, reason }),
-                    },
-                },
+                        });
+                    }
+                }
+                Ok(())
+            });
+            if let Err(reason) = checked {
+                result.refused.push(PiiRefused { index, reason });
             }
         }
-        let mut changed = !notes.is_empty();
-        done.applied = notes.len() as u64;
-        if changed {
-            let detail = serde_json::json!({ "count": notes.len(), "by": "import" });
-            self.audit("findings_reported", Some(&id), detail)?;
-            self.report_values(&id, notes)?;
-        }
-        for page in file.get("pages").and_then(Value::as_array).into_iter().flatten() {
-            let Some(nonce) = page.get("nonce").and_then(Value::as_str) else {
-                unknown.insert("a page without nonce".to_owned());
-                continue;
-            };
-            if page.get("answered").and_then(Value::as_bool).unwrap_or(false) {
-                by_page.entry(nonce).or_default();
-            } else if !by_page.contains_key(nonce) {
-                done.pages_open += 1;
-            }
-        }
-        for (nonce, findings) in by_page {
-            changed |= self.apply_page(&open, nonce, &findings, &mut done)?;
-        }
-        done.refused.sort_by_key(|r| r.index);
-        done.unknown = unknown.into_iter().collect();
-        if changed {
-            let before = open.extra.rows.len() as u64;
-            done.resealed = before.saturating_sub(self.seal(&mut open)?.rows_unchanged);
-        }
-        if done.pages_answered > 0 && self.review_budget(&open, PAGE)?.chunks == 0 {
-            let last = self.review(&ReviewParams { release: Some(id), ..ReviewParams::default() })?;
-            done.evidence = last.evidence;
-        }
-        Ok(done)
+        Ok(reported)
     }
 
-    /// The answer to one page of a file.
+    /// Applies the answer to one page of a file. Returns whether the release has to be sealed again.
     fn apply_page(
         &mut self,
-        open: &Open,
+        open: &OpenRelease,
         nonce: &str,
         findings: &[(u64, FindingIn)],
-        done: &mut PiiApplied,
+        result: &mut PiiApplied,
     ) -> Result<bool, Failure> {
         let mut report = ReviewReport::default();
         let list: Vec<FindingIn> = findings.iter().map(|(_, f)| f.clone()).collect();
@@ -358,93 +387,130 @@ impl App {
             Ok(changed) => changed,
             Err(f) if f.code == "unknown_nonce" => {
                 let reason = "no page waits for an answer with this nonce".to_owned();
-                done.refused
-                    .extend(findings.iter().map(|(i, _)| PiiRefused { index: *i, reason: reason.clone() }));
-                done.pages_open += 1;
+                let refused = findings.iter().map(|(i, _)| PiiRefused { index: *i, reason: reason.clone() });
+                result.refused.extend(refused);
+                result.pages_open += 1;
                 return Ok(false);
             }
             Err(f) => return Err(f),
         };
-        done.applied += report.accepted;
-        // Refusals come in the order of the findings; which one each is about shows its own check.
-        let off = report.refused.into_iter();
+        result.applied += report.accepted;
+        let reasons = report.refused.into_iter();
         let indexes = findings.iter().map(|(i, _)| *i);
-        match report.accepted {
-            0 if !findings.is_empty() => {
-                done.refused.extend(indexes.zip(off).map(|(index, reason)| PiiRefused { index, reason }));
-                done.pages_open += 1;
-            }
-            _ => {
-                let page = indexes.min().unwrap_or_default();
-                done.refused.extend(off.map(|reason| PiiRefused {
-                    index: page,
-                    reason: format!("{reason} (one of this page's findings)"),
-                }));
-                if report.read_again {
-                    done.pages_again += 1;
-                } else {
-                    done.pages_answered += 1;
-                }
-            }
+        if report.accepted == 0 && !findings.is_empty() {
+            // Every finding has a reason, in the order of the findings.
+            result.refused.extend(indexes.zip(reasons).map(|(index, reason)| PiiRefused { index, reason }));
+            result.pages_open += 1;
+            return Ok(changed);
+        }
+        // Some findings were accepted, so it is not known which finding each reason belongs to.
+        let index = indexes.min().unwrap_or_default();
+        result.refused.extend(
+            reasons.map(|reason| PiiRefused {
+                index,
+                reason: format!("{reason} (one of this page's findings)"),
+            }),
+        );
+        match report.read_again {
+            true => result.pages_again += 1,
+            false => result.pages_answered += 1,
         }
         Ok(changed)
     }
 }
 
-/// The words of a file in a message of ours: short, and nothing hidden.
-fn clipped(text: &str) -> String {
-    crate::app::text::sanitize(text).chars().take(40).collect()
+/// A name from a file for a message: short and sanitized.
+fn shortened(text: &str) -> String {
+    sanitize(text).chars().take(MAX_REPEATED_CHARS).collect()
 }
 
+/// The fields of a file that have no meaning here.
+fn unknown_fields(file: &Value) -> BTreeSet<String> {
+    let names = file.as_object().into_iter().flat_map(|o| o.keys());
+    let unknown = names.filter(|name| !FILE_FIELDS.contains(&name.as_str()));
+    unknown.map(|name| format!("field {}", shortened(name))).collect()
+}
+
+/// Adds the pages that were answered without a finding, and counts those without an answer.
+fn add_answered_pages<'f>(
+    file: &'f Value,
+    by_page: &mut BTreeMap<&'f str, PageFindings>,
+    unknown: &mut BTreeSet<String>,
+    result: &mut PiiApplied,
+) {
+    for page in file.get("pages").and_then(Value::as_array).into_iter().flatten() {
+        let Some(nonce) = page.get("nonce").and_then(Value::as_str) else {
+            unknown.insert("a page without nonce".to_owned());
+            continue;
+        };
+        if page.get("answered").and_then(Value::as_bool).unwrap_or(false) {
+            by_page.entry(nonce).or_default();
+        } else if !by_page.contains_key(nonce) {
+            result.pages_open += 1;
+        }
+    }
+}
+
+/// The name of the reviewer in a finding.
 fn source(value: &Value) -> String {
-    let named = value.get("source").and_then(Value::as_str).unwrap_or("import");
-    let word: String =
-        named.chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).take(32).collect();
-    // People are known by their terminal, not by what a file says.
-    if word.is_empty() || word == super::PERSON { "import".to_owned() } else { word }
+    let name = value.get("source").and_then(Value::as_str).unwrap_or(DEFAULT_SOURCE);
+    let word: String = name
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c))
+        .take(MAX_SOURCE_CHARS)
+        .collect();
+    // Only a terminal shows that a person reads. A file cannot claim it.
+    if word.is_empty() || word == PERSON { DEFAULT_SOURCE.to_owned() } else { word }
 }
 
-/// A finding of a file as ours, or why it is none.
-fn finding(value: &Value, least: f64, unknown: &mut BTreeSet<String>) -> Result<FindingIn, String> {
-    let Some(map) = value.as_object() else { return Err("it is no object".to_owned()) };
-    for key in map.keys().filter(|k| !FIELDS.contains(&k.as_str())) {
-        unknown.insert(format!("field findings.{}", clipped(key)));
+/// Parses a finding of a file. Returns the reason if it cannot be accepted.
+fn parse_finding(
+    value: &Value,
+    min_confidence: f64,
+    unknown: &mut BTreeSet<String>,
+) -> Result<FindingIn, String> {
+    let Some(map) = value.as_object() else { return Err("it is not an object".to_owned()) };
+    for name in map.keys().filter(|name| !FINDING_FIELDS.contains(&name.as_str())) {
+        unknown.insert(format!("field findings.{}", shortened(name)));
     }
-    let text = |key: &str| map.get(key).and_then(Value::as_str);
+    let text = |name: &str| map.get(name).and_then(Value::as_str);
     let Some(quote) = text("entity_text") else { return Err("it has no entity_text".to_owned()) };
-    let Some(named) = text("entity_type") else { return Err("it has no entity_type".to_owned()) };
-    let shared = TYPES.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(named.trim()));
-    let kind = match shared {
-        Some((_, ours)) => (*ours).to_owned(),
-        None => kind_of(named)?,
-    };
-    if shared.is_none() && !TYPES.iter().any(|(_, ours)| *ours == kind) && !OWN_TYPES.contains(&kind.as_str())
-    {
-        unknown.insert(format!("type {}", clipped(named)));
-    }
+    let Some(kind) = text("entity_type") else { return Err("it has no entity_type".to_owned()) };
+    let kind = finding_kind(kind, unknown)?;
     let confidence = map.get("confidence").and_then(Value::as_f64);
-    if let Some(c) = confidence.filter(|c| *c < least) {
-        return Err(format!("confidence {c:.2} is below {least:.2}"));
+    if let Some(c) = confidence.filter(|c| *c < min_confidence) {
+        return Err(format!("confidence {c:.2} is below {min_confidence:.2}"));
     }
-    if let Some(why) = unfit(quote) {
+    if let Some(why) = unusable_quote(quote) {
         return Err(format!("{kind}: {why}"));
     }
-    let reason = text("reason").map(|r| r.chars().take(200).collect());
+    let reason = text("reason").map(|r| r.chars().take(MAX_REASON_CHARS).collect());
     Ok(FindingIn { quote: quote.to_owned(), kind, line: None, confidence, reason })
 }
 
-/// Types of the rubric that the shared form has no word for.
-const OWN_TYPES: &[&str] = &["CLIENT", "SECRET", "HANDLE"];
+/// Our type of a type in a file. A type that nobody knows is accepted and listed.
+fn finding_kind(name: &str, unknown: &mut BTreeSet<String>) -> Result<String, String> {
+    let shared = SHARED_TYPES.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(name.trim()));
+    if let Some((_, ours)) = shared {
+        return Ok((*ours).to_owned());
+    }
+    let kind = kind_of(name)?;
+    if !SHARED_TYPES.iter().any(|(_, ours)| *ours == kind) && !OWN_TYPES.contains(&kind.as_str()) {
+        unknown.insert(format!("type {}", shortened(name)));
+    }
+    Ok(kind)
+}
 
-/// Whether a finding without a page stands in the sealed text that it names.
-fn stands(value: &Value, f: &FindingIn, rows: &[(RowKeep, String)]) -> Result<(), String> {
+/// Checks that the words of a finding without a page are in the session and message that it names.
+fn check_in_rows(value: &Value, f: &FindingIn, rows: &[SealedRow]) -> Result<(), String> {
     let session = value.get("session_id").and_then(Value::as_str).filter(|s| !s.is_empty());
     let message = value.get("message_index").and_then(Value::as_u64);
-    let meant = |key: &SessionKey| session.is_none_or(|s| key.native() == s || key.as_str() == s);
-    let mut known = false;
-    for (_, text) in rows.iter().filter(|(row, _)| meant(&row.key)) {
-        known = true;
-        let escaped = serde_json::to_string(&f.quote).unwrap_or_default();
+    let is_meant = |key: &SessionKey| session.is_none_or(|s| key.native() == s || key.as_str() == s);
+    let escaped = serde_json::to_string(&f.quote).unwrap_or_default();
+    let mut is_known = false;
+    for sealed in rows.iter().filter(|r| is_meant(&r.row.key)) {
+        is_known = true;
+        let text = &sealed.text;
         if !text.contains(&f.quote) && !text.contains(escaped.trim_matches('"')) {
             continue;
         }
@@ -452,26 +518,26 @@ fn stands(value: &Value, f: &FindingIn, rows: &[(RowKeep, String)]) -> Result<()
         let Ok(row) = serde_json::from_str::<Value>(text) else { continue };
         let Some(message) = row.pointer(&format!("/messages/{message}")) else { continue };
         let mut found = false;
-        strings(message, &mut |_, text| found |= text.contains(&f.quote));
+        visit_strings(message, &mut |_, text| found |= text.contains(&f.quote));
         if found {
             return Ok(());
         }
     }
-    Err(match (known, message) {
+    Err(match (is_known, message) {
         (false, _) => format!("{}: this release has no such session", f.kind),
-        (true, Some(n)) => format!("{}: the words do not stand in message {n} of the session", f.kind),
-        (true, None) => format!("{}: the words do not stand in the sealed text", f.kind),
+        (true, Some(n)) => format!("{}: message {n} of the session does not contain the words", f.kind),
+        (true, None) => format!("{}: the sealed text does not contain the words", f.kind),
     })
 }
 
-/// Our type in the shared form.
+/// The name of our type in the shared format.
 fn shared_type(kind: &str) -> String {
-    let theirs = TYPES.iter().find(|(_, ours)| *ours == kind).map(|(theirs, _)| (*theirs).to_owned());
+    let theirs = SHARED_TYPES.iter().find(|(_, ours)| *ours == kind).map(|(theirs, _)| (*theirs).to_owned());
     theirs.unwrap_or_else(|| kind.to_lowercase())
 }
 
 /// Visits every string of a row with its path, for instance `messages[2].tool_uses[0].input.command`.
-fn strings(value: &Value, f: &mut dyn FnMut(&str, &str)) {
+fn visit_strings(value: &Value, f: &mut dyn FnMut(&str, &str)) {
     fn walk(value: &Value, path: &mut String, f: &mut dyn FnMut(&str, &str)) {
         let length = path.len();
         match value {
@@ -499,12 +565,23 @@ fn strings(value: &Value, f: &mut dyn FnMut(&str, &str)) {
     walk(value, &mut String::new(), f);
 }
 
-/// A path as message and field.
-fn place(path: &str) -> (Option<u64>, String) {
-    let inner = path.strip_prefix("messages[").and_then(|rest| rest.split_once(']'));
-    match inner.and_then(|(n, field)| Some((n.parse().ok()?, field))) {
-        Some((n, field)) => (Some(n), field.trim_start_matches('.').to_owned()),
-        None => (None, path.to_owned()),
+/// A place in a row.
+#[derive(Debug, PartialEq, Eq)]
+struct FieldPath {
+    message_index: Option<u64>,
+    /// Path in the message, or in the row if there is no message.
+    field: String,
+}
+
+impl FieldPath {
+    fn parse(path: &str) -> Self {
+        let inner = path.strip_prefix("messages[").and_then(|rest| rest.split_once(']'));
+        match inner.and_then(|(n, field)| Some((n.parse().ok()?, field))) {
+            Some((n, field)) => {
+                FieldPath { message_index: Some(n), field: field.trim_start_matches('.').to_owned() }
+            }
+            None => FieldPath { message_index: None, field: path.to_owned() },
+        }
     }
 }
 
@@ -515,9 +592,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_file_says_is_checked_field_by_field() {
+    fn a_finding_of_a_file_is_checked_field_by_field() {
         let mut unknown = BTreeSet::new();
-        let mut check = |value: Value| finding(&value, 0.5, &mut unknown).map(|f| (f.kind, f.quote));
+        let mut check = |value: Value| parse_finding(&value, 0.5, &mut unknown).map(|f| (f.kind, f.quote));
         let ok = |kind: &str, quote: &str| Ok((kind.to_owned(), quote.to_owned()));
         let f = |text: &str, kind: &str, c: f64| json!({ "entity_text": text, "entity_type": kind, "confidence": c });
         assert_eq!(check(f("Ada Brook", "person_name", 0.9)), ok("PERSON", "Ada Brook"));
@@ -534,8 +611,8 @@ mod tests {
     }
 
     #[test]
-    fn the_rubric_names_every_type_in_both_spellings() {
-        for (theirs, ours) in TYPES {
+    fn the_rubric_names_every_type_in_both_formats() {
+        for (theirs, ours) in SHARED_TYPES {
             assert!(RUBRIC.contains(theirs), "{theirs}");
             assert!(RUBRIC.contains(&format!(" {ours} ")) || RUBRIC.contains(&format!(" {ours},")), "{ours}");
         }
@@ -545,11 +622,13 @@ mod tests {
     }
 
     #[test]
-    fn places_are_messages_and_fields() {
+    fn a_place_is_a_message_and_a_field() {
         let row = json!({ "project": "p", "messages": [{ "content": "a" }, { "tool_uses": [{ "input": { "x": "b" } }] }] });
         let mut seen = Vec::new();
-        strings(&row, &mut |path, text| seen.push((place(path), text.to_owned())));
-        let at = |n: Option<u64>, field: &str, text: &str| ((n, field.to_owned()), text.to_owned());
+        visit_strings(&row, &mut |path, text| seen.push((FieldPath::parse(path), text.to_owned())));
+        let at = |message_index: Option<u64>, field: &str, text: &str| {
+            (FieldPath { message_index, field: field.to_owned() }, text.to_owned())
+        };
         assert_eq!(
             seen,
             [at(None, "project", "p"), at(Some(0), "content", "a"), at(Some(1), "tool_uses[0].input.x", "b")]
@@ -557,7 +636,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_a_person_because_a_file_says_so() {
+    fn a_file_cannot_claim_that_a_person_read() {
         assert_eq!(source(&json!({ "source": "person" })), "import");
         assert_eq!(source(&json!({ "source": "opf 1.0" })), "opf1.0");
         assert_eq!(source(&json!({})), "import");

@@ -1,75 +1,72 @@
-//! The inventory as a person goes through it: every value with where it stands, what was decided, what was reported.
-
-use std::collections::BTreeMap;
+//! The inventory for a person: every value with its places and decision, and the values that reviewers reported.
 
 use aho_corasick::AhoCorasick;
 use serde::Serialize;
 
+use crate::app::text::sanitize;
+use crate::app::{App, Failure};
 use crate::trace::Timestamp;
 use crate::workflow::Phase;
 
-use super::EntityItem;
-use crate::app::release::Open;
-use crate::app::{App, Failure, text::sanitize};
+use super::{EntityItem, OpenRelease};
 
 /// Places of a value that are shown.
-const PLACES: usize = 2;
-/// Characters before and after it.
-const AROUND: usize = 70;
+const MAX_PLACES: usize = 2;
+/// Characters before and after the value that are shown.
+const CONTEXT_CHARS: usize = 70;
+/// Characters of a value that are shown.
+const MAX_VALUE_CHARS: usize = 120;
 
 /// The inventory of a release.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Inventory {
-    /// Release.
+    /// Id of the release.
     pub release: String,
-    /// Things without a decision.
+    /// Number of values without a decision.
     pub undecided: u64,
-    /// Everything, the undecided first, then by how often it stands there.
+    /// All values. Those without a decision come first, then the most frequent ones.
     pub entities: Vec<EntityItem>,
-    /// What reviewers reported; it is redacted.
+    /// Values that reviewers reported. They are redacted.
     pub reported: Vec<ReportedItem>,
 }
 
 /// A value that a reviewer reported.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReportedItem {
-    /// Kind.
     pub kind: String,
-    /// The value. Untrusted text.
+    /// Untrusted text.
     pub value: String,
     /// Who reported it.
     pub by: String,
-    /// When.
     pub at: Timestamp,
-    /// How sure they were, from 0 to 1.
+    /// Confidence of the reviewer, from 0 to 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
-    /// Why.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
 }
 
 impl App {
-    /// The inventory of a release, where it is wanted with the words around each value.
+    /// The inventory of a release. `context` adds the words around each value. Only reads.
     ///
     /// # Errors
-    /// [`Failure`] where there is no release or its sealed files changed.
-    pub fn inventory(&mut self, release: Option<&str>, context: bool) -> Result<Inventory, Failure> {
-        let open = self.required(release, Phase::Prepared)?;
-        let id = open.release.id.clone();
-        let private = self.private(&id)?;
+    /// [`Failure`] if there is no release or its sealed files were changed.
+    pub fn inventory(&self, release: Option<&str>, context: bool) -> Result<Inventory, Failure> {
+        let open = self.viewed_release(release, Phase::Prepared)?;
+        let id = open.id().to_owned();
+        let secrets = self.secrets(&id)?;
         let mut entities = self.entities(&id)?;
         if context {
             let values: Vec<&str> = entities
                 .iter()
-                .filter_map(|e| private.entities.iter().find(|k| k.id == e.id).map(|k| k.value.as_str()))
+                .filter_map(|e| secrets.entities.iter().find(|k| k.id == e.id).map(|k| k.value.as_str()))
                 .collect();
             let found = self.contexts(&open, &values)?;
             for (e, places) in entities.iter_mut().zip(found) {
                 e.context = places;
             }
         }
-        let reported = private.notes.into_iter().map(|n| ReportedItem {
+        let reported = secrets.notes.into_iter().map(|n| ReportedItem {
             kind: n.kind,
             value: sanitize(&n.value),
             by: n.by,
@@ -85,14 +82,14 @@ impl App {
         })
     }
 
-    /// Every value of the inventory with its decision, the undecided first.
+    /// Every value of the inventory with its decision. Those without a decision come first.
     pub(super) fn entities(&self, id: &str) -> Result<Vec<EntityItem>, Failure> {
-        let decided: BTreeMap<String, String> = self.decided(id)?;
-        let known = self.private(id)?.entities.into_iter();
+        let decided = self.decided(id)?;
+        let known = self.secrets(id)?.entities.into_iter();
         let mut entities: Vec<EntityItem> = known
             .map(|e| EntityItem {
-                decision: decided.get(&e.id).cloned(),
-                value: sanitize(&e.value).chars().take(120).collect(),
+                decision: decided.get(&e.id).copied(),
+                value: sanitize(&e.value).chars().take(MAX_VALUE_CHARS).collect(),
                 id: e.id,
                 kind: e.kind,
                 count: e.count,
@@ -104,17 +101,19 @@ impl App {
     }
 
     /// The words around each of these values in the sealed rows.
-    fn contexts(&self, open: &Open, values: &[&str]) -> Result<Vec<Vec<String>>, Failure> {
+    fn contexts(&self, open: &OpenRelease, values: &[&str]) -> Result<Vec<Vec<String>>, Failure> {
         let mut out = vec![Vec::new(); values.len()];
         if values.is_empty() {
             return Ok(out);
         }
         let finder = AhoCorasick::new(values).map_err(|e| Failure::failed("inventory", e.to_string()))?;
-        for (row, text) in self.sealed_rows_of(open, &|_| true)? {
-            for hit in finder.find_overlapping_iter(&text) {
+        for sealed in self.sealed_rows(open, &|_| true)? {
+            // One value may be a part of another, so the matches may overlap.
+            for hit in finder.find_overlapping_iter(&sealed.text) {
                 let Some(places) = out.get_mut(hit.pattern().as_usize()) else { continue };
-                if places.len() < PLACES {
-                    places.push(format!("{}: {}", row.key, excerpt(&text, hit.start(), hit.end())));
+                if places.len() < MAX_PLACES {
+                    let words = excerpt(&sealed.text, hit.start(), hit.end());
+                    places.push(format!("{}: {words}", sealed.row.key));
                 }
             }
         }
@@ -122,11 +121,11 @@ impl App {
     }
 }
 
-/// A stretch of sealed JSON with some characters around it, as one harmless line.
+/// A part of sealed JSON with some characters around it, as one sanitized line.
 fn excerpt(text: &str, start: usize, end: usize) -> String {
     let before: String =
-        text[..start].chars().rev().take(AROUND).collect::<Vec<_>>().into_iter().rev().collect();
-    let after: String = text[end..].chars().take(AROUND).collect();
+        text[..start].chars().rev().take(CONTEXT_CHARS).collect::<Vec<_>>().into_iter().rev().collect();
+    let after: String = text[end..].chars().take(CONTEXT_CHARS).collect();
     let line = format!("{before}{}{after}", &text[start..end]);
     let line = line.replace("\\n", " ").replace("\\t", " ").replace("\\\"", "\"").replace(['\n', '\t'], " ");
     let words: Vec<&str> = line.split_whitespace().collect();
@@ -144,6 +143,6 @@ mod tests {
         let line = excerpt(text, at, at + 9);
         assert_eq!(line, "…{\"content\":\"first said \"hello\" to Ada Brook today and more é\"}…");
         let long = "é".repeat(500);
-        assert_eq!(excerpt(&long, 400, 402).chars().count(), 2 * AROUND + 3);
+        assert_eq!(excerpt(&long, 400, 402).chars().count(), 2 * CONTEXT_CHARS + 3);
     }
 }

@@ -1,133 +1,169 @@
-//! Serving: the next page of what has not been read, and the end of a review when nothing is left.
+//! Serves the next page of unread chunks, and ends the review when everything is read.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::store::{Planted, Served};
-use crate::workflow::{Event, Evidence, Measured, Phase, coverage_root};
-
-use super::chunks::{Chunk, chunks};
-use super::{Budget, PERSON, Page, Remaining, ReviewReport, canaries};
-use crate::app::context::Actor;
-use crate::app::release::{Open, random};
+use crate::app::random::nonce;
+use crate::app::release::sealed::SealedRow;
 use crate::app::text::fence;
 use crate::app::{App, Failure};
+use crate::store::{Decoy, ServedChunk};
+use crate::workflow::{Actor, Event, Evidence, Phase, ReaderMeasurement, coverage_root};
 
-/// What of a release was read, and what is left.
-struct Reading<'a> {
-    all: Vec<Chunk<'a>>,
-    of_rows: Vec<Vec<String>>,
-    served: Vec<Served>,
-    /// Chunks that were answered, with who answered.
+use super::chunks::{Chunk, Chunks, chunks};
+use super::decoys::{RoundDecoys, ServingPlan, of_round, with_decoy};
+use super::{OpenRelease, PERSON, Page, ReadingEffort, Remaining, ReviewReport};
+
+/// The chunks of a release, and which of them were read.
+struct ReadingProgress<'a> {
+    chunks: Chunks<'a>,
+    served: Vec<ServedChunk>,
+    /// The reader of each answered chunk, by the SHA-256 of the chunk.
     read: BTreeMap<String, String>,
 }
 
-impl Reading<'_> {
+impl ReadingProgress<'_> {
     fn unread(&self) -> Vec<&Chunk<'_>> {
-        self.all.iter().filter(|c| !self.read.contains_key(&c.sha256)).collect()
+        self.chunks.all.iter().filter(|c| !self.read.contains_key(&c.sha256)).collect()
     }
 
     fn remaining(&self) -> Remaining {
         let bytes = self.unread().iter().map(|c| c.text.len() as u64).sum::<u64>();
-        let sessions =
-            self.of_rows.iter().filter(|row| row.iter().any(|c| !self.read.contains_key(c))).count();
-        Remaining { sessions: sessions as u64, bytes, tokens_estimate: bytes.div_ceil(4), entities: 0 }
+        let is_unread = |row: &&Vec<String>| row.iter().any(|c| !self.read.contains_key(c));
+        let sessions = self.chunks.by_row.iter().filter(is_unread).count() as u64;
+        Remaining { sessions, bytes, tokens_estimate: bytes.div_ceil(4), entities: 0 }
+    }
+
+    fn effort(&self, page_bytes: u64) -> ReadingEffort {
+        let remaining = self.remaining();
+        ReadingEffort {
+            sessions: remaining.sessions,
+            chunks: self.unread().len() as u64,
+            bytes: remaining.bytes,
+            tokens_estimate: remaining.tokens_estimate,
+            pages_estimate: remaining.bytes.div_ceil(page_bytes.max(1)),
+        }
+    }
+
+    /// Who read each row, by the SHA-256 of the row. If an agent read any chunk of it, the agent counts as the reader.
+    fn row_readers(&self, rows: &[SealedRow]) -> BTreeMap<String, String> {
+        let mut out = BTreeMap::new();
+        for (sealed, chunks) in rows.iter().zip(&self.chunks.by_row) {
+            let readers: BTreeSet<&str> =
+                chunks.iter().filter_map(|c| self.read.get(c)).map(String::as_str).collect();
+            let by = readers.iter().find(|r| **r != PERSON).copied().unwrap_or(PERSON);
+            out.insert(sealed.row.sha256.clone(), by.to_owned());
+        }
+        out
     }
 }
 
 impl App {
-    fn reading<'a>(
+    fn reading_progress<'a>(
         &self,
-        open: &Open,
-        rows: &'a [(crate::app::release::RowKeep, String)],
-    ) -> Result<Reading<'a>, Failure> {
-        let (all, of_rows) = chunks(rows);
-        let served = self.archive.served(&open.release.id)?;
-        // What a person read stays read. An agent's reading counts in the round that it belongs to.
+        open: &OpenRelease,
+        rows: &'a [SealedRow],
+    ) -> Result<ReadingProgress<'a>, Failure> {
+        let served = self.archive.served(open.id())?;
+        // A chunk that a person read stays read. The reading of an agent counts only in its round.
         let mut read = BTreeMap::new();
         for s in served.iter().filter(|s| s.answered.is_some()) {
-            if s.reviewer == PERSON || s.round == open.extra.round {
+            if s.reviewer == PERSON || s.round == open.data.round {
                 read.insert(s.chunk_sha256.clone(), s.reviewer.clone());
             }
         }
-        Ok(Reading { all, of_rows, served, read })
+        Ok(ReadingProgress { chunks: chunks(rows), served, read })
     }
 
-    /// What a review of a release would have to read.
-    pub(crate) fn review_budget(&self, open: &Open, page_bytes: u64) -> Result<Budget, Failure> {
-        let rows = self.sealed_rows(open)?;
-        let reading = self.reading(open, &rows)?;
-        Ok(budget(&reading, page_bytes))
+    /// The effort of reading the rest of a release, in pages of `page_bytes`.
+    pub(crate) fn reading_effort(
+        &self,
+        open: &OpenRelease,
+        page_bytes: u64,
+    ) -> Result<ReadingEffort, Failure> {
+        let rows = self.sampled_rows(open)?;
+        Ok(self.reading_progress(open, &rows)?.effort(page_bytes))
     }
 
-    /// Serves the next unread chunks; where none is left, adds up the evidence and ends the reading.
+    /// Serves the next unread chunks. If none is left, computes the evidence and ends the reading.
     pub(super) fn serve_next(
         &mut self,
-        open: &mut Open,
-        max: u64,
-        first: bool,
+        open: &mut OpenRelease,
+        page_bytes: u64,
+        is_first: bool,
         report: &mut ReviewReport,
     ) -> Result<(), Failure> {
-        let rows = self.sealed_rows(open)?;
-        let reading = self.reading(open, &rows)?;
-        report.remaining = reading.remaining();
-        let unread = reading.unread();
-        let round = open.extra.round;
-        let mut planted = canaries::of_round(self.archive.planted(&open.release.id)?, round);
+        let rows = self.sampled_rows(open)?;
+        let progress = self.reading_progress(open, &rows)?;
+        report.remaining = progress.remaining();
+        let unread = progress.unread();
+        let round = open.data.round;
+        let mut decoys = of_round(self.archive.decoys(open.id())?, round);
         if unread.is_empty() {
-            let measured = self.reader_standing(round, &reading.all, &reading.served, &planted);
-            let by = row_readers(&reading, &rows);
-            return self.all_read(open, measured, by);
+            let measured = self.measure_reader(round, &progress.chunks.all, &progress.served, &decoys);
+            let readers = progress.row_readers(&rows);
+            return self.end_reading(open, measured, readers);
         }
-        if first {
-            report.budget = Some(budget(&reading, max));
+        if is_first {
+            report.budget = Some(progress.effort(page_bytes));
         }
         if self.ctx.actor == Actor::Agent {
-            // What is planted makes a page longer, so that no more chunks than these fit.
+            // Decoys make a page longer, so at most these chunks fit in the page.
             let mut size = 0;
             let fits = |c: &&&Chunk<'_>| {
                 size += c.text.len();
-                size <= max as usize
+                size <= page_bytes as usize
             };
-            let now = unread.iter().take_while(fits).count().max(1);
-            self.plan(open, &rows, &reading.all, (&unread, now), &mut planted)?;
+            let served_now = unread.iter().take_while(fits).count().max(1);
+            let plan = ServingPlan { rows: &rows, all: &progress.chunks.all, unread: &unread, served_now };
+            self.add_decoys(open, &plan, &mut decoys)?;
         }
         let mut rest = unread.as_slice();
-        report.page = self.serve_page(open, &mut rest, self.ctx.actor, &planted, max)?;
+        report.page = self.serve_page(open, &mut rest, self.ctx.actor, &decoys, page_bytes)?;
         Ok(())
     }
 
-    /// Serves everything that was not read to an agent, in pages; at most so many.
-    pub(super) fn serve_all(&self, open: &Open, max: u64, pages: usize) -> Result<Vec<Page>, Failure> {
-        let rows = self.sealed_rows(open)?;
-        let reading = self.reading(open, &rows)?;
-        let unread = reading.unread();
-        let mut planted = canaries::of_round(self.archive.planted(&open.release.id)?, open.extra.round);
-        self.plan(open, &rows, &reading.all, (&unread, unread.len()), &mut planted)?;
-        let (mut rest, mut out) = (unread.as_slice(), Vec::new());
-        while out.len() < pages {
-            let Some(page) = self.serve_page(open, &mut rest, Actor::Agent, &planted, max)? else { break };
-            out.push(page);
+    /// Serves all unread chunks to an agent, in at most `max_pages` pages.
+    pub(super) fn serve_all(
+        &self,
+        open: &OpenRelease,
+        page_bytes: u64,
+        max_pages: usize,
+    ) -> Result<Vec<Page>, Failure> {
+        let rows = self.sampled_rows(open)?;
+        let progress = self.reading_progress(open, &rows)?;
+        let unread = progress.unread();
+        let mut decoys = of_round(self.archive.decoys(open.id())?, open.data.round);
+        let plan =
+            ServingPlan { rows: &rows, all: &progress.chunks.all, unread: &unread, served_now: unread.len() };
+        self.add_decoys(open, &plan, &mut decoys)?;
+        let (mut rest, mut pages) = (unread.as_slice(), Vec::new());
+        while pages.len() < max_pages {
+            let page = self.serve_page(open, &mut rest, Actor::Agent, &decoys, page_bytes)?;
+            let Some(page) = page else { break };
+            pages.push(page);
         }
-        Ok(out)
+        Ok(pages)
     }
 
-    /// Serves as many of these chunks as a page holds, and takes them off the list.
+    /// Serves the chunks that fit in one page, and removes them from `unread`. `None` if there are none.
     fn serve_page(
         &self,
-        open: &Open,
+        open: &OpenRelease,
         unread: &mut &[&Chunk<'_>],
-        reviewer: Actor,
-        planted: &BTreeMap<String, Planted>,
-        max: u64,
+        reader: Actor,
+        decoys: &RoundDecoys,
+        page_bytes: u64,
     ) -> Result<Option<Page>, Failure> {
-        let nonce = data_encoding::BASE32_NOPAD.encode(&random()?[..10]).to_lowercase();
+        let nonce = nonce()?;
+        // An export for an agent can be made by a person. The evidence names the one who will read.
+        let reviewer = if reader == self.ctx.actor { self.ctx.reader() } else { reader.as_str().to_owned() };
         let (mut texts, mut sessions, mut size) = (Vec::new(), Vec::new(), 0);
         while let Some((chunk, rest)) = unread.split_first() {
-            let here: Option<&Planted> = planted.get(&chunk.sha256).filter(|_| reviewer == Actor::Agent);
-            let text = canaries::shown(chunk.text, here);
-            if size > 0 && size + text.len() > max as usize {
+            let decoy: Option<&Decoy> = decoys.get(&chunk.sha256).filter(|_| reader == Actor::Agent);
+            let text = with_decoy(chunk.text, decoy);
+            if size > 0 && size + text.len() > page_bytes as usize {
                 break;
             }
             size += text.len();
@@ -135,19 +171,15 @@ impl App {
             if !sessions.contains(&chunk.row.key) {
                 sessions.push(chunk.row.key.clone());
             }
-            self.archive.serve(&Served {
-                release: open.release.id.clone(),
+            self.archive.record_served(&ServedChunk {
+                release: open.id().to_owned(),
                 row_sha256: chunk.row.sha256.clone(),
                 start: chunk.range.start as u64,
                 stop: chunk.range.end as u64,
-                round: open.extra.round,
+                round: open.data.round,
                 chunk_sha256: chunk.sha256.clone(),
                 nonce: nonce.clone(),
-                reviewer: if reviewer == self.ctx.actor {
-                    self.ctx.reader()
-                } else {
-                    reviewer.as_str().to_owned()
-                },
+                reviewer: reviewer.clone(),
                 served: self.now(),
                 answered: None,
                 verdict: None,
@@ -163,24 +195,23 @@ impl App {
         }))
     }
 
-    /// Everything was read: what it adds up to goes to the state machine, and a reader who overlooked too much is
-    /// told so and begins another round.
-    fn all_read(
+    /// Reports the evidence to the state machine after everything was read. If the agent missed too many decoys, its
+    /// reading is refused and a new round begins.
+    fn end_reading(
         &mut self,
-        open: &mut Open,
-        measured: Option<Measured>,
-        by: BTreeMap<String, String>,
+        open: &mut OpenRelease,
+        measured: Option<ReaderMeasurement>,
+        readers: BTreeMap<String, String>,
     ) -> Result<(), Failure> {
         let evidence = Evidence { measured, ..self.evidence(open)? };
         self.step(open, &Event::EvidenceNoted { evidence })?;
         if measured.is_some_and(|m| !m.passes()) {
-            open.extra.round += 1;
+            open.data.round += 1;
             self.save(open)?;
-            // The state machine words the refusal.
-            self.step(open, &Event::ReviewFinished)?;
+            return Err(self.refusal(open, &Event::ReviewFinished));
         }
         let at = self.now();
-        for (sha256, by) in by {
+        for (sha256, by) in readers {
             if !open.release.read.contains_key(&sha256) {
                 self.step(open, &Event::RowRead { sha256, by, at })?;
             }
@@ -188,20 +219,19 @@ impl App {
         Ok(())
     }
 
-    /// Ends the review where all is read and decided.
-    pub(super) fn finish_review(&mut self, open: &mut Open) -> Result<(), Failure> {
+    /// Ends the review after everything was read and decided.
+    pub(super) fn finish_review(&mut self, open: &mut OpenRelease) -> Result<(), Failure> {
         if open.release.phase == Phase::Prepared {
-            self.nothing_planted(open)?;
+            self.check_no_decoy_is_sealed(open)?;
             self.step(open, &Event::ReviewFinished)?;
         }
         Ok(())
     }
 
-    /// The root over everything that was served and answered of a release, and what was planted in it.
-    pub(crate) fn evidence(&self, open: &Open) -> Result<Evidence, Failure> {
-        let id = &open.release.id;
+    /// The evidence of a release: the root over all answered chunks and decoys.
+    pub(crate) fn evidence(&self, open: &OpenRelease) -> Result<Evidence, Failure> {
         let mut leaves: Vec<Value> = Vec::new();
-        for s in self.archive.served(id)?.iter().filter(|s| s.answered.is_some()) {
+        for s in self.archive.served(open.id())?.iter().filter(|s| s.answered.is_some()) {
             leaves.push(json!([
                 "read",
                 s.row_sha256,
@@ -211,48 +241,22 @@ impl App {
                 s.reviewer,
                 s.round,
                 s.nonce,
-                s.verdict,
+                s.verdict.map(|v| v.to_string()),
                 s.answered.map(|t| t.millis()),
             ]));
         }
-        for p in self.archive.planted(id)?.iter().filter(|p| p.outcome.is_some()) {
+        for d in self.archive.decoys(open.id())?.iter().filter(|d| d.outcome.is_some()) {
             leaves.push(json!([
                 "planted",
-                p.round,
-                p.chunk_sha256,
-                p.kind,
-                p.value,
-                p.harmless,
-                p.outcome,
-                p.misses,
+                d.round,
+                d.chunk_sha256,
+                d.kind,
+                d.value,
+                d.control,
+                d.outcome,
+                d.misses,
             ]));
         }
         Ok(Evidence { root: coverage_root(&leaves), leaves: leaves.len() as u64, measured: None })
     }
-}
-
-fn budget(reading: &Reading<'_>, page_bytes: u64) -> Budget {
-    let left = reading.remaining();
-    Budget {
-        sessions: left.sessions,
-        chunks: reading.unread().len() as u64,
-        bytes: left.bytes,
-        tokens_estimate: left.tokens_estimate,
-        pages_estimate: left.bytes.div_ceil(page_bytes.max(1)),
-    }
-}
-
-/// Who read each row: an agent, where it read any of it.
-fn row_readers(
-    reading: &Reading<'_>,
-    rows: &[(crate::app::release::RowKeep, String)],
-) -> BTreeMap<String, String> {
-    let mut out = BTreeMap::new();
-    for ((row, _), chunks) in rows.iter().zip(&reading.of_rows) {
-        let by: BTreeSet<&str> =
-            chunks.iter().filter_map(|c| reading.read.get(c)).map(String::as_str).collect();
-        let by = by.iter().find(|b| **b != PERSON).copied().unwrap_or(PERSON);
-        out.insert(row.sha256.clone(), by.to_owned());
-    }
-    out
 }

@@ -1,48 +1,50 @@
-//! Inventing what is planted: people, code names, handles, clients, machines and spelled-out phone numbers that no rule
-//! catches, and public names that nobody should report.
+//! The text of decoys: invented people, code names, handles, clients, machines and spelled-out phone numbers that no
+//! rule recognises. Negative controls are public names that nobody should report.
 //!
-//! Everything comes from keyed hashes under a key that never leaves the archive: an agent cannot know what is
-//! invented, and the same chunk shows the same words however often it is served.
+//! All choices come from keyed hashes. The key never leaves the archive, so an agent cannot compute which values are
+//! invented, and a chunk shows the same decoy each time it is served.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-/// Throws that depend on a key and a purpose only.
-pub(super) struct Dice {
+use super::chunks::TextKind;
+
+/// Pseudo-random numbers that depend only on a key and a purpose.
+pub(super) struct KeyedRandom {
     key: [u8; 32],
     purpose: String,
-    thrown: u64,
+    count: u64,
 }
 
-impl Dice {
+impl KeyedRandom {
     pub fn new(key: [u8; 32], purpose: &[&str]) -> Self {
-        Dice { key, purpose: purpose.join("\0"), thrown: 0 }
+        KeyedRandom { key, purpose: purpose.join("\0"), count: 0 }
     }
 
     /// The next 64 bits.
     pub fn bits(&mut self) -> u64 {
-        self.thrown += 1;
+        self.count += 1;
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(&self.key) else { return 0 };
         mac.update(self.purpose.as_bytes());
-        mac.update(&self.thrown.to_be_bytes());
+        mac.update(&self.count.to_be_bytes());
         let bytes = mac.finalize().into_bytes();
         bytes.iter().take(8).fold(0, |n, b| n << 8 | u64::from(*b))
     }
 
-    /// One of `n` numbers; 0 where there is none.
+    /// A number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         (self.bits() % n.max(1) as u64) as usize
     }
 
-    fn of<'a>(&mut self, list: &[&'a str]) -> &'a str {
+    fn choose<'a>(&mut self, list: &[&'a str]) -> &'a str {
         let n = self.below(list.len());
         list.get(n).copied().unwrap_or_default()
     }
 }
 
-/// An invented value with a sentence around it.
+/// An invented value with a sentence that contains it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Invention {
+pub(super) struct DecoyText {
     pub kind: &'static str,
     pub value: String,
     pub sentence: String,
@@ -124,7 +126,7 @@ const PUBLIC: &[&str] = &[
     "Dennis Ritchie",
 ];
 
-/// What is said about a value: in prose, and in a tool's output.
+/// Sentences about a value: in prose, and in the output of a tool. `{}` is the place of the value.
 type Phrases = (&'static [&'static str], &'static [&'static str]);
 
 const PERSON: Phrases = (
@@ -164,54 +166,54 @@ const HOST: Phrases = (
     &["It only fails on {}, under my desk.", "I copied it over from {} at home."],
     &["copied over from {}", "last seen on {} in the basement"],
 );
-const HARMLESS: Phrases = (
+const CONTROL: Phrases = (
     &["There is a talk about this that mentions {}.", "The textbook names {} here."],
     &["see also: {} in the public docs", "example from the manual: {}"],
 );
 
-/// Invents something to be reported.
-pub(super) fn invent(dice: &mut Dice, prose: bool) -> Invention {
-    let first = |d: &mut Dice| d.of(FIRST);
-    let last = |d: &mut Dice| format!("{}{}", d.of(LAST_HEAD), d.of(LAST_TAIL));
-    let (kind, value, phrases) = match dice.below(7) {
-        0 | 1 => ("PERSON", format!("{} {}", first(dice), last(dice)), PERSON),
-        2 => ("PROJECT", format!("{} {}", dice.of(TINT), dice.of(THING)), PROJECT),
+/// Invents a value that a reader must report.
+pub(super) fn decoy(random: &mut KeyedRandom, text: TextKind) -> DecoyText {
+    let first_name = |r: &mut KeyedRandom| r.choose(FIRST);
+    let last_name = |r: &mut KeyedRandom| format!("{}{}", r.choose(LAST_HEAD), r.choose(LAST_TAIL));
+    let (kind, value, phrases) = match random.below(7) {
+        0 | 1 => ("PERSON", format!("{} {}", first_name(random), last_name(random)), PERSON),
+        2 => ("PROJECT", format!("{} {}", random.choose(TINT), random.choose(THING)), PROJECT),
         3 => {
-            let number = 10 + dice.below(89);
-            ("HANDLE", format!("{}_{}{number}", first(dice), last(dice)).to_lowercase(), HANDLE)
+            let number = 10 + random.below(89);
+            ("HANDLE", format!("{}_{}{number}", first_name(random), last_name(random)).to_lowercase(), HANDLE)
         }
         4 => {
-            let digit = |d: &mut Dice| d.of(DIGIT);
-            let value = format!(
-                "{} {} {}, double {} {}, {} {}",
-                digit(dice),
-                digit(dice),
-                digit(dice),
-                digit(dice),
-                digit(dice),
-                digit(dice),
-                digit(dice)
-            );
-            ("PHONE", value, PHONE)
+            let [a, b, c, d, e, f, g] = std::array::from_fn(|_| random.choose(DIGIT));
+            ("PHONE", format!("{a} {b} {c}, double {d} {e}, {f} {g}"), PHONE)
         }
-        5 => ("CLIENT", format!("{} {}", last(dice), dice.of(TRADE)), CLIENT),
+        5 => ("CLIENT", format!("{} {}", last_name(random), random.choose(TRADE)), CLIENT),
         _ => {
-            let number = 2 + dice.below(7);
-            ("HOST", format!("{}box-{number}", last(dice)).to_lowercase(), HOST)
+            let number = 2 + random.below(7);
+            ("HOST", format!("{}box-{number}", last_name(random)).to_lowercase(), HOST)
         }
     };
-    say(dice, kind, value, phrases, prose)
+    sentence(random, kind, value, phrases, text)
 }
 
-/// Picks something public, which is not to be reported.
-pub(super) fn harmless(dice: &mut Dice, prose: bool) -> Invention {
-    let value = dice.of(PUBLIC).to_owned();
-    say(dice, "PUBLIC", value, HARMLESS, prose)
+/// Chooses a public name that a reader must not report.
+pub(super) fn negative_control(random: &mut KeyedRandom, text: TextKind) -> DecoyText {
+    let value = random.choose(PUBLIC).to_owned();
+    sentence(random, "PUBLIC", value, CONTROL, text)
 }
 
-fn say(dice: &mut Dice, kind: &'static str, value: String, phrases: Phrases, prose: bool) -> Invention {
-    let sentence = dice.of(if prose { phrases.0 } else { phrases.1 }).replace("{}", &value);
-    Invention { kind, value, sentence }
+fn sentence(
+    random: &mut KeyedRandom,
+    kind: &'static str,
+    value: String,
+    phrases: Phrases,
+    text: TextKind,
+) -> DecoyText {
+    let phrases = match text {
+        TextKind::Prose => phrases.0,
+        TextKind::Output => phrases.1,
+    };
+    let sentence = random.choose(phrases).replace("{}", &value);
+    DecoyText { kind, value, sentence }
 }
 
 #[cfg(test)]
@@ -220,12 +222,17 @@ mod tests {
 
     use super::*;
 
+    fn text(prose: bool) -> TextKind {
+        if prose { TextKind::Prose } else { TextKind::Output }
+    }
+
     #[test]
-    fn inventions_come_from_the_key_and_fit_into_json() {
+    fn decoys_depend_on_the_key_and_need_no_json_escape() {
         let at = |key: u8, n: usize| {
-            invent(&mut Dice::new([key; 32], &["r", &n.to_string()]), n.is_multiple_of(2))
+            let mut random = KeyedRandom::new([key; 32], &["r", &n.to_string()]);
+            decoy(&mut random, text(n.is_multiple_of(2)))
         };
-        let all: Vec<Invention> = (0..500).map(|n| at(1, n)).collect();
+        let all: Vec<DecoyText> = (0..500).map(|n| at(1, n)).collect();
         assert_eq!(all, (0..500).map(|n| at(1, n)).collect::<Vec<_>>());
         let same = (0..500).filter(|n| at(2, *n).value == all[*n].value).count();
         assert!(same < 10, "{same} of 500 do not depend on the key");
@@ -240,18 +247,19 @@ mod tests {
     }
 
     #[test]
-    fn the_rules_leave_enough_of_every_kind_alone() {
+    fn the_rules_do_not_recognise_most_decoys_of_any_kind() {
         let engine = crate::rules::Engine::builtin().unwrap();
         let policy = crate::redact::Policy::default();
         let mut redactor = crate::redact::Redactor::new(engine, policy, [3; 32]);
         let mut kinds: std::collections::BTreeMap<&str, (u32, u32)> = std::collections::BTreeMap::new();
         for n in 0..300 {
-            let i = invent(&mut Dice::new([5; 32], &[&n.to_string()]), n % 3 > 0);
+            let i = decoy(&mut KeyedRandom::new([5; 32], &[&n.to_string()]), text(n % 3 > 0));
             let (all, left) = kinds.entry(i.kind).or_default();
             *all += 1;
             *left += u32::from(redactor.redact_text(&i.sentence).text == i.sentence);
         }
-        // What the rules know is thrown again: if nearly all of a kind were known, readers would not be measured on it.
+        // A recognised decoy is replaced by another one. If the rules recognised nearly all decoys of a kind, readers
+        // would not be measured on that kind.
         for (kind, (all, left)) in &kinds {
             assert!(left * 10 >= *all, "{kind}: rules leave {left} of {all}: {kinds:?}");
         }

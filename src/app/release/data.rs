@@ -1,0 +1,261 @@
+//! Everything that the application stores about a release.
+//!
+//! Archives contain these structs as JSON, so a field may be added but never renamed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::app::Failure;
+use crate::app::config::ExportConfig;
+use crate::export::{RowFacts, RowPlace};
+use crate::redact::{PlaceholderStyle, Timestamps};
+use crate::trace::{SessionKey, Timestamp};
+use crate::workflow::{Destination, EntityDecision};
+
+/// The data of the application about one release, next to the state of the state machine.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReleaseData {
+    /// Sessions that the person named. Empty if every approved session in scope is meant.
+    pub named: Vec<SessionKey>,
+    /// Destination of this release. `None` if the configured one applies.
+    pub destination: Option<Destination>,
+    /// Export options of this release. `None` if the configured ones apply.
+    pub export: Option<ExportConfig>,
+    /// Rows of the last preparation.
+    pub rows: Vec<StoredRow>,
+    /// Report of the last preparation.
+    pub report: Option<PrivacyReport>,
+    /// Sampled sessions in reading order. A new preparation keeps those that are still in the release.
+    pub sample: Vec<SessionKey>,
+    /// People and organisations that appear in several sessions.
+    pub parties: Vec<Party>,
+    /// The round of reading. A new round begins if an agent missed too many decoys.
+    pub round: u64,
+}
+
+impl ReleaseData {
+    /// Parses the stored JSON.
+    pub fn parse(json: &str) -> Result<Self, Failure> {
+        serde_json::from_str(json)
+            .map_err(|e| Failure::failed("archive", format!("The data of a release cannot be read: {e}.")))
+    }
+}
+
+/// The place of a row in the sealed files, and its contribution to the figures.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredRow {
+    pub key: SessionKey,
+    pub sha256: String,
+    pub file: String,
+    pub offset: u64,
+    pub bytes: u64,
+    /// Byte ranges of the messages in the row. Empty for rows outside of the sample, because only sampled rows are cut
+    /// into chunks, and for rows that a version before this field has sealed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub messages: Vec<Range<u64>>,
+    pub facts: RowFacts,
+    pub redactions: BTreeMap<String, u64>,
+    /// A masked example of each kind.
+    #[serde(default)]
+    pub examples: BTreeMap<String, String>,
+}
+
+impl StoredRow {
+    /// The place of the row, for the metadata of the release.
+    pub fn place(&self) -> RowPlace {
+        RowPlace {
+            file: self.file.clone(),
+            offset: self.offset,
+            bytes: self.bytes,
+            sha256: self.sha256.clone(),
+            messages: self.messages.clone(),
+        }
+    }
+
+    /// A row without content, for tests.
+    #[cfg(test)]
+    pub fn for_tests(session: &str) -> Self {
+        StoredRow {
+            key: SessionKey::new("claude", session),
+            sha256: String::new(),
+            file: String::new(),
+            offset: 0,
+            bytes: 0,
+            messages: Vec::new(),
+            facts: RowFacts::default(),
+            redactions: BTreeMap::new(),
+            examples: BTreeMap::new(),
+        }
+    }
+}
+
+/// Values of a release that must never be published. They are stored apart from the sealed files.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ReleaseSecrets {
+    /// Key of the release's placeholders, as hex.
+    pub key: String,
+    /// Reported values: (kind, value).
+    pub reported: BTreeSet<(String, String)>,
+    /// The reported values with their reporter, time and confidence.
+    pub notes: Vec<ReportedValue>,
+    /// The inventory: values that a person has to decide on.
+    pub entities: Vec<StoredEntity>,
+}
+
+/// A value that a reviewer reported.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ReportedValue {
+    pub kind: String,
+    pub value: String,
+    /// `person`, `agent` with its client, or the source that an imported finding names.
+    pub by: String,
+    pub at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One value of the inventory.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StoredEntity {
+    pub id: String,
+    pub kind: String,
+    pub value: String,
+    /// Number of places in the release.
+    pub count: u64,
+    /// Sessions that contain it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sessions: BTreeSet<SessionKey>,
+}
+
+/// What was redacted, by kind and count. It contains no value.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PrivacyReport {
+    /// Redactions by kind.
+    pub redactions: BTreeMap<String, u64>,
+    /// Rows with at least one redaction.
+    pub rows_touched: u64,
+    /// A masked example of each kind.
+    pub examples: BTreeMap<String, String>,
+    pub entities: EntityCounts,
+    pub rules_version: String,
+    /// Hash of the policy.
+    pub policy: String,
+    /// Whether the rows contain the models' reasoning.
+    pub thinking: bool,
+    #[schemars(with = "String")]
+    pub timestamps: Timestamps,
+    /// Style of the placeholders of personal data.
+    #[schemars(with = "String")]
+    pub pseudonyms: PlaceholderStyle,
+    /// Chosen sessions that could not become rows, with the reason.
+    pub left_out: Vec<(SessionKey, String)>,
+}
+
+/// Counts of the inventory.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct EntityCounts {
+    pub total: u64,
+    /// Values without a decision.
+    pub undecided: u64,
+    pub redacted: u64,
+    /// Values that stay in clear by a person's decision.
+    pub kept: u64,
+}
+
+/// Who decided that a party is redacted or kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartyDecision {
+    /// A rule redacts it without a decision.
+    Rule,
+    /// It was decided to redact it.
+    Redact,
+    /// It was decided to keep it in clear.
+    Keep,
+}
+
+impl PartyDecision {
+    /// The name used in JSON and in tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PartyDecision::Rule => "rule",
+            PartyDecision::Redact => "redact",
+            PartyDecision::Keep => "keep",
+        }
+    }
+}
+
+impl From<EntityDecision> for PartyDecision {
+    fn from(decision: EntityDecision) -> Self {
+        match decision {
+            EntityDecision::Redact => PartyDecision::Redact,
+            EntityDecision::Keep => PartyDecision::Keep,
+        }
+    }
+}
+
+/// A person, organisation or machine that appears in several sessions.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// Kind, for instance `PERSON`.
+    pub kind: String,
+    /// The placeholder in the sealed files, or the masked value if it was not redacted.
+    pub shown: String,
+    /// The masked value.
+    pub masked: String,
+    /// Number of sessions.
+    pub sessions: u64,
+    /// Number of places in all sessions.
+    pub count: u64,
+    /// `None` if there is no decision yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<PartyDecision>,
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn data_of_earlier_versions_can_be_read() {
+        let stored = json!({
+            "named": [], "destination": null, "export": {
+                "thinking": true, "timestamps": "hour", "pseudonyms": "typed", "format": "rows",
+            },
+            "rows": [{
+                "key": "claude:s1", "sha256": "ab", "file": "data/train-00000.jsonl", "offset": 0, "bytes": 9,
+                "facts": RowFacts::default(), "redactions": {"EMAIL": 1},
+            }],
+            "report": {
+                "redactions": {}, "rows_touched": 0, "examples": {},
+                "entities": {"total": 0, "undecided": 0, "redacted": 0, "kept": 0},
+                "rules_version": "r", "policy": "p", "thinking": true, "timestamps": "shifted",
+                "pseudonyms": "realistic", "left_out": [["claude:s2", "too large"]],
+            },
+            "sample": ["claude:s1"],
+            "parties": [{"kind": "PERSON", "shown": "x", "masked": "x", "sessions": 2, "count": 3, "decision": "rule"}],
+            "round": 1,
+        });
+        let data = ReleaseData::parse(&stored.to_string()).unwrap();
+        assert!(data.rows[0].messages.is_empty());
+        let report = data.report.as_ref().unwrap();
+        assert_eq!(
+            (report.timestamps, report.pseudonyms),
+            (Timestamps::Shifted, PlaceholderStyle::Realistic)
+        );
+        assert_eq!(data.parties[0].decision, Some(PartyDecision::Rule));
+        let mut written = serde_json::to_value(&data).unwrap();
+        written["rows"][0].as_object_mut().unwrap().remove("examples");
+        assert_eq!(written, stored, "a stored name changed");
+        assert_eq!(ReleaseData::parse("[]").unwrap_err().code, "archive");
+    }
+}

@@ -1,0 +1,53 @@
+//! The destination, the export options and the policy that apply to a release.
+
+use std::collections::BTreeSet;
+
+use sha2::{Digest, Sha256};
+
+use crate::app::config::ExportConfig;
+use crate::app::{App, Failure};
+use crate::rules::Engine;
+use crate::workflow::{Destination, EntityDecision, Target};
+
+use super::data::{ReleaseData, ReleaseSecrets};
+
+impl App {
+    /// The destination of a release: its own, or the configured one.
+    pub(crate) fn destination(&self, data: &ReleaseData) -> Result<Option<Destination>, Failure> {
+        if let Some(d) = &data.destination {
+            return Ok(Some(d.clone()));
+        }
+        let p = &self.config.publish;
+        let target = match (&p.repo, &p.folder) {
+            (Some(repo), _) => Target::hub(repo)?,
+            (None, Some(path)) => Target::Folder { path: path.clone() },
+            (None, None) => return Ok(None),
+        };
+        Ok(Some(Destination { target, visibility: p.visibility, licence: p.licence.clone() }))
+    }
+
+    /// The export options of a release: its own, or the configured ones.
+    pub(crate) fn export_options(&self, data: &ReleaseData) -> ExportConfig {
+        data.export.clone().unwrap_or_else(|| self.config.export.clone())
+    }
+
+    /// Hash of everything that determines the content of the rows.
+    pub(crate) fn policy_hash(
+        &self,
+        id: &str,
+        data: &ReleaseData,
+        secrets: &ReleaseSecrets,
+    ) -> Result<String, Failure> {
+        let export = self.export_options(data);
+        let policy = self.policy_for(&export).hash(Engine::builtin()?.version());
+        let mut hash = Sha256::new();
+        hash.update(policy);
+        hash.update(serde_json::to_vec(&(&export, &secrets.reported)).unwrap_or_default());
+        // Decisions about values that the release does not contain change nothing in it.
+        let redacted = self.decided_values(id, EntityDecision::Redact)?;
+        let relevant: BTreeSet<&str> =
+            secrets.entities.iter().map(|e| e.id.as_str()).filter(|id| redacted.contains(*id)).collect();
+        hash.update(serde_json::to_vec(&relevant).unwrap_or_default());
+        Ok(data_encoding::HEXLOWER.encode(&hash.finalize()))
+    }
+}

@@ -1,0 +1,242 @@
+//! Bringing a release up to date with changes around it, stepping the state machine, and saving.
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use crate::app::{App, Failure};
+use crate::store::Mark;
+use crate::trace::{SessionKey, Version};
+use crate::workflow::{Effect, Event, Evidence, Phase, Release, step};
+
+use super::OpenRelease;
+
+impl App {
+    /// Brings a release up to date: reports every change since the last command to the state machine, which voids what
+    /// the change invalidates.
+    ///
+    /// Every command that acts on a release calls this first, through [`App::current_release`]. Reads do not call it.
+    pub(crate) fn sync(&mut self, open: &mut OpenRelease) -> Result<(), Failure> {
+        if open.release.phase.is_final() {
+            return Ok(());
+        }
+        for event in self.changes(open)? {
+            self.step(open, &event)?;
+        }
+        // A session that was blocked after it was chosen is removed. During an upload the choice cannot change.
+        let mut sessions = open.release.chosen.clone();
+        for key in open.release.chosen.keys() {
+            if self.archive.session(key.as_str())?.is_some_and(|s| s.status == Mark::Blocked) {
+                sessions.remove(key);
+            }
+        }
+        if sessions.len() < open.release.chosen.len() && open.release.in_flight.is_none() {
+            self.step(open, &Event::SessionsChosen { sessions })?;
+        }
+        Ok(())
+    }
+
+    /// The changes since the state machine was last stepped, as events.
+    fn changes(&self, open: &OpenRelease) -> Result<Vec<Event>, Failure> {
+        let release = &open.release;
+        let mut events = vec![Event::Tick { now: self.now() }];
+        let facts = self.facts()?;
+        if facts.scanned && !release.archive.scanned {
+            events.push(Event::ScanDone);
+        }
+        if facts.scope_confirmed != release.archive.scope_confirmed {
+            events.push(match facts.scope_confirmed {
+                true => Event::ScopeConfirmed,
+                false => Event::ScopeChanged { outside: self.sessions_out_of_scope(release)? },
+            });
+        }
+        if !release.chosen.is_empty() {
+            let versions: BTreeMap<SessionKey, Version> = self.archive.versions()?.into_iter().collect();
+            for (key, chosen) in &release.chosen {
+                let current = versions.get(key);
+                if current != Some(chosen) {
+                    events.push(Event::SessionChanged { key: key.clone(), version: current.cloned() });
+                }
+            }
+        }
+        if let Some(destination) = self.destination(&open.data)?
+            && release.destination.as_ref() != Some(&destination)
+        {
+            events.push(Event::DestinationChanged { destination });
+        }
+        if release.sealed.is_some() {
+            let policy = self.policy_hash(open.id(), &open.data, &self.secrets(open.id())?)?;
+            if release.policy.as_deref() != Some(policy.as_str()) {
+                events.push(Event::PolicyChanged { policy });
+            }
+        }
+        if release.phase >= Phase::Reviewed {
+            // Attestations and approvals are valid only for the evidence that they were given for, so the root is
+            // computed from the archive and compared.
+            let evidence = self.evidence(open)?;
+            if evidence.root != release.review_root() {
+                let measured = release.evidence.as_ref().and_then(|e| e.measured);
+                events.push(Event::EvidenceNoted { evidence: Evidence { measured, ..evidence } });
+            }
+        }
+        Ok(events)
+    }
+
+    /// The chosen sessions that are no longer in scope.
+    fn sessions_out_of_scope(&self, release: &Release) -> Result<Vec<SessionKey>, Failure> {
+        let mut outside = Vec::new();
+        for key in release.chosen.keys() {
+            if !self.in_scope(key)? {
+                outside.push(key.clone());
+            }
+        }
+        Ok(outside)
+    }
+
+    /// Whether the agent and the project of a session are in scope.
+    pub(crate) fn in_scope(&self, key: &SessionKey) -> Result<bool, Failure> {
+        Ok(self.archive.session(key.as_str())?.is_some_and(|s| {
+            let (name, path) = (s.project.unwrap_or_default(), s.project_path.unwrap_or_default());
+            self.agent_in_scope(&s.agent) && !self.excludes(&name, &path)
+        }))
+    }
+
+    /// Steps the state machine, saves the new state and carries out the effects. A refusal is recorded in the audit log.
+    pub(crate) fn step(&mut self, open: &mut OpenRelease, event: &Event) -> Result<(), Failure> {
+        let Ok((release, effects)) = step(&open.release, event) else {
+            return Err(self.refusal(open, event));
+        };
+        if release == open.release && effects.is_empty() {
+            return Ok(());
+        }
+        open.release = release;
+        self.save(open)?;
+        let now = self.now();
+        for effect in &effects {
+            match effect {
+                Effect::Audit { kind, detail } => self.audit(kind, Some(open.id()), detail.clone())?,
+                Effect::VoidReceipt { nonce } | Effect::SpendNonce { nonce } => {
+                    self.archive.use_nonce(nonce, open.id(), now)?;
+                }
+                // The new state already contains these. The caller of `step` prepares, uploads and reports.
+                Effect::PrepareAgain { .. }
+                | Effect::VoidRows { .. }
+                | Effect::VoidAttestations
+                | Effect::Upload { .. }
+                | Effect::TakeDown { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The refusal of an event that the state machine does not allow, after recording it in the audit log.
+    pub(crate) fn refusal(&mut self, open: &OpenRelease, event: &Event) -> Failure {
+        let failure = judge(open, event);
+        if let Some(refusal) = &failure.refusal {
+            let detail = json!({ "code": refusal.code, "state": refusal.state });
+            if let Err(failed) = self.audit("refused", Some(open.id()), detail) {
+                return failed;
+            }
+        }
+        failure
+    }
+
+    /// Saves a release, unless another process changed it after it was loaded.
+    pub(crate) fn save(&self, open: &mut OpenRelease) -> Result<(), Failure> {
+        let data =
+            serde_json::to_string(&open.data).map_err(|e| Failure::failed("archive", e.to_string()))?;
+        let stored = self.archive.put_release(&open.release, &data, open.stored.as_deref(), self.now())?;
+        if stored.is_none() {
+            let message = "Another clawgate process changed this release at the same time.";
+            return Err(Failure::failed("changed_meanwhile", message).hint("run the same command again"));
+        }
+        open.stored = stored;
+        Ok(())
+    }
+}
+
+/// The refusal of an event, without recording it. For commands that only read.
+pub(super) fn judge(open: &OpenRelease, event: &Event) -> Failure {
+    match step(&open.release, event) {
+        Err(refusal) => refusal.into(),
+        // Callers use this only in states that refuse the event.
+        Ok(_) => {
+            Failure::failed("not_refused", "The release is in an unexpected state.").hint("clawgate status")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::app::Context;
+    use crate::app::release::data::ReleaseData;
+    use crate::trace::{Env, FixedClock, Timestamp};
+    use crate::workflow::{Actor, ArchiveFacts, Destination, Target, Visibility};
+
+    fn app(dir: &Path) -> App {
+        let env = Env::bare(dir.join("home"), dir.join("state"));
+        let clock = Arc::new(FixedClock(Timestamp(1_795_219_200_000)));
+        App::open(Context::new(env, clock, Actor::Person)).unwrap()
+    }
+
+    fn new_release() -> OpenRelease {
+        let release = Release::new("r1", ArchiveFacts::default());
+        OpenRelease { release, data: ReleaseData::default(), stored: None }
+    }
+
+    fn folder(path: &str) -> Destination {
+        let target = Target::Folder { path: path.to_owned() };
+        Destination { target, visibility: Visibility::Private, licence: None }
+    }
+
+    #[test]
+    fn a_second_sync_reports_no_change_and_adds_no_audit_entry() {
+        let tmp = tempfile::tempdir().unwrap();
+        let mut app = app(tmp.path());
+        let mut open = new_release();
+        open.data.destination = Some(folder("/out"));
+        app.archive.set_meta("last_scan", "2026-11-21T00:00:00Z").unwrap();
+        app.sync(&mut open).unwrap();
+        assert!(open.release.archive.scanned);
+        assert_eq!(open.release.destination, Some(folder("/out")));
+        let entries = app.audit_log().unwrap().entries.len();
+        assert!(entries > 0);
+        app.sync(&mut open).unwrap();
+        assert_eq!(app.audit_log().unwrap().entries.len(), entries);
+    }
+
+    #[test]
+    fn a_release_that_another_process_changed_is_not_overwritten() {
+        let tmp = tempfile::tempdir().unwrap();
+        let app = app(tmp.path());
+        let mut first = new_release();
+        app.save(&mut first).unwrap();
+        let mut second = app.load_release(Some("r1")).unwrap().unwrap();
+        second.release.undecided_entities = 1;
+        app.save(&mut second).unwrap();
+        first.release.undecided_entities = 2;
+        assert_eq!(app.save(&mut first).unwrap_err().code, "changed_meanwhile");
+        let stored = app.load_release(None).unwrap().unwrap();
+        assert_eq!(stored.release.undecided_entities, 1);
+        assert_eq!(app.load_release(Some("r2")).err().unwrap().code, "no_such_release");
+    }
+
+    #[test]
+    fn a_refused_step_is_recorded_once_and_changes_nothing() {
+        let tmp = tempfile::tempdir().unwrap();
+        let mut app = app(tmp.path());
+        let mut open = new_release();
+        app.save(&mut open).unwrap();
+        let failure = app.step(&mut open, &Event::ReviewFinished).unwrap_err();
+        assert!(failure.refusal.is_some(), "{failure}");
+        let log = app.audit_log().unwrap();
+        assert_eq!((log.entries.len(), log.entries[0].kind.as_str()), (1, "refused"));
+        judge(&open, &Event::ReviewFinished);
+        assert_eq!(app.audit_log().unwrap().entries.len(), 1);
+        assert_eq!(open.release.phase, Phase::Draft);
+    }
+}
