@@ -1,6 +1,12 @@
-//! Session text on its way to a model or a terminal: made visible, and fenced as untrusted.
+//! Text helpers: hidden characters, fences around untrusted text, character boundaries, and names that callers misspell.
 
-/// Whether a character can hide or reorder text: controls, zero-width, bidi, tags, variation selectors.
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
+
+use crate::app::Failure;
+
+/// Returns whether a character can hide or reorder text: controls, zero-width characters, bidirectional marks, tags and
+/// variation selectors.
 pub fn is_hidden(c: char) -> bool {
     match c {
         '\n' | '\t' => false,
@@ -13,7 +19,7 @@ pub fn is_hidden(c: char) -> bool {
     }
 }
 
-/// Text with every hidden character written out as `\u{…}`, so that nothing in it acts unseen.
+/// Writes every hidden character as `\u{…}`, so that a reader sees it and a terminal does not act on it.
 pub fn sanitize(text: &str) -> String {
     if !text.chars().any(is_hidden) {
         return text.to_owned();
@@ -31,12 +37,12 @@ pub fn sanitize(text: &str) -> String {
     out
 }
 
-/// Fences untrusted text with a nonce that the text cannot know.
+/// Encloses untrusted text between tags with a random nonce, so that the text cannot contain its own closing tag.
 pub fn fence(nonce: &str, text: &str) -> String {
     format!("<untrusted-{nonce}>\n{text}\n</untrusted-{nonce}>")
 }
 
-/// JSON bytes with hidden characters as `\uXXXX` escapes: the same JSON value, safe to show byte for byte.
+/// Writes hidden characters in JSON as `\uXXXX` escapes. The JSON value stays the same and is safe to display.
 pub fn escape_hidden_json(json: &str) -> String {
     if !json.chars().any(is_hidden) {
         return json.to_owned();
@@ -55,12 +61,52 @@ pub fn escape_hidden_json(json: &str) -> String {
     out
 }
 
+/// Returns the largest character boundary at or before byte `index`. `str::floor_char_boundary` needs Rust 1.91.
+pub(crate) fn floor_char_boundary(text: &str, index: usize) -> usize {
+    (0..=index.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
+}
+
+/// Returns the most similar name, if one is similar enough to be a typo.
+pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|k| (strsim::jaro_winkler(&name.to_lowercase(), k), k))
+        .filter(|(score, _)| *score > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, k)| k)
+}
+
+/// Returns the names that serde expected, from the message of an error about an unknown field or variant:
+/// "unknown field `x`, expected one of `a`, `b`".
+pub(crate) fn expected_names(serde_message: &str) -> Vec<&str> {
+    let Some((_, list)) = serde_message.rsplit_once(", expected ") else { return Vec::new() };
+    // Every second part is between two backticks.
+    list.split('`').skip(1).step_by(2).collect()
+}
+
+/// Parses the name of an enum's variant that a person typed as the value of `argument`.
+///
+/// # Errors
+/// A usage [`Failure`] with this code, which lists the known names and suggests the nearest one.
+pub fn parse_name<T: DeserializeOwned>(argument: &str, code: &str, name: &str) -> Result<T, Failure> {
+    let deserializer: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    T::deserialize(deserializer).map_err(|e| {
+        let message = e.to_string();
+        let names = expected_names(&message);
+        let failure = Failure::usage(code, format!("{argument} must be one of {}.", names.join(", ")));
+        match nearest(name, names) {
+            Some(near) => failure.hint(format!("did you mean `{near}`?")),
+            None => failure,
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_hidden_is_left_and_json_keeps_its_value() {
+    fn no_hidden_character_remains_and_json_keeps_its_value() {
         let hostile = "a\u{202e}b\u{200b}c\u{e0041}d\u{1b}[31m\u{fe0f}\r\nend";
         assert!(!sanitize(hostile).chars().any(is_hidden));
         assert!(sanitize(hostile).starts_with("a\\u{202e}b"));
@@ -69,5 +115,23 @@ mod tests {
         assert!(!escaped.chars().any(is_hidden));
         let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
         assert_eq!(back["t"], hostile);
+    }
+
+    #[test]
+    fn a_cut_is_never_inside_a_character() {
+        let cuts: Vec<usize> = (0..8).map(|i| floor_char_boundary("aé日", i)).collect();
+        assert_eq!(cuts, [0, 1, 1, 3, 3, 3, 6, 6]);
+        assert_eq!(floor_char_boundary("", 3), 0);
+    }
+
+    #[test]
+    fn an_unknown_name_is_answered_with_the_known_ones() {
+        let parse = |name| parse_name::<crate::store::Mark>("The mark", "bad_status", name);
+        assert_eq!(parse("approved").unwrap(), crate::store::Mark::Approved);
+        let f = parse("aproved").unwrap_err();
+        assert_eq!((f.code.as_str(), f.exit_code()), ("bad_status", 2));
+        assert_eq!(f.message, "The mark must be one of new, shortlisted, approved, blocked.");
+        assert_eq!(f.hints, ["did you mean `approved`?"]);
+        assert!(parse("`, expected `x`").unwrap_err().message.contains("shortlisted"));
     }
 }

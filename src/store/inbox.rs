@@ -7,7 +7,7 @@ use rusqlite::{named_params, params};
 use crate::trace::{SessionKey, Timestamp};
 
 use super::sessions::{COLUMNS, session_row};
-use super::{Archive, SessionRow, StoreError};
+use super::{Archive, Mark, SessionRow, StoreError};
 
 /// Order of a list, highest first. Equal values are ordered by row id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +61,7 @@ pub struct Inbox {
     /// Project name or path.
     pub project: Option<String>,
     /// Triage mark.
-    pub status: Option<String>,
+    pub status: Option<Mark>,
     /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
@@ -113,7 +113,7 @@ impl Archive {
         let mut q = self.conn.prepare_cached(&sql)?;
         let rows = q.query_map(
             named_params! {
-                ":agent": f.agent, ":project": f.project, ":status": f.status,
+                ":agent": f.agent, ":project": f.project, ":status": f.status.map(Mark::as_str),
                 ":since": f.since.map(Timestamp::millis), ":until": f.until.map(Timestamp::millis),
                 ":model": f.model, ":badge": f.badge, ":parent": f.parent.as_ref().map(SessionKey::as_str),
                 ":roots": f.roots_only, ":gone": f.gone, ":value": value, ":id": id, ":limit": limit,

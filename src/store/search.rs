@@ -3,14 +3,14 @@
 
 use rusqlite::{Connection, params};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::trace::{Message, Part, Role, SessionKey, Timestamp};
 
 use super::{Archive, StoreError};
 
 /// The kind of text in a document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DocKind {
     /// A prompt of a person, or of the agent in their place.
@@ -51,19 +51,6 @@ impl DocKind {
 
     fn decode(code: i64) -> Self {
         usize::try_from(code).ok().and_then(|i| KINDS.get(i)).copied().unwrap_or(DocKind::Prompt)
-    }
-
-    /// Parses a name such as `tool_output`.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text {
-            "prompt" | "user" => Some(DocKind::Prompt),
-            "answer" | "assistant" => Some(DocKind::Answer),
-            "thinking" => Some(DocKind::Thinking),
-            "tool_input" => Some(DocKind::ToolInput),
-            "tool_output" => Some(DocKind::ToolOutput),
-            "notice" | "system" => Some(DocKind::Notice),
-            _ => None,
-        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version};
@@ -125,10 +125,11 @@ pub enum Stored {
 }
 
 /// A triage mark.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
     /// Not triaged yet.
+    #[default]
     New,
     /// To be triaged again later.
     Shortlisted,
@@ -156,7 +157,7 @@ impl Mark {
 }
 
 /// A session as lists show it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionRow {
     /// Row id.
     pub id: i64,

@@ -56,7 +56,7 @@ impl<S: AsRef<str>> fmt::Display for SessionKey<S> {
 }
 
 /// SHA-256 of a session's canonical normal form, in lower-case hex.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub String);
 

@@ -11,7 +11,7 @@ use std::sync::mpsc;
 use crate::sources::{self, ReadOptions, UsageRead};
 use crate::store::{FileRow, FileState, UsageResult};
 
-use crate::app::scan::{Found, Job, ScanParams, Seen, find, job};
+use crate::app::scan::{FoundLogs, LogFile, ScanParams, ScanPlan, find_logs, stat_log};
 use crate::app::{App, Failure};
 
 /// Requests are written in batches of about so many.
@@ -21,7 +21,7 @@ const BATCH_ROWS: usize = 5_000;
 const SENT_ROWS: usize = 500;
 
 /// What was done while the logs were looked at, the files that are known, and those that were found.
-type Walked<T> = (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<Found>);
+type Walked<T> = (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<FoundLogs>);
 
 /// One piece of a file's usage.
 struct Done {
@@ -39,7 +39,7 @@ impl App {
     /// # Errors
     /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
-        let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
+        let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
         let known = self.archive.files()?;
         self.refresh_from(found, Ahead::default(), &known, u64::MAX).map(|done| done.0)
     }
@@ -63,7 +63,7 @@ impl App {
     fn while_walking<T>(&self, work: impl FnOnce(&Self) -> Result<T, Failure>) -> Walked<T> {
         let env = Arc::clone(&self.ctx.env);
         std::thread::scope(|scope| {
-            let walk = scope.spawn(move || find(&env, sources::REGISTRY, &ScanParams::default()));
+            let walk = scope.spawn(move || find_logs(&env, sources::REGISTRY, &ScanParams::default()));
             let early = work(self);
             let known = self.archive.files().map_err(Failure::from);
             (early, known, walk.join())
@@ -111,7 +111,7 @@ impl App {
     fn has_grown(&self, log: &Path) -> bool {
         let read = self.archive.usage_size(&log.to_string_lossy()).ok().flatten();
         let size = match read.as_ref().and_then(|(agent, _)| sources::by_agent(agent)) {
-            Some(source) => job(source, log).map(|job| job.state.size).ok(),
+            Some(source) => stat_log(source, log).map(|job| job.state.size).ok(),
             None => std::fs::metadata(log).map(|m| m.len()).ok(),
         };
         size.is_some() && size != read.map(|(_, size)| size)
@@ -120,7 +120,7 @@ impl App {
     /// Reads a known log while the walk goes on; writes nothing yet. Nothing where it is larger than `most` bytes.
     fn read_ahead(&self, log: &Path, most: u64) -> Result<Ahead, Failure> {
         let agent = self.archive.usage_size(&log.to_string_lossy())?.map(|(agent, _)| agent);
-        let job = agent.and_then(|a| sources::by_agent(&a)).and_then(|source| job(source, log).ok());
+        let job = agent.and_then(|a| sources::by_agent(&a)).and_then(|source| stat_log(source, log).ok());
         let Some(job) = job.filter(|j| j.state.size <= most) else { return Ok(Ahead::default()) };
         let mut read = Vec::new();
         let keep = |done: Vec<Done>| {
@@ -153,17 +153,17 @@ impl App {
     /// Reads what is new, unless it is more than `most` bytes; returns the files read and the bytes left unread.
     fn refresh_from(
         &mut self,
-        found: Found,
+        found: FoundLogs,
         ahead: Ahead,
         known: &HashMap<String, FileRow>,
         most: u64,
     ) -> Result<(u64, u64), Failure> {
-        let seen = found.sort(&ScanParams::default(), &|name, state| {
+        let seen = found.plan(&ScanParams::default(), &|name, state| {
             known.get(name).is_some_and(|row| row.usage == *state)
         });
-        let Seen { mut jobs, .. } = seen;
+        let ScanPlan { to_read: mut jobs, .. } = seen;
         // What grew since it was read ahead is read again.
-        let is_ahead = |j: &Job| ahead.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
+        let is_ahead = |j: &LogFile| ahead.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
         let all = jobs.len();
         jobs.retain(|j| !is_ahead(j));
         let done = if jobs.len() < all { self.put_ahead(ahead)? } else { 0 };
@@ -226,7 +226,7 @@ impl App {
 /// A log that was read before the walk was over, and what it held.
 #[derive(Default)]
 struct Ahead {
-    job: Option<Job>,
+    job: Option<LogFile>,
     read: Vec<Done>,
 }
 
@@ -253,7 +253,7 @@ impl<F: FnMut(Vec<Done>) -> bool> Outbox<F> {
 
 /// Reads one file's usage and hands it on, its state with the last piece; whether anybody still listens.
 fn read_usage<F: FnMut(Vec<Done>) -> bool>(
-    job: &Job,
+    job: &LogFile,
     opts: &ReadOptions,
     buffer: &mut Vec<u8>,
     out: &mut Outbox<F>,

@@ -16,7 +16,7 @@ use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, Usag
 use crate::usage::{HERE_KEY, NONE_KEY, ReportRow};
 
 use crate::app::cost::{CostParams, Prices};
-use crate::app::scan::{ScanParams, Seen, find};
+use crate::app::scan::{ScanParams, ScanPlan, find_logs};
 use crate::app::{App, Failure};
 
 /// Differences that are named; more are counted.
@@ -185,8 +185,8 @@ impl App {
 
     /// Every record: of the logs that stand, and what only the ledger has.
     fn records(&self, report: &mut VerifyReport) -> Result<Records, Failure> {
-        let found = find(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
-        let Seen { jobs, .. } = found.sort(&ScanParams::default(), &|_, _| false);
+        let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
+        let ScanPlan { to_read: jobs, .. } = found.plan(&ScanParams::default(), &|_, _| false);
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.project_paths()?,

@@ -1,7 +1,10 @@
-//! Badges: what can be said of a session without a model. `name` or `name:value`; the thresholds stand here.
+//! Computes the badges of a session: properties that need no model. A badge is `name` or `name:value`.
 //!
-//! Outcome (one): `tests-passed`, `tests-failed`, `build-failed`, else how it ended: `errored`, `interrupted`,
-//! `completed`. Then `long-horizon`, `tool-rich`, `debugging`, `secrets:N`, `names:N`, `files:N`, `commands:N`.
+//! The first badge is the outcome: `tests-passed`, `tests-failed` or `build-failed`, otherwise how the session ended:
+//! `errored`, `interrupted` or `completed`. Then follow `long-horizon`, `tool-rich`, `debugging`, `secrets:N`, `names:N`,
+//! `files:N` and `commands:N`.
+//!
+//! A change here takes effect on files that are already scanned only if `READER_VERSION` in `discover.rs` is raised.
 
 use std::collections::HashSet;
 
@@ -9,45 +12,47 @@ use crate::rules::{Class, Classes, Engine};
 use crate::trace::{IDLE_GAP_MILLIS, Origin, Part, Role, Session, Stretch, ToolStatus, stretches};
 
 use super::tool_outcome;
-use super::tool_outcome::{Kind, Verdict};
+use super::tool_outcome::{RunKind, RunOutcome};
+use crate::app::text::floor_char_boundary;
 
-/// `long-horizon`: at least so many tool calls …
-const LONG_CALLS: usize = 50;
-/// … and so many milliseconds at work, idle gaps not counted: half an hour.
-const LONG_MILLIS: i64 = 30 * 60_000;
-/// `tool-rich`: at least so many tool calls …
-const RICH_CALLS: usize = 20;
-/// … of so many different tools.
-const RICH_TOOLS: usize = 5;
-/// `debugging`: so many failed calls and a change of a file; or a test or build that failed first and passed later.
-const DEBUG_FAILURES: usize = 3;
-/// `names`: persons, organisations' hosts and private links in the first so many bytes of what people typed. A
-/// sample: the rules for names take as long as those for secrets, and tool output is most of a session.
-const NAMES_BYTES: usize = 16 << 10;
+/// Minimum number of tool calls of a `long-horizon` session.
+const LONG_MIN_CALLS: usize = 50;
+/// Minimum active time of a `long-horizon` session in milliseconds, without idle gaps.
+const LONG_MIN_MILLIS: i64 = 30 * 60_000;
+/// Minimum number of tool calls of a `tool-rich` session.
+const RICH_MIN_CALLS: usize = 20;
+/// Minimum number of different tools of a `tool-rich` session.
+const RICH_MIN_TOOLS: usize = 5;
+/// Minimum number of failed calls of a `debugging` session that changed a file. A session in which tests or a build failed
+/// first and passed later is one without this minimum.
+const DEBUG_MIN_FAILURES: usize = 3;
+/// Number of bytes of human prompts in which `names` are counted. It is a sample, because the rules for names take as long
+/// as those for secrets. Tool output, which is most of a session, is left out.
+const NAMES_SAMPLE_BYTES: usize = 16 << 10;
 
-/// What can be said of a session without a model.
+/// Returns the badges of a session.
 pub(super) fn badges(session: &Session, engine: &Engine) -> Vec<String> {
     let mut badges = Vec::new();
-    let work = Work::of(session);
-    badges.extend(outcome(session, &work).map(str::to_owned));
-    let spent: i64 = stretches(session.messages.iter().map(|m| m.at), IDLE_GAP_MILLIS)
+    let activity = ToolActivity::of(session);
+    badges.extend(outcome(session, &activity).map(str::to_owned));
+    let active_millis: i64 = stretches(session.messages.iter().map(|m| m.at), IDLE_GAP_MILLIS)
         .iter()
         .map(Stretch::millis)
         .fold(0, i64::saturating_add);
-    if work.calls >= LONG_CALLS && spent >= LONG_MILLIS {
+    if activity.calls >= LONG_MIN_CALLS && active_millis >= LONG_MIN_MILLIS {
         badges.push("long-horizon".to_owned());
     }
-    if work.calls >= RICH_CALLS && work.tools.len() >= RICH_TOOLS {
+    if activity.calls >= RICH_MIN_CALLS && activity.tools.len() >= RICH_MIN_TOOLS {
         badges.push("tool-rich".to_owned());
     }
-    if work.mended() || (work.failed >= DEBUG_FAILURES && !work.files.is_empty()) {
+    if activity.has_fixed_failure() || (activity.failed >= DEBUG_MIN_FAILURES && !activity.files.is_empty()) {
         badges.push("debugging".to_owned());
     }
     for (name, n) in [
-        ("secrets", secrets(session, engine)),
-        ("names", names(session, engine)),
-        ("files", work.files.len()),
-        ("commands", work.commands),
+        ("secrets", count_secrets(session, engine)),
+        ("names", count_names(session, engine)),
+        ("files", activity.files.len()),
+        ("commands", activity.commands),
     ] {
         if n > 0 {
             badges.push(format!("{name}:{n}"));
@@ -56,61 +61,62 @@ pub(super) fn badges(session: &Session, engine: &Engine) -> Vec<String> {
     badges
 }
 
-/// What the tools of a session did.
+/// Summary of a session's tool calls.
 #[derive(Default)]
-struct Work<'a> {
+struct ToolActivity<'a> {
     calls: usize,
     failed: usize,
     commands: usize,
     tools: HashSet<&'a str>,
     files: HashSet<String>,
-    /// Verdicts on tests and builds, in order.
-    runs: Vec<(Kind, Verdict)>,
+    /// Test and build runs, in order.
+    runs: Vec<(RunKind, RunOutcome)>,
 }
 
-impl<'a> Work<'a> {
+impl<'a> ToolActivity<'a> {
     fn of(session: &'a Session) -> Self {
-        let mut work = Work::default();
+        let mut activity = ToolActivity::default();
         for call in session.tool_calls() {
-            work.calls += 1;
-            work.tools.insert(&call.name);
+            activity.calls += 1;
+            activity.tools.insert(&call.name);
             let ran = call.status != ToolStatus::Denied;
-            work.failed += usize::from(call.status == ToolStatus::Error);
+            activity.failed += usize::from(call.status == ToolStatus::Error);
             if ran && let Some(command) = tool_outcome::command(&call.input) {
-                work.commands += 1;
-                work.runs.extend(tool_outcome::judge(&command, call));
+                activity.commands += 1;
+                activity.runs.extend(tool_outcome::run_outcome(&command, call));
             }
             if matches!(call.status, ToolStatus::Success | ToolStatus::Pending) {
-                tool_outcome::files(call, &mut |path| {
-                    if !work.files.contains(path) {
-                        work.files.insert(path.to_owned());
+                tool_outcome::changed_files(call, &mut |path| {
+                    if !activity.files.contains(path) {
+                        activity.files.insert(path.to_owned());
                     }
                 });
             }
         }
-        work
+        activity
     }
 
-    /// Whether a kind of run failed first and passed later.
-    fn mended(&self) -> bool {
-        [Kind::Tests, Kind::Build].iter().any(|kind| {
+    /// Returns whether tests or a build failed first and passed later.
+    fn has_fixed_failure(&self) -> bool {
+        [RunKind::Tests, RunKind::Build].iter().any(|kind| {
             let mut own = self.runs.iter().filter(|r| r.0 == *kind).map(|r| r.1);
-            own.any(|v| v == Verdict::Failed) && own.any(|v| v == Verdict::Passed)
+            own.any(|v| v == RunOutcome::Failed) && own.any(|v| v == RunOutcome::Passed)
         })
     }
 }
 
-/// The one outcome. The last run of the tests decides, unless a later build failed; without either, the end does.
-fn outcome(session: &Session, work: &Work<'_>) -> Option<&'static str> {
-    let last = |kind: Kind| work.runs.iter().rposition(|r| r.0 == kind).map(|i| (i, work.runs[i].1));
-    let (tests, build) = (last(Kind::Tests), last(Kind::Build));
+/// Returns the outcome. The last test run decides, unless a later build failed. In a session without test and build runs,
+/// the last messages decide.
+fn outcome(session: &Session, activity: &ToolActivity<'_>) -> Option<&'static str> {
+    let last = |kind: RunKind| activity.runs.iter().rposition(|r| r.0 == kind).map(|i| (i, activity.runs[i].1));
+    let (tests, build) = (last(RunKind::Tests), last(RunKind::Build));
     match (tests, build) {
-        (t, Some((b, Verdict::Failed))) if t.is_none_or(|(t, _)| t < b) => return Some("build-failed"),
-        (Some((_, Verdict::Passed)), _) => return Some("tests-passed"),
-        (Some((_, Verdict::Failed)), _) => return Some("tests-failed"),
+        (t, Some((b, RunOutcome::Failed))) if t.is_none_or(|(t, _)| t < b) => return Some("build-failed"),
+        (Some((_, RunOutcome::Passed)), _) => return Some("tests-passed"),
+        (Some((_, RunOutcome::Failed)), _) => return Some("tests-failed"),
         _ => {}
     }
-    let texts = |m: &crate::trace::Message| {
+    let last_text = |m: &crate::trace::Message| {
         m.parts
             .iter()
             .rev()
@@ -120,9 +126,10 @@ fn outcome(session: &Session, work: &Work<'_>) -> Option<&'static str> {
             })
             .unwrap_or_default()
     };
-    // What the agent put in after the end (command output, hooks) says nothing, but that a person broke it off.
+    // Search backwards for the last message that says how the session ended. Messages that the agent injects afterwards
+    // (command output, hooks) are skipped, unless they say that a person interrupted the session.
     for m in session.messages.iter().rev() {
-        let text = texts(m);
+        let text = last_text(m);
         match (m.role, m.origin) {
             (Role::User, _)
                 if text.starts_with("[Request interrupted") || text.starts_with("<turn_aborted") =>
@@ -153,7 +160,8 @@ fn outcome(session: &Session, work: &Work<'_>) -> Option<&'static str> {
     None
 }
 
-fn secrets(session: &Session, engine: &Engine) -> usize {
+/// Counts the secrets in the session's texts and tool calls.
+fn count_secrets(session: &Session, engine: &Engine) -> usize {
     let mut secrets = 0usize;
     let mut count = |text: &str| secrets += engine.scan(text, Classes::SECRET).len();
     for message in &session.messages {
@@ -163,7 +171,7 @@ fn secrets(session: &Session, engine: &Engine) -> usize {
                 Part::Attachment { text, .. } => count(text),
                 Part::Tool(call) => {
                     let mut input = String::new();
-                    string_leaves(&call.input, &mut input);
+                    append_strings(&call.input, &mut input);
                     count(&input);
                     if let Some(output) = &call.output {
                         count(output);
@@ -176,17 +184,17 @@ fn secrets(session: &Session, engine: &Engine) -> usize {
     secrets
 }
 
-/// Number of different names of others in what people typed.
-fn names(session: &Session, engine: &Engine) -> usize {
+/// Counts the distinct names of other people and organizations in human prompts.
+fn count_names(session: &Session, engine: &Engine) -> usize {
     let mut found: HashSet<String> = HashSet::new();
-    let mut room = NAMES_BYTES;
+    let mut bytes_left = NAMES_SAMPLE_BYTES;
     let typed = session.messages.iter().filter(|m| m.role == Role::User && m.origin == Origin::Human);
     for part in typed.flat_map(|m| &m.parts) {
         let Part::Text { text } = part else { continue };
         if text.is_empty() {
             continue;
         }
-        let text = &text[..tool_outcome::border(text, room)];
+        let text = &text[..floor_char_boundary(text, bytes_left)];
         for f in engine.scan_short(text, Classes::PII.with(Classes::ENTITY)) {
             let named = f.class == Class::Entity
                 || matches!(&*f.kind, "PERSON" | "ORGANIZATION" | "COMPANY" | "EMAIL");
@@ -194,29 +202,30 @@ fn names(session: &Session, engine: &Engine) -> usize {
                 found.insert(text[f.start..f.end].to_lowercase());
             }
         }
-        room -= text.len();
-        if text.is_empty() || room == 0 {
+        bytes_left -= text.len();
+        if text.is_empty() || bytes_left == 0 {
             break;
         }
     }
     found.len()
 }
 
-/// The string leaves of a JSON value, a line each, with their keys so that `"password": "…"` is seen as one.
-fn string_leaves(value: &serde_json::Value, out: &mut String) {
+/// Appends the strings of a JSON value, one per line. A string has its key in front, so that the rules recognize
+/// `"password": "…"`.
+fn append_strings(value: &serde_json::Value, out: &mut String) {
     match value {
         serde_json::Value::String(s) => {
             out.push_str(s);
             out.push('\n');
         }
-        serde_json::Value::Array(items) => items.iter().for_each(|v| string_leaves(v, out)),
+        serde_json::Value::Array(items) => items.iter().for_each(|v| append_strings(v, out)),
         serde_json::Value::Object(map) => {
             for (key, v) in map {
                 if v.is_string() {
                     out.push_str(key);
                     out.push_str(": ");
                 }
-                string_leaves(v, out);
+                append_strings(v, out);
             }
         }
         _ => {}
@@ -267,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn the_outcome_is_the_last_run_or_else_the_end() {
+    fn the_last_run_decides_the_outcome_or_else_the_last_message() {
         use ToolStatus::{Denied, Error, Pending, Success};
         let pass = || bash("cargo test", Success, "test result: ok. 3 passed; 0 failed");
         let fail =
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_done_is_counted() {
+    fn files_and_commands_are_counted() {
         use ToolStatus::{Denied, Error, Success};
         let edit = |path: &str, status| tool("Edit", json!({ "file_path": path }), status, "");
         let found = of(vec![
@@ -326,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn long_and_rich_sessions_are_named_and_idle_time_does_not_count() {
+    fn idle_time_does_not_make_a_session_long() {
         let minute = |m: i64| Some(Timestamp(m * 60_000));
         let calls = |n: usize| {
             (0..n).map(|i| tool(&format!("t{}", i % 6), json!({}), ToolStatus::Success, "")).collect()
@@ -342,12 +351,12 @@ mod tests {
     }
 
     #[test]
-    fn names_of_others_are_counted_in_what_people_type() {
+    fn names_are_counted_in_human_prompts() {
         let letter = "Dear Marisol Quintanilla, please mail marisol@quintanilla-consulting.com. Regards";
         let found = of(vec![person(letter), model(vec![text("ok")])]);
         let names: Vec<_> = found.iter().filter(|b| b.starts_with("names:")).collect();
         assert_eq!(names.len(), 1, "{found:?}");
-        let far = format!("{}{letter}", "word ".repeat(NAMES_BYTES));
+        let far = format!("{}{letter}", "word ".repeat(NAMES_SAMPLE_BYTES));
         assert!(!of(vec![person(&far)]).iter().any(|b| b.starts_with("names:")));
     }
 }

@@ -1,4 +1,4 @@
-//! Finding what is new or changed: one look at each file's outside, none inside.
+//! Finds new and changed logs. Reads the metadata of each file and opens none.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -10,50 +10,50 @@ use crate::trace::Env;
 
 use super::{ScanParams, Skipped};
 
-/// Raised when a reader learns to read more, so that files are read again.
-const READER: u32 = 6;
+/// Version of the readers and badges. A scan reads a file again if an older version read it, so raise this number when a
+/// reader or a badge changes.
+const READER_VERSION: u32 = 6;
 
-/// A file to read.
-pub(crate) struct Job {
+/// A log file and its state on disk.
+pub(crate) struct LogFile {
     pub path: PathBuf,
     pub source: &'static dyn Source,
     pub state: FileState,
 }
 
-/// Every log that stands there now.
+/// All logs that exist now.
 #[derive(Default)]
-pub(crate) struct Found {
-    files: Vec<Job>,
+pub(crate) struct FoundLogs {
+    files: Vec<LogFile>,
     skipped: Vec<Skipped>,
 }
 
-/// What a walk saw.
+/// The logs that a scan has to read.
 #[derive(Default)]
-pub(crate) struct Seen {
-    /// New and changed files: large ones first, so that no thread is left alone with one at the end; then by path,
-    /// for the same order on every run.
-    pub jobs: Vec<Job>,
-    /// Every file that was found.
+pub(crate) struct ScanPlan {
+    /// New and changed logs, the largest first: otherwise one thread could be busy with a large file at the end while the
+    /// others have nothing left. Files of equal size are sorted by path, so that every run has the same order.
+    pub to_read: Vec<LogFile>,
+    /// Paths of all logs, unchanged ones included.
     pub paths: HashSet<String>,
-    /// What was left out.
     pub skipped: Vec<Skipped>,
 }
 
-/// Looks at every log of `wanted`.
-pub(crate) fn find(env: &Env, wanted: &[&'static dyn Source], params: &ScanParams) -> Found {
-    let mut out = Found::default();
-    for source in wanted {
+/// Finds all logs of these sources.
+pub(crate) fn find_logs(env: &Env, sources: &[&'static dyn Source], params: &ScanParams) -> FoundLogs {
+    let mut out = FoundLogs::default();
+    for source in sources {
         for root in source.roots(env) {
-            let mut found = Vec::new();
-            source.discover(&root, &mut |c| found.push(c.path), &mut |s| {
+            let mut candidates = Vec::new();
+            source.discover(&root, &mut |c| candidates.push(c.path), &mut |s| {
                 out.skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
             });
-            for path in found {
+            for path in candidates {
                 if params.path.as_deref().is_some_and(|only| !path.starts_with(only)) {
                     continue;
                 }
-                match job(*source, &path) {
-                    Ok(job) => out.files.push(job),
+                match stat_log(*source, &path) {
+                    Ok(file) => out.files.push(file),
                     Err(e) => {
                         let path = path.to_string_lossy().into_owned();
                         out.skipped.push(Skipped { path, reason: format!("cannot be read: {e}") });
@@ -65,31 +65,32 @@ pub(crate) fn find(env: &Env, wanted: &[&'static dyn Source], params: &ScanParam
     out
 }
 
-/// A log as it stands now.
-pub(crate) fn job(source: &'static dyn Source, path: &Path) -> std::io::Result<Job> {
+/// Reads the metadata of a log.
+pub(crate) fn stat_log(source: &'static dyn Source, path: &Path) -> std::io::Result<LogFile> {
     let meta = std::fs::metadata(path)?;
-    let state = with_companions(source, path, file_state(&meta, READER));
-    Ok(Job { path: path.to_owned(), source, state })
+    let state = with_companions(source, path, file_state(&meta, READER_VERSION));
+    Ok(LogFile { path: path.to_owned(), source, state })
 }
 
-impl Found {
-    /// Tells what is to be read; `unchanged` says whether a file in this state was read already.
-    pub(crate) fn sort(self, params: &ScanParams, unchanged: &dyn Fn(&str, &FileState) -> bool) -> Seen {
-        let mut seen = Seen { skipped: self.skipped, ..Seen::default() };
-        for job in self.files {
-            let name = job.path.to_string_lossy().into_owned();
-            let old = params.since.is_some_and(|s| job.state.mtime_ns / 1_000_000 < s.millis());
-            if !old && !unchanged(&name, &job.state) {
-                seen.jobs.push(job);
+impl FoundLogs {
+    /// Selects the logs to read. `is_unchanged` says whether a file was already read in this state.
+    pub(crate) fn plan(self, params: &ScanParams, is_unchanged: &dyn Fn(&str, &FileState) -> bool) -> ScanPlan {
+        let mut plan = ScanPlan { skipped: self.skipped, ..ScanPlan::default() };
+        for file in self.files {
+            let name = file.path.to_string_lossy().into_owned();
+            let too_old = params.since.is_some_and(|s| file.state.mtime_ns / 1_000_000 < s.millis());
+            if !too_old && !is_unchanged(&name, &file.state) {
+                plan.to_read.push(file);
             }
-            seen.paths.insert(name);
+            plan.paths.insert(name);
         }
-        seen.jobs.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
-        seen
+        plan.to_read.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
+        plan
     }
 }
 
-/// The state of a file and of what is read together with it: grows with any of them.
+/// Adds the companions of a file to its state: their sizes, and the latest modification time. A scan then reads the file
+/// again if only a companion changed.
 fn with_companions(source: &dyn Source, path: &Path, mut state: FileState) -> FileState {
     for companion in source.companions(path) {
         if let Ok(meta) = std::fs::metadata(&companion) {
@@ -111,4 +112,46 @@ fn file_state(meta: &std::fs::Metadata, reader: u32) -> FileState {
 fn mtime_ns(meta: &std::fs::Metadata) -> i64 {
     let since = meta.modified().ok().and_then(|t| t.duration_since(UNIX_EPOCH).ok());
     since.map_or(0, |d| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources;
+    use crate::trace::Timestamp;
+
+    fn write(dir: &Path, name: &str, bytes: usize) {
+        std::fs::write(dir.join(name), "x".repeat(bytes)).unwrap();
+    }
+
+    fn names(plan: &ScanPlan) -> Vec<String> {
+        plan.to_read.iter().map(|f| f.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn changed_logs_are_read_largest_first() {
+        let tmp = tempfile::tempdir().unwrap();
+        let logs = tmp.path().join(".claude/projects/-p");
+        std::fs::create_dir_all(&logs).unwrap();
+        for (name, bytes) in [("b.jsonl", 5), ("a.jsonl", 5), ("c.jsonl", 9), ("d.jsonl", 1)] {
+            write(&logs, name, bytes);
+        }
+        let env = Env::bare(tmp.path(), tmp.path().join(".clawgate"));
+        let sources = [sources::by_agent("claude").unwrap()];
+        let params = ScanParams::default();
+
+        let all = find_logs(&env, &sources, &params).plan(&params, &|_, _| false);
+        assert_eq!(names(&all), ["c.jsonl", "a.jsonl", "b.jsonl", "d.jsonl"]);
+        let known: Vec<FileState> = all.to_read.iter().map(|f| f.state).collect();
+
+        write(&logs, "d.jsonl", 2);
+        let changed = find_logs(&env, &sources, &params).plan(&params, &|_, state| known.contains(state));
+        assert_eq!((names(&changed), changed.paths.len()), (vec!["d.jsonl".to_owned()], 4));
+
+        let only = ScanParams { path: Some(logs.join("a.jsonl")), ..ScanParams::default() };
+        assert_eq!(names(&find_logs(&env, &sources, &only).plan(&only, &|_, _| false)), ["a.jsonl"]);
+        let later = ScanParams { since: Some(Timestamp(i64::MAX / 2_000_000)), ..ScanParams::default() };
+        let none = find_logs(&env, &sources, &later).plan(&later, &|_, _| false);
+        assert_eq!((none.to_read.len(), none.paths.len()), (0, 4));
+    }
 }

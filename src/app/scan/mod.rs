@@ -1,7 +1,8 @@
-//! Scan: reads what is new in the agents' logs into the archive.
+//! Reads new and changed logs of the agents into the archive.
 //!
-//! Walking and comparing on this thread, reading and compressing on as many threads as there are cores, writing
-//! on this thread again in batches. An unchanged file is not opened.
+//! One thread finds the logs and compares their metadata with the archive, so that an unchanged file is not opened. As
+//! many threads as there are cores read and compress the files. The first thread writes the results in batches, because
+//! SQLite has one writer.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -24,10 +25,10 @@ mod discover;
 mod read_file;
 mod tool_outcome;
 
-pub(crate) use discover::{Found, Job, Seen, find, job};
-use read_file::{Budget, Done, read_file};
+pub(crate) use discover::{FoundLogs, LogFile, ScanPlan, find_logs, stat_log};
+use read_file::{MemoryLimit, ParsedBatch, read_file};
 
-/// What to scan. Nothing set: everything that is found.
+/// Which logs to scan. By default all logs of all agents.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanParams {
@@ -44,140 +45,154 @@ pub struct ScanParams {
     pub again: bool,
 }
 
-/// Sessions by what the scan did to them.
+/// Number of sessions by what the scan did with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
-pub struct Counts {
-    /// Not in the archive before.
+pub struct SessionCounts {
+    /// Sessions that were not in the archive.
     pub new: u64,
-    /// In another version before.
+    /// Sessions with a new version.
     pub updated: u64,
-    /// As they were.
+    /// Sessions without a change.
     pub unchanged: u64,
-    /// Left out because a person had them forgotten.
+    /// Sessions that were left out because a person had forgotten them.
     #[serde(skip_serializing_if = "is_zero")]
     pub forgotten: u64,
-    /// In the archive now.
+    /// Sessions in the archive now.
     pub total: u64,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// Something that was not read, and why.
+/// A file or a line that was not read.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Skipped {
-    /// Path.
+    /// Path, with the number of the line if only a line was skipped.
     pub path: String,
-    /// Reason.
     pub reason: String,
 }
 
-/// What a scan found.
+/// Result of a scan.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ScanReport {
-    /// Sessions by what happened.
-    pub sessions: Counts,
-    /// Sessions in the archive by agent.
+    pub sessions: SessionCounts,
+    /// Number of sessions in the archive by agent.
     pub by_agent: BTreeMap<String, u64>,
-    /// Files seen, read, and gone since the last scan.
     pub files: FileCounts,
-    /// Bytes read.
+    /// Number of bytes read.
     pub bytes: u64,
     /// Wall time in seconds.
     pub seconds: f64,
-    /// What was skipped.
     pub skipped: Vec<Skipped>,
-    /// Sessions that are new or updated; not in the JSON, where they would be many.
+    /// New and updated sessions. Left out of the JSON, because a first scan has thousands of them.
     #[serde(skip)]
     pub changed: Vec<Changed>,
 }
 
-/// Files by what the scan did.
+/// Number of files by what the scan did with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct FileCounts {
-    /// Found.
+    /// Files that exist.
     pub found: u64,
-    /// Read, because new or changed.
+    /// Files that were read because they are new or changed.
     pub read: u64,
-    /// Gone since an earlier scan; what was read from them stays.
+    /// Files that were deleted since an earlier scan. Their sessions stay in the archive.
     pub gone: u64,
 }
 
-/// A batch is written when it holds so many bytes of normal form; one transaction each.
+/// Size at which the collected batches are written in one transaction, in bytes of log.
 const BATCH_BYTES: u64 = 12 << 20;
 
-/// With nothing to receive for so long, what is held is written.
-const IDLE: Duration = Duration::from_millis(100);
+/// Size of the new logs above which the search index is prepared for bulk loading.
+const MIN_BULK_BYTES: u64 = 8 << 20;
 
+/// Age after which a scratch file cannot belong to a running scan.
+const SCRATCH_MAX_AGE: Duration = Duration::from_secs(6 * 3600);
+
+/// Time without a new batch after which the collected ones are written.
+const IDLE_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// What a scan has done so far.
 #[derive(Default)]
-struct Sums {
+struct ScanTotals {
+    sessions: SessionCounts,
     files: u64,
     bytes: u64,
-    /// By agent: name, bytes read, bytes to read.
-    parts: Vec<(&'static str, &'static str, u64, u64)>,
+    by_agent: Vec<AgentProgress>,
     changed: Vec<Changed>,
+    skipped: Vec<Skipped>,
 }
 
-/// A session that a scan put into the archive.
+/// Progress of reading the logs of one agent.
+struct AgentProgress {
+    agent: &'static str,
+    /// Display name.
+    name: &'static str,
+    bytes_read: u64,
+    bytes_total: u64,
+}
+
+/// A session that a scan added or updated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// Session.
     pub session: SessionKey,
-    /// Whether it was not there before.
+    /// Whether the session was not in the archive before.
     pub new: bool,
 }
 
 impl App {
-    /// Reads what is new or changed in the agents' logs into the archive.
+    /// Reads new and changed logs into the archive.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
+    /// [`Failure`] if the agent is unknown, the archive cannot be written or the caller cancels. Batches that were written
+    /// before stay in the archive.
     pub fn scan(&mut self, params: &ScanParams) -> Result<ScanReport, Failure> {
         let started = self.now();
-        let wanted: Vec<&'static dyn Source> = sources::REGISTRY
+        let sources: Vec<&'static dyn Source> = sources::REGISTRY
             .iter()
             .copied()
             .filter(|s| params.agent.as_deref().is_none_or(|a| a == s.agent()))
             .collect();
-        if wanted.is_empty() {
+        if sources.is_empty() {
             let known: Vec<&str> = sources::REGISTRY.iter().map(|s| s.agent()).collect();
             return Err(Failure::usage(
                 "no_such_agent",
-                format!("No such agent; known are {}.", known.join(", ")),
+                format!("The agent must be one of {}.", known.join(", ")),
             ));
         }
         if params.again {
             self.archive.clear_forgotten()?;
         }
         let known = self.archive.files()?;
-        let found = find(&self.ctx.env, &wanted, params);
-        let Seen { jobs, paths, mut skipped } =
-            found.sort(params, &|name, state| known.get(name).is_some_and(|row| row.state == *state));
+        let ScanPlan { to_read, paths, skipped } = find_logs(&self.ctx.env, &sources, params)
+            .plan(params, &|name, state| known.get(name).is_some_and(|row| row.state == *state));
         let mut counts = FileCounts { found: paths.len() as u64, ..FileCounts::default() };
 
-        let mut tally = Counts::default();
-        let mut sums = Sums::default();
+        let mut totals = ScanTotals { skipped, ..ScanTotals::default() };
         let dirs = self.archive.project_paths()?.len();
-        if !jobs.is_empty() {
-            counts.read = self.read_jobs(jobs, &mut tally, &mut sums, &mut skipped)?;
+        if !to_read.is_empty() {
+            counts.read = self.read_files(to_read, &mut totals)?;
         }
         if counts.read > 0 && self.archive.project_paths()?.len() > dirs {
-            // Some agents store a hash of the working directory: another agent's log may just have told which.
+            // Some agents log only a hash of the working directory. The directory may now be known from the log of another
+            // agent, so the files whose directory is unknown are read again.
             let unknown = self.archive.files_without_project()?;
-            let found = find(&self.ctx.env, &wanted, params);
-            let again = found.sort(params, &|name, _| !unknown.contains(name)).jobs;
+            let again = find_logs(&self.ctx.env, &sources, params)
+                .plan(params, &|name, _| !unknown.contains(name))
+                .to_read;
             if !again.is_empty() {
-                let (mut twice, mut changed) = (Counts::default(), Sums::default());
-                self.read_jobs(again, &mut twice, &mut changed, &mut Vec::new())?;
+                // Their sessions and bytes are already counted.
+                self.read_files(again, &mut ScanTotals::default())?;
             }
         }
-        counts.gone = self.note_gone(params, &known, &paths)?;
+        counts.gone = self.update_gone(params, &known, &paths)?;
 
         let by_agent: BTreeMap<String, u64> = self.archive.agents()?.into_iter().collect();
-        tally.total = by_agent.values().sum();
-        tally.unchanged = tally.total.saturating_sub(tally.new + tally.updated);
+        let ScanTotals { mut sessions, mut skipped, bytes, changed, .. } = totals;
+        sessions.total = by_agent.values().sum();
+        sessions.unchanged = sessions.total.saturating_sub(sessions.new + sessions.updated);
         let ended = self.now();
         if counts.read > 0 || counts.gone > 0 || self.archive.meta("last_scan")?.is_none() {
             self.archive.set_meta("last_scan", &ended.to_string())?;
@@ -186,58 +201,51 @@ impl App {
         self.sync_current_release()?;
         skipped.sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));
         Ok(ScanReport {
-            sessions: tally,
+            sessions,
             by_agent,
             files: counts,
-            bytes: sums.bytes,
+            bytes,
             seconds: (ended.millis() - started.millis()) as f64 / 1000.0,
             skipped,
-            changed: sums.changed,
+            changed,
         })
     }
 
-    /// Reads files, with the index set up for much at once where they are large.
-    fn read_jobs(
-        &mut self,
-        jobs: Vec<Job>,
-        tally: &mut Counts,
-        sums: &mut Sums,
-        skipped: &mut Vec<Skipped>,
-    ) -> Result<u64, Failure> {
-        let many = jobs.iter().map(|j| j.state.size).sum::<u64>() > (8 << 20);
-        if many {
+    /// Reads files into the archive, with bulk indexing if they are large. Returns the number of files.
+    fn read_files(&mut self, files: Vec<LogFile>, totals: &mut ScanTotals) -> Result<u64, Failure> {
+        let bulk = files.iter().map(|f| f.state.size).sum::<u64>() > MIN_BULK_BYTES;
+        if bulk {
             self.archive.bulk_indexing(true)?;
         }
-        let outcome = self.read_all(jobs, tally, sums, skipped);
-        if many {
+        let outcome = self.read_in_parallel(&files, totals);
+        if bulk {
             self.archive.bulk_indexing(false)?;
         }
         outcome
     }
 
-    /// Reads on all cores, writes in batches; returns the number of files read.
-    fn read_all(
-        &mut self,
-        jobs: Vec<Job>,
-        tally: &mut Counts,
-        sums: &mut Sums,
-        skipped: &mut Vec<Skipped>,
-    ) -> Result<u64, Failure> {
+    /// Reads files on all cores and writes them in batches. Returns the number of files.
+    fn read_in_parallel(&mut self, files: &[LogFile], totals: &mut ScanTotals) -> Result<u64, Failure> {
         let engine = Engine::builtin()?;
-        for job in &jobs {
-            let (agent, name) = (job.source.agent(), job.source.name());
-            match sums.parts.iter_mut().find(|p| p.0 == agent) {
-                Some(part) => part.3 += job.state.size,
-                None => sums.parts.push((agent, name, 0, job.state.size)),
+        for file in files {
+            let (agent, bytes) = (file.source.agent(), file.state.size);
+            match totals.by_agent.iter_mut().find(|p| p.agent == agent) {
+                Some(progress) => progress.bytes_total += bytes,
+                None => totals.by_agent.push(AgentProgress {
+                    agent,
+                    name: file.source.name(),
+                    bytes_read: 0,
+                    bytes_total: bytes,
+                }),
             }
         }
-        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
+        let threads = std::thread::available_parallelism().map_or(2, usize::from).min(files.len());
         let next = AtomicUsize::new(0);
-        let in_flight = Budget::new();
-        let (tx, rx) = mpsc::sync_channel::<Result<Done, Failure>>(16);
+        let memory = MemoryLimit::new();
+        let (tx, rx) = mpsc::sync_channel::<Result<ParsedBatch, Failure>>(16);
         let ctx = self.ctx.clone();
         let scratch = self.dir().join("tmp");
-        self.sweep(&scratch);
+        self.remove_old_scratch(&scratch);
         let opts = ReadOptions {
             scratch: Some(scratch.clone()),
             known_dirs: self.archive.project_paths()?,
@@ -245,94 +253,88 @@ impl App {
         };
         std::thread::scope(|scope| -> Result<(), Failure> {
             for _ in 0..threads {
-                let (tx, jobs, next, ctx, in_flight, opts) =
-                    (tx.clone(), &jobs, &next, &ctx, &in_flight, &opts);
+                let (tx, next, ctx, memory, opts) = (tx.clone(), &next, &ctx, &memory, &opts);
                 scope.spawn(move || {
-                    let mut out = |done| ctx.check().is_ok() && tx.send(done).is_ok();
-                    while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        if ctx.check().is_err() || !read_file(job, engine, opts, in_flight, &mut out) {
+                    let mut send = |batch| ctx.check().is_ok() && tx.send(batch).is_ok();
+                    while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if ctx.check().is_err() || !read_file(file, engine, opts, memory, &mut send) {
                             return;
                         }
                     }
                 });
             }
             drop(tx);
-            let outcome = self.write_all(&rx, &in_flight, tally, sums, skipped);
-            // Whatever ended the writing, no reader may wait for room that nobody will make.
+            let outcome = self.write_batches(&rx, &memory, totals);
+            // After a failure nobody releases memory any more, so the readers must not wait for it.
             drop(rx);
-            in_flight.close();
+            memory.close();
             outcome
         })?;
         self.ctx.check()?;
-        Ok(sums.files)
+        Ok(totals.files)
     }
 
-    /// Removes what a killed scan left behind: copies of databases. Another scan's are younger.
-    fn sweep(&self, scratch: &Path) {
+    /// Removes copies of databases that a killed scan left behind. Files younger than [`SCRATCH_MAX_AGE`] may belong to a scan
+    /// that is still running.
+    fn remove_old_scratch(&self, scratch: &Path) {
         let Ok(entries) = std::fs::read_dir(scratch) else { return };
-        let old = self.now().millis() - 6 * 3_600_000;
+        let old = u128::try_from(self.now().millis()).unwrap_or(0).saturating_sub(SCRATCH_MAX_AGE.as_millis());
         for entry in entries.flatten() {
-            let made = entry.metadata().and_then(|m| m.modified()).ok();
-            let made = made.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
-            if made.is_some_and(|d| d.as_millis() < old.max(0) as u128) {
-                // Best effort: the next scan tries again.
+            let modified = entry.metadata().and_then(|m| m.modified()).ok();
+            let modified = modified.and_then(|t| t.duration_since(UNIX_EPOCH).ok());
+            if modified.is_some_and(|d| d.as_millis() < old) {
+                // Errors are ignored, because the next scan tries again.
                 let _ = std::fs::remove_dir_all(entry.path());
             }
         }
     }
 
-    /// Receives what the readers read and writes it in batches; gives the readers room as it goes.
-    fn write_all(
+    /// Receives batches from the readers, collects them and writes several in one transaction.
+    fn write_batches(
         &mut self,
-        rx: &mpsc::Receiver<Result<Done, Failure>>,
-        in_flight: &Budget,
-        tally: &mut Counts,
-        sums: &mut Sums,
-        skipped: &mut Vec<Skipped>,
+        rx: &mpsc::Receiver<Result<ParsedBatch, Failure>>,
+        memory: &MemoryLimit,
+        totals: &mut ScanTotals,
     ) -> Result<(), Failure> {
-        let mut batch: Vec<Done> = Vec::new();
-        let mut held = 0;
+        let mut collected: Vec<ParsedBatch> = Vec::new();
+        let mut reserved = 0;
         loop {
-            let done = match rx.recv_timeout(IDLE) {
-                Ok(done) => done?,
-                // The readers may be waiting for the room that this batch takes.
+            let batch = match rx.recv_timeout(IDLE_TIMEOUT) {
+                Ok(batch) => batch?,
+                // The readers may be waiting for the memory of the collected batches. Without this write, both sides would
+                // wait for each other.
                 Err(mpsc::RecvTimeoutError::Timeout) => {
-                    self.write(&mut batch, tally, &mut sums.changed)?;
-                    in_flight.give(std::mem::take(&mut held));
+                    self.write(&mut collected, totals)?;
+                    memory.release(std::mem::take(&mut reserved));
                     continue;
                 }
-                Err(mpsc::RecvTimeoutError::Disconnected) => {
-                    return self.write(&mut batch, tally, &mut sums.changed);
-                }
+                Err(mpsc::RecvTimeoutError::Disconnected) => return self.write(&mut collected, totals),
             };
-            sums.files += u64::from(done.last);
-            sums.bytes += done.bytes;
-            if let Some(part) = sums.parts.iter_mut().find(|p| p.0 == done.agent) {
-                part.2 += done.bytes;
+            totals.files += u64::from(batch.last);
+            totals.bytes += batch.bytes;
+            if let Some(progress) = totals.by_agent.iter_mut().find(|p| p.agent == batch.agent) {
+                progress.bytes_read += batch.bytes;
             }
-            held += done.held;
-            skipped.extend(done.skipped.iter().cloned());
-            batch.push(done);
-            if held >= BATCH_BYTES {
-                self.write(&mut batch, tally, &mut sums.changed)?;
-                in_flight.give(std::mem::take(&mut held));
+            reserved += batch.reserved;
+            totals.skipped.extend(batch.skipped.iter().cloned());
+            collected.push(batch);
+            if reserved >= BATCH_BYTES {
+                self.write(&mut collected, totals)?;
+                memory.release(std::mem::take(&mut reserved));
             }
-            let parts: Vec<_> = sums.parts.iter().map(|p| (p.1, p.2.min(p.3), p.3)).collect();
+            let part = |p: &AgentProgress| (p.name, p.bytes_read.min(p.bytes_total), p.bytes_total);
+            let parts: Vec<_> = totals.by_agent.iter().map(part).collect();
             self.ctx.progress.report_parts("reading logs", &parts);
         }
     }
 
-    fn write(
-        &mut self,
-        batch: &mut Vec<Done>,
-        tally: &mut Counts,
-        changed: &mut Vec<Changed>,
-    ) -> Result<(), Failure> {
-        if batch.is_empty() {
+    /// Writes the collected batches in one transaction and empties the list.
+    fn write(&mut self, collected: &mut Vec<ParsedBatch>, totals: &mut ScanTotals) -> Result<(), Failure> {
+        if collected.is_empty() {
             return Ok(());
         }
         let now = self.now();
-        let files: Vec<FileResult<'_>> = batch
+        let files: Vec<FileResult<'_>> = collected
             .iter()
             .map(|d| FileResult {
                 path: &d.path,
@@ -343,24 +345,24 @@ impl App {
                 now,
             })
             .collect();
-        let keys = batch.iter().flat_map(|d| &d.sessions).map(|p| p.key());
+        let keys = collected.iter().flat_map(|d| &d.sessions).map(|p| p.key());
         for (stored, key) in self.archive.put(&files)?.into_iter().zip(keys) {
             if matches!(stored, Stored::New | Stored::Updated) {
-                changed.push(Changed { session: key.clone(), new: stored == Stored::New });
+                totals.changed.push(Changed { session: key.clone(), new: stored == Stored::New });
             }
             match stored {
-                Stored::New => tally.new += 1,
-                Stored::Updated => tally.updated += 1,
+                Stored::New => totals.sessions.new += 1,
+                Stored::Updated => totals.sessions.updated += 1,
                 Stored::Unchanged => {}
-                Stored::Forgotten => tally.forgotten += 1,
+                Stored::Forgotten => totals.sessions.forgotten += 1,
             }
         }
-        batch.clear();
+        collected.clear();
         Ok(())
     }
 
-    /// Marks what disappeared below the roots that were walked; returns how many files are newly gone.
-    fn note_gone(
+    /// Marks files that were deleted, or that exist again. Returns the number of files that are newly deleted.
+    fn update_gone(
         &mut self,
         params: &ScanParams,
         known: &HashMap<String, FileRow>,
@@ -375,7 +377,7 @@ impl App {
                 && params.agent.as_deref().is_none_or(|a| a == row.agent);
             match seen.contains(path) {
                 true if row.gone => back.push(row.id),
-                // A root that vanished whole takes its files with it, so the roots need not be there.
+                // The file may be missing because the whole root was deleted, so the roots are not checked.
                 false if covered && !row.gone && !p.exists() => gone.push(row.id),
                 _ => {}
             }
@@ -386,7 +388,7 @@ impl App {
     }
 }
 
-/// A line with everything the rules find replaced by its kind: for titles and snippets.
+/// Replaces every finding in a title or snippet by the name of its kind.
 pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut at = 0;

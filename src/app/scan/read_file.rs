@@ -1,4 +1,4 @@
-//! Reading one file and making what is in it ready for the archive, in bounded memory.
+//! Reads a log and prepares its sessions for the archive, in bounded memory.
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -8,133 +8,139 @@ use crate::store::{FileState, Prepared};
 use crate::trace::UsageRow;
 
 use super::badges::badges;
-use super::discover::Job;
+use super::discover::LogFile;
 use super::{Skipped, redact_line};
 use crate::app::Failure;
 
-/// One piece of a file, ready to be stored; the last one brings the file's state.
-pub(super) struct Done {
+/// Sessions and usage from one file, ready to be stored. A large file becomes several batches.
+pub(super) struct ParsedBatch {
     pub path: String,
     pub agent: &'static str,
+    /// State of the file; [`unread_state`] in all batches but the last, so that the next scan reads the file again if this
+    /// one is interrupted.
     pub state: FileState,
-    /// Whether the file is read to its end.
+    /// Whether this is the last batch of the file.
     pub last: bool,
     pub sessions: Vec<Prepared>,
     pub usage: Vec<UsageRow>,
-    /// Bytes read.
+    /// Number of bytes read.
     pub bytes: u64,
-    /// Room it holds in the [`Budget`].
-    pub held: u64,
+    /// Number of bytes that the batch occupies in the [`MemoryLimit`].
+    pub reserved: u64,
     pub skipped: Vec<Skipped>,
 }
 
-/// A state that no file has: the next scan reads it again.
-fn unread(state: &FileState) -> FileState {
+/// Returns a state that no file has, so that the next scan reads the file again.
+fn unread_state(state: &FileState) -> FileState {
     FileState { size: u64::MAX >> 1, ..*state }
 }
 
-/// Reads a file and hands out what is in it, piece by piece; `out` says whether anybody still listens.
+/// Reads a file and passes its batches to `send`, which returns false if the receiver is gone. Returns whether the receiver
+/// is still there.
 pub(super) fn read_file(
-    job: &Job,
+    file: &LogFile,
     engine: &Engine,
     opts: &ReadOptions,
-    budget: &Budget,
-    out: &mut dyn FnMut(Result<Done, Failure>) -> bool,
+    memory: &MemoryLimit,
+    send: &mut dyn FnMut(Result<ParsedBatch, Failure>) -> bool,
 ) -> bool {
-    let path = job.path.to_string_lossy().into_owned();
-    let empty = |last: bool| Done {
+    let path = file.path.to_string_lossy().into_owned();
+    let empty = |last: bool| ParsedBatch {
         path: path.clone(),
-        agent: job.source.agent(),
-        state: if last { job.state } else { unread(&job.state) },
+        agent: file.source.agent(),
+        state: if last { file.state } else { unread_state(&file.state) },
         last,
         sessions: Vec::new(),
         usage: Vec::new(),
         bytes: 0,
-        held: 0,
+        reserved: 0,
         skipped: Vec::new(),
     };
-    let mut listening = true;
-    let mut took = job.state.size.min(HELD_BYTES);
-    budget.take(took);
-    let outcome = job.source.read_each(&job.path, opts, &mut |read| {
-        if !listening {
+    let mut receiving = true;
+    let mut reserved = file.state.size.min(MAX_UNWRITTEN_BYTES);
+    memory.acquire(reserved);
+    let outcome = file.source.read_each(&file.path, opts, &mut |read| {
+        if !receiving {
             return;
         }
-        let done = prepare(read, empty(false), engine).map(|mut done| {
-            // The first piece takes over the room that was taken for the file; later ones take their own.
-            done.held = std::mem::take(&mut took);
-            if done.held == 0 {
-                done.held = done.bytes.min(HELD_BYTES);
-                budget.take(done.held);
+        let batch = prepare(read, empty(false), engine).map(|mut batch| {
+            // The first batch takes over the reservation of the file, later ones make their own. Most files are one batch,
+            // so that a reader waits before it reads a file and not in the middle of it.
+            batch.reserved = std::mem::take(&mut reserved);
+            if batch.reserved == 0 {
+                batch.reserved = batch.bytes.min(MAX_UNWRITTEN_BYTES);
+                memory.acquire(batch.reserved);
             }
-            done
+            batch
         });
-        listening = out(done);
+        receiving = send(batch);
     });
     let mut end = empty(true);
-    end.held = took;
+    end.reserved = reserved;
     if let Err(e) = outcome {
-        end.state = unread(&job.state);
+        end.state = unread_state(&file.state);
         end.skipped.push(Skipped { path: path.clone(), reason: e.to_string() });
     }
-    listening && out(Ok(end))
+    receiving && send(Ok(end))
 }
 
-fn prepare(read: Read, mut done: Done, engine: &Engine) -> Result<Done, Failure> {
-    done.bytes = read.bytes_read;
+fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<ParsedBatch, Failure> {
+    batch.bytes = read.bytes_read;
     for (line, reason) in &read.skipped_lines.first {
-        let path = format!("{}:{line}", done.path);
-        done.skipped.push(Skipped { path, reason: reason.clone() });
+        let path = format!("{}:{line}", batch.path);
+        batch.skipped.push(Skipped { path, reason: reason.clone() });
     }
     let more = read.skipped_lines.total.saturating_sub(read.skipped_lines.first.len() as u64);
     if more > 0 {
-        done.skipped.push(Skipped { path: done.path.clone(), reason: format!("{more} more lines skipped") });
+        batch.skipped.push(Skipped { path: batch.path.clone(), reason: format!("{more} more lines skipped") });
     }
-    done.usage = read.usage;
+    batch.usage = read.usage;
     for session in read.sessions {
         let badges = badges(&session, engine);
         let title = session.display_title().map(|t| redact_line(engine, &t));
-        done.sessions.push(Prepared::of(session, title, badges)?);
+        batch.sessions.push(Prepared::of(session, title, badges)?);
     }
-    Ok(done)
+    Ok(batch)
 }
 
-/// Readers hold at most so many bytes of logs that are not written yet.
-const HELD_BYTES: u64 = 32 << 20;
+/// Maximum number of bytes of logs that are read but not yet written to the archive.
+const MAX_UNWRITTEN_BYTES: u64 = 32 << 20;
 
-/// Bounds the bytes of logs that are held at once, so that memory does not grow with the history.
-pub(super) struct Budget {
-    held: Mutex<Held>,
+/// Limits the memory of unwritten batches, so that it does not grow with the size of the history.
+pub(super) struct MemoryLimit {
+    state: Mutex<MemoryState>,
     changed: Condvar,
 }
 
-struct Held {
-    bytes: u64,
+#[derive(Default)]
+struct MemoryState {
+    reserved: u64,
     closed: bool,
 }
 
-impl Budget {
+impl MemoryLimit {
     pub fn new() -> Self {
-        Budget { held: Mutex::new(Held { bytes: 0, closed: false }), changed: Condvar::new() }
+        MemoryLimit { state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// Waits until `bytes` more may be held; a file larger than the whole budget is held alone.
-    pub fn take(&self, bytes: u64) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        while held.bytes > 0 && held.bytes + bytes > HELD_BYTES && !held.closed {
-            held = self.changed.wait(held).unwrap_or_else(PoisonError::into_inner);
+    /// Waits until `bytes` more fit, or nothing else is reserved: a file larger than the limit is read alone.
+    pub fn acquire(&self, bytes: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.reserved > 0 && state.reserved + bytes > MAX_UNWRITTEN_BYTES && !state.closed {
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        held.bytes += bytes;
+        state.reserved += bytes;
     }
 
-    pub fn give(&self, bytes: u64) {
-        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-        held.bytes = held.bytes.saturating_sub(bytes);
+    pub fn release(&self, bytes: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.reserved = state.reserved.saturating_sub(bytes);
         self.changed.notify_all();
     }
 
+    /// Ends all waiting, for when nobody writes batches any more.
     pub fn close(&self) {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).closed = true;
         self.changed.notify_all();
     }
 }

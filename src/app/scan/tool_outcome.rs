@@ -1,32 +1,30 @@
-//! What a tool call did, as far as badges want to know: which command it ran, whether that was a test or a build and
-//! how it went, and which files it changed.
+//! Derives from a tool call which command it ran, whether that was a test or build run and how it ended, and which files
+//! the call changed. Badges are based on this.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::app::text::floor_char_boundary;
 use crate::trace::{ToolCall, ToolStatus};
 
-/// What a command was run for.
+/// Kind of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// Tests.
+pub(super) enum RunKind {
     Tests,
     /// A build or a type check.
     Build,
 }
 
-/// How it went.
+/// Result of a test or build run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// It passed.
+pub(super) enum RunOutcome {
     Passed,
-    /// It failed.
     Failed,
 }
 
-/// Commands that run tests, by their first words.
-const TESTS: &[&str] = &[
+/// Prefixes of commands that run tests.
+const TEST_COMMANDS: &[&str] = &[
     "cargo test",
     "cargo t",
     "cargo nextest",
@@ -83,8 +81,8 @@ const TESTS: &[&str] = &[
     "bats",
 ];
 
-/// Commands that build or check types.
-const BUILDS: &[&str] = &[
+/// Prefixes of commands that build or check types.
+const BUILD_COMMANDS: &[&str] = &[
     "cargo build",
     "cargo b",
     "cargo check",
@@ -134,8 +132,9 @@ const BUILDS: &[&str] = &[
     "flutter build",
 ];
 
-/// Marks of failing tests in output whose exit status a pipe may have swallowed. Lower case.
-const FAILED: &[&str] = &[
+/// Signs of failed tests in an output, in lower case. They are needed because the exit status is that of the last command
+/// of a pipe, such as `tail`.
+const FAILURE_MARKS: &[&str] = &[
     "test result: failed",
     "--- fail",
     "failures:",
@@ -149,13 +148,13 @@ const FAILED: &[&str] = &[
     "npm err!",
 ];
 
-/// Only the end of an output is looked at, where runners write their sums.
-const TAIL: usize = 4096;
+/// Number of bytes at the end of an output that are searched for failures. Test runners print their summary there.
+const TAIL_BYTES: usize = 4096;
 
-/// The command that a call ran in a shell.
+/// Returns the shell command that a call ran.
 pub(super) fn command(input: &Value) -> Option<Cow<'_, str>> {
     let map = input.as_object()?;
-    // A file tool may call what it does a command.
+    // Some file tools have an argument `command` for what to do with the file.
     if ["path", "file_path", "filePath"].iter().any(|k| map.contains_key(*k)) {
         return None;
     }
@@ -176,24 +175,24 @@ pub(super) fn command(input: &Value) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whether a command ran tests or a build, and how that went; nothing where it was neither or has not ended.
-pub(super) fn judge(command: &str, call: &ToolCall) -> Option<(Kind, Verdict)> {
-    let kind = kind(command)?;
+/// Returns the kind and outcome of a test or build run; `None` if the command was neither or has not ended.
+pub(super) fn run_outcome(command: &str, call: &ToolCall) -> Option<(RunKind, RunOutcome)> {
+    let kind = run_kind(command)?;
     let failed = match call.status {
         ToolStatus::Pending | ToolStatus::Denied => return None,
         ToolStatus::Error => true,
         ToolStatus::Success if call.exit_code.is_some_and(|c| c != 0) => true,
-        ToolStatus::Success => says_failed(kind, call.output.as_deref().unwrap_or_default()),
+        ToolStatus::Success => reports_failure(kind, call.output.as_deref().unwrap_or_default()),
     };
-    Some((kind, if failed { Verdict::Failed } else { Verdict::Passed }))
+    Some((kind, if failed { RunOutcome::Failed } else { RunOutcome::Passed }))
 }
 
-/// Tests win over builds where a line runs both.
-fn kind(command: &str) -> Option<Kind> {
+/// Returns the kind of run that a command is. A command that builds and tests is a test run.
+fn run_kind(command: &str) -> Option<RunKind> {
     let mut found = None;
     for step in command.split(['\n', ';', '&', '|']) {
         let words = step.trim_start_matches(['(', '{', ' ', '\t']);
-        // Variables and wrappers before the command itself.
+        // Skip variables and wrappers such as `timeout 60` in front of the command.
         let mut rest = words;
         while let Some((first, after)) = rest.split_once(' ') {
             let variable = first.contains('=') && !first.starts_with(['-', '"', '\'']);
@@ -213,17 +212,17 @@ fn kind(command: &str) -> Option<Kind> {
                     .is_some_and(|r| r.is_empty() || r.starts_with(|c: char| c.is_whitespace() || c == ':'))
             })
         };
-        if runs(TESTS) || is_test_file(rest) {
-            return Some(Kind::Tests);
+        if runs(TEST_COMMANDS) || is_test_file(rest) {
+            return Some(RunKind::Tests);
         }
-        if runs(BUILDS) {
-            found = Some(Kind::Build);
+        if runs(BUILD_COMMANDS) {
+            found = Some(RunKind::Build);
         }
     }
     found
 }
 
-/// Whether a command runs a file that is named for tests: `python3 test_calc.py`, `./run_tests.sh`.
+/// Returns whether a command runs a file with a test-like name: `python3 test_calc.py`, `./run_tests.sh`.
 fn is_test_file(command: &str) -> bool {
     const INTERPRETERS: [&str; 9] = ["python", "python3", "node", "ruby", "php", "perl", "bash", "sh", "bun"];
     let mut words = command.split_whitespace();
@@ -239,26 +238,17 @@ fn is_test_file(command: &str) -> bool {
     named(parts.next()) || named(parts.next_back())
 }
 
-/// Whether an output says that something failed although the status does not.
-fn says_failed(kind: Kind, output: &str) -> bool {
-    let from = border(output, output.len().saturating_sub(TAIL));
+/// Returns whether an output reports a failure. The exit status may not, if the command is in a pipe.
+fn reports_failure(kind: RunKind, output: &str) -> bool {
+    let from = floor_char_boundary(output, output.len().saturating_sub(TAIL_BYTES));
     let tail = output[from..].to_ascii_lowercase();
     match kind {
-        Kind::Tests => FAILED.iter().any(|mark| tail.contains(mark)) || counted_failures(&tail),
-        Kind::Build => tail.contains("error: could not compile") || tail.contains("build failed"),
+        RunKind::Tests => FAILURE_MARKS.iter().any(|mark| tail.contains(mark)) || counted_failures(&tail),
+        RunKind::Build => tail.contains("error: could not compile") || tail.contains("build failed"),
     }
 }
 
-/// The nearest border of a character at or before a byte.
-pub(super) fn border(text: &str, at: usize) -> usize {
-    let mut at = at.min(text.len());
-    while !text.is_char_boundary(at) {
-        at -= 1;
-    }
-    at
-}
-
-/// `3 failed`, `2 failing`, `1 error`: a figure other than 0 before the word.
+/// Returns whether a text counts failures: `3 failed` or `2 failing`, but not `0 failed`.
 fn counted_failures(tail: &str) -> bool {
     let words: Vec<&str> = tail.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
     words.windows(2).any(|w| {
@@ -266,14 +256,14 @@ fn counted_failures(tail: &str) -> bool {
     })
 }
 
-/// Hands out the path of every file that a call changed.
-pub(super) fn files(call: &ToolCall, each: &mut dyn FnMut(&str)) {
+/// Calls `each` with the path of every file that a call changed.
+pub(super) fn changed_files(call: &ToolCall, each: &mut dyn FnMut(&str)) {
     let name = call.name.to_ascii_lowercase();
     let changes = ["edit", "write", "create", "replace", "insert", "patch", "notebook", "delete_file"]
         .iter()
         .any(|w| name.contains(w));
     match &call.input {
-        Value::String(patch) => patched(patch, each),
+        Value::String(patch) => patched_files(patch, each),
         Value::Object(map) => {
             if changes && map.get("command").and_then(Value::as_str) != Some("view") {
                 let keys = [
@@ -290,12 +280,12 @@ pub(super) fn files(call: &ToolCall, each: &mut dyn FnMut(&str)) {
                     each(path);
                 }
             }
-            // Patches come as an argument of their own or in a shell's command.
+            // A patch is an argument or part of a shell command.
             for text in map.values() {
                 match text {
-                    Value::String(text) => patched(text, each),
+                    Value::String(text) => patched_files(text, each),
                     Value::Array(words) => {
-                        words.iter().filter_map(Value::as_str).for_each(|w| patched(w, each))
+                        words.iter().filter_map(Value::as_str).for_each(|w| patched_files(w, each))
                     }
                     _ => {}
                 }
@@ -305,8 +295,8 @@ pub(super) fn files(call: &ToolCall, each: &mut dyn FnMut(&str)) {
     }
 }
 
-/// The files of a patch in the form `*** Update File: path`.
-fn patched(text: &str, each: &mut dyn FnMut(&str)) {
+/// Calls `each` with the files of a patch in the form `*** Update File: path`.
+fn patched_files(text: &str, each: &mut dyn FnMut(&str)) {
     if memchr::memmem::find(text.as_bytes(), b"*** Begin Patch").is_none() {
         return;
     }
@@ -327,7 +317,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn commands_are_known_in_every_shape_of_input() {
+    fn a_command_is_found_in_every_form_of_input() {
         let of = |v: Value| command(&v).map(Cow::into_owned);
         assert_eq!(of(json!({ "command": "ls" })).unwrap(), "ls");
         assert_eq!(of(json!({ "cmd": "ls" })).unwrap(), "ls");
@@ -341,27 +331,27 @@ mod tests {
     }
 
     #[test]
-    fn test_and_build_runs_are_told_from_other_commands() {
+    fn test_and_build_runs_are_distinguished_from_other_commands() {
         for (command, expected) in [
-            ("cargo test --locked", Some(Kind::Tests)),
-            ("cd app && RUST_LOG=x timeout 60 cargo test | tail", Some(Kind::Tests)),
-            ("npm run test:unit", Some(Kind::Tests)),
-            ("make", Some(Kind::Build)),
-            ("make test", Some(Kind::Tests)),
-            ("cargo build && cargo test", Some(Kind::Tests)),
-            ("python3 test_calc.py -v", Some(Kind::Tests)),
-            ("./scripts/run-tests.sh", Some(Kind::Tests)),
-            ("node 'src/a.test.js'", Some(Kind::Tests)),
+            ("cargo test --locked", Some(RunKind::Tests)),
+            ("cd app && RUST_LOG=x timeout 60 cargo test | tail", Some(RunKind::Tests)),
+            ("npm run test:unit", Some(RunKind::Tests)),
+            ("make", Some(RunKind::Build)),
+            ("make test", Some(RunKind::Tests)),
+            ("cargo build && cargo test", Some(RunKind::Tests)),
+            ("python3 test_calc.py -v", Some(RunKind::Tests)),
+            ("./scripts/run-tests.sh", Some(RunKind::Tests)),
+            ("node 'src/a.test.js'", Some(RunKind::Tests)),
             ("cat test_calc.py", None),
             ("python3 -c 'print(1)'", None),
             ("bash ./deploy.sh", None),
-            ("tsc --noEmit", Some(Kind::Build)),
+            ("tsc --noEmit", Some(RunKind::Build)),
             ("makefile-lint", None),
             ("echo cargo test", None),
             ("grep -r pytest .", None),
             ("", None),
         ] {
-            assert_eq!(kind(command), expected, "{command}");
+            assert_eq!(run_kind(command), expected, "{command}");
         }
     }
 
@@ -377,8 +367,8 @@ mod tests {
             ("FAILED (errors=1)", true),
             ("", false),
         ] {
-            assert_eq!(says_failed(Kind::Tests, output), failed, "{output}");
+            assert_eq!(reports_failure(RunKind::Tests, output), failed, "{output}");
         }
-        assert!(says_failed(Kind::Tests, &format!("{}1 failed", "é ".repeat(9000))));
+        assert!(reports_failure(RunKind::Tests, &format!("{}1 failed", "é ".repeat(9000))));
     }
 }

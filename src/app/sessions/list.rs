@@ -1,5 +1,6 @@
-//! Lists: projects, and sessions page by page.
+//! Lists projects and sessions.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use schemars::JsonSchema;
@@ -8,7 +9,14 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
 use crate::trace::{SessionKey, Timestamp, Tokens};
 
+use crate::app::text::{parse_name, sanitize};
 use crate::app::{App, Failure};
+
+use super::bad_cursor;
+
+/// Default and maximum number of sessions on a page.
+const DEFAULT_LIMIT: u64 = 20;
+const MAX_LIMIT: u64 = 1000;
 
 /// All projects.
 #[derive(Debug, Clone, Serialize)]
@@ -26,8 +34,7 @@ pub struct InboxParams {
     /// Project name or path.
     pub project: Option<String>,
     /// Triage mark.
-    #[schemars(with = "Option<Mark>")]
-    pub status: Option<String>,
+    pub status: Option<Mark>,
     /// Sessions that ended at or after this time.
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
@@ -48,8 +55,7 @@ pub struct InboxParams {
     #[schemars(skip)]
     pub gone: Option<bool>,
     /// Order, highest first (default started).
-    #[schemars(with = "Option<SortKey>")]
-    pub sort: Option<String>,
+    pub sort: Option<SortKey>,
     /// Lists sessions that are not subagents, each followed by its subagents.
     #[schemars(skip)]
     pub tree: bool,
@@ -59,11 +65,11 @@ pub struct InboxParams {
     pub cursor: Option<String>,
 }
 
-/// The names of the orders, for the schema of `sort`.
-#[derive(JsonSchema)]
-#[schemars(rename_all = "lowercase")]
-#[expect(dead_code, reason = "only its schema is used")]
-enum SortKey {
+/// What a list of sessions is sorted by.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SortKey {
+    #[default]
     Started,
     Ended,
     Cost,
@@ -74,10 +80,37 @@ enum SortKey {
     Score,
 }
 
-/// A session as the inbox shows it.
+impl SortKey {
+    fn as_str(self) -> &'static str {
+        match self {
+            SortKey::Started => "started",
+            SortKey::Ended => "ended",
+            SortKey::Cost => "cost",
+            SortKey::Tokens => "tokens",
+            SortKey::Tools => "tools",
+            SortKey::Messages => "messages",
+            SortKey::Size => "size",
+            SortKey::Score => "score",
+        }
+    }
+
+    /// Returns the order that SQL can sort by. Cost and tokens are in the usage ledger, which SQL cannot read.
+    fn in_sql(self) -> Option<Sort> {
+        Some(match self {
+            SortKey::Started => Sort::Started,
+            SortKey::Ended => Sort::Ended,
+            SortKey::Tools => Sort::Tools,
+            SortKey::Messages => Sort::Messages,
+            SortKey::Size => Sort::Size,
+            SortKey::Score => Sort::Score,
+            SortKey::Cost | SortKey::Tokens => return None,
+        })
+    }
+}
+
+/// A session in a list.
 #[derive(Debug, Clone, Serialize)]
 pub struct SessionItem {
-    /// Key.
     pub key: SessionKey,
     /// Agent id.
     pub agent: String,
@@ -87,44 +120,39 @@ pub struct SessionItem {
     pub title: Option<String>,
     /// Models that answered.
     pub models: Vec<String>,
-    /// First instant.
     pub started: Option<Timestamp>,
-    /// Last instant.
     pub ended: Option<Timestamp>,
-    /// Human prompts.
+    /// Number of human prompts.
     pub user_messages: u64,
-    /// Model answers with text.
+    /// Number of model answers with text.
     pub assistant_messages: u64,
-    /// Tool calls.
     pub tool_calls: u64,
-    /// Tool calls that failed.
     pub failed_tool_calls: u64,
-    /// Tokens of the requests the session owns.
+    /// Tokens of the requests that the session owns.
     pub usage: Tokens,
-    /// Their cost in pico-USD, without unpriced requests.
+    /// Cost of these requests in pico-USD, without unpriced requests.
     pub cost_picousd: i64,
     /// Triage mark.
-    pub status: &'static str,
+    pub status: Mark,
     /// Whether the session changed since it was marked.
     pub changed_since: bool,
-    /// Score 1 to 5.
+    /// Quality score, 1 to 5.
     pub score: Option<i64>,
-    /// Badges.
     pub badges: Vec<String>,
-    /// Parent, for a subagent.
+    /// Parent, if the session is a subagent.
     pub parent: Option<SessionKey>,
-    /// The session that it was forked from or goes on with.
+    /// The session that it was forked from or continues.
     pub forked_from: Option<SessionKey>,
     /// Its subagents.
     pub children: Vec<SessionKey>,
-    /// How many sessions stand above it; in a tree only.
+    /// Number of ancestors in the list; only in a tree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub depth: Option<u32>,
-    /// Size of the normal form.
+    /// Size of the normal form in bytes.
     pub bytes: u64,
-    /// Whether the agent's own file is gone.
+    /// Whether the agent's log was deleted.
     pub source_gone: bool,
-    /// Continues the list after this session.
+    /// Cursor that continues the list after this session.
     #[serde(skip)]
     pub cursor: String,
 }
@@ -132,42 +160,39 @@ pub struct SessionItem {
 /// A page of sessions.
 #[derive(Debug, Clone, Serialize)]
 pub struct InboxPage {
-    /// Sessions, in the order that was asked for.
+    /// Sessions in the requested order.
     pub sessions: Vec<SessionItem>,
-    /// Give this as `cursor` for the next page.
+    /// Value of `cursor` for the next page.
     pub next_cursor: Option<String>,
 }
 
+/// A session of a list with the value that it is sorted by.
+struct SortedRow {
+    value: i64,
+    row: SessionRow,
+}
+
 impl App {
-    /// All projects with whether the configuration excludes them.
+    /// Returns all projects, and whether the configuration excludes them.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses.
+    /// [`Failure`] if the archive cannot be read.
     pub fn list(&self) -> Result<ProjectList, Failure> {
         Ok(ProjectList { projects: self.archive.projects(&|n, p| self.excludes(n, p))? })
     }
 
-    /// A page of sessions.
+    /// Returns a page of sessions.
     ///
     /// # Errors
-    /// [`Failure`] where a word is unknown, the cursor is not one of ours, or the archive refuses.
+    /// [`Failure`] if the cursor is invalid, the parent is unknown or the archive cannot be read.
     pub fn inbox(&self, p: &InboxParams) -> Result<InboxPage, Failure> {
-        let order = Order::parse(p.sort.as_deref().unwrap_or("started"))?;
-        if let Some(status) = p.status.as_deref()
-            && Mark::parse(status).is_none()
-        {
-            return Err(Failure::usage(
-                "bad_status",
-                "Status is one of new, shortlisted, approved, blocked.",
-            )
-            .hint("clawgate inbox --status new"));
-        }
-        let limit = p.limit.unwrap_or(20).clamp(1, 1000);
-        let after = p.cursor.as_deref().map(|c| decode_cursor(c, order)).transpose()?;
-        let mut query = Inbox {
+        let sort = p.sort.unwrap_or_default();
+        let limit = p.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+        let after = p.cursor.as_deref().map(|c| decode_cursor(c, sort)).transpose()?;
+        let query = Inbox {
             agent: p.agent.clone(),
             project: p.project.clone(),
-            status: p.status.clone(),
+            status: p.status,
             since: p.since,
             until: p.until,
             model: p.model.clone(),
@@ -175,47 +200,27 @@ impl App {
             parent: p.parent.as_deref().map(|key| self.resolve(key)).transpose()?,
             roots_only: p.roots || p.tree,
             gone: p.gone,
+            // One more than the page has, to know whether there is a next page.
             limit: limit + 1,
             ..Inbox::default()
         };
-        let mut rows: Vec<(i64, SessionRow)> = match order {
-            Order::By(_, sort) => {
-                query.sort = sort;
-                query.after = after;
-                self.archive.inbox(&query)?.into_iter().map(|r| (sort.value(&r), r)).collect()
-            }
-            // Money and tokens are the ledger's, which SQL cannot order by.
-            Order::Cost | Order::Tokens => {
-                query.limit = 0;
-                let rows = self.archive.inbox(&query)?;
-                let keys: Vec<&str> = rows.iter().map(|r| r.key.as_str()).collect();
-                let usage = self.usage_of(&keys)?;
-                let value = |r: &SessionRow| {
-                    let (tokens, cost) = usage.get(r.key.as_str()).copied().unwrap_or_default();
-                    let tokens = i64::try_from(tokens.total()).unwrap_or(i64::MAX);
-                    if order == Order::Cost { cost } else { tokens }
-                };
-                let mut rows: Vec<_> = rows.into_iter().map(|r| (value(&r), r)).collect();
-                rows.sort_by_key(|(value, row)| std::cmp::Reverse((*value, row.id)));
-                rows.into_iter().filter(|(v, r)| after.is_none_or(|after| (*v, r.id) < after)).collect()
-            }
+        let mut rows = match sort.in_sql() {
+            Some(order) => self.rows_sorted_in_sql(query, order, after)?,
+            None => self.rows_sorted_by_usage(query, sort, after)?,
         };
         let more = rows.len() as u64 > limit;
         rows.truncate(limit as usize);
-        let cursor_after = |value: i64, id: i64| {
-            data_encoding::BASE64URL_NOPAD.encode(format!("{}.{value}.{id}", order.name()).as_bytes())
-        };
-        let next_cursor = rows.last().filter(|_| more).map(|(value, r)| cursor_after(*value, r.id));
+        let next_cursor = rows.last().filter(|_| more).map(|r| encode_cursor(sort, r.value, r.row.id));
         let cursors: HashMap<i64, String> =
-            rows.iter().map(|(value, r)| (r.id, cursor_after(*value, r.id))).collect();
+            rows.iter().map(|r| (r.row.id, encode_cursor(sort, r.value, r.row.id))).collect();
         let mut listed: Vec<(SessionRow, Option<u32>)> = Vec::with_capacity(rows.len());
-        for (_, row) in rows {
-            if !p.tree {
+        for SortedRow { row, .. } in rows {
+            if p.tree {
+                let descendants = self.archive.descendant_rows(&row.key)?;
+                flatten_tree(row, descendants, &mut listed);
+            } else {
                 listed.push((row, None));
-                continue;
             }
-            let below = self.archive.descendant_rows(&row.key)?;
-            grow(row, below, &mut listed);
         }
         let keys: Vec<&str> = listed.iter().map(|(r, _)| r.key.as_str()).collect();
         let usage = self.usage_of(&keys)?;
@@ -231,13 +236,46 @@ impl App {
         Ok(InboxPage { sessions, next_cursor })
     }
 
-    /// A session as the inbox shows it, without its children; `usage` as [`App::usage_of`] gives it.
+    fn rows_sorted_in_sql(
+        &self,
+        mut query: Inbox,
+        order: Sort,
+        after: Option<(i64, i64)>,
+    ) -> Result<Vec<SortedRow>, Failure> {
+        (query.sort, query.after) = (order, after);
+        let rows = self.archive.inbox(&query)?;
+        Ok(rows.into_iter().map(|row| SortedRow { value: order.value(&row), row }).collect())
+    }
+
+    /// Loads all sessions that match and sorts them here, because their cost and tokens are in the usage ledger.
+    fn rows_sorted_by_usage(
+        &self,
+        mut query: Inbox,
+        sort: SortKey,
+        after: Option<(i64, i64)>,
+    ) -> Result<Vec<SortedRow>, Failure> {
+        query.limit = 0;
+        let rows = self.archive.inbox(&query)?;
+        let keys: Vec<&str> = rows.iter().map(|r| r.key.as_str()).collect();
+        let usage = self.usage_of(&keys)?;
+        let value = |row: &SessionRow| {
+            let (tokens, cost) = usage.get(row.key.as_str()).copied().unwrap_or_default();
+            if sort == SortKey::Cost { cost } else { i64::try_from(tokens.total()).unwrap_or(i64::MAX) }
+        };
+        let mut rows: Vec<SortedRow> =
+            rows.into_iter().map(|row| SortedRow { value: value(&row), row }).collect();
+        rows.sort_by_key(|r| Reverse((r.value, r.row.id)));
+        rows.retain(|r| after.is_none_or(|after| (r.value, r.row.id) < after));
+        Ok(rows)
+    }
+
+    /// Returns a session as a list shows it, without its children. `usage` comes from [`App::usage_of`].
     pub(crate) fn item(&self, r: SessionRow, usage: &HashMap<String, (Tokens, i64)>) -> SessionItem {
         let (usage, cost_picousd) = usage.get(r.key.as_str()).copied().unwrap_or_default();
         SessionItem {
             agent: r.agent,
             project: r.project,
-            title: r.title.as_deref().map(crate::app::text::sanitize),
+            title: r.title.as_deref().map(sanitize),
             models: r.models,
             started: r.started,
             ended: r.ended,
@@ -247,7 +285,7 @@ impl App {
             failed_tool_calls: r.failed_tool_calls,
             usage,
             cost_picousd,
-            status: r.status.as_str(),
+            status: r.status,
             changed_since: r.changed_since,
             score: r.score,
             badges: r.badges,
@@ -263,79 +301,100 @@ impl App {
     }
 }
 
-/// Puts a session and those below it into the order of a tree, each with its depth.
-fn grow(root: SessionRow, below: Vec<SessionRow>, out: &mut Vec<(SessionRow, Option<u32>)>) {
+/// Appends a session and its descendants in the order of a tree, each with its depth.
+fn flatten_tree(root: SessionRow, descendants: Vec<SessionRow>, out: &mut Vec<(SessionRow, Option<u32>)>) {
     let mut by_parent: HashMap<String, Vec<SessionRow>> = HashMap::new();
-    // The last one is taken first.
-    for row in below.into_iter().rev() {
+    // `pending` is a stack, so that the children are put into it in reverse order.
+    for row in descendants.into_iter().rev() {
         let parent = row.parent.as_ref().map(|p| p.0.clone()).unwrap_or_default();
         by_parent.entry(parent).or_default().push(row);
     }
+    // Damaged logs can name parents in a circle.
     let mut seen = HashSet::new();
-    let mut next = vec![(root, 0)];
-    while let Some((row, depth)) = next.pop() {
+    let mut pending = vec![(root, 0)];
+    while let Some((row, depth)) = pending.pop() {
         if !seen.insert(row.id) {
             continue;
         }
         let children = by_parent.remove(row.key.as_str()).unwrap_or_default();
-        next.extend(children.into_iter().map(|child| (child, depth + 1)));
+        pending.extend(children.into_iter().map(|child| (child, depth + 1)));
         out.push((row, Some(depth)));
     }
 }
 
-/// What a list is ordered by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
-    By(&'static str, Sort),
-    Cost,
-    Tokens,
+/// Encodes the position after a session: the order, the value that the session is sorted by, and its row id.
+fn encode_cursor(sort: SortKey, value: i64, id: i64) -> String {
+    data_encoding::BASE64URL_NOPAD.encode(format!("{}.{value}.{id}", sort.as_str()).as_bytes())
 }
 
-impl Order {
-    fn parse(name: &str) -> Result<Self, Failure> {
-        Ok(match name {
-            "started" => Order::By("started", Sort::Started),
-            "ended" => Order::By("ended", Sort::Ended),
-            "tools" => Order::By("tools", Sort::Tools),
-            "messages" => Order::By("messages", Sort::Messages),
-            "size" => Order::By("size", Sort::Size),
-            "score" => Order::By("score", Sort::Score),
-            "cost" => Order::Cost,
-            "tokens" => Order::Tokens,
-            _ => {
-                return Err(Failure::usage(
-                    "bad_sort",
-                    "Sort is one of started, ended, cost, tokens, tools, messages, size, score.",
-                )
-                .hint("clawgate inbox --sort cost"));
-            }
-        })
-    }
-
-    fn name(self) -> &'static str {
-        match self {
-            Order::By(name, _) => name,
-            Order::Cost => "cost",
-            Order::Tokens => "tokens",
-        }
-    }
-}
-
-fn decode_cursor(text: &str, order: Order) -> Result<(i64, i64), Failure> {
-    let bad = || {
-        Failure::usage("bad_cursor", "The cursor is not one this clawgate gave; leave it out to start over.")
-    };
-    let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| bad())?;
-    let text = String::from_utf8(bytes).map_err(|_| bad())?;
+/// Decodes a cursor into the value and the row id. The cursor must be of a list in the same order.
+fn decode_cursor(text: &str, sort: SortKey) -> Result<(i64, i64), Failure> {
+    let bytes = data_encoding::BASE64URL_NOPAD.decode(text.as_bytes()).map_err(|_| bad_cursor())?;
+    let text = String::from_utf8(bytes).map_err(|_| bad_cursor())?;
     let mut parts = text.split('.');
     let (Some(name), Some(value), Some(id), None) = (parts.next(), parts.next(), parts.next(), parts.next())
     else {
-        return Err(bad());
+        return Err(bad_cursor());
     };
-    if Order::parse(name).map_err(|_| bad())? != order {
-        let other =
-            format!("The cursor goes on with another order: add --sort {name}, or leave the cursor out.");
-        return Err(Failure::usage("bad_cursor", other));
+    let of: SortKey = parse_name("The sort key", "bad_cursor", name).map_err(|_| bad_cursor())?;
+    if of != sort {
+        return Err(Failure::usage("bad_cursor", format!("The cursor is of a list sorted by {name}."))
+            .hint(format!("add --sort {name}, or leave the cursor out")));
     }
-    Ok((value.parse().map_err(|_| bad())?, id.parse().map_err(|_| bad())?))
+    Ok((value.parse().map_err(|_| bad_cursor())?, id.parse().map_err(|_| bad_cursor())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(id: i64, key: &str, parent: Option<&str>) -> SessionRow {
+        SessionRow {
+            id,
+            key: SessionKey(key.to_owned()),
+            parent: parent.map(|p| SessionKey(p.to_owned())),
+            ..SessionRow::default()
+        }
+    }
+
+    fn flattened(root: SessionRow, descendants: Vec<SessionRow>) -> Vec<(String, u32)> {
+        let mut out = Vec::new();
+        flatten_tree(root, descendants, &mut out);
+        out.into_iter().map(|(row, depth)| (row.key.0, depth.unwrap())).collect()
+    }
+
+    #[test]
+    fn a_tree_lists_each_session_before_its_children_in_their_order() {
+        let rows = vec![
+            row(2, "a:2", Some("a:1")),
+            row(3, "a:3", Some("a:1")),
+            row(4, "a:4", Some("a:2")),
+            row(5, "a:5", Some("a:4")),
+        ];
+        let expected = [("a:1", 0), ("a:2", 1), ("a:4", 2), ("a:5", 3), ("a:3", 1)];
+        let found = flattened(row(1, "a:1", None), rows);
+        assert_eq!(found, expected.map(|(key, depth)| (key.to_owned(), depth)));
+    }
+
+    #[test]
+    fn a_circle_of_parents_lists_each_session_once() {
+        let root = row(1, "a:1", Some("a:2"));
+        let found = flattened(root.clone(), vec![row(2, "a:2", Some("a:1")), root]);
+        assert_eq!(found, [("a:1".to_owned(), 0), ("a:2".to_owned(), 1)]);
+    }
+
+    #[test]
+    fn a_cursor_continues_only_the_order_that_it_was_made_for() {
+        for sort in [SortKey::Started, SortKey::Cost, SortKey::Score] {
+            assert_eq!(parse_name::<SortKey>("", "", sort.as_str()).unwrap(), sort);
+            let cursor = encode_cursor(sort, -7, 42);
+            assert_eq!(decode_cursor(&cursor, sort).unwrap(), (-7, 42));
+            let f = decode_cursor(&cursor, SortKey::Size).unwrap_err();
+            assert!(f.hints[0].contains(sort.as_str()), "{f:?}");
+        }
+        let encoded = |text: &str| data_encoding::BASE64URL_NOPAD.encode(text.as_bytes());
+        for bad in ["", "!", &encoded("size.1"), &encoded("size.1.2.3"), &encoded("colour.1.2")] {
+            assert_eq!(decode_cursor(bad, SortKey::Size).unwrap_err().code, "bad_cursor", "{bad}");
+        }
+    }
 }

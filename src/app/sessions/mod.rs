@@ -2,14 +2,24 @@
 
 pub(crate) mod forget;
 pub(crate) mod list;
+mod resolve;
 pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod show;
 pub(crate) mod triage;
 
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};
-pub use list::{InboxPage, InboxParams, ProjectList, SessionItem};
-pub use search::{SearchHit, SearchPage, SearchParams};
+pub use list::{InboxPage, InboxParams, ProjectList, SessionItem, SortKey};
+pub use search::{SearchHit, SearchPage, SearchParams, SearchRole};
 pub use segments::{SegmentItem, SegmentParams, SegmentReport};
 pub use show::{SessionPage, ShowParams};
 pub use triage::{TriageParams, TriageReport};
+
+pub use crate::store::{DocKind, Mark};
+
+use crate::app::Failure;
+
+/// The failure of a cursor that no list or search made.
+fn bad_cursor() -> Failure {
+    Failure::usage("bad_cursor", "The cursor is not from this clawgate.").hint("leave it out to start over")
+}

@@ -1,4 +1,8 @@
-//! Search: where words, or what a regular expression describes, stand in the archive, with a redacted snippet.
+//! Searches the archive for words or a regular expression, and returns redacted snippets.
+//!
+//! A query becomes an FTS5 expression if possible (`query`, `regex_candidates`). The index decides plain words alone. For
+//! a regular expression or a tool name it only yields candidates, and the message's text decides. A pattern from which
+//! no word can be derived is matched against every session, newest first.
 
 mod query;
 mod regex_candidates;
@@ -15,15 +19,22 @@ use crate::store::{DocKind, DocKinds, Hit, Inbox, SearchQuery, Sort, doc_text};
 use crate::trace::{Message, SessionKey, Timestamp};
 
 use crate::app::{App, Failure, text::sanitize};
+
+use super::bad_cursor;
 use snippet::Finder;
 
-/// A search that must look into sessions reads at most so many bytes of normal form a page: about half a second.
+/// Maximum size of the sessions that a search reads for one page, in bytes of normal form. Reading them takes about half a
+/// second.
 const READ_BYTES: u64 = 64 << 20;
 
-/// Candidates that are looked into at a time.
+/// Number of candidates, or of sessions, that are loaded at a time.
 const BATCH: u64 = 40;
 
-/// What to look for.
+/// Default and maximum number of hits on a page.
+const DEFAULT_LIMIT: u64 = 10;
+const MAX_LIMIT: u64 = 100;
+
+/// What to search for.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SearchParams {
@@ -37,11 +48,10 @@ pub struct SearchParams {
     /// Project name or path.
     pub project: Option<String>,
     /// Kind of text.
-    #[schemars(with = "Option<DocKind>")]
-    pub kind: Option<String>,
-    /// `user`, `assistant`, `thinking`, `tool` or `system`.
+    pub kind: Option<DocKind>,
+    /// Role whose text is searched.
     #[schemars(skip)]
-    pub role: Option<String>,
+    pub role: Option<SearchRole>,
     /// Calls of this tool.
     pub tool: Option<String>,
     /// Sessions that ended at or after this time.
@@ -55,10 +65,32 @@ pub struct SearchParams {
     pub cursor: Option<String>,
 }
 
+/// A role in a session. Unlike [`DocKind`], it joins inputs and outputs of tools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SearchRole {
+    User,
+    Assistant,
+    Thinking,
+    Tool,
+    System,
+}
+
+impl SearchRole {
+    fn kinds(self) -> DocKinds {
+        match self {
+            SearchRole::User => DocKinds::of(&[DocKind::Prompt]),
+            SearchRole::Assistant => DocKinds::of(&[DocKind::Answer]),
+            SearchRole::Thinking => DocKinds::of(&[DocKind::Thinking]),
+            SearchRole::Tool => DocKinds::of(&[DocKind::ToolInput, DocKind::ToolOutput]),
+            SearchRole::System => DocKinds::of(&[DocKind::Notice]),
+        }
+    }
+}
+
 /// A hit.
 #[derive(Debug, Clone, Serialize)]
 pub struct SearchHit {
-    /// Session.
     pub key: SessionKey,
     /// Index of the message in the session.
     pub message: u32,
@@ -68,11 +100,11 @@ pub struct SearchHit {
     pub project: Option<String>,
     /// Title, redacted.
     pub title: Option<String>,
-    /// When the session started.
+    /// Start of the session.
     pub started: Option<Timestamp>,
-    /// The words with their surroundings, redacted. Untrusted text.
+    /// The match with its context, redacted. Untrusted text.
     pub snippet: String,
-    /// Continues the search after this hit.
+    /// Cursor that continues the search after this hit.
     #[serde(skip)]
     pub cursor: String,
 }
@@ -80,25 +112,25 @@ pub struct SearchHit {
 /// A page of hits, best first.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct SearchPage {
-    /// Hits.
     pub hits: Vec<SearchHit>,
-    /// Give this as `cursor` for the next page.
+    /// Value of `cursor` for the next page.
     pub next_cursor: Option<String>,
-    /// What was not looked at, and how to go on.
+    /// Says which sessions were not searched, and how to continue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
 
-/// What has to be found out about a candidate before it is a hit, and how its snippet is made.
-struct Look<'a> {
+/// Decides whether a candidate is a hit, and makes its snippet.
+struct HitMatcher<'a> {
     finder: Finder,
-    /// The pattern that the text must match, where the index could not decide.
+    /// Pattern that the text must match, if the index alone cannot decide.
     regex: Option<Regex>,
     tool: Option<&'a str>,
     kinds: DocKinds,
 }
 
-impl Look<'_> {
+impl HitMatcher<'_> {
+    /// Returns whether the index yields candidates only, so that their messages must be read.
     fn must_read(&self) -> bool {
         self.regex.is_some() || self.tool.is_some()
     }
@@ -113,7 +145,7 @@ impl Look<'_> {
 
     fn hit(&self, h: Hit, message: Option<&Message>, cursor: String) -> Result<SearchHit, Failure> {
         let engine = Engine::builtin()?;
-        let text = message.map(|m| snippet::shown(m, h.kind, self.tool)).unwrap_or_default();
+        let text = message.map(|m| snippet::snippet_text(m, h.kind, self.tool)).unwrap_or_default();
         Ok(SearchHit {
             snippet: sanitize(self.finder.snippet(engine, &text).trim()),
             title: h.title.as_deref().map(sanitize),
@@ -127,43 +159,39 @@ impl Look<'_> {
     }
 }
 
-fn bad_cursor() -> Failure {
-    Failure::usage("bad_cursor", "The cursor is not one this clawgate gave; leave it out to start over.")
-}
-
 impl App {
-    /// Finds words in the archive.
+    /// Returns a page of hits.
     ///
     /// # Errors
-    /// [`Failure`] where the expression does not parse or the archive refuses.
+    /// [`Failure`] if the query or the cursor is invalid, or the archive cannot be read.
     pub fn search(&self, p: &SearchParams) -> Result<SearchPage, Failure> {
         if p.query.trim().is_empty() {
-            return Err(Failure::usage("empty_query", "Say what to look for.")
+            return Err(Failure::usage("empty_query", "The query is empty.")
                 .hint("clawgate search \"refactor auth\""));
         }
         let kinds = kinds(p)?;
-        let limit = p.limit.unwrap_or(10).clamp(1, 100);
-        let pattern = if p.regex { Some(p.query.clone()) } else { query::unspaced(&p.query) };
+        let limit = p.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
+        let pattern = if p.regex { Some(p.query.clone()) } else { query::unspaced_pattern(&p.query) };
         let (expression, finder, regex) = if let Some(pattern) = pattern {
             let (regex, expression) = compile(&pattern)?;
             (expression, Finder::of_regex(regex.clone()), Some(regex))
         } else {
             let query = query::parse(&p.query)?;
-            (Some(query.expression), Finder::of_words(&query.operands), None)
+            (Some(query.expression), Finder::of_operands(&query.operands), None)
         };
-        let look = Look { finder, regex, tool: p.tool.as_deref(), kinds };
+        let matcher = HitMatcher { finder, regex, tool: p.tool.as_deref(), kinds };
         match expression {
-            Some(text) => self.search_index(p, text, &look, limit),
-            None => self.search_sessions(p, &look, limit),
+            Some(text) => self.search_index(p, text, &matcher, limit),
+            None => self.search_sessions(p, &matcher, limit),
         }
     }
 
-    /// Through the index; candidates are looked into where the index cannot decide.
+    /// Searches with the index. Reads the messages of the candidates if the index alone cannot decide.
     fn search_index(
         &self,
         p: &SearchParams,
         text: String,
-        look: &Look<'_>,
+        matcher: &HitMatcher<'_>,
         limit: u64,
     ) -> Result<SearchPage, Failure> {
         let offset = p.cursor.as_deref().map(|c| c.parse().map_err(|_| bad_cursor())).transpose()?;
@@ -171,11 +199,11 @@ impl App {
             text,
             agent: p.agent.clone(),
             project: p.project.clone(),
-            kinds: look.kinds,
+            kinds: matcher.kinds,
             tool: p.tool.clone(),
             since: p.since,
             until: p.until,
-            limit: if look.must_read() { BATCH } else { limit + 1 },
+            limit: if matcher.must_read() { BATCH } else { limit + 1 },
             offset: offset.unwrap_or(0),
         };
         let mut page = SearchPage::default();
@@ -184,7 +212,7 @@ impl App {
             self.ctx.check()?;
             let mut found = self.archive.search(&query)?;
             let last = (found.len() as u64) < query.limit;
-            if !look.must_read() {
+            if !matcher.must_read() {
                 let more = found.len() as u64 > limit;
                 found.truncate(limit as usize);
                 page.next_cursor = more.then(|| (query.offset + limit).to_string());
@@ -192,27 +220,27 @@ impl App {
             let messages = self.messages_of(&found, &mut read)?;
             for (given, hit) in (1..).zip(found) {
                 let message = messages.get(&(hit.key.clone(), hit.message));
-                if look.must_read() {
+                if matcher.must_read() {
                     if page.hits.len() as u64 == limit {
                         page.next_cursor = Some(query.offset.to_string());
                         return Ok(page);
                     }
                     query.offset += 1;
-                    if !message.is_some_and(|m| look.accepts(m, hit.kind)) {
+                    if !message.is_some_and(|m| matcher.accepts(m, hit.kind)) {
                         continue;
                     }
                 }
-                // A search that looks into sessions has counted this candidate already.
-                let next = if look.must_read() { query.offset } else { query.offset + given };
-                page.hits.push(look.hit(hit, message, next.to_string())?);
+                // `query.offset` already counts this candidate if it was read.
+                let next = if matcher.must_read() { query.offset } else { query.offset + given };
+                page.hits.push(matcher.hit(hit, message, next.to_string())?);
             }
-            if last || !look.must_read() {
+            if last || !matcher.must_read() {
                 return Ok(page);
             }
             if read > READ_BYTES {
                 page.next_cursor = Some(query.offset.to_string());
                 page.note = Some(format!(
-                    "Not all was looked at: {} candidates so far. Go on with the cursor, or narrow the search by project, agent or date.",
+                    "The search stopped after {} candidates. Continue with the cursor, or narrow the search by project, agent or date.",
                     query.offset
                 ));
                 return Ok(page);
@@ -220,32 +248,35 @@ impl App {
         }
     }
 
-    /// The messages of these hits; each session is unpacked once. Adds what was read to `read`.
+    /// Loads the messages of these hits and decompresses each session once. Adds the sizes of the sessions to `read_bytes`.
     fn messages_of(
         &self,
         hits: &[Hit],
-        read: &mut u64,
+        read_bytes: &mut u64,
     ) -> Result<HashMap<(SessionKey, u32), Message>, Failure> {
-        let mut places: BTreeMap<&SessionKey, Vec<u32>> = BTreeMap::new();
+        let mut indices: BTreeMap<&SessionKey, Vec<u32>> = BTreeMap::new();
         for hit in hits {
-            places.entry(&hit.key).or_default().push(hit.message);
+            indices.entry(&hit.key).or_default().push(hit.message);
         }
         let mut out = HashMap::new();
-        for (key, mut at) in places {
+        for (key, mut at) in indices {
             at.sort_unstable();
             at.dedup();
             let found = self.archive.messages(key, &at)?;
-            *read += found.session_bytes;
+            *read_bytes += found.session_bytes;
             out.extend(found.messages.into_iter().map(|(i, m)| ((key.clone(), i), m)));
         }
         Ok(out)
     }
 
-    /// Without the index: session by session, newest first.
-    fn search_sessions(&self, p: &SearchParams, look: &Look<'_>, limit: u64) -> Result<SearchPage, Failure> {
+    /// Searches without the index: matches every session, newest first.
+    ///
+    /// A page ends after [`READ_BYTES`], so that a caller gets an answer soon even if nothing matches. The cursor has the
+    /// last session that was searched whole, and the number of hits that were returned from the one after it.
+    fn search_sessions(&self, p: &SearchParams, matcher: &HitMatcher<'_>, limit: u64) -> Result<SearchPage, Failure> {
         let (mut after, mut skip) = match p.cursor.as_deref() {
             None => (None, 0),
-            Some(c) => place(c).ok_or_else(bad_cursor)?,
+            Some(c) => parse_position(c).ok_or_else(bad_cursor)?,
         };
         let cursor = |after: Option<(i64, i64)>, skip: u64| {
             let (value, id) = after.unwrap_or((i64::MAX, i64::MAX));
@@ -270,9 +301,9 @@ impl App {
                 if read > READ_BYTES {
                     page.next_cursor = Some(cursor(after, skip));
                     page.note = Some(format!(
-                        "Only {sessions} sessions (newest first, {} MiB) were looked at: the index cannot narrow this \
-                         pattern. Go on with the cursor; narrow by project, agent or date; or begin the pattern with \
-                         a whole word (\\bword).",
+                        "The search stopped after the newest {sessions} sessions ({} MiB), because the index cannot narrow \
+                         this pattern. Continue with the cursor, narrow the search by project, agent or date, or start \
+                         the pattern with a whole word (\\bword).",
                         read >> 20
                     ));
                     return Ok(page);
@@ -282,7 +313,7 @@ impl App {
                 sessions += 1;
                 let mut given = 0;
                 for (i, message) in (0u32..).zip(&session.messages) {
-                    for kind in look.kinds.iter().filter(|k| look.accepts(message, *k)) {
+                    for kind in matcher.kinds.iter().filter(|k| matcher.accepts(message, *k)) {
                         given += 1;
                         if given <= skip {
                             continue;
@@ -299,7 +330,7 @@ impl App {
                             project: row.project.clone(),
                             started: row.started,
                         };
-                        page.hits.push(look.hit(hit, Some(message), cursor(after, given))?);
+                        page.hits.push(matcher.hit(hit, Some(message), cursor(after, given))?);
                     }
                 }
                 (after, skip) = (Some((Sort::Started.value(&row), row.id)), 0);
@@ -311,55 +342,42 @@ impl App {
     }
 }
 
-/// Where a search without the index goes on: after which session, and how many hits of the next were given.
-fn place(cursor: &str) -> Option<(Option<(i64, i64)>, u64)> {
+/// Parses the cursor of a search without the index: the sort value and row id of the last session that was searched
+/// whole, and the number of hits that were returned from the next one.
+fn parse_position(cursor: &str) -> Option<(Option<(i64, i64)>, u64)> {
     let mut parts = cursor.split('.');
     let place = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let skip = parts.next()?.parse().ok()?;
     parts.next().is_none().then_some((Some(place), skip))
 }
 
-/// The kinds of text to look in.
+/// Returns the kinds of text to search.
 fn kinds(p: &SearchParams) -> Result<DocKinds, Failure> {
     let mut kinds = DocKinds::ALL;
-    if let Some(kind) = p.kind.as_deref() {
-        let kind = DocKind::parse(kind).ok_or_else(|| {
-            Failure::usage("bad_kind", "Kind is one of prompt, answer, thinking, tool_input, tool_output.")
-        })?;
+    if let Some(kind) = p.kind {
         kinds = DocKinds::of(&[kind]);
     }
-    if let Some(role) = p.role.as_deref() {
-        let of: &[DocKind] = match role {
-            "user" => &[DocKind::Prompt],
-            "assistant" => &[DocKind::Answer],
-            "thinking" => &[DocKind::Thinking],
-            "tool" => &[DocKind::ToolInput, DocKind::ToolOutput],
-            "system" => &[DocKind::Notice],
-            _ => {
-                let message = "Role is one of user, assistant, thinking, tool, system.";
-                return Err(Failure::usage("bad_role", message).hint("clawgate search --role user WORDS"));
-            }
-        };
-        kinds = kinds.and(DocKinds::of(of));
+    if let Some(role) = p.role {
+        kinds = kinds.and(role.kinds());
     }
     if let Some(tool) = p.tool.as_deref() {
         if query::words(tool).is_empty() {
-            return Err(Failure::usage("bad_tool", "A tool has a name, such as Bash.").hint("--tool Bash"));
+            return Err(Failure::usage("bad_tool", "The tool name has no letter or digit.").hint("name a tool, such as Bash"));
         }
         kinds = kinds.and(DocKinds::of(&[DocKind::ToolInput, DocKind::ToolOutput]));
     }
     if kinds.iter().next().is_none() {
-        let message = "No text is of this kind, this role and this tool at once.";
-        return Err(Failure::usage("bad_kind", message).hint("leave kind and role out where a tool is given"));
+        let message = "No text has this kind, this role and this tool at the same time.";
+        return Err(Failure::usage("bad_kind", message).hint("leave out kind and role if you name a tool"));
     }
     Ok(kinds)
 }
 
-/// A regular expression made ready, and what it lets the index name as candidates.
+/// Compiles a regular expression. Also returns an FTS5 expression that finds all candidates, if there is one.
 fn compile(pattern: &str) -> Result<(Regex, Option<String>), Failure> {
     let bad = |what: &str| {
-        Failure::usage("bad_regex", format!("The regular expression does not work: {what}."))
-            .hint("escape what is meant as it stands (\\. \\( \\[); there is no look-around and no \\1")
+        Failure::usage("bad_regex", format!("The regular expression is invalid: {what}."))
+            .hint("escape literal characters (\\. \\( \\[); look-around and back-references are not supported")
     };
     let hir = regex_syntax::ParserBuilder::new()
         .multi_line(true)
@@ -374,15 +392,15 @@ fn compile(pattern: &str) -> Result<(Regex, Option<String>), Failure> {
         .build()
         .map_err(|_| bad("it is too large"))?;
     if regex.is_match("") {
-        let message = "The pattern matches the empty text, so it matches everywhere.";
+        let message = "The pattern matches the empty string, so it matches everywhere.";
         return Err(
-            Failure::usage("bad_regex", message).hint("ask for one character at least: + instead of *")
+            Failure::usage("bad_regex", message).hint("require at least one character: + instead of *")
         );
     }
     Ok((regex, regex_candidates::candidates(&hir)))
 }
 
-/// What is wrong with a pattern, in one line.
+/// Describes the error in a pattern in one line.
 fn reason(e: &regex_syntax::Error) -> String {
     match e {
         regex_syntax::Error::Parse(e) => e.kind().to_string(),

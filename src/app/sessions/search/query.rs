@@ -1,19 +1,28 @@
-//! Search expressions as people type them, made into ones that FTS5 cannot misread.
+//! Translates a query that a person typed into an FTS5 expression.
 //!
-//! Words and `"phrases"` (both with `*` at their end for a beginning), `AND` `OR` `NOT` in capitals, parentheses.
-//! A word with punctuation inside (`src/main.rs`, `foo-bar`) is looked for as a phrase.
+//! The syntax has words and `"phrases"` (both can end with `*` to match a prefix), `AND`, `OR` and `NOT` in capitals, and
+//! parentheses. A word with punctuation inside (`src/main.rs`, `foo-bar`) is a phrase. Everything is quoted, so that FTS5
+//! never interprets a character of the query as its own syntax.
 
 use crate::store::quoted;
 
 use super::Failure;
 
-/// A search expression that was understood.
+/// A parsed query.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Query {
-    /// For FTS5.
+    /// FTS5 expression.
     pub expression: String,
-    /// What a snippet is cut around: the words of each operand, and whether the last is only a beginning.
-    pub operands: Vec<(Vec<String>, bool)>,
+    /// Operands that are not negated; a snippet shows one of them.
+    pub operands: Vec<Operand>,
+}
+
+/// A word or phrase of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Operand {
+    pub words: Vec<String>,
+    /// Whether the last word is a prefix.
+    pub prefix: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,10 +33,10 @@ enum Token {
     Close,
 }
 
-/// Reads an expression.
+/// Parses a query.
 ///
 /// # Errors
-/// [`Failure`] with what is wrong and what to write instead.
+/// A usage [`Failure`] that says what to write instead.
 pub(super) fn parse(text: &str) -> Result<Query, Failure> {
     let tokens = tokens(text)?;
     let mut out = Query { expression: String::new(), operands: Vec::new() };
@@ -43,15 +52,15 @@ pub(super) fn parse(text: &str) -> Result<Query, Failure> {
                 out.expression.push_str(&quoted(&text));
                 out.expression.push_str(if prefix { "*" } else { "" });
                 if !std::mem::take(&mut negated) {
-                    out.operands.push((words, prefix));
+                    out.operands.push(Operand { words, prefix });
                 }
                 value = true;
             }
             Token::Operator(name) => {
                 if !value {
                     return Err(bad(
-                        &format!("{name} needs something on its left."),
-                        &format!("write it between two words: failing {name} flaky; or \"{name}\" in quotes"),
+                        &format!("{name} needs an operand on its left."),
+                        &format!("write it between two words (failing {name} flaky), or quote it: \"{name}\""),
                     ));
                 }
                 out.expression.push_str(&format!(" {name} "));
@@ -80,24 +89,25 @@ pub(super) fn parse(text: &str) -> Result<Query, Failure> {
     if !value {
         return Err(match out.expression.is_empty() {
             true => bad(
-                "There is no letter or figure to look for.",
-                "search for a word; punctuation alone is not in the index (--regex looks for that)",
+                "The query has no letter or digit.",
+                "search for a word; the index has no punctuation, but --regex finds it",
             ),
-            false => bad("The last operator has nothing on its right.", "add a word, or put it in quotes"),
+            false => bad("The last operator needs an operand on its right.", "add a word, or quote the operator"),
         });
     }
     Ok(out)
 }
 
-/// Each order of the words is tried: more words have too many.
-const MOST_UNSPACED: usize = 3;
+/// Maximum number of words in a pattern of [`unspaced_pattern`]. It has one alternative for each order of the words, so
+/// its size grows with the factorial.
+const MAX_UNSPACED_WORDS: usize = 3;
 
-/// A pattern for plain words of which one is of a script that writes without spaces: the index holds whole runs of
-/// letters, so that it cannot find a word inside one.
-pub(super) fn unspaced(text: &str) -> Option<String> {
+/// Returns a pattern for plain words if one of them is in a script that is written without spaces. The index takes a run
+/// of such letters for one word, so it cannot find a word inside the run.
+pub(super) fn unspaced_pattern(text: &str) -> Option<String> {
     let words: Vec<&str> = text.split_whitespace().collect();
     let plain = |w: &&str| !w.contains(['"', '(', ')', '*']) && !matches!(*w, "AND" | "OR" | "NOT");
-    if words.len() > MOST_UNSPACED || !words.iter().all(plain) || !text.chars().any(is_unspaced) {
+    if words.len() > MAX_UNSPACED_WORDS || !words.iter().all(plain) || !text.chars().any(is_unspaced) {
         return None;
     }
     let mut orders: Vec<Vec<&str>> = vec![Vec::new()];
@@ -117,8 +127,8 @@ pub(super) fn unspaced(text: &str) -> Option<String> {
     Some(format!("(?i:{})", orders.into_iter().map(escaped).collect::<Vec<_>>().join("|")))
 }
 
-/// Han, kana, Thai, Lao, Khmer, Burmese.
-fn is_unspaced(c: char) -> bool {
+/// Returns whether a character is in Han, kana, Thai, Lao, Khmer or Burmese script.
+fn is_unspaced_pattern(c: char) -> bool {
     matches!(u32::from(c), 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x31F0..=0x31FF
         | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x2_0000..=0x3_FFFF)
 }
@@ -156,8 +166,8 @@ fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
             }
             '*' => {
                 return Err(bad(
-                    "A * stands at the end of a word.",
-                    "write the beginning first: migrat*; --regex finds the inside of words",
+                    "A * must be at the end of a word.",
+                    "write the prefix first (migrat*), or use --regex to search inside words",
                 ));
             }
             _ => {
@@ -169,7 +179,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
                     "AND" if !prefix => Token::Operator("AND"),
                     "OR" if !prefix => Token::Operator("OR"),
                     "NOT" if !prefix => Token::Operator("NOT"),
-                    // Code that was pasted: a call's parentheses are not ours.
+                    // In pasted code such as `main(argc)` the parentheses do not group.
                     _ if after.starts_with('(') => match after.split_once(')') {
                         Some((args, after)) => {
                             rest = after;
@@ -186,7 +196,7 @@ fn tokens(text: &str) -> Result<Vec<Token>, Failure> {
     Ok(out)
 }
 
-/// The words that the index would make of a text.
+/// Splits a text into words as the index does.
 pub(super) fn words(text: &str) -> Vec<String> {
     text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_owned).collect()
 }
@@ -197,15 +207,15 @@ mod tests {
 
     #[test]
     fn words_of_scripts_without_spaces_become_a_pattern() {
-        assert_eq!(unspaced("デプロイ").as_deref(), Some("(?i:デプロイ)"));
-        assert_eq!(unspaced("a.b 关闭").as_deref(), Some(r"(?i:关闭(?s:.*)a\.b|a\.b(?s:.*)关闭)"));
+        assert_eq!(unspaced_pattern("デプロイ").as_deref(), Some("(?i:デプロイ)"));
+        assert_eq!(unspaced_pattern("a.b 关闭").as_deref(), Some(r"(?i:关闭(?s:.*)a\.b|a\.b(?s:.*)关闭)"));
         for none in ["größe", "почини тест", "\"关闭\"", "关 OR 闭", "关*", "关 1 2 3"] {
-            assert_eq!(unspaced(none), None, "{none}");
+            assert_eq!(unspaced_pattern(none), None, "{none}");
         }
     }
 
     #[test]
-    fn words_phrases_and_beginnings_are_quoted_for_the_index() {
+    fn words_phrases_and_prefixes_are_quoted_for_the_index() {
         for (text, expression) in [
             ("refactor auth", r#""refactor" AND "auth""#),
             ("\"failing test\" flak*", r#""failing test" AND "flak"*"#),
@@ -221,11 +231,15 @@ mod tests {
             assert_eq!(parse(text).unwrap().expression, expression, "{text}");
         }
         let q = parse("foo-bar NOT baz* qu*").unwrap();
-        assert_eq!(q.operands, [(vec!["foo".into(), "bar".into()], false), (vec!["qu".into()], true)]);
+        let operand = |words: &[&str], prefix| Operand {
+            words: words.iter().map(|w| (*w).to_owned()).collect(),
+            prefix,
+        };
+        assert_eq!(q.operands, [operand(&["foo", "bar"], false), operand(&["qu"], true)]);
     }
 
     #[test]
-    fn what_cannot_be_meant_is_said_with_the_next_step() {
+    fn an_invalid_query_is_refused_with_a_hint() {
         for bad in [
             "\"open",
             "AND x",
@@ -250,7 +264,7 @@ mod tests {
         #![proptest_config(crate::testing::cases(256))]
 
         #[test]
-        fn whatever_is_typed_the_index_takes_it_or_we_refuse(text in "[a-zAND OR\"*()'^:+\\-é{}\u{0}]{0,24}") {
+        fn every_query_is_refused_or_is_a_valid_expression_for_the_index(text in "[a-zAND OR\"*()'^:+\\-é{}\u{0}]{0,24}") {
             let Ok(query) = parse(&text) else { return Ok(()) };
             let archive = crate::store::Archive::in_memory().unwrap();
             let q = crate::store::SearchQuery { text: query.expression, ..Default::default() };

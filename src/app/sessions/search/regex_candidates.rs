@@ -1,41 +1,43 @@
-//! What a regular expression says about the words of a text that it matches, so that the index can name candidates.
+//! Derives from a regular expression an FTS5 expression that finds all candidates.
 //!
-//! Only what must hold for every match is used: the expression may name too many documents, never too few.
+//! Uses only words that every match must contain. The expression can find documents that do not match, but it never
+//! misses one that does.
 
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
-/// One thing after the other, as far as words are concerned.
+/// An element of a pattern, as far as it concerns words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Atom {
-    /// A letter or figure of a word.
+    /// A letter or digit of a word.
     Letter(char),
-    /// Something that no word goes across.
-    Border,
-    /// Anything.
+    /// A word boundary, or a character that is in no word.
+    Boundary,
+    /// Any text, including none.
     Gap,
-    /// One of these expressions stands here.
+    /// Text that one of these FTS5 expressions finds.
     Either(String),
 }
 
-/// An FTS5 expression that every text holds which the pattern matches; `None` where there is none.
+/// Returns an FTS5 expression that finds every text that the pattern matches, or `None` if no word can be derived.
 pub(super) fn candidates(pattern: &Hir) -> Option<String> {
     expression(pattern, Atom::Gap)
 }
 
-/// The expression for a part of a pattern, with what stands before it.
+/// Returns the expression for a part of a pattern. `before` is the element in front of it.
 fn expression(hir: &Hir, before: Atom) -> Option<String> {
     let mut atoms = vec![before];
     flatten(hir, &mut atoms);
     atoms.push(Atom::Gap);
     let mut terms: Vec<String> = Vec::new();
     let mut word: Option<String> = None;
-    // Whether what is being read began at the beginning of a word.
+    // Whether the letters collected in `word` start at a word boundary. Otherwise they can be the end of a longer word,
+    // which the index cannot find.
     let mut whole = false;
     for atom in atoms {
         match atom {
             Atom::Letter(c) => word.get_or_insert_default().push(c),
-            Atom::Border | Atom::Gap | Atom::Either(_) => {
-                let closed = atom == Atom::Border;
+            Atom::Boundary | Atom::Gap | Atom::Either(_) => {
+                let closed = atom == Atom::Boundary;
                 if let Some(text) = word.take().filter(|w| whole && (closed || w.chars().count() > 1)) {
                     terms.push(format!("\"{text}\"{}", if closed { "" } else { "*" }));
                 }
@@ -48,7 +50,7 @@ fn expression(hir: &Hir, before: Atom) -> Option<String> {
     }
     terms.sort_unstable();
     terms.dedup();
-    // A few of the longest narrow as well as all of them.
+    // The longest few terms narrow the search about as much as all of them.
     terms.sort_by_key(|t| std::cmp::Reverse(t.len()));
     terms.truncate(8);
     (!terms.is_empty()).then(|| terms.join(" AND "))
@@ -58,19 +60,19 @@ fn flatten(hir: &Hir, out: &mut Vec<Atom>) {
     match hir.kind() {
         HirKind::Empty => {}
         HirKind::Literal(literal) => match std::str::from_utf8(&literal.0) {
-            Ok(text) => out.extend(text.chars().map(letter)),
+            Ok(text) => out.extend(text.chars().map(atom_of_char)),
             Err(_) => out.push(Atom::Gap),
         },
-        HirKind::Class(class) => out.push(of_class(class)),
+        HirKind::Class(class) => out.push(atom_of_class(class)),
         HirKind::Look(look) => out.push(match look {
             Look::WordAsciiNegate | Look::WordUnicodeNegate => Atom::Gap,
-            // An ASCII word border may stand inside a word with other letters.
+            // An ASCII word boundary can be inside a word that has non-ASCII letters.
             Look::WordAscii
             | Look::WordStartAscii
             | Look::WordEndAscii
             | Look::WordStartHalfAscii
             | Look::WordEndHalfAscii => Atom::Gap,
-            _ => Atom::Border,
+            _ => Atom::Boundary,
         }),
         HirKind::Repetition(r) => {
             if r.min == 0 {
@@ -79,12 +81,12 @@ fn flatten(hir: &Hir, out: &mut Vec<Atom>) {
             }
             let mut inner = Vec::new();
             flatten(&r.sub, &mut inner);
-            if inner.iter().all(|a| *a == Atom::Border) && !inner.is_empty() {
-                out.push(Atom::Border);
+            if inner.iter().all(|a| *a == Atom::Boundary) && !inner.is_empty() {
+                out.push(Atom::Boundary);
             } else if r.min == 1 && r.max == Some(1) {
                 out.extend(inner);
             } else {
-                // Once at least, with other copies of itself around.
+                // The inner pattern occurs at least once, with repetitions before or after it.
                 out.push(Atom::Gap);
                 out.extend(inner);
                 out.push(Atom::Gap);
@@ -93,8 +95,8 @@ fn flatten(hir: &Hir, out: &mut Vec<Atom>) {
         HirKind::Capture(c) => flatten(&c.sub, out),
         HirKind::Concat(parts) => parts.iter().for_each(|p| flatten(p, out)),
         HirKind::Alternation(branches) => {
-            // The parser takes out what the branches share, such as the word border before them.
-            let before = if out.last() == Some(&Atom::Border) { Atom::Border } else { Atom::Gap };
+            // The parser factors out a common prefix of the branches, such as a word boundary.
+            let before = if out.last() == Some(&Atom::Boundary) { Atom::Boundary } else { Atom::Gap };
             let each: Option<Vec<String>> = branches.iter().map(|b| expression(b, before.clone())).collect();
             match each.filter(|e| e.len() <= 16) {
                 Some(each) => {
@@ -107,16 +109,17 @@ fn flatten(hir: &Hir, out: &mut Vec<Atom>) {
     }
 }
 
-/// The index's words are of letters and figures, without case; what it does with accents is its own.
-fn letter(c: char) -> Atom {
+/// Classifies a character. The index folds case, and it removes accents in its own way, so that a non-ASCII letter says
+/// nothing about the word in the index.
+fn atom_of_char(c: char) -> Atom {
     match c {
         c if c.is_ascii_alphanumeric() => Atom::Letter(c.to_ascii_lowercase()),
-        c if c.is_ascii() => Atom::Border,
+        c if c.is_ascii() => Atom::Boundary,
         _ => Atom::Gap,
     }
 }
 
-fn of_class(class: &Class) -> Atom {
+fn atom_of_class(class: &Class) -> Atom {
     let ranges: Vec<(char, char)> = match class {
         Class::Unicode(c) => c.ranges().iter().map(|r| (r.start(), r.end())).collect(),
         Class::Bytes(c) => c.ranges().iter().map(|r| (char::from(r.start()), char::from(r.end()))).collect(),
@@ -125,11 +128,11 @@ fn of_class(class: &Class) -> Atom {
         return Atom::Gap;
     }
     let mut all = ranges.iter().flat_map(|(a, b)| *a..=*b).map(|c| match c {
-        // What ignoring case adds to k and s; the index folds them too.
+        // Kelvin sign and long s, which `(?i)` adds to k and s. The index folds them too.
         '\u{212a}' => Atom::Letter('k'),
         '\u{17f}' => Atom::Letter('s'),
-        c if c.is_whitespace() => Atom::Border,
-        c => letter(c),
+        c if c.is_whitespace() => Atom::Boundary,
+        c => atom_of_char(c),
     });
     let Some(first) = all.next() else { return Atom::Gap };
     if all.all(|a| a == first) { first } else { Atom::Gap }
@@ -145,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_must_hold_is_asked_of_the_index() {
+    fn the_expression_has_only_words_that_every_match_contains() {
         for (pattern, expression) in [
             ("foo", None),
             ("foo.*bar", None),

@@ -1,4 +1,4 @@
-//! Snippets: the surroundings of what was found, redacted.
+//! Snippets: a match with its context, redacted.
 
 use regex::Regex;
 
@@ -7,15 +7,19 @@ use crate::store::{DocKind, doc_text};
 use crate::trace::{Message, Part};
 
 use crate::app::scan::redact_line;
+use crate::app::text::floor_char_boundary;
 
-/// Bytes around the find that are redacted, and bytes of those that are shown. Redacted before it is cut to its
-/// length: a cut first could leave half a secret that no rule knows.
-const REDACTED: usize = 1200;
-const SHOWN: usize = 240;
+use super::query::Operand;
 
-/// Finds in a text what a search was for.
+/// Number of bytes around the match that are redacted. The window is larger than the snippet and is redacted before it is
+/// cut: if it was cut first, the rules would not recognize a secret of which only a part is left.
+const REDACTED_BYTES: usize = 1200;
+/// Maximum size of a snippet in bytes.
+const SNIPPET_BYTES: usize = 240;
+
+/// Finds the first match of a query in a text.
 pub(super) struct Finder {
-    /// Best first.
+    /// Patterns to try, the most exact one first.
     regexes: Vec<Regex>,
 }
 
@@ -24,20 +28,20 @@ impl Finder {
         Finder { regexes: vec![regex] }
     }
 
-    /// `operands`: the words of each, and whether the last is only a beginning.
-    pub fn of_words(operands: &[(Vec<String>, bool)]) -> Self {
+    pub fn of_operands(operands: &[Operand]) -> Self {
         let phrase = |words: &[String]| {
             words.iter().map(|w| regex_syntax::escape(w)).collect::<Vec<_>>().join("[^a-zA-Z0-9]+")
         };
-        // As words of the index, then as they stand anywhere: accents may differ, then there is no find.
+        // First whole words, as in the index, then parts of words. The index ignores accents and these patterns do not,
+        // so there can be no match; the snippet then starts at the beginning of the text.
         let whole: Vec<String> = operands
             .iter()
-            .map(|(words, prefix)| {
-                let end = if *prefix { "" } else { "(?:$|[^a-zA-Z0-9])" };
-                format!("(?:^|[^a-zA-Z0-9])(?i:{}){end}", phrase(words))
+            .map(|o| {
+                let end = if o.prefix { "" } else { "(?:$|[^a-zA-Z0-9])" };
+                format!("(?:^|[^a-zA-Z0-9])(?i:{}){end}", phrase(&o.words))
             })
             .collect();
-        let part: Vec<String> = operands.iter().map(|(words, _)| format!("(?i:{})", phrase(words))).collect();
+        let part: Vec<String> = operands.iter().map(|o| format!("(?i:{})", phrase(&o.words))).collect();
         let regexes = [whole, part].into_iter().filter(|p| !p.is_empty());
         Finder { regexes: regexes.filter_map(|p| Regex::new(&p.join("|")).ok()).collect() }
     }
@@ -46,18 +50,19 @@ impl Finder {
         self.regexes.iter().find_map(|r| r.find(text)).map(|m| m.start())
     }
 
-    /// The surroundings of the first find, redacted.
+    /// Returns the first match with its context, redacted.
     pub fn snippet(&self, engine: &Engine, text: &str) -> String {
         let at = self.find(text).unwrap_or(0);
-        let (start, window) = around(text, at, REDACTED);
+        let (start, window) = window_around(text, at, REDACTED_BYTES);
         let redacted = redact_line(engine, window);
+        // Redaction can move the match, or remove it.
         let at = self.find(&redacted).unwrap_or(at - start);
-        around(&redacted, at, SHOWN).1.to_owned()
+        window_around(&redacted, at, SNIPPET_BYTES).1.to_owned()
     }
 }
 
-/// The text that a snippet is cut from. Inputs of tools are JSON, so that the rules see which value has which name.
-pub(super) fn shown(message: &Message, kind: DocKind, tool: Option<&str>) -> String {
+/// Returns the text that a snippet is cut from. Inputs of tools stay JSON, because the rules need the name of each value.
+pub(super) fn snippet_text(message: &Message, kind: DocKind, tool: Option<&str>) -> String {
     if kind != DocKind::ToolInput {
         return doc_text(message, kind, tool);
     }
@@ -70,17 +75,10 @@ pub(super) fn shown(message: &Message, kind: DocKind, tool: Option<&str>) -> Str
     calls.collect::<Vec<_>>().join("\n")
 }
 
-/// About `width` bytes of text around a place, cut at character borders, and where they begin.
-fn around(text: &str, at: usize, width: usize) -> (usize, &str) {
-    let floor = |mut i: usize| {
-        i = i.min(text.len());
-        while !text.is_char_boundary(i) {
-            i -= 1;
-        }
-        i
-    };
-    let start = floor(at.saturating_sub(width / 3));
-    (start, &text[start..floor(start + width)])
+/// Returns up to `width` bytes of text around byte `at`, and where they start. A third of them is before `at`.
+fn window_around(text: &str, at: usize, width: usize) -> (usize, &str) {
+    let start = floor_char_boundary(text, at.saturating_sub(width / 3));
+    (start, &text[start..floor_char_boundary(text, start + width)])
 }
 
 #[cfg(test)]
@@ -88,17 +86,17 @@ mod tests {
     use super::*;
 
     fn of(words: &[&str], prefix: bool) -> Finder {
-        Finder::of_words(&[(words.iter().map(|w| (*w).to_owned()).collect(), prefix)])
+        Finder::of_operands(&[Operand { words: words.iter().map(|w| (*w).to_owned()).collect(), prefix }])
     }
 
     #[test]
-    fn snippets_are_cut_at_character_borders() {
+    fn snippets_are_cut_at_character_boundaries() {
         let engine = Engine::builtin().unwrap();
         let text = "é".repeat(2000) + " Needle " + &"ü".repeat(2000);
         let cut = of(&["needle"], false).snippet(engine, &text);
-        assert!(cut.contains("Needle") && cut.len() <= SHOWN, "{cut}");
+        assert!(cut.contains("Needle") && cut.len() <= SNIPPET_BYTES, "{cut}");
         assert_eq!(of(&["x"], false).snippet(engine, ""), "");
-        assert_eq!(Finder::of_words(&[]).snippet(engine, "plain"), "plain");
+        assert_eq!(Finder::of_operands(&[]).snippet(engine, "plain"), "plain");
     }
 
     #[test]
@@ -112,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_never_half_in_a_snippet() {
+    fn a_snippet_never_contains_a_part_of_a_secret() {
         let engine = Engine::builtin().unwrap();
         let token = format!("ghp{}{}", "_", "Zq7".repeat(12));
         for pad in 0..300 {
