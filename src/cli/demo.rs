@@ -14,7 +14,7 @@ use crate::app::audit::AuditLog;
 use crate::app::config::ScopeParams;
 use crate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams};
 use crate::app::scan::ScanParams;
-use crate::app::sessions::{InboxParams, TriageParams};
+use crate::app::sessions::{InboxParams, Mark, TriageParams};
 use crate::app::{Actor, App, Context, Failure};
 use crate::gate::KdfParams;
 use crate::trace::{Clock, Env};
@@ -127,7 +127,7 @@ pub(super) fn run_workflow(
     let all = app.inbox(&InboxParams::default())?.sessions;
     let badges = all.iter().filter(|s| s.badges.iter().any(|b| b.starts_with("secrets:"))).count();
     let sessions: Vec<String> = all.iter().map(|s| s.key.0.clone()).collect();
-    let marked = app.triage(&TriageParams { sessions, status: "approved".into(), reason: None })?;
+    let marked = app.triage(&TriageParams { sessions, status: Mark::Approved, reason: None })?;
     on_step(DemoStep {
         name: "Triage: approve all sessions".into(),
         seen: vec![format!("{} approved, {badges} with a badge for secrets", marked.marked.len())],

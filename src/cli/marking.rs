@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::app::Failure;
-use crate::app::sessions::{InboxParams, TriageParams, TriageReport};
+use crate::app::sessions::{InboxParams, Mark, TriageParams, TriageReport};
 
 use super::context::{CliContext, CommandError};
 use super::format::{format_count, pluralize};
@@ -64,10 +64,10 @@ pub(super) fn undecided_sessions(
     }
     let excluded: BTreeSet<String> = projects.into_iter().filter(|p| p.excluded).map(|p| p.name).collect();
     let mut keys = Vec::new();
-    for status in ["new", "shortlisted"] {
+    for status in [Mark::New, Mark::Shortlisted] {
         let mut params = InboxParams {
             project: project.map(str::to_owned),
-            status: Some(status.to_owned()),
+            status: Some(status),
             limit: Some(PAGE_SIZE),
             ..InboxParams::default()
         };
@@ -92,10 +92,10 @@ pub(super) fn undecided_sessions(
 pub(super) fn mark(
     cli: &mut CliContext,
     sessions: Vec<String>,
-    status: &str,
+    status: Mark,
     reason: Option<String>,
 ) -> Result<(), CommandError> {
-    let params = TriageParams { sessions, status: status.to_owned(), reason };
+    let params = TriageParams { sessions, status, reason };
     let report = cli.app()?.triage(&params)?;
     cli.print_with_status(&report, render)
 }

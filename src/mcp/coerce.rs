@@ -6,6 +6,7 @@
 use serde_json::{Map, Number, Value};
 
 use crate::app::Failure;
+use crate::app::text::nearest;
 
 /// Converts arguments to the types of the schema.
 ///
@@ -139,15 +140,6 @@ fn unknown(name: &str, within: &str, known: &Map<String, Value>) -> Failure {
         Some(near) => failure.hint(format!("did you mean `{within}{near}`?")),
         None => failure,
     }
-}
-
-/// Returns the most similar name, if one is similar enough to be a typo.
-pub(super) fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    known
-        .map(|k| (strsim::jaro_winkler(&name.to_lowercase(), k), k))
-        .filter(|(score, _)| *score > 0.7)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, k)| k)
 }
 
 /// Names the type of a value. An error never repeats the value, which may be a secret.

@@ -18,6 +18,7 @@ use tokio::sync::Mutex;
 use super::tools::{Args, Lane, Registered, TOOLS};
 use super::{answer, coerce, progress, prompts, resources, tools};
 use crate::app::pool::Pool;
+use crate::app::text::nearest;
 use crate::app::{App, Failure, Kind, Progress, Quiet};
 
 /// The lists never change while the program runs.
@@ -204,7 +205,7 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(tool) = tools::find(&request.name) else {
             let names: Vec<&str> = TOOLS.iter().map(|t| t.name).collect();
-            let near = coerce::nearest(&request.name, names.iter().copied());
+            let near = nearest(&request.name, names.iter().copied());
             let near = near.map_or_else(String::new, |n| format!("; did you mean {n}?"));
             let message = format!("no such tool{near} There are {}.", names.join(", "));
             return Err(ErrorData::invalid_params(message, None));

@@ -11,7 +11,7 @@ use clawgate::app::release::{
     ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams,
 };
 use clawgate::app::scan::ScanParams;
-use clawgate::app::sessions::{InboxParams, SearchParams, ShowParams, TriageParams};
+use clawgate::app::sessions::{InboxParams, Mark, SearchParams, ShowParams, TriageParams};
 use clawgate::app::{Actor, App, Context, Failure, Kind};
 use clawgate::gate::KdfParams;
 use clawgate::redact::Timestamps;
@@ -130,7 +130,7 @@ fn each_step_tried_too_early_names_the_step_that_is_due() {
     let due = |f: Failure| f.refusal.map(|r| r.next_tool).unwrap_or(f.code);
     let scope = ScopeParams { confirm: true, ..ScopeParams::default() };
     let sessions = vec!["claude:edd9c3e6-8594-4c51-a29b-6cee4701ca6d".to_owned()];
-    let approve = TriageParams { sessions, status: "approved".into(), reason: None };
+    let approve = TriageParams { sessions, status: Mark::Approved, reason: None };
     assert_eq!(due(app.set_scope(&scope).unwrap_err()), "scan");
     assert_eq!(due(app.triage(&approve).unwrap_err()), "scan");
     assert_eq!(due(app.prepare(&PrepareParams::default()).unwrap_err()), "scan");

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use clawgate::app::config::ScopeParams;
 use clawgate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, ReviewParams};
 use clawgate::app::scan::ScanParams;
-use clawgate::app::sessions::{InboxParams, TriageParams};
+use clawgate::app::sessions::{InboxParams, Mark, TriageParams};
 use clawgate::app::{Actor, App, Context, Failure};
 use clawgate::trace::{Env, FixedClock, Timestamp};
 use serde_json::Value;
@@ -172,7 +172,7 @@ pub fn keys(value: &Value) -> BTreeSet<&str> {
 pub fn approve_all(app: &mut App) {
     let page = app.inbox(&InboxParams { limit: Some(1000), ..InboxParams::default() }).unwrap();
     let sessions = page.sessions.iter().map(|s| s.key.0.clone()).collect();
-    app.triage(&TriageParams { sessions, status: "approved".into(), reason: None }).unwrap();
+    app.triage(&TriageParams { sessions, status: Mark::Approved, reason: None }).unwrap();
 }
 
 /// The findings of a careful reader on a page.

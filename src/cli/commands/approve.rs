@@ -1,5 +1,6 @@
 //! `clawgate approve`: marks sessions that may be shared.
 
+use crate::app::sessions::Mark;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
@@ -22,5 +23,5 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     } else {
         args.sessions.resolve()?
     };
-    marking::mark(cli, sessions, "approved", args.sessions.reason)
+    marking::mark(cli, sessions, Mark::Approved, args.sessions.reason)
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
+use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars};
 use crate::cli::render::dim;
@@ -57,7 +58,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let params = InboxParams {
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
-        status: args.status,
+        status: args.status.as_deref().map(|s| parse_name("--status", "bad_status", s)).transpose()?,
         since,
         until,
         model: args.model,
@@ -65,7 +66,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         parent: args.parent,
         roots: args.roots,
         gone: args.gone.then_some(true),
-        sort: args.sort,
+        sort: args.sort.as_deref().map(|s| parse_name("--sort", "bad_sort", s)).transpose()?,
         tree: args.tree,
         limit: args.limit,
         cursor: args.cursor,
@@ -93,7 +94,7 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
             0 => format_count(s.tool_calls),
             failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
         };
-        let mark = if s.changed_since { format!("{} (changed)", s.status) } else { s.status.to_owned() };
+        let mark = if s.changed_since { format!("{} (changed)", s.status.as_str()) } else { s.status.as_str().to_owned() };
         let title = s.title.clone().unwrap_or_default();
         let title = match &s.forked_from {
             Some(from) => format!("(fork of {from}) {title}"),

@@ -1,7 +1,7 @@
 //! `clawgate recent`: lists the most recent sessions.
 
 use super::inbox::display_keys;
-use crate::app::sessions::{InboxPage, InboxParams};
+use crate::app::sessions::{InboxPage, InboxParams, SortKey};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::table::{Align, Table};
@@ -29,7 +29,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
         roots: !args.all,
-        sort: Some("ended".to_owned()),
+        sort: Some(SortKey::Ended),
         limit: Some(args.count),
         ..InboxParams::default()
     };

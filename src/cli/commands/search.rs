@@ -1,6 +1,7 @@
 //! `clawgate search`: full-text search in the archive.
 
 use crate::app::sessions::{SearchPage, SearchParams};
+use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{bold, cyan, dim, yellow};
 use crate::cli::table::{one_line, truncate};
@@ -46,9 +47,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         query: args.query.join(" "),
         agent: args.agent.filter(|a| a != "all"),
         project: args.project,
-        kind: args.kind,
+        kind: args.kind.as_deref().map(|k| parse_name("--kind", "bad_kind", k)).transpose()?,
         regex: args.regex,
-        role: args.role,
+        role: args.role.as_deref().map(|r| parse_name("--role", "bad_role", r)).transpose()?,
         tool: args.tool,
         since,
         until,

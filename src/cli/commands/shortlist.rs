@@ -1,5 +1,6 @@
 //! `clawgate shortlist`: marks sessions for a closer look.
 
+use crate::app::sessions::Mark;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
@@ -11,5 +12,5 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    marking::mark(cli, args.sessions.resolve()?, "shortlisted", args.sessions.reason)
+    marking::mark(cli, args.sessions.resolve()?, Mark::Shortlisted, args.sessions.reason)
 }

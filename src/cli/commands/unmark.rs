@@ -1,5 +1,6 @@
 //! `clawgate unmark`: removes the mark of sessions.
 
+use crate::app::sessions::Mark;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
@@ -11,5 +12,5 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    marking::mark(cli, args.sessions.resolve()?, "new", args.sessions.reason)
+    marking::mark(cli, args.sessions.resolve()?, Mark::New, args.sessions.reason)
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Hints, Tool, UNTRUSTED};
-use crate::app::sessions::{InboxParams, SessionItem};
+use crate::app::sessions::{InboxParams, Mark, SessionItem};
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip, dollars};
 use crate::store::ProjectRow;
@@ -58,7 +58,7 @@ struct SessionLine {
     tool_calls: u64,
     tokens: u64,
     cost_usd: String,
-    status: &'static str,
+    status: Mark,
     score: Option<i64>,
     parent: Option<SessionKey>,
     #[serde(skip_serializing_if = "is_zero")]

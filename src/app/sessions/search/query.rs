@@ -128,7 +128,7 @@ pub(super) fn unspaced_pattern(text: &str) -> Option<String> {
 }
 
 /// Returns whether a character is in Han, kana, Thai, Lao, Khmer or Burmese script.
-fn is_unspaced_pattern(c: char) -> bool {
+fn is_unspaced(c: char) -> bool {
     matches!(u32::from(c), 0x0E00..=0x0EFF | 0x1000..=0x109F | 0x1780..=0x17FF | 0x3040..=0x30FF | 0x31F0..=0x31FF
         | 0x3400..=0x4DBF | 0x4E00..=0x9FFF | 0xF900..=0xFAFF | 0xFF66..=0xFF9F | 0x2_0000..=0x3_FFFF)
 }
