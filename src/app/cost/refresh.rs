@@ -21,7 +21,8 @@ const BATCH_ROWS: usize = 5_000;
 const SENT_ROWS: usize = 500;
 
 /// What was done while the logs were looked at, the files that are known, and those that were found.
-type Walked<T> = (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<FoundLogs>);
+type Walked<T> =
+    (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<FoundLogs>);
 
 /// One piece of a file's usage.
 struct Done {
@@ -163,7 +164,8 @@ impl App {
         });
         let ScanPlan { to_read: mut jobs, .. } = seen;
         // What grew since it was read ahead is read again.
-        let is_ahead = |j: &LogFile| ahead.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
+        let is_ahead =
+            |j: &LogFile| ahead.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
         let all = jobs.len();
         jobs.retain(|j| !is_ahead(j));
         let done = if jobs.len() < all { self.put_ahead(ahead)? } else { 0 };

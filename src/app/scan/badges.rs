@@ -108,7 +108,8 @@ impl<'a> ToolActivity<'a> {
 /// Returns the outcome. The last test run decides, unless a later build failed. In a session without test and build runs,
 /// the last messages decide.
 fn outcome(session: &Session, activity: &ToolActivity<'_>) -> Option<&'static str> {
-    let last = |kind: RunKind| activity.runs.iter().rposition(|r| r.0 == kind).map(|i| (i, activity.runs[i].1));
+    let last =
+        |kind: RunKind| activity.runs.iter().rposition(|r| r.0 == kind).map(|i| (i, activity.runs[i].1));
     let (tests, build) = (last(RunKind::Tests), last(RunKind::Build));
     match (tests, build) {
         (t, Some((b, RunOutcome::Failed))) if t.is_none_or(|(t, _)| t < b) => return Some("build-failed"),

@@ -74,7 +74,11 @@ pub(crate) fn stat_log(source: &'static dyn Source, path: &Path) -> std::io::Res
 
 impl FoundLogs {
     /// Selects the logs to read. `is_unchanged` says whether a file was already read in this state.
-    pub(crate) fn plan(self, params: &ScanParams, is_unchanged: &dyn Fn(&str, &FileState) -> bool) -> ScanPlan {
+    pub(crate) fn plan(
+        self,
+        params: &ScanParams,
+        is_unchanged: &dyn Fn(&str, &FileState) -> bool,
+    ) -> ScanPlan {
         let mut plan = ScanPlan { skipped: self.skipped, ..ScanPlan::default() };
         for file in self.files {
             let name = file.path.to_string_lossy().into_owned();

@@ -278,7 +278,8 @@ impl App {
     /// that is still running.
     fn remove_old_scratch(&self, scratch: &Path) {
         let Ok(entries) = std::fs::read_dir(scratch) else { return };
-        let old = u128::try_from(self.now().millis()).unwrap_or(0).saturating_sub(SCRATCH_MAX_AGE.as_millis());
+        let old =
+            u128::try_from(self.now().millis()).unwrap_or(0).saturating_sub(SCRATCH_MAX_AGE.as_millis());
         for entry in entries.flatten() {
             let modified = entry.metadata().and_then(|m| m.modified()).ok();
             let modified = modified.and_then(|t| t.duration_since(UNIX_EPOCH).ok());

@@ -92,7 +92,9 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
     }
     let more = read.skipped_lines.total.saturating_sub(read.skipped_lines.first.len() as u64);
     if more > 0 {
-        batch.skipped.push(Skipped { path: batch.path.clone(), reason: format!("{more} more lines skipped") });
+        batch
+            .skipped
+            .push(Skipped { path: batch.path.clone(), reason: format!("{more} more lines skipped") });
     }
     batch.usage = read.usage;
     for session in read.sessions {

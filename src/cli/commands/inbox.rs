@@ -94,7 +94,11 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
             0 => format_count(s.tool_calls),
             failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
         };
-        let mark = if s.changed_since { format!("{} (changed)", s.status.as_str()) } else { s.status.as_str().to_owned() };
+        let mark = if s.changed_since {
+            format!("{} (changed)", s.status.as_str())
+        } else {
+            s.status.as_str().to_owned()
+        };
         let title = s.title.clone().unwrap_or_default();
         let title = match &s.forked_from {
             Some(from) => format!("(fork of {from}) {title}"),

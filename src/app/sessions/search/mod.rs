@@ -273,7 +273,12 @@ impl App {
     ///
     /// A page ends after [`READ_BYTES`], so that a caller gets an answer soon even if nothing matches. The cursor has the
     /// last session that was searched whole, and the number of hits that were returned from the one after it.
-    fn search_sessions(&self, p: &SearchParams, matcher: &HitMatcher<'_>, limit: u64) -> Result<SearchPage, Failure> {
+    fn search_sessions(
+        &self,
+        p: &SearchParams,
+        matcher: &HitMatcher<'_>,
+        limit: u64,
+    ) -> Result<SearchPage, Failure> {
         let (mut after, mut skip) = match p.cursor.as_deref() {
             None => (None, 0),
             Some(c) => parse_position(c).ok_or_else(bad_cursor)?,
@@ -362,7 +367,8 @@ fn kinds(p: &SearchParams) -> Result<DocKinds, Failure> {
     }
     if let Some(tool) = p.tool.as_deref() {
         if query::words(tool).is_empty() {
-            return Err(Failure::usage("bad_tool", "The tool name has no letter or digit.").hint("name a tool, such as Bash"));
+            return Err(Failure::usage("bad_tool", "The tool name has no letter or digit.")
+                .hint("name a tool, such as Bash"));
         }
         kinds = kinds.and(DocKinds::of(&[DocKind::ToolInput, DocKind::ToolOutput]));
     }
@@ -376,8 +382,9 @@ fn kinds(p: &SearchParams) -> Result<DocKinds, Failure> {
 /// Compiles a regular expression. Also returns an FTS5 expression that finds all candidates, if there is one.
 fn compile(pattern: &str) -> Result<(Regex, Option<String>), Failure> {
     let bad = |what: &str| {
-        Failure::usage("bad_regex", format!("The regular expression is invalid: {what}."))
-            .hint("escape literal characters (\\. \\( \\[); look-around and back-references are not supported")
+        Failure::usage("bad_regex", format!("The regular expression is invalid: {what}.")).hint(
+            "escape literal characters (\\. \\( \\[); look-around and back-references are not supported",
+        )
     };
     let hir = regex_syntax::ParserBuilder::new()
         .multi_line(true)

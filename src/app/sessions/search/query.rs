@@ -60,7 +60,9 @@ pub(super) fn parse(text: &str) -> Result<Query, Failure> {
                 if !value {
                     return Err(bad(
                         &format!("{name} needs an operand on its left."),
-                        &format!("write it between two words (failing {name} flaky), or quote it: \"{name}\""),
+                        &format!(
+                            "write it between two words (failing {name} flaky), or quote it: \"{name}\""
+                        ),
                     ));
                 }
                 out.expression.push_str(&format!(" {name} "));
@@ -92,7 +94,9 @@ pub(super) fn parse(text: &str) -> Result<Query, Failure> {
                 "The query has no letter or digit.",
                 "search for a word; the index has no punctuation, but --regex finds it",
             ),
-            false => bad("The last operator needs an operand on its right.", "add a word, or quote the operator"),
+            false => {
+                bad("The last operator needs an operand on its right.", "add a word, or quote the operator")
+            }
         });
     }
     Ok(out)
