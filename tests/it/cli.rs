@@ -1,4 +1,5 @@
-//! The command line through the real binary: contracts, exit codes, refusals, and what only a person may do.
+//! The command line through the real binary: output contracts, exit codes, refusals, and the steps that only a person
+//! may do.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +20,7 @@ fn scanned() -> World {
     world
 }
 
-/// A release up to and with `confirm`, made over the command line as an agent would.
+/// A confirmed release, made through the command line as an agent makes it.
 fn confirmed() -> (World, String) {
     let world = World::new(&[CLAUDE]);
     ok(&world, &["scan", "--json"]);
@@ -31,7 +32,7 @@ fn confirmed() -> (World, String) {
     let mut answer = ok(&world, &["review", "--redact-all", "--json"]);
     for _ in 0..500 {
         let Some(nonce) = answer["page"]["nonce"].as_str() else { break };
-        let found = crate::reader::findings(answer["page"]["text"].as_str().unwrap());
+        let found = crate::canary_finder::findings(answer["page"]["text"].as_str().unwrap());
         let found: Vec<String> = found.into_iter().map(|(kind, quote)| format!("{kind}={quote}")).collect();
         let mut args = vec!["review", "--nonce", nonce, "--json"];
         if found.is_empty() {
@@ -69,7 +70,7 @@ fn confirmed() -> (World, String) {
 }
 
 #[test]
-fn scan_list_and_inbox_answer_in_their_contracts() {
+fn scan_list_and_inbox_keep_their_output_contracts() {
     let world = World::new(&[CLAUDE, CODEX]);
     let scan = ok(&world, &["scan", "--json"]);
     for key in ["sessions", "by_agent", "bytes", "seconds", "skipped"] {
@@ -112,7 +113,7 @@ fn scan_list_and_inbox_answer_in_their_contracts() {
 }
 
 #[test]
-fn another_home_is_scanned_where_asked() {
+fn scan_reads_another_home_directory_on_request() {
     let world = World::new(&[CLAUDE]);
     let empty = tempfile::tempdir().unwrap();
     let mut command = world.command();
@@ -125,7 +126,7 @@ fn another_home_is_scanned_where_asked() {
 }
 
 #[test]
-fn cost_is_integers_with_a_total() {
+fn cost_reports_integers_and_one_total() {
     let world = scanned();
     let fields = "key requests input output reasoning cache_read cache_write_5m cache_write_1h web_search \
                   cost_picousd unpriced_tokens confidence";
@@ -154,7 +155,7 @@ fn cost_is_integers_with_a_total() {
 }
 
 #[test]
-fn show_is_redacted_unless_asked_for_raw() {
+fn show_redacts_unless_raw_is_requested() {
     let world = scanned();
     let text = |args: &[&str]| ok(&world, args).to_string();
     let (raw, shown) =
@@ -165,10 +166,10 @@ fn show_is_redacted_unless_asked_for_raw() {
         let value = escaped.trim_matches('"');
         if raw.contains(value) {
             there += 1;
-            assert!(!shown.contains(value), "`show` shows the planted {kind} ({class})");
+            assert!(!shown.contains(value), "`show` prints the decoy of kind {kind} ({class})");
         }
     }
-    assert!(there > 3, "nothing planted stands in the raw session");
+    assert!(there > 3, "the raw session contains too few decoys");
     let page = ok(&world, &["show", "claude:d887a41e", "--json", "--from", "1", "--limit", "2"]);
     assert_eq!((page["messages"].as_array().unwrap().len(), page["next"].as_u64()), (2, Some(3)));
     let unknown = run(&world, &["show", "claude:ffffffff", "--json"]);
@@ -177,7 +178,7 @@ fn show_is_redacted_unless_asked_for_raw() {
 }
 
 #[test]
-fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
+fn a_step_out_of_order_is_refused_and_the_due_step_is_named() {
     let world = World::new(&[CLAUDE]);
     let due = |args: &[&str]| {
         let ran = run(&world, &[args, &["--json"]].concat());
@@ -237,7 +238,7 @@ fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
 }
 
 #[test]
-fn only_a_person_gets_past_confirm() {
+fn only_a_person_can_go_on_after_confirm() {
     let (world, id) = confirmed();
     let publish = run(&world, &["publish", "--json"]);
     assert_eq!(publish.code, 4, "{}", publish.out);
@@ -257,7 +258,7 @@ fn only_a_person_gets_past_confirm() {
     assert!(String::from_utf8(agent.stdout).unwrap().contains("Claude Code"));
     assert!(!world.out().exists() && !world.state().join("keys/approver.json").exists());
 
-    // The person signs; then a private folder needs nothing more.
+    // A private folder needs only the person's signature.
     let mut app = world.app_as(Actor::Person, 0);
     app.keys_init_with(PASSPHRASE, None, clawgate::gate::KdfParams::cheap()).unwrap();
     let keys = ok(&world, &["keys", "show", "--json"]);
@@ -267,7 +268,7 @@ fn only_a_person_gets_past_confirm() {
 }
 
 #[test]
-fn an_agent_may_redact_but_not_keep() {
+fn an_agent_can_redact_a_value_but_not_keep_it() {
     let world = World::new(&[CLAUDE]);
     ok(&world, &["scan", "--json"]);
     ok(&world, &["scope", "--confirm", "--json"]);
@@ -283,7 +284,7 @@ fn an_agent_may_redact_but_not_keep() {
     let bogus =
         ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
     assert_eq!((bogus["accepted"].as_u64(), bogus["refused"].as_array().unwrap().len()), (Some(0), 1));
-    // The page was served again, under another nonce.
+    // The page is served again with another nonce.
     let nonce = bogus["page"]["nonce"].as_str().unwrap();
     let found = ok(&world, &["review", "--nonce", nonce, "--finding", "PROJECT=staging ledger", "--json"]);
     assert_eq!((found["accepted"].as_u64(), found["resealed"].as_u64()), (Some(1), Some(1)), "{found}");
@@ -292,7 +293,7 @@ fn an_agent_may_redact_but_not_keep() {
 }
 
 #[test]
-fn marks_come_from_arguments_standard_input_and_in_bulk() {
+fn sessions_are_marked_by_argument_by_standard_input_and_in_bulk() {
     let world = scanned();
     let two = run_with(&world, &["approve", "-", "--json"], "claude:edd9c3e6\nclaude:d887a41e\n");
     assert_eq!(two.json()["marked"].as_array().unwrap().len(), 2, "{}", two.out);
@@ -303,8 +304,8 @@ fn marks_come_from_arguments_standard_input_and_in_bulk() {
     let all = ok(&world, &["approve", "--all", "--json"]);
     let marked =
         |key: &str| all["marked"].as_array().unwrap().iter().any(|k| k.as_str().unwrap().starts_with(key));
-    assert!(!marked("claude:edd9c3e6"), "what is blocked stays blocked");
-    assert!(!marked("claude:d887a41e"), "what is out of scope is not approved in bulk");
+    assert!(!marked("claude:edd9c3e6"), "a blocked session is approved");
+    assert!(!marked("claude:d887a41e"), "a session out of scope is approved in bulk");
     assert!(marked("codex:") && marked("claude:"));
     let unknown = run(&world, &["shortlist", "claude:edd9c3e6", "claude:ffff", "--json"]);
     assert_eq!(unknown.code, 2);
@@ -315,7 +316,7 @@ fn marks_come_from_arguments_standard_input_and_in_bulk() {
 }
 
 #[test]
-fn the_configuration_appends_and_names_the_nearest_key() {
+fn config_appends_to_lists_and_suggests_the_nearest_key() {
     let world = scanned();
     ok(&world, &["config", "--redact", "Acme,Globex", "--exclude", "scratch", "--json"]);
     let config = ok(
@@ -347,7 +348,7 @@ fn the_configuration_appends_and_names_the_nearest_key() {
 }
 
 #[test]
-fn the_filter_redacts_in_order_and_keeps_plain_text_plain() {
+fn redact_keeps_the_order_of_lines_and_the_form_of_plain_text() {
     let world = World::new(&[]);
     let token = format!("ghp{}{}", "_", "Zq7".repeat(12));
     let records =
@@ -368,7 +369,7 @@ fn the_filter_redacts_in_order_and_keeps_plain_text_plain() {
 }
 
 #[test]
-fn the_demo_holds_and_leaves_nothing_behind() {
+fn the_demo_passes_and_removes_its_files() {
     let world = World::new(&[]);
     let tmp = tempfile::tempdir().unwrap();
     let mut demo = world.command();
@@ -389,7 +390,7 @@ fn the_demo_holds_and_leaves_nothing_behind() {
 }
 
 #[test]
-fn the_record_is_printed_and_a_change_in_it_is_found() {
+fn audit_prints_the_log_and_detects_a_changed_entry() {
     let world = scanned();
     ok(&world, &["scope", "--confirm", "--json"]);
     ok(&world, &["approve", "claude:edd9c3e6", "--json"]);
@@ -408,7 +409,7 @@ fn the_record_is_printed_and_a_change_in_it_is_found() {
 }
 
 #[test]
-fn the_doctor_sees_an_open_token() {
+fn doctor_warns_about_an_exposed_token() {
     let world = scanned();
     let well = ok(&world, &["doctor", "--json"]);
     assert_eq!(well["healthy"], true, "{well:#}");
@@ -420,7 +421,7 @@ fn the_doctor_sees_an_open_token() {
 }
 
 #[test]
-fn piped_answers_carry_no_colour_and_end_with_the_next_step() {
+fn piped_output_has_no_colour_and_ends_with_the_next_step() {
     let world = scanned();
     for args in [
         &[][..],
@@ -450,7 +451,7 @@ fn piped_answers_carry_no_colour_and_end_with_the_next_step() {
 }
 
 #[test]
-fn wrong_words_are_usage_errors_in_both_languages() {
+fn unknown_arguments_are_usage_errors_as_text_and_as_json() {
     let world = World::new(&[]);
     let text = run(&world, &["scna"]);
     assert_eq!(text.code, 2);
@@ -466,7 +467,7 @@ fn wrong_words_are_usage_errors_in_both_languages() {
 }
 
 #[test]
-fn a_reader_that_goes_away_is_no_failure() {
+fn a_closed_output_pipe_is_not_an_error() {
     use std::process::Stdio;
     let world = scanned();
     let mut child = world
@@ -482,7 +483,7 @@ fn a_reader_that_goes_away_is_no_failure() {
 }
 
 #[test]
-fn a_reviewed_release_of_the_use_cases_is_the_same_release_here() {
+fn the_command_line_continues_a_release_that_the_library_reviewed() {
     let world = World::new(&[CLAUDE]);
     let mut app = world.app();
     app.scan(&clawgate::app::scan::ScanParams::default()).unwrap();
@@ -502,7 +503,7 @@ fn a_reviewed_release_of_the_use_cases_is_the_same_release_here() {
 }
 
 #[test]
-fn the_help_lists_every_verb() {
+fn the_help_lists_every_command() {
     let world = World::new(&[]);
     let help = run(&world, &["--help"]).out;
     insta::assert_snapshot!(help, @r#"

@@ -1,4 +1,4 @@
-//! Requests that leave no record: what only the agent's running total holds of a compaction is a line of its own.
+//! Compaction requests, which agents record only in a running total: each one is a ledger row.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ fn figures(r: &ReportRow) -> [u64; 7] {
 }
 
 #[test]
-fn a_compaction_that_only_the_total_records_is_its_own_labelled_row() {
+fn a_compaction_recorded_only_in_the_total_is_a_labelled_row() {
     let world = World::new(&["claude-2.1.329"]);
     let expected: Value =
         serde_json::from_slice(&fs::read(fixture("claude-2.1.329").join("expected.json")).unwrap()).unwrap();
@@ -42,7 +42,8 @@ fn a_compaction_that_only_the_total_records_is_its_own_labelled_row() {
     let kinds = ["input", "output", "reasoning", "cache_read", "cache_write_5m", "cache_write_1h"];
     assert_eq!(figures(&line)[1..], kinds.map(missing));
     assert_eq!((line.requests, line.confidence), (1, clawgate::trace::Confidence::Reported));
-    // 346 input, 94 output, 9,488 read, 4,946 and 2,472 written, of sonnet-4-5: the agent's own figure, 0.0386739
+    // 346 input, 94 output, 9,488 cache read, 4,946 and 2,472 cache write tokens of sonnet-4-5. The agent's figure is
+    // 0.0386739 dollars.
     assert_eq!(line.cost_picousd, 38_673_900_000);
     let own = expected["sessions"].as_array().unwrap().iter().find(|s| s["compactions"] == 1).unwrap();
     let session = row(&world, "session", COMPACTED).unwrap();
@@ -65,7 +66,7 @@ fn a_compaction_that_only_the_total_records_is_its_own_labelled_row() {
 
     let verified = world.app().verify_cost(None).unwrap();
     assert!(verified.same && verified.beyond_logs.is_empty(), "{verified:#?}");
-    // A whole scan finds the same as the reading of usage alone, and again changes nothing.
+    // A full scan finds the same rows as the usage reader, and a second scan changes nothing.
     ok(&world, &["scan", "--json"]);
     assert_eq!(row(&world, "session", &key).unwrap(), line);
 }
@@ -73,7 +74,7 @@ fn a_compaction_that_only_the_total_records_is_its_own_labelled_row() {
 struct Log {
     path: PathBuf,
     lines: Vec<Value>,
-    /// What the agent counted so far: input, output, cache reads, cache writes.
+    /// The agent's running total: input, output, cache reads, cache writes.
     total: [u64; 4],
     n: u64,
 }
@@ -113,7 +114,7 @@ impl Log {
         self.total.iter_mut().zip(tokens).for_each(|(t, n)| *t += n);
     }
 
-    /// A compaction whose request took so much.
+    /// Adds a compaction whose request used `tokens`.
     fn compact(&mut self, uuid: &str, size: u64, tokens: [u64; 4]) {
         let at = self.time();
         self.lines
@@ -129,12 +130,12 @@ impl Log {
             "modelUsage": { "claude-opus-5[1m]": { "inputTokens": input, "outputTokens": output,
                 "cacheReadInputTokens": read, "cacheCreationInputTokens": written } } }),
         );
-        // The process that comes next says when it began.
+        // The next process records its start.
         let at = self.time();
         self.lines.push(json!({ "type": "queue-operation", "timestamp": at }));
     }
 
-    /// Writes the first so many lines; a total begins with its type, as the agent writes it.
+    /// Writes the first `lines` lines. A total starts with its type, as the agent writes it.
     fn write(&self, lines: usize) {
         let one = |v: &Value| match v["type"].as_str().unwrap() {
             t @ ("cost-state" | "queue-operation") => {
@@ -166,7 +167,7 @@ fn compactions(world: &World) -> Vec<(String, [u64; 5], String)> {
 }
 
 #[test]
-fn a_growing_log_tells_of_each_compaction_once() {
+fn each_compaction_of_a_growing_log_is_counted_once() {
     let world = World::new(&[]);
     let mut log = Log::new(&world, "s");
     log.ask("m1", [10, 20, 0, 9000], &[]);
@@ -176,7 +177,7 @@ fn a_growing_log_tells_of_each_compaction_once() {
     log.ask("m3", [10, 20, 0, 900], &[]);
     log.end();
     let ended = log.lines.len();
-    // again, twice in one process
+    // Two more compactions in one process.
     log.ask("m4", [10, 20, 900, 100], &[]);
     log.compact("c2", 1000, [1, 10, 100, 0]);
     log.ask("m5", [10, 20, 300, 100], &[]);
@@ -187,7 +188,7 @@ fn a_growing_log_tells_of_each_compaction_once() {
     log.write(ended);
     let first = ("claude:s#compaction".to_owned(), [1, 7, 300, 9500, 40], "reported".to_owned());
     assert_eq!(compactions(&world), from_ref(&first));
-    // the next process runs: what is known stays, also where the ledger is made anew
+    // The next process runs: the known rows stay, also in a rebuilt ledger.
     log.write(ended + 2);
     assert_eq!(compactions(&world), from_ref(&first));
     fs::remove_dir_all(world.state()).unwrap();
@@ -197,7 +198,7 @@ fn a_growing_log_tells_of_each_compaction_once() {
     let all = ("claude:s#compaction".to_owned(), [3, 11, 340, 9900, 42], "estimated".to_owned());
     assert_eq!(compactions(&world), from_ref(&all));
     assert_eq!(compactions(&world), from_ref(&all));
-    // Gone logs stay counted; what is forgotten goes with its session.
+    // Deleted logs stay counted; forgetting a session removes its rows.
     fs::remove_file(&log.path).unwrap();
     assert_eq!(compactions(&world), [all]);
     log.write_all();
@@ -207,7 +208,7 @@ fn a_growing_log_tells_of_each_compaction_once() {
 }
 
 #[test]
-fn what_subagents_recorded_is_no_part_of_a_compaction() {
+fn subagent_requests_are_not_part_of_a_compaction() {
     let world = World::new(&[]);
     let mut log = Log::new(&world, "s");
     log.ask("m1", [10, 20, 0, 9000], &["Task"]);
@@ -216,7 +217,7 @@ fn what_subagents_recorded_is_no_part_of_a_compaction() {
     log.compact("c1", 9000, [7, 300, 9500, 40]);
     log.end();
     log.write_all();
-    // Without the subagent's log nobody can tell the two apart.
+    // Without the subagent's log, the two cannot be separated.
     assert_eq!(compactions(&world), []);
     let beyond = world.app().verify_cost(None).unwrap().beyond_logs;
     assert_eq!(beyond.iter().map(|b| b.tokens.output).collect::<Vec<_>>(), [500]);
@@ -234,9 +235,9 @@ fn what_subagents_recorded_is_no_part_of_a_compaction() {
 }
 
 #[test]
-fn a_total_that_cannot_be_told_apart_makes_no_row_and_a_fork_none_twice() {
+fn an_ambiguous_total_adds_no_row_and_a_fork_adds_no_second_row() {
     let world = World::new(&[]);
-    // The process before was killed: the total began anew, with less than the log holds.
+    // The process before was killed: the total restarts below the sum of the log.
     let mut killed = Log::new(&world, "killed");
     killed.ask("k1", [10, 20, 0, 9000], &[]);
     killed.total = [0; 4];
@@ -245,7 +246,7 @@ fn a_total_that_cannot_be_told_apart_makes_no_row_and_a_fork_none_twice() {
     killed.end();
     killed.write_all();
     assert_eq!(compactions(&world), []);
-    // A fork copies history and total; its own total holds the parent's compaction too.
+    // A fork copies the history and the total, which includes the parent's compaction.
     let mut log = Log::new(&world, "parent");
     log.ask("m1", [10, 20, 0, 9000], &[]);
     log.compact("c1", 9000, [7, 300, 9500, 40]);
@@ -258,7 +259,7 @@ fn a_total_that_cannot_be_told_apart_makes_no_row_and_a_fork_none_twice() {
     fork.ask("m2", [10, 20, 100, 100], &[]);
     fork.end();
     fork.write_all();
-    // Cut at the compaction: only what came after it was copied.
+    // Forked at the compaction: only the records after it are copied.
     let mut cut = Log::new(&world, "zcut");
     cut.count([10, 20, 0, 9000]);
     cut.compact("c1", 9000, [7, 300, 9500, 40]);
@@ -270,7 +271,7 @@ fn a_total_that_cannot_be_told_apart_makes_no_row_and_a_fork_none_twice() {
 }
 
 #[test]
-fn hostile_totals_are_no_rows() {
+fn impossible_totals_add_no_rows() {
     let world = World::new(&[]);
     for (n, total) in [
         json!({ "modelUsage": 7 }),
@@ -292,7 +293,7 @@ fn hostile_totals_are_no_rows() {
     assert_eq!(compactions(&world), []);
 }
 
-/// Copies a fixture's tree without the files of this ending.
+/// Copies a fixture's logs without the files whose names have this ending.
 fn without(world: &World, agent: &str, ending: &str) {
     let mut open = vec![fixture(agent).join("HOME")];
     while let Some(dir) = open.pop() {
@@ -310,7 +311,7 @@ fn without(world: &World, agent: &str, ending: &str) {
 }
 
 #[test]
-fn a_subagents_log_says_itself_whose_it_is() {
+fn a_subagents_log_names_its_parent() {
     let whole = World::new(&["claude-2.1.329"]);
     let bare = World::new(&[]);
     without(&bare, "claude-2.1.329", ".meta.json");
@@ -319,7 +320,7 @@ fn a_subagents_log_says_itself_whose_it_is() {
     assert_eq!(got, want);
     assert_eq!(cost(&mut bare.app(), "subagent").report, cost(&mut whole.app(), "subagent").report);
     assert!(bare.app().verify_cost(None).unwrap().same);
-    // 2.0 keeps no kind: a subagent all the same.
+    // Version 2.0 records no kind; it is still a subagent.
     let older = World::new(&["claude-2.0.76"]);
     let kinds = cost(&mut older.app(), "subagent").report;
     let unnamed = kinds.rows.iter().find(|r| r.key == "(unnamed)").unwrap();
@@ -327,7 +328,7 @@ fn a_subagents_log_says_itself_whose_it_is() {
 }
 
 #[test]
-fn tools_of_agents_that_tell_calls_apart_from_usage_are_charged_too() {
+fn tools_are_charged_when_calls_and_usage_are_separate_records() {
     for (agent, tool) in
         [("copilot-1.0.102", "bash"), ("opencode-1.18.33", "bash"), ("opencode-1.1.65", "read")]
     {
@@ -340,7 +341,7 @@ fn tools_of_agents_that_tell_calls_apart_from_usage_are_charged_too() {
         let sum: i64 = report.rows.iter().map(|r| r.cost_picousd).sum();
         assert_eq!(sum, report.total.cost_picousd, "{agent}");
         assert!(report.rows.iter().all(|r| r.cost_picousd <= report.total.cost_picousd));
-        // A whole scan tells the same.
+        // A full scan finds the same.
         ok(&world, &["scan", "--json"]);
         let p = CostParams { by: Some("tool".to_owned()), ..CostParams::default() };
         assert_eq!(world.app().cost(&p).unwrap().report, report, "{agent}");
@@ -348,7 +349,7 @@ fn tools_of_agents_that_tell_calls_apart_from_usage_are_charged_too() {
 }
 
 #[test]
-fn a_result_is_charged_to_the_tool_that_was_called_just_before() {
+fn a_result_is_charged_to_the_last_tool_called_before_it() {
     let world = World::new(&[]);
     let dir = world.home().join(".copilot/session-state/s1");
     fs::create_dir_all(&dir).unwrap();
@@ -361,12 +362,12 @@ fn a_result_is_charged_to_the_tool_that_was_called_just_before() {
     fs::write(dir.join("events.jsonl"), events.map(|e| format!("{e}\n")).concat()).unwrap();
     let report = cost(&mut world.app(), "tool").report;
     let input = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap().input;
-    // view added 500 (and is carried once more), bash 200
+    // view adds 500 tokens, which are cached once; bash adds 200.
     assert_eq!((input("view"), input("bash")), (1000, 200));
 }
 
 #[test]
-fn a_bare_subagents_log_is_the_sessions_own_unless_it_says_otherwise() {
+fn a_subagent_log_without_metadata_belongs_to_its_session_unless_it_names_another() {
     let claude = clawgate::sources::by_agent("claude").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let folder = dir.path().join("p/s1/subagents");
@@ -390,7 +391,7 @@ fn a_bare_subagents_log_is_the_sessions_own_unless_it_says_otherwise() {
     assert_eq!((books.as_str(), kind.as_str()), ("claude:s1", "(unnamed)"));
     assert_eq!((session.key.as_str(), session.parent.as_ref().unwrap().as_str()), ("claude:a1", "claude:s1"));
     assert_eq!(session.user_messages(), 0);
-    // Its prompt came from one of the session's; its requests name the agent.
+    // Its prompt comes from the session, and its requests name the agent.
     let (books, kind, _) = read("", &prompt.replace("\"uuid\"", "\"promptId\":\"q\",\"uuid\""));
     assert_eq!((books.as_str(), kind.as_str()), ("claude:a1", "(unnamed)"));
     let asked = "{\"type\":\"api-request\",\"querySource\":\"agent:builtin:Plan\"}\n";
@@ -405,7 +406,7 @@ fn a_bare_subagents_log_is_the_sessions_own_unless_it_says_otherwise() {
 }
 
 #[test]
-fn a_session_at_a_glance_holds_its_compactions() {
+fn the_current_spend_of_a_session_includes_its_compactions() {
     let world = World::new(&["claude-2.1.329"]);
     let line = |key: &str| row(&world, "session", key).unwrap().cost_picousd;
     let both = line(COMPACTED) + line(&format!("{COMPACTED}#compaction"));

@@ -1,4 +1,4 @@
-//! The cost engine through its use-cases: alerts once a window, dimensions that agree, prices of one's own.
+//! Cost through the use cases: alerts, dimensions that add up to the same total, custom prices, imported ledgers.
 
 use std::fs;
 
@@ -60,11 +60,11 @@ pub fn cost(app: &mut App, by: &str) -> clawgate::app::cost::CostReport {
 }
 
 #[test]
-fn an_alert_is_raised_once_a_window_and_again_once_it_was_seen() {
+fn an_alert_is_raised_once_per_window_and_again_after_it_is_acknowledged() {
     let world = World::new(&[]);
     let now = world.app_as(Actor::Person, 30).now();
     let at = Timestamp(now.millis() - 60_000).to_string();
-    // 200,000 output tokens of opus-5 are 5 dollars
+    // 240,000 output tokens of opus-5 cost 6 dollars.
     log(&world, "/w/a", "s1", &[Ask { at: &at, tokens: [10, 240_000, 0, 0], ..Ask::default() }]);
     world.configure("[alerts]\ndaily_budget_usd = 4\nhourly_token_volume = 0\n");
     let kinds = |a: Vec<clawgate::usage::Alert>| a.into_iter().map(|a| a.kind).collect::<Vec<_>>();
@@ -84,16 +84,16 @@ fn an_alert_is_raised_once_a_window_and_again_once_it_was_seen() {
 }
 
 #[test]
-fn what_a_tools_results_add_is_charged_to_it_and_never_more_than_the_total() {
+fn a_tool_is_charged_for_the_tokens_of_its_results_and_rows_add_up_to_the_total() {
     let world = World::new(&[]);
     let ask = |id, tokens, calls| Ask { id, tokens, calls, ..Ask::default() };
     let asks = [
         ask("a", [1000, 100, 0, 0], &["Read"][..]),
-        // 2,000 more: 100 of the answer, 1,900 of Read
+        // 2,000 tokens more: 100 of the answer, 1,900 of Read.
         ask("b", [2000, 50, 1000, 0], &["Bash", "Read"]),
-        // 1,050 more: 50 of the answer, 500 each
+        // 1,050 tokens more: 50 of the answer, 500 of each tool.
         ask("c", [1050, 10, 3000, 0], &[]),
-        // compacted: nothing is carried
+        // Compacted: no earlier result is in the context.
         ask("d", [900, 10, 0, 0], &[]),
     ];
     log(&world, "/w/a", "s1", &asks);
@@ -108,7 +108,7 @@ fn what_a_tools_results_add_is_charged_to_it_and_never_more_than_the_total() {
 }
 
 #[test]
-fn an_advisors_tokens_are_neither_fast_nor_elsewhere() {
+fn advisor_tokens_are_charged_at_the_standard_rate() {
     let world = World::new(&[]);
     let dir = world.home().join(".claude/projects/-w");
     fs::create_dir_all(&dir).unwrap();
@@ -126,7 +126,7 @@ fn an_advisors_tokens_are_neither_fast_nor_elsewhere() {
 }
 
 #[test]
-fn a_price_of_ones_own_wins_in_its_project_and_what_has_none_is_listed() {
+fn a_custom_price_applies_in_its_project_and_unpriced_models_are_listed() {
     let world = World::new(&[]);
     let ask = |id, model| Ask { id, model, tokens: [1000, 0, 0, 0], ..Ask::default() };
     log(&world, "/w/a", "s1", &[ask("a", "house-llm"), ask("b", "claude-opus-5")]);
@@ -158,7 +158,7 @@ fn a_price_of_ones_own_wins_in_its_project_and_what_has_none_is_listed() {
 }
 
 #[test]
-fn a_price_file_is_imported_only_under_a_trusted_signature_and_when_it_reads() {
+fn a_price_file_is_imported_only_if_it_is_valid_and_its_signature_is_trusted() {
     let world = World::new(&[]);
     log(&world, "/w/a", "s1", &[Ask { tokens: [1000, 0, 0, 0], ..Ask::default() }]);
     let key = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
@@ -193,7 +193,7 @@ fn a_price_file_is_imported_only_under_a_trusted_signature_and_when_it_reads() {
     let imported = ok(&world, &["pricing", "import", &path, "--json"]);
     assert_eq!((&imported["as_of"], &imported["signed_by"]), (&json!("2026-12-01"), &json!(public)));
     assert_eq!(total(), 1000 * 7_000_000);
-    // A table that was damaged later is named, and no other prices are used in its stead.
+    // A damaged table is an error: no other prices replace it.
     fs::write(world.state().join("prices.json"), "[]").unwrap();
     let broken = run(&world, &["cost", "--json"]);
     assert_eq!((broken.code, &broken.json()["error"]["code"]), (1, &json!("bad_prices")));
@@ -202,7 +202,7 @@ fn a_price_file_is_imported_only_under_a_trusted_signature_and_when_it_reads() {
 }
 
 #[test]
-fn a_figure_is_taken_apart_to_records_that_stand_where_it_says() {
+fn explain_lists_the_records_of_a_figure_at_their_real_positions() {
     let world = World::new(&[]);
     let asks = [
         Ask { id: "a", ..Ask::default() },
@@ -210,7 +210,7 @@ fn a_figure_is_taken_apart_to_records_that_stand_where_it_says() {
         Ask { id: "b", at: "2026-11-19T10:00:00Z", model: "house-llm", ..Ask::default() },
     ];
     log(&world, "/w/a", "s-one", &asks);
-    // resumed: the history is copied
+    // A resumed session copies the history.
     log(&world, "/w/a", "s-two", &asks[..2]);
     let all = ok(&world, &["cost", "explain", "--json"]);
     assert_eq!((&all["figure"]["requests"], all["requests"].as_array().unwrap().len()), (&json!(2), 2));
@@ -242,15 +242,15 @@ fn a_figure_is_taken_apart_to_records_that_stand_where_it_says() {
 }
 
 #[test]
-fn verify_agrees_over_every_agent_and_finds_what_was_tampered_with() {
+fn verify_agrees_for_every_agent_and_detects_a_changed_ledger() {
     let world = World::with_every_agent();
     let report = world.app().verify_cost(Some("Asia/Kolkata")).unwrap();
     assert!(report.same, "{:#?}", report.differences);
     assert!(report.compared > 500 && report.requests > 50, "{report:?}");
-    // One session was compacted; with that request's own row every total of the agent agrees.
+    // One session has a compaction. With its row, every total that the agent recorded agrees.
     assert_eq!(report.beyond_logs, []);
     assert!(report.own_totals_same >= 12, "{}", report.own_totals_same);
-    // A log that is gone stays counted, on both paths.
+    // Both paths still count a deleted log.
     let gone = world.home().join(".claude/projects");
     fs::remove_dir_all(&gone).unwrap();
     let after = world.app().verify_cost(None).unwrap();
@@ -264,7 +264,7 @@ fn verify_agrees_over_every_agent_and_finds_what_was_tampered_with() {
 }
 
 #[test]
-fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
+fn importing_another_machines_ledger_twice_changes_nothing() {
     let (one, two) =
         (World::new(&["claude-2.1.329", "codex-0.169.0"]), World::new(&["codex-0.169.0", "pi-0.73.1"]));
     let total = |w: &World| cost(&mut w.app(), "total").report.total;
@@ -287,7 +287,7 @@ fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
     let keys: Vec<_> = devices.rows.iter().map(|r| r.key.as_str()).collect();
     assert!(keys.contains(&"laptop") && keys.contains(&"(this machine)"), "{keys:?}");
     assert!(two.app().verify_cost(None).unwrap().same);
-    // What came from another machine is not sent on, and a scan leaves it alone.
+    // Imported rows are not exported again, and a scan does not change them.
     two.app().scan(&clawgate::app::scan::ScanParams::default()).unwrap();
     assert_eq!(total(&two), merged);
     let back = run(&two, &["cost", "export", "--device", "desktop"]).out;
@@ -301,7 +301,7 @@ fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
         n
     });
     assert!(own.requests < merged.requests);
-    // Broken lines are named and the rest is read; a ledger of our own name is refused.
+    // Broken lines are counted and the other lines are read. A ledger with this machine's name is refused.
     let broken = text.lines().take(1).chain(["{}", "nonsense"]).collect::<Vec<_>>().join("\n");
     let skipped = run_with(&two, &["cost", "import", "-", "--json"], &broken).json();
     assert_eq!(skipped[0]["skipped"], 2);
@@ -311,7 +311,7 @@ fn the_ledgers_of_two_machines_make_one_and_again_change_nothing() {
 }
 
 #[test]
-fn a_ledger_grows_and_an_older_one_takes_nothing_back() {
+fn an_older_export_of_a_ledger_removes_nothing() {
     let (one, two) = (World::new(&[]), World::new(&[]));
     fs::create_dir_all(two.home()).unwrap();
     let export = |to: &str| {
@@ -322,7 +322,7 @@ fn a_ledger_grows_and_an_older_one_takes_nothing_back() {
     let ask = |id: &'static str, output| Ask { id, tokens: [10, output, 0, 0], ..Ask::default() };
     log(&one, "/w/a", "s1", &[ask("a", 5)]);
     let early = export("early.jsonl");
-    // The answer went on, and another request came.
+    // The answer grew, and another request follows.
     log(&one, "/w/a", "s1", &[ask("a", 5000), ask("b", 7)]);
     let late = export("late.jsonl");
     let total = || {
@@ -336,12 +336,12 @@ fn a_ledger_grows_and_an_older_one_takes_nothing_back() {
         assert_eq!((import(file), total()), (json!(0), (2, 5007)), "{file}");
     }
     assert!(two.app().verify_cost(None).unwrap().same);
-    // One's own ledger under another name adds nothing.
+    // This machine's ledger with another name adds nothing.
     assert_eq!(ok(&one, &["cost", "import", &late, "--json"])[0]["new_requests"], 0);
 }
 
 #[test]
-fn a_hostile_ledger_is_read_line_by_line() {
+fn each_line_of_a_hostile_ledger_is_checked_separately() {
     let (one, two) = (World::new(&[]), World::new(&[]));
     fs::create_dir_all(two.home()).unwrap();
     log(&one, "/w/a", "s1", &[Ask { id: "a", tokens: [10, 20, 0, 0], ..Ask::default() }]);
@@ -397,7 +397,7 @@ fn a_hostile_ledger_is_read_line_by_line() {
 }
 
 #[test]
-fn the_seeds_commands_answer_in_the_seeds_shapes() {
+fn the_commands_of_clawtrace_keep_their_output_fields() {
     let world = World::new(&[]);
     let now = world.app().now().millis();
     let day = |ago: i64| Timestamp(now - ago * 86_400_000).to_string();
@@ -429,10 +429,10 @@ fn the_seeds_commands_answer_in_the_seeds_shapes() {
     ];
     assert!(seed.iter().all(|k| keys(&status).contains(k)), "{status}");
     assert_eq!((&status["total_messages"], &status["file_count"]), (&json!(12), &json!(1)));
-    let glance = ok(&world, &["cost-report", "--days", "3", "--json"]);
-    assert_eq!(keys(&glance), ["models", "projects", "timeseries", "top_sessions"].into());
-    assert_eq!(glance["timeseries"].as_array().unwrap().len(), 3);
-    assert_eq!(glance["timeseries"][0], json!({ "date": &days[2][..10], "cost_usd": 10.0 }));
+    let report = ok(&world, &["cost-report", "--days", "3", "--json"]);
+    assert_eq!(keys(&report), ["models", "projects", "timeseries", "top_sessions"].into());
+    assert_eq!(report["timeseries"].as_array().unwrap().len(), 3);
+    assert_eq!(report["timeseries"][0], json!({ "date": &days[2][..10], "cost_usd": 10.0 }));
     let both = ok(&world, &["cost", "--json", "--by", "day"]);
     assert_eq!(both["robust"][0]["cause"], "volume");
     assert!(both["alerts"].is_array() && both["anomalies"].is_array());
@@ -441,7 +441,7 @@ fn the_seeds_commands_answer_in_the_seeds_shapes() {
 }
 
 #[test]
-fn an_answer_of_which_only_the_beginning_was_kept_is_a_lower_bound() {
+fn the_output_count_of_a_partly_recorded_answer_is_a_lower_bound() {
     let world = World::new(&[]);
     let ask = |id, output| Ask { id, tokens: [5, output, 0, 0], ..Ask::default() };
     log(&world, "/w/a", "begun", &[ask("a", 1)]);
@@ -453,7 +453,7 @@ fn an_answer_of_which_only_the_beginning_was_kept_is_a_lower_bound() {
 }
 
 #[test]
-fn absurd_negative_and_future_records_have_a_defined_count() {
+fn negative_huge_and_future_records_have_a_defined_count() {
     let world = World::new(&[]);
     let asks = [
         Ask { id: "negative", tokens: [-5, -1, 0, 10], ..Ask::default() },
@@ -474,10 +474,10 @@ fn absurd_negative_and_future_records_have_a_defined_count() {
     let keys: Vec<_> = report.rows.iter().map(|r| r.key.as_str()).collect();
     assert_eq!(keys, ["0001-01-01", "2026-11-19", "2026-11-20", "2999-01-01"]);
     let day = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap();
-    // negative counts are none; a record without a time has that of its session's last one before it
+    // A negative count is 0. A record without a time gets the time of the record before it in the session.
     assert_eq!((day("2026-11-20").input, day("2026-11-20").cache_write_5m), (0, 10));
     assert_eq!(day("2999-01-01").requests, 2);
-    // The future is counted and raises nothing.
+    // Future records are counted and raise no alert.
     let mut app = world.app();
     assert!(app.alerts().unwrap().iter().all(|a| a.kind != AlertKind::DailyBudget));
     let found = app.anomalies(&clawgate::app::cost::AnomalyParams::default()).unwrap();
@@ -492,7 +492,7 @@ fn absurd_negative_and_future_records_have_a_defined_count() {
     assert!(app.verify_cost(None).unwrap().same);
 }
 
-/// A ledger of many sessions, as another machine would send it.
+/// An exported ledger with `n` sessions of one request each.
 fn many_sessions(n: usize) -> String {
     let mut text = String::from(
         "{\"format\":\"clawgate-ledger\",\"version\":1,\"device\":\"big\",\"exported\":\"2026-11-20T00:00:00.000Z\"}\n",
@@ -506,9 +506,9 @@ fn many_sessions(n: usize) -> String {
     text
 }
 
-/// Run with `CLAWGATE_SESSIONS=1000000` for the figures in docs/cost.md.
+/// `CLAWGATE_SESSIONS` sets the number of sessions; the times are printed for docs/performance.md.
 #[test]
-fn a_great_many_sessions_are_counted() {
+fn thousands_of_imported_sessions_are_counted() {
     let n = std::env::var("CLAWGATE_SESSIONS").ok().and_then(|n| n.parse().ok()).unwrap_or(3_000);
     let world = World::new(&[]);
     let mut app = world.app();

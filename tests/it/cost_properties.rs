@@ -1,4 +1,4 @@
-//! What must hold of any ledger: every partition sums to the total, and what no line owns is named.
+//! Properties of every ledger: each report's rows add up to the total, and the rest is shown as a row.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::cost::{Ask, cost, log};
 use crate::world::{World, ok};
 
-/// Clock changes, leap days, the edges of years, the past and the future.
+/// Clock changes, leap days, the ends of years, the past and the future.
 const TIMES: [&str; 9] = [
     "2026-11-01T05:30:00.000Z",
     "2026-11-01T06:30:00.000Z",
@@ -27,7 +27,7 @@ const ZONES: [&str; 4] = ["UTC", "America/New_York", "Asia/Kolkata", "Pacific/Ap
 
 #[derive(Debug, Clone)]
 struct Request {
-    /// Requests of different logs share ids: copied history.
+    /// Requests of different logs share ids, as after a history was copied.
     id: u8,
     at: usize,
     model: &'static str,
@@ -99,7 +99,7 @@ fn figures(r: &ReportRow) -> [i128; 10] {
 proptest! {
     #![proptest_config(crate::testing::cases(12))]
     #[test]
-    fn any_partition_of_the_ledger_sums_to_the_total(logs in prop::collection::vec(prop::collection::vec(request(), 0..12), 1..5)) {
+    fn the_rows_of_every_report_add_up_to_the_total(logs in prop::collection::vec(prop::collection::vec(request(), 0..12), 1..5)) {
         let world = World::new(&[]);
         for (i, requests) in logs.iter().enumerate() {
             write(&world, ["/w/a", "/w/b"][i % 2], &format!("s{i}"), requests);
@@ -124,7 +124,7 @@ proptest! {
                 keys.dedup();
                 prop_assert_eq!(keys.len(), report.rows.len());
             }
-            // Every line is taken apart into exactly what it says.
+            // Explain returns exactly the requests of the row.
             for row in cost(&mut app, by).report.rows {
                 let params = ExplainParams {
                     by: Some((*by).to_owned()), key: Some(row.key.clone()), limit: Some(1000), ..ExplainParams::default()
@@ -143,12 +143,12 @@ proptest! {
 }
 
 #[test]
-fn a_clock_that_goes_back_moves_requests_to_their_days_and_nothing_else() {
+fn a_clock_set_back_changes_only_the_days_of_requests() {
     let world = World::new(&[]);
     let ask = |id, at, tokens, calls| Ask { id, at, tokens, calls, ..Ask::default() };
     let asks = [
         ask("a", "2026-11-20T10:00:00.000Z", [1000, 100, 0, 0], &["Read"][..]),
-        // the clock was set back by two days
+        // The clock was set back by two days.
         ask("b", "2026-11-18T09:00:00.000Z", [1600, 10, 0, 0], &[]),
         ask("c", "2026-11-20T11:00:00.000Z", [1700, 10, 0, 0], &[]),
     ];
@@ -158,14 +158,14 @@ fn a_clock_that_goes_back_moves_requests_to_their_days_and_nothing_else() {
     assert_eq!(keys, [("2026-11-18", 1), ("2026-11-20", 2)]);
     assert_eq!(cost(&mut world.app(), "session").report.rows.len(), 1);
     assert_eq!(cost(&mut world.app(), "block").report.rows.len(), 2);
-    // What tools add follows the order of the log, not the clock: 500 fresh, then carried.
+    // Tool tokens follow the order of the log, not the clock: 500 are new, then they are cached.
     let tools = cost(&mut world.app(), "tool").report;
     assert_eq!(tools.rows.iter().find(|r| r.key == "Read").unwrap().input, 1000);
     assert!(world.app().verify_cost(None).unwrap().same);
 }
 
 #[test]
-fn of_days_the_latest_are_kept_where_there_is_a_limit() {
+fn a_limit_keeps_the_latest_days() {
     let world = World::new(&[]);
     let times: Vec<String> = (10..=20).map(|d| format!("2026-11-{d}T10:00:00.000Z")).collect();
     let asks: Vec<_> =

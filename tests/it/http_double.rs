@@ -1,10 +1,10 @@
-//! An HTTP server inside the tests that remembers what it was sent, and a client that sends exactly what it is told.
+//! An HTTP server that records the requests it receives, and a client that sends exact bytes.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// One request as it came.
+/// One received request.
 #[derive(Debug, Clone)]
 pub struct Sent {
     pub line: String,
@@ -18,7 +18,7 @@ impl Sent {
     }
 }
 
-/// A running double; it ends with the test process.
+/// A running server. It ends with the test process.
 pub struct HttpDouble {
     pub url: String,
     sent: Arc<Mutex<Vec<Sent>>>,
@@ -69,7 +69,7 @@ fn read(stream: &mut TcpStream) -> Option<Sent> {
     Some(Sent { line: line.trim_end().to_owned(), headers, body: String::from_utf8(body).ok()? })
 }
 
-/// What a server answered.
+/// The answer of a server.
 #[derive(Debug)]
 pub struct Got {
     pub status: u16,

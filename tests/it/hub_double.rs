@@ -1,4 +1,4 @@
-//! A Hub inside the tests: the part of the protocol that publishing speaks, with a request log and faults.
+//! A Hugging Face Hub for tests: the part of the protocol that publishing uses, a log of requests, and faults.
 //!
 //! Also compiled into the crate's unit tests (`src/publish/tests.rs`), where cleared bytes can be made.
 #![allow(dead_code, reason = "shared by two test crates that use different parts of it")]
@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// What goes wrong with the next matching request.
+/// The fault of the next matching request.
 #[derive(Debug, Clone)]
 pub enum Fault {
     /// Answers with this status and does nothing.
@@ -23,19 +23,19 @@ pub enum Fault {
     DropAfter,
     /// Carries the request out and answers with this status.
     StatusAfter(u16),
-    /// Somebody else commits first; then the request is carried out.
+    /// Another client commits first; then the request is carried out.
     CommitFirst,
     /// The body of the answer has one byte changed.
     Corrupt,
     /// The body of the answer has one byte more.
     Longer,
-    /// The repository's visibility is turned; then the request is carried out.
+    /// The repository's visibility is switched; then the request is carried out.
     TurnVisibility,
-    /// The request is carried out; from then on nobody is told about the repository without its branch.
+    /// The request is carried out. Afterwards the repository is reported only to requests that name its branch.
     FailInfo,
 }
 
-/// One request as it came.
+/// One received request.
 #[derive(Debug, Clone)]
 pub struct Seen {
     pub method: String,
@@ -75,25 +75,25 @@ struct State {
     silent: bool,
 }
 
-/// The running double; it ends with the test process.
+/// A running Hub. It ends with the test process.
 pub struct HubDouble {
     /// Base URL.
     pub endpoint: String,
     state: Arc<Mutex<State>>,
 }
 
-/// A token that may write; put together here so that no text looks like a real one.
+/// A token with write permission. It is assembled here so that no scanner takes the source for a real token.
 pub fn write_token() -> String {
     ["hf", "doublewritealice"].join("_")
 }
 
-/// A token that may only read.
+/// A token with read permission only.
 pub fn read_token() -> String {
     ["hf", "doublereadalice"].join("_")
 }
 
 impl HubDouble {
-    /// Starts on a free port of loopback.
+    /// Starts on a free loopback port.
     pub fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
@@ -112,19 +112,19 @@ impl HubDouble {
         self.state.lock().unwrap()
     }
 
-    /// The next request with this method whose path holds `part` meets the fault.
+    /// The next request with this method whose path contains `part` gets the fault.
     pub fn fault(&self, method: &str, part: &str, fault: Fault) {
         self.lock().faults.push((method.to_owned(), part.to_owned(), fault));
     }
 
-    /// Takes all faults back.
+    /// Removes all faults.
     pub fn heal(&self) {
         let mut state = self.lock();
         state.faults.clear();
         state.silent = false;
     }
 
-    /// Makes a repository beforehand.
+    /// Creates a repository.
     pub fn repo(&self, id: &str, private: bool, files: &[(&str, &[u8])]) {
         let mut repo = Repo { private, ..Repo::default() };
         let tree = files.iter().map(|(p, b)| ((*p).to_owned(), b.to_vec())).collect();
@@ -137,7 +137,7 @@ impl HubDouble {
         self.lock().seen.clone()
     }
 
-    /// How many requests had this method and a path that holds `part`.
+    /// The number of requests with this method and a path that contains `part`.
     pub fn count(&self, method: &str, part: &str) -> usize {
         self.seen().iter().filter(|r| r.method == method && r.path.contains(part)).count()
     }
@@ -152,17 +152,17 @@ impl HubDouble {
         self.lock().repos[id].head().0.clone()
     }
 
-    /// Number of commits, the first empty one included.
+    /// The number of commits, including the first empty one.
     pub fn commits(&self, id: &str) -> usize {
         self.lock().repos.get(id).map_or(0, |r| r.commits.len())
     }
 
-    /// Descriptions of the commits that came over the wire.
+    /// The descriptions of the received commits.
     pub fn descriptions(&self, id: &str) -> Vec<String> {
         self.lock().repos[id].descriptions.clone()
     }
 
-    /// Whether the repository is private; `None` where there is none.
+    /// Whether the repository is private; `None` if it does not exist.
     pub fn private(&self, id: &str) -> Option<bool> {
         self.lock().repos.get(id).map(|r| r.private)
     }
@@ -332,7 +332,7 @@ fn api(
     }
 }
 
-/// Two entries a page, so that clients have to follow the link.
+/// Two entries per page, so that clients must follow the link.
 fn tree_page(tree: &Tree, base: &str, id: &str, commit: &str, query: &str) -> Answer {
     let from: usize = query.split("cursor=").nth(1).and_then(|n| n.parse().ok()).unwrap_or(0);
     let entry = |(path, bytes): (&String, &Vec<u8>)| json!({"type": "file", "oid": "0", "size": bytes.len(), "path": path});

@@ -1,7 +1,7 @@
 //! Which module imports which, read from the text of the production code.
 //!
-//! It reads `use` declarations and the paths `crate::…`, `super::…`, `self::…` and `child::…`. A name that a module
-//! re-exports counts for the module that defines it. Calls of methods name no module and are not seen.
+//! It reads `use` declarations and the paths `crate::…`, `super::…`, `self::…` and `child::…`. A re-exported name counts
+//! for the module that defines it. Method calls name no module, so they are not seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

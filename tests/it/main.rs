@@ -7,24 +7,24 @@
     reason = "helpers of tests, which clippy knows only by their attribute"
 )]
 
+mod archive_lifecycle;
+mod canary_finder;
 mod cli;
 mod compaction;
 mod cost;
 mod cost_properties;
-mod finding;
-mod flow;
-mod glance;
 mod http_double;
 mod hub_double;
 mod imports;
 mod layering;
-mod life;
+mod live_cost;
 mod mcp;
 mod publish;
-mod reader;
 mod receipts;
 mod redaction;
+mod release_flow;
 mod review;
+mod session_commands;
 mod source_cline;
 mod source_custom;
 mod source_gemini;

@@ -1,4 +1,4 @@
-//! The MCP server as clients meet it: the real binary, JSON-RPC over pipes.
+//! The MCP server as a client sees it: the real binary, JSON-RPC over pipes.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "helpers of tests")]
 
@@ -31,10 +31,10 @@ const TOOLS: [&str; 12] = [
     "publish",
 ];
 
-/// No answer may be larger unless more was asked for.
-const PAGE: usize = 8 * 1024;
+/// No answer may be larger unless the caller requests more.
+const MAX_ANSWER_BYTES: usize = 8 * 1024;
 
-/// A running server and its client's side.
+/// A running server and its client.
 pub struct Client {
     child: Child,
     input: Option<ChildStdin>,
@@ -66,7 +66,7 @@ impl Client {
         Client { input: child.stdin.take(), child, lines, last: 0, notices: Vec::new() }
     }
 
-    /// A server past `initialize`.
+    /// An initialized server.
     pub fn ready(world: &World) -> Self {
         let mut client = Client::start(world);
         client.initialize();
@@ -113,7 +113,7 @@ impl Client {
         self.answer_to(&id)
     }
 
-    /// Calls a tool; what holds for every answer is asserted here.
+    /// Calls a tool and asserts what every answer must contain.
     fn raw_call(&mut self, name: &str, args: &Value) -> Value {
         let answer = self.ask("tools/call", &json!({ "name": name, "arguments": args }));
         let result = answer["result"].clone();
@@ -125,7 +125,11 @@ impl Client {
         assert!(TOOLS.contains(&content["next"]["tool"].as_str().unwrap()), "{name}: {content}");
         assert!(content["next"]["command"].as_str().unwrap().starts_with("clawgate"), "{name}: {content}");
         if args.get("limit").is_none() && args.get("max_bytes").is_none() {
-            assert!(content.to_string().len() <= PAGE, "{name}: {} bytes", content.to_string().len());
+            assert!(
+                content.to_string().len() <= MAX_ANSWER_BYTES,
+                "{name}: {} bytes",
+                content.to_string().len()
+            );
         }
         result
     }
@@ -146,7 +150,7 @@ impl Client {
         content
     }
 
-    /// Ends the input; the exit code and what was written to standard error.
+    /// Closes the input; returns the exit code and the text of standard error.
     pub fn end(mut self) -> (Option<i32>, String) {
         drop(self.input.take());
         let started = Instant::now();
@@ -177,7 +181,7 @@ impl Client {
         }
     }
 
-    /// Reads every page and redacts the whole inventory; the pages' texts.
+    /// Reads every page and redacts the whole inventory; returns the texts of the pages.
     fn review(&mut self) -> Vec<String> {
         let mut pages = Vec::new();
         let mut args = json!({});
@@ -191,7 +195,7 @@ impl Client {
             };
             pages.push(page["text"].as_str().unwrap().to_owned());
             assert!(pages.len() < 2000, "the review does not end");
-            let found = crate::reader::findings(page["text"].as_str().unwrap());
+            let found = crate::canary_finder::findings(page["text"].as_str().unwrap());
             let found: Vec<Value> =
                 found.into_iter().map(|(kind, quote)| json!({ "quote": quote, "type": kind })).collect();
             args = json!({ "nonce": page["nonce"], "findings": found });
@@ -212,7 +216,7 @@ fn attested() -> Value {
     })
 }
 
-/// Holds a value against the part of JSON Schema that our schemas use; what is wrong, if anything is.
+/// Checks a value against the part of JSON Schema that the tools use; returns the first error.
 fn invalid(schema: &Value, value: &Value, at: &str) -> Option<String> {
     let right = match schema["type"].as_str() {
         Some("object") => value.is_object(),
@@ -247,7 +251,7 @@ fn invalid(schema: &Value, value: &Value, at: &str) -> Option<String> {
     })
 }
 
-/// Whether every part of an input schema is in the subset that all clients understand.
+/// Asserts that an input schema uses only the subset of JSON Schema that all clients understand.
 fn walk(schema: &Value, at: &str) {
     let allowed = ["type", "description", "enum", "items", "properties", "required", "additionalProperties"];
     let map = schema.as_object().unwrap_or_else(|| panic!("{at} is no object"));
@@ -279,7 +283,7 @@ fn hidden(c: char) -> bool {
 }
 
 #[test]
-fn discover_is_answered_before_anything_and_leaves_both_eras_open() {
+fn discover_is_answered_first_and_allows_both_protocol_generations() {
     let world = World::new(&[]);
     let meta = json!({
         "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -317,7 +321,7 @@ fn discover_is_answered_before_anything_and_leaves_both_eras_open() {
 }
 
 #[test]
-fn starting_touches_no_archive() {
+fn starting_the_server_opens_no_archive() {
     let world = World::new(&[]);
     let mut client = Client::start(&world);
     let hello = client.initialize();
@@ -331,7 +335,7 @@ fn starting_touches_no_archive() {
 }
 
 #[test]
-fn the_tool_list_is_small_portable_and_says_what_is_safe() {
+fn the_tool_list_is_small_and_portable_and_marks_safe_tools() {
     let world = World::new(&[]);
     let mut client = Client::ready(&world);
     let list = client.ask("tools/list", &json!({}))["result"].clone();
@@ -371,7 +375,7 @@ fn the_tool_list_is_small_portable_and_says_what_is_safe() {
 }
 
 #[test]
-fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
+fn a_step_out_of_order_is_refused_and_the_due_step_is_named() {
     let world = World::new(&["claude-2.1.329"]);
     let mut client = Client::ready(&world);
     let approve = json!({ "sessions": ["claude:edd9c3e6"], "status": "approved" });
@@ -415,7 +419,7 @@ fn each_step_tried_too_early_is_refused_with_the_step_that_is_due() {
 }
 
 #[test]
-fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
+fn a_release_stops_at_the_persons_approval_and_every_answer_matches_its_schema() {
     let agents = ["claude-2.1.329", "codex-0.169.0"];
     let world = World::new(&agents);
     let mut client = Client::ready(&world);
@@ -429,7 +433,7 @@ fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
     let scan = client.ask("tools/call", &scan)["result"]["structuredContent"].clone();
     assert!(scan["sessions"]["new"].as_u64().is_some_and(|n| n > 10), "{scan}");
     note("scan", &scan);
-    assert!(!client.notices.is_empty(), "no progress was told");
+    assert!(!client.notices.is_empty(), "no progress notification was sent");
     assert!(
         client.notices.iter().all(|n| n["params"]["progressToken"] == json!("p")),
         "{:?}",
@@ -480,7 +484,7 @@ fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
         assert_eq!(invalid(&tool["outputSchema"], answer, name), None, "{answer}");
     }
     let said: String = seen.iter().map(|(_, a)| a.to_string()).chain(pages).collect();
-    assert!(!said.contains("zanzibar-17"), "what is always redacted was repeated");
+    assert!(!said.contains("zanzibar-17"), "an entry of the always-redact list was repeated");
     for agent in agents {
         for (kind, class, value) in planted(agent) {
             if class == "secret" {
@@ -500,7 +504,7 @@ fn the_whole_way_ends_at_the_human_and_every_answer_fits_its_schema() {
 }
 
 #[test]
-fn with_a_persons_receipt_publish_sends_the_sealed_bytes_once() {
+fn publish_sends_the_sealed_bytes_once_with_a_persons_receipt() {
     let world = World::new(&["claude-2.1.329"]);
     let mut client = Client::ready(&world);
     client.call("scan", &json!({}));
@@ -533,7 +537,7 @@ fn with_a_persons_receipt_publish_sends_the_sealed_bytes_once() {
 }
 
 #[test]
-fn session_text_is_fenced_and_nothing_in_it_is_hidden() {
+fn session_text_is_marked_as_untrusted_and_has_no_hidden_characters() {
     let world = World::new(&["claude-2.1.329"]);
     let file = find(&world.home().join(".claude/projects"), "edd9c3e6-8594-4c51-a29b-6cee4701ca6d.jsonl");
     let text = fs::read_to_string(&file).unwrap();
@@ -583,7 +587,7 @@ fn find(dir: &Path, name: &str) -> std::path::PathBuf {
 }
 
 #[test]
-fn arguments_are_taken_as_meant_and_errors_help() {
+fn arguments_are_coerced_and_errors_explain_the_correct_form() {
     let world = World::new(&["claude-2.1.329"]);
     let mut client = Client::ready(&world);
     client.call("scan", &json!({ "agent": null }));
@@ -618,7 +622,7 @@ fn arguments_are_taken_as_meant_and_errors_help() {
 }
 
 #[test]
-fn long_sessions_are_read_to_their_end_in_small_pages() {
+fn a_long_session_can_be_read_in_small_pages() {
     let world = World::new(&[]);
     let dir = world.home().join(".claude/projects/-srv-long");
     fs::create_dir_all(&dir).unwrap();
@@ -660,7 +664,7 @@ fn long_sessions_are_read_to_their_end_in_small_pages() {
 }
 
 #[test]
-fn what_a_client_does_wrong_does_not_end_the_server() {
+fn client_errors_do_not_end_the_server() {
     let world = World::new(&[]);
     assert_eq!(Client::start(&world).end(), (Some(0), String::new()), "end of input before initialize");
 
@@ -687,7 +691,7 @@ fn what_a_client_does_wrong_does_not_end_the_server() {
 }
 
 #[test]
-fn a_script_may_close_its_pipe_right_after_the_last_request() {
+fn requests_are_answered_after_the_client_closes_its_pipe() {
     let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
     let mut client = Client::ready(&world);
     client.send(r#"{"jsonrpc":"2.0","id":50,"method":"tools/call","params":{"name":"scan","arguments":{}}}"#);
@@ -701,7 +705,7 @@ fn a_script_may_close_its_pipe_right_after_the_last_request() {
 }
 
 #[test]
-fn quick_calls_are_answered_while_a_scan_runs() {
+fn other_calls_are_answered_during_a_scan() {
     let world = World::new(&[]);
     let dir = world.home().join(".claude/projects/-srv-many");
     fs::create_dir_all(&dir).unwrap();
@@ -729,7 +733,7 @@ fn quick_calls_are_answered_while_a_scan_runs() {
 }
 
 #[test]
-fn a_cancelled_call_stops_and_the_server_goes_on() {
+fn a_cancelled_call_stops_and_the_server_continues() {
     let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
     let mut client = Client::ready(&world);
     client.send(r#"{"jsonrpc":"2.0","id":70,"method":"tools/call","params":{"name":"scan","arguments":{}}}"#);
@@ -741,7 +745,7 @@ fn a_cancelled_call_stops_and_the_server_goes_on() {
 }
 
 #[test]
-fn the_prompts_are_served() {
+fn the_server_lists_and_returns_its_prompts() {
     let world = World::new(&[]);
     let mut client = Client::ready(&world);
     let list = client.ask("prompts/list", &json!({}))["result"]["prompts"].clone();

@@ -1,4 +1,4 @@
-//! Receipts and review evidence in the state machine: every field must fit, and other evidence voids what was said.
+//! Receipts and review evidence in the state machine: every field must match, and changed evidence voids a receipt.
 
 use clawgate::workflow::{
     Assurance, Event, Evidence, Phase, ReaderMeasurement, ReceiptFacts, RefusalCode, Target, Visibility, step,
@@ -7,7 +7,7 @@ use clawgate::workflow::{
 use crate::workflow::{LATE, NOW, at, attested, go, good_way, noted, private, public, receipt};
 
 #[test]
-fn publishing_without_a_receipt_asks_for_the_human_and_names_the_command() {
+fn publishing_without_a_receipt_asks_for_a_person_and_names_the_command() {
     let r = at(3, Phase::Confirmed);
     let refusal = step(&r, &Event::Publishing { digest: r.digest().unwrap().into(), now: NOW }).unwrap_err();
     assert!(refusal.needs_human());
@@ -16,7 +16,7 @@ fn publishing_without_a_receipt_asks_for_the_human_and_names_the_command() {
 }
 
 #[test]
-fn every_field_of_a_receipt_must_fit() {
+fn every_field_of_a_receipt_must_match() {
     let r = at(3, Phase::Confirmed);
     let good = receipt(r.digest().unwrap(), private(), "p1", "n2");
     type Edit = fn(&mut ReceiptFacts);
@@ -63,7 +63,7 @@ fn a_voided_receipt_never_counts_again() {
 }
 
 #[test]
-fn other_evidence_voids_what_was_said_and_approved() {
+fn changed_evidence_voids_statements_and_approvals() {
     for phase in [Phase::Reviewed, Phase::Confirmed, Phase::Approved] {
         let before = at(3, phase);
         let same = go(before.clone(), &[noted("root")]);
@@ -73,7 +73,7 @@ fn other_evidence_voids_what_was_said_and_approved() {
         assert!(after.attestations.is_empty() && after.approval.is_none());
         if let Some(approval) = before.approval {
             assert!(after.spent.contains(&approval.nonce), "the receipt must never count again");
-            // A receipt over the former evidence does not count once the new one was confirmed.
+            // A receipt for the earlier evidence is invalid after the new evidence is confirmed.
             let mut again = go(after, &[Event::ReviewFinished]);
             let digest = again.digest().unwrap().to_owned();
             let scan =
@@ -89,7 +89,7 @@ fn other_evidence_voids_what_was_said_and_approved() {
 }
 
 #[test]
-fn a_reader_below_the_floor_has_not_reviewed() {
+fn a_reader_below_the_required_accuracy_has_not_reviewed() {
     let prepared = at(3, Phase::Prepared);
     let reads: Vec<Event> = good_way(3).into_iter().filter(|e| matches!(e, Event::RowRead { .. })).collect();
     let read = go(prepared, &reads);

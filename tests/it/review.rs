@@ -1,4 +1,4 @@
-//! Reviews: the order of reading, what is planted to measure an agent, the root that binds the evidence.
+//! Reviews: the reading order, the decoys that measure an agent, and the root that binds the evidence.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use clawgate::workflow::EntityDecision;
 
 use crate::world::{PASSPHRASE, World, approve_all, confirm, found, review_to_end};
 
-/// A release that waits for its review, and the application as `actor` has it.
+/// A release that waits for its review, and the application with this actor.
 fn prepared(actor: Actor, agents: &[&str]) -> (World, App, String) {
     let world = World::new(agents);
     let mut app = world.app_as(actor, 0);
@@ -32,7 +32,8 @@ fn redact_all() -> Vec<DecisionIn> {
     vec![DecisionIn { id: "all".into(), ..DecisionIn::default() }]
 }
 
-/// Reads on from `first`, answering each page with what `read` finds; the last answer, or why it was refused.
+/// Continues a review from `first` and answers each page with the findings of `read`; returns the last answer, or the
+/// refusal.
 fn read_on(
     app: &mut App,
     first: ReviewReport,
@@ -49,7 +50,7 @@ fn read_on(
     panic!("the review does not end");
 }
 
-/// The bytes of everything that is sealed for a release.
+/// The text of all sealed files of a release.
 fn sealed(world: &World, release: &str) -> String {
     let dir = world.state().join("releases").join(release);
     let mut out = String::new();
@@ -61,7 +62,7 @@ fn sealed(world: &World, release: &str) -> String {
 }
 
 #[test]
-fn an_agent_that_overlooks_what_is_planted_has_not_reviewed() {
+fn an_agent_that_misses_the_decoys_has_not_reviewed() {
     let (world, mut app, release) = prepared(Actor::Agent, &["claude-2.1.329"]);
     let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
     let budget = first.budget.expect("the budget is said before the first page");
@@ -69,7 +70,7 @@ fn an_agent_that_overlooks_what_is_planted_has_not_reviewed() {
     let (mut pages, mut planted) = (0u64, BTreeSet::new());
     let refused = read_on(&mut app, first, &mut |text| {
         pages += 1;
-        planted.extend(crate::reader::findings(text).into_iter().map(|(_, quote)| quote));
+        planted.extend(crate::canary_finder::findings(text).into_iter().map(|(_, quote)| quote));
         Vec::new()
     })
     .unwrap_err();
@@ -82,18 +83,18 @@ fn an_agent_that_overlooks_what_is_planted_has_not_reviewed() {
     assert!(planted.len() >= 3, "{planted:?}");
     let bytes = sealed(&world, &release);
     for value in &planted {
-        assert!(!bytes.contains(value), "{value} stands in the sealed files");
+        assert!(!bytes.contains(value), "{value} is in the sealed files");
     }
     assert!(confirm(&mut app).is_err(), "nothing was reviewed");
-    // Pages with something planted came again before they counted as answered.
+    // Pages with decoys are served again before they count as answered.
     assert!(pages > budget.pages_estimate, "{pages} {budget:?}");
 
-    // The next round is read by someone who looks.
+    // A careful reader reads the next round.
     let again = app.review(&ReviewParams::default()).unwrap();
     assert_eq!(again.remaining.bytes, budget.bytes, "everything has to be read again");
     let mut second = BTreeSet::new();
     let last = read_on(&mut app, again, &mut |text| {
-        second.extend(crate::reader::findings(text).into_iter().map(|(_, quote)| quote));
+        second.extend(crate::canary_finder::findings(text).into_iter().map(|(_, quote)| quote));
         found(text)
     })
     .unwrap();
@@ -109,7 +110,7 @@ fn an_agent_that_overlooks_what_is_planted_has_not_reviewed() {
 }
 
 #[test]
-fn people_are_shown_exactly_what_is_sealed() {
+fn a_person_sees_exactly_the_sealed_text() {
     let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
     let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
     let bytes = sealed(&world, &release);
@@ -128,7 +129,7 @@ fn people_are_shown_exactly_what_is_sealed() {
 }
 
 #[test]
-fn what_people_typed_is_read_before_what_tools_wrote() {
+fn text_typed_by_people_is_reviewed_before_tool_output() {
     let (_world, mut app, _) = prepared(Actor::Person, &["claude-2.1.329"]);
     let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
     let mut typed = Vec::new();
@@ -145,7 +146,7 @@ fn what_people_typed_is_read_before_what_tools_wrote() {
 }
 
 #[test]
-fn evidence_that_changes_after_confirm_voids_the_approval() {
+fn evidence_changed_after_confirm_voids_the_approval() {
     let world = World::new(&["claude-2.1.329"]);
     let id = world.confirmed();
     let mut app = world.app();
@@ -169,13 +170,13 @@ fn evidence_that_changes_after_confirm_voids_the_approval() {
     assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{refused}");
     assert_eq!(app.workflow_status().unwrap().state.as_str(), "prepared");
     assert!(!world.out().exists());
-    // What was read stays read: the review ends at once, and has to be confirmed and signed anew.
+    // Reviewed pages stay reviewed: the review is complete at once, but confirm and sign are required again.
     assert_eq!(review_to_end(&mut app), 0);
     assert_eq!(app.workflow_status().unwrap().state.as_str(), "reviewed");
 }
 
 #[test]
-fn harmless_names_that_are_reported_count_against_the_reader_and_change_nothing() {
+fn reported_harmless_names_lower_the_readers_precision_and_change_nothing() {
     let (world, mut app, release) = prepared(Actor::Agent, &["claude-2.1.329", "codex-0.169.0"]);
     let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
     let before = sealed(&world, &release);
@@ -202,7 +203,7 @@ fn harmless_names_that_are_reported_count_against_the_reader_and_change_nothing(
 }
 
 #[test]
-fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
+fn every_statement_of_a_returned_findings_file_is_checked() {
     let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
     let export = |app: &mut App, provider: PiiProvider| {
         app.pii_review(&PiiReviewParams { provider, ..PiiReviewParams::default() }).unwrap()
@@ -211,7 +212,7 @@ fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
     assert!(rules.finding_count > 0 && rules.pages.is_empty() && rules.rubric.is_none());
     let first = &rules.findings[0];
     assert!(!first.entity_text.is_empty() && first.source == "rules" && first.confidence > 0.5, "{first:?}");
-    // Everything rules found goes back as it is: the places are right, so all of it is taken.
+    // The findings of the rules return unchanged: their positions are right, so all are accepted.
     let file = serde_json::to_value(&rules).unwrap();
     let done = app.pii_apply(None, &file, 0.5).unwrap();
     assert_eq!(
@@ -222,18 +223,18 @@ fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
     assert!(done.resealed > 0);
     let bytes = sealed(&world, &release);
     for f in &rules.findings {
-        assert!(!bytes.contains(&f.entity_text), "{} {} stands in the sealed files", f.entity_type, f.field);
+        assert!(!bytes.contains(&f.entity_text), "{} {} is in the sealed files", f.entity_type, f.field);
     }
     app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
 
-    // An agent reads the pages from the file, with something invented in them, although a person exported it.
+    // An agent reads the pages from the file. They contain decoys although a person exported the file.
     let out = export(&mut app, PiiProvider::Hybrid);
     assert!(out.rubric.is_some() && out.pages.len() >= 2 && out.provider == PiiProvider::Hybrid);
     let mut file = serde_json::to_value(&out).unwrap();
     let (mut planted, mut findings) = (0, Vec::new());
     for (page, to) in out.pages.iter().zip(file["pages"].as_array_mut().unwrap()) {
         to["answered"] = true.into();
-        for (kind, quote) in crate::reader::findings(&page.text) {
+        for (kind, quote) in crate::canary_finder::findings(&page.text) {
             planted += 1;
             findings.push(serde_json::json!({
                 "entity_text": quote, "entity_type": kind, "confidence": 0.9, "nonce": page.nonce,
@@ -276,7 +277,7 @@ fn a_findings_file_goes_out_and_comes_back_and_nothing_of_it_is_believed() {
 }
 
 #[test]
-fn a_file_that_overlooks_what_is_planted_is_no_review() {
+fn a_findings_file_without_the_decoys_is_not_a_review() {
     let (_world, mut app, _) = prepared(Actor::Person, &["claude-2.1.329"]);
     app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
     for last in [false, false, true] {
@@ -296,7 +297,7 @@ fn a_file_that_overlooks_what_is_planted_is_no_review() {
 }
 
 #[test]
-fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_be_taken_back() {
+fn a_value_is_kept_in_one_release_or_in_all_and_the_last_decision_can_be_undone() {
     let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
     use EntityDecision::{Keep, Redact};
     let list = app.inventory(None, true).unwrap();
@@ -318,21 +319,21 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     confirm(&mut app).unwrap();
     drop(app);
     let mut app = world.app_as(Actor::Person, 5);
-    // Another release asks again.
+    // Another release asks for the decision again.
     let other = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
     assert_eq!(of(&mut app, &other), None);
     app.decide(Some(&other), &decide(Keep, true)).unwrap();
     let third = app.prepare(&PrepareParams { new: true, ..PrepareParams::default() }).unwrap().release;
     assert_eq!(of(&mut app, &third), Some(Keep), "kept in every release");
 
-    // What is taken back opens again, and a release that was confirmed over it is not confirmed any more.
+    // An undone decision is open again, and a release confirmed with it is no longer confirmed.
     assert_eq!(app.undo_decision(Some(&release)).unwrap().values, vec![thing.value.clone()]);
     assert_eq!(of(&mut app, &third), None);
     let current =
         app.review(&ReviewParams { release: Some(release.clone()), ..ReviewParams::default() }).unwrap();
     assert!(current.remaining.entities > 0);
 
-    // Everywhere: a custom string, and taken back with the decision.
+    // A value kept in all releases is a custom string, and undoing the decision removes it.
     app.decide(Some(&release), &decide(Redact, true)).unwrap();
     assert_eq!(app.config.redact.strings, vec![thing.value.clone()]);
     assert!(app.seal_again(Some(&release)).unwrap().is_some());
@@ -341,7 +342,7 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
     assert!(app.config.redact.strings.is_empty());
     app.seal_again(Some(&release)).unwrap();
     assert!(sealed(&world, &release).contains(&thing.value));
-    assert_eq!(app.seal_again(Some(&release)).unwrap(), None, "sealed as it stands");
+    assert_eq!(app.seal_again(Some(&release)).unwrap(), None, "the sealed files changed");
     drop(app);
 
     let mut agent = world.app_as(Actor::Agent, 1);
@@ -351,7 +352,7 @@ fn a_kept_value_stays_for_this_release_or_for_all_and_what_was_decided_last_can_
 }
 
 #[test]
-fn the_privacy_sheet_says_who_decided_and_read_and_shows_no_value() {
+fn the_privacy_report_names_deciders_and_readers_and_shows_no_value() {
     let (_world, mut app, release) = prepared(Actor::Agent, &["claude-2.1.329", "codex-0.169.0"]);
     let list = app.inventory(None, false).unwrap();
     let first = app.review(&ReviewParams { decisions: redact_all(), ..ReviewParams::default() }).unwrap();
@@ -381,16 +382,16 @@ fn the_privacy_sheet_says_who_decided_and_read_and_shows_no_value() {
     assert_eq!(reported, [("agent", "PROJECT", 1)]);
     assert_eq!(sheet.evidence.as_ref().unwrap().reader.unwrap().recall, 1.0);
     assert!(sheet.sessions.iter().any(|s| s.read_by.as_deref() == Some("agent")));
-    // The same developer stands in sessions of both agents.
+    // The same developer appears in sessions of both agents.
     let person =
         sheet.third_parties.iter().find(|p| p.kind == "PERSON").expect("someone in several sessions");
     assert!(person.sessions >= 2 && person.shown.starts_with("[PERSON_"), "{person:?}");
     let text = serde_json::to_string(&sheet).unwrap();
     for e in &list.entities {
-        assert!(!text.contains(&e.value), "{} stands in the sheet", e.value);
+        assert!(!text.contains(&e.value), "{} is in the report", e.value);
     }
     for (kind, _, value) in crate::world::planted("claude-2.1.329") {
-        assert!(!text.contains(&value), "the planted {kind} stands in the sheet");
+        assert!(!text.contains(&value), "the planted {kind} is in the report");
     }
 
     let busiest = sheet.sessions[0].clone();

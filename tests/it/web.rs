@@ -1,4 +1,4 @@
-//! The local server: who is let in, and the cost API in the shapes that its callers know.
+//! The local server: authentication, and the response fields of the cost API.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::http_double::{Got, ask};
 use crate::world::{World, run};
 
-/// A server at work on a world, at 2026-11-20T17:20:00Z.
+/// A running server on a world's state, at 2026-11-20T17:20:00Z.
 struct Server {
     serving: Serving,
     token: String,
@@ -80,7 +80,7 @@ fn world() -> World {
 }
 
 #[test]
-fn nothing_is_answered_without_the_secret() {
+fn no_request_is_answered_without_the_token() {
     let world = world();
     let server = Server::start(&world);
     let bearer = format!("Authorization: Bearer {}", server.token);
@@ -110,7 +110,7 @@ fn nothing_is_answered_without_the_secret() {
 }
 
 #[test]
-fn a_browser_enters_once_and_goes_on_with_its_cookie() {
+fn a_browser_signs_in_once_and_continues_with_its_cookie() {
     let world = world();
     let server = Server::start(&world);
     let entry =
@@ -131,13 +131,13 @@ fn a_browser_enters_once_and_goes_on_with_its_cookie() {
     let closed = server.with("GET", "/", &["Accept: text/html,*/*;q=0.8"]);
     assert_eq!((closed.status, closed.header("content-type")), (401, Some("text/html; charset=utf-8")));
     assert!(closed.body.contains("clawgate serve") && !closed.body.contains("token"));
-    // The next run has other cookies and the same token.
+    // The next server process has other cookies and the same token.
     let again = Server::start(&world);
     assert_eq!(again.with("GET", "/", &[&send]).status, 401);
     assert_eq!(again.token, server.token);
 }
 
-/// A value's shape: names and types.
+/// The field names and types of a value.
 fn shape(v: &Value) -> String {
     match v {
         Value::Null => "null".into(),
@@ -158,13 +158,13 @@ fn shape(v: &Value) -> String {
     }
 }
 
-/// A log of Claude Code with these days (of November 2026) and dollars of output.
+/// Writes a Claude Code log with one request for each (day of November 2026, dollars).
 fn month(world: &World, days: &[(u8, u64)]) {
     let dir = world.home().join(".claude/projects/-home-u-shop");
     std::fs::create_dir_all(&dir).unwrap();
     let mut text = String::new();
     for (day, usd) in days {
-        // claude-sonnet-5: ten dollars a million tokens of output
+        // claude-sonnet-5 costs ten dollars per million output tokens.
         let row = serde_json::json!({
             "type": "assistant", "sessionId": "5e55-10", "uuid": format!("u{day}"), "requestId": format!("req_{day}"),
             "cwd": "/home/u/shop", "timestamp": format!("2026-11-{day:02}T09:00:00.000Z"),
@@ -178,7 +178,7 @@ fn month(world: &World, days: &[(u8, u64)]) {
 }
 
 #[test]
-fn the_api_has_the_shapes_that_its_callers_know() {
+fn the_api_keeps_the_field_names_and_types_of_clawtrace() {
     let world = world();
     month(&world, &[(10, 1), (11, 1), (12, 1), (13, 2), (19, 9)]);
     let server = Server::start(&world);
@@ -231,9 +231,9 @@ fn the_api_has_the_shapes_that_its_callers_know() {
     assert_eq!(server.get("/api/summary?timezone=Pacific%2FKiritimati").json()["date"], "2026-11-21");
 }
 
-/// Every endpoint's answer, byte for byte as its callers get it, on a full archive and on an empty one.
+/// The exact answer of every endpoint, on a full archive and on an empty one.
 #[test]
-fn the_apis_answers_stay_what_they_are() {
+fn the_api_answers_match_the_snapshot() {
     let full = World::new(&[]);
     month(&full, &[(10, 1), (11, 1), (12, 1), (13, 2), (19, 9), (20, 3)]);
     let empty = World::new(&[]);
@@ -254,7 +254,7 @@ fn the_apis_answers_stay_what_they_are() {
 }
 
 #[test]
-fn requests_that_no_honest_client_makes() {
+fn malformed_and_hostile_requests_are_refused() {
     let world = world();
     let server = Server::start(&world);
     let bearer = format!("Authorization: Bearer {}", server.token);
@@ -277,7 +277,7 @@ fn requests_that_no_honest_client_makes() {
     }
     let days = |q: &str| server.get(&format!("/api/costs?range={q}")).json().as_array().unwrap().len();
     assert_eq!(["99999999999999999999d", "3.5d", "7dd", "%37d"].map(days), [3660, 7, 7, 7]);
-    // A body is read to a limit, and only of who is let in.
+    // A body is read up to a limit, and only after authentication.
     let send = |headers: &str, body: &[u8]| -> String {
         use std::io::{Read as _, Write as _};
         let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
@@ -285,7 +285,7 @@ fn requests_that_no_honest_client_makes() {
             "GET /api/health HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}\r\n\r\n"
         );
         stream.write_all(request.as_bytes()).unwrap();
-        // The server may have answered and closed before it was all sent.
+        // The server may answer and close before the whole body is sent.
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
@@ -300,7 +300,7 @@ fn requests_that_no_honest_client_makes() {
         "HTTP/1.1 431 Request Header Fields Too Large"
     );
     assert_eq!(send(&format!("{bearer}\r\nHost: evil.example"), b""), "HTTP/1.1 421 Misdirected Request");
-    // Connections that say nothing do not keep others out.
+    // Idle connections do not block others.
     let silent: Vec<_> =
         (0..100).map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap()).collect();
     assert_eq!(server.get("/api/health").status, 200);
@@ -308,7 +308,7 @@ fn requests_that_no_honest_client_makes() {
 }
 
 #[test]
-fn the_page_says_what_it_cannot_price_and_when_there_is_nothing() {
+fn the_page_names_unpriced_models_and_says_if_there_is_no_usage() {
     let world = World::new(&[]);
     std::fs::create_dir_all(world.home()).unwrap();
     let server = Server::start(&world);
@@ -339,7 +339,7 @@ fn the_page_says_what_it_cannot_price_and_when_there_is_nothing() {
 }
 
 #[test]
-fn every_answer_is_of_the_one_ledger() {
+fn every_endpoint_reports_the_same_ledger() {
     let world = world();
     month(&world, &[(20, 3)]);
     let server = Server::start(&world);
@@ -390,7 +390,7 @@ fn every_answer_is_of_the_one_ledger() {
 
 #[cfg(unix)]
 #[test]
-fn the_command_serves_until_it_is_interrupted() {
+fn serve_runs_until_it_is_interrupted() {
     use std::io::{BufRead as _, BufReader, Read as _};
     let world = world();
     let mut child = world

@@ -1,4 +1,4 @@
-//! The release state machine: every event in every state, and what no sequence of events can do.
+//! The release state machine: every event in every state, and properties of all sequences of events.
 #![expect(clippy::panic, reason = "helpers of tests fail like tests")]
 
 use std::cell::Cell;
@@ -37,7 +37,7 @@ pub fn choice(versions: &[u32]) -> BTreeMap<SessionKey, Version> {
     versions.iter().enumerate().map(|(i, v)| (key(i), version(i, *v))).collect()
 }
 
-/// A preparation whose row `i` is made from version `versions[i]` and has bytes that `salt[i]` tells apart.
+/// A preparation. Row `i` comes from version `versions[i]`, and `salt[i]` makes its bytes distinct.
 pub fn preparation(versions: &[u32], salt: &[u32], policy: &str, card: &str) -> Preparation {
     let mut files = vec![FileEntry::of("README.md", card.as_bytes())];
     let mut rows = BTreeMap::new();
@@ -77,7 +77,7 @@ pub fn receipt(digest: &str, destination: Destination, policy: &str, nonce: &str
     }
 }
 
-/// What a review by people left behind.
+/// The event that ends a review by people.
 pub fn noted(root: &str) -> Event {
     Event::EvidenceNoted { evidence: Evidence { root: root.to_owned(), leaves: 3, measured: None } }
 }
@@ -86,7 +86,7 @@ pub fn attested(kind: AttestationKind) -> Event {
     Event::Attested { kind, words: "I looked, and it is fine.".to_owned(), by: "ann".to_owned(), at: NOW }
 }
 
-/// Every event of a release of `n` sessions that goes well, in order.
+/// The events of a successful release of `n` sessions, in order.
 pub fn good_way(n: usize) -> Vec<Event> {
     let versions = vec![1; n];
     let made = preparation(&versions, &[], "p1", "card");
@@ -126,7 +126,7 @@ pub fn go(mut release: Release, events: &[Event]) -> Release {
     release
 }
 
-/// The release of `n` sessions when the good way first reaches `phase`.
+/// A release of `n` sessions that has just reached `phase`.
 pub fn at(n: usize, phase: Phase) -> Release {
     let mut release = empty();
     for event in good_way(n) {
@@ -141,7 +141,7 @@ pub fn at(n: usize, phase: Phase) -> Release {
 }
 
 #[test]
-fn the_good_way_ends_published_and_survives_storage_at_every_step() {
+fn a_successful_release_is_published_and_can_be_stored_after_every_step() {
     let mut release = empty();
     for event in good_way(3) {
         let stored: Event = serde_json::from_str(&serde_json::to_string(&event).unwrap()).unwrap();
@@ -155,7 +155,7 @@ fn the_good_way_ends_published_and_survives_storage_at_every_step() {
 }
 
 #[test]
-fn each_state_says_what_is_due() {
+fn each_state_names_the_due_step() {
     let due = |r: &Release| {
         let n = next_step(r);
         (n.tool, n.command, n.human_action.is_some())
@@ -177,9 +177,9 @@ fn each_state_says_what_is_due() {
     assert_eq!(due(&moved), expect("prepare_release", "clawgate prepare", false));
 }
 
-/// Each event against each state: `=` stays, a phase it moves to, or `!` and the refusal's code.
+/// Each event in each state: `=` for no change, the next phase, or `!` and the code of the refusal.
 #[test]
-fn every_event_in_every_state() {
+fn every_event_has_a_defined_result_in_every_state() {
     let good = preparation(&[1, 1, 1], &[], "p1", "card");
     let d = good.digest.clone();
     let read = Event::RowRead { sha256: good.rows[&key(0)].sha256.clone(), by: "ann".to_owned(), at: NOW };
@@ -188,7 +188,7 @@ fn every_event_in_every_state() {
     let states = [
         empty(),
         at(3, Phase::Draft),
-        // Prepared, with nothing read yet.
+        // Prepared, with no page read.
         at(3, Phase::Prepared),
         at(3, Phase::Reviewed),
         at(3, Phase::Confirmed),
@@ -345,7 +345,7 @@ fn every_event_in_every_state() {
 }
 
 #[test]
-fn statements_must_be_borne_out() {
+fn statements_must_match_the_facts() {
     let made = preparation(&[1, 1, 1], &[], "p1", "card");
     let hits = Event::NameScanned { digest: made.digest.clone(), result: NameScan::Hits { count: 3 } };
     let found = go(at(3, Phase::Reviewed), &[hits]);
@@ -389,7 +389,7 @@ fn a_public_release_needs_a_licence_and_a3() {
 }
 
 #[test]
-fn a_preparation_that_contradicts_itself_is_refused() {
+fn a_contradictory_preparation_is_refused() {
     let r = at(3, Phase::Draft);
     let good = preparation(&[1, 1, 1], &[], "p1", "card");
     type Edit = fn(&mut Preparation);
@@ -419,7 +419,7 @@ fn a_preparation_that_contradicts_itself_is_refused() {
 }
 
 #[test]
-fn changes_during_an_upload_wait_for_its_end() {
+fn changes_during_an_upload_apply_after_its_end() {
     let change = Event::SessionChanged { key: key(1), version: Some(version(1, 2)) };
     let r = at(3, Phase::Approved);
     let d = r.digest().unwrap().to_owned();
@@ -429,19 +429,19 @@ fn changes_during_an_upload_wait_for_its_end() {
     let failed = go(flight.clone(), &[Event::PublishFailed]);
     assert_eq!((failed.phase, failed.approval), (Phase::Draft, None));
     assert_eq!(failed.chosen[&key(1)], version(1, 2));
-    // A crash never reports its end; after a day the marker falls.
+    // A crashed upload never reports its end. Its marker expires after a day.
     let day_later = Event::Tick { now: Timestamp(NOW.millis() + 24 * 3_600_000) };
     let fallen = go(flight, &[day_later]);
     assert_eq!((fallen.in_flight, fallen.phase), (None, Phase::Draft));
 }
 
-/// What the events say, kept apart from the state machine.
+/// A model of the events that is independent of the state machine.
 #[derive(Default)]
 struct Shadow {
     chosen: BTreeMap<SessionKey, Version>,
     policy: Option<String>,
     destination: Option<Destination>,
-    /// Digest and destination of the last preparation; none once its content is out of date.
+    /// Digest and destination of the last preparation; `None` after its content is out of date.
     sealed: Option<(String, Option<Destination>)>,
     receipt: Option<ReceiptFacts>,
     used: BTreeSet<String>,
@@ -485,7 +485,7 @@ impl Shadow {
         }
     }
 
-    /// Takes in an event that the state machine accepted, and objects where it must not have been.
+    /// Applies an event that the state machine accepted; panics if the model forbids it.
     fn accepted(&mut self, event: &Event, after: &Release) -> Result<(), TestCaseError> {
         match event {
             Event::Prepared(p) => {
@@ -540,7 +540,7 @@ impl Shadow {
     }
 }
 
-/// Events that do not belong to the good way, many of them wrong.
+/// Events that a successful release does not contain, many of them invalid.
 fn noise() -> Vec<Event> {
     let good = preparation(&[1, 1, 1], &[], "p1", "card");
     let grown = preparation(&[2, 1, 1], &[], "p1", "card");
@@ -591,10 +591,10 @@ fn noise() -> Vec<Event> {
 }
 
 #[test]
-fn nothing_is_published_without_a_fitting_receipt() {
+fn nothing_is_published_without_a_matching_receipt() {
     let good = good_way(3);
     let noise = noise();
-    // Three rounds over the good way, with events left out and others put in between.
+    // Three times the events of a successful release, with some left out and others inserted.
     let slots = good.len() * 3;
     let plan = prop::collection::vec((0u8..100, 0u8..100, any::<prop::sample::Index>()), slots);
     let mut runner = TestRunner::new(crate::testing::cases(1500));
@@ -630,7 +630,7 @@ fn nothing_is_published_without_a_fitting_receipt() {
         Ok(())
     });
     assert!(outcome.is_ok(), "{outcome:?}");
-    // Otherwise the property would say nothing.
+    // Without published releases the property would be empty.
     assert!(published.get() > 150, "only {} runs were published", published.get());
     assert!(refused.get() > 1000, "only {} events were refused", refused.get());
 }
@@ -655,7 +655,7 @@ proptest! {
     #![proptest_config(crate::testing::cases(200))]
 
     #[test]
-    fn changed_sessions_void_their_own_rows_only(touched in prop::collection::vec(any::<bool>(), 1..30)) {
+    fn a_changed_session_voids_only_its_row(touched in prop::collection::vec(any::<bool>(), 1..30)) {
         let n = touched.len();
         let before = at(n, Phase::Approved);
         let hit: Vec<usize> = (0..n).filter(|i| touched[*i]).collect();
@@ -683,7 +683,7 @@ proptest! {
         let receipt_void = effects.contains(&Effect::VoidReceipt { nonce: "n1".to_owned() });
         prop_assert!(receipt_void);
 
-        // Prepared again, only the touched rows of the sample wait to be read.
+        // After the next preparation, only the changed rows of the sample must be read.
         let versions: Vec<u32> = touched.iter().map(|t| if *t { 2 } else { 1 }).collect();
         let made = preparation(&versions, &[], "p1", "card");
         let unread: Vec<SessionKey> =
@@ -694,7 +694,7 @@ proptest! {
     }
 
     #[test]
-    fn a_policy_voids_the_rows_that_come_out_different(touched in prop::collection::vec(any::<bool>(), 1..30)) {
+    fn a_changed_policy_voids_only_the_rows_that_differ(touched in prop::collection::vec(any::<bool>(), 1..30)) {
         let n = touched.len();
         let before = at(n, Phase::Approved);
         let changed = go(before.clone(), &[Event::PolicyChanged { policy: "p2".to_owned() }]);
@@ -711,7 +711,7 @@ proptest! {
     }
 
     #[test]
-    fn a_destination_voids_the_approval_only(n in 1usize..30, which in 0usize..4) {
+    fn a_changed_destination_voids_only_the_approval(n in 1usize..30, which in 0usize..4) {
         let before = at(n, Phase::Approved);
         let destination = match which {
             0 => public(),
@@ -732,10 +732,10 @@ proptest! {
         };
         prop_assert_eq!(&after, &expected);
 
-        // The same bytes sealed for it: everything said over them still holds.
+        // The same bytes are sealed for it: every statement about them stays valid.
         let same = go(after.clone(), &[prepared(preparation(&vec![1; n], &[], "p1", "card"))]);
         prop_assert_eq!((same.phase, &same.attestations), (Phase::Confirmed, &expected.attestations));
-        // Another card: the digest is new, so the statements fall; the rows keep their review.
+        // Another card changes the digest: the statements are void, the rows stay reviewed.
         let carded = go(after, &[prepared(preparation(&vec![1; n], &[], "p1", "another"))]);
         prop_assert_eq!(carded.phase, Phase::Reviewed);
         prop_assert!(carded.attestations.is_empty());
@@ -743,7 +743,7 @@ proptest! {
     }
 
     #[test]
-    fn decisions_touch_what_they_say(touched in prop::collection::vec(any::<bool>(), 1..30)) {
+    fn a_decision_voids_only_the_rows_that_it_changes(touched in prop::collection::vec(any::<bool>(), 1..30)) {
         let n = touched.len();
         let before = at(n, Phase::Approved);
         let hit: Vec<SessionKey> = (0..n).filter(|i| touched[*i]).map(key).collect();

@@ -1,4 +1,4 @@
-//! The main job through the use-cases: scan to published, on logs of the real agents, without a network.
+//! A release through the use cases, from scan to publish, on logs of the real agents and without a network.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -33,7 +33,7 @@ fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 #[test]
-fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
+fn a_release_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
     let agents = ["claude-2.1.329", "codex-0.169.0"];
     let world = World::new(&agents);
     let before = tree(&world.home());
@@ -60,7 +60,7 @@ fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
             for (path, bytes) in &published {
                 let text = String::from_utf8_lossy(bytes);
                 let there = text.contains(&value) || text.contains(escaped.trim_matches('"'));
-                assert!(!there, "{agent}: a planted {class} of kind {kind} stands in {}", path.display());
+                assert!(!there, "{agent}: a planted {class} of kind {kind} is in {}", path.display());
             }
         }
     }
@@ -76,7 +76,7 @@ fn the_whole_way_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
 }
 
 #[test]
-fn the_hub_hears_nothing_before_the_receipt_and_then_gets_the_sealed_bytes_once() {
+fn the_hub_receives_nothing_before_the_receipt_and_the_sealed_bytes_once_after_it() {
     let agents = ["claude-2.1.329", "codex-0.169.0"];
     let world = World::new(&agents);
     let hub = HubDouble::start();
@@ -124,7 +124,7 @@ fn the_hub_hears_nothing_before_the_receipt_and_then_gets_the_sealed_bytes_once(
 }
 
 #[test]
-fn each_step_tried_too_early_names_the_step_that_is_due() {
+fn a_step_out_of_order_names_the_due_step() {
     let world = World::new(&["claude-2.1.329"]);
     let mut app = world.app_as(Actor::Agent, 0);
     let due = |f: Failure| f.refusal.map(|r| r.next_tool).unwrap_or(f.code);
@@ -162,7 +162,7 @@ fn each_step_tried_too_early_names_the_step_that_is_due() {
 }
 
 #[test]
-fn what_changes_after_the_signature_is_refused() {
+fn a_change_after_the_signature_is_refused() {
     let agents = ["claude-2.1.329"];
     type Change = fn(&World, &mut App, &str);
     let changes: [(&str, Change); 6] = [
@@ -181,7 +181,7 @@ fn what_changes_after_the_signature_is_refused() {
             fs::write(&path, format!("{text}{more}\n")).unwrap();
             assert_eq!(app.scan(&ScanParams::default()).unwrap().sessions.updated, 1);
         }),
-        ("what is always redacted", |_, app, _| {
+        ("an entry of the always-redact list", |_, app, _| {
             let redact = vec!["calc".to_owned()];
             app.set_scope(&ScopeParams { redact, ..ScopeParams::default() }).unwrap();
         }),
@@ -219,7 +219,7 @@ fn what_changes_after_the_signature_is_refused() {
 }
 
 #[test]
-fn an_expired_receipt_and_a_wrong_passphrase_publish_nothing() {
+fn an_expired_receipt_or_a_wrong_passphrase_publishes_nothing() {
     let world = World::new(&["claude-2.1.329"]);
     let id = world.confirmed();
     let mut app = world.app();
@@ -235,7 +235,7 @@ fn an_expired_receipt_and_a_wrong_passphrase_publish_nothing() {
 }
 
 #[test]
-fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_review() {
+fn a_finding_is_redacted_in_every_row_and_unchanged_rows_stay_reviewed() {
     let world = World::new(&["claude-2.1.329"]);
     let mut app = world.app_as(Actor::Agent, 0);
     app.scan(&ScanParams::default()).unwrap();
@@ -278,7 +278,7 @@ fn a_reviewers_finding_is_redacted_everywhere_and_untouched_rows_keep_their_revi
 }
 
 #[test]
-fn a_name_in_the_sealed_bytes_blocks() {
+fn a_name_in_the_sealed_bytes_blocks_the_confirmation() {
     let world = World::new(&["claude-2.1.329"]);
     world.confirmed();
     let mut app = world.app();
@@ -301,7 +301,7 @@ fn a_name_in_the_sealed_bytes_blocks() {
 }
 
 #[test]
-fn the_archive_outlives_the_logs_and_an_unchanged_history_is_not_read() {
+fn the_archive_keeps_deleted_logs_and_does_not_read_unchanged_ones() {
     let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
     let mut app = world.app();
     let first = app.scan(&ScanParams::default()).unwrap();
@@ -319,7 +319,7 @@ fn the_archive_outlives_the_logs_and_an_unchanged_history_is_not_read() {
 }
 
 #[test]
-fn search_finds_words_and_never_shows_a_secret() {
+fn search_finds_words_and_shows_no_secret() {
     let world = World::new(&["claude-2.1.329"]);
     let mut app = world.app();
     app.scan(&ScanParams::default()).unwrap();

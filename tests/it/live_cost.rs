@@ -1,4 +1,4 @@
-//! Where people look while they work: status line, menu bar, hooks, alerts that leave the machine, OpenTelemetry.
+//! Current spend: status line, menu bar, budget hooks, alert delivery, OpenTelemetry export.
 
 use std::fs;
 use std::path::PathBuf;
@@ -13,19 +13,19 @@ use crate::world::{NOW, World, ok, run, run_with};
 
 const SESSION: &str = "0b5e55ed-0000-4000-8000-000000000001";
 
-/// A log of Claude Code whose requests (age in minutes, dollars) were made before `now`, milliseconds.
+/// Writes a Claude Code log whose requests (age in minutes, dollars) end before `now` (milliseconds).
 fn spent_before(world: &World, now: i64, requests: &[(i64, u64)]) {
     session_before(world, SESSION, now, requests);
 }
 
-/// The same for a session of another id.
+/// The same for a given session id.
 fn session_before(world: &World, session: &str, now: i64, requests: &[(i64, u64)]) {
     let dir = world.home().join(".claude/projects/-home-u-shop");
     fs::create_dir_all(&dir).unwrap();
     let mut text = String::new();
     for (i, (age, usd)) in requests.iter().enumerate() {
         let at = clawgate::trace::Timestamp(now - age * 60_000).to_string();
-        // claude-sonnet-5: ten dollars a million tokens of output
+        // claude-sonnet-5 costs ten dollars per million output tokens.
         let row = json!({
             "type": "assistant", "sessionId": session, "uuid": format!("u{i}{session}"), "requestId": format!("req_{i}{session}"),
             "cwd": "/home/u/shop", "timestamp": at,
@@ -38,7 +38,7 @@ fn session_before(world: &World, session: &str, now: i64, requests: &[(i64, u64)
     fs::write(dir.join(format!("{session}.jsonl")), text).unwrap();
 }
 
-/// The same before `NOW`.
+/// A world with such a log before `NOW`.
 fn spent(requests: &[(i64, u64)]) -> World {
     let world = World::new(&[]);
     fs::create_dir_all(world.home()).unwrap();
@@ -52,7 +52,7 @@ fn event(name: &str) -> String {
 }
 
 #[test]
-fn the_status_line_is_one_line_whatever_happens() {
+fn the_status_line_is_always_one_line() {
     let world = spent(&[(200, 2), (30, 3)]);
     let said = json!({ "session_id": SESSION, "model": { "id": "x" }, "cost": { "total_cost_usd": 1.0 } });
     let ran = run_with(&world, &["statusline"], &said.to_string());
@@ -75,10 +75,10 @@ fn the_status_line_is_one_line_whatever_happens() {
 }
 
 #[test]
-fn the_agents_own_window_is_the_block() {
+fn the_block_is_the_five_hour_window_that_the_agent_reports() {
     let world = spent(&[(350, 2), (200, 4), (10, 8)]);
     let now = NOW.millis() / 1000;
-    // A window that began 250 minutes ago.
+    // The window began 250 minutes ago.
     let said =
         json!({ "rate_limits": { "five_hour": { "used_percentage": 41.6, "resets_at": now + 3000 } } });
     let ran = run_with(&world, &["statusline"], &said.to_string());
@@ -88,7 +88,7 @@ fn the_agents_own_window_is_the_block() {
 }
 
 #[test]
-fn menu_bars() {
+fn menu_bars_show_spend_and_budgets() {
     let world = spent(&[(5, 3)]);
     world.configure("[budgets]\nmonthly_usd = 2\n");
     let bar = run(&world, &["menubar"]);
@@ -108,7 +108,7 @@ fn menu_bars() {
 }
 
 #[test]
-fn a_hook_denies_when_a_budget_is_spent() {
+fn a_hook_denies_a_step_if_a_budget_is_spent() {
     let world = spent(&[(5, 3)]);
     let hook = |agent: &str, event: &str| run_with(&world, &["hook", agent], event);
     let pre = hook("claude", &event("PreToolUse"));
@@ -142,7 +142,7 @@ fn a_hook_denies_when_a_budget_is_spent() {
 }
 
 #[test]
-fn what_subagents_spend_is_the_sessions() {
+fn subagent_spend_counts_for_the_session() {
     let world = spent(&[(5, 3)]);
     let logs = world.home().join(".claude/projects/-home-u-shop");
     let below = logs.join(SESSION).join("subagents");
@@ -165,9 +165,9 @@ fn what_subagents_spend_is_the_sessions() {
     }
 }
 
-/// Codex keeps a subagent's log beside the others; only its hook is told in time whose it is.
+/// Codex keeps a subagent's log next to the others. Only the hook's input names the session before the log does.
 #[test]
-fn a_subagent_that_a_hook_named_belongs_to_the_session() {
+fn a_subagent_named_by_a_hook_belongs_to_the_session() {
     let world = spent(&[(5, 3)]);
     let logs = world.home().join(".claude/projects/-home-u-shop");
     let log = fs::read_to_string(logs.join(format!("{SESSION}.jsonl"))).unwrap();
@@ -184,10 +184,10 @@ fn a_subagent_that_a_hook_named_belongs_to_the_session() {
 }
 
 #[test]
-fn a_hook_that_cannot_judge_lets_the_step_go_on() {
+fn a_hook_that_fails_allows_the_step() {
     let world = spent(&[(5, 3)]);
     let budget = "[budgets]\nsession_usd = 1\naction = \"deny\"\n";
-    // Exit code 2 would deny: no failure may end with it.
+    // Exit code 2 denies the step, so no failure may use it.
     let fails_open = |args: &[&str], stdin: &str| {
         let ran = run_with(&world, args, stdin);
         assert_eq!(ran.code, 1, "{args:?}: {} {}", ran.out, ran.err);
@@ -215,9 +215,9 @@ fn a_hook_that_cannot_judge_lets_the_step_go_on() {
 }
 
 #[test]
-fn budgets_of_day_week_month_and_block() {
+fn budgets_apply_to_the_day_week_month_and_block() {
     let world = World::new(&["claude-2.1.329"]);
-    // 2026-11-20T17:20Z, a Friday; the agents' logs are of that afternoon.
+    // 2026-11-20T17:20Z, a Friday.
     let now = 1_795_195_200_000;
     spent_before(&world, now, &[(30, 1), (26 * 60, 2), (15 * 24 * 60, 4), (30 * 24 * 60, 8)]);
     let mut app = world.app_as(Actor::Agent, -400);
@@ -252,10 +252,10 @@ fn budgets_of_day_week_month_and_block() {
 }
 
 #[test]
-fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
+fn current_spend_and_reports_agree_with_the_ledger_after_every_change() {
     const DAY: i64 = 24 * 60;
     let world = World::new(&[]);
-    // 2026-11-20T17:20Z, a Friday: sixteen days of the month before, and a session of today.
+    // 2026-11-20T17:20Z, a Friday: sixteen earlier days and one session of today.
     let now = 1_795_195_200_000;
     for day in 1..=18i64 {
         session_before(&world, &format!("old-{day}"), now, &[(day * DAY + 60, 1)]);
@@ -281,7 +281,7 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
                 let plain = clawgate::app::cost::CostParams { watch: false, ..p };
                 assert_eq!(app.cost(&plain).unwrap().report, found.report);
                 let standing = found.standing.unwrap();
-                assert_eq!(standing.anomalies.robust.len(), 1, "today is dear");
+                assert_eq!(standing.anomalies.robust.len(), 1, "today is an anomaly");
                 (found.report, standing)
             };
             let (whole, kept) = (report(Some(clawgate::trace::Timestamp(0))), report(None));
@@ -311,7 +311,7 @@ fn glances_and_reports_agree_with_the_whole_ledger_however_it_changes() {
 static RAN: Mutex<Vec<(Vec<String>, String)>> = Mutex::new(Vec::new());
 
 #[test]
-fn alerts_are_delivered_once_a_window() {
+fn alerts_are_delivered_once_per_window() {
     let hook = HttpDouble::start(200);
     let world = World::new(&[]);
     let now = NOW.millis();
@@ -345,14 +345,14 @@ fn alerts_are_delivered_once_a_window() {
     let ran = RAN.lock().unwrap().clone();
     assert_eq!((ran.len(), ran[0].0.join(" ")), (1, "tell me".into()));
     assert_eq!(serde_json::from_str::<Value>(&ran[0].1).unwrap(), body);
-    // An hour later, and still: told again.
+    // One window later the condition still applies, so the alerts are delivered again.
     spent_before(&world, now + 90 * 60_000, &[(120, 6), (10, 5)]);
     let later = world.app_as(Actor::Agent, 90).deliver_alerts(run).unwrap();
     assert_eq!(later.alerts.len(), 2, "a new day: {later:?}");
 }
 
 #[test]
-fn a_dead_webhook_is_said_and_its_address_is_not() {
+fn a_failed_webhook_is_reported_without_its_address() {
     let hook = HttpDouble::start(500);
     let world = spent(&[(5, 30)]);
     world.configure(&format!("[alerts]\nwebhook = \"{}/T0/secret\"\n", hook.url));
@@ -372,13 +372,13 @@ fn a_dead_webhook_is_said_and_its_address_is_not() {
 #[test]
 fn the_configured_command_gets_the_alerts() {
     let world = spent(&[(5, 30)]);
-    let out: PathBuf = world.tmp.path().join("told.json");
+    let out: PathBuf = world.tmp.path().join("alerts.json");
     let script = format!("/bin/cat > {}", out.display());
     world.configure(&format!("[alerts]\ncommand = [\"/bin/sh\", \"-c\", {script:?}]\n"));
     let ran = ok(&world, &["cost", "alerts", "--deliver", "--json"]);
     assert_eq!(ran["delivery"]["delivered_to"], json!(["command"]), "{ran}");
-    let told: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
-    assert_eq!(told["alerts"], ran["delivery"]["alerts"]);
+    let sent: Value = serde_json::from_str(&fs::read_to_string(&out).unwrap()).unwrap();
+    assert_eq!(sent["alerts"], ran["delivery"]["alerts"]);
     world.configure("[alerts]\ncommand = [\"/nowhere/at/all\"]\n");
     ok(&world, &["cost", "alerts", "--acknowledge", "--json"]);
     let ran = run(&world, &["cost", "alerts", "--deliver"]);
@@ -386,7 +386,7 @@ fn the_configured_command_gets_the_alerts() {
 }
 
 #[test]
-fn who_looks_at_figures_sees_alerts_and_budgets() {
+fn status_and_cost_show_alerts_and_budgets() {
     let world = spent(&[(5, 30)]);
     let alert =
         |args: &[&str]| run(&world, args).out.lines().find(|l| l.starts_with("alert:")).map(str::to_owned);
@@ -406,7 +406,7 @@ fn who_looks_at_figures_sees_alerts_and_budgets() {
 }
 
 #[test]
-fn otlp_goes_where_it_is_told_and_holds_figures_only() {
+fn otlp_sends_only_figures_to_the_configured_endpoint() {
     let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
     let total = ok(&world, &["cost", "--json"])["total"].clone();
     assert_eq!(run(&world, &["cost", "otlp"]).code, 2, "nothing is sent unless a collector is named");
@@ -480,7 +480,7 @@ fn otlp_goes_where_it_is_told_and_holds_figures_only() {
 }
 
 #[test]
-fn the_first_engines_commands_answer_in_its_fields() {
+fn cost_report_and_anomalies_keep_the_fields_of_clawtrace() {
     let world = spent(&[(5, 3)]);
     let report = ok(&world, &["cost-report", "--days", "3", "--json"]);
     let keys: Vec<&str> = report.as_object().unwrap().keys().map(String::as_str).collect();

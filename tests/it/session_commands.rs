@@ -1,4 +1,4 @@
-//! Finding and reading through the real binary: lists, search, show, segments, the tree, badges.
+//! The session commands through the real binary: lists, search, show, segments, the tree of subagents, badges.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -21,7 +21,7 @@ fn sessions(page: &Value) -> &Vec<Value> {
     page["sessions"].as_array().unwrap()
 }
 
-/// Every page of a list, in order.
+/// All pages of a list, in order.
 fn paged(world: &World, args: &[&str], limit: &str) -> Vec<Value> {
     let mut out = Vec::new();
     let mut cursor = None::<String>;
@@ -41,7 +41,7 @@ fn paged(world: &World, args: &[&str], limit: &str) -> Vec<Value> {
     }
 }
 
-/// A Claude Code log with one line a (minute, role, content).
+/// Writes a Claude Code log with one line for each (minute, role, content).
 fn write_log(world: &World, name: &str, cwd: &str, lines: &[(i64, &str, Value)]) {
     let dir = world.home().join(".claude/projects/-work-made");
     fs::create_dir_all(&dir).unwrap();
@@ -62,7 +62,7 @@ fn write_log(world: &World, name: &str, cwd: &str, lines: &[(i64, &str, Value)])
 }
 
 #[test]
-fn every_order_pages_without_a_gap_or_a_double() {
+fn pages_of_every_order_contain_each_session_once() {
     let world = scanned();
     for sort in ["started", "ended", "cost", "tokens", "tools", "messages", "size", "score"] {
         let all = ok(&world, &["inbox", "--json", "--sort", sort, "--limit", "1000"]);
@@ -100,7 +100,7 @@ fn every_order_pages_without_a_gap_or_a_double() {
 }
 
 #[test]
-fn filters_narrow_to_what_they_say() {
+fn filters_keep_only_matching_sessions() {
     let world = scanned();
     let all = paged(&world, &["inbox"], "1000");
     let list = |args: &[&str]| paged(&world, &[&["inbox"], args].concat(), "7");
@@ -125,7 +125,7 @@ fn filters_narrow_to_what_they_say() {
 }
 
 #[test]
-fn the_tree_puts_subagents_under_their_parents_and_links_forks() {
+fn the_tree_shows_subagents_under_their_parents_and_links_forks() {
     let world = scanned();
     let all = paged(&world, &["inbox", "--tree"], "3");
     let seen: BTreeSet<&str> = all.iter().map(|s| s["key"].as_str().unwrap()).collect();
@@ -158,7 +158,7 @@ fn the_tree_puts_subagents_under_their_parents_and_links_forks() {
 }
 
 #[test]
-fn a_lost_parent_and_a_circle_of_parents_lose_no_session() {
+fn a_missing_parent_and_a_circle_of_parents_hide_no_session() {
     let world = World::new(&[]);
     for name in ["aa", "bb", "cc"] {
         write_log(&world, name, "/work/x", &[(0, "user", json!("hello"))]);
@@ -193,7 +193,7 @@ fn a_lost_parent_and_a_circle_of_parents_lose_no_session() {
 }
 
 #[test]
-fn search_filters_and_pages() {
+fn search_results_can_be_filtered_and_paged() {
     let world = scanned();
     let find = |args: &[&str]| paged(&world, &[&["search"], args].concat(), "3");
     let all = find(&["calc"]);
@@ -235,18 +235,18 @@ fn search_filters_and_pages() {
         assert!(names.contains(&&json!("Bash")), "{names:?}");
     }
     assert!(find(&["calc", "--tool", "Nonesuch"]).is_empty());
-    // Phrases and beginnings.
+    // Phrases and prefixes.
     assert!(!find(&["\"failing test\""]).is_empty() && find(&["\"test failing\" NOT test"]).is_empty());
     assert!(find(&["cal*"]).len() >= all.len());
     assert!(!find(&["calc.py"]).is_empty());
 }
 
 #[test]
-fn a_regular_expression_finds_what_a_scan_of_everything_finds() {
+fn a_regular_expression_finds_the_same_with_and_without_the_index() {
     let world = scanned();
     let find = |args: &[&str]| paged(&world, &[&["search", "--regex"], args].concat(), "4");
     let place = |h: &Value| format!("{} {} {}", h["key"], h["message"], h["kind"]);
-    // The same pattern, once narrowed by the index and once not.
+    // The same pattern, once with the index and once without.
     for (narrow, wide) in
         [(r"\bdeploy\b", r"(?:)deploy"), (r"\bexit(s|ed)?\b", r"exit"), (r"(?i)\bTOKEN", "(?i)token")]
     {
@@ -276,7 +276,7 @@ fn a_regular_expression_finds_what_a_scan_of_everything_finds() {
 }
 
 #[test]
-fn a_bad_query_says_what_to_write_instead() {
+fn an_invalid_query_suggests_a_correct_one() {
     let world = scanned();
     for bad in ["\"open", "AND", "x OR", "*foo", "(a", "--- ...", "\"\""] {
         let ran = run(&world, &["search", "--json", "--", bad]);
@@ -304,7 +304,7 @@ fn a_bad_query_says_what_to_write_instead() {
 }
 
 #[test]
-fn show_folds_tools_and_goes_page_by_page() {
+fn show_folds_tool_calls_and_pages() {
     let world = scanned();
     let key = "claude:d887a41e";
     let json = ok(&world, &["show", key, "--json"]);
@@ -320,7 +320,7 @@ fn show_folds_tools_and_goes_page_by_page() {
     assert!(folded.contains("── turn 1 ──") && folded.len() < full.len());
     assert_eq!(folded.matches("▸ ").count(), calls.len(), "{folded}");
     assert_eq!((full.matches("▸ ").count(), full.matches("▾ ").count()), (0, calls.len()));
-    // A line of output that the input does not have is only there unfolded.
+    // A line that is only in the output appears only if tool calls are unfolded.
     let line = calls
         .iter()
         .filter_map(|c| {
@@ -357,7 +357,7 @@ fn show_folds_tools_and_goes_page_by_page() {
 }
 
 #[test]
-fn long_sessions_are_split_at_idle_gaps() {
+fn a_long_session_is_split_at_idle_gaps() {
     let world = World::new(&[]);
     let say = |t: &str| json!(t);
     let answer = |t: &str| json!([{ "type": "text", "text": t }]);
@@ -404,7 +404,7 @@ fn long_sessions_are_split_at_idle_gaps() {
 }
 
 #[test]
-fn recent_is_one_line_a_session_and_the_last_first() {
+fn recent_prints_one_line_per_session_the_latest_first() {
     let world = scanned();
     let page = ok(&world, &["recent", "5", "--json"]);
     let ended: Vec<&str> = sessions(&page).iter().map(|s| s["ended"].as_str().unwrap()).collect();
@@ -417,7 +417,7 @@ fn recent_is_one_line_a_session_and_the_last_first() {
 }
 
 #[test]
-fn badges_say_what_happened_and_are_made_anew_by_a_newer_reader() {
+fn badges_describe_the_session_and_a_newer_reader_version_rebuilds_them() {
     let world = World::new(&[]);
     let call = |id: &str, name: &str, input: Value| json!([{ "type": "tool_use", "id": id, "name": name, "input": input }]);
     let result = |id: &str, text: &str, bad: bool| json!([{ "type": "tool_result", "tool_use_id": id, "content": text, "is_error": bad }]);
@@ -450,7 +450,7 @@ fn badges_say_what_happened_and_are_made_anew_by_a_newer_reader() {
 }
 
 #[test]
-fn projects_have_short_names_that_are_theirs_alone() {
+fn project_names_are_short_and_unique() {
     let world = World::new(&[]);
     for (i, cwd) in [
         "/home/ada/my app",
@@ -480,7 +480,7 @@ fn projects_have_short_names_that_are_theirs_alone() {
 }
 
 #[test]
-fn an_agent_finds_the_same_through_its_tools() {
+fn the_mcp_tools_find_the_same_sessions_as_the_commands() {
     let world = scanned();
     let mut client = Client::ready(&world);
     let listed = client.call("list", &json!({ "sort": "cost", "badge": "commands", "limit": 5 }));

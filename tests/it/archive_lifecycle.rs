@@ -1,5 +1,4 @@
-//! The life of the archive: interrupted and simultaneous scans, logs that change or go, agents' databases in use,
-//! forgetting.
+//! The archive over time: interrupted and simultaneous scans, changed and deleted logs, databases in use, forgetting.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -22,7 +21,7 @@ fn command(world: &World, args: &[&str]) -> Command {
     command
 }
 
-/// Everything an archive holds: the normal form of every session, and what is counted.
+/// The contents of an archive: the normal form of every session, and the cost report.
 fn contents(world: &World) -> (BTreeMap<String, Vec<u8>>, String) {
     let archive = Archive::open(&world.state().join("clawgate.db")).unwrap();
     assert_eq!(archive.integrity().unwrap(), None);
@@ -37,7 +36,7 @@ fn contents(world: &World) -> (BTreeMap<String, Vec<u8>>, String) {
     (bodies, serde_json::to_string(&cost).unwrap())
 }
 
-/// Listing, sizes, times and content of a tree.
+/// Path, size, modification time and content of every file of a directory.
 fn tree(dir: &Path) -> Vec<(PathBuf, u64, SystemTime, Vec<u8>)> {
     let mut all = Vec::new();
     let mut open = vec![dir.to_owned()];
@@ -57,7 +56,7 @@ fn tree(dir: &Path) -> Vec<(PathBuf, u64, SystemTime, Vec<u8>)> {
 }
 
 #[test]
-fn every_agent_is_found_at_once_and_nothing_of_theirs_is_touched() {
+fn one_scan_finds_every_agent_and_changes_none_of_their_files() {
     let world = World::with_every_agent();
     let before = tree(&world.home());
     let report = world.app().scan(&ScanParams::default()).unwrap();
@@ -83,7 +82,7 @@ fn every_agent_is_found_at_once_and_nothing_of_theirs_is_touched() {
 }
 
 #[test]
-fn a_hashed_directory_is_known_once_another_agents_log_tells_it() {
+fn a_hashed_directory_is_resolved_by_another_agents_log() {
     let world = World::new(&["gemini-0.4.1", "qwen-0.24.4"]);
     let mut app = world.app();
     app.scan(&ScanParams::default()).unwrap();
@@ -97,7 +96,7 @@ fn a_hashed_directory_is_known_once_another_agents_log_tells_it() {
 
 #[cfg(unix)]
 #[test]
-fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
+fn a_scan_repeated_after_interruptions_is_complete() {
     let world = World::with_every_agent();
     let whole = World::with_every_agent();
     let started = Instant::now();
@@ -118,7 +117,7 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
         }
         interrupted += u32::from(!child.wait().unwrap().success());
         if round == 5 {
-            // From the beginning once more.
+            // Start again with an empty archive.
             fs::remove_dir_all(world.state()).unwrap();
         }
     }
@@ -133,7 +132,7 @@ fn a_scan_killed_at_any_point_and_run_again_is_a_whole_scan() {
 }
 
 #[test]
-fn two_scans_and_readers_at_once_lose_nothing() {
+fn two_scans_and_readers_at_the_same_time_lose_nothing() {
     let alone = World::with_every_agent();
     assert!(command(&alone, &["scan", "--json"]).status().unwrap().success());
     let want = contents(&alone);
@@ -158,7 +157,7 @@ fn two_scans_and_readers_at_once_lose_nothing() {
 }
 
 #[test]
-fn a_database_in_use_is_read_as_far_as_it_is_committed_and_left_alone() {
+fn committed_rows_of_a_database_in_use_are_read_and_the_database_is_not_changed() {
     let world = World::new(&["opencode-1.18.33"]);
     let db = world.home().join(".local/share/opencode/opencode.db");
     let agent = rusqlite::Connection::open(&db).unwrap();
@@ -183,14 +182,14 @@ fn a_database_in_use_is_read_as_far_as_it_is_committed_and_left_alone() {
     let before = tree(&world.home());
     let report = world.app().scan(&ScanParams::default()).unwrap();
     assert_eq!((report.skipped.len(), report.sessions.total), (0, sessions as u64 + 1));
-    assert!(tree(&world.home()) == before, "the scan left something beside a database in use");
+    assert!(tree(&world.home()) == before, "the scan changed the directory of a database in use");
     agent.execute_batch("COMMIT").unwrap();
     let report = world.app().scan(&ScanParams::default()).unwrap();
     assert_eq!((report.sessions.new, report.sessions.total), (1, sessions as u64 + 2));
 }
 
 #[test]
-fn a_rewritten_log_is_a_new_version_and_the_old_one_stays_readable() {
+fn a_rewritten_log_is_a_new_version_and_the_old_version_stays_readable() {
     let world = World::new(&["claude-2.1.329"]);
     world.app().scan(&ScanParams::default()).unwrap();
     let app = world.app();
@@ -205,7 +204,7 @@ fn a_rewritten_log_is_a_new_version_and_the_old_one_stays_readable() {
         .map(|(p, ..)| p)
         .find(|p| p.file_name().unwrap().to_string_lossy() == format!("{native}.jsonl"))
         .unwrap();
-    // Cut to its first third, whole lines.
+    // Keep the first third of the lines.
     let text = fs::read_to_string(&file).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     fs::write(&file, lines[..lines.len() / 3].join("\n") + "\n").unwrap();
@@ -219,11 +218,11 @@ fn a_rewritten_log_is_a_new_version_and_the_old_one_stays_readable() {
     let whole = app.archive.load(&key, Some(&old.version.0)).unwrap().expect("the old version stays");
     let cut = app.archive.load(&key, None).unwrap().unwrap();
     assert!(cut.messages.len() < whole.messages.len());
-    assert_eq!(spent(&world), before, "what was counted stays counted");
+    assert_eq!(spent(&world), before, "the cost changed");
 }
 
 #[test]
-fn what_is_forgotten_is_in_no_file_and_does_not_come_back() {
+fn a_forgotten_session_is_in_no_file_and_does_not_return() {
     let marker = format!("zebra{}quagga", 271_828);
     let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
     let dir = world.home().join(".claude/projects/-w");
@@ -260,12 +259,12 @@ fn what_is_forgotten_is_in_no_file_and_does_not_come_back() {
     );
     assert!(!holds(&world.state()), "the archive still holds what was forgotten");
     assert_eq!((find(&world, &marker), find(&world, "deploy") > 0), (0, true));
-    // The log still stands and even grows.
+    // The log still exists, and it grows.
     fs::write(dir.join("s1.jsonl"), line(1, &marker) + &line(2, &marker)).unwrap();
     let report = world.app().scan(&ScanParams::default()).unwrap();
     assert_eq!((report.sessions.forgotten, report.sessions.total), (1, total as u64 - 1));
     assert!(!holds(&world.state()));
-    // Nor does what it starts later.
+    // A subagent that the session starts later is forgotten too.
     let sub = dir.join("s1/subagents");
     fs::create_dir_all(&sub).unwrap();
     fs::write(sub.join("agent-z1.jsonl"), line(3, &marker)).unwrap();
@@ -278,7 +277,7 @@ fn what_is_forgotten_is_in_no_file_and_does_not_come_back() {
 }
 
 #[test]
-fn forgetting_leaves_what_was_spent_unless_asked_and_spares_releases_under_way() {
+fn forgetting_keeps_usage_unless_requested_and_refuses_sessions_of_open_releases() {
     let world = World::new(&["claude-2.1.329"]);
     let total = |w: &World| w.app().cost(&CostParams::default()).unwrap().report.total.requests;
     let release = world.confirmed();
@@ -303,7 +302,7 @@ fn forgetting_leaves_what_was_spent_unless_asked_and_spares_releases_under_way()
     assert_eq!(json(&["forget", "--compact", "--json"]).1["compacted"], true);
 }
 
-/// A tree with one of its files changed, read whole.
+/// Reads all logs of an agent below a home directory; returns the number of sessions.
 fn read_changed(agent: &str, home: &Path) -> usize {
     let source = clawgate::sources::by_agent(agent).unwrap();
     let env = clawgate::trace::Env::bare(home, home.join("own"));
@@ -313,7 +312,7 @@ fn read_changed(agent: &str, home: &Path) -> usize {
         source.discover(&root, &mut |c| files.push(c.path), &mut |_| {});
         for file in files {
             let _ = source.companions(&file);
-            // An error that names the file is fine; a panic or a loop is not.
+            // An error that names the file is correct; a panic or a loop is not.
             if let Ok(read) = source.read(&file, &clawgate::sources::ReadOptions::default()) {
                 sessions += read.sessions.len();
             }
@@ -326,8 +325,8 @@ fn read_changed(agent: &str, home: &Path) -> usize {
 }
 
 #[test]
-fn no_damage_to_any_file_of_any_agent_panics() {
-    // The formats that are more than one record a line, and databases; the others have properties of their own.
+fn a_damaged_file_of_any_agent_causes_no_panic() {
+    // Databases and formats that are not one record per line. Property tests cover the other formats.
     let folders = [
         ("gemini-0.36.0", "gemini"),
         ("opencode-0.5.29", "opencode"),
@@ -364,7 +363,7 @@ fn no_damage_to_any_file_of_any_agent_panics() {
                     }
                 }
                 2 => bytes = (0..random(5000)).map(|_| random(256) as u8).collect(),
-                // A value of another type wherever a text stands.
+                // Replace a string with a value of another type.
                 _ => {
                     let text = String::from_utf8_lossy(&whole).into_owned();
                     let with = ["null", "17", "[[1],{}]", "{\"id\":null}", "-1e300"][random(5)];
@@ -384,7 +383,7 @@ fn no_damage_to_any_file_of_any_agent_panics() {
 
 #[cfg(unix)]
 #[test]
-fn watching_tells_what_is_added_and_ends_well() {
+fn watching_reports_additions_and_exits_with_success() {
     use std::io::{BufRead, BufReader, Write};
     let world = World::new(&["claude-2.1.329"]);
     let mut child = command(&world, &["scan", "--watch", "--json"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -417,7 +416,7 @@ fn watching_tells_what_is_added_and_ends_well() {
 
 #[cfg(unix)]
 #[test]
-fn watching_outlives_a_failure_and_ends_when_our_own_archive_stays_unusable() {
+fn watching_continues_after_a_failure_and_ends_if_the_archive_stays_unusable() {
     use std::io::{BufRead, BufReader};
     let world = World::new(&["pi-0.73.1"]);
     let archive = world.state().join("clawgate.db");
@@ -452,7 +451,7 @@ fn watching_outlives_a_failure_and_ends_when_our_own_archive_stays_unusable() {
 }
 
 #[test]
-fn words_inside_runs_of_letters_are_found_where_no_spaces_are_written() {
+fn words_are_found_in_languages_without_spaces() {
     let world = World::new(&[]);
     let dir = world.home().join(".claude/projects/-x");
     fs::create_dir_all(&dir).unwrap();

@@ -1,6 +1,6 @@
-//! A reader for tests: it finds what the server plants in pages by the words that stand around such things.
+//! Finds the decoys that the review puts into pages, by the words around them.
 
-/// What stands before and after something that a careful reader reports, with its type.
+/// The words before and after a decoy, and its type.
 const CUES: &[(&str, &str, &str)] = &[
     ("I promised ", " a short summary", "PERSON"),
     ("Check with ", " before you change anything", "PERSON"),
@@ -32,13 +32,13 @@ const CUES: &[(&str, &str, &str)] = &[
     ("last seen on ", " in the basement", "HOST"),
 ];
 
-/// What a careful reader reports of a page, as (type, quote).
+/// The decoys of a page as (type, quote).
 pub fn findings(page: &str) -> Vec<(&'static str, String)> {
     let mut out = Vec::new();
     for (before, after, kind) in CUES {
         for (at, _) in page.match_indices(before) {
             let rest = &page[at + before.len()..];
-            // A line of output may also be the last of its text.
+            // A line of output can also be the last line of its text.
             let ends: &[&str] = if *after == "\\n" { &["\\n", "\""] } else { &[after] };
             let end = ends.iter().filter_map(|e| rest.find(e)).min();
             if let Some(quote) = end.and_then(|end| rest.get(..end)).filter(|q| (3..60).contains(&q.len())) {
