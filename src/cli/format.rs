@@ -39,24 +39,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_read_well() {
-        let money =
-            [(0, "$0.00"), (1_234_000_000_000, "$1.23"), (1_235_000_000_000, "$1.24"), (5, "$0.0000")];
-        for (pico, text) in money {
-            assert_eq!(format_dollars(pico), text);
+    fn dollars_have_two_decimals_or_four_below_ten_cents() {
+        let amounts = [
+            (0, "$0.00"),
+            (1_234_000_000_000, "$1.23"),
+            (1_235_000_000_000, "$1.24"),
+            (42_400_000_000, "$0.0424"),
+            (5, "$0.0000"),
+            (-2_500_000_000_000, "-$2.50"),
+            (1_234_567_000_000_000_000, "$1,234,567.00"),
+            (i64::MIN, "-$9,223,372.04"),
+        ];
+        for (picousd, text) in amounts {
+            assert_eq!(format_dollars(picousd), text);
         }
-        assert_eq!(format_dollars(42_400_000_000), "$0.0424");
-        assert_eq!(format_dollars(-2_500_000_000_000), "-$2.50");
-        assert_eq!(format_dollars(1_234_567_000_000_000_000), "$1,234,567.00");
-        assert_eq!(format_dollars(i64::MIN), "-$9,223,372.04");
-        assert_eq!(
-            [format_count(0), format_count(999), format_count(1000), format_count(1_234_567)],
-            ["0", "999", "1,000", "1,234,567"]
-        );
-        assert_eq!(
-            [format_bytes(999), format_bytes(1500), format_bytes(999_960), format_bytes(3_000_000_000)],
-            ["999 B", "1.5 kB", "1.0 MB", "3.0 GB"]
-        );
-        assert_eq!((pluralize(1, "row"), pluralize(0, "row")), ("1 row".into(), "0 rows".into()));
+    }
+
+    #[test]
+    fn counts_have_thousands_separators() {
+        let texts = [0, 999, 1000, 1_234_567].map(format_count);
+        assert_eq!(texts, ["0", "999", "1,000", "1,234,567"]);
+    }
+
+    #[test]
+    fn sizes_have_the_largest_unit_below_a_thousand() {
+        let texts = [999, 1500, 999_960, 3_000_000_000].map(format_bytes);
+        assert_eq!(texts, ["999 B", "1.5 kB", "1.0 MB", "3.0 GB"]);
+    }
+
+    #[test]
+    fn nouns_agree_with_their_counts() {
+        let texts = [0, 1, 2000].map(|n| pluralize(n, "row"));
+        assert_eq!(texts, ["0 rows", "1 row", "2,000 rows"]);
     }
 }

@@ -15,7 +15,7 @@ pub(super) struct SessionArgs {
     /// Session keys or unique key prefixes; "-" reads keys from standard input
     #[arg(value_name = "KEY")]
     pub keys: Vec<String>,
-    /// Reason, recorded in the audit log
+    /// Reason, stored with the sessions
     #[arg(long, value_name = "TEXT")]
     pub reason: Option<String>,
 }

@@ -16,7 +16,7 @@ pub struct Args {
     /// Always redact these user names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     redact_usernames: Vec<String>,
-    /// Exclude these projects (names, paths or globs)
+    /// Exclude these projects (names or paths)
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
     /// Include these agents, or "all"

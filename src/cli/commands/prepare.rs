@@ -36,7 +36,7 @@ pub struct Args {
     /// Include the reasoning of the models
     #[arg(long, conflicts_with = "no_thinking")]
     thinking: bool,
-    /// Timestamps: exact, hour (rounded to the hour) or shifted (moved by a random offset)
+    /// Timestamps: exact, hour (truncated to the hour) or shifted (moved by one offset per session)
     #[arg(long)]
     timestamps: Option<Timestamps>,
     /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com)

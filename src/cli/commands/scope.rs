@@ -11,7 +11,7 @@ use crate::cli::table::{Align, Table, one_line};
 /// Without options, shows the current scope.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Exclude these projects (names, paths or globs)
+    /// Exclude these projects (names or paths)
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
     /// Include these projects again
