@@ -11,27 +11,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 use crate::app::{Failure, Kind};
+use crate::sources;
 use crate::trace::Env;
 
 use super::cancel::check_cancelled;
-
-/// Variables that coding agents set in the shells they run commands in, each with its agent.
-const AGENT_MARKS: &[(&str, &str)] = &[
-    ("CLAUDECODE", "Claude Code"),
-    ("CLAUDE_CODE_ENTRYPOINT", "Claude Code"),
-    ("CODEX_SANDBOX", "Codex"),
-    ("CODEX_SANDBOX_NETWORK_DISABLED", "Codex"),
-    ("CODEX_THREAD_ID", "Codex"),
-    ("CODEX_CI", "Codex"),
-    ("GEMINI_CLI", "Gemini CLI"),
-    ("OPENCODE", "OpenCode"),
-    ("CLINE_ACTIVE", "Cline"),
-    ("CURSOR_AGENT", "Cursor"),
-    ("QWEN_CODE", "Qwen Code"),
-    ("OPENCLAW_SHELL", "OpenClaw"),
-    ("AGENT", "an agent"),
-    ("AI_AGENT", "an agent"),
-];
 
 #[cfg(unix)]
 const TERMINAL: (&str, &str) = ("/dev/tty", "/dev/tty");
@@ -40,7 +23,7 @@ const TERMINAL: (&str, &str) = ("CONIN$", "CONOUT$");
 
 /// Returns why a person is probably absent, or `None` if a person seems to be present.
 pub(super) fn person_absent(env: &Env) -> Option<String> {
-    if let Some((name, agent)) = AGENT_MARKS.iter().find(|(name, _)| env.var(name).is_some()) {
+    if let Some((name, agent)) = sources::agent_shell(env) {
         return Some(format!("This shell seems to belong to {agent}, because {name} is set."));
     }
     // Agents run commands with a piped or closed standard input, even if the process has a controlling terminal.

@@ -1,7 +1,7 @@
 //! kimi-cli (1.51): `~/.kimi/sessions/<md5 of the directory>/<id>/wire.jsonl`, subagents in `subagents/<id>/`.
 //!
-//! `KIMI_SHARE_DIR` names the directory. `context.jsonl` beside the wire log repeats it without times and usage and
-//! is not read. The model is recorded nowhere in a session.
+//! `KIMI_SHARE_DIR` replaces `~/.kimi`. `context.jsonl` next to the wire log repeats it without times and usage, so it
+//! is not read. No file of a session names the model.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,16 +9,19 @@ use std::path::{Path, PathBuf};
 use md5::{Digest, Md5};
 use serde_json::Value;
 
-use crate::sources::common::line_reader::{Line, Used, each_line, parse};
-use crate::sources::common::session_builder::{Draft, content, count, ended, exit_code, flat, text};
+use crate::sources::common::files::{open_log, small_json};
+use crate::sources::common::json_fields::{
+    block_part, content_parts, count, non_empty, non_empty_owned, number_after, text_and_media_bytes,
+    tool_status,
+};
+use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
+use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log, small_json};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{Env, Origin, SessionKey, Timestamp, Tokens};
 
-/// Agent id.
 const AGENT: &str = "kimi";
 
-/// The reader of kimi-cli's sessions.
 pub(crate) struct Kimi;
 
 impl Source for Kimi {
@@ -30,24 +33,34 @@ impl Source for Kimi {
         "Kimi CLI"
     }
 
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["KIMI_SHARE_DIR"]
+    }
+
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let sessions = env.dir("KIMI_SHARE_DIR", ".kimi").join("sessions");
         if sessions.is_dir() { vec![sessions] } else { Vec::new() }
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        let wanted = |p: &Path| {
+        let is_log = |p: &Path| {
             let name = p.file_name().and_then(OsStr::to_str);
             name == Some("wire.jsonl")
                 || (name == Some("context.jsonl") && !root.join(p.with_file_name("wire.jsonl")).exists())
         };
-        let mut older = Vec::new();
+        // Older versions of kimi-cli write only `context.jsonl`.
+        let mut unreadable = Vec::new();
         let mut sort = |c: Candidate| {
-            if c.path.file_name() == Some(OsStr::new("wire.jsonl")) { found(c) } else { older.push(c.path) }
+            if c.path.file_name() == Some(OsStr::new("wire.jsonl")) {
+                found(c)
+            } else {
+                unreadable.push(c.path)
+            }
         };
-        walk::files(AGENT, root, &wanted, &mut sort, skip);
-        for path in older {
-            skip(Skip { path, reason: "a session without its wire log (an older kimi-cli)".to_owned() });
+        walk::files(AGENT, root, &is_log, &mut sort, skip);
+        for path in unreadable {
+            let reason = "a session of an older kimi-cli, which wrote no wire log".to_owned();
+            skip(Skip { path, reason });
         }
     }
 
@@ -55,59 +68,66 @@ impl Source for Kimi {
         vec![file.with_file_name("state.json"), file.with_file_name("meta.json")]
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
         let input = open_log(file)?;
         let mut read = Read::default();
-        let mut wire = Wire::new(file, opts);
+        let mut wire = WireReader::new(file, opts);
         let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| wire.line(line, &mut scratch))?;
-        wire.draft.finish(&mut read);
-        Ok(read)
+        each_line(file, input, opts, &mut read, |line| wire.read_line(line, &mut scratch))?;
+        wire.builder.finish_into(&mut read);
+        each(read);
+        Ok(())
     }
 }
 
 /// Reads one wire log.
-struct Wire {
-    draft: Draft,
+struct WireReader {
+    builder: SessionBuilder,
+    /// Kind of subagent; `None` for the main agent.
     subagent: Option<String>,
 }
 
-impl Wire {
+impl WireReader {
     fn new(file: &Path, opts: &ReadOptions) -> Self {
         let dir = file.parent().unwrap_or(Path::new(""));
         let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        let mut draft = Draft::new(AGENT, &name(dir));
+        let mut builder = SessionBuilder::new(AGENT, &name(dir));
         let inside = dir.parent().filter(|p| p.file_name() == Some(OsStr::new("subagents")));
-        let own = inside.and_then(Path::parent).unwrap_or(dir);
+        let session_dir = inside.and_then(Path::parent).unwrap_or(dir);
         let mut subagent = None;
         if inside.is_some() {
-            draft.session.parent = Some(SessionKey::new(AGENT, &name(own)));
+            builder.session.parent = Some(SessionKey::new(AGENT, &name(session_dir)));
             let meta = small_json(&dir.join("meta.json"));
-            subagent = Some(text(&meta["subagent_type"]).unwrap_or("subagent").to_owned());
+            subagent = Some(non_empty(&meta["subagent_type"]).unwrap_or("subagent").to_owned());
         } else {
             let state = small_json(&dir.join("state.json"));
-            draft.session.title = text(&state["custom_title"]).map(str::to_owned);
+            builder.session.title = non_empty_owned(&state["custom_title"]);
         }
-        draft.session.project = project(own, opts);
-        Wire { draft, subagent }
+        builder.session.project = project(session_dir, opts);
+        WireReader { builder, subagent }
     }
 
-    fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
         let (record, repaired) = parse::<Value>(line.bytes, scratch)?;
         let at = record["timestamp"].as_f64().filter(|s| s.abs() < 9e12);
         let at = at.map(|s| Timestamp((s * 1000.0).round() as i64));
-        self.draft.tick(at);
+        self.builder.extend_time_range(at);
         let payload = &record["message"]["payload"];
         match record["message"]["type"].as_str().unwrap_or_default() {
             "TurnBegin" | "SteerInput" => {
                 let origin = if self.subagent.is_some() { Origin::Injected } else { Origin::Human };
-                self.draft.user(None, origin, at, content(&payload["user_input"]));
+                self.builder.push_user(None, origin, at, content_parts(&payload["user_input"]));
             }
-            "StepBegin" => self.draft.begin(None, at, None),
-            "StepInterrupted" | "TurnEnd" => self.draft.close(),
+            "StepBegin" => self.builder.begin_answer(None, at, None),
+            "StepInterrupted" | "TurnEnd" => self.builder.close_answer(),
             "ContentPart" => {
-                for part in content(&Value::Array(vec![payload.clone()])) {
-                    self.draft.part(at, part);
+                if let Some(part) = block_part(payload) {
+                    self.builder.push_part(at, part);
                 }
             }
             "ToolCall" => {
@@ -115,37 +135,37 @@ impl Wire {
                 let arguments = function["arguments"].as_str().unwrap_or_default();
                 let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
                 let (id, name) = (payload["id"].as_str(), function["name"].as_str());
-                self.draft.call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
+                self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
             }
-            "ToolResult" => self.result(payload),
-            "StatusUpdate" => self.usage(payload, at, line.offset),
-            // `SubagentEvent` repeats the subagent's own wire log.
+            "ToolResult" => self.add_result(payload),
+            "StatusUpdate" => self.push_usage(payload, at, line.offset),
+            // A `SubagentEvent` repeats a line of the subagent's own wire log.
             _ => {}
         }
         Ok(repaired)
     }
 
-    fn result(&mut self, payload: &Value) {
-        let Some(call) = self.draft.called(payload["tool_call_id"].as_str().unwrap_or_default()) else {
+    fn add_result(&mut self, payload: &Value) {
+        let Some(call) = self.builder.call_mut(payload["tool_call_id"].as_str().unwrap_or_default()) else {
             return;
         };
         let value = &payload["return_value"];
-        let (mut output, bytes) = flat(&value["output"]);
+        let (mut output, bytes) = text_and_media_bytes(&value["output"]);
         let message = value["message"].as_str().unwrap_or_default();
         let failed = value["is_error"].as_bool().unwrap_or(false);
-        call.exit_code = exit_code(message, "exit code: ").filter(|_| failed);
+        call.exit_code = number_after(message, "exit code: ").filter(|_| failed);
         if failed || output.is_empty() {
             if !output.is_empty() && !output.ends_with('\n') {
                 output.push('\n');
             }
             output.push_str(message);
         }
-        call.status = ended(failed, call.exit_code);
+        call.status = tool_status(failed, call.exit_code);
         call.output = Some(output);
         call.media_bytes = bytes;
     }
 
-    fn usage(&mut self, payload: &Value, at: Option<Timestamp>, offset: u64) {
+    fn push_usage(&mut self, payload: &Value, at: Option<Timestamp>, offset: u64) {
         let usage = &payload["token_usage"];
         if !usage.is_object() {
             return;
@@ -157,26 +177,27 @@ impl Wire {
             cache_write_5m: count(&usage["input_cache_creation"]),
             ..Tokens::default()
         };
-        let native = self.draft.session.key.native();
-        let key = match text(&payload["message_id"]) {
+        let native = self.builder.session.key.native();
+        let key = match non_empty(&payload["message_id"]) {
             Some(id) => format!("{AGENT}:{id}"),
-            None => format!("{AGENT}:{native}#{}", self.draft.usage.len()),
+            None => format!("{AGENT}:{native}#{}", self.builder.usage.len()),
         };
-        if self.draft.usage.iter().rev().any(|r| r.dedupe_key == key) {
+        if self.builder.usage.iter().rev().any(|r| r.dedupe_key == key) {
             return;
         }
-        self.draft.request(key, at, "", tokens, offset);
-        if let (Some(kind), Some(row)) = (&self.subagent, self.draft.usage.last_mut()) {
+        self.builder.push_request(LoggedRequest { dedupe_key: key, at, model: "", tokens, offset });
+        if let (Some(kind), Some(row)) = (&self.subagent, self.builder.usage.last_mut()) {
             row.subagent = Some(kind.clone());
         }
     }
 }
 
-/// The directory a session ran in: its folder is named by the MD5 of the path, which `kimi.json` lists.
+/// Returns the directory that a session ran in. The session's folder is named after the MD5 of the directory, so it is
+/// searched for among the directories in `kimi.json` and the known ones.
 fn project(session: &Path, opts: &ReadOptions) -> Option<String> {
     let folder = session.parent()?;
     let hash = folder.file_name()?.to_str()?;
-    // Directories on another machine are `<kind>_<md5>`.
+    // The folder of a directory on another machine is `<kind>_<md5>`.
     let hash = hash.rsplit_once('_').map_or(hash, |(_, h)| h);
     let share = folder.parent()?.parent()?;
     let known = small_json(&share.join("kimi.json"));
@@ -193,7 +214,7 @@ mod tests {
     use crate::trace::Part;
 
     #[test]
-    fn a_session_without_a_wire_log_is_named() {
+    fn a_session_without_a_wire_log_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let sessions = dir.path().join("s p/sessions");
         for (d, f) in [("h/1", "wire.jsonl"), ("h/1", "context.jsonl"), ("h/2", "context.jsonl")] {
@@ -212,8 +233,8 @@ mod tests {
     }
 
     #[test]
-    fn what_a_turn_holds_is_part_of_it() {
-        let parts = content(
+    fn an_image_in_a_turn_is_a_part_of_the_message() {
+        let parts = content_parts(
             &serde_json::json!([{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]),
         );
         assert_eq!(parts[1], Part::Media { media_type: "image/png".to_owned(), bytes: 2 });

@@ -1,12 +1,12 @@
-//! Floor 2: where agents keep their logs and how each log becomes the normal form.
+//! Layer 2: finds the logs of coding agents and reads them into the normal form.
 //!
-//! One agent = one file (or folder) here plus one line in [`REGISTRY`]. Everything is read-only, symlinks that
-//! leave a log directory are not followed, and whatever is left out is counted and named.
+//! An agent is one file or folder here plus one line in [`REGISTRY`]. Code that several agents share is in `common`.
+//! Agents' files are never changed, symbolic links out of a log directory are not followed, and everything that is
+//! left out is reported with a reason.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use crate::trace::{Env, Session, SessionFacts, SessionKey, Tokens, UsageRow};
+use crate::trace::{Env, SessionKey, Tokens};
 
 mod claude;
 mod cline;
@@ -22,9 +22,11 @@ mod opencode;
 mod pi;
 mod qwen;
 
-pub use common::line_reader::DEFAULT_LINE_LIMIT;
+pub use common::files::SourceError;
+pub use common::read::{DEFAULT_LINE_LIMIT, Read, ReadOptions, SkippedLines, UsageRead};
+pub use common::walk::{Candidate, Skip};
 
-/// Every agent that can be read. Adding one = one file and one line here.
+/// All agents whose logs can be read.
 pub static REGISTRY: &[&dyn Source] = &[
     &claude::Claude,
     &codex::Codex,
@@ -40,263 +42,156 @@ pub static REGISTRY: &[&dyn Source] = &[
     &custom::Custom,
 ];
 
-/// The source of an agent id, if there is one.
+/// Variables that agents without a source, or several agents, set in the shells they run.
+const OTHER_SHELL_VARS: &[(&str, &str)] =
+    &[("CURSOR_AGENT", "Cursor"), ("AGENT", "an agent"), ("AI_AGENT", "an agent")];
+
+/// Returns the source of an agent id.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {
     REGISTRY.iter().copied().find(|s| s.agent() == agent)
 }
 
-/// Where one agent keeps its logs and how they are read.
+/// Returns the names of all environment variables that say where an agent keeps its logs.
+pub fn location_vars() -> impl Iterator<Item = &'static str> {
+    REGISTRY.iter().flat_map(|s| s.location_vars()).copied()
+}
+
+/// Detects that this process runs in a shell that a coding agent started. Returns the variable that shows it and the
+/// agent's name.
+pub fn agent_shell(env: &Env) -> Option<(&'static str, &'static str)> {
+    let known = REGISTRY.iter().flat_map(|s| s.shell_vars().iter().map(|var| (*var, s.name())));
+    known.chain(OTHER_SHELL_VARS.iter().copied()).find(|(var, _)| env.var(var).is_some())
+}
+
+/// Where one agent keeps its logs, and how they are read.
 pub trait Source: Sync {
-    /// Agent id, the part of a session key before the colon.
+    /// Agent id: the part of a session key before the colon.
     fn agent(&self) -> &'static str;
 
-    /// Name for people.
+    /// The agent's name as its vendor writes it.
     fn name(&self) -> &'static str;
 
-    /// Directories that hold this agent's logs; only those that exist.
+    /// Environment variables that say where the logs are. [`Source::roots`] reads no others.
+    fn location_vars(&self) -> &'static [&'static str];
+
+    /// Environment variables that the agent sets in the shells in which it runs commands.
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Returns the existing directories that contain this agent's logs.
     fn roots(&self, env: &Env) -> Vec<PathBuf>;
 
-    /// Names every file below `root` that can hold sessions, and what was left out and why. Reads no content.
+    /// Reports every file below `root` that can contain sessions, and what is left out and why. Reads no content.
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip));
 
-    /// Files that `file` is read together with (a database's `-wal`, metadata beside a transcript): when one of
-    /// them changes, `file` is read again. They need not exist.
+    /// Returns the files that are read together with `file`, for example a database's `-wal` or a metadata file. When
+    /// one of them changes, `file` is read again. They need not exist.
     fn companions(&self, _file: &Path) -> Vec<PathBuf> {
         Vec::new()
     }
 
-    /// Reads one file whole.
+    /// Reads one file and calls `each` for every part of it, so that a large database is never in memory as a whole.
+    /// A session and its usage are in the same part.
     ///
     /// # Errors
-    /// Only when the file cannot be opened or read; broken content is counted in the answer instead.
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError>;
-
-    /// Reads one file a piece at a time, so that a store of many sessions is never held whole. The pieces together
-    /// hold what [`Source::read`] gives; a session and its usage are in one piece.
-    ///
-    /// # Errors
-    /// As [`Source::read`]; what was handed out before stays good.
+    /// [`SourceError`] if the file cannot be opened or read. Parts that were passed to `each` before remain valid.
+    /// Broken content is no error: it is counted in [`Read::skipped_lines`].
     fn read_each(
         &self,
         file: &Path,
         opts: &ReadOptions,
-        piece: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        piece(self.read(file, opts)?);
-        Ok(())
-    }
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError>;
 
-    /// Reads only the usage of one file, a piece at a time; `buffer` is kept between files to save its making.
-    /// The pieces together hold the same requests as [`Source::read`].
+    /// Reads one file as a whole.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// As [`Source::read_each`].
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        let mut whole = Read::default();
+        self.read_each(file, opts, &mut |part| whole.append(part))?;
+        Ok(whole)
+    }
+
+    /// Reads only the usage of one file. Finds the same requests as [`Source::read_each`], usually much faster.
+    /// `buffer` is reused between files.
+    ///
+    /// # Errors
+    /// As [`Source::read_each`].
     fn read_usage(
         &self,
         file: &Path,
         opts: &ReadOptions,
         _buffer: &mut Vec<u8>,
-        piece: &mut dyn FnMut(UsageRead),
+        each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        self.read_each(file, opts, &mut |read| piece(UsageRead::of(read)))
+        self.read_each(file, opts, &mut |read| each(UsageRead::of(read)))
     }
 
-    /// What the agent itself says that the session of a file came to, with its subagents, where it keeps such totals
-    /// beside the requests.
+    /// Returns the totals that the agent itself recorded for the session in a file, subagents included. Empty for
+    /// agents that record none.
     ///
     /// # Errors
-    /// As [`Source::read`].
+    /// As [`Source::read_each`].
     fn own_totals(&self, _file: &Path, _opts: &ReadOptions) -> Result<Vec<OwnTotal>, SourceError> {
         Ok(Vec::new())
     }
 }
 
-/// An agent's own total of a session and model.
+/// An agent's own total for one session and model.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnTotal {
-    /// The session.
     pub session: SessionKey,
-    /// Model id.
     pub model: String,
-    /// Tokens by kind.
     pub tokens: Tokens,
-}
-
-/// The usage in one file, or in a piece of it.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct UsageRead {
-    /// One row per provider request, in the order of the log.
-    pub rows: Vec<UsageRow>,
-    /// What is known of the sessions in it.
-    pub facts: Vec<SessionFacts>,
-}
-
-impl UsageRead {
-    pub(crate) fn of(read: Read) -> Self {
-        UsageRead { facts: read.sessions.iter().map(SessionFacts::of).collect(), rows: read.usage }
-    }
-}
-
-/// A file that can hold sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    /// The file.
-    pub path: PathBuf,
-    /// Agent id.
-    pub agent: &'static str,
-    /// The root it was found below.
-    pub root: PathBuf,
-}
-
-/// Something that was left out, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Skip {
-    /// What was left out.
-    pub path: PathBuf,
-    /// Why, in words for a person; never holds session text.
-    pub reason: String,
-}
-
-/// Limits of a read, and what it may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Longest line that is read, in bytes; longer ones are skipped and counted.
-    pub line_limit: usize,
-    /// Private directory for short-lived copies of databases; the system's temporary directory where not set.
-    pub scratch: Option<PathBuf>,
-    /// Working directories known from other logs, for agents that store only a hash of theirs.
-    pub known_dirs: Vec<String>,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        ReadOptions { line_limit: DEFAULT_LINE_LIMIT, scratch: None, known_dirs: Vec::new() }
-    }
-}
-
-/// What one file held.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Read {
-    /// The sessions in it; none for an empty file or a file without any message.
-    pub sessions: Vec<Session>,
-    /// One row per provider request, in the order of the log.
-    pub usage: Vec<UsageRow>,
-    /// Lines that could not be used.
-    pub skipped_lines: SkippedLines,
-    /// Lines that held invalid UTF-8 or half a surrogate pair, replaced by U+FFFD.
-    pub repaired_lines: u64,
-    /// Bytes read, after decompression.
-    pub bytes_read: u64,
-    /// Whether the last line has no end yet: it is no error and will be read when the file grows.
-    pub truncated_tail: bool,
-}
-
-/// Lines that could not be used: the first few by number, and how many in all.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SkippedLines {
-    /// Line number (from 1) and reason of the first [`SkippedLines::KEPT`].
-    pub first: Vec<(u64, String)>,
-    /// All of them.
-    pub total: u64,
-}
-
-impl Read {
-    /// Adds a later piece of the same file.
-    pub(crate) fn append(&mut self, piece: Read) {
-        self.sessions.extend(piece.sessions);
-        self.usage.extend(piece.usage);
-        self.skipped_lines.first.extend(piece.skipped_lines.first);
-        self.skipped_lines.first.truncate(SkippedLines::KEPT);
-        self.skipped_lines.total += piece.skipped_lines.total;
-        self.repaired_lines += piece.repaired_lines;
-        self.bytes_read += piece.bytes_read;
-        self.truncated_tail |= piece.truncated_tail;
-    }
-}
-
-impl SkippedLines {
-    /// How many are named.
-    pub const KEPT: usize = 20;
-
-    pub(crate) fn add(&mut self, line: u64, reason: String) {
-        self.total += 1;
-        if self.first.len() < Self::KEPT {
-            self.first.push((line, reason));
-        }
-    }
-}
-
-/// Why a file could not be read at all.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// Opening or reading failed.
-    #[error("{path} cannot be read ({source}); check its permissions and scan again")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// A database could not be read as one.
-    #[error("{path} cannot be read as a database ({detail}); what was read before stays in the archive")]
-    Database {
-        /// The file.
-        path: PathBuf,
-        /// What SQLite said; never holds session text.
-        detail: String,
-    },
-    /// Another process writes a database faster than it can be copied.
-    #[error("{path} was being written to; the next scan reads it")]
-    Busy {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A directory, pipe or device stands where a log should be.
-    #[error("{path} is not a regular file; it was left out")]
-    NotAFile {
-        /// What was found.
-        path: PathBuf,
-    },
-}
-
-/// Opens a log for reading; refuses what is no regular file, so that a pipe cannot hang the scan.
-pub(crate) fn open_log(path: &Path) -> Result<File, SourceError> {
-    let io = |source| SourceError::Io { path: path.to_owned(), source };
-    if !std::fs::metadata(path).map_err(io)?.is_file() {
-        return Err(SourceError::NotAFile { path: path.to_owned() });
-    }
-    File::open(path).map_err(io)
-}
-
-/// Metadata beside a log, read whole; `null` where there is none of at most a mebibyte that is JSON.
-pub(crate) fn small_json(path: &Path) -> serde_json::Value {
-    small_file(path).and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
-}
-
-/// A small file beside a log; nothing where it is no regular file or too large.
-pub(crate) fn small_file(path: &Path) -> Option<Vec<u8>> {
-    let meta = std::fs::symlink_metadata(path).ok()?;
-    (meta.is_file() && meta.len() <= 1 << 20).then(|| std::fs::read(path).ok())?
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
-    fn agents_are_registered_once() {
-        let mut ids: Vec<_> = REGISTRY.iter().map(|s| s.agent()).collect();
-        ids.sort_unstable();
-        ids.dedup();
+    fn every_agent_is_registered_once() {
+        let ids: BTreeSet<_> = REGISTRY.iter().map(|s| s.agent()).collect();
         assert_eq!(ids.len(), REGISTRY.len());
         assert!(REGISTRY.iter().all(|s| by_agent(s.agent()).is_some()));
         assert!(by_agent("nobody").is_none());
     }
 
     #[test]
-    fn skipped_lines_are_capped_but_counted() {
-        let mut skipped = SkippedLines::default();
-        (0..100).for_each(|n| skipped.add(n, "broken".to_owned()));
-        assert_eq!((skipped.first.len(), skipped.total), (SkippedLines::KEPT, 100));
+    fn a_source_reads_only_the_variables_that_it_declares() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/sources");
+        for source in REGISTRY {
+            let file = source.agent().replace('-', "_");
+            let text = [format!("{file}.rs"), format!("{file}/mod.rs")]
+                .iter()
+                .find_map(|f| std::fs::read_to_string(dir.join(f)).ok())
+                .unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap();
+            // Names of variables are the only upper-case strings in a source's own file.
+            let is_name = |s: &&str| {
+                s.len() > 2 && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            };
+            let named: BTreeSet<&str> = code.split('"').filter(is_name).collect();
+            let declared: BTreeSet<&str> =
+                source.location_vars().iter().chain(source.shell_vars()).copied().collect();
+            assert_eq!(named, declared, "{}", source.agent());
+            for var in source.location_vars() {
+                assert!(code.matches(&format!("\"{var}\"")).count() > 1, "{var} is declared but not read");
+            }
+        }
+    }
+
+    #[test]
+    fn the_shell_of_an_agent_is_recognized() {
+        let mut env = Env::bare("/h", "/h/own");
+        assert_eq!(agent_shell(&env), None);
+        env.vars.insert("AI_AGENT".to_owned(), "1".to_owned());
+        assert_eq!(agent_shell(&env), Some(("AI_AGENT", "an agent")));
+        env.vars.insert("CODEX_CI".to_owned(), "1".to_owned());
+        assert_eq!(agent_shell(&env), Some(("CODEX_CI", "Codex")));
     }
 }

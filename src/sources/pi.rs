@@ -1,19 +1,18 @@
-//! Pi: `~/.pi/agent/sessions/<folder>/<time>_<id>.jsonl`, the transcript grammar it shares with OpenClaw.
+//! Pi: `~/.pi/agent/sessions/<folder>/<time>_<id>.jsonl`, in the transcript format that it shares with OpenClaw.
 //!
-//! `PI_CODING_AGENT_DIR` names the directory that holds `sessions/`. Pi masks nothing when it writes.
+//! `PI_CODING_AGENT_DIR` replaces `~/.pi/agent`, `PI_CODING_AGENT_SESSION_DIR` the directory of the sessions.
 
 use std::path::{Path, PathBuf};
 
-use crate::sources::common::line_reader::{each_line, sift};
-use crate::sources::common::pi_transcript::{Builder, Quick};
+use crate::sources::common::files::open_log;
+use crate::sources::common::line_reader::{each_line, filter_lines};
+use crate::sources::common::pi_transcript::{TranscriptBuilder, TranscriptUsageReader};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
-/// Agent id.
 const AGENT: &str = "pi";
 
-/// The reader of Pi's sessions.
 pub(crate) struct Pi;
 
 impl Source for Pi {
@@ -23,6 +22,10 @@ impl Source for Pi {
 
     fn name(&self) -> &'static str {
         "Pi"
+    }
+
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["PI_CODING_AGENT_DIR", "PI_CODING_AGENT_SESSION_DIR"]
     }
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
@@ -37,14 +40,20 @@ impl Source for Pi {
         walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
         let input = open_log(file)?;
         let mut read = Read::default();
-        let mut builder = Builder::new(AGENT, &native_id(file).unwrap_or_default());
+        let mut builder = TranscriptBuilder::new(AGENT, &native_id(file).unwrap_or_default());
         let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
-        builder.finish(&mut read);
-        Ok(read)
+        each_line(file, input, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
+        builder.finish_into(&mut read);
+        each(read);
+        Ok(())
     }
 
     fn read_usage(
@@ -52,16 +61,16 @@ impl Source for Pi {
         file: &Path,
         opts: &ReadOptions,
         buffer: &mut Vec<u8>,
-        piece: &mut dyn FnMut(UsageRead),
+        each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        let mut quick = Quick::new(AGENT, &native_id(file).unwrap_or_default());
-        sift(file, open_log(file)?, opts, buffer, &mut quick)?;
-        piece(quick.finish());
+        let mut reader = TranscriptUsageReader::new(AGENT, &native_id(file).unwrap_or_default());
+        filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
+        each(reader.finish());
         Ok(())
     }
 }
 
-/// The session id in a file's name, `<time>_<id>.jsonl`; `None` for other files.
+/// Returns the session id in a file name `<time>_<id>.jsonl`; `None` for other files.
 fn native_id(path: &Path) -> Option<String> {
     let stem = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
     Some(stem.rsplit_once('_').map_or(stem, |(_, id)| id).to_owned())
@@ -72,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_directory_can_be_set() {
+    fn a_variable_replaces_the_default_directory() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(dir.path().join("x/sessions")).unwrap();
         let mut env = Env::bare(dir.path(), dir.path().join("own"));

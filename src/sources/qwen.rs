@@ -1,6 +1,6 @@
-//! Qwen Code: `~/.qwen/projects/<directory>/chats/<id>.jsonl`, one record a line.
+//! Qwen Code: `~/.qwen/projects/<directory>/chats/<id>.jsonl`, one record per line.
 //!
-//! `system` records of subtype `ui_telemetry` and `~/.qwen/usage_record.jsonl` repeat the usage of the answers and
+//! `system` records of subtype `ui_telemetry` and `~/.qwen/usage_record.jsonl` repeat the usage of the answers, so they
 //! are not read.
 
 use std::collections::{HashMap, HashSet};
@@ -8,18 +8,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::sources::common::files::open_log;
 use crate::sources::common::genai;
 use crate::sources::common::line_reader::{each_line, parse};
-use crate::sources::common::tool_attribution::Growth;
+use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{
     Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };
 
 const AGENT: &str = "qwen";
 
-/// The reader of Qwen Code's chats.
 pub(crate) struct Qwen;
 
 impl Source for Qwen {
@@ -31,6 +31,14 @@ impl Source for Qwen {
         "Qwen Code"
     }
 
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["QWEN_HOME", "QWEN_RUNTIME_DIR"]
+    }
+
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &["QWEN_CODE"]
+    }
+
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let dir = |name| {
             env.var(name).map(|v| match v.strip_prefix("~/") {
@@ -38,7 +46,7 @@ impl Source for Qwen {
                 None => PathBuf::from(v),
             })
         };
-        // Chats written before the runtime directory was moved stay where they were.
+        // Qwen Code does not move existing chats when the runtime directory changes, so both directories are read.
         let home = dir("QWEN_HOME").unwrap_or_else(|| env.home.join(".qwen"));
         let mut roots: Vec<PathBuf> = Vec::new();
         for base in dir("QWEN_RUNTIME_DIR").into_iter().chain([home]) {
@@ -51,39 +59,48 @@ impl Source for Qwen {
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &is_chat, found, skip);
+        walk::files(AGENT, root, &is_log, found, skip);
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
         let input = open_log(file)?;
         let mut read = Read::default();
         let mut builder = Builder::new(file.file_stem().and_then(|s| s.to_str()).unwrap_or_default());
         let mut scratch = String::new();
         each_line(file, input, opts, &mut read, |line| {
             let (record, repaired) = parse::<Value>(line.bytes, &mut scratch)?;
-            builder.record(&record, line.offset);
+            builder.read_record(&record, line.offset);
             Ok(repaired)
         })?;
         read.usage = builder.usage;
         if !builder.session.messages.is_empty() {
             read.sessions.push(builder.session);
         }
-        Ok(read)
+        each(read);
+        Ok(())
     }
 }
 
-fn is_chat(path: &Path) -> bool {
+fn is_log(path: &Path) -> bool {
     let chats = path.components().nth(1).is_some_and(|c| c.as_os_str() == "chats");
     chats && path.components().count() == 3 && path.extension().is_some_and(|e| e == "jsonl")
 }
 
-/// Builds the one session of a log, record by record.
+/// Builds the session of a log, record by record.
 struct Builder {
     session: Session,
-    named: bool,
+    /// Whether the session has the id from the log; until then it has the name of the file.
+    has_id: bool,
     usage: Vec<UsageRow>,
-    growth: Growth,
-    seen: HashSet<String>,
+    attribution: ToolAttribution,
+    /// Ids of the records so far.
+    seen_ids: HashSet<String>,
+    /// Message index and part index of each tool call, by the call's id.
     calls: HashMap<String, (usize, usize)>,
 }
 
@@ -91,43 +108,42 @@ impl Builder {
     fn new(stem: &str) -> Self {
         Builder {
             session: Session::empty(AGENT, stem),
-            named: false,
+            has_id: false,
             usage: Vec::new(),
-            growth: Growth::default(),
-            seen: HashSet::new(),
+            attribution: ToolAttribution::default(),
+            seen_ids: HashSet::new(),
             calls: HashMap::new(),
         }
     }
 
-    fn record(&mut self, record: &Value, offset: u64) {
-        if genai::text(record, "uuid").is_some_and(|id| !self.seen.insert(id.to_owned())) {
+    fn read_record(&mut self, record: &Value, offset: u64) {
+        if genai::text(record, "uuid").is_some_and(|id| !self.seen_ids.insert(id.to_owned())) {
             return;
         }
         let at = genai::text(record, "timestamp").and_then(Timestamp::parse);
-        let own = |field| genai::text(record, field).map(str::to_owned);
+        let text = |field| genai::text(record, field).map(str::to_owned);
         let s = &mut self.session;
-        if let (false, Some(id)) = (self.named, genai::text(record, "sessionId")) {
+        if let (false, Some(id)) = (self.has_id, genai::text(record, "sessionId")) {
             s.key = SessionKey::new(AGENT, id);
-            self.named = true;
+            self.has_id = true;
         }
         s.started = s.started.into_iter().chain(at).min();
         s.ended = s.ended.into_iter().chain(at).max();
-        s.project = s.project.take().or_else(|| own("cwd"));
-        s.git_branch = s.git_branch.take().or_else(|| own("gitBranch"));
-        s.agent_version = own("version").or_else(|| s.agent_version.take());
-        let nothing = Value::Null;
-        let content = record.get("message").and_then(|m| m.get("parts")).unwrap_or(&nothing);
+        s.project = s.project.take().or_else(|| text("cwd"));
+        s.git_branch = s.git_branch.take().or_else(|| text("gitBranch"));
+        s.agent_version = text("version").or_else(|| s.agent_version.take());
+        let content = record.get("message").and_then(|m| m.get("parts")).unwrap_or(&Value::Null);
         match genai::text(record, "type") {
             Some("user") => {
-                // Older records do not say where the text came from.
+                // Older versions do not record where the text came from.
                 let typed = genai::text(record, "provenance").is_none_or(|p| p == "real_user");
                 let human = typed && !genai::is_response(content);
                 let origin = if human { Origin::Human } else { Origin::Injected };
                 self.push(record, Role::User, origin, at, genai::parts(content));
             }
-            Some("assistant") => self.assistant(record, content, at, offset),
-            Some("tool_result") => self.results(record, content),
-            Some("system") => self.notice(record, at),
+            Some("assistant") => self.push_answer(record, content, at, offset),
+            Some("tool_result") => self.add_result(record, content),
+            Some("system") => self.read_system(record, at),
             _ => {}
         }
     }
@@ -141,8 +157,8 @@ impl Builder {
         self.session.messages.push(Message { id, role, origin, at, model, parts });
     }
 
-    fn assistant(&mut self, record: &Value, content: &Value, at: Option<Timestamp>, offset: u64) {
-        let place = self.session.messages.len();
+    fn push_answer(&mut self, record: &Value, content: &Value, at: Option<Timestamp>, offset: u64) {
+        let index = self.session.messages.len();
         let mut parts = Vec::new();
         for item in genai::each(content) {
             let Some(call) = item.get("functionCall") else {
@@ -154,7 +170,7 @@ impl Builder {
                 if self.calls.contains_key(&id) {
                     continue;
                 }
-                self.calls.insert(id.clone(), (place, parts.len()));
+                self.calls.insert(id.clone(), (index, parts.len()));
             }
             parts.push(Part::Tool(ToolCall {
                 id,
@@ -163,6 +179,11 @@ impl Builder {
                 ..ToolCall::default()
             }));
         }
+        self.push_usage(record, at, offset, &parts);
+        self.push(record, Role::Assistant, Origin::Model, at, parts);
+    }
+
+    fn push_usage(&mut self, record: &Value, at: Option<Timestamp>, offset: u64, parts: &[Part]) {
         if let Some(usage) = record.get("usageMetadata").filter(|u| u.is_object()) {
             let session = self.session.key.clone();
             let mut row = UsageRow {
@@ -181,25 +202,24 @@ impl Builder {
                 Part::Tool(call) => Some(call.name.clone()),
                 _ => None,
             });
-            self.growth.step(&mut row, called.collect());
+            self.attribution.attribute(&mut row, called.collect());
             self.usage.push(row);
         }
-        self.push(record, Role::Assistant, Origin::Model, at, parts);
     }
 
-    fn results(&mut self, record: &Value, content: &Value) {
+    fn add_result(&mut self, record: &Value, content: &Value) {
         let outcome = record.get("toolCallResult").unwrap_or(&Value::Null);
         let named = genai::text(outcome, "callId").or_else(|| {
             let response = genai::each(content).iter().find_map(|p| p.get("functionResponse"))?;
             genai::text(response, "id")
         });
         let Some(&(message, index)) = named.and_then(|id| self.calls.get(id)) else { return };
-        let place = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(index));
-        let Some(Part::Tool(call)) = place else { return };
+        let part = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(index));
+        let Some(Part::Tool(call)) = part else { return };
         (call.output, call.media_bytes) = genai::result(content);
-        let shown = outcome.get("resultDisplay").and_then(|d| d.get("exitCode")).and_then(Value::as_i64);
-        let said = call.output.as_deref().filter(|_| genai::is_shell(&call.name));
-        call.exit_code = shown.or_else(|| genai::exit_code(said?));
+        let displayed = outcome.get("resultDisplay").and_then(|d| d.get("exitCode")).and_then(Value::as_i64);
+        let output = call.output.as_deref().filter(|_| genai::is_shell(&call.name));
+        call.exit_code = displayed.or_else(|| genai::exit_code(output?));
         call.status = match genai::text(outcome, "status") {
             Some("cancelled" | "canceled") => ToolStatus::Denied,
             Some("error") => ToolStatus::Error,
@@ -208,7 +228,7 @@ impl Builder {
         };
     }
 
-    fn notice(&mut self, record: &Value, at: Option<Timestamp>) {
+    fn read_system(&mut self, record: &Value, at: Option<Timestamp>) {
         let payload = record.get("systemPayload").unwrap_or(&Value::Null);
         match genai::text(record, "subtype") {
             Some("custom_title") => {
@@ -216,7 +236,7 @@ impl Builder {
                 self.session.title = title.or_else(|| self.session.title.take());
             }
             Some("chat_compression") => {
-                // The first entry is the summary; what follows repeats the history.
+                // The first entry is the summary; the others repeat the history.
                 let first = payload.get("compressedHistory").map(genai::each).unwrap_or_default().first();
                 let parts = first.and_then(|c| c.get("parts")).map(genai::parts).unwrap_or_default();
                 self.push(record, Role::User, Origin::Compaction, at, parts);
@@ -226,15 +246,15 @@ impl Builder {
     }
 }
 
-/// The prompt includes what came from the cache. Candidates include thoughts where the model speaks the chat
-/// completions protocol, and exclude them where it speaks Gemini's: the total tells.
+/// Returns the token counts of an answer. The prompt includes cached tokens. The candidates include thoughts if the
+/// model uses the chat completions protocol, and exclude them if it uses Gemini's. The total shows which.
 fn tokens(usage: &Value) -> Tokens {
     let of = |field| genai::count(usage, field);
     let (prompt, cached) = (of("promptTokenCount"), of("cachedContentTokenCount"));
     let (candidates, thoughts) = (of("candidatesTokenCount"), of("thoughtsTokenCount"));
-    let apart = prompt.saturating_add(candidates).saturating_add(thoughts);
-    let beside = if thoughts > 0 && of("totalTokenCount") == apart { thoughts } else { 0 };
-    let output = candidates.saturating_add(beside);
+    let sum = prompt.saturating_add(candidates).saturating_add(thoughts);
+    let additional = if thoughts > 0 && of("totalTokenCount") == sum { thoughts } else { 0 };
+    let output = candidates.saturating_add(additional);
     Tokens {
         input: prompt.saturating_sub(cached),
         output,
@@ -250,7 +270,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn thoughts_are_counted_once_in_both_protocols() {
+    fn thoughts_are_counted_once_with_both_protocols() {
         let usage = |total: u64| {
             tokens(
                 &json!({"promptTokenCount": 100, "cachedContentTokenCount": 40, "candidatesTokenCount": 20,

@@ -1,16 +1,16 @@
-//! Floor 0: the normal form of a coding-agent session, and what every floor shares.
+//! Layer 0: the normal form of a coding agent's session, and the types that all layers share.
 //!
-//! Owns `Session`, `Message`, `Part`, `ToolCall`, `UsageRow`, ids, `Timestamp`, the `Clock` trait and `Env`.
-//! Imports nothing of the crate; serde only, no I/O.
+//! Defines `Session`, `Message`, `Part`, `ToolCall`, `UsageRow`, ids, `Timestamp`, the `Clock` trait and `Env`. Imports
+//! nothing from the crate and does no I/O.
 
+mod active_periods;
 mod env;
-mod segments;
 mod session;
 mod time;
 mod usage;
 
+pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
 pub use env::Env;
-pub use segments::{IDLE_GAP_MILLIS, Stretch, stretches};
 pub use session::{
     Message, Origin, Part, Role, Session, SessionKey, ToolCall, ToolStatus, Version, canonical_json,
 };

@@ -1,4 +1,4 @@
-//! The normal form that every agent's log is read into.
+//! The normal form of a session, the same for all agents.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::Timestamp;
 
-/// `<agent>:<native id>`; opaque to everyone but its source.
+/// `<agent>:<native id>`. Only the agent's source interprets the native id.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct SessionKey<S = String>(pub S);
@@ -17,7 +17,7 @@ pub struct SessionKey<S = String>(pub S);
 const COMPACTION_SUFFIX: &str = "#compaction";
 
 impl SessionKey {
-    /// Builds the key of an agent's session.
+    /// Creates the key of an agent's session.
     pub fn new(agent: &str, native: &str) -> Self {
         SessionKey(format!("{agent}:{native}"))
     }
@@ -55,7 +55,7 @@ impl<S: AsRef<str>> fmt::Display for SessionKey<S> {
     }
 }
 
-/// SHA-256 of a session's canonical normal form, in lower-case hex.
+/// SHA-256 of a session's canonical JSON, in lower-case hex.
 #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Version(pub String);
@@ -64,15 +64,15 @@ pub struct Version(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
-    /// The person, or text the agent put in the person's place.
+    /// A person, or the agent in the place of a person.
     User,
-    /// The model.
+    /// The model, or the agent in the place of the model.
     Assistant,
-    /// Instructions and notices.
+    /// Instructions and notices of the agent.
     System,
 }
 
-/// What wrote a message: decides what counts as a human prompt.
+/// Who wrote a message. Only messages with [`Origin::Human`] are prompts of a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
@@ -81,20 +81,19 @@ pub enum Origin {
     /// A model produced it.
     #[default]
     Model,
-    /// The agent put it in: reminders, command output, environment context, a subagent's task.
+    /// The agent wrote it: reminders, command output, environment context, a subagent's task.
     Injected,
-    /// A compaction summary.
+    /// It is the summary of a compaction.
     Compaction,
 }
 
 /// One conversation of one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
-    /// `<agent>:<native id>`.
     pub key: SessionKey,
-    /// Agent id, for instance `claude`.
+    /// Agent id, for example `claude`.
     pub agent: String,
-    /// Version of the agent that wrote the log.
+    /// The last version of the agent that wrote to the log.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agent_version: Option<String>,
     /// The session that started this one as a subagent.
@@ -106,16 +105,15 @@ pub struct Session {
     /// Working directory, from the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// Git branch, where recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub git_branch: Option<String>,
-    /// Title, where the agent gave one.
+    /// Title that the agent gave to the session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// First instant in the records.
+    /// Earliest time in the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Timestamp>,
-    /// Last instant in the records.
+    /// Latest time in the records.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Timestamp>,
     /// Messages in the order of the log.
@@ -125,52 +123,45 @@ pub struct Session {
 /// One message: a human prompt, one model response, or a notice.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Message {
-    /// The agent's or provider's id of it.
+    /// Id from the agent or the provider.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// Who it is from.
     pub role: Role,
-    /// What wrote it.
     #[serde(default)]
     pub origin: Origin,
-    /// When it was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<Timestamp>,
-    /// The model that produced it.
+    /// The model that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Its content.
     pub parts: Vec<Part>,
 }
 
-/// One piece of a message.
+/// A part of a message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Part {
-    /// Text as written.
     Text {
-        /// The text.
         text: String,
     },
     /// The model's reasoning.
     Thinking {
-        /// The text.
         text: String,
     },
     /// A tool call with its result.
     Tool(ToolCall),
-    /// An image or other binary the log holds or points at: referenced and counted, not kept.
+    /// An image or other binary data in the log, of which only the type and the size are kept.
     Media {
-        /// Media type, for instance `image/png`.
+        /// For example `image/png`.
         media_type: String,
         /// Size of the encoded data in bytes.
         bytes: u64,
     },
-    /// A file the person or agent attached.
+    /// A file that the person or the agent attached.
     Attachment {
         /// File name or path, as recorded.
         name: String,
-        /// Its text, where the log holds it.
+        /// The text of the file, if the log contains it.
         #[serde(default, skip_serializing_if = "String::is_empty")]
         text: String,
     },
@@ -182,11 +173,11 @@ pub enum Part {
 pub enum ToolStatus {
     /// It ran and succeeded.
     Success,
-    /// It ran and failed (an error flag, or an exit code other than 0).
+    /// It ran and failed, according to an error flag or an exit code other than 0.
     Error,
     /// It was refused before it ran.
     Denied,
-    /// The log has no result.
+    /// The log contains no result.
     #[default]
     Pending,
 }
@@ -194,51 +185,47 @@ pub enum ToolStatus {
 /// A tool call paired with its result.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ToolCall {
-    /// The call's id.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub id: String,
-    /// Tool name as the agent has it.
+    /// Tool name as the agent writes it.
     pub name: String,
-    /// Input, as JSON.
     pub input: serde_json::Value,
-    /// Output text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// How it ended.
     pub status: ToolStatus,
-    /// Exit code, where the log has one.
+    /// Exit code of a command.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit_code: Option<i64>,
-    /// Images and large outputs kept elsewhere, in encoded bytes.
+    /// Size of images and of outputs in separate files, in encoded bytes.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub media_bytes: u64,
-    /// The subagent session the call started.
+    /// The session of the subagent that the call started.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub subagent: Option<SessionKey>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if hands out a reference")]
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
 fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
-/// The canonical bytes of a session: compact JSON with struct fields in declared order.
+/// Returns the canonical bytes of a session: compact JSON with the fields in the order of their declaration.
 ///
 /// # Errors
-/// Only if a tool input cannot be written as JSON, which `serde_json::Value` rules out.
+/// An error of serde_json, which does not happen for the types in a session.
 pub fn canonical_json(session: &Session) -> Result<Vec<u8>, serde_json::Error> {
     serde_json::to_vec(session)
 }
 
 impl Version {
-    /// The version of canonical bytes (see [`canonical_json`]).
+    /// Returns the version of a session's canonical bytes (see [`canonical_json`]).
     pub fn of(canonical: &[u8]) -> Self {
         Version(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical)))
     }
 }
 
 impl Session {
-    /// A session with nothing in it yet.
+    /// Creates a session without messages.
     pub fn empty(agent: &str, native: &str) -> Self {
         Session {
             key: SessionKey::new(agent, native),
@@ -255,12 +242,12 @@ impl Session {
         }
     }
 
-    /// Number of prompts a person typed.
+    /// Returns the number of prompts that a person typed.
     pub fn user_messages(&self) -> u64 {
         self.messages.iter().filter(|m| m.role == Role::User && m.origin == Origin::Human).count() as u64
     }
 
-    /// Number of model responses with visible text.
+    /// Returns the number of answers of the model with visible text.
     pub fn assistant_messages(&self) -> u64 {
         let visible = |m: &&Message| {
             m.role == Role::Assistant
@@ -270,7 +257,7 @@ impl Session {
         self.messages.iter().filter(visible).count() as u64
     }
 
-    /// All tool calls, in order.
+    /// Returns all tool calls, in order.
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
         self.messages.iter().flat_map(|m| &m.parts).filter_map(|p| match p {
             Part::Tool(call) => Some(call),
@@ -278,13 +265,13 @@ impl Session {
         })
     }
 
-    /// Number of tool calls that failed or were refused.
+    /// Returns the number of tool calls that failed or were refused.
     pub fn failed_tool_calls(&self) -> u64 {
         self.tool_calls().filter(|c| matches!(c.status, ToolStatus::Error | ToolStatus::Denied)).count()
             as u64
     }
 
-    /// The models that answered, in order of first use.
+    /// Returns the models that answered, in the order of their first answer.
     pub fn models(&self) -> Vec<String> {
         let mut seen: Vec<String> = Vec::new();
         for model in self.messages.iter().filter_map(|m| m.model.as_ref()) {
@@ -295,7 +282,7 @@ impl Session {
         seen
     }
 
-    /// The title the agent gave, else the first line of the first human prompt.
+    /// Returns the title, or the first line of the first human prompt, cut after 120 characters.
     pub fn display_title(&self) -> Option<String> {
         self.title.clone().or_else(|| {
             let human = self.messages.iter().find(|m| m.role == Role::User && m.origin == Origin::Human)?;

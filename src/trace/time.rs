@@ -1,27 +1,27 @@
-//! Instants as integer milliseconds, and the clock that the edge passes in.
+//! Instants as integer milliseconds, and the clock that the entry point passes in.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// An instant: milliseconds since the Unix epoch, written as RFC 3339 UTC.
+/// An instant in milliseconds since the Unix epoch. It is serialized as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// Parses RFC 3339 / ISO 8601 text with an offset; `None` where the text is no instant.
+    /// Parses RFC 3339 or ISO 8601 text with an offset. Returns `None` for other text.
     pub fn parse(text: &str) -> Option<Self> {
         fast_utc(text.as_bytes())
             .or_else(|| text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_millisecond())))
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub fn millis(self) -> i64 {
         self.0
     }
 
-    /// The instant as jiff's type, clamped to the range jiff can hold.
+    /// Returns the instant as jiff's type, clamped to jiff's range.
     pub fn to_jiff(self) -> jiff::Timestamp {
         jiff::Timestamp::from_millisecond(self.0).unwrap_or(if self.0 < 0 {
             jiff::Timestamp::MIN
@@ -31,7 +31,8 @@ impl Timestamp {
     }
 }
 
-/// `YYYY-MM-DDTHH:MM:SS[.mmm]Z`, the shape nearly every log line has, without the general parser.
+/// Parses `YYYY-MM-DDTHH:MM:SS[.mmm]Z`, which nearly every log line contains. This is much faster than jiff's general
+/// parser, and reading a log parses one time per line.
 fn fast_utc(b: &[u8]) -> Option<Timestamp> {
     let num = |r: std::ops::Range<usize>| -> Option<i64> {
         b.get(r)?.iter().try_fold(0i64, |a, c| c.is_ascii_digit().then(|| a * 10 + i64::from(c - b'0')))
@@ -52,7 +53,7 @@ fn fast_utc(b: &[u8]) -> Option<Timestamp> {
     if !(1..=12).contains(&m) || d < 1 || d > days_in[m as usize - 1] || h > 23 || mi > 59 || s > 59 {
         return None;
     }
-    // Days from civil, Howard Hinnant's public-domain algorithm.
+    // Days since the epoch, by Howard Hinnant's `days_from_civil` (public domain).
     let y2 = if m <= 2 { y - 1 } else { y };
     let era = y2.div_euclid(400);
     let yoe = y2 - era * 400;
@@ -81,13 +82,12 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Where the time comes from; the edge passes the real one in.
+/// The source of the current time. The entry point passes the system's clock in.
 pub trait Clock: Send + Sync {
-    /// The present instant.
     fn now(&self) -> Timestamp;
 }
 
-/// A clock that stands still; for tests.
+/// A clock that always returns the same time, for tests.
 #[derive(Debug, Clone, Copy)]
 pub struct FixedClock(pub Timestamp);
 
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fast_and_general_parsers_agree() {
+    fn the_fast_and_the_general_parser_agree() {
         for t in ["1970-01-01T00:00:00Z", "2024-02-29T23:59:59.999Z", "2026-11-20T16:12:41.443Z"] {
             let general = t.parse::<jiff::Timestamp>().unwrap().as_millisecond();
             assert_eq!(fast_utc(t.as_bytes()), Some(Timestamp(general)), "{t}");
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn written_as_rfc3339_with_milliseconds() {
+    fn a_timestamp_is_written_as_rfc3339_with_milliseconds() {
         assert_eq!(Timestamp(1_795_191_161_443).to_string(), "2026-11-20T16:12:41.443Z");
     }
 }

@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 
 use crate::rules::{Class, Classes, Engine};
-use crate::trace::{IDLE_GAP_MILLIS, Origin, Part, Role, Session, Stretch, ToolStatus, stretches};
+use crate::trace::{ActivePeriod, IDLE_GAP_MILLIS, Origin, Part, Role, Session, ToolStatus, active_periods};
 
 use super::tool_outcome;
 use super::tool_outcome::{RunKind, RunOutcome};
@@ -35,9 +35,9 @@ pub(super) fn badges(session: &Session, engine: &Engine) -> Vec<String> {
     let mut badges = Vec::new();
     let activity = ToolActivity::of(session);
     badges.extend(outcome(session, &activity).map(str::to_owned));
-    let active_millis: i64 = stretches(session.messages.iter().map(|m| m.at), IDLE_GAP_MILLIS)
+    let active_millis: i64 = active_periods(session.messages.iter().map(|m| m.at), IDLE_GAP_MILLIS)
         .iter()
-        .map(Stretch::millis)
+        .map(ActivePeriod::millis)
         .fold(0, i64::saturating_add);
     if activity.calls >= LONG_MIN_CALLS && active_millis >= LONG_MIN_MILLIS {
         badges.push("long-horizon".to_owned());

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::trace::{Origin, Part, Role, SessionKey, Timestamp, Tokens, stretches};
+use crate::trace::{Origin, Part, Role, SessionKey, Timestamp, Tokens, active_periods};
 
 use crate::app::sessions::show::gap_millis;
 use crate::app::{App, Failure};
@@ -68,7 +68,7 @@ impl App {
             return Err(Failure::usage("no_such_session", "No such session.").hint("clawgate inbox"));
         };
         let gap = gap_millis(p.gap_minutes);
-        let found = stretches(session.messages.iter().map(|m| m.at), gap);
+        let found = active_periods(session.messages.iter().map(|m| m.at), gap);
         let mut segments: Vec<SegmentItem> = Vec::with_capacity(found.len());
         for (n, s) in (1..).zip(&found) {
             let messages = session.messages.get(s.from..s.to).unwrap_or_default();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::redact::{Policy, Redactor, Timestamps};
 use crate::rules::Engine;
-use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, stretches};
+use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, active_periods};
 
 use crate::app::config::ExportConfig;
 use crate::app::{App, Failure};
@@ -178,7 +178,7 @@ fn range(session: &Session, p: &ShowParams) -> Result<(u64, u64), Failure> {
     }
     let Some(wanted) = p.segment else { return Ok((0, count)) };
     let gap = gap_millis(p.gap_minutes);
-    let all = stretches(session.messages.iter().map(|m| m.at), gap);
+    let all = active_periods(session.messages.iter().map(|m| m.at), gap);
     let found = usize::try_from(wanted).ok().and_then(|n| all.get(n.checked_sub(1)?));
     match found {
         Some(s) => Ok((s.from as u64, s.to as u64)),

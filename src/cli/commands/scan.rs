@@ -14,6 +14,7 @@ use crate::cli::format::{format_bytes, format_count, pluralize};
 use crate::cli::render::{bold, yellow};
 use crate::cli::table::one_line;
 use crate::cli::time_args::parse_optional_instant;
+use crate::sources;
 use crate::trace::Timestamp;
 
 /// Read new agent logs into the archive
@@ -49,9 +50,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         let env = &mut cli.process.env;
         env.home = home;
-        // These variables name the current user's logs, which are not in the requested home directory.
-        for name in OWN_PLACES {
-            env.vars.remove(*name);
+        // These variables name the logs of this user, but `--home` asks for those of another home directory.
+        for name in sources::location_vars() {
+            env.vars.remove(name);
         }
     }
     let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
@@ -205,31 +206,8 @@ fn render_pass(pass: &WatchPass<'_>) -> String {
     out
 }
 
-/// Variables by which agents' directories are named.
-const OWN_PLACES: &[&str] = &[
-    "CLAUDE_CONFIG_DIR",
-    "CLAWGATE_CUSTOM_DIR",
-    "CLINE_DATA_DIR",
-    "CLINE_DIR",
-    "CODEX_HOME",
-    "COPILOT_HOME",
-    "GEMINI_CLI_HOME",
-    "KIMI_CODE_HOME",
-    "KIMI_SHARE_DIR",
-    "OPENCLAW_HOME",
-    "OPENCLAW_PROFILE",
-    "OPENCLAW_STATE_DIR",
-    "PI_CODING_AGENT_DIR",
-    "PI_CODING_AGENT_SESSION_DIR",
-    "QWEN_HOME",
-    "QWEN_RUNTIME_DIR",
-    "XDG_CONFIG_HOME",
-    "XDG_DATA_HOME",
-    "XDG_STATE_HOME",
-];
-
-/// Longer lists of sessions, files and reasons are cut.
-const MAX_LISTED: usize = 10;
+/// How many are named before they are only counted.
+const NAMED: usize = 10;
 
 fn render(r: &ScanReport) -> String {
     let s = r.sessions;

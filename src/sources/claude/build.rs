@@ -1,20 +1,22 @@
-//! From the records of a Claude Code log to a session.
+//! Builds a session from the records of a Claude Code log.
 
 use std::collections::hash_map::RandomState;
 use std::collections::{HashMap, HashSet};
 use std::hash::BuildHasher;
 use std::path::Path;
 
-use crate::sources::Read;
-use crate::sources::claude::record::{Attachment, Block, Inner, Message as RawMessage, Record};
-use crate::sources::claude::spawned::{Spawned, UNNAMED};
-use crate::sources::claude::usage::{Answer, Requests};
-use crate::sources::claude::{AGENT, Place};
+use crate::sources::claude::log_owner::{OwnerEvidence, UNNAMED};
+use crate::sources::claude::log_path::{AGENT, LogPath};
+use crate::sources::claude::record::{
+    Attachment, Block, Inner, Message as RawMessage, Record, is_ignored, is_running_total, is_tool_call,
+};
+use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector};
 use crate::sources::common::lenient_serde::TextOr;
-use crate::sources::common::line_reader::{Line, Used, parse};
+use crate::sources::common::line_reader::{Line, LineResult, parse};
+use crate::sources::common::read::Read;
 use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall, ToolStatus};
 
-/// Starts of text that the agent, not a person, put into a user record.
+/// Beginnings of texts in user records that the agent wrote and no person typed.
 const INJECTED: [&str; 6] = [
     "<command-name>",
     "<command-message>",
@@ -24,122 +26,111 @@ const INJECTED: [&str; 6] = [
     "Caveat:",
 ];
 
-/// Records that repeat the conversation or describe the client: never imported, and often large.
-const NOT_IMPORTED: [&[u8]; 9] = [
-    b"api-request",
-    b"queue-operation",
-    b"last-prompt",
-    b"cost-state",
-    b"mode\"",
-    b"atis-latch",
-    b"tools-used",
-    b"file-history-snapshot",
-    b"progress\"",
-];
-
-/// Where a message or tool call stands in the session being built.
+/// The position of a tool call in the session.
 #[derive(Clone, Copy)]
 struct CallAt {
     message: usize,
     part: usize,
 }
 
-/// Builds the one session of a file, line by line.
+/// Builds the session of a log, line by line.
 pub(super) struct Builder {
-    place: Place,
+    log: LogPath,
     session: Session,
-    usage: Requests,
-    /// Whether an answer was counted.
-    begun: bool,
-    spawned: Spawned,
+    usage: RequestCollector,
+    /// Whether an answer was read.
+    has_answer: bool,
+    owner: OwnerEvidence,
+    /// Index of each assistant message, by its id.
     messages: HashMap<String, usize>,
     calls: HashMap<String, CallAt>,
-    seen: HashSet<u64>,
+    /// Hashes of the ids of the records so far. Hashes take less memory than the ids of a large log.
+    seen_ids: HashSet<u64>,
     hasher: RandomState,
-    /// Title and how much it is worth: a person's beats the model's beats a summary.
+    /// The best title so far and its rank: a title of a person, of the model, or from a summary.
     title: Option<(u8, String)>,
-    /// Whether the agent wrote running totals of its own.
-    totals: bool,
+    /// Whether the log contains running totals.
+    has_totals: bool,
 }
 
 impl Builder {
-    pub(super) fn new(place: Place) -> Self {
-        let mut session = Session::empty(AGENT, &place.native);
-        session.parent = place.parent.as_deref().map(|p| SessionKey::new(AGENT, p));
-        let title = place.meta.as_ref().and_then(|m| m.description.clone()).map(|t| (u8::MAX, t));
+    pub(super) fn new(log: LogPath) -> Self {
+        let mut session = Session::empty(AGENT, &log.native);
+        session.parent = log.parent.as_deref().map(|p| SessionKey::new(AGENT, p));
+        let title = log.meta.as_ref().and_then(|m| m.description.clone()).map(|t| (u8::MAX, t));
         Builder {
-            place,
+            log,
+            usage: RequestCollector::new(session.key.clone()),
             session,
-            usage: Requests::default(),
-            begun: false,
-            spawned: Spawned::default(),
+            has_answer: false,
+            owner: OwnerEvidence::default(),
             messages: HashMap::new(),
             calls: HashMap::new(),
-            seen: HashSet::new(),
+            seen_ids: HashSet::new(),
             hasher: RandomState::new(),
             title,
-            totals: false,
+            has_totals: false,
         }
     }
 
-    pub(super) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
-        if self.place.bare() && !self.begun {
-            self.spawned.line(line.bytes);
+    pub(super) fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
+        if self.log.has_unclear_owner() && !self.has_answer {
+            self.owner.read_api_request(line.bytes);
         }
-        if line.ended && not_imported(line.bytes) {
-            self.totals |= is_total(line.bytes);
+        if line.ended && is_ignored(line.bytes) {
+            self.has_totals |= is_running_total(line.bytes);
             return Ok(false);
         }
         let (record, repaired) = parse::<Record<'_>>(line.bytes, scratch)?;
-        if !self.spawned.decided() && matches!(record.kind.str(), "user" | "assistant") {
-            let said = (&record.prompt_id, &record.attribution_agent, &record.source_answer);
-            self.spawned.record(record.kind.str() == "assistant", said.0, said.1, said.2);
+        if !self.owner.is_decided() && matches!(record.kind.str(), "user" | "assistant") {
+            let marks = [&record.prompt_id, &record.attribution_agent, &record.source_answer];
+            self.owner.read_record(record.kind.str() == "assistant", marks);
         }
         match record.kind.str() {
-            "user" if self.header(&record) => self.user(record),
+            "user" if self.read_header(&record) => self.push_user(record),
             "assistant" => {
-                let fresh = self.header(&record);
-                self.count(&record, line.offset);
-                if fresh {
-                    self.assistant(record);
+                let is_new = self.read_header(&record);
+                self.push_request(&record, line.offset);
+                if is_new {
+                    self.push_answer(record);
                 }
             }
-            "attachment" if self.fresh(&record) => self.attachment(&record),
-            "summary" => self.name(1, record.summary.some()),
-            "ai-title" => self.name(2, record.ai_title.some()),
-            "custom-title" => self.name(3, record.custom_title.some()),
-            "cost-state" => self.totals = true,
+            "attachment" if self.is_new(&record) => self.push_attachment(&record),
+            "summary" => self.set_title(1, record.summary.some()),
+            "ai-title" => self.set_title(2, record.ai_title.some()),
+            "custom-title" => self.set_title(3, record.custom_title.some()),
+            "cost-state" => self.has_totals = true,
             _ => {}
         }
         Ok(repaired)
     }
 
-    /// Puts the session and its usage into the answer; a file without a message holds no session. Returns whether the
-    /// log holds totals, by which requests without a record are known.
-    pub(super) fn finish(mut self, read: &mut Read) -> bool {
+    /// Adds the session and its usage to `read`. A session without messages is left out. Returns whether the log contains
+    /// running totals, from which requests without a record can be derived.
+    pub(super) fn finish_into(mut self, read: &mut Read) -> bool {
         let (parent, key) = (self.session.parent.as_ref(), &self.session.key);
-        self.usage.book(&self.spawned.books(parent, key, &self.place));
+        self.usage.attribute_to(&self.owner.owner(parent, key, &self.log));
         read.usage = self.usage.finish();
         if !self.session.messages.is_empty() {
             self.session.title = self.title.map(|(_, t)| t);
             read.sessions.push(self.session);
         }
-        self.totals
+        self.has_totals
     }
 
-    /// Whether a record is new in this file: a resumed session can repeat records with their ids.
-    fn fresh(&mut self, record: &Record<'_>) -> bool {
-        record.uuid.some().is_none_or(|uuid| self.seen.insert(self.hasher.hash_one(uuid)))
+    /// Whether a record was not read before. The log of a resumed session can repeat records with their ids.
+    fn is_new(&mut self, record: &Record<'_>) -> bool {
+        record.uuid.some().is_none_or(|uuid| self.seen_ids.insert(self.hasher.hash_one(uuid)))
     }
 
-    /// Takes what every user and assistant record says of the session; whether the record is new.
-    fn header(&mut self, record: &Record<'_>) -> bool {
+    /// Reads the fields of the session that every user and assistant record has. Returns whether the record is new.
+    fn read_header(&mut self, record: &Record<'_>) -> bool {
         if let Some(at) = Timestamp::parse(record.timestamp.str()) {
             let s = &mut self.session;
             s.started = Some(s.started.map_or(at, |t| t.min(at)));
             s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
         }
-        if !self.fresh(record) {
+        if !self.is_new(record) {
             return false;
         }
         let s = &mut self.session;
@@ -148,24 +139,24 @@ impl Builder {
         if record.version.some().is_some_and(|v| s.agent_version.as_deref() != Some(v)) {
             s.agent_version = record.version.owned();
         }
-        let own = record.session_id.str();
-        if self.place.subagent {
-            // 2.0 puts subagents beside the sessions; their records name the parent.
+        let session_id = record.session_id.str();
+        if self.log.subagent {
+            // In 2.0 the log of a subagent is next to the sessions, and its records name the parent.
             s.parent =
                 s.parent.take().or_else(|| record.session_id.some().map(|p| SessionKey::new(AGENT, p)));
         } else if s.forked_from.is_none() {
             let fork = record.forked_from.0.as_ref().and_then(|f| f.session_id.some());
-            let first =
-                record.request_session_id.some().or(fork).filter(|f| *f != own && *f != self.place.native);
-            s.forked_from = first.map(|f| SessionKey::new(AGENT, f));
+            let source = record.request_session_id.some().or(fork);
+            let source = source.filter(|f| *f != session_id && *f != self.log.native);
+            s.forked_from = source.map(|f| SessionKey::new(AGENT, f));
         }
         true
     }
 
-    fn name(&mut self, worth: u8, title: Option<&str>) {
-        // The first of a kind stays: later summaries describe later stretches.
-        if let Some(title) = title.filter(|_| self.title.as_ref().is_none_or(|(w, _)| *w < worth)) {
-            self.title = Some((worth, title.to_owned()));
+    fn set_title(&mut self, rank: u8, title: Option<&str>) {
+        // The first title of a rank is kept, because later summaries describe only later parts of the session.
+        if let Some(title) = title.filter(|_| self.title.as_ref().is_none_or(|(r, _)| *r < rank)) {
+            self.title = Some((rank, title.to_owned()));
         }
     }
 
@@ -174,28 +165,27 @@ impl Builder {
         self.session.messages.len() - 1
     }
 
-    fn user(&mut self, mut record: Record<'_>) {
+    fn push_user(&mut self, mut record: Record<'_>) {
         let Some(message) = record.message.0.take() else { return };
         let at = Timestamp::parse(record.timestamp.str());
-        let inside =
-            |r: &Record<'_>| r.is_meta.0 || r.is_sidechain.0 || self.place.subagent || !r.origin.is_null();
-        let injected = inside(&record);
+        let injected =
+            record.is_meta.0 || record.is_sidechain.0 || self.log.subagent || !record.origin.is_null();
         let mut parts = Vec::new();
         let mut human = false;
-        let mut text = |text: String, parts: &mut Vec<Part>| {
+        let mut add_text = |text: String, parts: &mut Vec<Part>| {
             if !text.trim().is_empty() {
                 human |= !INJECTED.iter().any(|start| text.trim_start().starts_with(start));
                 parts.push(Part::Text { text });
             }
         };
         match message.content {
-            TextOr::Text(t) => text(t.into_owned(), &mut parts),
+            TextOr::Text(t) => add_text(t.into_owned(), &mut parts),
             TextOr::List(blocks) => {
                 for mut block in blocks {
                     match block.kind.str() {
-                        "text" => text(std::mem::take(&mut block.text).into_string(), &mut parts),
-                        "tool_result" => self.result(&record, block),
-                        _ => parts.extend(media(&block)),
+                        "text" => add_text(std::mem::take(&mut block.text).into_string(), &mut parts),
+                        "tool_result" => self.add_result(&record, block),
+                        _ => parts.extend(media_part(&block)),
                     }
                 }
             }
@@ -211,38 +201,28 @@ impl Builder {
         self.push(Message { id: record.uuid.owned(), role: Role::User, origin, at, model: None, parts });
     }
 
-    /// Counts a record's request, which its message's id identifies, however often the record stands here.
-    fn count(&mut self, record: &Record<'_>, offset: u64) {
+    /// Adds the request of an assistant record. A repeated record has the same message id, so it is counted once.
+    fn push_request(&mut self, record: &Record<'_>, offset: u64) {
         let at = Timestamp::parse(record.timestamp.str());
-        self.begun = true;
-        // 1.0 kept subagents in the session's own log.
-        let kind = self.spawned.kind(&self.place).or(record.is_sidechain.0.then_some(UNNAMED));
-        let called = record.message.0.iter().flat_map(|m| match &m.content {
+        self.has_answer = true;
+        // 1.0 wrote subagents into the session's own log.
+        let kind = self.owner.subagent_kind(&self.log).or(record.is_sidechain.0.then_some(UNNAMED));
+        let blocks = record.message.0.iter().flat_map(|m| match &m.content {
             TextOr::List(blocks) => blocks.as_slice(),
             TextOr::Text(_) => &[],
         });
-        let called = called.filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
-        let Some(message) = &record.message.0 else { return };
-        let answer = Answer {
-            id: message.id.some().or(record.uuid.some()),
-            model: message.model.some(),
-            usage: message.usage.0.as_ref(),
-            stopped: message.stop_reason.some().is_some(),
-            provider: record.provider.some(),
-            agent: record.attribution_agent.some(),
-            skill: record.attribution_skill.some(),
-            copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
-        };
-        self.usage.add(&answer, at.or(self.session.ended), offset, &self.session.key, kind, called);
+        let calls = blocks.filter(|b| is_tool_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
+        let position = LogPosition { at: at.or(self.session.ended), offset };
+        self.usage.add(&LoggedRequest::from(record), &position, kind, calls);
     }
 
-    fn assistant(&mut self, mut record: Record<'_>) {
+    fn push_answer(&mut self, mut record: Record<'_>) {
         let at = Timestamp::parse(record.timestamp.str());
         let Some(RawMessage { id, model, content, .. }) = record.message.0.take() else { return };
         let id = id.owned().or_else(|| record.uuid.owned());
         let known = id.as_ref().and_then(|id| self.messages.get(id).copied());
         let index = known.unwrap_or_else(|| {
-            // A local error notice of the agent, not an answer of a model.
+            // A local error message of Claude Code, not an answer of a model.
             let synthetic = model.str() == "<synthetic>";
             let index = self.push(Message {
                 id: id.clone(),
@@ -256,26 +236,26 @@ impl Builder {
             index
         });
         match content {
-            TextOr::Text(text) => self.part(index, Part::Text { text: text.into_owned() }),
-            TextOr::List(blocks) => blocks.into_iter().for_each(|b| self.block(&record, index, b)),
+            TextOr::Text(text) => self.push_part(index, Part::Text { text: text.into_owned() }),
+            TextOr::List(blocks) => blocks.into_iter().for_each(|b| self.push_block(&record, index, b)),
         }
     }
 
-    fn part(&mut self, index: usize, part: Part) {
+    fn push_part(&mut self, index: usize, part: Part) {
         if let Some(message) = self.session.messages.get_mut(index) {
             message.parts.push(part);
         }
     }
 
-    fn block(&mut self, record: &Record<'_>, index: usize, block: Block<'_>) {
+    fn push_block(&mut self, record: &Record<'_>, index: usize, block: Block<'_>) {
         match block.kind.str() {
             "text" if !block.text.str().is_empty() => {
-                self.part(index, Part::Text { text: block.text.into_string() })
+                self.push_part(index, Part::Text { text: block.text.into_string() })
             }
             "thinking" if !block.thinking.str().is_empty() => {
-                self.part(index, Part::Thinking { text: block.thinking.into_string() });
+                self.push_part(index, Part::Thinking { text: block.thinking.into_string() });
             }
-            kind if is_call(kind) => {
+            kind if is_tool_call(kind) => {
                 let id = block.id.into_string();
                 if !id.is_empty() && self.calls.contains_key(&id) {
                     return;
@@ -290,15 +270,15 @@ impl Builder {
                     input: block.input,
                     ..ToolCall::default()
                 };
-                self.part(index, Part::Tool(call));
+                self.push_part(index, Part::Tool(call));
             }
-            // Results of tools that the provider ran come inside the answer.
-            kind if kind.ends_with("_tool_result") => self.result(record, block),
-            _ => media(&block).into_iter().for_each(|part| self.part(index, part)),
+            // The results of tools that the provider runs are in the answer itself.
+            kind if kind.ends_with("_tool_result") => self.add_result(record, block),
+            _ => media_part(&block).into_iter().for_each(|part| self.push_part(index, part)),
         }
     }
 
-    fn result(&mut self, record: &Record<'_>, block: Block<'_>) {
+    fn add_result(&mut self, record: &Record<'_>, block: Block<'_>) {
         let Some(at) = self.calls.get(block.tool_use_id.str()).copied() else { return };
         let part = self.session.messages.get_mut(at.message).and_then(|m| m.parts.get_mut(at.part));
         let Some(Part::Tool(call)) = part else { return };
@@ -306,9 +286,9 @@ impl Builder {
         match block.content {
             TextOr::Text(text) => output = text.into_owned(),
             TextOr::List(inner) => {
-                for piece in inner {
-                    call.media_bytes += piece.source.0.as_ref().map_or(0, |s| s.data.0);
-                    for text in [&piece.title, &piece.url, &piece.text].into_iter().filter_map(|t| t.some()) {
+                for item in inner {
+                    call.media_bytes += item.source.0.as_ref().map_or(0, |s| s.data.0);
+                    for text in [&item.title, &item.url, &item.text].into_iter().filter_map(|t| t.some()) {
                         if !output.is_empty() {
                             output.push('\n');
                         }
@@ -332,11 +312,11 @@ impl Builder {
         if call.exit_code.is_none() && block.is_error.0 {
             call.exit_code = exit_code(&output);
         }
-        call.media_bytes += persisted(&output, &self.place.results);
+        call.media_bytes += stored_output_bytes(&output, &self.log.results);
         call.output = Some(output);
     }
 
-    fn attachment(&mut self, record: &Record<'_>) {
+    fn push_attachment(&mut self, record: &Record<'_>) {
         let Some(attachment) = &record.attachment.0 else { return };
         let parts = match attachment.kind.str() {
             "file" => vec![attached_file(attachment)],
@@ -352,25 +332,7 @@ impl Builder {
     }
 }
 
-/// Whether a content block calls a tool.
-pub(super) fn is_call(kind: &str) -> bool {
-    matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
-}
-
-/// Whether a line starts with a type that is never imported; saves parsing it.
-pub(super) fn not_imported(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"{\"type\":") else { return false };
-    let kind = rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"\"").unwrap_or_default();
-    NOT_IMPORTED.iter().any(|name| kind.starts_with(name)) && line.last() == Some(&b'}')
-}
-
-/// Whether a line that starts with its type is a running total of the agent.
-pub(super) fn is_total(line: &[u8]) -> bool {
-    let Some(rest) = line.strip_prefix(b"{\"type\":") else { return false };
-    rest.strip_prefix(b" ").unwrap_or(rest).starts_with(b"\"cost-state\"")
-}
-
-fn media(block: &Block<'_>) -> Option<Part> {
+fn media_part(block: &Block<'_>) -> Option<Part> {
     let source = block.source.0.as_ref()?;
     let media_type = source.media_type.owned().unwrap_or_else(|| block.kind.str().to_owned());
     Some(Part::Media { media_type, bytes: source.data.0 })
@@ -391,9 +353,10 @@ fn queued_text(prompt: &TextOr<'_, Inner<'_>>) -> Vec<Part> {
     texts.into_iter().filter(|t| !t.trim().is_empty()).map(|text| Part::Text { text }).collect()
 }
 
-/// Size of an output that was too large for the log: the log has its beginning and names the file that has it all.
-/// Only a file of that name among the session's own results counts, wherever the log says it stands.
-fn persisted(output: &str, results: &Path) -> u64 {
+/// Returns the size of an output that is too large for the log. The log contains only its beginning and the path of the
+/// file with the whole output. Only the file name is used, in the session's own directory of results, because the path
+/// comes from the log and may point anywhere.
+fn stored_output_bytes(output: &str, results: &Path) -> u64 {
     let Some(rest) = output.trim_start().strip_prefix("<persisted-output>") else { return 0 };
     let Some((_, path)) = rest.split_once("saved to: ") else { return 0 };
     let name = path.lines().next().unwrap_or_default().trim();
@@ -407,7 +370,51 @@ fn persisted(output: &str, results: &Path) -> u64 {
     }
 }
 
-/// The code of a failed command: the shell tool starts its output with `Exit code N`.
+/// Returns the exit code of a failed command. The shell tool begins its output with `Exit code N`.
 fn exit_code(output: &str) -> Option<i64> {
     output.strip_prefix("Exit code ")?.lines().next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &[&str]) -> Read {
+        let mut builder = Builder::new(LogPath::of(Path::new("/p/s1.jsonl")));
+        for text in lines {
+            let line = Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };
+            assert!(builder.read_line(&line, &mut String::new()).is_ok(), "{text}");
+        }
+        let mut read = Read::default();
+        builder.finish_into(&mut read);
+        read
+    }
+
+    #[test]
+    fn a_title_of_a_person_replaces_a_generated_one_and_the_first_of_a_rank_is_kept() {
+        let prompt = r#"{"type":"user","uuid":"1","message":{"content":"hi"}}"#;
+        let title = |lines: &[&str]| read(&[lines, &[prompt]].concat()).sessions[0].title.clone();
+        let (first, second) =
+            (r#"{"type":"summary","summary":"one"}"#, r#"{"type":"summary","summary":"two"}"#);
+        let custom = r#"{"type":"custom-title","customTitle":"mine"}"#;
+        assert_eq!(title(&[first, second]).as_deref(), Some("one"));
+        assert_eq!(title(&[first, custom, second]).as_deref(), Some("mine"));
+    }
+
+    #[test]
+    fn text_that_claude_code_wrote_is_not_a_persons_prompt() {
+        let origin = |text: &str| {
+            let line = format!(r#"{{"type":"user","uuid":"1","message":{{"content":"{text}"}}}}"#);
+            read(&[line.as_str()]).sessions[0].messages[0].origin
+        };
+        assert_eq!(origin("fix the test"), Origin::Human);
+        assert_eq!(origin("<command-name>/clear</command-name>"), Origin::Injected);
+        assert_eq!(origin(" Caveat: the messages below"), Origin::Injected);
+    }
+
+    #[test]
+    fn the_exit_code_is_at_the_beginning_of_an_output() {
+        assert_eq!(exit_code("Exit code 3\nboom"), Some(3));
+        assert_eq!(exit_code("boom\nExit code 3"), None);
+    }
 }

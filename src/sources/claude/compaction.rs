@@ -1,39 +1,42 @@
-//! The requests that write a compaction's summary. The log has no record of them: only the agent's running total
-//! (`cost-state`, appended when a process ends, cumulative over resumes) holds them.
+//! Finds the requests that wrote the summaries of compactions.
 //!
-//! Between two totals lies a stretch of the log. What the total grew in it, less the requests that the stretch and the
-//! session's subagents recorded meanwhile, is what its compactions took. Where that cannot be told (copied history, a
-//! total that began anew, a subagent without a log) nothing is said; `cost verify` names what is left over.
+//! The log has no record of these requests. Only the agent's running totals (`cost-state` records) include them. Claude
+//! Code appends a total when a process ends; a resumed session continues the earlier total.
+//!
+//! The interval between two totals is a part of the log. The tokens of its compactions are the growth of the total minus
+//! the requests that the session and its subagents recorded in the interval. In some cases the difference contains other
+//! requests too: the history was copied from another session, the total started from zero again, or the log of a
+//! subagent is missing. Then no row is made, and `cost verify` reports the difference.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use crate::sources::claude::log_path::{AGENT, LogPath};
 use crate::sources::claude::record::{CostState, ModelUsage};
-use crate::sources::claude::{AGENT, Place, usage_reader};
+use crate::sources::common::files::{SourceError, open_log};
 use crate::sources::common::lenient_serde::{Flag, Int, Obj, Text};
-use crate::sources::common::line_reader::{Lines, parse};
-use crate::sources::common::walk;
-use crate::sources::{ReadOptions, SourceError, open_log};
+use crate::sources::common::line_reader::{LineReader, parse};
+use crate::sources::common::read::ReadOptions;
 use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, UsageRow};
 
-/// Both names stand near the beginning of their lines.
-const HEAD: usize = 1024;
+/// Number of bytes at the beginning of a line that contain the type of a total or of a compaction.
+const TYPE_BYTES: usize = 1024;
 
-/// No conversation is larger; sizes are only weights.
-const LARGEST: u64 = 1_000_000_000;
+/// Largest size of a conversation, in tokens. A larger size in a log is wrong and is replaced by this one.
+const MAX_CONVERSATION_TOKENS: u64 = 1_000_000_000;
 
-/// Kind under which compactions stand in reports by subagent.
+/// Kind of subagent under which reports show compactions.
 const KIND: &str = "compaction";
 
 static TOTAL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("cost-state\""));
 static BOUNDARY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("compact_boundary\""));
 
-/// A line that says when it was written.
+/// A record with a time; of type `compact_boundary` for a compaction.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Boundary<'a> {
@@ -44,239 +47,322 @@ struct Boundary<'a> {
     #[serde(borrow)]
     timestamp: Text<'a>,
     is_sidechain: Flag,
-    compact_metadata: Obj<Metadata>,
+    compact_metadata: Obj<CompactMetadata>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Metadata {
+struct CompactMetadata {
     pre_tokens: Int,
 }
 
 /// One compaction.
 struct Compaction {
-    key: String,
+    dedupe_key: String,
     at: Option<Timestamp>,
     offset: u64,
-    /// Tokens of the conversation before it; 0 where the log does not say.
+    /// Tokens of the conversation before the compaction; 0 if the log does not record them.
     size: u64,
 }
 
 /// A part of the log that ends with a total.
 #[derive(Default)]
-struct Stretch {
+pub(super) struct TotalInterval {
+    /// Offset of its first byte.
     from: u64,
     /// Offset of the total's record.
     to: u64,
-    began: Option<Timestamp>,
+    started: Option<Timestamp>,
     compactions: Vec<Compaction>,
     total: CostState,
 }
 
-/// Whether a total holds exactly these requests, so that nothing is missing from the log.
-pub(super) fn holds_all(total: &CostState, requests: &[UsageRow]) -> bool {
-    let mut rest = by_model(total);
-    for row in requests {
-        let Some(rest) = rest.get_mut(bare(&row.model)) else { return false };
-        for (n, logged) in rest.iter_mut().zip(kinds(&row.tokens)) {
-            *n -= logged;
-        }
-    }
-    rest.values().all(|kinds| kinds[..6].iter().all(|n| *n == 0))
+/// The requests that a session's log records.
+pub(super) struct Requests<'a> {
+    pub rows: &'a [UsageRow],
+    /// Offsets of the requests that started subagents.
+    pub subagent_starts: &'a [u64],
 }
 
-/// The compactions of a session's log as rows of their own. `spawned` are the offsets of requests that started
-/// subagents.
-///
-/// # Errors
-/// Only when the log cannot be read.
+/// Whether a total equals the sum of these requests, so that no request is missing from the log.
+pub(super) fn equals_total(total: &CostState, requests: &[UsageRow]) -> bool {
+    let mut rest = by_model(total);
+    for row in requests {
+        let Some(rest) = rest.get_mut(without_variant(&row.model)) else { return false };
+        subtract(rest, &counts(&row.tokens));
+    }
+    // Reasoning is not compared: it is a part of the output.
+    rest.values().all(|counts| counts[..6].iter().all(|n| *n == 0))
+}
+
+/// Returns the tokens by model in a total.
+pub(super) fn totals(total: &CostState) -> Vec<(String, Tokens)> {
+    by_model(total).into_iter().map(|(model, sums)| (model.to_owned(), tokens(sums))).collect()
+}
+
+/// Returns a usage row for every compaction whose request can be derived. `subagent_rows` returns the requests of the
+/// session's subagents by time; it is called only if there is a compaction, because it reads their logs.
 pub(super) fn rows(
-    file: &Path,
-    opts: &ReadOptions,
-    place: &Place,
-    requests: &[UsageRow],
-    spawned: &[u64],
-) -> Result<Vec<UsageRow>, SourceError> {
+    intervals: &[TotalInterval],
+    requests: &Requests<'_>,
+    log: &LogPath,
+    subagent_rows: impl FnOnce() -> Vec<UsageRow>,
+) -> Vec<UsageRow> {
     let mut out = Vec::new();
-    let stretches = stretches(file, opts, place)?;
-    let mut sorted: Vec<&UsageRow> = requests.iter().collect();
+    let mut sorted: Vec<&UsageRow> = requests.rows.iter().collect();
     sorted.sort_by_key(|r| r.offset);
-    let mut aside: Option<Vec<UsageRow>> = None;
-    let none = CostState::default();
-    for (i, stretch) in stretches.iter().enumerate() {
-        let Some(first) = stretch.compactions.first() else { continue };
-        let before = i.checked_sub(1).and_then(|i| stretches.get(i)).map_or(&none, |s| &s.total);
+    let subagent_rows = std::cell::LazyCell::new(subagent_rows);
+    let no_total = CostState::default();
+    for (i, interval) in intervals.iter().enumerate() {
+        let Some(first) = interval.compactions.first() else { continue };
         let at = |offset: u64| sorted.partition_point(|r| r.offset < offset);
-        let own = &sorted[at(stretch.from)..at(stretch.to)];
-        // Copied history brings the other session's total along, and may have been cut before it was copied.
+        let own = &sorted[at(interval.from)..at(interval.to)];
+        // Copied history comes with the total of the other session, and may have lost its first requests.
         if at(first.offset) == 0 || own.iter().any(|r| r.copied) {
             continue;
         }
-        let aside = aside.get_or_insert_with(|| subagents(file, opts, requests));
-        let from = stretch.began.map_or(0, |b| aside.partition_point(|r| r.at < b));
-        let until = stretches.get(i + 1).and_then(|s| s.began);
-        let until = until.map_or(aside.len(), |u| aside.partition_point(|r| r.at < u));
-        let meanwhile = aside.get(from..until).unwrap_or_default();
-        if meanwhile.is_empty() && spawned.iter().any(|o| *o >= stretch.from && *o < stretch.to) {
+        let next_start = intervals.get(i + 1).and_then(|next| next.started);
+        let by_subagents = rows_between(&subagent_rows, interval.started, next_start);
+        let contains = |offset: &u64| *offset >= interval.from && *offset < interval.to;
+        if by_subagents.is_empty() && requests.subagent_starts.iter().any(contains) {
+            // The logs of the subagents are missing, so their requests cannot be subtracted.
             continue;
         }
-        let since = Timestamp(stretch.total.start_time.0.unwrap_or_default());
-        let logged: Vec<&UsageRow> = own.iter().copied().chain(meanwhile).filter(|r| r.at >= since).collect();
-        stretch.split(before, &logged, &sorted, place, &mut out);
+        let counted_since = Timestamp(interval.total.start_time.0.unwrap_or_default());
+        let recorded: Vec<&UsageRow> =
+            own.iter().copied().chain(by_subagents).filter(|r| r.at >= counted_since).collect();
+        let before = i.checked_sub(1).and_then(|i| intervals.get(i)).map_or(&no_total, |s| &s.total);
+        let Some(models) = interval.compactions_by_model(&sorted) else { continue };
+        for (model, compactions) in models {
+            if let Some(missing) = interval.unrecorded(model, before, &recorded) {
+                interval.divide(missing, &compactions, log, &mut out);
+            }
+        }
     }
-    Ok(out)
+    out
 }
 
-impl Stretch {
-    /// Divides what the total grew beyond the recorded requests among the compactions, by model.
-    fn split(
-        &self,
-        before: &CostState,
-        logged: &[&UsageRow],
-        sorted: &[&UsageRow],
-        place: &Place,
-        out: &mut Vec<UsageRow>,
-    ) {
-        let (now, before) = (by_model(&self.total), by_model(before));
-        let mut models: BTreeMap<&str, (&UsageRow, Vec<&Compaction>)> = BTreeMap::new();
+/// Returns the rows from `start` to `end`; `rows` is sorted by time.
+fn rows_between(rows: &[UsageRow], start: Option<Timestamp>, end: Option<Timestamp>) -> &[UsageRow] {
+    let from = start.map_or(0, |start| rows.partition_point(|r| r.at < start));
+    let to = end.map_or(rows.len(), |end| rows.partition_point(|r| r.at < end));
+    rows.get(from..to).unwrap_or_default()
+}
+
+/// The compactions of one model in an interval.
+struct ModelCompactions<'a> {
+    /// The last request before a compaction, for the names of model and provider.
+    last: &'a UsageRow,
+    compactions: Vec<&'a Compaction>,
+}
+
+impl TotalInterval {
+    /// Groups the compactions by model. Returns `None` if the model of one is unknown. The model that compacts a
+    /// conversation is the one that the conversation was held with.
+    fn compactions_by_model<'a>(
+        &'a self,
+        sorted: &[&'a UsageRow],
+    ) -> Option<BTreeMap<&'a str, ModelCompactions<'a>>> {
+        let mut models: BTreeMap<&str, ModelCompactions<'a>> = BTreeMap::new();
         for compaction in &self.compactions {
-            // A conversation is compacted by the model that it was held with.
             let earlier = &sorted[..sorted.partition_point(|r| r.offset < compaction.offset)];
-            let Some(last) = earlier.iter().rev().find(|r| r.chain != PromptChain::Detached) else { return };
-            models.entry(bare(&last.model)).or_insert((last, Vec::new())).1.push(compaction);
+            let last = *earlier.iter().rev().find(|r| r.chain != PromptChain::Detached)?;
+            let model = models.entry(without_variant(&last.model));
+            let model = model.or_insert(ModelCompactions { last, compactions: Vec::new() });
+            model.compactions.push(compaction);
         }
-        for (model, (last, compactions)) in models {
-            let Some(mut rest) = now.get(model).copied() else { continue };
-            let earlier = before.get(model).copied().unwrap_or_default();
-            rest.iter_mut().zip(earlier).for_each(|(n, e)| *n -= e);
-            for row in logged.iter().filter(|r| bare(&r.model) == model) {
-                rest.iter_mut().zip(kinds(&row.tokens)).for_each(|(n, k)| *n -= k);
-            }
-            let [input, output, cache_read, short, long, _, _] = rest;
-            let prompt = input + cache_read + short + long;
-            if rest[..6].iter().any(|n| *n < 0) || output == 0 || prompt == 0 {
-                continue;
-            }
-            let even = compactions.iter().any(|c| c.size == 0);
-            let weight = |c: &Compaction| if even { 1 } else { i128::from(c.size) };
-            let whole: i128 = compactions.iter().map(|c| weight(c)).sum();
-            let mut done = 0;
-            for c in &compactions {
-                let next = done + weight(c);
-                // Cumulative rounding: the parts sum to the whole.
-                let tokens = tokens(rest.map(|n| n.max(0) * next / whole - n.max(0) * done / whole));
-                done = next;
-                out.push(UsageRow {
-                    dedupe_key: c.key.clone(),
-                    session: SessionKey::new(AGENT, &place.native).compaction_key(),
-                    at: c.at.unwrap_or(last.at),
-                    model: last.model.clone(),
-                    provider: last.provider.clone(),
-                    tokens,
-                    subagent: Some(KIND.to_owned()),
-                    offset: self.to,
-                    confidence: if compactions.len() == 1 {
-                        Confidence::Reported
-                    } else {
-                        Confidence::Estimated
-                    },
-                    ..UsageRow::default()
-                });
-            }
+        Some(models)
+    }
+
+    /// Returns the growth of a model's total in this interval minus its recorded requests. Returns `None` if the
+    /// difference cannot be a request, for example because the total started from zero again.
+    fn unrecorded(&self, model: &str, before: &CostState, recorded: &[&UsageRow]) -> Option<Counts> {
+        let mut rest = by_model(&self.total).get(model).copied()?;
+        subtract(&mut rest, &by_model(before).get(model).copied().unwrap_or_default());
+        for row in recorded.iter().filter(|r| without_variant(&r.model) == model) {
+            subtract(&mut rest, &counts(&row.tokens));
+        }
+        let [input, output, cache_read, cache_write_5m, cache_write_1h, ..] = rest;
+        let prompt = input + cache_read + cache_write_5m + cache_write_1h;
+        (rest[..6].iter().all(|n| *n >= 0) && output > 0 && prompt > 0).then_some(rest)
+    }
+
+    /// Divides tokens among compactions by the size of their conversations, and makes a row for each.
+    fn divide(&self, missing: Counts, of: &ModelCompactions<'_>, log: &LogPath, out: &mut Vec<UsageRow>) {
+        let unknown_size = of.compactions.iter().any(|c| c.size == 0);
+        let weight = |c: &Compaction| if unknown_size { 1 } else { i128::from(c.size) };
+        let total_weight: i128 = of.compactions.iter().map(|c| weight(c)).sum();
+        let exact = of.compactions.len() == 1;
+        let mut done = 0;
+        for c in &of.compactions {
+            let next = done + weight(c);
+            // Rounding cumulative shares makes the rows add up to the whole.
+            let share = |n: i128| n.max(0) * next / total_weight - n.max(0) * done / total_weight;
+            let tokens = tokens(missing.map(share));
+            done = next;
+            out.push(UsageRow {
+                dedupe_key: c.dedupe_key.clone(),
+                session: SessionKey::new(AGENT, &log.native).compaction_key(),
+                at: c.at.unwrap_or(of.last.at),
+                model: of.last.model.clone(),
+                provider: of.last.provider.clone(),
+                tokens,
+                subagent: Some(KIND.to_owned()),
+                offset: self.to,
+                confidence: if exact { Confidence::Reported } else { Confidence::Estimated },
+                ..UsageRow::default()
+            });
         }
     }
 }
 
-/// Cuts the log at its totals. What follows the last of them is left out: its process has not ended.
-fn stretches(file: &Path, opts: &ReadOptions, place: &Place) -> Result<Vec<Stretch>, SourceError> {
+/// Splits a log at its totals. The lines after the last total are left out, because their process has not ended.
+///
+/// # Errors
+/// [`SourceError`] if the log cannot be read.
+pub(super) fn read_intervals(
+    file: &Path,
+    opts: &ReadOptions,
+    log: &LogPath,
+) -> Result<Vec<TotalInterval>, SourceError> {
     let fail = |source: io::Error| SourceError::Io { path: file.to_owned(), source };
-    let mut lines = Lines::new(open_log(file)?, opts.line_limit);
-    let (mut out, mut open) = (Vec::new(), Stretch::default());
+    let mut lines = LineReader::new(open_log(file)?, opts.line_limit);
+    let (mut out, mut open) = (Vec::new(), TotalInterval::default());
     let (mut scratch, mut seen) = (String::new(), HashSet::new());
     while let Some(line) = lines.next().map_err(fail)? {
-        let head = &line.bytes[..line.bytes.len().min(HEAD)];
+        let head = &line.bytes[..line.bytes.len().min(TYPE_BYTES)];
         if TOTAL.find(head).is_some()
             && let Ok((total, _)) = parse::<CostState>(line.bytes, &mut scratch)
             && total.kind == "cost-state"
         {
             let after = line.offset + line.bytes.len() as u64;
-            out.push(Stretch { to: line.offset, total, ..open });
-            open = Stretch { from: after, ..Stretch::default() };
+            out.push(TotalInterval { to: line.offset, total, ..open });
+            open = TotalInterval { from: after, ..TotalInterval::default() };
             continue;
         }
-        let boundary = BOUNDARY.find(head).is_some();
-        if !boundary && open.began.is_some() {
+        let is_boundary = BOUNDARY.find(head).is_some();
+        if !is_boundary && open.started.is_some() {
             continue;
         }
         let Ok((record, _)) = parse::<Boundary<'_>>(line.bytes, &mut scratch) else { continue };
         let at = Timestamp::parse(record.timestamp.str());
-        open.began = open.began.or(at);
-        if boundary && record.subtype.str() == "compact_boundary" && !record.is_sidechain.0 {
-            let key = match record.uuid.some() {
+        open.started = open.started.or(at);
+        if is_boundary && record.subtype.str() == "compact_boundary" && !record.is_sidechain.0 {
+            let dedupe_key = match record.uuid.some() {
                 Some(uuid) => format!("{AGENT}:{KIND}:{uuid}"),
-                None => format!("{AGENT}:{KIND}:{}#{}", place.native, line.offset),
+                None => format!("{AGENT}:{KIND}:{}#{}", log.native, line.offset),
             };
-            // A resumed session can repeat records with their ids.
-            if seen.insert(key.clone()) {
-                let size = record.compact_metadata.0.map_or(0, |m| m.pre_tokens.count()).min(LARGEST);
-                open.compactions.push(Compaction { key, at, offset: line.offset, size });
+            // The log of a resumed session can repeat records with their ids.
+            if seen.insert(dedupe_key.clone()) {
+                let size = record.compact_metadata.0.map_or(0, |m| m.pre_tokens.count());
+                let size = size.min(MAX_CONVERSATION_TOKENS);
+                open.compactions.push(Compaction { dedupe_key, at, offset: line.offset, size });
             }
         }
     }
     Ok(out)
 }
 
-/// The requests in the session's subagents' logs that do not stand in its own.
-fn subagents(file: &Path, opts: &ReadOptions, requests: &[UsageRow]) -> Vec<UsageRow> {
-    let mut seen: HashSet<String> = requests.iter().map(|r| r.dedupe_key.clone()).collect();
-    let mut files: Vec<PathBuf> = Vec::new();
-    let is_log = |p: &Path| p.extension().is_some_and(|e| e == "jsonl");
-    walk::files(
-        AGENT,
-        &file.with_extension("").join("subagents"),
-        &is_log,
-        &mut |c| files.push(c.path),
-        &mut |_| (),
-    );
-    let (mut buffer, mut out) = (Vec::new(), Vec::new());
-    for path in files {
-        let Ok(read) = usage_reader::read(&path, opts, &mut buffer) else { continue };
-        out.extend(read.rows.into_iter().filter(|r| seen.insert(r.dedupe_key.clone())));
-    }
-    out.sort_by_key(|r| r.at);
-    out
+/// Signed token counts by kind, which can be subtracted. Reasoning, a part of the output, is the last one.
+type Counts = [i128; 7];
+
+fn subtract(from: &mut Counts, counts: &Counts) {
+    from.iter_mut().zip(counts).for_each(|(n, c)| *n -= c);
 }
 
-type Kinds = [i128; 7];
-
-fn by_model(total: &CostState) -> BTreeMap<&str, Kinds> {
-    let mut out: BTreeMap<&str, Kinds> = BTreeMap::new();
+fn by_model(total: &CostState) -> BTreeMap<&str, Counts> {
+    let mut out: BTreeMap<&str, Counts> = BTreeMap::new();
     for (model, usage) in &total.model_usage {
-        let sums = out.entry(bare(model)).or_default();
-        sums.iter_mut().zip(kinds(&ModelUsage::tokens(usage))).for_each(|(s, n)| *s += n);
+        let sums = out.entry(without_variant(model)).or_default();
+        sums.iter_mut().zip(counts(&ModelUsage::tokens(usage))).for_each(|(s, n)| *s += n);
     }
     out
 }
 
-/// What a total says of each model.
-pub(super) fn totals(total: &CostState) -> Vec<(String, Tokens)> {
-    by_model(total).into_iter().map(|(model, sums)| (model.to_owned(), tokens(sums))).collect()
-}
-
-/// A model's id without what says how much it may read (`[1m]`), which only one of the two records has.
-fn bare(model: &str) -> &str {
+/// Returns a model's id without the size of its context window (`[1m]`), which only one of the two records has.
+fn without_variant(model: &str) -> &str {
     model.split_once('[').map_or(model, |(id, _)| id)
 }
 
-/// Tokens by kind; reasoning, a part of the output, comes last.
-fn kinds(t: &Tokens) -> Kinds {
+fn counts(t: &Tokens) -> Counts {
     [t.input, t.output, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search, t.reasoning]
         .map(i128::from)
 }
 
-fn tokens(kinds: Kinds) -> Tokens {
+fn tokens(counts: Counts) -> Tokens {
     let [input, output, cache_read, cache_write_5m, cache_write_1h, web_search, reasoning] =
-        kinds.map(|n| u64::try_from(n).unwrap_or_default());
+        counts.map(|n| u64::try_from(n).unwrap_or_default());
     let reasoning = reasoning.min(output);
     Tokens { input, output, reasoning, cache_read, cache_write_5m, cache_write_1h, web_search }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: &str =
+        r#"{"type":"user","uuid":"u","timestamp":"2026-11-20T10:00:00.000Z","message":{"content":"hi"}}"#;
+
+    fn boundary(uuid: &str, size: u64) -> String {
+        format!(
+            r#"{{"type":"system","subtype":"compact_boundary","uuid":"{uuid}","timestamp":"2026-11-20T10:00:09.000Z","compactMetadata":{{"preTokens":{size}}}}}"#
+        )
+    }
+
+    fn total(input: u64, output: u64) -> String {
+        format!(
+            r#"{{"type":"cost-state","modelUsage":{{"m[1m]":{{"inputTokens":{input},"outputTokens":{output}}}}}}}"#
+        )
+    }
+
+    fn request(offset: u64, input: u64, output: u64) -> UsageRow {
+        UsageRow {
+            model: "m".to_owned(),
+            tokens: Tokens { input, output, ..Tokens::default() },
+            chain: PromptChain::Start,
+            offset,
+            ..UsageRow::default()
+        }
+    }
+
+    /// Returns the input and output tokens of the compactions in a log whose first line is a request.
+    fn compactions(lines: &[String], requests: &[UsageRow], starts: &[u64]) -> Vec<(u64, u64)> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s.jsonl");
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let log = LogPath::of(&file);
+        let intervals = read_intervals(&file, &ReadOptions::default(), &log).unwrap();
+        let requests = Requests { rows: requests, subagent_starts: starts };
+        rows(&intervals, &requests, &log, Vec::new)
+            .iter()
+            .map(|r| (r.tokens.input, r.tokens.output))
+            .collect()
+    }
+
+    #[test]
+    fn unrecorded_tokens_are_divided_by_the_size_of_the_conversations() {
+        let lines = [START.to_owned(), boundary("a", 100), boundary("b", 300), total(140, 49)];
+        assert_eq!(compactions(&lines, &[request(0, 100, 9)], &[]), [(10, 10), (30, 30)]);
+    }
+
+    #[test]
+    fn no_row_is_made_if_the_difference_is_not_that_of_a_compaction() {
+        let log = |total: String| [START.to_owned(), boundary("a", 100), total];
+        let requests = [request(0, 100, 9)];
+        assert_eq!(compactions(&log(total(140, 49)), &requests, &[]), [(40, 40)]);
+        assert_eq!(compactions(&log(total(90, 49)), &requests, &[]), [], "the total started again");
+        assert_eq!(compactions(&log(total(140, 9)), &requests, &[]), [], "a request has output");
+        assert_eq!(compactions(&log(total(140, 49)), &requests, &[0]), [], "a subagent's log is missing");
+        let copied = [UsageRow { copied: true, ..request(0, 100, 9) }];
+        assert_eq!(compactions(&log(total(140, 49)), &copied, &[]), [], "copied history");
+    }
+
+    #[test]
+    fn a_total_equals_the_requests_of_all_its_models() {
+        let total: CostState = serde_json::from_str(&total(100, 9)).unwrap();
+        assert!(equals_total(&total, &[request(0, 60, 4), request(1, 40, 5)]));
+        assert!(!equals_total(&total, &[request(0, 60, 4)]));
+        let other = UsageRow { model: "n".to_owned(), ..request(0, 0, 0) };
+        assert!(!equals_total(&total, &[request(0, 100, 9), other]));
+    }
 }

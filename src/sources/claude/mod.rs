@@ -1,30 +1,29 @@
 //! Claude Code: `~/.claude/projects/<folder>/<session>.jsonl`, formats of 1.0, 2.0 and 2.1.
 //!
-//! The project comes from the records' `cwd`; the folder name is lossy. Subagents are inline (1.0), in
-//! `agent-<id>.jsonl` beside the sessions (2.0) or in `<session>/subagents/agent-<id>.jsonl` with a
-//! `.meta.json` (2.1).
+//! The project comes from the `cwd` of the records, because the folder name is not unique. Subagents are in the
+//! session's own log (1.0), in `agent-<id>.jsonl` next to the sessions (2.0), or in `<session>/subagents/agent-<id>.jsonl`
+//! with a `.meta.json` file (2.1).
 
-use std::ffi::OsStr;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::walk;
-use crate::sources::{
-    Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log,
-};
-use crate::trace::{Env, SessionKey};
+use crate::sources::{Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
+use crate::trace::{Env, SessionKey, UsageRow};
 
 mod build;
 mod compaction;
+mod log_owner;
+mod log_path;
 mod record;
-mod spawned;
 mod usage;
 mod usage_reader;
+mod usage_record;
 
-/// Agent id.
-const AGENT: &str = "claude";
+use log_path::{AGENT, LogPath};
 
-/// The reader of Claude Code's logs.
 pub(crate) struct Claude;
 
 impl Source for Claude {
@@ -36,9 +35,17 @@ impl Source for Claude {
         "Claude Code"
     }
 
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["CLAUDE_CONFIG_DIR"]
+    }
+
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"]
+    }
+
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let homes: Vec<PathBuf> = match env.var("CLAUDE_CONFIG_DIR") {
-            // A directory's name may hold a comma.
+            // The value is a list, but the name of a directory may contain a comma.
             Some(one) if Path::new(one).is_dir() => vec![PathBuf::from(one)],
             Some(list) => {
                 list.split(',').map(str::trim).filter(|d| !d.is_empty()).map(PathBuf::from).collect()
@@ -55,28 +62,30 @@ impl Source for Claude {
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &is_log, found, skip);
+        walk::files(AGENT, root, &log_path::is_log, found, skip);
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
         let input = open_log(file)?;
         let mut read = Read::default();
-        let mut builder = build::Builder::new(Place::of(file));
+        let mut builder = build::Builder::new(LogPath::of(file));
         let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
-        let totals = builder.finish(&mut read);
+        each_line(file, input, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
+        let has_totals = builder.finish_into(&mut read);
         for session in read.sessions.iter_mut().filter(|s| s.project.is_none()) {
-            session.project = directory(file, opts);
+            session.project = log_path::directory_of_folder(file, &opts.known_dirs);
         }
-        if totals {
-            let counted = usage_reader::read(file, opts, &mut Vec::new())?.rows;
-            read.usage.extend(
-                counted.into_iter().filter(|r| {
-                    SessionKey::without_compaction_suffix(r.session.as_str()) != r.session.as_str()
-                }),
-            );
+        if has_totals {
+            let usage = read_usage(file, opts, &mut Vec::new())?.rows;
+            read.usage.extend(usage.into_iter().filter(is_compaction));
         }
-        Ok(read)
+        each(read);
+        Ok(())
     }
 
     fn read_usage(
@@ -84,21 +93,20 @@ impl Source for Claude {
         file: &Path,
         opts: &ReadOptions,
         buffer: &mut Vec<u8>,
-        piece: &mut dyn FnMut(UsageRead),
+        each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        piece(usage_reader::read(file, opts, buffer)?);
+        each(read_usage(file, opts, buffer)?);
         Ok(())
     }
 
     fn own_totals(&self, file: &Path, opts: &ReadOptions) -> Result<Vec<OwnTotal>, SourceError> {
-        let place = Place::of(file);
-        let session = SessionKey::new(AGENT, &place.native);
+        let session = SessionKey::new(AGENT, &LogPath::of(file).native);
         let mut totals = Vec::new();
         let mut scratch = String::new();
         each_line(file, open_log(file)?, opts, &mut Read::default(), |line| {
             if line.bytes.starts_with(b"{\"type\":\"cost-state\"") {
                 let (record, repaired) = parse::<record::CostState>(line.bytes, &mut scratch)?;
-                // Cumulative: the last one counts.
+                // Totals are cumulative, so the last one replaces the others.
                 totals = compaction::totals(&record);
                 return Ok(repaired);
             }
@@ -109,70 +117,38 @@ impl Source for Claude {
     }
 }
 
-/// The working directory of a log whose records name none: the one among the known directories that its folder is
-/// named after. Claude Code replaces all but ASCII letters and digits, each UTF-16 unit by a hyphen.
-fn directory(file: &Path, opts: &ReadOptions) -> Option<String> {
-    let projects = file.ancestors().find(|a| a.file_name() == Some(OsStr::new("projects")))?;
-    let folder = file.strip_prefix(projects).ok()?.iter().next()?.to_str()?;
-    let units = |c: char| if c.is_ascii_alphanumeric() { vec![c] } else { vec!['-'; c.len_utf16()] };
-    let mut named = opts.known_dirs.iter().filter(|d| d.chars().flat_map(units).eq(folder.chars()));
-    // Two directories can have the same folder.
-    named.next().filter(|_| named.next().is_none()).cloned()
+/// Reads the usage of one log, including the requests of compactions, which only the agent's totals show.
+fn read_usage(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Result<UsageRead, SourceError> {
+    let usage_reader::LogUsage { mut usage, log, may_miss_compactions, subagent_starts } =
+        usage_reader::read(file, opts, buffer)?;
+    if may_miss_compactions {
+        let intervals = compaction::read_intervals(file, opts, &log)?;
+        let requests = compaction::Requests { rows: &usage.rows, subagent_starts: &subagent_starts };
+        let rows = compaction::rows(&intervals, &requests, &log, || subagent_rows(file, opts, &usage.rows));
+        usage.rows.extend(rows);
+    }
+    Ok(usage)
 }
 
-/// Whether a path below `projects/` is a session: `<folder>/<id>.jsonl`, or `agent-*.jsonl` below `subagents`
-/// (workflows keep a `journal.jsonl` there that is none).
-fn is_log(relative: &Path) -> bool {
-    if relative.extension() != Some(OsStr::new("jsonl")) {
-        return false;
+/// Returns the requests in the logs of a session's subagents that are not in the session's own log, by time.
+fn subagent_rows(file: &Path, opts: &ReadOptions, requests: &[UsageRow]) -> Vec<UsageRow> {
+    let mut seen: HashSet<String> = requests.iter().map(|r| r.dedupe_key.clone()).collect();
+    let mut files: Vec<PathBuf> = Vec::new();
+    let is_log = |p: &Path| p.extension().is_some_and(|e| e == "jsonl");
+    let dir = file.with_extension("").join("subagents");
+    walk::files(AGENT, &dir, &is_log, &mut |c| files.push(c.path), &mut |_| ());
+    let (mut buffer, mut rows) = (Vec::new(), Vec::new());
+    for path in files {
+        let Ok(read) = usage_reader::read(&path, opts, &mut buffer) else { continue };
+        rows.extend(read.usage.rows.into_iter().filter(|r| seen.insert(r.dedupe_key.clone())));
     }
-    if relative.components().count() <= 2 {
-        return true;
-    }
-    let agent = relative.file_name().and_then(OsStr::to_str).is_some_and(|n| n.starts_with("agent-"));
-    agent && relative.components().any(|c| c.as_os_str() == "subagents")
+    rows.sort_by_key(|r| r.at);
+    rows
 }
 
-/// What a log's path and the `.meta.json` beside it say.
-#[derive(Debug, Default)]
-struct Place {
-    /// The agent's id of the session in it.
-    native: String,
-    /// Whether it is a subagent's own file.
-    subagent: bool,
-    /// The session whose folder it stands in.
-    parent: Option<String>,
-    /// The `.meta.json` beside it.
-    meta: Option<record::Meta>,
-    /// Where outputs too large for the log are kept.
-    results: PathBuf,
-    /// The log of the session whose folder it stands in; may not exist.
-    log: PathBuf,
-}
-
-impl Place {
-    /// Whether it is a log below a session's folder with nothing beside it that says what it is.
-    fn bare(&self) -> bool {
-        self.parent.is_some() && self.meta.is_none()
-    }
-
-    fn of(file: &Path) -> Place {
-        let stem = file.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let Some(id) = stem.strip_prefix("agent-") else {
-            let results = file.with_extension("").join("tool-results");
-            return Place { native: stem, results, ..Place::default() };
-        };
-        let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned());
-        let parent = file.ancestors().find(|a| a.file_name() == Some(OsStr::new("subagents")));
-        let meta = std::fs::read(file.with_extension("meta.json"))
-            .ok()
-            .map(|bytes| serde_json::from_slice::<record::Meta>(&bytes).unwrap_or_default());
-        let session = parent.and_then(Path::parent);
-        let results = session.map(|s| s.join("tool-results")).unwrap_or_default();
-        let log = session.and_then(name).zip(session.and_then(Path::parent));
-        let log = log.map(|(id, folder)| folder.join(format!("{id}.jsonl"))).unwrap_or_default();
-        Place { results, log, native: id.to_owned(), subagent: true, parent: session.and_then(name), meta }
-    }
+/// Whether a row is the request of a compaction, which has a key of its own.
+fn is_compaction(row: &UsageRow) -> bool {
+    SessionKey::without_compaction_suffix(row.session.as_str()) != row.session.as_str()
 }
 
 #[cfg(test)]
@@ -180,23 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn session_files_are_told_from_others() {
-        for yes in [
-            "p/a.jsonl",
-            "p/agent-1.jsonl",
-            "p/s/subagents/agent-1.jsonl",
-            "p/s/subagents/workflows/w/agent-2.jsonl",
-        ] {
-            assert!(is_log(Path::new(yes)), "{yes}");
-        }
-        for no in ["p/a.txt", "p/s/tool-results/t.jsonl", "p/s/subagents/journal.jsonl", "p/s/agent-1.jsonl"]
-        {
-            assert!(!is_log(Path::new(no)), "{no}");
-        }
-    }
-
-    #[test]
-    fn config_dir_may_be_a_list_and_only_existing_roots_count() {
+    fn only_existing_directories_of_the_list_in_the_variable_are_roots() {
         let dir = tempfile::tempdir().unwrap();
         for d in ["a/projects", "b/projects", ".claude/projects"] {
             std::fs::create_dir_all(dir.path().join(d)).unwrap();
@@ -210,32 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_told_by_the_directories_that_are_known() {
-        let known = ["/home/Ёж O'N/🍣 a.b_c", "/home/x", "/home/y/a-b", "/home/y/a.b"].map(str::to_owned);
-        let opts = ReadOptions { known_dirs: known.to_vec(), ..ReadOptions::default() };
-        let of = |folder: &str| directory(&Path::new("/r/projects").join(folder).join("s.jsonl"), &opts);
-        assert_eq!(of("-home----O-N----a-b-c").as_deref(), Some("/home/Ёж O'N/🍣 a.b_c"));
-        assert_eq!(of("-home-x").as_deref(), Some("/home/x"));
-        assert_eq!((of("-home-y-a-b"), of("-home-z")), (None, None));
-    }
-
-    #[test]
-    fn a_config_dir_may_hold_a_comma() {
+    fn the_name_of_a_config_directory_may_contain_a_comma() {
         let dir = tempfile::tempdir().unwrap();
-        let own = dir.path().join("Иванов, Пётр/.claude");
-        std::fs::create_dir_all(own.join("projects")).unwrap();
+        let config = dir.path().join("Иванов, Пётр/.claude");
+        std::fs::create_dir_all(config.join("projects")).unwrap();
         let mut env = Env::bare(dir.path(), dir.path().join("own"));
-        env.vars.insert("CLAUDE_CONFIG_DIR".to_owned(), own.display().to_string());
-        assert_eq!(Claude.roots(&env), [own.join("projects")]);
-    }
-
-    #[test]
-    fn a_subagents_place_names_its_parent() {
-        let place = Place::of(Path::new("/r/p/s1/subagents/agent-a1.jsonl"));
-        assert_eq!(
-            (place.native.as_str(), place.subagent, place.parent.as_deref()),
-            ("a1", true, Some("s1"))
-        );
-        assert_eq!(Place::of(Path::new("/r/p/agent-a1.jsonl")).parent, None);
+        env.vars.insert("CLAUDE_CONFIG_DIR".to_owned(), config.display().to_string());
+        assert_eq!(Claude.roots(&env), [config.join("projects")]);
     }
 }

@@ -1,4 +1,4 @@
-//! The lines of a Claude Code log, typed; only what is used.
+//! The lines of a Claude Code log, with only the fields that are used.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,42 @@ use serde::Deserialize;
 
 use crate::sources::common::lenient_serde::{Flag, Int, List, Obj, Size, Text, TextOr};
 use crate::trace::Tokens;
+
+/// Beginnings of the types of records that are not read. They repeat the conversation or describe the client, and many
+/// are large.
+const IGNORED_TYPES: [&[u8]; 9] = [
+    b"api-request",
+    b"queue-operation",
+    b"last-prompt",
+    b"cost-state",
+    b"mode\"",
+    b"atis-latch",
+    b"tools-used",
+    b"file-history-snapshot",
+    b"progress\"",
+];
+
+/// Whether a line begins with a type that is not read. This saves parsing the line.
+pub(super) fn is_ignored(line: &[u8]) -> bool {
+    let Some(kind) = leading_type(line) else { return false };
+    IGNORED_TYPES.iter().any(|name| kind.starts_with(name)) && line.last() == Some(&b'}')
+}
+
+/// Whether a line begins with the type of a running total.
+pub(super) fn is_running_total(line: &[u8]) -> bool {
+    leading_type(line).is_some_and(|kind| kind.starts_with(b"cost-state\""))
+}
+
+/// Returns the line from its type on, if the type is its first field.
+fn leading_type(line: &[u8]) -> Option<&[u8]> {
+    let rest = line.strip_prefix(b"{\"type\":")?;
+    rest.strip_prefix(b" ").unwrap_or(rest).strip_prefix(b"\"")
+}
+
+/// Whether a content block of this type is a tool call.
+pub(super) fn is_tool_call(kind: &str) -> bool {
+    matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
+}
 
 /// One line.
 #[derive(Debug, Default, Deserialize)]
@@ -53,7 +89,7 @@ pub(super) struct Record<'a> {
     pub tool_use_result: Obj<ToolUseResult<'a>>,
     #[serde(borrow)]
     pub attachment: Obj<Attachment<'a>>,
-    /// Title records: `summary`, `custom-title`, `ai-title`.
+    // Records of type `summary`, `custom-title` and `ai-title`.
     #[serde(borrow)]
     pub summary: Text<'a>,
     #[serde(borrow)]
@@ -137,7 +173,7 @@ pub(super) struct Media<'a> {
     pub data: Size,
 }
 
-/// `toolUseResult` repeats the tool's output; only what the message does not have is read.
+/// `toolUseResult` repeats the tool's output. Only fields that the message does not have are read.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct ToolUseResult<'a> {
@@ -155,7 +191,7 @@ pub(super) struct Attachment<'a> {
     pub filename: Text<'a>,
     #[serde(borrow)]
     pub content: Obj<Attached<'a>>,
-    /// What was typed while the agent worked (`queued_command`).
+    /// A prompt that was typed while the agent was working (`queued_command`).
     #[serde(borrow)]
     pub prompt: TextOr<'a, Inner<'a>>,
 }
@@ -177,7 +213,7 @@ pub(super) struct AttachedFile<'a> {
     pub content: Text<'a>,
 }
 
-/// Token counts of one response. `input_tokens` excludes cache; `output_tokens` includes thinking.
+/// Token counts of one response. `input_tokens` excludes cached tokens, `output_tokens` includes thinking.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Usage<'a> {
@@ -217,7 +253,7 @@ pub(super) struct ServerTools {
     pub web_search_requests: Int,
 }
 
-/// One sampling step of a response; only those of another model (`advisor_message`) are not in the totals.
+/// One sampling step of a response. The totals exclude only the steps of another model (`advisor_message`).
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Iteration<'a> {
@@ -232,22 +268,14 @@ pub(super) struct Iteration<'a> {
     pub cache_creation: Obj<CacheCreation>,
 }
 
-/// `agent-<id>.meta.json`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Meta {
-    pub agent_type: Option<String>,
-    pub description: Option<String>,
-}
-
-/// `cost-state`: what the agent counted of a session by model, over resumes, with its subagents and with requests that
-/// leave no record of their own (a compaction's).
+/// `cost-state`: the agent's own total for a session, by model. It includes earlier runs of a resumed session, subagents,
+/// and the requests of compactions, which have no record.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(super) struct CostState {
     #[serde(rename = "type")]
     pub kind: String,
-    /// When counting began, milliseconds; kept over resumes.
+    /// When counting began, in milliseconds. A resumed session keeps the time.
     pub start_time: Int,
     pub model_usage: BTreeMap<String, ModelUsage>,
 }

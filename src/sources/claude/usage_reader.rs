@@ -1,156 +1,112 @@
-//! The usage of a Claude Code log without its conversation: only lines that can hold usage are parsed, and of them
-//! only what counting needs.
+//! Reads only the usage of a Claude Code log. Only lines that can contain usage are parsed, without their content.
 
 use std::path::Path;
 use std::sync::LazyLock;
 
-use memchr::memmem::Finder;
-use serde::Deserialize;
-
-use crate::sources::claude::build::{is_call, is_total, not_imported};
-use crate::sources::claude::record::{CostState, Usage};
-use crate::sources::claude::spawned::{Spawned, UNNAMED};
-use crate::sources::claude::usage::{Answer, Requests};
-use crate::sources::claude::{Place, compaction};
-use crate::sources::common::lenient_serde::{Flag, List, Obj, Text};
-use crate::sources::common::line_reader::{Line, Sieve, parse, sift};
-use crate::sources::{ReadOptions, SourceError, UsageRead, open_log};
+use crate::sources::claude::compaction;
+use crate::sources::claude::log_owner::{OwnerEvidence, UNNAMED};
+use crate::sources::claude::log_path::{AGENT, LogPath};
+use crate::sources::claude::record::{CostState, is_ignored, is_running_total, is_tool_call};
+use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector};
+use crate::sources::claude::usage_record::UsageRecord;
+use crate::sources::common::files::open_log;
+use crate::sources::common::line_reader::{Line, LineFilter, filter_lines, parse};
+use crate::sources::{ReadOptions, SourceError, UsageRead};
 use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp};
+use memchr::memmem::Finder;
 
-/// The first version whose logs are looked through for totals also where they do not end with one: earlier ones are
-/// not known to write any.
-const WRITES_TOTALS: [u32; 3] = [2, 1, 202];
+/// The first version that is known to write running totals.
+const FIRST_VERSION_WITH_TOTALS: [u32; 3] = [2, 1, 202];
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
-/// One line, without its content.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Light<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    uuid: Text<'a>,
-    #[serde(borrow)]
-    session_id: Text<'a>,
-    #[serde(borrow)]
-    cwd: Text<'a>,
-    #[serde(borrow)]
-    timestamp: Text<'a>,
-    #[serde(borrow)]
-    request_session_id: Text<'a>,
-    #[serde(borrow)]
-    provider: Text<'a>,
-    #[serde(borrow)]
-    attribution_agent: Text<'a>,
-    #[serde(borrow)]
-    attribution_skill: Text<'a>,
-    #[serde(borrow)]
-    version: Text<'a>,
-    #[serde(borrow)]
-    prompt_id: Text<'a>,
-    #[serde(borrow, rename = "sourceToolAssistantUUID")]
-    source_answer: Text<'a>,
-    is_sidechain: Flag,
-    #[serde(borrow)]
-    message: Obj<LightMessage<'a>>,
+/// The usage of a log, and what is needed to find the requests of its compactions.
+pub(super) struct LogUsage {
+    pub usage: UsageRead,
+    pub log: LogPath,
+    /// Whether the log may be incomplete: compactions may have made requests that have no record.
+    pub may_miss_compactions: bool,
+    /// Offsets of the requests that started subagents.
+    pub subagent_starts: Vec<u64>,
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LightMessage<'a> {
-    #[serde(borrow)]
-    id: Text<'a>,
-    #[serde(borrow)]
-    model: Text<'a>,
-    #[serde(borrow)]
-    stop_reason: Text<'a>,
-    #[serde(borrow)]
-    usage: Obj<Usage<'a>>,
-    #[serde(borrow)]
-    content: List<LightBlock<'a>>,
-}
-
-/// A content block, of which only the name of a tool called is kept.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct LightBlock<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    name: Text<'a>,
-}
-
-/// Collects the requests of one file.
-pub(super) struct Quick {
-    place: Place,
+/// Collects the requests of one log.
+struct UsageReader {
+    log: LogPath,
     parent: Option<SessionKey>,
     key: SessionKey,
     project: Option<String>,
     started: Option<Timestamp>,
     ended: Option<Timestamp>,
-    /// Whether an answer was counted.
-    begun: bool,
-    spawned: Spawned,
-    requests: Requests,
-    /// Whether the version is one that writes totals.
-    totals: bool,
-    /// The total that the log ends with.
+    /// Whether an answer was read.
+    has_answer: bool,
+    owner: OwnerEvidence,
+    requests: RequestCollector,
+    /// Whether the agent's version writes running totals.
+    writes_totals: bool,
+    /// The running total at the end of the log.
     last_total: Option<CostState>,
 }
 
-/// Reads the usage of one log, with the requests of compactions that only its totals hold.
+/// Reads the usage of one log, without the requests that only the agent's running totals show.
 ///
 /// # Errors
-/// Only when the log cannot be read.
-pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Result<UsageRead, SourceError> {
+/// [`SourceError`] if the log cannot be read.
+pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Result<LogUsage, SourceError> {
     let input = open_log(file)?;
-    let mut quick = Quick::new(Place::of(file));
-    sift(file, input, opts, buffer, &mut quick)?;
-    quick.requests.book(&quick.spawned.books(quick.parent.as_ref(), &quick.key, &quick.place));
-    let spawned = quick.requests.spawned();
-    let rows = quick.requests.finish();
-    let facts =
-        SessionFacts { key: quick.key, project: quick.project, started: quick.started, ended: quick.ended };
-    let mut read = UsageRead { rows, facts: vec![facts] };
-    // A second look is worth while only where something can be missing: the last total holds more than the log, or the
-    // log does not end with a total and its prompt was cut.
-    let cut = || read.rows.iter().filter(|r| r.chain == PromptChain::Start).nth(1).is_some();
-    let missing = match &quick.last_total {
-        Some(total) => !compaction::holds_all(total, &read.rows),
-        None => quick.totals && cut(),
-    };
-    if missing && !quick.place.subagent {
-        read.rows.extend(compaction::rows(file, opts, &quick.place, &read.rows, &spawned)?);
-    }
-    Ok(read)
+    let mut reader = UsageReader::new(LogPath::of(file));
+    filter_lines(file, input, opts, buffer, &mut reader)?;
+    Ok(reader.finish())
 }
 
-impl Quick {
-    pub(super) fn new(place: Place) -> Self {
-        Quick {
-            parent: place.parent.as_deref().map(|p| SessionKey::new(super::AGENT, p)),
-            key: SessionKey::new(super::AGENT, &place.native),
-            place,
+impl UsageReader {
+    fn new(log: LogPath) -> Self {
+        let key = SessionKey::new(AGENT, &log.native);
+        UsageReader {
+            parent: log.parent.as_deref().map(|p| SessionKey::new(AGENT, p)),
+            requests: RequestCollector::new(key.clone()),
+            key,
+            log,
             project: None,
             started: None,
             ended: None,
-            begun: false,
-            spawned: Spawned::default(),
-            requests: Requests::default(),
-            totals: false,
+            has_answer: false,
+            owner: OwnerEvidence::default(),
+            writes_totals: false,
             last_total: None,
         }
     }
 
-    /// Whether the head of the log was read: where it stands and whose it is.
-    fn settled(&self) -> bool {
-        self.project.is_some()
-            && self.started.is_some()
-            && (self.spawned.decided() && self.begun || !self.place.bare())
+    fn finish(mut self) -> LogUsage {
+        self.requests.attribute_to(&self.owner.owner(self.parent.as_ref(), &self.key, &self.log));
+        let subagent_starts = self.requests.subagent_starts();
+        let rows = self.requests.finish();
+        // Requests can be missing in two cases: the last total exceeds the recorded requests, or the log does not end
+        // with a total and its prompt was cut, which a compaction does.
+        let was_cut = || rows.iter().filter(|r| r.chain == PromptChain::Start).nth(1).is_some();
+        let incomplete = match &self.last_total {
+            Some(total) => !compaction::equals_total(total, &rows),
+            None => self.writes_totals && was_cut(),
+        };
+        let facts =
+            SessionFacts { key: self.key, project: self.project, started: self.started, ended: self.ended };
+        LogUsage {
+            may_miss_compactions: incomplete && !self.log.subagent,
+            usage: UsageRead { rows, facts: vec![facts] },
+            log: self.log,
+            subagent_starts,
+        }
     }
 
-    fn times(&mut self, record: &Light<'_>) -> Option<Timestamp> {
+    /// Whether the session's project, start and owner are known.
+    fn head_is_read(&self) -> bool {
+        self.project.is_some()
+            && self.started.is_some()
+            && (self.owner.is_decided() && self.has_answer || !self.log.has_unclear_owner())
+    }
+
+    /// Extends the session's start and end so that they include the time of a record; returns it.
+    fn extend_time_range(&mut self, record: &UsageRecord<'_>) -> Option<Timestamp> {
         let at = Timestamp::parse(record.timestamp.str())?;
         self.started = Some(self.started.map_or(at, |t| t.min(at)));
         self.ended = Some(self.ended.map_or(at, |t| t.max(at)));
@@ -158,75 +114,84 @@ impl Quick {
     }
 }
 
-impl Sieve for Quick {
-    fn wants(&self, line: &[u8]) -> bool {
-        // Until project, start and owner are known, every line may tell them.
-        if self.settled() {
+impl LineFilter for UsageReader {
+    fn accepts(&self, line: &[u8]) -> bool {
+        if self.head_is_read() {
             return USAGE.find(line).is_some();
         }
-        !not_imported(line) || self.place.bare() && Spawned::may_tell(line)
+        // Until project, start and owner are known, every line may tell them.
+        !is_ignored(line) || self.log.has_unclear_owner() && OwnerEvidence::is_api_request(line)
     }
 
     fn needle(&self) -> Option<&'static Finder<'static>> {
-        self.settled().then(|| &*USAGE)
+        self.head_is_read().then(|| &*USAGE)
     }
 
-    fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        if self.place.bare() && !self.begun {
-            self.spawned.line(line.bytes);
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) {
+        if self.log.has_unclear_owner() && !self.has_answer {
+            self.owner.read_api_request(line.bytes);
         }
-        let Ok((record, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
-        let answer = record.kind.str() == "assistant";
-        if !answer && record.kind.str() != "user" {
+        let Ok((record, _)) = parse::<UsageRecord<'_>>(line.bytes, scratch) else { return };
+        let is_answer = record.kind.str() == "assistant";
+        if !is_answer && record.kind.str() != "user" {
             return;
         }
-        let at = self.times(&record);
+        let at = self.extend_time_range(&record);
         if self.project.is_none() {
             self.project = record.cwd.owned();
-            self.totals = version(record.version.str()) >= WRITES_TOTALS;
+            self.writes_totals = version(record.version.str()) >= FIRST_VERSION_WITH_TOTALS;
         }
-        if !self.spawned.decided() {
-            let said = (&record.prompt_id, &record.attribution_agent, &record.source_answer);
-            self.spawned.record(answer, said.0, said.1, said.2);
+        if !self.owner.is_decided() {
+            let marks = [&record.prompt_id, &record.attribution_agent, &record.source_answer];
+            self.owner.read_record(is_answer, marks);
         }
-        if self.place.subagent && self.parent.is_none() {
-            self.parent = record.session_id.some().map(|p| SessionKey::new(super::AGENT, p));
+        if self.log.subagent && self.parent.is_none() {
+            self.parent = record.session_id.some().map(|p| SessionKey::new(AGENT, p));
         }
-        if !answer {
-            return;
+        if is_answer {
+            self.push_request(&record, at.or(self.ended), line.offset);
         }
-        self.begun = true;
-        let Some(message) = &record.message.0 else { return };
-        let answer = Answer {
-            id: message.id.some().or(record.uuid.some()),
-            model: message.model.some(),
-            usage: message.usage.0.as_ref(),
-            stopped: message.stop_reason.some().is_some(),
-            provider: record.provider.some(),
-            agent: record.attribution_agent.some(),
-            skill: record.attribution_skill.some(),
-            copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
-        };
-        let called =
-            message.content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
-        let kind = self.spawned.kind(&self.place).or(record.is_sidechain.0.then_some(UNNAMED));
-        self.requests.add(&answer, at.or(self.ended), line.offset, &self.key, kind, called.collect());
     }
 
-    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
-        if not_imported(line) {
-            if is_total(line) && self.last_total.is_none() {
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool {
+        if is_ignored(line) {
+            if is_running_total(line) && self.last_total.is_none() {
                 self.last_total = parse::<CostState>(line, scratch).ok().map(|(total, _)| total);
             }
             return false;
         }
-        let Ok((record, _)) = parse::<Light<'_>>(line, scratch) else { return false };
-        matches!(record.kind.str(), "user" | "assistant") && self.times(&record).is_some()
+        // The last time in the log is the session's end.
+        let Ok((record, _)) = parse::<UsageRecord<'_>>(line, scratch) else { return false };
+        matches!(record.kind.str(), "user" | "assistant") && self.extend_time_range(&record).is_some()
     }
 }
 
-/// A version as numbers; what is none is the lowest.
+impl UsageReader {
+    fn push_request(&mut self, record: &UsageRecord<'_>, at: Option<Timestamp>, offset: u64) {
+        self.has_answer = true;
+        let blocks = record.message.0.iter().flat_map(|m| &m.content.0);
+        let calls = blocks.filter(|b| is_tool_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
+        // 1.0 wrote subagents into the session's own log.
+        let kind = self.owner.subagent_kind(&self.log).or(record.is_sidechain.0.then_some(UNNAMED));
+        self.requests.add(&LoggedRequest::from(record), &LogPosition { at, offset }, kind, calls);
+    }
+}
+
+/// Parses a version as numbers. Other text is version 0.
 fn version(text: &str) -> [u32; 3] {
     let mut parts = text.split('.').map(|p| p.parse().unwrap_or_default());
     std::array::from_fn(|_| parts.next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_as_numbers() {
+        assert!(version("2.1.202") >= FIRST_VERSION_WITH_TOTALS);
+        assert!(version("2.1.99") < FIRST_VERSION_WITH_TOTALS);
+        assert!(version("10.0") > FIRST_VERSION_WITH_TOTALS);
+        assert_eq!(version("unknown"), [0, 0, 0]);
+    }
 }

@@ -1,29 +1,28 @@
 //! Cline: sessions of 3.x (`~/.cline/data/sessions/<id>/*.messages.json`) and tasks of 2.x and of the VS Code extension
 //! (`<data>/tasks/<id>/`).
 //!
-//! `CLINE_DIR` names the directory above `data`, `CLINE_DATA_DIR` the data directory itself. The extension keeps its
-//! data below the editor's `globalStorage`; those places were not run. `settings/` holds keys and is never read.
+//! `CLINE_DIR` replaces `~/.cline`, `CLINE_DATA_DIR` the data directory. The extension keeps its data in the editor's
+//! `globalStorage`; no fixture was recorded there. `settings/` contains keys, so it is never read.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::sources::common::files::open_log;
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, open_log};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::Env;
 
 mod session;
 mod task;
 mod tools;
 
-/// Agent id.
 const AGENT: &str = "cline";
 
-/// Editors that run the extension, by the name of their configuration directory.
+/// Names of the configuration directories of the editors that can run the extension.
 const EDITORS: [&str; 6] = ["Code", "Code - Insiders", "VSCodium", "Cursor", "Windsurf", "Code - OSS"];
 
-/// The reader of Cline's sessions and tasks.
 pub(crate) struct Cline;
 
 impl Source for Cline {
@@ -33,6 +32,14 @@ impl Source for Cline {
 
     fn name(&self) -> &'static str {
         "Cline"
+    }
+
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["CLINE_DATA_DIR", "CLINE_DIR", "XDG_CONFIG_HOME"]
+    }
+
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &["CLINE_ACTIVE"]
     }
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
@@ -76,11 +83,16 @@ impl Source for Cline {
         if is_task(file) {
             vec![file.with_file_name("api_conversation_history.json")]
         } else {
-            session::record(file).into_iter().collect()
+            session::description(file).into_iter().collect()
         }
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
         drop(open_log(file)?);
         let mut read = Read::default();
         if is_task(file) {
@@ -88,7 +100,8 @@ impl Source for Cline {
         } else {
             session::read(file, opts, &mut read)?;
         }
-        Ok(read)
+        each(read);
+        Ok(())
     }
 }
 
@@ -96,7 +109,7 @@ fn is_task(file: &Path) -> bool {
     file.file_name() == Some(OsStr::new("ui_messages.json"))
 }
 
-/// A JSON file read whole; `null` where it cannot be used, which is counted.
+/// Reads a whole JSON file. Returns `null` for one that cannot be used, and counts it.
 fn whole_json(path: &Path, opts: &ReadOptions, read: &mut Read) -> Result<Value, SourceError> {
     let io = |source| SourceError::Io { path: path.to_owned(), source };
     let size = std::fs::metadata(path).map_err(io)?.len();
@@ -110,7 +123,7 @@ fn whole_json(path: &Path, opts: &ReadOptions, read: &mut Read) -> Result<Value,
     read.repaired_lines += u64::from(matches!(text, std::borrow::Cow::Owned(_)));
     match serde_json::from_str(&text) {
         Ok(value) => return Ok(value),
-        // A file that is being written, or an empty one.
+        // The file is empty, or Cline is still writing it.
         Err(e) if e.is_eof() => read.truncated_tail |= !bytes.is_empty(),
         Err(e) => read.skipped_lines.add(e.line() as u64, format!("broken JSON at column {}", e.column())),
     }
@@ -122,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_extension_and_every_override_are_found() {
+    fn the_extension_and_overridden_directories_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let storage = "User/globalStorage/saoudrizwan.claude-dev";
         for d in [".cline/data", "x/data", "y", &format!(".config/Code/{storage}")] {

@@ -1,20 +1,20 @@
-//! From the records of a Codex rollout to a session.
+//! Builds a session from the records of a Codex rollout.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
 use crate::sources::codex::AGENT;
-use crate::sources::codex::record::{LightRecord, Payload, Piece, Record};
-use crate::sources::codex::usage::{At, Origin as Header, Requests};
+use crate::sources::codex::record::{ContentItem, Payload, Record, UsageRecord};
+use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader};
 use crate::sources::common::lenient_serde::{Text, TextOr};
-use crate::sources::common::line_reader::{Line, Used, parse};
-use crate::sources::{Read, UsageRead};
+use crate::sources::common::line_reader::{Line, LineResult, parse};
+use crate::sources::common::read::{Read, UsageRead};
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, ToolCall, ToolStatus,
 };
 
-/// Starts of user messages that Codex wrote itself.
+/// Beginnings of user messages that Codex writes itself.
 const INJECTED: [&str; 5] = [
     "<environment_context>",
     "<user_instructions>",
@@ -23,7 +23,7 @@ const INJECTED: [&str; 5] = [
     "<subagent_notification>",
 ];
 
-/// Starts of outputs that say a call never ran or broke.
+/// Beginnings of outputs of calls that did not run or failed.
 const FAILED: [&str; 8] = [
     "unsupported ",
     "failed to parse",
@@ -35,13 +35,13 @@ const FAILED: [&str; 8] = [
     "aborted",
 ];
 
-/// Starts of outputs that say a person refused the call.
+/// Beginnings of outputs of calls that a person refused.
 const DENIED: [&str; 3] = ["exec command rejected", "patch rejected", "rejected by user"];
 
-/// Kinds of items that call a tool of this machine.
+/// Types of items that are calls of local tools.
 const CALLS: [&str; 3] = ["function_call", "custom_tool_call", "local_shell_call"];
 
-/// A tool as it is known to people.
+/// Returns a tool's name with its namespace, which is an MCP server.
 fn tool_name(namespace: &Text<'_>, name: &Text<'_>) -> String {
     match (namespace.some(), name.str()) {
         (Some(space), name) => format!("{space}__{name}"),
@@ -50,31 +50,36 @@ fn tool_name(namespace: &Text<'_>, name: &Text<'_>) -> String {
     }
 }
 
-/// How an `item_completed` event says a call ended.
-struct Outcome {
+/// The result of a call according to its `item_completed` event.
+struct CallOutcome {
     status: Option<ToolStatus>,
     exit_code: Option<i64>,
     subagent: Option<String>,
 }
 
-/// Builds the one session of a rollout, line by line.
+/// Builds the session of a rollout, line by line.
 pub(super) struct Builder {
     session: Session,
-    usage: Requests,
+    usage: RequestCollector,
+    /// The model of the current turn.
     model: Option<String>,
+    /// Time of the last line that has one.
     now: Option<Timestamp>,
-    /// Thread id → the thread it was forked from, of every `session_meta` in the file; the first is this file's.
+    /// For the thread of every `session_meta` in the file, the thread that it was forked from.
     forks: HashMap<String, Option<String>>,
-    own_meta: bool,
-    /// Another thread's `session_meta` in the file: its history was copied in.
-    foreign: Option<String>,
+    /// Whether the first `session_meta`, which describes this file's own thread, was read.
+    has_own_meta: bool,
+    /// The last other thread with a `session_meta` in the file. Its history was copied into the file.
+    copied_thread: Option<String>,
+    /// Kind of subagent; `None` for a main thread.
     subagent: Option<String>,
     provider: Option<String>,
-    /// Only usage is wanted: conversations are passed over.
+    /// Whether to read only the usage and no conversation.
     usage_only: bool,
+    /// Message index and part index of each tool call, by the call's id.
     calls: HashMap<String, (usize, usize)>,
-    outcomes: HashMap<String, Outcome>,
-    /// The assistant message that further items of the same response join.
+    outcomes: HashMap<String, CallOutcome>,
+    /// Index of the assistant message that further items of the same response are added to.
     open: Option<usize>,
 }
 
@@ -82,12 +87,12 @@ impl Builder {
     pub(super) fn new(native: String) -> Self {
         Builder {
             session: Session::empty(AGENT, &native),
-            usage: Requests::default(),
+            usage: RequestCollector::default(),
             model: None,
             now: None,
             forks: HashMap::new(),
-            own_meta: false,
-            foreign: None,
+            has_own_meta: false,
+            copied_thread: None,
             subagent: None,
             provider: None,
             usage_only: false,
@@ -97,112 +102,115 @@ impl Builder {
         }
     }
 
-    /// A builder that keeps no conversation.
-    pub(super) fn of_usage(native: String) -> Self {
+    /// Creates a builder that reads only the usage.
+    pub(super) fn for_usage(native: String) -> Self {
         Builder { usage_only: true, ..Builder::new(native) }
     }
 
-    pub(super) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
+    pub(super) fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
         let mut repaired = false;
-        let mut bare = false;
+        let mut has_envelope = true;
         {
             let (record, fixed) = parse::<Record<'_>>(line.bytes, scratch)?;
             repaired |= fixed;
-            self.tick(record.timestamp.str());
+            self.extend_time_range(record.timestamp.str());
             match record.payload.0 {
-                Some(payload) => self.envelope(record.kind.str(), payload, line.offset),
-                None => bare = true,
+                Some(payload) => self.read_payload(record.kind.str(), payload, line.offset),
+                None => has_envelope = false,
             }
         }
-        if bare {
+        if !has_envelope {
             let (payload, _) = parse::<Payload<'_>>(line.bytes, scratch)?;
             match payload.kind.some() {
-                Some(_) => self.item(payload),
-                // 0.29's first line: the header.
-                None if payload.id.some().is_some() => self.meta(&payload),
+                Some(_) => self.read_item(payload),
+                // The first line of 0.29 is the header and has no type.
+                None if payload.id.some().is_some() => self.read_meta(&payload),
                 None => {}
             }
         }
         Ok(repaired)
     }
 
-    /// Reads of a line what counting needs; whether that was enough. If not, nothing was taken from it.
-    pub(super) fn light(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
-        let Ok((record, _)) = parse::<LightRecord<'_>>(line.bytes, scratch) else { return false };
+    /// Reads the usage in a line of a common type. Returns false, without reading anything, for other lines, which
+    /// [`Builder::read_line`] must read.
+    pub(super) fn read_usage_line(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
+        let Ok((record, _)) = parse::<UsageRecord<'_>>(line.bytes, scratch) else { return false };
         let Some(payload) = record.payload.0 else { return false };
-        let calls = CALLS.contains(&payload.kind.str());
+        let is_call = CALLS.contains(&payload.kind.str());
         match (record.kind.str(), payload.kind.str()) {
             ("turn_context", _) => {
-                self.tick(record.timestamp.str());
-                self.settings(&payload.model, &payload.cwd);
+                self.extend_time_range(record.timestamp.str());
+                self.read_turn_context(&payload.model, &payload.cwd);
             }
             ("token_usage_record", _) | ("event_msg", "token_count") => {
-                self.tick(record.timestamp.str());
-                let at = At {
+                self.extend_time_range(record.timestamp.str());
+                let position = LogPosition {
                     at: self.now.unwrap_or_default(),
                     model: self.model.as_deref().unwrap_or_default(),
                     offset: line.offset,
                 };
                 match (&payload.usage.0, &payload.info.0) {
                     (Some(counts), _) if record.kind.str() == "token_usage_record" => {
-                        self.usage.record(payload.response_id.some(), counts, &at);
+                        self.usage.add_record(payload.response_id.some(), counts, &position);
                     }
-                    (_, Some(info)) if record.kind.str() == "event_msg" => self.usage.count(info, &at),
+                    (_, Some(info)) if record.kind.str() == "event_msg" => {
+                        self.usage.add_running_total(info, &position)
+                    }
                     _ => {}
                 }
             }
-            ("response_item", _) if calls => {
-                self.tick(record.timestamp.str());
-                self.usage.called(&tool_name(&payload.namespace, &payload.name));
+            ("response_item", _) if is_call => {
+                self.extend_time_range(record.timestamp.str());
+                self.usage.add_call(&tool_name(&payload.namespace, &payload.name));
             }
             _ => return false,
         }
         true
     }
 
-    /// Puts the session and its usage into the answer; a file without a message holds no session.
-    pub(super) fn finish(mut self, read: &mut Read) {
-        self.settle_calls();
+    /// Adds the session and its usage to `read`. A session without messages is left out.
+    pub(super) fn finish_into(mut self, read: &mut Read) {
+        self.apply_outcomes();
         let mut root = self.session.key.native().to_owned();
-        // Follow the forks as far as this file tells, which is as far as any copy of it can tell; an endless chain
-        // of forks is cut by the number of threads named.
+        // Follow the forks as far as this file records them. A copy of this file's events in another file has the same
+        // headers, so both get the same root. The number of threads bounds a chain of forks that is a circle.
         for _ in 0..=self.forks.len() {
             match self.forks.get(&root).cloned().flatten() {
                 Some(from) if from != root => root = from,
                 _ => break,
             }
         }
-        if let Some(other) = self.foreign.filter(|_| root == self.session.key.native()) {
+        if let Some(other) = self.copied_thread.filter(|_| root == self.session.key.native()) {
             root = other;
         }
-        let header = Header { subagent: self.subagent.as_deref(), provider: self.provider.as_deref() };
+        let header = RolloutHeader { subagent: self.subagent.as_deref(), provider: self.provider.as_deref() };
         read.usage = self.usage.finish(&self.session.key, &root, &header);
         if !self.session.messages.is_empty() {
             read.sessions.push(self.session);
         }
     }
 
-    /// The usage alone, with what counting needs to know of the session.
-    pub(super) fn finish_usage(self) -> UsageRead {
+    /// Returns only the usage, with the facts of the session that usage reports need.
+    pub(super) fn into_usage(self) -> UsageRead {
         let mut read = Read::default();
         let facts = SessionFacts::of(&self.session);
-        self.finish(&mut read);
+        self.finish_into(&mut read);
         UsageRead { rows: read.usage, facts: vec![facts] }
     }
 
-    /// Whether any time was seen yet.
-    pub(super) fn begun(&self) -> bool {
+    /// Whether a line with a time was read.
+    pub(super) fn has_start(&self) -> bool {
         self.session.started.is_some()
     }
 
-    /// Takes a later time into account; whether it is one.
-    pub(super) fn reached(&mut self, timestamp: &str) -> bool {
+    /// Extends the session's end to a time. Returns whether the text is a time.
+    pub(super) fn extend_end(&mut self, timestamp: &str) -> bool {
         let at = Timestamp::parse(timestamp);
         self.session.ended = self.session.ended.max(at);
         at.is_some()
     }
 
-    fn tick(&mut self, timestamp: &str) {
+    fn extend_time_range(&mut self, timestamp: &str) {
         if let Some(at) = Timestamp::parse(timestamp) {
             let s = &mut self.session;
             s.started = Some(s.started.map_or(at, |t| t.min(at)));
@@ -211,62 +219,62 @@ impl Builder {
         }
     }
 
-    fn envelope(&mut self, kind: &str, payload: Payload<'_>, offset: u64) {
+    fn read_payload(&mut self, kind: &str, payload: Payload<'_>, offset: u64) {
         match kind {
-            "response_item" => self.item(payload),
-            "session_meta" => self.meta(&payload),
-            "turn_context" => self.settings(&payload.model, &payload.cwd),
-            "compacted" => self.compacted(&payload),
-            "token_usage_record" | "event_msg" => self.event(kind, &payload, offset),
+            "response_item" => self.read_item(payload),
+            "session_meta" => self.read_meta(&payload),
+            "turn_context" => self.read_turn_context(&payload.model, &payload.cwd),
+            "compacted" => self.read_compaction(&payload),
+            "token_usage_record" | "event_msg" => self.read_event(kind, &payload, offset),
             _ => {}
         }
     }
 
-    fn settings(&mut self, model: &Text<'_>, cwd: &Text<'_>) {
+    fn read_turn_context(&mut self, model: &Text<'_>, cwd: &Text<'_>) {
         self.model = model.owned().or_else(|| self.model.take());
         let project = &mut self.session.project;
         *project = project.take().or_else(|| cwd.owned());
     }
 
-    fn event(&mut self, kind: &str, payload: &Payload<'_>, offset: u64) {
+    fn read_event(&mut self, kind: &str, payload: &Payload<'_>, offset: u64) {
         let model = self.model.as_deref().unwrap_or_default();
-        let at = At { at: self.now.unwrap_or_default(), model, offset };
+        let position = LogPosition { at: self.now.unwrap_or_default(), model, offset };
         match (kind, payload.kind.str()) {
             ("token_usage_record", _) => {
                 if let Some(counts) = &payload.usage.0 {
-                    self.usage.record(payload.response_id.some(), counts, &at);
+                    self.usage.add_record(payload.response_id.some(), counts, &position);
                 }
             }
             (_, "token_count") => {
                 if let Some(info) = &payload.info.0 {
-                    self.usage.count(info, &at);
+                    self.usage.add_running_total(info, &position);
                 }
             }
-            (_, "item_completed") => self.outcome(payload),
+            (_, "item_completed") => self.read_outcome(payload),
             _ => {}
         }
     }
 
-    fn meta(&mut self, payload: &Payload<'_>) {
+    fn read_meta(&mut self, payload: &Payload<'_>) {
         let Some(id) = payload.id.some() else { return };
         self.forks.entry(id.to_owned()).or_insert_with(|| payload.forked_from_id.owned());
-        if self.own_meta {
+        if self.has_own_meta {
             if id != self.session.key.native() {
-                self.foreign = Some(id.to_owned());
+                self.copied_thread = Some(id.to_owned());
             }
             return;
         }
-        self.own_meta = true;
+        self.has_own_meta = true;
         let spawned = payload.source.pointer("/subagent/thread_spawn");
         let spawn =
             |field: &str| spawned.and_then(|s| s.get(field)).and_then(Value::as_str).map(str::to_owned);
         let parent = payload.parent_thread_id.owned().or_else(|| spawn("parent_thread_id"));
-        let named = payload.source.get("subagent").and_then(Value::as_str).map(str::to_owned);
+        let subagent_name = payload.source.get("subagent").and_then(Value::as_str).map(str::to_owned);
         if parent.is_some()
             || payload.source.get("subagent").is_some()
             || payload.thread_source.str() == "subagent"
         {
-            let kind = spawn("agent_role").or(named).unwrap_or_else(|| "default".to_owned());
+            let kind = spawn("agent_role").or(subagent_name).unwrap_or_else(|| "default".to_owned());
             self.subagent = Some(kind);
         }
         let s = &mut self.session;
@@ -279,53 +287,54 @@ impl Builder {
         s.git_branch = payload.git.0.as_ref().and_then(|g| g.branch.owned());
     }
 
-    fn item(&mut self, payload: Payload<'_>) {
+    fn read_item(&mut self, payload: Payload<'_>) {
         match payload.kind.str() {
-            "message" => self.message(payload),
+            "message" => self.read_message(payload),
             "reasoning" => {
                 let texts: Vec<String> =
                     payload.summary.0.into_iter().map(|p| p.text.into_string()).collect();
                 let thoughts = texts.into_iter().filter(|t| !t.is_empty());
                 let parts: Vec<Part> = thoughts.map(|text| Part::Thinking { text }).collect();
                 if !parts.is_empty() {
-                    // Thinking opens a response: what stood before it belongs to the one before.
+                    // A response begins with its reasoning, so earlier items belong to the previous response.
                     self.open = None;
-                    let index = self.answer(None);
+                    let index = self.open_answer(None);
                     self.extend(index, parts);
                 }
             }
-            kind if CALLS.contains(&kind) => self.call(payload),
-            "function_call_output" | "custom_tool_call_output" => self.output(payload),
+            kind if CALLS.contains(&kind) => self.add_call(payload),
+            "function_call_output" | "custom_tool_call_output" => self.add_output(payload),
             _ => {}
         }
     }
 
-    fn message(&mut self, payload: Payload<'_>) {
+    fn read_message(&mut self, payload: Payload<'_>) {
         let id = payload.id.owned();
-        let marks = payload.marks.0.as_ref().map(|m| m.content_item_kinds.0.as_slice()).unwrap_or_default();
-        let marked = !marks.is_empty() && !marks.iter().any(|k| k.str().starts_with("user."));
+        let origins =
+            payload.origins.0.as_ref().map(|m| m.content_item_kinds.0.as_slice()).unwrap_or_default();
+        let by_codex = !origins.is_empty() && !origins.iter().any(|k| k.str().starts_with("user."));
         let role = payload.role.str().to_owned();
-        let parts = pieces(payload.content);
+        let parts = content_parts(payload.content);
         if parts.is_empty() {
             return;
         }
         match role.as_str() {
             "assistant" => {
-                let spoken = |m: &Message| m.parts.iter().any(|p| !matches!(p, Part::Thinking { .. }));
-                if self.open.and_then(|i| self.session.messages.get(i)).is_some_and(spoken) {
+                let has_content = |m: &Message| m.parts.iter().any(|p| !matches!(p, Part::Thinking { .. }));
+                if self.open.and_then(|i| self.session.messages.get(i)).is_some_and(has_content) {
                     self.open = None;
                 }
-                let index = self.answer(id);
+                let index = self.open_answer(id);
                 self.extend(index, parts);
             }
             "user" => {
                 self.open = None;
-                self.environment(&parts);
+                self.read_environment(&parts);
                 let typed = |p: &Part| match p {
                     Part::Text { text } => !INJECTED.iter().any(|start| text.trim_start().starts_with(start)),
                     _ => true,
                 };
-                let human = !marked && self.subagent.is_none() && parts.iter().any(typed);
+                let human = !by_codex && self.subagent.is_none() && parts.iter().any(typed);
                 let origin = if human { Origin::Human } else { Origin::Injected };
                 self.session.messages.push(Message {
                     id,
@@ -336,13 +345,13 @@ impl Builder {
                     parts,
                 });
             }
-            // Developer and system messages hold the vendor's instructions.
+            // Developer and system messages contain the vendor's instructions.
             _ => {}
         }
     }
 
-    /// 0.29 says the working directory only inside the first message.
-    fn environment(&mut self, parts: &[Part]) {
+    /// Reads the working directory from the first message, the only place where 0.29 writes it.
+    fn read_environment(&mut self, parts: &[Part]) {
         if self.session.project.is_some() {
             return;
         }
@@ -353,8 +362,8 @@ impl Builder {
         }
     }
 
-    /// The message that items of the present response go into.
-    fn answer(&mut self, id: Option<String>) -> usize {
+    /// Returns the index of the message of the current response; begins one if none is open.
+    fn open_answer(&mut self, id: Option<String>) -> usize {
         if let Some(index) = self.open {
             if let Some(message) = self.session.messages.get_mut(index) {
                 message.id = message.id.take().or(id);
@@ -376,9 +385,9 @@ impl Builder {
         }
     }
 
-    fn call(&mut self, payload: Payload<'_>) {
+    fn add_call(&mut self, payload: Payload<'_>) {
         let name = tool_name(&payload.namespace, &payload.name);
-        self.usage.called(&name);
+        self.usage.add_call(&name);
         let id = payload.call_id.owned().or_else(|| payload.id.owned()).unwrap_or_default();
         if self.usage_only || (!id.is_empty() && self.calls.contains_key(&id)) {
             return;
@@ -388,23 +397,23 @@ impl Builder {
             (None, Some(text)) => Value::String(text.to_owned()),
             _ => payload.action,
         };
-        let index = self.answer(None);
+        let index = self.open_answer(None);
         if let Some(message) = self.session.messages.get(index) {
             self.calls.insert(id.clone(), (index, message.parts.len()));
         }
         self.extend(index, vec![Part::Tool(ToolCall { id, name, input, ..ToolCall::default() })]);
     }
 
-    fn output(&mut self, payload: Payload<'_>) {
+    fn add_output(&mut self, payload: Payload<'_>) {
         self.open = None;
         let id = payload.call_id.str();
         let at = self.calls.get(id).copied();
         let Some((message, part)) = at else { return };
-        let place = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(part));
-        let Some(Part::Tool(call)) = place else { return };
+        let part = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(part));
+        let Some(Part::Tool(call)) = part else { return };
         let mut text = String::new();
-        for piece in pieces(payload.output) {
-            match piece {
+        for part in content_parts(payload.output) {
+            match part {
                 Part::Text { text: t } => {
                     if !text.is_empty() {
                         text.push('\n');
@@ -415,20 +424,20 @@ impl Builder {
                 _ => {}
             }
         }
-        let (text, exit) = unwrap(text);
-        let starts = |list: &[&str]| list.iter().any(|s| text.starts_with(s));
+        let (text, exit) = output_and_exit_code(text);
+        let starts_with = |list: &[&str]| list.iter().any(|s| text.starts_with(s));
         call.exit_code = exit;
         call.status = match exit {
             Some(0) => ToolStatus::Success,
             Some(_) => ToolStatus::Error,
-            None if starts(&DENIED) => ToolStatus::Denied,
-            None if starts(&FAILED) => ToolStatus::Error,
+            None if starts_with(&DENIED) => ToolStatus::Denied,
+            None if starts_with(&FAILED) => ToolStatus::Error,
             None => ToolStatus::Success,
         };
         call.output = Some(text);
     }
 
-    fn outcome(&mut self, payload: &Payload<'_>) {
+    fn read_outcome(&mut self, payload: &Payload<'_>) {
         let Some(item) = &payload.item.0 else { return };
         let Some(id) = item.id.some() else { return };
         let status = match item.status.str() {
@@ -437,23 +446,25 @@ impl Builder {
             "declined" => Some(ToolStatus::Denied),
             _ => None,
         };
-        let spawned = item.tool.str() == "spawn_agent";
-        let subagent = item.receiver_thread_ids.0.first().and_then(|t| t.owned()).filter(|_| spawned);
+        let starts_subagent = item.tool.str() == "spawn_agent";
+        let subagent = item.receiver_thread_ids.0.first().and_then(|t| t.owned()).filter(|_| starts_subagent);
         if status.is_some() {
-            self.outcomes.insert(id.to_owned(), Outcome { status, exit_code: item.exit_code.0, subagent });
+            self.outcomes
+                .insert(id.to_owned(), CallOutcome { status, exit_code: item.exit_code.0, subagent });
         }
     }
 
-    /// Lets what `item_completed` said of a call win over what its output looks like.
-    fn settle_calls(&mut self) {
+    /// Sets the status of calls from their `item_completed` events, which are more reliable than the output.
+    fn apply_outcomes(&mut self) {
         for (id, outcome) in std::mem::take(&mut self.outcomes) {
             let Some(&(message, part)) = self.calls.get(&id) else { continue };
-            let place = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(part));
-            let Some(Part::Tool(call)) = place else { continue };
+            let part = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(part));
+            let Some(Part::Tool(call)) = part else { continue };
             call.exit_code = outcome.exit_code.or(call.exit_code);
-            let broken = call.exit_code.is_some_and(|code| code != 0) || call.status == ToolStatus::Error;
+            // A command that exits with an error is reported as completed.
+            let failed = call.exit_code.is_some_and(|code| code != 0) || call.status == ToolStatus::Error;
             call.status = match outcome.status {
-                Some(ToolStatus::Success) if broken => ToolStatus::Error,
+                Some(ToolStatus::Success) if failed => ToolStatus::Error,
                 Some(status) => status,
                 None => call.status,
             };
@@ -461,18 +472,18 @@ impl Builder {
         }
     }
 
-    /// A compaction: its summary is the answer just before, or else stands only in this line.
-    fn compacted(&mut self, payload: &Payload<'_>) {
+    /// Reads a compaction. Its summary is the previous answer; if it is not, the line itself contains it.
+    fn read_compaction(&mut self, payload: &Payload<'_>) {
         self.open = None;
         let message = payload.message.str();
-        let summary = |p: &Part| match p {
+        let is_summary = |p: &Part| match p {
             Part::Text { text } => message.is_empty() || message.contains(text.trim()),
             Part::Thinking { .. } => true,
             _ => false,
         };
         if let Some(last) = self.session.messages.last_mut()
             && last.role == Role::Assistant
-            && last.parts.iter().all(summary)
+            && last.parts.iter().all(is_summary)
         {
             last.origin = Origin::Compaction;
         } else if !message.is_empty() {
@@ -490,38 +501,40 @@ impl Builder {
     }
 }
 
-fn pieces(content: TextOr<'_, Piece<'_>>) -> Vec<Part> {
+/// Returns the parts of a message or of a tool's output.
+fn content_parts(content: TextOr<'_, ContentItem<'_>>) -> Vec<Part> {
     let list = match content {
         TextOr::Text(text) if text.is_empty() => return Vec::new(),
         TextOr::Text(text) => return vec![Part::Text { text: text.into_owned() }],
         TextOr::List(list) => list,
     };
-    let part = |piece: Piece<'_>| match piece.image_url.some() {
+    let part = |item: ContentItem<'_>| match item.image_url.some() {
         Some(url) => {
             let media = url.strip_prefix("data:").and_then(|rest| rest.split_once(';'));
             let (media_type, data) = media.unwrap_or(("image/*", url));
             Some(Part::Media { media_type: media_type.to_owned(), bytes: data.len() as u64 })
         }
-        None => piece.text.some().is_some().then(|| Part::Text { text: piece.text.into_string() }),
+        None => item.text.some().is_some().then(|| Part::Text { text: item.text.into_string() }),
     };
-    // An attached image stands between two marks that nobody typed.
-    let image = |piece: &Piece<'_>| piece.image_url.some().is_some();
-    let before = |i: usize| list.get(i + 1).is_some_and(image) && is_mark(list[i].text.str());
-    let after = |i: usize| i > 0 && list.get(i - 1).is_some_and(image) && list[i].text.str() == "</image>";
-    let marks: Vec<bool> = (0..list.len()).map(|i| before(i) || after(i)).collect();
-    list.into_iter().zip(marks).filter(|(_, mark)| !mark).filter_map(|(piece, _)| part(piece)).collect()
+    // Codex adds a text item with a tag before and after an attached image.
+    let is_image = |item: &ContentItem<'_>| item.image_url.some().is_some();
+    let opens = |i: usize| list.get(i + 1).is_some_and(is_image) && is_image_tag(list[i].text.str());
+    let closes =
+        |i: usize| i > 0 && list.get(i - 1).is_some_and(is_image) && list[i].text.str() == "</image>";
+    let tags: Vec<bool> = (0..list.len()).map(|i| opens(i) || closes(i)).collect();
+    list.into_iter().zip(tags).filter(|(_, tag)| !tag).filter_map(|(item, _)| part(item)).collect()
 }
 
-/// Whether a text is the mark that opens an image: `<image>` or `<image name=[Image #1] path="…">`.
-fn is_mark(text: &str) -> bool {
+/// Whether a text is the tag before an image: `<image>` or `<image name=[Image #1] path="…">`.
+fn is_image_tag(text: &str) -> bool {
     text == "<image>" || (text.starts_with("<image name=") && text.ends_with('>'))
 }
 
-/// The text and exit code of a tool's output.
+/// Returns the text and the exit code of a tool's output.
 ///
-/// Three shapes: a JSON object `{"output", "metadata": {"exit_code"}}`, a header that ends with `Output:` and says
-/// `Process exited with code N` or `Exit code: N`, or plain text.
-fn unwrap(output: String) -> (String, Option<i64>) {
+/// An output is a JSON object `{"output", "metadata": {"exit_code"}}`, or a header with `Process exited with code N` or
+/// `Exit code: N` that ends with `Output:`, or plain text.
+fn output_and_exit_code(output: String) -> (String, Option<i64>) {
     #[derive(serde::Deserialize)]
     struct Wrapped {
         output: String,
@@ -551,7 +564,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_marks_around_an_image_are_no_words_of_a_person() {
+    fn the_tags_around_an_image_are_left_out() {
         let log = [
             r#"{"type":"session_meta","payload":{"id":"t","cwd":"/дом/мой проект"}}"#,
             r#"{"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"<image name=[Image #1] path=\"/дом/мой проект/я.png\">"},{"type":"input_image","image_url":"data:image/png;base64,AAAA"},{"type":"input_text","text":"</image>"},{"type":"input_text","text":"что тут? </image>"}]}}"#,
@@ -559,27 +572,28 @@ mod tests {
         let mut builder = Builder::new("t".to_owned());
         for bytes in log {
             let line = Line { number: 1, offset: 0, bytes: bytes.as_bytes(), ended: true, too_long: false };
-            assert!(builder.line(&line, &mut String::new()).is_ok());
+            assert!(builder.read_line(&line, &mut String::new()).is_ok());
         }
         let mut read = Read::default();
-        builder.finish(&mut read);
-        let said = &read.sessions[0].messages[0];
-        assert_eq!(said.origin, Origin::Human);
-        assert!(matches!(said.parts[0], Part::Media { .. }), "{:?}", said.parts);
-        assert_eq!(said.parts[1], Part::Text { text: "что тут? </image>".to_owned() });
-        assert_eq!(said.parts.len(), 2);
+        builder.finish_into(&mut read);
+        let message = &read.sessions[0].messages[0];
+        assert_eq!(message.origin, Origin::Human);
+        assert!(matches!(message.parts[0], Part::Media { .. }), "{:?}", message.parts);
+        assert_eq!(message.parts[1], Part::Text { text: "что тут? </image>".to_owned() });
+        assert_eq!(message.parts.len(), 2);
     }
 
     #[test]
-    fn exit_codes_come_from_the_header_only() {
-        let exit = |text: &str| unwrap(text.to_owned()).1;
+    fn an_exit_code_is_read_only_from_the_header() {
+        let exit = |text: &str| output_and_exit_code(text.to_owned()).1;
         assert_eq!(exit("Chunk ID: a\nProcess exited with code 3\nOutput:\nx"), Some(3));
         assert_eq!(exit("Exit code: 0\nWall time: 1 seconds\nOutput:\nx"), Some(0));
         assert_eq!(exit("Wall time: 1\nOutput:\nProcess exited with code 3\n"), None);
         assert_eq!(exit("Process exited with code 3"), None);
-        let wrapped =
-            unwrap(r#"{"output":"x\n","metadata":{"exit_code":7,"duration_seconds":0.1}}"#.to_owned());
+        let wrapped = output_and_exit_code(
+            r#"{"output":"x\n","metadata":{"exit_code":7,"duration_seconds":0.1}}"#.to_owned(),
+        );
         assert_eq!(wrapped, ("x\n".to_owned(), Some(7)));
-        assert_eq!(unwrap(r#"{"status":1}"#.to_owned()), (r#"{"status":1}"#.to_owned(), None));
+        assert_eq!(output_and_exit_code(r#"{"status":1}"#.to_owned()), (r#"{"status":1}"#.to_owned(), None));
     }
 }

@@ -1,15 +1,16 @@
-//! Codex CLI: `~/.codex/sessions/YYYY/MM/DD/rollout-*.jsonl`, formats of 0.29, 0.55–0.113 and 0.169, also
-//! `archived_sessions/` and zstd-compressed rollouts.
+//! Codex CLI: `~/.codex/sessions/YYYY/MM/DD/rollout-*.jsonl`, formats of 0.29, 0.55–0.113 and 0.169. Also reads
+//! `archived_sessions/` and rollouts compressed with zstd. A rollout is the log of one session ("thread").
 //!
-//! Text is read from `response_item`s, which are stable across versions; `item_completed` events give the status
-//! of tool calls. 0.29 writes bare items without envelope, times or usage.
+//! Text is read from `response_item` records, whose format is stable across versions. `item_completed` events have the
+//! status of tool calls. 0.29 writes items without an envelope, and neither times nor usage.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::common::line_reader::{each_line, sift};
+use crate::sources::common::files::open_log;
+use crate::sources::common::line_reader::{each_line, filter_lines};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
 mod build;
@@ -17,10 +18,8 @@ mod record;
 mod usage;
 mod usage_reader;
 
-/// Agent id.
 const AGENT: &str = "codex";
 
-/// The reader of Codex's rollouts.
 pub(crate) struct Codex;
 
 impl Source for Codex {
@@ -32,6 +31,14 @@ impl Source for Codex {
         "Codex"
     }
 
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["CODEX_HOME"]
+    }
+
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &["CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID", "CODEX_CI"]
+    }
+
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let home = env.dir("CODEX_HOME", ".codex");
         ["sessions", "archived_sessions"].map(|d| home.join(d)).into_iter().filter(|d| d.is_dir()).collect()
@@ -41,13 +48,19 @@ impl Source for Codex {
         walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+    fn read_each(
+        &self,
+        file: &Path,
+        opts: &ReadOptions,
+        each: &mut dyn FnMut(Read),
+    ) -> Result<(), SourceError> {
         let mut read = Read::default();
         let mut builder = build::Builder::new(native_id(file).unwrap_or_default());
         let mut scratch = String::new();
-        each_line(file, open(file)?, opts, &mut read, |line| builder.line(line, &mut scratch))?;
-        builder.finish(&mut read);
-        Ok(read)
+        each_line(file, open(file)?, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
+        builder.finish_into(&mut read);
+        each(read);
+        Ok(())
     }
 
     fn read_usage(
@@ -55,17 +68,16 @@ impl Source for Codex {
         file: &Path,
         opts: &ReadOptions,
         buffer: &mut Vec<u8>,
-        piece: &mut dyn FnMut(UsageRead),
+        each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        let builder = build::Builder::of_usage(native_id(file).unwrap_or_default());
-        let mut quick = usage_reader::Quick::new(builder);
-        sift(file, open(file)?, opts, buffer, &mut quick)?;
-        piece(quick.finish());
+        let mut reader = usage_reader::UsageReader::new(native_id(file).unwrap_or_default());
+        filter_lines(file, open(file)?, opts, buffer, &mut reader)?;
+        each(reader.finish());
         Ok(())
     }
 }
 
-/// Opens a rollout, compressed or not.
+/// Opens a rollout, and decompresses it if needed.
 fn open(file: &Path) -> Result<Box<dyn std::io::Read>, SourceError> {
     let input = open_log(file)?;
     if file.extension() != Some(OsStr::new("zst")) {
@@ -75,11 +87,11 @@ fn open(file: &Path) -> Result<Box<dyn std::io::Read>, SourceError> {
     Ok(Box::new(zstd::stream::read::Decoder::new(input).map_err(io)?))
 }
 
-/// The thread id in a rollout's name; `None` for other files.
+/// Returns the thread id in the name of a rollout; `None` for other files.
 fn native_id(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let stem = name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".jsonl")?.strip_prefix("rollout-")?;
-    // The id is a UUID after a time stamp whose parts are joined by the same dash.
+    // The id is the UUID at the end. It follows a time stamp that contains dashes as well.
     let id = stem.len().checked_sub(36).and_then(|at| stem.get(at..)).unwrap_or(stem);
     Some(id.to_owned())
 }
@@ -89,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rollouts_are_told_from_other_files() {
+    fn rollouts_are_distinguished_from_other_files() {
         let id = "01a1f9bd-4a97-7050-95bd-b178b09f500a";
         for end in [".jsonl", ".jsonl.zst"] {
             let name = format!("2026/11/20/rollout-2026-11-20T16-14-54-{id}{end}");
@@ -101,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn codex_home_replaces_the_default() {
+    fn codex_home_replaces_the_default_directory() {
         let dir = tempfile::tempdir().unwrap();
         for d in [".codex/sessions", "other/archived_sessions"] {
             std::fs::create_dir_all(dir.path().join(d)).unwrap();

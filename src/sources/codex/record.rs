@@ -1,10 +1,10 @@
-//! The lines of a Codex rollout, typed; only what is used.
+//! The lines of a Codex rollout, with only the fields that are used.
 
 use serde::Deserialize;
 
 use crate::sources::common::lenient_serde::{Int, List, Obj, Text, TextOr};
 
-/// One line with its envelope; 0.29 has none, its lines are bare [`Payload`]s.
+/// One line. The lines of 0.29 have no envelope, they are [`Payload`]s.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Record<'a> {
@@ -16,22 +16,23 @@ pub(super) struct Record<'a> {
     pub payload: Obj<Payload<'a>>,
 }
 
-/// What counting needs of a line. Small, since most of a rollout's wanted lines are read as this.
+/// One line, with only the fields that usage reports need. It is small, because most of the lines that usage reports
+/// read are parsed as this.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LightRecord<'a> {
+pub(super) struct UsageRecord<'a> {
     #[serde(borrow)]
     pub timestamp: Text<'a>,
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
     #[serde(borrow)]
-    pub payload: Obj<LightPayload<'a>>,
+    pub payload: Obj<UsagePayload<'a>>,
 }
 
-/// Its payload: of requests, their settings and tool calls.
+/// The payload of a request, of a turn's settings or of a tool call.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct LightPayload<'a> {
+pub(super) struct UsagePayload<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
     #[serde(borrow)]
@@ -42,13 +43,13 @@ pub(super) struct LightPayload<'a> {
     pub name: Text<'a>,
     #[serde(borrow)]
     pub namespace: Text<'a>,
-    pub info: Obj<Info>,
+    pub info: Obj<TokenCountInfo>,
     #[serde(borrow)]
     pub response_id: Text<'a>,
-    pub usage: Obj<Counts>,
+    pub usage: Obj<TokenCounts>,
 }
 
-/// The payload of any kind of line: the kinds share few names, and none in two meanings that matter here.
+/// The payload of a line of any type. Fields of the same name have the same meaning in all types.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Payload<'a> {
@@ -82,12 +83,12 @@ pub(super) struct Payload<'a> {
     #[serde(borrow)]
     pub role: Text<'a>,
     #[serde(borrow)]
-    pub content: TextOr<'a, Piece<'a>>,
+    pub content: TextOr<'a, ContentItem<'a>>,
     #[serde(borrow)]
-    pub summary: List<Piece<'a>>,
+    pub summary: List<ContentItem<'a>>,
     #[serde(borrow, rename = "internal_chat_message_metadata_passthrough")]
-    pub marks: Obj<Marks<'a>>,
-    /// Text of a `compacted` line; its `replacement_history` repeats the conversation and is never read.
+    pub origins: Obj<ContentOrigins<'a>>,
+    /// Text of a `compacted` line. Its `replacement_history` repeats the conversation, so it is not read.
     #[serde(borrow)]
     pub message: Text<'a>,
 
@@ -104,15 +105,15 @@ pub(super) struct Payload<'a> {
     #[serde(borrow)]
     pub call_id: Text<'a>,
     #[serde(borrow)]
-    pub output: TextOr<'a, Piece<'a>>,
+    pub output: TextOr<'a, ContentItem<'a>>,
     #[serde(borrow)]
     pub item: Obj<Item<'a>>,
 
     // usage
-    pub info: Obj<Info>,
+    pub info: Obj<TokenCountInfo>,
     #[serde(borrow)]
     pub response_id: Text<'a>,
-    pub usage: Obj<Counts>,
+    pub usage: Obj<TokenCounts>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -122,31 +123,30 @@ pub(super) struct Git<'a> {
     pub branch: Text<'a>,
 }
 
-/// A piece of content: text, or an image as a data URL.
+/// An item of content: a text, or an image as a data URL.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Piece<'a> {
+pub(super) struct ContentItem<'a> {
     #[serde(borrow)]
     pub text: Text<'a>,
     #[serde(borrow)]
     pub image_url: Text<'a>,
 }
 
-/// Where the pieces of a message come from (0.169), for instance `user.text`.
+/// Where the items of a message come from (0.169), for example `user.text`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Marks<'a> {
+pub(super) struct ContentOrigins<'a> {
     #[serde(borrow)]
-    pub content_item_kinds: Kinds<'a>,
+    pub content_item_kinds: Names<'a>,
 }
 
-/// A list of names.
 #[derive(Debug, Default)]
-pub(super) struct Kinds<'a>(pub Vec<Text<'a>>);
+pub(super) struct Names<'a>(pub Vec<Text<'a>>);
 
-impl<'de: 'a, 'a> Deserialize<'de> for Kinds<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for Names<'a> {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        crate::sources::common::lenient_serde::texts(d).map(Kinds)
+        crate::sources::common::lenient_serde::texts(d).map(Names)
     }
 }
 
@@ -162,21 +162,21 @@ pub(super) struct Item<'a> {
     pub tool: Text<'a>,
     pub exit_code: Int,
     #[serde(borrow)]
-    pub receiver_thread_ids: Kinds<'a>,
+    pub receiver_thread_ids: Names<'a>,
 }
 
-/// `token_count.info`.
+/// The `info` of a `token_count` event.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Info {
-    pub total_token_usage: Obj<Counts>,
-    pub last_token_usage: Obj<Counts>,
+pub(super) struct TokenCountInfo {
+    pub total_token_usage: Obj<TokenCounts>,
+    pub last_token_usage: Obj<TokenCounts>,
 }
 
-/// Token counts: input includes cached, output includes reasoning.
+/// Token counts. Input includes cached tokens, output includes reasoning.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Counts {
+pub(super) struct TokenCounts {
     pub input_tokens: Int,
     pub cached_input_tokens: Int,
     pub cache_write_input_tokens: Int,

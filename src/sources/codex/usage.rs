@@ -1,22 +1,23 @@
 //! Usage rows of a Codex rollout.
 //!
-//! 0.169 writes one `token_usage_record` per response. Older versions write `token_count` events with totals that
-//! are repeated without a new request and start from zero after some resumes; a request is a rise of the total.
+//! 0.169 writes one `token_usage_record` per response. Older versions write `token_count` events with running totals.
+//! A total may be repeated without a new request, and after some resumes it starts from zero again. So a request is an
+//! increase of the total.
 //!
-//! A fork or subagent file may begin with its parent's events, stamped anew and with nothing that marks their end.
-//! So rows are keyed by the first thread of the chain of forks, their position and the running total: a replayed
-//! row gets the key it has in the parent's file, a later one has a total that the parent never had.
+//! The file of a fork or subagent may begin with the events of its parent, with new times and without a mark at their
+//! end. So the key of a row consists of the first thread in the chain of forks, the row's position and the running
+//! total. A copied row gets the key that it has in the parent's file. A new row has a total that the parent never had.
 
 use std::collections::HashSet;
 
 use crate::sources::codex::AGENT;
-use crate::sources::codex::record::{Counts, Info};
-use crate::sources::common::tool_attribution::Growth;
+use crate::sources::codex::record::{TokenCountInfo, TokenCounts};
+use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
 
-/// Running counts in the log's own terms.
+/// Token counts with Codex's meaning: input includes cached tokens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Total {
+struct CodexTokens {
     input: u64,
     cached: u64,
     written: u64,
@@ -24,9 +25,9 @@ struct Total {
     reasoning: u64,
 }
 
-impl Total {
-    fn of(counts: &Counts) -> Self {
-        Total {
+impl CodexTokens {
+    fn of(counts: &TokenCounts) -> Self {
+        CodexTokens {
             input: counts.input_tokens.count(),
             cached: counts.cached_input_tokens.count(),
             written: counts.cache_write_input_tokens.count(),
@@ -35,8 +36,8 @@ impl Total {
         }
     }
 
-    fn zip(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
-        Total {
+    fn combine(self, other: Self, f: impl Fn(u64, u64) -> u64) -> Self {
+        CodexTokens {
             input: f(self.input, other.input),
             cached: f(self.cached, other.cached),
             written: f(self.written, other.written),
@@ -45,7 +46,7 @@ impl Total {
         }
     }
 
-    fn all(self) -> u64 {
+    fn sum(self) -> u64 {
         self.input.saturating_add(self.output)
     }
 
@@ -63,14 +64,14 @@ impl Total {
     }
 }
 
-/// What the header of a rollout says of all its requests.
-pub(super) struct Origin<'a> {
+/// The fields of a rollout's header that apply to all its requests.
+pub(super) struct RolloutHeader<'a> {
     pub subagent: Option<&'a str>,
     pub provider: Option<&'a str>,
 }
 
-/// Where and under which model a request was logged.
-pub(super) struct At<'a> {
+/// The time, the model and the byte offset of a request's record.
+pub(super) struct LogPosition<'a> {
     pub at: Timestamp,
     pub model: &'a str,
     pub offset: u64,
@@ -78,69 +79,80 @@ pub(super) struct At<'a> {
 
 /// Collects the requests of one rollout.
 #[derive(Default)]
-pub(super) struct Requests {
-    /// Key without its agent and thread, and the row.
+pub(super) struct RequestCollector {
+    /// The rows, each with the end of its key if the key depends on the root thread.
     rows: Vec<(Option<String>, UsageRow)>,
-    seen: HashSet<String>,
-    records: bool,
-    total: Total,
-    stretch: u32,
+    seen_responses: HashSet<String>,
+    /// Whether the log has `token_usage_record`s.
+    has_records: bool,
+    /// The last running total.
+    total: CodexTokens,
+    /// How many times the total started from zero again.
+    restarts: u32,
+    /// Number of requests that were found by the total.
     position: u32,
-    growth: Growth,
+    attribution: ToolAttribution,
     /// Tools called since the last request.
     called: Vec<String>,
 }
 
-impl Requests {
-    /// Notes that the present answer calls a tool.
-    pub(super) fn called(&mut self, tool: &str) {
+impl RequestCollector {
+    /// Adds a tool call of the current answer.
+    pub(super) fn add_call(&mut self, tool: &str) {
         self.called.push(tool.to_owned());
     }
 
     fn push(&mut self, key: Option<String>, mut row: UsageRow) {
-        self.growth.step(&mut row, std::mem::take(&mut self.called));
+        self.attribution.attribute(&mut row, std::mem::take(&mut self.called));
         self.rows.push((key, row));
     }
 
-    /// Counts a `token_usage_record`.
-    pub(super) fn record(&mut self, response: Option<&str>, counts: &Counts, at: &At<'_>) {
-        self.records = true;
+    /// Adds the request of a `token_usage_record`.
+    pub(super) fn add_record(&mut self, response: Option<&str>, counts: &TokenCounts, at: &LogPosition<'_>) {
+        self.has_records = true;
         let Some(id) = response else { return };
-        if self.seen.insert(id.to_owned()) {
+        if self.seen_responses.insert(id.to_owned()) {
             let key = format!("{AGENT}:{id}");
-            self.push(None, row(key, Total::of(counts), at));
+            self.push(None, row(key, CodexTokens::of(counts), at));
         }
     }
 
-    /// Counts a `token_count` event, unless records tell it better.
-    pub(super) fn count(&mut self, info: &Info, at: &At<'_>) {
-        let last = info.last_token_usage.0.as_ref().map(Total::of);
-        let total = match (info.total_token_usage.0.as_ref().map(Total::of), last) {
+    /// Adds the request of a `token_count` event. Ignores the event if the log has `token_usage_record`s.
+    pub(super) fn add_running_total(&mut self, info: &TokenCountInfo, at: &LogPosition<'_>) {
+        let last = info.last_token_usage.0.as_ref().map(CodexTokens::of);
+        let total = match (info.total_token_usage.0.as_ref().map(CodexTokens::of), last) {
             (Some(total), _) => total,
-            // No total at all: the last request is all there is to go by.
-            (None, Some(last)) => self.total.zip(last, u64::saturating_add),
+            // Without a total, the counts of the last request are added up.
+            (None, Some(last)) => self.total.combine(last, u64::saturating_add),
             (None, None) => return,
         };
-        if self.records || total == self.total {
+        if self.has_records || total == self.total {
             return;
         }
-        let expected = last.map(|last| self.total.zip(last, u64::saturating_add));
-        let restarted = total.all() < self.total.all() || (expected != Some(total) && last == Some(total));
+        let expected = last.map(|last| self.total.combine(last, u64::saturating_add));
+        // The total restarted if it decreased, or if it equals the last request although more was counted before.
+        let restarted = total.sum() < self.total.sum() || (expected != Some(total) && last == Some(total));
         if restarted {
-            self.stretch += 1;
-            self.total = Total::default();
+            self.restarts += 1;
+            self.total = CodexTokens::default();
         }
-        let delta = total.zip(self.total, u64::saturating_sub);
+        let delta = total.combine(self.total, u64::saturating_sub);
         self.total = total;
         self.position += 1;
-        let Total { input, cached, output, reasoning, .. } = total;
-        let key = format!("#{}.{}:{input}.{cached}.{output}.{reasoning}", self.stretch, self.position);
+        let CodexTokens { input, cached, output, reasoning, .. } = total;
+        let key = format!("#{}.{}:{input}.{cached}.{output}.{reasoning}", self.restarts, self.position);
         self.push(Some(key), row(String::new(), delta, at));
     }
 
-    /// The rows, attributed to `session`; `root` is the first thread of its chain of forks.
-    pub(super) fn finish(self, session: &SessionKey, root: &str, of: &Origin<'_>) -> Vec<UsageRow> {
-        // In a fork nothing tells a replayed row from a new one, so all yield to another file's row of that key.
+    /// Returns the rows, attributed to `session`. `root` is the first thread of its chain of forks.
+    pub(super) fn finish(
+        self,
+        session: &SessionKey,
+        root: &str,
+        header: &RolloutHeader<'_>,
+    ) -> Vec<UsageRow> {
+        // In a fork, a copied row looks like a new one. So every row is marked as a copy: it is ignored if another file
+        // has a row with the same key.
         let copied = session.native() != root;
         self.rows
             .into_iter()
@@ -150,21 +162,21 @@ impl Requests {
                 }
                 row.copied = copied;
                 row.session = session.clone();
-                row.subagent = of.subagent.map(str::to_owned);
-                row.provider = of.provider.map(str::to_owned);
+                row.subagent = header.subagent.map(str::to_owned);
+                row.provider = header.provider.map(str::to_owned);
                 row
             })
             .collect()
     }
 }
 
-fn row(dedupe_key: String, total: Total, at: &At<'_>) -> UsageRow {
+fn row(dedupe_key: String, tokens: CodexTokens, at: &LogPosition<'_>) -> UsageRow {
     UsageRow {
         dedupe_key,
         session: SessionKey::new(AGENT, ""),
         at: at.at,
         model: at.model.to_owned(),
-        tokens: total.tokens(),
+        tokens: tokens.tokens(),
         offset: at.offset,
         ..UsageRow::default()
     }

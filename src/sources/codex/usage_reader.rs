@@ -1,80 +1,81 @@
-//! The usage of a Codex rollout without its conversation: the reader of whole rollouts, fed only with the lines
-//! that counting needs.
+//! Reads only the usage of a Codex rollout: passes to the session builder only the lines that usage reports need.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::sources::UsageRead;
 use crate::sources::codex::build::Builder;
 use crate::sources::common::lenient_serde::Text;
-use crate::sources::common::line_reader::{Line, Sieve, parse};
+use crate::sources::common::line_reader::{Line, LineFilter, parse};
+use crate::sources::common::read::UsageRead;
 
-/// What stands in every line that tells a request, its model, or the thread.
+/// Texts in the lines with a request, its model or the thread.
 static NEEDLES: LazyLock<[Finder<'static>; 3]> =
     LazyLock::new(|| ["\"token_", "\"turn_context\"", "\"session_meta\""].map(Finder::new));
 
-/// What the type of a line that calls a tool ends with; it stands near the start.
+/// End of the type of a line with a tool call.
 static CALL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("_call\""));
 
-const TYPE: usize = 192;
+/// Number of bytes at the beginning of a line that contain the type of a tool call.
+const CALL_TYPE_BYTES: usize = 192;
 
-/// Wanted lines are short or name their type near their start.
-const HEAD: usize = 4096;
+/// Number of bytes at the beginning of a line that contain the type of any other needed line.
+const TYPE_BYTES: usize = 4096;
 
 /// Collects the requests of one rollout.
-pub(super) struct Quick {
+pub(super) struct UsageReader {
     builder: Builder,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Stamp<'a> {
+struct TimeOnly<'a> {
     #[serde(borrow)]
     timestamp: Text<'a>,
 }
 
-impl Quick {
-    pub(super) fn new(builder: Builder) -> Self {
-        Quick { builder }
+impl UsageReader {
+    pub(super) fn new(native: String) -> Self {
+        UsageReader { builder: Builder::for_usage(native) }
     }
 
     pub(super) fn finish(self) -> UsageRead {
-        self.builder.finish_usage()
+        self.builder.into_usage()
     }
 }
 
-/// The kind of a line that is a piece of the conversation and begins as Codex writes it: most of a rollout.
-fn item(line: &[u8]) -> Option<&[u8]> {
+/// Returns the type of an item of the conversation, without parsing the line. Returns `None` for lines that do not
+/// begin exactly as Codex writes them. Most lines of a rollout are such items.
+fn item_type(line: &[u8]) -> Option<&[u8]> {
     let rest = line.strip_prefix(b"{\"timestamp\":\"")?;
     let (_, rest) = rest.split_at_checked(memchr::memchr(b'"', rest.get(..64)?)?)?;
     let rest = rest.strip_prefix(b"\",\"type\":\"response_item\",\"payload\":{\"type\":\"")?;
     rest.get(..memchr::memchr(b'"', rest.get(..64).unwrap_or(rest))?)
 }
 
-impl Sieve for Quick {
-    fn wants(&self, line: &[u8]) -> bool {
-        if let Some(kind) = item(line)
-            && self.builder.begun()
+impl LineFilter for UsageReader {
+    fn accepts(&self, line: &[u8]) -> bool {
+        if let Some(kind) = item_type(line)
+            && self.builder.has_start()
         {
             return kind.ends_with(b"_call");
         }
-        let head = line.get(..HEAD).unwrap_or(line);
-        let calls = || CALL.find(line.get(..TYPE).unwrap_or(line)).is_some();
-        !self.builder.begun() || NEEDLES.iter().any(|n| n.find(head).is_some()) || calls()
+        let head = line.get(..TYPE_BYTES).unwrap_or(line);
+        let is_call = || CALL.find(line.get(..CALL_TYPE_BYTES).unwrap_or(line)).is_some();
+        !self.builder.has_start() || NEEDLES.iter().any(|n| n.find(head).is_some()) || is_call()
     }
 
-    fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        if !self.builder.begun() || !self.builder.light(line, scratch) {
-            // A broken line is reported by the reader of whole rollouts.
-            let _ = self.builder.line(line, scratch);
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) {
+        if !self.builder.has_start() || !self.builder.read_usage_line(line, scratch) {
+            // The reader of whole sessions reports a broken line.
+            let _ = self.builder.read_line(line, scratch);
         }
     }
 
-    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
-        let Ok((stamp, _)) = parse::<Stamp<'_>>(line, scratch) else { return false };
-        self.builder.reached(stamp.timestamp.str())
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool {
+        let Ok((stamp, _)) = parse::<TimeOnly<'_>>(line, scratch) else { return false };
+        self.builder.extend_end(stamp.timestamp.str())
     }
 }
 
@@ -83,9 +84,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_line_that_begins_as_codex_writes_it_tells_its_kind() {
+    fn the_type_is_found_only_in_a_line_that_begins_as_codex_writes_it() {
         let line = br#"{"timestamp":"2026-11-09T15:04:07.293Z","type":"response_item","payload":{"type":"function_call","name":"x"}}"#;
-        assert_eq!(item(line), Some(&b"function_call"[..]));
+        assert_eq!(item_type(line), Some(&b"function_call"[..]));
         for other in [
             &br#"{"type":"response_item","payload":{"type":"reasoning"}}"#[..],
             br#"{"timestamp":"a","type","type":"event_msg","payload":{"type":"token_count"}}"#,
@@ -93,7 +94,7 @@ mod tests {
             br#"{"timestamp":""#,
             b"",
         ] {
-            assert_eq!(item(other), None, "{}", String::from_utf8_lossy(other));
+            assert_eq!(item_type(other), None, "{}", String::from_utf8_lossy(other));
         }
     }
 }

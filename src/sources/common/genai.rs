@@ -1,15 +1,15 @@
-//! Content as Google's GenAI API has it; Gemini CLI and Qwen Code both log it.
+//! Reads content in the format of Google's GenAI API, which Gemini CLI and Qwen Code write to their logs.
 
 use serde_json::Value;
 
 use crate::trace::Part;
 
-/// The parts that a person reads: text, thoughts, images, files. Calls and their results are left out.
+/// Returns the text, thoughts, images and files in content. Tool calls and their results are left out.
 pub(crate) fn parts(content: &Value) -> Vec<Part> {
     each(content).iter().filter_map(part).collect()
 }
 
-/// Content as a list: one part alone stands for a list of one.
+/// Returns content as a list. The API also accepts a single part without a list.
 pub(crate) fn each(content: &Value) -> &[Value] {
     match content {
         Value::Array(list) => list,
@@ -18,7 +18,7 @@ pub(crate) fn each(content: &Value) -> &[Value] {
     }
 }
 
-/// Whether any part hands a tool's result to the model.
+/// Whether any part is a tool result.
 pub(crate) fn is_response(content: &Value) -> bool {
     each(content).iter().any(|p| p.get("functionResponse").is_some())
 }
@@ -42,7 +42,7 @@ fn encoded(data: &Value) -> u64 {
     data.get("data").and_then(Value::as_str).map_or(0, |d| d.len() as u64)
 }
 
-/// Text and encoded media bytes of a tool's result.
+/// Returns the text of a tool result, and the number of encoded bytes of the media in it.
 pub(crate) fn result(content: &Value) -> (Option<String>, u64) {
     let (mut texts, mut media) = (Vec::new(), 0u64);
     for item in each(content) {
@@ -63,15 +63,16 @@ pub(crate) fn result(content: &Value) -> (Option<String>, u64) {
 }
 
 fn response_text(response: &Value) -> Option<String> {
-    let said = ["output", "error"].iter().filter_map(|k| response.get(*k)).find(|v| !v.is_null());
-    match said.unwrap_or(response) {
+    let text = ["output", "error"].iter().filter_map(|k| response.get(*k)).find(|v| !v.is_null());
+    match text.unwrap_or(response) {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
         other => Some(other.to_string()),
     }
 }
 
-/// The exit code that the shell tool writes into its output; the last one, as the command's own output comes first.
+/// Returns the exit code that the shell tool writes at the end of its output. The last one counts, because the
+/// command's own output, which may contain the same words, comes first.
 pub(crate) fn exit_code(output: &str) -> Option<i64> {
     output.lines().rev().find_map(|l| l.trim_start().strip_prefix("Exit Code:")?.trim().parse().ok())
 }
@@ -81,12 +82,12 @@ pub(crate) fn is_shell(tool: &str) -> bool {
     tool.to_ascii_lowercase().contains("shell")
 }
 
-/// A count: absent, negative and broken numbers are zero.
+/// Returns a count; zero if the field is absent, negative or not a number.
 pub(crate) fn count(of: &Value, field: &str) -> u64 {
     of.get(field).and_then(Value::as_u64).unwrap_or(0)
 }
 
-/// A text field, not empty.
+/// Returns a text field unless it is absent or empty.
 pub(crate) fn text<'a>(of: &'a Value, field: &str) -> Option<&'a str> {
     of.get(field).and_then(Value::as_str).filter(|t| !t.is_empty())
 }
@@ -97,7 +98,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn images_are_counted_and_results_are_read() {
+    fn media_bytes_are_added_up_and_results_are_read() {
         let content = json!([
             {"functionResponse": {"response": {"output": "one"}, "parts": [{"inlineData": {"data": "AAAA"}}]}},
             {"inlineData": {"mimeType": "image/png", "data": "BBBBBB"}},
@@ -109,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_exit_code_counts() {
+    fn the_last_exit_code_in_an_output_counts() {
         assert_eq!(exit_code("Output: Exit Code: 9\nExit Code: 1\nExit Code: 3\nSignal: 0"), Some(3));
         assert_eq!(exit_code("Output: Exit Code: 9\nExit Code: (none)"), None);
     }

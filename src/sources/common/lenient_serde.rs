@@ -1,7 +1,7 @@
-//! Building blocks for typed records that tolerate a field of the wrong type.
+//! Field types for records that tolerate a value of the wrong type.
 //!
-//! A log is untrusted and its shape drifts: a number where text was must lose that field, not the line. Texts
-//! are borrowed from the line where they hold no escapes.
+//! A log is untrusted, and its format changes between versions of an agent. If a field has a number instead of a text,
+//! only that field is lost and not the whole line. Texts without escapes are borrowed from the line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -10,8 +10,7 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Makes the visitor methods of unwanted types answer the default; whatever the visitor itself defines is left out
-/// of the list.
+/// Defines visitor methods that return the default value, for the listed JSON types.
 macro_rules! otherwise_default {
     ($($kind:ident)*) => { $(otherwise_default!(@ $kind);)* };
     (@ bool) => { fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> { Ok(Default::default()) } };
@@ -39,27 +38,27 @@ macro_rules! otherwise_default {
     };
 }
 
-/// Text, or nothing where the log has something else.
+/// A text; `None` for a value of another type.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text<'a>(pub Option<Cow<'a, str>>);
 
 impl<'a> Text<'a> {
-    /// The text; empty where there is none.
+    /// Returns the text; empty if there is none.
     pub(crate) fn str(&self) -> &str {
         self.0.as_deref().unwrap_or_default()
     }
 
-    /// The text unless it is absent or empty.
+    /// Returns the text unless it is absent or empty.
     pub(crate) fn some(&self) -> Option<&str> {
         self.0.as_deref().filter(|t| !t.is_empty())
     }
 
-    /// An owned copy of [`Text::some`].
+    /// Returns an owned copy of [`Text::some`].
     pub(crate) fn owned(&self) -> Option<String> {
         self.some().map(str::to_owned)
     }
 
-    /// The text itself, without a copy where it is already owned.
+    /// Converts into a `String`, without a copy if the text is already owned.
     pub(crate) fn into_string(self) -> String {
         self.0.map(Cow::into_owned).unwrap_or_default()
     }
@@ -88,7 +87,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// Length of a text in bytes, without keeping it.
+/// The length of a text in bytes; zero for a value of another type.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Size(pub u64);
 
@@ -109,12 +108,12 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-/// A whole number, or nothing where the log has something else.
+/// A whole number; `None` for a value of another type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Int(pub Option<i64>);
 
 impl Int {
-    /// The number as a count: absent and negative are zero.
+    /// Returns the number as a count; zero if it is absent or negative.
     pub(crate) fn count(self) -> u64 {
         self.0.and_then(|n| u64::try_from(n).ok()).unwrap_or(0)
     }
@@ -144,7 +143,7 @@ impl<'de> Deserialize<'de> for Int {
     }
 }
 
-/// A number with a fraction, or nothing where the log has something else.
+/// A number that may have a fraction; `None` for a value of another type.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Float(pub Option<f64>);
 
@@ -172,7 +171,7 @@ impl<'de> Deserialize<'de> for Float {
     }
 }
 
-/// A yes or no; anything else is no.
+/// A boolean; `false` for a value of another type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flag(pub bool);
 
@@ -193,7 +192,7 @@ impl<'de> Deserialize<'de> for Flag {
     }
 }
 
-/// An object read as `T`, or nothing where the log has something else.
+/// An object read as `T`; `None` for a value of another type.
 #[derive(Debug, Clone)]
 pub(crate) struct Obj<T>(pub Option<T>);
 
@@ -220,7 +219,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Obj<T> {
     }
 }
 
-/// A list of objects; what is no object is left out, what is no list is empty.
+/// A list of objects. Other items are left out; a value of another type is an empty list.
 #[derive(Debug, Clone)]
 pub(crate) struct List<T>(pub Vec<T>);
 
@@ -251,7 +250,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     }
 }
 
-/// A list of texts; what is no text is left out, what is no list is empty.
+/// Reads a list of texts. Other items are left out; a value of another type is an empty list.
 pub(crate) fn texts<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Vec<Text<'a>>, D::Error> {
     struct V;
     impl<'de> Visitor<'de> for V {
@@ -271,12 +270,11 @@ pub(crate) fn texts<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Vec<Text<
     d.deserialize_any(V)
 }
 
-/// Either text or a list of objects: how most formats hold content.
+/// A text or a list of objects, which is how most formats write content.
 #[derive(Debug, Clone)]
 pub(crate) enum TextOr<'a, T> {
-    /// Plain text.
     Text(Cow<'a, str>),
-    /// Blocks; empty where the log has something else.
+    /// The objects; empty for a value of another type.
     List(Vec<T>),
 }
 
@@ -332,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn any_type_in_any_field_parses() {
+    fn a_value_of_any_type_is_accepted_in_any_field() {
         let values =
             ["null", "true", "-3", "1.5", "18446744073709551615", "\"s\"", "\"\\n\"", "[1,{}]", "{\"a\":[]}"];
         for field in ["text", "size", "int", "flag", "obj", "list", "content"] {
@@ -344,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn right_types_are_kept_and_plain_text_is_borrowed() {
+    fn values_of_the_right_type_are_kept_and_text_without_escapes_is_borrowed() {
         let line =
             r#"{"text":"t","size":"four","int":2.0,"flag":true,"obj":{"a":1},"list":[{},3],"content":"c"}"#;
         let all: All<'_> = serde_json::from_str(line).unwrap();

@@ -1,4 +1,4 @@
-//! Lines of a log in bounded memory, and the parsing of one line with repair of broken text.
+//! Reads the lines of a log in bounded memory, and parses one line with repair of broken text.
 
 use std::io;
 use std::path::Path;
@@ -6,34 +6,33 @@ use std::path::Path;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use crate::sources::common::files::SourceError;
 use crate::sources::common::lenient_serde::Obj;
-use crate::sources::{Read, ReadOptions, SourceError};
+use crate::sources::common::read::{Read, ReadOptions};
 
-/// Longest line that is read unless the options say otherwise: 64 MiB.
-pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
+/// Number of bytes that are read at once.
+const CHUNK_BYTES: usize = 256 << 10;
 
-const CHUNK: usize = 256 << 10;
-
-/// Bytes already handed out that are kept for [`Lines::recent`].
-const KEPT: usize = 16 << 10;
+/// Number of bytes of returned lines that stay in the buffer for [`LineReader::recent`].
+const RECENT_BYTES: usize = 16 << 10;
 
 /// One line of a log.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line<'a> {
-    /// From 1.
+    /// Line number, from 1.
     pub number: u64,
     /// Offset of its first byte.
     pub offset: u64,
-    /// Its bytes without the line end; empty when it was too long.
+    /// The line without its line end; empty if it was too long.
     pub bytes: &'a [u8],
-    /// Whether a newline ended it; a last line without one may still be growing.
+    /// Whether a newline ends the line. A last line without one may be incomplete.
     pub ended: bool,
-    /// Whether it was longer than the limit and thrown away.
+    /// Whether the line was longer than the limit; its bytes were discarded.
     pub too_long: bool,
 }
 
-/// Cuts a stream into lines, holding at most one line and one chunk.
-pub(crate) struct Lines<R> {
+/// Splits a stream into lines. Keeps at most one line and one chunk in memory.
+pub(crate) struct LineReader<R> {
     inner: R,
     buf: Vec<u8>,
     start: usize,
@@ -45,32 +44,33 @@ pub(crate) struct Lines<R> {
     eof: bool,
 }
 
-impl<R: io::Read> Lines<R> {
+impl<R: io::Read> LineReader<R> {
     pub(crate) fn new(inner: R, limit: usize) -> Self {
-        Lines::reusing(Vec::new(), inner, limit)
+        LineReader::reusing(Vec::new(), inner, limit)
     }
 
-    /// With the buffer of an earlier stream.
+    /// Creates a reader that uses the buffer of an earlier stream.
     pub(crate) fn reusing(buf: Vec<u8>, inner: R, limit: usize) -> Self {
-        Lines { inner, buf, start: 0, end: 0, offset: 0, number: 0, limit, eof: false }
+        LineReader { inner, buf, start: 0, end: 0, offset: 0, number: 0, limit, eof: false }
     }
 
-    /// The buffer, for the next stream.
+    /// Returns the buffer, for the next stream.
     pub(crate) fn into_buffer(self) -> Vec<u8> {
         self.buf
     }
 
-    /// The last bytes of what was handed out, cut anywhere; at least 16 KiB of a longer stream.
+    /// Returns the last bytes of the lines returned so far: at least 16 KiB if the stream is longer than that. They
+    /// may begin in the middle of a line.
     pub(crate) fn recent(&self) -> &[u8] {
         &self.buf[..self.start]
     }
 
-    /// Bytes handed out or thrown away so far.
+    /// Returns the number of bytes of all lines so far, discarded ones included.
     pub(crate) fn position(&self) -> u64 {
         self.offset
     }
 
-    /// The next line, or `None` at the end.
+    /// Returns the next line, or `None` at the end.
     pub(crate) fn next(&mut self) -> io::Result<Option<Line<'_>>> {
         let mut scanned = 0;
         let mut dropped = 0usize;
@@ -84,7 +84,7 @@ impl<R: io::Read> Lines<R> {
                 return Ok((scanned + dropped > 0).then(|| self.take(scanned, scanned, dropped, false)));
             }
             if dropped + scanned > self.limit {
-                // Too long: forget what is held, keep looking for its end.
+                // The line is too long: discard its bytes and keep searching for its end.
                 dropped += scanned;
                 self.offset += scanned as u64;
                 self.start = self.end;
@@ -94,19 +94,21 @@ impl<R: io::Read> Lines<R> {
         }
     }
 
-    /// The next line that holds `needle`, which holds no line end; its number counts only what was handed out.
+    /// Returns the next line that contains `needle`. The needle must not contain a line end. The line's number counts
+    /// only returned lines.
     ///
-    /// Looks for the needle first and for line ends only around it: most lines of a log are passed over unseen.
+    /// Searches for the needle first and for line ends only around it, so that the other lines, which are most of a
+    /// log, are not split.
     pub(crate) fn next_with(&mut self, needle: &Finder<'_>) -> io::Result<Option<Line<'_>>> {
         let mut scanned = 0;
         loop {
-            let held = &self.buf[self.start..self.end];
-            let hit = needle.find(&held[scanned..]).map(|at| scanned + at);
-            // What lies before the line of the hit, or before the unfinished last line, is done with.
-            let before = &held[..hit.unwrap_or(held.len())];
+            let unread = &self.buf[self.start..self.end];
+            let hit = needle.find(&unread[scanned..]).map(|at| scanned + at);
+            // The lines before the one with the hit, or before the incomplete last one, do not contain the needle.
+            let before = &unread[..hit.unwrap_or(unread.len())];
             let line = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
-            let end = hit.and_then(|hit| memchr::memchr(b'\n', &held[hit..]).map(|at| hit + at));
-            let left = held.len() - line;
+            let end = hit.and_then(|hit| memchr::memchr(b'\n', &unread[hit..]).map(|at| hit + at));
+            let left = unread.len() - line;
             self.start += line;
             self.offset += line as u64;
             if let Some(end) = end {
@@ -122,7 +124,7 @@ impl<R: io::Read> Lines<R> {
                 return Ok(None);
             }
             if left > self.limit {
-                // Longer than any line that is read: thrown away as such.
+                // The line is longer than the limit: `next` discards it.
                 return self.next();
             }
             scanned = match hit {
@@ -151,15 +153,15 @@ impl<R: io::Read> Lines<R> {
     }
 
     fn fill(&mut self) -> io::Result<()> {
-        if let Some(gone) = self.start.checked_sub(KEPT).filter(|n| *n > 0) {
+        if let Some(gone) = self.start.checked_sub(RECENT_BYTES).filter(|n| *n > 0) {
             self.buf.copy_within(gone..self.end, 0);
             self.end -= gone;
             self.start -= gone;
         }
-        if self.buf.len() < self.end + CHUNK {
-            // Doubling keeps long lines linear.
-            let most = self.limit.saturating_add(CHUNK + KEPT);
-            let size = (self.end + CHUNK).max(self.buf.len().saturating_mul(2).min(most));
+        if self.buf.len() < self.end + CHUNK_BYTES {
+            // Doubling the buffer keeps the time for a long line linear in its length.
+            let max_bytes = self.limit.saturating_add(CHUNK_BYTES + RECENT_BYTES);
+            let size = (self.end + CHUNK_BYTES).max(self.buf.len().saturating_mul(2).min(max_bytes));
             self.buf.resize(size, 0);
         }
         loop {
@@ -174,18 +176,18 @@ impl<R: io::Read> Lines<R> {
     }
 }
 
-/// What a reader makes of one line: used (and whether its text was repaired), or why not.
-pub(crate) type Used = Result<bool, String>;
+/// The result of using one line: whether its text was repaired, or why the line cannot be used.
+pub(crate) type LineResult = Result<bool, String>;
 
-/// Hands every line of a log to `use_line` and keeps the books of what was not usable.
+/// Calls `use_line` for every line of a log. Counts in `out` the lines that cannot be used.
 pub(crate) fn each_line<R: io::Read>(
     path: &Path,
     input: R,
     opts: &ReadOptions,
     out: &mut Read,
-    mut use_line: impl FnMut(&Line<'_>) -> Used,
+    mut use_line: impl FnMut(&Line<'_>) -> LineResult,
 ) -> Result<(), SourceError> {
-    let mut lines = Lines::new(input, opts.line_limit);
+    let mut lines = LineReader::new(input, opts.line_limit);
     loop {
         let line = match lines.next() {
             Ok(Some(line)) => line,
@@ -201,7 +203,7 @@ pub(crate) fn each_line<R: io::Read>(
         }
         match use_line(&line) {
             Ok(repaired) => out.repaired_lines += u64::from(repaired),
-            // Half a line at the end is a write in progress.
+            // The agent is still writing this line.
             Err(_) if !line.ended => out.truncated_tail = true,
             Err(reason) => out.skipped_lines.add(line.number, reason),
         }
@@ -210,40 +212,41 @@ pub(crate) fn each_line<R: io::Read>(
     Ok(())
 }
 
-/// What a sieve makes of the lines of a log: those it wants, and the last ones.
-pub(crate) trait Sieve {
-    /// Whether a line is worth parsing; cheap, and wrong only on the side of yes.
-    fn wants(&self, line: &[u8]) -> bool;
+/// Selects and reads the few lines of a log that usage reports need.
+pub(crate) trait LineFilter {
+    /// Whether a line may be needed. This is cheap and may be wrong only by accepting too many lines.
+    fn accepts(&self, line: &[u8]) -> bool;
 
-    /// What every line that is still wanted holds, once that is so.
+    /// Returns a text that every line accepted from now on contains, if there is one.
     fn needle(&self) -> Option<&'static Finder<'static>> {
         None
     }
 
-    /// Uses a line; one that is no record is left to the full reader to report.
-    fn line(&mut self, line: &Line<'_>, scratch: &mut String);
+    /// Reads an accepted line. Ignores a broken one, because the reader of whole sessions reports it.
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String);
 
-    /// Looks at a line from the end of the log backwards; whether that is enough.
-    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool;
+    /// Reads a line of the end of the log; called from the last line backwards. Returns whether earlier lines are not
+    /// needed any more.
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool;
 }
 
-/// Hands the wanted lines of a log to a sieve, then the last ones backwards as far as they are still held.
-pub(crate) fn sift<R: io::Read>(
+/// Reads the accepted lines of a log, then the last lines backwards as far as they are still in the buffer.
+pub(crate) fn filter_lines<R: io::Read>(
     path: &Path,
     input: R,
     opts: &ReadOptions,
     buffer: &mut Vec<u8>,
-    sieve: &mut dyn Sieve,
+    filter: &mut dyn LineFilter,
 ) -> Result<(), SourceError> {
-    let mut lines = Lines::reusing(std::mem::take(buffer), input, opts.line_limit);
+    let mut lines = LineReader::reusing(std::mem::take(buffer), input, opts.line_limit);
     let mut scratch = String::new();
     let outcome = loop {
-        let next = match sieve.needle() {
+        let next = match filter.needle() {
             Some(needle) => lines.next_with(needle),
             None => lines.next(),
         };
         match next {
-            Ok(Some(line)) if sieve.wants(line.bytes) => sieve.line(&line, &mut scratch),
+            Ok(Some(line)) if filter.accepts(line.bytes) => filter.read_line(&line, &mut scratch),
             Ok(Some(_)) => {}
             Ok(None) => break Ok(()),
             Err(source) => break Err(SourceError::Io { path: path.to_owned(), source }),
@@ -252,33 +255,34 @@ pub(crate) fn sift<R: io::Read>(
     let mut rest = lines.recent();
     rest = rest.strip_suffix(b"\n").unwrap_or(rest);
     while let Some(at) = memchr::memrchr(b'\n', rest) {
-        if sieve.last(&rest[at + 1..], &mut scratch) {
+        if filter.read_tail_line(&rest[at + 1..], &mut scratch) {
             rest = &[];
             break;
         }
         rest = &rest[..at];
     }
+    // The first line in the buffer is whole only if the buffer begins with the log.
     if !rest.is_empty() && lines.position() == lines.recent().len() as u64 {
-        sieve.last(rest, &mut scratch);
+        filter.read_tail_line(rest, &mut scratch);
     }
     *buffer = lines.into_buffer();
-    // A line longer than most would be held for all files to come.
-    if buffer.len() > 8 * CHUNK {
+    // A very long line must not keep its memory for all the following files.
+    if buffer.len() > 8 * CHUNK_BYTES {
         *buffer = Vec::new();
     }
     outcome
 }
 
-/// Parses a line as a record; broken text inside it is replaced by U+FFFD rather than losing the line.
+/// Parses a line as a record. Returns the record and whether broken text in it was replaced by U+FFFD.
 ///
 /// # Errors
-/// Why the line is no record; the reason holds no text of it.
+/// The reason why the line is not a JSON object. It contains no text of the line.
 pub(crate) fn parse<'a, T: Deserialize<'a>>(
     bytes: &'a [u8],
     scratch: &'a mut String,
 ) -> Result<(T, bool), String> {
     let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(bytes);
-    // Looking once whether all of a line is UTF-8 is cheaper than at each of its texts.
+    // Validating UTF-8 once per line is cheaper than once per text in it, which `from_slice` does.
     let read = match std::str::from_utf8(bytes) {
         Ok(text) => serde_json::from_str::<Obj<T>>(text),
         Err(_) => serde_json::from_slice::<Obj<T>>(bytes),
@@ -294,7 +298,7 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(
     }
     let text = String::from_utf8_lossy(bytes);
     let invalid = matches!(text, std::borrow::Cow::Owned(_));
-    match pair_surrogates(&text) {
+    match replace_lone_surrogates(&text) {
         Some(fixed) => *scratch = fixed,
         None if invalid => *scratch = text.into_owned(),
         None => return Err(reason),
@@ -305,8 +309,9 @@ pub(crate) fn parse<'a, T: Deserialize<'a>>(
     }
 }
 
-/// Replaces `\uD8xx` escapes without their second half (JavaScript writes them for cut emoji) by `\uFFFD`.
-fn pair_surrogates(text: &str) -> Option<String> {
+/// Replaces `\uD8xx` escapes without their second half by `\uFFFD`. JavaScript writes them when it cuts a text in the
+/// middle of an emoji. Returns `None` if there are none.
+fn replace_lone_surrogates(text: &str) -> Option<String> {
     let b = text.as_bytes();
     let unit = |i: usize| -> Option<u32> {
         let hex =
@@ -339,7 +344,7 @@ mod tests {
     use super::*;
 
     fn cut(text: &[u8], limit: usize) -> Vec<(u64, u64, Vec<u8>, bool, bool)> {
-        let mut lines = Lines::new(text, limit);
+        let mut lines = LineReader::new(text, limit);
         let mut out = Vec::new();
         while let Some(l) = lines.next().unwrap() {
             out.push((l.number, l.offset, l.bytes.to_vec(), l.ended, l.too_long));
@@ -349,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_carry_number_offset_and_end() {
+    fn a_line_has_its_number_offset_and_end() {
         assert_eq!(
             cut(b"a\r\n\nbc", 99),
             vec![
@@ -362,18 +367,18 @@ mod tests {
     }
 
     #[test]
-    fn a_line_over_the_limit_is_dropped_and_the_next_one_read() {
-        let mut text = vec![b'x'; 3 * CHUNK];
+    fn a_line_over_the_limit_is_discarded_and_the_next_one_read() {
+        let mut text = vec![b'x'; 3 * CHUNK_BYTES];
         text.extend_from_slice(b"\nok\n");
         text.extend_from_slice(&[b'y'; 50]);
         let got = cut(&text, 10);
         assert_eq!(got[0], (1, 0, vec![], true, true));
-        assert_eq!(got[1], (2, 3 * CHUNK as u64 + 1, b"ok".to_vec(), true, false));
+        assert_eq!(got[1], (2, 3 * CHUNK_BYTES as u64 + 1, b"ok".to_vec(), true, false));
         assert!(got[2].4 && !got[2].3);
     }
 
     #[test]
-    fn lines_with_a_needle_are_those_that_hold_it() {
+    fn a_search_returns_exactly_the_lines_that_contain_the_needle() {
         let needle = Finder::new("\"usage\"");
         let mut seed = 7u64;
         for (lines, limit) in [(4000, 1 << 20), (300, 1 << 20), (40, 1000), (0, 9)] {
@@ -392,7 +397,7 @@ mod tests {
                 let text = &text[..text.len().saturating_sub(cut)];
                 let mut want = cut_all(text, limit);
                 want.retain(|(_, bytes, _, long)| !long && needle.find(bytes).is_some());
-                let (mut got, mut all) = (Vec::new(), Lines::new(text, limit));
+                let (mut got, mut all) = (Vec::new(), LineReader::new(text, limit));
                 while let Some(l) = all.next_with(&needle).unwrap() {
                     if !l.too_long && needle.find(l.bytes).is_some() {
                         got.push((l.offset, l.bytes.to_vec(), l.ended, l.too_long));
@@ -413,9 +418,9 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_within_the_limit_is_whole() {
-        let text: Vec<u8> = std::iter::repeat_n(b'z', 5 * CHUNK + 7).chain(*b"\n").collect();
-        assert_eq!(cut(&text, 10 * CHUNK)[0].2.len(), 5 * CHUNK + 7);
+    fn a_long_line_within_the_limit_is_returned_whole() {
+        let text: Vec<u8> = std::iter::repeat_n(b'z', 5 * CHUNK_BYTES + 7).chain(*b"\n").collect();
+        assert_eq!(cut(&text, 10 * CHUNK_BYTES)[0].2.len(), 5 * CHUNK_BYTES + 7);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Code that the readers of several agents share.
 
+pub(crate) mod files;
 pub(crate) mod genai;
+pub(crate) mod json_fields;
 pub(crate) mod lenient_serde;
 pub(crate) mod line_reader;
 pub(crate) mod pi_transcript;
+pub(crate) mod read;
 pub(crate) mod session_builder;
 pub(crate) mod sqlite;
 pub(crate) mod tool_attribution;

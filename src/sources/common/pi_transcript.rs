@@ -1,6 +1,7 @@
-//! The transcript grammar that OpenClaw and Pi share: an append-only tree of entries, versions 1 to 4.
+//! Reads the transcript format of OpenClaw and Pi: an append-only tree of entries, versions 1 to 4.
 //!
-//! Content that a record repeats in its `details` is read once; a record that repeats an entry's id is left out.
+//! A tool result may repeat its content in `details`, which is ignored. An entry that repeats the id of an earlier
+//! entry is left out.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -10,16 +11,17 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::sources::common::json_fields::usd_to_picousd;
 use crate::sources::common::lenient_serde::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
-use crate::sources::common::line_reader::{Line, Sieve, Used, parse};
-use crate::sources::common::tool_attribution::Growth;
-use crate::sources::{Read, UsageRead};
+use crate::sources::common::line_reader::{Line, LineFilter, LineResult, parse};
+use crate::sources::common::read::{Read, UsageRead};
+use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
     UsageRow,
 };
 
-/// The session id in a transcript's name; `None` for other files.
+/// Returns the session id in the name of a transcript; `None` for other files.
 pub(crate) fn native_id(path: &Path) -> Option<String> {
     let name = path.file_name()?.to_str()?;
     let (id, rest) = name.split_once(".jsonl")?;
@@ -27,7 +29,7 @@ pub(crate) fn native_id(path: &Path) -> Option<String> {
     ((rest.is_empty() || archived) && !id.ends_with(".trajectory")).then(|| id.to_owned())
 }
 
-/// One entry.
+/// One line of a transcript.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Entry<'a> {
@@ -105,7 +107,7 @@ struct Details<'a> {
     exit_code: Int,
 }
 
-/// Token counts: input excludes cache, output includes reasoning; `cost` is in US dollars.
+/// Token counts. Input excludes cached tokens, output includes reasoning. `cost` is in US dollars.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Usage {
@@ -139,62 +141,70 @@ impl Usage {
         }
     }
 
-    /// Zero means that the agent had no price, not that the request was free.
     fn picousd(&self) -> Option<i64> {
-        let usd = self.cost.0.as_ref()?.total.0.filter(|usd| *usd > 0.0 && *usd < 1e6)?;
-        #[expect(clippy::cast_possible_truncation, reason = "below 1e18 by the line above")]
-        Some((usd * 1e12).round() as i64)
+        usd_to_picousd(self.cost.0.as_ref()?.total.0)
     }
 }
 
-/// Builds the one session of a transcript, entry by entry.
-pub(crate) struct Builder {
+/// Builds the session of a transcript, entry by entry.
+pub(crate) struct TranscriptBuilder {
     agent: &'static str,
     pub session: Session,
     usage: Vec<UsageRow>,
+    /// Message index and part index of each tool call, by the call's id.
     calls: HashMap<String, (usize, usize)>,
-    /// When a forked transcript was started; what is older was copied into it.
-    forked: Option<Timestamp>,
+    /// When this transcript was forked from another one. Entries with an earlier time are copies.
+    forked_at: Option<Timestamp>,
     /// Ids of the entries so far.
-    seen: HashSet<String>,
+    seen_ids: HashSet<String>,
     /// Keys of the requests so far.
-    counted: HashSet<String>,
-    growth: Growth,
-    /// Whether no person wrote its prompts: a subagent's task, a timer's.
+    seen_requests: HashSet<String>,
+    attribution: ToolAttribution,
+    /// Whether no person wrote the prompts, for example in the session of a subagent or of a timer.
     pub automatic: bool,
 }
 
-impl Builder {
+/// The record of an answer and its position in the log.
+#[derive(Clone, Copy)]
+struct LoggedAnswer<'r, 'a> {
+    id: &'r Text<'a>,
+    timestamp: &'r str,
+    at: Option<Timestamp>,
+    body: &'r Body<'a>,
+    offset: u64,
+}
+
+impl TranscriptBuilder {
     pub(crate) fn new(agent: &'static str, native: &str) -> Self {
-        Builder {
+        TranscriptBuilder {
             agent,
             session: Session::empty(agent, native),
             usage: Vec::new(),
             calls: HashMap::new(),
-            forked: None,
-            seen: HashSet::new(),
-            counted: HashSet::new(),
-            growth: Growth::default(),
+            forked_at: None,
+            seen_ids: HashSet::new(),
+            seen_requests: HashSet::new(),
+            attribution: ToolAttribution::default(),
             automatic: false,
         }
     }
 
-    /// Puts the session and its usage into the answer; without a message there is no session.
-    pub(crate) fn finish(self, read: &mut Read) {
+    /// Adds the session and its usage to `read`. A session without messages is left out.
+    pub(crate) fn finish_into(self, read: &mut Read) {
         read.usage.extend(self.usage);
         if !self.session.messages.is_empty() {
             read.sessions.push(self.session);
         }
     }
 
-    pub(crate) fn line(&mut self, line: &Line<'_>, scratch: &mut String) -> Used {
-        self.entry(line.bytes, line.offset, scratch)
+    pub(crate) fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
+        self.read_entry(line.bytes, line.offset, scratch)
     }
 
-    /// Takes one entry in; `offset` says where it stands.
-    pub(crate) fn entry(&mut self, bytes: &[u8], offset: u64, scratch: &mut String) -> Used {
+    /// Reads one entry; `offset` is its position in the file or database.
+    pub(crate) fn read_entry(&mut self, bytes: &[u8], offset: u64, scratch: &mut String) -> LineResult {
         let (entry, repaired) = parse::<Entry<'_>>(bytes, scratch)?;
-        let at = self.tick(entry.timestamp.str());
+        let at = self.extend_time_range(entry.timestamp.str());
         if entry.kind.str() == "message"
             && let Some(body) = &entry.message.0
             && body.role.str() == "assistant"
@@ -204,34 +214,36 @@ impl Builder {
                 TextOr::Text(_) => Vec::new(),
             };
             let called = called.into_iter().filter_map(|b| b.name.owned()).collect();
-            self.request(&entry.id, entry.timestamp.str(), at, body, offset, called);
+            let answer = LoggedAnswer { id: &entry.id, timestamp: entry.timestamp.str(), at, body, offset };
+            self.push_request(&answer, called);
         }
-        if !self.fresh(entry.kind.str(), &entry.id) {
+        if !self.is_new(entry.kind.str(), &entry.id) {
             return Ok(repaired);
         }
         match entry.kind.str() {
-            "session" => self.header(&entry, at),
+            "session" => self.read_header(&entry, at),
             "session_info" => self.session.title = entry.name.owned().or_else(|| self.session.title.take()),
-            "message" => self.message(entry, at),
+            "message" => self.read_message(entry, at),
             "compaction" | "branch_summary" => {
                 let summary = TextOr::Text(entry.summary.0.clone().unwrap_or_default());
-                self.push(&entry.id, Origin::Compaction, at, parts(summary));
+                self.push_user(&entry.id, Origin::Compaction, at, parts(summary));
             }
             "custom_message" => {
                 let id = entry.id.clone();
-                self.push(&id, Origin::Injected, at, parts(entry.content));
+                self.push_user(&id, Origin::Injected, at, parts(entry.content));
             }
             _ => {}
         }
         Ok(repaired)
     }
 
-    /// Whether an entry is new; a header's id is the session's.
-    fn fresh(&mut self, kind: &str, id: &Text<'_>) -> bool {
-        kind == "session" || id.some().is_none_or(|id| self.seen.insert(id.to_owned()))
+    /// Whether this entry was not read before. The id of a header is that of the session, so it is not compared.
+    fn is_new(&mut self, kind: &str, id: &Text<'_>) -> bool {
+        kind == "session" || id.some().is_none_or(|id| self.seen_ids.insert(id.to_owned()))
     }
 
-    fn tick(&mut self, timestamp: &str) -> Option<Timestamp> {
+    /// Extends the session's start and end so that they include a time; returns it.
+    fn extend_time_range(&mut self, timestamp: &str) -> Option<Timestamp> {
         let at = Timestamp::parse(timestamp)?;
         let s = &mut self.session;
         s.started = Some(s.started.map_or(at, |t| t.min(at)));
@@ -239,7 +251,7 @@ impl Builder {
         Some(at)
     }
 
-    fn header(&mut self, entry: &Entry<'_>, at: Option<Timestamp>) {
+    fn read_header(&mut self, entry: &Entry<'_>, at: Option<Timestamp>) {
         if let Some(id) = entry.id.some() {
             self.session.key = SessionKey::new(self.agent, id);
         }
@@ -249,18 +261,18 @@ impl Builder {
             // Pi names its files `<time>_<id>`.
             let id = id.rsplit_once('_').map_or(id.as_str(), |(_, id)| id);
             self.session.forked_from = Some(SessionKey::new(self.agent, id));
-            self.forked = at;
+            self.forked_at = at;
         }
     }
 
-    fn push(&mut self, id: &Text<'_>, origin: Origin, at: Option<Timestamp>, parts: Vec<Part>) {
+    fn push_user(&mut self, id: &Text<'_>, origin: Origin, at: Option<Timestamp>, parts: Vec<Part>) {
         if !parts.is_empty() {
             let id = id.owned();
             self.session.messages.push(Message { id, role: Role::User, origin, at, model: None, parts });
         }
     }
 
-    fn message(&mut self, mut entry: Entry<'_>, at: Option<Timestamp>) {
+    fn read_message(&mut self, mut entry: Entry<'_>, at: Option<Timestamp>) {
         let Some(mut body) = entry.message.0.take() else { return };
         let content = std::mem::take(&mut body.content);
         match body.role.str() {
@@ -268,47 +280,41 @@ impl Builder {
                 let parts = parts(content);
                 if !self.is_retry(&parts) {
                     let origin = if self.automatic { Origin::Injected } else { Origin::Human };
-                    self.push(&entry.id, origin, at, parts);
+                    self.push_user(&entry.id, origin, at, parts);
                 }
             }
-            // A copy of the run's final answer whose usage is the sum of the run.
+            // OpenClaw repeats the final answer of a run, with the usage of the whole run.
             "assistant" if body.api.str() == "cli" => {}
-            "assistant" => self.assistant(&entry, &body, content, at),
+            "assistant" => self.push_answer(&entry, &body, content, at),
             "toolResult" => {
-                self.orphan(&body, at);
-                self.result(&body, content);
+                self.push_unlogged_call(&body, at);
+                self.add_result(&body, content);
             }
-            // Hook and custom messages.
-            _ => self.push(&entry.id, Origin::Injected, at, parts(content)),
+            // Messages of hooks and extensions.
+            _ => self.push_user(&entry.id, Origin::Injected, at, parts(content)),
         }
     }
 
-    /// Whether a prompt repeats the last one with nothing but failed answers since: OpenClaw writes it again for
-    /// every retry.
+    /// Whether a prompt repeats the previous one, with only failed answers between them. OpenClaw logs the prompt
+    /// again for every retry.
     fn is_retry(&self, parts: &[Part]) -> bool {
-        let mut before = self.session.messages.iter().rev().skip_while(|m| failed(m)).peekable();
-        let any_failed = self.session.messages.last().is_some_and(failed);
+        let mut before = self.session.messages.iter().rev().skip_while(|m| is_failed_answer(m)).peekable();
+        let any_failed = self.session.messages.last().is_some_and(is_failed_answer);
         any_failed && before.peek().is_some_and(|m| m.role == Role::User && m.parts == parts)
     }
 
-    /// Counts the request of an answer.
-    fn request(
-        &mut self,
-        id: &Text<'_>,
-        timestamp: &str,
-        at: Option<Timestamp>,
-        body: &Body<'_>,
-        offset: u64,
-        called: Vec<String>,
-    ) {
+    /// Adds the request of an answer.
+    fn push_request(&mut self, answer: &LoggedAnswer<'_, '_>, called: Vec<String>) {
+        let LoggedAnswer { id, timestamp, at, body, offset } = *answer;
         let (Some(usage), Some(model)) = (&body.usage.0, body.model.some()) else { return };
         let tokens = usage.tokens();
         if body.provider.str() == "openclaw" || body.api.str() == "cli" || tokens.is_zero() {
             return;
         }
-        // Entry ids have 8 hex digits: the time keeps those of different sessions apart, a copy keeps both.
+        // Entry ids have only 8 hex digits, so two sessions may have the same one. The time makes the key unique. A copy
+        // of an entry has the same id and time.
         let dedupe_key = format!("{}:{}@{timestamp}", self.agent, id.str());
-        if !self.counted.insert(dedupe_key.clone()) {
+        if !self.seen_requests.insert(dedupe_key.clone()) {
             return;
         }
         let mut row = UsageRow {
@@ -320,23 +326,24 @@ impl Builder {
             tokens,
             reported_picousd: usage.picousd(),
             offset,
-            copied: self.forked.is_some_and(|fork| at.is_some_and(|at| at < fork)),
+            copied: self.forked_at.is_some_and(|fork| at.is_some_and(|at| at < fork)),
             ..UsageRow::default()
         };
-        self.growth.step(&mut row, called);
+        self.attribution.attribute(&mut row, called);
         self.usage.push(row);
     }
 
-    fn assistant(
+    fn push_answer(
         &mut self,
         entry: &Entry<'_>,
         body: &Body<'_>,
         content: TextOr<'_, Block<'_>>,
         at: Option<Timestamp>,
     ) {
-        let mirror = body.provider.str() == "openclaw";
+        // OpenClaw itself wrote a message whose provider is `openclaw`.
+        let by_openclaw = body.provider.str() == "openclaw";
         let tokens = body.usage.0.as_ref().map(Usage::tokens).unwrap_or_default();
-        let broken = tokens.is_zero() && matches!(body.stop_reason.str(), "error" | "aborted");
+        let failed = tokens.is_zero() && matches!(body.stop_reason.str(), "error" | "aborted");
         let index = self.session.messages.len();
         let mut parts = Vec::new();
         let blocks = match content {
@@ -366,7 +373,7 @@ impl Builder {
                 _ => parts.extend(part(block)),
             }
         }
-        let origin = if mirror || broken { Origin::Injected } else { Origin::Model };
+        let origin = if by_openclaw || failed { Origin::Injected } else { Origin::Model };
         let model = body.model.owned().filter(|_| origin == Origin::Model);
         self.session.messages.push(Message {
             id: entry.id.owned(),
@@ -378,9 +385,9 @@ impl Builder {
         });
     }
 
-    /// The answer to a call of a tool that the agent does not have stands in the log without the call: the answer
-    /// that held it is left out there.
-    fn orphan(&mut self, body: &Body<'_>, at: Option<Timestamp>) {
+    /// Adds the call of a result whose call is not in the log. If a model calls a tool that does not exist, OpenClaw
+    /// logs the error result but not the answer with the call.
+    fn push_unlogged_call(&mut self, body: &Body<'_>, at: Option<Timestamp>) {
         let (Some(id), Some(name)) = (body.tool_call_id.some(), body.tool_name.some()) else { return };
         if !body.is_error.0 || self.calls.contains_key(id) {
             return;
@@ -397,10 +404,10 @@ impl Builder {
         });
     }
 
-    fn result(&mut self, body: &Body<'_>, content: TextOr<'_, Block<'_>>) {
+    fn add_result(&mut self, body: &Body<'_>, content: TextOr<'_, Block<'_>>) {
         let Some(&(message, index)) = self.calls.get(body.tool_call_id.str()) else { return };
-        let place = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(index));
-        let Some(Part::Tool(call)) = place else { return };
+        let part = self.session.messages.get_mut(message).and_then(|m| m.parts.get_mut(index));
+        let Some(Part::Tool(call)) = part else { return };
         let mut texts = Vec::new();
         for part in parts(content) {
             match part {
@@ -411,7 +418,7 @@ impl Builder {
         }
         let details = body.details.0.as_ref();
         call.exit_code = details.and_then(|d| d.exit_code.0);
-        // A command that fails has isError false and says so only in its details.
+        // A command that exits with an error has `isError: false`; only its details say that it failed.
         let failed = body.is_error.0
             || call.exit_code.is_some_and(|code| code != 0)
             || details.is_some_and(|d| matches!(d.status.str(), "failed" | "error"));
@@ -420,12 +427,12 @@ impl Builder {
     }
 }
 
-/// Whether a content block calls a tool.
+/// Whether a content block of this type is a tool call. The name of the type differs between providers.
 fn is_call(kind: &str) -> bool {
     ["toolcall", "tooluse", "functioncall"].iter().any(|k| kind.eq_ignore_ascii_case(k))
 }
 
-fn failed(message: &Message) -> bool {
+fn is_failed_answer(message: &Message) -> bool {
     message.role == Role::Assistant && message.origin == Origin::Injected
 }
 
@@ -451,16 +458,17 @@ fn part(block: Block<'_>) -> Option<Part> {
     }
 }
 
-/// A transcript's usage without its conversation.
-pub(crate) struct Quick {
-    builder: Builder,
+/// Reads only the usage of a transcript.
+pub(crate) struct TranscriptUsageReader {
+    builder: TranscriptBuilder,
 }
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
+/// One line of a transcript, with only the fields that usage reports need.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Light<'a> {
+struct UsageEntry<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow)]
@@ -472,12 +480,12 @@ struct Light<'a> {
     #[serde(borrow)]
     parent_session: Text<'a>,
     #[serde(borrow)]
-    message: Obj<LightBody<'a>>,
+    message: Obj<UsageBody<'a>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct LightBody<'a> {
+struct UsageBody<'a> {
     #[serde(borrow)]
     role: Text<'a>,
     #[serde(borrow)]
@@ -488,22 +496,22 @@ struct LightBody<'a> {
     model: Text<'a>,
     usage: Obj<Usage>,
     #[serde(borrow)]
-    content: List<LightBlock<'a>>,
+    content: List<UsageBlock<'a>>,
 }
 
-/// A content block, of which only the name of a tool called is kept.
+/// A content block, with only the name of the called tool.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct LightBlock<'a> {
+struct UsageBlock<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
     #[serde(borrow)]
     name: Text<'a>,
 }
 
-impl Quick {
+impl TranscriptUsageReader {
     pub(crate) fn new(agent: &'static str, native: &str) -> Self {
-        Quick { builder: Builder::new(agent, native) }
+        TranscriptUsageReader { builder: TranscriptBuilder::new(agent, native) }
     }
 
     pub(crate) fn finish(self) -> UsageRead {
@@ -511,8 +519,9 @@ impl Quick {
     }
 }
 
-impl Sieve for Quick {
-    fn wants(&self, line: &[u8]) -> bool {
+impl LineFilter for TranscriptUsageReader {
+    fn accepts(&self, line: &[u8]) -> bool {
+        // The first lines tell the session's start and project.
         self.builder.session.started.is_none() || USAGE.find(line).is_some()
     }
 
@@ -520,27 +529,30 @@ impl Sieve for Quick {
         self.builder.session.started.map(|_| &*USAGE)
     }
 
-    fn line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        let Ok((light, _)) = parse::<Light<'_>>(line.bytes, scratch) else { return };
-        let at = self.builder.tick(light.timestamp.str());
-        if light.kind.str() == "session" {
-            let Light { kind, id, timestamp, cwd, parent_session, .. } = light;
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) {
+        let Ok((entry, _)) = parse::<UsageEntry<'_>>(line.bytes, scratch) else { return };
+        let at = self.builder.extend_time_range(entry.timestamp.str());
+        if entry.kind.str() == "session" {
+            let UsageEntry { kind, id, timestamp, cwd, parent_session, .. } = entry;
             let entry = Entry { kind, id, timestamp, cwd, parent_session, ..Entry::default() };
-            self.builder.header(&entry, at);
-        } else if light.kind.str() == "message"
-            && let Some(body) = light.message.0.filter(|b| b.role.str() == "assistant")
+            self.builder.read_header(&entry, at);
+        } else if entry.kind.str() == "message"
+            && let Some(body) = entry.message.0.filter(|b| b.role.str() == "assistant")
         {
-            let LightBody { role, api, provider, model, usage, content } = body;
+            let UsageBody { role, api, provider, model, usage, content } = body;
             let called = content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
             let called = called.collect();
             let body = Body { role, api, provider, model, usage, ..Body::default() };
-            self.builder.request(&light.id, light.timestamp.str(), at, &body, line.offset, called);
+            let (id, timestamp) = (&entry.id, entry.timestamp.str());
+            let answer = LoggedAnswer { id, timestamp, at, body: &body, offset: line.offset };
+            self.builder.push_request(&answer, called);
         }
     }
 
-    fn last(&mut self, line: &[u8], scratch: &mut String) -> bool {
-        let Ok((light, _)) = parse::<Light<'_>>(line, scratch) else { return false };
-        self.builder.tick(light.timestamp.str()).is_some()
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool {
+        // The last time in the log is the session's end.
+        let Ok((entry, _)) = parse::<UsageEntry<'_>>(line, scratch) else { return false };
+        self.builder.extend_time_range(entry.timestamp.str()).is_some()
     }
 }
 
@@ -549,7 +561,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn transcripts_are_told_from_flight_recorders() {
+    fn transcripts_are_distinguished_from_trajectory_files() {
         for yes in ["main/sessions/a.jsonl", "a.jsonl.reset.2026-10-04T00-00-00.000Z", "a.jsonl.deleted.1"] {
             assert_eq!(native_id(Path::new(yes)).as_deref(), Some("a"), "{yes}");
         }
@@ -559,20 +571,20 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_call_that_the_agent_left_out_is_seen_in_its_answer() {
+    fn a_call_that_is_not_in_the_log_is_added_with_its_error_result() {
         let result = |id: &str, error: bool| {
             format!(
                 r#"{{"type":"message","id":"{id}","timestamp":"2026-11-21T13:48:03.341Z","message":{{"role":"toolResult","toolCallId":"c-{id}","toolName":"nicht_da","content":[{{"type":"text","text":"Tool nicht_da not found"}}],"isError":{error}}}}}"#
             )
         };
         let ask = r#"{"type":"message","id":"a","timestamp":"2026-11-21T13:48:00.000Z","message":{"role":"user","content":"用演示服务器"}}"#;
-        let mut builder = Builder::new("openclaw", "s");
+        let mut builder = TranscriptBuilder::new("openclaw", "s");
         for text in [ask.to_owned(), result("1", true), result("2", false)] {
             let line = Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };
-            assert!(builder.line(&line, &mut String::new()).is_ok());
+            assert!(builder.read_line(&line, &mut String::new()).is_ok());
         }
         let mut read = Read::default();
-        builder.finish(&mut read);
+        builder.finish_into(&mut read);
         let calls: Vec<&ToolCall> = read.sessions[0].tool_calls().collect();
         assert_eq!(calls.len(), 1);
         assert_eq!((calls[0].name.as_str(), calls[0].status), ("nicht_da", ToolStatus::Error));
@@ -580,7 +592,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_cost_above_zero_is_one() {
+    fn a_cost_is_recorded_only_if_it_is_a_number_above_zero() {
         let usage = |total: &str| {
             serde_json::from_str::<Usage>(&format!(r#"{{"cost":{{"total":{total}}}}}"#)).unwrap().picousd()
         };

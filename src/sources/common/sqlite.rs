@@ -1,8 +1,8 @@
-//! An agent's SQLite database as it stands, its `-wal` included, without a trace beside it.
+//! Opens an agent's SQLite database, including its write-ahead log, without changing any file next to it.
 //!
-//! Opening a database in WAL mode writes a `-shm` file next to it and may move its log into it, so a database that
-//! has a log is copied, both files, into a private directory and read there. One without a log is read in place as
-//! immutable, and copied after all where it changed meanwhile.
+//! Opening a database in WAL mode writes a `-shm` file next to it and may move the log into the database. So a database
+//! that has a log is copied together with it into a private directory and read there. A database without a log is
+//! opened in place as immutable. If it changes meanwhile, it is copied as well.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
@@ -11,56 +11,57 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
-use crate::sources::{ReadOptions, SourceError, open_log};
+use crate::sources::common::files::{SourceError, open_log};
+use crate::sources::common::read::ReadOptions;
 
-/// How often a database that is being written to is copied again before it is left for the next scan.
-const TRIES: usize = 5;
+/// How many times a database that is being written to is copied before it is left for the next scan.
+const MAX_COPY_ATTEMPTS: usize = 5;
 
-/// A database opened for reading; its private copy, if it needed one, goes when this does.
+/// A database opened for reading. If it was copied, the copy is deleted when this value is dropped.
 pub(crate) struct Snapshot {
-    /// The connection; every statement on it only reads.
+    /// A connection that can only read.
     pub conn: Connection,
-    /// Size of the database and its log in bytes.
+    /// Size of the database and its log, in bytes.
     pub bytes: u64,
     _copy: Option<TempDir>,
 }
 
-/// The log and the rollback journal beside a database: the files that hold parts of it.
+/// Returns the paths of the write-ahead log and the rollback journal, which contain parts of a database.
 pub(crate) fn companions(db: &Path) -> Vec<PathBuf> {
-    ["-wal", "-journal"].map(|suffix| beside(db, suffix)).to_vec()
+    ["-wal", "-journal"].map(|suffix| with_suffix(db, suffix)).to_vec()
 }
 
 /// Opens the database at `path`.
 ///
 /// # Errors
-/// [`SourceError`] where it cannot be read, is no database, or is never still long enough to be copied.
+/// [`SourceError`] if the file cannot be read, is not a database, or changes during every attempt to copy it.
 pub(crate) fn open(path: &Path, opts: &ReadOptions) -> Result<Snapshot, SourceError> {
     drop(open_log(path)?);
     let io = |source| SourceError::Io { path: path.to_owned(), source };
-    if companions(path).iter().all(|p| size(p) == 0) && !beside(path, "-shm").exists() {
+    if companions(path).iter().all(|p| file_size(p) == 0) && !with_suffix(path, "-shm").exists() {
         let before = fs::metadata(path).map_err(io)?;
-        let uri = format!("file:{}?mode=ro&immutable=1", percent(path));
+        let uri = format!("file:{}?mode=ro&immutable=1", percent_encode(path));
         let snapshot = connect(path, &uri, before.len(), None)?;
-        if same(&before, &fs::metadata(path).map_err(io)?) {
+        if same_version(&before, &fs::metadata(path).map_err(io)?) {
             return Ok(snapshot);
         }
     }
-    for _ in 0..TRIES {
+    for _ in 0..MAX_COPY_ATTEMPTS {
         let dir = private_dir(opts).map_err(io)?;
         if let Some(bytes) = copy(path, dir.path()).map_err(io)? {
-            let uri = format!("file:{}", percent(&dir.path().join("db")));
+            let uri = format!("file:{}", percent_encode(&dir.path().join("db")));
             return connect(path, &uri, bytes, Some(dir));
         }
     }
     Err(SourceError::Busy { path: path.to_owned() })
 }
 
-/// What SQLite says, without the text that its messages may quote.
+/// Converts an error of SQLite. Leaves out SQLite's message, because it may quote session text.
 pub(crate) fn error(path: &Path, error: &rusqlite::Error) -> SourceError {
     let detail = match error {
         rusqlite::Error::SqliteFailure(code, _) => code.to_string(),
-        rusqlite::Error::InvalidColumnType(..) => "a column of another type".to_owned(),
-        _ => "another layout than expected".to_owned(),
+        rusqlite::Error::InvalidColumnType(..) => "a column has an unexpected type".to_owned(),
+        _ => "unexpected tables or columns".to_owned(),
     };
     SourceError::Database { path: path.to_owned(), detail }
 }
@@ -82,7 +83,7 @@ pub(crate) fn has_column(conn: &Connection, table: &str, name: &str) -> bool {
 fn connect(path: &Path, uri: &str, bytes: u64, copy: Option<TempDir>) -> Result<Snapshot, SourceError> {
     let flags = OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
-        // A copy may have to take its log in.
+        // Opening a copy may have to recover its log, which writes to the copied database.
         | if copy.is_some() { OpenFlags::SQLITE_OPEN_READ_WRITE } else { OpenFlags::SQLITE_OPEN_READ_ONLY };
     let conn = Connection::open_with_flags(uri, flags).map_err(|e| error(path, &e))?;
     conn.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA query_only = ON;")
@@ -91,14 +92,14 @@ fn connect(path: &Path, uri: &str, bytes: u64, copy: Option<TempDir>) -> Result<
     Ok(Snapshot { conn, bytes, _copy: copy })
 }
 
-/// Copies the database and what lies beside it; `None` where it changed meanwhile in a way that tears the copy.
+/// Copies the database with its log and journal. Returns the number of bytes, or `None` if the copy is inconsistent.
 ///
-/// A log that only grew is fine: SQLite ends at the last whole transaction. A changed database file or a log that
-/// started over is not.
+/// A log that only grew is consistent, because SQLite stops at the last complete transaction. A changed database file
+/// or a log that was started again from its beginning is not.
 fn copy(path: &Path, dir: &Path) -> io::Result<Option<u64>> {
     let before = fs::metadata(path)?;
-    let [wal, journal] = [beside(path, "-wal"), beside(path, "-journal")];
-    let salt = head(&wal);
+    let [wal, journal] = [with_suffix(path, "-wal"), with_suffix(path, "-journal")];
+    let wal_header = header(&wal);
     let mut bytes = copy_file(path, &dir.join("db"))?;
     for (from, to) in [(&wal, "db-wal"), (&journal, "db-journal")] {
         match copy_file(from, &dir.join(to)) {
@@ -107,8 +108,8 @@ fn copy(path: &Path, dir: &Path) -> io::Result<Option<u64>> {
             Err(e) => return Err(e),
         }
     }
-    let still = same(&before, &fs::metadata(path)?) && head(&wal) == salt;
-    Ok(still.then_some(bytes))
+    let unchanged = same_version(&before, &fs::metadata(path)?) && header(&wal) == wal_header;
+    Ok(unchanged.then_some(bytes))
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
@@ -126,30 +127,30 @@ fn private_dir(opts: &ReadOptions) -> io::Result<TempDir> {
     }
 }
 
-/// The first 32 bytes of a log: they change when it starts over.
-fn head(path: &Path) -> Vec<u8> {
-    let mut head = Vec::new();
-    // A log that cannot be read is found out by the copy.
-    let _ = File::open(path).and_then(|f| f.take(32).read_to_end(&mut head));
-    head
+/// Reads the 32 bytes of a log's header. Their salt changes when the log is started again.
+fn header(path: &Path) -> Vec<u8> {
+    let mut header = Vec::new();
+    // An unreadable log makes the copy fail, so the error is not lost.
+    let _ = File::open(path).and_then(|f| f.take(32).read_to_end(&mut header));
+    header
 }
 
-fn same(a: &Metadata, b: &Metadata) -> bool {
+fn same_version(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
 }
 
-fn size(path: &Path) -> u64 {
+fn file_size(path: &Path) -> u64 {
     fs::metadata(path).map_or(0, |m| m.len())
 }
 
-fn beside(path: &Path, suffix: &str) -> PathBuf {
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// A path as it stands in an SQLite URI.
-fn percent(path: &Path) -> String {
+/// Percent-encodes a path for an SQLite URI.
+fn percent_encode(path: &Path) -> String {
     let mut out = String::new();
     for b in path.to_string_lossy().bytes() {
         match b {
@@ -181,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_log_is_read_while_its_writer_is_there_and_nothing_is_left_behind() {
+    fn a_database_is_read_during_a_write_and_no_file_is_left_behind() {
         let home = tempfile::tempdir().unwrap();
         let scratch = tempfile::tempdir().unwrap();
         let opts = ReadOptions { scratch: Some(scratch.path().to_owned()), ..ReadOptions::default() };
@@ -199,7 +200,7 @@ mod tests {
         assert_eq!(fs::read_dir(scratch.path()).unwrap().count(), 0);
         writer.execute_batch("COMMIT").unwrap();
         assert_eq!(count(&open(&path, &opts).unwrap()), 3);
-        // Closed: the log is taken in and goes; the database is then read where it is.
+        // Closing moves the log into the database and deletes it; then the database is read in place.
         drop(writer);
         let before = listing(home.path());
         assert_eq!(before.len(), 1);
@@ -208,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_database_is_an_error() {
+    fn a_file_that_is_not_a_database_is_an_error() {
         let home = tempfile::tempdir().unwrap();
         let path = home.path().join("x.db");
         assert!(open(&path, &ReadOptions::default()).is_err());

@@ -1,22 +1,38 @@
-//! Finding log files below a root without leaving it.
+//! Finds log files below a root directory without leaving it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::sources::{Candidate, Skip};
-
-/// Deeper than any agent nests its logs; keeps a hostile tree finite.
+/// Deepest directory that is searched. No agent nests its logs as deep; the limit bounds a hostile tree.
 const MAX_DEPTH: usize = 16;
 
-/// Reports every regular file below `root` whose path relative to it `wanted` accepts.
+/// A file that can contain sessions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    pub path: PathBuf,
+    /// Agent id.
+    pub agent: &'static str,
+    /// The root that the file was found below.
+    pub root: PathBuf,
+}
+
+/// A file or directory that was left out, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skip {
+    pub path: PathBuf,
+    /// The reason, for a person; contains no session text.
+    pub reason: String,
+}
+
+/// Reports every regular file below `root` if `is_log` accepts its path relative to `root`.
 ///
-/// Symlinks are never followed: one that stays inside the root points at something that is found anyway, one that
-/// leaves it is named in `skip`. So no loop can arise.
+/// Symbolic links are never followed, so there can be no loop. A link inside the root points to a file that is found
+/// anyway. A link out of the root is reported to `skip`.
 pub(crate) fn files(
     agent: &'static str,
     root: &Path,
-    wanted: &dyn Fn(&Path) -> bool,
+    is_log: &dyn Fn(&Path) -> bool,
     found: &mut dyn FnMut(Candidate),
     skip: &mut dyn FnMut(Skip),
 ) {
@@ -46,15 +62,15 @@ pub(crate) fn files(
             match path.canonicalize() {
                 Ok(target) if target.starts_with(&inside) => {}
                 Ok(_) => skip(path, "symbolic link out of the log directory"),
-                Err(_) if wanted(relative) => skip(path, "symbolic link to nothing"),
+                Err(_) if is_log(relative) => skip(path, "symbolic link to nothing"),
                 Err(_) => {}
             }
         } else if kind.is_dir() {
-            if wanted(relative) {
-                skip(path, "a directory where a log file should be");
+            if is_log(relative) {
+                skip(path, "a directory with the name of a log file");
                 entries.skip_current_dir();
             }
-        } else if wanted(relative) {
+        } else if is_log(relative) {
             if kind.is_file() {
                 found(Candidate { path: path.to_owned(), agent, root: root.to_owned() });
             } else {
@@ -82,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_files_and_names_what_it_leaves_out() {
+    fn files_are_found_and_a_directory_with_a_log_name_is_reported() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         std::fs::create_dir_all(root.join("a/dir.jsonl")).unwrap();
@@ -93,13 +109,13 @@ mod tests {
         assert_eq!(found, ["a/one.jsonl"]);
         assert_eq!(
             skipped,
-            [("a/dir.jsonl".to_owned(), "a directory where a log file should be".to_owned())]
+            [("a/dir.jsonl".to_owned(), "a directory with the name of a log file".to_owned())]
         );
     }
 
     #[cfg(unix)]
     #[test]
-    fn links_out_of_the_tree_are_named_and_loops_end() {
+    fn links_out_of_the_root_are_reported_and_loops_end() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("root");
         std::fs::create_dir_all(root.join("a")).unwrap();

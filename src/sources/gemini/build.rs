@@ -1,8 +1,8 @@
-//! Replays a Gemini CLI log: messages by id, patches, rewinds.
+//! Builds a session from a Gemini CLI log by replaying its messages, patches and rewinds.
 //!
-//! Later records of an id replace earlier ones. `$set.messages` replaces the model's context, not what happened: on
-//! resume it repeats the history in the API's shape, without tokens and calls. So messages already known stay as
-//! they are, and only text that stands nowhere else is added.
+//! A later record replaces an earlier one with the same id. `$set.messages` replaces the model's context and not the
+//! conversation: when a session is resumed, it repeats the history in the format of the API, without tokens and tool
+//! calls. So it changes no known message and adds only text that is in no other message.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,14 +10,14 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use serde_json::Value;
 
 use crate::sources::common::genai;
-use crate::sources::common::tool_attribution::Growth;
+use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };
 
 use super::AGENT;
 
-/// Builds the one session of a log.
+/// Builds the session of a log.
 #[derive(Default)]
 pub(super) struct Builder {
     id: Option<String>,
@@ -27,12 +27,15 @@ pub(super) struct Builder {
     subagent: bool,
     started: Option<Timestamp>,
     updated: Option<Timestamp>,
-    records: Vec<Record>,
+    messages: Vec<LoggedMessage>,
+    /// Index of each message, by its id.
     index: HashMap<String, usize>,
+    /// Hashes of the texts of all messages.
     texts: HashSet<u64>,
 }
 
-struct Record {
+/// A message while the log is replayed.
+struct LoggedMessage {
     id: Option<String>,
     role: Role,
     origin: Origin,
@@ -43,43 +46,43 @@ struct Record {
     content: Vec<Part>,
     calls: Vec<ToolCall>,
     offset: u64,
-    /// Known only from a replacement of the history.
+    /// Whether the message is only in a replacement of the history.
     copy: bool,
-    /// Taken back by a rewind: its requests still count.
+    /// Whether a rewind removed the message. Its request still counts.
     rewound: bool,
 }
 
 impl Builder {
-    /// Uses one record of an event log.
-    pub(super) fn record(&mut self, record: &Value, offset: u64) {
+    /// Reads one record of an event log, or a whole document.
+    pub(super) fn read_record(&mut self, record: &Value, offset: u64) {
         if let Some(id) = genai::text(record, "$rewindTo") {
             if let Some(&from) = self.index.get(id) {
-                self.records[from..].iter_mut().for_each(|r| r.rewound = true);
+                self.messages[from..].iter_mut().for_each(|r| r.rewound = true);
             }
         } else if let Some(patch) = record.get("$set") {
-            self.header(patch);
-            self.history(patch, offset, true);
+            self.read_header(patch);
+            self.read_history(patch, offset, true);
         } else if record.get("type").is_some_and(Value::is_string) {
             self.upsert(record, offset, false);
         } else if record.get("sessionId").is_some() {
-            self.header(record);
-            self.history(record, offset, false);
+            self.read_header(record);
+            self.read_history(record, offset, false);
         }
     }
 
-    fn history(&mut self, of: &Value, offset: u64, copy: bool) {
-        let messages = of.get("messages").and_then(Value::as_array);
+    fn read_history(&mut self, record: &Value, offset: u64, copy: bool) {
+        let messages = record.get("messages").and_then(Value::as_array);
         for (n, message) in messages.into_iter().flatten().enumerate() {
             self.upsert(message, offset + n as u64, copy);
         }
     }
 
-    fn header(&mut self, header: &Value) {
-        let own = |field| genai::text(header, field).map(str::to_owned);
+    fn read_header(&mut self, header: &Value) {
+        let text = |field| genai::text(header, field).map(str::to_owned);
         let at = |field| genai::text(header, field).and_then(Timestamp::parse);
-        self.id = self.id.take().or_else(|| own("sessionId"));
-        self.hash = self.hash.take().or_else(|| own("projectHash"));
-        self.title = own("summary").or_else(|| self.title.take());
+        self.id = self.id.take().or_else(|| text("sessionId"));
+        self.hash = self.hash.take().or_else(|| text("projectHash"));
+        self.title = text("summary").or_else(|| self.title.take());
         self.subagent |= genai::text(header, "kind") == Some("subagent");
         self.started = self.started.into_iter().chain(at("startTime")).min();
         self.updated = self.updated.into_iter().chain(at("lastUpdated")).max();
@@ -105,38 +108,37 @@ impl Builder {
         let response = genai::is_response(content);
         let mut parts = genai::parts(content);
         if response {
-            // The call holds its result already.
+            // The tool call in the answer already has this result.
             parts.retain(|p| matches!(p, Part::Text { .. }));
         }
         let tokens = message.get("tokens").filter(|t| t.is_object()).map(tokens);
         let calls: Vec<_> =
-            message.get("toolCalls").map(genai::each).unwrap_or_default().iter().map(call).collect();
-        let mark = mark(role, &parts);
-        let repeats = parts.is_empty() || !self.texts.insert(mark);
+            message.get("toolCalls").map(genai::each).unwrap_or_default().iter().map(tool_call).collect();
+        let repeats = parts.is_empty() || !self.texts.insert(text_hash(role, &parts));
         if copy && repeats && tokens.is_none() && calls.is_empty() {
             return;
         }
         let origin = match role {
             Role::Assistant if !copy || tokens.is_some() => Origin::Model,
             Role::User if !copy && !response && !is_injected(&parts) => Origin::Human,
-            _ if parts.iter().any(|p| starts(p, "<state_snapshot>")) => Origin::Compaction,
+            _ if parts.iter().any(|p| starts_with(p, "<state_snapshot>")) => Origin::Compaction,
             _ => Origin::Injected,
         };
-        let place = known.unwrap_or(self.records.len());
+        let index = known.unwrap_or(self.messages.len());
         if known.is_none() {
             if let Some(id) = id {
-                self.index.insert(id.to_owned(), place);
+                self.index.insert(id.to_owned(), index);
             }
-            self.records.push(Record::new(id, role, offset, copy));
+            self.messages.push(LoggedMessage::new(id, role, offset, copy));
         }
-        let Some(record) = self.records.get_mut(place) else { return };
+        let Some(record) = self.messages.get_mut(index) else { return };
         (record.role, record.origin, record.copy, record.rewound) = (role, origin, copy, false);
         if message.get("content").is_some() {
             record.content = parts;
         }
         let thoughts = message.get("thoughts").map(genai::each).unwrap_or_default();
         if !thoughts.is_empty() {
-            record.thoughts = thoughts.iter().filter_map(thought).collect();
+            record.thoughts = thoughts.iter().filter_map(thinking_part).collect();
         }
         record.at = record.at.or_else(|| genai::text(message, "timestamp").and_then(Timestamp::parse));
         record.model = genai::text(message, "model").map(str::to_owned).or_else(|| record.model.take());
@@ -149,20 +151,20 @@ impl Builder {
         }
     }
 
-    /// The session, if anything was said in it, and its requests.
+    /// Returns the requests, and the session unless it is empty.
     pub(super) fn finish(self, stem: &str, parent: Option<String>) -> (Option<Session>, Vec<UsageRow>) {
         let mut session = Session::empty(AGENT, self.id.as_deref().unwrap_or(stem));
         let subagent = self.subagent || parent.is_some();
         session.parent = parent.map(|id| SessionKey::new(AGENT, &id));
-        // The summary of a subagent is its answer, not a title.
+        // The summary in a subagent's log is its answer, not a title.
         session.title = self.title.filter(|t| !subagent && !t.trim().is_empty());
-        let times = || self.records.iter().filter_map(|r| r.at);
+        let times = || self.messages.iter().filter_map(|r| r.at);
         session.started = self.started.or_else(|| times().min());
         session.ended = self.updated.or_else(|| times().max());
         let mut usage = Vec::new();
-        let mut growth = Growth::default();
-        let mut calls = HashSet::new();
-        for mut record in self.records {
+        let mut attribution = ToolAttribution::default();
+        let mut call_ids = HashSet::new();
+        for mut record in self.messages {
             if let (Some(tokens), Role::Assistant) = (record.tokens, record.role) {
                 let key = match &record.id {
                     Some(id) => format!("{AGENT}:{id}"),
@@ -179,36 +181,36 @@ impl Builder {
                     copied: record.copy,
                     ..UsageRow::default()
                 };
-                growth.step(&mut row, record.calls.iter().map(|c| c.name.clone()).collect());
+                attribution.attribute(&mut row, record.calls.iter().map(|c| c.name.clone()).collect());
                 usage.push(row);
             }
-            record.calls.retain(|c| c.id.is_empty() || calls.insert(c.id.clone()));
-            let silent = record.thoughts.is_empty() && record.content.is_empty() && record.calls.is_empty();
-            if record.rewound || (silent && record.tokens.is_none()) {
+            record.calls.retain(|c| c.id.is_empty() || call_ids.insert(c.id.clone()));
+            let is_empty = record.thoughts.is_empty() && record.content.is_empty() && record.calls.is_empty();
+            if record.rewound || (is_empty && record.tokens.is_none()) {
                 continue;
             }
-            // Nobody types to a subagent.
-            let human = record.origin == Origin::Human && subagent;
+            // No person types the prompts of a subagent.
+            let injected = record.origin == Origin::Human && subagent;
             let mut parts = record.thoughts;
             parts.append(&mut record.content);
             parts.extend(record.calls.into_iter().map(Part::Tool));
             session.messages.push(Message {
                 id: record.id,
                 role: record.role,
-                origin: if human { Origin::Injected } else { record.origin },
+                origin: if injected { Origin::Injected } else { record.origin },
                 at: record.at,
                 model: record.model,
                 parts,
             });
         }
-        let said = session.messages.iter().any(|m| matches!(m.origin, Origin::Human | Origin::Model));
-        ((said || !usage.is_empty()).then_some(session), usage)
+        let conversation = session.messages.iter().any(|m| matches!(m.origin, Origin::Human | Origin::Model));
+        ((conversation || !usage.is_empty()).then_some(session), usage)
     }
 }
 
-impl Record {
+impl LoggedMessage {
     fn new(id: Option<&str>, role: Role, offset: u64, copy: bool) -> Self {
-        Record {
+        LoggedMessage {
             id: id.map(str::to_owned),
             role,
             origin: Origin::Injected,
@@ -225,7 +227,8 @@ impl Record {
     }
 }
 
-fn mark(role: Role, parts: &[Part]) -> u64 {
+/// Returns a hash of the role and the text of a message.
+fn text_hash(role: Role, parts: &[Part]) -> u64 {
     let mut hasher = DefaultHasher::new();
     role.hash(&mut hasher);
     for part in parts {
@@ -236,32 +239,34 @@ fn mark(role: Role, parts: &[Part]) -> u64 {
     hasher.finish()
 }
 
-fn starts(part: &Part, with: &str) -> bool {
+fn starts_with(part: &Part, with: &str) -> bool {
     matches!(part, Part::Text { text } if text.trim_start().starts_with(with))
 }
 
 fn is_injected(parts: &[Part]) -> bool {
     parts.first().is_some_and(|p| {
-        ["<session_context>", "<state_snapshot>", "System: Please continue."].iter().any(|s| starts(p, s))
+        ["<session_context>", "<state_snapshot>", "System: Please continue."]
+            .iter()
+            .any(|s| starts_with(p, s))
     })
 }
 
-fn thought(thought: &Value) -> Option<Part> {
+fn thinking_part(thought: &Value) -> Option<Part> {
     let text = ["subject", "description"].iter().filter_map(|f| genai::text(thought, f));
     let text = text.collect::<Vec<_>>().join("\n");
     (!text.trim().is_empty()).then_some(Part::Thinking { text })
 }
 
-/// Input includes what came from the cache; output excludes thoughts. Tokens of tool use are input that the prompt
-/// does not hold where the total says so.
+/// Returns the token counts of an answer. Gemini's input includes cached tokens, its output excludes thoughts.
 fn tokens(tokens: &Value) -> Tokens {
     let of = |field| genai::count(tokens, field);
     let (input, cached, output, thoughts, tool) =
         (of("input"), of("cached"), of("output"), of("thoughts"), of("tool"));
     let without = input.saturating_add(output).saturating_add(thoughts);
-    let beside = if tool > 0 && of("total") == without.saturating_add(tool) { tool } else { 0 };
+    // In some versions `input` already includes the tool tokens. The total shows whether it does.
+    let additional = if tool > 0 && of("total") == without.saturating_add(tool) { tool } else { 0 };
     Tokens {
-        input: input.saturating_sub(cached).saturating_add(beside),
+        input: input.saturating_sub(cached).saturating_add(additional),
         output: output.saturating_add(thoughts),
         reasoning: thoughts,
         cache_read: cached,
@@ -269,17 +274,17 @@ fn tokens(tokens: &Value) -> Tokens {
     }
 }
 
-fn call(call: &Value) -> ToolCall {
+fn tool_call(call: &Value) -> ToolCall {
     let name = genai::text(call, "name").unwrap_or_default().to_owned();
     let (output, media_bytes) = genai::result(call.get("result").unwrap_or(&Value::Null));
-    let said = output.as_deref().unwrap_or_default();
-    let exit_code = if genai::is_shell(&name) { genai::exit_code(said) } else { None };
+    let text = output.as_deref().unwrap_or_default();
+    let exit_code = if genai::is_shell(&name) { genai::exit_code(text) } else { None };
     let refused = ["Command rejected", "Tool execution denied", "Tool execution for"];
     let status = match genai::text(call, "status") {
         Some("cancelled" | "canceled") => ToolStatus::Denied,
-        Some("error") if refused.iter().any(|r| said.starts_with(r)) => ToolStatus::Denied,
+        Some("error") if refused.iter().any(|r| text.starts_with(r)) => ToolStatus::Denied,
         Some("error") => ToolStatus::Error,
-        // A command that fails is a success of the tool.
+        // The shell tool succeeds even if the command fails.
         Some("success") if exit_code.is_some_and(|code| code != 0) => ToolStatus::Error,
         Some("success") => ToolStatus::Success,
         _ => ToolStatus::Pending,

@@ -1,28 +1,27 @@
-//! OpenClaw: `~/.openclaw/agents/<agent>/`, sessions as JSONL (`sessions/<id>.jsonl`, up to 2026.7.1) and in one
-//! SQLite database an agent (`agent/openclaw-agent.sqlite`, later versions). Both can stand side by side.
+//! OpenClaw: `~/.openclaw/agents/<agent>/`. Up to 2026.7.1 a session is a JSONL file (`sessions/<id>.jsonl`); later
+//! versions keep all sessions of an agent in one SQLite database (`agent/openclaw-agent.sqlite`). Both can exist.
 //!
-//! Archived transcripts (`.jsonl.reset.<time>`, `.jsonl.deleted.<time>`) are read too; `*.trajectory.jsonl` beside
-//! them repeats the sessions and is not.
+//! Archived transcripts (`.jsonl.reset.<time>`, `.jsonl.deleted.<time>`) are read as well. `*.trajectory.jsonl` files
+//! repeat the sessions and are not read.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::common::line_reader::{each_line, sift};
-use crate::sources::common::pi_transcript::{Builder, Quick, native_id};
+use crate::sources::common::files::open_log;
+use crate::sources::common::line_reader::{each_line, filter_lines};
+use crate::sources::common::pi_transcript::{TranscriptBuilder, TranscriptUsageReader, native_id};
 use crate::sources::common::sqlite;
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, open_log};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
 mod store;
 
-/// Agent id.
 const AGENT: &str = "openclaw";
 
-/// The agent's database; other databases with longer names lie beside it.
+/// File name of the agent's database. Other databases in the same directory have longer names.
 const DATABASE: &str = "openclaw-agent.sqlite";
 
-/// The reader of OpenClaw's sessions.
 pub(crate) struct OpenClaw;
 
 impl Source for OpenClaw {
@@ -32,6 +31,14 @@ impl Source for OpenClaw {
 
     fn name(&self) -> &'static str {
         "OpenClaw"
+    }
+
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["OPENCLAW_HOME", "OPENCLAW_PROFILE", "OPENCLAW_STATE_DIR"]
+    }
+
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &["OPENCLAW_SHELL"]
     }
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
@@ -44,7 +51,7 @@ impl Source for OpenClaw {
                 if let Some(profile) = env.var("OPENCLAW_PROFILE").filter(|p| !p.contains(['/', '\\'])) {
                     states.push(home.join(format!(".openclaw-{profile}")));
                 }
-                // Every profile keeps its own state beside the default one.
+                // Every profile has its own directory next to the default one.
                 let profiles = std::fs::read_dir(&home).into_iter().flatten().flatten();
                 let is_profile = |name: &OsStr| name.to_string_lossy().starts_with(".openclaw-");
                 let mut found: Vec<_> =
@@ -70,28 +77,22 @@ impl Source for OpenClaw {
         if is_database(file) { sqlite::companions(file) } else { Vec::new() }
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let mut whole = Read::default();
-        self.read_each(file, opts, &mut |piece| whole.append(piece))?;
-        Ok(whole)
-    }
-
     fn read_each(
         &self,
         file: &Path,
         opts: &ReadOptions,
-        piece: &mut dyn FnMut(Read),
+        each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
         if is_database(file) {
-            return store::read(file, opts, piece);
+            return store::read(file, opts, each);
         }
         let input = open_log(file)?;
         let mut read = Read::default();
-        let mut builder = Builder::new(AGENT, &native_id(file).unwrap_or_default());
+        let mut builder = TranscriptBuilder::new(AGENT, &native_id(file).unwrap_or_default());
         let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.line(line, &mut scratch))?;
-        builder.finish(&mut read);
-        piece(read);
+        each_line(file, input, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
+        builder.finish_into(&mut read);
+        each(read);
         Ok(())
     }
 
@@ -100,14 +101,14 @@ impl Source for OpenClaw {
         file: &Path,
         opts: &ReadOptions,
         buffer: &mut Vec<u8>,
-        piece: &mut dyn FnMut(UsageRead),
+        each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
         if is_database(file) {
-            return self.read_each(file, opts, &mut |read| piece(UsageRead::of(read)));
+            return self.read_each(file, opts, &mut |read| each(UsageRead::of(read)));
         }
-        let mut quick = Quick::new(AGENT, &native_id(file).unwrap_or_default());
-        sift(file, open_log(file)?, opts, buffer, &mut quick)?;
-        piece(quick.finish());
+        let mut reader = TranscriptUsageReader::new(AGENT, &native_id(file).unwrap_or_default());
+        filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
+        each(reader.finish());
         Ok(())
     }
 }
@@ -121,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_profile_and_override_is_found() {
+    fn all_profiles_and_overridden_directories_are_found() {
         let dir = tempfile::tempdir().unwrap();
         for d in [".openclaw/agents", ".openclaw-work/agents", "state/agents", "other/.openclaw/agents"] {
             std::fs::create_dir_all(dir.path().join(d)).unwrap();

@@ -1,72 +1,75 @@
-//! OpenClaw's per-agent database (agent schema 4 and later; proved with 19 and 23): one transcript a session window.
+//! OpenClaw's database of an agent (agent schema 4 and later; tested with 19 and 23): one transcript per session.
 //!
-//! Events stand as JSON or, in later schemas, as zstd frames; archived transcripts as blobs. An archive that was moved into a file of
-//! its own is named as left out.
+//! Events are stored as JSON or, in later schemas, as zstd frames, and archived transcripts as blobs. An archive that
+//! was moved into a separate file is reported as left out.
 
 use std::io::Read as _;
 use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::sources::common::pi_transcript::Builder;
+use crate::sources::common::pi_transcript::TranscriptBuilder;
 use crate::sources::common::sqlite::{self, Snapshot};
 use crate::sources::openclaw::AGENT;
 use crate::sources::{Read, ReadOptions, SourceError};
 use crate::trace::SessionKey;
 
-/// Prompts of sessions made in these ways were written by no person.
+/// Values of `created_via` of sessions whose prompts no person wrote.
 const AUTOMATIC: [&str; 3] = ["spawn", "cron", "internal"];
 
-/// Hands out every session of the database.
-pub(super) fn read(file: &Path, opts: &ReadOptions, piece: &mut dyn FnMut(Read)) -> Result<(), SourceError> {
+/// Calls `each` for every session in the database.
+pub(super) fn read(file: &Path, opts: &ReadOptions, each: &mut dyn FnMut(Read)) -> Result<(), SourceError> {
     let snapshot = sqlite::open(file, opts)?;
     let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-    let tables = Tables::of(&snapshot);
-    if !tables.events {
-        // Before agent schema 4 the database held no transcripts.
-        piece(Read { bytes_read: snapshot.bytes, ..Read::default() });
+    let schema = Schema::of(&snapshot);
+    if !schema.events {
+        // Before agent schema 4 the database contained no transcripts.
+        each(Read { bytes_read: snapshot.bytes, ..Read::default() });
         return Ok(());
     }
+    // The first session carries the size of the database.
     let mut first = Read { bytes_read: snapshot.bytes, ..Read::default() };
-    for id in session_ids(&snapshot.conn, &tables).map_err(fail)? {
+    for id in session_ids(&snapshot.conn, &schema).map_err(fail)? {
         let mut read = std::mem::take(&mut first);
-        session(&snapshot.conn, &tables, &id, opts, &mut read).map_err(fail)?;
-        piece(read);
+        read_session(&snapshot.conn, &schema, &id, opts, &mut read).map_err(fail)?;
+        each(read);
     }
     if first != Read::default() {
-        piece(first);
+        each(first);
     }
     Ok(())
 }
 
-struct Tables {
+/// Which tables and columns the database has.
+struct Schema {
     events: bool,
-    /// Whether events can be packed.
-    packed: bool,
+    /// Whether events can be compressed.
+    compressed_events: bool,
     windows: bool,
     archives: bool,
-    cold: bool,
+    cold_archives: bool,
 }
 
-impl Tables {
+impl Schema {
     fn of(s: &Snapshot) -> Self {
         let has = |name| sqlite::has_table(&s.conn, name);
-        Tables {
+        Schema {
             events: has("transcript_events"),
-            packed: sqlite::has_column(&s.conn, "transcript_events", "event_zstd"),
+            compressed_events: sqlite::has_column(&s.conn, "transcript_events", "event_zstd"),
             windows: has("session_windows") && has("session_nodes"),
             archives: has("session_transcript_archives"),
-            cold: has("session_transcript_cold_archives"),
+            cold_archives: has("session_transcript_cold_archives"),
         }
     }
 }
 
-fn session_ids(conn: &Connection, tables: &Tables) -> rusqlite::Result<Vec<String>> {
+fn session_ids(conn: &Connection, schema: &Schema) -> rusqlite::Result<Vec<String>> {
     let mut sql = "SELECT DISTINCT session_id FROM transcript_events".to_owned();
-    for (there, table) in
-        [(tables.archives, "session_transcript_archives"), (tables.cold, "session_transcript_cold_archives")]
-    {
-        if there {
+    for (exists, table) in [
+        (schema.archives, "session_transcript_archives"),
+        (schema.cold_archives, "session_transcript_cold_archives"),
+    ] {
+        if exists {
             sql.push_str(" UNION SELECT session_id FROM ");
             sql.push_str(table);
         }
@@ -76,84 +79,130 @@ fn session_ids(conn: &Connection, tables: &Tables) -> rusqlite::Result<Vec<Strin
     q.query_map([], |r| r.get(0))?.collect()
 }
 
-/// Reads one session: what was archived of it, then what stands.
-fn session(
+/// Reads one session: first its archived parts, then its current events.
+fn read_session(
     conn: &Connection,
-    tables: &Tables,
+    schema: &Schema,
     id: &str,
     opts: &ReadOptions,
     read: &mut Read,
 ) -> rusqlite::Result<()> {
-    let mut builder = Builder::new(AGENT, id);
-    if tables.windows {
-        describe(conn, id, &mut builder)?;
+    let mut builder = TranscriptBuilder::new(AGENT, id);
+    if schema.windows {
+        add_window(conn, id, &mut builder)?;
     }
-    let mut scratch = String::new();
-    let mut number = 0;
-    let mut take = |builder: &mut Builder, read: &mut Read, bytes: Result<&[u8], &str>| {
-        number += 1;
-        let used = match bytes {
-            Ok(b) if b.len() > opts.line_limit => Err(format!("longer than {} bytes", opts.line_limit)),
-            Ok(b) => builder.entry(b, number, &mut scratch),
-            Err(reason) => Err(reason.to_owned()),
+    let mut events = EventReader { id, opts, builder, read, number: 0, scratch: String::new() };
+    if schema.archives {
+        read_archives(conn, &mut events)?;
+    }
+    if schema.cold_archives {
+        read_cold_archive(conn, &mut events)?;
+    }
+    read_events(conn, schema, &mut events)?;
+    events.builder.finish_into(events.read);
+    Ok(())
+}
+
+/// Passes the events of one session to its builder, and counts those that cannot be used.
+struct EventReader<'a> {
+    id: &'a str,
+    opts: &'a ReadOptions,
+    builder: TranscriptBuilder,
+    read: &'a mut Read,
+    /// Number of events so far.
+    number: u64,
+    scratch: String,
+}
+
+impl EventReader<'_> {
+    fn event(&mut self, bytes: &[u8]) {
+        self.number += 1;
+        let limit = self.opts.line_limit;
+        let result = match bytes.len() > limit {
+            true => Err(format!("longer than {limit} bytes")),
+            false => self.builder.read_entry(bytes, self.number, &mut self.scratch),
         };
-        match used {
-            Ok(repaired) => read.repaired_lines += u64::from(repaired),
-            Err(reason) => read.skipped_lines.add(number, format!("session {id}: {reason}")),
-        }
-    };
-    let mut archived = |builder: &mut Builder, read: &mut Read, encoding: &str, blob: &[u8]| match encoding {
-        "zstd" => match unpack(blob, opts.line_limit) {
-            Ok(bytes) => lines(&bytes).for_each(|l| take(builder, read, Ok(l))),
-            Err(reason) => take(builder, read, Err(reason)),
-        },
-        _ => lines(blob).for_each(|l| take(builder, read, Ok(l))),
-    };
-    if tables.archives {
-        let mut q = conn.prepare_cached(
-            "SELECT encoding, archive_blob FROM session_transcript_archives WHERE session_id = ?1
-             ORDER BY created_at, generation",
-        )?;
-        let mut rows = q.query([id])?;
-        while let Some(r) = rows.next()? {
-            archived(&mut builder, read, &text(r, 0), &bytes(r, 1));
+        match result {
+            Ok(repaired) => self.read.repaired_lines += u64::from(repaired),
+            Err(reason) => self.skip(self.number, &reason),
         }
     }
-    if tables.cold {
-        let mut q = conn.prepare_cached(
-            "SELECT storage, archive_blob FROM session_transcript_cold_archives WHERE session_id = ?1",
-        )?;
-        if let Some((storage, blob)) = q.query_row([id], |r| Ok((text(r, 0), bytes(r, 1)))).optional()? {
-            if storage == "sqlite" {
-                let encoding = if blob.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]) { "zstd" } else { "identity" };
-                archived(&mut builder, read, encoding, &blob);
-            } else {
-                let reason = "its older part was archived into a file, which is not read";
-                read.skipped_lines.add(0, format!("session {id}: {reason}"));
-            }
+
+    fn compressed_event(&mut self, frame: &[u8]) {
+        match decompress(frame, self.opts.line_limit) {
+            Ok(json) => self.event(&json),
+            Err(reason) => self.skip_event(reason),
         }
     }
-    let mut q = conn.prepare_cached(if tables.packed {
+
+    /// Reads an archived transcript, which has one event per line.
+    fn archive(&mut self, encoding: &str, blob: &[u8]) {
+        if encoding != "zstd" {
+            return lines(blob).for_each(|line| self.event(line));
+        }
+        match decompress(blob, self.opts.line_limit) {
+            Ok(bytes) => lines(&bytes).for_each(|line| self.event(line)),
+            Err(reason) => self.skip_event(reason),
+        }
+    }
+
+    fn skip_event(&mut self, reason: &str) {
+        self.number += 1;
+        self.skip(self.number, reason);
+    }
+
+    fn skip(&mut self, number: u64, reason: &str) {
+        self.read.skipped_lines.add(number, format!("session {}: {reason}", self.id));
+    }
+}
+
+fn read_archives(conn: &Connection, events: &mut EventReader<'_>) -> rusqlite::Result<()> {
+    let mut q = conn.prepare_cached(
+        "SELECT encoding, archive_blob FROM session_transcript_archives WHERE session_id = ?1
+         ORDER BY created_at, generation",
+    )?;
+    let mut rows = q.query([events.id])?;
+    while let Some(r) = rows.next()? {
+        events.archive(&text(r, 0), &bytes(r, 1));
+    }
+    Ok(())
+}
+
+fn read_cold_archive(conn: &Connection, events: &mut EventReader<'_>) -> rusqlite::Result<()> {
+    let mut q = conn.prepare_cached(
+        "SELECT storage, archive_blob FROM session_transcript_cold_archives WHERE session_id = ?1",
+    )?;
+    let row = q.query_row([events.id], |r| Ok((text(r, 0), bytes(r, 1)))).optional()?;
+    match row {
+        Some((storage, blob)) if storage == "sqlite" => {
+            // The table does not record the encoding; zstd frames begin with this magic number.
+            let zstd = blob.starts_with(&[0x28, 0xB5, 0x2F, 0xFD]);
+            events.archive(if zstd { "zstd" } else { "identity" }, &blob);
+        }
+        Some(_) => events.skip(0, "its older part was archived into a file, which is not read"),
+        None => {}
+    }
+    Ok(())
+}
+
+fn read_events(conn: &Connection, schema: &Schema, events: &mut EventReader<'_>) -> rusqlite::Result<()> {
+    let mut q = conn.prepare_cached(if schema.compressed_events {
         "SELECT event_json, event_zstd FROM transcript_events WHERE session_id = ?1 ORDER BY seq"
     } else {
         "SELECT event_json, NULL FROM transcript_events WHERE session_id = ?1 ORDER BY seq"
     })?;
-    let mut rows = q.query([id])?;
+    let mut rows = q.query([events.id])?;
     while let Some(r) = rows.next()? {
         match r.get_ref(0)? {
-            rusqlite::types::ValueRef::Text(json) => take(&mut builder, read, Ok(json)),
-            _ => match unpack(&bytes(r, 1), opts.line_limit) {
-                Ok(json) => take(&mut builder, read, Ok(&json)),
-                Err(reason) => take(&mut builder, read, Err(reason)),
-            },
+            rusqlite::types::ValueRef::Text(json) => events.event(json),
+            _ => events.compressed_event(&bytes(r, 1)),
         }
     }
-    builder.finish(read);
     Ok(())
 }
 
-/// Title, parent and fork of a session window; the header inside the transcript names neither.
-fn describe(conn: &Connection, id: &str, builder: &mut Builder) -> rusqlite::Result<()> {
+/// Adds the title, the parent and the fork of a session. The header inside the transcript has none of them.
+fn add_window(conn: &Connection, id: &str, builder: &mut TranscriptBuilder) -> rusqlite::Result<()> {
     let row = conn
         .prepare_cached(
             "SELECT n.label, coalesce(w.display_name, n.display_name), coalesce(w.spawned_by, n.spawned_by),
@@ -167,21 +216,21 @@ fn describe(conn: &Connection, id: &str, builder: &mut Builder) -> rusqlite::Res
             };
             q.query_row([id], get).optional()
         });
-    // An older schema lacks some of the columns; then the transcript speaks for itself.
+    // An older schema lacks some of the columns. Then only the transcript is used.
     let Ok(Some([label, display, spawned_by, parent, via, fork, reason, previous])) = row else {
         return Ok(());
     };
     builder.session.title = label.or(display);
     builder.automatic = via.as_deref().is_some_and(|v| AUTOMATIC.contains(&v));
-    let by = spawned_by.or(parent.filter(|_| via.as_deref() == Some("spawn")));
-    if let Some(key) = by {
+    let parent_key = spawned_by.or(parent.filter(|_| via.as_deref() == Some("spawn")));
+    if let Some(key) = parent_key {
         let mut q =
             conn.prepare_cached("SELECT current_session_id FROM session_nodes WHERE session_key = ?1")?;
         let found: Option<String> = q.query_row(params![key], |r| r.get(0)).optional()?;
         builder.session.parent = found.filter(|p| p != id).map(|p| SessionKey::new(AGENT, &p));
     }
-    let from = fork.or(previous.filter(|_| matches!(reason.as_deref(), Some("fork" | "rewind"))));
-    builder.session.forked_from = from.filter(|f| f != id).map(|f| SessionKey::new(AGENT, &f));
+    let source = fork.or(previous.filter(|_| matches!(reason.as_deref(), Some("fork" | "rewind"))));
+    builder.session.forked_from = source.filter(|f| f != id).map(|f| SessionKey::new(AGENT, &f));
     Ok(())
 }
 
@@ -200,9 +249,9 @@ fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split(|b| *b == b'\n').filter(|l| !l.iter().all(u8::is_ascii_whitespace))
 }
 
-/// Unpacks a frame of at most `limit` bytes.
-fn unpack(frame: &[u8], limit: usize) -> Result<Vec<u8>, &'static str> {
-    let broken = "a compressed event that does not unpack";
+/// Decompresses a zstd frame; stops after `limit` bytes.
+fn decompress(frame: &[u8], limit: usize) -> Result<Vec<u8>, &'static str> {
+    let broken = "a compressed event cannot be decompressed";
     let mut out = Vec::new();
     let decoder = zstd::stream::read::Decoder::new(frame).map_err(|_| broken)?;
     decoder.take(limit as u64 + 1).read_to_end(&mut out).map_err(|_| broken)?;
@@ -214,7 +263,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_of_a_schema_without_packed_events_is_read() {
+    fn a_database_without_compressed_events_is_read() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("агент 1/openclaw-agent.sqlite");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

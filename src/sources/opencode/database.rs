@@ -1,4 +1,4 @@
-//! OpenCode's database: tables `session`, `message` and `part`, their content as JSON.
+//! Reads OpenCode's database: tables `session`, `message` and `part`, with their content as JSON.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -6,27 +6,31 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::sources::common::line_reader::parse;
-use crate::sources::common::session_builder::Draft;
+use crate::sources::common::session_builder::SessionBuilder;
 use crate::sources::common::sqlite;
-use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
+use crate::sources::opencode::PartDetail;
+use crate::sources::opencode::build::{
+    SessionRecord, StoredMessage, add_message, begin_session, end_session, tool_name_part,
+};
 use crate::sources::{Read, ReadOptions, SourceError};
 use crate::trace::Timestamp;
 
-/// Hands out every session of the database; of its parts only the names of tools where only usage is asked for.
+/// Calls `each` for every session in the database.
 pub(super) fn read(
     file: &Path,
     opts: &ReadOptions,
-    parts: bool,
-    piece: &mut dyn FnMut(Draft, Read),
+    detail: PartDetail,
+    each: &mut dyn FnMut(SessionBuilder, Read),
 ) -> Result<(), SourceError> {
     let snapshot = sqlite::open(file, opts)?;
     let fail = |e: rusqlite::Error| sqlite::error(file, &e);
     if !sqlite::has_table(&snapshot.conn, "session") || !sqlite::has_table(&snapshot.conn, "message") {
         return Err(SourceError::Database {
             path: file.to_owned(),
-            detail: "another layout than expected".to_owned(),
+            detail: "unexpected tables or columns".to_owned(),
         });
     }
+    // The first session carries the size of the database.
     let mut bytes = snapshot.bytes;
     let mut sessions = snapshot
         .conn
@@ -35,7 +39,7 @@ pub(super) fn read(
     let mut rows = sessions.query([]).map_err(fail)?;
     while let Some(r) = rows.next().map_err(fail)? {
         let text = |i: usize| r.get::<_, Option<String>>(i).ok().flatten().filter(|t| !t.is_empty());
-        let info = Info {
+        let record = SessionRecord {
             id: text(0).unwrap_or_default(),
             parent: text(1),
             directory: text(2),
@@ -44,64 +48,66 @@ pub(super) fn read(
             updated: r.get(5).ok().map(Timestamp),
         };
         let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-        let draft = session(&snapshot.conn, &info, opts, parts, &mut read).map_err(fail)?;
-        piece(draft, read);
+        let builder = read_session(&snapshot.conn, &record, opts, detail, &mut read).map_err(fail)?;
+        each(builder, read);
     }
     Ok(())
 }
 
-fn session(
+fn read_session(
     conn: &rusqlite::Connection,
-    info: &Info,
+    record: &SessionRecord,
     opts: &ReadOptions,
-    parts: bool,
+    detail: PartDetail,
     read: &mut Read,
-) -> rusqlite::Result<Draft> {
+) -> rusqlite::Result<SessionBuilder> {
     let mut number = 0;
     let mut value = |r: &rusqlite::Row<'_>, i: usize, read: &mut Read| -> Option<Value> {
         number += 1;
         let data = bytes(r, i).unwrap_or_default();
         let reason = if data.len() > opts.line_limit {
-            format!("session {}: longer than {} bytes", info.id, opts.line_limit)
+            format!("session {}: longer than {} bytes", record.id, opts.line_limit)
         } else {
             match parse::<Value>(data, &mut String::new()) {
                 Ok((value, repaired)) => {
                     read.repaired_lines += u64::from(repaired);
                     return Some(value);
                 }
-                Err(_) => format!("session {}: a record that is no JSON object", info.id),
+                Err(_) => format!("session {}: a record is not a JSON object", record.id),
             }
         };
         read.skipped_lines.add(number, reason);
         None
     };
     let mut by_message: HashMap<String, Vec<Value>> = HashMap::new();
-    if parts || sqlite::has_table(conn, "part") {
+    let full = detail == PartDetail::Full;
+    if full || sqlite::has_table(conn, "part") {
         let mut q =
             conn.prepare_cached("SELECT message_id, data FROM part WHERE session_id = ?1 ORDER BY id")?;
-        let mut rows = q.query([&info.id])?;
+        let mut rows = q.query([&record.id])?;
         while let Some(r) = rows.next()? {
-            let part = if parts { value(r, 1, read) } else { bytes(r, 1).and_then(|b| light(b, opts)) };
+            let part =
+                if full { value(r, 1, read) } else { bytes(r, 1).and_then(|b| tool_name_part(b, opts)) };
             if let Some(part) = part {
                 by_message.entry(r.get(0).unwrap_or_default()).or_default().push(part);
             }
         }
     }
-    let mut draft = begin(info);
+    let mut builder = begin_session(record);
     let mut q =
         conn.prepare_cached("SELECT id, data FROM message WHERE session_id = ?1 ORDER BY time_created, id")?;
-    let mut rows = q.query([&info.id])?;
-    let mut place = 0;
+    let mut rows = q.query([&record.id])?;
+    let mut position = 0;
     while let Some(r) = rows.next()? {
         let id: String = r.get(0).unwrap_or_default();
         let parts = by_message.remove(&id).unwrap_or_default();
-        place += 1;
+        position += 1;
         if let Some(data) = value(r, 1, read) {
-            add(&mut draft, Whole { id, data, parts }, place);
+            add_message(&mut builder, StoredMessage { id, data, parts }, position);
         }
     }
-    end(&mut draft, info);
-    Ok(draft)
+    end_session(&mut builder, record);
+    Ok(builder)
 }
 
 fn bytes<'r>(r: &'r rusqlite::Row<'_>, i: usize) -> Option<&'r [u8]> {

@@ -1,29 +1,34 @@
-//! OpenCode's JSON stores: a file a session, a file a message, a file a part.
+//! Reads OpenCode's JSON files: one file per session, per message and per part.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::sources::common::files::open_log;
+use crate::sources::common::json_fields::{millis_timestamp, non_empty_owned};
 use crate::sources::common::line_reader::parse;
-use crate::sources::common::session_builder::{Draft, millis, text};
-use crate::sources::opencode::build::{Info, Whole, add, begin, end, light};
-use crate::sources::{Read, ReadOptions, SourceError, open_log};
+use crate::sources::common::session_builder::SessionBuilder;
+use crate::sources::opencode::PartDetail;
+use crate::sources::opencode::build::{
+    SessionRecord, StoredMessage, add_message, begin_session, end_session, tool_name_part,
+};
+use crate::sources::{Read, ReadOptions, SourceError};
 
-/// Where the messages and parts of a session file stand.
-struct Places {
+/// The directories of a session's messages and parts.
+struct StorePaths {
     session: String,
     messages: PathBuf,
     parts: PathBuf,
 }
 
-impl Places {
-    fn of(file: &Path) -> Option<Places> {
+impl StorePaths {
+    fn of(file: &Path) -> Option<StorePaths> {
         let session = file.file_stem()?.to_str()?.to_owned();
-        let above = file.parent()?;
-        let store = above.parent()?;
-        if above.file_name()? == "info" {
-            // 0.5: …/storage/session/info/<session>.json; parts stand by session, then by message.
-            return Some(Places {
+        let dir = file.parent()?;
+        let store = dir.parent()?;
+        if dir.file_name()? == "info" {
+            // Version 0.5: …/storage/session/info/<session>.json, with parts sorted by session and by message.
+            return Some(StorePaths {
                 messages: store.join("message").join(&session),
                 parts: store.join("part").join(&session),
                 session,
@@ -31,7 +36,7 @@ impl Places {
         }
         // …/storage/session/<project>/<session>.json
         let storage = store.parent()?;
-        Some(Places {
+        Some(StorePaths {
             messages: storage.join("message").join(&session),
             parts: storage.join("part"),
             session,
@@ -39,20 +44,20 @@ impl Places {
     }
 
     fn parts_of(&self, message: &str) -> PathBuf {
-        // Ids become directory names: one that is no plain name must not lead out of the store.
+        // The id comes from the log and is used as a directory name, so it must not lead out of the store.
         let plain = !message.is_empty() && !message.contains(['/', '\\']) && message != "..";
         self.parts.join(if plain { message } else { "-" })
     }
 }
 
-/// What changes when a session goes on: the list of its messages, the newest of them, and the list of its parts.
-/// Older messages are finished.
+/// Returns the paths that change when a session continues: the directory of its messages, the newest message, and
+/// the directory and the newest file of its parts. Older messages do not change any more.
 pub(super) fn companions(file: &Path) -> Vec<PathBuf> {
-    let Some(places) = Places::of(file) else { return Vec::new() };
-    let mut out = vec![places.messages.clone()];
-    if let Some(newest) = json_files(&places.messages).pop() {
+    let Some(paths) = StorePaths::of(file) else { return Vec::new() };
+    let mut out = vec![paths.messages.clone()];
+    if let Some(newest) = json_files(&paths.messages).pop() {
         let id = newest.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let parts = places.parts_of(&id);
+        let parts = paths.parts_of(&id);
         out.extend(json_files(&parts).pop());
         out.push(parts);
         out.push(newest);
@@ -60,61 +65,67 @@ pub(super) fn companions(file: &Path) -> Vec<PathBuf> {
     out
 }
 
-/// Reads one session; of its parts only the names of tools where only usage is asked for.
-pub(super) fn read(file: &Path, opts: &ReadOptions, parts: bool) -> Result<(Draft, Read), SourceError> {
+/// Reads one session.
+pub(super) fn read(
+    file: &Path,
+    opts: &ReadOptions,
+    detail: PartDetail,
+) -> Result<(SessionBuilder, Read), SourceError> {
     drop(open_log(file)?);
-    let mut reader = Reader { opts, out: Read::default(), number: 0 };
-    let Some(places) = Places::of(file) else { return Ok((begin(&Info::default()), reader.out)) };
-    let record = reader.json(file, "session").unwrap_or_default();
-    let own = |v: &Value| text(v).map(str::to_owned);
-    let info = Info {
-        id: own(&record["id"]).unwrap_or_else(|| places.session.clone()),
-        parent: own(&record["parentID"]),
-        directory: own(&record["directory"]),
-        title: own(&record["title"]),
-        version: own(&record["version"]),
-        updated: millis(&record["time"]["updated"]),
+    let mut reader = RecordReader { opts, out: Read::default(), number: 0 };
+    let Some(paths) = StorePaths::of(file) else {
+        return Ok((begin_session(&SessionRecord::default()), reader.out));
     };
-    let mut draft = begin(&info);
-    let mut messages: Vec<Whole> = Vec::new();
-    for path in json_files(&places.messages) {
+    let record = reader.json(file, "session").unwrap_or_default();
+    let session = SessionRecord {
+        id: non_empty_owned(&record["id"]).unwrap_or_else(|| paths.session.clone()),
+        parent: non_empty_owned(&record["parentID"]),
+        directory: non_empty_owned(&record["directory"]),
+        title: non_empty_owned(&record["title"]),
+        version: non_empty_owned(&record["version"]),
+        updated: millis_timestamp(&record["time"]["updated"]),
+    };
+    let mut builder = begin_session(&session);
+    let mut messages: Vec<StoredMessage> = Vec::new();
+    for path in json_files(&paths.messages) {
         let Some(data) = reader.json(&path, "message") else { continue };
         let name = path.file_stem().map(|s| s.to_string_lossy().into_owned()).unwrap_or_default();
-        let id = own(&data["id"]).unwrap_or(name);
-        let mut all = Vec::new();
-        for part in json_files(&places.parts_of(&id)) {
-            match parts {
-                true => all.extend(reader.json(&part, "part")),
-                false => all.extend(reader.light(&part)),
+        let id = non_empty_owned(&data["id"]).unwrap_or(name);
+        let mut parts = Vec::new();
+        for part in json_files(&paths.parts_of(&id)) {
+            match detail {
+                PartDetail::Full => parts.extend(reader.json(&part, "part")),
+                PartDetail::ToolNames => parts.extend(reader.tool_name_part(&part)),
             }
         }
-        messages.push(Whole { id, data, parts: all });
+        messages.push(StoredMessage { id, data, parts });
     }
     messages.sort_by(|a, b| {
-        let at = |m: &Whole| millis(&m.data["time"]["created"]);
+        let at = |m: &StoredMessage| millis_timestamp(&m.data["time"]["created"]);
         (at(a), &a.id).cmp(&(at(b), &b.id))
     });
-    for (place, message) in (1..).zip(messages) {
-        add(&mut draft, message, place);
+    for (position, message) in (1..).zip(messages) {
+        add_message(&mut builder, message, position);
     }
-    end(&mut draft, &info);
-    Ok((draft, reader.out))
+    end_session(&mut builder, &session);
+    Ok((builder, reader.out))
 }
 
-struct Reader<'a> {
+struct RecordReader<'a> {
     opts: &'a ReadOptions,
     out: Read,
+    /// Number of records so far.
     number: u64,
 }
 
-impl Reader<'_> {
-    /// A record; one that cannot be used is counted.
+impl RecordReader<'_> {
+    /// Reads a record. Counts one that cannot be used.
     fn json(&mut self, path: &Path, what: &str) -> Option<Value> {
         self.number += 1;
         let reason = match std::fs::symlink_metadata(path) {
-            Ok(meta) if !meta.is_file() => format!("a {what} that is not a regular file"),
+            Ok(meta) if !meta.is_file() => format!("a {what} is not a regular file"),
             Ok(meta) if meta.len() > self.opts.line_limit as u64 => {
-                format!("a {what} longer than {} bytes", self.opts.line_limit)
+                format!("a {what} is longer than {} bytes", self.opts.line_limit)
             }
             _ => match std::fs::read(path) {
                 Ok(bytes) => {
@@ -129,29 +140,27 @@ impl Reader<'_> {
                             self.out.repaired_lines += 1;
                             return Some(value);
                         }
-                        _ => format!("a {what} that is no JSON object"),
+                        _ => format!("a {what} is not a JSON object"),
                     }
                 }
-                Err(e) => format!("a {what} that cannot be read: {}", e.kind()),
+                Err(e) => format!("a {what} cannot be read: {}", e.kind()),
             },
         };
         self.out.skipped_lines.add(self.number, reason);
         None
     }
-}
 
-impl Reader<'_> {
-    /// The name of a tool that a part called.
-    fn light(&self, path: &Path) -> Option<Value> {
+    /// Reads the name of the tool that a part calls.
+    fn tool_name_part(&self, path: &Path) -> Option<Value> {
         let meta = std::fs::symlink_metadata(path).ok()?;
         if !meta.is_file() || meta.len() > self.opts.line_limit as u64 {
             return None;
         }
-        light(&std::fs::read(path).ok()?, self.opts)
+        tool_name_part(&std::fs::read(path).ok()?, self.opts)
     }
 }
 
-/// The JSON files of a directory, by name; ids rise with time.
+/// Returns the JSON files of a directory, sorted by name. Names are ids, which increase with time.
 fn json_files(dir: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path());
     let mut all: Vec<PathBuf> = entries.filter(|p| p.extension().is_some_and(|e| e == "json")).collect();
@@ -164,13 +173,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_never_leads_out_of_the_store() {
-        let places = Places::of(Path::new("/s/storage/session/p/ses_1.json")).unwrap();
-        assert_eq!(places.parts_of("msg_1"), Path::new("/s/storage/part/msg_1"));
+    fn an_id_cannot_lead_out_of_the_store() {
+        let paths = StorePaths::of(Path::new("/s/storage/session/p/ses_1.json")).unwrap();
+        assert_eq!(paths.parts_of("msg_1"), Path::new("/s/storage/part/msg_1"));
         for id in ["../../x", "..", "", "a\\b"] {
-            assert_eq!(places.parts_of(id), Path::new("/s/storage/part/-"));
+            assert_eq!(paths.parts_of(id), Path::new("/s/storage/part/-"));
         }
-        let old = Places::of(Path::new("/p/storage/session/info/ses_1.json")).unwrap();
+        let old = StorePaths::of(Path::new("/p/storage/session/info/ses_1.json")).unwrap();
         assert_eq!(old.messages, Path::new("/p/storage/session/message/ses_1"));
         assert_eq!(old.parts_of("m"), Path::new("/p/storage/session/part/ses_1/m"));
     }

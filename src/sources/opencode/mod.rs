@@ -1,9 +1,9 @@
-//! OpenCode: `~/.local/share/opencode/` (or below `XDG_DATA_HOME`), one SQLite database with its log (1.2 and later),
-//! JSON files in `storage/` (to 1.1) or in `project/<folder>/storage/` (0.5).
+//! OpenCode: `~/.local/share/opencode/` (or below `XDG_DATA_HOME`). Versions from 1.2 write a SQLite database, versions
+//! up to 1.1 JSON files in `storage/`, version 0.5 JSON files in `project/<folder>/storage/`.
 //!
-//! The three hold the same records. `step-finish` parts repeat the usage of their message; the `event` table and
-//! `snapshot/` repeat everything and are not read. 0.5.29 and 1.0.185 were proved on prompts only: their agents got
-//! no answer without a network.
+//! All three contain the same records. `step-finish` parts repeat the usage of their message; the `event` table and
+//! `snapshot/` repeat everything, so they are not read. The fixtures of 0.5.29 and 1.0.185 contain only prompts, because
+//! these versions could not be run without a network.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,11 +17,17 @@ mod build;
 mod database;
 mod files;
 
-/// Agent id.
 const AGENT: &str = "opencode";
 
-/// The reader of OpenCode's sessions.
 pub(crate) struct OpenCode;
+
+/// How much of the parts of messages is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PartDetail {
+    Full,
+    /// Only the names of called tools, which is enough for usage reports.
+    ToolNames,
+}
 
 impl Source for OpenCode {
     fn agent(&self) -> &'static str {
@@ -32,20 +38,28 @@ impl Source for OpenCode {
         "OpenCode"
     }
 
+    fn location_vars(&self) -> &'static [&'static str] {
+        &["XDG_DATA_HOME"]
+    }
+
+    fn shell_vars(&self) -> &'static [&'static str] {
+        &["OPENCODE"]
+    }
+
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let data = env.dir("XDG_DATA_HOME", ".local/share").join("opencode");
         if data.is_dir() { vec![data] } else { Vec::new() }
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        // Beside the stores lie git objects and a file for each part: they are not walked.
-        let listed = |dir: &Path| -> Vec<PathBuf> {
+        // The directory also contains git objects and one file per part, so the whole tree is not walked.
+        let list = |dir: &Path| -> Vec<PathBuf> {
             let mut all: Vec<PathBuf> =
                 std::fs::read_dir(dir).into_iter().flatten().flatten().map(|e| e.path()).collect();
             all.sort();
             all
         };
-        for path in listed(root).into_iter().filter(|p| is_database(p)) {
+        for path in list(root).into_iter().filter(|p| is_database(p)) {
             match std::fs::symlink_metadata(&path) {
                 Ok(meta) if meta.is_file() => {
                     found(Candidate { path, agent: AGENT, root: root.to_owned() });
@@ -53,7 +67,7 @@ impl Source for OpenCode {
                 _ => skip(Skip { path, reason: "not a regular file".to_owned() }),
             }
         }
-        let projects = listed(&root.join("project"));
+        let projects = list(&root.join("project"));
         let older = projects.into_iter().map(|p| p.join("storage/session/info"));
         for dir in std::iter::once(root.join("storage/session")).chain(older).filter(|d| d.is_dir()) {
             walk::files(AGENT, &dir, &|p| p.extension() == Some(OsStr::new("json")), found, skip);
@@ -64,27 +78,21 @@ impl Source for OpenCode {
         if is_database(file) { sqlite::companions(file) } else { files::companions(file) }
     }
 
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let mut whole = Read::default();
-        self.read_each(file, opts, &mut |piece| whole.append(piece))?;
-        Ok(whole)
-    }
-
     fn read_each(
         &self,
         file: &Path,
         opts: &ReadOptions,
-        piece: &mut dyn FnMut(Read),
+        each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
         if is_database(file) {
-            return database::read(file, opts, true, &mut |draft, mut read| {
-                draft.finish(&mut read);
-                piece(read);
+            return database::read(file, opts, PartDetail::Full, &mut |builder, mut read| {
+                builder.finish_into(&mut read);
+                each(read);
             });
         }
-        let (draft, mut read) = files::read(file, opts, true)?;
-        draft.finish(&mut read);
-        piece(read);
+        let (builder, mut read) = files::read(file, opts, PartDetail::Full)?;
+        builder.finish_into(&mut read);
+        each(read);
         Ok(())
     }
 
@@ -93,20 +101,22 @@ impl Source for OpenCode {
         file: &Path,
         opts: &ReadOptions,
         _buffer: &mut Vec<u8>,
-        piece: &mut dyn FnMut(UsageRead),
+        each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
         if is_database(file) {
-            return database::read(file, opts, false, &mut |draft, _| piece(draft.usage_only()));
+            return database::read(file, opts, PartDetail::ToolNames, &mut |builder, _| {
+                each(builder.into_usage());
+            });
         }
-        let (draft, _) = files::read(file, opts, false)?;
-        piece(draft.usage_only());
+        let (builder, _) = files::read(file, opts, PartDetail::ToolNames)?;
+        each(builder.into_usage());
         Ok(())
     }
 }
 
 fn is_database(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-    // Development channels keep `opencode-<channel>.db`.
+    // Development channels write `opencode-<channel>.db`.
     name.strip_prefix("opencode").and_then(|n| n.strip_suffix(".db")).is_some()
 }
 
@@ -115,7 +125,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn databases_and_session_files_are_found_and_nothing_else() {
+    fn only_databases_and_session_files_are_found() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("x d/opencode");
         for f in [

@@ -1,0 +1,120 @@
+//! The options of a read and its results.
+
+use std::path::PathBuf;
+
+use crate::trace::{Session, SessionFacts, UsageRow};
+
+/// Default of the longest line that is read: 64 MiB.
+pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
+
+/// Limits of a read, and what it may use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Longest line that is read, in bytes. Longer lines are skipped and counted.
+    pub line_limit: usize,
+    /// Private directory for short-lived copies of databases; the system's temporary directory if `None`.
+    pub scratch: Option<PathBuf>,
+    /// Working directories known from other logs, for agents that record only a hash of the directory.
+    pub known_dirs: Vec<String>,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        ReadOptions { line_limit: DEFAULT_LINE_LIMIT, scratch: None, known_dirs: Vec::new() }
+    }
+}
+
+/// The content of one file, or of a part of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Read {
+    /// The sessions; none for an empty file or a file without any message.
+    pub sessions: Vec<Session>,
+    /// One row per provider request, in the order of the log.
+    pub usage: Vec<UsageRow>,
+    /// Lines that could not be used.
+    pub skipped_lines: SkippedLines,
+    /// Number of lines that contained invalid UTF-8 or half a surrogate pair, replaced by U+FFFD.
+    pub repaired_lines: u64,
+    /// Bytes read, after decompression.
+    pub bytes_read: u64,
+    /// Whether the last line is incomplete. This is not an error: the line is read when the file has grown.
+    pub truncated_tail: bool,
+}
+
+impl Read {
+    /// Adds a later part of the same file.
+    pub(crate) fn append(&mut self, part: Read) {
+        self.sessions.extend(part.sessions);
+        self.usage.extend(part.usage);
+        self.skipped_lines.first.extend(part.skipped_lines.first);
+        self.skipped_lines.first.truncate(SkippedLines::MAX_NAMED);
+        self.skipped_lines.total += part.skipped_lines.total;
+        self.repaired_lines += part.repaired_lines;
+        self.bytes_read += part.bytes_read;
+        self.truncated_tail |= part.truncated_tail;
+    }
+}
+
+/// Lines that could not be used: the first few with their reasons, and the total.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SkippedLines {
+    /// Line number (from 1) and reason of the first [`SkippedLines::MAX_NAMED`] lines.
+    pub first: Vec<(u64, String)>,
+    /// Number of all skipped lines.
+    pub total: u64,
+}
+
+impl SkippedLines {
+    /// Number of lines that are kept with their reason.
+    pub const MAX_NAMED: usize = 20;
+
+    pub(crate) fn add(&mut self, line: u64, reason: String) {
+        self.total += 1;
+        if self.first.len() < Self::MAX_NAMED {
+            self.first.push((line, reason));
+        }
+    }
+}
+
+/// The usage in one file, or in a part of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct UsageRead {
+    /// One row per provider request, in the order of the log.
+    pub rows: Vec<UsageRow>,
+    /// Project and times of the sessions that made the requests.
+    pub facts: Vec<SessionFacts>,
+}
+
+impl UsageRead {
+    pub(crate) fn of(read: Read) -> Self {
+        UsageRead { facts: read.sessions.iter().map(SessionFacts::of).collect(), rows: read.usage }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn skipped_lines_are_all_counted_and_the_first_ones_named() {
+        let mut skipped = SkippedLines::default();
+        (0..100).for_each(|n| skipped.add(n, "broken".to_owned()));
+        assert_eq!((skipped.first.len(), skipped.total), (SkippedLines::MAX_NAMED, 100));
+    }
+
+    #[test]
+    fn the_parts_of_a_file_are_added_up() {
+        let part = || {
+            let mut part = Read { bytes_read: 3, repaired_lines: 1, ..Read::default() };
+            (0..15).for_each(|n| part.skipped_lines.add(n, "broken".to_owned()));
+            part
+        };
+        let mut whole = part();
+        whole.append(Read { truncated_tail: true, ..part() });
+        assert_eq!(
+            (whole.skipped_lines.first.len(), whole.skipped_lines.total),
+            (SkippedLines::MAX_NAMED, 30)
+        );
+        assert_eq!((whole.bytes_read, whole.repaired_lines, whole.truncated_tail), (6, 2, true));
+    }
+}
