@@ -1,8 +1,8 @@
-//! Agents' SQLite databases.
+//! Fuzzes the readers of SQLite databases.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    clawgate_fuzz::choose(
+    clawgate_fuzz::read_chosen(
         &[("opencode", "opencode.db"), ("openclaw", "main/agent/openclaw-agent.sqlite")],
         data,
     );

@@ -1,8 +1,8 @@
-//! Logs that are one JSON document a file, and compressed rollouts.
+//! Fuzzes the readers of logs with one JSON document per file, and of compressed rollouts.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    clawgate_fuzz::choose(
+    clawgate_fuzz::read_chosen(
         &[
             ("gemini", "tmp/p/chats/session-2026-11-20T16-25-c895cd1f.json"),
             ("cline", "sessions/s/s.messages.json"),

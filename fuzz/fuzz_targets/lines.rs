@@ -1,8 +1,8 @@
-//! Logs of one record a line.
+//! Fuzzes the readers of logs with one record per line.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
-    clawgate_fuzz::choose(
+    clawgate_fuzz::read_chosen(
         &[
             ("claude", "p/s1.jsonl"),
             ("claude", "p/s1/subagents/agent-a1.jsonl"),

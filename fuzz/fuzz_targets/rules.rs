@@ -1,4 +1,4 @@
-//! The rule engine: spans stand in order, inside the text, on character borders.
+//! Fuzzes the rule engine: findings must be inside the text and on character boundaries.
 #![no_main]
 
 use clawgate::rules::{Classes, Engine};

@@ -1,11 +1,11 @@
-//! What the targets share: bytes read as one agent's file, in the place where the agent keeps it.
+//! Code that the fuzz targets share: reads bytes as a log of an agent.
 
 use clawgate::sources::{REGISTRY, ReadOptions, Source};
 
-/// Reads `data` through every way that a source has; nothing may panic, and both ways count the same requests.
-pub fn read(source: &dyn Source, place: &str, data: &[u8]) {
+/// Reads `data` as the file `path` with both readers of a source. Neither may panic, and both must find the same requests.
+pub fn read(source: &dyn Source, path: &str, data: &[u8]) {
     let Ok(dir) = tempfile::tempdir() else { return };
-    let file = dir.path().join(place);
+    let file = dir.path().join(path);
     let made = file.parent().map(std::fs::create_dir_all);
     if !matches!(made, Some(Ok(()))) || std::fs::write(&file, data).is_err() {
         return;
@@ -14,22 +14,22 @@ pub fn read(source: &dyn Source, place: &str, data: &[u8]) {
     let _ = source.companions(&file);
     let whole = source.read(&file, &opts);
     let mut rows = 0;
-    let alone = source.read_usage(&file, &opts, &mut Vec::new(), &mut |u| rows += u.rows.len());
-    if let (Ok(whole), Ok(())) = (whole, alone) {
-        // A line that is broken where only the conversation stands can still tell its usage.
+    let usage_only = source.read_usage(&file, &opts, &mut Vec::new(), &mut |u| rows += u.rows.len());
+    if let (Ok(whole), Ok(())) = (whole, usage_only) {
+        // A line whose conversation is broken can still have readable usage.
         let lost = whole.skipped_lines.total as usize;
         let same = whole.usage.len() == rows || (lost > 0 && whole.usage.len() <= rows);
-        assert!(same, "{place}: usage alone counts {rows} of {} ({lost} lines lost)", whole.usage.len());
+        assert!(same, "{path}: the usage reader finds {rows} of {} requests ({lost} lines skipped)", whole.usage.len());
         for session in &whole.sessions {
             let _ = clawgate::trace::canonical_json(session);
         }
     }
 }
 
-/// The first byte chooses among `places` (agent and file), the rest is the file.
-pub fn choose(places: &[(&str, &str)], data: &[u8]) {
+/// Chooses one of `logs` (agent and path) by the first byte, and reads the other bytes as that file.
+pub fn read_chosen(logs: &[(&str, &str)], data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
-    let (agent, place) = places[usize::from(*first) % places.len()];
+    let (agent, path) = logs[usize::from(*first) % logs.len()];
     let source = REGISTRY.iter().find(|s| s.agent() == agent).expect("a registered agent");
-    read(*source, place, rest);
+    read(*source, path, rest);
 }

@@ -1,10 +1,10 @@
-//! Cline: what the real logs do not show.
+//! Cline: cases that the recorded logs do not contain.
 
 use clawgate::sources::{self, Read, ReadOptions};
 use clawgate::trace::Part;
 use serde_json::Value;
 
-/// A Cline 2 task of these two files.
+/// Reads a task of Cline 2 with the given content of its two files.
 fn cline_task(ui: &Value, api: &Value) -> Read {
     let dir = tempfile::tempdir().unwrap();
     let task = dir.path().join("data/tasks/17");
@@ -16,7 +16,7 @@ fn cline_task(ui: &Value, api: &Value) -> Read {
 }
 
 #[test]
-fn cline_counts_a_cache_that_the_prompt_leaves_out() {
+fn cached_tokens_are_counted_if_the_prompt_excludes_them() {
     use serde_json::json;
     let request = |ts: u64, out: u64, cost: f64| {
         let text =
@@ -30,7 +30,7 @@ fn cline_counts_a_cache_that_the_prompt_leaves_out() {
             "metrics": {"tokens": {"prompt": 100, "completion": out, "cached": 10000}}})
     };
     let ui = json!([{"ts": 1, "type": "say", "say": "task", "text": "go"}, request(2, 50, 0.5), request(4, 60, 0.25)]);
-    // The first answer is one that the screen does not know: it takes no other request's cost.
+    // The first answer matches no request on the screen, so it gets no cost.
     let api =
         json!([{"role": "user", "ts": 1, "content": "<task>\ngo\n</task>"}, answer(2, 51), answer(4, 60)]);
     let read = cline_task(&ui, &api);
@@ -43,7 +43,7 @@ fn cline_counts_a_cache_that_the_prompt_leaves_out() {
 }
 
 #[test]
-fn cline_entries_without_times_keep_their_order() {
+fn prompts_are_in_the_right_order_if_entries_have_no_times() {
     use serde_json::json;
     let said = |ts: u64, say: &str, text: &str| json!({"ts": ts, "type": "say", "say": say, "text": text});
     let ui = json!([said(1, "task", "first"), said(9, "user_feedback", "second")]);

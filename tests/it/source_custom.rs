@@ -1,4 +1,4 @@
-//! Rows that people bring: what is exported reads back, and what is wrong is named.
+//! Custom rows: exported sessions can be read again, and wrong rows are reported.
 
 use clawgate::export::{self, RowMeta};
 use clawgate::sources::{self, ReadOptions};
@@ -10,7 +10,7 @@ fn key(k: &SessionKey) -> SessionKey {
     SessionKey::new("custom", k.native())
 }
 
-/// What a row can hold of a session: no ids of messages and calls, texts joined.
+/// Returns a session as it is after an export: without ids of messages and calls, and with joined texts.
 fn as_row(mut s: Session) -> Session {
     s.key = key(&s.key);
     "custom".clone_into(&mut s.agent);
@@ -63,7 +63,7 @@ fn as_row(mut s: Session) -> Session {
 }
 
 #[test]
-fn an_exported_session_reads_back() {
+fn an_exported_session_can_be_read_again() {
     let claude = sources::by_agent("claude").unwrap();
     let format = export::REGISTRY.iter().find(|f| f.id() == "rows").unwrap();
     let found = Found::scan(claude, &fixtures().join("claude-2.1.329/HOME"));
@@ -105,7 +105,7 @@ fn an_exported_session_reads_back() {
 }
 
 #[test]
-fn wrong_rows_are_named_and_the_rest_is_read() {
+fn wrong_rows_are_reported_and_the_others_are_read() {
     let custom = sources::by_agent("custom").unwrap();
     let text = "{\"session_id\":\"a\",\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}\nno json\n{\"session_id\":\"b\"}\n{\"messages\":[]}\n{\"session_id\":\"c\",\"messages\":[{\"role\":\"user\",\"content\":\"y\"},{\"role\":\"assistant\",\"content\":\"z\",\"model\":\"m\",\"usage\":{\"input\":3,\"output\":4,\"cost_usd\":0.5,\"request_id\":\"r\"}}]}\n";
     let read = read_bytes(custom, std::path::Path::new("x.jsonl"), text.as_bytes(), &ReadOptions::default());
@@ -120,7 +120,7 @@ fn wrong_rows_are_named_and_the_rest_is_read() {
 }
 
 #[test]
-fn both_directories_are_looked_at() {
+fn rows_are_found_in_both_directories() {
     let dir = tempfile::tempdir().unwrap();
     for d in ["cg/custom", "mine"] {
         std::fs::create_dir_all(dir.path().join(d)).unwrap();

@@ -1,4 +1,4 @@
-//! Gemini CLI: real logs of four versions, and shapes that they do not have.
+//! Gemini CLI: recorded logs of four versions, and cases that they do not contain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::BTreeMap;
@@ -43,11 +43,11 @@ fn answer(id: &str, text: &str) -> Value {
 
 #[test]
 fn gemini_0_4() {
-    // The log holds no path: the scan knows the directories from other logs.
+    // The log contains no path. A scan knows the directories from other logs.
     let dirs = ["/elsewhere", "/home/mquintanilla/work/ledger-api", "/home/mquintanilla/work/calc-app"];
     check_folder_with("gemini-0.4.1", "gemini", &knowing(&dirs));
     let found = Found::scan(source(), &fixtures().join("gemini-0.4.1/HOME"));
-    assert!(found.sessions().all(|s| s.project.is_none()), "nothing is guessed");
+    assert!(found.sessions().all(|s| s.project.is_none()), "a directory is not guessed");
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn gemini_0_61() {
 }
 
 #[test]
-fn a_resume_repeats_nothing_and_its_copies_are_not_human() {
+fn a_resumed_session_repeats_nothing_and_copied_prompts_are_not_human() {
     let copy = json!([
         user("u0", "<session_context>\nx"), user("u1", "hello"), user("new", "hello"),
         {"id": "g1", "type": "gemini", "content": [{"text": "hi"}, {"functionCall": {"id": "c1", "name": "ls"}}]},
@@ -100,7 +100,7 @@ fn a_resume_repeats_nothing_and_its_copies_are_not_human() {
 }
 
 #[test]
-fn a_rewind_takes_messages_back_but_not_their_tokens() {
+fn a_rewind_removes_messages_but_not_their_tokens() {
     let got = read(&[
         header(),
         user("u1", "one"),
@@ -117,7 +117,7 @@ fn a_rewind_takes_messages_back_but_not_their_tokens() {
 }
 
 #[test]
-fn images_exit_codes_and_refusals_are_seen() {
+fn images_exit_codes_and_refusals_are_read() {
     let mut asked = answer("g1", "");
     let call = |id: &str, name: &str, status: &str, output: &str| {
         json!({"id": id, "name": name, "args": {}, "status": status,
@@ -146,7 +146,7 @@ fn images_exit_codes_and_refusals_are_seen() {
 }
 
 #[test]
-fn a_subagent_is_linked_both_ways_and_has_no_human() {
+fn a_subagent_and_its_call_refer_to_each_other_and_it_has_no_human_prompts() {
     let found = Found::scan(source(), &fixtures().join("gemini-0.61.0/HOME"));
     let child = found.sessions().find(|s| s.parent.is_some()).unwrap();
     let parent = found.sessions().find(|s| Some(&s.key) == child.parent.as_ref()).unwrap();
@@ -156,7 +156,7 @@ fn a_subagent_is_linked_both_ways_and_has_no_human() {
 }
 
 #[test]
-fn the_project_comes_from_the_files_beside_in_any_home() {
+fn the_project_is_read_from_the_files_next_to_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let home = dir.path().join("Ána Bé 家");
     let tmp = home.join(".gemini/tmp");
@@ -179,12 +179,12 @@ fn the_project_comes_from_the_files_beside_in_any_home() {
     let got: BTreeMap<_, _> = found.sessions().map(|s| (s.key.native(), s.project.as_deref())).collect();
     let want = [("one", Some("/work/mit Leerzeichen")), ("three", None), ("two", Some("/work/zwei"))];
     assert_eq!(got, BTreeMap::from(want));
-    let beside = source().companions(&tmp.join("one/chats/session-a.jsonl"));
-    assert_eq!(beside, [tmp.join("one/.project_root"), home.join(".gemini/projects.json")]);
+    let companions = source().companions(&tmp.join("one/chats/session-a.jsonl"));
+    assert_eq!(companions, [tmp.join("one/.project_root"), home.join(".gemini/projects.json")]);
 }
 
 #[test]
-fn a_document_is_whole_growing_broken_or_too_long() {
+fn a_document_may_be_complete_incomplete_broken_or_too_long() {
     let path = fixtures().join("gemini-0.36.0/HOME/.gemini/tmp/ledger-api/chats");
     let path = std::fs::read_dir(path).unwrap().next().unwrap().unwrap().path();
     let bytes = std::fs::read(&path).unwrap();
@@ -240,14 +240,14 @@ proptest! {
     #![proptest_config(crate::testing::cases(64))]
 
     #[test]
-    fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         for name in ["a.json", "a.jsonl"] {
             read_bytes(source(), Path::new(name), &bytes, &ReadOptions::default());
         }
     }
 
     #[test]
-    fn fields_of_the_wrong_type_do_no_harm(field in 0usize..12, value in odd()) {
+    fn fields_of_the_wrong_type_never_panic(field in 0usize..12, value in odd()) {
         let name = ["id", "timestamp", "type", "content", "tokens", "model", "toolCalls", "thoughts", "$set",
             "$rewindTo", "sessionId", "messages"][field];
         for mut record in [header(), user("u", "x"), answer("g", "y"), json!({"$set": {}})] {
@@ -260,7 +260,7 @@ proptest! {
     }
 
     #[test]
-    fn no_cut_of_a_real_file_does_harm(part in 0usize..100) {
+    fn a_truncated_log_has_no_broken_lines(part in 0usize..100) {
         for folder in ["gemini-0.17.0", "gemini-0.61.0"] {
             let found = Found::scan(source(), &fixtures().join(folder).join("HOME"));
             for (path, _) in &found.files {

@@ -1,4 +1,4 @@
-//! Qwen Code: real logs, and shapes that they do not have.
+//! Qwen Code: a recorded log, and cases that it does not contain.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::path::Path;
@@ -33,7 +33,7 @@ fn qwen_0_24() {
 }
 
 #[test]
-fn results_images_and_compressions_are_read_and_nothing_twice() {
+fn results_images_and_compressions_are_read_once() {
     let mut ask = record(
         "u",
         "user",
@@ -88,7 +88,7 @@ fn results_images_and_compressions_are_read_and_nothing_twice() {
 }
 
 #[test]
-fn both_directory_variables_are_honoured() {
+fn both_directory_variables_are_used() {
     let dir = tempfile::tempdir().unwrap();
     for below in ["Ána 家/projects", "conf/projects", ".qwen/projects"] {
         std::fs::create_dir_all(dir.path().join(below)).unwrap();
@@ -105,12 +105,12 @@ proptest! {
     #![proptest_config(crate::testing::cases(64))]
 
     #[test]
-    fn arbitrary_bytes_do_no_harm(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         read_bytes(source(), Path::new("a.jsonl"), &bytes, &ReadOptions::default());
     }
 
     #[test]
-    fn fields_of_the_wrong_type_do_no_harm(field in 0usize..10, odd in 0usize..5, kind in 0usize..4) {
+    fn fields_of_the_wrong_type_do_not_lose_the_line(field in 0usize..10, odd in 0usize..5, kind in 0usize..4) {
         let name = ["uuid", "sessionId", "timestamp", "type", "message", "usageMetadata", "toolCallResult",
             "subtype", "systemPayload", "provenance"][field];
         let value = [json!(null), json!(-1.5), json!("x"), json!([[], {}, 1]), json!({"parts": {"functionCall": 1}})][odd].clone();
@@ -123,7 +123,7 @@ proptest! {
     }
 
     #[test]
-    fn no_cut_of_a_real_file_does_harm(part in 0usize..30_000) {
+    fn a_truncated_log_has_no_broken_lines(part in 0usize..30_000) {
         let found = Found::scan(source(), &fixtures().join("qwen-0.24.4/HOME"));
         for (path, _) in &found.files {
             let bytes = std::fs::read(path).unwrap();

@@ -1,4 +1,4 @@
-//! Every agent's real logs against the figures that a careful reader must count.
+//! Reads real logs of every agent and compares the result with the expected figures.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests fail by panicking")]
 
 use std::collections::{BTreeMap, HashSet};
@@ -14,7 +14,7 @@ pub fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/agents")
 }
 
-/// Everything below one home directory: sessions and usage, file by file, and what was left out.
+/// The logs below one home directory: the content of each file, and the files that were left out.
 #[derive(Default)]
 pub struct Found {
     pub files: Vec<(PathBuf, Read)>,
@@ -58,7 +58,7 @@ fn add(sum: &mut Tokens, t: &Tokens) {
     sum.cache_write_1h += t.cache_write_1h;
 }
 
-/// Requests counted once: originals before copies, then the earliest.
+/// Returns each request once: originals before copies, then the earliest.
 pub fn deduped<'a>(rows: impl Iterator<Item = &'a UsageRow>) -> Vec<&'a UsageRow> {
     let mut rows: Vec<_> = rows.collect();
     rows.sort_by_key(|r| (r.copied, r.at));
@@ -67,8 +67,9 @@ pub fn deduped<'a>(rows: impl Iterator<Item = &'a UsageRow>) -> Vec<&'a UsageRow
     rows
 }
 
-/// The figures of an `expected.json` that its format records, each beside what was counted.
-fn figures(want: &Value, got: &Tokens) -> Option<(Vec<u64>, Vec<u64>)> {
+/// Returns the token counts in an `expected.json`, and the counted ones in the same order. Formats that do not record a
+/// kind of token leave it out of the file.
+fn expected_and_counted(want: &Value, got: &Tokens) -> Option<(Vec<u64>, Vec<u64>)> {
     let all = [
         ("input", got.input),
         ("cache_read", got.cache_read),
@@ -82,8 +83,8 @@ fn figures(want: &Value, got: &Tokens) -> Option<(Vec<u64>, Vec<u64>)> {
     want.is_object().then(|| known().unzip())
 }
 
-/// Reading only the usage gives what reading everything gives.
-pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found, opts: &ReadOptions) {
+/// Checks that reading only the usage gives the same requests as reading everything.
+pub fn assert_same_usage(source: &dyn Source, found: &Found, opts: &ReadOptions) {
     let mut buffer = Vec::new();
     for (path, read) in &found.files {
         let (mut rows, mut facts) = (Vec::new(), Vec::new());
@@ -103,12 +104,12 @@ pub fn usage_alone_is_the_same(source: &dyn Source, found: &Found, opts: &ReadOp
     }
 }
 
-/// Compares every session of a fixture folder with its `expected.json`, field by field.
+/// Compares every session of a fixture with its `expected.json`, field by field.
 pub fn check_folder(folder: &str, agent: &str) {
     check_folder_with(folder, agent, &ReadOptions::default());
 }
 
-/// As [`check_folder`], with what a scan knows from other logs.
+/// Like [`check_folder`], with given options.
 pub fn check_folder_with(folder: &str, agent: &str, opts: &ReadOptions) {
     let source = sources::by_agent(agent).unwrap();
     let dir = fixtures().join(folder);
@@ -124,9 +125,9 @@ pub fn check_folder_with(folder: &str, agent: &str, opts: &ReadOptions) {
             assert_eq!(read.bytes_read, std::fs::metadata(path).unwrap().len(), "{path:?}");
         }
     }
-    usage_alone_is_the_same(source, &found, opts);
+    assert_same_usage(source, &found, opts);
     let by_key: BTreeMap<&str, &Session> = found.sessions().map(|s| (s.key.as_str(), s)).collect();
-    assert_eq!(by_key.len(), found.sessions().count(), "{folder}: a key twice");
+    assert_eq!(by_key.len(), found.sessions().count(), "{folder}: two sessions have the same key");
     let expected: Value = serde_json::from_slice(&std::fs::read(dir.join("expected.json")).unwrap()).unwrap();
     let mut known = 0;
     for want in expected["sessions"].as_array().unwrap() {
@@ -142,7 +143,7 @@ pub fn check_folder_with(folder: &str, agent: &str, opts: &ReadOptions) {
         let sum = |rows: &[&UsageRow]| {
             rows.iter().fold(Tokens::default(), |mut s, r| (add(&mut s, &r.tokens), s).1)
         };
-        match figures(&want["tokens"], &sum(&rows)) {
+        match expected_and_counted(&want["tokens"], &sum(&rows)) {
             Some((want, got)) => assert_eq!(got, want, "{folder} {key} tokens"),
             None => assert_eq!(rows.len(), 0, "{folder} {key} records no usage"),
         }
@@ -151,26 +152,26 @@ pub fn check_folder_with(folder: &str, agent: &str, opts: &ReadOptions) {
         }
         let all = deduped(found.usage());
         let own: Vec<_> = all.into_iter().filter(|r| r.session == got.key).collect();
-        if let Some((want, got)) = figures(&want["tokens_new"], &sum(&own)) {
+        if let Some((want, got)) = expected_and_counted(&want["tokens_new"], &sum(&own)) {
             assert_eq!(got, want, "{folder} {key} own tokens");
         }
     }
-    assert_eq!(known, by_key.len(), "{folder}: sessions nobody expects");
+    assert_eq!(known, by_key.len(), "{folder}: unexpected sessions");
     let all = deduped(found.usage());
     let sum =
         |rows: &[&UsageRow]| rows.iter().fold(Tokens::default(), |mut s, r| (add(&mut s, &r.tokens), s).1);
-    // A compaction that only the agent's own total holds stands on a line of its own, beside the sessions.
-    let beside =
+    // The requests of compactions that only the agent's own total shows have a key of their own.
+    let is_compaction =
         |r: &&UsageRow| SessionKey::without_compaction_suffix(r.session.as_str()) != r.session.as_str();
-    let (extra, own): (Vec<&UsageRow>, Vec<&UsageRow>) = all.into_iter().partition(beside);
+    let (extra, own): (Vec<&UsageRow>, Vec<&UsageRow>) = all.into_iter().partition(is_compaction);
     let total = sum(&own);
-    match figures(&expected["totals"]["tokens"], &total) {
+    match expected_and_counted(&expected["totals"]["tokens"], &total) {
         Some((want, got)) => assert_eq!(got, want, "{folder} total"),
         None => assert!(total.is_zero(), "{folder} total"),
     }
     if !extra.is_empty() {
         let whole = sum(&[own, extra].concat());
-        let (want, got) = figures(&expected["server_truth"]["tokens_all"], &whole).unwrap();
+        let (want, got) = expected_and_counted(&expected["server_truth"]["tokens_all"], &whole).unwrap();
         assert_eq!(got, want, "{folder} with compactions");
     }
 }
@@ -303,7 +304,7 @@ fn copilot_1_0_102() {
 
 // --- bad input -----------------------------------------------------------------------------------------------
 
-/// Folders of the formats that hold one session a file, one record a line.
+/// Fixtures of the formats with one session per file and one record per line, and their agents.
 const JSONL: &[(&str, &str)] = &[
     ("claude-1.0.128", "claude"),
     ("claude-2.0.76", "claude"),
@@ -321,7 +322,7 @@ const JSONL: &[(&str, &str)] = &[
     ("copilot-1.0.102", "copilot"),
 ];
 
-/// One real file of each format.
+/// Returns one real log of each format.
 fn samples() -> Vec<(&'static dyn Source, PathBuf, Vec<u8>)> {
     let mut out = Vec::new();
     for (folder, agent) in JSONL {
@@ -339,10 +340,10 @@ fn samples() -> Vec<(&'static dyn Source, PathBuf, Vec<u8>)> {
     out
 }
 
-/// Reads bytes as if they stood in a file of the given name.
+/// Reads bytes as if they were in a file of the given name.
 pub fn read_bytes(source: &dyn Source, name: &Path, bytes: &[u8], opts: &ReadOptions) -> Read {
     let dir = tempfile::tempdir().unwrap();
-    // Some agents name a session by the directories above its file.
+    // Some agents take the name of a session from the directories of its file.
     let tail: PathBuf = name.components().rev().take(4).collect::<Vec<_>>().into_iter().rev().collect();
     let file = dir.path().join("a/b/c/d").join(tail.strip_prefix("/").unwrap_or(&tail));
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
@@ -355,7 +356,7 @@ fn first_line_end(bytes: &[u8], from: usize) -> usize {
 }
 
 #[test]
-fn broken_lines_are_counted_and_the_rest_is_read() {
+fn broken_lines_are_counted_and_the_other_lines_are_read() {
     for (source, path, bytes) in samples() {
         let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
         let at = first_line_end(&bytes, 0);
@@ -373,7 +374,7 @@ fn broken_lines_are_counted_and_the_rest_is_read() {
 }
 
 #[test]
-fn a_half_written_last_line_is_a_tail_and_no_error() {
+fn an_incomplete_last_line_is_not_an_error() {
     for (source, path, bytes) in samples() {
         let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
         let mut growing = bytes.clone();
@@ -383,7 +384,7 @@ fn a_half_written_last_line_is_a_tail_and_no_error() {
         let read = read_bytes(source, &path, &growing, &ReadOptions::default());
         assert!(read.truncated_tail && read.skipped_lines.total == 0, "{path:?}");
         assert_eq!((read.sessions, read.usage), (whole.sessions, whole.usage), "{path:?}");
-        // A last line that is whole but has no newline yet counts.
+        // A last line that is complete but has no newline yet is read.
         let unended = bytes.strip_suffix(b"\n").unwrap();
         let read = read_bytes(source, &path, unended, &ReadOptions::default());
         assert!(!read.truncated_tail, "{path:?}");
@@ -409,7 +410,7 @@ fn invalid_utf8_is_replaced_and_counted() {
 }
 
 #[test]
-fn an_over_long_line_is_skipped_and_named() {
+fn a_line_over_the_limit_is_skipped_and_reported() {
     for (source, path, bytes) in samples() {
         let whole = read_bytes(source, &path, &bytes, &ReadOptions::default());
         let longest = bytes.split(|b| *b == b'\n').map(<[u8]>::len).max().unwrap();
@@ -428,7 +429,7 @@ fn an_over_long_line_is_skipped_and_named() {
 }
 
 #[test]
-fn an_empty_file_holds_no_session_and_a_directory_is_an_error() {
+fn an_empty_file_has_no_session_and_a_directory_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     for (source, path, _) in samples() {
         let read = read_bytes(source, &path, b"", &ReadOptions::default());
@@ -449,7 +450,7 @@ fn an_unreadable_file_is_an_error_that_names_it() {
     std::fs::write(&file, "{}\n").unwrap();
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o000)).unwrap();
     let result = sources::by_agent("claude").unwrap().read(&file, &ReadOptions::default());
-    // Root reads everything; anyone else gets an error with the path.
+    // Root can read every file; other users get an error with the path.
     match std::fs::read(&file) {
         Ok(_) => assert!(result.is_ok()),
         Err(_) => assert!(result.unwrap_err().to_string().contains("s.jsonl")),
@@ -458,7 +459,7 @@ fn an_unreadable_file_is_an_error_that_names_it() {
 
 #[cfg(unix)]
 #[test]
-fn links_out_of_the_tree_and_directories_in_place_of_logs_are_named() {
+fn links_out_of_the_root_and_directories_with_log_names_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let outside = dir.path().join("outside");
     std::fs::create_dir_all(&outside).unwrap();
@@ -491,7 +492,7 @@ fn links_out_of_the_tree_and_directories_in_place_of_logs_are_named() {
 }
 
 #[test]
-fn compressed_and_archived_rollouts_are_read_alike() {
+fn a_compressed_archived_rollout_is_read_like_a_plain_one() {
     let codex = sources::by_agent("codex").unwrap();
     let (_, path, bytes) = samples().into_iter().find(|(s, ..)| s.agent() == "codex").unwrap();
     let plain = codex.read(&path, &ReadOptions::default()).unwrap();
@@ -503,7 +504,7 @@ fn compressed_and_archived_rollouts_are_read_alike() {
     std::fs::write(archive.join(&name), &packed).unwrap();
     let found = Found::scan(codex, dir.path());
     assert_eq!(found.files[0].1, plain);
-    // Cut in the middle: an error or fewer messages, never a panic.
+    // A truncated file gives an error or fewer messages and never a panic.
     std::fs::write(archive.join(&name), &packed[..packed.len() / 2]).unwrap();
     let cut = codex.read(&archive.join(&name), &ReadOptions::default());
     assert!(cut.is_err() || cut.unwrap().truncated_tail);
@@ -516,7 +517,7 @@ pub mod properties {
 
     use super::*;
 
-    /// Replaces one value somewhere in a record by one of another type.
+    /// Replaces the value at position `pick` of a record by a value of another type. Returns whether it did.
     pub fn retype(value: &mut Value, pick: &mut usize, with: &Value) -> bool {
         if *pick == 0 {
             *value = with.clone();
@@ -541,7 +542,7 @@ pub mod properties {
         }
 
         #[test]
-        fn any_truncation_reads_a_prefix(pick in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
+        fn a_truncated_log_has_no_broken_lines_and_no_more_requests(pick in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
             let all = samples();
             let (source, path, bytes) = pick.get(&all);
             let at = cut.index(bytes.len() + 1);
@@ -551,7 +552,7 @@ pub mod properties {
         }
 
         #[test]
-        fn a_field_of_the_wrong_type_never_loses_the_line(
+        fn a_field_of_the_wrong_type_does_not_lose_the_line(
             pick in any::<prop::sample::Index>(),
             line in any::<prop::sample::Index>(),
             field in 1usize..200,
@@ -570,15 +571,15 @@ pub mod properties {
     }
 }
 
-// --- counting traps ------------------------------------------------------------------------------------------
+// --- counting --------------------------------------------------------------------------------------------------
 
-/// Reads lines as one Claude session file.
+/// Reads lines as the log of a Claude Code session.
 fn claude_lines(lines: &[String]) -> Read {
     let claude = sources::by_agent("claude").unwrap();
     read_bytes(claude, Path::new("s1.jsonl"), (lines.join("\n") + "\n").as_bytes(), &ReadOptions::default())
 }
 
-/// An assistant record of session `s1` with the given message id, output and extra fields.
+/// Returns an assistant record of session `s1` with the given message id, output tokens and additional fields.
 pub fn answer(id: &str, second: u32, output: u32, usage: &str, extra: &str) -> String {
     format!(
         r#"{{"type":"assistant","uuid":"{id}-{second}","sessionId":"s1","timestamp":"2026-11-20T10:00:{second:02}.000Z","message":{{"id":"{id}","model":"m","content":[{{"type":"text","text":"t{second}"}}],"usage":{{"input_tokens":7,"output_tokens":{output}{usage}}}}}{extra}}}"#
@@ -586,7 +587,7 @@ pub fn answer(id: &str, second: u32, output: u32, usage: &str, extra: &str) -> S
 }
 
 #[test]
-fn a_streamed_response_counts_once_with_its_largest_output_at_its_last_record() {
+fn a_streamed_response_counts_once_with_its_largest_output_and_its_last_time() {
     let read = claude_lines(&[
         answer("a", 1, 1, "", ""),
         answer("a", 2, 90, "", r#","requestId":"r1""#),
@@ -607,7 +608,7 @@ fn a_streamed_response_counts_once_with_its_largest_output_at_its_last_record() 
 }
 
 #[test]
-fn advisors_searches_speed_and_cache_lifetimes_are_kept_apart() {
+fn advisors_web_searches_speed_and_cache_lifetimes_are_recorded_separately() {
     let usage = r#","cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"speed":"fast","inference_geo":"us","service_tier":"priority","server_tool_use":{"web_search_requests":2},"output_tokens_details":{"thinking_tokens":4},"iterations":[{"type":"message","input_tokens":7,"output_tokens":9},{"type":"advisor_message","model":"big","input_tokens":100,"output_tokens":50}]"#;
     let read =
         claude_lines(&[answer("a", 1, 9, usage, r#","requestSessionId":"s0","attributionSkill":"review""#)]);
@@ -633,7 +634,7 @@ fn advisors_searches_speed_and_cache_lifetimes_are_kept_apart() {
 }
 
 #[test]
-fn null_fields_spaces_and_local_errors_change_no_count() {
+fn null_fields_spaces_and_local_error_messages_do_not_change_the_counts() {
     let spaced: Value = serde_json::from_str(&answer("a", 1, 9, "", "")).unwrap();
     let synthetic = answer("e", 3, 0, "", "").replace("\"m\"", "\"<synthetic>\"");
     let nulls = r#"{"type":"assistant","uuid":"u","sessionId":"s1","message":{"id":"n","model":"m","content":[{"type":"tool_use","id":"t","name":"Bash","input":{"id":null,"model":null}}],"usage":{"input_tokens":1,"output_tokens":2}}}"#;
@@ -648,7 +649,7 @@ fn null_fields_spaces_and_local_errors_change_no_count() {
 }
 
 #[test]
-fn claude_content_of_every_kind_is_kept_once() {
+fn claude_content_of_every_type_is_read_once() {
     let read = claude_lines(&[
         r#"{"type":"custom-title","customTitle":"Mine","sessionId":"s1"}"#.to_owned(),
         r#"{"type":"user","uuid":"1","sessionId":"s1","message":{"content":[{"type":"text","text":"see"},{"type":"image","source":{"type":"base64","media_type":"image/png","data":"AAAA"}}]}}"#.to_owned(),
@@ -679,7 +680,7 @@ fn claude_content_of_every_kind_is_kept_once() {
 }
 
 #[test]
-fn an_output_kept_in_a_file_of_its_own_is_counted_and_nothing_else_is_touched() {
+fn an_output_in_a_separate_file_is_measured_and_other_files_are_not_read() {
     let claude = sources::by_agent("claude").unwrap();
     let dir = tempfile::tempdir().unwrap();
     let results = dir.path().join("p/s1/tool-results");
@@ -709,7 +710,7 @@ fn an_output_kept_in_a_file_of_its_own_is_counted_and_nothing_else_is_touched() 
     assert!(read.sessions[0].tool_calls().all(|c| c.output.as_ref().unwrap().contains("Preview")));
 }
 
-/// A rollout: its header, then events with running totals `(input, cached, output)`.
+/// Returns a rollout with a header and with events with running totals `(input, cached, output)`.
 fn rollout(meta: &str, totals: &[(u64, u64, u64)]) -> String {
     let mut lines = vec![format!(
         r#"{{"timestamp":"2026-11-20T10:00:00.000Z","type":"session_meta","payload":{{{meta}}}}}"#
@@ -731,7 +732,7 @@ fn codex_rows(meta: &str, totals: &[(u64, u64, u64)]) -> Vec<UsageRow> {
 }
 
 #[test]
-fn codex_totals_are_counted_by_their_rises() {
+fn a_codex_request_is_an_increase_of_the_running_total() {
     let rows = codex_rows(
         r#""id":"p""#,
         &[(100, 40, 5), (100, 40, 5), (250, 150, 9), (80, 0, 2), (80, 0, 2), (200, 60, 3)],
@@ -744,7 +745,7 @@ fn codex_totals_are_counted_by_their_rises() {
 }
 
 #[test]
-fn a_forks_replay_has_its_parents_keys_and_its_own_requests_have_their_own() {
+fn the_copied_requests_of_a_fork_have_the_keys_of_its_parent_and_new_ones_do_not() {
     let parent = codex_rows(r#""id":"p""#, &[(100, 0, 5), (250, 100, 9), (400, 200, 12)]);
     let child = codex_rows(r#""id":"c","forked_from_id":"p""#, &[(100, 0, 5), (250, 100, 9), (420, 100, 10)]);
     let keys = |rows: &[UsageRow]| rows.iter().map(|r| r.dedupe_key.clone()).collect::<Vec<_>>();
@@ -757,7 +758,7 @@ fn a_forks_replay_has_its_parents_keys_and_its_own_requests_have_their_own() {
 }
 
 #[test]
-fn a_codex_compaction_is_imported_once_and_its_repeated_history_never() {
+fn a_codex_compaction_is_read_once_without_its_repeated_history() {
     let codex = sources::by_agent("codex").unwrap();
     let item = |role: &str, text: &str| {
         format!(
@@ -772,7 +773,7 @@ fn a_codex_compaction_is_imported_once_and_its_repeated_history_never() {
         let summaries = session.messages.iter().filter(|m| m.origin == Origin::Compaction).count();
         (session.user_messages(), session.assistant_messages(), summaries)
     };
-    // The summary stands just before the line, or only in it.
+    // The summary is the message before the line, or only in the line.
     let (user, answer, summary) =
         (item("user", "hello"), item("assistant", "hi"), item("assistant", "the summary"));
     assert_eq!(count(&[user.clone(), answer.clone(), summary, compacted.to_owned()]), (1, 1, 1));
