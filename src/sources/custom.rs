@@ -52,7 +52,7 @@ impl Source for Custom {
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
         let input = open_log(file)?;
-        // The last part holds no session, only the counts of lines and bytes.
+        // The last part contains no session, only the counts of lines and bytes.
         let mut counts = Read::default();
         let mut scratch = String::new();
         each_line(file, input, opts, &mut counts, |line| {

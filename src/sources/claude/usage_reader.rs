@@ -119,7 +119,7 @@ impl LineFilter for UsageReader {
         if self.head_is_read() {
             return USAGE.find(line).is_some();
         }
-        // Until project, start and owner are known, every line may tell them.
+        // Until project, start and owner are known, any line may contain them.
         !is_ignored(line) || self.log.has_unclear_owner() && OwnerEvidence::is_api_request(line)
     }
 

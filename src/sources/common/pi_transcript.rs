@@ -521,7 +521,7 @@ impl TranscriptUsageReader {
 
 impl LineFilter for TranscriptUsageReader {
     fn accepts(&self, line: &[u8]) -> bool {
-        // The first lines tell the session's start and project.
+        // The first lines contain the session's start and project.
         self.builder.session.started.is_none() || USAGE.find(line).is_some()
     }
 

@@ -54,9 +54,9 @@ pub(super) fn hash(path: &str) -> String {
 
 /// Finds the working directory of a log.
 ///
-/// Without a hash, it is the directory in `.project_root` or `projects.json`, or the first one in the log's header
-/// (`named`). With a hash, it is the first of these, of the directories in `known` and of the paths in the log's texts
-/// that has this hash. If no candidate outside the texts has it, `.project_root` and `projects.json` are believed.
+/// Without a hash, it is the directory in `.project_root`, in `projects.json` or in the log's header (`named`), in this
+/// order. With a hash, it is the first of these and of the directories in `known` that has the hash. If none has it, it
+/// is the directory in `.project_root` or `projects.json`, or else the first path in the log's texts with the hash.
 pub(super) fn find(
     file: &Path,
     hashed: Option<&str>,
