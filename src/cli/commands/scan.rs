@@ -50,7 +50,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         let env = &mut cli.process.env;
         env.home = home;
-        // These variables name the logs of this user, but `--home` asks for those of another home directory.
+        // These variables name the current user's logs, which are not in the requested home directory.
         for name in sources::location_vars() {
             env.vars.remove(name);
         }
@@ -206,8 +206,8 @@ fn render_pass(pass: &WatchPass<'_>) -> String {
     out
 }
 
-/// How many are named before they are only counted.
-const NAMED: usize = 10;
+/// Longer lists of sessions, files and reasons are cut.
+const MAX_LISTED: usize = 10;
 
 fn render(r: &ScanReport) -> String {
     let s = r.sessions;
