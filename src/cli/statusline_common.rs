@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal, Read};
 
 use serde::de::DeserializeOwned;
 
-use crate::app::cost::{BudgetLevel, Live, Spend};
+use crate::app::cost::{CurrentSpend, Spend};
 use crate::app::text::sanitize;
 use crate::pricing::format_usd;
+use crate::usage::BudgetLevel;
 
 use super::context::CliContext;
 use super::render::{dim, yellow};
@@ -49,7 +50,7 @@ pub(super) fn format_duration(ms: i64) -> String {
 
 /// Renders budgets that are nearly or fully spent, and alerts if `alerts` is set, as one line. Returns an empty string if
 /// there are none.
-pub(super) fn alert_line(live: &Live, alerts: bool) -> String {
+pub(super) fn alert_line(live: &CurrentSpend, alerts: bool) -> String {
     let budgets = live.budgets.iter().filter(|b| b.state > BudgetLevel::Ok).map(|b| b.message());
     let messages: Vec<String> =
         budgets.chain(live.alerts.iter().filter(|_| alerts).map(|a| a.message())).collect();
@@ -63,7 +64,7 @@ pub(super) fn alert_line(live: &Live, alerts: bool) -> String {
 
 /// Starts a background process if much unread log data is waiting or alerts must be delivered, because both take too long
 /// for a status line.
-pub(super) fn spawn_background_update(cli: &mut CliContext, live: &Live) {
+pub(super) fn spawn_background_update(cli: &mut CliContext, live: &CurrentSpend) {
     let start = cli.process.run_in_background;
     let Ok(app) = cli.app() else { return };
     if app.wants_background(live) {

@@ -2,7 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::{StoreError, repack};
+use super::StoreError;
+use super::ledger::migrate;
 
 /// A migration: its SQL, and code for what SQL cannot do.
 struct Migration {
@@ -15,12 +16,16 @@ type Then = fn(&Connection) -> Result<(), StoreError>;
 const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0001_archive.sql"), then: None },
     Migration { sql: include_str!("migrations/0002_releases.sql"), then: None },
-    Migration { sql: include_str!("migrations/0003_ledger.sql"), then: Some(repack::pack_old_rows) },
+    Migration {
+        sql: include_str!("migrations/0003_ledger.sql"),
+        then: Some(migrate::pack_rows_of_first_schema),
+    },
     Migration { sql: include_str!("migrations/0004_forgotten.sql"), then: None },
     Migration { sql: include_str!("migrations/0005_alerts.sql"), then: None },
     Migration { sql: include_str!("migrations/0006_review.sql"), then: None },
-    Migration { sql: include_str!("migrations/0007_spans.sql"), then: Some(repack::note_spans) },
+    Migration { sql: include_str!("migrations/0007_spans.sql"), then: Some(migrate::add_time_spans) },
     Migration { sql: include_str!("migrations/0008_spent.sql"), then: None },
+    Migration { sql: include_str!("migrations/0009_drop_spent.sql"), then: None },
 ];
 
 impl Migration {
@@ -95,9 +100,15 @@ mod tests {
         let archive = crate::store::Archive { conn };
         let mut rows = Vec::new();
         let mut each = |r: &crate::usage::CountedRow<'_>| {
-            rows.push((r.session.to_owned(), r.project.map(str::to_owned), r.tokens, r.confidence));
+            let request = r.request;
+            rows.push((
+                r.session().to_owned(),
+                r.project.map(str::to_owned),
+                request.tokens,
+                request.confidence,
+            ));
         };
-        archive.counted(None, None, &mut each).unwrap();
+        archive.for_each_request(crate::store::UsageFilter::default(), &mut each).unwrap();
         let tokens = crate::trace::Tokens {
             input: 1,
             output: 2,

@@ -9,7 +9,9 @@ use sha2::{Digest, Sha256};
 use super::Timestamp;
 
 /// `<agent>:<native id>`. Only the agent's source interprets the native id.
-#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(transparent)]
 pub struct SessionKey<S = String>(pub S);
 

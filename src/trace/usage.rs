@@ -195,7 +195,7 @@ impl<S> UsageRow<S> {
 }
 
 /// What counting needs to know about a session in addition to its requests.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SessionFacts<S = String> {
     pub key: SessionKey<S>,
     /// The working directory that the records name.

@@ -1,4 +1,4 @@
-//! Alerts on spending and volume, with true windows over integer time.
+//! Alerts on spending and volume.
 
 use std::collections::HashMap;
 
@@ -10,23 +10,20 @@ use crate::pricing::{PICO_PER_USD, format_usd};
 use crate::trace::{SessionKey, Timestamp};
 
 use super::day::DayCache;
-use super::pricer::Costed;
+use super::pricer::PricedRow;
 use super::row::CountedRow;
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
-/// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Worth a look.
     Warning,
-    /// Worth stopping for.
     Critical,
 }
 
-/// What an alert is about.
+/// The figure that an alert is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlertKind {
@@ -44,23 +41,23 @@ pub enum AlertKind {
     SessionDuration,
 }
 
-/// Thresholds; an alert needs more than this. `None` = off.
+/// Thresholds. An alert needs a figure above its threshold; `None` turns the alert off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Thresholds {
-    /// Pico-USD a local day.
+    /// Pico-USD per local day.
     pub daily_budget_picousd: Option<i64>,
-    /// Pico-USD a session.
+    /// Pico-USD per session.
     pub session_spike_picousd: Option<i64>,
-    /// Pico-USD an hour.
+    /// Pico-USD per hour.
     pub hourly_burn_picousd: Option<i64>,
-    /// Requests an hour.
+    /// Requests per hour.
     pub hourly_requests: Option<i64>,
-    /// Tokens an hour.
+    /// Tokens per hour.
     pub hourly_tokens: Option<i64>,
-    /// Minutes a session.
+    /// Minutes per session.
     pub session_minutes: Option<i64>,
-    /// An unacknowledged alert of the same kind this young silences a new one.
+    /// An unacknowledged alert of the same kind and session suppresses new ones for this time.
     pub dedup_window_minutes: i64,
 }
 
@@ -81,35 +78,31 @@ impl Default for Thresholds {
 /// An alert that was raised before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PastAlert {
-    /// What it was about.
     pub kind: AlertKind,
-    /// The session, where it was about one.
+    /// The session, if the alert was about one.
     pub session: Option<String>,
-    /// When it was raised.
     pub at: Timestamp,
-    /// Whether the person has acknowledged it.
+    /// Whether the user has acknowledged it.
     pub acknowledged: bool,
 }
 
 /// An alert to raise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
-    /// What it is about.
     pub kind: AlertKind,
-    /// The session, where it is about one.
+    /// The session, if the alert is about one.
     pub session: Option<String>,
-    /// How bad it is.
     pub severity: Severity,
-    /// The figure, in the threshold's unit.
+    /// The figure, in the unit of the threshold.
     pub value: i64,
-    /// The threshold that it passed.
+    /// The threshold that it exceeds.
     pub threshold: i64,
     /// `value / threshold`.
     pub ratio: f64,
 }
 
 impl Alert {
-    /// What happened, in a sentence.
+    /// Returns a sentence that says what happened.
     pub fn message(&self) -> String {
         let usd = |n: i64| format!("${}", format_usd(n, 2));
         let (v, t) = (self.value, self.threshold);
@@ -132,28 +125,28 @@ impl Alert {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct SessionSum {
+struct SessionTotals {
     picousd: i64,
     first: i64,
     last: i64,
 }
 
-impl SessionSum {
+impl SessionTotals {
     fn of(picousd: i64, at: i64) -> Self {
-        SessionSum { picousd, first: at, last: at }
+        SessionTotals { picousd, first: at, last: at }
     }
 
-    fn merge(&mut self, other: &SessionSum) {
+    fn merge(&mut self, other: &SessionTotals) {
         self.picousd = self.picousd.saturating_add(other.picousd);
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
     }
 }
 
-/// Folds rows up to a present instant into alerts.
+/// Adds rows up to a present instant and finds what exceeds a threshold.
 ///
-/// The last hour is exactly the 60 minutes before `now`; rows of the future count for nothing. A session is
-/// looked at whole, and only when it was active in the last hour.
+/// The last hour is exactly the 60 minutes before `now`; later rows are ignored. A session that was active in the last
+/// hour counts with all its requests, other sessions do not count.
 #[derive(Debug)]
 pub struct AlertWatch<'z> {
     now: Timestamp,
@@ -164,13 +157,13 @@ pub struct AlertWatch<'z> {
     hour: i64,
     requests: i64,
     tokens: u64,
-    sessions: HashMap<String, SessionSum>,
-    /// The session of the row before, not yet in `sessions`: neighbours mostly share it.
-    open: Option<(String, SessionSum)>,
+    sessions: HashMap<String, SessionTotals>,
+    /// The sum of the last rows, not yet in `sessions`: consecutive rows mostly share their session.
+    pending: Option<(String, SessionTotals)>,
 }
 
 impl<'z> AlertWatch<'z> {
-    /// A watch at an instant; the zone says when the day began.
+    /// Makes a watch at an instant. The zone decides when the day began.
     pub fn new(now: Timestamp, zone: &'z TimeZone, thresholds: Thresholds) -> Self {
         let mut days = DayCache::new(zone);
         AlertWatch {
@@ -183,37 +176,37 @@ impl<'z> AlertWatch<'z> {
             requests: 0,
             tokens: 0,
             sessions: HashMap::new(),
-            open: None,
+            pending: None,
         }
     }
 
-    /// Adds a priced row. All rows of the sessions of the last hour must be added, however old.
-    pub fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
-        if !costed.billable || row.at > self.now {
+    /// Adds a priced row. All rows of the sessions of the last hour must be added, also old ones.
+    pub fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
+        if !priced.billable || row.request.at > self.now {
             return;
         }
-        let cost = costed.picousd.unwrap_or_default();
-        let at = row.at.millis();
+        let cost = priced.picousd.unwrap_or_default();
+        let at = row.request.at.millis();
         if self.now.millis().saturating_sub(at) < HOUR_MS {
             self.hour = self.hour.saturating_add(cost);
             self.requests += 1;
-            self.tokens = self.tokens.saturating_add(row.tokens.total());
+            self.tokens = self.tokens.saturating_add(row.request.tokens.total());
         }
-        if self.days.day(row.at) == self.today {
+        if self.days.day(row.request.at) == self.today {
             self.day = self.day.saturating_add(cost);
         }
-        let key = SessionKey::without_compaction_suffix(row.session);
-        match &mut self.open {
-            Some((session, s)) if session == key => s.merge(&SessionSum::of(cost, at)),
+        let key = SessionKey::without_compaction_suffix(row.session());
+        match &mut self.pending {
+            Some((session, s)) if session == key => s.merge(&SessionTotals::of(cost, at)),
             _ => {
                 self.close();
-                self.open = Some((key.to_owned(), SessionSum::of(cost, at)));
+                self.pending = Some((key.to_owned(), SessionTotals::of(cost, at)));
             }
         }
     }
 
     fn close(&mut self) {
-        let Some((session, sum)) = self.open.take() else { return };
+        let Some((session, sum)) = self.pending.take() else { return };
         match self.sessions.get_mut(&session) {
             Some(s) => s.merge(&sum),
             None => {
@@ -222,25 +215,25 @@ impl<'z> AlertWatch<'z> {
         }
     }
 
-    /// The alerts due now, without those that an unacknowledged one of the same kind and session silences;
-    /// sessions in the order of their keys.
+    /// Returns the alerts that are due now, without those that an unacknowledged alert of the same kind and session
+    /// suppresses. Sessions are in the order of their keys.
     pub fn finish(mut self, past: &[PastAlert]) -> Vec<Alert> {
         self.close();
         let t = self.thresholds;
         let mut out = Vec::new();
         let mut check = |kind: AlertKind, session: Option<&str>, value: i64, threshold: Option<i64>| {
             let Some(threshold) = threshold.filter(|t| value > *t) else { return };
-            let silenced = past.iter().any(|p| {
+            let suppressed = past.iter().any(|p| {
                 let age = self.now.millis().saturating_sub(p.at.millis());
                 p.kind == kind
                     && !p.acknowledged
                     && p.session.as_deref() == session
                     && age < t.dedup_window_minutes.saturating_mul(MINUTE_MS)
             });
-            if silenced {
+            if suppressed {
                 return;
             }
-            // Tenths, as integers: 1.5 for the budget of a day, 2 for the rest.
+            // In tenths, to stay with integers: 1.5 times the daily budget, 2 times any other threshold.
             let critical = if kind == AlertKind::DailyBudget { 15 } else { 20 };
             let is_critical = i128::from(value) * 10 >= i128::from(threshold) * critical;
             out.push(Alert {
@@ -276,7 +269,7 @@ impl<'z> AlertWatch<'z> {
 mod tests {
     use super::*;
     use crate::pricing::{Overrides, PriceTable};
-    use crate::trace::Tokens;
+    use crate::trace::{Tokens, UsageRow};
     use crate::usage::Pricer;
 
     const NOW: &str = "2026-11-20T15:43:00Z";
@@ -289,10 +282,16 @@ mod tests {
         let mut w = AlertWatch::new(Timestamp::parse(NOW).unwrap(), &tz, Thresholds::default());
         for (session, at, usd) in rows {
             let t = Tokens { input: 1, ..Tokens::default() };
-            let mut row =
-                CountedRow::new("claude", session, Timestamp::parse(at).unwrap(), "claude-opus-5", t);
-            row.reported_picousd = Some(usd * PICO_PER_USD);
-            w.add(&row, &pricer.cost(&row));
+            let request = UsageRow {
+                session: SessionKey(*session),
+                at: Timestamp::parse(at).unwrap(),
+                model: "claude-opus-5",
+                tokens: t,
+                reported_picousd: Some(usd * PICO_PER_USD),
+                ..UsageRow::default()
+            };
+            let row = CountedRow::of(&request);
+            w.add(&row, &pricer.price(&row));
         }
         w.finish(past)
     }

@@ -1,7 +1,7 @@
-//! Five-hour blocks: the spans over which subscriptions meter use, with burn rate and projection.
+//! Five-hour blocks: the periods in which subscriptions meter usage, with rate and projection.
 //!
-//! A block begins with the hour (UTC) of its first request and is five hours long; the next one begins with the
-//! first request after it.
+//! A block starts with the hour (UTC) of its first request and lasts five hours. The next block starts with the first
+//! request after it.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::Timestamp;
 
-use super::report::Sum;
+use super::sum::{UsageSum, clamp_picousd};
 
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
@@ -17,88 +17,100 @@ const HOUR_MS: i64 = 60 * MINUTE_MS;
 /// Length of a block, milliseconds.
 pub const BLOCK_MS: i64 = 5 * HOUR_MS;
 
-/// Use is looked back on for so long to tell how fast it goes.
-const LOOK_BACK: i64 = HOUR_MS;
+/// The rate is that of this much time before now.
+const RATE_WINDOW_MS: i64 = HOUR_MS;
 
-/// A shorter past tells no rate: it counts as this long, so that a burst of two requests is no absurd rate.
-const LEAST: i64 = 10 * MINUTE_MS;
+/// A block that is younger counts as this old, so that a burst of two requests does not give an absurd rate.
+const MIN_RATE_SPAN_MS: i64 = 10 * MINUTE_MS;
 
-/// How fast the block that is running is used, and where that leads.
+/// The rate and the projection of the active block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Burn {
-    /// All tokens a minute, over the last hour of the block.
+    /// Tokens per minute, over the last hour of the block.
     pub tokens_per_minute: u64,
-    /// Pico-USD an hour, over the last hour of the block.
+    /// Pico-USD per hour, over the last hour of the block.
     pub cost_picousd_per_hour: i64,
     /// Minutes until the block ends.
     pub remaining_minutes: u64,
-    /// Tokens of the whole block if it goes on like this.
+    /// Tokens of the whole block at this rate.
     pub projected_tokens: u64,
-    /// Pico-USD of the whole block if it goes on like this.
+    /// Pico-USD of the whole block at this rate.
     pub projected_picousd: i64,
 }
 
 /// One block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
-    /// Its beginning, a full hour UTC.
+    /// A full hour UTC.
     pub start: Timestamp,
-    /// Its end, five hours later.
     pub end: Timestamp,
-    /// Its first request.
+    /// The first request.
     pub first: Timestamp,
-    /// Its last request.
+    /// The last request.
     pub last: Timestamp,
-    /// Whether it is running now.
     pub active: bool,
-    /// How fast it goes; only for the one that is running.
+    /// Only for the active block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burn: Option<Burn>,
 }
 
 #[derive(Debug)]
 struct Minute {
-    sum: Sum,
+    sum: UsageSum,
     first: i64,
     last: i64,
 }
 
-/// Collects what each minute used. Blocks begin and end with full hours, so no minute stands in two.
+/// Adds requests up by minutes. Blocks start and end with full hours, so every minute belongs to one block.
 #[derive(Debug, Default)]
-pub(super) struct Minutes {
+pub struct BlockSums {
     all: HashMap<i64, Minute>,
 }
 
-impl Minutes {
-    /// The sums of the minute of an instant.
-    pub(super) fn at(&mut self, at: Timestamp) -> &mut Sum {
+impl BlockSums {
+    /// Adds the sum of one or several requests at an instant.
+    pub fn add(&mut self, at: Timestamp, sum: &UsageSum) {
         let ms = at.millis();
-        let new = || Minute { sum: Sum::default(), first: ms, last: ms };
+        let new = || Minute { sum: UsageSum::default(), first: ms, last: ms };
         let minute = self.all.entry(ms.div_euclid(MINUTE_MS)).or_insert_with(new);
         (minute.first, minute.last) = (minute.first.min(ms), minute.last.max(ms));
-        &mut minute.sum
+        minute.sum.add(sum);
     }
 
-    /// The blocks in the order of time, with their sums; `now` tells which one is running.
-    pub(super) fn finish(self, now: Option<Timestamp>) -> Vec<(Block, Sum)> {
+    /// Returns whether there were five hours of rest between `since` and `now`. Then requests before `since` cannot change
+    /// the block that is active now.
+    pub fn rested_since(&self, since: Timestamp, now: Timestamp) -> bool {
+        let hour = |at: i64| at.div_euclid(HOUR_MS);
+        let mut hours: Vec<i64> = self.all.values().map(|m| hour(m.first)).collect();
+        hours.push(hour(now.millis()));
+        hours.sort_unstable();
+        let mut previous = hour(since.millis());
+        hours.into_iter().filter(|h| *h >= hour(since.millis())).any(|h| {
+            let rest = h - std::mem::replace(&mut previous, h);
+            rest >= BLOCK_MS / HOUR_MS
+        })
+    }
+
+    /// Returns the blocks in the order of time, with their sums; `now` decides which block is active.
+    pub fn finish(self, now: Option<Timestamp>) -> Vec<(Block, UsageSum)> {
         let mut minutes: Vec<Minute> = self.all.into_values().collect();
         minutes.sort_unstable_by_key(|m| m.first);
-        let mut out: Vec<(Block, Sum)> = Vec::new();
-        let mut recent = Sum::default();
+        let mut out: Vec<(Block, UsageSum)> = Vec::new();
+        let mut recent = UsageSum::default();
         for m in minutes {
             if out.last().is_none_or(|(b, _)| m.first >= b.end.millis()) {
                 let start = m.first.div_euclid(HOUR_MS).saturating_mul(HOUR_MS);
                 let (start, end) = (Timestamp(start), Timestamp(start.saturating_add(BLOCK_MS)));
                 let (first, last) = (Timestamp(m.first), Timestamp(m.last));
                 let active = now.is_some_and(|now| first <= now && now < end);
-                out.push((Block { start, end, first, last, active, burn: None }, Sum::default()));
+                out.push((Block { start, end, first, last, active, burn: None }, UsageSum::default()));
             }
             let Some((block, sum)) = out.last_mut() else { continue };
             block.last = Timestamp(block.last.millis().max(m.last));
-            sum.merge(&m.sum);
+            sum.add(&m.sum);
             let age = |now: Timestamp| now.millis().saturating_sub(m.first);
-            if block.active && now.is_some_and(|now| (0..LOOK_BACK).contains(&age(now))) {
-                recent.merge(&m.sum);
+            if block.active && now.is_some_and(|now| (0..RATE_WINDOW_MS).contains(&age(now))) {
+                recent.add(&m.sum);
             }
         }
         for (block, sum) in &mut out {
@@ -110,21 +122,20 @@ impl Minutes {
     }
 }
 
-fn burn(block: &Block, sum: &Sum, recent: &Sum, now: Timestamp) -> Burn {
+fn burn(block: &Block, sum: &UsageSum, recent: &UsageSum, now: Timestamp) -> Burn {
     let since = now.millis().saturating_sub(block.first.millis());
-    let over = i128::from(since.clamp(LEAST, LOOK_BACK));
+    let over = i128::from(since.clamp(MIN_RATE_SPAN_MS, RATE_WINDOW_MS));
     let left = i128::from(block.end.millis().saturating_sub(now.millis()).max(0));
     let tokens = i128::from(recent.tokens.total());
-    let clamp = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
     let count = |n: i128| u64::try_from(n).unwrap_or(if n < 0 { 0 } else { u64::MAX });
     let picousd = recent.picousd.clamp(i128::from(i64::MIN), i128::from(i64::MAX));
     let scale = |n: i128, by: i128| n.saturating_mul(by) / over;
     Burn {
         tokens_per_minute: count(scale(tokens, MINUTE_MS.into())),
-        cost_picousd_per_hour: clamp(scale(picousd, HOUR_MS.into())),
+        cost_picousd_per_hour: clamp_picousd(scale(picousd, HOUR_MS.into())),
         remaining_minutes: count(left / i128::from(MINUTE_MS)),
         projected_tokens: count(i128::from(sum.tokens.total()).saturating_add(scale(tokens, left))),
-        projected_picousd: clamp(sum.picousd.saturating_add(scale(picousd, left))),
+        projected_picousd: clamp_picousd(sum.picousd.saturating_add(scale(picousd, left))),
     }
 }
 
@@ -133,17 +144,17 @@ mod tests {
     use super::*;
     use crate::trace::{Confidence, Tokens};
 
-    fn blocks(requests: &[(&str, i64)], now: &str) -> Vec<(Block, Sum)> {
-        let mut m = Minutes::default();
+    fn blocks(requests: &[(&str, i64)], now: &str) -> Vec<(Block, UsageSum)> {
+        let mut m = BlockSums::default();
         for (at, cost) in requests {
             let t = Tokens { input: 600, ..Tokens::default() };
-            m.at(Timestamp::parse(at).unwrap()).add(1, &t, Some(*cost), Confidence::Exact);
+            m.add(Timestamp::parse(at).unwrap(), &UsageSum::of_part(1, t, Some(*cost), Confidence::Exact));
         }
         m.finish(Timestamp::parse(now))
     }
 
     #[test]
-    fn blocks_begin_with_the_hour_and_last_five() {
+    fn a_block_starts_with_the_hour_and_lasts_five_hours() {
         let found = blocks(
             &[
                 ("2026-11-20T09:59:59.999Z", 1),
@@ -165,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rate_is_of_the_last_hour_and_a_burst_is_no_absurd_rate() {
+    fn the_rate_is_that_of_the_last_hour_and_a_burst_gives_no_absurd_rate() {
         // two requests within a second, a moment ago: counted as ten minutes
         let found =
             blocks(&[("2026-11-20T10:00:00Z", 50), ("2026-11-20T10:00:01Z", 50)], "2026-11-20T10:00:02Z");
@@ -187,10 +198,10 @@ mod tests {
 
     #[test]
     fn absurd_times_do_not_panic() {
-        let mut m = Minutes::default();
+        let mut m = BlockSums::default();
         for ms in [i64::MIN, i64::MIN + 1, -1, 0, i64::MAX - 1, i64::MAX] {
             let t = Tokens { input: u64::MAX, ..Tokens::default() };
-            m.at(Timestamp(ms)).add(1, &t, Some(i64::MAX), Confidence::Exact);
+            m.add(Timestamp(ms), &UsageSum::of_part(1, t, Some(i64::MAX), Confidence::Exact));
         }
         assert_eq!(m.finish(Some(Timestamp(i64::MAX))).iter().map(|(_, s)| s.requests).sum::<u64>(), 6);
     }

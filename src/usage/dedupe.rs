@@ -1,35 +1,35 @@
-//! Which copy of a request counts, and whose it is.
+//! Chooses which record of a request counts, and which session owns the request.
 
 use std::cmp::Reverse;
 
 use crate::trace::Timestamp;
 
-/// One copy of a request: a row of some log that carries its dedupe key.
+/// One record of a request: a row of some log that has its dedupe key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Copy<'a> {
-    /// Key of the session the copy stands in.
+pub struct RequestCopy<'a> {
+    /// Key of the session that contains the record.
     pub session: &'a str,
     /// First instant of that session.
     pub session_started: Option<Timestamp>,
     /// Last instant of that session.
     pub session_ended: Option<Timestamp>,
-    /// Output tokens of the copy.
+    /// Output tokens of the record.
     pub output: u64,
-    /// All tokens of the copy: of copies alike in all else the larger one counts.
+    /// All tokens of the record; the larger one counts if records are otherwise equal.
     pub tokens: u64,
-    /// The copy's own time.
+    /// The record's own time.
     pub at: Timestamp,
-    /// Whether the log says that it is copied history.
+    /// Whether the log says that the record is copied history.
     pub copied: bool,
 }
 
-/// Chooses `(owner, figures)` among the copies of one request, as indices; `None` for no copies.
+/// Chooses `(owner, figures)` among the records of one request, as indices; `None` if there are no records.
 ///
-/// The owner's session is the one that first wrote the request: not marked as copied, else started earliest,
-/// ended earliest, first by key. The figures and their time are those of the copy with the largest output,
-/// since rows written while an answer streams hold less; among equals the owner session's last, then the
-/// earliest, since copies are stamped anew. The outcome does not depend on the order of the copies.
-pub fn choose(copies: &[Copy<'_>]) -> Option<(usize, usize)> {
+/// The owner's session is the one that first wrote the request: not marked as copied, else started earliest, else ended
+/// earliest, else first by key. The figures and their time are those of the record with the largest output, because
+/// records written during streaming contain less. Among equals the owner session's last record counts, then the
+/// earliest, because copies get new times. The result does not depend on the order of the records.
+pub fn resolve_duplicate(copies: &[RequestCopy<'_>]) -> Option<(usize, usize)> {
     let age = |t: Option<Timestamp>| t.map_or(i64::MAX, Timestamp::millis);
     let (owner, first) = copies
         .iter()
@@ -48,8 +48,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn copy(session: &'static str, started: i64, output: u64, at: i64, copied: bool) -> Copy<'static> {
-        Copy {
+    fn copy(session: &'static str, started: i64, output: u64, at: i64, copied: bool) -> RequestCopy<'static> {
+        RequestCopy {
             session,
             session_started: Some(Timestamp(started)),
             session_ended: Some(Timestamp(started + 100)),
@@ -61,42 +61,50 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_session_leaves_the_request_with_the_first_writer() {
+    fn a_request_of_a_resumed_session_belongs_to_its_first_writer() {
         let c = [copy("claude:b", 5, 90, 50, false), copy("claude:a", 5, 90, 50, false)];
-        assert_eq!(choose(&c).map(|(o, _)| c[o].session), Some("claude:a"), "same start and end: by key");
+        assert_eq!(
+            resolve_duplicate(&c).map(|(o, _)| c[o].session),
+            Some("claude:a"),
+            "same start and end: by key"
+        );
         let c = [copy("claude:a", 9, 90, 50, false), copy("claude:b", 5, 90, 50, false)];
-        assert_eq!(choose(&c).map(|(o, _)| c[o].session), Some("claude:b"), "started first");
+        assert_eq!(resolve_duplicate(&c).map(|(o, _)| c[o].session), Some("claude:b"), "started first");
         let c = [copy("claude:a", 1, 90, 50, true), copy("claude:b", 5, 90, 50, false)];
-        assert_eq!(choose(&c).map(|(o, _)| c[o].session), Some("claude:b"), "not a copy");
+        assert_eq!(resolve_duplicate(&c).map(|(o, _)| c[o].session), Some("claude:b"), "not a copy");
         let mut c = [copy("claude:a", 5, 90, 50, false), copy("claude:b", 5, 90, 50, false)];
         c[0].session_ended = Some(Timestamp(900));
-        assert_eq!(choose(&c).map(|(o, _)| c[o].session), Some("claude:b"), "ended first");
+        assert_eq!(resolve_duplicate(&c).map(|(o, _)| c[o].session), Some("claude:b"), "ended first");
         c[0].session_started = None;
         c[0].session_ended = Some(Timestamp(0));
-        assert_eq!(choose(&c).map(|(o, _)| c[o].session), Some("claude:b"), "unknown start is last");
-        assert_eq!(choose(&[]), None);
+        assert_eq!(
+            resolve_duplicate(&c).map(|(o, _)| c[o].session),
+            Some("claude:b"),
+            "unknown start is last"
+        );
+        assert_eq!(resolve_duplicate(&[]), None);
     }
 
     #[test]
-    fn the_largest_output_gives_the_figures_and_the_first_time_wins_among_copies() {
+    fn the_record_with_the_largest_output_gives_the_figures() {
         let c = [copy("s", 1, 2, 10, false), copy("s", 1, 40, 20, false), copy("s", 1, 7, 30, false)];
-        assert_eq!(choose(&c).map(|(_, f)| f), Some(1));
-        // a fork stamped the same figures anew
+        assert_eq!(resolve_duplicate(&c).map(|(_, f)| f), Some(1));
+        // a fork wrote the same figures with a new time
         let c = [copy("fork", 100, 40, 101, true), copy("first", 1, 40, 20, false)];
-        assert_eq!(choose(&c), Some((1, 1)));
+        assert_eq!(resolve_duplicate(&c), Some((1, 1)));
         // the final row of a stream, re-read from the tail
         let c = [copy("s", 1, 2, 10, false), copy("s", 1, 2, 20, false)];
-        assert_eq!(choose(&c).map(|(_, f)| f), Some(1));
-        // the owner holds a truncated stream, a copy has the whole
+        assert_eq!(resolve_duplicate(&c).map(|(_, f)| f), Some(1));
+        // the owner has a truncated stream, a copy has the complete one
         let c = [copy("first", 1, 3, 20, false), copy("fork", 100, 40, 101, true)];
-        assert_eq!(choose(&c), Some((0, 1)));
+        assert_eq!(resolve_duplicate(&c), Some((0, 1)));
     }
 
     proptest! {
         #![proptest_config(crate::testing::cases(256))]
 
         #[test]
-        fn order_of_the_copies_does_not_matter(
+        fn the_order_of_the_records_does_not_matter(
             rows in prop::collection::vec((0usize..4, 0u64..4, 0i64..4, any::<bool>()), 1..12),
             by in any::<prop::sample::Index>(),
         ) {
@@ -106,8 +114,8 @@ mod tests {
             for (copy, (.., copied)) in copies.iter_mut().zip(&rows) {
                 copy.tokens += u64::from(*copied);
             }
-            let answer = |c: &[Copy<'_>]| {
-                let (o, f) = choose(c).unwrap();
+            let answer = |c: &[RequestCopy<'_>]| {
+                let (o, f) = resolve_duplicate(c).unwrap();
                 (c[o].session.to_owned(), c[f].output, c[f].at, c[f].tokens)
             };
             let one = answer(&copies);

@@ -1,30 +1,36 @@
-//! Floor 2: counting. Pure over usage rows: which copy of a request counts, what it costs, sums by any
-//! dimension, anomalies and alerts.
+//! Layer 2: counting. Pure functions over usage rows: which record of a request counts, its cost, sums by any
+//! dimension, budgets, anomalies and alerts.
 //!
-//! Imports trace and pricing only; reads no file, no clock and no database. Every number comes from the same
-//! rows by the same fold, so that all partitions agree.
+//! This layer imports only trace and pricing. It reads no file, no clock and no database. Every report adds the same rows
+//! by the same code, so all partitions have the same total.
 
 mod alerts;
 mod anomaly;
 mod block;
+mod budget;
 mod day;
 mod dedupe;
+mod dimension;
 mod pricer;
 mod report;
 mod row;
 mod split;
+mod sum;
 
 pub use alerts::{Alert, AlertKind, AlertWatch, PastAlert, Severity, Thresholds};
 pub use anomaly::{
-    Anomaly, DayFacts, DaySeries, Effect, Effects, Halves, RobustAnomaly, RobustRule, SeedRule, robust,
-    seed_anomalies,
+    Anomaly, DaySeries, DaySpend, Effect, Effects, MeanRule, RobustAnomaly, RobustRule, mean_anomalies,
+    robust,
 };
-pub use block::{BLOCK_MS, Block, Burn};
+pub use block::{BLOCK_MS, Block, BlockSums, Burn};
+pub use budget::{BudgetLevel, BudgetState};
 pub use day::DayCache;
-pub use dedupe::{Copy, choose};
-pub use pricer::{Costed, Pricer};
-pub use report::{
-    Aggregator, Dimension, Folded, HERE_KEY, Lines, NONE_KEY, Report, ReportRow, Unpriced, aggregate,
-};
-pub use row::{CountedRow, Place, ToolShare};
+pub use dedupe::{RequestCopy, resolve_duplicate};
+pub use dimension::{Dimension, HERE_KEY, LineMatcher, NONE_KEY};
+pub use pricer::{PricedRow, Pricer};
+pub use report::{Aggregator, Report, ReportRow, UnpricedModel, aggregate};
+#[cfg(test)]
+pub(crate) use row::test_row;
+pub use row::{CountedRow, RecordLocation, ToolShare};
 pub use split::tool_part;
+pub use sum::{UsageSum, clamp_picousd};

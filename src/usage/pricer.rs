@@ -1,4 +1,4 @@
-//! The cost of counted rows, with each model's price looked up once.
+//! Prices counted rows, and looks each model's price up only once.
 
 use std::collections::HashMap;
 
@@ -7,52 +7,52 @@ use crate::trace::Confidence;
 
 use super::row::CountedRow;
 
-/// What one row costs and why.
+/// The price of one row, and how it was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Costed<'p> {
-    /// Whether the row is a provider request at all (`<synthetic>` is not).
+pub struct PricedRow<'p> {
+    /// Whether the row is a provider request (`<synthetic>` is not).
     pub billable: bool,
-    /// Cost; `None` = no price is known.
+    /// The cost in pico-USD; `None` if no price is known.
     pub picousd: Option<i64>,
-    /// The row's confidence, lowered by what is not sure about its price.
+    /// The row's confidence, lowered if its price is not certain.
     pub confidence: Confidence,
-    /// The price row that was used or would have been.
+    /// The price row that was used, or would have been without a reported cost.
     pub priced: Option<Priced<'p>>,
-    /// The cost by kind from the table; `None` where a reported cost counts or nothing is known.
+    /// The cost by kind from the price table; `None` if a reported cost counts or no price is known.
     pub charge: Option<Charge>,
 }
 
-impl<'p> Costed<'p> {
-    /// The price row in force, also where a reported cost won over it.
+impl<'p> PricedRow<'p> {
+    /// Returns the price row in force, also if a reported cost takes precedence.
     pub fn price_row(&self) -> Option<&'p PriceRow> {
         self.priced.map(|p| p.row)
     }
 }
 
-type Known<'p> = (Option<String>, Option<String>, Resolution<'p>);
+type CachedLookup<'p> = (Option<String>, Option<String>, Resolution<'p>);
 
-/// Prices rows; remembers each model's look-up.
+/// Prices rows and caches each model's look-up.
 #[derive(Debug, Clone)]
 pub struct Pricer<'p> {
     table: &'p PriceTable,
     overrides: &'p Overrides,
-    /// By model: provider, project where it matters, and what is known.
-    seen: HashMap<String, Vec<Known<'p>>>,
-    /// The last look-up: neighbours mostly share their model.
-    last: Option<(String, Known<'p>)>,
+    /// By model: provider, project if it matters, and the result.
+    seen: HashMap<String, Vec<CachedLookup<'p>>>,
+    /// The last look-up: consecutive rows mostly share their model.
+    last: Option<(String, CachedLookup<'p>)>,
     by_project: bool,
 }
 
 impl<'p> Pricer<'p> {
-    /// A pricer over a table and the person's overrides.
+    /// Makes a pricer from a price table and the user's overrides.
     pub fn new(table: &'p PriceTable, overrides: &'p Overrides) -> Self {
         Pricer { table, overrides, seen: HashMap::new(), last: None, by_project: overrides.by_project() }
     }
 
-    /// What is known of a model's price in a project.
+    /// Looks up a model's price in a project.
     pub fn resolve(&mut self, model: &str, provider: Option<&str>, project: Option<&str>) -> Resolution<'p> {
         let project = project.filter(|_| self.by_project);
-        let fits = |(p, w, _): &Known<'p>| p.as_deref() == provider && w.as_deref() == project;
+        let fits = |(p, w, _): &CachedLookup<'p>| p.as_deref() == provider && w.as_deref() == project;
         if let Some((m, known)) = &self.last
             && m == model
             && fits(known)
@@ -72,11 +72,17 @@ impl<'p> Pricer<'p> {
         found
     }
 
-    /// Prices one row. A cost above zero that the agent reported wins over the table.
-    pub fn cost(&mut self, row: &CountedRow<'_>) -> Costed<'p> {
-        let mut out =
-            Costed { billable: true, picousd: None, confidence: row.confidence, priced: None, charge: None };
-        match self.resolve(row.model, row.provider, row.project).at(row.at) {
+    /// Prices one row. A reported cost above zero takes precedence over the table.
+    pub fn price(&mut self, row: &CountedRow<'_>) -> PricedRow<'p> {
+        let request = row.request;
+        let mut out = PricedRow {
+            billable: true,
+            picousd: None,
+            confidence: request.confidence,
+            priced: None,
+            charge: None,
+        };
+        match self.resolve(request.model, request.provider, row.project).at(request.at) {
             Lookup::NonBillable => {
                 out.billable = false;
                 out.picousd = Some(0);
@@ -85,19 +91,25 @@ impl<'p> Pricer<'p> {
             Lookup::Priced(p) => out.priced = Some(p),
             Lookup::Unpriced => {}
         }
-        if let Some(reported) = row.reported_picousd.filter(|r| *r > 0) {
+        if let Some(reported) = request.reported_picousd.filter(|r| *r > 0) {
             out.picousd = Some(reported);
             out.confidence = out.confidence.max(Confidence::Reported);
         } else if let Some(p) = out.priced {
-            let request =
-                Request { tokens: row.tokens, fast: row.fast, geo: row.geo, service_tier: row.service_tier };
-            let c = charge(p.row, &request);
+            let c = charge(
+                p.row,
+                &Request {
+                    tokens: request.tokens,
+                    fast: request.fast,
+                    geo: request.geo,
+                    service_tier: request.service_tier,
+                },
+            );
             out.picousd = Some(c.total());
             if c.approximate {
                 out.confidence = out.confidence.max(Confidence::Estimated);
             }
             out.charge = Some(c);
-        } else if row.tokens.total() > 0 {
+        } else if request.tokens.total() > 0 {
             out.confidence = Confidence::Unpriced;
         }
         out
@@ -107,30 +119,32 @@ impl<'p> Pricer<'p> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Timestamp, Tokens};
+    use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
 
     #[test]
-    fn reported_cost_wins_only_above_zero() {
+    fn a_reported_cost_counts_only_if_it_is_above_zero() {
         let none = Overrides::default();
         let mut p = Pricer::new(PriceTable::builtin(), &none);
-        let t = Tokens { input: 10, ..Tokens::default() };
-        let mut row = CountedRow::new("openclaw", "openclaw:s", Timestamp(1_790_000_000_000), "glm-4.7", t);
-        let table = p.cost(&row);
+        let mut price = |model, reported_picousd| {
+            p.price(&CountedRow::of(&UsageRow {
+                session: SessionKey("openclaw:s"),
+                at: Timestamp(1_790_000_000_000),
+                model,
+                tokens: Tokens { input: 10, ..Tokens::default() },
+                reported_picousd,
+                ..UsageRow::default()
+            }))
+        };
+        let table = price("glm-4.7", None);
         assert_eq!((table.picousd, table.confidence), (Some(6_000_000), Confidence::Exact));
         assert_eq!(table.price_row().map(|r| r.id.as_str()), Some("glm-4.7@2026-11-20"));
-        row.reported_picousd = Some(0);
-        assert_eq!(p.cost(&row), table);
-        row.reported_picousd = Some(-5);
-        assert_eq!(p.cost(&row), table);
-        row.reported_picousd = Some(7);
-        let reported = p.cost(&row);
+        assert_eq!(price("glm-4.7", Some(0)), table);
+        assert_eq!(price("glm-4.7", Some(-5)), table);
+        let reported = price("glm-4.7", Some(7));
         assert_eq!((reported.picousd, reported.confidence), (Some(7), Confidence::Reported));
-        row.model = "house-llm-70b";
-        assert_eq!(p.cost(&row).picousd, Some(7));
-        row.reported_picousd = None;
-        let unknown = p.cost(&row);
+        assert_eq!(price("house-llm-70b", Some(7)).picousd, Some(7));
+        let unknown = price("house-llm-70b", None);
         assert_eq!((unknown.picousd, unknown.confidence), (None, Confidence::Unpriced));
-        row.model = "<synthetic>";
-        assert!(!p.cost(&row).billable);
+        assert!(!price("<synthetic>", None).billable);
     }
 }

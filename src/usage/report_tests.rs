@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::pricing::{Overrides, PriceTable};
-use crate::trace::Timestamp;
-use crate::usage::ToolShare;
+use crate::trace::{SessionKey, UsageRow};
+use crate::usage::{ToolShare, test_row};
 
 fn report(rows: &[CountedRow<'_>], by: Dimension, zone: &str) -> Report {
     let none = Overrides::default();
@@ -31,7 +31,6 @@ const TOOLS: [ToolShare<'static>; 3] = [
 prop_compose! {
     fn any_row()(
         model in 0usize..7,
-        agent in 0usize..3,
         session in 0usize..5,
         ms in 1_790_900_000_000i64..1_794_900_000_000,
         n in prop::array::uniform7(0u64..400_000),
@@ -43,20 +42,26 @@ prop_compose! {
             cache_write_5m: n[4], cache_write_1h: n[5], web_search: n[6] % 4,
         };
         let sessions = ["claude:a", "claude:b", "codex:a", "codex:c", "openclaw:d"];
-        let mut r = CountedRow::new(
-            ["claude", "codex", "openclaw"][agent], sessions[session], Timestamp(ms), MODELS[model], t,
-        );
-        r.reported_picousd = reported;
-        r.fast = flags & 1 > 0;
-        r.geo = (flags & 2 > 0).then_some("us");
-        r.project = (flags & 4 > 0).then_some("/home/dev/clawgate");
-        r.subagent = (flags & 8 > 0).then_some("Explore");
-        r.skill = (flags & 16 > 0).then_some("review");
-        r.provider = (flags & 12 == 4).then_some("anthropic");
-        r.device = (flags & 3 == 1).then_some("laptop");
-        r.tools = if flags & 32 > 0 { &TOOLS } else { &[] };
-        r.service_tier = (flags & 64 > 0).then_some("flex");
-        r
+        let request = UsageRow {
+            session: SessionKey(sessions[session]),
+            at: Timestamp(ms),
+            model: MODELS[model],
+            provider: (flags & 12 == 4).then_some("anthropic"),
+            tokens: t,
+            reported_picousd: reported,
+            fast: flags & 1 > 0,
+            geo: (flags & 2 > 0).then_some("us"),
+            service_tier: (flags & 64 > 0).then_some("flex"),
+            subagent: (flags & 8 > 0).then_some("Explore"),
+            skill: (flags & 16 > 0).then_some("review"),
+            ..UsageRow::default()
+        };
+        CountedRow {
+            project: (flags & 4 > 0).then_some("/home/dev/clawgate"),
+            device: (flags & 3 == 1).then_some("laptop"),
+            tools: if flags & 32 > 0 { &TOOLS } else { &[] },
+            ..test_row(request)
+        }
     }
 }
 
@@ -66,7 +71,7 @@ proptest! {
     #[test]
     fn every_partition_sums_to_the_total(rows in prop::collection::vec(any_row(), 0..60)) {
         let total = report(&rows, Dimension::Total, "UTC").total;
-        let billable = rows.iter().filter(|r| r.model != "<synthetic>").count();
+        let billable = rows.iter().filter(|r| r.request.model != "<synthetic>").count();
         prop_assert_eq!(total.requests, billable as u64);
         for (_, by) in Dimension::ALL {
             for zone in ["UTC", "America/New_York", "Asia/Kolkata"] {
@@ -75,13 +80,7 @@ proptest! {
                 let mut sum = ReportRow { key: "total".into(), ..ReportRow::default() };
                 for x in &r.rows {
                     sum.requests += x.requests;
-                    sum.input += x.input;
-                    sum.output += x.output;
-                    sum.reasoning += x.reasoning;
-                    sum.cache_read += x.cache_read;
-                    sum.cache_write_5m += x.cache_write_5m;
-                    sum.cache_write_1h += x.cache_write_1h;
-                    sum.web_search += x.web_search;
+                    sum.tokens += x.tokens;
                     sum.cost_picousd += x.cost_picousd;
                     sum.unpriced_tokens += x.unpriced_tokens;
                     sum.confidence = sum.confidence.max(x.confidence);
@@ -97,7 +96,8 @@ proptest! {
 
 fn row(model: &'static str, at: &str, input: u64) -> CountedRow<'static> {
     let t = Tokens { input, ..Tokens::default() };
-    CountedRow::new("claude", "claude:s", Timestamp::parse(at).unwrap(), model, t)
+    let at = Timestamp::parse(at).unwrap();
+    test_row(UsageRow { session: SessionKey("claude:s"), at, model, tokens: t, ..UsageRow::default() })
 }
 
 #[test]
@@ -138,32 +138,23 @@ fn unpriced_is_counted_and_named_never_a_silent_zero() {
     let r = report(&rows, Dimension::Model, "UTC");
     assert_eq!((r.rows[0].unpriced_tokens, r.rows[0].cost_picousd), (7, 0));
     assert_eq!(r.rows[0].confidence, Confidence::Unpriced);
-    let named = Unpriced { model: "acme-coder-9".into(), provider: None, requests: 2, tokens: 7 };
+    let named = UnpricedModel { model: "acme-coder-9".into(), provider: None, requests: 2, tokens: 7 };
     assert_eq!(r.unpriced, [named]);
 }
 
 #[test]
 fn absurd_rows_saturate_and_odd_times_do_not_panic() {
-    let t = Tokens {
-        input: u64::MAX,
-        output: u64::MAX,
-        reasoning: u64::MAX,
-        cache_read: u64::MAX,
-        cache_write_5m: u64::MAX,
-        cache_write_1h: u64::MAX,
-        web_search: u64::MAX,
-    };
+    let t = Tokens::from([u64::MAX; 7]);
     let mut rows = Vec::new();
     for ms in [i64::MIN, -1, 0, i64::MAX] {
         for model in MODELS {
-            let mut r = CountedRow::new("claude", "", Timestamp(ms), model, t);
-            r.tools = &TOOLS;
-            rows.push(r);
+            let request = UsageRow { at: Timestamp(ms), model, tokens: t, ..UsageRow::default() };
+            rows.push(CountedRow { tools: &TOOLS, ..test_row(request) });
         }
     }
     for (_, by) in Dimension::ALL {
         let r = report(&rows, *by, "Pacific/Kiritimati");
-        assert_eq!((r.total.input, r.total.cost_picousd), (u64::MAX, i64::MAX));
+        assert_eq!((r.total.tokens.input, r.total.cost_picousd), (u64::MAX, i64::MAX));
         assert_eq!(r.total.unpriced_tokens, u64::MAX);
     }
     assert_eq!(report(&[], Dimension::Day, "UTC").rows, []);

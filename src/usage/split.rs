@@ -1,37 +1,37 @@
-//! Divides one request among the tools whose results fill its prompt, so that the parts sum to the whole.
+//! Divides one request among the tools whose results are in its prompt. The parts sum to the whole.
 //!
-//! What a result adds is paid for twice over: when it enters the prompt, as input or a cache write, and with every
-//! later request, as a cache read while the cache holds. So fresh tokens are taken from what was not read from the
-//! cache, carried ones from what was; what does not fit there is taken from the other.
+//! The result of a tool is paid for several times: as input or a cache write when it enters the prompt, and with every
+//! later request as a cache read, as long as the cache is valid. So fresh tokens are taken from the tokens that were not
+//! read from the cache, and carried ones from those that were. What does not fit there is taken from the other kind.
 
 use crate::trace::Tokens;
 
-use super::pricer::Costed;
-use super::report::NONE_KEY;
+use super::dimension::NONE_KEY;
+use super::pricer::PricedRow;
 use super::row::CountedRow;
 
 /// One part of a divided request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Part<'a> {
-    /// The tool; `None` is what no tool caused.
+pub(super) struct ToolPart<'a> {
+    /// The tool; `None` for the part that no tool caused.
     pub tool: Option<&'a str>,
-    /// 1 in the largest part, else 0.
+    /// 1 for the largest part, else 0.
     pub requests: u64,
     pub tokens: Tokens,
     pub picousd: i64,
 }
 
-/// Divides the prompt and its cost among the tools; the answer, its searches, and the rest of the prompt stay with no
-/// tool, and come last. Shares that exceed the prompt are scaled down to it.
-pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part<'a>> {
-    let t = row.tokens;
-    let cost = costed.picousd.unwrap_or_default();
+/// Divides the prompt and its cost among the tools. The last part belongs to no tool: the answer, its searches and the
+/// rest of the prompt. Shares that exceed the prompt are scaled down to it.
+pub(super) fn split_by_tool<'a>(row: &CountedRow<'a>, priced: &PricedRow<'_>) -> Vec<ToolPart<'a>> {
+    let t = row.request.tokens;
+    let cost = priced.picousd.unwrap_or_default();
     let sum = |n: &[u64]| n.iter().map(|n| u128::from(*n)).sum::<u128>();
     let new = sum(&[t.input, t.cache_write_5m, t.cache_write_1h]);
     let old = u128::from(t.cache_read);
-    let (new_cost, old_cost) = match &costed.charge {
+    let (new_cost, old_cost) = match &priced.charge {
         Some(c) => (c.input.saturating_add(c.cache_write_5m).saturating_add(c.cache_write_1h), c.cache_read),
-        // A reported cost is not divided by kind: by tokens.
+        // A reported cost does not tell its kinds, so it is divided by tokens.
         None => {
             let all = new + old + u128::from(t.output);
             let of = |part| signed(share(unsigned(cost), part, all));
@@ -49,14 +49,14 @@ pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part
     let carried_new = (carried - carried_old).min(new - fresh_new);
 
     let mut parts = Vec::with_capacity(row.tools.len() + 1);
-    let mut rest = Part { tool: None, requests: 0, tokens: t, picousd: cost };
+    let mut rest = ToolPart { tool: None, requests: 0, tokens: t, picousd: cost };
     let (mut fresh_done, mut carried_done) = (0, 0);
     let (mut new_done, mut old_done) = (0, 0);
     let mut largest = (0, row.tools.len());
     for (i, s) in row.tools.iter().enumerate() {
         fresh_done += u128::from(s.fresh);
         carried_done += u128::from(s.carried);
-        // Cumulative rounding: the parts of each kind sum exactly.
+        // Rounding the cumulative sums makes the parts of each kind sum exactly.
         let new_next = share(fresh_new, fresh_done, fresh) + share(carried_new, carried_done, carried);
         let old_next = share(fresh_old, fresh_done, fresh) + share(carried_old, carried_done, carried);
         let cut = |v: u64, done, next, whole| {
@@ -83,7 +83,7 @@ pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part
         if taken > largest.0 {
             largest = (taken, i);
         }
-        parts.push(Part { tool: Some(s.tool), requests: 0, tokens, picousd });
+        parts.push(ToolPart { tool: Some(s.tool), requests: 0, tokens, picousd });
         (new_done, old_done) = (new_next, old_next);
     }
     if new + old - new_done - old_done >= largest.0 {
@@ -96,13 +96,13 @@ pub(super) fn by_tool<'a>(row: &CountedRow<'a>, costed: &Costed<'_>) -> Vec<Part
     parts
 }
 
-/// The part of a request that is charged to a tool (`NONE_KEY` = to none): tokens and pico-USD.
-pub fn tool_part(row: &CountedRow<'_>, costed: &Costed<'_>, tool: &str) -> (Tokens, i64) {
+/// Returns the part of a request that is charged to a tool, or to none for `NONE_KEY`: tokens and pico-USD.
+pub fn tool_part(row: &CountedRow<'_>, priced: &PricedRow<'_>, tool: &str) -> (Tokens, i64) {
     if row.tools.is_empty() {
-        return (row.tokens, costed.picousd.unwrap_or_default());
+        return (row.request.tokens, priced.picousd.unwrap_or_default());
     }
     let (mut tokens, mut picousd) = (Tokens::default(), 0i64);
-    for part in by_tool(row, costed).into_iter().filter(|p| p.tool.unwrap_or(NONE_KEY) == tool) {
+    for part in split_by_tool(row, priced).into_iter().filter(|p| p.tool.unwrap_or(NONE_KEY) == tool) {
         tokens += part.tokens;
         picousd = picousd.saturating_add(part.picousd);
     }
@@ -117,7 +117,7 @@ fn signed(n: u128) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-/// `value × part / whole`, rounded down and never more than `value`; zero of nothing.
+/// Returns `value × part / whole`, rounded down and never more than `value`; zero if `whole` is zero.
 fn share(value: u128, part: u128, whole: u128) -> u128 {
     if whole == 0 { 0 } else { value.checked_mul(part).map_or(value, |p| p / whole).min(value) }
 }
@@ -126,9 +126,19 @@ fn share(value: u128, part: u128, whole: u128) -> u128 {
 mod tests {
     use super::*;
     use crate::pricing::{Overrides, PriceTable};
-    use crate::trace::Timestamp;
+    use crate::trace::{SessionKey, Timestamp, UsageRow};
     use crate::usage::{Pricer, ToolShare};
     use proptest::prelude::*;
+
+    fn opus_request(tokens: Tokens) -> UsageRow<&'static str> {
+        UsageRow {
+            session: SessionKey("claude:s"),
+            at: Timestamp(1_790_000_000_000),
+            model: "claude-opus-5",
+            tokens,
+            ..UsageRow::default()
+        }
+    }
 
     proptest! {
         #![proptest_config(crate::testing::cases(256))]
@@ -143,45 +153,45 @@ mod tests {
             let t = Tokens { input, output, reasoning: 0, cache_read, cache_write_5m: a, cache_write_1h: b, web_search };
             let tools: Vec<_> =
                 shares.iter().map(|[fresh, carried]| ToolShare { tool: "Bash", fresh: *fresh, carried: *carried }).collect();
-            let mut row = CountedRow::new("claude", "claude:s", Timestamp(1_790_000_000_000), "claude-opus-5", t);
-            row.tools = &tools;
-            row.reported_picousd = reported;
+            let request = UsageRow { reported_picousd: reported, ..opus_request(t) };
+            let row = CountedRow { tools: &tools, ..CountedRow::of(&request) };
             let none = Overrides::default();
-            let costed = Pricer::new(PriceTable::builtin(), &none).cost(&row);
-            let parts = by_tool(&row, &costed);
-            let sum = |f: fn(&Part<'_>) -> i128| parts.iter().map(f).sum::<i128>();
+            let priced = Pricer::new(PriceTable::builtin(), &none).price(&row);
+            let parts = split_by_tool(&row, &priced);
+            let sum = |f: fn(&ToolPart<'_>) -> i128| parts.iter().map(f).sum::<i128>();
             prop_assert_eq!(sum(|p| p.tokens.input.into()), i128::from(input));
             prop_assert_eq!(sum(|p| p.tokens.cache_read.into()), i128::from(cache_read));
             prop_assert_eq!(sum(|p| p.tokens.cache_write_5m.into()), i128::from(a));
             prop_assert_eq!(sum(|p| p.tokens.cache_write_1h.into()), i128::from(b));
             prop_assert_eq!(sum(|p| p.tokens.output.into()), i128::from(output));
-            prop_assert_eq!(sum(|p| p.picousd.into()), i128::from(costed.picousd.unwrap()));
+            prop_assert_eq!(sum(|p| p.picousd.into()), i128::from(priced.picousd.unwrap()));
             prop_assert_eq!(sum(|p| p.requests.into()), 1);
             prop_assert!(parts.iter().all(|p| p.picousd >= 0));
         }
     }
 
     #[test]
-    fn fresh_results_cost_as_they_were_written_and_carried_ones_as_they_were_read() {
+    fn fresh_results_cost_as_cache_writes_and_carried_ones_as_cache_reads() {
         let t = Tokens { input: 4, output: 10, cache_read: 300, cache_write_5m: 96, ..Tokens::default() };
         let tools = [
             ToolShare { tool: "Read", fresh: 50, carried: 0 },
             ToolShare { tool: "Bash", fresh: 0, carried: 120 },
         ];
-        let mut row = CountedRow::new("claude", "s", Timestamp(1_790_000_000_000), "claude-opus-5", t);
-        row.tools = &tools;
+        let request = opus_request(t);
+        let row = CountedRow { tools: &tools, ..CountedRow::of(&request) };
         let none = Overrides::default();
-        let costed = Pricer::new(PriceTable::builtin(), &none).cost(&row);
-        let parts = by_tool(&row, &costed);
+        let priced = Pricer::new(PriceTable::builtin(), &none).price(&row);
+        let parts = split_by_tool(&row, &priced);
         assert_eq!(parts[0].tokens, Tokens { input: 2, cache_write_5m: 48, ..Tokens::default() });
         assert_eq!(parts[0].picousd, (4 * 5_000_000 + 96 * 6_250_000) / 2);
         assert_eq!(parts[1].tokens, Tokens { cache_read: 120, ..Tokens::default() });
         assert_eq!(parts[1].picousd, 120 * 500_000);
         assert_eq!((parts[2].tokens.output, parts[2].requests), (10, 1));
-        // the cache ran out: what was carried is written again
-        row.tokens = Tokens { input: 400, ..Tokens::default() };
-        let costed = Pricer::new(PriceTable::builtin(), &none).cost(&row);
-        let parts = by_tool(&row, &costed);
+        // the cache expired, so carried results are written again
+        let request = opus_request(Tokens { input: 400, ..Tokens::default() });
+        let row = CountedRow { tools: &tools, ..CountedRow::of(&request) };
+        let priced = Pricer::new(PriceTable::builtin(), &none).price(&row);
+        let parts = split_by_tool(&row, &priced);
         assert_eq!(parts.iter().map(|p| p.tokens.input).collect::<Vec<_>>(), [50, 120, 230]);
     }
 }

@@ -31,7 +31,7 @@ fn contents(world: &World) -> (BTreeMap<String, Vec<u8>>, String) {
         bodies.insert(key.0, canonical_json(&session).unwrap());
     }
     drop(archive);
-    let by = Some("session".to_owned());
+    let by = Some(clawgate::usage::Dimension::Session);
     let cost = world.app().cost(&CostParams { by, ..CostParams::default() }).unwrap();
     (bodies, serde_json::to_string(&cost).unwrap())
 }

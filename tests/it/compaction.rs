@@ -17,17 +17,27 @@ fn row(world: &World, by: &str, key: &str) -> Option<ReportRow> {
     let report = cost(&mut world.app(), by).report;
     let mut sums = [0u64; 4];
     for r in &report.rows {
-        for (sum, n) in sums.iter_mut().zip([r.requests, r.input, r.output, r.cache_read]) {
+        for (sum, n) in
+            sums.iter_mut().zip([r.requests, r.tokens.input, r.tokens.output, r.tokens.cache_read])
+        {
             *sum += n;
         }
     }
     let t = &report.total;
-    assert_eq!(sums, [t.requests, t.input, t.output, t.cache_read], "by {by}");
+    assert_eq!(sums, [t.requests, t.tokens.input, t.tokens.output, t.tokens.cache_read], "by {by}");
     report.rows.into_iter().find(|r| r.key == key)
 }
 
 fn figures(r: &ReportRow) -> [u64; 7] {
-    [r.requests, r.input, r.output, r.reasoning, r.cache_read, r.cache_write_5m, r.cache_write_1h]
+    [
+        r.requests,
+        r.tokens.input,
+        r.tokens.output,
+        r.tokens.reasoning,
+        r.tokens.cache_read,
+        r.tokens.cache_write_5m,
+        r.tokens.cache_write_1h,
+    ]
 }
 
 #[test]
@@ -160,7 +170,8 @@ fn compactions(world: &World) -> Vec<(String, [u64; 5], String)> {
     let rows = report.rows.into_iter().filter(|r| r.key.ends_with("#compaction"));
     rows.map(|r| {
         let confidence = serde_json::to_value(r.confidence).unwrap().as_str().unwrap().to_owned();
-        let tokens = [r.requests, r.input, r.output, r.cache_read, r.cache_write_5m];
+        let tokens =
+            [r.requests, r.tokens.input, r.tokens.output, r.tokens.cache_read, r.tokens.cache_write_5m];
         (r.key, tokens, confidence)
     })
     .collect()
@@ -336,14 +347,14 @@ fn tools_are_charged_when_calls_and_usage_are_separate_records() {
         let report = cost(&mut world.app(), "tool").report;
         let line =
             report.rows.iter().find(|r| r.key == tool).unwrap_or_else(|| panic!("{agent}: {report:#?}"));
-        assert!(line.cache_read + line.input + line.cache_write_5m > 0, "{agent}");
-        assert!(report.rows.iter().all(|r| r.key == "(none)" || r.output == 0), "{agent}");
+        assert!(line.tokens.cache_read + line.tokens.input + line.tokens.cache_write_5m > 0, "{agent}");
+        assert!(report.rows.iter().all(|r| r.key == "(none)" || r.tokens.output == 0), "{agent}");
         let sum: i64 = report.rows.iter().map(|r| r.cost_picousd).sum();
         assert_eq!(sum, report.total.cost_picousd, "{agent}");
         assert!(report.rows.iter().all(|r| r.cost_picousd <= report.total.cost_picousd));
         // A full scan finds the same.
         ok(&world, &["scan", "--json"]);
-        let p = CostParams { by: Some("tool".to_owned()), ..CostParams::default() };
+        let p = CostParams { by: Some(clawgate::usage::Dimension::Tool), ..CostParams::default() };
         assert_eq!(world.app().cost(&p).unwrap().report, report, "{agent}");
     }
 }
@@ -361,7 +372,7 @@ fn a_result_is_charged_to_the_last_tool_called_before_it() {
     let events = [usage("a", 1000), call("view"), usage("b", 1510), call("bash"), usage("c", 1720)];
     fs::write(dir.join("events.jsonl"), events.map(|e| format!("{e}\n")).concat()).unwrap();
     let report = cost(&mut world.app(), "tool").report;
-    let input = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap().input;
+    let input = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap().tokens.input;
     // view adds 500 tokens, which are cached once; bash adds 200.
     assert_eq!((input("view"), input("bash")), (1000, 200));
 }
@@ -410,8 +421,9 @@ fn the_current_spend_of_a_session_includes_its_compactions() {
     let world = World::new(&["claude-2.1.329"]);
     let line = |key: &str| row(&world, "session", key).unwrap().cost_picousd;
     let both = line(COMPACTED) + line(&format!("{COMPACTED}#compaction"));
-    let p = clawgate::app::cost::LiveParams { session: Some(COMPACTED.to_owned()), ..Default::default() };
-    assert_eq!(world.app().live(&p).unwrap().session.unwrap().cost_picousd, both);
+    let p =
+        clawgate::app::cost::CurrentSpendParams { session: Some(COMPACTED.to_owned()), ..Default::default() };
+    assert_eq!(world.app().current_spend(&p).unwrap().session.unwrap().cost_picousd, both);
     let first = ok(&world, &["cost-report", "--days", "30", "--json"]);
     let top = first["top_sessions"].as_array().unwrap();
     assert!(top.iter().all(|s| !s["session_id"].as_str().unwrap().contains('#')), "{top:?}");

@@ -56,7 +56,7 @@ pub fn log(world: &World, project: &str, session: &str, asks: &[Ask<'_>]) {
 }
 
 pub fn cost(app: &mut App, by: &str) -> clawgate::app::cost::CostReport {
-    app.cost(&CostParams { by: Some(by.to_owned()), ..CostParams::default() }).unwrap()
+    app.cost(&CostParams { by: Some(by.parse().unwrap()), ..CostParams::default() }).unwrap()
 }
 
 #[test]
@@ -99,8 +99,8 @@ fn a_tool_is_charged_for_the_tokens_of_its_results_and_rows_add_up_to_the_total(
     log(&world, "/w/a", "s1", &asks);
     let report = cost(&mut world.app(), "tool").report;
     let row = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap();
-    assert_eq!((row("Read").input, row("Read").cache_read), (1900 + 500, 1900));
-    assert_eq!((row("Bash").input, row("Bash").cache_read), (500, 0));
+    assert_eq!((row("Read").tokens.input, row("Read").tokens.cache_read), (1900 + 500, 1900));
+    assert_eq!((row("Bash").tokens.input, row("Bash").tokens.cache_read), (500, 0));
     let sum: i64 = report.rows.iter().map(|r| r.cost_picousd).sum();
     assert_eq!(sum, report.total.cost_picousd);
     assert_eq!(report.rows.iter().map(|r| r.requests).sum::<u64>(), 4);
@@ -327,7 +327,7 @@ fn an_older_export_of_a_ledger_removes_nothing() {
     let late = export("late.jsonl");
     let total = || {
         let t = cost(&mut two.app(), "total").report.total;
-        (t.requests, t.output)
+        (t.requests, t.tokens.output)
     };
     let import = |file: &str| ok(&two, &["cost", "import", file, "--json"])[0]["new_requests"].clone();
     assert_eq!((import(&early), total()), (json!(1), (1, 5)));
@@ -388,7 +388,7 @@ fn each_line_of_a_hostile_ledger_is_checked_separately() {
     assert_eq!((&got[0]["skipped"], &got[0]["new_requests"]), (&json!(bad), &json!(2)), "{got}");
     let report = cost(&mut two.app(), "device").report;
     assert_eq!(
-        (report.total.input, report.total.output),
+        (report.total.tokens.input, report.total.tokens.output),
         (2 + 10, 20 + 20),
         "the last of the longest counts"
     );
@@ -475,15 +475,15 @@ fn negative_huge_and_future_records_have_a_defined_count() {
     assert_eq!(keys, ["0001-01-01", "2026-11-19", "2026-11-20", "2999-01-01"]);
     let day = |key: &str| report.rows.iter().find(|r| r.key == key).unwrap();
     // A negative count is 0. A record without a time gets the time of the record before it in the session.
-    assert_eq!((day("2026-11-20").input, day("2026-11-20").cache_write_5m), (0, 10));
+    assert_eq!((day("2026-11-20").tokens.input, day("2026-11-20").tokens.cache_write_5m), (0, 10));
     assert_eq!(day("2999-01-01").requests, 2);
     // Future records are counted and raise no alert.
     let mut app = world.app();
     assert!(app.alerts().unwrap().iter().all(|a| a.kind != AlertKind::DailyBudget));
     let found = app.anomalies(&clawgate::app::cost::AnomalyParams::default()).unwrap();
     assert!(
-        found.robust.iter().all(|d| d.date.year() < 2999)
-            && found.anomalies.iter().all(|d| d.found.date.year() < 2999)
+        found.warnings.days.robust.iter().all(|d| d.date.year() < 2999)
+            && found.warnings.days.anomalies.iter().all(|d| d.found.date.year() < 2999)
     );
     for by in ["week", "month", "block", "session", "tool"] {
         let sum: u64 = cost(&mut app, by).report.rows.iter().map(|r| r.requests).sum();

@@ -84,13 +84,13 @@ fn write(world: &World, project: &str, session: &str, requests: &[Request]) {
 fn figures(r: &ReportRow) -> [i128; 10] {
     [
         r.requests.into(),
-        r.input.into(),
-        r.output.into(),
-        r.reasoning.into(),
-        r.cache_read.into(),
-        r.cache_write_5m.into(),
-        r.cache_write_1h.into(),
-        r.web_search.into(),
+        r.tokens.input.into(),
+        r.tokens.output.into(),
+        r.tokens.reasoning.into(),
+        r.tokens.cache_read.into(),
+        r.tokens.cache_write_5m.into(),
+        r.tokens.cache_write_1h.into(),
+        r.tokens.web_search.into(),
         r.cost_picousd.into(),
         r.unpriced_tokens.into(),
     ]
@@ -106,35 +106,35 @@ proptest! {
         }
         let mut app = world.app();
         let total = cost(&mut app, "total").report.total;
-        for (by, _) in Dimension::ALL {
+        for (by_name, by) in Dimension::ALL {
             for zone in ZONES {
                 let params = CostParams {
-                    by: Some((*by).to_owned()), timezone: Some(zone.to_owned()), ..CostParams::default()
+                    by: Some(*by), timezone: Some(zone.to_owned()), ..CostParams::default()
                 };
                 let report = app.cost(&params).unwrap().report;
-                prop_assert_eq!(&report.total, &total, "by {} in {}", by, zone);
+                prop_assert_eq!(&report.total, &total, "by {} in {}", by_name, zone);
                 let mut sum = [0; 10];
                 for row in &report.rows {
                     prop_assert!(!row.key.is_empty() && row.cost_picousd >= 0 && row.cost_picousd <= total.cost_picousd);
                     sum.iter_mut().zip(figures(row)).for_each(|(s, n): (&mut i128, _)| *s += n);
                 }
-                prop_assert_eq!(sum, figures(&total), "by {} in {}", by, zone);
+                prop_assert_eq!(sum, figures(&total), "by {} in {}", by_name, zone);
                 let mut keys: Vec<_> = report.rows.iter().map(|r| &r.key).collect();
                 keys.sort();
                 keys.dedup();
                 prop_assert_eq!(keys.len(), report.rows.len());
             }
             // Explain returns exactly the requests of the row.
-            for row in cost(&mut app, by).report.rows {
+            for row in cost(&mut app, by_name).report.rows {
                 let params = ExplainParams {
-                    by: Some((*by).to_owned()), key: Some(row.key.clone()), limit: Some(1000), ..ExplainParams::default()
+                    by: Some(*by), key: Some(row.key.clone()), limit: Some(1000), ..ExplainParams::default()
                 };
                 let found = app.explain(&params).unwrap();
                 prop_assert_eq!(&found.figure, &row);
                 let parts: i128 = found.requests.iter().map(|r| i128::from(r.cost_picousd.unwrap_or(0))).sum();
-                prop_assert_eq!(parts, i128::from(row.cost_picousd), "{} {}", by, row.key);
+                prop_assert_eq!(parts, i128::from(row.cost_picousd), "{} {}", by_name, row.key);
                 let output: i128 = found.requests.iter().map(|r| i128::from(r.tokens.output)).sum();
-                prop_assert_eq!(output, i128::from(row.output), "{} {}", by, row.key);
+                prop_assert_eq!(output, i128::from(row.tokens.output), "{} {}", by_name, row.key);
             }
         }
         let verified = app.verify_cost(Some(ZONES[3])).unwrap();
@@ -160,7 +160,7 @@ fn a_clock_set_back_changes_only_the_days_of_requests() {
     assert_eq!(cost(&mut world.app(), "block").report.rows.len(), 2);
     // Tool tokens follow the order of the log, not the clock: 500 are new, then they are cached.
     let tools = cost(&mut world.app(), "tool").report;
-    assert_eq!(tools.rows.iter().find(|r| r.key == "Read").unwrap().input, 1000);
+    assert_eq!(tools.rows.iter().find(|r| r.key == "Read").unwrap().tokens.input, 1000);
     assert!(world.app().verify_cost(None).unwrap().same);
 }
 

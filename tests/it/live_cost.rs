@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use clawgate::app::Actor;
-use clawgate::app::cost::{HookInput, HookVerdict, LiveParams};
+use clawgate::app::cost::{CurrentSpendParams, HookInput, HookVerdict};
 use serde_json::{Value, json};
 
 use crate::http_double::HttpDouble;
@@ -222,17 +222,19 @@ fn budgets_apply_to_the_day_week_month_and_block() {
     spent_before(&world, now, &[(30, 1), (26 * 60, 2), (15 * 24 * 60, 4), (30 * 24 * 60, 8)]);
     let mut app = world.app_as(Actor::Agent, -400);
     assert_eq!(app.now().millis(), now);
-    let live = app.live(&LiveParams::default()).unwrap();
+    let live = app.current_spend(&CurrentSpendParams::default()).unwrap();
     let logs = live.today.cost_picousd - 1_000_000_000_000 - 14;
     assert!(logs > 0, "the fixture's own requests are of today: {live:?}");
     let (week, month) = (live.week.unwrap().cost_picousd, live.month.unwrap().cost_picousd);
     assert_eq!(week - live.today.cost_picousd, 2_000_014_000_000);
     assert_eq!(month - week, 4_000_014_000_000);
-    let near = app.live(&LiveParams { near: true, ..LiveParams::default() }).unwrap();
+    let near = app
+        .current_spend(&CurrentSpendParams { skip_week_and_month: true, ..CurrentSpendParams::default() })
+        .unwrap();
     assert_eq!((near.week, near.month), (None, None));
     assert_eq!((near.today, near.hour, near.block), (live.today, live.hour, live.block));
     let by = |by: &str| {
-        let p = clawgate::app::cost::CostParams { by: Some(by.into()), ..Default::default() };
+        let p = clawgate::app::cost::CostParams { by: Some(by.parse().unwrap()), ..Default::default() };
         world.app_as(Actor::Agent, -400).cost(&p).unwrap().report
     };
     let row = |by_: &str, key: &str| by(by_).rows.into_iter().find(|r| r.key == key).unwrap().cost_picousd;
@@ -263,9 +265,9 @@ fn current_spend_and_reports_agree_with_the_ledger_after_every_change() {
     session_before(&world, "today", now, &[(30, 6)]);
     let agree = || {
         let mut app = world.app_as(Actor::Agent, -400);
-        let live = app.live(&LiveParams::default()).unwrap();
+        let live = app.current_spend(&CurrentSpendParams::default()).unwrap();
         let mut of = |by: &str, key: &str| {
-            let p = clawgate::app::cost::CostParams { by: Some(by.into()), ..Default::default() };
+            let p = clawgate::app::cost::CostParams { by: Some(by.parse().unwrap()), ..Default::default() };
             let rows = app.cost(&p).unwrap().report.rows;
             let row = rows.into_iter().find(|r| r.key == key).unwrap();
             (row.cost_picousd, row.requests)
@@ -273,20 +275,20 @@ fn current_spend_and_reports_agree_with_the_ledger_after_every_change() {
         let (week, month) = (of("week", "2026-W47"), of("month", "2026-11"));
         let spends = [live.week.unwrap(), live.month.unwrap()].map(|s| (s.cost_picousd, s.requests));
         assert_eq!(spends, [week, month]);
-        for (by, _) in clawgate::usage::Dimension::ALL {
+        for (name, by) in clawgate::usage::Dimension::ALL {
             let mut report = |since| {
-                let by = Some((*by).into());
+                let by = Some(*by);
                 let p = clawgate::app::cost::CostParams { by, since, watch: true, ..Default::default() };
                 let found = app.cost(&p).unwrap();
                 let plain = clawgate::app::cost::CostParams { watch: false, ..p };
                 assert_eq!(app.cost(&plain).unwrap().report, found.report);
-                let standing = found.standing.unwrap();
-                assert_eq!(standing.anomalies.robust.len(), 1, "today is an anomaly");
-                (found.report, standing)
+                let warnings = found.warnings.unwrap();
+                assert_eq!(warnings.days.robust.len(), 1, "today is an anomaly");
+                (found.report, warnings)
             };
             let (whole, kept) = (report(Some(clawgate::trace::Timestamp(0))), report(None));
-            assert_eq!(kept, whole, "by {by}");
-            assert_eq!(report(None), whole, "by {by}, again");
+            assert_eq!(kept, whole, "by {name}");
+            assert_eq!(report(None), whole, "by {name}, again");
         }
         [week, month].map(|(cost, requests)| (cost / 1_000_000_000_000, requests))
     };

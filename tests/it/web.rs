@@ -356,11 +356,11 @@ fn every_endpoint_reports_the_same_ledger() {
     }
     for path in ["/api/models", "/api/projects", "/api/sessions?n=1000"] {
         assert_eq!(sum(path, "message_count"), total.requests as f64, "{path}");
-        assert_eq!(sum(path, "total_tokens"), total.total_tokens() as f64, "{path}");
+        assert_eq!(sum(path, "total_tokens"), total.tokens.total() as f64, "{path}");
     }
     let summary = server.get("/api/summary").json();
     assert_eq!(summary["date"], "2026-11-20");
-    let day = CostParams { by: Some("day".into()), ..CostParams::default() };
+    let day = CostParams { by: Some(clawgate::usage::Dimension::Day), ..CostParams::default() };
     let rows = app.cost(&day).unwrap().report.rows;
     let today = rows.iter().find(|r| r.key == "2026-11-20").unwrap();
     assert_eq!(summary["message_count"], today.requests);

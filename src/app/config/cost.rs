@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pricing::{Decimal, format_usd, usd_to_picousd};
-use crate::usage::{RobustRule, SeedRule, Thresholds};
+use crate::usage::{MeanRule, RobustRule, Thresholds};
 
 /// An amount of US dollars in the configuration; kept in pico-USD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -172,7 +172,7 @@ pub struct AnomalyConfig {
 
 impl Default for AnomalyConfig {
     fn default() -> Self {
-        let (seed, robust) = (SeedRule::default(), RobustRule::default());
+        let (seed, robust) = (MeanRule::default(), RobustRule::default());
         AnomalyConfig {
             window_days: seed.window as u16,
             skip_days: seed.skip as u16,
@@ -188,8 +188,8 @@ impl Default for AnomalyConfig {
 
 impl AnomalyConfig {
     /// The plain rule.
-    pub fn seed(&self) -> SeedRule {
-        SeedRule {
+    pub fn mean_rule(&self) -> MeanRule {
+        MeanRule {
             window: self.window_days.into(),
             skip: self.skip_days.into(),
             warning_pct: self.warning_pct,
@@ -243,6 +243,6 @@ mod tests {
         assert_eq!(serde_json::to_value(Usd(10_000_000_000_000)).unwrap(), "10");
         assert_eq!(serde_json::to_value(Usd(2_500_000_000_000)).unwrap(), "2.5");
         assert_eq!(AnomalyConfig::default().robust(), RobustRule::default());
-        assert_eq!(AnomalyConfig::default().seed(), SeedRule::default());
+        assert_eq!(AnomalyConfig::default().mean_rule(), MeanRule::default());
     }
 }

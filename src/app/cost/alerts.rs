@@ -1,5 +1,6 @@
 //! Alerts: what passed a threshold now, each raised once a window.
 
+use crate::store::UsageFilter;
 use crate::usage::{Alert, AlertWatch};
 
 use crate::app::{App, Failure};
@@ -12,7 +13,8 @@ impl App {
     /// [`Failure`] where the configuration's zone or prices do not read or the archive refuses.
     pub fn alerts(&mut self) -> Result<Vec<Alert>, Failure> {
         let (now, zone) = (self.now(), self.zone(None)?.1);
-        let watch = self.with_fresh_usage(|app| app.watch(&zone))?;
+        self.refresh_usage()?;
+        let watch = self.watch(&zone)?;
         Ok(self.archive.raise_alerts(now, |past| watch.finish(past))?)
     }
 
@@ -22,7 +24,8 @@ impl App {
     /// As [`App::alerts`].
     pub fn alerts_standing(&mut self) -> Result<Vec<Alert>, Failure> {
         let zone = self.zone(None)?.1;
-        Ok(self.with_fresh_usage(|app| app.watch(&zone))?.finish(&[]))
+        self.refresh_usage()?;
+        Ok(self.watch(&zone)?.finish(&[]))
     }
 
     /// Marks every alert as seen; returns how many were not.
@@ -37,7 +40,8 @@ impl App {
         let prices = self.prices()?;
         let mut pricer = prices.pricer();
         let mut watch = AlertWatch::new(self.now(), zone, self.config.alerts.thresholds());
-        self.archive.counted(None, None, &mut |row| watch.add(row, &pricer.cost(row)))?;
+        self.archive
+            .for_each_request(UsageFilter::default(), &mut |row| watch.add(row, &pricer.price(row)))?;
         Ok(watch)
     }
 }

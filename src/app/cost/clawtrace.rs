@@ -7,8 +7,9 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::store::UsageFilter;
 use crate::trace::SessionKey;
-use crate::usage::{Costed, CountedRow, DayCache, NONE_KEY, Severity, seed_anomalies};
+use crate::usage::{CountedRow, DayCache, NONE_KEY, PricedRow, Severity, mean_anomalies};
 
 use crate::app::{App, Failure};
 
@@ -165,16 +166,16 @@ struct Sum {
 }
 
 impl Sum {
-    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
-        self.picousd += i128::from(costed.picousd.unwrap_or_default());
-        self.tokens = self.tokens.saturating_add(row.tokens.total());
-        self.unpriced = self.unpriced.saturating_add(unpriced(row, costed));
+    fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
+        self.picousd += i128::from(priced.picousd.unwrap_or_default());
+        self.tokens = self.tokens.saturating_add(row.request.tokens.total());
+        self.unpriced = self.unpriced.saturating_add(unpriced(row, priced));
         self.requests += 1;
     }
 }
 
-fn unpriced(row: &CountedRow<'_>, costed: &Costed<'_>) -> u64 {
-    if costed.picousd.is_none() { row.tokens.total() } else { 0 }
+fn unpriced(row: &CountedRow<'_>, priced: &PricedRow<'_>) -> u64 {
+    if priced.picousd.is_none() { row.request.tokens.total() } else { 0 }
 }
 
 struct Fold<'z> {
@@ -190,33 +191,33 @@ struct Fold<'z> {
 }
 
 impl Fold<'_> {
-    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
-        if !costed.billable {
+    fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
+        if !priced.billable {
             return;
         }
         self.requests += 1;
         let next = self.sessions.len() as u32;
-        let key = SessionKey::without_compaction_suffix(row.session);
+        let key = SessionKey::without_compaction_suffix(row.session());
         if !self.sessions.contains_key(key) {
             self.sessions.insert(key.to_owned(), (next, Sum::default()));
         }
         let Some((id, session)) = self.sessions.get_mut(key) else { return };
-        session.add(row, costed);
+        session.add(row, priced);
         if session.project.is_none() {
             session.project = row.project.map(str::to_owned);
         }
         let id = *id;
-        let day = self.days.day(row.at);
+        let day = self.days.day(row.request.at);
         let sum = self.by_day.entry(day).or_default();
-        sum.0 += i128::from(costed.picousd.unwrap_or_default());
-        sum.1 = sum.1.saturating_add(unpriced(row, costed));
+        sum.0 += i128::from(priced.picousd.unwrap_or_default());
+        sum.1 = sum.1.saturating_add(unpriced(row, priced));
         if day == self.today {
-            self.day.add(row, costed);
+            self.day.add(row, priced);
             self.day.sessions.insert(id);
         }
-        of(&mut self.models, row.model).add(row, costed);
+        of(&mut self.models, row.request.model).add(row, priced);
         let project = of(&mut self.projects, row.project.unwrap_or(NONE_KEY));
-        project.add(row, costed);
+        project.add(row, priced);
         project.sessions.insert(id);
     }
 }
@@ -244,16 +245,15 @@ impl App {
         let zone = self.zone(p.timezone.as_deref())?.1;
         let prices = self.prices()?;
         let today = DayCache::new(&zone).day(self.now());
-        let fold = self.with_fresh_usage(|app| {
-            let mut fold = empty(&zone, today);
-            let mut pricer = prices.pricer();
-            app.archive.counted(None, None, &mut |row| fold.add(row, &pricer.cost(row)))?;
-            Ok(fold)
-        })?;
+        self.refresh_usage()?;
+        let mut fold = empty(&zone, today);
+        let mut pricer = prices.pricer();
+        self.archive
+            .for_each_request(UsageFilter::default(), &mut |row| fold.add(row, &pricer.price(row)))?;
         let names: HashMap<String, String> =
             self.archive.projects(&|_, _| false)?.into_iter().map(|p| (p.path, p.name)).collect();
         let file_count = self.archive.files()?.values().filter(|f| !f.gone).count() as u64;
-        Ok(finish(fold, p, &names, file_count, &self.config.anomalies.seed()))
+        Ok(finish(fold, p, &names, file_count, &self.config.anomalies.mean_rule()))
     }
 }
 
@@ -275,7 +275,7 @@ fn finish(
     p: &ClassicParams,
     names: &HashMap<String, String>,
     file_count: u64,
-    rule: &crate::usage::SeedRule,
+    rule: &crate::usage::MeanRule,
 ) -> Classic {
     let today = fold.today;
     let shown = short_names(fold.projects.keys(), names);
@@ -287,7 +287,7 @@ fn finish(
     let series: Vec<(Date, i64)> = fold.by_day.iter().map(|(d, c)| (*d, to_i64(c.0))).collect();
     let odd = i64::from(p.odd_days.unwrap_or(ODD_DAYS).clamp(1, MOST_DAYS));
     let since = today.saturating_sub(jiff::Span::new().days(odd - 1));
-    let odd = seed_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
+    let odd = mean_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
     let anomalies = odd.map(|a| DayAnomaly {
         date: a.date.to_string(),
         expected_cost: usd4(a.expected_picousd.into()),
@@ -376,8 +376,8 @@ fn short_names<'a>(
 mod tests {
     use super::*;
     use crate::pricing::{Overrides, PICO_PER_USD, PriceTable};
-    use crate::trace::{Timestamp, Tokens};
-    use crate::usage::{Pricer, SeedRule};
+    use crate::trace::{Timestamp, Tokens, UsageRow};
+    use crate::usage::{MeanRule, Pricer};
 
     #[test]
     fn dollars_have_four_decimals() {
@@ -414,14 +414,20 @@ mod tests {
         .enumerate()
         {
             let at = Timestamp::parse(&format!("2026-11-{day}T10:00:00Z")).unwrap();
-            let mut row =
-                CountedRow::new("claude", session, at, model, Tokens { input: 10, ..Tokens::default() });
-            row.reported_picousd = Some(usd * PICO_PER_USD);
-            row.project = (n < 4).then_some("/home/u/app");
-            fold.add(&row, &pricer.cost(&row));
+            let request = UsageRow {
+                session: SessionKey(session),
+                at,
+                model,
+                tokens: Tokens { input: 10, ..Tokens::default() },
+                reported_picousd: Some(usd * PICO_PER_USD),
+                ..UsageRow::default()
+            };
+            let project = (n < 4).then_some("/home/u/app");
+            let row = CountedRow { project, ..CountedRow::of(&request) };
+            fold.add(&row, &pricer.price(&row));
         }
         let p = ClassicParams { days: Some(4), sessions: Some(2), ..ClassicParams::default() };
-        let c = finish(fold, &p, &HashMap::new(), 3, &SeedRule::default());
+        let c = finish(fold, &p, &HashMap::new(), 3, &MeanRule::default());
         assert_eq!(
             (c.summary.total_cost_usd, c.summary.session_count, c.summary.message_count),
             (50.0, 2, 2)

@@ -1,466 +1,550 @@
-//! What people see at a glance: today, this hour, the session, the five-hour block and the budgets, from one pass
-//! over the ledger.
+//! The current spend: today, this hour, the session, the five-hour block and the budgets.
+//!
+//! The status line, the menu bar and the hook need it within milliseconds. They read only the segments that reach into
+//! the periods they show, and those of the sessions they look at.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use crate::trace::{Confidence, SessionKey, Timestamp};
-use crate::usage::{Alert, AlertWatch, Costed, CountedRow, DayCache, Pricer};
-
-use crate::app::cost::budget_hook::BudgetState;
-use crate::app::cost::price_sources::Prices;
-use crate::app::cost::rollup::{Active, Parts};
+use crate::app::config::BudgetConfig;
 use crate::app::{App, Failure};
+use crate::trace::{Confidence, SessionKey, Timestamp};
+use crate::usage::{
+    Alert, AlertWatch, BLOCK_MS, BlockSums, BudgetState, CountedRow, DayCache, PricedRow, UsageSum,
+};
+
+use super::ledger_pass::LedgerPass;
+use super::price_sources::Prices;
 
 const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// Length of a block: the window in which Claude's plans count usage.
-const BLOCK_HOURS: i64 = 5;
+/// At least this much of the ledger is read, so that it mostly contains the five hours of rest that end a block.
+const MIN_RECENT_MS: i64 = 3 * DAY_MS;
 
-/// Agent whose plan has blocks.
+/// The agent whose plans meter usage in blocks.
 const BLOCK_AGENT: &str = "claude";
 
-/// A glance reads at most so many bytes of new log: whoever waits for it waits for milliseconds.
-const GLANCE_BYTES: u64 = 200 << 20;
+/// Larger amounts of new log data are left to another command.
+const MAX_NEW_BYTES: u64 = 200 << 20;
 
-/// A glance waits so long for another process that writes.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// How long to wait for another process that writes.
+const QUICK_BUSY_TIMEOUT: Duration = Duration::from_millis(250);
 
-/// Everything else waits so long.
-const USUAL_PATIENCE: Duration = Duration::from_secs(30);
+/// How long all other commands wait for a writer.
+const USUAL_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What to look at.
+/// Which spend to compute.
 #[derive(Debug, Clone, Default)]
-pub struct LiveParams {
-    /// IANA time zone of day, week and month; the configuration's or UTC unless said otherwise.
+pub struct CurrentSpendParams {
+    /// IANA time zone of day, week and month; by default that of the configuration, else UTC.
     pub timezone: Option<String>,
-    /// Key of a session that is asked about; its subagents belong to it.
+    /// Key of a session to include; its subagents belong to it.
     pub session: Option<String>,
-    /// When the present block ends, where the agent itself knows.
+    /// The end of the present block, if the agent knows it.
     pub block_ends: Option<Timestamp>,
-    /// The log that the session is written to, where the agent names it.
+    /// The log of the session, if the agent names it.
     pub log: Option<PathBuf>,
-    /// Leaves week and month out unless a budget is for them.
-    pub near: bool,
+    /// Leaves week and month out unless there is a budget for them.
+    pub skip_week_and_month: bool,
 }
 
-/// What a span of time or a session took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The figures of today, under the names of ClawTrace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Today {
+    /// The day, in the zone of the configuration.
+    pub date: String,
+    pub total_cost_picousd: i64,
+    pub total_tokens: u64,
+    /// Sessions with a request today.
+    pub session_count: u64,
+    /// Requests of today.
+    pub message_count: u64,
+    /// Logs that exist.
+    pub file_count: u64,
+    /// Requests of all time.
+    pub total_messages: u64,
+}
+
+/// The requests of a period or of a session.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Spend {
-    /// Cost of what has a price, pico-USD.
+    /// Cost of the requests that have a price, in pico-USD.
     pub cost_picousd: i64,
-    /// Tokens of every kind.
+    /// Tokens of all kinds.
     pub tokens: u64,
     /// Provider requests.
     pub requests: u64,
     /// Tokens of requests without a price; their cost is not in `cost_picousd`.
     pub unpriced_tokens: u64,
-    /// The least confidence of any request.
+    /// The lowest confidence of any request.
     pub confidence: Confidence,
 }
 
-impl Spend {
-    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>) {
-        let tokens = row.tokens.total();
-        self.requests += 1;
-        self.tokens = self.tokens.saturating_add(tokens);
-        match costed.picousd {
-            Some(p) => self.cost_picousd = self.cost_picousd.saturating_add(p),
-            None => self.unpriced_tokens = self.unpriced_tokens.saturating_add(tokens),
+impl From<&UsageSum> for Spend {
+    fn from(sum: &UsageSum) -> Self {
+        Spend {
+            cost_picousd: sum.picousd_clamped(),
+            tokens: sum.tokens.total(),
+            requests: sum.requests,
+            unpriced_tokens: sum.unpriced_tokens,
+            confidence: sum.confidence,
         }
-        self.confidence = self.confidence.max(costed.confidence);
-    }
-
-    fn merge(&mut self, other: &Spend) {
-        self.requests += other.requests;
-        self.tokens = self.tokens.saturating_add(other.tokens);
-        self.cost_picousd = self.cost_picousd.saturating_add(other.cost_picousd);
-        self.unpriced_tokens = self.unpriced_tokens.saturating_add(other.unpriced_tokens);
-        self.confidence = self.confidence.max(other.confidence);
     }
 }
 
-/// The five-hour block that runs now.
+/// The five-hour block that is active now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct LiveBlock {
-    /// Its first instant.
+pub struct ActiveBlock {
     pub starts: Timestamp,
-    /// The instant after its last.
     pub ends: Timestamp,
-    /// What it took so far.
     #[serde(flatten)]
     pub spend: Spend,
 }
 
-/// The glance.
+/// What is spent now.
 #[derive(Debug, Clone, Serialize)]
-pub struct Live {
-    /// When it was taken.
+pub struct CurrentSpend {
     pub at: Timestamp,
     /// Time zone of day, week and month.
     pub timezone: String,
     /// The present calendar day.
     pub today: Spend,
-    /// The present ISO week; not where only what is near was asked for.
+    /// The present ISO week, unless it was left out.
     pub week: Option<Spend>,
-    /// The present calendar month; not where only what is near was asked for.
+    /// The present calendar month, unless it was left out.
     pub month: Option<Spend>,
-    /// The last sixty minutes: what is spent an hour.
+    /// The last sixty minutes.
     pub hour: Spend,
-    /// The session that was asked about.
+    /// The session that was asked for.
     pub session: Option<Spend>,
-    /// The block that runs now; none after five hours of rest.
-    pub block: Option<LiveBlock>,
+    /// The active block; none after five hours of rest.
+    pub block: Option<ActiveBlock>,
     /// The budgets of the configuration.
     pub budgets: Vec<BudgetState>,
-    /// Thresholds that are passed now, raised before or not.
+    /// Figures that exceed a threshold now, whether an alert was raised before or not.
     pub alerts: Vec<Alert>,
-    /// Bytes of new log that were too many to read at a glance; `clawgate cost` reads them.
+    /// Bytes of new log data that were too many to read now; `clawgate cost` reads them.
     pub unread_bytes: u64,
 }
 
-/// Folds rows into the glance.
-struct Fold<'z> {
+/// Adds up the current spend.
+pub(super) struct CurrentSpendFold<'z> {
     now: Timestamp,
     days: DayCache<'z>,
+    first_of_week: Date,
+    first_of_month: Date,
     today: Date,
-    week: Date,
-    month: Date,
-    /// The session that is asked about and its subagents.
+    /// The session that was asked for and its subagents.
     family: &'z HashSet<String>,
-    /// The session of the row before, and whether it is one of them: rows come session by session.
-    last: (String, bool),
-    window: Option<(i64, i64)>,
-    sums: [Spend; 4],
-    /// What week and month took in requests that stand in older segments only.
-    before: [Spend; 2],
-    session: Spend,
-    block: Spend,
-    hours: BTreeMap<i64, Spend>,
+    /// The session of the previous row, and whether it is in the family: rows come session by session.
+    last_session: (String, bool),
+    /// The block as the agent gives it.
+    given_block: Option<(Timestamp, Timestamp)>,
+    sums: PeriodSums,
+    session: UsageSum,
+    /// Requests in the given block.
+    block: UsageSum,
+    blocks: BlockSums,
+    watch: AlertWatch<'z>,
+    active_since: Timestamp,
+    active_sessions: HashSet<String>,
+    /// Sessions with a request today.
+    sessions_today: HashSet<String>,
+    all_requests: u64,
 }
 
-impl<'z> Fold<'z> {
-    fn new(now: Timestamp, zone: &'z TimeZone, p: &LiveParams, family: &'z HashSet<String>) -> Self {
+#[derive(Debug, Clone, Copy, Default)]
+struct PeriodSums {
+    today: UsageSum,
+    week: UsageSum,
+    month: UsageSum,
+    hour: UsageSum,
+}
+
+impl<'z> CurrentSpendFold<'z> {
+    pub(super) fn new(
+        app: &App,
+        zone: &'z TimeZone,
+        p: &CurrentSpendParams,
+        family: &'z HashSet<String>,
+    ) -> Self {
+        let now = app.now();
+        let watch = AlertWatch::new(now, zone, app.config.alerts.thresholds());
+        Self::at(now, zone, p, family, watch)
+    }
+
+    fn at(
+        now: Timestamp,
+        zone: &'z TimeZone,
+        p: &CurrentSpendParams,
+        family: &'z HashSet<String>,
+        watch: AlertWatch<'z>,
+    ) -> Self {
         let mut days = DayCache::new(zone);
         let today = days.day(now);
-        let back = i64::from(today.weekday().to_monday_zero_offset());
-        let window = p.block_ends.map(|end| {
-            let end = end.millis();
-            (end.saturating_sub(BLOCK_HOURS * HOUR_MS), end)
-        });
-        Fold {
+        let days_since_monday = i64::from(today.weekday().to_monday_zero_offset());
+        let given_block = p.block_ends.map(|end| (Timestamp(end.millis().saturating_sub(BLOCK_MS)), end));
+        CurrentSpendFold {
             now,
             today,
-            week: today.checked_sub(jiff::Span::new().days(back)).unwrap_or(today),
-            month: today.first_of_month(),
+            first_of_week: today.checked_sub(jiff::Span::new().days(days_since_monday)).unwrap_or(today),
+            first_of_month: today.first_of_month(),
             days,
-            last: (String::new(), family.contains("")),
+            last_session: (String::new(), family.contains("")),
             family,
             // A block that is over says nothing about the present one.
-            window: window.filter(|(start, end)| (*start..*end).contains(&now.millis())),
-            sums: [Spend::default(); 4],
-            before: [Spend::default(); 2],
-            session: Spend::default(),
-            block: Spend::default(),
-            hours: BTreeMap::new(),
+            given_block: given_block.filter(|(start, end)| (*start..*end).contains(&now)),
+            sums: PeriodSums::default(),
+            session: UsageSum::default(),
+            block: UsageSum::default(),
+            blocks: BlockSums::default(),
+            watch,
+            active_since: Timestamp(now.millis().saturating_sub(HOUR_MS)),
+            active_sessions: HashSet::new(),
+            sessions_today: HashSet::new(),
+            all_requests: 0,
         }
     }
 
-    /// Adds a row; `recent` where a copy of it stands in a segment that reaches into the last days.
-    fn add(&mut self, row: &CountedRow<'_>, costed: &Costed<'_>, recent: bool) {
-        if !costed.billable {
+    pub(super) fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
+        let at = row.request.at;
+        let session = SessionKey::without_compaction_suffix(row.session());
+        if at >= self.active_since && !self.active_sessions.contains(session) {
+            self.active_sessions.insert(session.to_owned());
+        }
+        self.watch.add(row, priced);
+        if !priced.billable {
             return;
         }
-        let day = self.days.day(row.at);
-        // Whole calendar days, as in every report, so that the figures agree with it.
-        let spans =
-            [day == self.today, day >= self.week, day >= self.month].map(|in_it| in_it && day <= self.today);
-        let age = self.now.millis().saturating_sub(row.at.millis());
-        let [today, week, month] = spans;
-        let hour = (0..HOUR_MS).contains(&age);
-        let [in_day, in_week, in_month, in_hour] = &mut self.sums;
-        let [week_before, month_before] = &mut self.before;
-        let (in_week, in_month) = if recent { (in_week, in_month) } else { (week_before, month_before) };
-        for (sum, holds) in [(in_day, today), (in_week, week), (in_month, month), (in_hour, hour)] {
-            if holds {
-                sum.add(row, costed);
-            }
-        }
-        if self.last.0 != row.session {
-            self.last = (
-                row.session.to_owned(),
-                self.family.contains(SessionKey::without_compaction_suffix(row.session)),
-            );
-        }
-        if self.last.1 {
-            self.session.add(row, costed);
-        }
-        if row.agent == BLOCK_AGENT && age >= 0 {
-            match self.window {
-                Some((start, end)) if (start..end).contains(&row.at.millis()) => self.block.add(row, costed),
-                Some(_) => {}
-                None => {
-                    let hour = row.at.millis().div_euclid(HOUR_MS);
-                    self.hours.entry(hour).or_default().add(row, costed);
+        self.all_requests += 1;
+        let sum = UsageSum::of(row, priced);
+        // Calendar days, as in every report, so that the figures agree with it.
+        let day = self.days.day(at);
+        if day <= self.today {
+            let periods = [
+                (&mut self.sums.today, self.today),
+                (&mut self.sums.week, self.first_of_week),
+                (&mut self.sums.month, self.first_of_month),
+            ];
+            for (period, first_day) in periods {
+                if day >= first_day {
+                    period.add(&sum);
                 }
             }
         }
+        if day == self.today && !self.sessions_today.contains(session) {
+            self.sessions_today.insert(session.to_owned());
+        }
+        let age = self.now.millis().saturating_sub(at.millis());
+        if (0..HOUR_MS).contains(&age) {
+            self.sums.hour.add(&sum);
+        }
+        if self.last_session.0 != row.session() {
+            self.last_session = (row.session().to_owned(), self.family.contains(session));
+        }
+        if self.last_session.1 {
+            self.session.add(&sum);
+        }
+        if row.agent() == BLOCK_AGENT && age >= 0 {
+            match self.given_block {
+                Some((start, end)) if (start..end).contains(&at) => self.block.add(&sum),
+                Some(_) => {}
+                None => self.blocks.add(at, &sum),
+            }
+        }
     }
 
-    /// Whether the block is the same whatever was before an instant: rest long enough to end any block.
-    fn knows_block(&self, since: Timestamp) -> bool {
-        if self.window.is_some() {
-            return true;
-        }
-        let mut before = since.millis().div_euclid(HOUR_MS);
-        let now = self.now.millis().div_euclid(HOUR_MS);
-        for hour in self.hours.range(before..).map(|(hour, _)| *hour).chain([now]) {
-            if hour >= before + BLOCK_HOURS {
-                return true;
-            }
-            before = hour;
-        }
-        false
+    /// Returns whether rows before `since` cannot change the result, if all rows of `sessions` were added.
+    fn is_complete(&self, since: Timestamp, sessions: &HashSet<String>) -> bool {
+        // A request may be counted for a session whose own records are all older.
+        self.active_sessions.is_subset(sessions)
+            && (self.given_block.is_some() || self.blocks.rested_since(since, self.now))
     }
 
-    /// The block that runs now. A block begins with the hour of the first request after the one before.
-    fn block(&self) -> Option<LiveBlock> {
-        let at = |ms: i64| Timestamp(ms);
-        if let Some((start, end)) = self.window {
-            return Some(LiveBlock { starts: at(start), ends: at(end), spend: self.block });
+    /// Returns the active block.
+    fn block(&mut self) -> Option<ActiveBlock> {
+        if let Some((starts, ends)) = self.given_block {
+            return Some(ActiveBlock { starts, ends, spend: Spend::from(&self.block) });
         }
-        let mut start = None;
-        let mut spend = Spend::default();
-        for (hour, sum) in &self.hours {
-            if start.is_none_or(|s| *hour >= s + BLOCK_HOURS) {
-                start = Some(*hour);
-                spend = Spend::default();
-            }
-            spend.merge(sum);
+        let (block, sum) = std::mem::take(&mut self.blocks).finish(Some(self.now)).pop()?;
+        block.active.then(|| ActiveBlock { starts: block.start, ends: block.end, spend: Spend::from(&sum) })
+    }
+
+    /// Returns the current spend. Unread bytes are the caller's to fill in.
+    pub(super) fn finish(
+        mut self,
+        timezone: &str,
+        p: &CurrentSpendParams,
+        budgets: &BudgetConfig,
+    ) -> CurrentSpend {
+        let skip = p.skip_week_and_month && !budgets.needs_week_or_month();
+        let block = self.block();
+        let mut out = CurrentSpend {
+            at: self.now,
+            timezone: timezone.to_owned(),
+            today: Spend::from(&self.sums.today),
+            week: (!skip).then(|| Spend::from(&self.sums.week)),
+            month: (!skip).then(|| Spend::from(&self.sums.month)),
+            hour: Spend::from(&self.sums.hour),
+            session: p.session.as_ref().map(|_| Spend::from(&self.session)),
+            block,
+            budgets: Vec::new(),
+            alerts: self.watch.finish(&[]),
+            unread_bytes: 0,
+        };
+        out.budgets = budgets.states(&out);
+        out
+    }
+
+    /// Returns the figures of today and the number of all requests, under the names of ClawTrace.
+    pub(super) fn today(&self, file_count: u64) -> Today {
+        let spend = Spend::from(&self.sums.today);
+        Today {
+            date: self.today.to_string(),
+            total_cost_picousd: spend.cost_picousd,
+            total_tokens: spend.tokens,
+            session_count: self.sessions_today.len() as u64,
+            message_count: spend.requests,
+            file_count,
+            total_messages: self.all_requests,
         }
-        let start = start?;
-        let ends = (start + BLOCK_HOURS) * HOUR_MS;
-        (self.now.millis() < ends).then(|| LiveBlock { starts: at(start * HOUR_MS), ends: at(ends), spend })
     }
 }
 
-/// A glance in the making.
-struct Glimpse<'z> {
-    fold: Fold<'z>,
-    watch: AlertWatch<'z>,
-    pricer: Pricer<'z>,
-    active: Active,
-    /// When the last days begin.
-    since: Timestamp,
-}
-
-impl Parts for Glimpse<'_> {
-    type Older = [Spend; 2];
-
-    fn add(&mut self, row: &CountedRow<'_>, recent: bool) {
-        let costed = self.pricer.cost(row);
-        self.fold.add(row, &costed, recent);
-        self.watch.add(row, &costed);
-        self.active.add(row);
+impl BudgetConfig {
+    fn needs_week_or_month(&self) -> bool {
+        self.weekly_usd.is_some() || self.monthly_usd.is_some()
     }
 
-    fn older(&mut self) -> Option<[Spend; 2]> {
-        Some(self.fold.before)
+    /// Returns the state of every budget that is set and whose period was computed.
+    fn states(&self, current: &CurrentSpend) -> Vec<BudgetState> {
+        let all = [
+            ("daily", self.daily_usd, Some(current.today)),
+            ("weekly", self.weekly_usd, current.week),
+            ("monthly", self.monthly_usd, current.month),
+            ("session", self.session_usd, current.session),
+            ("block", self.block_usd, current.block.map(|b| b.spend)),
+        ];
+        let state =
+            |(budget, limit, spend): (&'static str, Option<crate::app::config::Usd>, Option<Spend>)| {
+                let (limit, spend) = (limit?.0, spend?);
+                let warn = self.warn_percent;
+                Some(BudgetState::of(budget, limit, spend.cost_picousd, spend.unpriced_tokens, warn))
+            };
+        all.into_iter().filter_map(state).collect()
     }
 
-    fn set_older(&mut self, older: [Spend; 2]) {
-        self.fold.before = older;
-    }
-
-    fn is_whole(&self, whole: &HashSet<String>) -> bool {
-        self.active.all_in(whole) && self.fold.knows_block(self.since)
+    /// Returns whether any budget is set.
+    pub fn any(&self) -> bool {
+        let all = [self.daily_usd, self.weekly_usd, self.monthly_usd, self.session_usd, self.block_usd];
+        all.iter().any(Option::is_some)
     }
 }
 
 impl App {
-    /// The same for a process that ends with its answer, while an agent or a person waits.
+    /// Computes the current spend for a process that ends with its answer, while an agent or a user waits.
     ///
     /// # Errors
-    /// As [`App::live`].
-    pub fn glance(&mut self, p: &LiveParams) -> Result<Live, Failure> {
+    /// As [`App::current_spend`].
+    pub fn current_spend_quick(&mut self, p: &CurrentSpendParams) -> Result<CurrentSpend, Failure> {
         self.archive.skip_checkpoint_on_close()?;
-        self.live(p)
+        self.current_spend(p)
     }
 
-    /// What is spent now. Reads what the logs gained since, unless that is too much for a glance.
+    /// Computes the current spend. It includes new data of the logs unless there is too much of it to read quickly.
     ///
     /// # Errors
-    /// [`Failure`] where the zone is unknown or the archive refuses.
-    pub fn live(&mut self, p: &LiveParams) -> Result<Live, Failure> {
+    /// [`Failure`] if the zone is unknown or the archive refuses.
+    pub fn current_spend(&mut self, p: &CurrentSpendParams) -> Result<CurrentSpend, Failure> {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
-        let now = self.now();
-        let far = self.config.budgets.weekly_usd.is_some() || self.config.budgets.monthly_usd.is_some();
-        let near = p.near && !far;
-        self.archive.set_busy_timeout(PATIENCE)?;
-        let glance = self.with_recent_usage(GLANCE_BYTES, p.log.as_deref(), |app| {
-            let family = app.family(p)?;
-            let Glimpse { fold, watch, .. } =
-                app.glimpse(now, (&timezone, &zone), p, &family, near, &prices)?;
-            let [today, mut week, mut month, hour] = fold.sums;
-            let [week_before, month_before] = &fold.before;
-            week.merge(week_before);
-            month.merge(month_before);
-            Ok(Live {
-                at: now,
-                timezone: timezone.clone(),
-                today,
-                week: (!near).then_some(week),
-                month: (!near).then_some(month),
-                hour,
-                session: p.session.as_ref().map(|_| fold.session),
-                block: fold.block(),
-                budgets: Vec::new(),
-                alerts: watch.finish(&[]),
-                unread_bytes: 0,
-            })
+        self.archive.set_busy_timeout(QUICK_BUSY_TIMEOUT)?;
+        let current = self.with_recent_usage(MAX_NEW_BYTES, p.log.as_deref(), |app| {
+            let family = app.session_family(p)?;
+            let fold = app.fold_current_spend(&zone, p, &family, &prices)?;
+            Ok(fold.finish(&timezone, p, &app.config.budgets))
         });
-        self.archive.set_busy_timeout(USUAL_PATIENCE)?;
-        let (mut live, unread) = glance?;
-        live.unread_bytes = unread;
-        live.budgets = self.config.budgets.states(&live);
-        Ok(live)
+        self.archive.set_busy_timeout(USUAL_BUSY_TIMEOUT)?;
+        let (current, unread_bytes) = current?;
+        Ok(CurrentSpend { unread_bytes, ..current })
     }
 
-    /// The session that is asked about and its subagents: an agent tells its hook and its status line the session that
-    /// the person sees, also for what a subagent does. Claude Code's subagents stand in a folder of the session;
-    /// others are known once a hook named them or they were scanned.
-    fn family(&self, p: &LiveParams) -> Result<HashSet<String>, Failure> {
+    /// Computes the current spend and the figures of today for the status, in one pass over the whole ledger.
+    ///
+    /// # Errors
+    /// As [`App::current_spend`].
+    pub fn status_spend(&mut self) -> Result<(CurrentSpend, Today), Failure> {
+        let (timezone, zone) = self.zone(None)?;
+        let (prices, p) = (self.prices()?, CurrentSpendParams::default());
+        self.archive.set_busy_timeout(QUICK_BUSY_TIMEOUT)?;
+        let fold = self.with_recent_usage(MAX_NEW_BYTES, None, |app| {
+            let nobody = HashSet::new();
+            let mut pass = LedgerPass::new(&prices);
+            pass.current = Some(CurrentSpendFold::new(app, &zone, &p, &nobody));
+            let fold = pass.run(app)?.current.ok_or_else(not_computed)?;
+            let today = fold.today(app.archive.files()?.values().filter(|f| !f.gone).count() as u64);
+            Ok((fold.finish(&timezone, &p, &app.config.budgets), today))
+        });
+        self.archive.set_busy_timeout(USUAL_BUSY_TIMEOUT)?;
+        let ((current, today), unread_bytes) = fold?;
+        Ok((CurrentSpend { unread_bytes, ..current }, today))
+    }
+
+    /// Returns the session that was asked for and its subagents. An agent tells its hook and its status line the session
+    /// that the user sees, also for the work of a subagent. The logs of Claude Code's subagents are in a folder of the
+    /// session; other subagents are known once a hook named them or a scan read them.
+    pub(super) fn session_family(&self, p: &CurrentSpendParams) -> Result<HashSet<String>, Failure> {
         let Some(key) = &p.session else { return Ok(HashSet::new()) };
         let mut all = HashSet::from([key.clone()]);
         all.extend(self.archive.sessions_beneath(key)?);
         all.extend(self.archive.recorded_subagents(key)?);
-        let below = self.archive.descendants(&[SessionKey(key.clone())])?;
-        all.extend(below.into_iter().map(|k| k.0));
+        let descendants = self.archive.descendants(&[SessionKey(key.clone())])?;
+        all.extend(descendants.into_iter().map(|k| k.0));
         Ok(all)
     }
 
-    /// Folds the ledger: its last days where they tell everything.
-    fn glimpse<'z>(
+    /// Adds up the recent part of the ledger, or all of it if the recent part does not tell everything.
+    fn fold_current_spend<'z>(
         &self,
-        now: Timestamp,
-        (timezone, zone): (&str, &'z TimeZone),
-        p: &LiveParams,
+        zone: &'z TimeZone,
+        p: &CurrentSpendParams,
         family: &'z HashSet<String>,
-        near: bool,
         prices: &'z Prices,
-    ) -> Result<Glimpse<'z>, Failure> {
-        let wanted = self.lately(Some(family), false);
-        let new = || Glimpse {
-            fold: Fold::new(now, zone, p, family),
-            watch: AlertWatch::new(now, zone, self.config.alerts.thresholds()),
-            pricer: prices.pricer(),
-            active: Active::of(now),
-            since: wanted.since,
+    ) -> Result<CurrentSpendFold<'z>, Failure> {
+        let pass = || {
+            let mut pass = LedgerPass::new(prices);
+            pass.current = Some(CurrentSpendFold::new(self, zone, p, family));
+            pass
         };
-        if !near {
-            let Fold { week, month, .. } = new().fold;
-            return self.in_parts(&format!("spent {timezone} {week} {month}"), prices, &wanted, new);
+        let now = self.now().millis();
+        let mut since = Timestamp(now.saturating_sub(MIN_RECENT_MS));
+        if !p.skip_week_and_month || self.config.budgets.needs_week_or_month() {
+            let fold = CurrentSpendFold::new(self, zone, p, family);
+            let first_day = fold.first_of_week.min(fold.first_of_month);
+            if let Ok(start) = first_day.to_zoned(zone.clone()) {
+                since = since.min(Timestamp(start.timestamp().as_millisecond()));
+            }
         }
-        let mut glimpse = new();
-        let recent = self.archive.counted_lately(&wanted, &mut |row, recent| glimpse.add(row, recent))?;
-        if recent.is_some_and(|r| glimpse.is_whole(&r.whole)) {
-            return Ok(glimpse);
+        let mut sessions = self.archive.sessions_since(Timestamp(now.saturating_sub(HOUR_MS)))?;
+        sessions.extend(family.iter().cloned());
+        let recent = pass().run_recent(self, since, &sessions)?.current;
+        match recent.filter(|fold| fold.is_complete(since, &sessions)) {
+            Some(fold) => Ok(fold),
+            None => pass().run(self)?.current.ok_or_else(not_computed),
         }
-        let mut glimpse = new();
-        self.archive.counted(None, None, &mut |row| glimpse.add(row, true))?;
-        Ok(glimpse)
     }
+}
+
+fn not_computed() -> Failure {
+    Failure::failed("current_spend", "The current spend was not computed.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::pricing::{Overrides, PICO_PER_USD, PriceTable};
-    use crate::trace::Tokens;
+    use crate::trace::{Tokens, UsageRow};
+    use crate::usage::{Pricer, Thresholds};
 
     const NOW: &str = "2026-11-20T15:43:00Z";
 
-    /// A glance over rows of (agent, session, instant, dollars).
-    fn glance(
-        rows: &[(&str, &str, &str, i64)],
-        p: &LiveParams,
+    fn fold<'z>(
+        zone: &'z TimeZone,
+        p: &CurrentSpendParams,
+        family: &'z HashSet<String>,
+    ) -> CurrentSpendFold<'z> {
+        let now = Timestamp::parse(NOW).unwrap();
+        CurrentSpendFold::at(now, zone, p, family, AlertWatch::new(now, zone, Thresholds::default()))
+    }
+
+    /// Adds rows of (session, instant, dollars) and returns dollars of day, week, month and hour, of the session and of
+    /// the block.
+    fn spend(
+        rows: &[(&str, &str, i64)],
+        p: &CurrentSpendParams,
         zone: &str,
-    ) -> ([i64; 4], i64, Option<LiveBlock>) {
+    ) -> ([i64; 4], i64, Option<ActiveBlock>) {
         let tz = TimeZone::get(zone).unwrap();
         let none = Overrides::default();
         let mut pricer = Pricer::new(PriceTable::builtin(), &none);
         let family = p.session.iter().cloned().collect();
-        let mut fold = Fold::new(Timestamp::parse(NOW).unwrap(), &tz, p, &family);
-        for (agent, session, at, usd) in rows {
-            let t = Tokens { input: 1, ..Tokens::default() };
-            let mut row = CountedRow::new(agent, session, Timestamp::parse(at).unwrap(), "claude-opus-5", t);
-            row.reported_picousd = Some(usd * PICO_PER_USD);
-            fold.add(&row, &pricer.cost(&row), true);
+        let mut fold = fold(&tz, p, &family);
+        for (session, at, usd) in rows {
+            let request = UsageRow {
+                session: SessionKey(*session),
+                at: Timestamp::parse(at).unwrap(),
+                model: "claude-opus-5",
+                tokens: Tokens { input: 1, ..Tokens::default() },
+                reported_picousd: Some(usd * PICO_PER_USD),
+                ..UsageRow::default()
+            };
+            let row = CountedRow::of(&request);
+            fold.add(&row, &pricer.price(&row));
         }
-        let usd = |s: &Spend| s.cost_picousd / PICO_PER_USD;
-        (
-            [&fold.sums[0], &fold.sums[1], &fold.sums[2], &fold.sums[3]].map(usd),
-            usd(&fold.session),
-            fold.block(),
-        )
+        let usd = |s: &UsageSum| s.picousd_clamped() / PICO_PER_USD;
+        let PeriodSums { today, week, month, hour } = fold.sums;
+        ([today, week, month, hour].map(|s| usd(&s)), usd(&fold.session), fold.block())
     }
 
     #[test]
     fn day_week_month_hour_and_session() {
         let rows = [
-            ("claude", "claude:a", "2026-10-31T12:00:00Z", 100),
-            ("claude", "claude:a", "2026-11-01T12:00:00Z", 1),
-            ("codex", "codex:b", "2026-11-16T00:00:00Z", 2),
-            ("claude", "claude:a", "2026-11-20T00:30:00Z", 4),
-            ("claude", "claude:a", "2026-11-20T14:43:00.001Z", 8),
-            ("claude", "claude:a", "2026-11-22T00:00:00Z", 1000),
+            ("claude:a", "2026-10-31T12:00:00Z", 100),
+            ("claude:a", "2026-11-01T12:00:00Z", 1),
+            ("codex:b", "2026-11-16T00:00:00Z", 2),
+            ("claude:a", "2026-11-20T00:30:00Z", 4),
+            ("claude:a", "2026-11-20T14:43:00.001Z", 8),
+            ("claude:a", "2026-11-22T00:00:00Z", 1000),
         ];
-        let p = LiveParams { session: Some("claude:a".into()), ..LiveParams::default() };
-        let (sums, session, _) = glance(&rows, &p, "UTC");
+        let p = CurrentSpendParams { session: Some("claude:a".into()), ..CurrentSpendParams::default() };
+        let (sums, session, _) = spend(&rows, &p, "UTC");
         assert_eq!((sums, session), ([12, 14, 15, 8], 1113));
         // in New York the 20th began at 05:00 UTC, and the week at that of the 16th
-        assert_eq!(glance(&rows, &p, "America/New_York").0, [8, 12, 15, 8]);
+        assert_eq!(spend(&rows, &p, "America/New_York").0, [8, 12, 15, 8]);
     }
 
     #[test]
     fn a_block_begins_with_the_hour_of_its_first_request() {
-        let block = |rows: &[(&str, &str, &str, i64)], p: &LiveParams| {
-            glance(rows, p, "UTC")
+        let block = |rows: &[(&str, &str, i64)], p: &CurrentSpendParams| {
+            spend(rows, p, "UTC")
                 .2
                 .map(|b| (b.starts.to_string()[11..16].to_owned(), b.spend.cost_picousd / PICO_PER_USD))
         };
-        let none = LiveParams::default();
+        let none = CurrentSpendParams::default();
         let rows = [
-            ("claude", "s", "2026-11-20T06:59:00Z", 1),
-            ("claude", "s", "2026-11-20T10:59:59Z", 2),
-            ("claude", "s", "2026-11-20T11:10:00Z", 4),
-            ("claude", "s", "2026-11-20T15:30:00Z", 8),
-            ("codex", "s", "2026-11-20T15:30:00Z", 16),
+            ("claude:s", "2026-11-20T06:59:00Z", 1),
+            ("claude:s", "2026-11-20T10:59:59Z", 2),
+            ("claude:s", "2026-11-20T11:10:00Z", 4),
+            ("claude:s", "2026-11-20T15:30:00Z", 8),
+            ("codex:s", "2026-11-20T15:30:00Z", 16),
         ];
         assert_eq!(block(&rows, &none), Some(("11:00".into(), 12)));
         assert_eq!(block(&rows[..2], &none), None, "five hours of rest");
         assert_eq!(block(&[], &none), None);
-        let told = |end: &str| LiveParams { block_ends: Timestamp::parse(end), ..LiveParams::default() };
-        assert_eq!(block(&rows, &told("2026-11-20T15:50:00Z")), Some(("10:50".into(), 14)));
+        let given = |end: &str| CurrentSpendParams {
+            block_ends: Timestamp::parse(end),
+            ..CurrentSpendParams::default()
+        };
+        assert_eq!(block(&rows, &given("2026-11-20T15:50:00Z")), Some(("10:50".into(), 14)));
         assert_eq!(
-            block(&rows, &told("2026-11-20T15:00:00Z")),
+            block(&rows, &given("2026-11-20T15:00:00Z")),
             Some(("11:00".into(), 12)),
-            "that one is over"
+            "the given block is over"
         );
     }
 
     #[test]
-    fn the_last_days_tell_the_same_as_the_whole_ledger_or_say_that_they_do_not() {
+    fn recent_rows_give_the_block_of_all_rows_or_are_incomplete() {
         let tz = TimeZone::get("Europe/Berlin").unwrap();
         let none = Overrides::default();
         let now = Timestamp::parse(NOW).unwrap();
-        // (hours before now at which something was asked, since how many hours the rows are known)
+        // (ages of the requests in hours, the age up to which rows are known, whether that is enough)
         let cases: [(&[i64], i64, bool); 6] = [
             (&[1, 2, 3, 9, 30], 48, true),
             (&[1, 4, 7, 10, 13], 48, true),
@@ -470,22 +554,26 @@ mod tests {
             (&[], 3, false),
         ];
         for (hours, known, sure) in cases {
-            let p = LiveParams::default();
+            let p = CurrentSpendParams::default();
             let mut pricer = Pricer::new(PriceTable::builtin(), &none);
             let nobody = HashSet::new();
-            let (mut all, mut late) = (Fold::new(now, &tz, &p, &nobody), Fold::new(now, &tz, &p, &nobody));
+            let (mut all, mut late) = (fold(&tz, &p, &nobody), fold(&tz, &p, &nobody));
             let since = Timestamp(now.millis() - known * HOUR_MS);
+            let mut sessions = HashSet::new();
             for hour in hours {
                 let at = Timestamp(now.millis() - hour * HOUR_MS);
-                let t = Tokens { input: *hour as u64, ..Tokens::default() };
-                let row = CountedRow::new("claude", "s", at, "claude-opus-5", t);
-                let costed = pricer.cost(&row);
-                all.add(&row, &costed, true);
+                let tokens = Tokens { input: *hour as u64, ..Tokens::default() };
+                let session = SessionKey("claude:s");
+                let request = UsageRow { session, at, model: "claude-opus-5", tokens, ..UsageRow::default() };
+                let row = CountedRow::of(&request);
+                let priced = pricer.price(&row);
+                all.add(&row, &priced);
                 if at >= since {
-                    late.add(&row, &costed, true);
+                    late.add(&row, &priced);
+                    sessions.insert("claude:s".to_owned());
                 }
             }
-            assert_eq!(late.knows_block(since), sure, "{hours:?} {known}");
+            assert_eq!(late.is_complete(since, &sessions), sure, "{hours:?} {known}");
             if sure {
                 assert_eq!(late.block(), all.block(), "{hours:?} {known}");
             }
@@ -493,7 +581,7 @@ mod tests {
     }
 
     #[test]
-    fn a_glance_leaves_many_new_logs_alone() {
+    fn large_new_logs_are_left_unread() {
         use crate::app::{Actor, Context};
         use crate::trace::{Env, FixedClock};
         let tmp = tempfile::tempdir().unwrap();
@@ -506,19 +594,20 @@ mod tests {
         let mut app = App::open(Context::new(env, clock, Actor::Agent)).unwrap();
         let count = |app: &App| {
             let mut n = 0;
-            app.archive.counted(None, None, &mut |_| n += 1)?;
+            app.archive.for_each_request(Default::default(), &mut |_| n += 1)?;
             Ok(n)
         };
         let size = row.len() as u64 + 1;
         assert_eq!(app.with_recent_usage(size - 1, None, count).unwrap(), (0, size));
-        let mut live = Live { unread_bytes: size, ..app.live(&LiveParams::default()).unwrap() };
+        let mut live =
+            CurrentSpend { unread_bytes: size, ..app.current_spend(&CurrentSpendParams::default()).unwrap() };
         assert_eq!(
             (live.today.requests, live.block.unwrap().spend.tokens),
             (1, 12),
-            "few enough for a glance"
+            "small enough to read now"
         );
         assert_eq!(app.with_recent_usage(0, None, count).unwrap(), (1, 0), "nothing is new");
-        // where the agent names its log, a grown one has nothing done in vain
+        // if the agent names its log and it has grown, the work is done only once
         let calls = std::cell::Cell::new(0);
         let work = |app: &App| {
             calls.set(calls.get() + 1);

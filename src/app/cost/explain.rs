@@ -2,18 +2,40 @@
 
 use std::collections::{HashMap, HashSet};
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::pricing::Charge;
-use crate::store::{Wanted, device_of};
+use crate::store::{UsageFilter, device_of};
 use crate::trace::{Confidence, SessionKey, Timestamp, Tokens};
-use crate::usage::{Costed, CountedRow, Dimension, Lines, NONE_KEY, Place, ReportRow, tool_part};
+use crate::usage::{
+    CountedRow, Dimension, LineMatcher, NONE_KEY, PricedRow, RecordLocation, ReportRow, tool_part,
+};
 
-use crate::app::cost::CostParams;
 use crate::app::{App, Failure};
 
+use super::price_sources::Prices;
+
 /// Requests shown unless said otherwise.
-const SHOWN: usize = 20;
+const DEFAULT_LIMIT: usize = 20;
+
+/// Every dimension in the order in which a key is looked for: ids come before names.
+const DIMENSIONS_BY_PRECEDENCE: [Dimension; 14] = [
+    Dimension::Total,
+    Dimension::Session,
+    Dimension::Day,
+    Dimension::Month,
+    Dimension::Week,
+    Dimension::Block,
+    Dimension::Model,
+    Dimension::Agent,
+    Dimension::Project,
+    Dimension::Provider,
+    Dimension::Subagent,
+    Dimension::Skill,
+    Dimension::Tool,
+    Dimension::Device,
+];
 
 /// Which figure.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -22,7 +44,7 @@ pub struct ExplainParams {
     /// The key of the line: a day, a model, a session, …; everything where not said.
     pub key: Option<String>,
     /// Dimension the key is of; found by the key where not said.
-    pub by: Option<String>,
+    pub by: Option<Dimension>,
     /// IANA time zone of days, weeks and months.
     pub timezone: Option<String>,
     /// Only requests at or after this instant.
@@ -48,7 +70,7 @@ pub struct RecordPlace {
 
 /// Cost by kind, pico-USD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Parts {
+pub struct CostParts {
     /// Uncached input.
     pub input: i64,
     /// Output.
@@ -63,9 +85,9 @@ pub struct Parts {
     pub web_search: i64,
 }
 
-impl Parts {
+impl CostParts {
     fn of(c: &Charge) -> Self {
-        Parts {
+        CostParts {
             input: c.input,
             output: c.output,
             cache_read: c.cache_read,
@@ -99,7 +121,7 @@ pub struct ExplainedRequest {
     pub found_by: Option<&'static str>,
     /// The whole request's cost by kind, where the table priced it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parts: Option<Parts>,
+    pub parts: Option<CostParts>,
     /// What bore on the price besides tokens: fast mode, geography, service tier.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<String>,
@@ -117,8 +139,7 @@ pub struct ExplainedRequest {
 /// A figure taken apart.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
-    /// Dimension.
-    pub by: String,
+    pub by: Dimension,
     /// Time zone of days.
     pub timezone: String,
     /// The figure, as `cost` gives it.
@@ -131,7 +152,7 @@ pub struct Explanation {
 }
 
 /// A request on its way, its places still by file id.
-struct Held {
+struct FoundRequest {
     request: ExplainedRequest,
     place: (i64, u64),
     copies: Vec<(i64, u64, String)>,
@@ -143,30 +164,31 @@ impl App {
     /// # Errors
     /// [`Failure`] where no report has such a key, or as [`App::cost`].
     pub fn explain(&mut self, p: &ExplainParams) -> Result<Explanation, Failure> {
-        let (by, figure, timezone) = self.figure(p)?;
-        let zone = self.zone(p.timezone.as_deref())?.1;
+        let (timezone, zone) = self.zone(p.timezone.as_deref())?;
+        let prices = self.prices()?;
+        self.refresh_usage()?;
+        let (by, figure) = self.figure(p, &zone, &prices)?;
         let (mut since, mut until) = (p.since, p.until);
         if let Some(b) = &figure.block {
             since = Some(since.map_or(b.start, |s| s.max(b.start)));
             until = Some(until.map_or(b.end, |u| u.min(b.end)));
         }
-        let limit = p.limit.map_or(SHOWN, |n| n as usize);
-        let prices = self.prices()?;
+        let limit = p.limit.map_or(DEFAULT_LIMIT, |n| n as usize);
         let mut pricer = prices.pricer();
-        let mut lines = Lines::new(by, &zone);
-        let (mut held, mut count): (Vec<Held>, u64) = (Vec::new(), 0);
-        let wanted = Wanted { since, until, tools: by == Dimension::Tool };
+        let mut lines = LineMatcher::new(by, &zone);
+        let (mut held, mut count): (Vec<FoundRequest>, u64) = (Vec::new(), 0);
+        let wanted = UsageFilter { since, until, tools: by == Dimension::Tool };
         let key = figure.key.as_str();
-        self.archive.counted_with(wanted, &mut |row| {
-            if !lines.holds(row, key) {
+        self.archive.for_each_request(wanted, &mut |row| {
+            if !lines.matches(row, key) {
                 return;
             }
-            let costed = pricer.cost(row);
-            if !costed.billable {
+            let priced = pricer.price(row);
+            if !priced.billable {
                 return;
             }
             let tool = (by == Dimension::Tool).then_some(key);
-            let found = hold(row, &costed, tool);
+            let found = explain_request(row, &priced, tool);
             if tool.is_some_and(|t| t != NONE_KEY) && found.request.tokens.is_zero() {
                 return;
             }
@@ -174,65 +196,57 @@ impl App {
             held.push(found);
             // Millions of requests are not held to show twenty.
             if held.len() > limit.saturating_mul(2).saturating_add(1000) {
-                dearest(&mut held, limit);
+                keep_most_expensive(&mut held, limit);
             }
         })?;
-        dearest(&mut held, limit);
+        keep_most_expensive(&mut held, limit);
         let shown = held.len() as u64;
         Ok(Explanation {
-            by: by.name().to_owned(),
+            by,
             timezone,
             figure,
-            requests: self.placed(held)?,
+            requests: self.with_paths(held)?,
             requests_left_out: count.checked_sub(shown).filter(|n| *n > 0),
         })
     }
 
-    /// The line of the cost report that a key means.
-    fn figure(&mut self, p: &ExplainParams) -> Result<(Dimension, ReportRow, String), Failure> {
+    /// Finds the line of a cost report that a key means.
+    fn figure(
+        &self,
+        p: &ExplainParams,
+        zone: &TimeZone,
+        prices: &Prices,
+    ) -> Result<(Dimension, ReportRow), Failure> {
         let key = p.key.as_deref().unwrap_or("total");
         // A block as tables show it: `2026-11-20 09:00–14:00`.
-        let begun = key.split_once('–').map(|(start, _)| format!("{}:00.000Z", start.replacen(' ', "T", 1)));
-        let block = begun.and_then(|b| Timestamp::parse(&b)).map(|at| at.to_string());
+        let start = key.split_once('–').map(|(start, _)| format!("{}:00.000Z", start.replacen(' ', "T", 1)));
+        let block = start.and_then(|b| Timestamp::parse(&b)).map(|at| at.to_string());
         let key = block.as_deref().unwrap_or(key);
-        let all: Vec<&str> = match &p.by {
-            Some(by) => vec![by],
-            // What reads like a key of several is of the first: ids are told before names.
-            None => vec![
-                "total", "session", "day", "month", "week", "block", "model", "agent", "project", "provider",
-                "subagent", "skill", "tool", "device",
-            ],
-        };
-        for by in all {
-            let report = self.cost(&CostParams {
-                by: Some(by.to_owned()),
-                timezone: p.timezone.clone(),
-                since: p.since,
-                until: p.until,
-                ..CostParams::default()
-            })?;
-            let dimension: Dimension = by.parse().map_err(|e: String| Failure::usage("bad_dimension", e))?;
-            let rows = report.report.rows;
-            let named = |r: &&ReportRow| {
+        let dimensions = p.by.map_or(DIMENSIONS_BY_PRECEDENCE.to_vec(), |by| vec![by]);
+        let range = UsageFilter { since: p.since, until: p.until, tools: false };
+        let reports = self.reports(&dimensions, range, zone, prices)?;
+        for (by, report) in dimensions.into_iter().zip(reports) {
+            let matches = |r: &&ReportRow| {
                 r.key == key
-                    // A session's id alone, or its beginning; a project's last folder.
-                    || dimension == Dimension::Session && key.len() >= 6
+                    // The id or the beginning of the id of a session; the last folder of a project.
+                    || by == Dimension::Session && key.len() >= 6
                         && r.key.split_once(':').is_some_and(|(_, id)| id.starts_with(key))
-                    || dimension == Dimension::Session && key.len() >= 10 && r.key.starts_with(key)
-                    || dimension == Dimension::Project && r.key.rsplit('/').next() == Some(key)
+                    || by == Dimension::Session && key.len() >= 10 && r.key.starts_with(key)
+                    || by == Dimension::Project && r.key.rsplit('/').next() == Some(key)
             };
-            let exact = rows.iter().find(|r| r.key == key);
-            // The beginning of a key means the session before its compactions.
-            let beside = |r: &&ReportRow| SessionKey::without_compaction_suffix(&r.key) != r.key;
-            if let Some(row) = exact.or_else(|| rows.iter().filter(named).min_by_key(beside)) {
-                return Ok((dimension, row.clone(), report.timezone));
+            let exact = report.rows.iter().find(|r| r.key == key);
+            // The beginning of a key means the session rather than its compactions.
+            let is_compaction = |r: &&ReportRow| SessionKey::without_compaction_suffix(&r.key) != r.key;
+            if let Some(row) = exact.or_else(|| report.rows.iter().filter(matches).min_by_key(is_compaction))
+            {
+                return Ok((by, row.clone()));
             }
         }
         Err(Failure::usage("no_such_figure", "No cost report has a line of that key.")
             .hint("clawgate cost --by day (or model, session, project, …) shows the keys"))
     }
 
-    fn placed(&self, held: Vec<Held>) -> Result<Vec<ExplainedRequest>, Failure> {
+    fn with_paths(&self, held: Vec<FoundRequest>) -> Result<Vec<ExplainedRequest>, Failure> {
         let ids: HashSet<i64> =
             held.iter().flat_map(|h| h.copies.iter().map(|c| c.0).chain([h.place.0])).collect();
         let paths = self.archive.file_paths(&ids)?;
@@ -259,9 +273,9 @@ fn place(paths: &HashMap<i64, (String, bool)>, file: i64, offset: u64, session: 
     RecordPlace { file, offset, gone, session }
 }
 
-fn dearest(held: &mut Vec<Held>, limit: usize) {
+fn keep_most_expensive(held: &mut Vec<FoundRequest>, limit: usize) {
     held.sort_by(|a, b| {
-        let rank = |h: &Held| {
+        let rank = |h: &FoundRequest| {
             (
                 std::cmp::Reverse(h.request.cost_picousd),
                 std::cmp::Reverse(h.request.tokens.total()),
@@ -273,44 +287,48 @@ fn dearest(held: &mut Vec<Held>, limit: usize) {
     held.truncate(limit);
 }
 
-fn hold(row: &CountedRow<'_>, costed: &Costed<'_>, tool: Option<&str>) -> Held {
+fn explain_request(row: &CountedRow<'_>, priced: &PricedRow<'_>, tool: Option<&str>) -> FoundRequest {
     let (tokens, cost) = match tool {
         Some(tool) => {
-            let (tokens, cost) = tool_part(row, costed, tool);
-            (tokens, costed.picousd.map(|_| cost))
+            let (tokens, cost) = tool_part(row, priced, tool);
+            (tokens, priced.picousd.map(|_| cost))
         }
-        None => (row.tokens, costed.picousd),
+        None => (row.request.tokens, priced.picousd),
     };
     let mut terms = Vec::new();
-    terms.extend(row.fast.then(|| "fast mode".to_owned()));
-    terms.extend(row.geo.map(|g| format!("geography {g}")));
-    terms.extend(row.service_tier.map(|t| format!("service tier {t}")));
-    let reported = costed.charge.is_none() && costed.picousd.is_some();
+    terms.extend(row.request.fast.then(|| "fast mode".to_owned()));
+    terms.extend(row.request.geo.map(|g| format!("geography {g}")));
+    terms.extend(row.request.service_tier.map(|t| format!("service tier {t}")));
+    let reported = priced.charge.is_none() && priced.picousd.is_some();
     let request = ExplainedRequest {
-        at: row.at,
-        session: row.session.to_owned(),
-        model: row.model.to_owned(),
-        provider: row.provider.map(str::to_owned),
+        at: row.request.at,
+        session: row.session().to_owned(),
+        model: row.request.model.to_owned(),
+        provider: row.request.provider.map(str::to_owned),
         tokens,
         cost_picousd: cost,
-        priced_by: match (costed.price_row(), reported) {
+        priced_by: match (priced.price_row(), reported) {
             (_, true) => "the agent's own figure".to_owned(),
             (Some(row), _) => row.id.clone(),
             (None, _) => "no price".to_owned(),
         },
-        found_by: costed.priced.filter(|_| !reported).map(|p| p.via.words()),
-        parts: costed.charge.as_ref().map(Parts::of),
+        found_by: priced.priced.filter(|_| !reported).map(|p| p.via.words()),
+        parts: priced.charge.as_ref().map(CostParts::of),
         terms,
-        confidence: costed.confidence,
-        key: row.key.to_owned(),
+        confidence: priced.confidence,
+        key: row.request.dedupe_key.to_owned(),
         place: RecordPlace {
             file: String::new(),
             offset: 0,
             gone: false,
-            session: row.place.session.to_owned(),
+            session: row.location.session.to_owned(),
         },
         copies: Vec::new(),
     };
-    let at = |p: &Place<'_>| (p.file, p.offset, p.session.to_owned());
-    Held { request, place: (row.place.file, row.place.offset), copies: row.copies.iter().map(at).collect() }
+    let at = |p: &RecordLocation<'_>| (p.file, p.offset, p.session.to_owned());
+    FoundRequest {
+        request,
+        place: (row.location.file, row.location.offset),
+        copies: row.copies.iter().map(at).collect(),
+    }
 }

@@ -11,7 +11,7 @@ use std::io::{BufRead, Read, Write};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::store::{FileState, UsageResult, device_of, device_path};
+use crate::store::{FileState, UsageFilter, UsageResult, device_of, device_path};
 use crate::trace::{
     Confidence, PromptChain, SessionFacts, SessionKey, Timestamp, Tokens, ToolPromptTokens, UsageRow,
 };
@@ -218,7 +218,7 @@ impl App {
         };
         write_line(out, &header).map_err(io)?;
         let (mut records, mut failed) = (0, None);
-        self.archive.each_copy(&mut |path, row, facts| {
+        self.archive.for_each_record(&mut |path, row, facts| {
             if device_of(path).is_some() {
                 return true;
             }
@@ -335,7 +335,7 @@ impl App {
     /// The answers that the ledger holds of a machine.
     fn best_of(&self, device: &str) -> Result<HashMap<u64, Best>, Failure> {
         let mut best: HashMap<u64, Best> = HashMap::new();
-        self.archive.each_copy(&mut |path, row, _| {
+        self.archive.for_each_record(&mut |path, row, _| {
             if device_of(path) == Some(device) {
                 let known = best.entry(record_hash(path, &row)).or_insert_with(|| Best::of(&row, false));
                 known.output = known.output.max(row.tokens.output);
@@ -347,7 +347,7 @@ impl App {
 
     fn counted_requests(&self) -> Result<u64, Failure> {
         let mut n = 0;
-        self.archive.counted(None, None, &mut |_| n += 1)?;
+        self.archive.for_each_request(UsageFilter::default(), &mut |_| n += 1)?;
         Ok(n)
     }
 }

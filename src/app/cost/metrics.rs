@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::store::UsageFilter;
 use crate::trace::{Timestamp, Tokens};
 
 use crate::app::{App, Failure};
@@ -84,32 +85,31 @@ impl App {
     /// [`Failure`] where the archive refuses.
     pub fn meters(&mut self) -> Result<Meters, Failure> {
         let (prices, at) = (self.prices()?, self.now());
-        self.with_fresh_usage(|app| {
-            let mut out = Meters { at, ..Meters::default() };
-            let mut pricer = prices.pricer();
-            app.archive.counted(None, None, &mut |row| {
-                let costed = pricer.cost(row);
-                if !costed.billable {
-                    return;
-                }
-                let known = out.rows.entry((row.agent.to_owned(), row.model.to_owned()));
-                let m = known.or_insert_with(|| {
-                    let named = row.provider.or(costed.price_row().map(|p| p.provider.as_str()));
-                    Meter { provider: provider(named.unwrap_or_default()).to_owned(), ..Meter::default() }
-                });
-                let t = &row.tokens;
-                m.requests += 1;
-                m.tokens += *t;
-                match costed.picousd {
-                    Some(p) => m.picousd += i128::from(p),
-                    None => m.unpriced_tokens = m.unpriced_tokens.saturating_add(t.total()),
-                }
-                m.input.add(t.total().saturating_sub(t.output));
-                m.output.add(t.output);
-                out.since = Some(out.since.map_or(row.at, |s| s.min(row.at)));
-            })?;
-            Ok(out)
-        })
+        self.refresh_usage()?;
+        let mut out = Meters { at, ..Meters::default() };
+        let mut pricer = prices.pricer();
+        self.archive.for_each_request(UsageFilter::default(), &mut |row| {
+            let priced = pricer.price(row);
+            if !priced.billable {
+                return;
+            }
+            let known = out.rows.entry((row.agent().to_owned(), row.request.model.to_owned()));
+            let m = known.or_insert_with(|| {
+                let named = row.request.provider.or(priced.price_row().map(|p| p.provider.as_str()));
+                Meter { provider: provider(named.unwrap_or_default()).to_owned(), ..Meter::default() }
+            });
+            let t = &row.request.tokens;
+            m.requests += 1;
+            m.tokens += *t;
+            match priced.picousd {
+                Some(p) => m.picousd += i128::from(p),
+                None => m.unpriced_tokens = m.unpriced_tokens.saturating_add(t.total()),
+            }
+            m.input.add(t.total().saturating_sub(t.output));
+            m.output.add(t.output);
+            out.since = Some(out.since.map_or(row.request.at, |s| s.min(row.request.at)));
+        })?;
+        Ok(out)
     }
 }
 
@@ -120,7 +120,7 @@ pub(in crate::app) fn usd(picousd: i128) -> f64 {
 
 impl Meters {
     /// The counters in Prometheus's text format.
-    pub fn prometheus(&self, live: &crate::app::cost::Live) -> String {
+    pub fn prometheus(&self, live: &crate::app::cost::CurrentSpend) -> String {
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, lines: Vec<(String, String)>| {
             out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));
@@ -165,7 +165,7 @@ impl Meters {
         );
         let help = "Cost in USD of the last sixty minutes.";
         family("clawgate_hour_cost_usd", "gauge", help, vec![(String::new(), money(live.hour.cost_picousd))]);
-        let budget = |of: &dyn Fn(&crate::app::cost::BudgetState) -> i64| {
+        let budget = |of: &dyn Fn(&crate::usage::BudgetState) -> i64| {
             let rows = live.budgets.iter();
             rows.map(|b| (labels(&[("budget", b.budget)]), money(of(b)))).collect::<Vec<_>>()
         };

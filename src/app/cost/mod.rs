@@ -8,22 +8,24 @@ pub(crate) mod clawtrace;
 pub(crate) mod current;
 pub(crate) mod explain;
 pub(crate) mod ledger_exchange;
+pub(crate) mod ledger_pass;
 pub(crate) mod metrics;
 pub(crate) mod otlp;
 pub(crate) mod price_admin;
 pub(crate) mod price_sources;
 pub(crate) mod refresh;
 pub(crate) mod report;
-pub(crate) mod rollup;
 pub(crate) mod verify;
 
 pub use alert_delivery::{Delivery, RaisedAlert, RunCommand};
-pub use anomalies::{AnomalyParams, AnomalyReport, PlainDay, RobustDay, Standing};
-pub use budget_hook::{BudgetLevel, BudgetState, HookInput, HookVerdict};
+pub use anomalies::{
+    Anomalies, AnomalyParams, AnomalyReport, MeanAnomaly, RobustAnomalyDay, SpendingWarnings,
+};
+pub use budget_hook::{HookInput, HookVerdict};
 pub use clawtrace::{
     Classic, ClassicParams, DayAnomaly, DayCost, ModelCost, ProjectCost, SessionCost, Summary,
 };
-pub use current::{Live, LiveBlock, LiveParams, Spend};
+pub use current::{ActiveBlock, CurrentSpend, CurrentSpendParams, Spend, Today};
 pub use explain::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
 pub use ledger_exchange::{ExportedLedger, ImportedLedger};
 pub use metrics::{Meter, Meters, Spread};
@@ -32,5 +34,5 @@ pub use price_admin::{
     ImportPricesParams, ImportedPrices, ModelPrice, PriceLine, PricingCheck, PricingReport, SetPriceParams,
 };
 pub use price_sources::Prices;
-pub use report::{CostParams, CostReport, Today};
+pub use report::{CostParams, CostReport};
 pub use verify::{Beyond, Difference, VerifyReport};

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::gate::SignerKey;
 use crate::pricing::{Lookup, Overrides, OwnPrice, PriceRow, PriceTable, Rates, Resolution, format_usd};
+use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 
 use crate::app::config::Config;
@@ -243,15 +244,14 @@ impl App {
 
     /// Requests and tokens of each model and provider.
     fn models_used(&mut self) -> Result<Used, Failure> {
-        self.with_fresh_usage(|app| {
-            let mut used = Used::new();
-            app.archive.counted(None, None, &mut |row| {
-                let key = (row.model.to_owned(), row.provider.map(str::to_owned));
-                let n = used.entry(key).or_default();
-                (n.0, n.1) = (n.0 + 1, n.1.saturating_add(row.tokens.total()));
-            })?;
-            Ok(used)
-        })
+        self.refresh_usage()?;
+        let mut used = Used::new();
+        self.archive.for_each_request(UsageFilter::default(), &mut |row| {
+            let r = row.request;
+            let n = used.entry((r.model.to_owned(), r.provider.map(str::to_owned))).or_default();
+            (n.0, n.1) = (n.0 + 1, n.1.saturating_add(r.tokens.total()));
+        })?;
+        Ok(used)
     }
 
     /// Looks for what has no price, and for what else may be off.
@@ -286,10 +286,11 @@ impl App {
             true => {
                 let mut pricer = prices.pricer();
                 let mut without = std::collections::HashSet::new();
-                self.archive.counted(None, None, &mut |row| {
-                    let found = pricer.resolve(row.model, row.provider, row.project).at(row.at);
+                self.archive.for_each_request(UsageFilter::default(), &mut |row| {
+                    let r = row.request;
+                    let found = pricer.resolve(r.model, r.provider, row.project).at(r.at);
                     if matches!(found, Lookup::Unpriced) {
-                        without.insert(row.model.to_owned());
+                        without.insert(r.model.to_owned());
                     }
                 })?;
                 unpriced.into_iter().filter(|m| without.contains(&m.model)).collect()

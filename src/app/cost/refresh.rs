@@ -45,20 +45,6 @@ impl App {
         self.refresh_from(found, Ahead::default(), &known, u64::MAX).map(|done| done.0)
     }
 
-    /// Does something with the archive while the logs are looked at, and does it again where that brought anything
-    /// new: mostly it does not.
-    ///
-    /// # Errors
-    /// As [`App::refresh_usage`], and those of `work`.
-    pub(crate) fn with_fresh_usage<T>(
-        &mut self,
-        work: impl Fn(&Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let (early, known, found) = self.while_walking(|app| work(app));
-        let found = found.map_err(|_| Failure::failed("walk", "Looking at the logs broke off."))?;
-        if self.refresh_from(found, Ahead::default(), &known?, u64::MAX)?.0 == 0 { early } else { work(self) }
-    }
-
     /// Does something with the archive while another thread looks at the logs. Also returns the files that are known,
     /// and those that were found unless the walk broke off.
     fn while_walking<T>(&self, work: impl FnOnce(&Self) -> Result<T, Failure>) -> Walked<T> {

@@ -89,11 +89,12 @@ impl App {
                 tokens: 0,
             });
         }
-        self.archive.usage_of_sessions(&HashSet::from([key.as_str()]), &mut |row| {
+        self.archive.for_each_request_of(&HashSet::from([key.as_str()]), &mut |row| {
             // A request is known by its last record, which may be later than any message's time.
-            let own = segments.iter().rposition(|s| s.started.is_some_and(|at| at <= row.at)).unwrap_or(0);
+            let own =
+                segments.iter().rposition(|s| s.started.is_some_and(|at| at <= row.request.at)).unwrap_or(0);
             if let Some(s) = segments.get_mut(own) {
-                s.usage += row.tokens;
+                s.usage += row.request.tokens;
                 s.tokens = s.usage.total();
             }
         })?;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::app::cost::{AnomalyParams, Standing};
+use crate::app::cost::{AnomalyParams, AnomalyReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::time_args::TimeZoneArg;
 
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let standing = cli.app()?.standing(&AnomalyParams { timezone: args.zone.timezone, days: args.days })?;
+    let standing = cli.app()?.anomalies(&AnomalyParams { timezone: args.zone.timezone, days: args.days })?;
     if cli.json {
         return cli.print_report(&clawtrace_days(&standing), |_| String::new());
     }
@@ -27,8 +27,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 }
 
 /// Returns the days over all projects as ClawTrace lists them, oldest first.
-fn clawtrace_days(s: &Standing) -> Value {
-    let days = s.anomalies.anomalies.iter().rev().filter(|d| d.project.is_none());
+fn clawtrace_days(s: &AnomalyReport) -> Value {
+    let days = s.warnings.days.anomalies.iter().rev().filter(|d| d.project.is_none());
     let day = |f: &crate::usage::Anomaly| {
         json!({
             "date": f.date,

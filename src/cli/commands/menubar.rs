@@ -2,11 +2,12 @@
 
 use serde_json::json;
 
-use crate::app::cost::{BudgetLevel, Live, LiveParams};
+use crate::app::cost::{CurrentSpend, CurrentSpendParams};
 use crate::app::{Failure, text::sanitize};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::statusline_common::{format_duration, format_spend, spawn_background_update};
 use crate::cli::time_args::TimeZoneArg;
+use crate::usage::BudgetLevel;
 
 /// Print current spend for SwiftBar, xbar or Waybar
 #[derive(Debug, clap::Args)]
@@ -37,8 +38,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn current_spend(cli: &mut CliContext, timezone: Option<String>) -> Result<Live, Failure> {
-    cli.app()?.glance(&LiveParams { timezone, ..LiveParams::default() })
+fn current_spend(cli: &mut CliContext, timezone: Option<String>) -> Result<CurrentSpend, Failure> {
+    cli.app()?.current_spend_quick(&CurrentSpendParams { timezone, ..CurrentSpendParams::default() })
 }
 
 fn failure_item(f: &Failure, for_waybar: bool) -> String {
@@ -52,7 +53,7 @@ fn failure_item(f: &Failure, for_waybar: bool) -> String {
 }
 
 /// Returns the lines of the menu.
-fn menu_lines(live: &Live) -> Vec<String> {
+fn menu_lines(live: &CurrentSpend) -> Vec<String> {
     let requests = |n: u64| format!("{n} request{}", if n == 1 { "" } else { "s" });
     let mut out = vec![
         format!("Today {} · {}", format_spend(&live.today), requests(live.today.requests)),
@@ -68,7 +69,7 @@ fn menu_lines(live: &Live) -> Vec<String> {
 }
 
 /// Returns the CSS class of the item: the most severe state of all budgets and alerts.
-fn class(live: &Live) -> &'static str {
+fn class(live: &CurrentSpend) -> &'static str {
     match live.budgets.iter().map(|b| b.state).max() {
         Some(BudgetLevel::Spent) => "spent",
         Some(BudgetLevel::Near) => "near",
@@ -78,7 +79,7 @@ fn class(live: &Live) -> &'static str {
 }
 
 /// Renders the item for SwiftBar and xbar: the title, then the menu. Parameters follow a `|`.
-fn swiftbar(live: &Live, port: u16) -> String {
+fn swiftbar(live: &CurrentSpend, port: u16) -> String {
     let colour = match class(live) {
         "spent" => " | color=red",
         "near" | "alert" => " | color=orange",
@@ -106,7 +107,7 @@ fn swiftbar(live: &Live, port: u16) -> String {
     out
 }
 
-fn waybar(live: &Live) -> String {
+fn waybar(live: &CurrentSpend) -> String {
     let mut tip = menu_lines(live);
     tip.extend(live.budgets.iter().map(|b| b.message()));
     tip.extend(live.alerts.iter().map(|a| a.message()));

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::app::cost::{LiveParams, Today};
+use crate::app::cost::Today;
 use crate::app::status::Status;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
@@ -20,8 +20,8 @@ pub struct Args {}
 
 pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     // Reads new log entries first, so that today's cost is current.
-    let live = cli.app()?.live(&LiveParams::default())?;
-    let (status, today) = (cli.app()?.status()?, cli.app()?.today()?);
+    let (live, today) = cli.app()?.status_spend()?;
+    let status = cli.app()?.status()?;
     let width = cli.width();
     let cost = usd(today.total_cost_picousd);
     let report = StatusReport { status, total_cost_usd: cost, today };

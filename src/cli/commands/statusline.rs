@@ -9,13 +9,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::app::Failure;
-use crate::app::cost::{BudgetLevel, Live, LiveParams};
+use crate::app::cost::{CurrentSpend, CurrentSpendParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::statusline_common::{
     format_duration, format_spend, read_stdin_json, spawn_background_update,
 };
 use crate::cli::time_args::TimeZoneArg;
 use crate::trace::{SessionKey, Timestamp};
+use crate::usage::BudgetLevel;
 
 /// Print current spend for the status line of Claude Code
 #[derive(Debug, clap::Args)]
@@ -55,12 +56,12 @@ impl Input {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     // Without valid input, the line still shows today's spend.
     let input: Input = read_stdin_json().unwrap_or_default();
-    let params = LiveParams {
+    let params = CurrentSpendParams {
         timezone: args.zone.timezone,
         session: input.session(),
         block_ends: input.block_ends(),
         log: input.transcript_path.as_str().map(PathBuf::from),
-        near: !cli.json,
+        skip_week_and_month: !cli.json,
     };
     match current_spend(cli, &params) {
         Ok(live) if cli.json => cli.print_report(&live, |_| String::new())?,
@@ -76,11 +77,11 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     Ok(())
 }
 
-fn current_spend(cli: &mut CliContext, params: &LiveParams) -> Result<Live, Failure> {
-    cli.app()?.glance(params)
+fn current_spend(cli: &mut CliContext, params: &CurrentSpendParams) -> Result<CurrentSpend, Failure> {
+    cli.app()?.current_spend_quick(params)
 }
 
-fn line(live: &Live, plan: Option<f64>) -> String {
+fn line(live: &CurrentSpend, plan: Option<f64>) -> String {
     let mut parts = vec![format!("{} today", format_spend(&live.today))];
     parts.extend(live.session.as_ref().map(|s| format!("{} session", format_spend(s))));
     if let Some(b) = &live.block {

@@ -8,7 +8,6 @@ use super::{Hints, Tool};
 use crate::app::cost::CostParams;
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, dollars, size};
-use crate::usage::Dimension;
 
 pub(super) struct CostReport;
 
@@ -49,8 +48,8 @@ impl Tool for CostReport {
             return Err(app.missing_first_step());
         }
         let mut full = app.cost(&p)?;
-        let standing = full.standing.take().unwrap_or_default();
-        let by_time = full.by.parse().is_ok_and(Dimension::is_time);
+        let warnings = full.warnings.take().unwrap_or_default();
+        let by_time = full.by.is_time();
         let report = serde_json::to_value(&full).map_err(|e| Failure::failed("render", e.to_string()))?;
         let Value::Object(mut rest) = report else {
             return Err(Failure::failed("render", "The report is not an object."));
@@ -67,8 +66,8 @@ impl Tool for CostReport {
         if let Some(Value::Array(unpriced)) = rest.get_mut("unpriced") {
             unpriced.truncate(MAX_NOTES);
         }
-        let alerts = standing.alerts.iter().map(|a| a.message()).take(MAX_NOTES).collect();
-        let anomalies = standing.anomalies.robust.iter().map(|d| d.message()).take(MAX_NOTES).collect();
+        let alerts = warnings.alerts.iter().map(|a| a.message()).take(MAX_NOTES).collect();
+        let anomalies = warnings.days.robust.iter().map(|d| d.message()).take(MAX_NOTES).collect();
         let mut out = Output { rows: Vec::new(), total, rest, alerts, anomalies, rows_left_out: None };
         let mut room = MAX_REPORT_BYTES.saturating_sub(serde_json::to_string(&out).map_or(0, |s| s.len()));
         let count = rows.len();

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::app::cost::{BudgetLevel, Classic, ClassicParams, Live, LiveParams, Spend};
+use crate::app::cost::{Classic, ClassicParams, CurrentSpend, CurrentSpendParams, Spend};
 use crate::app::{App, Failure};
+use crate::usage::BudgetLevel;
 use crate::web::html::{self, bars, count, section, short, table, text, track, usd};
 use crate::web::request::Request;
 use crate::web::response::Response;
@@ -22,7 +23,10 @@ pub(super) fn page(app: &mut App, request: &Request) -> Result<Response, Failure
         ..ClassicParams::default()
     };
     let all = app.classic(&params)?;
-    let live = app.live(&LiveParams { timezone: request.timezone(), ..LiveParams::default() })?;
+    let live = app.current_spend(&CurrentSpendParams {
+        timezone: request.timezone(),
+        ..CurrentSpendParams::default()
+    })?;
     let mut main = String::new();
     let _ = writeln!(
         main,
@@ -51,7 +55,7 @@ const FOOTER: &str = "<footer>API: <a href=\"/api/summary\">summary</a> · \
      <a href=\"/api/anomalies\">anomalies</a> · <a href=\"/metrics\">metrics</a></footer>\n";
 
 /// Appends the tiles of current spend.
-fn current_spend(out: &mut String, all: &Classic, live: &Live) {
+fn current_spend(out: &mut String, all: &Classic, live: &CurrentSpend) {
     let s = &all.summary;
     let sessions = if s.session_count == 1 { "session" } else { "sessions" };
     let today = format!(
@@ -92,7 +96,7 @@ fn tile(out: &mut String, title: &str, s: &Spend, more: &str) {
 }
 
 /// Appends the exceeded thresholds and the budgets.
-fn alerts_and_budgets(out: &mut String, live: &Live) {
+fn alerts_and_budgets(out: &mut String, live: &CurrentSpend) {
     let mut alerts = String::new();
     for alert in &live.alerts {
         let _ = writeln!(alerts, "<p class=\"warn\">{}</p>", text(&alert.message()));

@@ -1,12 +1,12 @@
 //! `GET /metrics`: counters for Prometheus.
 
-use crate::app::cost::LiveParams;
+use crate::app::cost::CurrentSpendParams;
 use crate::app::{App, Failure};
 use crate::web::request::Request;
 use crate::web::response::Response;
 
 pub(super) fn metrics(app: &mut App, _: &Request) -> Result<Response, Failure> {
     let meters = app.meters()?;
-    let live = app.live(&LiveParams::default())?;
+    let live = app.current_spend(&CurrentSpendParams::default())?;
     Ok(Response::text("text/plain; version=0.0.4; charset=utf-8", meters.prometheus(&live)))
 }

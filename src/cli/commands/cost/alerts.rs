@@ -2,11 +2,11 @@
 
 use serde::Serialize;
 
-use crate::app::cost::{BudgetLevel, BudgetState, Delivery, LiveParams, RaisedAlert};
+use crate::app::cost::{CurrentSpendParams, Delivery, RaisedAlert};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::render::{green, red, yellow};
-use crate::usage::Severity;
+use crate::usage::{BudgetLevel, BudgetState, Severity};
 
 /// List exceeded thresholds and the state of budgets
 #[derive(Debug, clap::Args)]
@@ -36,7 +36,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let delivery = if args.deliver { Some(app.deliver_alerts(run)?) } else { None };
     // Reads all new log entries first. The status line skips this if it takes too long.
     app.refresh_usage()?;
-    let live = app.live(&LiveParams::default())?;
+    let live = app.current_spend(&CurrentSpendParams::default())?;
     let alerts = live.alerts.into_iter().map(RaisedAlert::from).collect();
     let report = AlertsReport { alerts, budgets: live.budgets, acknowledged, delivery };
     let failed = report.delivery.as_ref().is_some_and(|d| !d.problems.is_empty());

@@ -1,6 +1,6 @@
 //! `clawgate cost anomalies`: unusually expensive days by two rules, and current alerts.
 
-use crate::app::cost::{AnomalyParams, Standing};
+use crate::app::cost::{AnomalyParams, AnomalyReport};
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_dollars;
@@ -19,7 +19,7 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let report = cli.app()?.standing(&AnomalyParams { timezone: args.zone.timezone, days: args.days })?;
+    let report = cli.app()?.anomalies(&AnomalyParams { timezone: args.zone.timezone, days: args.days })?;
     cli.print_report(&report, render)
 }
 
@@ -28,12 +28,12 @@ fn coloured(severity: Severity, text: &str) -> String {
 }
 
 /// Renders alerts and unusual days.
-pub(in crate::cli::commands) fn render(s: &Standing) -> String {
+pub(in crate::cli::commands) fn render(s: &AnomalyReport) -> String {
     let mut out = String::new();
-    for a in &s.alerts {
+    for a in &s.warnings.alerts {
         out.push_str(&format!("{}\n", coloured(a.severity, &sanitize(&a.message()))));
     }
-    let a = &s.anomalies;
+    let a = &s.warnings.days;
     if !a.robust.is_empty() {
         out.push_str(&heading("Days far above the median"));
         for day in &a.robust {

@@ -1,11 +1,13 @@
 //! `clawgate cost explain`: the requests, log records and prices behind one figure of a report.
 
+use super::dimension;
 use crate::app::cost::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{bold, dim, yellow};
 use crate::cli::time_args::{TimeRange, TimeZoneArg};
+use crate::usage::Dimension;
 
 /// Explain a figure: its requests, their log records and their prices
 #[derive(Debug, clap::Args)]
@@ -31,7 +33,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         since,
         until,
         key: args.key,
-        by: args.by,
+        by: args.by.as_deref().map(dimension).transpose()?,
         timezone: args.zone.timezone,
         limit: args.limit,
     };
@@ -43,7 +45,7 @@ fn render(e: &Explanation) -> String {
     let f = &e.figure;
     let mut out = format!(
         "{} {}: {} in {}\n",
-        e.by,
+        e.by.name(),
         bold(&sanitize(&f.key)),
         bold(&format_dollars(f.cost_picousd)),
         requests(e),
@@ -69,7 +71,7 @@ fn render(e: &Explanation) -> String {
 /// Describes how many requests the figure covers. A tool shares requests with other tools, and the figure counts only
 /// requests of which it is the largest part, so all listed requests are counted here.
 fn requests(e: &Explanation) -> String {
-    match e.by == "tool" {
+    match e.by == Dimension::Tool {
         true => {
             format!(
                 "parts of {}",

@@ -9,7 +9,9 @@ mod serve;
 mod share;
 mod verify;
 
+use crate::app::Failure;
 use crate::cli::context::{CliContext, CommandError};
+use crate::usage::Dimension;
 
 pub(super) use anomalies::render as render_anomalies;
 pub(super) use serve::listen;
@@ -48,4 +50,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         Some(CostCommand::Export(args)) => share::export(args, cli),
         Some(CostCommand::Import(args)) => share::import(args, cli),
     }
+}
+
+/// Parses the name of a dimension.
+fn dimension(name: &str) -> Result<Dimension, Failure> {
+    name.parse().map_err(|message: String| Failure::usage("bad_dimension", message))
 }

@@ -2,7 +2,8 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use crate::app::cost::{CostParams, CostReport, LiveParams};
+use super::dimension;
+use crate::app::cost::{CostParams, CostReport};
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars};
@@ -10,7 +11,7 @@ use crate::cli::render::{dim, red, yellow};
 use crate::cli::statusline_common::{alert_line, spawn_background_update};
 use crate::cli::table::{Align, Table, one_line};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, format_minute};
-use crate::usage::{Block, ReportRow, Severity};
+use crate::usage::{Block, Dimension, ReportRow, Severity};
 
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
@@ -38,29 +39,35 @@ pub struct ReportArgs {
 pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandError> {
     let zone = cli.app()?.zone(args.zone.timezone.as_deref())?.1;
     let (since, until) = args.range.resolve(cli.now(), &zone)?;
+    let by = dimension(&args.by)?;
     let params = CostParams {
         since,
         until,
-        by: Some(args.by.clone()),
+        by: Some(by),
         timezone: args.zone.timezone,
         // Programs and pipes get all rows.
         limit: args
             .limit
             .or((cli.stdout_is_terminal() && !cli.json && !args.csv).then_some(MAX_TERMINAL_ROWS)),
         // Anomaly detection takes a quarter of the time. Programs need it only for reports over time.
-        watch: !args.csv && (!cli.json || TIME_DIMENSIONS.contains(&args.by.as_str())),
+        watch: !args.csv && (!cli.json || by.is_time()),
     };
-    let report = cli.app()?.cost(&params)?;
+    let with_current = !args.csv && !cli.json;
+    let (report, current) = match with_current {
+        true => cli.app()?.cost_with_current(&params).map(|(report, current)| (report, Some(current)))?,
+        false => (cli.app()?.cost(&params)?, None),
+    };
     let (width, bars) = (cli.width(), args.bars || cli.stdout_is_terminal());
     if args.csv {
         cli.print_raw(csv(&report).as_bytes())?;
     } else if cli.json {
         cli.print_report(&report, |_| String::new())?;
     } else {
-        let live = cli.app()?.live(&LiveParams::default())?;
-        let budgets = alert_line(&live, false);
+        let budgets = current.as_ref().map(|current| alert_line(current, false)).unwrap_or_default();
         cli.print_report(&report, |r| format!("{}{budgets}", render(r, width, bars)))?;
-        spawn_background_update(cli, &live);
+        if let Some(current) = &current {
+            spawn_background_update(cli, current);
+        }
     }
     match args.fail_on_unpriced && report.report.total.unpriced_tokens > 0 {
         true => Err(CommandError::ExitCode(1)),
@@ -74,20 +81,9 @@ fn confidence(r: &ReportRow) -> String {
 }
 
 fn figures(r: &ReportRow) -> [u64; 8] {
-    [
-        r.requests,
-        r.input,
-        r.output,
-        r.reasoning,
-        r.cache_read,
-        r.cache_write_5m,
-        r.cache_write_1h,
-        r.web_search,
-    ]
+    let [a, b, c, d, e, f, g] = r.tokens.counts();
+    [r.requests, a, b, c, d, e, f, g]
 }
-
-/// Dimensions whose keys are periods of time.
-const TIME_DIMENSIONS: [&str; 4] = ["day", "week", "month", "block"];
 
 /// Maximum number of rows on a terminal without `--limit`.
 const MAX_TERMINAL_ROWS: u64 = 200;
@@ -113,28 +109,28 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
         }
         dropped += 1;
     };
-    if bars && r.report.rows.len() > 2 && TIME_DIMENSIONS.contains(&r.by.as_str()) {
+    if bars && r.report.rows.len() > 2 && r.by.is_time() {
         let room = width.min(120).saturating_sub(8).max(10);
         out.push_str(&dim(&format!("{}\n", sparkline(&time_series(r), room))));
     }
     if let Some(n) = r.rows_left_out {
-        let which = if TIME_DIMENSIONS.contains(&r.by.as_str()) { "earlier" } else { "more" };
+        let which = if r.by.is_time() { "earlier" } else { "more" };
         out.push_str(&format!("… and {} {which} rows (raise --limit to show them)\n", format_count(n)));
     }
-    if matches!(r.by.as_str(), "day" | "week" | "month") {
-        out.push_str(&format!("{}s in {}\n", r.by, one_line(&r.timezone)));
+    if matches!(r.by, Dimension::Day | Dimension::Week | Dimension::Month) {
+        out.push_str(&format!("{}s in {}\n", r.by.name(), one_line(&r.timezone)));
     }
     for b in r.report.rows.iter().filter_map(|row| row.block.as_ref()) {
         out.push_str(&active_block(b));
     }
-    for a in r.standing.iter().flat_map(|s| &s.alerts) {
+    for a in r.warnings.iter().flat_map(|w| &w.alerts) {
         let text = sanitize(&a.message());
         out.push_str(&format!(
             "{}\n",
             if a.severity == Severity::Critical { red(&text) } else { yellow(&text) }
         ));
     }
-    let today = r.standing.iter().flat_map(|s| &s.anomalies.robust).filter(|d| d.before_hour < 24);
+    let today = r.warnings.iter().flat_map(|w| &w.days.robust).filter(|d| d.before_hour < 24);
     for day in today.filter(|d| d.project.is_none()) {
         out.push_str(&format!("{}\n", yellow(&sanitize(&day.message()))));
     }
@@ -151,7 +147,7 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
 
 fn table(r: &CostReport, max_cost: Option<i64>, dropped: &[&str]) -> Table {
     let all = [
-        (r.by.as_str(), Align::Key),
+        (r.by.name(), Align::Key),
         ("", Align::Left),
         ("requests", Align::Right),
         ("input", Align::Right),
@@ -174,10 +170,10 @@ fn table(r: &CostReport, max_cost: Option<i64>, dropped: &[&str]) -> Table {
             name,
             drawn,
             format_count(row.requests),
-            format_count(row.input),
-            format_count(row.output),
-            format_count(row.cache_read),
-            format_count(row.cache_write_5m.saturating_add(row.cache_write_1h)),
+            format_count(row.tokens.input),
+            format_count(row.tokens.output),
+            format_count(row.tokens.cache_read),
+            format_count(row.tokens.cache_write()),
             format_dollars(row.cost_picousd),
             note,
         ];
@@ -187,7 +183,7 @@ fn table(r: &CostReport, max_cost: Option<i64>, dropped: &[&str]) -> Table {
         let name = row.block.as_ref().map_or_else(|| row.key.clone(), block_span);
         table.row(cells(name, max_cost.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
     }
-    if r.by != "total" {
+    if r.by != Dimension::Total {
         let total = cells("total".to_owned(), String::new(), &r.report.total);
         table.styled_row(anstyle::Style::new().bold(), total);
     }
@@ -234,7 +230,7 @@ fn time_series(r: &CostReport) -> Vec<i64> {
     let mut out = Vec::new();
     let mut last: Option<jiff::civil::Date> = None;
     for row in &r.report.rows {
-        let day = row.key.parse::<jiff::civil::Date>().ok().filter(|_| r.by == "day");
+        let day = row.key.parse::<jiff::civil::Date>().ok().filter(|_| r.by == Dimension::Day);
         if let (Some(day), Some(last)) = (day, last) {
             let idle = (day - last).get_days().clamp(1, 400) - 1;
             out.extend(std::iter::repeat_n(0, usize::try_from(idle).unwrap_or_default()));
@@ -287,22 +283,26 @@ mod tests {
 
     use super::{bar, csv_field, render, sparkline};
     use crate::app::cost::CostReport;
+    use crate::trace::Tokens;
     use crate::usage::{Report, ReportRow};
 
     fn report(by: &str, keys: &[&str]) -> CostReport {
         let row = |(i, key): (usize, &&str)| ReportRow {
             key: (*key).to_owned(),
             requests: 12_345,
-            input: 123_456_789,
-            output: 1_234_567,
-            cache_read: 9_876_543_210,
+            tokens: Tokens {
+                input: 123_456_789,
+                output: 1_234_567,
+                cache_read: 9_876_543_210,
+                ..Tokens::default()
+            },
             cost_picousd: 123_400_000_000_000 * i as i64,
             ..ReportRow::default()
         };
         let rows = keys.iter().enumerate().map(row).collect();
         let report = Report { rows, ..Report::default() };
         let timezone = "Europe/Berlin".to_owned();
-        CostReport { by: by.to_owned(), timezone, report, rows_left_out: None, standing: None }
+        CostReport { by: by.parse().unwrap(), timezone, report, rows_left_out: None, warnings: None }
     }
 
     #[test]

@@ -68,7 +68,7 @@ fn render(r: &VerifyReport, width: usize) -> String {
     ]);
     for d in &r.differences {
         table.row([
-            sanitize(&d.by),
+            d.by.name().to_owned(),
             sanitize(&d.key),
             d.figure.clone(),
             d.ledger.clone(),

@@ -1,4 +1,4 @@
-//! What migrations do to the ledger: rows of its first shape are packed, and segments get the span of their requests.
+//! Migrations of the ledger that need more than SQL: packing the rows of its first schema, and the time span of segments.
 
 use std::collections::BTreeMap;
 
@@ -6,19 +6,20 @@ use rusqlite::{Connection, params};
 
 use crate::trace::{SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 
-use super::StoreError;
-use super::ledger::span;
-use super::segment::{PackedRow, Unpacked, confidence_of, pack};
+use crate::store::StoreError;
 
-/// Packs the rows of the ledger's first shape, one file at a time, and lets it go.
-pub(super) fn pack_old_rows(conn: &Connection) -> Result<(), StoreError> {
+use super::codec::{SegmentEntry, SegmentReader, confidence_of, pack};
+use super::time_span;
+
+/// Packs the rows of the ledger's first schema, one file at a time, and drops its table.
+pub(in crate::store) fn pack_rows_of_first_schema(conn: &Connection) -> Result<(), StoreError> {
     let mut q = conn.prepare("SELECT DISTINCT file_id FROM usage ORDER BY file_id")?;
     let files: Vec<i64> = q.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
     for file_id in files {
-        let (rows, facts) = old_rows(conn, file_id)?;
-        let mut groups: BTreeMap<&str, Vec<PackedRow<'_>>> = BTreeMap::new();
+        let (rows, facts) = rows_of_first_schema(conn, file_id)?;
+        let mut groups: BTreeMap<&str, Vec<SegmentEntry<'_>>> = BTreeMap::new();
         for row in &rows {
-            groups.entry(row.session.as_str()).or_default().push(PackedRow::of(row, &facts));
+            groups.entry(row.session.as_str()).or_default().push(SegmentEntry::borrow(row, &facts));
         }
         for (session, group) in groups {
             let (body, keys) = pack(&group);
@@ -32,26 +33,29 @@ pub(super) fn pack_old_rows(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Writes beside each segment from when to when its requests are.
-pub(super) fn note_spans(conn: &Connection) -> Result<(), StoreError> {
+/// Adds to each segment the instants of its first and its last request.
+pub(in crate::store) fn add_time_spans(conn: &Connection) -> Result<(), StoreError> {
     let mut ids = conn.prepare("SELECT id FROM segments")?;
     let ids: Vec<i64> = ids.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
     for id in ids {
         let mut q = conn.prepare_cached("SELECT body FROM segments WHERE id = ?1")?;
         let body: Vec<u8> = q.query_row([id], |r| r.get(0))?;
         let mut times = Vec::new();
-        let mut rows = Unpacked::open(&body)?;
-        while let Some(row) = rows.next()? {
-            times.push(row.at);
+        let mut reader = SegmentReader::open(&body, false)?;
+        while let Some(entry) = reader.next()? {
+            times.push(entry.row.at);
         }
-        let (first, last) = span(times.into_iter());
+        let (first, last) = time_span(times.into_iter());
         conn.prepare_cached("UPDATE segments SET first = ?2, last = ?3 WHERE id = ?1")?
             .execute([id, first, last])?;
     }
     Ok(())
 }
 
-fn old_rows(conn: &Connection, file_id: i64) -> Result<(Vec<UsageRow>, Vec<SessionFacts>), rusqlite::Error> {
+fn rows_of_first_schema(
+    conn: &Connection,
+    file_id: i64,
+) -> Result<(Vec<UsageRow>, Vec<SessionFacts>), rusqlite::Error> {
     let mut facts: Vec<SessionFacts> = Vec::new();
     let mut q = conn.prepare_cached(
         "SELECT dedupe_key, session, project, session_started, session_ended, at, model, input, output, reasoning,

@@ -1,0 +1,20 @@
+//! The usage ledger: the requests of every log, and which record of a request counts.
+//!
+//! The requests of one session in one file are packed into one value, a segment ([`codec`]). Writing a segment needs
+//! no look at others: records of the same request are found when the ledger is read ([`read`], [`duplicates`]).
+
+mod codec;
+mod duplicates;
+pub(super) mod migrate;
+mod read;
+mod write;
+
+pub use read::{UsageFilter, device_of, device_path};
+pub(super) use write::put;
+
+use crate::trace::Timestamp;
+
+/// Returns the earliest and the latest of some instants, in milliseconds.
+fn time_span(times: impl Iterator<Item = Timestamp>) -> (i64, i64) {
+    times.fold((i64::MAX, i64::MIN), |(first, last), at| (first.min(at.millis()), last.max(at.millis())))
+}

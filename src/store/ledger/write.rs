@@ -1,0 +1,126 @@
+//! Writing the requests of a log into the ledger.
+
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::{Connection, params};
+
+use crate::store::StoreError;
+use crate::store::forget::ForgottenSessions;
+use crate::trace::{SessionFacts, UsageRow};
+
+use super::codec::{SegmentEntry, SegmentReader, pack};
+use super::time_span;
+
+/// A file with more sessions than this is a database, whose segments are looked up one by one.
+const MAX_SESSIONS_PER_LOG: usize = 4;
+
+/// Stores the requests of one file, or of a part of it. Requests that a rewritten file no longer contains remain in
+/// the ledger; a request that is read again replaces its earlier record.
+pub(in crate::store) fn put(
+    conn: &Connection,
+    file_id: i64,
+    facts: &[SessionFacts],
+    rows: &[UsageRow],
+    left: Option<&ForgottenSessions>,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let mut groups: Vec<(&str, Vec<SegmentEntry<'_>>)> = Vec::new();
+    let mut index: HashMap<&str, usize> = HashMap::new();
+    for row in rows {
+        let key = row.session.as_str();
+        if left.is_some_and(|l| l.usage(key)) {
+            continue;
+        }
+        let entry = SegmentEntry::borrow(row, facts);
+        // Consecutive rows mostly belong to the same session.
+        let last = groups.len().wrapping_sub(1);
+        let at = match groups.last() {
+            Some((k, _)) if *k == key => last,
+            _ => *index.entry(key).or_insert(groups.len()),
+        };
+        match groups.get_mut(at) {
+            Some((_, group)) => group.push(entry),
+            None => groups.push((key, vec![entry])),
+        }
+    }
+    let old = segments_to_update(conn, file_id, &groups)?;
+    let new_keys: HashSet<&str> = rows.iter().map(|r| r.dedupe_key.as_str()).collect();
+    for StoredSegment { id, session, body } in &old {
+        let mut reader = SegmentReader::open(body, true)?;
+        let (mut kept, mut dropped) = (Vec::new(), false);
+        while let Some(entry) = reader.next()? {
+            if new_keys.contains(entry.row.dedupe_key) {
+                dropped = true;
+            } else {
+                kept.push(entry);
+            }
+        }
+        match index.get(session.as_str()).and_then(|at| groups.get_mut(*at)) {
+            Some((_, group)) => {
+                kept.append(group);
+                *group = kept;
+            }
+            None if kept.is_empty() => {
+                conn.prepare_cached("DELETE FROM segments WHERE id = ?1")?.execute([id])?;
+            }
+            None if dropped => write_segment(conn, file_id, session, &kept)?,
+            None => {}
+        }
+    }
+    for (session, group) in &groups {
+        write_segment(conn, file_id, session, group)?;
+    }
+    Ok(())
+}
+
+struct StoredSegment {
+    id: i64,
+    session: String,
+    body: Vec<u8>,
+}
+
+/// Reads the segments of a file whose rows the new ones may replace.
+fn segments_to_update(
+    conn: &Connection,
+    file_id: i64,
+    groups: &[(&str, Vec<SegmentEntry<'_>>)],
+) -> Result<Vec<StoredSegment>, StoreError> {
+    let stored =
+        |r: &rusqlite::Row<'_>| Ok(StoredSegment { id: r.get(0)?, session: r.get(1)?, body: r.get(2)? });
+    let mut all =
+        conn.prepare_cached("SELECT id, session, body FROM segments WHERE file_id = ?1 LIMIT ?2")?;
+    let found: Vec<StoredSegment> = all
+        .query_map(params![file_id, MAX_SESSIONS_PER_LOG as i64 + 1], stored)?
+        .collect::<Result<_, _>>()?;
+    if found.len() <= MAX_SESSIONS_PER_LOG {
+        return Ok(found);
+    }
+    let mut one =
+        conn.prepare_cached("SELECT id, session, body FROM segments WHERE file_id = ?1 AND session = ?2")?;
+    let mut out = Vec::new();
+    for (session, _) in groups {
+        for segment in one.query_map(params![file_id, session], stored)? {
+            out.push(segment?);
+        }
+    }
+    Ok(out)
+}
+
+fn write_segment(
+    conn: &Connection,
+    file_id: i64,
+    session: &str,
+    entries: &[SegmentEntry<'_>],
+) -> Result<(), StoreError> {
+    let (body, keys) = pack(entries);
+    let (first, last) = time_span(entries.iter().map(|e| e.row.at));
+    conn.prepare_cached(
+        "INSERT INTO segments(file_id, session, rows, keys, body, first, last) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)
+         ON CONFLICT(file_id, session) DO UPDATE SET rows = excluded.rows, keys = excluded.keys,
+           body = excluded.body, first = excluded.first, last = excluded.last",
+    )?
+    .execute(params![file_id, session, entries.len() as i64, keys, body, first, last])?;
+    Ok(())
+}
