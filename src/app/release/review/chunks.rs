@@ -385,7 +385,8 @@ mod tests {
 
     #[test]
     fn a_row_without_message_ranges_is_still_cut_and_read_completely() {
-        let mut r = sealed("s", &vec![message("user", "\"content\":\"abc def\""); 500]);
+        let texts = (0..500).map(|n| message("user", &format!("\"content\":\"text number {n}\"")));
+        let mut r = sealed("s", &texts.collect::<Vec<_>>());
         r.row.messages.clear();
         let chunks = chunks(std::slice::from_ref(&r));
         assert!(chunks.all.iter().all(|c| c.text.len() <= MAX_CHUNK_BYTES));
