@@ -1,30 +1,31 @@
-//! What a use-case works with: the surroundings, the archive, progress and cancellation.
+//! What a use case works with: environment, archive, configuration, progress and cancellation.
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::store::Archive;
-use crate::trace::{Clock, Env, Timestamp};
+use crate::trace::{Clock, Env, Session, Timestamp};
 use crate::workflow::Actor;
 
 use crate::app::Failure;
+use crate::app::cache::RecentCache;
 use crate::app::config::Config;
 use crate::app::failure::Kind;
 
-/// Where long work reports how far it is.
+/// Receives the progress of long work.
 pub trait Progress: Send + Sync {
-    /// `done` of `total` units (0 where unknown) of the step `what`.
+    /// Reports `done` of `total` units of the step `what`. A total of 0 means that it is unknown.
     fn report(&self, what: &str, done: u64, total: u64);
 
-    /// The same for a step whose parts are told apart: name, done, total each.
+    /// Reports a step that has several parts, each with its name, done and total.
     fn report_parts(&self, what: &str, parts: &[(&str, u64, u64)]) {
         let (done, total) = parts.iter().fold((0, 0), |(d, t), part| (d + part.1, t + part.2));
         self.report(what, done, total);
     }
 }
 
-/// Reports to nobody.
+/// Ignores progress.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
@@ -35,22 +36,18 @@ impl Progress for Quiet {
 /// What the edge passes in; cheap to clone.
 #[derive(Clone)]
 pub struct Context {
-    /// Surroundings.
     pub env: Arc<Env>,
-    /// Clock.
     pub clock: Arc<dyn Clock>,
-    /// Where progress goes.
     pub progress: Arc<dyn Progress>,
-    /// Set when the caller wants to stop.
+    /// Set if the caller wants to stop.
     pub cancel: Arc<AtomicBool>,
-    /// Who is asking.
     pub actor: Actor,
-    /// The name that an agent's client gives itself, where it does; a claim, kept with what it read.
+    /// The name that an agent's client claims, if any. It is stored with the pages that the client read.
     pub client: Option<String>,
 }
 
 impl Context {
-    /// A context that reports to nobody.
+    /// Returns a context that ignores progress.
     pub fn new(env: Env, clock: Arc<dyn Clock>, actor: Actor) -> Self {
         Context {
             env: Arc::new(env),
@@ -62,7 +59,7 @@ impl Context {
         }
     }
 
-    /// Who is asking, as review evidence names them: `person`, `agent`, or `agent:` and the client's name.
+    /// Returns the reader's name for review evidence: `person`, `agent`, or `agent:` and the client's name.
     pub fn reader(&self) -> String {
         let word = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
         let client: String = self.client.iter().flat_map(|c| c.chars()).filter(word).take(40).collect();
@@ -72,50 +69,61 @@ impl Context {
         }
     }
 
-    /// Fails with [`Kind::Cancelled`] once the caller wants to stop.
+    /// Returns whether to continue.
     ///
     /// # Errors
-    /// The cancellation itself.
+    /// [`Kind::Cancelled`] if the caller wants to stop.
     pub fn check(&self) -> Result<(), Failure> {
         if self.cancel.load(Ordering::Relaxed) {
-            let f = Failure::new(Kind::Cancelled, "cancelled", "Interrupted; what was done so far is kept.");
-            return Err(f.hint("run the same command again to go on"));
+            let f = Failure::new(
+                Kind::Cancelled,
+                "cancelled",
+                "Interrupted. The work that was finished is kept.",
+            );
+            return Err(f.hint("run the same command again to continue"));
         }
         Ok(())
     }
 }
 
-/// One user's clawgate, open: the context, the archive and the configuration.
+/// Maximum size of the redacted sessions that an application keeps, in bytes of normal form.
+const MAX_CACHED_BYTES: u64 = 32 << 20;
+
+/// The application: context, archive and configuration of one user.
 pub struct App {
-    /// Context.
     pub ctx: Context,
-    /// Archive.
     pub archive: Archive,
     /// Configuration, as read when the application was opened.
     pub config: Config,
+    /// Redacted sessions, so that a session is not redacted again for each of its pages.
+    pub(crate) redacted_sessions: RecentCache<Session>,
 }
 
 impl App {
     /// Opens the archive and reads the configuration.
     ///
     /// # Errors
-    /// [`Failure`] where our directory cannot be made, the archive not opened or the configuration not read.
+    /// [`Failure`] if the directory cannot be created, the archive cannot be opened or the configuration is invalid.
     pub fn open(ctx: Context) -> Result<Self, Failure> {
         let dir = &ctx.env.clawgate_home;
         crate::app::fs::make_private_dir(dir)?;
         let archive = Archive::open(&dir.join("clawgate.db"))?;
         let config = Config::read(&dir.join("config.toml"))?;
-        Ok(App { ctx, archive, config })
+        Ok(App { ctx, archive, config, redacted_sessions: RecentCache::new(MAX_CACHED_BYTES) })
     }
 
-    /// The present instant.
     pub fn now(&self) -> Timestamp {
         self.ctx.clock.now()
     }
 
-    /// Our own directory.
+    /// Returns the directory of the archive, `~/.clawgate` by default.
     pub fn dir(&self) -> PathBuf {
         self.ctx.env.clawgate_home.clone()
+    }
+
+    /// Returns the path of the configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.dir().join("config.toml")
     }
 }
 
@@ -126,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_client_passes_for_a_person() {
+    fn a_client_cannot_claim_to_be_a_person() {
         let of = |actor, client: Option<&str>| {
             let mut ctx = Context::new(Env::bare("/h", "/c"), Arc::new(FixedClock(Timestamp(0))), actor);
             ctx.client = client.map(str::to_owned);

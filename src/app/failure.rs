@@ -1,4 +1,4 @@
-//! The one failure at the edge: CLI exit code, MCP error text and HTTP status all come from it.
+//! The error type of all use cases. Exit codes, MCP errors and HTTP statuses are derived from it.
 
 use std::fmt;
 
@@ -12,63 +12,61 @@ use crate::sources::SourceError;
 use crate::store::StoreError;
 use crate::workflow::{BadRepo, Refusal};
 
-/// What kind of failure it is.
+/// Kind of a failure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// Something went wrong.
+    /// An operation failed.
     Failed,
-    /// The call's words are off.
+    /// The arguments are invalid.
     Usage,
     /// The workflow refused the step.
     Refused,
-    /// Only a person can do the next step.
+    /// The next step needs a person.
     HumanNeeded,
-    /// The caller interrupted it.
+    /// The caller cancelled the operation.
     Cancelled,
 }
 
-/// Why a use-case did not happen, and what to do next. Holds no secret and no session text.
+/// Why a use case failed and what to do next. Contains no secret and no session text.
 #[derive(Debug, Clone, Serialize)]
 pub struct Failure {
-    /// Kind.
     pub kind: Kind,
-    /// Short machine name, for instance `no_such_session`.
+    /// Stable code for programs, for instance `no_such_session`.
     pub code: String,
-    /// What happened, in a sentence.
+    /// What happened, as a sentence.
     pub message: String,
-    /// What to do next, best first.
+    /// What to do next, the best hint first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
-    /// The workflow's refusal, where it is one.
+    /// The refusal of the workflow, if it refused the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
 }
 
 impl Failure {
-    /// A failure of a kind, with its machine name and its sentence.
     pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
         Failure { kind, code: code.to_owned(), message: message.into(), hints: Vec::new(), refusal: None }
     }
 
-    /// A failure that the caller's words caused.
+    /// Returns a failure for invalid arguments.
     pub fn usage(code: &str, message: impl Into<String>) -> Self {
         Failure::new(Kind::Usage, code, message)
     }
 
-    /// Something that went wrong.
+    /// Returns a failure for an operation that failed.
     pub fn failed(code: &str, message: impl Into<String>) -> Self {
         Failure::new(Kind::Failed, code, message)
     }
 
-    /// Adds what to do next.
+    /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// The process's exit code: 1 failed, 2 usage, 3 refused, 4 a human is needed, 130 interrupted.
+    /// Returns the exit code of the process: 1 failed, 2 invalid arguments, 3 refused, 4 a person is needed, 130 cancelled.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Failed => 1,
@@ -92,10 +90,10 @@ impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         match &e {
             StoreError::Query(_) => Failure::usage("bad_query", e.to_string()),
-            // Both pass without anybody mending the archive.
+            // In the next two cases the archive itself is not damaged.
             StoreError::Full => Failure::failed("disk_full", e.to_string()).hint("clawgate doctor"),
             _ if e.is_busy() => Failure::failed("archive_busy", e.to_string())
-                .hint("another clawgate writes the archive; run the same command again"),
+                .hint("another clawgate process is writing to the archive; run the same command again"),
             _ => Failure::failed("archive", e.to_string()).hint("clawgate doctor"),
         }
     }
@@ -145,7 +143,7 @@ impl From<GateError> for Failure {
         {
             return Failure::failed(
                 "disk_full",
-                "The disk is full; nothing was sealed, and what stood before still does.",
+                "The disk is full. Nothing was sealed, and existing files are unchanged.",
             )
             .hint("free some space and run the same command again");
         }

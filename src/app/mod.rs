@@ -1,6 +1,7 @@
 //! Layer 6: the use cases that every interface calls, grouped by area, and the one [`Failure`] that they return.
 
 pub mod audit;
+mod cache;
 pub mod config;
 pub mod context;
 pub mod cost;

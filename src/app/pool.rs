@@ -1,7 +1,7 @@
-//! Open archives, kept for the next call.
+//! A pool of open archives for the servers.
 //!
-//! Opening one costs more than most calls take, so those not in use wait here. Nothing is opened before the first
-//! call needs it: starting the server touches no file.
+//! Opening an archive takes longer than most calls, so that archives are reused. The first one is opened by the first call:
+//! starting a server touches no file.
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
@@ -12,65 +12,66 @@ use crate::trace::{Clock, Env};
 use crate::app::config::Config;
 use crate::app::{Actor, App, Context, Failure, Progress, Quiet};
 
-/// No more than so many wait; a burst of calls opens more for as long as it lasts.
-const KEPT: usize = 2;
+/// Maximum number of idle archives. More are opened while more calls run at the same time.
+const MAX_IDLE: usize = 2;
 
-/// Archives waiting for a call.
+/// Idle archives.
 pub struct Pool {
     context: Context,
-    free: Mutex<Vec<Held>>,
+    idle: Mutex<Vec<PooledApp>>,
 }
 
-struct Held {
+struct PooledApp {
     app: App,
+    /// Identity of the database file when it was opened.
     file: Option<(u64, u64)>,
 }
 
 impl Pool {
-    /// A pool with nothing open yet; calls act as `actor`.
+    /// Returns an empty pool. Calls act as `actor`.
     pub fn new(env: Env, clock: Arc<dyn Clock>, actor: Actor) -> Self {
-        Pool { context: Context::new(env, clock, actor), free: Mutex::new(Vec::new()) }
+        Pool { context: Context::new(env, clock, actor), idle: Mutex::new(Vec::new()) }
     }
 
-    /// Does something with an open archive.
+    /// Runs `work` with an open archive.
     ///
     /// # Errors
-    /// [`Failure`] where none can be opened or the configuration not be read.
+    /// [`Failure`] if the archive cannot be opened or the configuration is invalid.
     pub fn with<T>(
         &self,
         progress: Arc<dyn Progress>,
         cancel: Arc<AtomicBool>,
         work: impl FnOnce(&mut App) -> T,
     ) -> Result<T, Failure> {
-        let mut held = self.take()?;
-        held.app.ctx.progress = progress;
-        held.app.ctx.cancel = cancel;
-        let done = work(&mut held.app);
-        held.app.ctx.progress = Arc::new(Quiet);
-        let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
-        if free.len() < KEPT {
-            free.push(held);
+        let mut pooled = self.take()?;
+        pooled.app.ctx.progress = progress;
+        pooled.app.ctx.cancel = cancel;
+        let done = work(&mut pooled.app);
+        pooled.app.ctx.progress = Arc::new(Quiet);
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < MAX_IDLE {
+            idle.push(pooled);
         }
         Ok(done)
     }
 
-    fn take(&self) -> Result<Held, Failure> {
+    fn take(&self) -> Result<PooledApp, Failure> {
         let dir = &self.context.env.clawgate_home;
         let database = dir.join("clawgate.db");
-        let held = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        if let Some(mut held) = held
-            && held.file == identity(&database)
+        let pooled = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        if let Some(mut pooled) = pooled
+            && pooled.file == identity(&database)
         {
-            // Another process may have edited it since.
-            held.app.config = Config::read(&dir.join("config.toml"))?;
-            return Ok(held);
+            // Another process may have edited the file.
+            pooled.app.config = Config::read(&dir.join("config.toml"))?;
+            return Ok(pooled);
         }
         let app = App::open(self.context.clone())?;
-        Ok(Held { app, file: identity(&database) })
+        Ok(PooledApp { app, file: identity(&database) })
     }
 }
 
-/// What tells a file from another one put in its place.
+/// Returns the device and inode of a file, which differ if the file was replaced.
 fn identity(path: &Path) -> Option<(u64, u64)> {
     let meta = std::fs::metadata(path).ok()?;
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! What a server is started with, and the token that callers show it.
+//! Options of the local server, and the token that authorizes its callers.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,40 +10,40 @@ use crate::app::cost::RunCommand;
 use crate::app::fs::{io_failure, write_private};
 use crate::app::random::random_key_hex;
 
-/// File in our directory that holds the token of the local server.
+/// File in the archive's directory that contains the token of the local server.
 pub const TOKEN_FILE: &str = "web.token";
 
-/// How a local server is to run.
+/// Options of the local server.
 pub struct ServeOptions {
-    /// Port on loopback; 0 takes a free one.
+    /// Port on the loopback interface; 0 selects a free one.
     pub port: u16,
-    /// Set when it is to end.
+    /// Set to stop the server.
     pub cancel: Arc<AtomicBool>,
-    /// Starts the command that alerts go to.
+    /// Starts the command that delivers alerts.
     pub run: RunCommand,
-    /// Makes a new token; the old one is worth nothing from then on.
+    /// Replaces the token. The old one is no longer valid.
     pub new_token: bool,
-    /// Is told once the server listens.
-    pub told: Box<dyn FnOnce(&Serving)>,
+    /// Called once the server listens.
+    pub on_ready: Box<dyn FnOnce(&Serving)>,
 }
 
-/// Where a server listens.
+/// The addresses of a running server.
 #[derive(Debug, Clone)]
 pub struct Serving {
-    /// Its address, `http://127.0.0.1:8384/`.
+    /// Address, for instance `http://127.0.0.1:8384/`.
     pub url: String,
-    /// The address that lets a browser in, for as long as this server runs.
+    /// Address that signs a browser in while this server runs.
     pub entry: String,
-    /// Where the token stands for programs.
+    /// File with the token for programs.
     pub token_file: PathBuf,
-    /// The port.
     pub port: u16,
 }
 
-/// The token that programs show the local server; made at the first call, 0600.
+/// Returns the token that authorizes programs at the local server. Creates it at the first call, readable for the owner
+/// only.
 ///
 /// # Errors
-/// [`Failure`] where it cannot be read or written, or where it is not what was written.
+/// [`Failure`] if the file cannot be read or written, or contains no valid token.
 pub fn web_token(dir: &Path, new: bool) -> Result<String, Failure> {
     let path = dir.join(TOKEN_FILE);
     if !new {
@@ -52,7 +52,7 @@ pub fn web_token(dir: &Path, new: bool) -> Result<String, Failure> {
                 let token = text.trim();
                 let whole = token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit());
                 let bad = || {
-                    Failure::failed("bad_token", format!("{} does not hold a token.", path.display()))
+                    Failure::failed("bad_token", format!("{} contains no valid token.", path.display()))
                         .hint("clawgate serve --new-token")
                 };
                 return if whole { Ok(token.to_owned()) } else { Err(bad()) };
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_made_once_and_for_its_owner() {
+    fn the_token_is_created_once_and_readable_for_its_owner_only() {
         let tmp = tempfile::tempdir().unwrap();
         let token = web_token(tmp.path(), false).unwrap();
         assert_eq!((token.len(), web_token(tmp.path(), false).unwrap() == token), (64, true));

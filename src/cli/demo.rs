@@ -11,9 +11,9 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::app::audit::AuditLog;
-use crate::app::config::ScopeParams;
 use crate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams};
 use crate::app::scan::ScanParams;
+use crate::app::sessions::ScopeParams;
 use crate::app::sessions::{InboxParams, Mark, TriageParams};
 use crate::app::{Actor, App, Context, Failure};
 use crate::gate::KdfParams;

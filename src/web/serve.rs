@@ -41,7 +41,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 /// How often alert thresholds are checked.
 const ALERT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// How long running requests may take after the server was told to stop.
+/// How long running requests may take after the server was asked to stop.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The page for a browser without the cookie.
@@ -80,7 +80,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
         let state = Arc::new(State { auth: Auth::new(port, &token, &entry, &cookie), pool });
         let url = format!("http://127.0.0.1:{port}/");
         let entry = format!("{url}?token={entry}");
-        (options.told)(&Serving { url, entry, token_file: dir.join(TOKEN_FILE), port });
+        (options.on_ready)(&Serving { url, entry, token_file: dir.join(TOKEN_FILE), port });
         tokio::spawn(watch_thresholds(Arc::clone(&state), options.run));
         accept(listener, state, options.cancel).await;
         Ok(())

@@ -416,7 +416,7 @@ fn doctor_warns_about_an_exposed_token() {
     let mut open = world.command();
     let seen = open.env("HF_TOKEN", "x").args(["doctor", "--json"]).output().unwrap();
     let report: Value = serde_json::from_slice(&seen.stdout).unwrap();
-    let warned = |c: &Value| c["name"] == "Hub token lying open" && c["verdict"] == "warn";
+    let warned = |c: &Value| c["name"] == "unprotected Hub token" && c["verdict"] == "warn";
     assert!(report["checks"].as_array().unwrap().iter().any(warned), "{report:#}");
 }
 
@@ -487,7 +487,7 @@ fn the_command_line_continues_a_release_that_the_library_reviewed() {
     let world = World::new(&[CLAUDE]);
     let mut app = world.app();
     app.scan(&clawgate::app::scan::ScanParams::default()).unwrap();
-    app.set_scope(&clawgate::app::config::ScopeParams { confirm: true, ..Default::default() }).unwrap();
+    app.set_scope(&clawgate::app::sessions::ScopeParams { confirm: true, ..Default::default() }).unwrap();
     approve_all(&mut app);
     let folder = Some(world.out().display().to_string());
     let prepared =

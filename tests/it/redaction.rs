@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use clawgate::app::App;
-use clawgate::app::config::ScopeParams;
 use clawgate::app::release::PrepareParams;
 use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::ScopeParams;
 use clawgate::app::sessions::{InboxParams, Mark, TriageParams};
 
 use crate::world::{World, approve_all, planted};

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clawgate::app::audit::AuditLog;
-use clawgate::app::config::ScopeParams;
 use clawgate::app::release::{
     ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams,
 };
 use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::ScopeParams;
 use clawgate::app::sessions::{InboxParams, Mark, SearchParams, ShowParams, TriageParams};
 use clawgate::app::{Actor, App, Context, Failure, Kind};
 use clawgate::gate::KdfParams;

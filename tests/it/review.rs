@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use clawgate::app::config::ScopeParams;
 use clawgate::app::release::{
     DecisionIn, FindingIn, PiiProvider, PiiReviewParams, PrepareParams, PublishParams, ReviewParams,
     ReviewReport,
 };
 use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::ScopeParams;
 use clawgate::app::{Actor, App, Kind};
 use clawgate::gate::KdfParams;
 use clawgate::workflow::EntityDecision;

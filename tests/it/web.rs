@@ -29,9 +29,9 @@ impl Server {
         let (tx, rx) = mpsc::channel();
         let flag = Arc::clone(&cancel);
         let thread = std::thread::spawn(move || {
-            let told = Box::new(move |s: &Serving| tx.send(s.clone()).unwrap());
+            let on_ready = Box::new(move |s: &Serving| tx.send(s.clone()).unwrap());
             let options =
-                ServeOptions { port: 0, cancel: flag, run: |_, _| Ok(true), new_token: false, told };
+                ServeOptions { port: 0, cancel: flag, run: |_, _| Ok(true), new_token: false, on_ready };
             clawgate::web::serve(env, Arc::new(FixedClock(Timestamp(1_795_195_200_000))), options)
         });
         let serving = rx.recv().unwrap();

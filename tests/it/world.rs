@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use clawgate::app::config::ScopeParams;
 use clawgate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, ReviewParams};
 use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::ScopeParams;
 use clawgate::app::sessions::{InboxParams, Mark, TriageParams};
 use clawgate::app::{Actor, App, Context, Failure};
 use clawgate::trace::{Env, FixedClock, Timestamp};

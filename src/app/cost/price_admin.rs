@@ -10,7 +10,7 @@ use crate::pricing::{Lookup, Overrides, OwnPrice, PriceRow, PriceTable, Rates, R
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 
-use crate::app::config::Config;
+use crate::app::config::edit::{edit_file, edit_price};
 use crate::app::cost::price_sources::IMPORTED;
 use crate::app::fs::{read_bounded, write_private};
 use crate::app::{App, Failure};
@@ -312,58 +312,12 @@ impl App {
             Overrides::new(std::slice::from_ref(price))
                 .map_err(|e| Failure::usage("bad_price", e.to_string()))?;
         }
-        let path = self.dir().join("config.toml");
-        let old = std::fs::read_to_string(&path).unwrap_or_default();
-        let mut doc: toml_edit::DocumentMut =
-            old.parse().map_err(|_| Failure::usage("bad_config", "config.toml does not parse."))?;
-        let list = doc
-            .entry("price")
-            .or_insert(toml_edit::Item::ArrayOfTables(toml_edit::ArrayOfTables::new()))
-            .as_array_of_tables_mut()
-            .ok_or_else(|| {
-                Failure::usage("bad_config", "`price` in config.toml is not written as [[price]].")
-            })?;
-        let same = |t: &toml_edit::Table| {
-            let is =
-                |key: &str, want: &Option<String>| t.get(key).and_then(|v| v.as_str()) == want.as_deref();
-            is("model", &price.model) && is("provider", &price.provider) && is("project", &price.project)
-        };
-        let before = list.len();
-        list.retain(|t| !same(t));
-        if p.remove && list.len() == before {
-            return Err(Failure::usage("no_such_price", "The configuration has no such price.")
-                .hint("clawgate pricing show"));
+        let config = edit_file(&self.config_path(), &self.config, |doc| edit_price(doc, price, p.remove))?;
+        if let Some(config) = config {
+            self.config = config;
+            let details = serde_json::json!({ "price": price.holds_for(), "removed": p.remove });
+            self.audit("config_changed", None, details)?;
         }
-        if !p.remove {
-            let mut table = toml_edit::Table::new();
-            let text = [("model", &price.model), ("provider", &price.provider), ("project", &price.project)];
-            for (key, value) in text {
-                if let Some(value) = value {
-                    table.insert(key, toml_edit::value(value.as_str()));
-                }
-            }
-            let rates = [
-                ("input", Some(&price.input)),
-                ("output", Some(&price.output)),
-                ("cache_read", price.cache_read.as_ref()),
-                ("cache_write_5m", price.cache_write_5m.as_ref()),
-                ("cache_write_1h", price.cache_write_1h.as_ref()),
-                ("web_search", price.web_search.as_ref()),
-            ];
-            for (key, value) in rates {
-                if let Some(value) = value {
-                    // As text: what was written stays what was meant.
-                    table.insert(key, toml_edit::value(value.0.as_str()));
-                }
-            }
-            list.push(table);
-        }
-        let text = doc.to_string();
-        let config = Config::parse(&text)?;
-        write_private(&path, text.as_bytes())?;
-        self.config = config;
-        let what = serde_json::json!({ "price": price.holds_for(), "removed": p.remove });
-        self.audit("config_changed", None, what)?;
         self.pricing(price.model.as_deref())
     }
 

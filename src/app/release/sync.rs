@@ -93,14 +93,6 @@ impl App {
         Ok(outside)
     }
 
-    /// Whether the agent and the project of a session are in scope.
-    pub(crate) fn in_scope(&self, key: &SessionKey) -> Result<bool, Failure> {
-        Ok(self.archive.session(key.as_str())?.is_some_and(|s| {
-            let (name, path) = (s.project.unwrap_or_default(), s.project_path.unwrap_or_default());
-            self.agent_in_scope(&s.agent) && !self.excludes(&name, &path)
-        }))
-    }
-
     /// Steps the state machine, saves the new state and carries out the effects. A refusal is recorded in the audit log.
     pub(crate) fn step(&mut self, open: &mut OpenRelease, event: &Event) -> Result<(), Failure> {
         let Ok((release, effects)) = step(&open.release, event) else {

@@ -1,4 +1,4 @@
-//! Forget: takes sessions out of the archive for good.
+//! Deletes sessions from the archive for good.
 
 use std::collections::BTreeMap;
 
@@ -10,48 +10,48 @@ use crate::trace::{SessionKey, Timestamp};
 use crate::app::random::random_key_hex;
 use crate::app::{App, Failure};
 
-/// What to forget: named sessions, or all that a choice holds.
+/// Which sessions to forget: named ones, or all that match a filter.
 #[derive(Debug, Clone, Default)]
 pub struct ForgetParams {
-    /// Sessions, by key or its beginning.
+    /// Session keys, or the beginnings of them.
     pub sessions: Vec<String>,
     /// Agent id.
     pub agent: Option<String>,
     /// Project name or path.
     pub project: Option<String>,
-    /// Only sessions that ended before this instant.
+    /// Only sessions that ended before this time.
     pub before: Option<Timestamp>,
-    /// Only sessions whose log is gone.
+    /// Only sessions whose log was deleted.
     pub gone: bool,
-    /// Their requests too: they are counted no more.
+    /// Deletes their requests from the usage ledger too.
     pub usage: bool,
 }
 
-/// What would be forgotten.
+/// What [`App::forget`] is going to do.
 #[derive(Debug, Clone, Serialize)]
 pub struct ForgetPlan {
-    /// Sessions, subagents of named ones included.
+    /// Sessions to forget, with the subagents of named ones.
     pub sessions: Vec<SessionKey>,
-    /// Releases under way that hold some of them, and how many: they must be withdrawn first.
+    /// Unfinished releases that contain some of the sessions, and how many. They must be withdrawn first.
     pub in_releases: BTreeMap<String, u64>,
-    /// Finished releases whose redacted files hold some of them; those files stay.
+    /// Finished releases whose redacted files contain some of the sessions. These files are not deleted.
     pub in_finished: BTreeMap<String, u64>,
-    /// Whether their requests go too.
+    /// Whether their requests are deleted too.
     pub usage: bool,
 }
 
-/// What was forgotten.
+/// What was deleted.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct ForgetReport {
-    /// Sessions.
+    /// Number of sessions.
     pub sessions: u64,
-    /// Versions of them.
+    /// Number of their versions.
     pub versions: u64,
-    /// Requests that are counted no more.
+    /// Number of requests.
     pub requests: u64,
-    /// Whether the database was rewritten, so that no page holds any of it.
+    /// Whether the database was rewritten, so that no free page contains deleted text.
     pub compacted: bool,
-    /// Finished releases whose redacted files hold some of them.
+    /// Finished releases whose redacted files contain some of the sessions.
     pub in_finished: BTreeMap<String, u64>,
 }
 
@@ -64,10 +64,10 @@ impl App {
         Ok(ForgetReport { compacted: self.archive.compact()?, ..ForgetReport::default() })
     }
 
-    /// Says what [`App::forget`] would do.
+    /// Returns what [`App::forget`] is going to do.
     ///
     /// # Errors
-    /// [`Failure`] where a session is unknown, nothing is named, or the archive refuses.
+    /// [`Failure`] if a session is unknown, no session is selected, or the archive cannot be read.
     pub fn forget_plan(&self, p: &ForgetParams) -> Result<ForgetPlan, Failure> {
         let narrowed = p.agent.is_some() || p.project.is_some() || p.before.is_some() || p.gone;
         let mut sessions: Vec<SessionKey> = if p.sessions.is_empty() {
@@ -80,7 +80,7 @@ impl App {
             self.archive.chosen(&choice)?
         } else {
             if narrowed {
-                return Err(Failure::usage("both_named", "Name sessions or a choice of them, not both."));
+                return Err(Failure::usage("both_named", "Name sessions or filter them, not both."));
             }
             p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<_, _>>()?
         };
@@ -100,19 +100,19 @@ impl App {
         Ok(ForgetPlan { sessions, in_releases, in_finished, usage: p.usage })
     }
 
-    /// Forgets what a plan names.
+    /// Carries out a plan.
     ///
     /// # Errors
-    /// [`Failure`] where a release under way holds one of the sessions, or the archive refuses.
+    /// [`Failure`] if an unfinished release contains one of the sessions, or the archive cannot be written.
     pub fn forget(&mut self, plan: &ForgetPlan) -> Result<ForgetReport, Failure> {
         if let Some((id, n)) = plan.in_releases.first_key_value() {
-            let message = format!("Release {id} holds {n} of these sessions and is not finished.");
+            let message = format!("Release {id} contains {n} of these sessions and is not finished.");
             return Err(Failure::usage("in_release", message).hint(format!("clawgate withdraw {id}")));
         }
         let salt = random_key_hex()?;
         let now = self.now();
         let done = self.archive.forget(&plan.sessions, plan.usage, &salt, now)?;
-        // What a finished release remembers in clear of what it redacted.
+        // A finished release stores the values that it redacted in plain text.
         for id in plan.in_finished.keys() {
             self.remove_secrets(id)?;
         }

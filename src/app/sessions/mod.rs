@@ -3,6 +3,7 @@
 pub(crate) mod forget;
 pub(crate) mod list;
 mod resolve;
+pub(crate) mod scope;
 pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod show;
@@ -10,6 +11,7 @@ pub(crate) mod triage;
 
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};
 pub use list::{InboxPage, InboxParams, ProjectList, SessionItem, SortKey};
+pub use scope::{ScopeParams, ScopeReport};
 pub use search::{SearchHit, SearchPage, SearchParams, SearchRole};
 pub use segments::{SegmentItem, SegmentParams, SegmentReport};
 pub use show::{SessionPage, ShowParams};

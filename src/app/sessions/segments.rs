@@ -1,4 +1,4 @@
-//! Segment: a long session split where nobody did anything for a while.
+//! Splits a long session at idle gaps.
 
 use std::collections::HashSet;
 
@@ -9,51 +9,45 @@ use crate::trace::{Origin, Part, Role, SessionKey, Timestamp, Tokens, active_per
 use crate::app::sessions::show::gap_millis;
 use crate::app::{App, Failure};
 
-/// Which session, and how long a gap splits it.
+/// Which session to split, and at which gaps.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SegmentParams {
-    /// Key, native id, or an unambiguous beginning of either.
+    /// Session key, native id, or the beginning of one.
     pub session: String,
-    /// Idle minutes that end a segment; 30 unless said otherwise.
+    /// Idle minutes that end a segment (default 30).
     pub gap_minutes: Option<u64>,
 }
 
-/// One segment.
+/// A segment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SegmentItem {
-    /// Its number, from 1: `clawgate show KEY --segment N`.
+    /// Number, counted from 1: `clawgate show KEY --segment N`.
     pub segment: u64,
     /// Index of its first message.
     pub from: u64,
     /// Index after its last message.
     pub to: u64,
-    /// First instant.
     pub started: Option<Timestamp>,
-    /// Last instant.
     pub ended: Option<Timestamp>,
-    /// Messages.
     pub messages: u64,
-    /// Human prompts.
+    /// Number of human prompts.
     pub user_messages: u64,
-    /// Tool calls.
     pub tool_calls: u64,
-    /// Tokens of the session's requests that were made from its start to the next one's.
+    /// Tokens of the session's requests between the start of this segment and the start of the next one.
     pub usage: Tokens,
-    /// The sum of its tokens.
+    /// Sum of `usage`.
     pub tokens: u64,
 }
 
-/// A session's segments, in order: together they hold each message once.
+/// The segments of a session, in order. Each message is in exactly one of them.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentReport {
-    /// Session.
     pub key: SessionKey,
     /// Idle minutes that end a segment.
     pub gap_minutes: u64,
-    /// Messages in the session.
+    /// Number of messages in the session.
     pub message_count: u64,
-    /// Segments.
     pub segments: Vec<SegmentItem>,
 }
 
@@ -61,11 +55,11 @@ impl App {
     /// Splits a session at idle gaps.
     ///
     /// # Errors
-    /// [`Failure`] where no session or several match, or the archive refuses.
+    /// [`Failure`] if no session or several sessions match, or the archive cannot be read.
     pub fn segments(&self, p: &SegmentParams) -> Result<SegmentReport, Failure> {
         let key = self.resolve(&p.session)?;
         let Some(session) = self.archive.load(key.as_str(), None)? else {
-            return Err(Failure::usage("no_such_session", "No such session.").hint("clawgate inbox"));
+            return Err(Failure::usage("no_such_session", "There is no such session.").hint("clawgate inbox"));
         };
         let gap = gap_millis(p.gap_minutes);
         let found = active_periods(session.messages.iter().map(|m| m.at), gap);
@@ -90,7 +84,7 @@ impl App {
             });
         }
         self.archive.for_each_request_of(&HashSet::from([key.as_str()]), &mut |row| {
-            // A request is known by its last record, which may be later than any message's time.
+            // The time of a request is that of its last record, which can be later than the last message of the segment.
             let own =
                 segments.iter().rposition(|s| s.started.is_some_and(|at| at <= row.request.at)).unwrap_or(0);
             if let Some(s) = segments.get_mut(own) {

@@ -1,6 +1,6 @@
 //! `clawgate config`: shows or extends the configuration. Lists are only appended to.
 
-use crate::app::config::{ScopeParams, ScopeReport};
+use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::table::one_line;
 use crate::sources;

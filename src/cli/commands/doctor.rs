@@ -1,6 +1,6 @@
 //! `clawgate doctor`: checks the installation.
 
-use crate::app::doctor::{DoctorReport, Verdict};
+use crate::app::doctor::{CheckResult, DoctorReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{dim, green, red, yellow};
 use crate::cli::table::one_line;
@@ -19,10 +19,10 @@ fn render(r: &DoctorReport) -> String {
     let mut out = String::new();
     for c in &r.checks {
         let verdict = match c.verdict {
-            Verdict::Ok => green("ok  "),
-            Verdict::Note => dim("note"),
-            Verdict::Warn => yellow("warn"),
-            Verdict::Bad => red("bad "),
+            CheckResult::Ok => green("ok  "),
+            CheckResult::Note => dim("note"),
+            CheckResult::Warn => yellow("warn"),
+            CheckResult::Bad => red("bad "),
         };
         out.push_str(&format!("{verdict}  {}: {}\n", one_line(&c.name), one_line(&c.detail)));
         if let Some(fix) = &c.fix {

@@ -1,6 +1,6 @@
 //! `clawgate scope`: chooses which agents and projects may be shared.
 
-use crate::app::config::{ScopeParams, ScopeReport};
+use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
 use crate::cli::render::{green, yellow};

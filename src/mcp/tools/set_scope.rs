@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Hints, Tool};
-use crate::app::config::ScopeParams;
+use crate::app::sessions::ScopeParams;
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
 

@@ -55,7 +55,7 @@ pub(in crate::cli::commands) fn listen(
         cancel: Arc::clone(&process.cancel),
         run: process.run_command,
         new_token,
-        told: on_ready,
+        on_ready,
     };
     Ok((process.serve_web)(process.env.clone(), Arc::clone(&process.clock), options)?)
 }
