@@ -48,37 +48,12 @@ pub(super) fn parse_instant(
     now: Timestamp,
     zone: &jiff::tz::TimeZone,
 ) -> Result<Timestamp, Failure> {
-    let bad = || {
+    Timestamp::parse_human(text, now, zone).ok_or_else(|| {
         Failure::usage(
             "bad_time",
             "A time must be RFC 3339 (2026-11-20T16:00:00Z), a date (2026-11-20), today, yesterday, or an age such as 7d.",
         )
-    };
-    let text = text.trim();
-    if let Some(at) = Timestamp::parse(text) {
-        return Ok(at);
-    }
-    let today = now.to_jiff().to_zoned(zone.clone()).date();
-    let day = match text {
-        "today" => Some(today),
-        "yesterday" => Some(today.yesterday().map_err(|_| bad())?),
-        _ => text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10),
-    };
-    if let Some(day) = day {
-        let start = day.to_zoned(zone.clone()).map_err(|_| bad())?;
-        return Ok(Timestamp(start.timestamp().as_millisecond()));
-    }
-    let unit = text.chars().last().ok_or_else(bad)?;
-    let number: i64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| bad())?;
-    let millis: i64 = match unit {
-        'm' => 60_000,
-        'h' => 3_600_000,
-        'd' => 86_400_000,
-        'w' => 7 * 86_400_000,
-        _ => return Err(bad()),
-    };
-    let age = number.checked_mul(millis).filter(|a| *a >= 0).ok_or_else(bad)?;
-    Ok(Timestamp(now.millis().checked_sub(age).ok_or_else(bad)?))
+    })
 }
 
 /// Like [`parse_instant`], for an option that may be absent.

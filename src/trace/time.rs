@@ -16,6 +16,36 @@ impl Timestamp {
             .or_else(|| text.parse::<jiff::Timestamp>().ok().map(|t| Timestamp(t.as_millisecond())))
     }
 
+    /// Parses a time as people write it: RFC 3339, `YYYY-MM-DD`, `today` or `yesterday` (the first instant of the day in
+    /// `zone`), or an age such as `7d`, `24h`, `30m` or `2w`. Every interface uses this parser.
+    pub fn parse_human(text: &str, now: Timestamp, zone: &jiff::tz::TimeZone) -> Option<Self> {
+        let text = text.trim();
+        if let Some(at) = Timestamp::parse(text) {
+            return Some(at);
+        }
+        let today = now.to_jiff().to_zoned(zone.clone()).date();
+        let day = match text {
+            "today" => Some(today),
+            "yesterday" => Some(today.yesterday().ok()?),
+            _ => text.parse::<jiff::civil::Date>().ok().filter(|_| text.len() == 10),
+        };
+        if let Some(day) = day {
+            let start = day.to_zoned(zone.clone()).ok()?;
+            return Some(Timestamp(start.timestamp().as_millisecond()));
+        }
+        let unit = text.chars().last()?;
+        let number: i64 = text.get(..text.len() - unit.len_utf8())?.parse().ok()?;
+        let millis: i64 = match unit {
+            'm' => 60_000,
+            'h' => 3_600_000,
+            'd' => 86_400_000,
+            'w' => 7 * 86_400_000,
+            _ => return None,
+        };
+        let age = number.checked_mul(millis).filter(|age| *age >= 0)?;
+        Some(Timestamp(now.millis().checked_sub(age)?))
+    }
+
     /// Returns the milliseconds since the Unix epoch.
     pub fn millis(self) -> i64 {
         self.0
@@ -133,5 +163,17 @@ mod tests {
     #[test]
     fn a_timestamp_is_written_as_rfc3339_with_milliseconds() {
         assert_eq!(Timestamp(1_795_191_161_443).to_string(), "2026-11-20T16:12:41.443Z");
+    }
+
+    #[test]
+    fn a_day_written_by_a_person_starts_at_midnight_of_the_zone() {
+        let now = Timestamp::parse("2026-11-20T23:30:00Z").unwrap();
+        let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text: &str| Timestamp::parse_human(text, now, &berlin).map(|t| t.to_string());
+        assert_eq!(at("2026-11-20").as_deref(), Some("2026-11-19T23:00:00.000Z"));
+        assert_eq!(at("today").as_deref(), Some("2026-11-20T23:00:00.000Z"), "it is the 21st in Berlin");
+        assert_eq!(at("2026-11-20T16:00:00Z").as_deref(), Some("2026-11-20T16:00:00.000Z"));
+        assert_eq!(at("2h").as_deref(), Some("2026-11-20T21:30:00.000Z"));
+        assert_eq!([at("2026-02-30"), at("soon"), at("-3d"), at("")], [None, None, None, None]);
     }
 }

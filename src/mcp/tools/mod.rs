@@ -23,6 +23,7 @@ use serde_json::{Map, Value};
 
 use super::schema;
 use crate::app::{App, Failure};
+use crate::trace::Timestamp;
 
 pub(super) use read_session::ReadSession;
 
@@ -115,7 +116,8 @@ const fn tool<T: Tool>() -> Registered {
 /// # Errors
 /// [`Failure`] where an argument cannot be read, or that of the use case.
 pub(super) fn call<T: Tool>(app: &mut App, args: Args) -> Result<Value, Failure> {
-    let output = T::call(app, params(args)?)?;
+    let params = params(app, args)?;
+    let output = T::call(app, params)?;
     let mut answer = serde_json::to_value(&output).map_err(|e| Failure::failed("render", e.to_string()))?;
     T::fit(&mut answer);
     Ok(answer)
@@ -147,14 +149,15 @@ pub(super) fn find(name: &str) -> Option<&'static Registered> {
 #[serde(deny_unknown_fields)]
 pub(super) struct NoInput {}
 
-/// Reads the arguments as the parameters of a use case.
-fn params<T: DeserializeOwned>(mut args: Args) -> Result<T, Failure> {
-    // A day means its first instant.
+/// Reads the arguments as the parameters of a use case. A day means its first instant in the time zone of the arguments,
+/// as on the command line.
+fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> {
+    let zone = app.zone(args.get("timezone").and_then(Value::as_str))?.1;
     for name in ["since", "until"] {
-        if let Some(Value::String(day)) = args.get_mut(name)
-            && day.len() == 10
+        if let Some(Value::String(time)) = args.get_mut(name)
+            && let Some(at) = Timestamp::parse_human(time, app.now(), &zone)
         {
-            day.push_str("T00:00:00Z");
+            *time = at.to_string();
         }
     }
     serde_json::from_value(Value::Object(args))
