@@ -389,7 +389,8 @@ fn the_configured_command_gets_the_alerts() {
 
 #[test]
 fn status_and_cost_show_alerts_and_budgets() {
-    let world = spent(&[(5, 30)]);
+    // `NOW` is the first instant of a day, and `status` reports the spend of that day.
+    let world = spent(&[(0, 30)]);
     let alert =
         |args: &[&str]| run(&world, args).out.lines().find(|l| l.starts_with("alert:")).map(str::to_owned);
     let line = alert(&["status"]).unwrap();

@@ -726,10 +726,14 @@ fn other_calls_are_answered_during_a_scan() {
     }
     let mut client = Client::ready(&world);
     client.call("status", &json!({}));
+    // The scan cannot write, and so cannot end, until this transaction ends: the test does not depend on its speed.
+    let lock = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     client.send(r#"{"jsonrpc":"2.0","id":80,"method":"tools/call","params":{"name":"scan","arguments":{}}}"#);
     assert_eq!(client.ask("ping", &json!({}))["result"], json!({}));
     client.call("status", &json!({}));
-    assert!(client.notices.iter().all(|n| n["id"] != json!(80)), "the scan was done before its bystanders");
+    lock.execute_batch("ROLLBACK").unwrap();
+    assert!(client.notices.iter().all(|n| n["id"] != json!(80)), "the scan ended before the other calls");
     let scan = client.answer_to(&json!(80));
     assert_eq!(scan["result"]["structuredContent"]["sessions"]["new"], json!(12), "{scan}");
     client.end();
