@@ -1,4 +1,4 @@
-//! What goes around every answer: where the user stands, what is next, and failures as data.
+//! Adds the workflow state and the next step to every answer, renders failures, and keeps answers small.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -9,17 +9,17 @@ use crate::app::{App, Failure, Kind, text::sanitize};
 /// it the answer stays below 8 KiB, which every client passes on whole.
 pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
-/// The answer of a call that did what it should.
+/// Renders the answer of a successful call.
 pub(super) fn success(app: &mut App, report: Value) -> Value {
     let mut out = match report {
         Value::Object(map) => map,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
-    place(&mut out, app);
+    add_status(&mut out, app);
     clean(Value::Object(out))
 }
 
-/// The answer of a call that did not.
+/// Renders the answer of a failed call.
 pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
     out.insert("error".to_owned(), json!({ "code": f.code, "message": f.message, "kind": f.kind }));
@@ -32,11 +32,11 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
         out.insert("next".to_owned(), json!({ "tool": r.next_tool, "command": r.next_command }));
         out.insert("human_action".to_owned(), json!(r.human_action));
     }
-    // What the refusal says already need not be said twice.
-    let said = |h: &&String| {
+    // The fields of the refusal already contain some of the hints.
+    let is_repeated = |h: &&String| {
         f.refusal.as_ref().is_some_and(|r| r.next_command == **h || r.human_action.as_ref() == Some(h))
     };
-    let hints: Vec<&String> = f.hints.iter().filter(|h| !said(h)).collect();
+    let hints: Vec<&String> = f.hints.iter().filter(|h| !is_repeated(h)).collect();
     if !hints.is_empty() {
         out.insert("hints".to_owned(), json!(hints));
     }
@@ -47,22 +47,22 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
         }
     }
     if let Some(app) = app {
-        place(&mut out, app);
+        add_status(&mut out, app);
     }
     out.entry("state").or_insert_with(|| json!("unknown"));
     out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
     clean(Value::Object(out))
 }
 
-/// Adds state, next step, release and what a person has to do, where the answer has not said it itself.
-fn place(out: &mut Map<String, Value>, app: &mut App) {
-    let said_next = out.contains_key("next");
+/// Adds the state, the next step, the release and the action of a person, unless the answer already has them.
+fn add_status(out: &mut Map<String, Value>, app: &mut App) {
+    let has_next = out.contains_key("next");
     let Ok(position) = app.workflow_status() else {
         out.entry("state").or_insert_with(|| json!("unknown"));
         out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
         return;
     };
-    // Before there is a release, the archive's own state says more than the phase of a release to come.
+    // Without a release, the state of the archive is more useful than the required phase of a release.
     if position.release.is_none() && out.contains_key("error") {
         out.shift_remove("required_state");
         out.insert("state".to_owned(), json!(position.state));
@@ -72,12 +72,12 @@ fn place(out: &mut Map<String, Value>, app: &mut App) {
     if let Some(release) = position.release {
         out.entry("release").or_insert_with(|| json!(release));
     }
-    if let (Some(action), false) = (position.human_action, said_next) {
+    if let (Some(action), false) = (position.human_action, has_next) {
         out.entry("human_action").or_insert_with(|| json!(action));
     }
 }
 
-/// Absent instead of null, and no character that hides or reorders text.
+/// Removes null values, and makes characters visible that hide or reorder text.
 fn clean(value: Value) -> Value {
     match value {
         Value::Object(map) => {
@@ -89,12 +89,12 @@ fn clean(value: Value) -> Value {
     }
 }
 
-/// Bytes of a value as JSON.
+/// Returns the size of a value as JSON, in bytes.
 pub(super) fn size(value: &Value) -> usize {
     serde_json::to_string(value).map_or(0, |s| s.len())
 }
 
-/// Shortens a list in `report` until the whole fits into `room` bytes, and says under `<name>_more` how many went.
+/// Shortens a list until the report fits into `room` bytes. `<name>_more` then has the number of removed items.
 pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usize) {
     let Some(list) = report.get_mut(name).and_then(Value::as_array_mut) else { return };
     let before = list.len();
@@ -111,7 +111,7 @@ pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usiz
     }
 }
 
-/// A page of a list that is filled until the answer is as large as it may be.
+/// A page of a list. Items are added until the answer has its maximum size.
 pub(super) struct Page<T> {
     items: Vec<T>,
     /// Bytes that are left; `None` if the caller set the number of items.
@@ -152,7 +152,7 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-/// The first characters of a text, and a sign that there were more.
+/// Returns the first characters of a text, with an ellipsis if some are missing.
 pub(super) fn clip(text: &str, chars: usize) -> String {
     let mut out: String = text.chars().take(chars).collect();
     if out.len() < text.len() {
@@ -161,7 +161,7 @@ pub(super) fn clip(text: &str, chars: usize) -> String {
     out
 }
 
-/// Pico-USD as dollars, which models read without miscounting zeros.
+/// Formats pico-USD as dollars, because models miscount the zeros of large integers.
 pub(super) fn dollars(picousd: i64) -> String {
     let sign = if picousd < 0 { "-" } else { "" };
     let micro = picousd.unsigned_abs() / 1_000_000;
@@ -173,13 +173,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nulls_go_and_hidden_characters_show() {
+    fn nulls_are_removed_and_hidden_characters_become_visible() {
         let out = clean(json!({ "a": null, "b": ["x\u{200b}", { "c": null }], "k\u{202e}": 1 }));
         assert_eq!(out, json!({ "b": ["x\\u{200b}", {}], "k\\u{202e}": 1 }));
     }
 
     #[test]
-    fn lists_are_shortened_to_fit_and_say_so() {
+    fn a_shortened_list_says_how_many_items_are_missing() {
         let mut report = json!({ "files": (0..1000).map(|i| format!("file {i}")).collect::<Vec<_>>() });
         shorten(&mut report, "files", 500, 900);
         assert!(size(&report) <= 920, "{}", size(&report));
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn money_is_written_in_dollars() {
+    fn cost_is_formatted_in_dollars() {
         assert_eq!(dollars(1_234_567_890_123), "1.234567");
         assert_eq!(dollars(-500_000_000_000), "-0.500000");
         assert_eq!(dollars(0), "0.000000");

@@ -1,8 +1,8 @@
-//! Floor 7: the MCP server over stdio. Thin: reads arguments, calls `app`, renders the answer.
+//! Layer 7: the MCP server over standard input and output. It parses arguments, calls `app` and renders the answer.
 //!
-//! Owns the tool list (`tools/`, one file per tool), what goes around every answer (`answer`), lenient arguments
-//! (`coerce`), prompts and resources. Both eras of the protocol are spoken on
-//! one connection: 2025-11-25 with `initialize`, and 2026-07-28 without.
+//! Each tool is one file in `tools/`. `schema` derives the schemas, `coerce` converts lenient arguments, and `answer` adds
+//! the workflow state to every answer. A connection can use protocol version 2025-11-25, which begins with `initialize`,
+//! or 2026-07-28, which does not.
 
 mod answer;
 mod coerce;

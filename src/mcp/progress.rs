@@ -1,4 +1,4 @@
-//! Progress on its way to the client: at most about ten notices a second, always rising.
+//! Sends progress to the client: at most about ten notices per second, with rising values.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 
 use crate::app::Progress;
 
-const EVERY: Duration = Duration::from_millis(100);
+/// Minimum time between two notices.
+const MIN_INTERVAL: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, PartialEq)]
 struct Notice {
@@ -19,17 +20,17 @@ struct Notice {
     what: String,
 }
 
-/// The end that long work reports to.
+/// Receives the progress of a tool call.
 pub(super) struct Reporter {
     out: mpsc::UnboundedSender<Notice>,
-    last: Mutex<Last>,
+    last: Mutex<LastNotice>,
 }
 
 #[derive(Default)]
-struct Last {
+struct LastNotice {
     sent: Option<Instant>,
     value: u64,
-    // Steps count from 0 again; the client sees one rising number.
+    /// Value at the start of the current step. Each step counts from 0, but the protocol requires rising values.
     base: u64,
     done: u64,
 }
@@ -44,7 +45,7 @@ impl Progress for Reporter {
         let value = last.base.saturating_add(done);
         let ends = total > 0 && done >= total;
         if value <= last.value && last.sent.is_some()
-            || (!ends && last.sent.is_some_and(|t| t.elapsed() < EVERY))
+            || (!ends && last.sent.is_some_and(|t| t.elapsed() < MIN_INTERVAL))
         {
             return;
         }
@@ -55,7 +56,7 @@ impl Progress for Reporter {
     }
 }
 
-/// A reporter, and the task that hands its notices to the client until the reporter is dropped.
+/// Returns a reporter, and the task that sends its notices to the client until the reporter is dropped.
 #[expect(clippy::cast_precision_loss, reason = "the protocol counts in floating point")]
 pub(super) fn to_client(peer: Peer<RoleServer>, token: ProgressToken) -> (Reporter, JoinHandle<()>) {
     let (reporter, mut notices) = channel();
@@ -83,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flood_becomes_a_few_rising_notices() {
+    fn many_reports_become_a_few_rising_notices() {
         let (reporter, mut notices) = channel();
         for step in ["first", "second"] {
             for i in 0..=10_000u64 {

@@ -1,28 +1,28 @@
-//! The prompts: texts in `prompts/`, served as they are.
+//! The prompts: the unchanged texts of `prompts/`.
 
 use rmcp::model::{GetPromptResult, Prompt, PromptMessage, Role};
 
-struct Text {
+struct PromptText {
     name: &'static str,
     title: &'static str,
     description: &'static str,
     text: &'static str,
 }
 
-static PROMPTS: &[Text] = &[
-    Text {
+static PROMPTS: &[PromptText] = &[
+    PromptText {
         name: "guided-workflow",
         title: "Share sessions, step by step",
-        description: "The whole way from scan to publish, with what to ask the person at each step.",
+        description: "All steps from scan to publish, and what to ask the person at each step.",
         text: include_str!("../../prompts/guided-workflow.md"),
     },
-    Text {
+    PromptText {
         name: "review-rubric",
         title: "What to look for in a review",
         description: "Entity types, confidence bands, examples, and what not to flag.",
         text: crate::app::release::RUBRIC,
     },
-    Text {
+    PromptText {
         name: "scoring-rubric",
         title: "Score a session from 1 to 5",
         description: "How useful a session is to others, from 1 to 5.",
@@ -30,19 +30,17 @@ static PROMPTS: &[Text] = &[
     },
 ];
 
-/// The list.
 pub(super) fn list() -> Vec<Prompt> {
     PROMPTS.iter().map(|p| Prompt::new(p.name, Some(p.description), None).with_title(p.title)).collect()
 }
 
-/// The prompt of a name.
 pub(super) fn get(name: &str) -> Option<GetPromptResult> {
     let p = PROMPTS.iter().find(|p| p.name == name)?;
     let message = PromptMessage::new_text(Role::User, p.text);
     Some(GetPromptResult::new(vec![message]).with_description(p.description))
 }
 
-/// The names, for an error that helps.
+/// Returns the names, for the error about an unknown prompt.
 pub(super) fn names() -> String {
     PROMPTS.iter().map(|p| p.name).collect::<Vec<_>>().join(", ")
 }

@@ -1,4 +1,4 @@
-//! Resources: the report of a release, and a page of a session.
+//! The resources: the privacy report of a release, and a page of a session.
 
 use rmcp::model::{Resource, ResourceTemplate};
 use serde_json::{Value, json};
@@ -7,10 +7,10 @@ use super::answer;
 use super::tools::{self, Args, ReadSession};
 use crate::app::{App, Failure};
 
-/// What all of them carry.
+/// Media type of all resources.
 pub(super) const MIME: &str = "application/json";
 
-/// The reports of the latest releases.
+/// Lists the reports of the latest releases.
 pub(super) fn list(app: &mut App) -> Result<Vec<Resource>, Failure> {
     let releases = app.status()?.releases.into_iter().filter(|r| r.digest.is_some());
     let report = |id: &str| {
@@ -21,7 +21,6 @@ pub(super) fn list(app: &mut App) -> Result<Vec<Resource>, Failure> {
     Ok(releases.map(|r| report(&r.id)).collect())
 }
 
-/// The templates.
 pub(super) fn templates() -> Vec<ResourceTemplate> {
     vec![
         ResourceTemplate::new("clawgate://release/{id}/report", "release-report")
@@ -35,7 +34,7 @@ pub(super) fn templates() -> Vec<ResourceTemplate> {
     ]
 }
 
-/// Reads one; nothing where no resource has the address.
+/// Reads a resource. Returns `None` if no resource has this URI.
 pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
     if let Some(id) = uri.strip_prefix("clawgate://release/").and_then(|r| r.strip_suffix("/report")) {
         if app.load_release(Some(id))?.is_none() {

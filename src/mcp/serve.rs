@@ -1,4 +1,4 @@
-//! Serving: the runtime, standard input and output, and what clients do that the protocol does not foresee.
+//! Runs the server over standard input and output, and tolerates what clients do against the protocol.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,43 +18,45 @@ use crate::trace::{Clock, Env};
 /// Serves MCP over standard input and output until the input ends.
 ///
 /// # Errors
-/// [`Failure`] where the runtime cannot be started or the handshake breaks. The end of the input is none, neither
-/// before nor after `initialize`.
+/// [`Failure`] if the runtime cannot be started or the handshake fails. The end of the input is not a failure, even before
+/// `initialize`.
 pub fn serve(env: Env, clock: Arc<dyn Clock>) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(8)
         .build()
-        .map_err(|e| Failure::failed("runtime", format!("Cannot start: {e}")))?;
+        .map_err(|e| Failure::failed("runtime", format!("The MCP server cannot start: {e}")))?;
     let outcome = runtime.block_on(async {
         let calls = Arc::new(AtomicUsize::new(0));
         let server = Server::new(Pool::new(env, clock, Actor::Agent), calls.clone());
         let (input, output) = stdio_pipes();
-        let transport = Lenient { inner: AsyncRwTransport::new(input, output), begun: false, calls };
+        let transport =
+            LenientTransport { inner: AsyncRwTransport::new(input, output), started: false, calls };
         match serve_server(server, transport).await {
             Ok(running) => {
                 let _ = running.waiting().await;
                 Ok(())
             }
             Err(ServerInitializeError::ConnectionClosed(_)) => Ok(()),
-            Err(e) => Err(Failure::failed("handshake", format!("The MCP handshake broke: {e}"))),
+            Err(e) => Err(Failure::failed("handshake", format!("The MCP handshake failed: {e}"))),
         }
     });
-    // A call that was told to stop gets a moment to commit what it has.
+    // Cancelled calls get some time to commit their work.
     runtime.shutdown_timeout(Duration::from_secs(2));
     outcome
 }
 
-/// A transport that forgives: notices and stray answers before the first request are dropped, where rmcp would end
-/// the server; and the input's end waits for the calls that are still running, so that a script may close its pipe
-/// right after its last request.
-struct Lenient<T> {
+/// A transport that is more lenient than that of rmcp. It drops notices and stray answers before the first request, for
+/// which rmcp would end the server. At the end of the input it waits for the calls that still run, so that a script can
+/// close its pipe right after the last request.
+struct LenientTransport<T> {
     inner: T,
-    begun: bool,
+    /// Whether the first request of the conversation was received.
+    started: bool,
     calls: Arc<AtomicUsize>,
 }
 
-impl<T: Transport<RoleServer>> Transport<RoleServer> for Lenient<T> {
+impl<T: Transport<RoleServer>> Transport<RoleServer> for LenientTransport<T> {
     type Error = T::Error;
 
     fn send(
@@ -67,7 +69,7 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Lenient<T> {
     async fn receive(&mut self) -> Option<RxJsonRpcMessage<RoleServer>> {
         loop {
             let Some(message) = self.inner.receive().await else {
-                // A request read just before is counted once its task has been polled.
+                // A request that was read just before is counted only after its task was polled.
                 for _ in 0..4 {
                     tokio::task::yield_now().await;
                 }
@@ -76,11 +78,11 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Lenient<T> {
                 }
                 return None;
             };
-            if self.begun {
+            if self.started {
                 return Some(message);
             }
             if let JsonRpcMessage::Request(request) = &message {
-                self.begun = begins(&request.request);
+                self.started = starts_conversation(&request.request);
                 return Some(message);
             }
         }
@@ -91,9 +93,9 @@ impl<T: Transport<RoleServer>> Transport<RoleServer> for Lenient<T> {
     }
 }
 
-/// Whether a request opens the conversation: `initialize`, or any request that brings the later era's metadata,
-/// except the two that are answered before it.
-fn begins(request: &ClientRequest) -> bool {
+/// Returns whether a request starts the conversation: `initialize`, or a request with the metadata of protocol version
+/// 2026-07-28. Ping and discover requests are answered before that.
+fn starts_conversation(request: &ClientRequest) -> bool {
     match request {
         ClientRequest::InitializeRequest(_) => true,
         ClientRequest::PingRequest(_) | ClientRequest::DiscoverRequest(_) => false,

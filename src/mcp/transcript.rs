@@ -1,10 +1,10 @@
-//! A session's messages as a text that a model reads well.
+//! Renders messages as text for a model.
 
 use std::fmt::Write as _;
 
 use crate::trace::{Message, Origin, Part, Role, ToolStatus};
 
-/// One message under its heading; `index` is its place in the session.
+/// Renders a message under a heading. `index` is its index in the session.
 pub(super) fn message(index: u64, m: &Message) -> String {
     let role = match m.role {
         Role::User => "user",
@@ -13,7 +13,7 @@ pub(super) fn message(index: u64, m: &Message) -> String {
     };
     let origin = match m.origin {
         Origin::Human | Origin::Model => "",
-        Origin::Injected => ", put in by the agent",
+        Origin::Injected => ", injected by the agent",
         Origin::Compaction => ", compaction summary",
     };
     let mut out = format!("#{index} [{role}{origin}]");
@@ -67,7 +67,7 @@ mod tests {
     use crate::trace::{Timestamp, ToolCall};
 
     #[test]
-    fn every_part_stands_under_its_heading() {
+    fn every_part_has_a_heading() {
         let m = Message {
             id: None,
             role: Role::Assistant,

@@ -59,7 +59,7 @@ struct State {
 /// Serves on loopback until `options.cancel` is set.
 ///
 /// # Errors
-/// [`Failure`] where the port is taken, or the token cannot be read or made.
+/// [`Failure`] if the port is in use, or the token cannot be read or created.
 pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(), Failure> {
     let dir = env.clawgate_home.clone();
     // Opens the archive now, so that an error is reported here and not to the first browser. Any program of this user

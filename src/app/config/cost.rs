@@ -1,11 +1,11 @@
-//! What the configuration says about money: alerts, budgets, anomalies, prices of the person's own.
+//! The cost sections of the configuration: display, alerts, budgets, anomalies and keys of price files.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::pricing::{Decimal, format_usd, usd_to_picousd};
 use crate::usage::{MeanRule, RobustRule, Thresholds};
 
-/// An amount of US dollars in the configuration; kept in pico-USD.
+/// An amount of US dollars in the configuration, stored in pico-USD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Usd(pub i64);
 
@@ -24,11 +24,11 @@ impl Serialize for Usd {
     }
 }
 
-/// `[cost]`: how figures are shown.
+/// `[cost]`: display of cost.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CostConfig {
-    /// IANA time zone of days, weeks and months; UTC unless said otherwise.
+    /// IANA time zone of days, weeks and months (default UTC).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// Name of this machine in exported ledgers.
@@ -36,13 +36,13 @@ pub struct CostConfig {
     pub device: Option<String>,
 }
 
-/// `[alerts]`: thresholds (0 switches one off) and where alerts go.
+/// `[alerts]`: thresholds and delivery of alerts. A threshold of 0 is off.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AlertConfig {
-    /// US dollars a local day.
+    /// US dollars per local day.
     pub daily_budget_usd: Usd,
-    /// US dollars a session.
+    /// US dollars per session.
     pub session_spike_usd: Usd,
     /// US dollars in the last hour.
     pub hourly_burn_rate_usd: Usd,
@@ -52,12 +52,12 @@ pub struct AlertConfig {
     pub hourly_token_volume: u64,
     /// Minutes from a session's first to its last request.
     pub session_duration_minutes: u64,
-    /// An unacknowledged alert of the same kind (and session) this young silences a new one.
+    /// Minutes in which an unacknowledged alert suppresses another one of the same kind and session.
     pub dedup_window_minutes: u64,
     /// URL that alerts are posted to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub webhook: Option<String>,
-    /// Program and arguments that get alerts on standard input.
+    /// Program and arguments. The program reads an alert from standard input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
 }
@@ -82,7 +82,7 @@ impl Default for AlertConfig {
 }
 
 impl AlertConfig {
-    /// The thresholds that are on.
+    /// Returns the thresholds. Those that are 0 are left out.
     pub fn thresholds(&self) -> Thresholds {
         let usd = |u: Usd| Some(u.0).filter(|n| *n > 0);
         let n = |n: u64| i64::try_from(n).ok().filter(|n| *n > 0);
@@ -98,39 +98,39 @@ impl AlertConfig {
     }
 }
 
-/// What a spent budget does.
+/// What happens if a budget is used up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BudgetAction {
-    /// Says so, and lets the agent go on.
+    /// The agent gets a warning and continues.
     #[default]
     Warn,
-    /// Denies the agent's next step.
+    /// The agent's next step is denied.
     Deny,
 }
 
-/// `[budgets]`: amounts that hooks act on; none unless the person sets one.
+/// `[budgets]`: limits that hooks enforce. There are no default limits.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct BudgetConfig {
-    /// US dollars a local day.
+    /// US dollars per local day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub daily_usd: Option<Usd>,
-    /// US dollars an ISO week.
+    /// US dollars per ISO week.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weekly_usd: Option<Usd>,
-    /// US dollars a calendar month.
+    /// US dollars per calendar month.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monthly_usd: Option<Usd>,
-    /// US dollars a session.
+    /// US dollars per session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_usd: Option<Usd>,
-    /// US dollars a five-hour block.
+    /// US dollars per five-hour block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub block_usd: Option<Usd>,
-    /// What happens when one is spent.
+    /// What happens if a budget is used up.
     pub action: BudgetAction,
-    /// Per cent of a budget from which on a person is warned.
+    /// Percentage of a budget at which a warning is given.
     pub warn_percent: u8,
 }
 
@@ -148,25 +148,25 @@ impl Default for BudgetConfig {
     }
 }
 
-/// `[anomalies]`: the settings of both detectors.
+/// `[anomalies]`: settings of the two anomaly rules.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnomalyConfig {
-    /// Plain rule: previous active days that are averaged.
+    /// Mean rule: number of previous active days in the mean.
     pub window_days: u16,
-    /// Plain rule: first active days that are never flagged.
+    /// Mean rule: number of first active days that are never reported.
     pub skip_days: u16,
-    /// Plain rule: per cent above the mean that is a warning.
+    /// Mean rule: percentage above the mean that is a warning.
     pub warning_pct: u32,
-    /// Plain rule: per cent above the mean that is critical.
+    /// Mean rule: percentage above the mean that is critical.
     pub critical_pct: u32,
-    /// Robust rule: calendar days of history that are looked at.
+    /// Robust rule: number of calendar days of history.
     pub history_days: u16,
-    /// Robust rule: days of history that are needed.
+    /// Robust rule: minimum number of days with usage.
     pub min_days: u16,
-    /// Robust rule: deviations from the median, in scaled MADs.
+    /// Robust rule: minimum distance from the median in scaled median absolute deviations.
     pub deviations: u32,
-    /// Robust rule: least amount above the median.
+    /// Robust rule: minimum amount above the median.
     pub min_over_usd: Usd,
 }
 
@@ -187,7 +187,6 @@ impl Default for AnomalyConfig {
 }
 
 impl AnomalyConfig {
-    /// The plain rule.
     pub fn mean_rule(&self) -> MeanRule {
         MeanRule {
             window: self.window_days.into(),
@@ -197,7 +196,6 @@ impl AnomalyConfig {
         }
     }
 
-    /// The robust rule.
     pub fn robust(&self) -> RobustRule {
         RobustRule {
             min_days: self.min_days.into(),
@@ -207,7 +205,7 @@ impl AnomalyConfig {
     }
 }
 
-/// `[pricing]`: who may sign price files.
+/// `[pricing]`: keys that may sign price files.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PricingConfig {
@@ -216,7 +214,7 @@ pub struct PricingConfig {
     pub trusted_keys: Vec<String>,
 }
 
-/// Whether a section says nothing of its own.
+/// Returns whether a section has only default values, so that it is left out of reports.
 pub(in crate::app) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
@@ -226,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_defaults_are_the_thresholds_known_and_zero_is_off() {
+    fn the_default_thresholds_apply_and_zero_turns_one_off() {
         assert_eq!(AlertConfig::default().thresholds(), Thresholds::default());
         let c: AlertConfig = toml::from_str("daily_budget_usd = 2.5\nhourly_burn_rate_usd = 0\n").unwrap();
         let t = c.thresholds();
@@ -237,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn budgets_and_amounts_read_and_write() {
+    fn amounts_keep_their_value_when_they_are_read_and_written() {
         let b: BudgetConfig = toml::from_str("daily_usd = \"12.34\"\naction = \"deny\"").unwrap();
         assert_eq!((b.daily_usd, b.action), (Some(Usd(12_340_000_000_000)), BudgetAction::Deny));
         assert_eq!(serde_json::to_value(Usd(10_000_000_000_000)).unwrap(), "10");

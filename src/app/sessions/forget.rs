@@ -91,10 +91,10 @@ impl App {
         let (mut in_releases, mut in_finished) = (BTreeMap::new(), BTreeMap::new());
         for head in self.archive.releases()? {
             let Some(row) = self.archive.release(&head.id)? else { continue };
-            let held = sessions.iter().filter(|k| row.state.chosen.contains_key(*k)).count() as u64;
-            if held > 0 {
+            let contained = sessions.iter().filter(|k| row.state.chosen.contains_key(*k)).count() as u64;
+            if contained > 0 {
                 let finished = row.state.phase.is_final();
-                if finished { &mut in_finished } else { &mut in_releases }.insert(head.id, held);
+                if finished { &mut in_finished } else { &mut in_releases }.insert(head.id, contained);
             }
         }
         Ok(ForgetPlan { sessions, in_releases, in_finished, usage: p.usage })

@@ -20,14 +20,14 @@ const MAX_TITLE_CHARS: usize = 120;
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Input {
     /// What to list (default sessions).
-    what: Option<What>,
+    what: Option<ListKind>,
     #[serde(flatten)]
     inbox: InboxParams,
 }
 
 #[derive(Deserialize, JsonSchema, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
-enum What {
+enum ListKind {
     Sessions,
     Projects,
 }
@@ -91,7 +91,7 @@ impl Tool for List {
 
     fn call(app: &mut App, input: Input) -> Result<Output, Failure> {
         match input.what {
-            Some(What::Projects) => projects(app, &input.inbox),
+            Some(ListKind::Projects) => projects(app, &input.inbox),
             _ => sessions(app, &input.inbox),
         }
     }

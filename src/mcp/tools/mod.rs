@@ -83,7 +83,7 @@ pub(super) trait Tool {
     fn fit(_answer: &mut Value) {}
 }
 
-/// A tool as the registry holds it, without its types.
+/// A registered tool, without its types.
 pub(super) struct Registered {
     pub name: &'static str,
     pub title: &'static str,
@@ -114,7 +114,7 @@ const fn tool<T: Tool>() -> Registered {
 /// Runs a tool on arguments that were coerced to its schema.
 ///
 /// # Errors
-/// [`Failure`] where an argument cannot be read, or that of the use case.
+/// [`Failure`] if an argument is invalid, or that of the use case.
 pub(super) fn call<T: Tool>(app: &mut App, args: Args) -> Result<Value, Failure> {
     let params = params(app, args)?;
     let output = T::call(app, params)?;

@@ -69,7 +69,7 @@ impl Tool for Search {
             }
         }
         let (hits, cut) = fitted.finish();
-        // A page that was cut goes on in the middle of what was found, so that the note does not apply yet.
+        // If the page was cut, the search did not stop at its end, so that the note does not apply.
         let note = page.note.filter(|_| cut.is_none());
         Ok(Output { hits, next_cursor: cut.or(page.next_cursor), note, integrity: UNTRUSTED })
     }
