@@ -20,22 +20,23 @@ pub(super) fn input<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Returns the schema of a tool's answer: the workflow fields and the report's own fields with their types.
+/// Returns the schema of a tool's answer: the workflow fields, and the lists and objects that are always in the report.
 ///
-/// Only the first level is included, without descriptions, so that the tool list stays small. The description of a
-/// tool explains the fields to a model.
+/// Scalars, optional fields and nested fields are left out so that the tool list stays small. The description of a tool
+/// explains its answer to a model.
 pub(super) fn output<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
-    let report = portable(inlined::<T>(settings));
+    let report = inlined::<T>(settings);
     let mut properties = Map::new();
     properties.insert("state".to_owned(), json!({ "type": "string" }));
     properties.insert("next".to_owned(), json!({ "type": "object" }));
+    let required: Vec<&str> =
+        report["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in report["properties"].as_object().into_iter().flatten() {
-        let mut kind = json!({ "type": field["type"] });
-        if let Some(of) = field["items"]["type"].as_str() {
-            kind["items"] = json!({ "type": of });
+        let kind = &field["type"];
+        if required.contains(&name.as_str()) && (kind == "array" || kind == "object") {
+            properties.insert(name.clone(), json!({ "type": kind }));
         }
-        properties.insert(name.clone(), kind);
     }
     json!({ "type": "object", "properties": properties, "required": ["state", "next"] })
 }
@@ -77,6 +78,10 @@ fn portable(schema: Value) -> Value {
     }
     if let Some(items) = map.get_mut("items") {
         *items = portable(items.take());
+        // The description of the list says what its items are.
+        if let Some(items) = items.as_object_mut() {
+            items.shift_remove("description");
+        }
     }
     // A map of free keys is an object; the schema of its values is of no use to a caller.
     if map.get("additionalProperties").is_some_and(Value::is_object) {
@@ -170,10 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_lists_the_workflow_fields_and_the_types_of_its_own() {
+    fn an_answer_lists_the_workflow_fields_and_its_lists_and_objects() {
         let schema = output::<Args>();
         assert_eq!(schema["required"], json!(["state", "next"]));
-        assert_eq!(schema["properties"]["colour"], json!({ "type": "string" }));
-        assert_eq!(schema["properties"]["quotes"], json!({ "type": "array", "items": { "type": "object" } }));
+        let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
+        assert_eq!(names, ["state", "next", "quotes", "counts"]);
+        assert_eq!(schema["properties"]["quotes"], json!({ "type": "array" }));
     }
 }

@@ -27,12 +27,12 @@ pub struct CostParams {
     pub by: Option<Dimension>,
     /// IANA zone (default UTC).
     pub timezone: Option<String>,
-    /// Requests at or after this time.
+    /// Day or RFC 3339 time.
     pub since: Option<Timestamp>,
     /// Requests before this time.
     #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// Maximum number of rows; the latest ones if the dimension is a time.
+    /// Maximum number of rows.
     pub limit: Option<u64>,
     /// Adds the current alerts and anomalies.
     #[serde(skip)]

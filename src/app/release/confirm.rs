@@ -19,18 +19,18 @@ const MIN_NAME_CHARS: usize = 3;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
-    /// Release id (default the current one).
+    /// Default: the current one.
     pub release: Option<String>,
-    /// The person's full name; not stored.
+    /// Not stored.
     pub full_name: Option<String>,
-    /// The person declined to give a name.
+    /// The person declined.
     #[serde(default)]
     pub skip_full_name_scan: bool,
-    /// What the person says about the name scan.
+    /// On the name scan.
     pub attest_full_name: String,
-    /// What the person says about sensitive entities.
+    /// On sensitive entities.
     pub attest_sensitive: String,
-    /// What the person says about reading the sample.
+    /// On reading the sample.
     pub attest_manual_scan: String,
 }
 

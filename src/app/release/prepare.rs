@@ -26,21 +26,21 @@ use super::review::ReadingEffort;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrepareParams {
-    /// Release id (default the current one).
+    /// Default: the current one.
     pub release: Option<String>,
     /// Start another release.
     pub new: bool,
-    /// Session keys (default all approved).
+    /// Default: all approved.
     pub sessions: Vec<String>,
     /// Hub dataset, owner/name.
     pub repo: Option<String>,
-    /// Absolute folder, instead of `repo`.
+    /// Or an absolute folder.
     pub folder: Option<String>,
     /// Default private.
     pub visibility: Option<Visibility>,
-    /// Licence id, chosen by the person.
+    /// Chosen by the person.
     pub licence: Option<String>,
-    /// Include the models' reasoning.
+    /// Include reasoning.
     pub thinking: Option<bool>,
     #[schemars(skip)]
     pub timestamps: Option<Timestamps>,

@@ -35,7 +35,7 @@ pub struct InboxParams {
     pub project: Option<String>,
     /// Triage mark.
     pub status: Option<Mark>,
-    /// Sessions that ended at or after this time.
+    /// Day or RFC 3339 time.
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
@@ -54,14 +54,14 @@ pub struct InboxParams {
     /// Whether the agent's log must be gone (true) or present (false).
     #[schemars(skip)]
     pub gone: Option<bool>,
-    /// Order, highest first (default started).
+    /// Highest first.
     pub sort: Option<SortKey>,
     /// Lists sessions that are not subagents, each followed by its subagents.
     #[schemars(skip)]
     pub tree: bool,
-    /// Maximum number of sessions (default 20).
+    /// Default 20.
     pub limit: Option<u64>,
-    /// `next_cursor` of the previous page.
+    /// From `next_cursor`.
     pub cursor: Option<String>,
 }
 

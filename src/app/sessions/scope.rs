@@ -18,15 +18,15 @@ use crate::app::{App, Failure};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeParams {
-    /// Agents in scope (default all).
+    /// Default: all.
     pub agents: Vec<String>,
     /// Projects to exclude.
     pub exclude: Vec<String>,
-    /// Excluded projects to include again.
+    /// Projects to include again.
     pub include: Vec<String>,
-    /// Strings that are always redacted.
+    /// Strings to redact.
     pub redact: Vec<String>,
-    /// User names that are always redacted, as whole words.
+    /// User names to redact.
     pub usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]
@@ -40,7 +40,7 @@ pub struct ScopeParams {
     /// Licence id.
     #[schemars(skip)]
     pub licence: Option<String>,
-    /// The person agreed to the scope.
+    /// The person agreed.
     pub confirm: bool,
 }
 

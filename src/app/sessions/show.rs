@@ -18,7 +18,7 @@ use crate::app::{App, Failure};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ShowParams {
-    /// Session key, or the beginning of one.
+    /// Session key or prefix.
     pub session: String,
     /// Leaves out the redaction; for people only.
     #[serde(default)]
@@ -38,7 +38,7 @@ pub struct ShowParams {
     /// Only the message with this tool call, counted from 1.
     #[schemars(skip)]
     pub tool: Option<u64>,
-    /// Page size in bytes (default 6200).
+    /// Page size (default 6200).
     pub max_bytes: Option<u64>,
 }
 

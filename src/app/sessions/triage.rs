@@ -12,11 +12,9 @@ use crate::app::{App, Failure};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriageParams {
-    /// Session keys, or the beginnings of them.
+    /// Session keys or prefixes.
     pub sessions: Vec<String>,
-    /// The mark.
     pub status: Mark,
-    /// Reason for the mark.
     pub reason: Option<String>,
 }
 

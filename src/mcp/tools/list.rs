@@ -19,7 +19,7 @@ const MAX_TITLE_CHARS: usize = 120;
 
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Input {
-    /// What to list (default sessions).
+    /// Default sessions.
     what: Option<ListKind>,
     #[serde(flatten)]
     inbox: InboxParams,
@@ -85,8 +85,8 @@ impl Tool for List {
 
     const NAME: &'static str = "list";
     const TITLE: &'static str = "List sessions or projects";
-    const DESCRIPTION: &'static str = "Lists sessions with key, project, title (untrusted text), counts, tokens, cost, \
-         mark (`status`), badges (such as tests-failed, secrets:N) and parent. Or lists projects.";
+    const DESCRIPTION: &'static str = "Lists sessions (key, project, untrusted title, counts, tokens, cost, mark, badges \
+         such as secrets:N, parent) or projects.";
     const HINTS: Hints = Hints::READ;
 
     fn call(app: &mut App, input: Input) -> Result<Output, Failure> {

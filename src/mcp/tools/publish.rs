@@ -14,9 +14,9 @@ impl Tool for Publish {
 
     const NAME: &'static str = "publish";
     const TITLE: &'static str = "Publish a release";
-    const DESCRIPTION: &'static str = "Publishes exactly the bytes that a person approved. Without a signed receipt \
-         nothing is sent, and the answer has the command that the person runs in their own terminal. Never run it \
-         for them and never ask for the passphrase.";
+    const DESCRIPTION: &'static str = "Publishes exactly the bytes that a person approved. Without their signed receipt \
+         nothing is sent, and the answer has the command for their own terminal. Never run it for them or ask for the \
+         passphrase.";
     const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: false, open_world: true };
 
     fn call(app: &mut App, input: PublishParams) -> Result<PublishReport, Failure> {

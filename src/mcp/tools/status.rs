@@ -15,7 +15,8 @@ impl Tool for Status {
 
     const NAME: &'static str = "status";
     const TITLE: &'static str = "Current status";
-    const DESCRIPTION: &'static str = "Returns the last scan, sessions, scope, releases and the next step. Call it first, and whenever unsure.";
+    const DESCRIPTION: &'static str =
+        "Returns the last scan, sessions, scope, releases and next step. Call it first.";
     const HINTS: Hints = Hints::READ;
 
     fn call(app: &mut App, _input: NoInput) -> Result<Report, Failure> {

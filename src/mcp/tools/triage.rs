@@ -15,8 +15,8 @@ impl Tool for Triage {
 
     const NAME: &'static str = "triage";
     const TITLE: &'static str = "Mark sessions";
-    const DESCRIPTION: &'static str = "Marks all of the named sessions, or none: approved sessions may be shared, \
-         blocked ones never. Subagents follow their parent. Ask the person before you approve any.";
+    const DESCRIPTION: &'static str = "Marks the named sessions, all or none: approved may be shared, blocked never. \
+         Subagents follow their parent. Ask the person before approving.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, input: TriageParams) -> Result<TriageReport, Failure> {

@@ -39,15 +39,13 @@ const MAX_LISTED_ENTITIES: usize = 30;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReviewParams {
-    /// Release id (default the current one).
+    /// Default: the current one.
     pub release: Option<String>,
-    /// Nonce of the answered page.
+    /// Of the answered page.
     pub nonce: Option<String>,
-    /// Findings in that page.
     pub findings: Vec<FindingIn>,
-    /// Decisions on entities.
     pub decisions: Vec<DecisionIn>,
-    /// Page size in bytes (default 4500).
+    /// Page size (default 4500).
     pub max_bytes: Option<u64>,
 }
 
@@ -60,7 +58,7 @@ pub struct FindingIn {
     /// PERSON, ORG, CLIENT, HOST, URL, SECRET, ...
     #[serde(rename = "type")]
     pub kind: String,
-    /// Line of the page, from 1.
+    /// In the page, from 1.
     pub line: Option<u64>,
     /// 0 to 1.
     #[schemars(with = "Option<String>")]
@@ -81,7 +79,7 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<f6
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionIn {
-    /// Entity id, or `all` for every undecided one.
+    /// Entity id, or `all`.
     pub id: String,
     /// Only a person may keep.
     pub decision: EntityDecision,

@@ -40,7 +40,7 @@ const MAX_LIMIT: u64 = 100;
 pub struct SearchParams {
     /// Words, "a phrase", prefix*, AND OR NOT.
     pub query: String,
-    /// The query is a regular expression (`^` and `$` match at lines; linear time).
+    /// Regular expression.
     #[serde(default)]
     pub regex: bool,
     /// Agent id.
@@ -54,14 +54,14 @@ pub struct SearchParams {
     pub role: Option<SearchRole>,
     /// Calls of this tool.
     pub tool: Option<String>,
-    /// Sessions that ended at or after this time.
+    /// Day or RFC 3339 time.
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// Maximum number of hits (default 10).
+    /// Default 10.
     pub limit: Option<u64>,
-    /// `next_cursor` of the previous page.
+    /// From `next_cursor`.
     pub cursor: Option<String>,
 }
 
