@@ -19,7 +19,7 @@ const MIN_NAME_CHARS: usize = 3;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
-    /// Default: the current one.
+    /// Default: current.
     pub release: Option<String>,
     /// Not stored.
     pub full_name: Option<String>,

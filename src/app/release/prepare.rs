@@ -26,7 +26,7 @@ use super::review::ReadingEffort;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrepareParams {
-    /// Default: the current one.
+    /// Default: current.
     pub release: Option<String>,
     /// Start another release.
     pub new: bool,

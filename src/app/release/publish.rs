@@ -17,7 +17,7 @@ use super::sealed::sealed_changed;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishParams {
-    /// Default: the current one.
+    /// Default: current.
     pub release: Option<String>,
 }
 

@@ -38,7 +38,7 @@ pub struct ShowParams {
     /// Only the message with this tool call, counted from 1.
     #[schemars(skip)]
     pub tool: Option<u64>,
-    /// Page size (default 6200).
+    /// Default 6200.
     pub max_bytes: Option<u64>,
 }
 

@@ -14,7 +14,9 @@ use crate::app::{App, Failure};
 pub struct TriageParams {
     /// Session keys or prefixes.
     pub sessions: Vec<String>,
+    /// The mark.
     pub status: Mark,
+    /// Why.
     pub reason: Option<String>,
 }
 
@@ -23,6 +25,7 @@ pub struct TriageParams {
 pub struct TriageReport {
     /// Sessions that now have the mark.
     pub marked: Vec<SessionKey>,
+    /// The mark.
     pub status: Mark,
     /// Number of subagent sessions that follow their parent into or out of a release.
     pub with_subagents: u64,

@@ -37,7 +37,7 @@ impl Tool for CostReport {
 
     const NAME: &'static str = "cost_report";
     const TITLE: &'static str = "Tokens and cost";
-    const DESCRIPTION: &'static str = "Returns tokens and list-price cost, each request counted once, with current alerts \
+    const DESCRIPTION: &'static str = "Tokens and list-price cost, each request counted once, with current alerts \
          and anomalies. `output` includes reasoning.";
     const HINTS: Hints = Hints::READ;
 

@@ -15,8 +15,7 @@ impl Tool for Status {
 
     const NAME: &'static str = "status";
     const TITLE: &'static str = "Current status";
-    const DESCRIPTION: &'static str =
-        "Returns the last scan, sessions, scope, releases and next step. Call it first.";
+    const DESCRIPTION: &'static str = "Last scan, sessions, scope, releases and next step. Call it first.";
     const HINTS: Hints = Hints::READ;
 
     fn call(app: &mut App, _input: NoInput) -> Result<Report, Failure> {

@@ -39,13 +39,15 @@ const MAX_LISTED_ENTITIES: usize = 30;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReviewParams {
-    /// Default: the current one.
+    /// Default: current.
     pub release: Option<String>,
-    /// Of the answered page.
+    /// From the page.
     pub nonce: Option<String>,
+    /// In it.
     pub findings: Vec<FindingIn>,
+    /// On entities.
     pub decisions: Vec<DecisionIn>,
-    /// Page size (default 4500).
+    /// Default 4500.
     pub max_bytes: Option<u64>,
 }
 
