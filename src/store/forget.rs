@@ -136,8 +136,6 @@ impl Archive {
             .execute(params![hash(&salt, key.as_str()), usage, now.millis()])?;
         }
         tx.execute("DELETE FROM meta WHERE key LIKE 'below:%'", [])?;
-        // Sums by session and project name them.
-        tx.execute("DELETE FROM spent_before", [])?;
         tx.execute(
             "DELETE FROM projects WHERE id NOT IN (SELECT project_id FROM sessions WHERE project_id IS NOT NULL)",
             [],

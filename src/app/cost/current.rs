@@ -13,12 +13,12 @@ use serde::Serialize;
 
 use crate::app::config::BudgetConfig;
 use crate::app::{App, Failure};
+use crate::store::UsageFilter;
 use crate::trace::{Confidence, SessionKey, Timestamp};
 use crate::usage::{
     Alert, AlertWatch, BLOCK_MS, BlockSums, BudgetState, CountedRow, DayCache, PricedRow, UsageSum,
 };
 
-use super::ledger_pass::LedgerPass;
 use super::price_sources::Prices;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -385,9 +385,10 @@ impl App {
         self.archive.set_busy_timeout(QUICK_BUSY_TIMEOUT)?;
         let fold = self.with_recent_usage(MAX_NEW_BYTES, None, |app| {
             let nobody = HashSet::new();
-            let mut pass = LedgerPass::new(&prices);
-            pass.current = Some(CurrentSpendFold::new(app, &zone, &p, &nobody));
-            let fold = pass.run(app)?.current.ok_or_else(not_computed)?;
+            let mut fold = CurrentSpendFold::new(app, &zone, &p, &nobody);
+            let mut pricer = prices.pricer();
+            let filter = UsageFilter::default();
+            app.archive.for_each_request(filter, &mut |row| fold.add(row, &pricer.price(row)))?;
             let today = fold.today(app.archive.files()?.values().filter(|f| !f.gone).count() as u64);
             Ok((fold.finish(&timezone, &p, &app.config.budgets), today))
         });
@@ -417,11 +418,6 @@ impl App {
         family: &'z HashSet<String>,
         prices: &'z Prices,
     ) -> Result<CurrentSpendFold<'z>, Failure> {
-        let pass = || {
-            let mut pass = LedgerPass::new(prices);
-            pass.current = Some(CurrentSpendFold::new(self, zone, p, family));
-            pass
-        };
         let now = self.now().millis();
         let mut since = Timestamp(now.saturating_sub(MIN_RECENT_MS));
         if !p.skip_week_and_month || self.config.budgets.needs_week_or_month() {
@@ -433,16 +429,18 @@ impl App {
         }
         let mut sessions = self.archive.sessions_since(Timestamp(now.saturating_sub(HOUR_MS)))?;
         sessions.extend(family.iter().cloned());
-        let recent = pass().run_recent(self, since, &sessions)?.current;
-        match recent.filter(|fold| fold.is_complete(since, &sessions)) {
-            Some(fold) => Ok(fold),
-            None => pass().run(self)?.current.ok_or_else(not_computed),
+        let mut pricer = prices.pricer();
+        let mut fold = CurrentSpendFold::new(self, zone, p, family);
+        let mut add = |row: &CountedRow<'_>| fold.add(row, &pricer.price(row));
+        self.archive.for_each_recent_request(since, &sessions, &mut add)?;
+        if fold.is_complete(since, &sessions) {
+            return Ok(fold);
         }
+        let mut fold = CurrentSpendFold::new(self, zone, p, family);
+        self.archive
+            .for_each_request(UsageFilter::default(), &mut |row| fold.add(row, &pricer.price(row)))?;
+        Ok(fold)
     }
-}
-
-fn not_computed() -> Failure {
-    Failure::failed("current_spend", "The current spend was not computed.")
 }
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! One pass over the ledger that feeds several reports.
 
-use std::collections::HashSet;
-
 use jiff::tz::TimeZone;
 
 use crate::app::{App, Failure};
@@ -57,20 +55,6 @@ impl<'p> LedgerPass<'p> {
             false => self.range,
         };
         app.archive.for_each_request(filter, &mut |row| self.add(row))?;
-        Ok(self)
-    }
-
-    /// Reads the requests since an instant and those of some sessions.
-    ///
-    /// # Errors
-    /// [`Failure`] if the archive refuses.
-    pub(super) fn run_recent(
-        mut self,
-        app: &App,
-        since: crate::trace::Timestamp,
-        sessions: &HashSet<String>,
-    ) -> Result<Self, Failure> {
-        app.archive.for_each_recent_request(since, sessions, &mut |row| self.add(row))?;
         Ok(self)
     }
 
