@@ -37,7 +37,7 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn projects(&self, excluded: &dyn Fn(&str, &str) -> bool) -> Result<Vec<ProjectRow>, StoreError> {
         let mut q = self.conn.prepare_cached(
-            "SELECT p.name, p.path, group_concat(DISTINCT s.agent), count(s.id), coalesce(sum(s.bytes), 0)
+            "SELECT p.name, p.path, group_concat(DISTINCT s.agent ORDER BY s.agent), count(s.id), coalesce(sum(s.bytes), 0)
              FROM projects p JOIN sessions s ON s.project_id = p.id
              GROUP BY p.id ORDER BY max(coalesce(s.started, 0)) DESC, p.name",
         )?;
