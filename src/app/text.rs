@@ -61,11 +61,6 @@ pub fn escape_hidden_json(json: &str) -> String {
     out
 }
 
-/// Returns the largest character boundary at or before byte `index`. `str::floor_char_boundary` needs Rust 1.91.
-pub(crate) fn floor_char_boundary(text: &str, index: usize) -> usize {
-    (0..=index.min(text.len())).rev().find(|i| text.is_char_boundary(*i)).unwrap_or(0)
-}
-
 /// Returns the most similar name, if one is similar enough to be a typo.
 pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
@@ -115,13 +110,6 @@ mod tests {
         assert!(!escaped.chars().any(is_hidden));
         let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
         assert_eq!(back["t"], hostile);
-    }
-
-    #[test]
-    fn a_cut_is_never_inside_a_character() {
-        let cuts: Vec<usize> = (0..8).map(|i| floor_char_boundary("aé日", i)).collect();
-        assert_eq!(cuts, [0, 1, 1, 3, 3, 3, 6, 6]);
-        assert_eq!(floor_char_boundary("", 3), 0);
     }
 
     #[test]

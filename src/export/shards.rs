@@ -117,7 +117,10 @@ mod tests {
     #[test]
     fn places_point_at_the_bytes_of_the_rows_and_messages() {
         let rows: Vec<RowText> = (0..40)
-            .map(|i| RowText { messages: vec![5..6 + i], ..row(format!("{{\"n\":\"{}\"}}", "x".repeat(i))) })
+            .map(|i| RowText {
+                messages: std::iter::once(5..6 + i).collect(),
+                ..row(format!("{{\"n\":\"{}\"}}", "x".repeat(i)))
+            })
             .collect();
         let mut packer = Packer::with_limits(100, 200);
         let places: Vec<RowPlace> = rows.iter().map(|row| packer.push("s", row).unwrap()).collect();
@@ -130,7 +133,7 @@ mod tests {
             assert_eq!(&file.bytes[from..to], row.json.as_bytes());
             assert_eq!(file.bytes[to], b'\n');
             assert_eq!(place.sha256, FileEntry::of("", row.json.as_bytes()).sha256);
-            assert_eq!(place.messages, [5..row.messages[0].end as u64]);
+            assert_eq!(place.messages, vec![5..row.messages[0].end as u64]);
         }
         assert!(files.iter().all(|f| f.bytes.len() <= 100), "a shard is larger than the target");
         assert_eq!(files[1].path, "data/train-00001.jsonl");

@@ -136,7 +136,7 @@ fn unknown(name: &str, within: &str, known: &Map<String, Value>) -> Failure {
         false => format!("There is no argument `{within}{shown}`. The arguments are {}.", names.join(", ")),
     };
     let failure = Failure::usage("unknown_argument", message);
-    match nearest(name, names.into_iter()) {
+    match nearest(name, names) {
         Some(near) => failure.hint(format!("did you mean `{within}{near}`?")),
         None => failure,
     }

@@ -6,7 +6,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::rules::{Class, floor_char_boundary};
+use crate::rules::Class;
 
 use super::decoded_view::DecodedView;
 use super::detect::Detection;
@@ -124,8 +124,8 @@ fn replaced(base: &Rc<DecodedView>, replacements: &[Replacement]) -> Rc<DecodedV
 
 /// Appends to a text of which only the last [`CONTEXT_BYTES`] are kept.
 fn push_tail(tail: &mut String, text: &str) {
-    tail.push_str(&text[floor_char_boundary(text, text.len().saturating_sub(CONTEXT_BYTES))..]);
-    let from = floor_char_boundary(tail, tail.len().saturating_sub(CONTEXT_BYTES));
+    tail.push_str(&text[text.floor_char_boundary(text.len().saturating_sub(CONTEXT_BYTES))..]);
+    let from = tail.floor_char_boundary(tail.len().saturating_sub(CONTEXT_BYTES));
     tail.drain(..from);
 }
 
@@ -135,7 +135,7 @@ fn text_after(text: &str, end: usize, next: &[Removal]) -> String {
     let mut out = String::new();
     let mut at = end;
     for r in next {
-        out.push_str(&text[at..floor_char_boundary(text, r.start.min(at + CONTEXT_BYTES))]);
+        out.push_str(&text[at..text.floor_char_boundary(r.start.min(at + CONTEXT_BYTES))]);
         if out.len() >= CONTEXT_BYTES {
             return out;
         }
@@ -145,7 +145,7 @@ fn text_after(text: &str, end: usize, next: &[Removal]) -> String {
         }
         at = r.end;
     }
-    out.push_str(&text[at..floor_char_boundary(text, text.len().min(at + CONTEXT_BYTES))]);
+    out.push_str(&text[at..text.floor_char_boundary(text.len().min(at + CONTEXT_BYTES))]);
     out
 }
 

@@ -237,11 +237,8 @@ impl Engine {
     /// Makes a finding of a match, widened to whole characters.
     fn finding(&self, text: &str, m: RuleMatch) -> Option<Finding> {
         let rule = &self.rules[usize::from(m.rule)];
-        let start = floor_char_boundary(text, m.start);
-        let mut end = m.end.min(text.len());
-        while !text.is_char_boundary(end) {
-            end += 1;
-        }
+        let start = text.floor_char_boundary(m.start);
+        let end = text.ceil_char_boundary(m.end);
         (start < end).then(|| Finding {
             start,
             end,
@@ -518,11 +515,6 @@ impl<'e> Scan<'e, '_> {
         self.out.push(RuleMatch { start, end, rule: index });
         true
     }
-}
-
-/// Returns the last character boundary at or before `i`.
-pub(crate) fn floor_char_boundary(text: &str, i: usize) -> usize {
-    (0..=i.min(text.len())).rev().find(|k| text.is_char_boundary(*k)).unwrap_or(0)
 }
 
 /// Whether the text ends in the rest of a terminal colour whose beginning was cut off, such as `[33m`.

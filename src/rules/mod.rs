@@ -40,7 +40,6 @@ mod wallet;
 mod word_lists;
 
 pub use bare_identifier::bare_identifiers;
-pub(crate) use engine::floor_char_boundary;
 pub use engine::{Engine, Example};
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
 pub(crate) use seeded_rng::SeededRng;

@@ -1,6 +1,6 @@
 //! Scans text that arrives in pieces; the findings are the same as for the whole text.
 
-use super::engine::{Engine, floor_char_boundary};
+use super::engine::Engine;
 use super::matchers::MAX_BLOCK_BYTES;
 use super::model::{Classes, Finding};
 
@@ -62,7 +62,7 @@ impl<'e> StreamScanner<'e> {
             }
         }
         self.done = next;
-        let keep = floor_char_boundary(&self.buffer, (next - self.base).saturating_sub(CONTEXT_BYTES));
+        let keep = self.buffer.floor_char_boundary((next - self.base).saturating_sub(CONTEXT_BYTES));
         self.buffer.drain(..keep);
         self.base += keep;
         out

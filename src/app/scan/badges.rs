@@ -13,7 +13,6 @@ use crate::trace::{ActivePeriod, IDLE_GAP_MILLIS, Origin, Part, Role, Session, T
 
 use super::tool_outcome;
 use super::tool_outcome::{RunKind, RunOutcome};
-use crate::app::text::floor_char_boundary;
 
 /// Minimum number of tool calls of a `long-horizon` session.
 const LONG_MIN_CALLS: usize = 50;
@@ -195,7 +194,7 @@ fn count_names(session: &Session, engine: &Engine) -> usize {
         if text.is_empty() {
             continue;
         }
-        let text = &text[..floor_char_boundary(text, bytes_left)];
+        let text = &text[..text.floor_char_boundary(bytes_left)];
         for f in engine.scan_short(text, Classes::PII.with(Classes::ENTITY)) {
             let named = f.class == Class::Entity
                 || matches!(&*f.kind, "PERSON" | "ORGANIZATION" | "COMPANY" | "EMAIL");

@@ -5,7 +5,6 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use crate::app::text::floor_char_boundary;
 use crate::trace::{ToolCall, ToolStatus};
 
 /// Kind of a run.
@@ -240,7 +239,7 @@ fn is_test_file(command: &str) -> bool {
 
 /// Returns whether an output reports a failure. The exit status may not, if the command is in a pipe.
 fn reports_failure(kind: RunKind, output: &str) -> bool {
-    let from = floor_char_boundary(output, output.len().saturating_sub(TAIL_BYTES));
+    let from = output.floor_char_boundary(output.len().saturating_sub(TAIL_BYTES));
     let tail = output[from..].to_ascii_lowercase();
     match kind {
         RunKind::Tests => FAILURE_MARKS.iter().any(|mark| tail.contains(mark)) || counted_failures(&tail),

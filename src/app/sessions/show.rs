@@ -11,7 +11,6 @@ use crate::store::SessionRow;
 use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, active_periods};
 
 use crate::app::config::ExportConfig;
-use crate::app::text::floor_char_boundary;
 use crate::app::{App, Failure};
 
 /// Which part of which session to show.
@@ -244,7 +243,7 @@ fn shorten_message(message: &mut Message, max_bytes: u64) {
     let each = usize::try_from(max_bytes / parts / 2).unwrap_or(usize::MAX).max(MIN_SHORTENED_BYTES);
     let shorten = |text: &mut String| {
         if text.len() > each {
-            let at = floor_char_boundary(text, each);
+            let at = text.floor_char_boundary(each);
             let removed = text.len() - at;
             text.truncate(at);
             text.push_str(&format!("\n[… {removed} more bytes; `clawgate show` prints the whole text]"));

@@ -428,9 +428,10 @@ mod tests {
     #[test]
     fn damaged_rows_and_ranges_are_read_without_a_panic() {
         for text in ["", "\"", "{\"content\":\"", "\"content\":\"a long text\\n", "é\"é\\é"] {
-            for range in [0..1u64, 1..3, 0..99, 5..2] {
+            // The last range ends before it starts.
+            for (start, end) in [(0, 1), (1, 3), (0, 99), (5, 2)] {
                 let mut row = StoredRow::for_tests("s");
-                row.messages = vec![range];
+                row.messages = vec![std::ops::Range::<u64> { start, end }];
                 let sealed = [SealedRow { row, text: text.to_owned() }];
                 let read: String = chunks(&sealed).all.iter().map(|c| c.text).collect();
                 assert_eq!(read, text);

@@ -7,7 +7,6 @@ use crate::store::{DocKind, doc_text};
 use crate::trace::{Message, Part};
 
 use crate::app::scan::redact_line;
-use crate::app::text::floor_char_boundary;
 
 use super::query::Operand;
 
@@ -77,8 +76,8 @@ pub(super) fn snippet_text(message: &Message, kind: DocKind, tool: Option<&str>)
 
 /// Returns up to `width` bytes of text around byte `at`, and where they start. A third of them is before `at`.
 fn window_around(text: &str, at: usize, width: usize) -> (usize, &str) {
-    let start = floor_char_boundary(text, at.saturating_sub(width / 3));
-    (start, &text[start..floor_char_boundary(text, start + width)])
+    let start = text.floor_char_boundary(at.saturating_sub(width / 3));
+    (start, &text[start..text.floor_char_boundary(start + width)])
 }
 
 #[cfg(test)]
