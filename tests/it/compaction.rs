@@ -1,5 +1,6 @@
 //! Compaction requests, which agents record only in a running total: each one is a ledger row.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::slice::from_ref;
@@ -9,6 +10,7 @@ use clawgate::usage::ReportRow;
 use serde_json::{Value, json};
 
 use crate::cost::cost;
+use crate::web::Server;
 use crate::world::{World, fixture, ok, run};
 
 const COMPACTED: &str = "claude:b9148785-c762-4c9e-acd8-0ba1af169a67";
@@ -424,7 +426,36 @@ fn the_current_spend_of_a_session_includes_its_compactions() {
     let p =
         clawgate::app::cost::CurrentSpendParams { session: Some(COMPACTED.to_owned()), ..Default::default() };
     assert_eq!(world.app().current_spend(&p).unwrap().session.unwrap().cost_picousd, both);
-    let first = ok(&world, &["cost-report", "--days", "30", "--json"]);
-    let top = first["top_sessions"].as_array().unwrap();
-    assert!(top.iter().all(|s| !s["session_id"].as_str().unwrap().contains('#')), "{top:?}");
+}
+
+#[test]
+fn a_session_costs_the_same_in_every_report() {
+    let world = World::new(&["claude-2.1.329"]);
+    ok(&world, &["scan", "--json"]);
+    let dollars = |cost: &str, row: &Value| match row[cost].as_f64() {
+        Some(usd) if cost.ends_with("_usd") => usd,
+        Some(picousd) => (picousd / 1e8).round() / 1e4,
+        None => 0.0,
+    };
+    let costs = |rows: &Value, key: &str, cost: &str| -> BTreeMap<String, f64> {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| (row[key].as_str().unwrap().to_owned(), dollars(cost, row))).collect()
+    };
+    let all = costs(&ok(&world, &["cost", "--by", "session", "--json"])["rows"], "key", "cost_picousd");
+    let compactions = format!("{COMPACTED}#compaction");
+    assert!(all[COMPACTED] > 0.0 && all[&compactions] > 0.0, "{all:?}");
+
+    let page = Server::start(&world).get("/api/sessions?n=1000").json();
+    assert_eq!(costs(&page, "session_id", "cost_usd"), all);
+
+    let report = ok(&world, &["cost-report", "--days", "30", "--json"]);
+    let top = costs(&report["top_sessions"], "session_id", "cost_usd");
+    assert!(top.len() == all.len().min(5), "{top:?}");
+    assert!(top.iter().all(|(key, cost)| all[key] == *cost), "{top:?}\n{all:?}");
+
+    let inbox = ok(&world, &["inbox", "--json"]);
+    let inbox = costs(&inbox["sessions"], "key", "cost_picousd");
+    for (key, cost) in all.iter().filter(|(key, _)| !key.ends_with("#compaction")) {
+        assert_eq!(inbox.get(key), Some(cost), "{key}");
+    }
 }

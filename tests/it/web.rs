@@ -15,7 +15,7 @@ use crate::http_double::{Got, ask};
 use crate::world::{World, run};
 
 /// A running server on a world's state, at 2026-11-20T17:20:00Z.
-struct Server {
+pub(crate) struct Server {
     serving: Serving,
     token: String,
     cancel: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(world: &World) -> Self {
+    pub(crate) fn start(world: &World) -> Self {
         let env = Env::bare(world.home(), world.state());
         let cancel = Arc::new(AtomicBool::new(false));
         let (tx, rx) = mpsc::channel();
@@ -46,7 +46,7 @@ impl Server {
         ask(self.serving.port, method, target, &headers)
     }
 
-    fn get(&self, target: &str) -> Got {
+    pub(crate) fn get(&self, target: &str) -> Got {
         self.with("GET", target, &[&format!("Authorization: Bearer {}", self.token)])
     }
 }

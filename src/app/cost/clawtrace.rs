@@ -187,6 +187,8 @@ struct Fold<'z> {
     models: HashMap<String, Sum>,
     projects: HashMap<String, Sum>,
     sessions: HashMap<String, (u32, Sum)>,
+    /// Session without its compactions → number of the session.
+    session_ids: HashMap<String, u32>,
     requests: u64,
 }
 
@@ -196,10 +198,14 @@ impl Fold<'_> {
             return;
         }
         self.requests += 1;
-        let next = self.sessions.len() as u32;
-        let key = SessionKey::without_compaction_suffix(row.session());
+        // The compactions of a session are a row of their own, as in `cost --by session`, but not another session in
+        // the counts of sessions.
+        let key = row.session();
         if !self.sessions.contains_key(key) {
-            self.sessions.insert(key.to_owned(), (next, Sum::default()));
+            let next = self.session_ids.len() as u32;
+            let session = SessionKey::without_compaction_suffix(key).to_owned();
+            let id = *self.session_ids.entry(session).or_insert(next);
+            self.sessions.insert(key.to_owned(), (id, Sum::default()));
         }
         let Some((id, session)) = self.sessions.get_mut(key) else { return };
         session.add(row, priced);
@@ -266,6 +272,7 @@ fn empty(zone: &TimeZone, today: Date) -> Fold<'_> {
         models: HashMap::new(),
         projects: HashMap::new(),
         sessions: HashMap::new(),
+        session_ids: HashMap::new(),
         requests: 0,
     }
 }
