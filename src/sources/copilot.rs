@@ -40,8 +40,7 @@ impl Source for Copilot {
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let mut homes = vec![env.dir("COPILOT_HOME", ".copilot")];
         homes.extend(env.var("XDG_STATE_HOME").map(|dir| Path::new(dir).join(".copilot")));
-        homes.dedup();
-        homes.into_iter().map(|h| h.join("session-state")).filter(|d| d.is_dir()).collect()
+        walk::existing_dirs(homes.into_iter().map(|h| h.join("session-state")))
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -52,14 +51,7 @@ impl Source for Copilot {
         vec![file.with_file_name("workspace.yaml")]
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
-        let mut read = Read::default();
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let dir = file.parent().and_then(Path::file_name);
         let native = dir.map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
         let mut events = EventReader {
@@ -72,11 +64,10 @@ impl Source for Copilot {
         let s = &mut events.builder.session;
         (s.title, s.project) = (yaml_scalar(&workspace, "name"), yaml_scalar(&workspace, "cwd"));
         s.git_branch = yaml_scalar(&workspace, "branch");
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| events.read_line(line, &mut scratch))?;
+        let mut read =
+            each_line(file, open_log(file)?, opts, |line, scratch| events.read_line(line, scratch))?;
         events.builder.finish_into(&mut read);
-        each(read);
-        Ok(())
+        Ok(read)
     }
 }
 

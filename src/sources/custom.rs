@@ -38,11 +38,15 @@ impl Source for Custom {
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let default = env.clawgate_home.join("custom");
         let other = env.var("CLAWGATE_CUSTOM_DIR").map(PathBuf::from);
-        std::iter::once(default).chain(other).filter(|d| d.is_dir()).collect()
+        walk::existing_dirs(std::iter::once(default).chain(other))
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         walk::files(AGENT, root, &|p| p.extension() == Some(OsStr::new("jsonl")), found, skip);
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        Read::collect(|each| self.read_each(file, opts, each))
     }
 
     fn read_each(
@@ -51,12 +55,9 @@ impl Source for Custom {
         opts: &ReadOptions,
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
         // The last part contains no session, only the counts of lines and bytes.
-        let mut counts = Read::default();
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut counts, |line| {
-            let (row, repaired) = parse::<Value>(line.bytes, &mut scratch)?;
+        let counts = each_line(file, open_log(file)?, opts, |line, scratch| {
+            let (row, repaired) = parse::<Value>(line.bytes, scratch)?;
             let builder = read_row(&row, line.offset)?;
             let mut read = Read::default();
             builder.finish_into(&mut read);

@@ -40,7 +40,7 @@ impl Source for KimiCode {
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let sessions = env.dir("KIMI_CODE_HOME", ".kimi-code").join("sessions");
-        if sessions.is_dir() { vec![sessions] } else { Vec::new() }
+        walk::existing_dirs([sessions])
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -51,20 +51,11 @@ impl Source for KimiCode {
         log_location(file).map(|(dir, ..)| vec![dir.join("state.json")]).unwrap_or_default()
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
-        let mut read = Read::default();
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut wire = WireReader::new(file);
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| wire.read_line(line, &mut scratch))?;
+        let mut read = each_line(file, open_log(file)?, opts, |line, scratch| wire.read_line(line, scratch))?;
         wire.builder.finish_into(&mut read);
-        each(read);
-        Ok(())
+        Ok(read)
     }
 }
 

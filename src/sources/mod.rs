@@ -91,34 +91,33 @@ pub trait Source: Sync {
         Vec::new()
     }
 
+    /// Reads one file as a whole.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the file cannot be opened or read. Broken content is no error: it is counted in
+    /// [`Read::skipped_lines`].
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError>;
+
     /// Reads one file and calls `each` for every part of it, so that a large database is never in memory as a whole.
     /// A session and its usage are in the same part.
     ///
     /// # Errors
-    /// [`SourceError`] if the file cannot be opened or read. Parts that were passed to `each` before remain valid.
-    /// Broken content is no error: it is counted in [`Read::skipped_lines`].
+    /// As [`Source::read`]. Parts that were passed to `each` before remain valid.
     fn read_each(
         &self,
         file: &Path,
         opts: &ReadOptions,
         each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError>;
-
-    /// Reads one file as a whole.
-    ///
-    /// # Errors
-    /// As [`Source::read_each`].
-    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let mut whole = Read::default();
-        self.read_each(file, opts, &mut |part| whole.append(part))?;
-        Ok(whole)
+    ) -> Result<(), SourceError> {
+        each(self.read(file, opts)?);
+        Ok(())
     }
 
     /// Reads only the usage of one file. Finds the same requests as [`Source::read_each`], usually much faster.
     /// `buffer` is reused between files.
     ///
     /// # Errors
-    /// As [`Source::read_each`].
+    /// As [`Source::read`].
     fn read_usage(
         &self,
         file: &Path,
@@ -133,7 +132,7 @@ pub trait Source: Sync {
     /// agents that record none.
     ///
     /// # Errors
-    /// As [`Source::read_each`].
+    /// As [`Source::read`].
     fn own_totals(&self, _file: &Path, _opts: &ReadOptions) -> Result<Vec<OwnTotal>, SourceError> {
         Ok(Vec::new())
     }

@@ -4,10 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::sources::common::files::open_log;
-use crate::sources::common::line_reader::{each_line, filter_lines};
-use crate::sources::common::pi_transcript::{TranscriptBuilder, TranscriptUsageReader};
-use crate::sources::common::walk;
+use crate::sources::common::{pi_transcript, walk};
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
@@ -33,27 +30,15 @@ impl Source for Pi {
             Some(dir) => PathBuf::from(dir),
             None => env.dir("PI_CODING_AGENT_DIR", ".pi/agent").join("sessions"),
         };
-        if sessions.is_dir() { vec![sessions] } else { Vec::new() }
+        walk::existing_dirs([sessions])
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
-        let mut read = Read::default();
-        let mut builder = TranscriptBuilder::new(AGENT, &native_id(file).unwrap_or_default());
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
-        builder.finish_into(&mut read);
-        each(read);
-        Ok(())
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        pi_transcript::read(AGENT, &native_id(file).unwrap_or_default(), file, opts)
     }
 
     fn read_usage(
@@ -63,9 +48,7 @@ impl Source for Pi {
         buffer: &mut Vec<u8>,
         each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        let mut reader = TranscriptUsageReader::new(AGENT, &native_id(file).unwrap_or_default());
-        filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
-        each(reader.finish());
+        each(pi_transcript::read_usage(AGENT, &native_id(file).unwrap_or_default(), file, opts, buffer)?);
         Ok(())
     }
 }

@@ -48,32 +48,17 @@ impl Source for Qwen {
         };
         // Qwen Code does not move existing chats when the runtime directory changes, so both directories are read.
         let home = dir("QWEN_HOME").unwrap_or_else(|| env.home.join(".qwen"));
-        let mut roots: Vec<PathBuf> = Vec::new();
-        for base in dir("QWEN_RUNTIME_DIR").into_iter().chain([home]) {
-            let projects = base.join("projects");
-            if projects.is_dir() && !roots.contains(&projects) {
-                roots.push(projects);
-            }
-        }
-        roots
+        walk::existing_dirs(dir("QWEN_RUNTIME_DIR").into_iter().chain([home]).map(|d| d.join("projects")))
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         walk::files(AGENT, root, &is_log, found, skip);
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
-        let mut read = Read::default();
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut builder = Builder::new(file.file_stem().and_then(|s| s.to_str()).unwrap_or_default());
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| {
-            let (record, repaired) = parse::<Value>(line.bytes, &mut scratch)?;
+        let mut read = each_line(file, open_log(file)?, opts, |line, scratch| {
+            let (record, repaired) = parse::<Value>(line.bytes, scratch)?;
             builder.read_record(&record, line.offset);
             Ok(repaired)
         })?;
@@ -81,8 +66,7 @@ impl Source for Qwen {
         if !builder.session.messages.is_empty() {
             read.sessions.push(builder.session);
         }
-        each(read);
-        Ok(())
+        Ok(read)
     }
 }
 
@@ -127,8 +111,7 @@ impl Builder {
             s.key = SessionKey::new(AGENT, id);
             self.has_id = true;
         }
-        s.started = s.started.into_iter().chain(at).min();
-        s.ended = s.ended.into_iter().chain(at).max();
+        s.extend_time_range(at);
         s.project = s.project.take().or_else(|| text("cwd"));
         s.git_branch = s.git_branch.take().or_else(|| text("gitBranch"));
         s.agent_version = text("version").or_else(|| s.agent_version.take());

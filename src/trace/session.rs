@@ -244,6 +244,12 @@ impl Session {
         }
     }
 
+    /// Extends the session's start and end so that they include `at`.
+    pub(crate) fn extend_time_range(&mut self, at: Option<Timestamp>) {
+        self.started = self.started.into_iter().chain(at).min();
+        self.ended = self.ended.max(at);
+    }
+
     /// Returns the number of prompts that a person typed.
     pub fn user_messages(&self) -> u64 {
         self.messages.iter().filter(|m| m.role == Role::User && m.origin == Origin::Human).count() as u64

@@ -125,11 +125,7 @@ impl Builder {
 
     /// Reads the fields of the session that every user and assistant record has. Returns whether the record is new.
     fn read_header(&mut self, record: &Record<'_>) -> bool {
-        if let Some(at) = Timestamp::parse(record.timestamp.str()) {
-            let s = &mut self.session;
-            s.started = Some(s.started.map_or(at, |t| t.min(at)));
-            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
-        }
+        self.session.extend_time_range(Timestamp::parse(record.timestamp.str()));
         if !self.is_new(record) {
             return false;
         }

@@ -42,9 +42,7 @@ static BOUNDARY: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("compa
 struct Boundary<'a> {
     #[serde(borrow)]
     subtype: Text<'a>,
-    #[serde(borrow)]
     uuid: Text<'a>,
-    #[serde(borrow)]
     timestamp: Text<'a>,
     is_sidechain: Flag,
     compact_metadata: Obj<CompactMetadata>,

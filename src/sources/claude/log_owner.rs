@@ -31,7 +31,6 @@ pub(super) const UNNAMED: &str = "(unnamed)";
 struct ApiRequest<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow)]
     query_source: Text<'a>,
 }
 

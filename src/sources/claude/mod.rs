@@ -20,7 +20,6 @@ mod log_path;
 mod record;
 mod usage;
 mod usage_reader;
-mod usage_record;
 
 use log_path::{AGENT, LogPath};
 
@@ -52,30 +51,17 @@ impl Source for Claude {
             }
             None => vec![env.home.join(".claude"), env.home.join(".config/claude")],
         };
-        let mut roots: Vec<PathBuf> = Vec::new();
-        for root in homes.into_iter().map(|home| home.join("projects")).filter(|root| root.is_dir()) {
-            if !roots.contains(&root) {
-                roots.push(root);
-            }
-        }
-        roots
+        walk::existing_dirs(homes.into_iter().map(|home| home.join("projects")))
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         walk::files(AGENT, root, &log_path::is_log, found, skip);
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let input = open_log(file)?;
-        let mut read = Read::default();
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut builder = build::Builder::new(LogPath::of(file));
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
+        let mut read =
+            each_line(file, open_log(file)?, opts, |line, scratch| builder.read_line(line, scratch))?;
         let has_totals = builder.finish_into(&mut read);
         for session in read.sessions.iter_mut().filter(|s| s.project.is_none()) {
             session.project = log_path::directory_of_folder(file, &opts.known_dirs);
@@ -84,8 +70,7 @@ impl Source for Claude {
             let usage = read_usage(file, opts, &mut Vec::new())?.rows;
             read.usage.extend(usage.into_iter().filter(is_compaction));
         }
-        each(read);
-        Ok(())
+        Ok(read)
     }
 
     fn read_usage(
@@ -102,10 +87,9 @@ impl Source for Claude {
     fn own_totals(&self, file: &Path, opts: &ReadOptions) -> Result<Vec<OwnTotal>, SourceError> {
         let session = SessionKey::new(AGENT, &LogPath::of(file).native);
         let mut totals = Vec::new();
-        let mut scratch = String::new();
-        each_line(file, open_log(file)?, opts, &mut Read::default(), |line| {
+        each_line(file, open_log(file)?, opts, |line, scratch| {
             if line.bytes.starts_with(b"{\"type\":\"cost-state\"") {
-                let (record, repaired) = parse::<record::CostState>(line.bytes, &mut scratch)?;
+                let (record, repaired) = parse::<record::CostState>(line.bytes, scratch)?;
                 // Totals are cumulative, so the last one replaces the others.
                 totals = compaction::totals(&record);
                 return Ok(repaired);

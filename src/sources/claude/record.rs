@@ -43,58 +43,38 @@ pub(super) fn is_tool_call(kind: &str) -> bool {
     matches!(kind, "tool_use" | "server_tool_use" | "mcp_tool_use")
 }
 
-/// One line.
+/// One line. `C` is the type of its content.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-pub(super) struct Record<'a> {
+#[serde(default, rename_all = "camelCase", bound(deserialize = "C: Default + Deserialize<'de>"))]
+pub(super) struct Record<'a, C = TextOr<'a, Block<'a>>> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
     pub uuid: Text<'a>,
-    #[serde(borrow)]
     pub session_id: Text<'a>,
-    #[serde(borrow)]
     pub cwd: Text<'a>,
-    #[serde(borrow)]
     pub git_branch: Text<'a>,
-    #[serde(borrow)]
     pub version: Text<'a>,
-    #[serde(borrow)]
     pub timestamp: Text<'a>,
-    #[serde(borrow)]
     pub request_session_id: Text<'a>,
-    #[serde(borrow)]
     pub prompt_id: Text<'a>,
-    #[serde(borrow, rename = "sourceToolAssistantUUID")]
+    #[serde(rename = "sourceToolAssistantUUID")]
     pub source_answer: Text<'a>,
     pub is_sidechain: Flag,
     pub is_meta: Flag,
     pub is_compact_summary: Flag,
     pub origin: serde_json::Value,
-    #[serde(borrow)]
     pub forked_from: Obj<Fork<'a>>,
-    #[serde(borrow)]
     pub tool_denial_kind: Text<'a>,
-    #[serde(borrow)]
     pub permission_decision: Obj<Permission<'a>>,
-    #[serde(borrow)]
     pub provider: Text<'a>,
-    #[serde(borrow)]
     pub attribution_agent: Text<'a>,
-    #[serde(borrow)]
     pub attribution_skill: Text<'a>,
-    #[serde(borrow)]
-    pub message: Obj<Message<'a>>,
-    #[serde(borrow)]
+    pub message: Obj<Message<'a, C>>,
     pub tool_use_result: Obj<ToolUseResult<'a>>,
-    #[serde(borrow)]
     pub attachment: Obj<Attachment<'a>>,
     // Records of type `summary`, `custom-title` and `ai-title`.
-    #[serde(borrow)]
     pub summary: Text<'a>,
-    #[serde(borrow)]
     pub custom_title: Text<'a>,
-    #[serde(borrow)]
     pub ai_title: Text<'a>,
 }
 
@@ -114,17 +94,25 @@ pub(super) struct Permission<'a> {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Message<'a> {
+pub(super) struct Message<'a, C = TextOr<'a, Block<'a>>> {
     #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow)]
     pub model: Text<'a>,
-    #[serde(borrow)]
     pub stop_reason: Text<'a>,
-    #[serde(borrow)]
-    pub content: TextOr<'a, Block<'a>>,
-    #[serde(borrow)]
+    pub content: C,
     pub usage: Obj<Usage<'a>>,
+}
+
+/// One line, with only the fields of its content that usage reports need.
+pub(super) type UsageRecord<'a> = Record<'a, List<UsageBlock<'a>>>;
+
+/// A content block, with only the name of the called tool.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct UsageBlock<'a> {
+    #[serde(borrow, rename = "type")]
+    pub kind: Text<'a>,
+    pub name: Text<'a>,
 }
 
 /// A content block of any kind.
@@ -133,21 +121,14 @@ pub(super) struct Message<'a> {
 pub(super) struct Block<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
     pub text: Text<'a>,
-    #[serde(borrow)]
     pub thinking: Text<'a>,
-    #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow)]
     pub name: Text<'a>,
     pub input: serde_json::Value,
-    #[serde(borrow)]
     pub tool_use_id: Text<'a>,
-    #[serde(borrow)]
     pub content: TextOr<'a, Inner<'a>>,
     pub is_error: Flag,
-    #[serde(borrow)]
     pub source: Obj<Media<'a>>,
 }
 
@@ -157,11 +138,8 @@ pub(super) struct Block<'a> {
 pub(super) struct Inner<'a> {
     #[serde(borrow)]
     pub text: Text<'a>,
-    #[serde(borrow)]
     pub title: Text<'a>,
-    #[serde(borrow)]
     pub url: Text<'a>,
-    #[serde(borrow)]
     pub source: Obj<Media<'a>>,
 }
 
@@ -187,12 +165,9 @@ pub(super) struct ToolUseResult<'a> {
 pub(super) struct Attachment<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
     pub filename: Text<'a>,
-    #[serde(borrow)]
     pub content: Obj<Attached<'a>>,
     /// A prompt that was typed while the agent was working (`queued_command`).
-    #[serde(borrow)]
     pub prompt: TextOr<'a, Inner<'a>>,
 }
 
@@ -209,7 +184,6 @@ pub(super) struct Attached<'a> {
 pub(super) struct AttachedFile<'a> {
     #[serde(borrow)]
     pub file_path: Text<'a>,
-    #[serde(borrow)]
     pub content: Text<'a>,
 }
 
@@ -226,11 +200,8 @@ pub(super) struct Usage<'a> {
     pub server_tool_use: Obj<ServerTools>,
     #[serde(borrow)]
     pub service_tier: Text<'a>,
-    #[serde(borrow)]
     pub speed: Text<'a>,
-    #[serde(borrow)]
     pub inference_geo: Text<'a>,
-    #[serde(borrow)]
     pub iterations: List<Iteration<'a>>,
 }
 
@@ -259,7 +230,6 @@ pub(super) struct ServerTools {
 pub(super) struct Iteration<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
     pub model: Text<'a>,
     pub input_tokens: Int,
     pub output_tokens: Int,

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use crate::sources::claude::record::{CacheCreation, Iteration, Record, Usage};
-use crate::sources::claude::usage_record::UsageRecord;
 use crate::sources::common::lenient_serde::Obj;
 use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{Confidence, PromptChain, SessionKey, Timestamp, Tokens, UsageRow};
@@ -26,30 +25,21 @@ pub(super) struct LoggedRequest<'a, 'u> {
     pub copied: bool,
 }
 
-/// Implements the conversion of an assistant record into its request. Both record types have these fields, but no common
-/// type: the record of the usage reader leaves out the content.
-macro_rules! impl_request {
-    ($record:ident) => {
-        impl<'a, 'u> From<&'a $record<'u>> for LoggedRequest<'a, 'u> {
-            fn from(record: &'a $record<'u>) -> Self {
-                let message = record.message.0.as_ref();
-                LoggedRequest {
-                    id: message.and_then(|m| m.id.some()).or(record.uuid.some()),
-                    model: message.and_then(|m| m.model.some()),
-                    usage: message.and_then(|m| m.usage.0.as_ref()),
-                    stopped: message.is_some_and(|m| m.stop_reason.some().is_some()),
-                    provider: record.provider.some(),
-                    agent: record.attribution_agent.some(),
-                    skill: record.attribution_skill.some(),
-                    copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
-                }
-            }
+impl<'a, 'u, C> From<&'a Record<'u, C>> for LoggedRequest<'a, 'u> {
+    fn from(record: &'a Record<'u, C>) -> Self {
+        let message = record.message.0.as_ref();
+        LoggedRequest {
+            id: message.and_then(|m| m.id.some()).or(record.uuid.some()),
+            model: message.and_then(|m| m.model.some()),
+            usage: message.and_then(|m| m.usage.0.as_ref()),
+            stopped: message.is_some_and(|m| m.stop_reason.some().is_some()),
+            provider: record.provider.some(),
+            agent: record.attribution_agent.some(),
+            skill: record.attribution_skill.some(),
+            copied: record.request_session_id.some().is_some_and(|o| o != record.session_id.str()),
         }
-    };
+    }
 }
-
-impl_request!(Record);
-impl_request!(UsageRecord);
 
 /// Where a request's record is in the log.
 pub(super) struct LogPosition {

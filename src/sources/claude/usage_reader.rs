@@ -6,9 +6,8 @@ use std::sync::LazyLock;
 use crate::sources::claude::compaction;
 use crate::sources::claude::log_owner::{OwnerEvidence, UNNAMED};
 use crate::sources::claude::log_path::{AGENT, LogPath};
-use crate::sources::claude::record::{CostState, is_ignored, is_running_total, is_tool_call};
+use crate::sources::claude::record::{CostState, UsageRecord, is_ignored, is_running_total, is_tool_call};
 use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector};
-use crate::sources::claude::usage_record::UsageRecord;
 use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{Line, LineFilter, filter_lines, parse};
 use crate::sources::{ReadOptions, SourceError, UsageRead};
@@ -107,10 +106,10 @@ impl UsageReader {
 
     /// Extends the session's start and end so that they include the time of a record; returns it.
     fn extend_time_range(&mut self, record: &UsageRecord<'_>) -> Option<Timestamp> {
-        let at = Timestamp::parse(record.timestamp.str())?;
-        self.started = Some(self.started.map_or(at, |t| t.min(at)));
-        self.ended = Some(self.ended.map_or(at, |t| t.max(at)));
-        Some(at)
+        let at = Timestamp::parse(record.timestamp.str());
+        self.started = self.started.into_iter().chain(at).min();
+        self.ended = self.ended.max(at);
+        at
     }
 }
 

@@ -58,13 +58,7 @@ impl Source for Cline {
         for name in server {
             data.push(env.home.join(name).join("data/User/globalStorage/saoudrizwan.claude-dev"));
         }
-        let mut roots: Vec<PathBuf> = Vec::new();
-        for dir in data.into_iter().filter(|d| d.is_dir()) {
-            if !roots.contains(&dir) {
-                roots.push(dir);
-            }
-        }
-        roots
+        walk::existing_dirs(data)
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -87,12 +81,7 @@ impl Source for Cline {
         }
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         drop(open_log(file)?);
         let mut read = Read::default();
         if is_task(file) {
@@ -100,8 +89,7 @@ impl Source for Cline {
         } else {
             session::read(file, opts, &mut read)?;
         }
-        each(read);
-        Ok(())
+        Ok(read)
     }
 }
 

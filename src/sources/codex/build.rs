@@ -211,12 +211,9 @@ impl Builder {
     }
 
     fn extend_time_range(&mut self, timestamp: &str) {
-        if let Some(at) = Timestamp::parse(timestamp) {
-            let s = &mut self.session;
-            s.started = Some(s.started.map_or(at, |t| t.min(at)));
-            s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
-            self.now = Some(at);
-        }
+        let at = Timestamp::parse(timestamp);
+        self.session.extend_time_range(at);
+        self.now = at.or(self.now);
     }
 
     fn read_payload(&mut self, kind: &str, payload: Payload<'_>, offset: u64) {

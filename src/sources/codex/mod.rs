@@ -41,26 +41,18 @@ impl Source for Codex {
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         let home = env.dir("CODEX_HOME", ".codex");
-        ["sessions", "archived_sessions"].map(|d| home.join(d)).into_iter().filter(|d| d.is_dir()).collect()
+        walk::existing_dirs(["sessions", "archived_sessions"].map(|d| home.join(d)))
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let mut read = Read::default();
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut builder = build::Builder::new(native_id(file).unwrap_or_default());
-        let mut scratch = String::new();
-        each_line(file, open(file)?, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
+        let mut read = each_line(file, open(file)?, opts, |line, scratch| builder.read_line(line, scratch))?;
         builder.finish_into(&mut read);
-        each(read);
-        Ok(())
+        Ok(read)
     }
 
     fn read_usage(

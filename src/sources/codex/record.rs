@@ -2,32 +2,21 @@
 
 use serde::Deserialize;
 
-use crate::sources::common::lenient_serde::{Int, List, Obj, Text, TextOr};
+use crate::sources::common::lenient_serde::{Int, List, Obj, Text, TextOr, Texts};
 
 /// One line. The lines of 0.29 have no envelope, they are [`Payload`]s.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Record<'a> {
-    #[serde(borrow)]
+pub(super) struct Record<'a, P = Payload<'a>> {
     pub timestamp: Text<'a>,
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
-    pub payload: Obj<Payload<'a>>,
+    pub payload: Obj<P>,
 }
 
 /// One line, with only the fields that usage reports need. It is small, because most of the lines that usage reports
 /// read are parsed as this.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct UsageRecord<'a> {
-    #[serde(borrow)]
-    pub timestamp: Text<'a>,
-    #[serde(borrow, rename = "type")]
-    pub kind: Text<'a>,
-    #[serde(borrow)]
-    pub payload: Obj<UsagePayload<'a>>,
-}
+pub(super) type UsageRecord<'a> = Record<'a, UsagePayload<'a>>;
 
 /// The payload of a request, of a turn's settings or of a tool call.
 #[derive(Debug, Default, Deserialize)]
@@ -35,16 +24,11 @@ pub(super) struct UsageRecord<'a> {
 pub(super) struct UsagePayload<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
     pub cwd: Text<'a>,
-    #[serde(borrow)]
     pub model: Text<'a>,
-    #[serde(borrow)]
     pub name: Text<'a>,
-    #[serde(borrow)]
     pub namespace: Text<'a>,
     pub info: Obj<TokenCountInfo>,
-    #[serde(borrow)]
     pub response_id: Text<'a>,
     pub usage: Obj<TokenCounts>,
 }
@@ -55,63 +39,41 @@ pub(super) struct UsagePayload<'a> {
 pub(super) struct Payload<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
-    #[serde(borrow)]
     pub id: Text<'a>,
 
     // session_meta and turn_context
-    #[serde(borrow)]
     pub timestamp: Text<'a>,
-    #[serde(borrow)]
     pub cwd: Text<'a>,
-    #[serde(borrow)]
     pub model: Text<'a>,
-    #[serde(borrow)]
     pub model_provider: Text<'a>,
-    #[serde(borrow)]
     pub cli_version: Text<'a>,
-    #[serde(borrow)]
     pub parent_thread_id: Text<'a>,
-    #[serde(borrow)]
     pub forked_from_id: Text<'a>,
-    #[serde(borrow)]
     pub thread_source: Text<'a>,
     pub source: serde_json::Value,
-    #[serde(borrow)]
     pub git: Obj<Git<'a>>,
 
     // messages and reasoning
-    #[serde(borrow)]
     pub role: Text<'a>,
-    #[serde(borrow)]
     pub content: TextOr<'a, ContentItem<'a>>,
-    #[serde(borrow)]
     pub summary: List<ContentItem<'a>>,
-    #[serde(borrow, rename = "internal_chat_message_metadata_passthrough")]
+    #[serde(rename = "internal_chat_message_metadata_passthrough")]
     pub origins: Obj<ContentOrigins<'a>>,
     /// Text of a `compacted` line. Its `replacement_history` repeats the conversation, so it is not read.
-    #[serde(borrow)]
     pub message: Text<'a>,
 
     // tool calls and results
-    #[serde(borrow)]
     pub name: Text<'a>,
-    #[serde(borrow)]
     pub namespace: Text<'a>,
-    #[serde(borrow)]
     pub arguments: Text<'a>,
-    #[serde(borrow)]
     pub input: Text<'a>,
     pub action: serde_json::Value,
-    #[serde(borrow)]
     pub call_id: Text<'a>,
-    #[serde(borrow)]
     pub output: TextOr<'a, ContentItem<'a>>,
-    #[serde(borrow)]
     pub item: Obj<Item<'a>>,
 
     // usage
     pub info: Obj<TokenCountInfo>,
-    #[serde(borrow)]
     pub response_id: Text<'a>,
     pub usage: Obj<TokenCounts>,
 }
@@ -129,7 +91,6 @@ pub(super) struct Git<'a> {
 pub(super) struct ContentItem<'a> {
     #[serde(borrow)]
     pub text: Text<'a>,
-    #[serde(borrow)]
     pub image_url: Text<'a>,
 }
 
@@ -138,16 +99,7 @@ pub(super) struct ContentItem<'a> {
 #[serde(default)]
 pub(super) struct ContentOrigins<'a> {
     #[serde(borrow)]
-    pub content_item_kinds: Names<'a>,
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Names<'a>(pub Vec<Text<'a>>);
-
-impl<'de: 'a, 'a> Deserialize<'de> for Names<'a> {
-    fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        crate::sources::common::lenient_serde::texts(d).map(Names)
-    }
+    pub content_item_kinds: Texts<'a>,
 }
 
 /// A finished item of a turn (0.169).
@@ -156,13 +108,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Names<'a> {
 pub(super) struct Item<'a> {
     #[serde(borrow)]
     pub id: Text<'a>,
-    #[serde(borrow)]
     pub status: Text<'a>,
-    #[serde(borrow)]
     pub tool: Text<'a>,
     pub exit_code: Int,
-    #[serde(borrow)]
-    pub receiver_thread_ids: Names<'a>,
+    pub receiver_thread_ids: Texts<'a>,
 }
 
 /// The `info` of a `token_count` event.

@@ -2,6 +2,8 @@
 //!
 //! A log is untrusted, and its format changes between versions of an agent. If a field has a number instead of a text,
 //! only that field is lost and not the whole line. Texts without escapes are borrowed from the line.
+//!
+//! In a record that borrows, one field with `#[serde(borrow)]` is enough: it ties the lifetime of the record to the line.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -38,6 +40,30 @@ macro_rules! otherwise_default {
     };
 }
 
+/// The visitor of the field types below. One type for all of them, because it has no state.
+struct Lenient<T>(PhantomData<T>);
+
+/// Implements `Deserialize` for a field type: `[generics] type, "expected", otherwise (JSON types), { visitor methods }`.
+/// The listed JSON types give the default value.
+macro_rules! lenient {
+    ([$($generics:tt)*] $type:ty, $expected:literal, otherwise($($kind:ident)*), { $($methods:tt)* }) => {
+        impl<'de $($generics)*> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                d.deserialize_any(Lenient::<$type>(PhantomData))
+            }
+        }
+
+        impl<'de $($generics)*> Visitor<'de> for Lenient<$type> {
+            type Value = $type;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str($expected)
+            }
+            $($methods)*
+            otherwise_default!($($kind)*);
+        }
+    };
+}
+
 /// A text; `None` for a value of another type.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text<'a>(pub Option<Cow<'a, str>>);
@@ -64,49 +90,27 @@ impl<'a> Text<'a> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Text<'de>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Some(Cow::Borrowed(v))))
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Text(Some(Cow::Owned(v.to_owned()))))
-            }
-            fn visit_string<E>(self, v: String) -> Result<Self::Value, E> {
-                Ok(Text(Some(Cow::Owned(v))))
-            }
-            otherwise_default!(bool numbers unit seq map);
-        }
-        d.deserialize_any(V)
+lenient!([: 'a, 'a] Text<'a>, "text", otherwise(bool numbers unit seq map), {
+    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+        Ok(Text(Some(Cow::Borrowed(v))))
     }
-}
+    fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+        Ok(Text(Some(Cow::Owned(v.to_owned()))))
+    }
+    fn visit_string<E>(self, v: String) -> Result<Self::Value, E> {
+        Ok(Text(Some(Cow::Owned(v))))
+    }
+});
 
 /// The length of a text in bytes; zero for a value of another type.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Size(pub u64);
 
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Size;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text")
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(Size(v.len() as u64))
-            }
-            otherwise_default!(bool numbers unit seq map);
-        }
-        d.deserialize_any(V)
+lenient!([] Size, "text", otherwise(bool numbers unit seq map), {
+    fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+        Ok(Size(v.len() as u64))
     }
-}
+});
 
 /// A whole number; `None` for a value of another type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -119,78 +123,45 @@ impl Int {
     }
 }
 
-impl<'de> Deserialize<'de> for Int {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Int;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-            fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-                Ok(Int(i64::try_from(v).ok()))
-            }
-            fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
-                Ok(Int(Some(v)))
-            }
-            fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
-                #[expect(clippy::cast_possible_truncation, reason = "guarded by the range check")]
-                Ok(Int((v.fract() == 0.0 && v.abs() < 9e15).then_some(v as i64)))
-            }
-            otherwise_default!(bool str unit seq map);
-        }
-        d.deserialize_any(V)
+lenient!([] Int, "a number", otherwise(bool str unit seq map), {
+    fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+        Ok(Int(i64::try_from(v).ok()))
     }
-}
+    fn visit_i64<E>(self, v: i64) -> Result<Self::Value, E> {
+        Ok(Int(Some(v)))
+    }
+    fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+        #[expect(clippy::cast_possible_truncation, reason = "guarded by the range check")]
+        Ok(Int((v.fract() == 0.0 && v.abs() < 9e15).then_some(v as i64)))
+    }
+});
 
 /// A number that may have a fraction; `None` for a value of another type.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Float(pub Option<f64>);
 
-impl<'de> Deserialize<'de> for Float {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Float;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a number")
-            }
-            fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
-                Ok(Float(Some(v)))
-            }
-            fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
-                #[expect(clippy::cast_precision_loss, reason = "amounts are small")]
-                Ok(Float(Some(v as f64)))
-            }
-            fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-                Ok(Float(None))
-            }
-            otherwise_default!(bool str unit seq map);
-        }
-        d.deserialize_any(V)
+lenient!([] Float, "a number", otherwise(bool str unit seq map), {
+    fn visit_f64<E>(self, v: f64) -> Result<Self::Value, E> {
+        Ok(Float(Some(v)))
     }
-}
+    fn visit_u64<E>(self, v: u64) -> Result<Self::Value, E> {
+        #[expect(clippy::cast_precision_loss, reason = "amounts are small")]
+        Ok(Float(Some(v as f64)))
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Float(None))
+    }
+});
 
 /// A boolean; `false` for a value of another type.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Flag(pub bool);
 
-impl<'de> Deserialize<'de> for Flag {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V;
-        impl<'de> Visitor<'de> for V {
-            type Value = Flag;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("true or false")
-            }
-            fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
-                Ok(Flag(v))
-            }
-            otherwise_default!(numbers str unit seq map);
-        }
-        d.deserialize_any(V)
+lenient!([] Flag, "true or false", otherwise(numbers str unit seq map), {
+    fn visit_bool<E>(self, v: bool) -> Result<Self::Value, E> {
+        Ok(Flag(v))
     }
-}
+});
 
 /// An object read as `T`; `None` for a value of another type.
 #[derive(Debug, Clone)]
@@ -202,22 +173,11 @@ impl<T> Default for Obj<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Obj<T> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for V<T> {
-            type Value = Obj<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map)).map(|v| Obj(Some(v)))
-            }
-            otherwise_default!(bool numbers str unit seq);
-        }
-        d.deserialize_any(V(PhantomData))
+lenient!([, T: Deserialize<'de>] Obj<T>, "an object", otherwise(bool numbers str unit seq), {
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map)).map(|v| Obj(Some(v)))
     }
-}
+});
 
 /// A list of objects. Other items are left out; a value of another type is an empty list.
 #[derive(Debug, Clone)]
@@ -229,46 +189,29 @@ impl<T> Default for List<T> {
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for V<T> {
-            type Value = List<T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut out = Vec::new();
-                while let Some(Obj(item)) = seq.next_element::<Obj<T>>()? {
-                    out.extend(item);
-                }
-                Ok(List(out))
-            }
-            otherwise_default!(bool numbers str unit map);
+lenient!([, T: Deserialize<'de>] List<T>, "a list", otherwise(bool numbers str unit map), {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut out = Vec::new();
+        while let Some(Obj(item)) = seq.next_element::<Obj<T>>()? {
+            out.extend(item);
         }
-        d.deserialize_any(V(PhantomData))
+        Ok(List(out))
     }
-}
+});
 
-/// Reads a list of texts. Other items are left out; a value of another type is an empty list.
-pub(crate) fn texts<'de: 'a, 'a, D: Deserializer<'de>>(d: D) -> Result<Vec<Text<'a>>, D::Error> {
-    struct V;
-    impl<'de> Visitor<'de> for V {
-        type Value = Vec<Text<'de>>;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a list of texts")
+/// A list of texts. Other items are left out; a value of another type is an empty list.
+#[derive(Debug, Default)]
+pub(crate) struct Texts<'a>(pub Vec<Text<'a>>);
+
+lenient!([: 'a, 'a] Texts<'a>, "a list of texts", otherwise(bool numbers str unit map), {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut out = Vec::new();
+        while let Some(text) = seq.next_element::<Text<'a>>()? {
+            out.extend(text.0.is_some().then_some(text));
         }
-        fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-            let mut out = Vec::new();
-            while let Some(text) = seq.next_element::<Text<'de>>()? {
-                out.extend(text.0.is_some().then_some(text));
-            }
-            Ok(out)
-        }
-        otherwise_default!(bool numbers str unit map);
+        Ok(Texts(out))
     }
-    d.deserialize_any(V)
-}
+});
 
 /// A text or a list of objects, which is how most formats write content.
 #[derive(Debug, Clone)]
@@ -284,32 +227,17 @@ impl<T> Default for TextOr<'_, T> {
     }
 }
 
-impl<'de: 'a, 'a, T: Deserialize<'de>> Deserialize<'de> for TextOr<'a, T> {
-    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        struct V<'a, T>(PhantomData<(&'a (), T)>);
-        impl<'de: 'a, 'a, T: Deserialize<'de>> Visitor<'de> for V<'a, T> {
-            type Value = TextOr<'a, T>;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("text or a list")
-            }
-            fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
-                Ok(TextOr::Text(Cow::Borrowed(v)))
-            }
-            fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
-                Ok(TextOr::Text(Cow::Owned(v.to_owned())))
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut out = Vec::new();
-                while let Some(Obj(item)) = seq.next_element::<Obj<T>>()? {
-                    out.extend(item);
-                }
-                Ok(TextOr::List(out))
-            }
-            otherwise_default!(bool numbers unit map);
-        }
-        d.deserialize_any(V(PhantomData))
+lenient!([: 'a, 'a, T: Deserialize<'de>] TextOr<'a, T>, "text or a list", otherwise(bool numbers unit map), {
+    fn visit_borrowed_str<E>(self, v: &'de str) -> Result<Self::Value, E> {
+        Ok(TextOr::Text(Cow::Borrowed(v)))
     }
-}
+    fn visit_str<E>(self, v: &str) -> Result<Self::Value, E> {
+        Ok(TextOr::Text(Cow::Owned(v.to_owned())))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        Lenient::<List<T>>(PhantomData).visit_seq(seq).map(|list| TextOr::List(list.0))
+    }
+});
 
 #[cfg(test)]
 mod tests {
@@ -325,7 +253,6 @@ mod tests {
         flag: Flag,
         obj: Obj<serde_json::Value>,
         list: List<serde_json::Value>,
-        #[serde(borrow)]
         content: TextOr<'a, serde_json::Value>,
     }
 

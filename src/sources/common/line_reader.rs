@@ -179,14 +179,15 @@ impl<R: io::Read> LineReader<R> {
 /// The result of using one line: whether its text was repaired, or why the line cannot be used.
 pub(crate) type LineResult = Result<bool, String>;
 
-/// Calls `use_line` for every line of a log. Counts in `out` the lines that cannot be used.
+/// Calls `use_line` for every line of a log, with a buffer for [`parse`]. Returns the counts of the lines that cannot be
+/// used or were repaired.
 pub(crate) fn each_line<R: io::Read>(
     path: &Path,
     input: R,
     opts: &ReadOptions,
-    out: &mut Read,
-    mut use_line: impl FnMut(&Line<'_>) -> LineResult,
-) -> Result<(), SourceError> {
+    mut use_line: impl FnMut(&Line<'_>, &mut String) -> LineResult,
+) -> Result<Read, SourceError> {
+    let (mut out, mut scratch) = (Read::default(), String::new());
     let mut lines = LineReader::new(input, opts.line_limit);
     loop {
         let line = match lines.next() {
@@ -201,7 +202,7 @@ pub(crate) fn each_line<R: io::Read>(
         if line.bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match use_line(&line) {
+        match use_line(&line, &mut scratch) {
             Ok(repaired) => out.repaired_lines += u64::from(repaired),
             // The agent is still writing this line.
             Err(_) if !line.ended => out.truncated_tail = true,
@@ -209,7 +210,7 @@ pub(crate) fn each_line<R: io::Read>(
         }
     }
     out.bytes_read = lines.position();
-    Ok(())
+    Ok(out)
 }
 
 /// Selects and reads the few lines of a log that usage reports need.

@@ -11,10 +11,11 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::sources::common::files::{SourceError, open_log};
 use crate::sources::common::json_fields::usd_to_picousd;
 use crate::sources::common::lenient_serde::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
-use crate::sources::common::line_reader::{Line, LineFilter, LineResult, parse};
-use crate::sources::common::read::{Read, UsageRead};
+use crate::sources::common::line_reader::{Line, LineFilter, LineResult, each_line, filter_lines, parse};
+use crate::sources::common::read::{Read, ReadOptions, UsageRead};
 use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{
     Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus,
@@ -29,51 +30,35 @@ pub(crate) fn native_id(path: &Path) -> Option<String> {
     ((rest.is_empty() || archived) && !id.ends_with(".trajectory")).then(|| id.to_owned())
 }
 
-/// One line of a transcript.
+/// One line of a transcript. `C` is the type of the content: the reader of usage needs only the names of called tools.
 #[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct Entry<'a> {
+#[serde(default, rename_all = "camelCase", bound(deserialize = "C: Default + Deserialize<'de>"))]
+struct Entry<'a, C = TextOr<'a, Block<'a>>> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
     timestamp: Text<'a>,
-    #[serde(borrow)]
     cwd: Text<'a>,
-    #[serde(borrow)]
     parent_session: Text<'a>,
-    #[serde(borrow)]
     name: Text<'a>,
-    #[serde(borrow)]
     summary: Text<'a>,
-    #[serde(borrow)]
-    content: TextOr<'a, Block<'a>>,
-    #[serde(borrow)]
-    message: Obj<Body<'a>>,
+    content: C,
+    message: Obj<Body<'a, C>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-struct Body<'a> {
+struct Body<'a, C = TextOr<'a, Block<'a>>> {
     #[serde(borrow)]
     role: Text<'a>,
-    #[serde(borrow)]
-    content: TextOr<'a, Block<'a>>,
-    #[serde(borrow)]
+    content: C,
     api: Text<'a>,
-    #[serde(borrow)]
     provider: Text<'a>,
-    #[serde(borrow)]
     model: Text<'a>,
-    #[serde(borrow)]
     stop_reason: Text<'a>,
     usage: Obj<Usage>,
-    #[serde(borrow)]
     tool_call_id: Text<'a>,
-    #[serde(borrow)]
     tool_name: Text<'a>,
-    #[serde(borrow)]
     details: Obj<Details<'a>>,
     is_error: Flag,
 }
@@ -83,19 +68,14 @@ struct Body<'a> {
 struct Block<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow)]
     text: Text<'a>,
-    #[serde(borrow)]
     thinking: Text<'a>,
-    #[serde(borrow)]
     id: Text<'a>,
-    #[serde(borrow)]
     name: Text<'a>,
     arguments: Value,
     input: Value,
     parameters: Value,
     data: Size,
-    #[serde(borrow)]
     mime_type: Text<'a>,
 }
 
@@ -165,12 +145,11 @@ pub(crate) struct TranscriptBuilder {
 }
 
 /// The record of an answer and its position in the log.
-#[derive(Clone, Copy)]
-struct LoggedAnswer<'r, 'a> {
+struct LoggedAnswer<'r, 'a, C> {
     id: &'r Text<'a>,
     timestamp: &'r str,
     at: Option<Timestamp>,
-    body: &'r Body<'a>,
+    body: &'r Body<'a, C>,
     offset: u64,
 }
 
@@ -244,14 +223,12 @@ impl TranscriptBuilder {
 
     /// Extends the session's start and end so that they include a time; returns it.
     fn extend_time_range(&mut self, timestamp: &str) -> Option<Timestamp> {
-        let at = Timestamp::parse(timestamp)?;
-        let s = &mut self.session;
-        s.started = Some(s.started.map_or(at, |t| t.min(at)));
-        s.ended = Some(s.ended.map_or(at, |t| t.max(at)));
-        Some(at)
+        let at = Timestamp::parse(timestamp);
+        self.session.extend_time_range(at);
+        at
     }
 
-    fn read_header(&mut self, entry: &Entry<'_>, at: Option<Timestamp>) {
+    fn read_header<C>(&mut self, entry: &Entry<'_, C>, at: Option<Timestamp>) {
         if let Some(id) = entry.id.some() {
             self.session.key = SessionKey::new(self.agent, id);
         }
@@ -304,8 +281,8 @@ impl TranscriptBuilder {
     }
 
     /// Adds the request of an answer.
-    fn push_request(&mut self, answer: &LoggedAnswer<'_, '_>, called: Vec<String>) {
-        let LoggedAnswer { id, timestamp, at, body, offset } = *answer;
+    fn push_request<C>(&mut self, answer: &LoggedAnswer<'_, '_, C>, called: Vec<String>) {
+        let &LoggedAnswer { id, timestamp, at, body, offset } = answer;
         let (Some(usage), Some(model)) = (&body.usage.0, body.model.some()) else { return };
         let tokens = usage.tokens();
         if body.provider.str() == "openclaw" || body.api.str() == "cli" || tokens.is_zero() {
@@ -458,46 +435,47 @@ fn part(block: Block<'_>) -> Option<Part> {
     }
 }
 
+/// Reads a transcript; `native` is the session's id if the transcript does not name it.
+///
+/// # Errors
+/// [`SourceError`] if the file cannot be read.
+pub(crate) fn read(
+    agent: &'static str,
+    native: &str,
+    file: &Path,
+    opts: &ReadOptions,
+) -> Result<Read, SourceError> {
+    let mut builder = TranscriptBuilder::new(agent, native);
+    let mut read = each_line(file, open_log(file)?, opts, |line, scratch| builder.read_line(line, scratch))?;
+    builder.finish_into(&mut read);
+    Ok(read)
+}
+
 /// Reads only the usage of a transcript.
-pub(crate) struct TranscriptUsageReader {
+///
+/// # Errors
+/// [`SourceError`] if the file cannot be read.
+pub(crate) fn read_usage(
+    agent: &'static str,
+    native: &str,
+    file: &Path,
+    opts: &ReadOptions,
+    buffer: &mut Vec<u8>,
+) -> Result<UsageRead, SourceError> {
+    let mut reader = TranscriptUsageReader { builder: TranscriptBuilder::new(agent, native) };
+    filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
+    let TranscriptBuilder { session, usage, .. } = reader.builder;
+    Ok(UsageRead { facts: vec![SessionFacts::of(&session)], rows: usage })
+}
+
+struct TranscriptUsageReader {
     builder: TranscriptBuilder,
 }
 
 static USAGE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("\"usage\""));
 
-/// One line of a transcript, with only the fields that usage reports need.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct UsageEntry<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Text<'a>,
-    #[serde(borrow)]
-    id: Text<'a>,
-    #[serde(borrow)]
-    timestamp: Text<'a>,
-    #[serde(borrow)]
-    cwd: Text<'a>,
-    #[serde(borrow)]
-    parent_session: Text<'a>,
-    #[serde(borrow)]
-    message: Obj<UsageBody<'a>>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "camelCase")]
-struct UsageBody<'a> {
-    #[serde(borrow)]
-    role: Text<'a>,
-    #[serde(borrow)]
-    api: Text<'a>,
-    #[serde(borrow)]
-    provider: Text<'a>,
-    #[serde(borrow)]
-    model: Text<'a>,
-    usage: Obj<Usage>,
-    #[serde(borrow)]
-    content: List<UsageBlock<'a>>,
-}
+/// One line of a transcript, without its content.
+type UsageEntry<'a> = Entry<'a, List<UsageBlock<'a>>>;
 
 /// A content block, with only the name of the called tool.
 #[derive(Debug, Default, Deserialize)]
@@ -505,18 +483,7 @@ struct UsageBody<'a> {
 struct UsageBlock<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow)]
     name: Text<'a>,
-}
-
-impl TranscriptUsageReader {
-    pub(crate) fn new(agent: &'static str, native: &str) -> Self {
-        TranscriptUsageReader { builder: TranscriptBuilder::new(agent, native) }
-    }
-
-    pub(crate) fn finish(self) -> UsageRead {
-        UsageRead { facts: vec![SessionFacts::of(&self.builder.session)], rows: self.builder.usage }
-    }
 }
 
 impl LineFilter for TranscriptUsageReader {
@@ -533,18 +500,15 @@ impl LineFilter for TranscriptUsageReader {
         let Ok((entry, _)) = parse::<UsageEntry<'_>>(line.bytes, scratch) else { return };
         let at = self.builder.extend_time_range(entry.timestamp.str());
         if entry.kind.str() == "session" {
-            let UsageEntry { kind, id, timestamp, cwd, parent_session, .. } = entry;
-            let entry = Entry { kind, id, timestamp, cwd, parent_session, ..Entry::default() };
             self.builder.read_header(&entry, at);
         } else if entry.kind.str() == "message"
-            && let Some(body) = entry.message.0.filter(|b| b.role.str() == "assistant")
+            && let Some(body) = &entry.message.0
+            && body.role.str() == "assistant"
         {
-            let UsageBody { role, api, provider, model, usage, content } = body;
-            let called = content.0.iter().filter(|b| is_call(b.kind.str())).filter_map(|b| b.name.owned());
-            let called = called.collect();
-            let body = Body { role, api, provider, model, usage, ..Body::default() };
+            let called = body.content.0.iter().filter(|b| is_call(b.kind.str()));
+            let called = called.filter_map(|b| b.name.owned()).collect();
             let (id, timestamp) = (&entry.id, entry.timestamp.str());
-            let answer = LoggedAnswer { id, timestamp, at, body: &body, offset: line.offset };
+            let answer = LoggedAnswer { id, timestamp, at, body, offset: line.offset };
             self.builder.push_request(&answer, called);
         }
     }

@@ -42,6 +42,15 @@ pub struct Read {
 }
 
 impl Read {
+    /// Joins the parts that `read_each` passes to its argument.
+    pub(crate) fn collect<E>(
+        read_each: impl FnOnce(&mut dyn FnMut(Read)) -> Result<(), E>,
+    ) -> Result<Read, E> {
+        let mut whole = Read::default();
+        read_each(&mut |part| whole.append(part))?;
+        Ok(whole)
+    }
+
     /// Adds a later part of the same file.
     pub(crate) fn append(&mut self, part: Read) {
         self.sessions.extend(part.sessions);

@@ -49,9 +49,7 @@ impl SessionBuilder {
 
     /// Extends the session's start and end so that they include `at`.
     pub(crate) fn extend_time_range(&mut self, at: Option<Timestamp>) {
-        let s = &mut self.session;
-        s.started = s.started.into_iter().chain(at).min();
-        s.ended = s.ended.max(at);
+        self.session.extend_time_range(at);
     }
 
     /// Adds a user message unless it has no parts.

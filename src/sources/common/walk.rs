@@ -25,6 +25,17 @@ pub struct Skip {
     pub reason: String,
 }
 
+/// Returns the existing directories among `dirs`, each once.
+pub(crate) fn existing_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
+    let mut existing: Vec<PathBuf> = Vec::new();
+    for dir in dirs {
+        if dir.is_dir() && !existing.contains(&dir) {
+            existing.push(dir);
+        }
+    }
+    existing
+}
+
 /// Reports every regular file below `root` if `is_log` accepts its path relative to `root`.
 ///
 /// Symbolic links are never followed, so there can be no loop. A link inside the root points to a file that is found

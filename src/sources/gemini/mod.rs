@@ -43,8 +43,7 @@ impl Source for Gemini {
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
         // The variable names the directory that contains `.gemini`.
         let home = env.var("GEMINI_CLI_HOME").map_or_else(|| env.home.clone(), PathBuf::from);
-        let tmp = home.join(".gemini").join("tmp");
-        if tmp.is_dir() { vec![tmp] } else { Vec::new() }
+        walk::existing_dirs([home.join(".gemini/tmp")])
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -55,24 +54,17 @@ impl Source for Gemini {
         project::companions(file)
     }
 
-    fn read_each(
-        &self,
-        file: &Path,
-        opts: &ReadOptions,
-        each: &mut dyn FnMut(Read),
-    ) -> Result<(), SourceError> {
-        let mut read = Read::default();
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut builder = Builder::default();
-        if file.extension().is_some_and(|e| e == "json") {
-            read_document(file, opts, &mut builder, &mut read)?;
+        let mut read = if file.extension().is_some_and(|e| e == "json") {
+            read_document(file, opts, &mut builder)?
         } else {
-            let mut scratch = String::new();
-            each_line(file, open_log(file)?, opts, &mut read, |line| {
-                let (record, repaired) = parse::<Value>(line.bytes, &mut scratch)?;
+            each_line(file, open_log(file)?, opts, |line, scratch| {
+                let (record, repaired) = parse::<Value>(line.bytes, scratch)?;
                 builder.read_record(&record, line.offset);
                 Ok(repaired)
-            })?;
-        }
+            })?
+        };
         let (hash, directories) = (builder.hash.take(), std::mem::take(&mut builder.directories));
         let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
         let (session, usage) = builder.finish(stem, project::parent(file));
@@ -84,23 +76,17 @@ impl Source for Gemini {
                 });
             session
         }));
-        each(read);
-        Ok(())
+        Ok(read)
     }
 }
 
 /// Reads a session that is one JSON document.
-fn read_document(
-    file: &Path,
-    opts: &ReadOptions,
-    builder: &mut Builder,
-    read: &mut Read,
-) -> Result<(), SourceError> {
+fn read_document(file: &Path, opts: &ReadOptions, builder: &mut Builder) -> Result<Read, SourceError> {
     let io = |source| SourceError::Io { path: file.to_owned(), source };
     let mut bytes = Vec::new();
     let max_bytes = opts.line_limit as u64;
     open_log(file)?.take(max_bytes.saturating_add(1)).read_to_end(&mut bytes).map_err(io)?;
-    read.bytes_read = bytes.len() as u64;
+    let mut read = Read { bytes_read: bytes.len() as u64, ..Read::default() };
     if read.bytes_read > max_bytes {
         read.skipped_lines.add(1, format!("longer than {max_bytes} bytes"));
     } else if !bytes.iter().all(u8::is_ascii_whitespace) {
@@ -114,7 +100,7 @@ fn read_document(
             Err(reason) => read.skipped_lines.add(1, reason),
         }
     }
-    Ok(())
+    Ok(read)
 }
 
 /// Whether a path below `tmp` is the log of a session: `<project>/chats/<file>` or `<project>/chats/<parent>/<file>`.

@@ -7,11 +7,8 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::common::files::open_log;
-use crate::sources::common::line_reader::{each_line, filter_lines};
-use crate::sources::common::pi_transcript::{TranscriptBuilder, TranscriptUsageReader, native_id};
-use crate::sources::common::sqlite;
-use crate::sources::common::walk;
+use crate::sources::common::pi_transcript::{self, native_id};
+use crate::sources::common::{sqlite, walk};
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
@@ -60,13 +57,7 @@ impl Source for OpenClaw {
                 states.extend(found);
             }
         }
-        let mut roots: Vec<PathBuf> = Vec::new();
-        for root in states.into_iter().map(|s| s.join("agents")).filter(|r| r.is_dir()) {
-            if !roots.contains(&root) {
-                roots.push(root);
-            }
-        }
-        roots
+        walk::existing_dirs(states.into_iter().map(|s| s.join("agents")))
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -75,6 +66,10 @@ impl Source for OpenClaw {
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
         if is_database(file) { sqlite::companions(file) } else { Vec::new() }
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        Read::collect(|each| self.read_each(file, opts, each))
     }
 
     fn read_each(
@@ -86,13 +81,7 @@ impl Source for OpenClaw {
         if is_database(file) {
             return store::read(file, opts, each);
         }
-        let input = open_log(file)?;
-        let mut read = Read::default();
-        let mut builder = TranscriptBuilder::new(AGENT, &native_id(file).unwrap_or_default());
-        let mut scratch = String::new();
-        each_line(file, input, opts, &mut read, |line| builder.read_line(line, &mut scratch))?;
-        builder.finish_into(&mut read);
-        each(read);
+        each(pi_transcript::read(AGENT, &native_id(file).unwrap_or_default(), file, opts)?);
         Ok(())
     }
 
@@ -106,9 +95,7 @@ impl Source for OpenClaw {
         if is_database(file) {
             return self.read_each(file, opts, &mut |read| each(UsageRead::of(read)));
         }
-        let mut reader = TranscriptUsageReader::new(AGENT, &native_id(file).unwrap_or_default());
-        filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
-        each(reader.finish());
+        each(pi_transcript::read_usage(AGENT, &native_id(file).unwrap_or_default(), file, opts, buffer)?);
         Ok(())
     }
 }

@@ -22,9 +22,8 @@ use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens};
 struct ToolNamePart<'a> {
     #[serde(borrow, rename = "type")]
     kind: Text<'a>,
-    #[serde(borrow, rename = "callID")]
+    #[serde(rename = "callID")]
     call: Text<'a>,
-    #[serde(borrow)]
     tool: Text<'a>,
 }
 

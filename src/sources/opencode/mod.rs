@@ -47,8 +47,7 @@ impl Source for OpenCode {
     }
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
-        let data = env.dir("XDG_DATA_HOME", ".local/share").join("opencode");
-        if data.is_dir() { vec![data] } else { Vec::new() }
+        walk::existing_dirs([env.dir("XDG_DATA_HOME", ".local/share").join("opencode")])
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -76,6 +75,10 @@ impl Source for OpenCode {
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
         if is_database(file) { sqlite::companions(file) } else { files::companions(file) }
+    }
+
+    fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
+        Read::collect(|each| self.read_each(file, opts, each))
     }
 
     fn read_each(
