@@ -98,6 +98,9 @@ pub(crate) fn users(text: &str) -> Vec<(usize, usize)> {
     out
 }
 
+/// Ends of the paths in which home directories can be, other than the root of the file system.
+const HOME_PARENTS: [&[u8]; 6] = [b"/c", b"/var", b"/export", b"/d", b"rootfs", b"/data"];
+
 /// Whether the root at `at` begins a path, as opposed to a part of a URL or of a longer path.
 fn begins_path(b: &[u8], at: usize) -> bool {
     let before = if at == 0 { b' ' } else { b[at - 1] };
@@ -106,28 +109,12 @@ fn begins_path(b: &[u8], at: usize) -> bool {
             if before.is_ascii_alphanumeric() {
                 // `/mnt/c/Users/x` and `/var/home/x` are home directories, `example.com/home/x` is not.
                 let head = &b[at.saturating_sub(7)..at];
-                return head.ends_with(b"/c")
-                    || head.ends_with(b"/var")
-                    || head.ends_with(b"/export")
-                    || head.ends_with(b"/d")
-                    || head.ends_with(b"mnt/c")
-                    || head.ends_with(b"rootfs")
-                    || head.ends_with(b"/data");
+                return HOME_PARENTS.iter().any(|parent| head.ends_with(parent));
             }
             !matches!(before, b'.' | b'_') || before == b'/'
         }
         b'-' => {
-            before == b'/'
-                || before == b'\\'
-                || before == b'"'
-                || before == b' '
-                || before == b'\''
-                || before == b'`'
-                || before == b'='
-                || before == b'\n'
-                || before == b'>'
-                || before == b'c'
-                || before == b'('
+            matches!(before, b'/' | b'\\' | b'"' | b' ' | b'\'' | b'`' | b'=' | b'\n' | b'>' | b'c' | b'(')
         }
         _ => true,
     }

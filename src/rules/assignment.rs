@@ -8,34 +8,27 @@
 //! - Found: `DB_PASSWORD=copper-lantern-440`, `{"apiKey": "gTq8WvB3rKzmYp5x"}`, `--token gTq8…`, `the password is w4lnut!`.
 //! - Not touched: `password: string`, `token = get_token(x)`, `password = os.environ["X"]`, `max_tokens: 4096`.
 
+use serde::Deserialize;
+
 use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{NAME_DENY, NAME_TAILS};
 
 /// What the keyword in a name says about the value; decides how random a value has to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) enum NameKind {
     /// A person's password: short values and words with digits or symbols count.
+    #[serde(rename = "assign_password")]
     Password,
     /// A token or secret: the value must be random or long.
+    #[serde(rename = "assign_token")]
     Token,
     /// A name that ends in a bare `key`: the value must be clearly random, because most keys are not secret.
+    #[serde(rename = "assign_key")]
     Key,
     /// The name of a provider, alone or with a word such as `prod`: the value must be clearly random and long.
+    #[serde(rename = "assign_vendor")]
     Vendor,
-}
-
-impl NameKind {
-    /// Returns the kind for the matcher name of a rule.
-    pub fn from_matcher(name: &str) -> Option<NameKind> {
-        Some(match name {
-            "assign_password" => NameKind::Password,
-            "assign_token" => NameKind::Token,
-            "assign_key" => NameKind::Key,
-            "assign_vendor" => NameKind::Vendor,
-            _ => return None,
-        })
-    }
 }
 
 /// Longest part of a name before its keyword, in bytes.

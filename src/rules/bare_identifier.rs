@@ -61,7 +61,7 @@ const MASKS: &[(&[u8], Check)] = &[
     (b"9999999999", |v| {
         !is_unix_time(v) && (validate::nhs(v) || npi(v) || medicare(v) || validate::swedish_id(v))
     }),
-    (b"99999999999", |v| german_tax(v) || luhn(v) || abn(v) || polish(v)),
+    (b"99999999999", |v| german_tax(v) || luhn(v) || validate::abn(v) || polish(v)),
     (b"999999999999", |v| validate::swedish_id(v)),
     (b"9999999999999", |v| {
         !is_unix_time(v) && validate::date6(&v[..6]) && (luhn(v) || (b'1'..=b'4').contains(&v[6]))
@@ -86,10 +86,6 @@ fn not_zero(v: &[u8]) -> bool {
     !v.starts_with(b"000") && !v.starts_with(b"666") && v[0] != b'9'
 }
 
-fn digits(v: &[u8]) -> Vec<u32> {
-    v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect()
-}
-
 /// Whether a number could be a Unix time of the years 2001 to 2033, in seconds (10 digits) or milliseconds (13).
 fn is_unix_time(v: &[u8]) -> bool {
     (b"10".as_slice()..b"20".as_slice()).contains(&&v[..2])
@@ -97,16 +93,7 @@ fn is_unix_time(v: &[u8]) -> bool {
 
 /// The Luhn check without the minimum length of [`validate::luhn`].
 fn luhn(v: &[u8]) -> bool {
-    let sum: u32 = digits(v)
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, n)| {
-            let n = if i % 2 == 1 { n * 2 } else { *n };
-            n / 10 + n % 10
-        })
-        .sum();
-    sum.is_multiple_of(10)
+    validate::luhn_sum(v).is_multiple_of(10)
 }
 
 /// Whether nine digits are a Canadian social insurance number.
@@ -116,7 +103,7 @@ fn sin(v: &[u8]) -> bool {
 
 /// Whether nine digits are the routing number of a bank in the United States (ABA), with a prefix that is in use.
 fn aba(v: &[u8]) -> bool {
-    let d = digits(v);
+    let d: Vec<u32> = validate::digits(v).collect();
     let head = d[0] * 10 + d[1];
     let sum: u32 = d.iter().zip([3, 7, 1, 3, 7, 1, 3, 7, 1]).map(|(n, w)| n * w).sum();
     sum > 0 && sum.is_multiple_of(10) && matches!(head, 1..=12 | 21..=32 | 61..=72 | 80)
@@ -130,23 +117,14 @@ fn npi(v: &[u8]) -> bool {
 
 /// Whether ten digits are the number of an Australian Medicare card.
 fn medicare(v: &[u8]) -> bool {
-    let d = digits(v);
+    let d: Vec<u32> = validate::digits(v).collect();
     let sum: u32 = d.iter().zip([1, 3, 7, 9, 1, 3, 7, 9]).map(|(n, w)| n * w).sum();
     d.len() == 10 && (2..=6).contains(&d[0]) && sum % 10 == d[8]
 }
 
-/// Whether eleven digits are an Australian business number.
-fn abn(v: &[u8]) -> bool {
-    let weights = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
-    let d = digits(v);
-    let sum: u32 =
-        d.iter().zip(weights).enumerate().map(|(i, (n, w))| n.saturating_sub(u32::from(i == 0)) * w).sum();
-    sum.is_multiple_of(89)
-}
-
 /// Whether eleven digits are a German tax identification number (ISO 7064, modulo 11, 10).
 fn german_tax(v: &[u8]) -> bool {
-    let d = digits(v);
+    let d: Vec<u32> = validate::digits(v).collect();
     let mut product = 10;
     for n in &d[..10] {
         let sum = (n + product) % 10;
@@ -157,7 +135,7 @@ fn german_tax(v: &[u8]) -> bool {
 
 /// Whether eleven digits have the check digit of a Polish PESEL.
 fn polish(v: &[u8]) -> bool {
-    let d = digits(v);
+    let d: Vec<u32> = validate::digits(v).collect();
     let sum: u32 = d[..10].iter().zip([1, 3, 7, 9, 1, 3, 7, 9, 1, 3]).map(|(n, w)| n * w).sum();
     (10 - sum % 10) % 10 == d[10]
 }
@@ -240,7 +218,8 @@ mod tests {
 
     #[test]
     fn other_numbers_and_words_are_not_identifiers() {
-        let wrong = with_check("48172039561", |v| !german_tax(v) && !luhn(v) && !abn(v) && !polish(v));
+        let wrong =
+            with_check("48172039561", |v| !german_tax(v) && !luhn(v) && !validate::abn(v) && !polish(v));
         for text in [
             "v20240101",
             "1742122620",

@@ -13,39 +13,14 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
-use super::model::{CatalogueEntry, Class, Classes, Finding, RuleSpec, RulesError};
-use super::validate::Validator;
+use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
 use super::{assignment, load, matchers, numbers, template, value_shape};
-
-/// How a rule finds its spans.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Matcher {
-    Regex,
-    Assignment(assignment::NameKind),
-    Handwritten(matchers::HandMatcher),
-    Number(numbers::NumberKind),
-}
-
-impl Matcher {
-    /// Returns the matcher for its name in the rule data.
-    fn named(name: &str) -> Option<Matcher> {
-        if name == "regex" {
-            return Some(Matcher::Regex);
-        }
-        assignment::NameKind::from_matcher(name)
-            .map(Matcher::Assignment)
-            .or_else(|| matchers::HandMatcher::named(name).map(Matcher::Handwritten))
-            .or_else(|| numbers::NumberKind::named(name).map(Matcher::Number))
-    }
-}
 
 /// A rule with its patterns, which are compiled when they are first needed.
 struct Rule {
     spec: RuleSpec,
     id: Arc<str>,
     kind: Arc<str>,
-    matcher: Matcher,
-    validators: Vec<Validator>,
     /// The keyword must not be the inside of a longer word.
     word: bool,
     regex: OnceLock<Option<Regex>>,
@@ -117,25 +92,17 @@ impl Engine {
         let mut number_rules = Vec::new();
         for spec in specs {
             let bad = |reason: &str| RulesError::Rule { rule: spec.id.clone(), reason: reason.to_owned() };
-            let matcher = Matcher::named(&spec.matcher).ok_or_else(|| bad("unknown matcher"))?;
-            if let Matcher::Number(kind) = matcher {
+            if let Matcher::Number(kind) = spec.matcher {
                 number_rules.push((kind, u16::try_from(rules.len()).map_err(|_| bad("too many rules"))?));
             } else if spec.keywords.is_empty() {
                 return Err(bad("needs keywords"));
             }
-            if matcher == Matcher::Regex && spec.pattern.is_empty() {
+            if spec.matcher == Matcher::Regex && spec.pattern.is_empty() {
                 return Err(bad("needs a pattern"));
             }
-            let validators = spec
-                .validators
-                .iter()
-                .map(|v| Validator::named(v).ok_or_else(|| bad("unknown validator")))
-                .collect::<Result<Vec<_>, _>>()?;
             rules.push(Rule {
                 id: Arc::from(spec.id.as_str()),
                 kind: Arc::from(spec.kind.as_str()),
-                matcher,
-                validators,
                 word: spec.word.unwrap_or(spec.anchored),
                 regex: OnceLock::new(),
                 short: OnceLock::new(),
@@ -258,7 +225,7 @@ impl Engine {
                 if !classes.has(rule.spec.class) {
                     continue;
                 }
-                if let Matcher::Number(kind) = rule.matcher {
+                if let Matcher::Number(kind) = rule.spec.matcher {
                     numbers.add(kind);
                     continue;
                 }
@@ -403,7 +370,7 @@ impl<'e> Scan<'e, '_> {
                 return;
             }
         }
-        match rule.matcher {
+        match rule.spec.matcher {
             Matcher::Assignment(kind) => {
                 if let Some((s, e)) = assignment::find_value(text, start, end, kind) {
                     self.accept(index, s, e);
@@ -502,7 +469,7 @@ impl<'e> Scan<'e, '_> {
         if rule.spec.min_entropy > 0.0 && value_shape::entropy(value) < rule.spec.min_entropy {
             return false;
         }
-        if !rule.validators.iter().all(|v| v.accepts(self.text, start, end)) {
+        if !rule.spec.validators.iter().all(|v| v.accepts(self.text, start, end)) {
             return false;
         }
         if !rule.spec.allow.is_empty() {

@@ -1,9 +1,13 @@
 //! Hand-written matchers for what a regex expresses badly: cookies, passwords in URLs and PEM blocks.
 
+use serde::Deserialize;
+
 use super::value_shape;
+use super::word_lists::SERVER_SCHEMES;
 
 /// A hand-written matcher, which the engine runs at a keyword.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum HandMatcher {
     /// `Cookie:` and `Set-Cookie:` lines: each value that looks like a session id.
     Cookie,
@@ -13,19 +17,6 @@ pub(crate) enum HandMatcher {
     UrlHost,
     /// `-----BEGIN … PRIVATE KEY-----`, whole or truncated, with its lines joined in any way.
     Pem,
-}
-
-impl HandMatcher {
-    /// Returns the matcher for its name in the rule data.
-    pub fn named(name: &str) -> Option<HandMatcher> {
-        Some(match name {
-            "cookie" => HandMatcher::Cookie,
-            "url_password" => HandMatcher::UrlPassword,
-            "url_host" => HandMatcher::UrlHost,
-            "pem" => HandMatcher::Pem,
-            _ => return None,
-        })
-    }
 }
 
 /// Longest key block that is read, in bytes. No matcher looks further ahead, which bounds the memory of a stream scan.
@@ -170,55 +161,11 @@ fn cut_url_password(text: &[u8], from: usize, colon: usize, to: usize) -> Option
     (cut && !port && login && end > colon + 3).then_some((colon + 1, end))
 }
 
-/// Schemes of servers that belong to somebody, as opposed to public sites.
-const SERVER_SCHEMES: &[&[u8]] = &[
-    b"postgres",
-    b"postgresql",
-    b"mysql",
-    b"mariadb",
-    b"mongodb",
-    b"srv",
-    b"redis",
-    b"rediss",
-    b"amqp",
-    b"amqps",
-    b"mssql",
-    b"sqlserver",
-    b"clickhouse",
-    b"cockroachdb",
-    b"oracle",
-    b"kafka",
-    b"nats",
-    b"mqtt",
-    b"mqtts",
-    b"smtp",
-    b"smtps",
-    b"imap",
-    b"imaps",
-    b"ldap",
-    b"ldaps",
-    b"ftp",
-    b"sftp",
-    b"ssh",
-    b"couchdb",
-    b"neo4j",
-    b"bolt",
-    b"snowflake",
-    b"redshift",
-    b"psycopg",
-    b"psycopg2",
-    b"asyncpg",
-    b"pymysql",
-    b"valkey",
-    b"memcached",
-    b"elasticsearch",
-];
-
 /// Finds the hosts of a URL with a login; its `://` is `[start, end)`.
 fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, usize)) {
     let scheme = text[..start].iter().rev().take(16).take_while(|b| b.is_ascii_alphanumeric()).count();
-    let scheme = text[start - scheme..start].to_ascii_lowercase();
-    if !SERVER_SCHEMES.contains(&scheme.as_slice()) {
+    let scheme = String::from_utf8_lossy(&text[start - scheme..start]).to_ascii_lowercase();
+    if !SERVER_SCHEMES.has(&scheme) {
         return;
     }
     let stop = |b: &u8| {

@@ -4,6 +4,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::assignment::NameKind;
+use super::matchers::HandMatcher;
+use super::numbers::NumberKind;
+use super::validate::Validator;
+
 /// What happens to a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -106,6 +111,20 @@ pub enum RulesError {
     Rule { rule: String, reason: String },
 }
 
+/// How a rule finds its spans, by its name in the rule data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Matcher {
+    #[default]
+    Regex,
+    #[serde(untagged)]
+    Assignment(NameKind),
+    #[serde(untagged)]
+    Handwritten(HandMatcher),
+    #[serde(untagged)]
+    Number(NumberKind),
+}
+
 /// A rule as it is written in `data/*.toml`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -115,8 +134,8 @@ pub(crate) struct RuleSpec {
     pub kind: String,
     pub class: Class,
     /// `regex`, or the name of a matcher in `assignment.rs`, `matchers.rs` or `numbers.rs`.
-    #[serde(default = "regex_matcher")]
-    pub matcher: String,
+    #[serde(default)]
+    pub matcher: Matcher,
     /// The regex. Its group `s` is the sensitive value; without one it is the entire match. If there is a group `w`
     /// around `s`, all of `w` is removed, while the filters below judge `s` alone.
     #[serde(default)]
@@ -144,9 +163,9 @@ pub(crate) struct RuleSpec {
     /// Least entropy of the value, in bits per byte.
     #[serde(default)]
     pub min_entropy: f64,
-    /// Names of validators in `validate.rs`, all of which have to accept the value.
+    /// Validators of `validate.rs`, all of which have to accept the value.
     #[serde(default)]
-    pub validators: Vec<String>,
+    pub validators: Vec<Validator>,
     /// Regexes of values that are harmless.
     #[serde(default)]
     pub allow: Vec<String>,
@@ -164,10 +183,6 @@ pub(crate) struct RuleSpec {
     #[serde(default)]
     #[cfg_attr(not(test), expect(dead_code, reason = "only the tests read them"))]
     pub counter_examples: Vec<String>,
-}
-
-fn regex_matcher() -> String {
-    "regex".to_owned()
 }
 
 fn default_fwd() -> usize {

@@ -45,7 +45,7 @@ const MASKS: &[(&[u8], Check)] = &[
     // Canada, Australia
     (b"999 999 999", sin),
     (b"999-999-999", sin),
-    (b"99 999 999 999", abn),
+    (b"99 999 999 999", validate::abn),
 ];
 
 fn two(v: &[u8], at: usize) -> u32 {
@@ -65,21 +65,11 @@ fn postcode(v: &[u8]) -> bool {
 }
 
 fn sin(v: &[u8]) -> bool {
-    let d: Vec<u8> = v.iter().copied().filter(u8::is_ascii_digit).collect();
-    let sum: u32 = d
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, b)| {
-            let n = u32::from(b - b'0') * if i % 2 == 1 { 2 } else { 1 };
-            n / 10 + n % 10
-        })
-        .sum();
-    sum.is_multiple_of(10) && !v.ends_with(b"000") && d[0] != b'8'
+    validate::luhn_sum(v).is_multiple_of(10) && !v.ends_with(b"000") && v[0] != b'8'
 }
 
 fn cpf(v: &[u8]) -> bool {
-    let d: Vec<u32> = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect();
+    let d: Vec<u32> = validate::digits(v).collect();
     let check = |n: usize| {
         let sum: u32 = d[..n].iter().zip((2..=n as u32 + 1).rev()).map(|(d, w)| d * w).sum();
         sum * 10 % 11 % 10
@@ -96,21 +86,13 @@ fn verhoeff(v: &[u8]) -> bool {
         (false, false) => (a + 5 - b) % 5,
     };
     const TURN: [u32; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
-    let d: Vec<u32> = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0')).collect();
+    let d: Vec<u32> = validate::digits(v).collect();
     let sum = d
         .iter()
         .rev()
         .enumerate()
         .fold(0, |sum, (i, n)| times(sum, (0..i % 8).fold(*n, |n, _| TURN[n as usize])));
     sum == 0 && d.first().is_some_and(|n| *n >= 2)
-}
-
-fn abn(v: &[u8]) -> bool {
-    const WEIGHTS: [u32; 11] = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
-    let d = v.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'));
-    let sum: u32 =
-        d.zip(WEIGHTS).enumerate().map(|(i, (n, w))| n.saturating_sub(u32::from(i == 0)) * w).sum();
-    sum.is_multiple_of(89)
 }
 
 /// Returns the span of the national id around the digits that start at `start`.

@@ -5,8 +5,11 @@
 //! text costs one table look-up a byte. The hard part is what must not match: versions (`1.2.3.4`), times (`12:34:56`),
 //! paths (`std::fmt`), hex dumps and ids.
 
+use serde::Deserialize;
+
 /// A kind that the pass can find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum NumberKind {
     Email,
     Card,
@@ -21,28 +24,6 @@ pub(crate) enum NumberKind {
     Wallet,
     Vin,
     Postal,
-}
-
-impl NumberKind {
-    /// Returns the kind for the matcher name of a rule.
-    pub fn named(name: &str) -> Option<NumberKind> {
-        Some(match name {
-            "email" => NumberKind::Email,
-            "card" => NumberKind::Card,
-            "phone" => NumberKind::Phone,
-            "ssn" => NumberKind::Ssn,
-            "iban" => NumberKind::Iban,
-            "ipv4_public" => NumberKind::Ipv4Public,
-            "ipv4_private" => NumberKind::Ipv4Private,
-            "ipv6" => NumberKind::Ipv6,
-            "mac" => NumberKind::Mac,
-            "national_id" => NumberKind::NationalId,
-            "wallet" => NumberKind::Wallet,
-            "vin" => NumberKind::Vin,
-            "postal" => NumberKind::Postal,
-            _ => return None,
-        })
-    }
 }
 
 /// A set of kinds to find.

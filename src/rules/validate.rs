@@ -1,7 +1,8 @@
 //! Validators: further conditions on the value that a rule matched, such as a checksum.
 //!
-//! A rule names them in `validators`. To add one, add a variant, its name in [`Validator::named`] and its test in
-//! [`Validator::accepts`].
+//! A rule names them in `validators`. To add one, add a variant and its test in [`Validator::accepts`].
+
+use serde::Deserialize;
 
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{
@@ -10,7 +11,8 @@ use super::word_lists::{
 };
 
 /// A condition on a matched value, by its name in the rule data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Validator {
     Luhn,
     Iban97,
@@ -28,7 +30,9 @@ pub(crate) enum Validator {
     NotUuid,
     BasicAuth,
     SeedWords,
+    #[serde(rename = "email")]
     ServiceEmail,
+    #[serde(rename = "nhs")]
     NhsModulus,
     PrivateHost,
     PersonName,
@@ -47,39 +51,6 @@ pub(crate) enum Validator {
 }
 
 impl Validator {
-    /// Returns the validator for its name in the rule data.
-    pub fn named(name: &str) -> Option<Validator> {
-        Some(match name {
-            "luhn" => Validator::Luhn,
-            "iban97" => Validator::Iban97,
-            "jwt_header" => Validator::JwtHeader,
-            "aws_id" => Validator::AwsId,
-            "not_placeholder" => Validator::NotPlaceholder,
-            "not_wordy" => Validator::NotWordy,
-            "not_wordy_or_marked" => Validator::NotWordyOrMarked,
-            "handle" => Validator::Handle,
-            "random" => Validator::Random,
-            "mixed_alnum" => Validator::MixedAlnum,
-            "has_digit" => Validator::HasDigit,
-            "not_uuid" => Validator::NotUuid,
-            "basic_auth" => Validator::BasicAuth,
-            "seed_words" => Validator::SeedWords,
-            "email" => Validator::ServiceEmail,
-            "nhs" => Validator::NhsModulus,
-            "private_host" => Validator::PrivateHost,
-            "person_name" => Validator::PersonName,
-            "organisation" => Validator::Organisation,
-            "account" => Validator::Account,
-            "discord_id" => Validator::DiscordId,
-            "spanish_id" => Validator::SpanishId,
-            "swedish_id" => Validator::SwedishId,
-            "pesel" => Validator::Pesel,
-            "date" => Validator::Date,
-            "postal" => Validator::Postal,
-            _ => return None,
-        })
-    }
-
     /// Whether the value at `[start, end)` of the text meets the condition.
     pub fn accepts(self, text: &[u8], start: usize, end: usize) -> bool {
         let raw = &text[start..end];
@@ -140,28 +111,29 @@ impl Validator {
 }
 
 /// Returns the digits of a value as numbers.
-fn digits(raw: &[u8]) -> impl Iterator<Item = u32> + '_ {
+pub(crate) fn digits(raw: &[u8]) -> impl DoubleEndedIterator<Item = u32> + '_ {
     raw.iter().filter(|b| b.is_ascii_digit()).map(|b| u32::from(b - b'0'))
 }
 
 /// Whether 12 digits or more pass the Luhn check and are not all the same.
 pub(crate) fn luhn(raw: &[u8]) -> bool {
-    let d: Vec<u32> = digits(raw).collect();
-    let sum: u32 = d
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, n)| {
-            if i % 2 == 0 {
-                *n
-            } else if n * 2 > 9 {
-                n * 2 - 9
-            } else {
-                n * 2
-            }
-        })
-        .sum();
-    d.len() >= 12 && sum.is_multiple_of(10) && d.iter().any(|n| *n != d[0])
+    let mut d = digits(raw);
+    let first = d.next();
+    digits(raw).count() >= 12 && luhn_sum(raw).is_multiple_of(10) && d.any(|n| Some(n) != first)
+}
+
+/// Returns the sum of the Luhn check: every second digit from the right is doubled and counts as the sum of its digits.
+pub(crate) fn luhn_sum(raw: &[u8]) -> u32 {
+    let doubled = digits(raw).rev().enumerate().map(|(i, n)| if i % 2 == 1 { n * 2 } else { n });
+    doubled.map(|n| n / 10 + n % 10).sum()
+}
+
+/// Whether eleven digits are an Australian business number.
+pub(crate) fn abn(raw: &[u8]) -> bool {
+    const WEIGHTS: [u32; 11] = [10, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19];
+    let weighted = digits(raw).zip(WEIGHTS).enumerate();
+    let sum: u32 = weighted.map(|(i, (n, w))| n.saturating_sub(u32::from(i == 0)) * w).sum();
+    sum.is_multiple_of(89)
 }
 
 /// Whether a value is a valid IBAN: by ISO 13616 the rearranged number is 1 modulo 97.
@@ -276,17 +248,8 @@ pub(crate) fn date6(raw: &[u8]) -> bool {
 pub(crate) fn swedish_id(raw: &[u8]) -> bool {
     let d: Vec<u8> = raw.iter().copied().filter(u8::is_ascii_digit).collect();
     let ten = &d[d.len().saturating_sub(10)..];
-    let sum: u32 = ten
-        .iter()
-        .rev()
-        .enumerate()
-        .map(|(i, b)| {
-            let n = u32::from(b - b'0') * if i % 2 == 0 { 1 } else { 2 };
-            n / 10 + n % 10
-        })
-        .sum();
     // An organisation number has 20 or more in the position of the month.
-    ten.len() == 10 && sum.is_multiple_of(10) && (date6(raw) || d.len() == 10 && d[2] >= b'2')
+    ten.len() == 10 && luhn_sum(ten).is_multiple_of(10) && (date6(raw) || d.len() == 10 && d[2] >= b'2')
 }
 
 /// Whether eleven digits are a Polish PESEL. Its month also encodes the century.

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
 
-use super::word_lists::{PLACEHOLDER_PARTS, PLACEHOLDER_WORDS, SHARED_ACCOUNTS};
+use super::word_lists::{PLACEHOLDER_PARTS, PLACEHOLDER_WORDS, REFERENCE_STARTS, SHARED_ACCOUNTS};
 
 /// Returns the Shannon entropy of the bytes, in bits per byte: 0 for `aaaa`, about 4 for a random token.
 pub fn entropy(value: &[u8]) -> f64 {
@@ -53,36 +53,6 @@ impl CharCounts {
     }
 }
 
-/// Beginnings of references to a value that is stored elsewhere: environment, secret stores, fields of objects.
-const REFERENCE_STARTS: &[&str] = &[
-    "process.env",
-    "os.environ",
-    "os.getenv",
-    "getenv",
-    "import.meta",
-    "std::env",
-    "env.",
-    "secrets.",
-    "config.",
-    "settings.",
-    "vault:",
-    "op://",
-    "arn:",
-    "file:",
-    "self.",
-    "this.",
-    "args.",
-    "options.",
-    "params.",
-    "req.",
-    "request.",
-    "ctx.",
-    "props.",
-    "state.",
-    "data.",
-    "user.",
-];
-
 /// Whether a value is a placeholder for a secret: `YOUR_API_KEY`, `${VAR}`, `<token>`, `****`, or one that we wrote.
 pub fn is_placeholder_value(value: &str) -> bool {
     let v = value.trim();
@@ -93,7 +63,7 @@ pub fn is_placeholder_value(value: &str) -> bool {
     is_versioned_package(&lower)
         || PLACEHOLDER_WORDS.has(&lower)
         || has_placeholder_part(&lower)
-        || REFERENCE_STARTS.iter().any(|start| lower.starts_with(start))
+        || REFERENCE_STARTS.list().iter().any(|start| lower.starts_with(start))
         || is_repetitive(v.as_bytes())
 }
 

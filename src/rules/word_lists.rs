@@ -190,3 +190,18 @@ pub(crate) static CODE_HANDLES: WordList = WordList::new(
     tailwind tanstack team testing throws todo transactional types typing unittest unsafe usedoptionally usage use vite \
     vue warning wraps windows linux macos release beta alpha",
 );
+
+/// Schemes of servers that belong to somebody, as opposed to public sites.
+pub(crate) static SERVER_SCHEMES: WordList = WordList::new(
+    "\
+    postgres postgresql mysql mariadb mongodb srv redis rediss amqp amqps mssql sqlserver clickhouse \
+    cockroachdb oracle kafka nats mqtt mqtts smtp smtps imap imaps ldap ldaps ftp sftp ssh couchdb neo4j \
+    bolt snowflake redshift psycopg psycopg2 asyncpg pymysql valkey memcached elasticsearch",
+);
+
+/// Beginnings of references to a value that is stored elsewhere: environment, secret stores, fields of objects.
+pub(crate) static REFERENCE_STARTS: WordList = WordList::new(
+    "\
+    process.env os.environ os.getenv getenv import.meta std::env env. secrets. config. settings. vault: \
+    op:// arn: file: self. this. args. options. params. req. request. ctx. props. state. data. user.",
+);
