@@ -1,5 +1,5 @@
-//! The cost engine's plain answers: the shapes that menu-bar apps and scripts of the first cost engine know. Dollars
-//! as numbers rounded to four decimals, days in UTC unless another zone is asked for.
+//! The reports of ClawTrace's cost engine, whose JSON menu-bar apps and scripts read. Amounts are dollars rounded to
+//! four decimals. Days are in UTC unless a zone is given or configured.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -13,150 +13,139 @@ use crate::usage::{CountedRow, DayCache, NONE_KEY, PricedRow, Severity, mean_ano
 
 use crate::app::{App, Failure};
 
-/// No answer goes back further, in days.
-const MOST_DAYS: u32 = 3660;
+/// Maximum number of days that a report covers.
+const MAX_DAYS: u32 = 3660;
 
-/// Days out of the ordinary are looked for among so many last days.
-const ODD_DAYS: u32 = 30;
+/// Default number of days in which anomalies are reported.
+const DEFAULT_ANOMALY_DAYS: u32 = 30;
 
-/// The present day.
+/// Totals of the current day.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Summary {
+pub struct DaySummary {
     /// The day, `YYYY-MM-DD`.
     pub date: String,
-    /// Cost in USD.
     pub total_cost_usd: f64,
     /// Input, output, cache reads and cache writes.
     pub total_tokens: u64,
     /// Sessions with a request on that day.
     pub session_count: u64,
-    /// Requests.
+    /// Number of requests.
     pub message_count: u64,
 }
 
-/// One day of a series.
+/// Cost of a day.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DayCost {
-    /// The day.
     pub date: String,
-    /// Cost in USD.
     pub cost_usd: f64,
-    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
     #[serde(skip)]
     pub unpriced_tokens: u64,
 }
 
-/// A model, of all time.
+/// Cost of a model over all time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelCost {
-    /// Model id as the logs have it.
+    /// Model id as it is in the logs.
     pub model: String,
-    /// Cost in USD.
     pub cost_usd: f64,
-    /// Tokens of every kind.
     pub total_tokens: u64,
-    /// Requests.
+    /// Number of requests.
     pub message_count: u64,
-    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
     #[serde(skip)]
     pub unpriced_tokens: u64,
 }
 
-/// A project, of all time.
+/// Cost of a project over all time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProjectCost {
-    /// Short name.
+    /// Short name of the project.
     pub project: String,
-    /// Cost in USD.
     pub cost_usd: f64,
-    /// Tokens of every kind.
     pub total_tokens: u64,
-    /// Sessions with a request in it.
+    /// Sessions with a request in the project.
     pub session_count: u64,
-    /// Requests.
+    /// Number of requests.
     pub message_count: u64,
-    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
     #[serde(skip)]
     pub unpriced_tokens: u64,
 }
 
-/// A session.
+/// Cost of a session, or of its compactions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SessionCost {
-    /// Its key; `clawgate show` takes it.
+    /// The session key.
     pub session_id: String,
-    /// Short name of its project.
+    /// Short name of the project.
     pub project: String,
-    /// Cost in USD.
     pub cost_usd: f64,
-    /// Tokens of every kind.
     pub total_tokens: u64,
-    /// Requests.
+    /// Number of requests.
     pub message_count: u64,
-    /// Tokens without a known price: what they cost is not in `cost_usd`. The API keeps to the fields of old.
+    /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
     #[serde(skip)]
     pub unpriced_tokens: u64,
 }
 
-/// A day that cost more than the days before it; today is not over and not compared.
+/// A day that cost more than the days before it. Today is not compared, because it is not over.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DayAnomaly {
-    /// The day.
     pub date: String,
-    /// Mean of the active days before it, USD.
+    /// Mean cost of the active days before it, in USD.
     pub expected_cost: f64,
-    /// What it cost, USD.
+    /// Cost of the day, in USD.
     pub actual_cost: f64,
-    /// Warning or critical.
     pub severity: Severity,
-    /// Per cent above the mean.
+    /// Percentage above the mean.
     pub pct_over: f64,
 }
 
-/// All of them, from one pass over the ledger.
+/// Every ClawTrace report, computed in one pass over the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Classic {
-    /// The present day.
-    pub summary: Summary,
-    /// The last days up to and with the present one, oldest first, days without cost too.
+pub struct ClawTraceReport {
+    /// Totals of the current day.
+    pub summary: DaySummary,
+    /// The last days including today, oldest first. Days without cost are included.
     pub timeseries: Vec<DayCost>,
-    /// Models, the dearest first.
+    /// Models, most expensive first.
     pub models: Vec<ModelCost>,
-    /// Projects, the dearest first.
+    /// Projects, most expensive first.
     pub projects: Vec<ProjectCost>,
-    /// Sessions, the dearest first.
+    /// Sessions, most expensive first.
     pub sessions: Vec<SessionCost>,
-    /// Days out of the ordinary, in order.
+    /// Days with unusual cost, oldest first.
     pub anomalies: Vec<DayAnomaly>,
-    /// Log files that were read.
+    /// Number of log files in the archive that still exist.
     pub file_count: u64,
-    /// Requests of all time.
+    /// Number of requests over all time.
     pub total_messages: u64,
 }
 
-/// What to answer.
+/// Parameters of the ClawTrace reports.
 #[derive(Debug, Clone, Default)]
-pub struct ClassicParams {
-    /// Days of the series; 7 unless said otherwise.
+pub struct ClawTraceParams {
+    /// Number of days in the series; 7 by default.
     pub days: Option<u32>,
-    /// Sessions at most; 5 unless said otherwise.
+    /// Maximum number of sessions; 5 by default.
     pub sessions: Option<u32>,
-    /// IANA time zone; the configuration's or UTC unless said otherwise.
+    /// IANA time zone; by default the configured one, or else UTC.
     pub timezone: Option<String>,
-    /// Days out of the ordinary are looked for among so many last days; 30 unless said otherwise, as on the command
-    /// line.
-    pub odd_days: Option<u32>,
+    /// Number of days in which anomalies are reported, including today; 30 by default.
+    pub anomaly_days: Option<u32>,
 }
 
-/// USD with four decimals, rounded half away from zero.
-pub(in crate::app) fn usd4(picousd: i128) -> f64 {
+/// Converts pico-USD to USD with four decimals, rounded half away from zero.
+fn usd4(picousd: i128) -> f64 {
     const UNIT: i128 = 100_000_000;
     let half = if picousd < 0 { -UNIT / 2 } else { UNIT / 2 };
     ((picousd + half) / UNIT) as f64 / 10_000.0
 }
 
+/// Totals of a day, model, project or session.
 #[derive(Debug, Default)]
-struct Sum {
+struct Totals {
     picousd: i128,
     tokens: u64,
     unpriced: u64,
@@ -165,7 +154,7 @@ struct Sum {
     project: Option<String>,
 }
 
-impl Sum {
+impl Totals {
     fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
         self.picousd += i128::from(priced.picousd.unwrap_or_default());
         self.tokens = self.tokens.saturating_add(row.request.tokens.total());
@@ -174,25 +163,28 @@ impl Sum {
     }
 }
 
+/// Returns the tokens of a request without a price.
 fn unpriced(row: &CountedRow<'_>, priced: &PricedRow<'_>) -> u64 {
     if priced.picousd.is_none() { row.request.tokens.total() } else { 0 }
 }
 
-struct Fold<'z> {
+/// Adds up the requests of the ledger for every report.
+struct ClawTraceFold<'z> {
     days: DayCache<'z>,
     today: Date,
-    /// Pico-USD and tokens without a price.
+    /// Pico-USD and tokens without a price of each day.
     by_day: BTreeMap<Date, (i128, u64)>,
-    day: Sum,
-    models: HashMap<String, Sum>,
-    projects: HashMap<String, Sum>,
-    sessions: HashMap<String, (u32, Sum)>,
+    /// Totals of the current day.
+    day: Totals,
+    models: HashMap<String, Totals>,
+    projects: HashMap<String, Totals>,
+    sessions: HashMap<String, (u32, Totals)>,
     /// Session without its compactions → number of the session.
     session_ids: HashMap<String, u32>,
     requests: u64,
 }
 
-impl Fold<'_> {
+impl ClawTraceFold<'_> {
     fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
         if !priced.billable {
             return;
@@ -205,7 +197,7 @@ impl Fold<'_> {
             let next = self.session_ids.len() as u32;
             let session = SessionKey::without_compaction_suffix(key).to_owned();
             let id = *self.session_ids.entry(session).or_insert(next);
-            self.sessions.insert(key.to_owned(), (id, Sum::default()));
+            self.sessions.insert(key.to_owned(), (id, Totals::default()));
         }
         let Some((id, session)) = self.sessions.get_mut(key) else { return };
         session.add(row, priced);
@@ -221,33 +213,34 @@ impl Fold<'_> {
             self.day.add(row, priced);
             self.day.sessions.insert(id);
         }
-        of(&mut self.models, row.request.model).add(row, priced);
-        let project = of(&mut self.projects, row.project.unwrap_or(NONE_KEY));
+        totals_of(&mut self.models, row.request.model).add(row, priced);
+        let project = totals_of(&mut self.projects, row.project.unwrap_or(NONE_KEY));
         project.add(row, priced);
         project.sessions.insert(id);
     }
 }
 
-fn of<'m>(map: &'m mut HashMap<String, Sum>, key: &str) -> &'m mut Sum {
+/// Returns the totals of a key. Allocates the key only if it is new.
+fn totals_of<'m>(map: &'m mut HashMap<String, Totals>, key: &str) -> &'m mut Totals {
     if !map.contains_key(key) {
-        map.insert(key.to_owned(), Sum::default());
+        map.insert(key.to_owned(), Totals::default());
     }
     map.entry(key.to_owned()).or_default()
 }
 
-/// By falling cost, then by key.
-fn ranked(map: HashMap<String, Sum>) -> Vec<(String, Sum)> {
+/// Sorts by falling cost, then by key.
+fn by_falling_cost(map: HashMap<String, Totals>) -> Vec<(String, Totals)> {
     let mut all: Vec<_> = map.into_iter().collect();
     all.sort_by(|a, b| b.1.picousd.cmp(&a.1.picousd).then_with(|| a.0.cmp(&b.0)));
     all
 }
 
 impl App {
-    /// The plain answers.
+    /// Computes every ClawTrace report.
     ///
     /// # Errors
-    /// [`Failure`] where the zone is unknown or the archive refuses.
-    pub fn classic(&mut self, p: &ClassicParams) -> Result<Classic, Failure> {
+    /// [`Failure`] if the zone is unknown or the archive refuses.
+    pub fn clawtrace_report(&mut self, p: &ClawTraceParams) -> Result<ClawTraceReport, Failure> {
         let zone = self.zone(p.timezone.as_deref())?.1;
         let prices = self.prices()?;
         let today = DayCache::new(&zone).day(self.now());
@@ -263,12 +256,12 @@ impl App {
     }
 }
 
-fn empty(zone: &TimeZone, today: Date) -> Fold<'_> {
-    Fold {
+fn empty(zone: &TimeZone, today: Date) -> ClawTraceFold<'_> {
+    ClawTraceFold {
         days: DayCache::new(zone),
         today,
         by_day: BTreeMap::new(),
-        day: Sum::default(),
+        day: Totals::default(),
         models: HashMap::new(),
         projects: HashMap::new(),
         sessions: HashMap::new(),
@@ -278,34 +271,34 @@ fn empty(zone: &TimeZone, today: Date) -> Fold<'_> {
 }
 
 fn finish(
-    fold: Fold<'_>,
-    p: &ClassicParams,
+    fold: ClawTraceFold<'_>,
+    p: &ClawTraceParams,
     names: &HashMap<String, String>,
     file_count: u64,
     rule: &crate::usage::MeanRule,
-) -> Classic {
+) -> ClawTraceReport {
     let today = fold.today;
-    let shown = short_names(fold.projects.keys(), names);
-    let name = |path: &str| shown.get(path).cloned().unwrap_or_else(|| path.to_owned());
-    let days = i64::from(p.days.unwrap_or(7).clamp(1, MOST_DAYS));
+    let short_names = short_names(fold.projects.keys(), names);
+    let name = |path: &str| short_names.get(path).cloned().unwrap_or_else(|| path.to_owned());
+    let days = i64::from(p.days.unwrap_or(7).clamp(1, MAX_DAYS));
     let timeseries = (0..days).rev().filter_map(|back| today.checked_sub(jiff::Span::new().days(back)).ok());
     let cost_of = |day: &Date| fold.by_day.get(day).copied().unwrap_or_default();
     let to_i64 = |n: i128| i64::try_from(n).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX });
     let series: Vec<(Date, i64)> = fold.by_day.iter().map(|(d, c)| (*d, to_i64(c.0))).collect();
-    let odd = i64::from(p.odd_days.unwrap_or(ODD_DAYS).clamp(1, MOST_DAYS));
-    let since = today.saturating_sub(jiff::Span::new().days(odd - 1));
-    let odd = mean_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
-    let anomalies = odd.map(|a| DayAnomaly {
+    let anomaly_days = i64::from(p.anomaly_days.unwrap_or(DEFAULT_ANOMALY_DAYS).clamp(1, MAX_DAYS));
+    let since = today.saturating_sub(jiff::Span::new().days(anomaly_days - 1));
+    let unusual = mean_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
+    let anomalies = unusual.map(|a| DayAnomaly {
         date: a.date.to_string(),
         expected_cost: usd4(a.expected_picousd.into()),
         actual_cost: usd4(a.actual_picousd.into()),
         severity: a.severity,
         pct_over: (a.pct_over * 10.0).round() / 10.0,
     });
-    let most = p.sessions.unwrap_or(5) as usize;
+    let max_sessions = p.sessions.unwrap_or(5) as usize;
     let sessions = fold.sessions.into_iter().map(|(key, (_, sum))| (key, sum)).collect();
-    Classic {
-        summary: Summary {
+    ClawTraceReport {
+        summary: DaySummary {
             date: today.to_string(),
             total_cost_usd: usd4(fold.day.picousd),
             total_tokens: fold.day.tokens,
@@ -318,7 +311,7 @@ fn finish(
                 DayCost { date: d.to_string(), cost_usd: usd4(cost), unpriced_tokens }
             })
             .collect(),
-        models: ranked(fold.models)
+        models: by_falling_cost(fold.models)
             .into_iter()
             .map(|(model, s)| ModelCost {
                 model,
@@ -328,7 +321,7 @@ fn finish(
                 unpriced_tokens: s.unpriced,
             })
             .collect(),
-        projects: ranked(fold.projects)
+        projects: by_falling_cost(fold.projects)
             .into_iter()
             .map(|(path, s)| ProjectCost {
                 project: name(&path),
@@ -339,9 +332,9 @@ fn finish(
                 unpriced_tokens: s.unpriced,
             })
             .collect(),
-        sessions: ranked(sessions)
+        sessions: by_falling_cost(sessions)
             .into_iter()
-            .take(most)
+            .take(max_sessions)
             .map(|(session_id, s)| SessionCost {
                 session_id,
                 project: name(s.project.as_deref().unwrap_or(NONE_KEY)),
@@ -357,8 +350,8 @@ fn finish(
     }
 }
 
-/// The archive's short names; for directories that no scan has seen yet the last component, or the whole path where
-/// two would share it: no two projects are ever shown as one.
+/// Returns the short name of each project: the archive's name, or the last path component of a directory that no scan
+/// has seen yet. Projects that would share a name keep their whole path.
 fn short_names<'a>(
     paths: impl Iterator<Item = &'a String>,
     names: &HashMap<String, String>,
@@ -395,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn two_projects_are_never_shown_as_one() {
+    fn two_projects_never_share_a_name() {
         let paths = ["/a/app".to_owned(), "/b/app".to_owned(), "/c/x/".to_owned(), "/d/y".to_owned()];
         let known = HashMap::from([("/d/y".to_owned(), "d/y".to_owned())]);
         let named = short_names(paths.iter(), &known);
@@ -404,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn every_answer_is_of_the_same_rows() {
+    fn every_report_counts_the_same_rows() {
         let none = Overrides::default();
         let mut pricer = Pricer::new(PriceTable::builtin(), &none);
         let zone = TimeZone::UTC;
@@ -433,7 +426,7 @@ mod tests {
             let row = CountedRow { project, ..CountedRow::of(&request) };
             fold.add(&row, &pricer.price(&row));
         }
-        let p = ClassicParams { days: Some(4), sessions: Some(2), ..ClassicParams::default() };
+        let p = ClawTraceParams { days: Some(4), sessions: Some(2), ..ClawTraceParams::default() };
         let c = finish(fold, &p, &HashMap::new(), 3, &MeanRule::default());
         assert_eq!(
             (c.summary.total_cost_usd, c.summary.session_count, c.summary.message_count),

@@ -1,4 +1,4 @@
-//! Usage by agent and model, as counters that only grow: what Prometheus and OpenTelemetry take.
+//! Usage by agent and model as growing counters, for Prometheus and OpenTelemetry.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,25 @@ use crate::trace::{Timestamp, Tokens};
 
 use crate::app::{App, Failure};
 
-/// Upper bounds of the token histogram, as the GenAI conventions advise.
-pub(in crate::app) const BOUNDS: [u64; 14] =
+/// Upper bounds of the token histogram, as recommended by the GenAI semantic conventions.
+pub(in crate::app) const BUCKET_BOUNDS: [u64; 14] =
     [1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262_144, 1_048_576, 4_194_304, 16_777_216, 67_108_864];
 
-/// A figure of tokens.
-type Count = fn(&Tokens) -> u64;
+/// Selects one kind of tokens.
+type TokenCount = fn(&Tokens) -> u64;
 
-/// How a figure is spread over requests.
+/// Distribution of a figure over requests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Spread {
-    /// Requests by bucket; the last is above every bound.
-    pub buckets: [u64; BOUNDS.len() + 1],
+pub struct Histogram {
+    /// Requests by bucket. The last bucket counts the values above every bound.
+    pub buckets: [u64; BUCKET_BOUNDS.len() + 1],
     /// Sum of the figure.
     pub sum: u64,
 }
 
-impl Spread {
+impl Histogram {
     fn add(&mut self, value: u64) {
-        let bucket = BOUNDS.partition_point(|b| *b < value);
+        let bucket = BUCKET_BOUNDS.partition_point(|b| *b < value);
         if let Some(n) = self.buckets.get_mut(bucket) {
             *n += 1;
         }
@@ -33,38 +33,36 @@ impl Spread {
     }
 }
 
-/// Counters of one agent and model.
+/// Counters of a model used by an agent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Meter {
-    /// Provider in the words of the GenAI conventions; `unknown` where nothing says it.
+pub struct ModelMetrics {
+    /// Provider name of the GenAI conventions; `unknown` if neither the log nor the price names one.
     pub provider: String,
-    /// Requests.
     pub requests: u64,
-    /// Tokens by kind.
     pub tokens: Tokens,
-    /// Cost of what has a price, pico-USD.
+    /// Cost of the requests that have a price, in pico-USD.
     pub picousd: i128,
     /// Tokens of requests without a price.
     pub unpriced_tokens: u64,
-    /// Input of each request, cached tokens included.
-    pub input: Spread,
-    /// Output of each request.
-    pub output: Spread,
+    /// Input tokens of each request, including cached tokens.
+    pub input: Histogram,
+    /// Output tokens of each request.
+    pub output: Histogram,
 }
 
-/// The counters, by agent and model.
+/// Counters of every agent and model.
 #[derive(Debug, Clone, Default)]
-pub struct Meters {
-    /// By (agent, model).
-    pub rows: BTreeMap<(String, String), Meter>,
-    /// The first request that is counted.
+pub struct UsageMetrics {
+    /// Counters by agent and model.
+    pub rows: BTreeMap<(String, String), ModelMetrics>,
+    /// Time of the first counted request.
     pub since: Option<Timestamp>,
-    /// When they were read.
+    /// When the ledger was read.
     pub at: Timestamp,
 }
 
-/// A provider's well-known name in the GenAI conventions.
-fn provider(name: &str) -> &str {
+/// Returns the name that the GenAI conventions give to a provider.
+fn conventional_provider(name: &str) -> &str {
     match name {
         "" => "unknown",
         "google" | "gemini" => "gcp.gemini",
@@ -79,14 +77,14 @@ fn provider(name: &str) -> &str {
 }
 
 impl App {
-    /// Reads the counters.
+    /// Counts the usage of every agent and model.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses.
-    pub fn meters(&mut self) -> Result<Meters, Failure> {
+    /// [`Failure`] if the archive refuses.
+    pub fn usage_metrics(&mut self) -> Result<UsageMetrics, Failure> {
         let (prices, at) = (self.prices()?, self.now());
         self.refresh_usage()?;
-        let mut out = Meters { at, ..Meters::default() };
+        let mut out = UsageMetrics { at, ..UsageMetrics::default() };
         let mut pricer = prices.pricer();
         self.archive.for_each_request(UsageFilter::default(), &mut |row| {
             let priced = pricer.price(row);
@@ -96,7 +94,10 @@ impl App {
             let known = out.rows.entry((row.agent().to_owned(), row.request.model.to_owned()));
             let m = known.or_insert_with(|| {
                 let named = row.request.provider.or(priced.price_row().map(|p| p.provider.as_str()));
-                Meter { provider: provider(named.unwrap_or_default()).to_owned(), ..Meter::default() }
+                ModelMetrics {
+                    provider: conventional_provider(named.unwrap_or_default()).to_owned(),
+                    ..ModelMetrics::default()
+                }
             });
             let t = &row.request.tokens;
             m.requests += 1;
@@ -113,13 +114,13 @@ impl App {
     }
 }
 
-/// USD as a number for people and databases; exact figures are in pico-USD elsewhere.
+/// Converts pico-USD to USD. The result is a floating-point number and not exact.
 pub(in crate::app) fn usd(picousd: i128) -> f64 {
     picousd as f64 / crate::pricing::PICO_PER_USD as f64
 }
 
-impl Meters {
-    /// The counters in Prometheus's text format.
+impl UsageMetrics {
+    /// Formats the counters in Prometheus's text format.
     pub fn prometheus(&self, live: &crate::app::cost::CurrentSpend) -> String {
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, lines: Vec<(String, String)>| {
@@ -128,14 +129,14 @@ impl Meters {
                 out.push_str(&format!("{name}{labels} {value}\n"));
             }
         };
-        let each = |figure: &dyn Fn(&Meter) -> String| -> Vec<(String, String)> {
+        let each = |figure: &dyn Fn(&ModelMetrics) -> String| -> Vec<(String, String)> {
             self.rows
                 .iter()
                 .map(|((a, m), row)| (labels(&[("agent", a), ("model", m)]), figure(row)))
                 .collect()
         };
         family("clawgate_requests_total", "counter", "Provider requests.", each(&|m| m.requests.to_string()));
-        let kinds: [(&str, Count); 5] = [
+        let kinds: [(&str, TokenCount); 5] = [
             ("input", |t| t.input),
             ("output", |t| t.output),
             ("cache_read", |t| t.cache_read),
@@ -151,12 +152,12 @@ impl Meters {
         }
         let help = "Tokens by kind; input is uncached, output contains reasoning.";
         family("clawgate_tokens_total", "counter", help, tokens);
-        let help = "Cost in USD of what has a price.";
+        let help = "Cost in USD of the requests that have a price.";
         family("clawgate_cost_usd_total", "counter", help, each(&|m| usd(m.picousd).to_string()));
         let help = "Tokens of requests without a known price.";
         family("clawgate_unpriced_tokens_total", "counter", help, each(&|m| m.unpriced_tokens.to_string()));
         let money = |p: i64| usd(p.into()).to_string();
-        let help = "Cost in USD of the present day.";
+        let help = "Cost in USD of the current day.";
         family(
             "clawgate_today_cost_usd",
             "gauge",
@@ -169,16 +170,21 @@ impl Meters {
             let rows = live.budgets.iter();
             rows.map(|b| (labels(&[("budget", b.budget)]), money(of(b)))).collect::<Vec<_>>()
         };
-        let help = "Spent of a budget, USD.";
+        let help = "Amount spent of a budget, in USD.";
         family("clawgate_budget_spent_usd", "gauge", help, budget(&|b| b.spent_picousd));
-        family("clawgate_budget_limit_usd", "gauge", "A budget, USD.", budget(&|b| b.limit_picousd));
-        let help = "Thresholds that are passed now.";
+        family(
+            "clawgate_budget_limit_usd",
+            "gauge",
+            "Limit of a budget, in USD.",
+            budget(&|b| b.limit_picousd),
+        );
+        let help = "Number of thresholds that are exceeded now.";
         family("clawgate_alerts", "gauge", help, vec![(String::new(), live.alerts.len().to_string())]);
         out
     }
 }
 
-/// Labels; values escaped as the format wants, control characters left out.
+/// Formats labels. Escapes their values for the text format and removes control characters.
 fn labels(pairs: &[(&str, &str)]) -> String {
     let mut out = String::from("{");
     for (i, (name, value)) in pairs.iter().enumerate() {
@@ -204,8 +210,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn buckets_include_their_bound() {
-        let mut s = Spread::default();
+    fn a_bucket_includes_its_upper_bound() {
+        let mut s = Histogram::default();
         for n in [0, 1, 2, 4, 5, 67_108_864, 67_108_865, u64::MAX] {
             s.add(n);
         }
@@ -214,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_cannot_break_out() {
+    fn label_values_cannot_end_the_label() {
         assert_eq!(
             labels(&[("model", "a\"} 1\n\\x\u{7}"), ("k", "v")]),
             "{model=\"a\\\"} 1\\n\\\\x\",k=\"v\"}"

@@ -23,12 +23,12 @@ pub use anomalies::{
 };
 pub use budget_hook::{HookInput, HookVerdict};
 pub use clawtrace::{
-    Classic, ClassicParams, DayAnomaly, DayCost, ModelCost, ProjectCost, SessionCost, Summary,
+    ClawTraceParams, ClawTraceReport, DayAnomaly, DayCost, DaySummary, ModelCost, ProjectCost, SessionCost,
 };
 pub use current::{ActiveBlock, CurrentSpend, CurrentSpendParams, Spend, Today};
 pub use explain::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
 pub use ledger_exchange::{ExportedLedger, ImportedLedger};
-pub use metrics::{Meter, Meters, Spread};
+pub use metrics::{Histogram, ModelMetrics, UsageMetrics};
 pub use otlp::{OtlpParams, OtlpReport};
 pub use price_admin::{
     ImportPricesParams, ImportedPrices, ModelPrice, PriceLine, PricingCheck, PricingReport, SetPriceParams,

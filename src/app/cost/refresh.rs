@@ -21,11 +21,11 @@ const BATCH_ROWS: usize = 5_000;
 const SENT_ROWS: usize = 500;
 
 /// What was done while the logs were looked at, the files that are known, and those that were found.
-type Walked<T> =
+type WalkResult<T> =
     (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<FoundLogs>);
 
 /// One piece of a file's usage.
-struct Done {
+struct FileUsage {
     path: String,
     agent: &'static str,
     state: FileState,
@@ -42,12 +42,12 @@ impl App {
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
         let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
         let known = self.archive.files()?;
-        self.refresh_from(found, Ahead::default(), &known, u64::MAX).map(|done| done.0)
+        self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX).map(|done| done.0)
     }
 
     /// Does something with the archive while another thread looks at the logs. Also returns the files that are known,
     /// and those that were found unless the walk broke off.
-    fn while_walking<T>(&self, work: impl FnOnce(&Self) -> Result<T, Failure>) -> Walked<T> {
+    fn while_walking<T>(&self, work: impl FnOnce(&Self) -> Result<T, Failure>) -> WalkResult<T> {
         let env = Arc::clone(&self.ctx.env);
         std::thread::scope(|scope| {
             let walk = scope.spawn(move || find_logs(&env, sources::REGISTRY, &ScanParams::default()));
@@ -70,7 +70,7 @@ impl App {
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<(T, u64), Failure> {
         let grown = log.filter(|log| self.has_grown(log));
-        let mut ahead = Ahead::default();
+        let mut ahead = PrefetchedLog::default();
         let (early, known, found) = self.while_walking(|app| match grown {
             Some(log) => {
                 ahead = app.read_ahead(log, most)?;
@@ -105,23 +105,23 @@ impl App {
     }
 
     /// Reads a known log while the walk goes on; writes nothing yet. Nothing where it is larger than `most` bytes.
-    fn read_ahead(&self, log: &Path, most: u64) -> Result<Ahead, Failure> {
+    fn read_ahead(&self, log: &Path, most: u64) -> Result<PrefetchedLog, Failure> {
         let agent = self.archive.usage_size(&log.to_string_lossy())?.map(|(agent, _)| agent);
         let job = agent.and_then(|a| sources::by_agent(&a)).and_then(|source| stat_log(source, log).ok());
-        let Some(job) = job.filter(|j| j.state.size <= most) else { return Ok(Ahead::default()) };
+        let Some(job) = job.filter(|j| j.state.size <= most) else { return Ok(PrefetchedLog::default()) };
         let mut read = Vec::new();
-        let keep = |done: Vec<Done>| {
+        let keep = |done: Vec<FileUsage>| {
             read.extend(done);
             true
         };
-        let mut out = Outbox { send: keep, held: Vec::new(), rows: 0 };
+        let mut out = BatchSender { send: keep, held: Vec::new(), rows: 0 };
         read_usage(&job, &self.read_options()?, &mut Vec::new(), &mut out);
         out.flush();
-        Ok(Ahead { job: Some(job), read })
+        Ok(PrefetchedLog { job: Some(job), read })
     }
 
     /// Writes what was read ahead; returns how many logs that were.
-    fn put_ahead(&mut self, mut ahead: Ahead) -> Result<u64, Failure> {
+    fn put_ahead(&mut self, mut ahead: PrefetchedLog) -> Result<u64, Failure> {
         if ahead.read.is_empty() {
             return Ok(0);
         }
@@ -141,7 +141,7 @@ impl App {
     fn refresh_from(
         &mut self,
         found: FoundLogs,
-        ahead: Ahead,
+        ahead: PrefetchedLog,
         known: &HashMap<String, FileRow>,
         most: u64,
     ) -> Result<(u64, u64), Failure> {
@@ -162,14 +162,15 @@ impl App {
         let opts = self.read_options()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
         let next = AtomicUsize::new(0);
-        let (tx, rx) = mpsc::sync_channel::<Vec<Done>>(8);
+        let (tx, rx) = mpsc::sync_channel::<Vec<FileUsage>>(8);
         let ctx = self.ctx.clone();
         std::thread::scope(|scope| -> Result<(), Failure> {
             for _ in 0..threads {
                 let (tx, jobs, next, ctx, opts) = (tx.clone(), &jobs, &next, &ctx, &opts);
                 scope.spawn(move || {
                     let mut buffer = Vec::new();
-                    let mut out = Outbox { send: |done| tx.send(done).is_ok(), held: Vec::new(), rows: 0 };
+                    let mut out =
+                        BatchSender { send: |done| tx.send(done).is_ok(), held: Vec::new(), rows: 0 };
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if ctx.check().is_err() || !read_usage(job, opts, &mut buffer, &mut out) {
                             return;
@@ -194,7 +195,7 @@ impl App {
         Ok((done + jobs.len() as u64, 0))
     }
 
-    fn put_usage(&mut self, batch: &mut Vec<Done>) -> Result<(), Failure> {
+    fn put_usage(&mut self, batch: &mut Vec<FileUsage>) -> Result<(), Failure> {
         let files: Vec<UsageResult<'_>> = batch
             .iter()
             .map(|d| UsageResult {
@@ -213,21 +214,21 @@ impl App {
 
 /// A log that was read before the walk was over, and what it held.
 #[derive(Default)]
-struct Ahead {
+struct PrefetchedLog {
     job: Option<LogFile>,
-    read: Vec<Done>,
+    read: Vec<FileUsage>,
 }
 
 /// What a reader has to hand on; `send` tells whether anybody still listens.
-struct Outbox<F> {
+struct BatchSender<F> {
     send: F,
-    held: Vec<Done>,
+    held: Vec<FileUsage>,
     rows: usize,
 }
 
-impl<F: FnMut(Vec<Done>) -> bool> Outbox<F> {
+impl<F: FnMut(Vec<FileUsage>) -> bool> BatchSender<F> {
     /// Takes one piece; whether anybody still listens.
-    fn put(&mut self, done: Done) -> bool {
+    fn put(&mut self, done: FileUsage) -> bool {
         self.rows += done.read.rows.len() + 1;
         self.held.push(done);
         self.rows < SENT_ROWS || self.flush()
@@ -240,15 +241,15 @@ impl<F: FnMut(Vec<Done>) -> bool> Outbox<F> {
 }
 
 /// Reads one file's usage and hands it on, its state with the last piece; whether anybody still listens.
-fn read_usage<F: FnMut(Vec<Done>) -> bool>(
+fn read_usage<F: FnMut(Vec<FileUsage>) -> bool>(
     job: &LogFile,
     opts: &ReadOptions,
     buffer: &mut Vec<u8>,
-    out: &mut Outbox<F>,
+    out: &mut BatchSender<F>,
 ) -> bool {
     let path = job.path.to_string_lossy().into_owned();
     let unread = FileState { size: u64::MAX >> 1, ..job.state };
-    let done = |read, state| Done { path: path.clone(), agent: job.source.agent(), state, read };
+    let done = |read, state| FileUsage { path: path.clone(), agent: job.source.agent(), state, read };
     let mut held: Option<UsageRead> = None;
     let mut listening = true;
     let outcome = job.source.read_usage(&job.path, opts, buffer, &mut |read| {

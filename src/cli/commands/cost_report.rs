@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::cost::ClassicParams;
+use crate::app::cost::ClawTraceParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::table::{Align, Table};
 use crate::cli::time_args::TimeZoneArg;
@@ -19,8 +19,8 @@ pub struct Args {
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params =
-        ClassicParams { days: Some(args.days), timezone: args.zone.timezone, ..ClassicParams::default() };
-    let all = cli.app()?.classic(&params)?;
+        ClawTraceParams { days: Some(args.days), timezone: args.zone.timezone, ..ClawTraceParams::default() };
+    let all = cli.app()?.clawtrace_report(&params)?;
     let width = cli.width();
     let report = json!({
         "timeseries": all.timeseries, "models": all.models, "projects": all.projects, "top_sessions": all.sessions,

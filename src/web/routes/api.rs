@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::app::cost::{Classic, ClassicParams};
+use crate::app::cost::{ClawTraceParams, ClawTraceReport};
 use crate::app::{App, Failure};
 use crate::web::request::{Request, number};
 use crate::web::response::Response;
@@ -25,8 +25,8 @@ pub(super) fn summary(app: &mut App, request: &Request) -> Result<Response, Fail
 /// `GET /api/costs?range=7d`: cost by day. An invalid range means a week, as in ClawTrace.
 pub(super) fn costs(app: &mut App, request: &Request) -> Result<Response, Failure> {
     let days = request.get("range").and_then(|r| number(r.trim_end_matches('d')));
-    let params = ClassicParams { days, ..params(request) };
-    Response::json(&app.classic(&params)?.timeseries)
+    let params = ClawTraceParams { days, ..params(request) };
+    Response::json(&app.clawtrace_report(&params)?.timeseries)
 }
 
 /// `GET /api/models`: cost by model over all time.
@@ -42,8 +42,8 @@ pub(super) fn projects(app: &mut App, request: &Request) -> Result<Response, Fai
 /// `GET /api/sessions?n=5`: the most expensive sessions.
 pub(super) fn sessions(app: &mut App, request: &Request) -> Result<Response, Failure> {
     let sessions = Some(request.number("n", DEFAULT_SESSIONS).min(MAX_SESSIONS));
-    let params = ClassicParams { sessions, ..params(request) };
-    Response::json(&app.classic(&params)?.sessions)
+    let params = ClawTraceParams { sessions, ..params(request) };
+    Response::json(&app.clawtrace_report(&params)?.sessions)
 }
 
 /// `GET /api/anomalies`: days whose cost was unusually high.
@@ -51,10 +51,10 @@ pub(super) fn anomalies(app: &mut App, request: &Request) -> Result<Response, Fa
     Response::json(&report(app, request)?.anomalies)
 }
 
-fn params(request: &Request) -> ClassicParams {
-    ClassicParams { timezone: request.timezone(), ..ClassicParams::default() }
+fn params(request: &Request) -> ClawTraceParams {
+    ClawTraceParams { timezone: request.timezone(), ..ClawTraceParams::default() }
 }
 
-fn report(app: &mut App, request: &Request) -> Result<Classic, Failure> {
-    app.classic(&params(request))
+fn report(app: &mut App, request: &Request) -> Result<ClawTraceReport, Failure> {
+    app.clawtrace_report(&params(request))
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::cost::{Classic, ClassicParams, CurrentSpend, CurrentSpendParams, Spend};
+use crate::app::cost::{ClawTraceParams, ClawTraceReport, CurrentSpend, CurrentSpendParams, Spend};
 use crate::app::{App, Failure};
 use crate::usage::BudgetLevel;
 use crate::web::html::{self, bars, count, section, short, table, text, track, usd};
@@ -16,13 +16,13 @@ const MAX_ROWS: usize = 12;
 const MAX_ANOMALIES: usize = 10;
 
 pub(super) fn page(app: &mut App, request: &Request) -> Result<Response, Failure> {
-    let params = ClassicParams {
+    let params = ClawTraceParams {
         days: Some(14),
         sessions: Some(10),
         timezone: request.timezone(),
-        ..ClassicParams::default()
+        ..ClawTraceParams::default()
     };
-    let all = app.classic(&params)?;
+    let all = app.clawtrace_report(&params)?;
     let live = app.current_spend(&CurrentSpendParams {
         timezone: request.timezone(),
         ..CurrentSpendParams::default()
@@ -55,7 +55,7 @@ const FOOTER: &str = "<footer>API: <a href=\"/api/summary\">summary</a> · \
      <a href=\"/api/anomalies\">anomalies</a> · <a href=\"/metrics\">metrics</a></footer>\n";
 
 /// Appends the tiles of current spend.
-fn current_spend(out: &mut String, all: &Classic, live: &CurrentSpend) {
+fn current_spend(out: &mut String, all: &ClawTraceReport, live: &CurrentSpend) {
     let s = &all.summary;
     let sessions = if s.session_count == 1 { "session" } else { "sessions" };
     let today = format!(
@@ -119,7 +119,7 @@ fn alerts_and_budgets(out: &mut String, live: &CurrentSpend) {
     section(out, "Budgets", &budgets);
 }
 
-fn days(out: &mut String, all: &Classic) {
+fn days(out: &mut String, all: &ClawTraceReport) {
     let days: Vec<_> = all
         .timeseries
         .iter()
@@ -135,7 +135,7 @@ fn days(out: &mut String, all: &Classic) {
     section(out, "Last fourteen days", &content);
 }
 
-fn tables(out: &mut String, all: &Classic) {
+fn tables(out: &mut String, all: &ClawTraceReport) {
     out.push_str("<div class=\"pair\">\n");
     let models = all.models.iter().take(MAX_ROWS).map(|m| {
         [text(&m.model), usd(m.cost_usd, m.unpriced_tokens), short(m.total_tokens), count(m.message_count)]

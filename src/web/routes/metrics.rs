@@ -6,7 +6,7 @@ use crate::web::request::Request;
 use crate::web::response::Response;
 
 pub(super) fn metrics(app: &mut App, _: &Request) -> Result<Response, Failure> {
-    let meters = app.meters()?;
+    let usage = app.usage_metrics()?;
     let live = app.current_spend(&CurrentSpendParams::default())?;
-    Ok(Response::text("text/plain; version=0.0.4; charset=utf-8", meters.prometheus(&live)))
+    Ok(Response::text("text/plain; version=0.0.4; charset=utf-8", usage.prometheus(&live)))
 }
