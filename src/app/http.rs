@@ -1,6 +1,6 @@
-//! One HTTP POST of JSON to an address that the person configured or named: a webhook, a collector.
+//! Sends JSON in an HTTP POST request to an address that the user configured: a webhook or a collector.
 //!
-//! Follows no redirect, and tells nobody the address in an error: webhook addresses hold secrets.
+//! Does not follow redirects. Errors do not contain the address, because webhook addresses contain secrets.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -10,25 +10,27 @@ use reqwest::{Url, redirect};
 
 use crate::app::Failure;
 
-const TIMEOUT: Duration = Duration::from_secs(10);
+/// Maximum duration of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So much of an answer is looked at, in bytes.
-const MOST_ANSWER: usize = 64 << 10;
+/// Maximum number of bytes that are read of a response.
+const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// What to send and where.
+/// A POST request.
 pub(in crate::app) struct Post<'a> {
     pub url: &'a str,
     pub headers: &'a [(String, String)],
     pub body: &'a str,
 }
 
-/// Checks an address: http or https; headers only over https or to loopback, since they hold keys.
+/// Parses an address. It must use http or https. With headers, which contain keys, it must use https or be a loopback
+/// address.
 ///
 /// # Errors
-/// [`Failure`] with what is wrong, without the address.
+/// [`Failure`] with the reason, without the address.
 pub(in crate::app) fn check(url: &str, with_headers: bool) -> Result<Url, Failure> {
     let bad = |why: &str| Failure::usage("bad_url", format!("The address cannot be used: {why}."));
-    let parsed = Url::parse(url).map_err(|_| bad("it is no URL"))?;
+    let parsed = Url::parse(url).map_err(|_| bad("it is not a URL"))?;
     let plain = match parsed.scheme() {
         "https" => false,
         "http" => true,
@@ -49,19 +51,18 @@ fn is_loopback(url: &Url) -> bool {
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Sends it; any answer of the 200s is a success. Returns the beginning of that answer.
+/// Sends a request. Returns the beginning of the response body if the status is 2xx.
 ///
 /// # Errors
-/// [`Failure`] with the status or what broke.
+/// [`Failure`] with the status or the cause.
 pub(in crate::app) fn post(p: &Post<'_>) -> Result<Vec<u8>, Failure> {
     let url = check(p.url, !p.headers.is_empty())?;
     let failed = |why: String| Failure::failed("post", why);
     let mut headers = HeaderMap::new();
     for (name, value) in p.headers {
-        let name = HeaderName::try_from(name)
-            .map_err(|_| failed("A header has a name that HTTP cannot carry.".into()))?;
+        let name = HeaderName::try_from(name).map_err(|_| failed("A header has an invalid name.".into()))?;
         let mut value = HeaderValue::try_from(value)
-            .map_err(|_| failed(format!("The header {name} has a value that HTTP cannot carry.")))?;
+            .map_err(|_| failed(format!("The header {name} has an invalid value.")))?;
         value.set_sensitive(true);
         headers.insert(name, value);
     }
@@ -69,7 +70,7 @@ pub(in crate::app) fn post(p: &Post<'_>) -> Result<Vec<u8>, Failure> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("clawgate/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::none())
-        .timeout(TIMEOUT);
+        .timeout(REQUEST_TIMEOUT);
     if is_loopback(&url) {
         builder = builder.no_proxy();
     }
@@ -82,11 +83,11 @@ pub(in crate::app) fn post(p: &Post<'_>) -> Result<Vec<u8>, Failure> {
         let mut answer = client.post(url).headers(headers).body(p.body.to_owned()).send().await?;
         let mut said = Vec::new();
         // What is said beyond success is a courtesy: an answer that breaks off is none the less one.
-        while said.len() < MOST_ANSWER
+        while said.len() < MAX_RESPONSE_BYTES
             && answer.status().is_success()
             && let Ok(Some(chunk)) = answer.chunk().await
         {
-            said.extend_from_slice(chunk.get(..MOST_ANSWER - said.len()).unwrap_or(&chunk));
+            said.extend_from_slice(chunk.get(..MAX_RESPONSE_BYTES - said.len()).unwrap_or(&chunk));
         }
         Ok((answer.status(), said))
     });
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_that_are_taken() {
+    fn headers_are_only_sent_over_https_or_to_loopback() {
         let code = |url: &str, headers| check(url, headers).map_err(|f| f.code).err();
         for (url, headers) in [
             ("https://c.example/v1", true),

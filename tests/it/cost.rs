@@ -69,7 +69,7 @@ fn an_alert_is_raised_once_per_window_and_again_after_it_is_acknowledged() {
     world.configure("[alerts]\ndaily_budget_usd = 4\nhourly_token_volume = 0\n");
     let kinds = |a: Vec<clawgate::usage::Alert>| a.into_iter().map(|a| a.kind).collect::<Vec<_>>();
     let all = [AlertKind::DailyBudget, AlertKind::HourlyBurnRate, AlertKind::SessionSpike];
-    assert_eq!(kinds(world.app_as(Actor::Person, 30).alerts_standing().unwrap()), all);
+    assert_eq!(kinds(world.app_as(Actor::Person, 30).current_alerts().unwrap()), all);
     let first = world.app_as(Actor::Person, 30).alerts().unwrap();
     assert!(
         first[0].message().contains("$6.00") && first[0].message().contains("$4.00"),
@@ -78,7 +78,7 @@ fn an_alert_is_raised_once_per_window_and_again_after_it_is_acknowledged() {
     );
     assert_eq!(kinds(first), all);
     assert_eq!(kinds(world.app_as(Actor::Person, 30).alerts().unwrap()), [], "another process");
-    assert_eq!(kinds(world.app_as(Actor::Person, 30).alerts_standing().unwrap()), all);
+    assert_eq!(kinds(world.app_as(Actor::Person, 30).current_alerts().unwrap()), all);
     assert_eq!(world.app_as(Actor::Person, 30).acknowledge_alerts().unwrap(), 3);
     assert_eq!(kinds(world.app_as(Actor::Person, 30).alerts().unwrap()), all);
 }

@@ -1,4 +1,4 @@
-//! Alerts that leave the terminal: to the webhook and the command of the configuration, once a window.
+//! Delivers alerts to the configured webhook and command, once per window.
 
 use std::io;
 use std::time::Duration;
@@ -12,31 +12,30 @@ use crate::usage::Alert;
 use crate::app::http::{Post, check, post};
 use crate::app::{App, Failure};
 
-/// Starts a program with these arguments, writes the text to its standard input and waits for it; whether it ended
-/// well. Only the edge starts processes.
+/// Starts a program with these arguments, writes the text to its standard input and waits for it. Returns whether the
+/// program succeeded. Only the edge starts processes.
 pub type RunCommand = fn(&[String], &str) -> io::Result<bool>;
 
-/// A webhook is tried again after so long.
-const RETRIES: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
+/// Waiting times before each retry of a webhook.
+const RETRY_DELAYS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(4)];
 
-/// What was delivered.
+/// Result of a delivery.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Delivery {
     /// Alerts that were newly due.
     pub alerts: Vec<RaisedAlert>,
-    /// Where they went: `webhook`, `command`; empty where nothing is configured.
+    /// The destinations that accepted the alerts: `webhook`, `command`.
     pub delivered_to: Vec<&'static str>,
-    /// What went wrong on the way.
+    /// Why a destination did not accept the alerts.
     pub problems: Vec<String>,
 }
 
 /// An alert with its sentence.
 #[derive(Debug, Clone, Serialize)]
 pub struct RaisedAlert {
-    /// The alert.
     #[serde(flatten)]
     pub alert: Alert,
-    /// What happened, in a sentence.
+    /// A sentence that describes the alert.
     pub message: String,
 }
 
@@ -46,24 +45,24 @@ impl From<Alert> for RaisedAlert {
     }
 }
 
-/// What goes out: figures, session keys, sentences; no text of any session.
+/// Returns the JSON that is sent: figures, session keys and sentences, but no text of a session.
 fn body(alerts: &[RaisedAlert], at: Timestamp) -> String {
     let text: Vec<&str> = alerts.iter().map(|a| a.message.as_str()).collect();
-    // `text` is what chat webhooks show.
+    // Chat webhooks show the field `text`.
     json!({ "source": "clawgate", "at": at, "text": text.join("\n"), "alerts": alerts }).to_string()
 }
 
 impl App {
-    /// Whether alerts go anywhere but the terminal.
+    /// Returns whether a webhook or a command is configured.
     pub fn delivers(&self) -> bool {
         self.config.alerts.webhook.is_some() || !self.config.alerts.command.is_empty()
     }
 
-    /// Delivers the alerts that are newly due. Each counts as raised from then on, also where the way was broken:
-    /// it is tried again when its window is over and not sooner, so that a dead webhook is not hammered.
+    /// Delivers the alerts that are newly due. Each one counts as raised even if its delivery fails. It is repeated in
+    /// the next window and not earlier, so that an unreachable webhook is not called all the time.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses; what goes wrong on the way is in the answer.
+    /// [`Failure`] if the archive refuses. Failed deliveries are in [`Delivery::problems`].
     pub fn deliver_alerts(&mut self, run: RunCommand) -> Result<Delivery, Failure> {
         let at = self.now();
         let alerts: Vec<RaisedAlert> = self.alerts()?.into_iter().map(RaisedAlert::from).collect();
@@ -82,7 +81,7 @@ impl App {
         if !command.is_empty() {
             match run(command, &format!("{text}\n")) {
                 Ok(true) => out.delivered_to.push("command"),
-                Ok(false) => out.problems.push("command: it ended with an error".to_owned()),
+                Ok(false) => out.problems.push("command: it exited with an error".to_owned()),
                 Err(e) => out.problems.push(format!("command: cannot start it: {e}")),
             }
         }
@@ -93,7 +92,7 @@ impl App {
 fn send(url: &str, body: &str) -> Result<(), Failure> {
     check(url, false)?;
     let request = Post { url, headers: &[], body };
-    for wait in RETRIES {
+    for wait in RETRY_DELAYS {
         if post(&request).is_ok() {
             return Ok(());
         }

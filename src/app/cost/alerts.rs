@@ -1,4 +1,4 @@
-//! Alerts: what passed a threshold now, each raised once a window.
+//! Alerts about figures that exceed a threshold. Each alert is raised once per window.
 
 use crate::store::UsageFilter;
 use crate::usage::{Alert, AlertWatch};
@@ -6,11 +6,11 @@ use crate::usage::{Alert, AlertWatch};
 use crate::app::{App, Failure};
 
 impl App {
-    /// The alerts that are newly due, remembered in the archive so that each comes once a window. Whoever calls this
-    /// delivers them.
+    /// Returns the alerts that are newly due and records them in the archive, so that each is raised once per window. The
+    /// caller must deliver them.
     ///
     /// # Errors
-    /// [`Failure`] where the configuration's zone or prices do not read or the archive refuses.
+    /// [`Failure`] if the configured zone or a price is invalid or the archive refuses.
     pub fn alerts(&mut self) -> Result<Vec<Alert>, Failure> {
         let (now, zone) = (self.now(), self.zone(None)?.1);
         self.refresh_usage()?;
@@ -18,20 +18,20 @@ impl App {
         Ok(self.archive.raise_alerts(now, |past| watch.finish(past))?)
     }
 
-    /// Everything that is above its threshold now, raised before or not; nothing is remembered.
+    /// Returns an alert for each figure that exceeds its threshold now, even if it was raised before. Records nothing.
     ///
     /// # Errors
     /// As [`App::alerts`].
-    pub fn alerts_standing(&mut self) -> Result<Vec<Alert>, Failure> {
+    pub fn current_alerts(&mut self) -> Result<Vec<Alert>, Failure> {
         let zone = self.zone(None)?.1;
         self.refresh_usage()?;
         Ok(self.watch(&zone)?.finish(&[]))
     }
 
-    /// Marks every alert as seen; returns how many were not.
+    /// Marks every alert as seen. Returns the number of alerts that were not.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses.
+    /// [`Failure`] if the archive refuses.
     pub fn acknowledge_alerts(&mut self) -> Result<u64, Failure> {
         Ok(self.archive.acknowledge_alerts()?)
     }

@@ -1,4 +1,4 @@
-//! Budgets: what is left of each, and what a hook says when one is spent.
+//! The verdict of an agent's hook, from the budgets.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use crate::app::config::BudgetAction;
 use crate::app::cost::current::{CurrentSpend, CurrentSpendParams};
 use crate::app::{App, Failure};
 
-/// What an agent tells its hook; everything else in it is left alone.
+/// The fields that clawgate reads from an agent's hook input. Other fields are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub struct HookInput {
@@ -22,27 +22,28 @@ pub struct HookInput {
     pub transcript_path: Option<PathBuf>,
     /// `PreToolUse`, `UserPromptSubmit`, …
     pub hook_event_name: Option<String>,
-    /// Where a subagent takes the step: its id, beside the session's. With Codex it is the id of the subagent's log.
+    /// The id of the subagent, if a subagent takes the step. Codex passes the id of the subagent's log.
     pub agent_id: Option<String>,
 }
 
-/// What the hook answers.
+/// The verdict of a hook.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HookVerdict {
-    /// Nothing to say.
+    /// The agent continues without a message.
     Pass,
-    /// Go on, and tell the person this.
+    /// The agent continues, and the user sees this warning.
     Warn(String),
-    /// Do not go on, for this reason.
+    /// The agent stops for this reason.
     Deny(String),
 }
 
 impl App {
-    /// Judges an agent's next step by the budgets. A budget that is nearly spent, or spent where the person only wants
-    /// a warning, is said once for each session and budget. Also returns what it looked at.
+    /// Decides about an agent's next step by the budgets. A session is warned once about a budget that is nearly spent,
+    /// or that is spent while the configured action is a warning. Also returns the current spend, if a budget is
+    /// configured.
     ///
     /// # Errors
-    /// [`Failure`] where the archive cannot be read.
+    /// [`Failure`] if the archive cannot be read.
     pub fn hook(
         &mut self,
         agent: &str,
@@ -55,7 +56,7 @@ impl App {
         if let (Some(session), Some(id)) = (&session, &input.agent_id) {
             let child = SessionKey::new(agent, id).0;
             let now = self.now();
-            // Without it, what the subagent spends counts to the session after the next scan.
+            // If this fails, the subagent's cost is added to the session only after the next scan.
             let _ = self.archive.record_subagent(session, &child, now);
         }
         let live = self.current_spend_quick(&CurrentSpendParams {
@@ -67,45 +68,47 @@ impl App {
         let spent: Vec<&BudgetState> =
             live.budgets.iter().filter(|b| b.state == BudgetLevel::Spent).collect();
         if self.config.budgets.action == BudgetAction::Deny && !spent.is_empty() {
-            let said: Vec<String> = spent.iter().map(|b| b.message()).collect();
-            // A prompt that is blocked is shown to who wrote it, a tool that is denied to the model. Without a full
-            // stop: Codex goes on with one.
+            let messages: Vec<String> = spent.iter().map(|b| b.message()).collect();
+            // The user sees the reason of a blocked prompt, the model sees the reason of a denied tool. The reason has no
+            // final full stop because Codex appends one.
             let next = match input.hook_event_name.as_deref() {
                 Some("UserPromptSubmit") => "To go on, raise [budgets] in clawgate's config.toml",
                 _ => {
                     "Stop here and tell the person: they go on by raising [budgets] in clawgate's config.toml"
                 }
             };
-            let deny = HookVerdict::Deny(format!("{} {next}", said.join(" ")));
+            let deny = HookVerdict::Deny(format!("{} {next}", messages.join(" ")));
             return Ok((deny, Some(live)));
         }
-        let mut said = Vec::new();
+        let mut warnings = Vec::new();
         for b in live.budgets.iter().filter(|b| b.state > BudgetLevel::Ok) {
             if first_time(&mut self.archive, b, session.as_deref().unwrap_or(agent), live.at) {
-                said.push(b.message());
+                warnings.push(b.message());
             }
         }
-        let verdict = if said.is_empty() { HookVerdict::Pass } else { HookVerdict::Warn(said.join(" ")) };
+        let verdict =
+            if warnings.is_empty() { HookVerdict::Pass } else { HookVerdict::Warn(warnings.join(" ")) };
         Ok((verdict, Some(live)))
     }
 
-    /// Whether there is work that takes longer than a glance: logs that were too many to read, alerts to deliver.
-    /// Says so once a minute, however many glances there are.
+    /// Returns whether a background process should read the remaining logs or deliver alerts. Returns `true` at most
+    /// once a minute.
     pub fn wants_background(&mut self, live: &CurrentSpend) -> bool {
         let work = live.unread_bytes > 0 || (self.delivers() && !live.alerts.is_empty());
-        work && self.archive.claim_notice("background", live.at, BACKGROUND_MS).unwrap_or(false)
+        work && self.archive.claim_notice("background", live.at, BACKGROUND_INTERVAL_MS).unwrap_or(false)
     }
 }
 
-/// Whether this has not been said yet. A warning that cannot be noted is said: twice is better than never.
-fn first_time(archive: &mut Archive, b: &BudgetState, whom: &str, now: Timestamp) -> bool {
+/// Returns whether this warning has not been given yet. If the archive cannot record it, the warning is given, perhaps
+/// repeatedly.
+fn first_time(archive: &mut Archive, b: &BudgetState, recipient: &str, now: Timestamp) -> bool {
     let level = if b.state == BudgetLevel::Spent { "spent" } else { "near" };
-    let what = format!("budget {} {level} {} {whom}", b.budget, b.limit_picousd);
-    archive.claim_notice(&what, now, SILENT_MS).unwrap_or(true)
+    let what = format!("budget {} {level} {} {recipient}", b.budget, b.limit_picousd);
+    archive.claim_notice(&what, now, WARNING_INTERVAL_MS).unwrap_or(true)
 }
 
-/// Background work is started no more often.
-const BACKGROUND_MS: i64 = 60_000;
+/// Minimum time between two starts of background work, in milliseconds.
+const BACKGROUND_INTERVAL_MS: i64 = 60_000;
 
-/// A warning that was said is not said again for so long.
-const SILENT_MS: i64 = 12 * 3_600_000;
+/// Minimum time between two identical warnings, in milliseconds.
+const WARNING_INTERVAL_MS: i64 = 12 * 3_600_000;

@@ -1,4 +1,4 @@
-//! Prices shown, set, imported and checked.
+//! Shows, sets, imports and checks prices.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,36 +11,36 @@ use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 
 use crate::app::config::edit::{edit_file, edit_price};
-use crate::app::cost::price_sources::IMPORTED;
+use crate::app::cost::price_sources::IMPORTED_TABLE;
 use crate::app::fs::{read_bounded, write_private};
 use crate::app::{App, Failure};
 
-/// Largest price file.
+/// Maximum size of a price file, in MiB.
 const MAX_FILE_MIB: u64 = 16;
 
-/// Prices older than this are named as old.
-const OLD_DAYS: i64 = 120;
+/// Age in days after which the check reports the price table as old.
+const MAX_TABLE_AGE_DAYS: i64 = 120;
 
 /// Requests and tokens by model and provider.
-type Used = BTreeMap<(String, Option<String>), (u64, u64)>;
+type UsedModels = BTreeMap<(String, Option<String>), (u64, u64)>;
 
-/// A price row for people and programs: USD per million tokens, as decimal text; absent = not known.
+/// A price row in USD per million tokens, as decimal text. An absent price is unknown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PriceLine {
-    /// Names the row: `<model>@<as_of>`.
+    /// The id of the row: `<model>@<as_of>`.
     pub id: String,
-    /// First day it holds; absent = from the beginning.
+    /// First instant at which the row applies; from the beginning if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,
-    /// Provider the price is of.
+    /// The provider that charges the price.
     pub provider: String,
     /// Rates at the base context length.
     #[serde(flatten)]
     pub rates: RateText,
-    /// Context tiers: prompt tokens above which these rates hold for the whole request.
+    /// Rates of longer prompts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub tiers: Vec<TierText>,
-    /// The provider's page.
+    /// The provider's page of prices.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
 }
@@ -48,26 +48,23 @@ pub struct PriceLine {
 /// Rates as decimal text, USD per million tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RateText {
-    /// Uncached input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub input: Option<String>,
-    /// Output.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub output: Option<String>,
-    /// Cache reads.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<String>,
-    /// Five-minute cache writes.
+    /// Writes to the five-minute cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_5m: Option<String>,
-    /// One-hour cache writes.
+    /// Writes to the one-hour cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<String>,
 }
 
 impl RateText {
     fn of(r: &Rates) -> Self {
-        // Pico-USD a token are micro-USD a million tokens.
+        // One pico-USD per token is one micro-USD per million tokens.
         let text = |n: Option<i64>| {
             let t = format_usd(n?.saturating_mul(1_000_000), 6);
             Some(t.trim_end_matches('0').trim_end_matches('.').to_owned())
@@ -85,9 +82,8 @@ impl RateText {
 /// Rates of a context tier.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TierText {
-    /// Prompt tokens above which it holds.
+    /// The rates apply to requests with more prompt tokens than this.
     pub above: u64,
-    /// Its rates.
     #[serde(flatten)]
     pub rates: RateText,
 }
@@ -109,100 +105,98 @@ impl PriceLine {
     }
 }
 
-/// A model and what is known of its price.
+/// A model and its price, if it is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ModelPrice {
-    /// Model id as the logs have it.
+    /// Model id as it is in the logs.
     pub model: String,
-    /// Provider, where the log names one.
+    /// The provider, if the log names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Requests in the ledger.
+    /// Number of requests in the ledger.
     pub requests: u64,
-    /// All tokens of them.
+    /// Tokens of those requests.
     pub tokens: u64,
     /// `priced`, `unpriced` or `no_request`.
     pub status: &'static str,
-    /// Which rule found the price.
+    /// The rule that found the price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found_by: Option<&'static str>,
-    /// The rows, oldest first.
+    /// The price rows, oldest first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub prices: Vec<PriceLine>,
-    /// The day the provider retires the model.
+    /// The day on which the provider retires the model.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deprecated: Option<String>,
 }
 
-/// Prices in force.
+/// The prices in force.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PricingReport {
-    /// The day the table was made.
+    /// The date of the table.
     pub as_of: String,
-    /// Where its prices come from.
+    /// The source of its prices.
     pub source: String,
-    /// Whether an imported table stands over the one that ships with the program.
+    /// Whether an imported table takes precedence over the built-in one.
     pub imported: bool,
-    /// The person's own prices.
+    /// The custom prices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub own: Vec<OwnPrice>,
-    /// Models asked for, or those of the ledger, most tokens first.
+    /// The requested model, or all models of the ledger, most tokens first.
     pub models: Vec<ModelPrice>,
 }
 
-/// What is wrong with prices.
+/// Result of a check of the prices.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PricingCheck {
     /// Whether every request of the ledger has a price.
     pub ok: bool,
-    /// The day the table was made.
+    /// The date of the table.
     pub as_of: String,
     /// Models of the ledger without a price.
     pub unpriced: Vec<ModelPrice>,
-    /// What else a person should know.
+    /// Other remarks, for example about retired models.
     pub notes: Vec<String>,
 }
 
-/// A price to set or remove.
+/// A custom price to set or remove.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct SetPriceParams {
-    /// The price.
     pub price: OwnPrice,
-    /// Removes the price of this model, provider and project instead.
+    /// Whether to remove the price of this model, provider and project.
     pub remove: bool,
 }
 
 /// A price file to import.
 #[derive(Debug, Clone, Default)]
 pub struct ImportPricesParams {
-    /// The file.
     pub file: PathBuf,
-    /// Its signature; `<file>.sig` where not said.
+    /// The file of its signature; `<file>.sig` by default.
     pub signature: Option<PathBuf>,
-    /// The signer's key; else one of the configuration's.
+    /// The signer's public key; by default any trusted key of the configuration.
     pub key: Option<String>,
     /// Whether an older table may replace a newer one.
     pub older: bool,
 }
 
-/// What was imported.
+/// An imported price table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImportedPrices {
-    /// The day the table was made.
+    /// The date of the table.
     pub as_of: String,
-    /// Where its prices come from.
+    /// The source of its prices.
     pub source: String,
-    /// Price rows.
+    /// Number of price rows.
     pub rows: u64,
     /// The key that signed it, in hex.
     pub signed_by: String,
 }
 
 impl App {
-    /// Shows prices: of one model, or of all models of the ledger.
+    /// Returns the prices of one model, or of all models of the ledger.
     ///
     /// # Errors
-    /// [`Failure`] where prices do not read or the archive refuses.
+    /// [`Failure`] if a price is invalid or the archive refuses.
     pub fn pricing(&mut self, model: Option<&str>) -> Result<PricingReport, Failure> {
         let prices = self.prices()?;
         let used = self.models_used()?;
@@ -236,16 +230,16 @@ impl App {
         Ok(PricingReport {
             as_of: prices.table().as_of().to_owned(),
             source: prices.table().source().to_owned(),
-            imported: self.dir().join(IMPORTED).is_file(),
+            imported: self.dir().join(IMPORTED_TABLE).is_file(),
             own: self.config.price.clone(),
             models,
         })
     }
 
-    /// Requests and tokens of each model and provider.
-    fn models_used(&mut self) -> Result<Used, Failure> {
+    /// Counts the requests and tokens of each model and provider.
+    fn models_used(&mut self) -> Result<UsedModels, Failure> {
         self.refresh_usage()?;
-        let mut used = Used::new();
+        let mut used = UsedModels::new();
         self.archive.for_each_request(UsageFilter::default(), &mut |row| {
             let r = row.request;
             let n = used.entry((r.model.to_owned(), r.provider.map(str::to_owned))).or_default();
@@ -254,7 +248,7 @@ impl App {
         Ok(used)
     }
 
-    /// Looks for what has no price, and for what else may be off.
+    /// Checks whether every request has a price, and whether prices look outdated or wrong.
     ///
     /// # Errors
     /// As [`App::pricing`].
@@ -263,7 +257,7 @@ impl App {
         let mut notes = Vec::new();
         let made = Timestamp::parse(&format!("{}T00:00:00Z", report.as_of));
         let age = made.map(|m| (self.now().millis().saturating_sub(m.millis())) / 86_400_000);
-        if let Some(days) = age.filter(|d| *d > OLD_DAYS) {
+        if let Some(days) = age.filter(|d| *d > MAX_TABLE_AGE_DAYS) {
             notes.push(format!("The price table is {days} days old; import a newer one."));
         }
         for m in report.models.iter().filter(|m| m.status == "priced") {
@@ -279,7 +273,7 @@ impl App {
         }
         let unpriced: Vec<ModelPrice> =
             report.models.into_iter().filter(|m| m.status == "unpriced" && m.tokens > 0).collect();
-        // A project may have a price of its own where the device has none.
+        // A custom price may cover a model in some projects only, so the price depends on each request's project.
         let prices = self.prices()?;
         let unpriced = match prices.overrides().by_project() {
             false => unpriced,
@@ -299,14 +293,14 @@ impl App {
         Ok(PricingCheck { ok: unpriced.is_empty(), as_of: report.as_of, unpriced, notes })
     }
 
-    /// Sets or removes a price of the person's own in the configuration; comments stay.
+    /// Sets or removes a custom price in the configuration file and keeps the file's comments.
     ///
     /// # Errors
-    /// [`Failure`] where the price is none, there is none to remove, or the file cannot be written.
+    /// [`Failure`] if the price is invalid, the price to remove does not exist, or the file cannot be written.
     pub fn set_price(&mut self, p: &SetPriceParams) -> Result<PricingReport, Failure> {
         let price = &p.price;
         if price.model.is_none() && price.provider.is_none() {
-            return Err(Failure::usage("bad_price", "A price is of a model, a provider, or both."));
+            return Err(Failure::usage("bad_price", "A price needs a model, a provider, or both."));
         }
         if !p.remove {
             Overrides::new(std::slice::from_ref(price))
@@ -321,10 +315,10 @@ impl App {
         self.pricing(price.model.as_deref())
     }
 
-    /// Imports a signed price table, offline.
+    /// Imports a signed price table from a file.
     ///
     /// # Errors
-    /// [`Failure`] where no trusted key signed the bytes, the table does not read or is older than the one in force.
+    /// [`Failure`] if no trusted key signed the file, or if the table is invalid or older than the one in force.
     pub fn import_prices(&mut self, p: &ImportPricesParams) -> Result<ImportedPrices, Failure> {
         let bytes = read_bounded(&p.file, MAX_FILE_MIB)?;
         let signature = match &p.signature {
@@ -336,7 +330,7 @@ impl App {
             }
         };
         let signature = read_bounded(&signature, MAX_FILE_MIB)
-            .map_err(|f| f.hint("a price file comes with a signature; name it with --signature FILE"))?;
+            .map_err(|f| f.hint("a price file needs a signature; pass it with --signature FILE"))?;
         let named: Vec<&String> = match &p.key {
             Some(key) => vec![key],
             None => self.config.pricing.trusted_keys.iter().collect(),
@@ -360,23 +354,23 @@ impl App {
             Failure::failed("bad_signature", "No trusted key signed this price file; nothing was imported.")
         })?;
         let text = std::str::from_utf8(&bytes).map_err(|_| {
-            Failure::failed("bad_prices", "The price file is no UTF-8; nothing was imported.")
+            Failure::failed("bad_prices", "The price file is not UTF-8; nothing was imported.")
         })?;
         let table = PriceTable::parse(text)
             .map_err(|e| Failure::failed("bad_prices", format!("{e}; nothing was imported")))?;
-        let standing = match self.prices() {
+        let current_as_of = match self.prices() {
             Ok(prices) => prices.table().as_of().to_owned(),
-            // A broken table that stands is what an import repairs.
+            // The import replaces an imported table that cannot be read.
             Err(_) => String::new(),
         };
-        if table.as_of() < standing.as_str() && !p.older {
-            let message =
-                format!("The file is of {}, older than the prices in force ({standing}).", table.as_of());
-            return Err(
-                Failure::usage("older_prices", message).hint("repeat with --older to import it all the same")
+        if table.as_of() < current_as_of.as_str() && !p.older {
+            let message = format!(
+                "The price file is dated {}, older than the prices in force ({current_as_of}).",
+                table.as_of()
             );
+            return Err(Failure::usage("older_prices", message).hint("add --older to import it anyway"));
         }
-        write_private(&self.dir().join(IMPORTED), &bytes)?;
+        write_private(&self.dir().join(IMPORTED_TABLE), &bytes)?;
         let out = ImportedPrices {
             as_of: table.as_of().to_owned(),
             source: table.source().to_owned(),

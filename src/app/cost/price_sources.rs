@@ -1,4 +1,4 @@
-//! The prices in force: the table that ships with the program, an imported one over it, and the person's own.
+//! The prices in force: the built-in table, an imported table that takes precedence over it, and custom prices.
 
 use sha2::{Digest, Sha256};
 
@@ -7,40 +7,39 @@ use crate::usage::Pricer;
 
 use crate::app::{App, Failure};
 
-/// Where an imported price table stands in our directory.
-pub(in crate::app) const IMPORTED: &str = "prices.json";
+/// Name of the imported price table in clawgate's directory.
+pub(in crate::app) const IMPORTED_TABLE: &str = "prices.json";
 
 /// Prices in force.
 #[derive(Debug, Default)]
 pub struct Prices {
     imported: Option<PriceTable>,
     overrides: Overrides,
-    /// What is over the table that ships with the program, as text.
-    own: String,
+    /// Text of the imported table and of the custom prices, for the fingerprint.
+    custom_text: String,
 }
 
 impl Prices {
-    /// The table.
     pub fn table(&self) -> &PriceTable {
         self.imported.as_ref().unwrap_or_else(|| PriceTable::builtin())
     }
 
-    /// The person's own prices.
+    /// Returns the custom prices.
     pub fn overrides(&self) -> &Overrides {
         &self.overrides
     }
 
-    /// Says which prices these are: what was computed with others is not what they give.
+    /// Returns a hash of all prices. Figures computed under another fingerprint may differ.
     pub fn fingerprint(&self) -> String {
         let mut digest = Sha256::new();
-        for part in [env!("CARGO_PKG_VERSION"), PriceTable::builtin_text(), &self.own] {
+        for part in [env!("CARGO_PKG_VERSION"), PriceTable::builtin_text(), &self.custom_text] {
             digest.update(part.len().to_le_bytes());
             digest.update(part);
         }
         data_encoding::HEXLOWER.encode(&digest.finalize())
     }
 
-    /// A pricer over them.
+    /// Returns a pricer that uses these prices.
     pub fn pricer(&self) -> Pricer<'_> {
         Pricer::new(self.table(), &self.overrides)
     }
@@ -53,28 +52,28 @@ impl From<PriceError> for Failure {
 }
 
 impl App {
-    /// The prices in force.
+    /// Loads the prices in force.
     ///
     /// # Errors
-    /// [`Failure`] where the imported table or a price of the configuration does not read.
+    /// [`Failure`] if the imported table or a custom price is invalid.
     pub fn prices(&self) -> Result<Prices, Failure> {
         let overrides = Overrides::new(&self.config.price)
             .map_err(|e| Failure::from(e).hint("correct [[price]] in config.toml"))?;
-        let path = self.dir().join(IMPORTED);
-        let mut own = format!("{:?}", self.config.price);
+        let path = self.dir().join(IMPORTED_TABLE);
+        let mut custom_text = format!("{:?}", self.config.price);
         let imported = match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let table = PriceTable::parse(&text).map_err(|e| {
                     Failure::from(e)
-                        .hint("clawgate pricing import FILE, with a file that reads")
-                        .hint(format!("remove {} to use the prices that ship with clawgate", path.display()))
+                        .hint("import a valid file: clawgate pricing import FILE")
+                        .hint(format!("remove {} to use the built-in prices", path.display()))
                 })?;
-                own.push_str(&text);
+                custom_text.push_str(&text);
                 Some(table)
             }
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
             Err(e) => return Err(crate::app::fs::io_failure("cannot read", &path, &e)),
         };
-        Ok(Prices { imported: imported.map(|t| t.over(PriceTable::builtin())), overrides, own })
+        Ok(Prices { imported: imported.map(|t| t.over(PriceTable::builtin())), overrides, custom_text })
     }
 }

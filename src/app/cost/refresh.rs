@@ -1,6 +1,6 @@
-//! Usage alone: brings the ledger up to date without reading conversations.
+//! Brings the ledger up to date. Reads usage only, without the conversations.
 //!
-//! A file whose usage was read counts as unread for a scan. An unchanged file is not opened.
+//! A scan still treats a file whose usage was read as unread. An unchanged file is not opened.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,17 +14,18 @@ use crate::store::{FileRow, FileState, UsageResult};
 use crate::app::scan::{FoundLogs, LogFile, ScanParams, ScanPlan, find_logs, stat_log};
 use crate::app::{App, Failure};
 
-/// Requests are written in batches of about so many.
+/// Approximate number of requests that are written in one transaction.
 const BATCH_ROWS: usize = 5_000;
 
-/// A reader hands on what it read in pieces of about so many: waking the writer costs more than a small file.
-const SENT_ROWS: usize = 500;
+/// Approximate number of requests that a reader sends to the writer at once. Waking the writer for every small file
+/// would cost more than reading the file.
+const SEND_ROWS: usize = 500;
 
-/// What was done while the logs were looked at, the files that are known, and those that were found.
+/// The result of the work that was done during the walk, the files that the archive knows, and the found logs.
 type WalkResult<T> =
     (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<FoundLogs>);
 
-/// One piece of a file's usage.
+/// Usage read from a file, or from a part of it.
 struct FileUsage {
     path: String,
     agent: &'static str,
@@ -33,20 +34,19 @@ struct FileUsage {
 }
 
 impl App {
-    /// Reads the usage of new and changed logs into the ledger; returns how many files were read.
+    /// Reads the usage of new and changed logs into the ledger. Returns the number of files read.
     ///
-    /// A log that cannot be read is left for the scan, which names it.
+    /// A log that cannot be read is skipped. The next scan reports it.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses or the caller interrupts; what was committed stays.
+    /// [`Failure`] if the archive refuses or the caller interrupts. Committed batches remain.
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
         let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
         let known = self.archive.files()?;
-        self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX).map(|done| done.0)
+        self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX).map(|(files, _)| files)
     }
 
-    /// Does something with the archive while another thread looks at the logs. Also returns the files that are known,
-    /// and those that were found unless the walk broke off.
+    /// Runs `work` on the archive while another thread walks the log directories.
     fn while_walking<T>(&self, work: impl FnOnce(&Self) -> Result<T, Failure>) -> WalkResult<T> {
         let env = Arc::clone(&self.ctx.env);
         std::thread::scope(|scope| {
@@ -57,35 +57,38 @@ impl App {
         })
     }
 
-    /// The same for a face that has to answer at once: where more than `most` bytes of log are new, or another
-    /// process is writing, it answers from what is known. Also returns the bytes that were left unread. The log that
-    /// has mostly grown is looked at first: where it did, nothing is done in vain.
+    /// Runs `work` on recent usage, for interfaces that must answer quickly, such as hooks and status lines.
+    ///
+    /// Reads new usage first, unless that is more than `max_bytes` or another process is writing. Also returns the
+    /// number of bytes left unread. `log` is the log that has most probably grown. It is checked before the walk: if it
+    /// has grown, running `work` during the walk would be wasted.
     ///
     /// # Errors
     /// Those of `work`.
     pub(crate) fn with_recent_usage<T>(
         &mut self,
-        most: u64,
+        max_bytes: u64,
         log: Option<&Path>,
         work: impl Fn(&Self) -> Result<T, Failure>,
     ) -> Result<(T, u64), Failure> {
         let grown = log.filter(|log| self.has_grown(log));
-        let mut ahead = PrefetchedLog::default();
+        let mut prefetched = PrefetchedLog::default();
         let (early, known, found) = self.while_walking(|app| match grown {
             Some(log) => {
-                ahead = app.read_ahead(log, most)?;
+                prefetched = app.prefetch(log, max_bytes)?;
                 Ok(None)
             }
             None => work(app).map(Some),
         });
         let read = match (known, found) {
-            (Ok(known), Ok(found)) => self.refresh_from(found, ahead, &known, most),
+            (Ok(known), Ok(found)) => self.refresh_from(found, prefetched, &known, max_bytes),
             _ => Ok((0, 0)),
         };
         let (mut new, left) = read.unwrap_or_default();
-        // An agent writes the request that it asks about at about this moment.
+        // An agent calls its hook at about the moment when it writes the request to the log, so the log may have grown
+        // since it was read.
         if let Some(log) = log.filter(|log| self.has_grown(log)) {
-            new += self.read_ahead(log, most).and_then(|ahead| self.put_ahead(ahead)).unwrap_or_default();
+            new += self.prefetch(log, max_bytes).and_then(|log| self.put_prefetched(log)).unwrap_or_default();
         }
         match early {
             Ok(Some(early)) if new == 0 => Ok((early, left)),
@@ -94,7 +97,7 @@ impl App {
         }
     }
 
-    /// Whether a log is of another size than when its usage was read last.
+    /// Returns whether the size of a log has changed since its usage was last read.
     fn has_grown(&self, log: &Path) -> bool {
         let read = self.archive.usage_size(&log.to_string_lossy()).ok().flatten();
         let size = match read.as_ref().and_then(|(agent, _)| sources::by_agent(agent)) {
@@ -104,28 +107,30 @@ impl App {
         size.is_some() && size != read.map(|(_, size)| size)
     }
 
-    /// Reads a known log while the walk goes on; writes nothing yet. Nothing where it is larger than `most` bytes.
-    fn read_ahead(&self, log: &Path, most: u64) -> Result<PrefetchedLog, Failure> {
+    /// Reads a known log without writing to the ledger. Reads nothing if the log is larger than `max_bytes`.
+    fn prefetch(&self, log: &Path, max_bytes: u64) -> Result<PrefetchedLog, Failure> {
         let agent = self.archive.usage_size(&log.to_string_lossy())?.map(|(agent, _)| agent);
         let job = agent.and_then(|a| sources::by_agent(&a)).and_then(|source| stat_log(source, log).ok());
-        let Some(job) = job.filter(|j| j.state.size <= most) else { return Ok(PrefetchedLog::default()) };
+        let Some(job) = job.filter(|j| j.state.size <= max_bytes) else {
+            return Ok(PrefetchedLog::default());
+        };
         let mut read = Vec::new();
-        let keep = |done: Vec<FileUsage>| {
-            read.extend(done);
+        let keep = |usage: Vec<FileUsage>| {
+            read.extend(usage);
             true
         };
-        let mut out = BatchSender { send: keep, held: Vec::new(), rows: 0 };
+        let mut out = BatchSender { send: keep, pending: Vec::new(), rows: 0 };
         read_usage(&job, &self.read_options()?, &mut Vec::new(), &mut out);
         out.flush();
         Ok(PrefetchedLog { job: Some(job), read })
     }
 
-    /// Writes what was read ahead; returns how many logs that were.
-    fn put_ahead(&mut self, mut ahead: PrefetchedLog) -> Result<u64, Failure> {
-        if ahead.read.is_empty() {
+    /// Writes the usage of a prefetched log. Returns the number of logs written.
+    fn put_prefetched(&mut self, mut log: PrefetchedLog) -> Result<u64, Failure> {
+        if log.read.is_empty() {
             return Ok(0);
         }
-        self.put_usage(&mut ahead.read)?;
+        self.put_usage(&mut log.read)?;
         Ok(1)
     }
 
@@ -137,27 +142,27 @@ impl App {
         })
     }
 
-    /// Reads what is new, unless it is more than `most` bytes; returns the files read and the bytes left unread.
+    /// Reads new usage unless it is more than `max_bytes`. Returns the number of files read and of bytes left unread.
     fn refresh_from(
         &mut self,
         found: FoundLogs,
-        ahead: PrefetchedLog,
+        prefetched: PrefetchedLog,
         known: &HashMap<String, FileRow>,
-        most: u64,
+        max_bytes: u64,
     ) -> Result<(u64, u64), Failure> {
-        let seen = found.plan(&ScanParams::default(), &|name, state| {
+        let plan = found.plan(&ScanParams::default(), &|name, state| {
             known.get(name).is_some_and(|row| row.usage == *state)
         });
-        let ScanPlan { to_read: mut jobs, .. } = seen;
-        // What grew since it was read ahead is read again.
-        let is_ahead =
-            |j: &LogFile| ahead.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
+        let ScanPlan { to_read: mut jobs, .. } = plan;
+        // A log that has grown since it was prefetched is read again.
+        let is_prefetched =
+            |j: &LogFile| prefetched.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));
         let all = jobs.len();
-        jobs.retain(|j| !is_ahead(j));
-        let done = if jobs.len() < all { self.put_ahead(ahead)? } else { 0 };
+        jobs.retain(|j| !is_prefetched(j));
+        let written = if jobs.len() < all { self.put_prefetched(prefetched)? } else { 0 };
         let bytes = jobs.iter().fold(0u64, |sum, job| sum.saturating_add(job.state.size));
-        if jobs.is_empty() || bytes > most {
-            return Ok((done, bytes));
+        if jobs.is_empty() || bytes > max_bytes {
+            return Ok((written, bytes));
         }
         let opts = self.read_options()?;
         let threads = std::thread::available_parallelism().map_or(2, usize::from).min(jobs.len());
@@ -170,7 +175,7 @@ impl App {
                 scope.spawn(move || {
                     let mut buffer = Vec::new();
                     let mut out =
-                        BatchSender { send: |done| tx.send(done).is_ok(), held: Vec::new(), rows: 0 };
+                        BatchSender { send: |done| tx.send(done).is_ok(), pending: Vec::new(), rows: 0 };
                     while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if ctx.check().is_err() || !read_usage(job, opts, &mut buffer, &mut out) {
                             return;
@@ -192,7 +197,7 @@ impl App {
             self.put_usage(&mut batch)
         })?;
         self.ctx.check()?;
-        Ok((done + jobs.len() as u64, 0))
+        Ok((written + jobs.len() as u64, 0))
     }
 
     fn put_usage(&mut self, batch: &mut Vec<FileUsage>) -> Result<(), Failure> {
@@ -212,35 +217,35 @@ impl App {
     }
 }
 
-/// A log that was read before the walk was over, and what it held.
+/// A log that was read during the walk, and its usage.
 #[derive(Default)]
 struct PrefetchedLog {
     job: Option<LogFile>,
     read: Vec<FileUsage>,
 }
 
-/// What a reader has to hand on; `send` tells whether anybody still listens.
+/// Collects the usage of several files and sends it in batches. `send` returns whether the receiver still exists.
 struct BatchSender<F> {
     send: F,
-    held: Vec<FileUsage>,
+    pending: Vec<FileUsage>,
     rows: usize,
 }
 
 impl<F: FnMut(Vec<FileUsage>) -> bool> BatchSender<F> {
-    /// Takes one piece; whether anybody still listens.
-    fn put(&mut self, done: FileUsage) -> bool {
-        self.rows += done.read.rows.len() + 1;
-        self.held.push(done);
-        self.rows < SENT_ROWS || self.flush()
+    /// Adds usage to the batch. Returns whether the receiver still exists.
+    fn put(&mut self, usage: FileUsage) -> bool {
+        self.rows += usage.read.rows.len() + 1;
+        self.pending.push(usage);
+        self.rows < SEND_ROWS || self.flush()
     }
 
     fn flush(&mut self) -> bool {
         self.rows = 0;
-        (self.send)(std::mem::take(&mut self.held))
+        (self.send)(std::mem::take(&mut self.pending))
     }
 }
 
-/// Reads one file's usage and hands it on, its state with the last piece; whether anybody still listens.
+/// Reads the usage of a file and sends it. Returns whether the receiver still exists.
 fn read_usage<F: FnMut(Vec<FileUsage>) -> bool>(
     job: &LogFile,
     opts: &ReadOptions,
@@ -248,15 +253,17 @@ fn read_usage<F: FnMut(Vec<FileUsage>) -> bool>(
     out: &mut BatchSender<F>,
 ) -> bool {
     let path = job.path.to_string_lossy().into_owned();
+    // Only the last part gets the true state of the file. If reading stops early, the file counts as changed and is read
+    // again.
     let unread = FileState { size: u64::MAX >> 1, ..job.state };
-    let done = |read, state| FileUsage { path: path.clone(), agent: job.source.agent(), state, read };
-    let mut held: Option<UsageRead> = None;
+    let usage = |read, state| FileUsage { path: path.clone(), agent: job.source.agent(), state, read };
+    let mut last: Option<UsageRead> = None;
     let mut listening = true;
     let outcome = job.source.read_usage(&job.path, opts, buffer, &mut |read| {
-        if let Some(earlier) = held.replace(read) {
-            listening = listening && out.put(done(earlier, unread));
+        if let Some(earlier) = last.replace(read) {
+            listening = listening && out.put(usage(earlier, unread));
         }
     });
     let state = if outcome.is_ok() { job.state } else { unread };
-    listening && out.put(done(held.unwrap_or_default(), state))
+    listening && out.put(usage(last.unwrap_or_default(), state))
 }
