@@ -207,7 +207,7 @@ fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
 
 /// Makes a folder that only its owner can enter (0700), with its parents. Restricts the folder if it exists already.
 pub(super) fn make_private_dir(path: &Path) -> Result<(), GateError> {
-    crate::store::private_dir(path).map_err(|source| GateError::Io { path: path.to_path_buf(), source })
+    crate::private_dir::make(path).map_err(|source| GateError::Io { path: path.to_path_buf(), source })
 }
 
 /// Writes a new file that only its owner can read (0600), and waits until it is on the disk.

@@ -27,6 +27,7 @@ mod load;
 mod matchers;
 mod model;
 mod national_id;
+mod neighbours;
 mod numbers;
 mod phone;
 mod postal;

@@ -7,6 +7,8 @@
 
 use serde::Deserialize;
 
+use super::neighbours::{after, before};
+
 /// A kind that the pass can find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -120,16 +122,6 @@ pub(crate) fn scan(text: &[u8], wanted: NumberKinds, found: &mut dyn FnMut(Numbe
             }
         }
     }
-}
-
-/// The byte before `i`, or a blank at the start of the text.
-pub(super) fn before(text: &[u8], i: usize) -> u8 {
-    if i == 0 { b' ' } else { text[i - 1] }
-}
-
-/// The byte at `i`, or a blank at the end of the text.
-pub(super) fn after(text: &[u8], i: usize) -> u8 {
-    text.get(i).copied().unwrap_or(b' ')
 }
 
 fn is_local_byte(b: u8) -> bool {

@@ -3,7 +3,7 @@
 //! Found: `+49 30 1234 5678`, `(415) 867-5309`, `0151 2345678`. Not found: `115-867-5309` (no area code begins with 1),
 //! `48 8b 05 010 91 00` (machine code), versions and decimals.
 
-use super::numbers::{after, before};
+use super::neighbours::{after, before};
 
 /// The parentheses around an area code.
 #[derive(Clone, Copy, PartialEq, Eq)]

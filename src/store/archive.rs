@@ -8,6 +8,8 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
 
+use crate::private_dir;
+
 use super::{StoreError, migrate};
 
 /// A connection to the database. It is cheap to open; a process opens one for each thread that needs it.
@@ -23,7 +25,7 @@ impl Archive {
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let io = |source: io::Error| StoreError::Io { path: path.display().to_string(), source };
         if let Some(dir) = path.parent() {
-            private_dir(dir).map_err(io)?;
+            private_dir::make(dir).map_err(io)?;
         }
         private_file(path).map_err(io)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -128,30 +130,6 @@ impl Archive {
         let answer: String = self.conn.query_row("PRAGMA quick_check", [], |r| r.get(0))?;
         Ok((answer != "ok").then_some(answer))
     }
-}
-
-/// Makes a directory that only its owner can enter (0700), with its parents.
-///
-/// A directory that exists already loses the permissions of group and others.
-///
-/// # Errors
-/// As the file system reports.
-pub fn private_dir(dir: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
-        builder.mode(0o700).create(dir)?;
-        let mode = fs::metadata(dir)?.permissions().mode();
-        // The owner's own bits stay as they are: a directory that was made read-only remains read-only.
-        if mode & 0o077 != 0 {
-            fs::set_permissions(dir, fs::Permissions::from_mode(mode & 0o700))?;
-        }
-        Ok(())
-    }
-    #[cfg(not(unix))]
-    builder.create(dir)
 }
 
 /// Creates an empty file with mode 0600 if it does not exist.

@@ -20,7 +20,7 @@ mod releases;
 mod search;
 mod sessions;
 
-pub use archive::{Archive, private_dir};
+pub use archive::Archive;
 pub use decisions::Decision;
 pub use evidence::{AnswerStatus, Decoy, ServedChunk};
 pub use files::{FileRow, FileState, UsageResult};

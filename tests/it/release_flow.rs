@@ -396,8 +396,9 @@ fn a_scan_and_a_scope_change_are_reflected_in_the_next_status() {
 #[test]
 fn every_directory_and_file_of_ours_is_private_even_if_the_home_existed_before() {
     use std::os::unix::fs::PermissionsExt;
-    let world = World::new(&["claude-2.1.329", "codex-0.169.0"]);
-    let state = world.tmp.path().join("state");
+    // OpenCode's database has a write-ahead log, so the scan makes `tmp/` for a copy of it.
+    let world = World::new(&["claude-2.1.329", "codex-0.169.0", "opencode-1.18.33"]);
+    let state = world.state();
     fs::create_dir(&state).unwrap();
     fs::set_permissions(&state, fs::Permissions::from_mode(0o755)).unwrap();
     world.confirmed();
@@ -413,5 +414,6 @@ fn every_directory_and_file_of_ours_is_private_even_if_the_home_existed_before()
         directories += u32::from(entry.file_type().is_dir());
         assert_eq!(mode, expected, "{}", entry.path().display());
     }
-    assert!(directories >= 6, "{directories}");
+    assert!(directories >= 7, "{directories}");
+    assert!(state.join("tmp").is_dir());
 }

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags};
 use tempfile::TempDir;
 
+use crate::private_dir;
 use crate::sources::common::files::{SourceError, open_log};
 use crate::sources::common::read::ReadOptions;
 
@@ -47,7 +48,7 @@ pub(crate) fn open(path: &Path, opts: &ReadOptions) -> Result<Snapshot, SourceEr
         }
     }
     for _ in 0..MAX_COPY_ATTEMPTS {
-        let dir = private_dir(opts).map_err(io)?;
+        let dir = copy_dir(opts).map_err(io)?;
         if let Some(bytes) = copy(path, dir.path()).map_err(io)? {
             let uri = format!("file:{}", percent_encode(&dir.path().join("db")));
             return connect(path, &uri, bytes, Some(dir));
@@ -116,11 +117,11 @@ fn copy_file(from: &Path, to: &Path) -> io::Result<u64> {
     io::copy(&mut File::open(from)?, &mut File::create_new(to)?)
 }
 
-fn private_dir(opts: &ReadOptions) -> io::Result<TempDir> {
+fn copy_dir(opts: &ReadOptions) -> io::Result<TempDir> {
     let builder = || tempfile::Builder::new().prefix("read-").to_owned();
     match &opts.scratch {
         Some(dir) => {
-            fs::create_dir_all(dir)?;
+            private_dir::make(dir)?;
             builder().tempdir_in(dir)
         }
         None => builder().tempdir(),
