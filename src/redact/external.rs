@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detector_adds_spans_and_takes_none_away() {
+    fn spans_of_a_detector_are_redacted_in_addition_to_those_of_rules() {
         let detectors = Detectors::new(vec![Box::new(WordDetector(&["Nightjar"], 0))]);
         let mut r =
             Redactor::new(Engine::builtin().unwrap(), Policy::default(), [7; 32]).with_detectors(&detectors);

@@ -232,7 +232,7 @@ mod tests {
         #![proptest_config(crate::testing::cases(256))]
 
         #[test]
-        fn an_overlay_reads_like_two_replacements_in_turn(
+        fn an_overlay_equals_two_replacements_one_after_the_other(
             first in prop::collection::vec((0usize..4, 1usize..4, "[a-f]{0,4}"), 0..8),
             then in prop::collection::vec((0usize..5, 1usize..6, "[A-F]{0,4}"), 0..8),
         ) {

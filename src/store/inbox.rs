@@ -123,21 +123,23 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Returns all descendants of a session, oldest first. Broken logs may form a cycle; each session is returned once.
+    /// Returns all descendants of several sessions, oldest first. Broken logs may form a cycle; each session is returned
+    /// once.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn descendant_rows(&self, root: &SessionKey) -> Result<Vec<SessionRow>, StoreError> {
+    pub fn descendant_rows(&self, roots: &[&str]) -> Result<Vec<SessionRow>, StoreError> {
         let sql = format!(
             "WITH RECURSIVE below(key) AS (
-               SELECT key FROM sessions WHERE parent = ?1
+               SELECT key FROM sessions WHERE parent IN (SELECT value FROM json_each(?1))
                UNION SELECT c.key FROM sessions c JOIN below b ON c.parent = b.key)
              SELECT {COLUMNS} FROM below JOIN sessions s ON s.key = below.key
              LEFT JOIN projects p ON p.id = s.project_id
-             WHERE s.key <> ?1 ORDER BY coalesce(s.started, 0), s.id"
+             WHERE s.key NOT IN (SELECT value FROM json_each(?1)) ORDER BY coalesce(s.started, 0), s.id"
         );
         let mut q = self.conn.prepare_cached(&sql)?;
-        let rows = q.query_map([root.as_str()], session_row)?;
+        let roots = serde_json::to_string(roots).unwrap_or_default();
+        let rows = q.query_map([roots], session_row)?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 

@@ -305,6 +305,19 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// Returns those of `keys` whose session has this mark.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn keys_with_mark(&self, keys: &[&str], mark: Mark) -> Result<Vec<SessionKey>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT key FROM sessions WHERE key IN (SELECT value FROM json_each(?1)) AND status = ?2",
+        )?;
+        let keys = serde_json::to_string(keys).unwrap_or_default();
+        let rows = q.query_map(params![keys, mark.as_str()], |r| r.get(0).map(SessionKey))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
     /// Returns the number of sessions by mark.
     ///
     /// # Errors

@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bound_is_wilsons() {
+    fn the_lower_bound_equals_that_of_the_wilson_interval() {
         let close = |found, planted, expected: f64| {
             let bound = wilson_lower(found, planted);
             assert!((bound - expected).abs() < 0.000_5, "{found}/{planted}: {bound}");

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# The real agents against `clawgate mcp`, their models scripted: a model that hurries
-# is refused at every step, and one that reviews without reading does not count as a reader.
-# agents.sh BIN TOOLS [PREFIX]   (TOOLS: the folder of drive.py; PREFIX: where the agents are installed from npm)
+# Runs the real agents, with scripted models, against `clawgate mcp`. Checks that a model that skips steps is refused at
+# each of them, and that a model that reviews without reading does not count as a reader.
+# agents.sh BIN TOOLS [PREFIX]   (TOOLS: the folder of drive.py; PREFIX: the folder in which npm installs the agents)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(realpath "$1")
@@ -25,8 +25,8 @@ r = json.load(open(sys.argv[1]))
 print(f"{r['agent']}: exit {r['exit_status']}, {r['seconds']} s; {r['final_text']!r}")
 for c in r["tool_calls"]:
     a = (c["result"] or {}).get("structuredContent") or {}
-    said = a.get("error", {}).get("message") or f"state {a.get('state')}, next {(a.get('next') or {}).get('tool')}"
-    print(f"  {c['tool']:<16} {'refused' if c['is_error'] else 'done   '}  {said[:170]}")
+    answer = a.get("error", {}).get("message") or f"state {a.get('state')}, next {(a.get('next') or {}).get('tool')}"
+    print(f"  {c['tool']:<16} {'refused' if c['is_error'] else 'ok     '}  {answer[:170]}")
 published = [c for c in r["tool_calls"] if c["tool"] == "publish"]
 if not published or not all(c["is_error"] for c in published):
     r["failed_expectations"].append("a publish was not refused")

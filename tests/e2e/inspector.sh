@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The MCP Inspector against `clawgate mcp`: its schema lint in both eras of the protocol, and a load.
-# inspector.sh BIN NODE_BIN_DIR   (the folder of .bin that holds node 22 or newer, and inspector)
+# Runs the MCP Inspector against `clawgate mcp`: the schema lint in both eras of the protocol, and a load test.
+# inspector.sh BIN NODE_BIN_DIR   (the .bin folder with `inspector` and node 22 or newer)
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 bin=$(realpath "${1:-$here/../../target/release/clawgate}")
@@ -9,7 +9,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 mkdir "$scratch/home"
 cp -r "$here/../fixtures/agents/codex-0.169.0/HOME/." "$scratch/home/"
-# The inspector hands a short list of variables on; HOME is in it, and our directory is below HOME then.
+# The inspector passes only a few variables to the server. HOME is one of them, and the archive is below HOME by default.
 export HOME=$scratch/home CI=true NO_COLOR=1
 unset CLAWGATE_HOME HF_TOKEN
 node --version
@@ -24,5 +24,5 @@ inspector --cli "$bin" mcp --method tools/call --tool-name scan --tool-args-json
 grep -q '"sessions"' "$scratch/scan.json" && echo "tools/call scan: exit 0"
 inspector --cli "$bin" mcp --method tools/call --tool-name status --load --load-requests 500 --load-concurrency 10 \
   </dev/null >"$scratch/load" 2>&1 || { code=$?; head -60 "$scratch/load"; echo "load: exit $code"; exit 1; }
-echo "load, 500 calls of status:"
+echo "load test, 500 calls of status:"
 sed 's/^/  /' "$scratch/load" | head -40

@@ -32,7 +32,7 @@ fn confirmed() -> (World, String) {
     let mut answer = ok(&world, &["review", "--redact-all", "--json"]);
     for _ in 0..500 {
         let Some(nonce) = answer["page"]["nonce"].as_str() else { break };
-        let found = crate::canary_finder::findings(answer["page"]["text"].as_str().unwrap());
+        let found = crate::decoy_finder::findings(answer["page"]["text"].as_str().unwrap());
         let found: Vec<String> = found.into_iter().map(|(kind, quote)| format!("{kind}={quote}")).collect();
         let mut args = vec!["review", "--nonce", nonce, "--json"];
         if found.is_empty() {

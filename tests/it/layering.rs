@@ -360,7 +360,7 @@ fn every_file_is_registered() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_string_lossy().into_owned();
             let is_module = path.is_dir() || path.extension().is_some_and(|e| e == "rs");
-            if is_module && !matches!(name.as_str(), "mod" | "main" | "snapshots") {
+            if is_module && !matches!(name.as_str(), "mod" | "main") {
                 names.push(name);
             }
         }

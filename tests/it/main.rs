@@ -8,11 +8,11 @@
 )]
 
 mod archive_lifecycle;
-mod canary_finder;
 mod cli;
 mod compaction;
 mod cost;
 mod cost_properties;
+mod decoy_finder;
 mod help_snapshots;
 mod http_double;
 mod hub_double;
@@ -27,6 +27,7 @@ mod redaction;
 mod release_flow;
 mod review;
 mod session_commands;
+mod snapshots;
 mod source_cline;
 mod source_custom;
 mod source_gemini;

@@ -195,7 +195,7 @@ impl Client {
             };
             pages.push(page["text"].as_str().unwrap().to_owned());
             assert!(pages.len() < 2000, "the review does not end");
-            let found = crate::canary_finder::findings(page["text"].as_str().unwrap());
+            let found = crate::decoy_finder::findings(page["text"].as_str().unwrap());
             let found: Vec<Value> =
                 found.into_iter().map(|(kind, quote)| json!({ "quote": quote, "type": kind })).collect();
             args = json!({ "nonce": page["nonce"], "findings": found });

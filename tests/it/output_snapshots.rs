@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
-use crate::help_snapshots::{assert_matches_snapshot, assert_snapshots_are, command_paths};
+use crate::help_snapshots::command_paths;
+use crate::snapshots::{assert_matches_snapshot, assert_snapshots_are};
 use crate::world::{World, review_to_end, run_with};
 
 /// Commands without a snapshot, with the reason.

@@ -65,7 +65,7 @@ fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
 }
 
 #[test]
-fn the_token_never_travels_in_the_clear() {
+fn only_https_or_loopback_endpoints_are_accepted_and_no_message_contains_the_token() {
     let hub = HubDouble::start();
     check_endpoint(&hub.endpoint).unwrap();
     check_endpoint(&HubOptions::default().endpoint).unwrap();

@@ -70,7 +70,7 @@ fn an_agent_that_misses_the_decoys_has_not_reviewed() {
     let (mut pages, mut planted) = (0u64, BTreeSet::new());
     let refused = read_on(&mut app, first, &mut |text| {
         pages += 1;
-        planted.extend(crate::canary_finder::findings(text).into_iter().map(|(_, quote)| quote));
+        planted.extend(crate::decoy_finder::findings(text).into_iter().map(|(_, quote)| quote));
         Vec::new()
     })
     .unwrap_err();
@@ -94,7 +94,7 @@ fn an_agent_that_misses_the_decoys_has_not_reviewed() {
     assert_eq!(again.remaining.bytes, budget.bytes, "everything has to be read again");
     let mut second = BTreeSet::new();
     let last = read_on(&mut app, again, &mut |text| {
-        second.extend(crate::canary_finder::findings(text).into_iter().map(|(_, quote)| quote));
+        second.extend(crate::decoy_finder::findings(text).into_iter().map(|(_, quote)| quote));
         found(text)
     })
     .unwrap();
@@ -234,7 +234,7 @@ fn every_statement_of_a_returned_findings_file_is_checked() {
     let (mut planted, mut findings) = (0, Vec::new());
     for (page, to) in out.pages.iter().zip(file["pages"].as_array_mut().unwrap()) {
         to["answered"] = true.into();
-        for (kind, quote) in crate::canary_finder::findings(&page.text) {
+        for (kind, quote) in crate::decoy_finder::findings(&page.text) {
             planted += 1;
             findings.push(serde_json::json!({
                 "entity_text": quote, "entity_type": kind, "confidence": 0.9, "nonce": page.nonce,

@@ -14,7 +14,7 @@ use clawgate::app::{Actor, App, Context, Failure};
 use clawgate::trace::{Env, FixedClock, Timestamp};
 use serde_json::Value;
 
-use crate::canary_finder::findings;
+use crate::decoy_finder::findings;
 
 /// The present of every test: 2026-11-21T00:00:00Z, a few hours after the fixtures' sessions.
 pub const NOW: Timestamp = Timestamp(1_795_219_200_000);

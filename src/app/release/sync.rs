@@ -25,10 +25,9 @@ impl App {
         }
         // A session that was blocked after it was chosen is removed. During an upload the choice cannot change.
         let mut sessions = open.release.chosen.clone();
-        for key in open.release.chosen.keys() {
-            if self.archive.session(key.as_str())?.is_some_and(|s| s.status == Mark::Blocked) {
-                sessions.remove(key);
-            }
+        let keys: Vec<&str> = open.release.chosen.keys().map(SessionKey::as_str).collect();
+        for key in self.archive.keys_with_mark(&keys, Mark::Blocked)? {
+            sessions.remove(&key);
         }
         if sessions.len() < open.release.chosen.len() && open.release.in_flight.is_none() {
             self.step(open, &Event::SessionsChosen { sessions })?;

@@ -214,13 +214,14 @@ impl App {
         let cursors: HashMap<i64, String> =
             rows.iter().map(|r| (r.row.id, encode_cursor(sort, r.value, r.row.id))).collect();
         let mut listed: Vec<(SessionRow, Option<u32>)> = Vec::with_capacity(rows.len());
-        for SortedRow { row, .. } in rows {
-            if p.tree {
-                let descendants = self.archive.descendant_rows(&row.key)?;
-                flatten_tree(row, descendants, &mut listed);
-            } else {
-                listed.push((row, None));
+        if p.tree {
+            let roots: Vec<&str> = rows.iter().map(|r| r.row.key.as_str()).collect();
+            let mut by_parent = group_by_parent(self.archive.descendant_rows(&roots)?);
+            for SortedRow { row, .. } in rows {
+                flatten_tree(row, &mut by_parent, &mut listed);
             }
+        } else {
+            listed.extend(rows.into_iter().map(|r| (r.row, None)));
         }
         let keys: Vec<&str> = listed.iter().map(|(r, _)| r.key.as_str()).collect();
         let usage = self.usage_of(&keys)?;
@@ -301,14 +302,24 @@ impl App {
     }
 }
 
-/// Appends a session and its descendants in the order of a tree, each with its depth.
-fn flatten_tree(root: SessionRow, descendants: Vec<SessionRow>, out: &mut Vec<(SessionRow, Option<u32>)>) {
+/// Groups subagents by their parent's key. The children of each parent are in reverse order, as [`flatten_tree`] needs
+/// them for its stack.
+fn group_by_parent(subagents: Vec<SessionRow>) -> HashMap<String, Vec<SessionRow>> {
     let mut by_parent: HashMap<String, Vec<SessionRow>> = HashMap::new();
-    // `pending` is a stack, so that the children are put into it in reverse order.
-    for row in descendants.into_iter().rev() {
+    for row in subagents.into_iter().rev() {
         let parent = row.parent.as_ref().map(|p| p.0.clone()).unwrap_or_default();
         by_parent.entry(parent).or_default().push(row);
     }
+    by_parent
+}
+
+/// Appends a session and its descendants in the order of a tree, each with its depth. Takes the descendants out of
+/// `by_parent`.
+fn flatten_tree(
+    root: SessionRow,
+    by_parent: &mut HashMap<String, Vec<SessionRow>>,
+    out: &mut Vec<(SessionRow, Option<u32>)>,
+) {
     // Damaged logs can name parents in a circle.
     let mut seen = HashSet::new();
     let mut pending = vec![(root, 0)];
@@ -359,7 +370,7 @@ mod tests {
 
     fn flattened(root: SessionRow, descendants: Vec<SessionRow>) -> Vec<(String, u32)> {
         let mut out = Vec::new();
-        flatten_tree(root, descendants, &mut out);
+        flatten_tree(root, &mut group_by_parent(descendants), &mut out);
         out.into_iter().map(|(row, depth)| (row.key.0, depth.unwrap())).collect()
     }
 
