@@ -117,7 +117,7 @@ def main():
         done = world.cli("review", "--undo")
         check("an agent takes nothing back", done.code == 4, done)
         done = world.run("review", "--rubric")
-        check("the rubric can be read", done.code == 0 and "What not to flag" in done.out, done)
+        check("the rubric can be read", done.code == 0 and "What not to report" in done.out, done)
     finally:
         world.close()
     finish()
