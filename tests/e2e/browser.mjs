@@ -49,7 +49,7 @@ const serve = async (name, config) => {
   running.push(child);
   let said = '';
   const entry = await new Promise((done, fail) => {
-    child.stdout.on('data', (bytes) => { said += bytes; const m = said.match(/open (http:\S+)/); if (m) done(m[1]); });
+    child.stdout.on('data', (bytes) => { said += bytes; const m = said.match(/open (http:\S+)/i); if (m) done(m[1]); });
     child.on('exit', () => fail(new Error(`serve ended: ${said}`)));
     setTimeout(() => fail(new Error(`serve printed no address: ${said}`)), 20_000).unref();
   });
