@@ -1,44 +1,39 @@
-//! What one request costs under one price row.
+//! The cost of a request under a price row.
 
 use crate::trace::Tokens;
 
 use super::money::Fraction;
 use super::table::{PriceRow, Rates};
 
-/// What of a request bears on its price.
+/// The properties of a request that determine its cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Request<'a> {
-    /// Tokens by kind.
     pub tokens: Tokens,
     /// Whether fast mode was used.
     pub fast: bool,
     /// `inference_geo`.
     pub geo: Option<&'a str>,
-    /// Service tier, where not the standard one.
+    /// The service tier, unless it is the standard one.
     pub service_tier: Option<&'a str>,
 }
 
-/// A request's cost by kind, in pico-USD; the total is their sum, saturating.
+/// Cost of a request by kind, in pico-USD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Charge {
-    /// Uncached input.
     pub input: i64,
-    /// Output.
     pub output: i64,
-    /// Cache reads.
     pub cache_read: i64,
-    /// Five-minute cache writes.
+    /// Writes to the five-minute cache.
     pub cache_write_5m: i64,
-    /// One-hour cache writes.
+    /// Writes to the one-hour cache.
     pub cache_write_1h: i64,
-    /// Web searches.
     pub web_search: i64,
-    /// A price that the row does not state was derived from its others.
+    /// Whether the row does not state a price that was needed, so that it was derived from other prices.
     pub approximate: bool,
 }
 
 impl Charge {
-    /// The whole cost, pico-USD.
+    /// Returns the total cost in pico-USD. The sum saturates.
     pub fn total(&self) -> i64 {
         [self.output, self.cache_read, self.cache_write_5m, self.cache_write_1h, self.web_search]
             .iter()
@@ -46,7 +41,7 @@ impl Charge {
     }
 }
 
-/// Rates with every gap filled, and the multiplier of the whole request.
+/// Rates without gaps.
 struct Effective {
     input: i64,
     output: i64,
@@ -55,12 +50,12 @@ struct Effective {
     cache_write_1h: i64,
 }
 
-/// Prices one request.
+/// Computes the cost of a request.
 ///
-/// A context tier is chosen by the whole prompt (input, cache reads and writes) and holds for the whole
-/// request. Missing prices: five-minute writes and cache reads cost as input, one-hour writes as five-minute
-/// ones. Fast mode and geography multiply the tokens' cost, not the web searches. Integer arithmetic, rounded
-/// half up where a multiplier leaves a fraction of a pico-USD; saturates and never panics.
+/// The length of the prompt (input, cache reads and writes) selects a context tier, which applies to the entire
+/// request. If a price is missing, cache reads and five-minute writes cost as much as input, and one-hour writes as
+/// much as five-minute writes. Fast mode and geography multiply the cost of tokens, but not of web searches. The
+/// arithmetic uses integers and saturates. If a multiplier yields a fraction of a pico-USD, it is rounded half up.
 pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
     let t = &request.tokens;
     let prompt = t.prompt();
@@ -79,7 +74,7 @@ pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
         || t.cache_write_1h > 0 && rates.cache_write_1h.is_none()
         || t.reasoning > 0 && row.reasoning.is_some();
 
-    // Codex calls its fast mode a service tier; both names mean the one multiplier.
+    // Codex logs its fast mode as a service tier. Both use the same multiplier.
     let tier_name = request.service_tier.filter(|s| !matches!(*s, "" | "standard" | "default" | "auto"));
     let fast = (request.fast || tier_name == Some("fast")).then_some(row.fast).flatten();
     approximate |= (request.fast || tier_name == Some("fast")) && fast.is_none();
@@ -104,7 +99,7 @@ pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
     let den = i128::from(f.den).saturating_mul(i128::from(g.den)).max(1);
     let cost = |tokens: u64, rate: i64| -> i64 {
         let plain = i128::from(tokens) * i128::from(rate);
-        // Nearly every request has no multiplier, and a wide division is the dearest step here.
+        // Nearly every request has no multiplier. The 128-bit division is the slowest operation here.
         if (num, den) == (1, 1) {
             return clamp(plain);
         }
@@ -136,8 +131,8 @@ fn filled(r: &Rates) -> Effective {
     }
 }
 
-/// Rates of a service tier: what the source states at the base context; a kind or a context tier that it does
-/// not state keeps its relation to the standard price of the same kind, else of input.
+/// Returns the rates of a service tier. The price table states them for the base context only. A rate that it does not
+/// state is scaled like the standard rate of the same kind, or else like the rate of input.
 fn in_service(now: &Rates, base: &Rates, service: &Rates) -> Rates {
     let relation = |kind: fn(&Rates) -> Option<i64>| match (kind(service), kind(base)) {
         (Some(s), Some(b)) if b > 0 => Some((s, b)),
@@ -184,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_cache_and_hour_writes() {
+    fn every_kind_of_tokens_has_its_rate() {
         // 3×5 + 200×25 + 1000×0.5 + 400×6.25 + 100×10 USD per million
         let r = Request { tokens: tokens(3, 200, 1000, 400, 100), ..Request::default() };
         let c = price("claude-opus-5", &r);
@@ -193,14 +188,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tier_holds_for_the_whole_request_and_only_above_its_threshold() {
+    fn a_context_tier_applies_to_the_entire_request_above_its_threshold() {
         let at = |cache_read| {
             let r = Request { tokens: tokens(10, 100, cache_read, 0, 50), ..Request::default() };
             price("claude-haiku-5-5", &r).total()
         };
         assert_eq!(at(99_940), 10 * 100_000 + 100 * 500_000 + 99_940 * 10_000 + 50 * 200_000);
         assert_eq!(at(99_941), 10 * 500_000 + 100 * 2_500_000 + 99_941 * 50_000 + 50 * 1_000_000);
-        // several tiers: the highest that is passed
+        // Of several tiers, the highest exceeded one applies.
         let r = Request { tokens: tokens(300_000, 1, 0, 0, 0), ..Request::default() };
         assert_eq!(price("qwen3-coder-plus", &r).total(), 300_000 * 6_000_000 + 60_000_000);
     }
@@ -214,13 +209,13 @@ mod tests {
         assert_eq!(price("claude-opus-4-6", &r).total(), 190 * 66 * 100_000 + 20_000_000_000);
         let r = Request { tokens: t, geo: Some("global"), ..Request::default() };
         assert_eq!(price("claude-opus-4-6", &r).total(), 190 * 1_000_000 + 20_000_000_000);
-        // fast on a model that has no fast mode costs as usual, and says that it is not sure
+        // Fast mode of a model without a fast price costs as usual and is marked as approximate.
         let r = Request { tokens: t, fast: true, ..Request::default() };
         assert!(price("claude-sonnet-5", &r).approximate);
     }
 
     #[test]
-    fn missing_cache_prices_fall_back_and_say_so() {
+    fn a_missing_cache_price_falls_back_and_is_approximate() {
         // gpt-6-sol has no one-hour price: as five-minute writes, 2.5
         let r = Request { tokens: tokens(0, 0, 0, 0, 10), ..Request::default() };
         let c = price("gpt-6-sol", &r);
@@ -231,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn service_tiers_use_stated_prices_and_keep_relations() {
+    fn a_service_tier_scales_the_rates_that_it_does_not_state() {
         let r = |tier| Request {
             tokens: tokens(10, 10, 10, 0, 10),
             service_tier: Some(tier),
@@ -243,15 +238,15 @@ mod tests {
         assert_eq!(price("claude-opus-5", &r("batches")).total(), half);
         let whole = price("claude-opus-5", &r("standard"));
         assert_eq!((whole.total(), whole.approximate), (half * 2, false));
-        // a tier that the row does not know: standard price, said to be uncertain
-        let odd = price("claude-opus-5", &r("tuesday"));
-        assert_eq!((odd.total(), odd.approximate), (half * 2, true));
+        // A tier that the row does not have costs the standard price and is marked as approximate.
+        let unknown = price("claude-opus-5", &r("tuesday"));
+        assert_eq!((unknown.total(), unknown.approximate), (half * 2, true));
         let long = Request { tokens: tokens(280_000, 0, 0, 0, 0), service_tier: Some("flex"), ..r("flex") };
         assert_eq!(price("gpt-6-sol", &long).total(), 280_000 * 2_000_000);
     }
 
     #[test]
-    fn absurd_counts_saturate() {
+    fn large_counts_saturate() {
         let t = Tokens {
             input: u64::MAX,
             output: u64::MAX,

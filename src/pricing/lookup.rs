@@ -1,32 +1,32 @@
-//! From the model name in a log to a price row, by fixed rules and never by likeness.
+//! Finds the price row of a model name by fixed rules, without fuzzy matching.
 
 use crate::trace::Timestamp;
 
 use super::overrides::Overrides;
 use super::table::{PriceRow, PriceTable};
 
-/// Which rule found the price.
+/// The rule that found a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Via {
-    /// The person's own price.
+    /// A custom price.
     Override,
-    /// The id as it stands.
+    /// The unchanged model id.
     Exact,
-    /// The alias table.
+    /// An alias.
     Alias,
-    /// After a context suffix (`[1m]`) was taken off.
+    /// The id without its context suffix, such as `[1m]`.
     ContextSuffix,
-    /// After provider prefixes or hosting suffixes were taken off.
+    /// The id without provider prefixes and hosting suffixes.
     ProviderPrefix,
-    /// After a date was taken off.
+    /// The id without its date.
     DateSuffix,
 }
 
 impl Via {
-    /// The rule in words.
+    /// Describes the rule.
     pub fn words(self) -> &'static str {
         match self {
-            Via::Override => "your own price",
+            Via::Override => "a custom price",
             Via::Exact => "the model id",
             Via::Alias => "an alias",
             Via::ContextSuffix => "the id without its context suffix",
@@ -36,39 +36,37 @@ impl Via {
     }
 }
 
-/// What is known of a model's price over all time; cheap to keep per model name.
+/// The prices of a model over all time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resolution<'a> {
     /// Dated rows, oldest first, and the rule that found them.
     Rows(&'a [PriceRow], Via),
-    /// A name the agents write for what is no provider request (`<synthetic>`).
+    /// The model name marks a record that is not a provider request, for example `<synthetic>`.
     NonBillable,
-    /// No price is known.
+    /// The price is unknown.
     Unpriced,
 }
 
-/// A price row in force at a time.
+/// The price row in force at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Priced<'a> {
-    /// The row.
     pub row: &'a PriceRow,
-    /// The rule that found it.
     pub via: Via,
 }
 
-/// What is known of a model's price at a time.
+/// The price of a model at some time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lookup<'a> {
-    /// Priced by this row.
+    /// This row applies.
     Priced(Priced<'a>),
-    /// No provider request.
+    /// The record is not a provider request.
     NonBillable,
-    /// No price is known: count tokens, leave money out, say so.
+    /// The price is unknown. Tokens are counted without a cost.
     Unpriced,
 }
 
 impl<'a> Resolution<'a> {
-    /// The row in force at a time; before the first dated change the oldest row holds.
+    /// Returns the row in force at `at`. The oldest row applies to all earlier times too.
     pub fn at(self, at: Timestamp) -> Lookup<'a> {
         match self {
             Resolution::Rows(rows, via) => {
@@ -81,7 +79,7 @@ impl<'a> Resolution<'a> {
     }
 }
 
-/// Routers, clouds and vendors that put their name and a slash before a model id.
+/// Names of routers, clouds and vendors that precede a model id with a slash.
 const SLASH_PREFIXES: &[&str] = &[
     "anthropic",
     "azure",
@@ -111,7 +109,7 @@ const SLASH_PREFIXES: &[&str] = &[
     "zai",
 ];
 
-/// Bedrock's prefixes, which end with a dot: where inference runs, then the vendor.
+/// Regions and vendors that precede a model id with a dot on Bedrock.
 const DOT_PREFIXES: &[&str] = &[
     "anthropic",
     "apac",
@@ -132,8 +130,8 @@ const DOT_PREFIXES: &[&str] = &[
 ];
 
 impl PriceTable {
-    /// Finds what is known of a model's price: override, id, alias, then without context suffix, provider
-    /// prefixes and date; else unpriced. `my-claude-opus-5-finetune` is not `claude-opus-5`.
+    /// Finds the prices of a model: a custom price, the price of the id, of an alias, and then of the id without
+    /// context suffix, provider prefixes and date. `my-claude-opus-5-finetune` does not match `claude-opus-5`.
     pub fn resolve<'a>(
         &'a self,
         model: &str,
@@ -196,7 +194,7 @@ impl PriceTable {
         Some(Resolution::Rows(self.rows.get(start..end)?, via))
     }
 
-    /// Exact id or alias; an alias to nothing says that the price is not known.
+    /// Finds an id or an alias. An alias without a target means that the price is unknown.
     fn named(&self, id: &str, via: Option<Via>) -> Option<Resolution<'_>> {
         self.exact(id, via.unwrap_or(Via::Exact)).or_else(|| match self.aliases.get(id)? {
             Some(target) => self.exact(target, via.unwrap_or(Via::Alias)),
@@ -205,14 +203,14 @@ impl PriceTable {
     }
 }
 
-/// Takes `[1m]`, `[200k]` off the end.
+/// Removes a context suffix such as `[1m]` or `[200k]`.
 fn strip_context(name: &str) -> Option<&str> {
     let (id, size) = name.strip_suffix(']')?.rsplit_once('[')?;
     let digits = size.strip_suffix(['k', 'm', 'K', 'M'])?;
     (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(id)
 }
 
-/// Takes one provider prefix or Bedrock version suffix off.
+/// Removes a provider prefix or a Bedrock version suffix.
 fn strip_provider(name: &str) -> Option<&str> {
     if let Some((head, rest)) = name.split_once('/')
         && SLASH_PREFIXES.contains(&head)
@@ -231,7 +229,7 @@ fn strip_provider(name: &str) -> Option<&str> {
     (number(major) && number(minor)).then_some(id)
 }
 
-/// Whether this is `YYYYMMDD` or `YYYY-MM-DD` of this century.
+/// Returns whether the text is a date of this century as `YYYYMMDD` or `YYYY-MM-DD`.
 fn is_date(text: &str) -> bool {
     let b: Vec<u8> = match text.len() {
         8 => text.bytes().collect(),
@@ -246,7 +244,7 @@ fn is_date(text: &str) -> bool {
         && (b"01"..=b"31").contains(&&[b[6], b[7]])
 }
 
-/// Takes `-YYYYMMDD` or `-YYYY-MM-DD` off the end.
+/// Removes a date suffix: `-YYYYMMDD` or `-YYYY-MM-DD`.
 fn strip_date(name: &str) -> Option<&str> {
     [8usize, 10].iter().find_map(|n| {
         let cut = name.len().checked_sub(*n)?;
@@ -268,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_finds_what_it_should() {
+    fn each_rule_finds_its_model() {
         for (name, model, via) in [
             ("claude-opus-5", "claude-opus-5", Via::Exact),
             ("claude-haiku-4-5-20251001", "claude-haiku-4-5", Via::Alias),
@@ -293,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_priced_by_likeness() {
+    fn a_similar_name_has_no_price() {
         for name in [
             "",
             "my-claude-opus-5-finetune",
@@ -326,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn dated_rows_follow_the_request() {
+    fn the_row_in_force_depends_on_the_time_of_the_request() {
         let none = Overrides::default();
         let id = |t: &str| {
             let at = Timestamp::parse(t).unwrap();

@@ -1,6 +1,6 @@
-//! Money as integer pico-USD, and exact decimal text.
+//! Amounts as integers in pico-USD, and their parsing and formatting.
 //!
-//! No floating point: prices come as decimal strings and stay integers or fractions of integers.
+//! There is no floating point: prices are parsed from decimal text into integers or fractions of integers.
 
 /// Pico-USD in one USD.
 pub const PICO_PER_USD: i64 = 1_000_000_000_000;
@@ -8,17 +8,16 @@ pub const PICO_PER_USD: i64 = 1_000_000_000_000;
 /// A non-negative decimal as an exact fraction, for multipliers such as 1.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fraction {
-    /// Numerator.
     pub num: i64,
-    /// Denominator, a power of ten, never zero.
+    /// A power of ten, never zero.
     pub den: i64,
 }
 
 impl Fraction {
-    /// One.
     pub const ONE: Fraction = Fraction { num: 1, den: 1 };
 
-    /// Reads a plain decimal (`"1.1"`); `None` where the text is not one or has more than nine decimals.
+    /// Parses a decimal such as `1.1`. Returns `None` if the text is not a decimal or has more than nine decimal
+    /// places.
     pub fn parse(text: &str) -> Option<Self> {
         let (digits, exp) = decimal(text)?;
         let den = 10i64.checked_pow(u32::try_from(-exp).ok()?)?;
@@ -27,7 +26,7 @@ impl Fraction {
     }
 }
 
-/// Digits and (non-positive) power of ten of a decimal without exponent.
+/// Splits a decimal without exponent into its digits and a power of ten, which is zero or negative.
 fn decimal(text: &str) -> Option<(i128, i32)> {
     let (negative, body) = text.strip_prefix('-').map_or((false, text), |b| (true, b));
     let (whole, frac) = body.split_once('.').unwrap_or((body, ""));
@@ -44,19 +43,20 @@ fn decimal(text: &str) -> Option<(i128, i32)> {
     Some((if negative { -value } else { value }, -i32::try_from(frac.len()).ok()?))
 }
 
-/// Pico-USD per token from a price in USD per million tokens.
+/// Parses a price in USD per million tokens into pico-USD per token.
 ///
-/// `None` where the text is no non-negative decimal, is too large, or is finer than a pico-USD per token.
+/// Returns `None` if the text is not a non-negative decimal, is too large, or is not a multiple of a pico-USD per
+/// token.
 pub fn rate_per_token(usd_per_mtok: &str) -> Option<i64> {
     let (digits, exp) = decimal(usd_per_mtok)?;
     let pico = scale(digits, exp + 6)?;
-    // A thousand USD a token: above that a price file is broken, and products could leave i128.
+    // A price above a thousand USD per token is an error in the price file, and products with it could overflow i128.
     (pico.1 && (0..=i128::from(PICO_PER_USD) * 1000).contains(&pico.0)).then(|| i64::try_from(pico.0).ok())?
 }
 
-/// Pico-USD from an amount of USD as a JSON number is written (`0.0123`, `1.2e-05`).
+/// Parses an amount in USD, written like a JSON number (`0.0123`, `1.2e-05`), into pico-USD.
 ///
-/// What is finer than a pico-USD is cut off. `None` where the text is no number or does not fit.
+/// Fractions of a pico-USD are truncated. Returns `None` if the text is not a number or the amount is too large.
 pub fn usd_to_picousd(text: &str) -> Option<i64> {
     let text = text.trim();
     let (mantissa, exp) = match text.split_once(['e', 'E']) {
@@ -67,7 +67,7 @@ pub fn usd_to_picousd(text: &str) -> Option<i64> {
     i64::try_from(scale(digits, places.checked_add(exp)?.checked_add(12)?)?.0).ok()
 }
 
-/// `digits × 10^exp`, cut towards zero, and whether that was exact.
+/// Returns `digits × 10^exp`, truncated towards zero, and whether the result is exact.
 fn scale(digits: i128, exp: i32) -> Option<(i128, bool)> {
     if digits == 0 {
         return Some((0, true));
@@ -81,7 +81,7 @@ fn scale(digits: i128, exp: i32) -> Option<(i128, bool)> {
     }
 }
 
-/// Writes a count with its thousands apart: `1,234,567`.
+/// Formats a count with separators: `1,234,567`.
 pub fn format_count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
@@ -94,7 +94,7 @@ pub fn format_count(n: u64) -> String {
     out
 }
 
-/// Writes pico-USD as USD with this many decimals (0 to 12), rounded half away from zero: `12.35`.
+/// Formats pico-USD as USD with 0 to 12 decimals, rounded half away from zero: `12.35`.
 pub fn format_usd(picousd: i64, decimals: u32) -> String {
     let decimals = decimals.min(12);
     let unit = 10i128.pow(12 - decimals);
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_exact_or_refused() {
+    fn a_rate_is_exact_or_invalid() {
         assert_eq!(rate_per_token("5"), Some(5_000_000));
         assert_eq!(rate_per_token("0.125"), Some(125_000));
         assert_eq!(rate_per_token("0"), Some(0));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn reported_costs_read_every_json_spelling() {
+    fn every_json_notation_of_an_amount_parses() {
         assert_eq!(usd_to_picousd("0.00123456"), Some(1_234_560_000));
         assert_eq!(usd_to_picousd("1.234e-05"), Some(12_340_000));
         assert_eq!(usd_to_picousd("2E+0"), Some(2 * PICO_PER_USD));
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_and_dollars() {
+    fn fractions_parse_and_dollars_are_rounded() {
         assert_eq!(Fraction::parse("1.1"), Some(Fraction { num: 11, den: 10 }));
         assert_eq!(Fraction::parse("6"), Some(Fraction { num: 6, den: 1 }));
         assert_eq!(Fraction::parse("-1"), None);

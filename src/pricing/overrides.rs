@@ -1,4 +1,4 @@
-//! Prices the person sets, before any table is asked.
+//! Custom prices from the configuration. They take precedence over the price tables.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::table::{PriceError, PriceRow};
 
-/// A decimal as a person writes it in a configuration: a number or text.
+/// A decimal in the configuration, written as a number or as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[serde(transparent)]
 pub struct Decimal(pub String);
@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for Decimal {
                 Ok(Decimal(v.to_string()))
             }
             fn visit_f64<E: de::Error>(self, v: f64) -> Result<Decimal, E> {
-                // The shortest text that reads back as the same number: what was written.
+                // The shortest text that parses to the same number is the text that was written.
                 Ok(Decimal(v.to_string()))
             }
         }
@@ -38,40 +38,37 @@ impl<'de> Deserialize<'de> for Decimal {
     }
 }
 
-/// One price of the person's own, USD per million tokens (`web_search`: USD per search).
+/// A custom price in USD per million tokens. `web_search` is in USD per search.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct OwnPrice {
-    /// Model id it holds for, exactly; without one every model of the provider.
+pub struct CustomPrice {
+    /// The exact model id; every model of the provider if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
-    /// Provider it holds for; without one whatever the provider.
+    /// The provider; every provider if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Project (path) it holds in; without one everywhere.
+    /// Path of the project; every project if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub project: Option<String>,
-    /// Uncached input.
     pub input: Decimal,
-    /// Output.
     pub output: Decimal,
-    /// Cache reads; as input where not said.
+    /// Cache reads; the price of input if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_read: Option<Decimal>,
-    /// Writes to the five-minute cache; as input where not said.
+    /// Writes to the five-minute cache; the price of input if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_5m: Option<Decimal>,
-    /// Writes to the one-hour cache; as five-minute writes where not said.
+    /// Writes to the one-hour cache; the price of five-minute writes if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cache_write_1h: Option<Decimal>,
-    /// A web search.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub web_search: Option<Decimal>,
 }
 
-impl OwnPrice {
-    /// What it holds for, in a word: `glm-4.7`, `nvidia/*`.
-    pub fn holds_for(&self) -> String {
+impl CustomPrice {
+    /// Names the models that the price applies to: `glm-4.7`, `nvidia/*`.
+    pub fn scope(&self) -> String {
         let model = self.model.as_deref().unwrap_or("*");
         match self.provider.as_deref() {
             Some(provider) => format!("{provider}/{model}"),
@@ -88,19 +85,19 @@ struct Override {
     row: PriceRow,
 }
 
-/// The person's prices; those of a project win over those without one, then model and provider over model over
-/// provider alone.
+/// All custom prices. A price for a project takes precedence over one without a project. Then a price for a model and a
+/// provider takes precedence over a price for a model, and that over a price for a provider.
 #[derive(Debug, Clone, Default)]
 pub struct Overrides {
     all: Vec<Override>,
 }
 
 impl Overrides {
-    /// Takes prices in.
+    /// Checks and collects custom prices.
     ///
     /// # Errors
-    /// [`PriceError`] where one holds for everything or is no price.
-    pub fn new(prices: &[OwnPrice]) -> Result<Self, PriceError> {
+    /// [`PriceError`] if one has neither model nor provider, or is not a price.
+    pub fn new(prices: &[CustomPrice]) -> Result<Self, PriceError> {
         let mut all = Vec::with_capacity(prices.len());
         for p in prices {
             if p.model.is_none() && p.provider.is_none() {
@@ -114,23 +111,23 @@ impl Overrides {
                 model: p.model.clone(),
                 provider: p.provider.clone(),
                 project: p.project.clone(),
-                row: PriceRow::own(p)?,
+                row: PriceRow::custom(p)?,
             });
         }
         Ok(Overrides { all })
     }
 
-    /// Whether any price holds in some project only: then look-ups differ by project.
+    /// Returns whether a price applies to one project only, so that look-ups depend on the project.
     pub fn by_project(&self) -> bool {
         self.all.iter().any(|o| o.project.is_some())
     }
 
-    /// The price of a model of a provider in a project, if the person set one.
+    /// Finds the custom price of a model from a provider in a project.
     pub fn find(&self, model: &str, provider: Option<&str>, project: Option<&str>) -> Option<&PriceRow> {
-        // 2 = says so and fits, 1 = does not say, none = does not fit.
-        let fits = |own: Option<&str>, asked: Option<&str>| match own {
+        // 2: equal; 1: the custom price applies to any value; `None`: different.
+        let fits = |custom: Option<&str>, wanted: Option<&str>| match custom {
             None => Some(1u8),
-            own if own == asked => Some(2),
+            custom if custom == wanted => Some(2),
             _ => None,
         };
         let rank = |o: &Override| {
@@ -140,7 +137,7 @@ impl Overrides {
                 fits(o.provider.as_deref(), provider)?,
             ))
         };
-        // The last of equals, since what is written later was meant to change what stands before.
+        // Of several prices with the same rank, the last one in the configuration wins.
         self.all.iter().filter_map(|o| Some((rank(o)?, &o.row))).max_by_key(|(r, _)| *r).map(|(_, row)| row)
     }
 }
@@ -149,19 +146,19 @@ impl Overrides {
 mod tests {
     use super::*;
 
-    fn over(model: Option<&str>, provider: Option<&str>, project: Option<&str>, usd: &str) -> OwnPrice {
-        OwnPrice {
+    fn over(model: Option<&str>, provider: Option<&str>, project: Option<&str>, usd: &str) -> CustomPrice {
+        CustomPrice {
             model: model.map(Into::into),
             provider: provider.map(Into::into),
             project: project.map(Into::into),
             input: Decimal(usd.to_owned()),
             output: Decimal(usd.to_owned()),
-            ..OwnPrice::default()
+            ..CustomPrice::default()
         }
     }
 
     #[test]
-    fn the_project_wins_then_the_most_exact() {
+    fn a_project_takes_precedence_and_then_the_more_specific_price() {
         let o = Overrides::new(&[
             over(None, Some("nvidia"), None, "0"),
             over(Some("m"), None, None, "1"),
@@ -185,10 +182,10 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_texts_are_decimals_and_broken_ones_are_named() {
-        let own: OwnPrice =
+    fn a_custom_price_takes_numbers_or_text_and_rejects_other_values() {
+        let own: CustomPrice =
             serde_json::from_str(r#"{"model":"m","input":0.6,"output":"2.2","cache_read":1}"#).unwrap();
-        let row = PriceRow::own(&own).unwrap();
+        let row = PriceRow::custom(&own).unwrap();
         assert_eq!(
             (row.rates.input, row.rates.output, row.rates.cache_read, row.rates.cache_write_5m),
             (Some(600_000), Some(2_200_000), Some(1_000_000), None)
@@ -199,6 +196,6 @@ mod tests {
         {
             assert!(Overrides::new(&[bad]).is_err());
         }
-        assert_eq!(over(None, Some("nvidia"), None, "1").holds_for(), "nvidia/*");
+        assert_eq!(over(None, Some("nvidia"), None, "1").scope(), "nvidia/*");
     }
 }

@@ -1,4 +1,4 @@
-//! The price table: effective-dated rows, aliases, and what is never billed.
+//! The price table: rows with effective dates, aliases, and model names that are never billed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::OnceLock;
@@ -9,18 +9,18 @@ use thiserror::Error;
 use crate::trace::Timestamp;
 
 use super::money::{Fraction, rate_per_token, usd_to_picousd};
-use super::overrides::OwnPrice;
+use super::overrides::CustomPrice;
 
-/// The table that ships with the program.
+/// The built-in price table.
 const BUILTIN: &str = include_str!("data/prices.json");
 
-/// Why a price file was not taken.
+/// Why a price file or a custom price is invalid.
 #[derive(Debug, Error)]
 pub enum PriceError {
     /// Not JSON of the expected shape.
     #[error("the price file does not parse: {0}")]
     Syntax(#[from] serde_json::Error),
-    /// A row's field holds something that is no price, date or multiplier.
+    /// A field of a row is not a price, date or multiplier.
     #[error(
         "price of {model}: {field} is {value:?}; expected a decimal string, at most six decimals for a price"
     )]
@@ -32,9 +32,9 @@ pub enum PriceError {
         /// What stood there.
         value: String,
     },
-    /// Rows of one model overlap or stand out of order.
+    /// The rows of a model overlap or are not in order.
     #[error(
-        "price of {model}: rows must stand together, in the order of `from`, and only the first without it"
+        "price of {model}: its rows must be adjacent and in the order of `from`, and only the first row may omit `from`"
     )]
     Order {
         /// The rows' model.
@@ -45,19 +45,17 @@ pub enum PriceError {
     Alias {
         /// The alias.
         alias: String,
-        /// Where it leads.
+        /// The model that it refers to.
         target: String,
     },
 }
 
-/// Prices of one model, pico-USD per token; `None` is not known, which is not zero.
+/// Prices of a model in pico-USD per token. `None` means unknown, not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
-    /// Uncached input.
     pub input: Option<i64>,
-    /// Output, reasoning included.
+    /// Output including reasoning.
     pub output: Option<i64>,
-    /// Cache reads.
     pub cache_read: Option<i64>,
     /// Writes to the five-minute cache.
     pub cache_write_5m: Option<i64>,
@@ -65,12 +63,12 @@ pub struct Rates {
     pub cache_write_1h: Option<i64>,
 }
 
-/// Rates that hold for the whole request when its prompt is longer than a threshold.
+/// Rates of requests with long prompts. They apply to the entire request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tier {
-    /// Prompt tokens (input, cache reads and writes) must be more than this.
+    /// The rates apply if the prompt (input, cache reads and writes) has more tokens than this.
     pub above: u64,
-    /// The rates that differ.
+    /// The rates that differ from the base rates.
     pub rates: Rates,
 }
 
@@ -79,50 +77,49 @@ pub struct Tier {
 pub struct Service {
     /// `batch`, `flex`, `priority`, `ultrafast`.
     pub name: String,
-    /// The rates that the source states.
+    /// The known rates.
     pub rates: Rates,
 }
 
-/// One model's prices over one span of time.
+/// Prices of a model during a period of time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PriceRow {
-    /// Names the row in reports: `<model>@<as_of>`.
+    /// The id of the row in reports: `<model>@<as_of>`.
     pub id: String,
-    /// Model id as the provider writes it.
+    /// The provider's id of the model.
     pub model: String,
-    /// Provider the price is of.
+    /// The provider that charges the price.
     pub provider: String,
-    /// First instant the row holds; `None` = from the beginning.
+    /// The first instant at which the row applies. `None` means from the beginning.
     pub from: Option<Timestamp>,
     /// Rates at the base context length.
     pub rates: Rates,
-    /// Another output rate holds for reasoning; kept to mark such costs as estimates.
+    /// A different rate for reasoning. It only marks such costs as estimates.
     pub reasoning: Option<i64>,
-    /// Context tiers by rising threshold.
+    /// Context tiers, in the order of their thresholds.
     pub tiers: Vec<Tier>,
-    /// Service tiers.
     pub service: Vec<Service>,
     /// Multiplier of fast mode.
     pub fast: Option<Fraction>,
-    /// Multiplier for inference kept in the US.
+    /// Multiplier for inference that is restricted to the US.
     pub geo_us: Option<Fraction>,
     /// Pico-USD per web search.
     pub web_search: Option<i64>,
-    /// The day the source was read, or its month.
+    /// The date of the price, or its month.
     pub as_of: String,
-    /// The provider's page, where the source names one.
+    /// The provider's page of prices, if the source names one.
     pub url: Option<String>,
-    /// The day the provider will retire the model.
+    /// The day on which the provider retires the model.
     pub deprecated: Option<String>,
-    /// Whether the model is no longer sold.
+    /// Whether the model is no longer available.
     pub retired: bool,
 }
 
-/// The price table; parsed once, then only looked up in.
+/// A price table.
 #[derive(Debug, Clone, Default)]
 pub struct PriceTable {
     pub(super) rows: Vec<PriceRow>,
-    /// Model → range of its rows.
+    /// The range of each model's rows.
     pub(super) by_model: HashMap<String, (usize, usize)>,
     pub(super) aliases: HashMap<String, Option<String>>,
     pub(super) non_billable: HashSet<String>,
@@ -131,19 +128,19 @@ pub struct PriceTable {
 }
 
 impl PriceTable {
-    /// The table that ships with the program, parsed at the first call.
+    /// Returns the built-in table. The first call parses it.
     pub fn builtin() -> &'static PriceTable {
         static TABLE: OnceLock<PriceTable> = OnceLock::new();
-        // A test parses the data file; were it ever broken, every model would be named as unpriced.
+        // A test ensures that the data file parses. If it did not, every model would be unpriced.
         TABLE.get_or_init(|| PriceTable::parse(BUILTIN).unwrap_or_default())
     }
 
-    /// The text of that table.
+    /// Returns the text of the built-in table.
     pub fn builtin_text() -> &'static str {
         BUILTIN
     }
 
-    /// Reads a price file (the format of `data/prices.json`).
+    /// Parses a price file in the format of `data/prices.json`.
     pub fn parse(text: &str) -> Result<PriceTable, PriceError> {
         let file: RawFile = serde_json::from_str(text)?;
         let mut table = PriceTable { as_of: file.as_of, source: file.source, ..PriceTable::default() };
@@ -170,15 +167,15 @@ impl PriceTable {
         Ok(table)
     }
 
-    /// This table laid over another: its models and aliases stand before the other's.
+    /// Adds the models and aliases of `base` that this table does not have.
     #[must_use]
     pub fn over(self, base: &PriceTable) -> PriceTable {
         let mut out = self;
         for row in &base.rows {
             let at = out.rows.len();
             match out.by_model.get_mut(&row.model) {
-                // A model of the base has its rows one after the other; a model of ours keeps only ours.
-                Some((_, end)) if *end == at && out.rows.get(at - 1).is_some_and(|r| base.holds(r)) => {
+                // The rows of a model are adjacent in the base. A model of this table keeps only its own rows.
+                Some((_, end)) if *end == at && out.rows.get(at - 1).is_some_and(|r| base.contains(r)) => {
                     *end = at + 1;
                 }
                 Some(_) => continue,
@@ -195,29 +192,29 @@ impl PriceTable {
         out
     }
 
-    fn holds(&self, row: &PriceRow) -> bool {
+    fn contains(&self, row: &PriceRow) -> bool {
         let own = self.by_model.get(&row.model).and_then(|(from, to)| self.rows.get(*from..*to));
         own.is_some_and(|rows| rows.contains(row))
     }
 
-    /// The names that lead to other models, in order; `None` leads to no price.
+    /// Returns the aliases and their target models, sorted. An alias without a target has no price.
     pub fn aliases(&self) -> Vec<(&str, Option<&str>)> {
         let mut out: Vec<_> = self.aliases.iter().map(|(a, t)| (a.as_str(), t.as_deref())).collect();
         out.sort_unstable();
         out
     }
 
-    /// Every row, rows of one model together and in the order of time.
+    /// Returns every row. The rows of a model are adjacent and in the order of time.
     pub fn rows(&self) -> &[PriceRow] {
         &self.rows
     }
 
-    /// The day the table was made.
+    /// Returns the date of the table.
     pub fn as_of(&self) -> &str {
         &self.as_of
     }
 
-    /// Where the prices come from.
+    /// Returns the source of the prices.
     pub fn source(&self) -> &str {
         &self.source
     }
@@ -285,7 +282,7 @@ struct RawRates {
     cache_write_1h: Option<String>,
 }
 
-/// Reads an optional field, naming it when it is wrong.
+/// Parses an optional field. The error names the field.
 fn field<T>(
     model: &str,
     field: &'static str,
@@ -367,14 +364,14 @@ impl RawRow {
 }
 
 impl PriceRow {
-    /// A price of the person's own as a row.
+    /// Converts a custom price to a row.
     ///
     /// # Errors
-    /// [`PriceError::Value`] that names the field which is no price.
-    pub fn own(p: &OwnPrice) -> Result<PriceRow, PriceError> {
+    /// [`PriceError::Value`] with the field that is not a price.
+    pub fn custom(p: &CustomPrice) -> Result<PriceRow, PriceError> {
         let text = |d: &Option<super::overrides::Decimal>| d.as_ref().map(|d| d.0.clone());
         let raw = RawRow {
-            model: p.holds_for(),
+            model: p.scope(),
             provider: p.provider.clone().unwrap_or_default(),
             input: Some(p.input.0.clone()),
             output: Some(p.output.0.clone()),
@@ -397,7 +394,7 @@ mod tests {
     }
 
     #[test]
-    fn builtin_table_parses_and_is_whole() {
+    fn the_builtin_table_parses_and_is_complete() {
         let t = PriceTable::parse(BUILTIN).unwrap();
         assert!(t.by_model.len() >= 377, "{}", t.by_model.len());
         assert!(t.rows.len() > t.by_model.len(), "dated rows are there");
@@ -409,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn null_is_not_zero() {
+    fn an_absent_rate_is_unknown_and_not_zero() {
         let t = PriceTable::builtin();
         let row = &t.rows[t.by_model["gpt-6-sol"].0];
         assert_eq!(row.rates.cache_write_1h, None);
@@ -418,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_over_another_keeps_its_own_models_whole() {
+    fn a_table_over_another_keeps_only_its_own_rows_of_its_models() {
         let own = file(
             r#"{"model":"claude-opus-5","input":"9","output":"9"},{"model":"new","input":"1","output":"1"},
                {"model":"new","input":"2","output":"2","from":"2026-06-01"}"#,
@@ -438,7 +435,7 @@ mod tests {
     }
 
     #[test]
-    fn broken_files_are_named_errors() {
+    fn an_invalid_file_is_rejected_with_the_reason() {
         let ok = r#"{"model":"a","provider":"p","input":"1","output":"2"}"#;
         assert!(PriceTable::parse(&file(ok)).is_ok());
         for (rows, part) in [

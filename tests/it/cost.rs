@@ -153,7 +153,7 @@ fn a_custom_price_applies_in_its_project_and_unpriced_models_are_listed() {
     assert_eq!(run(&world, &["pricing", "set", "house-llm", "--project", "/w/b", "--remove"]).code, 2);
     assert_eq!(run(&world, &["pricing", "set", "house-llm", "--input", "cheap", "--output", "2"]).code, 2);
     let shown = ok(&world, &["pricing", "show", "house-llm", "--json"]);
-    assert_eq!(shown["models"][0]["found_by"], "your own price");
+    assert_eq!(shown["models"][0]["found_by"], "a custom price");
     assert_eq!(shown["models"][0]["prices"][0]["input"], "0.5");
 }
 

@@ -7,7 +7,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table};
 use super::Config;
 use crate::app::Failure;
 use crate::app::fs::{io_failure, write_private};
-use crate::pricing::OwnPrice;
+use crate::pricing::CustomPrice;
 
 /// Applies an edit to the file. Returns the new configuration, or `None` if the edit changes nothing. Writes the file only
 /// if the result is a valid configuration.
@@ -69,7 +69,7 @@ pub(in crate::app) fn edit_list(
 /// A usage [`Failure`] if there is no price to remove, or `price` is not an array of tables.
 pub(in crate::app) fn edit_price(
     doc: &mut DocumentMut,
-    price: &OwnPrice,
+    price: &CustomPrice,
     remove: bool,
 ) -> Result<(), Failure> {
     let list = doc

@@ -9,7 +9,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::OwnPrice;
+use crate::pricing::CustomPrice;
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
 
@@ -49,7 +49,7 @@ pub struct Config {
     pub pricing: PricingConfig,
     /// Custom prices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub price: Vec<OwnPrice>,
+    pub price: Vec<CustomPrice>,
     /// How reviewing agents are scored.
     #[serde(skip_serializing_if = "is_default")]
     pub review: ReviewConfig,

@@ -6,8 +6,8 @@ use crate::usage::{Alert, AlertWatch};
 use crate::app::{App, Failure};
 
 impl App {
-    /// Returns the alerts that are newly due and records them in the archive, so that each is raised once per window. The
-    /// caller must deliver them.
+    /// Returns the alerts that are newly due and records them in the archive, so that each is raised once per window.
+    /// The caller must deliver them.
     ///
     /// # Errors
     /// [`Failure`] if the configured zone or a price is invalid or the archive refuses.

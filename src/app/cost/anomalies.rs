@@ -17,7 +17,7 @@ use crate::app::{App, Failure};
 /// Days to look back, by default.
 const DEFAULT_DAYS: u16 = 30;
 
-/// Where to look for anomalies.
+/// Parameters of the search for anomalies.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct AnomalyParams {
@@ -190,8 +190,8 @@ impl<'z> SpendingWatch<'z> {
 }
 
 impl App {
-    /// Returns days with unusual cost by both rules, over all projects and in each project, and the alerts that are due.
-    /// Alerts are not recorded as raised.
+    /// Returns days with unusual cost by both rules, over all projects and in each project, and the alerts that are
+    /// due. Alerts are not recorded as raised.
     ///
     /// # Errors
     /// [`Failure`] if the zone is unknown or the archive refuses.

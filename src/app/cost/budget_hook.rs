@@ -69,8 +69,8 @@ impl App {
             live.budgets.iter().filter(|b| b.state == BudgetLevel::Spent).collect();
         if self.config.budgets.action == BudgetAction::Deny && !spent.is_empty() {
             let messages: Vec<String> = spent.iter().map(|b| b.message()).collect();
-            // The user sees the reason of a blocked prompt, the model sees the reason of a denied tool. The reason has no
-            // final full stop because Codex appends one.
+            // The user sees the reason of a blocked prompt, the model sees the reason of a denied tool. The reason has
+            // no final full stop because Codex appends one.
             let next = match input.hook_event_name.as_deref() {
                 Some("UserPromptSubmit") => "To go on, raise [budgets] in clawgate's config.toml",
                 _ => {

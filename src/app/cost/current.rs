@@ -397,9 +397,9 @@ impl App {
         Ok((CurrentSpend { unread_bytes, ..current }, today))
     }
 
-    /// Returns the session that was asked for and its subagents. An agent tells its hook and its status line the session
-    /// that the user sees, also for the work of a subagent. The logs of Claude Code's subagents are in a folder of the
-    /// session; other subagents are known once a hook named them or a scan read them.
+    /// Returns the session that was asked for and its subagents. An agent tells its hook and its status line the
+    /// session that the user sees, also for the work of a subagent. The logs of Claude Code's subagents are in a folder
+    /// of the session; other subagents are known once a hook named them or a scan read them.
     pub(super) fn session_family(&self, p: &CurrentSpendParams) -> Result<HashSet<String>, Failure> {
         let Some(key) = &p.session else { return Ok(HashSet::new()) };
         let mut all = HashSet::from([key.clone()]);

@@ -1,4 +1,4 @@
-//! Takes a figure apart: to requests, where their records stand, and what each was priced by.
+//! Explains a figure of the cost report: its requests, their records in the logs, and the prices used.
 
 use std::collections::{HashMap, HashSet};
 
@@ -16,10 +16,10 @@ use crate::app::{App, Failure};
 
 use super::price_sources::Prices;
 
-/// Requests shown unless said otherwise.
+/// Default number of requests in an explanation.
 const DEFAULT_LIMIT: usize = 20;
 
-/// Every dimension in the order in which a key is looked for: ids come before names.
+/// Every dimension, in the order in which a key is searched. Ids come before names.
 const DIMENSIONS_BY_PRECEDENCE: [Dimension; 14] = [
     Dimension::Total,
     Dimension::Session,
@@ -37,13 +37,13 @@ const DIMENSIONS_BY_PRECEDENCE: [Dimension; 14] = [
     Dimension::Device,
 ];
 
-/// Which figure.
+/// Selects the figure to explain.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExplainParams {
-    /// The key of the line: a day, a model, a session, …; everything where not said.
+    /// The key of the row: a day, a model, a session and so on. The total by default.
     pub key: Option<String>,
-    /// Dimension the key is of; found by the key where not said.
+    /// The dimension of the key. By default the key decides.
     pub by: Option<Dimension>,
     /// IANA time zone of days, weeks and months.
     pub timezone: Option<String>,
@@ -51,37 +51,33 @@ pub struct ExplainParams {
     pub since: Option<Timestamp>,
     /// Only requests before this instant.
     pub until: Option<Timestamp>,
-    /// At most so many requests, the dearest first.
+    /// Maximum number of requests.
     pub limit: Option<u64>,
 }
 
-/// Where one record stands.
+/// The location of a record.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RecordPlace {
-    /// The log.
+    /// Path of the log.
     pub file: String,
-    /// Byte offset of the record; in a database the row's place.
+    /// Byte offset of the record; the position of the row in a database.
     pub offset: u64,
-    /// Whether the log is gone.
+    /// Whether the log no longer exists.
     pub gone: bool,
-    /// Session of the record.
+    /// The session that the record names.
     pub session: String,
 }
 
-/// Cost by kind, pico-USD.
+/// Cost by kind of tokens, in pico-USD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct CostParts {
-    /// Uncached input.
     pub input: i64,
-    /// Output.
     pub output: i64,
-    /// Cache reads.
     pub cache_read: i64,
-    /// Five-minute cache writes.
+    /// Writes to the five-minute cache.
     pub cache_write_5m: i64,
-    /// One-hour cache writes.
+    /// Writes to the one-hour cache.
     pub cache_write_1h: i64,
-    /// Web searches.
     pub web_search: i64,
 }
 
@@ -98,60 +94,59 @@ impl CostParts {
     }
 }
 
-/// One request of the figure.
+/// A request that counts in the figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplainedRequest {
-    /// When its last record was written.
+    /// When the last record of the request was written.
     pub at: Timestamp,
-    /// Session that owns it.
+    /// The session that the request is attributed to.
     pub session: String,
-    /// Model id as the log has it.
+    /// Model id as it is in the log.
     pub model: String,
-    /// Provider, where the log names one.
+    /// The provider, if the log names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
-    /// Tokens that count in the figure: of a tool, its part.
+    /// Tokens that count in the figure. For a tool this is the tool's part of the request.
     pub tokens: Tokens,
-    /// Pico-USD that count in the figure; nothing where no price is known.
+    /// Pico-USD that count in the figure; absent if the price is unknown.
     pub cost_picousd: Option<i64>,
-    /// The price row, or where the money comes from.
+    /// The id of the price row, or the source of a reported cost.
     pub priced_by: String,
-    /// Why that row: which rule found it.
+    /// The rule that found the price row.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub found_by: Option<&'static str>,
-    /// The whole request's cost by kind, where the table priced it.
+    /// Cost of the entire request by kind, if the price table was used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parts: Option<CostParts>,
-    /// What bore on the price besides tokens: fast mode, geography, service tier.
+    /// Other terms of the price: fast mode, geography, service tier.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<String>,
-    /// How far it can be trusted.
     pub confidence: Confidence,
-    /// The key by which copies are known.
+    /// The dedupe key of the request.
     pub key: String,
-    /// The record whose figures count.
+    /// The location of the record whose figures count.
     pub place: RecordPlace,
-    /// All records of the request, where there are several.
+    /// The locations of all records of the request; empty if there is only one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub copies: Vec<RecordPlace>,
 }
 
-/// A figure taken apart.
+/// An explained figure.
 #[derive(Debug, Clone, Serialize)]
 pub struct Explanation {
     pub by: Dimension,
-    /// Time zone of days.
+    /// Time zone of the days.
     pub timezone: String,
-    /// The figure, as `cost` gives it.
+    /// The row of the cost report.
     pub figure: ReportRow,
-    /// Its requests, the dearest first.
+    /// Its requests, most expensive first.
     pub requests: Vec<ExplainedRequest>,
-    /// Requests beyond the limit.
+    /// Number of requests beyond the limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_left_out: Option<u64>,
 }
 
-/// A request on its way, its places still by file id.
+/// A request whose locations still have file ids instead of paths.
 struct FoundRequest {
     request: ExplainedRequest,
     place: (i64, u64),
@@ -159,10 +154,10 @@ struct FoundRequest {
 }
 
 impl App {
-    /// Takes a figure of the cost report apart.
+    /// Explains a figure of the cost report.
     ///
     /// # Errors
-    /// [`Failure`] where no report has such a key, or as [`App::cost`].
+    /// [`Failure`] if no report has a row with this key, and the errors of [`App::cost`].
     pub fn explain(&mut self, p: &ExplainParams) -> Result<Explanation, Failure> {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
@@ -176,10 +171,10 @@ impl App {
         let limit = p.limit.map_or(DEFAULT_LIMIT, |n| n as usize);
         let mut pricer = prices.pricer();
         let mut lines = LineMatcher::new(by, &zone);
-        let (mut held, mut count): (Vec<FoundRequest>, u64) = (Vec::new(), 0);
-        let wanted = UsageFilter { since, until, tools: by == Dimension::Tool };
+        let (mut requests, mut count): (Vec<FoundRequest>, u64) = (Vec::new(), 0);
+        let filter = UsageFilter { since, until, tools: by == Dimension::Tool };
         let key = figure.key.as_str();
-        self.archive.for_each_request(wanted, &mut |row| {
+        self.archive.for_each_request(filter, &mut |row| {
             if !lines.matches(row, key) {
                 return;
             }
@@ -193,24 +188,24 @@ impl App {
                 return;
             }
             count += 1;
-            held.push(found);
-            // Millions of requests are not held to show twenty.
-            if held.len() > limit.saturating_mul(2).saturating_add(1000) {
-                keep_most_expensive(&mut held, limit);
+            requests.push(found);
+            // A total may have millions of requests. Memory must not grow with all of them if only a few are returned.
+            if requests.len() > limit.saturating_mul(2).saturating_add(1000) {
+                keep_most_expensive(&mut requests, limit);
             }
         })?;
-        keep_most_expensive(&mut held, limit);
-        let shown = held.len() as u64;
+        keep_most_expensive(&mut requests, limit);
+        let listed = requests.len() as u64;
         Ok(Explanation {
             by,
             timezone,
             figure,
-            requests: self.with_paths(held)?,
-            requests_left_out: count.checked_sub(shown).filter(|n| *n > 0),
+            requests: self.with_paths(requests)?,
+            requests_left_out: count.checked_sub(listed).filter(|n| *n > 0),
         })
     }
 
-    /// Finds the line of a cost report that a key means.
+    /// Finds the row of a cost report that a key identifies.
     fn figure(
         &self,
         p: &ExplainParams,
@@ -218,7 +213,7 @@ impl App {
         prices: &Prices,
     ) -> Result<(Dimension, ReportRow), Failure> {
         let key = p.key.as_deref().unwrap_or("total");
-        // A block as tables show it: `2026-11-20 09:00–14:00`.
+        // A block as the tables print it: `2026-11-20 09:00–14:00`.
         let start = key.split_once('–').map(|(start, _)| format!("{}:00.000Z", start.replacen(' ', "T", 1)));
         let block = start.and_then(|b| Timestamp::parse(&b)).map(|at| at.to_string());
         let key = block.as_deref().unwrap_or(key);
@@ -228,43 +223,48 @@ impl App {
         for (by, report) in dimensions.into_iter().zip(reports) {
             let matches = |r: &&ReportRow| {
                 r.key == key
-                    // The id or the beginning of the id of a session; the last folder of a project.
+                    // A session is also found by its id or the beginning of it, a project by its last path component.
                     || by == Dimension::Session && key.len() >= 6
                         && r.key.split_once(':').is_some_and(|(_, id)| id.starts_with(key))
                     || by == Dimension::Session && key.len() >= 10 && r.key.starts_with(key)
                     || by == Dimension::Project && r.key.rsplit('/').next() == Some(key)
             };
             let exact = report.rows.iter().find(|r| r.key == key);
-            // The beginning of a key means the session rather than its compactions.
+            // A prefix matches a session and its compactions. It identifies the session.
             let is_compaction = |r: &&ReportRow| SessionKey::without_compaction_suffix(&r.key) != r.key;
             if let Some(row) = exact.or_else(|| report.rows.iter().filter(matches).min_by_key(is_compaction))
             {
                 return Ok((by, row.clone()));
             }
         }
-        Err(Failure::usage("no_such_figure", "No cost report has a line of that key.")
-            .hint("clawgate cost --by day (or model, session, project, …) shows the keys"))
+        Err(Failure::usage("no_such_figure", "No cost report has a row with this key.")
+            .hint("list the keys with clawgate cost --by day (or model, session, project)"))
     }
 
-    fn with_paths(&self, held: Vec<FoundRequest>) -> Result<Vec<ExplainedRequest>, Failure> {
+    fn with_paths(&self, requests: Vec<FoundRequest>) -> Result<Vec<ExplainedRequest>, Failure> {
         let ids: HashSet<i64> =
-            held.iter().flat_map(|h| h.copies.iter().map(|c| c.0).chain([h.place.0])).collect();
+            requests.iter().flat_map(|h| h.copies.iter().map(|c| c.0).chain([h.place.0])).collect();
         let paths = self.archive.file_paths(&ids)?;
-        Ok(held
+        Ok(requests
             .into_iter()
             .map(|h| {
                 let mut request = h.request;
                 let session = request.place.session.clone();
-                request.place = place(&paths, h.place.0, h.place.1, session);
+                request.place = record_place(&paths, h.place.0, h.place.1, session);
                 request.copies =
-                    h.copies.into_iter().map(|(f, offset, s)| place(&paths, f, offset, s)).collect();
+                    h.copies.into_iter().map(|(f, offset, s)| record_place(&paths, f, offset, s)).collect();
                 request
             })
             .collect())
     }
 }
 
-fn place(paths: &HashMap<i64, (String, bool)>, file: i64, offset: u64, session: String) -> RecordPlace {
+fn record_place(
+    paths: &HashMap<i64, (String, bool)>,
+    file: i64,
+    offset: u64,
+    session: String,
+) -> RecordPlace {
     let (path, gone) = paths.get(&file).cloned().unwrap_or_default();
     let file = match device_of(&path) {
         Some(device) => format!("(imported from {device})"),
@@ -273,8 +273,8 @@ fn place(paths: &HashMap<i64, (String, bool)>, file: i64, offset: u64, session: 
     RecordPlace { file, offset, gone, session }
 }
 
-fn keep_most_expensive(held: &mut Vec<FoundRequest>, limit: usize) {
-    held.sort_by(|a, b| {
+fn keep_most_expensive(requests: &mut Vec<FoundRequest>, limit: usize) {
+    requests.sort_by(|a, b| {
         let rank = |h: &FoundRequest| {
             (
                 std::cmp::Reverse(h.request.cost_picousd),
@@ -284,7 +284,7 @@ fn keep_most_expensive(held: &mut Vec<FoundRequest>, limit: usize) {
         };
         rank(a).cmp(&rank(b)).then_with(|| a.request.key.cmp(&b.request.key))
     });
-    held.truncate(limit);
+    requests.truncate(limit);
 }
 
 fn explain_request(row: &CountedRow<'_>, priced: &PricedRow<'_>, tool: Option<&str>) -> FoundRequest {

@@ -1,7 +1,8 @@
-//! The ledger of several machines: written as JSON Lines on one, read in on another, as often as one likes.
+//! Exports a machine's ledger as JSON Lines and imports the ledgers of other machines. Importing twice changes nothing.
 //!
-//! A line is one record of a request with its key, so that a request which stands in the ledgers of two machines (a
-//! synchronised folder) counts once. No file path and no text of a conversation is in it.
+//! A line is one record of a request with its dedupe key. A request that is in the ledgers of two machines, for example
+//! because they share a synchronised folder, therefore counts once. The lines contain no file path and no text of a
+//! conversation.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -21,28 +22,28 @@ use crate::app::{App, Failure};
 const FORMAT: &str = "clawgate-ledger";
 const VERSION: u32 = 1;
 
-/// No line of ours is longer.
-const LINE_LIMIT: u64 = 1 << 20;
+/// Maximum length of a line. Exported lines are shorter.
+const MAX_LINE_BYTES: u64 = 1 << 20;
 
-/// Records are stored in batches of about so many.
+/// Approximate number of records that are stored in one transaction.
 const BATCH_ROWS: usize = 5_000;
 
-/// Lines that are named when they cannot be used.
-const NAMED: usize = 20;
+/// Maximum number of skipped lines that the report lists.
+const MAX_LISTED_LINES: usize = 20;
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Header {
+struct LedgerHeader {
     format: String,
     version: u32,
     device: String,
     exported: Timestamp,
 }
 
-/// One line; optional fields are left out where they say nothing.
+/// A line of an exported ledger: one record of a request.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Line {
-    /// Stands for the file, without its path: the records of one file stay together.
+struct LedgerLine {
+    /// Hash of the file's path. It keeps the records of a file together without revealing the path.
     file: String,
     key: String,
     session: String,
@@ -81,10 +82,10 @@ struct Line {
     ended: Option<Timestamp>,
 }
 
-impl Line {
+impl LedgerLine {
     fn of(file: &str, row: UsageRow, facts: SessionFacts) -> Self {
         let digest = Sha256::digest(file.as_bytes());
-        Line {
+        LedgerLine {
             file: data_encoding::HEXLOWER.encode(&digest)[..16].to_owned(),
             key: row.dedupe_key,
             session: row.session.0,
@@ -143,7 +144,7 @@ impl Line {
                 .into_iter()
                 .map(|(tool, tokens)| ToolPromptTokens { tool, tokens })
                 .collect(),
-            // As the readers have it: a cost is more than nothing.
+            // A reported cost of zero counts as not reported, as in the readers of the logs.
             reported_picousd: self.reported_picousd.filter(|p| *p > 0),
             fast: self.fast,
             geo: self.geo,
@@ -158,50 +159,50 @@ impl Line {
     }
 }
 
-/// What was written.
+/// Result of an export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExportedLedger {
-    /// Name of this machine.
     pub device: String,
-    /// Records of requests.
+    /// Number of exported records.
     pub records: u64,
 }
 
-/// What was read in.
+/// Result of an import.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ImportedLedger {
-    /// The machine.
+    /// Name of the machine that exported the ledger.
     pub device: String,
-    /// Records of requests in the file.
+    /// Number of records in the file.
     pub records: u64,
-    /// Requests that count now and did not before.
+    /// Number of requests that the archive did not have before.
     pub new_requests: u64,
-    /// Lines that could not be used.
+    /// Number of lines that could not be used.
     pub skipped: u64,
-    /// The first of them: line and reason.
+    /// Line number and reason of the first skipped lines.
     pub skipped_lines: Vec<(u64, String)>,
 }
 
 impl App {
-    /// Name of this machine in exported ledgers: the one given, the configuration's, or one made up once.
+    /// Returns the name of this machine in exported ledgers: the given one, the configured one, or a random name that
+    /// the archive keeps.
     fn device(&self, asked: Option<&str>) -> Result<String, Failure> {
-        let named = asked.or(self.config.cost.device.as_deref());
-        let name = match named {
+        let chosen = asked.or(self.config.cost.device.as_deref());
+        let name = match chosen {
             Some(name) => name.to_owned(),
             None => {
                 let random = crate::app::random::random_bytes::<3>()?;
-                let made_up = format!("machine-{}", data_encoding::HEXLOWER.encode(&random));
-                self.archive.meta_or_insert("device", &made_up)?
+                let generated = format!("machine-{}", data_encoding::HEXLOWER.encode(&random));
+                self.archive.meta_or_insert("device", &generated)?
             }
         };
         check_device(&name)?;
         Ok(name)
     }
 
-    /// Writes this machine's ledger, what others sent left out.
+    /// Writes this machine's ledger, without the records that were imported from other machines.
     ///
     /// # Errors
-    /// [`Failure`] where the name is none, the archive refuses or nothing can be written.
+    /// [`Failure`] if the name is invalid, the archive refuses or the output cannot be written.
     pub fn export_ledger(
         &mut self,
         device: Option<&str>,
@@ -210,7 +211,7 @@ impl App {
         let device = self.device(device)?;
         self.refresh_usage()?;
         let io = |e: std::io::Error| Failure::failed("output", format!("cannot write the ledger: {e}"));
-        let header = Header {
+        let header = LedgerHeader {
             format: FORMAT.to_owned(),
             version: VERSION,
             device: device.clone(),
@@ -223,7 +224,7 @@ impl App {
                 return true;
             }
             records += 1;
-            failed = write_line(out, &Line::of(path, row, facts)).err();
+            failed = write_line(out, &LedgerLine::of(path, row, facts)).err();
             failed.is_none()
         })?;
         failed.map_or(Ok(()), |e| Err(io(e)))?;
@@ -231,27 +232,28 @@ impl App {
         Ok(ExportedLedger { device, records })
     }
 
-    /// Reads the ledger of another machine in; again changes nothing.
+    /// Imports the ledger of another machine. Importing the same ledger again changes nothing.
     ///
     /// # Errors
-    /// [`Failure`] where it is no ledger, is this machine's own, or the archive refuses.
+    /// [`Failure`] if the input is not a ledger or is this machine's own ledger, or if the archive refuses.
     pub fn import_ledger(&mut self, input: &mut dyn BufRead) -> Result<ImportedLedger, Failure> {
         let no_ledger = || {
-            Failure::usage("no_ledger", "This is no ledger that clawgate wrote, or one of a newer version.")
-                .hint("clawgate cost export --output FILE on the other machine")
+            Failure::usage("no_ledger", "This file is not a ledger of clawgate, or it is of a newer version.")
+                .hint("create one on the other machine: clawgate cost export --output FILE")
         };
         let mut lines = BoundedLines { input, number: 0 };
         let first = lines.next()?.ok_or_else(no_ledger)?.1.ok_or_else(no_ledger)?;
-        let header: Header = serde_json::from_slice(&first).map_err(|_| no_ledger())?;
+        let header: LedgerHeader = serde_json::from_slice(&first).map_err(|_| no_ledger())?;
         if header.format != FORMAT || header.version != VERSION {
             return Err(no_ledger());
         }
         check_device(&header.device)?;
         let own = self.config.cost.device.clone().or(self.archive.meta("device")?);
         if own.as_ref() == Some(&header.device) {
-            let message = format!("This ledger is of a machine called {:?}, as this one is.", header.device);
+            let message =
+                format!("This ledger is from a machine named {:?}, like this machine.", header.device);
             return Err(Failure::usage("own_ledger", message)
-                .hint("clawgate cost export --device NAME on the other machine"));
+                .hint("choose another name on the other machine: clawgate cost export --device NAME"));
         }
         let before = self.counted_requests()?;
         let mut report = ImportedLedger {
@@ -261,63 +263,66 @@ impl App {
             skipped: 0,
             skipped_lines: Vec::new(),
         };
-        let mut best = self.best_of(&report.device)?;
-        let mut batch: Vec<Piece> = Vec::new();
-        let mut held = 0;
+        let mut known_records = self.most_complete_records(&report.device)?;
+        let mut batches: Vec<RecordBatch> = Vec::new();
+        let mut pending = 0;
         while let Some((number, line)) = lines.next()? {
             self.ctx.check()?;
             let parsed = match &line {
                 Some(bytes) if bytes.iter().all(u8::is_ascii_whitespace) => continue,
-                Some(bytes) => serde_json::from_slice::<Line>(bytes)
+                Some(bytes) => serde_json::from_slice::<LedgerLine>(bytes)
                     .map_err(|e| format!("not a record ({:?} at column {})", e.classify(), e.column()))
                     .and_then(|l| l.into_row().ok_or_else(|| "a record without session or key".to_owned())),
-                None => Err(format!("longer than {LINE_LIMIT} bytes")),
+                None => Err(format!("longer than {MAX_LINE_BYTES} bytes")),
             };
             match parsed {
                 Ok((file, row, facts)) => {
                     report.records += 1;
                     let path = device_path(&report.device, &file);
-                    let again = match best.entry(record_hash(&path, &row)) {
-                        // An older ledger after a newer one, with an answer that was still being written.
+                    let repeated = match known_records.entry(record_hash(&path, &row)) {
+                        // The archive has a later state of this request: this ledger was exported while the answer was
+                        // still being written.
                         Entry::Occupied(known) if known.get().output > row.tokens.output => continue,
-                        Entry::Occupied(mut known) => known.insert(Best::of(&row, true)).here,
+                        Entry::Occupied(mut known) => {
+                            known.insert(KnownRecord::of(&row, true)).from_this_import
+                        }
                         Entry::Vacant(new) => {
-                            new.insert(Best::of(&row, true));
+                            new.insert(KnownRecord::of(&row, true));
                             false
                         }
                     };
-                    if again {
-                        forget_earlier(&mut batch, &path, &row);
+                    if repeated {
+                        remove_earlier_version(&mut batches, &path, &row);
                     }
-                    held += 1;
-                    match batch.last_mut().filter(|p| p.path == path && p.facts == facts) {
-                        Some(piece) => piece.rows.push(row),
+                    pending += 1;
+                    match batches.last_mut().filter(|p| p.path == path && p.facts == facts) {
+                        Some(batch) => batch.rows.push(row),
                         None => {
-                            // The records of one file and session stay in one piece, so that their order holds.
-                            if held > BATCH_ROWS {
-                                self.put_pieces(&mut batch)?;
-                                held = 1;
+                            // The records of a file and session are stored together, which keeps their order.
+                            if pending > BATCH_ROWS {
+                                self.put_batches(&mut batches)?;
+                                pending = 1;
                             }
-                            batch.push(Piece { path, facts, rows: vec![row] });
+                            batches.push(RecordBatch { path, facts, rows: vec![row] });
                         }
                     }
                 }
                 Err(reason) => {
                     report.skipped += 1;
-                    if report.skipped_lines.len() < NAMED {
+                    if report.skipped_lines.len() < MAX_LISTED_LINES {
                         report.skipped_lines.push((number, reason));
                     }
                 }
             }
         }
-        self.put_pieces(&mut batch)?;
+        self.put_batches(&mut batches)?;
         report.new_requests = self.counted_requests()?.saturating_sub(before);
         Ok(report)
     }
 
-    fn put_pieces(&mut self, batch: &mut Vec<Piece>) -> Result<(), Failure> {
+    fn put_batches(&mut self, batches: &mut Vec<RecordBatch>) -> Result<(), Failure> {
         let state = FileState { inode: 0, size: 0, mtime_ns: 0, reader: 0 };
-        let results: Vec<UsageResult<'_>> = batch
+        let results: Vec<UsageResult<'_>> = batches
             .iter()
             .map(|p| UsageResult {
                 path: &p.path,
@@ -328,21 +333,23 @@ impl App {
             })
             .collect();
         self.archive.put_usage(&results)?;
-        batch.clear();
+        batches.clear();
         Ok(())
     }
 
-    /// The answers that the ledger holds of a machine.
-    fn best_of(&self, device: &str) -> Result<HashMap<u64, Best>, Failure> {
-        let mut best: HashMap<u64, Best> = HashMap::new();
+    /// Returns the most complete version of each record that was imported from a machine.
+    fn most_complete_records(&self, device: &str) -> Result<HashMap<u64, KnownRecord>, Failure> {
+        let mut known_records: HashMap<u64, KnownRecord> = HashMap::new();
         self.archive.for_each_record(&mut |path, row, _| {
             if device_of(path) == Some(device) {
-                let known = best.entry(record_hash(path, &row)).or_insert_with(|| Best::of(&row, false));
+                let known = known_records
+                    .entry(record_hash(path, &row))
+                    .or_insert_with(|| KnownRecord::of(&row, false));
                 known.output = known.output.max(row.tokens.output);
             }
             true
         })?;
-        Ok(best)
+        Ok(known_records)
     }
 
     fn counted_requests(&self) -> Result<u64, Failure> {
@@ -352,34 +359,35 @@ impl App {
     }
 }
 
-/// How much of an answer is known of a record, and whether from the ledger that is being read in.
-struct Best {
+/// The most complete version of a record that is known so far.
+struct KnownRecord {
     output: u64,
-    here: bool,
+    /// Whether it comes from the ledger that is being imported.
+    from_this_import: bool,
 }
 
-impl Best {
-    fn of(row: &UsageRow, here: bool) -> Self {
-        Best { output: row.tokens.output, here }
+impl KnownRecord {
+    fn of(row: &UsageRow, from_this_import: bool) -> Self {
+        KnownRecord { output: row.tokens.output, from_this_import }
     }
 }
 
-/// Stands for a record: its file, session and key.
+/// Identifies a record by its file, session and key.
 fn record_hash(path: &str, row: &UsageRow) -> u64 {
     let mut hash = DefaultHasher::new();
     (path, row.session.as_str(), &row.dedupe_key).hash(&mut hash);
     hash.finish()
 }
 
-/// Takes an earlier record of the same request out of what is to be stored: no file of ours holds one twice.
-fn forget_earlier(batch: &mut [Piece], path: &str, row: &UsageRow) {
-    for piece in batch.iter_mut().filter(|p| p.path == path && p.facts.key == row.session) {
-        piece.rows.retain(|r| r.dedupe_key != row.dedupe_key);
+/// Removes an earlier version of a record from the batches, because a file must contain each record once.
+fn remove_earlier_version(batches: &mut [RecordBatch], path: &str, row: &UsageRow) {
+    for batch in batches.iter_mut().filter(|p| p.path == path && p.facts.key == row.session) {
+        batch.rows.retain(|r| r.dedupe_key != row.dedupe_key);
     }
 }
 
-/// Records of one file and session.
-struct Piece {
+/// Records of a file and session that are not stored yet.
+struct RecordBatch {
     path: String,
     facts: SessionFacts,
     rows: Vec<UsageRow>,
@@ -387,13 +395,13 @@ struct Piece {
 
 fn check_device(name: &str) -> Result<(), Failure> {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | ' ');
-    let says = name.chars().any(char::is_alphanumeric);
-    if says && name.chars().count() <= 64 && name.chars().all(fits) {
+    let has_text = name.chars().any(char::is_alphanumeric);
+    if has_text && name.chars().count() <= 64 && name.chars().all(fits) {
         return Ok(());
     }
     Err(Failure::usage(
         "bad_device",
-        "A machine's name has a letter or a digit and at most 64 of letters, digits, spaces, dots, dashes and underscores.",
+        "A machine name has at most 64 letters, digits, spaces, dots, dashes and underscores, and at least one letter or digit.",
     ))
 }
 
@@ -403,8 +411,8 @@ fn write_line<T: Serialize>(out: &mut dyn Write, value: &T) -> std::io::Result<(
     out.write_all(&line)
 }
 
-/// A line with its number; without its bytes where it is too long.
-type Numbered = (u64, Option<Vec<u8>>);
+/// A line with its number. The bytes are absent if the line is too long.
+type NumberedLine = (u64, Option<Vec<u8>>);
 
 struct BoundedLines<'a> {
     input: &'a mut dyn BufRead,
@@ -412,15 +420,15 @@ struct BoundedLines<'a> {
 }
 
 impl BoundedLines<'_> {
-    /// The next line; `None` at the end.
-    fn next(&mut self) -> Result<Option<Numbered>, Failure> {
+    /// Reads the next line. Returns `None` at the end.
+    fn next(&mut self) -> Result<Option<NumberedLine>, Failure> {
         let io = |e: std::io::Error| Failure::failed("input", format!("cannot read the ledger: {e}"));
         let mut line = Vec::new();
-        if (&mut *self.input).take(LINE_LIMIT).read_until(b'\n', &mut line).map_err(io)? == 0 {
+        if (&mut *self.input).take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(io)? == 0 {
             return Ok(None);
         }
         self.number += 1;
-        if line.len() as u64 == LINE_LIMIT && !line.ends_with(b"\n") {
+        if line.len() as u64 == MAX_LINE_BYTES && !line.ends_with(b"\n") {
             self.input.skip_until(b'\n').map_err(io)?;
             return Ok(Some((self.number, None)));
         }

@@ -35,4 +35,4 @@ pub use price_admin::{
 };
 pub use price_sources::Prices;
 pub use report::{CostParams, CostReport};
-pub use verify::{Beyond, Difference, VerifyReport};
+pub use verify::{Difference, UnloggedUsage, VerifyReport};

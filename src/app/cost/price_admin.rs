@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::SignerKey;
-use crate::pricing::{Lookup, Overrides, OwnPrice, PriceRow, PriceTable, Rates, Resolution, format_usd};
+use crate::pricing::{CustomPrice, Lookup, Overrides, PriceRow, PriceTable, Rates, Resolution, format_usd};
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 
@@ -141,7 +141,7 @@ pub struct PricingReport {
     pub imported: bool,
     /// The custom prices.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub own: Vec<OwnPrice>,
+    pub own: Vec<CustomPrice>,
     /// The requested model, or all models of the ledger, most tokens first.
     pub models: Vec<ModelPrice>,
 }
@@ -162,7 +162,7 @@ pub struct PricingCheck {
 /// A custom price to set or remove.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub struct SetPriceParams {
-    pub price: OwnPrice,
+    pub price: CustomPrice,
     /// Whether to remove the price of this model, provider and project.
     pub remove: bool,
 }
@@ -309,7 +309,7 @@ impl App {
         let config = edit_file(&self.config_path(), &self.config, |doc| edit_price(doc, price, p.remove))?;
         if let Some(config) = config {
             self.config = config;
-            let details = serde_json::json!({ "price": price.holds_for(), "removed": p.remove });
+            let details = serde_json::json!({ "price": price.scope(), "removed": p.remove });
             self.audit("config_changed", None, details)?;
         }
         self.pricing(price.model.as_deref())

@@ -253,8 +253,8 @@ fn read_usage<F: FnMut(Vec<FileUsage>) -> bool>(
     out: &mut BatchSender<F>,
 ) -> bool {
     let path = job.path.to_string_lossy().into_owned();
-    // Only the last part gets the true state of the file. If reading stops early, the file counts as changed and is read
-    // again.
+    // Only the last part gets the true state of the file. If reading stops early, the file counts as changed and is
+    // read again.
     let unread = FileState { size: u64::MAX >> 1, ..job.state };
     let usage = |read, state| FileUsage { path: path.clone(), agent: job.source.agent(), state, read };
     let mut last: Option<UsageRead> = None;

@@ -1,8 +1,8 @@
-//! Recomputes every figure by a second path, and compares.
+//! Recomputes every figure of the cost reports in a second, independent way, and compares the results.
 //!
-//! The first path reads usage alone, packs it, finds copies by hashes and folds rows as they come. This one reads
-//! every log whole with its conversations, holds all requests in plain maps, asks the price table for each, and adds
-//! up. They share the readers' grammar of a record and the price of a request; nothing of the counting.
+//! The reports read only usage, store it in packed segments, find copies by hashes and add up rows in one pass. This
+//! module reads every log completely, keeps all requests in maps, looks up the price of each one, and adds them up.
+//! Both share the parsers of the records and the computation of a request's price, but no counting.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -19,10 +19,10 @@ use crate::app::cost::Prices;
 use crate::app::scan::{ScanParams, ScanPlan, find_logs};
 use crate::app::{App, Failure};
 
-/// Differences that are named; more are counted.
-const NAMED: usize = 50;
+/// Maximum number of differences that the report lists.
+const MAX_LISTED_DIFFERENCES: usize = 50;
 
-/// What is compared.
+/// The dimensions whose rows are compared.
 const DIMENSIONS: [Dimension; 13] = [
     Dimension::Total,
     Dimension::Agent,
@@ -39,12 +39,16 @@ const DIMENSIONS: [Dimension; 13] = [
     Dimension::Block,
 ];
 
-/// What a tool's results take up is told by the growth of prompts, which has no second path: its lines are added up.
+/// The dimension of which only the sum is compared. A tool's part is derived from the growth of prompts, which this
+/// module does not compute in a second way.
 const SUMMED: Dimension = Dimension::Tool;
+
+/// Maximum number of parents that are followed from a subagent.
+const MAX_SUBAGENT_DEPTH: usize = 16;
 
 const HOUR_MS: i64 = 3_600_000;
 
-/// The figures of a line, in this order.
+/// The compared figures of a row, in this order.
 const FIGURES: [&str; 10] = [
     "requests",
     "input",
@@ -61,63 +65,62 @@ const FIGURES: [&str; 10] = [
 /// The values of [`FIGURES`].
 type Figures = [i128; 10];
 
-/// A figure that two paths give differently.
+/// A figure that differs from its recomputation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Difference {
     pub by: Dimension,
-    /// Line.
+    /// Key of the row.
     pub key: String,
-    /// Figure.
+    /// Name of the figure.
     pub figure: String,
-    /// What `cost` gives.
+    /// The value in the cost report.
     pub ledger: String,
-    /// What the second path gives.
+    /// The recomputed value.
     pub recomputed: String,
 }
 
-/// What an agent counted of a session beyond the requests in its log and the compactions that stand in the ledger: calls
-/// for a title, and compactions that no total tells apart from the rest.
+/// Usage that an agent's own total of a session contains and neither its log nor the ledger's compactions do. Examples
+/// are requests for a title, and compactions whose usage cannot be separated from the total.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Beyond {
-    /// Session.
+pub struct UnloggedUsage {
     pub session: String,
-    /// Model.
     pub model: String,
     /// Tokens by kind.
     pub tokens: Tokens,
-    /// What they cost by the table; nothing where no price is known.
+    /// Cost by the price table; absent if the price is unknown.
     pub cost_picousd: Option<i64>,
-    /// Always reported: the agent's figure, not the provider's.
+    /// Always `reported`, because the figure is the agent's and not the provider's.
     pub confidence: Confidence,
-    /// What it is.
+    /// A description of the usage.
     pub label: &'static str,
 }
 
-/// The outcome.
+/// Result of a verification.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
-    /// Whether every figure is the same.
+    /// Whether every figure is equal.
     pub same: bool,
-    /// Figures compared.
+    /// Number of compared figures.
     pub compared: u64,
-    /// Figures that differ.
+    /// Number of figures that differ.
     pub different: u64,
-    /// The first of them.
+    /// The first differences.
     pub differences: Vec<Difference>,
-    /// Logs read whole.
+    /// Number of logs that were read.
     pub files: u64,
-    /// Logs that could not be read; their requests are taken from the ledger.
+    /// Number of logs that could not be read. Their requests are taken from the ledger.
     pub unreadable: u64,
-    /// Records of requests in them, copies included.
+    /// Number of records in the logs, including copies.
     pub records: u64,
-    /// Records that only the ledger has: their logs are gone or were rewritten, or another machine sent them.
+    /// Number of records that only the ledger has, because their logs were deleted or rewritten, or because they were
+    /// imported from another machine.
     pub kept: u64,
-    /// Requests counted.
+    /// Number of counted requests.
     pub requests: u64,
-    /// Sessions of which the agent keeps a total of its own that is the same.
+    /// Number of the agents' own totals that are equal to the logs.
     pub own_totals_same: u64,
-    /// What the agent's own total holds beyond the requests in its log; not in any figure of `cost`.
-    pub beyond_logs: Vec<Beyond>,
+    /// Usage in the agents' own totals that the logs do not contain. No figure of `cost` includes it.
+    pub beyond_logs: Vec<UnloggedUsage>,
     /// Time zone of the days.
     pub timezone: String,
 }
@@ -128,21 +131,21 @@ struct Record {
     device: Option<String>,
 }
 
-/// Everything that was read.
-struct Records {
+/// All records, and what is needed to compare them with the agents' own totals.
+struct CollectedRecords {
     records: Vec<Record>,
     own: Vec<OwnTotal>,
-    /// Session → the one that started it.
+    /// Parent of each subagent's session.
     parents: HashMap<String, String>,
 }
 
 type Lines = BTreeMap<(usize, String), Figures>;
 
 impl App {
-    /// Recomputes everything from the logs and compares.
+    /// Recomputes all figures from the logs and compares them with the reports.
     ///
     /// # Errors
-    /// [`Failure`] where the archive refuses or the caller interrupts; a difference is no failure.
+    /// [`Failure`] if the archive refuses or the caller interrupts. A difference is not a failure.
     pub fn verify_cost(&mut self, timezone: Option<&str>) -> Result<VerifyReport, Failure> {
         let (timezone, zone) = self.zone(timezone)?;
         self.refresh_usage()?;
@@ -160,9 +163,9 @@ impl App {
             beyond_logs: Vec::new(),
             timezone: timezone.clone(),
         };
-        let records = self.records(&mut report)?;
+        let records = self.collect_records(&mut report)?;
         let prices = self.prices()?;
-        beyond(&records, &prices, &mut report);
+        compare_own_totals(&records, &prices, &mut report);
         let records = records.records;
         let plain = plain_sums(&records, &prices, &zone, &mut report);
         let mut dimensions = DIMENSIONS.to_vec();
@@ -191,8 +194,8 @@ impl App {
         Ok(report)
     }
 
-    /// Every record: of the logs that stand, and what only the ledger has.
-    fn records(&self, report: &mut VerifyReport) -> Result<Records, Failure> {
+    /// Collects the records of all existing logs and those that only the ledger has.
+    fn collect_records(&self, report: &mut VerifyReport) -> Result<CollectedRecords, Failure> {
         let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
         let ScanPlan { to_read: jobs, .. } = found.plan(&ScanParams::default(), &|_, _| false);
         let opts = ReadOptions {
@@ -205,9 +208,9 @@ impl App {
         let mut read: HashMap<String, HashSet<String>> = HashMap::new();
         for (n, job) in jobs.iter().enumerate() {
             self.ctx.check()?;
-            self.ctx.progress.report("reading logs whole", n as u64, jobs.len() as u64);
+            self.ctx.progress.report("reading logs", n as u64, jobs.len() as u64);
             let mut keys = HashSet::new();
-            let mut held = Vec::new();
+            let mut file_records = Vec::new();
             let outcome = job.source.read_each(&job.path, &opts, &mut |piece| {
                 for s in &piece.sessions {
                     parents.extend(s.parent.as_ref().map(|p| (s.key.0.clone(), p.0.clone())));
@@ -218,7 +221,7 @@ impl App {
                     let key = row.session.clone();
                     let facts = SessionFacts::find(&facts, &key).cloned();
                     let facts = facts.unwrap_or_else(|| SessionFacts { key, ..SessionFacts::default() });
-                    held.push(Record { row, facts, device: None });
+                    file_records.push(Record { row, facts, device: None });
                 }
             });
             if outcome.is_err() {
@@ -227,8 +230,8 @@ impl App {
             }
             own.extend(job.source.own_totals(&job.path, &opts).unwrap_or_default());
             report.files += 1;
-            report.records += held.len() as u64;
-            out.append(&mut held);
+            report.records += file_records.len() as u64;
+            out.append(&mut file_records);
             read.insert(job.path.to_string_lossy().into_owned(), keys);
         }
         let sessions: HashSet<&str> = out.iter().map(|r| r.row.session.as_str()).collect();
@@ -241,11 +244,11 @@ impl App {
             }
             true
         })?;
-        Ok(Records { records: out, own, parents })
+        Ok(CollectedRecords { records: out, own, parents })
     }
 }
 
-/// One request out of its copies: who owns it and whose figures count, by sorting.
+/// Finds among the copies of a request the record of the session that owns it, and the record whose figures count.
 fn resolve_records(mut copies: Vec<&Record>) -> Option<(&Record, &Record)> {
     let age = |t: Option<Timestamp>| t.map_or(i64::MAX, Timestamp::millis);
     copies.sort_by(|a, b| {
@@ -257,7 +260,7 @@ fn resolve_records(mut copies: Vec<&Record>) -> Option<(&Record, &Record)> {
     copies.retain(|r| r.row.tokens.output == most);
     let own: Vec<&Record> = copies.iter().copied().filter(|r| r.row.session == owner.row.session).collect();
     let figures = match own.is_empty() {
-        // The owner's last record, else the earliest of the copies.
+        // The last record of the owner, or else the earliest copy.
         false => own.into_iter().max_by_key(|r| (r.row.at, r.row.tokens.total()))?,
         true => copies.into_iter().min_by(|a, b| {
             let larger = b.row.tokens.total().cmp(&a.row.tokens.total());
@@ -267,18 +270,18 @@ fn resolve_records(mut copies: Vec<&Record>) -> Option<(&Record, &Record)> {
     Some((owner, figures))
 }
 
-/// Compares agents' own totals of sessions with the requests in their logs and in those of their subagents.
-fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
+/// Compares the agents' own totals of sessions with the requests in the logs of the sessions and their subagents.
+fn compare_own_totals(all: &CollectedRecords, prices: &Prices, report: &mut VerifyReport) {
     let asked: HashSet<&str> = all.own.iter().map(|o| o.session.as_str()).collect();
-    // (session asked for, model) → request → tokens
+    // (session, model) → request → tokens
     let mut logged: HashMap<(&str, &str), HashMap<&str, Tokens>> = HashMap::new();
     for r in &all.records {
         let mut session = SessionKey::without_compaction_suffix(r.row.session.as_str());
-        // A chain of parents that does not end is cut.
-        for _ in 0..16 {
+        // The limit ends a cycle of parents.
+        for _ in 0..MAX_SUBAGENT_DEPTH {
             if let Some(session) = asked.get(session) {
-                let held = logged.entry((session, r.row.model.as_str())).or_default();
-                let known = held.entry(r.row.dedupe_key.as_str()).or_default();
+                let requests = logged.entry((session, r.row.model.as_str())).or_default();
+                let known = requests.entry(r.row.dedupe_key.as_str()).or_default();
                 if r.row.tokens.output >= known.output {
                     *known = r.row.tokens;
                 }
@@ -309,7 +312,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
                 Lookup::Priced(p) => Some(charge(p.row, &Request { tokens, ..Request::default() }).total()),
                 _ => None,
             };
-            report.beyond_logs.push(Beyond {
+            report.beyond_logs.push(UnloggedUsage {
                 session: own.session.as_str().to_owned(),
                 model: own.model.clone(),
                 tokens,
@@ -318,7 +321,7 @@ fn beyond(all: &Records, prices: &Prices, report: &mut VerifyReport) {
                 label: "requests without a record",
             });
         }
-        // Less than the log holds: the agent began its total anew, which says nothing.
+        // If the total is smaller than the log, the agent has reset it, and nothing can be compared.
     }
 }
 
@@ -397,7 +400,7 @@ fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut
     lines
 }
 
-/// Five-hour blocks: each begins with the hour of the first request after the one before.
+/// Adds up blocks of five hours. A block starts at the full hour of the first request after the previous block.
 fn blocks(mut times: Vec<(i64, Figures)>, lines: &mut Lines) {
     let Some(index) = DIMENSIONS.iter().position(|d| *d == Dimension::Block) else { return };
     times.sort_by_key(|(at, _)| *at);
@@ -411,7 +414,7 @@ fn blocks(mut times: Vec<(i64, Figures)>, lines: &mut Lines) {
     }
 }
 
-/// Figures are held as far as sixty-four bits go.
+/// Limits the figures to 64 bits, as the reports do.
 fn saturate(line: &mut Figures) {
     for (i, n) in line.iter_mut().enumerate() {
         let most = if i == 8 { i128::from(i64::MAX) } else { i128::from(u64::MAX) };
@@ -438,8 +441,8 @@ fn compare(
             continue;
         }
         report.different += 1;
-        if report.differences.len() < NAMED {
-            let text = |n: Option<i128>| n.map_or("no such line".to_owned(), |n| n.to_string());
+        if report.differences.len() < MAX_LISTED_DIFFERENCES {
+            let text = |n: Option<i128>| n.map_or("no such row".to_owned(), |n| n.to_string());
             report.differences.push(Difference {
                 by,
                 key: key.to_owned(),

@@ -8,7 +8,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{dim, green, yellow};
 use crate::cli::table::{Align, Table};
-use crate::pricing::{Decimal, OwnPrice};
+use crate::pricing::{CustomPrice, Decimal};
 
 /// Show, set, import and check model prices
 #[derive(Debug, clap::Args)]
@@ -89,7 +89,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         PricingCommand::Set(args) => {
             let text = |t: Option<String>| t.map(Decimal);
-            let price = OwnPrice {
+            let price = CustomPrice {
                 model: args.model,
                 provider: args.provider,
                 project: args.project,

@@ -402,7 +402,7 @@ mod tests {
             for p in &mut packed {
                 (p.row.provider, p.row.chain, p.row.tool_tokens) = (None, PromptChain::Detached, Vec::new());
             }
-            // Format 2 adds two zeros after each of these rows; the length of the first row tells where its zeros are.
+            // Format 2 adds two zeros after each of these rows; the length of the first row determines the position of its zeros.
             let (one, _) = pack(&packed[..1]);
             let (two, _) = pack(&packed);
             let cut = one.len() - 2;

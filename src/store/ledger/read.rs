@@ -297,7 +297,7 @@ impl Archive {
     /// Calls `each` with every request that has a record in a selected segment.
     ///
     /// The key hashes of all segments tell which requests may have several records. Segments with such requests are
-    /// kept in memory until all records are known; the other segments are decoded where SQLite has them.
+    /// kept in memory until all records are known; the other segments are decoded directly from SQLite's memory.
     fn for_each_request_in(
         &self,
         selection: &SegmentSelection,
