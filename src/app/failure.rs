@@ -99,30 +99,6 @@ impl From<StoreError> for Failure {
     }
 }
 
-impl From<RulesError> for Failure {
-    fn from(e: RulesError) -> Self {
-        Failure::failed("rules", e.to_string())
-    }
-}
-
-impl From<RedactError> for Failure {
-    fn from(e: RedactError) -> Self {
-        Failure::failed("redact", e.to_string())
-    }
-}
-
-impl From<BadRepo> for Failure {
-    fn from(e: BadRepo) -> Self {
-        Failure::usage("bad_repo", e.to_string())
-    }
-}
-
-impl From<SourceError> for Failure {
-    fn from(e: SourceError) -> Self {
-        Failure::failed("source", e.to_string())
-    }
-}
-
 impl From<Refusal> for Failure {
     fn from(r: Refusal) -> Self {
         let kind = if r.needs_human() { Kind::HumanNeeded } else { Kind::Refused };
@@ -164,8 +140,21 @@ impl From<GateError> for Failure {
     }
 }
 
-impl From<PublishError> for Failure {
-    fn from(e: PublishError) -> Self {
-        Failure::failed("publish", e.to_string())
-    }
+/// Turns an error of a lower layer into a failure with a fixed code and the error's message.
+macro_rules! failure_from {
+    ($($error:ty => $constructor:ident($code:literal)),+ $(,)?) => {
+        $(impl From<$error> for Failure {
+            fn from(e: $error) -> Self {
+                Failure::$constructor($code, e.to_string())
+            }
+        })+
+    };
+}
+
+failure_from! {
+    BadRepo => usage("bad_repo"),
+    PublishError => failed("publish"),
+    RedactError => failed("redact"),
+    RulesError => failed("rules"),
+    SourceError => failed("source"),
 }

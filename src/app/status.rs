@@ -42,7 +42,7 @@ impl WorkflowState {
             WorkflowState::NoScan => "no_scan",
             WorkflowState::NoScope => "no_scope",
             WorkflowState::Triage => "triage",
-            WorkflowState::Release(phase) => phase.name(),
+            WorkflowState::Release(phase) => phase.as_str(),
         }
     }
 }

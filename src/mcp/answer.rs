@@ -24,8 +24,8 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
     out.insert("error".to_owned(), json!({ "code": f.code, "message": f.message, "kind": f.kind }));
     if let Some(r) = &f.refusal {
-        out.insert("state".to_owned(), json!(r.state.name()));
-        out.insert("required_state".to_owned(), json!(r.required_state.map(|p| p.name())));
+        out.insert("state".to_owned(), json!(r.state.as_str()));
+        out.insert("required_state".to_owned(), json!(r.required_state.map(|p| p.as_str())));
         if !r.missing.is_empty() {
             out.insert("missing".to_owned(), json!(r.missing));
         }

@@ -41,7 +41,7 @@ impl Archive {
         now: Timestamp,
     ) -> Result<Option<String>, StoreError> {
         let state = serde_json::to_string(release).map_err(StoreError::json("release"))?;
-        let (id, phase) = (&release.id, release.phase.name());
+        let (id, phase) = (&release.id, release.phase.as_str());
         let rows = match before {
             None => self.conn.execute(
                 "INSERT OR IGNORE INTO releases(id, created, updated, phase, state, extra) VALUES(?1, ?2, ?2, ?3, ?4, ?5)",

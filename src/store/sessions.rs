@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version};
+use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, words};
 
 use super::forget::ForgottenSessions;
 use super::search::{self, Doc, DocKind};
@@ -139,22 +139,12 @@ pub enum Mark {
     Blocked,
 }
 
-impl Mark {
-    /// Returns the name of the mark in the database and in JSON.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Mark::New => "new",
-            Mark::Shortlisted => "shortlisted",
-            Mark::Approved => "approved",
-            Mark::Blocked => "blocked",
-        }
-    }
-
-    /// Returns the mark with this name.
-    pub fn parse(text: &str) -> Option<Self> {
-        [Mark::New, Mark::Shortlisted, Mark::Approved, Mark::Blocked].into_iter().find(|m| m.as_str() == text)
-    }
-}
+words!(Mark, "new, shortlisted, approved or blocked", {
+    New => "new",
+    Shortlisted => "shortlisted",
+    Approved => "approved",
+    Blocked => "blocked",
+});
 
 /// A session as lists show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -213,7 +203,7 @@ pub(super) fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
     let list = |text: String| serde_json::from_str::<Vec<String>>(&text).unwrap_or_default();
     let count = |i: usize| r.get::<_, i64>(i).map(|n| n as u64);
     let version = Version(r.get(17)?);
-    let status = Mark::parse(&r.get::<_, String>(18)?).unwrap_or(Mark::New);
+    let status = r.get::<_, String>(18)?.parse().unwrap_or(Mark::New);
     let marked: Option<String> = r.get(20)?;
     Ok(SessionRow {
         id: r.get(0)?,
@@ -328,7 +318,7 @@ impl Archive {
         let mut out = Vec::new();
         for row in rows {
             let (name, n) = row?;
-            out.push((Mark::parse(&name).unwrap_or(Mark::New), n));
+            out.push((name.parse().unwrap_or(Mark::New), n));
         }
         Ok(out)
     }

@@ -8,6 +8,7 @@ mod env;
 mod session;
 mod time;
 mod usage;
+mod words;
 
 pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
 pub use env::Env;
@@ -16,3 +17,5 @@ pub use session::{
 };
 pub use time::{Clock, FixedClock, Timestamp};
 pub use usage::{Confidence, PromptChain, SessionFacts, Tokens, ToolPromptTokens, UsageRow};
+pub use words::UnknownName;
+pub(crate) use words::words;

@@ -1,12 +1,11 @@
 //! Destinations of releases.
 
 use std::fmt;
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::UnknownName;
+use crate::trace::words;
 
 /// Longest owner or repository name that the Hub accepts, in bytes.
 const MAX_NAME_BYTES: usize = 96;
@@ -74,27 +73,7 @@ pub enum Visibility {
     Public,
 }
 
-impl Visibility {
-    /// The name used in JSON and in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Visibility::Private => "private",
-            Visibility::Public => "public",
-        }
-    }
-}
-
-impl FromStr for Visibility {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        match text {
-            "private" => Ok(Visibility::Private),
-            "public" => Ok(Visibility::Public),
-            _ => Err(UnknownName { known: "private or public" }),
-        }
-    }
-}
+words!(Visibility, "private or public", { Private => "private", Public => "public" });
 
 /// A target with the terms under which it receives a release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::{UnknownName, canonical};
+use super::canonical;
+use crate::trace::{UnknownName, words};
 
 /// The evidence of a review, which a receipt covers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,31 +108,14 @@ impl DecoyOutcome {
             (true, false) => DecoyOutcome::Passed,
         }
     }
-
-    /// The name used in JSON and in the archive.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            DecoyOutcome::Found => "found",
-            DecoyOutcome::Missed => "missed",
-            DecoyOutcome::Flagged => "flagged",
-            DecoyOutcome::Passed => "passed",
-        }
-    }
 }
 
-impl FromStr for DecoyOutcome {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        match text {
-            "found" => Ok(DecoyOutcome::Found),
-            "missed" => Ok(DecoyOutcome::Missed),
-            "flagged" => Ok(DecoyOutcome::Flagged),
-            "passed" => Ok(DecoyOutcome::Passed),
-            _ => Err(UnknownName { known: "found, missed, flagged or passed" }),
-        }
-    }
-}
+words!(DecoyOutcome, "found, missed, flagged or passed", {
+    Found => "found",
+    Missed => "missed",
+    Flagged => "flagged",
+    Passed => "passed",
+});
 
 /// The answer to a page: how many findings it contained.
 ///

@@ -1,13 +1,10 @@
 //! The facts that events carry and that a release stores.
 
-use std::fmt;
-use std::str::FromStr;
-
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Assurance, Destination, FileEntry, UnknownName};
-use crate::trace::{Timestamp, Version};
+use super::{Assurance, Destination, FileEntry};
+use crate::trace::{Timestamp, Version, words};
 
 /// Progress of a release.
 #[derive(
@@ -33,47 +30,21 @@ pub enum Phase {
 }
 
 impl Phase {
-    /// The name used in JSON and in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            Phase::Draft => "draft",
-            Phase::Prepared => "prepared",
-            Phase::Reviewed => "reviewed",
-            Phase::Confirmed => "confirmed",
-            Phase::Approved => "approved",
-            Phase::Published => "published",
-            Phase::Withdrawn => "withdrawn",
-        }
-    }
-
     /// Whether the release is finished, so that changes no longer affect it.
     pub fn is_final(self) -> bool {
         self >= Phase::Published
     }
 }
 
-impl FromStr for Phase {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        const ALL: [Phase; 7] = [
-            Phase::Draft,
-            Phase::Prepared,
-            Phase::Reviewed,
-            Phase::Confirmed,
-            Phase::Approved,
-            Phase::Published,
-            Phase::Withdrawn,
-        ];
-        ALL.into_iter().find(|p| p.name() == text).ok_or(UnknownName { known: "a phase of a release" })
-    }
-}
-
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
+words!(Phase, "a phase of a release", {
+    Draft => "draft",
+    Prepared => "prepared",
+    Reviewed => "reviewed",
+    Confirmed => "confirmed",
+    Approved => "approved",
+    Published => "published",
+    Withdrawn => "withdrawn",
+});
 
 /// The two facts of the archive that every release depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -154,16 +125,13 @@ impl AttestationKind {
     /// All kinds, in the order in which they are asked for.
     pub const ALL: [AttestationKind; 3] =
         [AttestationKind::FullName, AttestationKind::Entities, AttestationKind::ManualScan];
-
-    /// The name used in JSON and in messages.
-    pub fn name(self) -> &'static str {
-        match self {
-            AttestationKind::FullName => "full_name",
-            AttestationKind::Entities => "entities",
-            AttestationKind::ManualScan => "manual_scan",
-        }
-    }
 }
+
+words!(AttestationKind, "full_name, entities or manual_scan", {
+    FullName => "full_name",
+    Entities => "entities",
+    ManualScan => "manual_scan",
+});
 
 /// A statement in the person's words.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

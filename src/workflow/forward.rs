@@ -12,9 +12,10 @@ use super::{
     needed_assurance, sample_size,
 };
 
+use crate::trace::{SessionKey, Timestamp};
+
 /// Faults that a refused preparation lists.
 const MAX_LISTED_FAULTS: usize = 20;
-use crate::trace::{SessionKey, Timestamp};
 
 pub(super) fn prepared(release: &Release, made: &Preparation) -> StepResult {
     let archive = &release.archive;
@@ -337,12 +338,11 @@ fn need_destination(release: &Release, required: Phase) -> Result<(), Refusal> {
 
 /// The refusal of a step that needs the attestations.
 fn not_confirmed(release: &Release) -> Refusal {
-    let (code, missing) = match release.phase {
-        Phase::Draft | Phase::Prepared => (RefusalCode::ReviewIncomplete, missing_review(release)),
-        Phase::Reviewed | Phase::Confirmed | Phase::Approved | Phase::Published | Phase::Withdrawn => (
-            RefusalCode::NotConfirmed,
-            release.attestations_missing().into_iter().map(attestation_words).collect(),
-        ),
+    let (code, missing) = if release.phase < Phase::Reviewed {
+        (RefusalCode::ReviewIncomplete, missing_review(release))
+    } else {
+        let missing = release.attestations_missing().into_iter().map(attestation_words);
+        (RefusalCode::NotConfirmed, missing.collect())
     };
     Refusal::of(release, code, Some(Phase::Confirmed)).missing(missing)
 }

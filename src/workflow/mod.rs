@@ -22,7 +22,7 @@ mod transition;
 pub use assurance::{Assurance, needed_assurance};
 pub use audit::{AuditBreak, AuditDraft, AuditEntry, append, verify};
 pub use canonical::canonical;
-pub use decision::{Actor, EntityDecision, UnknownName};
+pub use decision::{Actor, EntityDecision};
 pub use destination::{BadRepo, Destination, Target, Visibility};
 pub use digest::{FileEntry, digest};
 pub use event::{Effect, Event, Preparation};

@@ -302,5 +302,5 @@ impl std::error::Error for Refusal {}
 
 /// The name of an attestation in a list of missing parts.
 pub(super) fn attestation_words(kind: AttestationKind) -> String {
-    format!("the {} statement in the person's words", kind.name())
+    format!("the {} statement in the person's words", kind.as_str())
 }

@@ -84,16 +84,8 @@ fn during_upload(release: &Release, event: &Event) -> Option<StepResult> {
         | Event::RowRead { .. }
         | Event::PublishFailed
         | Event::Published { .. } => None,
-        Event::SessionsChosen { .. }
-        | Event::Prepared(_)
-        | Event::DestinationChanged { .. }
-        | Event::NameScanned { .. }
-        | Event::NameHitsWaived { .. }
-        | Event::ReviewFinished
-        | Event::Attested { .. }
-        | Event::ReceiptAccepted { .. }
-        | Event::Publishing { .. }
-        | Event::Withdrawn => {
+        // Every other event is a step of a person or an agent, which has to wait.
+        _ => {
             let refusal = Refusal::of(release, RefusalCode::PublishUnderWay, None);
             Some(Err(refusal.missing(["the end of the upload".to_owned()])))
         }
@@ -111,29 +103,9 @@ fn finished(release: &Release, event: &Event) -> StepResult {
         | Event::EvidenceNoted { .. }
         | Event::Tick { .. } => Transition::on(release).done(),
         Event::Withdrawn if release.phase == Phase::Published => withdrawn(release),
-        Event::SessionsChosen { .. }
-        | Event::Prepared(_)
-        | Event::DestinationChanged { .. }
-        | Event::Decided { .. }
-        | Event::NameScanned { .. }
-        | Event::NameHitsWaived { .. }
-        | Event::RowRead { .. }
-        | Event::ReviewFinished
-        | Event::Attested { .. }
-        | Event::ReceiptAccepted { .. }
-        | Event::Publishing { .. }
-        | Event::PublishFailed
-        | Event::Published { .. }
-        | Event::Withdrawn => {
-            let code = match release.phase {
-                Phase::Withdrawn => RefusalCode::Withdrawn,
-                Phase::Draft
-                | Phase::Prepared
-                | Phase::Reviewed
-                | Phase::Confirmed
-                | Phase::Approved
-                | Phase::Published => RefusalCode::AlreadyPublished,
-            };
+        _ => {
+            let withdrawn = release.phase == Phase::Withdrawn;
+            let code = if withdrawn { RefusalCode::Withdrawn } else { RefusalCode::AlreadyPublished };
             Err(Refusal::of(release, code, None)
                 .next(NextStep::prepare())
                 .missing(["a new release".to_owned()]))

@@ -12,7 +12,7 @@ use crate::app::Failure;
 use crate::app::config::ExportConfig;
 use crate::export::{RowFacts, RowPlace};
 use crate::redact::{PlaceholderStyle, Timestamps};
-use crate::trace::{SessionKey, Timestamp};
+use crate::trace::{SessionKey, Timestamp, words};
 use crate::workflow::{Destination, EntityDecision};
 
 /// The data of the application about one release, next to the state of the state machine.
@@ -181,16 +181,7 @@ pub enum PartyDecision {
     Keep,
 }
 
-impl PartyDecision {
-    /// The name used in JSON and in tables.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            PartyDecision::Rule => "rule",
-            PartyDecision::Redact => "redact",
-            PartyDecision::Keep => "keep",
-        }
-    }
-}
+words!(PartyDecision, "rule, redact or keep", { Rule => "rule", Redact => "redact", Keep => "keep" });
 
 impl From<EntityDecision> for PartyDecision {
     fn from(decision: EntityDecision) -> Self {

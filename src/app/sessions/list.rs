@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
-use crate::trace::{SessionKey, Timestamp, Tokens};
+use crate::trace::{SessionKey, Timestamp, Tokens, words};
 
 use crate::app::text::{parse_name, sanitize};
 use crate::app::{App, Failure};
@@ -81,19 +81,6 @@ pub enum SortKey {
 }
 
 impl SortKey {
-    fn as_str(self) -> &'static str {
-        match self {
-            SortKey::Started => "started",
-            SortKey::Ended => "ended",
-            SortKey::Cost => "cost",
-            SortKey::Tokens => "tokens",
-            SortKey::Tools => "tools",
-            SortKey::Messages => "messages",
-            SortKey::Size => "size",
-            SortKey::Score => "score",
-        }
-    }
-
     /// Returns the order that SQL can sort by. Cost and tokens are in the usage ledger, which SQL cannot read.
     fn in_sql(self) -> Option<Sort> {
         Some(match self {
@@ -107,6 +94,17 @@ impl SortKey {
         })
     }
 }
+
+words!(SortKey, "a sort key", {
+    Started => "started",
+    Ended => "ended",
+    Cost => "cost",
+    Tokens => "tokens",
+    Tools => "tools",
+    Messages => "messages",
+    Size => "size",
+    Score => "score",
+});
 
 /// A session in a list.
 #[derive(Debug, Clone, Serialize)]

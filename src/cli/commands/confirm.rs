@@ -40,7 +40,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         attest_manual_scan: args.attest_manual_scan,
     };
     let phase = cli.app()?.preview(params.release.as_deref()).map(|p| p.phase);
-    if cli.can_prompt() && phase.is_ok_and(|p| p.name() == "reviewed") {
+    if cli.can_prompt() && phase.is_ok_and(|p| p.as_str() == "reviewed") {
         ask(cli, &mut params)?;
     }
     let report = cli.app()?.confirm(&params)?;

@@ -33,7 +33,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn is_approved(cli: &mut CliContext, params: &PublishParams) -> Result<bool, Failure> {
     let preview = cli.app()?.preview(params.release.as_deref())?;
-    Ok(preview.phase.name() == "approved")
+    Ok(preview.phase.as_str() == "approved")
 }
 
 /// A wrong passphrase can be corrected until this many were entered.

@@ -74,7 +74,7 @@ fn render(w: &StatusReport, width: usize) -> String {
             let digest = r.digest.as_deref().map_or(String::new(), |d| truncate(d, 13));
             table.row([
                 r.id.clone(),
-                r.phase.name().to_owned(),
+                r.phase.as_str().to_owned(),
                 format_count(r.rows),
                 digest,
                 destination(r.destination.as_ref()),

@@ -107,8 +107,8 @@ impl Upload<'_> {
             },
             false => e,
         })?;
-        let name = |private: bool| if private { Visibility::Private } else { Visibility::Public }.name();
-        let wanted = wanted.name();
+        let name = |private: bool| if private { Visibility::Private } else { Visibility::Public }.as_str();
+        let wanted = wanted.as_str();
         let found = match private {
             Some(Some(p)) if name(p) == wanted => return Ok(()),
             Some(Some(p)) => name(p),

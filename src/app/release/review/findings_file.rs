@@ -17,7 +17,7 @@ use crate::app::release::sealed::SealedRow;
 use crate::app::text::sanitize;
 use crate::app::{App, Failure};
 use crate::trace::SessionKey;
-use crate::workflow::UnknownName;
+use crate::trace::UnknownName;
 
 use super::answer::{kind_of, unescaped, unusable_quote};
 use super::{EvidenceReport, FindingIn, OpenRelease, PERSON, ReviewParams, ReviewReport};
