@@ -1,18 +1,6 @@
 //! Numbers as text: amounts, sizes, counts.
 
-pub(super) use crate::pricing::format_count;
-
-/// Formats pico-USD as dollars with two decimals, or four decimals below ten cents. Rounds half away from zero.
-pub(super) fn format_dollars(picousd: i64) -> String {
-    let small = picousd.unsigned_abs() < 100_000_000_000 && picousd != 0;
-    let unit: u128 = if small { 100_000_000 } else { 10_000_000_000 };
-    let per_dollar = 1_000_000_000_000 / unit;
-    let rounded = (u128::from(picousd.unsigned_abs()) + unit / 2) / unit;
-    let digits = if small { 4 } else { 2 };
-    let sign = if picousd < 0 { "-" } else { "" };
-    let whole = u64::try_from(rounded / per_dollar).unwrap_or(u64::MAX);
-    format!("{sign}${}.{:0digits$}", format_count(whole), rounded % per_dollar)
-}
+pub(super) use crate::pricing::{format_count, format_dollars};
 
 /// Formats a size in bytes with a decimal unit: `1.4 MB`.
 pub(super) fn format_bytes(n: u64) -> String {
@@ -37,23 +25,6 @@ pub(super) fn pluralize(n: u64, noun: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dollars_have_two_decimals_or_four_below_ten_cents() {
-        let amounts = [
-            (0, "$0.00"),
-            (1_234_000_000_000, "$1.23"),
-            (1_235_000_000_000, "$1.24"),
-            (42_400_000_000, "$0.0424"),
-            (5, "$0.0000"),
-            (-2_500_000_000_000, "-$2.50"),
-            (1_234_567_000_000_000_000, "$1,234,567.00"),
-            (i64::MIN, "-$9,223,372.04"),
-        ];
-        for (picousd, text) in amounts {
-            assert_eq!(format_dollars(picousd), text);
-        }
-    }
 
     #[test]
     fn counts_have_thousands_separators() {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::app::cost::{CurrentSpend, Spend};
 use crate::app::text::sanitize;
-use crate::pricing::format_usd;
+use crate::pricing::format_cents;
 use crate::usage::BudgetLevel;
 
 use super::context::CliContext;
@@ -39,7 +39,7 @@ pub(super) fn read_stdin_json<T: DeserializeOwned + Default>() -> Result<T, Stri
 /// Formats an amount with two decimals. Appends `+` if some tokens have no price, so that the amount is a lower bound.
 pub(super) fn format_spend(s: &Spend) -> String {
     let plus = if s.unpriced_tokens > 0 { "+" } else { "" };
-    format!("${}{plus}", format_usd(s.cost_picousd, 2))
+    format!("{}{plus}", format_cents(s.cost_picousd))
 }
 
 /// Formats a duration: `2h13m`.

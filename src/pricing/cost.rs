@@ -3,7 +3,7 @@
 use crate::trace::Tokens;
 
 use super::money::Fraction;
-use super::table::{PriceRow, Rates};
+use super::row::{PriceRow, Rates};
 
 /// The properties of a request that determine its cost.
 #[derive(Debug, Clone, Copy, Default)]

@@ -3,7 +3,8 @@
 use crate::trace::Timestamp;
 
 use super::overrides::Overrides;
-use super::table::{PriceRow, PriceTable};
+use super::row::PriceRow;
+use super::table::PriceTable;
 
 /// The rule that found a price.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,10 +7,15 @@ mod cost;
 mod lookup;
 mod money;
 mod overrides;
+mod row;
 mod table;
 
 pub use cost::{Charge, Request, charge};
 pub use lookup::{Lookup, Priced, Resolution, Via};
-pub use money::{Fraction, PICO_PER_USD, format_count, format_usd, rate_per_token, usd_to_picousd};
+pub use money::{
+    Fraction, PICO_PER_USD, format_cents, format_count, format_dollars, format_usd, rate_per_token,
+    rounded_usd, usd_to_picousd,
+};
 pub use overrides::{CustomPrice, Decimal, Overrides};
-pub use table::{PriceError, PriceRow, PriceTable, Rates, Service, Tier};
+pub use row::{PriceError, PriceRow, Rates, Service, Tier};
+pub use table::PriceTable;

@@ -108,6 +108,32 @@ pub fn format_usd(picousd: i64, decimals: u32) -> String {
     format!("{sign}{}.{:0width$}", rounded / per, rounded % per, width = decimals as usize)
 }
 
+/// Formats pico-USD as dollars and cents: `$12.35`.
+pub fn format_cents(picousd: i64) -> String {
+    let text = format_usd(picousd, 2);
+    match text.strip_prefix('-') {
+        Some(amount) => format!("-${amount}"),
+        None => format!("${text}"),
+    }
+}
+
+/// Formats pico-USD as dollars with separators and two decimals, or four decimals below ten cents: `$1,234.50`.
+pub fn format_dollars(picousd: i64) -> String {
+    let is_small = picousd.unsigned_abs() < PICO_PER_USD.unsigned_abs() / 10 && picousd != 0;
+    let text = format_usd(picousd, if is_small { 4 } else { 2 });
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    let sign = if picousd < 0 { "-" } else { "" };
+    let whole = whole.trim_start_matches('-').parse().unwrap_or_default();
+    format!("{sign}${}.{decimals}", format_count(whole))
+}
+
+/// Converts pico-USD to USD, rounded half away from zero to four decimals.
+pub fn rounded_usd(picousd: i128) -> f64 {
+    const UNIT: i128 = 100_000_000;
+    let half = if picousd < 0 { -UNIT / 2 } else { UNIT / 2 };
+    ((picousd + half) / UNIT) as f64 / 10_000.0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,5 +173,30 @@ mod tests {
         assert_eq!(format_usd(-1_500_000_000_000, 0), "-2");
         assert_eq!(format_usd(i64::MAX, 4), "9223372.0369");
         assert_eq!(format_usd(i64::MIN, 12), "-9223372.036854775808");
+    }
+
+    #[test]
+    fn dollars_have_two_decimals_or_four_below_ten_cents() {
+        let amounts = [
+            (0, "$0.00"),
+            (1_234_000_000_000, "$1.23"),
+            (1_235_000_000_000, "$1.24"),
+            (42_400_000_000, "$0.0424"),
+            (5, "$0.0000"),
+            (-2_500_000_000_000, "-$2.50"),
+            (1_234_567_000_000_000_000, "$1,234,567.00"),
+            (i64::MIN, "-$9,223,372.04"),
+        ];
+        for (picousd, text) in amounts {
+            assert_eq!(format_dollars(picousd), text);
+        }
+    }
+
+    #[test]
+    fn dollars_have_four_decimals() {
+        assert_eq!(rounded_usd(1_234_549_999_999), 1.2345);
+        assert_eq!(rounded_usd(1_234_550_000_000), 1.2346);
+        assert_eq!(rounded_usd(-1_234_550_000_000), -1.2346);
+        assert_eq!(rounded_usd(0), 0.0);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{self, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::table::{PriceError, PriceRow};
+use super::row::{PriceError, PriceRow, RawRow};
 
 /// A decimal in the configuration, written as a number or as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -74,6 +74,28 @@ impl CustomPrice {
             Some(provider) => format!("{provider}/{model}"),
             None => model.to_owned(),
         }
+    }
+}
+
+impl PriceRow {
+    /// Converts a custom price to a row.
+    ///
+    /// # Errors
+    /// [`PriceError::Value`] with the field that is not a price.
+    pub fn custom(p: &CustomPrice) -> Result<PriceRow, PriceError> {
+        let text = |d: &Option<Decimal>| d.as_ref().map(|d| d.0.clone());
+        let raw = RawRow {
+            model: p.scope(),
+            provider: p.provider.clone().unwrap_or_default(),
+            input: Some(p.input.0.clone()),
+            output: Some(p.output.0.clone()),
+            cache_read: text(&p.cache_read),
+            cache_write_5m: text(&p.cache_write_5m),
+            cache_write_1h: text(&p.cache_write_1h),
+            web_search: text(&p.web_search),
+            ..RawRow::default()
+        };
+        raw.into_row("config.toml")
     }
 }
 

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::{PICO_PER_USD, format_usd};
+use crate::pricing::{PICO_PER_USD, format_cents};
 use crate::trace::{SessionKey, Timestamp};
 
 use super::day::DayCache;
@@ -104,16 +104,17 @@ pub struct Alert {
 impl Alert {
     /// Returns a sentence that says what happened.
     pub fn message(&self) -> String {
-        let usd = |n: i64| format!("${}", format_usd(n, 2));
         let (v, t) = (self.value, self.threshold);
         let session = self.session.as_deref().unwrap_or_default();
         match self.kind {
-            AlertKind::DailyBudget => format!("Today cost {}; the budget is {}.", usd(v), usd(t)),
+            AlertKind::DailyBudget => {
+                format!("Today cost {}; the budget is {}.", format_cents(v), format_cents(t))
+            }
             AlertKind::SessionSpike => {
-                format!("Session {session} cost {}; the threshold is {}.", usd(v), usd(t))
+                format!("Session {session} cost {}; the threshold is {}.", format_cents(v), format_cents(t))
             }
             AlertKind::HourlyBurnRate => {
-                format!("The last hour cost {}; the threshold is {}.", usd(v), usd(t))
+                format!("The last hour cost {}; the threshold is {}.", format_cents(v), format_cents(t))
             }
             AlertKind::HourlyRequestVolume => format!("{v} requests in the last hour; the threshold is {t}."),
             AlertKind::HourlyTokenVolume => format!("{v} tokens in the last hour; the threshold is {t}."),

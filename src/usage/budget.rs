@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::pricing::format_usd;
+use crate::pricing::format_cents;
 
 /// How much of a budget is spent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,8 +53,7 @@ impl BudgetState {
 
     /// Returns a sentence that says how much of the budget is spent.
     pub fn message(&self) -> String {
-        let usd = |n: i64| format!("${}", format_usd(n, 2));
-        let (spent, limit) = (usd(self.spent_picousd), usd(self.limit_picousd));
+        let (spent, limit) = (format_cents(self.spent_picousd), format_cents(self.limit_picousd));
         let mut text = match self.state {
             BudgetLevel::Spent => format!("The {} budget is spent: {spent} of {limit}", self.budget),
             _ => format!("{} % of the {} budget is spent: {spent} of {limit}", self.percent, self.budget),

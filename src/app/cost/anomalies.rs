@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use crate::pricing::format_cents;
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 use crate::usage::{
@@ -43,14 +44,13 @@ pub struct RobustAnomalyDay {
 impl RobustAnomalyDay {
     /// Returns a sentence that says what happened and why.
     pub fn message(&self) -> String {
-        let usd = |n: i64| format!("${}", crate::pricing::format_usd(n, 2));
         let of = self.project.as_deref().map(|p| format!(" in {p}")).unwrap_or_default();
         let so_far = if self.before_hour < 24 { " so far" } else { "" };
         format!(
             "{}{of} cost {}{so_far}, while {} is usual: {}.",
             self.date,
-            usd(self.found.actual_picousd),
-            usd(self.found.median_picousd),
+            format_cents(self.found.actual_picousd),
+            format_cents(self.found.median_picousd),
             self.found.cause.words(),
         )
     }

@@ -7,11 +7,14 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::Serialize;
 
+use crate::pricing::rounded_usd;
 use crate::store::UsageFilter;
 use crate::trace::SessionKey;
 use crate::usage::{CountedRow, DayCache, NONE_KEY, PricedRow, Severity, mean_anomalies};
 
 use crate::app::{App, Failure};
+
+use super::current::{CurrentSpend, CurrentSpendFold, CurrentSpendParams};
 
 /// Maximum number of days that a report covers.
 const MAX_DAYS: u32 = 3660;
@@ -136,13 +139,6 @@ pub struct ClawTraceParams {
     pub anomaly_days: Option<u32>,
 }
 
-/// Converts pico-USD to USD with four decimals, rounded half away from zero.
-fn usd4(picousd: i128) -> f64 {
-    const UNIT: i128 = 100_000_000;
-    let half = if picousd < 0 { -UNIT / 2 } else { UNIT / 2 };
-    ((picousd + half) / UNIT) as f64 / 10_000.0
-}
-
 /// Totals of a day, model, project or session.
 #[derive(Debug, Default)]
 struct Totals {
@@ -241,18 +237,50 @@ impl App {
     /// # Errors
     /// [`Failure`] if the zone is unknown or the archive refuses.
     pub fn clawtrace_report(&mut self, p: &ClawTraceParams) -> Result<ClawTraceReport, Failure> {
-        let zone = self.zone(p.timezone.as_deref())?.1;
+        Ok(self.clawtrace_and_current(p, false)?.0)
+    }
+
+    /// Computes every ClawTrace report, and the current spend in the same pass.
+    ///
+    /// # Errors
+    /// As [`App::clawtrace_report`].
+    pub fn clawtrace_report_with_current(
+        &mut self,
+        p: &ClawTraceParams,
+    ) -> Result<(ClawTraceReport, CurrentSpend), Failure> {
+        let (report, current) = self.clawtrace_and_current(p, true)?;
+        let current =
+            current.ok_or_else(|| Failure::failed("cost", "The current spend was not computed."))?;
+        Ok((report, current))
+    }
+
+    fn clawtrace_and_current(
+        &mut self,
+        p: &ClawTraceParams,
+        with_current: bool,
+    ) -> Result<(ClawTraceReport, Option<CurrentSpend>), Failure> {
+        let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         let today = DayCache::new(&zone).day(self.now());
+        let no_sessions = HashSet::new();
+        let current_params = CurrentSpendParams { timezone: p.timezone.clone(), ..Default::default() };
         self.refresh_usage()?;
+        let mut current =
+            with_current.then(|| CurrentSpendFold::new(self, &zone, &current_params, &no_sessions));
         let mut fold = empty(&zone, today);
         let mut pricer = prices.pricer();
-        self.archive
-            .for_each_request(UsageFilter::default(), &mut |row| fold.add(row, &pricer.price(row)))?;
+        self.archive.for_each_request(UsageFilter::default(), &mut |row| {
+            let priced = pricer.price(row);
+            fold.add(row, &priced);
+            if let Some(current) = &mut current {
+                current.add(row, &priced);
+            }
+        })?;
+        let current = current.map(|c| c.finish(&timezone, &current_params, &self.config.budgets));
         let names: HashMap<String, String> =
             self.archive.projects(&|_, _| false)?.into_iter().map(|p| (p.path, p.name)).collect();
         let file_count = self.archive.files()?.values().filter(|f| !f.gone).count() as u64;
-        Ok(finish(fold, p, &names, file_count, &self.config.anomalies.mean_rule()))
+        Ok((finish(fold, p, &names, file_count, &self.config.anomalies.mean_rule()), current))
     }
 }
 
@@ -290,8 +318,8 @@ fn finish(
     let unusual = mean_anomalies(&series, today, rule).into_iter().filter(|a| a.date >= since);
     let anomalies = unusual.map(|a| DayAnomaly {
         date: a.date.to_string(),
-        expected_cost: usd4(a.expected_picousd.into()),
-        actual_cost: usd4(a.actual_picousd.into()),
+        expected_cost: rounded_usd(a.expected_picousd.into()),
+        actual_cost: rounded_usd(a.actual_picousd.into()),
         severity: a.severity,
         pct_over: (a.pct_over * 10.0).round() / 10.0,
     });
@@ -300,7 +328,7 @@ fn finish(
     ClawTraceReport {
         summary: DaySummary {
             date: today.to_string(),
-            total_cost_usd: usd4(fold.day.picousd),
+            total_cost_usd: rounded_usd(fold.day.picousd),
             total_tokens: fold.day.tokens,
             session_count: fold.day.sessions.len() as u64,
             message_count: fold.day.requests,
@@ -308,14 +336,14 @@ fn finish(
         timeseries: timeseries
             .map(|d| {
                 let (cost, unpriced_tokens) = cost_of(&d);
-                DayCost { date: d.to_string(), cost_usd: usd4(cost), unpriced_tokens }
+                DayCost { date: d.to_string(), cost_usd: rounded_usd(cost), unpriced_tokens }
             })
             .collect(),
         models: by_falling_cost(fold.models)
             .into_iter()
             .map(|(model, s)| ModelCost {
                 model,
-                cost_usd: usd4(s.picousd),
+                cost_usd: rounded_usd(s.picousd),
                 total_tokens: s.tokens,
                 message_count: s.requests,
                 unpriced_tokens: s.unpriced,
@@ -325,7 +353,7 @@ fn finish(
             .into_iter()
             .map(|(path, s)| ProjectCost {
                 project: name(&path),
-                cost_usd: usd4(s.picousd),
+                cost_usd: rounded_usd(s.picousd),
                 total_tokens: s.tokens,
                 session_count: s.sessions.len() as u64,
                 message_count: s.requests,
@@ -338,7 +366,7 @@ fn finish(
             .map(|(session_id, s)| SessionCost {
                 session_id,
                 project: name(s.project.as_deref().unwrap_or(NONE_KEY)),
-                cost_usd: usd4(s.picousd),
+                cost_usd: rounded_usd(s.picousd),
                 total_tokens: s.tokens,
                 message_count: s.requests,
                 unpriced_tokens: s.unpriced,
@@ -378,14 +406,6 @@ mod tests {
     use crate::pricing::{Overrides, PICO_PER_USD, PriceTable};
     use crate::trace::{Timestamp, Tokens, UsageRow};
     use crate::usage::{MeanRule, Pricer};
-
-    #[test]
-    fn dollars_have_four_decimals() {
-        assert_eq!(usd4(1_234_549_999_999), 1.2345);
-        assert_eq!(usd4(1_234_550_000_000), 1.2346);
-        assert_eq!(usd4(-1_234_550_000_000), -1.2346);
-        assert_eq!(usd4(0), 0.0);
-    }
 
     #[test]
     fn two_projects_never_share_a_name() {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::app::cost::{AnomalyParams, AnomalyReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::time_args::TimeZoneArg;
+use crate::pricing::rounded_usd;
 
 use super::cost::render_anomalies;
 
@@ -32,16 +33,11 @@ fn clawtrace_days(s: &AnomalyReport) -> Value {
     let day = |f: &crate::usage::Anomaly| {
         json!({
             "date": f.date,
-            "expected_cost": usd(f.expected_picousd),
-            "actual_cost": usd(f.actual_picousd),
+            "expected_cost": rounded_usd(f.expected_picousd.into()),
+            "actual_cost": rounded_usd(f.actual_picousd.into()),
             "severity": f.severity,
             "pct_over": (f.pct_over * 10.0).round() / 10.0,
         })
     };
     days.map(|d| day(&d.found)).collect()
-}
-
-/// Converts pico-USD to dollars, rounded to four decimals.
-pub(super) fn usd(picousd: i64) -> f64 {
-    (picousd as f64 / 1e8).round() / 1e4
 }

@@ -10,9 +10,8 @@ use crate::cli::render::{bold, destination, dim, green, yellow};
 use crate::cli::statusline_common::{alert_line, spawn_background_update};
 use crate::cli::table::{Align, Table, truncate};
 use crate::cli::time_args::format_minute;
+use crate::pricing::rounded_usd;
 use crate::trace::Timestamp;
-
-use super::anomalies::usd;
 
 /// Show the current status and the next step
 #[derive(Debug, clap::Args)]
@@ -23,7 +22,7 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let (live, today) = cli.app()?.status_spend()?;
     let status = cli.app()?.status()?;
     let width = cli.width();
-    let cost = usd(today.total_cost_picousd);
+    let cost = rounded_usd(today.total_cost_picousd.into());
     let report = StatusReport { status, total_cost_usd: cost, today };
     cli.print_with_status(&report, |w| format!("{}{}", render(w, width), alert_line(&live, true)))?;
     if !cli.json {

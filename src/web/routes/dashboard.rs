@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::cost::{ClawTraceParams, ClawTraceReport, CurrentSpend, CurrentSpendParams, Spend};
+use crate::app::cost::{ClawTraceParams, ClawTraceReport, CurrentSpend, Spend};
 use crate::app::{App, Failure};
 use crate::usage::BudgetLevel;
 use crate::web::html::{self, bars, count, section, short, table, text, track, usd};
@@ -22,11 +22,7 @@ pub(super) fn page(app: &mut App, request: &Request) -> Result<Response, Failure
         timezone: request.timezone(),
         ..ClawTraceParams::default()
     };
-    let all = app.clawtrace_report(&params)?;
-    let live = app.current_spend(&CurrentSpendParams {
-        timezone: request.timezone(),
-        ..CurrentSpendParams::default()
-    })?;
+    let (all, live) = app.clawtrace_report_with_current(&params)?;
     let mut main = String::new();
     let _ = writeln!(
         main,
