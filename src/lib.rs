@@ -1,7 +1,7 @@
 //! clawgate archives the sessions of coding agents, reports their cost, redacts them, and publishes what a person signed.
 //!
-//! The modules form layers. A module imports only from lower layers (see ARCHITECTURE.md; an integration test checks the
-//! `use` lines).
+//! The modules form layers, and a module imports only from lower layers. ARCHITECTURE.md describes the layers, and an
+//! integration test checks the imports.
 
 #[cfg(test)]
 mod testing;

@@ -39,8 +39,9 @@ pub struct Serving {
     pub port: u16,
 }
 
-/// Returns the token that authorizes programs at the local server. Creates it at the first call, readable for the owner
-/// only.
+/// Returns the token that authorizes programs at the local server. The first call creates it; only the owner can read it.
+///
+/// `new` replaces an existing token.
 ///
 /// # Errors
 /// [`Failure`] if the file cannot be read or written, or contains no valid token.
@@ -50,12 +51,12 @@ pub fn web_token(dir: &Path, new: bool) -> Result<String, Failure> {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let token = text.trim();
-                let whole = token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit());
+                let valid = token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit());
                 let bad = || {
                     Failure::failed("bad_token", format!("{} contains no valid token.", path.display()))
                         .hint("clawgate serve --new-token")
                 };
-                return if whole { Ok(token.to_owned()) } else { Err(bad()) };
+                return if valid { Ok(token.to_owned()) } else { Err(bad()) };
             }
             Err(e) if e.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(io_failure("cannot read", &path, &e)),
@@ -71,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_token_is_created_once_and_readable_for_its_owner_only() {
+    fn the_token_is_created_once_and_only_its_owner_can_read_it() {
         let tmp = tempfile::tempdir().unwrap();
         let token = web_token(tmp.path(), false).unwrap();
         assert_eq!((token.len(), web_token(tmp.path(), false).unwrap() == token), (64, true));

@@ -1,4 +1,4 @@
-//! Projects: working directories with a short name that no other project has.
+//! Projects: working directories with a short, unique name.
 
 use std::collections::HashSet;
 
@@ -10,10 +10,10 @@ use unicode_normalization::UnicodeNormalization;
 
 use super::{Archive, StoreError};
 
-/// A component of a display name is cut after so many characters.
-const LONGEST: usize = 40;
+/// Maximum length of a component of a display name, in characters.
+const MAX_COMPONENT_CHARS: usize = 40;
 
-/// A project with what is in it.
+/// A project with the number and size of its sessions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProjectRow {
     /// Short display name, unique in the archive.
@@ -31,7 +31,7 @@ pub struct ProjectRow {
 }
 
 impl Archive {
-    /// All projects, the one with the newest session first. `excluded` judges by (name, path).
+    /// Returns all projects, the one with the newest session first. `excluded` receives name and path.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
@@ -55,7 +55,7 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Files of sessions whose working directory is not known, by path.
+    /// Returns the paths of the log files whose sessions have no working directory.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
@@ -68,7 +68,7 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Every working directory that is known.
+    /// Returns all working directories.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
@@ -79,31 +79,31 @@ impl Archive {
     }
 }
 
-/// A path as projects are known by: without separators at its end.
-fn trimmed(path: &str) -> &str {
+/// Returns a path without the separators at its end.
+fn trim_separators(path: &str) -> &str {
     let separators: &[char] = if is_windows(path) { &['/', '\\'] } else { &['/'] };
-    let bare = path.trim_end_matches(separators);
-    match bare.is_empty() || bare.ends_with(':') {
+    let trimmed = path.trim_end_matches(separators);
+    match trimmed.is_empty() || trimmed.ends_with(':') {
         // A root keeps its separator.
-        true => path.get(..bare.len() + 1).unwrap_or(path),
-        false => bare,
+        true => path.get(..trimmed.len() + 1).unwrap_or(path),
+        false => trimmed,
     }
 }
 
-/// Whether a path is one of Windows: `C:\…`, `\\server\…`, or without any slash. Elsewhere a backslash is a letter.
+/// Whether a path is a Windows path: `C:\…`, `\\server\…`, or without any slash. In other paths a backslash is part of a name.
 fn is_windows(path: &str) -> bool {
     let drive = path.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && path[1..].starts_with(':');
     drive || path.starts_with("\\\\") || !path.contains('/')
 }
 
-/// The components of a path as they are shown: one form of each accented letter, no blanks at the ends, not long.
+/// Returns the components of a path for display: in Unicode form NFC, trimmed, without control characters, and shortened.
 fn components(path: &str) -> Vec<String> {
     let windows = is_windows(path);
     path.split(|c| c == '/' || windows && c == '\\')
         .map(|part| {
             let part: String = part.trim().nfc().filter(|c| !c.is_control()).collect();
-            match part.chars().count() > LONGEST {
-                true => part.chars().take(LONGEST - 1).chain(['…']).collect(),
+            match part.chars().count() > MAX_COMPONENT_CHARS {
+                true => part.chars().take(MAX_COMPONENT_CHARS - 1).chain(['…']).collect(),
                 false => part,
             }
         })
@@ -111,12 +111,12 @@ fn components(path: &str) -> Vec<String> {
         .collect()
 }
 
-/// The id of the project at `path`, making it with a free name where it is new. A name that was given stays: people
-/// exclude projects by it.
+/// Returns the id of the project at `path`. Creates the project with an unused name if it is new. The name of a project never
+/// changes, because people exclude projects by name.
 pub(super) fn upsert(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
-    let bare = trimmed(path);
-    // An older clawgate kept the separator.
-    for known in [bare, path] {
+    let directory = trim_separators(path);
+    // Older versions stored the path with its separator.
+    for known in [directory, path] {
         let known: Option<i64> = conn
             .prepare_cached("SELECT id FROM projects WHERE path = ?1")?
             .query_row([known], |r| r.get(0))
@@ -125,9 +125,9 @@ pub(super) fn upsert(conn: &Connection, path: &str) -> Result<i64, rusqlite::Err
             return Ok(id);
         }
     }
-    let parts = components(bare);
+    let parts = components(directory);
     let last = parts.last().map_or("root", String::as_str);
-    // The last component; on a clash one more component at a time, then a number.
+    // The first choice is the last component. If another project has this name, parents are added one by one, then a number.
     let by_length = (1..=parts.len().max(1)).map(|n| match parts.len().checked_sub(n) {
         Some(from) => parts[from..].join("/"),
         None => "root".to_owned(),
@@ -136,7 +136,7 @@ pub(super) fn upsert(conn: &Connection, path: &str) -> Result<i64, rusqlite::Err
     for name in by_length.chain(numbered) {
         let mut q =
             conn.prepare_cached("INSERT OR IGNORE INTO projects(path, name) VALUES(?1, ?2) RETURNING id")?;
-        if let Some(id) = q.query_row(params![bare, name], |r| r.get(0)).optional()? {
+        if let Some(id) = q.query_row(params![directory, name], |r| r.get(0)).optional()? {
             return Ok(id);
         }
     }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn one_directory_is_one_project_however_it_is_written() {
+    fn different_spellings_of_a_directory_are_one_project() {
         let archive = Archive::in_memory().unwrap();
         let id = |path: &str| upsert(&archive.conn, path).unwrap();
         let name = |path: &str| -> String {
@@ -178,12 +178,12 @@ mod tests {
         assert_eq!(name("/home/ada/my app"), "ada/my app");
         assert_eq!(name("/home/ada/データ 分析"), "データ 分析");
         assert_eq!(name("/x/caf\u{e9}"), "caf\u{e9}");
-        assert_eq!(name("/y/cafe\u{301}"), "y/caf\u{e9}", "what looks the same is not the same name");
-        assert_eq!(name(r"/srv/a\b"), r"a\b", "a backslash is a letter here");
+        assert_eq!(name("/y/cafe\u{301}"), "y/caf\u{e9}", "names that look the same must differ");
+        assert_eq!(name(r"/srv/a\b"), r"a\b", "a backslash is part of the name here");
         assert_eq!(name("/a\n/b\u{1b}c"), "bc");
         assert_eq!(name(r"\\server\share\team"), "team");
         let long = name(&format!("/{}", "é".repeat(300)));
-        assert_eq!(long.chars().count(), LONGEST);
+        assert_eq!(long.chars().count(), MAX_COMPONENT_CHARS);
         for odd in ["", " ", "///", r"\", "é:", ".", "..", "C:", "a:/"] {
             assert!(!name(odd).is_empty(), "{odd:?}");
             assert_eq!(id(odd), id(odd));

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Broken, hostile and unreadable logs, and a full disk: skips that are named, or clear errors; the archive stays whole."""
+"""Tests broken, hostile and unreadable logs, and a full disk.
+
+Each one must end in a named skip or a clear error, and must leave the archive intact.
+"""
 
 import base64
 import json
@@ -23,7 +26,7 @@ def good_log():
 
 
 def copy_as(folder, session, text):
-    """A log of another session: the same records under another id."""
+    """Writes the records of `text` as the log of another session id."""
     old = good_log().stem
     path = folder / f"{session}.jsonl"
     path.write_bytes(text.replace(old.encode(), session.encode()))
@@ -35,7 +38,7 @@ def ids(n):
 
 
 def quiet(name, done):
-    """Nobody sees a panic."""
+    """Checks that the output contains no panic."""
     loud = [w for w in ("panicked at", "RUST_BACKTRACE", "stack overflow", "overflowed its stack") if w in done.text]
     check(f"{name}: no panic", not loud and done.code >= 0, done)
 
@@ -100,41 +103,41 @@ def logs(world):
          f"{done.rss // 1024} MB resident at most")
     for path, name, words in (
         (broken, "broken JSON lines", "JSON"), (huge, "a 100 MB line", "longer"),
-        (folder, "a directory where a log should be", "directory"), (out_link, "a symlink out of the tree", "link"),
+        (folder, "a directory with the name of a log", "directory"), (out_link, "a symlink to a file outside the log directory", "link"),
         (binary, "random bytes", ""), (fifo, "a pipe", "regular"),
     ):
         reasons = reason_for(done, path)
-        check(f"{name} is skipped and named ({(reasons or ['-'])[0]})", reasons and any(words in r for r in reasons),
+        check(f"{name} is skipped with a reason ({(reasons or ['-'])[0]})", reasons and any(words in r for r in reasons),
               reasons or done.json["skipped"][:30])
     check("each broken line is counted", len(reason_for(done, broken)) == 3, reason_for(done, broken))
     named = [s["path"] for s in done.json["skipped"]]
-    check("a skip names file and line", any(p.startswith(f"{broken}:") for p in named), named)
+    check("a skip names the file and the line", any(p.startswith(f"{broken}:") for p in named), named)
     inbox = {s["key"].split(":")[1]: s for s in world.cli("inbox", "--limit", "500").json["sessions"]}
     whole = inbox.get(good_log().stem)
-    need("the good log is there", whole, list(inbox))
+    need("the valid log is listed", whole, list(inbox))
     figures = lambda s: (s["user_messages"], s["tool_calls"]) if s else None
-    check("around broken lines everything else is read", figures(inbox.get(ids(1))) == figures(whole),
+    check("all records before and after broken lines are read", figures(inbox.get(ids(1))) == figures(whole),
           (figures(inbox.get(ids(1))), figures(whole)))
-    check("a truncated tail loses no more than the last record", inbox.get(ids(2)) and
+    check("a truncated log loses at most its last record", inbox.get(ids(2)) and
           abs(inbox[ids(2)]["tool_calls"] - whole["tool_calls"]) <= 1, inbox.get(ids(2)))
-    check("invalid UTF-8 loses no line", figures(inbox.get(ids(3))) == figures(whole), figures(inbox.get(ids(3))))
-    check("around a 100 MB line everything else is read", figures(inbox.get(ids(4))) == figures(whole),
+    check("a line with invalid UTF-8 is read", figures(inbox.get(ids(3))) == figures(whole), figures(inbox.get(ids(3))))
+    check("all records before and after a 100 MB line are read", figures(inbox.get(ids(4))) == figures(whole),
           figures(inbox.get(ids(4))))
-    check("100,000 nested brackets make no session", ids(9) not in inbox or not inbox[ids(9)]["user_messages"])
-    check("an empty file makes no session", ids(5) not in inbox)
-    check("what a symlink out of the tree points at is not read", ids(7) not in inbox)
-    check("the memory is bounded (below 400 MB)", done.rss < 400 * 1024, f"{done.rss // 1024} MB")
+    check("100,000 nested brackets add no session", ids(9) not in inbox or not inbox[ids(9)]["user_messages"])
+    check("an empty file adds no session", ids(5) not in inbox)
+    check("the target of a symlink outside the log directory is not read", ids(7) not in inbox)
+    check("peak memory is below 400 MB", done.rss < 400 * 1024, f"{done.rss // 1024} MB")
     after = {p: b for p, b in tree(world.home).items() if ids(4) not in p and ids(11) not in p}
-    check("the agents' files are as they were", after == before)
+    check("the agents' files are unchanged", after == before)
     healthy(world, "after bad logs")
     plain = world.run("scan")
-    check("control characters of a file name do not reach a terminal", "\x1b[31m" not in plain.text, plain)
+    check("control characters of a file name are not printed", "\x1b[31m" not in plain.text, plain)
     again = world.cli("scan")
-    check("a second scan reads no file again", again.json and again.json["files"]["read"] == 0
+    check("a second scan reads no unchanged file", again.json and again.json["files"]["read"] == 0
           and again.json["sessions"]["new"] == 0, again)
     note(f"second scan: {again.seconds * 1000:.0f} ms, files {again.json['files']}")
 
-    section("a line that is long and still read")
+    section("a line of 60 MB")
     long = project / f"{ids(13)}.jsonl"
     record = next(json.loads(l) for l in lines if b'"type":"user"' in l)
     record["sessionId"] = ids(13)
@@ -142,15 +145,15 @@ def logs(world):
     long.write_text(json.dumps(record) + "\n")
     done = world.cli("scan", timeout=180)
     quiet("a 60 MB line", done)
-    check(f"a 60 MB line is read or named, exit 0 ({done.seconds:.1f} s, {done.rss // 1024} MB)", done.code == 0, done)
-    check("in bounded memory (below 900 MB)", done.rss < 900 * 1024, f"{done.rss // 1024} MB")
+    check(f"a scan with a 60 MB line ends with exit 0 ({done.seconds:.1f} s, {done.rss // 1024} MB)", done.code == 0, done)
+    check("its peak memory is below 900 MB", done.rss < 900 * 1024, f"{done.rss // 1024} MB")
     show = world.cli("show", f"claude:{ids(13)}", timeout=180)
-    quiet("show of it", show)
+    quiet("show of a 60 MB line", show)
     healthy(world, "after a long line")
 
 
 def unreadable(world):
-    section("a file and a folder that may not be read")
+    section("a file and a folder without read permission")
     who, prefix = "this user", []
     project = next((world.home / ".claude" / "projects").iterdir())
     locked = project / f"{ids(20)}.jsonl"
@@ -161,7 +164,7 @@ def unreadable(world):
     (closed / f"{ids(21)}.jsonl").write_bytes(good_log().read_bytes())
     closed.chmod(0)
     if os.geteuid() == 0:
-        # Root reads everything: another user runs it, on files that are their own.
+        # Root can read every file, so another user runs clawgate, on files that this user owns.
         who = "nobody (root dropped its privileges)"
         uid = 65534
         binary = world.root / "clawgate"
@@ -179,24 +182,24 @@ def unreadable(world):
     if done.json:
         for path, name in ((locked, "an unreadable file"), (closed, "an unreadable folder")):
             reasons = reason_for(done, path)
-            check(f"{name} is skipped and named ({(reasons or ['-'])[0]})", reasons, done.json["skipped"])
+            check(f"{name} is skipped with a reason ({(reasons or ['-'])[0]})", reasons, done.json["skipped"])
     healthy(world, "unreadable files", {"prefix": prefix})
     locked.chmod(0o600)
     again = world.cli("scan", prefix=prefix)
-    check("once it can be read, the next scan reads it", again.json and again.json["files"]["read"] >= 1, again)
-    # Our own directory may not be written.
+    check("the next scan reads the file once it is readable", again.json and again.json["files"]["read"] >= 1, again)
+    # The archive's directory becomes read-only.
     world.state.chmod(0o500)
     for path in world.state.iterdir():
         path.chmod(0o400 if path.is_file() else 0o500)
     done = world.cli("scan", prefix=prefix)
-    quiet("our own directory is read-only", done)
-    check(f"our own directory is read-only: a clear error (exit {done.code})",
+    quiet("a read-only archive directory", done)
+    check(f"a read-only archive directory is a clear error (exit {done.code})",
           done.code == 1 and (done.json or {}).get("error", {}).get("message"), done)
     note((done.json or {}).get("error", {}).get("message", ""))
     world.state.chmod(0o700)
     for path in world.state.iterdir():
         path.chmod(0o600 if path.is_file() else 0o700)
-    healthy(world, "after it was read-only", {"prefix": prefix})
+    healthy(world, "after a read-only archive directory", {"prefix": prefix})
     closed.chmod(0o700)
 
 
@@ -206,7 +209,7 @@ def full_disk(args):
     project = next((world.home / ".claude" / "projects").iterdir())
     text = good_log().read_bytes()
     for n in range(30, 60):
-        # Words that do not compress, so that the archive really grows.
+        # Random hex digits compress badly, so the archive grows.
         filler = json.dumps({"type": "user", "sessionId": ids(n), "uuid": ids(n), "cwd": "/w", "timestamp": "2026-11-20T16:00:00.000Z",
                              "message": {"role": "user", "content": os.urandom(150_000).hex()}}).encode() + b"\n"
         (project / f"{ids(n)}.jsonl").write_bytes(text.replace(good_log().stem.encode(), ids(n).encode()) + filler)
@@ -220,7 +223,7 @@ def full_disk(args):
         done = world.cli("scan", limit=limit)
         quiet("full disk", done)
         message = (done.json or {}).get("error", {}).get("message", "")
-        check(f"scan says so and ends with exit {done.code}", done.code == 1 and message, done)
+        check(f"scan reports the full disk with exit {done.code}", done.code == 1 and message, done)
         note(message)
         words = ("full", "space", "too large", "disk")
         check("the message names the disk", any(w in message.lower() for w in words), message)
@@ -239,13 +242,13 @@ def full_disk(args):
 
         if mounted:
             (error, a), (error2, b) = as_agent(world, over_mcp)
-            check("over MCP it is an error and the server lives on", error and a["error"]["kind"] == "failed", (a, b))
+            check("a full disk is an error over MCP and the server continues", error and a["error"]["kind"] == "failed", (a, b))
         if mounted:
             subprocess.run(["mount", "-o", "remount,size=200m", str(world.state)], check=True)
         done = world.cli("scan")
-        check("with room again the next scan completes", done.code == 0 and done.json["sessions"]["total"] >= 40, done)
+        check("the next scan completes after space was freed", done.code == 0 and done.json["sessions"]["total"] >= 40, done)
         healthy(world, "after a full disk")
-        # And in the middle of a preparation.
+        # The disk is full again during `prepare`.
         world.cli("scope", "--confirm")
         world.cli("approve", "--all")
         used = sum(p.stat().st_blocks * 512 for p in world.state.rglob("*") if p.is_file())
@@ -254,12 +257,12 @@ def full_disk(args):
         done = world.cli("prepare", "--folder", str(world.root / "out"), limit=None if mounted else MB, timeout=300)
         quiet("prepare on a full disk", done)
         message = (done.json or {}).get("error", {}).get("message", "")
-        check(f"prepare on a full disk says so (exit {done.code})", done.code == 1 and message, done)
+        check(f"prepare reports the full disk (exit {done.code})", done.code == 1 and message, done)
         note(message)
         if mounted:
             subprocess.run(["mount", "-o", "remount,size=200m", str(world.state)], check=True)
         done = world.cli("prepare", "--folder", str(world.root / "out"), timeout=300)
-        check("with room again it is prepared", done.code == 0, done)
+        check("prepare completes after space was freed", done.code == 0, done)
         healthy(world, "after prepare on a full disk")
     finally:
         if mounted:
@@ -268,28 +271,28 @@ def full_disk(args):
 
 
 def odd_inputs(world):
-    section("odd words on the command line and the protocol")
+    section("invalid arguments, configuration and databases")
     for words in (["frobnicate"], ["show", "claude:nothing"], ["inbox", "--cursor", "zzz"], ["prepare", "rnone"],
                   ["config", "--repo", "no-slash"], ["cost", "--timezone", "Mars/Olympus"], ["scan", "--agent", "nobody"],
                   ["search", "\"unbalanced"], ["search", "\""], ["search", "NEAR("], ["search", "*"], ["search", "a:b -c ^d"], ["approve", "codex:\x00\x1b[31m"[:6]], ["confirm", "--full-name", "x" * 100_000]):
         done = world.cli(*words)
         quiet(" ".join(words)[:40], done)
         ok = done.code in (2, 3) or (words[0] == "search" and done.code == 0)
-        check(f"{' '.join(words)[:40]}: exit {done.code}, an error in JSON or help", ok and (done.json is not None), done)
+        check(f"{' '.join(words)[:40]}: exit {done.code} with JSON output", ok and (done.json is not None), done)
     (world.state / "config.toml").write_text("[redact]\nusername = [\"x\"]\n")
     done = world.cli("status")
-    check("an unknown key of config.toml names the nearest one", done.code == 2 and "usernames" in done.out, done)
+    check("the error for an unknown key of config.toml names the most similar key", done.code == 2 and "usernames" in done.out, done)
     (world.state / "config.toml").write_text("this is = = no toml")
     done = world.cli("status")
     check(f"a config.toml that does not parse is a clear error (exit {done.code})", done.code == 2 and "config.toml" in done.out, done)
     (world.state / "config.toml").unlink()
-    for name, data in (("an empty clawgate.db", b""), ("a clawgate.db of other bytes", b"not a database, certainly " * 500)):
+    for name, data in (("an empty clawgate.db", b""), ("a clawgate.db that is not a database", b"not a database, certainly " * 500)):
         other = World(world.bin, agents=[], root=tempfile.mkdtemp(prefix="clawgate-e2e-"))
         other.state.mkdir(mode=0o700)
         (other.state / "clawgate.db").write_bytes(data)
         done = other.cli("status")
         quiet(name, done)
-        check(f"{name}: exit {done.code}, a clear answer", done.code in (0, 1) and done.json, done)
+        check(f"{name}: exit {done.code} with JSON output", done.code in (0, 1) and done.json, done)
         other.close()
     stdin = b'{"id":1,"text":"ok"}\nnot json\n{"id":2}\n\xff\xfe\n{"id":3,"text":"mail bob@corp-intern.example"}\n'
     done = world.cli("redact", stdin=stdin)
@@ -299,7 +302,7 @@ def odd_inputs(world):
 
 
 def hostile_texts(world):
-    section("texts made to hide a token or to take for ever")
+    section("texts that hide a token or are slow to scan")
     token = "gh" + "p_" + "".join(random.Random(3).choices(string.ascii_letters + string.digits, k=36))
     body = "".join(random.Random(1).choices(string.ascii_letters + ' {}":,\\n=/', k=1 << 20))
     nested, blob = token, token + " and some words around it. " * 40
@@ -311,26 +314,26 @@ def hostile_texts(world):
         "a line of 50 MB": body * 50 + " GITHUB_TOKEN=" + token,
         "a NUL byte in 14 KB": "a line\n" * 1000 + "\0GITHUB_TOKEN=" + token + "\n" + "a line\n" * 1000,
         "JSON 200,000 deep": "out: " + "[" * 200_000 + '"' + token + '"' + "]" * 200_000,
-        "JSON in JSON, twelve times": nested,
+        "JSON nested in JSON 12 times": nested,
         "percent signs": "%25" * 300_000 + token,
         "keywords only": "password " * 200_000 + token,
         "logins only": "://a:b@" * 200_000 + token,
         "key headers only": "-----BEGIN PRIVATE KEY-----\n" * 30_000 + token,
     }
     coloured = f"\x1b[1;32m{token[:20]}\x1b[0m{token[20:]}\x1b[33m"
-    texts |= {f"a colour cut at {at}": coloured[:len(coloured) - at] for at in range(0, 8)}
+    texts |= {f"a colour sequence without its last {at} bytes": coloured[:len(coloured) - at] for at in range(0, 8)}
     for name, text in texts.items():
         done = world.run("redact", stdin=text.encode("utf-8", "surrogatepass"), timeout=300)
         left = token[:20] in done.out or token[20:] in done.out
-        check(f"{name}: exit {done.code}, the token is gone", done.code == 0 and not left, done.err[:200])
+        check(f"{name}: exit {done.code}, the token is redacted", done.code == 0 and not left, done.err[:200])
     done = world.run("redact", stdin=blob.encode(), timeout=300)
-    check("base64 in base64, six times, ends", done.code == 0, done.err[:200])
+    check("base64 nested six times ends without an error", done.code == 0, done.err[:200])
     done = world.run("redact", stdin=b"\xff\xfe\xc3(" + token.encode() + b"\x80\n", timeout=300)
-    check("invalid UTF-8 around the token", done.code == 0 and token not in done.out, done.err[:200])
+    check("a token between invalid UTF-8 is redacted", done.code == 0 and token not in done.out, done.err[:200])
 
 
 class Wire:
-    """The protocol by hand, for what no proper client sends."""
+    """Writes protocol messages directly, to send messages that the official client cannot send."""
 
     def __init__(self, world):
         self.process = subprocess.Popen([world.bin, "mcp"], env=world.env(), stdin=subprocess.PIPE,
@@ -342,7 +345,7 @@ class Wire:
         self.process.stdin.flush()
 
     def answer(self, wanted, seconds=10):
-        """The answer to a request, or None where it does not come in time."""
+        """Returns the response to a request, or None if it does not arrive in time."""
         until = time.time() + seconds
         while time.time() < until:
             if not select.select([self.process.stdout], [], [], until - time.time())[0]:
@@ -370,37 +373,37 @@ class Wire:
 
 
 def protocol(world):
-    section("protocol abuse")
+    section("invalid protocol messages")
     world.cli("scan")
     wire = Wire(world)
     code, err = wire.close()
-    check("end of input before initialize: exit 0, quiet", code == 0 and not err, (code, err))
+    check("end of input before initialize: exit 0 and no output", code == 0 and not err, (code, err))
     wire = Wire(world)
     wire.send({"jsonrpc": "2.0", "method": "notifications/initialized"})
-    check("a notification first, then initialize", (wire.hello() or {}).get("result"))
+    check("initialize works after an early notification", (wire.hello() or {}).get("result"))
     wire.send(b"this is no JSON\n", b"\xff\xfe\x00\n", b"[]\n", b"{}\n", b"\n", {"jsonrpc": "2.0", "id": 5})
-    check("alive after lines that are no messages", (wire.call(6, "status") or {}).get("result"))
+    check("the server answers after invalid lines", (wire.call(6, "status") or {}).get("result"))
     for n, limit in ((7, "3"), (8, 3.0), (9, 3)):
         a = wire.call(n, "list", limit=limit)
-        check(f"limit {limit!r} is taken as 3", a and len(a["result"]["structuredContent"].get("sessions", [])) == 3, a)
+        check(f"limit {limit!r} is accepted as 3", a and len(a["result"]["structuredContent"].get("sessions", [])) == 3, a)
     a = wire.call(10, "list", limit="three")
-    check("limit 'three' is an error that says so", a and a["result"].get("isError"), a)
+    check("limit 'three' is an error", a and a["result"].get("isError"), a)
     wire.send({"jsonrpc": "2.0", "id": 11, "method": "tools/call", "params": {"name": "search", "arguments": {"query": "x" * (16 * MB)}}})
-    note(f"a line of 16 MiB is {'answered' if wire.answer(11, 3) else 'left out without an answer'}")
-    check("alive after a line of 16 MiB", (wire.call(15, "status") or {}).get("result"))
+    note(f"a line of 16 MiB is {'answered' if wire.answer(11, 3) else 'ignored'}")
+    check("the server answers after a line of 16 MiB", (wire.call(15, "status") or {}).get("result"))
     wire.send({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9, "reason": "late"}})
-    check("alive after a late cancellation", (wire.call(12, "status") or {}).get("result"))
+    check("the server answers after a late cancellation", (wire.call(12, "status") or {}).get("result"))
     a = wire.call(13, "no_such_tool")
     check("an unknown tool is an error", a and ("error" in a or a["result"].get("isError")), a)
     wire.send({"jsonrpc": "2.0", "id": 14, "method": "no/such/method"})
     check("an unknown method is an error", "error" in (wire.answer(14) or {}))
     rss = int(next(l for l in open(f"/proc/{wire.process.pid}/status") if l.startswith("VmHWM")).split()[1]) // 1024
     code, err = wire.close()
-    check("end of input: exit 0, no panic", code == 0 and "panicked" not in err, (code, err))
+    check("end of input: exit 0 and no panic", code == 0 and "panicked" not in err, (code, err))
     note(f"{rss} MB resident at most")
     wire = Wire(world)
     a = wire.hello("1999-01-01")
-    check("an unknown protocol version is answered with one that is known", a and a.get("result", {}).get("protocolVersion", "").startswith("20"), a)
+    check("the response to an unknown protocol version names a known version", a and a.get("result", {}).get("protocolVersion", "").startswith("20"), a)
     wire.close()
     wire = Wire(world)
     started = time.time()
@@ -408,7 +411,7 @@ def protocol(world):
     a = wire.answer("probe-1")
     check(f"server/discover before initialize is answered at once ({(time.time() - started) * 1000:.0f} ms)",
           a and time.time() - started < 1, a)
-    check("and initialize works after it", (wire.hello() or {}).get("result"))
+    check("initialize works after server/discover", (wire.hello() or {}).get("result"))
     wire.close()
 
 

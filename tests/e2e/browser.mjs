@@ -1,7 +1,7 @@
-// The page of `clawgate serve` in a real browser: who gets in, what a person sees, and that names stay names.
+// Tests the page of `clawgate serve` in a real browser: authorization, content, layout, and escaping of names.
 //
-// node browser.mjs BIN MODULES [PICTURES]   (MODULES: the node_modules with playwright-core; PICTURES: where screenshots go)
-// The browser is $CHROMIUM, or the chromium or google-chrome on the path.
+// node browser.mjs BIN MODULES [PICTURES]   (MODULES: the node_modules with playwright-core; PICTURES: the folder for screenshots)
+// The browser is $CHROMIUM, or chromium or google-chrome on the PATH.
 
 import { spawn, execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync, readFileSync } from 'node:fs';
@@ -27,7 +27,8 @@ const top = mkdtempSync(join(tmpdir(), 'browser-'));
 const running = [];
 const EVIL = '<script>alert(1)</script><img src=x onerror=alert(2)>';
 
-// Requests as Claude Code logs them: minutes ago, dollars (claude-sonnet-5: ten a million tokens of output), model.
+// Writes a log of Claude Code with these requests: minutes ago, cost in dollars, model. A million output tokens of
+// claude-sonnet-5 cost 10 dollars.
 const log = (home, folder, cwd, session, requests) => {
   const dir = join(home, '.claude/projects', folder);
   mkdirSync(dir, { recursive: true });
@@ -39,7 +40,7 @@ const log = (home, folder, cwd, session, requests) => {
   writeFileSync(join(dir, `${session.replaceAll('/', '_')}.jsonl`), rows.join('\n') + '\n');
 };
 
-// Starts the server in a terminal, where it prints the address that lets a browser in.
+// Starts the server in a terminal, because only there it prints the address that signs a browser in.
 const serve = async (name, config) => {
   const home = join(top, name), state = join(home, 'state');
   mkdirSync(state, { recursive: true, mode: 0o700 });
@@ -47,31 +48,31 @@ const serve = async (name, config) => {
   const child = spawn('script', ['-qec', `stty -echo; '${bin}' serve --port 0`, '/dev/null'],
     { env: { PATH: process.env.PATH, HOME: home, CLAWGATE_HOME: state, TERM: 'dumb', SHELL: '/bin/sh' }, stdio: ['pipe', 'pipe', 'inherit'] });
   running.push(child);
-  let said = '';
+  let output = '';
   const entry = await new Promise((done, fail) => {
-    child.stdout.on('data', (bytes) => { said += bytes; const m = said.match(/open (http:\S+)/i); if (m) done(m[1]); });
-    child.on('exit', () => fail(new Error(`serve ended: ${said}`)));
-    setTimeout(() => fail(new Error(`serve printed no address: ${said}`)), 20_000).unref();
+    child.stdout.on('data', (bytes) => { output += bytes; const m = output.match(/open (http:\S+)/i); if (m) done(m[1]); });
+    child.on('exit', () => fail(new Error(`serve ended: ${output}`)));
+    setTimeout(() => fail(new Error(`serve printed no address: ${output}`)), 20_000).unref();
   });
   return { entry, url: new URL('/', entry).href, token: readFileSync(join(state, 'web.token'), 'utf8').trim(), home };
 };
 
 const LOOKS = [['desktop', 1280, 900, 'light'], ['desktop', 1280, 900, 'dark'], ['phone', 390, 844, 'light'], ['phone', 390, 844, 'dark']];
 
-// The least contrast of any text against what is behind it (WCAG).
-const leastContrast = () => {
+// Returns the lowest contrast ratio of a text with its background (WCAG), and the element.
+const lowestContrast = () => {
   const context = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
   const rgb = (colour) => { context.clearRect(0, 0, 1, 1); context.fillStyle = colour; context.fillRect(0, 0, 1, 1); return [...context.getImageData(0, 0, 1, 1).data]; };
   const light = (c) => { const [r, g, b] = c.slice(0, 3).map((v) => { v /= 255; return v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
   const behind = (e) => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor); if (c[3] === 255) return c; } return [255, 255, 255]; };
-  let least = [99, ''];
+  let lowest = [99, ''];
   for (const e of document.querySelectorAll('main *')) {
     if (![...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) || !e.checkVisibility() || e.closest('svg')) continue;
     const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
     const ratio = (a + 0.05) / (b + 0.05);
-    if (ratio < least[0]) least = [ratio, `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`];
+    if (ratio < lowest[0]) lowest = [ratio, `${e.tagName}.${e.className} ${e.textContent.slice(0, 40)}`];
   }
-  return least;
+  return lowest;
 };
 
 let browser;
@@ -86,44 +87,44 @@ try {
     '--disable-background-networking', '--disable-component-update', '--disable-sync'] });
   console.log(`        ${browser.version()}`);
 
-  // A page that notes whatever goes wrong in it.
+  // Opens a page that records its errors and dialogs.
   const open = async (look = LOOKS[0]) => {
     const context = await browser.newContext({ viewport: { width: look[1], height: look[2] }, colorScheme: look[3], deviceScaleFactor: look[0] === 'phone' ? 2 : 1 });
     const page = await context.newPage();
-    page.wrong = [];
-    page.on('console', (m) => m.type() === 'error' && page.wrong.push(m.text()));
-    page.on('pageerror', (e) => page.wrong.push(String(e)));
-    page.on('dialog', (d) => { page.wrong.push(`dialog: ${d.message()}`); d.dismiss(); });
+    page.errors = [];
+    page.on('console', (m) => m.type() === 'error' && page.errors.push(m.text()));
+    page.on('pageerror', (e) => page.errors.push(String(e)));
+    page.on('dialog', (d) => { page.errors.push(`dialog: ${d.message()}`); d.dismiss(); });
     return page;
   };
   const picture = async (page, name) => { if (pictures) { mkdirSync(pictures, { recursive: true }); await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true }); } };
-  const looksRight = async (page, name) => {
+  const checkLayout = async (page, name) => {
     const over = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-    check(`${name}: nothing sticks out`, over === 0, over);
-    const [least, where] = await page.evaluate(leastContrast);
-    check(`${name}: every text can be read (contrast ${least.toFixed(1)})`, least >= 4.5, where);
+    check(`${name}: no horizontal scrolling`, over === 0, over);
+    const [lowest, where] = await page.evaluate(lowestContrast);
+    check(`${name}: every text has enough contrast (${lowest.toFixed(1)})`, lowest >= 4.5, where);
     await picture(page, name.replaceAll(' ', '-'));
   };
 
-  part('who gets in');
+  part('authorization');
   let page = await open();
   let answer = await page.goto(full.url);
-  check('without the address: 401, in words', answer.status() === 401 && (await page.innerText('main')).includes('clawgate serve'), await page.content());
-  check('and with style', await page.evaluate(() => getComputedStyle(document.querySelector('section')).borderTopWidth) === '1px');
-  await looksRight(page, 'closed');
+  check('without a token: 401 and a text that says what to do', answer.status() === 401 && (await page.innerText('main')).includes('clawgate serve'), await page.content());
+  check('the 401 page has its style sheet', await page.evaluate(() => getComputedStyle(document.querySelector('section')).borderTopWidth) === '1px');
+  await checkLayout(page, 'closed');
   answer = await page.goto(`${full.url}?token=${'0'.repeat(64)}`);
-  check('a wrong token: 401', answer.status() === 401);
+  check('with a wrong token: 401', answer.status() === 401);
   page = await open();
   answer = await page.goto(full.entry);
-  check('the printed address lets in and leaves the bar', answer.status() === 200 && page.url() === full.url, page.url());
+  check('the printed address signs in, and the token disappears from the address bar', answer.status() === 200 && page.url() === full.url, page.url());
   answer = await page.reload();
-  check('a reload stays in', answer.status() === 200);
+  check('a reload stays signed in', answer.status() === 200);
   const cookies = await page.context().cookies();
-  check('one cookie, closed to scripts, of this run', cookies.length === 1 && cookies[0].httpOnly && cookies[0].sameSite === 'Strict' && cookies[0].expires === -1, cookies);
-  check('scripts of the page have no cookie either', await page.evaluate(() => document.cookie) === '');
+  check('one session cookie, HttpOnly and SameSite=Strict', cookies.length === 1 && cookies[0].httpOnly && cookies[0].sameSite === 'Strict' && cookies[0].expires === -1, cookies);
+  check('scripts of the page see no cookie', await page.evaluate(() => document.cookie) === '');
   const other = await open();
   await other.goto(`${full.url}?token=${full.token}`);
-  check('so does the lasting token of a menu-bar app', (await other.innerText('h1')) === 'clawgate' && other.url() === full.url);
+  check('the permanent token for programs signs in too', (await other.innerText('h1')) === 'clawgate' && other.url() === full.url);
 
   part('another page in the same browser');
   const stranger = createServer((_, r) => r.setHeader('content-type', 'text/html').end('<p>hello</p>')).listen(0, '127.0.0.1');
@@ -135,43 +136,43 @@ try {
       try { out.push((await fetch(url + 'api/summary', options)).type); } catch (e) { out.push(e.name); }
     return out;
   }, full.url);
-  check('can fetch nothing, though the cookie would be sent', got.every((g) => g === 'TypeError'), got);
+  check('it cannot fetch data, although the browser would send the cookie', got.every((g) => g === 'TypeError'), got);
   const frame = await page.evaluate(async (url) => {
     const f = document.createElement('iframe'); f.src = url; document.body.append(f);
     await new Promise((done) => { f.onload = done; setTimeout(done, 2000); });
     try { return f.contentDocument?.body?.innerText ?? 'closed'; } catch { return 'closed'; }
   }, full.url);
-  check('nor can it frame the page', !frame.includes('$'), frame);
+  check('it cannot show the page in a frame', !frame.includes('$'), frame);
   const [posted] = await Promise.all([page.waitForResponse((r) => r.url().startsWith(full.url)), page.evaluate((url) => {
     const form = document.createElement('form'); form.method = 'post'; form.action = url; document.body.append(form); form.submit();
   }, full.url)]);
-  check('nor send a form', posted.status() === 403, posted.status());
+  check('it cannot submit a form', posted.status() === 403, posted.status());
   stranger.closeAllConnections();
   stranger.close();
 
-  part('what a person sees');
+  part('content and layout');
   for (const look of LOOKS) {
     page = await open(look);
     await page.goto(full.entry);
     const name = `home ${look[0]} ${look[3]}`;
-    await looksRight(page, name);
+    await checkLayout(page, name);
     if (look !== LOOKS[0]) continue;
     const text = await page.innerText('main');
     for (const wanted of ['Today', 'Last hour', 'Claude block', 'This week', 'This month', '$6.00+', 'Last fourteen days', 'Most expensive sessions', 'no price', 'The weekly budget is spent', 'shop'])
-      check(`it says “${wanted}”`, text.includes(wanted), text);
-    check('a bar a day', (await page.locator('svg.chart rect').count()) === 14);
+      check(`the page shows “${wanted}”`, text.includes(wanted), text);
+    check('the chart has a bar for each day', (await page.locator('svg.chart rect').count()) === 14);
     await page.click('summary');
-    check('and a table of them', await page.locator('details tr').count() === 15 && await page.locator('details table').isVisible());
+    check('the chart has a table with the same days', await page.locator('details tr').count() === 15 && await page.locator('details table').isVisible());
     for (const name of [EVIL.split('/').pop(), '<img src=x onerror=alert(4)>', `e"'><script>alert(3)<_script>`])
-      check(`${name} is text`, text.includes(name), text);
-    check('nothing of it became markup', await page.evaluate(() => document.querySelectorAll('script, img, [onerror]').length) === 0);
-    check('nothing went wrong in the page', page.wrong.length === 0, page.wrong);
+      check(`${name} is shown as text`, text.includes(name), text);
+    check('no name became markup', await page.evaluate(() => document.querySelectorAll('script, img, [onerror]').length) === 0);
+    check('the page has no errors', page.errors.length === 0, page.errors);
     for (const link of await page.locator('footer a').evaluateAll((all) => all.map((a) => a.href))) {
       const r = await page.request.get(link);
-      check(`${new URL(link).pathname} is there`, r.status() === 200, r.status());
+      check(`${new URL(link).pathname} answers with 200`, r.status() === 200, r.status());
     }
     answer = await page.goto(full.url + 'nowhere');
-    check('an unknown address says so and leads back', answer.status() === 404 && (await page.getAttribute('main a', 'href')) === '/');
+    check('an unknown address answers with 404 and a link to the page', answer.status() === 404 && (await page.getAttribute('main a', 'href')) === '/');
   }
 
   part('an empty archive');
@@ -180,16 +181,16 @@ try {
     page = await open(look);
     await page.goto(empty.entry);
     check('the page says that there is no usage', (await page.innerText('main')).includes('No usage recorded yet'));
-    await looksRight(page, `empty ${look[0]} ${look[3]}`);
-    check('nothing went wrong in the page', page.wrong.length === 0, page.wrong);
+    await checkLayout(page, `empty ${look[0]} ${look[3]}`);
+    check('the page has no errors', page.errors.length === 0, page.errors);
   }
 } catch (e) {
-  check('the run came to its end', false, e.stack);
+  check('the run ends without an exception', false, e.stack);
 } finally {
   await browser?.close();
-  // Ctrl-C in its terminal, as a person would.
+  // Ctrl-C in the terminal ends the server, as a person would end it.
   await Promise.all(running.map((child) => new Promise((done) => { child.on('exit', done); child.exitCode === null ? child.stdin.write('\x03') : done(); setTimeout(() => { child.kill(); done(); }, 8000).unref(); })));
   rmSync(top, { recursive: true, force: true });
 }
-console.log(`browser.mjs: ${passed} checks hold, ${failed.length} fail${failed.length ? ': ' + failed.slice(0, 8).join('; ') : ''}`);
+console.log(`browser.mjs: ${passed} checks passed, ${failed.length} failed${failed.length ? ': ' + failed.slice(0, 8).join('; ') : ''}`);
 process.exit(failed.length ? 1 : 0);

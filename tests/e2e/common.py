@@ -1,7 +1,7 @@
-"""What the end-to-end scripts share: a world of their own, the command, a person at a terminal, an MCP client, the Hub.
+"""Helpers of the end-to-end scripts: a temporary home, the command, a person at a terminal, an MCP client, the local Hub.
 
 Every script runs alone: `python3 tests/e2e/SCRIPT.py --bin target/release/clawgate [--hub PATH/hubstub.py]`.
-They touch nothing outside a temporary directory. Python packages: `mcp`, `pexpect` (and, for the flow,
+They change nothing outside a temporary directory. Python packages: `mcp`, `pexpect` (and, for the flow,
 `huggingface_hub` and `datasets`).
 """
 
@@ -26,7 +26,7 @@ FIXTURES = ROOT / "tests" / "fixtures" / "agents"
 AGENTS = ["claude-2.1.329", "codex-0.169.0"]
 PASSPHRASE = "a horse, a battery and nine staples"
 WORDS = "I asked the person and this is what they said to me."
-# The local Hub's own write token; it opens nothing anywhere else.
+# Write token of the local Hub. It is valid nowhere else.
 HUB_TOKEN = "hf_stubwritealice" + "0" * 20
 
 passed = 0
@@ -34,7 +34,7 @@ failed = []
 
 
 def check(name, ok, detail=""):
-    """Notes one assertion; the run goes on, so that one report holds all that is wrong."""
+    """Records one check. The run continues after a failure, so that one report lists all failures."""
     global passed
     if ok:
         passed += 1
@@ -46,7 +46,7 @@ def check(name, ok, detail=""):
 
 
 def need(name, ok, detail=""):
-    """An assertion without which nothing after it means anything."""
+    """Records a check that all later checks depend on. The run ends if it fails."""
     if not check(name, ok, detail):
         finish()
 
@@ -61,7 +61,7 @@ def section(name):
 
 def finish():
     script = pathlib.Path(sys.argv[0]).name
-    print(f"{script}: {passed} checks hold, {len(failed)} fail" + (": " + "; ".join(failed[:8]) if failed else ""))
+    print(f"{script}: {passed} checks passed, {len(failed)} failed" + (": " + "; ".join(failed[:8]) if failed else ""))
     sys.exit(1 if failed else 0)
 
 
@@ -83,13 +83,13 @@ def sha256(data):
 
 
 def tree(folder):
-    """Path to bytes of every file below a folder."""
+    """Returns the path and bytes of every file below a folder."""
     folder = pathlib.Path(folder)
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 def digest(files):
-    """A release's digest, computed as its dataset card says."""
+    """Computes a release's digest as its dataset card describes."""
     whole = hashlib.sha256()
     for path in sorted(files):
         whole.update(f"{path}\0{sha256(files[path])}\0{len(files[path])}\n".encode())
@@ -97,13 +97,13 @@ def digest(files):
 
 
 def planted(agent):
-    """(kind, class, value) of everything planted in a fixture."""
+    """Returns (kind, class, value) of each value in a fixture's `planted.json`."""
     values = json.loads((FIXTURES / agent / "planted.json").read_text())["values"]
     return [(v["kind"], v["class"], v["value"]) for v in values]
 
 
 def forms(value):
-    """A value as it can stand in a file: raw, JSON-escaped, JSON-escaped twice, and with non-ASCII escaped."""
+    """Returns the forms of a value in files: raw, JSON-escaped, JSON-escaped twice, and with non-ASCII characters escaped."""
     once = json.dumps(value, ensure_ascii=False)[1:-1]
     twice = json.dumps(once, ensure_ascii=False)[1:-1]
     ascii_ = json.dumps(value)[1:-1]
@@ -111,7 +111,7 @@ def forms(value):
 
 
 class Done:
-    """What a command did."""
+    """The result of a command."""
 
     def __init__(self, code, out, err, rss=0, seconds=0.0):
         self.code, self.out, self.err, self.rss, self.seconds = code, out, err, rss, seconds
@@ -129,7 +129,7 @@ class Done:
 
 
 class World:
-    """A temporary home with copies of the agents' logs, our own directory, and an environment of its own."""
+    """A temporary home with copies of agents' logs, and an archive directory."""
 
     def __init__(self, binary, agents=AGENTS, endpoint=None, keep=False, root=None):
         self.bin, self.keep = binary, keep
@@ -141,7 +141,7 @@ class World:
         self.endpoint = endpoint
 
     def add_session(self, session, text):
-        """One more Claude Code session, in which the user says `text`."""
+        """Adds a Claude Code session in which the user writes `text`."""
         folder = self.home / ".claude" / "projects" / "-home-mquintanilla-work-more"
         folder.mkdir(parents=True, exist_ok=True)
         common = {"sessionId": session, "cwd": "/home/mquintanilla/work/more", "version": "2.1.329",
@@ -156,7 +156,7 @@ class World:
         (folder / f"{session}.jsonl").write_text(json.dumps(user) + "\n" + json.dumps(answer) + "\n")
 
     def env(self, **more):
-        """Nothing is inherited that could help or hinder: no token, no agent's mark."""
+        """Returns the environment of commands. It inherits only PATH, so no token and no variable of an agent."""
         env = {
             "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
             "HOME": str(self.home),
@@ -173,7 +173,7 @@ class World:
         return {k: v for k, v in env.items() if v is not None}
 
     def run(self, *args, stdin=None, timeout=300, env=None, prefix=(), limit=None):
-        """Runs a command without a terminal; remembers its peak memory."""
+        """Runs a command without a terminal and measures its peak memory."""
 
         def limits():
             if limit:
@@ -189,7 +189,7 @@ class World:
                 stderr=err,
                 cwd=self.root,
                 preexec_fn=limits,
-                # Python ignores SIGXFSZ; so does the child then, and a full disk is an error and no signal.
+                # Python ignores SIGXFSZ, and the child inherits that. So a write over the limit is an error, not a signal.
                 restore_signals=False,
                 start_new_session=True,
             )
@@ -213,11 +213,11 @@ class World:
             return Done(process.returncode, read(out), read(err), usage.ru_maxrss, time.time() - started)
 
     def cli(self, *args, **how):
-        """Runs a verb with --json."""
+        """Runs a command with --json."""
         return self.run(*args, "--json", **how)
 
     def person(self, *args, env=None, timeout=60):
-        """Runs a verb on a pseudo-terminal, as a person would."""
+        """Runs a command on a pseudo-terminal, as a person would."""
         import pexpect
 
         child = pexpect.spawn(
@@ -228,7 +228,7 @@ class World:
         return child
 
     def keys_init(self, token=HUB_TOKEN, passphrase=PASSPHRASE):
-        """The person makes their approver key; with `token` the Hub token is sealed beside it."""
+        """Creates the person's approver key. A `token` is stored encrypted with it."""
         child = self.person("keys", "init")
         child.expect(r"Passphrase[^:]*: ")
         child.sendline(passphrase)
@@ -239,7 +239,7 @@ class World:
         return end(child)
 
     def sign(self, release, name, passphrase=PASSPHRASE, *flags):
-        """The person signs: types the name of the destination, then the passphrase."""
+        """Signs as the person: types the name of the destination, then the passphrase."""
         import pexpect
 
         child = self.person("sign", release, *flags)
@@ -253,7 +253,7 @@ class World:
         return end(child)
 
     def publish(self, release, passphrase=PASSPHRASE):
-        """The person publishes what was signed before; answers the passphrase wherever it is asked for."""
+        """Publishes a signed release as the person, who types the passphrase at each prompt."""
         import pexpect
 
         child = self.person("publish", release)
@@ -271,7 +271,7 @@ class World:
     def restore(self, name):
         for part in ("home", "state"):
             shutil.rmtree(self.root / part, ignore_errors=True)
-            # copy2 keeps times and modes: to the archive nothing happened but new inodes.
+            # copy2 preserves times and modes, so the archive sees only new inodes.
             shutil.copytree(self.root / name / part, self.root / part, symlinks=True)
 
     def close(self):
@@ -282,7 +282,7 @@ class World:
 
 
 class Tape:
-    """Everything a terminal showed."""
+    """Records the output of a terminal."""
 
     def __init__(self):
         self.text = ""
@@ -307,7 +307,7 @@ def end(child):
 
 
 class Hub:
-    """The local stand-in for the Hub."""
+    """A local server with the Hub's API."""
 
     def __init__(self, script, root, *flags):
         self.state = pathlib.Path(root) / "hub"
@@ -329,12 +329,12 @@ class Hub:
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def commits(self):
-        """Commits in order, without those that only make a repository."""
+        """Returns the commits in order, without those that only create a repository."""
         all_ = [json.loads(p.read_text()) for p in (self.state / "commits").glob("*.json")]
         return sorted((c for c in all_ if c.get("parent")), key=lambda c: c["date"])
 
     def blobs(self):
-        """Everything the Hub ever received in bodies that it keeps: blobs and xorbs."""
+        """Returns every blob and xorb that the Hub received."""
         out = {}
         for folder in ("blobs", "xorbs", "xet"):
             for path in (self.state / folder).glob("*"):
@@ -356,7 +356,7 @@ class Hub:
 
 
 class Agent:
-    """An agent's MCP client: the official Python SDK over stdio. Runs in the caller's event loop."""
+    """An agent's MCP client, based on the official Python SDK over stdio. Runs in the caller's event loop."""
 
     def __init__(self, world, elicit=None, env=None):
         self.world, self.progress, self.elicited, self.env_ = world, [], 0, env
@@ -386,7 +386,7 @@ class Agent:
         return await self.stack.__aexit__(*what)
 
     async def call(self, tool, /, **args):
-        """(is_error, structured answer); the SDK checks good answers against the tool's output schema."""
+        """Returns (is_error, structured answer). The SDK validates successful answers against the tool's output schema."""
 
         async def progress(done, total, message):
             self.progress.append((tool, done, total, message))
@@ -397,12 +397,12 @@ class Agent:
             answer = {"text": " ".join(getattr(c, "text", "") for c in result.content)}
         size = len(json.dumps(answer, ensure_ascii=False).encode())
         if size > 8 * 1024 and "max_bytes" not in args:
-            check(f"{tool} answers in 8 KB", False, f"{size} bytes")
+            check(f"the answer of {tool} has at most 8 KB", False, f"{size} bytes")
         return bool(result.is_error), answer
 
 
 def as_agent(world, work, **how):
-    """Runs `await work(agent)` with a fresh MCP client."""
+    """Runs `await work(agent)` with a new MCP client."""
 
     async def main():
         async with Agent(world, **how) as agent:
@@ -411,8 +411,8 @@ def as_agent(world, work, **how):
     return asyncio.run(main())
 
 
-# What stands before and after something that a careful reader reports, with its type: by such words these readers find
-# what the server plants to measure them. A line end is written as a JSON escape.
+# The words before and after a decoy, and its type. The readers of these scripts find the server's decoys by them. A line
+# end is written as a JSON escape.
 CUES = [
     ("I promised ", " a short summary", "PERSON"),
     ("Check with ", " before you change anything", "PERSON"),
@@ -446,7 +446,7 @@ CUES = [
 
 
 def careful(page):
-    """What a careful reader finds in a page: quote to type."""
+    """Returns what a careful reader finds in a page, as quote to type."""
     found = {}
     for before, after, kind in CUES:
         ends = ["\\n", '"'] if after == "\\n" else [after]
@@ -458,7 +458,10 @@ def careful(page):
 
 
 async def skim(agent):
-    """Answers every page with nothing, as a reader would who does not look. Returns pages and the last answer."""
+    """Reports no finding on any page, as a reader who does not read.
+
+    Returns the number of pages, whether the last call failed, and its answer.
+    """
     pages, everything = 0, [{"id": "all", "decision": "redact"}]
     error, answer = await agent.call("review_pii", decisions=everything)
     while not error and answer.get("page") and pages < 3000:
@@ -469,10 +472,9 @@ async def skim(agent):
 
 
 async def review_to_end(agent, quotes=None):
-    """Reads every page, reports the `quotes` (text to type) and whatever else a careful reader finds in it, and redacts
-    the whole inventory.
+    """Reads every page, reports the `quotes` (text to type) and all decoys in it, and redacts the whole inventory.
 
-    Returns pages read, findings of `quotes` taken, whether the last call failed, and its answer.
+    Returns the number of pages, the number of accepted `quotes`, whether the last call failed, and its answer.
     """
     pages = taken = 0
     everything = [{"id": "all", "decision": "redact"}]
@@ -493,7 +495,7 @@ async def review_to_end(agent, quotes=None):
 
 
 def review_by_cli(world):
-    """The same over the command line."""
+    """Reads every page over the command line, as `review_to_end` does over MCP."""
     pages, done = 0, world.cli("review", "--redact-all")
     while done.code == 0 and done.json.get("page"):
         pages += 1
@@ -512,5 +514,5 @@ def confirm_by_cli(world):
 
 
 def strip(text):
-    """Terminal text without its control sequences."""
+    """Removes the control sequences from a terminal's text."""
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", text)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The main job end to end: an agent over MCP prepares, a person at a terminal signs, a local Hub receives.
+"""Tests a release from scan to dataset: an agent prepares it over MCP, a person signs it at a terminal, a local Hub receives it.
 
 Then `huggingface_hub` and `datasets` read the dataset back.
 """
@@ -16,7 +16,7 @@ from common import (
 )
 
 REPO = "alice/e2e-traces"
-# What only an inventory or a reader finds: to decide on, and to report.
+# Values that only the inventory lists, and quotes that only a reader finds.
 INVENTORY = ["acmeworks.atlassian.net", "410293847561"]
 QUOTES = {"the Quexley-Zorb account": "CLIENT"}
 MORE = (f"The ticket is https://{INVENTORY[0]}/browse/OPS-12, the role arn:aws:iam::{INVENTORY[1]}:role/deploy; "
@@ -24,7 +24,7 @@ MORE = (f"The ticket is https://{INVENTORY[0]}/browse/OPS-12, the role arn:aws:i
 
 
 async def early(agent, due, tools, where):
-    """Each of `tools`, tried now, is refused and names the step that is due."""
+    """Checks that each of `tools` is refused and names the step that is due."""
     args = {
         "set_scope": {"confirm": True},
         "triage": {"sessions": ["claude:x"], "status": "approved"},
@@ -44,20 +44,20 @@ async def prepare_all(agent, world):
          f"{agent.hello.protocol_version}, {len(tools)} tools")
     names = ("status scan list search read_session set_scope triage cost_report prepare_release review_pii "
              "confirm publish").split()
-    check("the tools stand in their order", [t.name for t in tools][:12] == names, [t.name for t in tools])
+    check("the tools are listed in the order of the workflow", [t.name for t in tools][:12] == names, [t.name for t in tools])
 
-    section("too early")
+    section("steps before the scan")
     steps = ["set_scope", "triage", "prepare_release", "review_pii", "confirm", "publish"]
     await early(agent, "scan", steps, "nothing scanned")
 
-    section("scan, look around")
+    section("scan and read")
     before = tree(world.home)
     error, a = await agent.call("scan")
     need("scan works", not error, a)
     counted = [p for p in agent.progress if p[0] == "scan"]
     rising = all(x[1] < y[1] for x, y in zip(counted, counted[1:]))
-    check(f"scan sends progress ({len(counted)} notices)", counted and rising, counted)
-    check("the agents' files are as they were", tree(world.home) == before)
+    check(f"scan sends progress ({len(counted)} notifications)", counted and rising, counted)
+    check("the agents' files are unchanged", tree(world.home) == before)
     note(f"scan: {a['sessions']} {a['by_agent']} skipped {len(a['skipped'])}")
     error, again = await agent.call("scan")
     check("a second scan finds nothing new", not error and again["sessions"]["new"] == 0
@@ -70,11 +70,11 @@ async def prepare_all(agent, world):
         cursor = page.get("next_cursor")
         if not cursor:
             break
-    check("list has every session once", len(keys) == len(set(keys)) == a["sessions"]["total"], len(keys))
+    check("list returns every session once", len(keys) == len(set(keys)) == a["sessions"]["total"], len(keys))
     error, projects = await agent.call("list", what="projects")
-    check("list has projects", not error and projects["projects"], projects)
+    check("list returns projects", not error and projects["projects"], projects)
     error, hits = await agent.call("search", query="calc*")
-    check("search finds", not error and hits["hits"], hits)
+    check("search returns hits", not error and hits["hits"], hits)
     read, at = 0, 0
     while True:
         error, page = await agent.call("read_session", session=keys[0], **{"from": at})
@@ -106,14 +106,14 @@ async def prepare_all(agent, world):
     note(f"release {prepared['release']}: {prepared['rows']} rows, {len(prepared['files'])} files, redactions "
          f"{sum(prepared['privacy_report']['redactions'].values())}, inventory "
          f"{prepared['privacy_report']['entities']}")
-    check("the inventory waits for decisions", prepared["privacy_report"]["entities"]["undecided"] >= len(INVENTORY),
+    check("the inventory has undecided entries", prepared["privacy_report"]["entities"]["undecided"] >= len(INVENTORY),
           prepared["privacy_report"]["entities"])
     await early(agent, "review_pii", ["confirm", "publish"], "not reviewed")
     pages, error, a = await skim(agent)
-    check(f"who reports nothing on {pages} pages has not reviewed", error and a["error"]["code"] == "reader_below_floor"
+    check(f"a reader who reports nothing on {pages} pages has not reviewed the release", error and a["error"]["code"] == "reader_below_floor"
           and a["state"] == "prepared" and a["next"]["tool"] == "review_pii"
           and "clawgate review" in a.get("human_action", ""), a)
-    await early(agent, "review_pii", ["confirm", "publish"], "skimmed")
+    await early(agent, "review_pii", ["confirm", "publish"], "reviewed without reading")
     started = time.time()
     pages, taken, error, last = await review_to_end(agent, QUOTES)
     need("the review comes to its end", not error and last["remaining"]["sessions"] == 0, last)
@@ -121,28 +121,28 @@ async def prepare_all(agent, world):
     reader = last["evidence"]["reader"]
     check(f"the reader is measured: {reader['found']} of {reader['planted']}, bound {reader['lower_bound']}",
           reader["counts"] and reader["planted"] >= 3, reader)
-    check("what the reader reported was taken", taken == len(QUOTES), taken)
-    check("reviewed, and confirm is due", last["state"] == "reviewed" and last["next"]["tool"] == "confirm", last)
+    check("the findings of the reader were accepted", taken == len(QUOTES), taken)
+    check("the release is reviewed, and confirm is due", last["state"] == "reviewed" and last["next"]["tool"] == "confirm", last)
     await early(agent, "confirm", ["publish"], "not confirmed")
     error, short = await agent.call("confirm", skip_full_name_scan=True, attest_full_name="ok",
                                     attest_sensitive="ok", attest_manual_scan="ok")
-    check("words that say nothing are no attestation", error, short)
+    check("an attestation of two letters is refused", error, short)
     error, confirmed = await agent.call("confirm", skip_full_name_scan=True, attest_full_name=WORDS,
                                         attest_sensitive=WORDS, attest_manual_scan=WORDS)
     need("confirm works", not error, confirmed)
-    check("the sample was read, as counted", confirmed["sample_read"] >= min(20, confirmed["rows"]), confirmed)
+    check("the whole sample was read", confirmed["sample_read"] >= min(20, confirmed["rows"]), confirmed)
 
     section("publish without a person")
     command = f"clawgate sign {prepared['release']}"
     error, a = await agent.call("publish")
     human = error and a.get("error", {}).get("kind") == "human_needed"
-    check("a human is needed, with the exact command", human and command in a.get("human_action", ""), a)
-    check("the next command is that command", a.get("next", {}).get("command") == command, a)
+    check("the error says that a human is needed, and the exact command", human and command in a.get("human_action", ""), a)
+    check("`next` contains the same command", a.get("next", {}).get("command") == command, a)
     return prepared["release"], confirmed["evidence"]["root"]
 
 
 def read_back(world, hub, sealed, rows):
-    """What the Hub's own clients see. In a process of its own: their caches and endpoint are global."""
+    """Reads the dataset with the Hub's official clients, in a separate process, because their caches and endpoint are global."""
     code = """
 import json, sys
 from huggingface_hub import HfApi, snapshot_download
@@ -165,18 +165,18 @@ print(json.dumps({'private': info.private, 'open_to_all': open_to_all, 'rows': l
                     HF_HUB_DISABLE_PROGRESS_BARS="1", HF_HUB_DISABLE_TELEMETRY="1")
     done = subprocess.run([sys.executable, "-c", code, REPO, HUB_TOKEN, str(out)], env=env, capture_output=True,
                           text=True, timeout=300)
-    need("huggingface_hub and datasets read it", done.returncode == 0, done.stderr[-1500:])
+    need("huggingface_hub and datasets read the dataset", done.returncode == 0, done.stderr[-1500:])
     seen = json.loads(done.stdout.strip().splitlines()[-1])
     check("the repository is private", seen["private"] is True and not seen["open_to_all"], seen)
     files = {p: b for p, b in tree(out).items() if not p.startswith(".cache/") and p != ".gitattributes"}
-    check("what huggingface_hub downloads is what was sealed, byte for byte", files == sealed,
+    check("huggingface_hub downloads exactly the sealed files", files == sealed,
           {p: (len(b), len(sealed.get(p, b""))) for p, b in files.items()})
     own = [json.loads(l) for p, b in sealed.items() if p.startswith("data/") for l in b.splitlines()]
     check(f"datasets loads {seen['rows']} rows", seen["rows"] == rows == len(own), (seen["rows"], rows, len(own)))
     columns = list(own[0].keys())
-    check(f"with {len(columns)} columns", sorted(seen["columns"]) == sorted(columns), (seen["columns"], columns))
-    check("of the same sessions", seen["ids"] == sorted(r["session_id"] for r in own))
-    check("with their figures", seen["tool_uses"] == sum(r["stats"]["tool_uses"] for r in own), seen)
+    check(f"the dataset has {len(columns)} columns", sorted(seen["columns"]) == sorted(columns), (seen["columns"], columns))
+    check("the dataset has the same sessions", seen["ids"] == sorted(r["session_id"] for r in own))
+    check("the dataset has the same figures", seen["tool_uses"] == sum(r["stats"]["tool_uses"] for r in own), seen)
     note(f"columns {', '.join(seen['columns'])}; a message has {seen['message']}")
 
 
@@ -188,28 +188,28 @@ def main():
     world.endpoint = hub.endpoint
     try:
         release, review_root = as_agent(world, lambda agent: prepare_all(agent, world))
-        check("nothing reached the Hub", hub.requests() == [], hub.requests()[:3])
+        check("the Hub received no request", hub.requests() == [], hub.requests()[:3])
 
         section("a person signs")
         sealed = tree(world.state / "releases" / release)
         done = world.sign(release, REPO)
-        check("without keys nothing can be signed, and keys init is due",
+        check("sign without keys is refused and names keys init",
               done.code == 4 and "clawgate keys init" in done.text, done)
         done = world.keys_init()
-        need("keys init makes and seals", done.code == 0 and re.search(r"Hub token\s+stored", done.text), done)
+        need("keys init creates the key and encrypts the token", done.code == 0 and re.search(r"Hub token\s+stored", done.text), done)
         leaks = [p for p, b in tree(world.state).items() if HUB_TOKEN.encode() in b]
-        check("the token stands nowhere in clear", not leaks, leaks)
+        check("no file contains the token in clear text", not leaks, leaks)
         done = world.sign(release, "alice/other")
-        check(f"typing another name signs nothing (exit {done.code})", done.code in (1, 130) and "published" not in done.text, done)
+        check(f"sign is refused if the person types another name (exit {done.code})", done.code in (1, 130) and "published" not in done.text, done)
         done = world.sign(release, REPO, "not the passphrase at all")
-        check("a wrong passphrase signs nothing", done.code == 4, done)
-        check("nothing reached the Hub before the receipt", hub.requests() == [], hub.requests()[:3])
+        check("sign is refused with a wrong passphrase", done.code == 4, done)
+        check("the Hub received no request before the receipt", hub.requests() == [], hub.requests()[:3])
         receipt = world.state / "receipts" / f"{release}.json"
-        check("no receipt stands", not receipt.exists())
+        check("no receipt exists", not receipt.exists())
         done = world.sign(release, REPO)
         need("sign signs and publishes", done.code == 0 and "published" in done.text, done)
         shown = strip(done.text)
-        check("the person saw destination, visibility and digest",
+        check("sign shows destination, visibility and digest",
               all(w in shown for w in (REPO, "private", digest(sealed), "cc-by-4.0")), shown)
         signed = json.loads(receipt.read_text())
         issued = json.loads(signed["receipt"])
@@ -219,14 +219,14 @@ def main():
         note(f"receipt {issued['issued']} by key {signed['key']} at {issued['assurance']}; first request {first}, "
              f"{len(hub.requests())} requests")
 
-        section("what the Hub holds")
+        section("content of the Hub")
         commits = hub.commits()
         check("exactly one commit", len(commits) == 1, [(c["sha"], c["message"]) for c in commits])
         exported = {p: b for p, b in hub.export(REPO, world.root / "exported").items() if p != ".gitattributes"}
-        check("the bytes are those that were sealed", exported == sealed and exported, (sorted(exported), sorted(sealed)))
-        check("the receipt signs the evidence of the review", issued["review"] == review_root, issued)
-        check("the digest is that of the receipt", digest(exported) == issued["digest"], issued)
-        check("the sealed files are as they were", tree(world.state / "releases" / release) == sealed)
+        check("the Hub has exactly the sealed files", exported == sealed and exported, (sorted(exported), sorted(sealed)))
+        check("the receipt contains the evidence of the review", issued["review"] == review_root, issued)
+        check("the receipt contains the digest", digest(exported) == issued["digest"], issued)
+        check("the sealed files are unchanged", tree(world.state / "releases" / release) == sealed)
         received = hub.blobs()
         for wanted in ("secret", "pii"):
             values = [(agent, kind, value) for agent in AGENTS for kind, class_, value in planted(agent)
@@ -234,33 +234,33 @@ def main():
             found = [(agent, kind, name) for agent, kind, value in values for form in forms(value)
                      for name, data in received.items() if form in data]
             words = "secrets" if wanted == "secret" else "other personal values"
-            check(f"none of {len(values)} planted {words} in {len(received)} blobs", not found, found)
+            check(f"{len(received)} blobs contain none of {len(values)} planted {words}", not found, found)
         found = [v for v in [*INVENTORY, *QUOTES] if any(f in data for f in forms(v) for data in received.values())]
-        check("nothing of the inventory and of what the reader reported", not found, found)
+        check("no blob contains a value of the inventory or of the reader's findings", not found, found)
         sent = [r for r in hub.requests() if HUB_TOKEN in json.dumps(r)]
-        check("the token stands in no logged request", not sent)
+        check("no logged request contains the token", not sent)
         rows = sum(b.count(b"\n") for p, b in sealed.items() if p.startswith("data/"))
         read_back(world, hub, sealed, rows)
 
-        section("after")
+        section("after the publication")
         before = len(hub.requests())
 
         async def again(agent):
             error, a = await agent.call("publish", release=release)
             check("publishing again is refused", error and a["error"]["code"] == "already_published", a)
             error, a = await agent.call("status")
-            check("status knows the commit", not error and a["releases"][0]["commit"] == commits[0]["sha"], a)
+            check("status shows the commit", not error and a["releases"][0]["commit"] == commits[0]["sha"], a)
 
         as_agent(world, again)
         done = world.publish(release)
         check("publishing again at a terminal is refused", done.code == 3, done)
         done = world.sign(release, REPO)
         check("signing again is refused", done.code in (3, 4), done)
-        check("the Hub heard nothing more", len(hub.requests()) == before)
+        check("the Hub received no further request", len(hub.requests()) == before)
         done = world.cli("audit", "verify")
-        check("the audit log is whole", done.code == 0 and done.json["whole"] and done.json["entries"] > 10, done)
+        check("the audit log is complete", done.code == 0 and done.json["whole"] and done.json["entries"] > 10, done)
         done = world.cli("doctor")
-        check("doctor finds nothing broken", done.code == 0 and done.json["healthy"], done)
+        check("doctor finds no fault", done.code == 0 and done.json["healthy"], done)
     finally:
         hub.close()
         world.close()

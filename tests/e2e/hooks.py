@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Budgets and the status line inside the real agents, their models scripted.
+"""Tests budgets and the status line in the real agents, with scripted models.
 
 hooks.py --bin BIN --tools DIR [--agents PREFIX] [--keep DIR]
 
-TOOLS is the folder of `drive.py` and `fakellm.py`, PREFIX where `drive.py install` puts the agents. Claude Code and
-Codex run for real, with `clawgate hook` and `clawgate statusline` in their own configuration as docs/cost-live.md
-says it; the scripted model says exactly what each request used. Claude Code's status line shows in a terminal only,
-so it gets one (packages `pexpect` and `pyte`).
+TOOLS is the folder of `drive.py` and `fakellm.py`, PREFIX the folder in which `drive.py install` installs the agents. Claude
+Code and Codex are real, and their configuration contains `clawgate hook` and `clawgate statusline` as docs/cost-live.md
+describes. The scripted model reports the usage of each request. Claude Code shows its status line only in a terminal, so the
+test runs it in a pseudo-terminal (packages `pexpect` and `pyte`).
 """
 
 import argparse
@@ -22,7 +22,7 @@ import time
 
 from common import check, finish, need, note, section
 
-# So many output tokens cost $1.50 with the model that Claude Code uses here, $1.00 with that of Codex.
+# 100,000 output tokens cost $1.50 with the model of Claude Code in this test, and $1.00 with that of Codex.
 SPENT = {"input": 0, "cache_read": 0, "cache_write": 0, "output": 100_000, "reasoning": 0}
 FREE = {"input": 0, "cache_read": 0, "cache_write": 0, "output": 0, "reasoning": 0}
 MODELS = {"claude": "claude-sonnet-4-5-20250929", "codex": "gpt-5.1-codex"}
@@ -45,7 +45,7 @@ SCRIPT = {"scenarios": [
 
 
 class World:
-    """A home of its own with both agents set up as a person would, and a clawgate in it."""
+    """A temporary home in which both agents are set up as a person would set them up, with clawgate as their hook."""
 
     def __init__(self, top, args, name, budgets):
         self.top = top / name
@@ -68,7 +68,7 @@ class World:
 
     @contextlib.contextmanager
     def model(self):
-        """The scripted model, and both agents configured for it."""
+        """Runs the scripted model, and configures both agents for it."""
         script = self.top / "script.json"
         script.write_text(json.dumps(SCRIPT))
         p = subprocess.Popen(
@@ -83,7 +83,7 @@ class World:
             p.wait()
 
     def hook(self, agent):
-        # Beside what the agent is told, what it was told by its hook is kept for this test to look at.
+        # The script passes the hook's input and output through and records both for the checks.
         log = self.top / f"hook-{agent}.jsonl"
         script = self.top / f"hook-{agent}.sh"
         script.write_text(
@@ -111,7 +111,7 @@ class World:
         self.write(".claude/settings.json", {
             "statusLine": {"type": "command", "command": str(line)}, "permissions": {"allow": ["Bash"]}, "theme": "dark",
             **hooks("claude", {"matcher": "*"})})
-        # What a person clicks through at the first start.
+        # The answers that a person gives at the first start.
         self.write(".claude.json", {
             "hasCompletedOnboarding": True, "theme": "dark", "bypassPermissionsModeAccepted": True, "numStartups": 5,
             "customApiKeyResponses": {"approved": ["dummy-key-of-this-test"[-20:]], "rejected": []},
@@ -146,13 +146,13 @@ class World:
     def made(self):
         return sorted(p.name for p in self.cwd.iterdir() if not p.name.startswith("."))
 
-    def told_the_model(self):
-        """Everything the agent sent to its model, as one text."""
+    def sent_to_model(self):
+        """Returns all requests of the agent to its model, as one text."""
         return self.requests.read_text() if self.requests.exists() else ""
 
 
 class Terminal:
-    """An agent in a terminal, and what stands on its screen."""
+    """An agent in a terminal, and the text on its screen."""
 
     def __init__(self, argv, cwd, env):
         import pexpect
@@ -166,7 +166,7 @@ class Terminal:
         return "\n".join(line.rstrip() for line in self.screen.display if line.strip())
 
     def wait(self, pattern, seconds=30):
-        """Reads until the screen shows it; whether it did."""
+        """Reads until the screen shows the pattern. Returns false after a timeout."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             with contextlib.suppress(self.pexpect.TIMEOUT):
@@ -174,7 +174,7 @@ class Terminal:
                     self.stream.feed(self.child.read_nonblocking(65536, 0.1))
                 except self.pexpect.EOF:
                     break
-            # Words may be broken over lines by the width of the terminal.
+            # The terminal wraps long lines.
             if re.search(pattern, re.sub(r"\s*\n[\s│]*", " ", self.text())):
                 return True
         return False
@@ -194,18 +194,18 @@ WORDS = "The session budget is spent: "
 
 
 def verdicts(w, agent, event="PreToolUse"):
-    """What the hook said at each event: `pass`, `warn`, `deny` or `block`."""
+    """Returns the hook's verdict at each event: `pass`, `warn`, `deny` or `block`."""
     out = []
     for h in w.hooked(agent):
         if h["in"].get("hook_event_name") == event:
-            said = json.loads(h["out"]) if h["out"] else {}
-            deny = said.get("hookSpecificOutput", {}).get("permissionDecision")
-            out.append(deny or said.get("decision") or ("warn" if "systemMessage" in said else "pass"))
+            output = json.loads(h["out"]) if h["out"] else {}
+            deny = output.get("hookSpecificOutput", {}).get("permissionDecision")
+            out.append(deny or output.get("decision") or ("warn" if "systemMessage" in output else "pass"))
     return out
 
 
 def budgets(world, agent):
-    """Not spent, spent, spent with a warning only, a prompt, and a budget that cannot be judged."""
+    """Tests a budget that is not spent, one that denies, one that only warns, and a broken configuration."""
     def run(w, prompt, again=False):
         if agent == "claude":
             return w.claude(prompt, *(["--continue"] if again else []))
@@ -215,23 +215,23 @@ def budgets(world, agent):
     w = world(f"{agent}-free", DENY.format(100))
     with w.model():
         code, out, err = run(w, "please make three files")
-    check("the tools ran", code == 0 and w.made() == ["one", "three", "two"], (code, w.made(), out[-500:], err[-500:]))
-    check("the hook was asked before each and said nothing", verdicts(w, agent) == ["pass"] * 3, w.hooked(agent))
-    check("and before the prompt", verdicts(w, agent, "UserPromptSubmit") == ["pass"], w.hooked(agent))
+    check("every tool ran", code == 0 and w.made() == ["one", "three", "two"], (code, w.made(), out[-500:], err[-500:]))
+    check("the hook was called before each tool and had no output", verdicts(w, agent) == ["pass"] * 3, w.hooked(agent))
+    check("the hook was called before the prompt", verdicts(w, agent, "UserPromptSubmit") == ["pass"], w.hooked(agent))
 
-    section(f"{agent}: a budget that gets spent")
+    section(f"{agent}: a budget that is spent during the session")
     w = world(f"{agent}-spent", DENY.format(BUDGET[agent]))
     with w.model():
         code, out, err = run(w, "please make three files")
-        check("what came before ran, the third tool did not", w.made() in RAN[agent], (w.made(), out[-500:]))
-        check("the hook denied it", verdicts(w, agent)[-1:] == ["deny"], w.hooked(agent))
-        check("the agent went on to its answer", code == 0 and "That is all." in out, (code, out[-800:], err[-800:]))
-        check("the model was told why", WORDS in w.told_the_model(), w.told_the_model()[-500:])
-        check("the person sees it as well", WORDS in out + err, out[-500:])
-        before = w.told_the_model().count("make one more")
+        check("the third tool did not run", w.made() in RAN[agent], (w.made(), out[-500:]))
+        check("the hook denied the last tool", verdicts(w, agent)[-1:] == ["deny"], w.hooked(agent))
+        check("the agent continued to its answer", code == 0 and "That is all." in out, (code, out[-800:], err[-800:]))
+        check("the model received the reason", WORDS in w.sent_to_model(), w.sent_to_model()[-500:])
+        check("the person sees the reason", WORDS in out + err, out[-500:])
+        before = w.sent_to_model().count("make one more")
         code, out, err = run(w, "please make one more", again=True)
         check("the next prompt is blocked", verdicts(w, agent, "UserPromptSubmit")[-1:] == ["block"], w.hooked(agent)[-1:])
-        check("it did not reach the model", w.told_the_model().count("make one more") == before and "four" not in w.made(), w.made())
+        check("the blocked prompt was not sent to the model", w.sent_to_model().count("make one more") == before and "four" not in w.made(), w.made())
         note(f"exit code {code}; shown: {re.sub(chr(92) + 's+', ' ', (out + err))[-300:]!r}")
 
     section(f"{agent}: a budget that only warns")
@@ -239,40 +239,39 @@ def budgets(world, agent):
     with w.model():
         code, out, err = run(w, "please make three files")
     check("every tool ran", code == 0 and w.made() == ["one", "three", "two"], (w.made(), out[-500:]))
-    check("each level was said once", verdicts(w, agent) in LEVELS[agent], w.hooked(agent))
+    check("each warning was shown once", verdicts(w, agent) in LEVELS[agent], w.hooked(agent))
 
-    section(f"{agent}: a configuration that does not read")
+    section(f"{agent}: an invalid configuration")
     w = world(f"{agent}-broken", "[budgets]\nsesion_usd = 1\n")
     with w.model():
         code, out, err = run(w, "please make three files")
     check("every tool ran", code == 0 and w.made() == ["one", "three", "two"], (w.made(), out[-500:]))
-    check("the hook ended with 1", {h["code"] for h in w.hooked(agent)} == {1}, w.hooked(agent))
-    said = (w.top / f"hook-{agent}.err").read_text()
-    check("and said what to mend", "session_usd" in said and "the step continues" in said, said)
+    check("the hook ended with exit 1", {h["code"] for h in w.hooked(agent)} == {1}, w.hooked(agent))
+    message = (w.top / f"hook-{agent}.err").read_text()
+    check("the hook named the wrong key", "session_usd" in message and "the step continues" in message, message)
 
 
-# Codex's log holds a request before the hook of its tool call is asked; that of Claude Code gains it at about the same
-# moment, so that the tool call of the request that spent the budget may still run. Codex's model costs a dollar a
-# request, Claude's one and a half.
+# Codex writes a request to its log before it calls the hook of the tool. Claude Code writes it at about the same moment, so
+# the tool call of the request that spent the budget may still run. A request costs $1.00 in Codex and $1.50 in Claude Code.
 BUDGET = {"claude": 2.5, "codex": 2.5}
 RAN = {"claude": [["one"], ["one", "two"]], "codex": [["one", "two"]]}
 LEVELS = {"claude": [["pass", "pass", "warn"], ["pass", "warn", "pass"]], "codex": [["pass", "warn", "warn"]]}
 
 
 def subagents(world, agent):
-    section(f"{agent}: what a subagent spends is the session's")
+    section(f"{agent}: the cost of a subagent counts for the session")
     w = world(f"{agent}-subagent", DENY.format(2.5))
     prompt = "please let somebody else do it"
     with w.model():
         code, out, err = w.claude(prompt) if agent == "claude" else w.codex(prompt, "--dangerously-bypass-hook-trust")
         asked = [h for h in w.hooked(agent) if h["in"].get("tool_name") == "Bash"]
-        check("the subagent's tools were asked for", len(asked) == 3, (w.hooked(agent), out[-800:]))
-        check("under the session's id", len({h["in"]["session_id"] for h in w.hooked(agent)}) == 1, asked)
-        check("and denied once it had spent the budget", w.made() in RAN[agent] and "deny" in verdicts(w, agent), (w.made(), verdicts(w, agent)))
+        check("the hook was called for the subagent's tools", len(asked) == 3, (w.hooked(agent), out[-800:]))
+        check("the hook received the session's id", len({h["in"]["session_id"] for h in w.hooked(agent)}) == 1, asked)
+        check("the hook denied a tool after the budget was spent", w.made() in RAN[agent] and "deny" in verdicts(w, agent), (w.made(), verdicts(w, agent)))
         before = len(w.hooked(agent))
         _ = w.claude("please make one more", "--continue") if agent == "claude" else w.codex("please make one more", "--dangerously-bypass-hook-trust", again=True)
         later = [h["out"] for h in w.hooked(agent)[before:]]
-        check("so is the session's own next step", later and WORDS in later[0] and "four" not in w.made(), later)
+        check("the session's next step was denied too", later and WORDS in later[0] and "four" not in w.made(), later)
 
 
 def status_line(world):
@@ -280,46 +279,46 @@ def status_line(world):
     w = world("claude-terminal", DENY.format(3.5))
     with w.model():
         t = Terminal([*w.args.claude, "--model", MODELS["claude"]], w.cwd, w.claude_env())
-        check("it shows before anything is spent", t.wait(r"\$0\.00 today · \$0\.00 session · \$0\.00/h"), t.text())
+        check("the status line is shown before the first request", t.wait(r"\$0\.00 today · \$0\.00 session · \$0\.00/h"), t.text())
         t.say("please make three files")
         shown = t.wait(r"\$4\.50 today · \$4\.50 session · \$4\.50 block, \dh\d\dm left · \$4\.50/h · session budget 128 %")
-        check("and what was spent after the turn", shown, t.text())
-        check("the warning stands in the conversation", t.wait(r"85 % of the session budget is spent: \$3\.00 of \$3\.50\.", 3), t.text())
+        check("the status line shows the cost after the turn", shown, t.text())
+        check("the conversation shows the warning", t.wait(r"85 % of the session budget is spent: \$3\.00 of \$3\.50\.", 3), t.text())
         t.say("please make one more")
-        check("the blocked prompt says why", t.wait(r"UserPromptSubmit.*The session budget is spent: \$4\.50 of \$3\.50\. To go on, raise"), t.text())
+        check("the blocked prompt shows the reason", t.wait(r"UserPromptSubmit.*The session budget is spent: \$4\.50 of \$3\.50\. To go on, raise"), t.text())
         for line in t.text().splitlines():
             note(line)
         t.end()
         lines = [json.loads(x) for x in (w.top / "statusline.jsonl").read_text().splitlines()]
         sent = lines[-1]["in"]
         check("Claude Code sends the session and its own cost", re.fullmatch(r"[0-9a-f-]{36}", sent["session_id"]) and sent["cost"]["total_cost_usd"] == 4.5, sent)
-        check("every call ended with 0 and one line", all(x["code"] == 0 and len(x["out"].splitlines()) == 1 for x in lines), lines)
+        check("every call ended with exit 0 and printed one line", all(x["code"] == 0 and len(x["out"].splitlines()) == 1 for x in lines), lines)
         note(f"version {sent['version']}; fields {sorted(sent)}")
     w = world("claude-terminal-broken", "[budget]\n")
     with w.model():
         t = Terminal([*w.args.claude, "--model", MODELS["claude"]], w.cwd, w.claude_env())
-        check("a broken configuration is said in the line", t.wait(r"clawgate: config\.toml line 1"), t.text())
+        check("the status line shows the error of the configuration", t.wait(r"clawgate: config\.toml line 1"), t.text())
         t.end()
 
 
 def trust(world):
-    section("codex: hooks run once they are trusted")
+    section("codex: only trusted hooks run")
     w = world("codex-trust", DENY.format(2.5))
     with w.model():
         code, out, err = w.codex("please make three files")
-        check("untrusted, they are not run", w.made() == ["one", "three", "two"] and not w.hooked("codex"), (w.made(), err[-500:]))
+        check("untrusted hooks do not run", w.made() == ["one", "three", "two"] and not w.hooked("codex"), (w.made(), err[-500:]))
         for name in w.made():
             (w.cwd / name).unlink()
         env = w.codex_env()
         t = Terminal([*w.args.codex, "--no-daemon"], w.cwd, env)
-        need("it asks for a review", t.wait("Hooks need review"), t.text())
+        need("Codex asks for a review of the hooks", t.wait("Hooks need review"), t.text())
         t.child.send("2")
         time.sleep(0.5)
         t.child.send("\r")
         t.wait("Ask Codex")
         t.say("please make three files")
-        check("the warning shows in its terminal", t.wait(r"80 % of the session budget is spent: \$2\.00 of \$2\.50\."), t.text())
-        check("and the denial", t.wait(r"The session budget is spent: \$3\.00 of \$2\.50\. Stop here and tell the person"), t.text())
+        check("the terminal shows the warning", t.wait(r"80 % of the session budget is spent: \$2\.00 of \$2\.50\."), t.text())
+        check("the terminal shows the denial", t.wait(r"The session budget is spent: \$3\.00 of \$2\.50\. Stop here and tell the person"), t.text())
         for line in t.text().splitlines():
             note(line)
         t.end()

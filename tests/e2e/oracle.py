@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Holds `clawgate cost` against the generator's oracle: every trap alone, none and all, over seeds and time zones.
+"""Compares `clawgate cost` with the oracle of a log generator: with each trap alone, with none and with all.
 
     python3 tests/e2e/oracle.py --clawgate target/release/clawgate --generator PATH/gen_usage.py
         [--seeds 1-10] [--mb 1] [--jobs 2] [--agents claude,codex,openclaw]
 
-Compares, integer for integer, ten figures by total, agent, model, project, session, and by day in four zones; also that
-`cost verify` agrees and that every dimension sums to the total. Prints one line of figures; exit 1 where any differs.
+Compares ten integers by total, agent, model, project and session, and by day in four time zones. Also checks that
+`cost verify` finds no difference and that every dimension sums to the total. Prints one line; exits with 1 on any difference.
 """
 import argparse, collections, concurrent.futures, importlib.util, json, os, shutil, subprocess, sys, tempfile
 
@@ -46,10 +46,10 @@ def one(job):
         def rows(*words):
             nonlocal checks
             report = run(args, home, "cost", "--json", *words)
-            # Once more, now that the older part of the sum is kept.
+            # A second report reads the stored ledger and must be equal.
             checks += 1
             if run(args, home, "cost", "--json", *words) != report:
-                wrong.append(f"seed {seed} {traps} {' '.join(words)}: not the same again")
+                wrong.append(f"seed {seed} {traps} {' '.join(words)}: the second report differs")
             return report, {r["key"]: [r[f] for f in FIGURES] for r in report["rows"]}
 
         def compare(what, got, want):
@@ -57,14 +57,14 @@ def one(job):
             for key in sorted(set(got) | set(want)):
                 checks += len(FIGURES)
                 if got.get(key) != want.get(key):
-                    wrong.append(f"seed {seed} {traps} {what} {key}: {got.get(key)} want {want.get(key)}")
+                    wrong.append(f"seed {seed} {traps} {what} {key}: {got.get(key)}, expected {want.get(key)}")
 
         total, got = rows("--by", "total")
         compare("total", got, add(lambda _: "total", oracle["total"]))
         compare("agent", rows("--by", "agent")[1], add(lambda k: k, oracle["agent"]))
         compare("model", rows("--by", "model")[1], add(lambda k: k.split("|", 1)[1], oracle["model"]))
         compare("session", rows("--by", "session")[1], add(lambda k: k.replace("|", ":"), oracle["session"]))
-        # OpenClaw's oracle names projects by agent, the log's records by directory.
+        # The oracle of OpenClaw names projects by agent, but the log's records name them by directory.
         place = lambda k: "/home/dev/clawd" if k.startswith("openclaw|") else "/home/dev/" + k.split("|", 1)[1]
         compare("project", rows("--by", "project")[1], add(place, oracle["project"]))
         for zone in ZONES:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A person reviews on a terminal: decides with context, takes a decision back, stops, goes on, reads to the end."""
+"""Tests the review on a terminal: decisions with context, undo, stopping, continuing, and reading to the end."""
 
 import json
 import sqlite3
@@ -13,7 +13,7 @@ WORDS = ("The ticket is https://acmeworks.atlassian.net/browse/OPS-12 and the wi
 
 def inventory(world):
     done = world.cli("review", "--inventory")
-    need("the inventory lists", done.code == 0, done)
+    need("the inventory is listed", done.code == 0, done)
     return {e["value"]: e for e in done.json["entities"]}, done.json
 
 
@@ -27,18 +27,18 @@ def main():
         sessions = world.cli("inbox", "--limit", "1000").json["sessions"]
         world.cli("approve", *[s["key"] for s in sessions])
         done = world.cli("prepare", "--folder", str(world.root / "out"))
-        need("prepared", done.code == 0, done)
+        need("the release is prepared", done.code == 0, done)
         things, _ = inventory(world)
         undecided = len(things)
-        note(f"{undecided} things to decide: {sorted(things)}")
-        need("there is enough to decide", undecided >= 3, sorted(things))
+        note(f"{undecided} undecided entries: {sorted(things)}")
+        need("the inventory has at least three entries", undecided >= 3, sorted(things))
 
-        section("decide, take back, stop")
+        section("decide, undo, stop")
         child = world.person("review")
         ask = r"r/e/k/a/all/s/u/q \[r\]: "
         child.expect(ask)
         first = strip(child.logfile_read.text)
-        check("each thing comes with the words around it", "…" in first and "claude:" in first, first[-800:])
+        check("each entry is shown with its context", "…" in first and "claude:" in first, first[-800:])
         child.sendline("k")
         child.expect("Reason to keep it: ")
         child.sendline("our own public page")
@@ -50,14 +50,14 @@ def main():
         child.expect(ask)
         child.sendline("q")
         done = end(child)
-        check("stopping is fine, and says how to go on", done.code == 0 and "run `clawgate review` to continue" in strip(done.text), done)
+        check("stopping ends with exit 0 and a message that says how to continue", done.code == 0 and "run `clawgate review` to continue" in strip(done.text), done)
         things, all_ = inventory(world)
         decided = [e for e in things.values() if e.get("decision")]
-        check("the decision that was not taken back is kept", len(decided) == 1 and decided[0]["decision"] == "redact",
+        check("the decision that was not undone is stored", len(decided) == 1 and decided[0]["decision"] == "redact",
               decided)
-        check("no decision to keep stands", all_["undecided"] == undecided - 1, all_["undecided"])
+        check("the undone decision is not stored", all_["undecided"] == undecided - 1, all_["undecided"])
 
-        section("go on: keep always, redact everywhere, the rest")
+        section("continue: keep in every release, redact everywhere, redact the rest")
         child = world.person("review")
         child.expect(ask)
         child.sendline("a")
@@ -69,7 +69,7 @@ def main():
         if at == 0:
             child.sendline("all")
             child.expect("Read this page:")
-        check("the budget was said before the first page", "tokens" in strip(child.logfile_read.text))
+        check("the number of tokens is shown before the first page", "tokens" in strip(child.logfile_read.text))
         pages, quoted = 1, False
         prompt = r"q: stop > "
         child.expect(prompt)
@@ -88,36 +88,36 @@ def main():
         done = end(child)
         text = strip(done.text)
         note(f"{pages} pages read")
-        check("the review ends and says what it is bound by", done.code == 0 and "evidence:" in text, text[-600:])
-        check("what the person quoted was found and taken", quoted and "Accepted 1 finding" in text, text[-600:])
-        check("people are not measured", "decoys" not in text)
+        check("the review ends and shows the evidence", done.code == 0 and "evidence:" in text, text[-600:])
+        check("the person's finding was accepted", quoted and "Accepted 1 finding" in text, text[-600:])
+        check("a person is shown no decoys", "decoys" not in text)
         status = world.cli("status").json
-        check("reviewed", status["state"] == "reviewed", status)
+        check("the state is reviewed", status["state"] == "reviewed", status)
         things, all_ = inventory(world)
         kinds = sorted((e.get("decision"), v) for v, e in things.items())
-        check("everything is decided", all_["undecided"] == 0, kinds)
+        check("every entry is decided", all_["undecided"] == 0, kinds)
         check("one value is kept", sum(1 for d, _ in kinds if d == "keep") == 1, kinds)
         check("the report names who reported", [r["by"] for r in all_["reported"]] == ["person"], all_["reported"])
         config = (world.state / "config.toml").read_text()
-        check("what is redacted everywhere is a custom string", "strings" in config, config)
+        check("a value that is redacted everywhere is a custom string", "strings" in config, config)
         with sqlite3.connect(world.state / "clawgate.db") as db:
             scopes = db.execute("SELECT decision, release FROM decisions WHERE decision='keep'").fetchall()
         check("a value that is always kept is kept in every release", scopes == [("keep", "")], scopes)
         sealed = b"".join(p.read_bytes() for p in (world.state / "releases").rglob("*") if p.is_file())
-        check("nothing that was redacted stands in the sealed files",
+        check("the sealed files contain no redacted value",
               b"Quexley-Zorb" not in sealed and not [v for d, v in kinds if d == "redact" and v.encode() in sealed])
 
-        section("take the report back")
+        section("undo the finding")
         child = world.person("review", "--undo")
         done = end(child)
-        check("undo takes the last report back", done.code == 0 and "Quexley-Zorb" in strip(done.text), done)
+        check("--undo removes the last finding", done.code == 0 and "Quexley-Zorb" in strip(done.text), done)
         sealed = b"".join(p.read_bytes() for p in (world.state / "releases").rglob("*") if p.is_file())
-        check("and the words stand again in the sealed files", b"Quexley-Zorb" in sealed)
-        check("which have to be read again", world.cli("status").json["state"] == "prepared")
+        check("the sealed files contain the words again", b"Quexley-Zorb" in sealed)
+        check("the release must be reviewed again", world.cli("status").json["state"] == "prepared")
         done = world.cli("review", "--undo")
-        check("an agent takes nothing back", done.code == 4, done)
+        check("--undo without a terminal is refused", done.code == 4, done)
         done = world.run("review", "--rubric")
-        check("the rubric can be read", done.code == 0 and "What not to report" in done.out, done)
+        check("--rubric prints the rubric", done.code == 0 and "What not to report" in done.out, done)
     finally:
         world.close()
     finish()

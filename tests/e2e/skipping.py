@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Nobody gets past a step: each too early, over MCP and the command line; changes after the approval; and attacks.
+"""Tests that no step can be skipped: each step too early, changes after the approval, and attacks.
 
-With a local Hub whose request log proves that nothing was sent.
+The steps run over MCP and on the command line. The request log of a local Hub proves that nothing was uploaded.
 """
 
 import json
@@ -30,7 +30,7 @@ ALL = list(VERBS)
 
 
 def table(world, state, due, steps):
-    """Every step of `steps` is refused in this state, through both faces, and `due` is named."""
+    """Checks that every step of `steps` is refused in this state over MCP and on the command line, and that `due` is named."""
 
     async def over_mcp(agent):
         out = []
@@ -53,13 +53,13 @@ def table(world, state, due, steps):
             wrong.append((step, str(done)))
         plain = world.run(*VERBS[step])
         if plain.code != 3 or refusal.get("next_command", "?") not in plain.err:
-            wrong.append((step, "in words", str(plain)))
+            wrong.append((step, "as text", str(plain)))
     check(f"{state}: {len(steps)} commands exit 3, {due} is due", not wrong, wrong)
 
 
 def walk(world, hub):
-    """The skipping table, state by state; ends with a confirmed release."""
-    section("each step too early")
+    """Tries all later steps in each state. Ends with a confirmed release."""
+    section("steps too early")
     table(world, "nothing scanned", "scan", ALL)
     need("scan", world.cli("scan").code == 0)
     table(world, "scope not confirmed", "set_scope", ["prepare_release", "review_pii", "confirm", "sign", "publish"])
@@ -68,19 +68,19 @@ def walk(world, hub):
     done = world.cli("approve", "--all")
     need("approve", done.code == 0, done)
     done = world.cli("config", "--repo", REPO, "--visibility", "private", "--licence", "cc-by-4.0")
-    need("config takes the destination", done.code == 0, done)
+    need("config sets the destination", done.code == 0, done)
     table(world, "nothing prepared", "prepare_release", ["review_pii", "confirm", "sign", "publish"])
     done = world.cli("prepare")
     need("prepare", done.code == 0, done)
     table(world, "prepared", "review_pii", ["confirm", "sign", "publish"])
 
     async def half(agent):
-        # A page that is served and not answered is not read.
+        # A page without an answer does not count as read.
         error, a = await agent.call("review_pii", decisions=[{"id": "all", "decision": "redact"}])
         error, b = await agent.call("review_pii", nonce="no-such-nonce", findings=[])
-        check("an answer to a page that was never served counts nothing", error, b)
+        check("an answer to an unknown page is refused", error, b)
         error, c = await agent.call("review_pii", decisions=[{"id": "all", "decision": "keep"}])
-        check("an agent may keep nothing in clear", error and c["error"]["kind"] in ("human_needed", "usage"), c)
+        check("an agent cannot decide to keep an entry", error and c["error"]["kind"] in ("human_needed", "usage"), c)
         return a["page"]["nonce"]
 
     as_agent(world, half)
@@ -97,18 +97,18 @@ def walk(world, hub):
         return await agent.call("publish")
 
     error, a = as_agent(world, publish)
-    check("confirmed: publish over MCP says that a human is needed, and the command",
+    check("confirmed: the error of publish over MCP says that a human is needed, and the command",
           error and a["error"]["kind"] == "human_needed" and command in a["human_action"], a)
     done = world.cli("publish")
     check("confirmed: publish exits 4 with the command", done.code == 4 and command in done.out, done)
     done = world.cli("sign", release)
     check("sign without a terminal exits 4 with the command", done.code == 4 and command in done.out, done)
-    check("the Hub heard nothing", hub.requests() == [], hub.requests()[:2])
+    check("the Hub received no request", hub.requests() == [], hub.requests()[:2])
     return release
 
 
 def changes(world, hub, release):
-    """Approved, then something changes: refused, and nothing at the Hub."""
+    """Changes something after the approval. Publishing must be refused, and the Hub must receive nothing."""
     section("changes after the approval")
     done = world.keys_init()
     need("keys init", done.code == 0, done)
@@ -116,7 +116,7 @@ def changes(world, hub, release):
     done = world.sign(release, REPO, PASSPHRASE, "--no-publish")
     need("sign --no-publish writes the receipt", done.code == 0
          and (world.state / "receipts" / f"{release}.json").exists(), done)
-    need("and sends nothing", hub.requests() == [], hub.requests()[:2])
+    need("sign --no-publish sends no request", hub.requests() == [], hub.requests()[:2])
     world.snapshot("approved")
 
     def byte_of(name):
@@ -140,18 +140,18 @@ def changes(world, hub, release):
         with log.open("a") as f:
             f.write(line + "\n" + line.replace('"role":"assistant"', '"role":"user"') + "\n")
         done = world.cli("scan")
-        need("the scan sees that a session grew", done.code == 0 and done.json["sessions"]["updated"] >= 1, done)
+        need("the scan updates the session that grew", done.code == 0 and done.json["sessions"]["updated"] >= 1, done)
 
     def cli(*args):
         def change():
             done = world.cli(*args)
-            need(f"clawgate {' '.join(args)} itself works", done.code == 0, done)
+            need(f"clawgate {' '.join(args)} succeeds", done.code == 0, done)
         return change
 
     def config_by_hand():
         path = world.state / "config.toml"
         text = path.read_text()
-        need("the repository stands in config.toml", REPO in text, text)
+        need("config.toml contains the repository", REPO in text, text)
         path.write_text(text.replace(REPO, "alice/elsewhere"))
 
     def visibility_by_hand():
@@ -198,7 +198,7 @@ def changes(world, hub, release):
         ("a byte of a sealed data file", byte_of("train-00000")),
         ("a byte of the sealed card", byte_of("README.md")),
         ("a byte of the sealed metadata", byte_of("metadata.json")),
-        ("a session that grew", session_grows),
+        ("a longer session", session_grows),
         ("another string to redact", cli("config", "--redact", "calc")),
         ("another user name to redact", cli("config", "--redact-usernames", "someoneelse")),
         ("another destination", cli("config", "--repo", "alice/elsewhere")),
@@ -207,16 +207,16 @@ def changes(world, hub, release):
         ("another visibility, written into config.toml", visibility_by_hand),
         ("another licence", cli("config", "--licence", "mit")),
         ("a session that was blocked", block),
-        ("a project taken out of scope", exclude),
+        ("an excluded project", exclude),
         ("another visibility, written into the database", state_json(to_public)),
         ("another destination, written into the database", state_json(to_other_repo)),
-        ("another reader, written into the evidence of the review",
+        ("another reviewer, written into the evidence",
          sql("UPDATE served SET reviewer='person' WHERE release=?", release)),
-        ("another outcome, written into the evidence of the review",
+        ("another decoy result, written into the evidence",
          sql("UPDATE planted SET misses=misses+1 WHERE release=?", release)),
-        ("an answer taken out of the evidence of the review",
+        ("an answer removed from the evidence",
          sql("DELETE FROM served WHERE nonce=(SELECT nonce FROM served WHERE release=? LIMIT 1)", release)),
-        ("another option", cli("prepare", "--no-thinking")),
+        ("another option of prepare", cli("prepare", "--no-thinking")),
     ]
     for name, change in cases:
         world.restore("approved")
@@ -230,20 +230,20 @@ def changes(world, hub, release):
         done = world.publish(release)
         check(f"{name}: publish at a terminal with the right passphrase is refused (exit {done.code})",
               done.code in (3, 4) and not re.search(r"^published ", strip(done.text), re.M), done)
-        check(f"{name}: the Hub heard nothing", hub.requests() == [], hub.requests()[:2])
+        check(f"{name}: the Hub received no request", hub.requests() == [], hub.requests()[:2])
 
     return more_file
 
 
 def attacks(world, hub, release, more_file):
-    """An attacker who runs as the person, without their passphrase."""
+    """Simulates an attacker with the person's account but without the passphrase."""
     section("attacks")
     base = len(hub.requests())
 
     def silent(name):
-        check(f"{name}: the Hub heard nothing", len(hub.requests()) == base, hub.requests()[base:base + 2])
+        check(f"{name}: the Hub received no request", len(hub.requests()) == base, hub.requests()[base:base + 2])
 
-    # 1 a client that agrees to everything
+    # 1. A client that accepts every question.
     world.restore("confirmed")
 
     async def eager(agent):
@@ -258,11 +258,11 @@ def attacks(world, hub, release, more_file):
         return types.ElicitResult(action="accept", content={"approve": True, "confirm": True, "passphrase": "x" * 20})
 
     answers, asked = as_agent(world, eager, elicit=yes)
-    check(f"a client that says yes to everything publishes nothing (asked {asked} times)",
+    check(f"a client that accepts every question cannot publish ({asked} questions)",
           all(error for error, _ in answers), answers)
-    silent("a client that says yes")
+    silent("a client that accepts every question")
 
-    # 2 the database says approved
+    # 2. The phase in the database is changed to `approved`.
     for how in ("column", "state"):
         world.restore("confirmed")
         with sqlite3.connect(world.state / "clawgate.db") as db:
@@ -274,27 +274,27 @@ def attacks(world, hub, release, more_file):
             return await agent.call("publish", release=release)
 
         error, a = as_agent(world, publish)
-        check(f"the database says approved ({how}): publish over MCP is refused", error, a)
+        check(f"phase changed to approved ({how}): publish over MCP is refused", error, a)
         done = world.publish(release, "a guess of the passphrase")
-        check(f"the database says approved ({how}): a terminal without the passphrase is refused (exit {done.code})",
+        check(f"phase changed to approved ({how}): publish at a terminal without the passphrase is refused (exit {done.code})",
               done.code in (3, 4), done)
         done = world.publish(release)
-        check(f"the database says approved ({how}): even with the passphrase there is no receipt (exit {done.code})",
+        check(f"phase changed to approved ({how}): publish without a receipt is refused even with the passphrase (exit {done.code})",
               done.code in (3, 4), done)
-        silent(f"the database says approved ({how})")
+        silent(f"phase changed to approved ({how})")
 
-    # 3 a receipt of the attacker's own key, with the database to match
+    # 3. A receipt that the attacker's key signed, with a matching database.
     world.restore("confirmed")
     attacker = World(world.bin, agents=[], endpoint=hub.endpoint, root=world.root / "attacker")
     shutil.copytree(world.state, attacker.state)
     shutil.rmtree(attacker.state / "keys")
-    # The home is part of the policy, so the attacker works in the same one.
+    # The home is part of the policy, so the attacker uses the same home.
     attacker.home = world.home
     own = "the attacker's own passphrase"
     done = attacker.keys_init(passphrase=own)
-    need("the attacker makes a key of their own", done.code == 0, done)
+    need("the attacker creates a key", done.code == 0, done)
     done = attacker.sign(release, REPO, own, "--no-publish")
-    need("and signs with it", done.code == 0, done)
+    need("the attacker signs with it", done.code == 0, done)
     forged_receipt = (attacker.state / "receipts" / f"{release}.json").read_bytes()
     with sqlite3.connect(attacker.state / "clawgate.db") as db:
         phase, state = db.execute("SELECT phase, state FROM releases WHERE id=?", (release,)).fetchone()
@@ -307,77 +307,77 @@ def attacks(world, hub, release, more_file):
         return await agent.call("publish", release=release)
 
     error, a = as_agent(world, publish)
-    check("a receipt of a key that is not enrolled: publish over MCP is refused", error, a)
+    check("publish over MCP refuses the receipt of an unknown key", error, a)
     done = world.publish(release, own)
-    check(f"the attacker's passphrase opens nothing (exit {done.code})", done.code in (3, 4), done)
+    check(f"publish with the attacker's passphrase is refused (exit {done.code})", done.code in (3, 4), done)
     done = world.publish(release)
-    check(f"even the person's own passphrase publishes nothing under it (exit {done.code})", done.code == 3, done)
+    check(f"publish with the person's passphrase refuses the receipt of an unknown key (exit {done.code})", done.code == 3, done)
     silent("a forged receipt")
 
-    # 4 the person's receipt, with its words changed
+    # 4. The person's receipt with changed text.
     world.restore("approved")
     path = world.state / "receipts" / f"{release}.json"
     receipt = json.loads(path.read_text())
     for what, old, new in (("destination", REPO, "alice/elsewhere"), ("visibility", "private", "public")):
         receipt2 = dict(receipt, receipt=receipt["receipt"].replace(old, new))
-        need(f"the receipt names its {what}", receipt2 != receipt)
+        need(f"the receipt contains the {what}", receipt2 != receipt)
         path.chmod(0o600)
         path.write_text(json.dumps(receipt2))
         done = world.publish(release)
-        check(f"a receipt whose {what} was changed is refused (exit {done.code})", done.code in (3, 4), done)
+        check(f"a receipt with another {what} is refused (exit {done.code})", done.code in (3, 4), done)
     silent("a changed receipt")
 
-    # 5 a pseudo-terminal without the passphrase
+    # 5. A pseudo-terminal without the passphrase.
     world.restore("confirmed")
     for guess in ("", "password", PASSPHRASE.upper()):
         done = world.sign(release, REPO, guess)
-        check(f"sign on a pseudo-terminal with {guess!r} exits {done.code}", done.code in (2, 4), done)
+        check(f"sign on a pseudo-terminal with the passphrase {guess!r} is refused (exit {done.code})", done.code in (2, 4), done)
     for mark in ("CLAUDECODE", "CODEX_SANDBOX"):
         child = world.person("sign", release, env={mark: "1"})
         done = end(child)
-        check(f"sign in a shell with {mark} exits 4", done.code == 4, done)
-    check("no receipt stands", not (world.state / "receipts" / f"{release}.json").exists())
+        check(f"sign in a shell of an agent ({mark}) exits with 4", done.code == 4, done)
+    check("no receipt exists", not (world.state / "receipts" / f"{release}.json").exists())
     silent("a pseudo-terminal")
 
-    # 6 a write token lying open is not used
+    # 6. A write token in the environment is not used.
     world.restore("confirmed")
     open_token = {"HF_TOKEN": "hf_stubwritealice" + "0" * 20}
     done = world.cli("publish", env=open_token)
-    check("an open HF_TOKEN does not publish (exit 4)", done.code == 4, done)
+    check("publish with HF_TOKEN before the approval is refused (exit 4)", done.code == 4, done)
     world.restore("approved")
     done = world.cli("publish", env=open_token)
-    check("nor does it after the approval: the passphrase is still needed (exit 4)", done.code == 4, done)
-    silent("an open token")
+    check("publish with HF_TOKEN after the approval needs the passphrase (exit 4)", done.code == 4, done)
+    silent("HF_TOKEN")
     done = world.cli("doctor", env=open_token)
-    check("doctor points the open token out", any("token" in c["name"].lower() and c["verdict"] == "warn"
+    check("doctor warns about HF_TOKEN", any("token" in c["name"].lower() and c["verdict"] == "warn"
                                                   for c in done.json["checks"]), done)
 
-    # 7 the audit log
+    # 7. An entry is removed from the audit log.
     with sqlite3.connect(world.state / "clawgate.db") as db:
         db.execute("DELETE FROM audit WHERE seq = (SELECT max(seq) - 2 FROM audit)")
     done = world.cli("audit", "verify")
-    check("an entry removed from the audit log is found", done.code == 1 and done.json["whole"] is False, done)
+    check("audit verify finds the removed entry", done.code == 1 and done.json["whole"] is False, done)
 
-    section("and the honest way")
+    section("the correct way")
     world.restore("approved")
     more_file()
     done = world.publish(release)
-    beside = [c for c in hub.commits() if "train-00009" in json.dumps(c)]
-    check(f"a file put beside the sealed ones does not leave (exit {done.code})", not beside, done)
+    additional = [c for c in hub.commits() if "train-00009" in json.dumps(c)]
+    check(f"an additional file in the release folder is not uploaded (exit {done.code})", not additional, done)
     if done.code == 0:
         return
-    silent("a file put beside")
+    silent("an additional file")
     world.restore("approved")
     done = world.publish(release)
-    check("untouched, the approved release is published with the passphrase", done.code == 0, done)
-    check("in one commit", len(hub.commits()) == 1, len(hub.commits()))
+    check("the unchanged approved release is published with the passphrase", done.code == 0, done)
+    check("the Hub has one commit", len(hub.commits()) == 1, len(hub.commits()))
     sealed = tree(world.state / "releases" / release)
     exported = {p: b for p, b in hub.export(REPO, world.root / "exported").items() if p != ".gitattributes"}
-    check("of the sealed bytes", exported == sealed, (sorted(exported), sorted(sealed)))
-    # The state of before, put back, knows nothing of the publication; the receipt must not serve twice unseen.
+    check("the commit contains exactly the sealed files", exported == sealed, (sorted(exported), sorted(sealed)))
+    # The restored state does not contain the publication. The receipt must not be used a second time.
     world.restore("approved")
     done = world.publish(release)
-    check(f"an old copy of our directory publishes no second commit (exit {done.code})", len(hub.commits()) == 1, done)
+    check(f"a restored archive directory creates no second commit (exit {done.code})", len(hub.commits()) == 1, done)
 
 
 def main():

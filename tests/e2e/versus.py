@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""clawgate and ccusage on the same trees: where each differs from the oracle, what each costs to run.
+"""Compares clawgate and ccusage on the same logs: differences from the oracle, and run time.
 
-    npm install ccusage            (or another version; --ccusage is its native binary)
+    npm install ccusage            (any version; --ccusage is the path of its native binary)
     python3 tests/e2e/versus.py --clawgate target/release/clawgate --ccusage node_modules/@ccusage/…/bin/ccusage \
         --generator PATH/gen_usage.py --mb 8 --seed 3 [--speed 100,1000]
 
-Prints two Markdown tables. Deviations are in per cent of the oracle's figure; 0 = equal to the last token.
+Prints two Markdown tables. Deviations are in percent of the oracle's figure. 0 means that the figures are equal.
 """
 import argparse, json, os, resource, shutil, subprocess, sys, tempfile, time
 
@@ -76,7 +76,7 @@ def main():
                 want = [o["input"], o["output"], o["cache_read"], o["cw5"] + o["cw1h"], o["cost_pusd"]]
                 mine = ours(args, home, agent)
                 other = theirs(args, home, agent)
-                # Their money is floating point: equal to a millionth of a dollar is equal.
+                # ccusage computes with floating point, so a difference of up to a millionth of a dollar counts as equal.
                 want_rounded = want[:4] + [round(want[4] / 1e6) * 10**6]
                 if abs(other[4] - want_rounded[4]) <= 10**6:
                     other[4] = want_rounded[4]
