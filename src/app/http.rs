@@ -2,13 +2,13 @@
 //!
 //! Does not follow redirects. Errors do not contain the address, because webhook addresses contain secrets.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Url, redirect};
 
 use crate::app::Failure;
+use crate::publish::is_loopback;
 
 /// Maximum duration of a request.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -43,12 +43,6 @@ pub(in crate::app) fn check(url: &str, with_headers: bool) -> Result<Url, Failur
         return Err(bad("plain http would show the headers to the network; use https"));
     }
     Ok(parsed)
-}
-
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Sends a request. Returns the beginning of the response body if the status is 2xx.

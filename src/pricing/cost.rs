@@ -1,5 +1,7 @@
 //! The cost of a request under a price row.
 
+use serde::Serialize;
+
 use crate::trace::Tokens;
 
 use super::money::Fraction;
@@ -18,7 +20,7 @@ pub struct Request<'a> {
 }
 
 /// Cost of a request by kind, in pico-USD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct Charge {
     pub input: i64,
     pub output: i64,
@@ -29,6 +31,7 @@ pub struct Charge {
     pub cache_write_1h: i64,
     pub web_search: i64,
     /// Whether the row does not state a price that was needed, so that it was derived from other prices.
+    #[serde(skip)]
     pub approximate: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::gate::Cleared;
 use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
-pub use hub::check_endpoint;
+pub use hub::{check_endpoint, is_loopback};
 
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";

@@ -68,32 +68,6 @@ pub struct RecordPlace {
     pub session: String,
 }
 
-/// Cost by kind of tokens, in pico-USD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct CostParts {
-    pub input: i64,
-    pub output: i64,
-    pub cache_read: i64,
-    /// Writes to the five-minute cache.
-    pub cache_write_5m: i64,
-    /// Writes to the one-hour cache.
-    pub cache_write_1h: i64,
-    pub web_search: i64,
-}
-
-impl CostParts {
-    fn of(c: &Charge) -> Self {
-        CostParts {
-            input: c.input,
-            output: c.output,
-            cache_read: c.cache_read,
-            cache_write_5m: c.cache_write_5m,
-            cache_write_1h: c.cache_write_1h,
-            web_search: c.web_search,
-        }
-    }
-}
-
 /// A request that counts in the figure.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ExplainedRequest {
@@ -117,7 +91,7 @@ pub struct ExplainedRequest {
     pub found_by: Option<&'static str>,
     /// Cost of the entire request by kind, if the price table was used.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub parts: Option<CostParts>,
+    pub parts: Option<Charge>,
     /// Other terms of the price: fast mode, geography, service tier.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<String>,
@@ -313,7 +287,7 @@ fn explain_request(row: &CountedRow<'_>, priced: &PricedRow<'_>, tool: Option<&s
             (None, _) => "no price".to_owned(),
         },
         found_by: priced.priced.filter(|_| !reported).map(|p| p.via.words()),
-        parts: priced.charge.as_ref().map(CostParts::of),
+        parts: priced.charge,
         terms,
         confidence: priced.confidence,
         key: row.request.dedupe_key.to_owned(),

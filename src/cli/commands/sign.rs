@@ -5,13 +5,13 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::publish;
+use crate::app::Failure;
 use crate::app::release::{Preview, PublishParams, PublishReport, SignReport};
-use crate::app::{App, Failure};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::green;
 use crate::cli::time_args::format_minute;
-use crate::gate::{GateError, Unlocked};
+use crate::gate::GateError;
 use crate::workflow::Target;
 
 /// Review, sign and publish a release
@@ -55,7 +55,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         cli.print(&text)?
     }
     confirm_destination(&mut terminal, &shown)?;
-    let (signed, unlocked) = passphrase(&mut terminal, cli.app()?, &shown)?;
+    let app = cli.app()?;
+    let (signed, unlocked) =
+        publish::with_passphrase(&mut terminal, |passphrase| app.sign(&shown, passphrase))?;
     drop(terminal);
     let published = match args.no_publish {
         true => None,
@@ -84,14 +86,6 @@ fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), F
     }
     let f = Failure::failed("not_approved", "The name does not match. Nothing was signed.");
     Err(f.hint(format!("clawgate sign {}", shown.release)))
-}
-
-fn passphrase(
-    terminal: &mut Terminal,
-    app: &mut App,
-    shown: &Preview,
-) -> Result<(SignReport, Unlocked), Failure> {
-    publish::with_passphrase(terminal, |passphrase| app.sign(shown, passphrase))
 }
 
 fn render(r: &Report) -> String {

@@ -18,7 +18,7 @@ use crate::workflow::{FileEntry, Visibility};
 use super::{HubOptions, PublishError, Published, UploadStep};
 use fault::Fault;
 use wire::Wire;
-pub use wire::check_endpoint;
+pub use wire::{check_endpoint, is_loopback};
 
 /// The Hub classifies at most this many files in one request, and hf-hub sends only one request.
 const MAX_FILES: usize = 256;

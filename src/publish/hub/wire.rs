@@ -60,7 +60,8 @@ pub fn check_endpoint(endpoint: &str) -> Result<(), PublishError> {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
+/// Returns whether a URL names this machine.
+pub fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
