@@ -318,7 +318,7 @@ def trust(world):
         t.wait("Ask Codex")
         t.say("please make three files")
         check("the terminal shows the warning", t.wait(r"80 % of the session budget is spent: \$2\.00 of \$2\.50\."), t.text())
-        check("the terminal shows the denial", t.wait(r"The session budget is spent: \$3\.00 of \$2\.50\. Stop here and tell the person"), t.text())
+        check("the terminal shows the denial", t.wait(r"The session budget is spent: \$3\.00 of \$2\.50\. Stop here and tell the user"), t.text())
         for line in t.text().splitlines():
             note(line)
         t.end()

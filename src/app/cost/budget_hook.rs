@@ -72,10 +72,8 @@ impl App {
             // The user sees the reason of a blocked prompt, the model sees the reason of a denied tool. The reason has
             // no final full stop because Codex appends one.
             let next = match input.hook_event_name.as_deref() {
-                Some("UserPromptSubmit") => "To go on, raise [budgets] in clawgate's config.toml",
-                _ => {
-                    "Stop here and tell the person: they go on by raising [budgets] in clawgate's config.toml"
-                }
+                Some("UserPromptSubmit") => "To continue, raise [budgets] in clawgate's config.toml",
+                _ => "Stop here and tell the user to raise [budgets] in clawgate's config.toml to continue",
             };
             let deny = HookVerdict::Deny(format!("{} {next}", messages.join(" ")));
             return Ok((deny, Some(live)));

@@ -381,3 +381,25 @@ impl App {
         Ok(out)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_shown_in_usd_per_million_tokens_without_trailing_zeros() {
+        let rates = Rates {
+            input: Some(5_000_000),
+            output: Some(12_500_000),
+            cache_read: Some(0),
+            cache_write_5m: Some(1),
+            cache_write_1h: None,
+        };
+        let text = RateText::of(&rates);
+        assert_eq!(text.input.as_deref(), Some("5"));
+        assert_eq!(text.output.as_deref(), Some("12.5"));
+        assert_eq!(text.cache_read.as_deref(), Some("0"));
+        assert_eq!(text.cache_write_5m.as_deref(), Some("0.000001"));
+        assert_eq!(text.cache_write_1h, None);
+    }
+}

@@ -267,3 +267,45 @@ fn read_usage<F: FnMut(Vec<FileUsage>) -> bool>(
     let state = if outcome.is_ok() { job.state } else { unread };
     listening && out.put(usage(last.unwrap_or_default(), state))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::UsageRow;
+
+    fn usage(path: &str, rows: usize) -> FileUsage {
+        FileUsage {
+            path: path.to_owned(),
+            agent: "claude",
+            state: FileState { inode: 0, size: 0, mtime_ns: 0, reader: 0 },
+            read: UsageRead { rows: vec![UsageRow::default(); rows], ..UsageRead::default() },
+        }
+    }
+
+    #[test]
+    fn a_batch_is_sent_when_it_has_enough_rows() {
+        let mut sent = Vec::new();
+        let send = |batch: Vec<FileUsage>| {
+            sent.push(batch.into_iter().map(|u| u.path).collect::<Vec<_>>());
+            true
+        };
+        let mut out = BatchSender { send, pending: Vec::new(), rows: 0 };
+        assert!(out.put(usage("a", 1)) && out.put(usage("b", SEND_ROWS)) && out.put(usage("c", 0)));
+        assert_eq!(out.pending.len(), 1);
+        out.flush();
+        assert_eq!(sent, [vec!["a", "b"], vec!["c"]]);
+    }
+
+    #[test]
+    fn files_without_requests_fill_a_batch_too() {
+        let mut batches = 0;
+        let send = |_| {
+            batches += 1;
+            false
+        };
+        let mut out = BatchSender { send, pending: Vec::new(), rows: 0 };
+        let receiver_exists = (0..SEND_ROWS).all(|_| out.put(usage("empty", 0)));
+        assert!(!receiver_exists);
+        assert_eq!(batches, 1);
+    }
+}
