@@ -285,7 +285,7 @@ def status_line(world):
         check("the status line shows the cost after the turn", shown, t.text())
         check("the conversation shows the warning", t.wait(r"85 % of the session budget is spent: \$3\.00 of \$3\.50\.", 3), t.text())
         t.say("please make one more")
-        check("the blocked prompt shows the reason", t.wait(r"UserPromptSubmit.*The session budget is spent: \$4\.50 of \$3\.50\. To go on, raise"), t.text())
+        check("the blocked prompt shows the reason", t.wait(r"UserPromptSubmit.*The session budget is spent: \$4\.50 of \$3\.50\. To continue, raise"), t.text())
         for line in t.text().splitlines():
             note(line)
         t.end()

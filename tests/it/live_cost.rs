@@ -122,7 +122,7 @@ fn a_hook_denies_a_step_if_a_budget_is_spent() {
     assert!(why.starts_with("The session budget is spent: $3.00 of $3.00. Stop here"), "{why}");
     let prompt = hook("claude", &event("UserPromptSubmit")).json();
     assert_eq!(prompt["decision"], "block");
-    assert!(prompt["reason"].as_str().unwrap().contains("To go on, raise [budgets]"), "{prompt}");
+    assert!(prompt["reason"].as_str().unwrap().contains("To continue, raise [budgets]"), "{prompt}");
     let codex = hook("codex", &event("PreToolUse"));
     assert_eq!((codex.code, codex.out.as_str()), (0, ""), "that session is not one of Codex");
     world.configure("[budgets]\nmonthly_usd = 2.99\naction = \"deny\"\n");
