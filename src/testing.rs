@@ -2,7 +2,8 @@
 
 use proptest::test_runner::{Config, RngSeed};
 
-/// So many cases out of a fixed seed. `PROPTEST_CASES` makes it that many at random; `PROPTEST_RNG_SEED` repeats a run.
+/// Runs a property test on a number of cases from a fixed seed. `PROPTEST_CASES` sets another number of random cases, and
+/// `PROPTEST_RNG_SEED` repeats a run.
 #[allow(clippy::disallowed_methods, reason = "tests ask the environment, the core never does")]
 pub fn cases(usual: u32) -> Config {
     // proptest's default has read both variables

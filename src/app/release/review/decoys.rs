@@ -18,7 +18,7 @@ use super::chunks::{Chunk, InsertionPoint, TextKind, TextSide};
 use super::decoy_text::{DecoyText, KeyedRandom, decoy, negative_control};
 use super::{OpenRelease, PERSON};
 
-/// Minimum number of decoys in a round, if there are so many chunks with text.
+/// Minimum number of decoys in a round that has at least as many chunks with text.
 const MIN_DECOYS: usize = 3;
 /// Share of the chunks that show a negative control, in percent.
 const CONTROL_PERCENT: usize = 5;
