@@ -234,7 +234,7 @@ impl Archive {
         Ok(())
     }
 
-    /// Returns the matches: the latest [`RANKING_WINDOW`] matches with the best first, then the ones before them, and so
+    /// Returns the matches: the latest `RANKING_WINDOW` matches with the best first, then the ones before them, and so
     /// on.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Releases: preparing, reviewing, confirming, signing and publishing.
 //!
 //! A release consists of the state of the state machine ([`crate::workflow::Release`]) and the data of the application
-//! ([`ReleaseData`]). Both are stored in the archive. The sealed files are in `releases/<id>/`, and values that must
+//! (`ReleaseData`). Both are stored in the archive. The sealed files are in `releases/<id>/`, and values that must
 //! never be published are in `private/<id>.json`.
 
 pub(crate) mod approver_keys;
