@@ -16,13 +16,6 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of bytes that are read of a response.
 const MAX_RESPONSE_BYTES: usize = 64 << 10;
 
-/// A POST request.
-pub(in crate::app) struct Post<'a> {
-    pub url: &'a str,
-    pub headers: &'a [(String, String)],
-    pub body: &'a str,
-}
-
 /// Parses an address. It must use http or https. With headers, which contain keys, it must use https or be a loopback
 /// address.
 ///
@@ -45,59 +38,73 @@ pub(in crate::app) fn check(url: &str, with_headers: bool) -> Result<Url, Failur
     Ok(parsed)
 }
 
-/// Sends a request. Returns the beginning of the response body if the status is 2xx.
-///
-/// # Errors
-/// [`Failure`] with the status or the cause.
-pub(in crate::app) fn post(p: &Post<'_>) -> Result<Vec<u8>, Failure> {
-    let url = check(p.url, !p.headers.is_empty())?;
-    let failed = |why: String| Failure::failed("post", why);
-    let mut headers = HeaderMap::new();
-    for (name, value) in p.headers {
-        let name = HeaderName::try_from(name).map_err(|_| failed("A header has an invalid name.".into()))?;
-        let mut value = HeaderValue::try_from(value)
-            .map_err(|_| failed(format!("The header {name} has an invalid value.")))?;
-        value.set_sensitive(true);
-        headers.insert(name, value);
-    }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let mut builder = reqwest::Client::builder()
-        .user_agent(concat!("clawgate/", env!("CARGO_PKG_VERSION")))
-        .redirect(redirect::Policy::none())
-        .timeout(REQUEST_TIMEOUT);
-    if is_loopback(&url) {
-        builder = builder.no_proxy();
-    }
-    let client = builder.build().map_err(|_| failed("Cannot make an HTTP client.".into()))?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| failed(format!("Cannot start: {e}")))?;
-    let answer = runtime.block_on(async {
-        let mut answer = client.post(url).headers(headers).body(p.body.to_owned()).send().await?;
-        let mut said = Vec::new();
-        // What is said beyond success is a courtesy: an answer that breaks off is none the less one.
-        while said.len() < MAX_RESPONSE_BYTES
-            && answer.status().is_success()
-            && let Ok(Some(chunk)) = answer.chunk().await
-        {
-            said.extend_from_slice(chunk.get(..MAX_RESPONSE_BYTES - said.len()).unwrap_or(&chunk));
+/// Sends requests to one address. It can send several, for instance after a failure.
+pub(in crate::app) struct Poster {
+    url: Url,
+    headers: HeaderMap,
+    client: reqwest::Client,
+    runtime: tokio::runtime::Runtime,
+}
+
+fn failed(why: impl Into<String>) -> Failure {
+    Failure::failed("post", why.into())
+}
+
+impl Poster {
+    /// Prepares requests to an address that passes [`check`].
+    ///
+    /// # Errors
+    /// [`Failure`] if the address or a header is invalid, or no client can be made.
+    pub(in crate::app) fn new(url: &str, headers: &[(String, String)]) -> Result<Self, Failure> {
+        let url = check(url, !headers.is_empty())?;
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            let name = HeaderName::try_from(name).map_err(|_| failed("A header has an invalid name."))?;
+            let mut value = HeaderValue::try_from(value)
+                .map_err(|_| failed(format!("The header {name} has an invalid value.")))?;
+            value.set_sensitive(true);
+            map.insert(name, value);
         }
-        Ok((answer.status(), said))
-    });
-    match answer {
-        Ok((status, said)) if status.is_success() => Ok(said),
-        Ok((status, _)) => Err(failed(format!("It answered with status {}.", status.as_u16()))),
-        Err(e) => {
-            let e: reqwest::Error = e;
-            Err(failed(
-                match (e.is_timeout(), e.is_connect()) {
-                    (true, _) => "It did not answer in time.",
-                    (_, true) => "It cannot be reached.",
-                    _ => "The connection broke.",
-                }
-                .into(),
-            ))
+        map.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let mut builder = reqwest::Client::builder()
+            .user_agent(concat!("clawgate/", env!("CARGO_PKG_VERSION")))
+            .redirect(redirect::Policy::none())
+            .timeout(REQUEST_TIMEOUT);
+        if is_loopback(&url) {
+            builder = builder.no_proxy();
+        }
+        let client = builder.build().map_err(|_| failed("Cannot make an HTTP client."))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|e| failed(format!("Cannot start: {e}")))?;
+        Ok(Poster { url, headers: map, client, runtime })
+    }
+
+    /// Sends a JSON body. Returns the beginning of the response body if the status is 2xx.
+    ///
+    /// # Errors
+    /// [`Failure`] with the status or the cause.
+    pub(in crate::app) fn post(&self, body: &str) -> Result<Vec<u8>, Failure> {
+        let request = self.client.post(self.url.clone()).headers(self.headers.clone()).body(body.to_owned());
+        let response: Result<_, reqwest::Error> = self.runtime.block_on(async {
+            let mut response = request.send().await?;
+            let mut start = Vec::new();
+            // The status decides. A response body that breaks off does not turn success into a failure.
+            while start.len() < MAX_RESPONSE_BYTES
+                && response.status().is_success()
+                && let Ok(Some(chunk)) = response.chunk().await
+            {
+                start.extend_from_slice(chunk.get(..MAX_RESPONSE_BYTES - start.len()).unwrap_or(&chunk));
+            }
+            Ok((response.status(), start))
+        });
+        match response {
+            Ok((status, start)) if status.is_success() => Ok(start),
+            Ok((status, _)) => Err(failed(format!("It answered with status {}.", status.as_u16()))),
+            Err(e) if e.is_timeout() => Err(failed("It did not answer in time.")),
+            Err(e) if e.is_connect() => Err(failed("It cannot be reached.")),
+            Err(_) => Err(failed("The connection broke.")),
         }
     }
 }

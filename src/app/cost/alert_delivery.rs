@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::trace::Timestamp;
 use crate::usage::Alert;
 
-use crate::app::http::{Post, check, post};
+use crate::app::http::Poster;
 use crate::app::{App, Failure};
 
 /// Starts a program with these arguments, writes the text to its standard input and waits for it. Returns whether the
@@ -90,13 +90,12 @@ impl App {
 }
 
 fn send(url: &str, body: &str) -> Result<(), Failure> {
-    check(url, false)?;
-    let request = Post { url, headers: &[], body };
+    let poster = Poster::new(url, &[])?;
     for wait in RETRY_DELAYS {
-        if post(&request).is_ok() {
+        if poster.post(body).is_ok() {
             return Ok(());
         }
         std::thread::sleep(wait);
     }
-    post(&request).map(drop)
+    poster.post(body).map(drop)
 }

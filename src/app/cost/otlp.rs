@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::app::cost::metrics::{BUCKET_BOUNDS, Histogram, ModelMetrics, UsageMetrics, usd};
-use crate::app::http::{Post, check, post};
+use crate::app::http::{Poster, check};
 use crate::app::{App, Failure, text::sanitize};
 
 /// Destination of the metrics.
@@ -167,10 +167,11 @@ impl App {
         if p.dry_run {
             return Ok(OtlpReport { sent: false, points, bytes, payload: Some(payload) });
         }
-        let response = post(&Post { url: url.as_str(), headers: &p.headers, body: &body }).map_err(|f| {
-            let message = format!("The collector did not accept the metrics. {}", f.message);
-            Failure { message, ..f }.hint("run the same command with --dry-run to see the payload")
-        })?;
+        let response =
+            Poster::new(url.as_str(), &p.headers).and_then(|poster| poster.post(&body)).map_err(|f| {
+                let message = format!("The collector did not accept the metrics. {}", f.message);
+                Failure { message, ..f }.hint("run the same command with --dry-run to see the payload")
+            })?;
         match rejected(&response) {
             Some((0, _)) | None => Ok(OtlpReport { sent: true, points, bytes, payload: None }),
             Some((n, why)) => {
