@@ -391,7 +391,8 @@ fn only_the_owner_can_enter_the_folder_of_a_release() {
     use std::os::unix::fs::PermissionsExt;
     let s = scene();
     let mode = |path: &std::path::Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    // A second seal replaces the folder, and a parent that was open before is restricted.
+    // A second seal replaces the folder, and a parent that was open before is restricted: it belongs to an archive.
+    fs::write(s.dir.parent().unwrap().join("../clawgate.db"), "").unwrap();
     fs::set_permissions(s.dir.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
     write_sealed(&s.dir, &[("data/a".into(), b"1".to_vec())]).unwrap();
     for dir in [s.dir.parent().unwrap(), s.dir.as_path(), &s.dir.join("data")] {
