@@ -38,14 +38,14 @@ fn is_ours(dir: &Path) -> bool {
     dir.ancestors().take(4).any(has_state) || is_empty()
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use super::*;
 
+    #[cfg(unix)]
     #[test]
     fn only_directories_of_clawgate_are_closed() {
+        use std::os::unix::fs::PermissionsExt;
         let tmp = tempfile::tempdir().unwrap();
         let open = |name: &str, mode: u32| {
             let dir = tmp.path().join(name);

@@ -134,9 +134,9 @@ impl App {
     /// [`Failure`] if the archive cannot be read.
     pub fn workflow_status(&self) -> Result<WorkflowStatus, Failure> {
         if let Some(open) = self.load_release(None)? {
-            let release = self.synced(&open)?;
-            let next = next_step(&release);
-            return Ok(WorkflowStatus::new(WorkflowState::Release(release.phase), Some(release.id), next));
+            let next = next_step(&open.release);
+            let state = WorkflowState::Release(open.release.phase);
+            return Ok(WorkflowStatus::new(state, Some(open.release.id), next));
         }
         let facts = self.facts()?;
         let (state, next) = if !facts.scanned {

@@ -35,29 +35,6 @@ impl App {
         Ok(())
     }
 
-    /// The release as [`App::sync`] would leave it. Nothing is saved or audited, so that a read tells the truth and changes
-    /// nothing.
-    pub(crate) fn synced(&self, open: &OpenRelease) -> Result<Release, Failure> {
-        let mut release = open.release.clone();
-        if release.phase.is_final() {
-            return Ok(release);
-        }
-        let mut events = self.changes(open)?;
-        let keys: Vec<&str> = release.chosen.keys().map(SessionKey::as_str).collect();
-        let blocked = self.archive.keys_with_mark(&keys, Mark::Blocked)?;
-        if !blocked.is_empty() && release.in_flight.is_none() {
-            let mut sessions = release.chosen.clone();
-            sessions.retain(|key, _| !blocked.contains(key));
-            events.push(Event::SessionsChosen { sessions });
-        }
-        for event in &events {
-            if let Ok((next, _)) = step(&release, event) {
-                release = next;
-            }
-        }
-        Ok(release)
-    }
-
     /// The changes since the state machine was last stepped, as events.
     fn changes(&self, open: &OpenRelease) -> Result<Vec<Event>, Failure> {
         let release = &open.release;
