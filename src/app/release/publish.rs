@@ -86,11 +86,11 @@ impl App {
             let digest = open.release.digest().unwrap_or_default().to_owned();
             return Err(self.refusal(open, &Event::Publishing { digest, now: self.now() }));
         }
-        // Nobody is asked to act for a release whose files were changed.
-        self.sealed_files(open)?;
         let target = open.release.destination.as_ref().map(|d| &d.target);
         let token = unlocked.and_then(Unlocked::token);
         if matches!(target, Some(Target::Hub { .. })) && token.is_none() {
+            // Nobody is asked to act for a release whose files were changed.
+            self.sealed_files(open)?;
             return Err(token_needed(id));
         }
         // The receipt file may have been deleted after the approval.
