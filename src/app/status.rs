@@ -125,15 +125,15 @@ impl App {
         }
     }
 
-    /// The workflow state, as it is stored.
+    /// The workflow state that the next command that acts will find.
     ///
-    /// This only reads. Commands that act bring the release up to date first (see `App::sync`), so the stored state
-    /// already reflects their result.
+    /// This only reads: the release is brought up to date in memory (see `App::preview_sync`).
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn workflow_status(&self) -> Result<WorkflowStatus, Failure> {
-        if let Some(open) = self.load_release(None)? {
+        if let Some(mut open) = self.load_release(None)? {
+            self.preview_sync(&mut open)?;
             let next = next_step(&open.release);
             let state = WorkflowState::Release(open.release.phase);
             return Ok(WorkflowStatus::new(state, Some(open.release.id), next));
@@ -170,8 +170,9 @@ impl App {
     pub fn status(&self) -> Result<Status, Failure> {
         let mut releases = Vec::new();
         for head in self.archive.releases()?.into_iter().take(MAX_LISTED_RELEASES) {
-            let Some(row) = self.archive.release(&head.id)? else { continue };
-            let r = row.state;
+            let Some(mut open) = self.load_release(Some(&head.id))? else { continue };
+            self.preview_sync(&mut open)?;
+            let r = open.release;
             releases.push(ReleaseBrief {
                 id: head.id,
                 phase: r.phase,

@@ -1,5 +1,7 @@
 //! Sessions: the compressed normal form, its versions, and the triage marks.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -352,13 +354,16 @@ impl Archive {
         serde_json::from_slice(&bytes).map(Some).map_err(StoreError::json("session"))
     }
 
-    /// Returns every session key with its current version, in the order of the keys.
+    /// Returns the current versions of the given sessions. A session that is no longer in the archive is left out.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn versions(&self) -> Result<Vec<(SessionKey, Version)>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT key, version FROM sessions ORDER BY key")?;
-        let rows = q.query_map([], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))?;
+    pub fn versions_of(&self, keys: &[&str]) -> Result<BTreeMap<SessionKey, Version>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT key, version FROM sessions WHERE key IN (SELECT value FROM json_each(?1))",
+        )?;
+        let keys = serde_json::to_string(keys).unwrap_or_default();
+        let rows = q.query_map([keys], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 

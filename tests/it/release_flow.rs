@@ -15,8 +15,9 @@ use clawgate::app::sessions::{InboxParams, Mark, SearchParams, ShowParams, Triag
 use clawgate::app::{Actor, App, Context, Failure, Kind};
 use clawgate::gate::KdfParams;
 use clawgate::redact::Timestamps;
+use clawgate::store::Archive;
 use clawgate::trace::{Env, FixedClock};
-use clawgate::workflow::{EntityDecision, Visibility};
+use clawgate::workflow::{EntityDecision, Phase, Visibility};
 
 use crate::hub_double::{HubDouble, write_token};
 use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, planted, review_to_end};
@@ -366,9 +367,10 @@ fn reading_a_release_changes_nothing_and_adds_no_audit_entry() {
     for actor in [Actor::Person, Actor::Agent] {
         let app = world.app_as(actor, 60);
         for _ in 0..2 {
-            assert_eq!(app.workflow_status().unwrap().state.as_str(), "approved");
-            assert_eq!(app.status().unwrap().releases.len(), 1);
-            app.preview(None).unwrap();
+            assert_eq!(app.workflow_status().unwrap().state.as_str(), "draft");
+            assert_eq!(app.status().unwrap().releases[0].phase, Phase::Draft);
+            // The sealed files no longer follow the policy, so there is nothing valid to preview.
+            assert_eq!(app.preview(None).unwrap_err().code, "not_prepared");
             app.privacy_sheet(Some(&id), None).unwrap();
             app.inventory(None, true).unwrap();
             assert_eq!(app.preview(Some("no-such-release")).unwrap_err().code, "no_such_release");
@@ -379,6 +381,56 @@ fn reading_a_release_changes_nothing_and_adds_no_audit_entry() {
     assert!(later.publish(&PublishParams::default(), None).is_err());
     assert_eq!(later.workflow_status().unwrap().state.as_str(), "draft");
     assert!(later.audit_log().unwrap().entries.len() > before);
+}
+
+#[test]
+fn a_read_shows_the_state_that_the_next_command_finds() {
+    type Change = fn(&World);
+    let day = 24 * 60;
+    let changes: [(&str, i64, Change); 5] = [
+        ("the receipt expired", 30 * day, |_| {}),
+        ("a string to redact was added to config.toml", 1, |w| {
+            fs::write(w.state().join("config.toml"), "[redact]\nstrings = [\"calc\"]\n").unwrap();
+        }),
+        ("the scope was changed in config.toml", 1, |w| {
+            fs::write(w.state().join("config.toml"), "[scope]\nagents = [\"codex\"]\n").unwrap();
+        }),
+        ("every session was blocked", 1, |w| {
+            let archive = Archive::open(&w.state().join("clawgate.db")).unwrap();
+            for key in archive.marked(Mark::Approved).unwrap() {
+                archive.mark(key.as_str(), Mark::Blocked, None).unwrap();
+            }
+        }),
+        ("nothing changed", 1, |_| {}),
+    ];
+    for (what, minutes, change) in changes {
+        let world = World::new(&["claude-2.1.329"]);
+        let id = world.confirmed();
+        let mut app = world.app();
+        app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+        let shown = app.sign_preview(None).unwrap();
+        app.sign(&shown, PASSPHRASE).unwrap();
+        drop(app);
+        change(&world);
+        let read = world.app_as(Actor::Agent, minutes);
+        let entries = read.audit_log().unwrap().entries.len();
+        let (status, preview) = (read.workflow_status().unwrap(), read.preview(Some(&id)));
+        let listed = read.status().unwrap().releases[0].phase;
+        assert_eq!(read.audit_log().unwrap().entries.len(), entries, "{what}: a read was recorded");
+        drop(read);
+        // `confirm` with unusable statements acts on the release and is refused, so it leaves the true state behind.
+        let mut act = world.app_as(Actor::Agent, minutes);
+        assert!(act.confirm(&ConfirmParams::default()).is_err(), "{what}");
+        let stored = Archive::open(&world.state().join("clawgate.db")).unwrap().release(&id).unwrap().unwrap();
+        assert_eq!(status.state.as_str(), stored.state.phase.as_str(), "{what}: status");
+        match preview {
+            Ok(preview) => assert_eq!(preview.phase, stored.state.phase, "{what}: preview"),
+            Err(refused) => {
+                assert_eq!((refused.code.as_str(), stored.state.phase), ("not_prepared", Phase::Draft), "{what}");
+            }
+        }
+        assert_eq!(listed, stored.state.phase, "{what}: list of releases");
+    }
 }
 
 #[test]

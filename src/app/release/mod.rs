@@ -106,9 +106,12 @@ impl App {
         }
     }
 
-    /// Loads a release for a command that only reads. See [`App::load_release`].
+    /// Loads a release for a command that only reads, in the state that the next command that acts will find. See
+    /// [`App::load_release`].
     pub(crate) fn viewed_release(&self, name: Option<&str>, required: Phase) -> Result<OpenRelease, Failure> {
-        self.load_release(name)?.ok_or_else(|| self.no_release(required))
+        let mut open = self.load_release(name)?.ok_or_else(|| self.no_release(required))?;
+        self.preview_sync(&mut open)?;
+        Ok(open)
     }
 
     /// The refusal of a step that needs a release.

@@ -1,12 +1,10 @@
 //! Bringing a release up to date with changes around it, stepping the state machine, and saving.
 
-use std::collections::BTreeMap;
-
 use serde_json::json;
 
 use crate::app::{App, Failure};
 use crate::store::Mark;
-use crate::trace::{SessionKey, Version};
+use crate::trace::SessionKey;
 use crate::workflow::{Effect, Event, Evidence, Phase, Release, step};
 
 use super::OpenRelease;
@@ -15,7 +13,8 @@ impl App {
     /// Brings a release up to date: reports every change since the last command to the state machine, which voids what
     /// the change invalidates.
     ///
-    /// Every command that acts on a release calls this first, through [`App::current_release`]. Reads do not call it.
+    /// Every command that acts on a release calls this first, through [`App::current_release`]. Reads call
+    /// [`App::preview_sync`].
     pub(crate) fn sync(&mut self, open: &mut OpenRelease) -> Result<(), Failure> {
         if open.release.phase.is_final() {
             return Ok(());
@@ -23,16 +22,41 @@ impl App {
         for event in self.changes(open)? {
             self.step(open, &event)?;
         }
-        // A session that was blocked after it was chosen is removed. During an upload the choice cannot change.
-        let mut sessions = open.release.chosen.clone();
-        let keys: Vec<&str> = open.release.chosen.keys().map(SessionKey::as_str).collect();
-        for key in self.archive.keys_with_mark(&keys, Mark::Blocked)? {
-            sessions.remove(&key);
+        match self.blocked_sessions_removed(&open.release)? {
+            Some(event) => self.step(open, &event),
+            None => Ok(()),
         }
-        if sessions.len() < open.release.chosen.len() && open.release.in_flight.is_none() {
-            self.step(open, &Event::SessionsChosen { sessions })?;
+    }
+
+    /// Works out the state that [`App::sync`] would store, for reads: a read shows what the next command that acts will
+    /// find. Nothing is saved and nothing is recorded in the audit log.
+    pub(crate) fn preview_sync(&self, open: &mut OpenRelease) -> Result<(), Failure> {
+        if open.release.phase.is_final() {
+            return Ok(());
+        }
+        for event in self.changes(open)? {
+            advance(&mut open.release, &event);
+        }
+        if let Some(event) = self.blocked_sessions_removed(&open.release)? {
+            advance(&mut open.release, &event);
         }
         Ok(())
+    }
+
+    /// The choice without the sessions that were blocked after they were chosen, or `None` if there are none. During an
+    /// upload the choice cannot change.
+    fn blocked_sessions_removed(&self, release: &Release) -> Result<Option<Event>, Failure> {
+        if release.in_flight.is_some() {
+            return Ok(None);
+        }
+        let keys: Vec<&str> = release.chosen.keys().map(SessionKey::as_str).collect();
+        let blocked = self.archive.keys_with_mark(&keys, Mark::Blocked)?;
+        if blocked.is_empty() {
+            return Ok(None);
+        }
+        let mut sessions = release.chosen.clone();
+        sessions.retain(|key, _| !blocked.contains(key));
+        Ok(Some(Event::SessionsChosen { sessions }))
     }
 
     /// The changes since the state machine was last stepped, as events.
@@ -50,7 +74,8 @@ impl App {
             });
         }
         if !release.chosen.is_empty() {
-            let versions: BTreeMap<SessionKey, Version> = self.archive.versions()?.into_iter().collect();
+            let keys: Vec<&str> = release.chosen.keys().map(SessionKey::as_str).collect();
+            let versions = self.archive.versions_of(&keys)?;
             for (key, chosen) in &release.chosen {
                 let current = versions.get(key);
                 if current != Some(chosen) {
@@ -143,6 +168,13 @@ impl App {
         }
         open.stored = stored;
         Ok(())
+    }
+}
+
+/// Steps a copy of the state. An event that the state refuses changes nothing.
+fn advance(release: &mut Release, event: &Event) {
+    if let Ok((next, _)) = step(release, event) {
+        *release = next;
     }
 }
 
