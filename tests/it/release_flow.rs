@@ -421,12 +421,17 @@ fn a_read_shows_the_state_that_the_next_command_finds() {
         // `confirm` with unusable statements acts on the release and is refused, so it leaves the true state behind.
         let mut act = world.app_as(Actor::Agent, minutes);
         assert!(act.confirm(&ConfirmParams::default()).is_err(), "{what}");
-        let stored = Archive::open(&world.state().join("clawgate.db")).unwrap().release(&id).unwrap().unwrap();
+        let stored =
+            Archive::open(&world.state().join("clawgate.db")).unwrap().release(&id).unwrap().unwrap();
         assert_eq!(status.state.as_str(), stored.state.phase.as_str(), "{what}: status");
         match preview {
             Ok(preview) => assert_eq!(preview.phase, stored.state.phase, "{what}: preview"),
             Err(refused) => {
-                assert_eq!((refused.code.as_str(), stored.state.phase), ("not_prepared", Phase::Draft), "{what}");
+                assert_eq!(
+                    (refused.code.as_str(), stored.state.phase),
+                    ("not_prepared", Phase::Draft),
+                    "{what}"
+                );
             }
         }
         assert_eq!(listed, stored.state.phase, "{what}: list of releases");
