@@ -1,7 +1,5 @@
 //! Calendar days in any time zone, fast.
 
-use std::collections::HashMap;
-
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
@@ -12,18 +10,22 @@ const BUCKET_MS: i64 = 15 * 60 * 1000;
 /// quarter of an hour, and so is every change of it.
 const QUARTERS_SINCE_MS: i64 = 63_072_000_000;
 
-/// Remembers the calendar day and hour of each quarter of an hour that was asked for.
+/// The number of quarters of an hour that are remembered: a little more than five weeks.
+const MAX_REMEMBERED: usize = 4096;
+
+/// Remembers the calendar day and hour of the quarters of an hour that were asked for.
 #[derive(Debug)]
 pub struct DayCache<'z> {
     zone: &'z TimeZone,
-    last: Option<(i64, (Date, i8))>,
-    seen: HashMap<i64, (Date, i8)>,
+    /// Quarters of an hour since the epoch, with their day and hour. The place of a quarter is its number modulo
+    /// [`MAX_REMEMBERED`], so a later quarter may replace it.
+    seen: Vec<(i64, (Date, i8))>,
 }
 
 impl<'z> DayCache<'z> {
     /// A cache for one zone.
     pub fn new(zone: &'z TimeZone) -> Self {
-        DayCache { zone, last: None, seen: HashMap::new() }
+        DayCache { zone, seen: Vec::new() }
     }
 
     /// The local calendar day of an instant.
@@ -36,20 +38,20 @@ impl<'z> DayCache<'z> {
         if at.millis() < QUARTERS_SINCE_MS {
             return self.ask(at);
         }
-        let bucket = at.millis().div_euclid(BUCKET_MS);
-        if let Some((b, d)) = self.last
-            && b == bucket
-        {
-            return d;
+        // Quarters before 1972 are not remembered, so this is not negative.
+        let quarter = at.millis() / BUCKET_MS;
+        let place = quarter as usize % MAX_REMEMBERED;
+        match self.seen.get(place) {
+            Some((known, found)) if *known == quarter => *found,
+            _ => {
+                let found = self.ask(at);
+                if self.seen.is_empty() {
+                    self.seen = vec![(-1, found); MAX_REMEMBERED];
+                }
+                self.seen[place] = (quarter, found);
+                found
+            }
         }
-        let known = self.seen.get(&bucket).copied();
-        let found = known.unwrap_or_else(|| {
-            let d = self.ask(at);
-            self.seen.insert(bucket, d);
-            d
-        });
-        self.last = Some((bucket, found));
-        found
     }
 
     fn ask(&self, at: Timestamp) -> (Date, i8) {

@@ -29,47 +29,62 @@ impl<'p> PricedRow<'p> {
     }
 }
 
-type CachedLookup<'p> = (Option<String>, Option<String>, Resolution<'p>);
+/// The look-up of a model, of a provider and, if it matters, in a project.
+#[derive(Debug, Clone)]
+struct CachedLookup<'p> {
+    model: String,
+    provider: Option<String>,
+    project: Option<String>,
+    found: Resolution<'p>,
+}
+
+impl CachedLookup<'_> {
+    fn fits(&self, model: &str, provider: Option<&str>, project: Option<&str>) -> bool {
+        self.model == model && self.provider.as_deref() == provider && self.project.as_deref() == project
+    }
+}
 
 /// Prices rows and caches each model's look-up.
 #[derive(Debug, Clone)]
 pub struct Pricer<'p> {
     table: &'p PriceTable,
     overrides: &'p Overrides,
-    /// By model: provider, project if it matters, and the result.
-    seen: HashMap<String, Vec<CachedLookup<'p>>>,
-    /// The last look-up: consecutive rows mostly share their model.
-    last: Option<(String, CachedLookup<'p>)>,
+    lookups: Vec<CachedLookup<'p>>,
+    /// The indices in `lookups`, by model.
+    by_model: HashMap<String, Vec<usize>>,
+    /// The index of the last look-up: consecutive rows mostly share their model.
+    last: usize,
     by_project: bool,
 }
 
 impl<'p> Pricer<'p> {
     /// Makes a pricer from a price table and the user's overrides.
     pub fn new(table: &'p PriceTable, overrides: &'p Overrides) -> Self {
-        Pricer { table, overrides, seen: HashMap::new(), last: None, by_project: overrides.by_project() }
+        let by_project = overrides.by_project();
+        Pricer { table, overrides, lookups: Vec::new(), by_model: HashMap::new(), last: 0, by_project }
     }
 
     /// Looks up a model's price in a project.
     pub fn resolve(&mut self, model: &str, provider: Option<&str>, project: Option<&str>) -> Resolution<'p> {
         let project = project.filter(|_| self.by_project);
-        let fits = |(p, w, _): &CachedLookup<'p>| p.as_deref() == provider && w.as_deref() == project;
-        if let Some((m, known)) = &self.last
-            && m == model
-            && fits(known)
-        {
-            return known.2;
+        let fits = |known: &CachedLookup<'p>| known.fits(model, provider, project);
+        if let Some(known) = self.lookups.get(self.last).filter(|known| fits(known)) {
+            return known.found;
         }
-        let seen = self.seen.get(model).and_then(|k| k.iter().find(|k| fits(k)));
-        let found = match seen {
-            Some((.., r)) => *r,
-            None => self.table.resolve(model, provider, project, self.overrides),
-        };
-        let known = (provider.map(str::to_owned), project.map(str::to_owned), found);
-        if seen.is_none() {
-            self.seen.entry(model.to_owned()).or_default().push(known.clone());
+        let mut of_model = self.by_model.get(model).into_iter().flatten();
+        if let Some(known) = of_model.find(|at| self.lookups.get(**at).is_some_and(fits)) {
+            self.last = *known;
+        } else {
+            self.last = self.lookups.len();
+            self.by_model.entry(model.to_owned()).or_default().push(self.last);
+            self.lookups.push(CachedLookup {
+                model: model.to_owned(),
+                provider: provider.map(str::to_owned),
+                project: project.map(str::to_owned),
+                found: self.table.resolve(model, provider, project, self.overrides),
+            });
         }
-        self.last = Some((model.to_owned(), known));
-        found
+        self.lookups.get(self.last).map_or(Resolution::Unpriced, |known| known.found)
     }
 
     /// Prices one row. A reported cost above zero takes precedence over the table.

@@ -83,6 +83,7 @@ pub struct Aggregator<'p> {
     sums: Vec<(String, UsageSum)>,
     index: HashMap<String, usize>,
     by_day: HashMap<Date, usize>,
+    last_day: Option<(Date, usize)>,
     /// The line of the previous row: consecutive rows mostly share it.
     last: usize,
     total: UsageSum,
@@ -102,6 +103,7 @@ impl<'p> Aggregator<'p> {
             sums: Vec::new(),
             index: HashMap::new(),
             by_day: HashMap::new(),
+            last_day: None,
             last: 0,
             total: UsageSum::default(),
             minutes: BlockSums::default(),
@@ -136,7 +138,8 @@ impl<'p> Aggregator<'p> {
             self.add_unpriced(request.model, request.provider, request.tokens.total());
         }
         let key = match self.by {
-            Dimension::Total => "total",
+            // The line is the total.
+            Dimension::Total => return,
             Dimension::Agent => row.agent(),
             Dimension::Model => request.model,
             Dimension::Session => row.session(),
@@ -159,13 +162,9 @@ impl<'p> Aggregator<'p> {
             }
             Dimension::Day | Dimension::Week | Dimension::Month => {
                 let day = self.days.day(request.at);
-                let at = match self.by_day.get(&day) {
-                    Some(at) => *at,
-                    None => {
-                        let at = self.line_index(&self.by.key_of(day));
-                        self.by_day.insert(day, at);
-                        at
-                    }
+                let at = match self.last_day {
+                    Some((last, at)) if last == day => at,
+                    _ => self.line_of_day(day),
                 };
                 if let Some((_, line)) = self.sums.get_mut(at) {
                     line.add(&sum);
@@ -193,6 +192,14 @@ impl<'p> Aggregator<'p> {
         }
     }
 
+    fn line_of_day(&mut self, day: Date) -> usize {
+        let known = self.by_day.get(&day).copied();
+        let at = known.unwrap_or_else(|| self.line_index(&self.by.key_of(day)));
+        self.by_day.insert(day, at);
+        self.last_day = Some((day, at));
+        at
+    }
+
     fn line_index(&mut self, key: &str) -> usize {
         if let Some(at) = self.index.get(key) {
             return *at;
@@ -214,11 +221,15 @@ impl<'p> Aggregator<'p> {
     pub fn finish(self) -> Report {
         // A report of a million lines must not be in memory three times.
         drop((self.index, self.by_day));
+        let total = ReportRow::of("total".to_owned(), &self.total);
         let mut rows: Vec<_> = self.sums.into_iter().map(|(key, sum)| ReportRow::of(key, &sum)).collect();
         rows.extend(self.minutes.finish(self.now).into_iter().map(|(block, sum)| ReportRow {
             block: Some(block),
             ..ReportRow::of(block.start.to_string(), &sum)
         }));
+        if self.by == Dimension::Total && total.requests > 0 {
+            rows.push(total.clone());
+        }
         let mut unpriced: Vec<UnpricedModel> = self.unpriced.into_values().flatten().collect();
         unpriced.sort_by(|a, b| {
             (Reverse(a.tokens), &a.model, &a.provider).cmp(&(Reverse(b.tokens), &b.model, &b.provider))
@@ -229,7 +240,7 @@ impl<'p> Aggregator<'p> {
             let rank = |r: &ReportRow| (Reverse(r.cost_picousd), Reverse(r.tokens.total()));
             rows.sort_by(|a, b| rank(a).cmp(&rank(b)).then_with(|| a.key.cmp(&b.key)));
         }
-        Report { rows, total: ReportRow::of("total".to_owned(), &self.total), unpriced }
+        Report { rows, total, unpriced }
     }
 }
 

@@ -132,11 +132,15 @@ impl<'a> SegmentReader<'a> {
     /// # Errors
     /// [`StoreError::Corrupt`] if the value is not what [`pack`] makes.
     pub(super) fn open(body: &'a [u8], tools: bool) -> Result<Self, StoreError> {
+        Self::read_head(body, tools).map_err(corrupt)
+    }
+
+    fn read_head(body: &'a [u8], tools: bool) -> Result<Self, Damage> {
         let mut rest = body;
         let r = &mut rest;
         let format = get(r)?;
         if !(FIRST_FORMAT..=FORMAT).contains(&format) {
-            return Err(corrupt("another format"));
+            return Err("another format");
         }
         let count = get_count(r)?;
         let texts = (0..count).map(|_| get_text(r)).collect::<Result<Vec<_>, _>>()?;
@@ -145,7 +149,7 @@ impl<'a> SegmentReader<'a> {
         for _ in 0..count {
             let key = SessionKey(get_text(r)?);
             let project = optional_text(&texts, get(r)?)?;
-            let mut time = || -> Result<_, StoreError> {
+            let mut time = || -> Result<_, Damage> {
                 let known = get(r)? != 0;
                 let t = get_signed(r)?;
                 Ok(known.then_some(Timestamp(t)))
@@ -174,6 +178,11 @@ impl<'a> SegmentReader<'a> {
             return Ok(false);
         }
         self.rows_left -= 1;
+        self.read_row(entry).map_err(corrupt)?;
+        Ok(true)
+    }
+
+    fn read_row(&mut self, entry: &mut SegmentEntry<'a>) -> Result<(), Damage> {
         let r = &mut self.rest;
         let row = &mut entry.row;
         let flags = get(r)?;
@@ -182,7 +191,7 @@ impl<'a> SegmentReader<'a> {
         row.confidence = confidence_of(flags >> 3 & 7);
         row.chain = chain_of(flags >> 6 & 3);
         row.dedupe_key = get_text(r)?;
-        entry.facts = *self.sessions.get(get(r)? as usize).ok_or_else(|| corrupt("no such session"))?;
+        entry.facts = *self.sessions.get(get(r)? as usize).ok_or("no such session")?;
         row.session = entry.facts.key;
         row.model = text(&self.texts, get(r)?)?;
         let mut next_text = || optional_text(&self.texts, get(r)?);
@@ -208,13 +217,13 @@ impl<'a> SegmentReader<'a> {
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
 
 /// Returns the key hashes as [`pack`] wrote them.
 pub(super) fn key_hashes(keys: &[u8]) -> impl Iterator<Item = u64> + '_ {
-    keys.chunks_exact(8).map(|c| c.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b)))
+    keys.as_chunks().0.iter().map(|hash| u64::from_le_bytes(*hash))
 }
 
 /// The texts of a segment, each of them once.
@@ -274,15 +283,19 @@ fn chain_of(code: u64) -> PromptChain {
     }
 }
 
-fn corrupt(detail: &str) -> StoreError {
-    StoreError::Corrupt { what: "usage segment", detail: detail.to_owned() }
+/// What is wrong with a packed value. Every number of a row can fail, so the error has to fit in a register.
+type Damage = &'static str;
+
+#[cold]
+fn corrupt(damage: Damage) -> StoreError {
+    StoreError::Corrupt { what: "usage segment", detail: damage.to_owned() }
 }
 
-fn text<'a>(texts: &[&'a str], id: u64) -> Result<&'a str, StoreError> {
-    texts.get(id as usize).copied().ok_or_else(|| corrupt("no such text"))
+fn text<'a>(texts: &[&'a str], id: u64) -> Result<&'a str, Damage> {
+    texts.get(id as usize).copied().ok_or("no such text")
 }
 
-fn optional_text<'a>(texts: &[&'a str], id: u64) -> Result<Option<&'a str>, StoreError> {
+fn optional_text<'a>(texts: &[&'a str], id: u64) -> Result<Option<&'a str>, Damage> {
     id.checked_sub(1).map(|id| text(texts, id)).transpose()
 }
 
@@ -303,40 +316,52 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-fn get(r: &mut &[u8]) -> Result<u64, StoreError> {
-    // Most numbers fit in one byte.
-    if let [byte @ 0..0x80, rest @ ..] = *r {
-        *r = rest;
-        return Ok(u64::from(*byte));
+#[inline]
+fn get(r: &mut &[u8]) -> Result<u64, Damage> {
+    // Most numbers fit in one or two bytes.
+    match *r {
+        [a @ 0..0x80, rest @ ..] => {
+            *r = rest;
+            Ok(u64::from(*a))
+        }
+        [a, b @ 0..0x80, rest @ ..] => {
+            *r = rest;
+            Ok(u64::from(*a & 0x7F) | u64::from(*b) << 7)
+        }
+        _ => get_long(r),
     }
+}
+
+fn get_long(r: &mut &[u8]) -> Result<u64, Damage> {
     let mut n = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = r.split_first().ok_or_else(|| corrupt("cut short"))?;
-        *r = rest;
-        n |= u64::from(byte & 0x7F) << shift;
+    for (i, byte) in r.iter().take(10).enumerate() {
+        n |= u64::from(byte & 0x7F) << (7 * i);
         if byte & 0x80 == 0 {
+            *r = r.get(i + 1..).unwrap_or_default();
             return Ok(n);
         }
     }
-    Err(corrupt("a number too long"))
+    Err(if r.len() < 10 { "cut short" } else { "a number too long" })
 }
 
-fn get_signed(r: &mut &[u8]) -> Result<i64, StoreError> {
+#[inline]
+fn get_signed(r: &mut &[u8]) -> Result<i64, Damage> {
     let n = get(r)?;
     Ok((n >> 1) as i64 ^ -((n & 1) as i64))
 }
 
 /// Reads how many things follow. Each of them takes at least one byte, which bounds a damaged number.
-fn get_count(r: &mut &[u8]) -> Result<usize, StoreError> {
+#[inline]
+fn get_count(r: &mut &[u8]) -> Result<usize, Damage> {
     let n = get(r)?;
-    usize::try_from(n).ok().filter(|n| *n <= r.len()).ok_or_else(|| corrupt("cut short"))
+    usize::try_from(n).ok().filter(|n| *n <= r.len()).ok_or("cut short")
 }
 
-fn get_text<'a>(r: &mut &'a [u8]) -> Result<&'a str, StoreError> {
+fn get_text<'a>(r: &mut &'a [u8]) -> Result<&'a str, Damage> {
     let len = get_count(r)?;
     let (text, rest) = r.split_at(len);
     *r = rest;
-    std::str::from_utf8(text).map_err(|_| corrupt("text that is not UTF-8"))
+    std::str::from_utf8(text).map_err(|_| "text that is not UTF-8")
 }
 
 #[cfg(test)]

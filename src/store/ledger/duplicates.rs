@@ -58,49 +58,49 @@ impl<'a> DuplicateRows<'a> {
 
     /// Calls `each` once for every request that has a record in a selected segment.
     pub(super) fn resolve(&self, devices: &HashMap<i64, Rc<str>>, each: &mut dyn FnMut(&CountedRow<'_>)) {
-        // Two different keys may have the same hash, so the keys decide.
-        let key = |copy: &StoredCopy<'a>| copy.entry.row.dedupe_key;
-        let mut order: Vec<(u64, usize, &StoredCopy<'a>)> =
-            self.copies.iter().enumerate().map(|(n, copy)| (copy.hash, n, copy)).collect();
-        order.sort_unstable_by(|a, b| {
-            a.0.cmp(&b.0).then_with(|| key(a.2).cmp(key(b.2))).then_with(|| a.1.cmp(&b.1))
-        });
-        let mut group: Vec<&StoredCopy<'a>> = Vec::new();
-        for same_key in order.chunk_by(|a, b| a.0 == b.0 && key(a.2) == key(b.2)) {
-            group.clear();
-            group.extend(same_key.iter().map(|(.., copy)| *copy));
-            if group.iter().any(|copy| copy.selected) {
-                resolve_group(&group, devices, each);
+        let mut order: Vec<(u64, usize)> = self.copies.iter().enumerate().map(|(n, c)| (c.hash, n)).collect();
+        order.sort_unstable();
+        let key = |(_, n): &(u64, usize)| self.copies.get(*n).map(|copy| copy.entry.row.dedupe_key);
+        let mut groups: Vec<&[(u64, usize)]> = Vec::new();
+        for same_hash in order.chunk_by_mut(|a, b| a.0 == b.0) {
+            // Two different keys may have the same hash, so the keys decide.
+            same_hash.sort_by(|a, b| key(a).cmp(&key(b)));
+            groups.extend(same_hash.chunk_by(|a, b| key(a) == key(b)));
+        }
+        // In the order of the logs, because sums are faster if consecutive requests share their session, model and day.
+        groups.sort_unstable_by_key(|group| group.first().map(|(_, n)| *n));
+        let (mut records, mut copies, mut locations) = (Vec::new(), Vec::new(), Vec::new());
+        for group in groups {
+            records.clear();
+            records.extend(group.iter().filter_map(|(_, n)| self.copies.get(*n)));
+            if !records.iter().any(|copy| copy.selected) {
+                continue;
             }
+            copies.clear();
+            copies.extend(records.iter().map(|copy| copy.as_request_copy()));
+            locations.clear();
+            if records.len() > 1 {
+                locations.extend(records.iter().map(|copy| copy.location()));
+            }
+            let Some((owner, figures)) = resolve_duplicate(&copies) else { continue };
+            let (Some(owner), Some(figures)) = (records.get(owner), records.get(figures)) else { continue };
+            let owner_row = &owner.entry.row;
+            // The figures are those of one record; session, project, subagent, skill and device are those of the owner,
+            // which may be another record.
+            let request = UsageRow {
+                session: owner_row.session,
+                subagent: owner_row.subagent,
+                skill: owner_row.skill,
+                ..figures.entry.row.clone()
+            };
+            each(&CountedRow {
+                request: &request,
+                project: owner.entry.facts.project,
+                device: devices.get(&owner.file).map(|device| &**device),
+                tools: &figures.tools,
+                location: figures.location(),
+                copies: &locations,
+            });
         }
     }
-}
-
-/// Calls `each` with the request of some records: the figures of one, and the session, project, subagent, skill and
-/// device of the owner, which may be another record.
-fn resolve_group(
-    group: &[&StoredCopy<'_>],
-    devices: &HashMap<i64, Rc<str>>,
-    each: &mut dyn FnMut(&CountedRow<'_>),
-) {
-    let copies: Vec<RequestCopy<'_>> = group.iter().map(|copy| copy.as_request_copy()).collect();
-    let Some((owner, figures)) = resolve_duplicate(&copies) else { return };
-    let (Some(owner), Some(figures)) = (group.get(owner), group.get(figures)) else { return };
-    let owner_row = &owner.entry.row;
-    let request = UsageRow {
-        session: owner_row.session,
-        subagent: owner_row.subagent,
-        skill: owner_row.skill,
-        ..figures.entry.row.clone()
-    };
-    let locations: Vec<RecordLocation<'_>> =
-        if group.len() > 1 { group.iter().map(|copy| copy.location()).collect() } else { Vec::new() };
-    each(&CountedRow {
-        request: &request,
-        project: owner.entry.facts.project,
-        device: devices.get(&owner.file).map(|device| &**device),
-        tools: &figures.tools,
-        location: figures.location(),
-        copies: &locations,
-    });
 }

@@ -137,6 +137,7 @@ struct SegmentKeys {
 }
 
 struct SegmentHead {
+    id: i64,
     selected: bool,
     /// The segment's part of [`SegmentKeys::hashes`], in the order of its rows.
     hashes: Range<usize>,
@@ -314,15 +315,19 @@ impl Archive {
         let keys = self.segment_keys(selection)?;
         let repeated = keys.repeated();
         let mut with_copies: Vec<(&SegmentHead, i64, Vec<u8>)> = Vec::new();
-        let mut q = self.conn.prepare_cached("SELECT file_id, body FROM segments ORDER BY id")?;
-        let mut bodies = q.query([])?;
+        // One look-up a segment: a scan would make SQLite copy the bodies that nobody reads.
+        let mut q = self.conn.prepare_cached("SELECT file_id, body FROM segments WHERE id = ?1")?;
         for segment in &keys.segments {
-            let Some(r) = bodies.next()? else { break };
             let has_copies = keys.hashes_of(segment).iter().any(|hash| repeated.contains(*hash));
+            if !has_copies && !segment.selected {
+                continue;
+            }
+            let mut found = q.query([segment.id])?;
+            let Some(r) = found.next()? else { continue };
+            let file = r.get(0)?;
             if has_copies {
-                with_copies.push((segment, r.get(0)?, blob(r, 1)?.to_vec()));
-            } else if segment.selected {
-                let file = r.get(0)?;
+                with_copies.push((segment, file, blob(r, 1)?.to_vec()));
+            } else {
                 for_each_entry(blob(r, 1)?, tools, |entry, shares| {
                     each(&counted_row(file, entry, shares, &devices));
                 })?;
@@ -356,7 +361,7 @@ impl Archive {
             };
             let start = out.hashes.len();
             out.hashes.extend(key_hashes(blob(r, 1)?));
-            out.segments.push(SegmentHead { selected, hashes: start..out.hashes.len() });
+            out.segments.push(SegmentHead { id, selected, hashes: start..out.hashes.len() });
         }
         Ok(out)
     }
