@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::sources::codex::AGENT;
-use crate::sources::codex::record::{ContentItem, Payload, Record, UsageRecord};
-use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader};
-use crate::sources::common::lenient_serde::{Text, TextOr};
+use crate::sources::codex::record::{ContentItem, Payload, Record, ThreadSettings, UsageRecord};
+use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader, service_tier};
+use crate::sources::common::lenient_serde::{Setting, Text, TextOr};
 use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::{Read, UsageRead};
 use crate::trace::{
@@ -63,6 +63,8 @@ pub(super) struct Builder {
     usage: RequestCollector,
     /// The model of the current turn.
     model: Option<String>,
+    /// The service tier of the current turn, unless it is the standard one. It applies until a later record changes it.
+    service_tier: Option<String>,
     /// Time of the last line that has one.
     now: Option<Timestamp>,
     /// For the thread of every `session_meta` in the file, the thread that it was forked from.
@@ -89,6 +91,7 @@ impl Builder {
             session: Session::empty(AGENT, &native),
             usage: RequestCollector::default(),
             model: None,
+            service_tier: None,
             now: None,
             forks: HashMap::new(),
             has_own_meta: false,
@@ -125,6 +128,7 @@ impl Builder {
                 Some(_) => self.read_item(payload),
                 // The first line of 0.29 is the header and has no type.
                 None if payload.id.some().is_some() => self.read_meta(&payload),
+                None if payload.role.some().is_some() => self.read_item(payload),
                 None => {}
             }
         }
@@ -140,13 +144,18 @@ impl Builder {
         match (record.kind.str(), payload.kind.str()) {
             ("turn_context", _) => {
                 self.extend_time_range(record.timestamp.str());
-                self.read_turn_context(&payload.model, &payload.cwd);
+                self.read_turn_context(&payload.model, &payload.cwd, &payload.service_tier);
+            }
+            ("event_msg", "thread_settings_applied") => {
+                self.extend_time_range(record.timestamp.str());
+                self.read_settings(payload.thread_settings.0.as_ref());
             }
             ("token_usage_record", _) | ("event_msg", "token_count") => {
                 self.extend_time_range(record.timestamp.str());
                 let position = LogPosition {
                     at: self.now.unwrap_or_default(),
                     model: self.model.as_deref().unwrap_or_default(),
+                    service_tier: self.service_tier.as_deref(),
                     offset: line.offset,
                 };
                 match (&payload.usage.0, &payload.info.0) {
@@ -220,22 +229,40 @@ impl Builder {
         match kind {
             "response_item" => self.read_item(payload),
             "session_meta" => self.read_meta(&payload),
-            "turn_context" => self.read_turn_context(&payload.model, &payload.cwd),
+            "turn_context" => self.read_turn_context(&payload.model, &payload.cwd, &payload.service_tier),
             "compacted" => self.read_compaction(&payload),
             "token_usage_record" | "event_msg" => self.read_event(kind, &payload, offset),
             _ => {}
         }
     }
 
-    fn read_turn_context(&mut self, model: &Text<'_>, cwd: &Text<'_>) {
+    fn read_turn_context(&mut self, model: &Text<'_>, cwd: &Text<'_>, tier: &Setting<'_>) {
         self.model = model.owned().or_else(|| self.model.take());
+        self.set_service_tier(tier);
         let project = &mut self.session.project;
         *project = project.take().or_else(|| cwd.owned());
     }
 
+    /// Reads the settings of a thread that was changed between two turns.
+    fn read_settings(&mut self, settings: Option<&ThreadSettings<'_>>) {
+        let Some(settings) = settings else { return };
+        // A new model is used from the next turn on, whose `turn_context` names it.
+        self.model = self.model.take().or_else(|| settings.model.owned());
+        self.set_service_tier(&settings.service_tier);
+    }
+
+    fn set_service_tier(&mut self, tier: &Setting<'_>) {
+        match tier {
+            Setting::Unchanged => {}
+            Setting::Cleared => self.service_tier = None,
+            Setting::Set(name) => self.service_tier = service_tier(name),
+        }
+    }
+
     fn read_event(&mut self, kind: &str, payload: &Payload<'_>, offset: u64) {
         let model = self.model.as_deref().unwrap_or_default();
-        let position = LogPosition { at: self.now.unwrap_or_default(), model, offset };
+        let service_tier = self.service_tier.as_deref();
+        let position = LogPosition { at: self.now.unwrap_or_default(), model, service_tier, offset };
         match (kind, payload.kind.str()) {
             ("token_usage_record", _) => {
                 if let Some(counts) = &payload.usage.0 {
@@ -247,6 +274,7 @@ impl Builder {
                     self.usage.add_running_total(info, &position);
                 }
             }
+            (_, "thread_settings_applied") => self.read_settings(payload.thread_settings.0.as_ref()),
             (_, "item_completed") => self.read_outcome(payload),
             _ => {}
         }
@@ -287,6 +315,8 @@ impl Builder {
     fn read_item(&mut self, payload: Payload<'_>) {
         match payload.kind.str() {
             "message" => self.read_message(payload),
+            // Some versions wrote messages without a type.
+            "" if payload.role.some().is_some() => self.read_message(payload),
             "reasoning" => {
                 let texts: Vec<String> =
                     payload.summary.0.into_iter().map(|p| p.text.into_string()).collect();
@@ -578,6 +608,72 @@ mod tests {
         assert!(matches!(message.parts[0], Part::Media { .. }), "{:?}", message.parts);
         assert_eq!(message.parts[1], Part::Text { text: "что тут? </image>".to_owned() });
         assert_eq!(message.parts.len(), 2);
+    }
+
+    /// Reads a rollout with both readers, which must agree on the requests.
+    fn read_both(lines: &[&str]) -> Read {
+        let (mut whole, mut usage) = (Builder::new("t".to_owned()), Builder::for_usage("t".to_owned()));
+        for (n, text) in lines.iter().enumerate() {
+            let (number, offset) = (n as u64 + 1, n as u64 * 100);
+            let line = Line { number, offset, bytes: text.as_bytes(), ended: true, too_long: false };
+            assert!(whole.read_line(&line, &mut String::new()).is_ok(), "{text}");
+            if !usage.read_usage_line(&line, &mut String::new()) {
+                assert!(usage.read_line(&line, &mut String::new()).is_ok(), "{text}");
+            }
+        }
+        let mut read = Read::default();
+        whole.finish_into(&mut read);
+        assert_eq!(read.usage, usage.into_usage().rows);
+        read
+    }
+
+    #[test]
+    fn a_service_tier_applies_until_a_record_changes_it() {
+        let context = |tier: &str| {
+            format!(r#"{{"type":"turn_context","payload":{{"model":"gpt-5.5","cwd":"/w"{tier}}}}}"#)
+        };
+        let settings = |tier: &str| {
+            format!(
+                r#"{{"type":"event_msg","payload":{{"type":"thread_settings_applied","thread_settings":{{"model":"gpt-5.5"{tier}}}}}}}"#
+            )
+        };
+        let count = |input: u64| {
+            format!(
+                r#"{{"type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{{"input_tokens":{input}}}}}}}}}"#
+            )
+        };
+        let log = [
+            context(""),
+            count(1),
+            settings(r#","service_tier":"priority""#),
+            context(""),
+            count(2),
+            context(r#","service_tier":"flex""#),
+            count(3),
+            settings(""),
+            count(4),
+            context(r#","service_tier":"fast""#),
+            count(5),
+            context(r#","service_tier":null"#),
+            count(6),
+            settings(r#","service_tier":"default""#),
+            count(7),
+        ];
+        let read = read_both(&log.iter().map(String::as_str).collect::<Vec<_>>());
+        let tiers: Vec<_> = read.usage.iter().map(|r| r.service_tier.as_deref()).collect();
+        let (priority, flex) = (Some("priority"), Some("flex"));
+        assert_eq!(tiers, [None, priority, flex, flex, priority, None, None]);
+    }
+
+    #[test]
+    fn a_message_without_a_type_is_a_message() {
+        let read = read_both(&[
+            r#"{"type":"session_meta","payload":{"id":"t","cwd":"/w"}}"#,
+            r#"{"type":"response_item","payload":{"role":"user","content":[{"type":"input_text","text":"Make tea"}]}}"#,
+            r#"{"type":"response_item","payload":{"role":"assistant","content":[{"type":"output_text","text":"Made."}]}}"#,
+        ]);
+        let roles: Vec<_> = read.sessions[0].messages.iter().map(|m| (m.role, m.origin)).collect();
+        assert_eq!(roles, [(Role::User, Origin::Human), (Role::Assistant, Origin::Model)]);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::sources::common::lenient_serde::{Int, List, Obj, Text, TextOr, Texts};
+use crate::sources::common::lenient_serde::{Int, List, Obj, Setting, Text, TextOr, Texts};
 
 /// One line. The lines of 0.29 have no envelope, they are [`Payload`]s.
 #[derive(Debug, Default, Deserialize)]
@@ -26,11 +26,22 @@ pub(super) struct UsagePayload<'a> {
     pub kind: Text<'a>,
     pub cwd: Text<'a>,
     pub model: Text<'a>,
+    pub service_tier: Setting<'a>,
+    pub thread_settings: Obj<ThreadSettings<'a>>,
     pub name: Text<'a>,
     pub namespace: Text<'a>,
     pub info: Obj<TokenCountInfo>,
     pub response_id: Text<'a>,
     pub usage: Obj<TokenCounts>,
+}
+
+/// The `thread_settings` of a `thread_settings_applied` event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ThreadSettings<'a> {
+    #[serde(borrow)]
+    pub model: Text<'a>,
+    pub service_tier: Setting<'a>,
 }
 
 /// The payload of a line of any type. Fields of the same name have the same meaning in all types.
@@ -45,6 +56,8 @@ pub(super) struct Payload<'a> {
     pub timestamp: Text<'a>,
     pub cwd: Text<'a>,
     pub model: Text<'a>,
+    pub service_tier: Setting<'a>,
+    pub thread_settings: Obj<ThreadSettings<'a>>,
     pub model_provider: Text<'a>,
     pub cli_version: Text<'a>,
     pub parent_thread_id: Text<'a>,
@@ -122,13 +135,16 @@ pub(super) struct TokenCountInfo {
     pub last_token_usage: Obj<TokenCounts>,
 }
 
-/// Token counts. Input includes cached tokens, output includes reasoning.
+/// Token counts. Input includes the tokens read from and written to the cache, output includes reasoning. The counts of
+/// the cache have two names each, of different versions.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TokenCounts {
     pub input_tokens: Int,
     pub cached_input_tokens: Int,
+    pub cache_read_input_tokens: Int,
     pub cache_write_input_tokens: Int,
+    pub cache_creation_input_tokens: Int,
     pub output_tokens: Int,
     pub reasoning_output_tokens: Int,
 }

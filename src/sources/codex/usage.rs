@@ -15,7 +15,7 @@ use crate::sources::codex::record::{TokenCountInfo, TokenCounts};
 use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
 
-/// Token counts with Codex's meaning: input includes cached tokens.
+/// Token counts with Codex's meaning: input includes the tokens read from and written to the cache.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct CodexTokens {
     input: u64,
@@ -29,8 +29,8 @@ impl CodexTokens {
     fn of(counts: &TokenCounts) -> Self {
         CodexTokens {
             input: counts.input_tokens.count(),
-            cached: counts.cached_input_tokens.count(),
-            written: counts.cache_write_input_tokens.count(),
+            cached: counts.cached_input_tokens.count().max(counts.cache_read_input_tokens.count()),
+            written: counts.cache_write_input_tokens.count().max(counts.cache_creation_input_tokens.count()),
             output: counts.output_tokens.count(),
             reasoning: counts.reasoning_output_tokens.count(),
         }
@@ -52,12 +52,14 @@ impl CodexTokens {
 
     fn tokens(self) -> Tokens {
         let cache_read = self.cached.min(self.input);
+        let uncached = self.input - cache_read;
+        let written = self.written.min(uncached);
         Tokens {
-            input: self.input - cache_read,
+            input: uncached - written,
             output: self.output,
             reasoning: self.reasoning,
             cache_read,
-            cache_write_5m: self.written,
+            cache_write_5m: written,
             cache_write_1h: 0,
             web_search: 0,
         }
@@ -70,10 +72,11 @@ pub(super) struct RolloutHeader<'a> {
     pub provider: Option<&'a str>,
 }
 
-/// The time, the model and the byte offset of a request's record.
+/// The time and the byte offset of a request's record, and the settings of its turn.
 pub(super) struct LogPosition<'a> {
     pub at: Timestamp,
     pub model: &'a str,
+    pub service_tier: Option<&'a str>,
     pub offset: u64,
 }
 
@@ -177,7 +180,69 @@ fn row(dedupe_key: String, tokens: CodexTokens, at: &LogPosition<'_>) -> UsageRo
         at: at.at,
         model: at.model.to_owned(),
         tokens: tokens.tokens(),
+        service_tier: at.service_tier.map(str::to_owned),
         offset: at.offset,
         ..UsageRow::default()
+    }
+}
+
+/// Returns the price table's name of a service tier; `None` for the standard tier. Codex calls the priority tier `fast`
+/// as well.
+pub(super) fn service_tier(name: &str) -> Option<String> {
+    match name {
+        "default" | "standard" | "auto" => None,
+        "fast" => Some("priority".to_owned()),
+        other => Some(other.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::SessionKey;
+
+    fn tokens(counts: &str) -> Tokens {
+        CodexTokens::of(&serde_json::from_str(counts).unwrap()).tokens()
+    }
+
+    #[test]
+    fn tokens_of_the_cache_are_a_part_of_the_input_under_both_names() {
+        for (read, written) in [
+            ("cached_input_tokens", "cache_write_input_tokens"),
+            ("cached_input_tokens", "cache_creation_input_tokens"),
+            ("cache_read_input_tokens", "cache_creation_input_tokens"),
+        ] {
+            let t = tokens(&format!(r#"{{"input_tokens":900,"{read}":300,"{written}":500,"output_tokens":7}}"#));
+            assert_eq!((t.input, t.cache_read, t.cache_write_5m, t.output), (100, 300, 500, 7), "{written}");
+            assert_eq!(t.prompt(), 900);
+        }
+        let both = r#"{"input_tokens":9,"cache_write_input_tokens":4,"cache_creation_input_tokens":4}"#;
+        assert_eq!(tokens(both).input, 5, "the same count under both names");
+        let more = tokens(r#"{"input_tokens":9,"cached_input_tokens":6,"cache_write_input_tokens":60}"#);
+        assert_eq!((more.input, more.cache_read, more.cache_write_5m), (0, 6, 3), "never more than the input");
+    }
+
+    #[test]
+    fn the_priority_tier_has_two_names_and_the_standard_tier_none() {
+        assert_eq!(service_tier("fast").as_deref(), Some("priority"));
+        assert_eq!(service_tier("priority").as_deref(), Some("priority"));
+        assert_eq!(service_tier("flex").as_deref(), Some("flex"));
+        assert_eq!((service_tier("default"), service_tier("auto")), (None, None));
+    }
+
+    #[test]
+    fn written_tokens_of_a_running_total_are_counted_once() {
+        let mut collector = RequestCollector::default();
+        let at = LogPosition { at: Timestamp(1), model: "m", service_tier: None, offset: 0 };
+        for (input, written) in [(1000, 800), (3000, 800), (3600, 1100)] {
+            let counts = format!(
+                r#"{{"total_token_usage":{{"input_tokens":{input},"cache_creation_input_tokens":{written}}}}}"#
+            );
+            collector.add_running_total(&serde_json::from_str(&counts).unwrap(), &at);
+        }
+        let key = SessionKey::new(AGENT, "t");
+        let rows = collector.finish(&key, "t", &RolloutHeader { subagent: None, provider: None });
+        let split = |r: &UsageRow| (r.tokens.input, r.tokens.cache_write_5m);
+        assert_eq!(rows.iter().map(split).collect::<Vec<_>>(), [(200, 800), (2000, 0), (300, 300)]);
     }
 }

@@ -10,9 +10,10 @@ use crate::sources::common::lenient_serde::Text;
 use crate::sources::common::line_reader::{Line, LineFilter, parse};
 use crate::sources::common::read::UsageRead;
 
-/// Texts in the lines with a request, its model or the thread.
-static NEEDLES: LazyLock<[Finder<'static>; 3]> =
-    LazyLock::new(|| ["\"token_", "\"turn_context\"", "\"session_meta\""].map(Finder::new));
+/// Texts in the lines with a request, its settings or the thread.
+static NEEDLES: LazyLock<[Finder<'static>; 4]> = LazyLock::new(|| {
+    ["\"token_", "\"turn_context\"", "\"thread_settings_applied\"", "\"session_meta\""].map(Finder::new)
+});
 
 /// End of the type of a line with a tool call.
 static CALL: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("_call\""));

@@ -102,6 +102,24 @@ lenient!([: 'a, 'a] Text<'a>, "text", otherwise(bool numbers unit seq map), {
     }
 });
 
+/// A setting that a record may leave unchanged.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum Setting<'a> {
+    /// The record does not name the setting, so it keeps its value.
+    #[default]
+    Unchanged,
+    /// The setting is `null` or a value of another type: it has no value from here on.
+    Cleared,
+    Set(Cow<'a, str>),
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Setting<'a> {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = Text::deserialize(d)?;
+        Ok(text.0.filter(|t| !t.is_empty()).map_or(Setting::Cleared, Setting::Set))
+    }
+}
+
 /// The length of a text in bytes; zero for a value of another type.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Size(pub u64);
@@ -254,18 +272,27 @@ mod tests {
         obj: Obj<serde_json::Value>,
         list: List<serde_json::Value>,
         content: TextOr<'a, serde_json::Value>,
+        setting: Setting<'a>,
     }
 
     #[test]
     fn a_value_of_any_type_is_accepted_in_any_field() {
         let values =
             ["null", "true", "-3", "1.5", "18446744073709551615", "\"s\"", "\"\\n\"", "[1,{}]", "{\"a\":[]}"];
-        for field in ["text", "size", "int", "flag", "obj", "list", "content"] {
+        for field in ["text", "size", "int", "flag", "obj", "list", "content", "setting"] {
             for value in values {
                 let line = format!("{{\"{field}\":{value},\"other\":{value}}}");
                 assert!(serde_json::from_str::<All<'_>>(&line).is_ok(), "{line}");
             }
         }
+    }
+
+    #[test]
+    fn a_setting_is_unchanged_unless_the_record_names_it() {
+        let setting = |line: &'static str| serde_json::from_str::<All<'_>>(line).unwrap().setting;
+        assert_eq!(setting("{}"), Setting::Unchanged);
+        assert_eq!(setting(r#"{"setting":null}"#), Setting::Cleared);
+        assert_eq!(setting(r#"{"setting":"flex"}"#), Setting::Set("flex".into()));
     }
 
     #[test]
