@@ -211,12 +211,17 @@ fn strip_context(name: &str) -> Option<&str> {
     (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())).then_some(id)
 }
 
-/// Removes a provider prefix or a Bedrock version suffix.
+/// Removes a provider prefix, the beginning of a resource name (`arn:aws:bedrock:…/<id>`), or a Bedrock version suffix. An
+/// application inference profile has an id that names no model, so nothing is found for it.
 fn strip_provider(name: &str) -> Option<&str> {
     if let Some((head, rest)) = name.split_once('/')
-        && SLASH_PREFIXES.contains(&head)
+        && (SLASH_PREFIXES.contains(&head) || head.starts_with("arn:"))
     {
         return Some(rest);
+    }
+    // The full name of a resource of Vertex AI.
+    if name.starts_with("projects/") || name.starts_with("publishers/") {
+        return name.rsplit_once("/models/").map(|(_, id)| id);
     }
     if let Some((head, rest)) = name.split_once('.')
         && DOT_PREFIXES.contains(&head)
@@ -282,6 +287,26 @@ mod tests {
             ("vertex_ai/claude-haiku-4-5@20251001", "claude-haiku-4-5", Via::ProviderPrefix),
             ("claude-opus-5@default", "claude-opus-5", Via::ProviderPrefix),
             ("openai/gpt-5.5-2026-04-23", "gpt-5.5", Via::ProviderPrefix),
+            (
+                "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+                "claude-sonnet-4-5",
+                Via::ProviderPrefix,
+            ),
+            (
+                "arn:aws-us-gov:bedrock:us-gov-west-1::foundation-model/anthropic.claude-opus-5",
+                "claude-opus-5",
+                Via::ProviderPrefix,
+            ),
+            (
+                "bedrock/arn:aws:bedrock:eu-west-1:000000000000:inference-profile/eu.anthropic.claude-opus-5[1m]",
+                "claude-opus-5",
+                Via::ProviderPrefix,
+            ),
+            (
+                "projects/p/locations/us-east5/publishers/anthropic/models/claude-haiku-4-5@20251001",
+                "claude-haiku-4-5",
+                Via::ProviderPrefix,
+            ),
             ("dashscope/glm-5.1", "dashscope/glm-5.1", Via::Exact),
             ("claude-opus-5-20260801", "claude-opus-5", Via::DateSuffix),
             ("gpt-6-sol-2026-09-01", "gpt-6-sol", Via::DateSuffix),
@@ -306,6 +331,9 @@ mod tests {
             "moonshot/kimi-for-coding",
             "ollama/deepseek-r1",
             "somebody/claude-opus-5",
+            "arn:aws:bedrock:us-east-1:000000000000:application-inference-profile/k3v9q0m2t7ab",
+            "arn:aws:bedrock:us-east-1:000000000000:custom-model/anthropic.claude-opus-5/k3v9q0m2t7ab",
+            "arn:aws:bedrock:us-east-1:000000000000:inference-profile/us.anthropic.claude-opus-5-finetune",
             "claude-opus-5[big]",
             "claude-opus-5-20269901",
             "claude-opus-5-2026-13-01",

@@ -1,7 +1,8 @@
 //! GitHub Copilot CLI (1.0): `~/.copilot/session-state/<id>/events.jsonl`, with `workspace.yaml` next to it.
 //!
-//! `COPILOT_HOME` replaces `~/.copilot`, `XDG_STATE_HOME` the directory above it. `session.shutdown` repeats the totals
-//! of the usage records, and `detailedContent` repeats a tool result. Copilot masks some secrets in its log; the masks
+//! `COPILOT_HOME` replaces `~/.copilot`, `XDG_STATE_HOME` the directory above it. `session.shutdown` has the totals of a
+//! run, which begin from zero when a session is resumed. They count only if the run has no usage records, as in older
+//! versions. `detailedContent` repeats a tool result. Copilot masks some secrets in its log; the masks
 //! are kept. The cost in the log counts premium requests, not money, so it is not read.
 
 use std::collections::HashSet;
@@ -15,10 +16,10 @@ use crate::sources::common::json_fields::{
     count, media_part, non_empty, non_empty_owned, text_part, tool_status,
 };
 use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
-use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
+use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
-use crate::trace::{Env, Origin, Part, Timestamp, Tokens, ToolStatus};
+use crate::trace::{Confidence, Env, Origin, Part, Timestamp, Tokens, ToolStatus, UsageRow};
 
 const AGENT: &str = "copilot";
 
@@ -58,6 +59,7 @@ impl Source for Copilot {
             builder: SessionBuilder::new(AGENT, &native),
             native,
             seen_requests: HashSet::new(),
+            run: Run::default(),
         };
         let workspace = small_file(&file.with_file_name("workspace.yaml")).unwrap_or_default();
         let workspace = String::from_utf8_lossy(&workspace);
@@ -66,6 +68,7 @@ impl Source for Copilot {
         s.git_branch = yaml_scalar(&workspace, "branch");
         let mut read =
             each_line(file, open_log(file)?, opts, |line, scratch| events.read_line(line, scratch))?;
+        events.end_run();
         events.builder.finish_into(&mut read);
         Ok(read)
     }
@@ -77,6 +80,25 @@ struct EventReader {
     native: String,
     /// Keys of the requests so far.
     seen_requests: HashSet<String>,
+    run: Run,
+}
+
+/// The usage of one run of the agent: the events up to a shutdown.
+#[derive(Default)]
+struct Run {
+    /// Whether the run has usage records.
+    has_records: bool,
+    /// Answers with the output tokens that their event names. Versions without usage records write them.
+    answers: Vec<Answer>,
+}
+
+/// An answer of which only the output is known.
+struct Answer {
+    key: String,
+    at: Option<Timestamp>,
+    model: String,
+    output: u64,
+    offset: u64,
 }
 
 impl EventReader {
@@ -102,6 +124,7 @@ impl EventReader {
                 self.builder.push_user(non_empty_owned(&data["messageId"]), origin, at, parts);
             }
             "assistant.message" => {
+                self.remember_output(data, &event, at, line.offset);
                 self.builder.begin_answer(
                     non_empty_owned(&data["messageId"]),
                     at,
@@ -121,6 +144,7 @@ impl EventReader {
             }
             "tool.execution_complete" => self.add_result(data),
             "session.usage_record" => self.push_usage(&data["usage"], &event, at, line.offset),
+            "session.shutdown" => self.push_totals(data, &event, at, line.offset),
             "session.compaction_complete" => {
                 let parts = text_part(data["summaryContent"].as_str().unwrap_or_default());
                 self.builder.push_user(None, Origin::Compaction, at, parts.into_iter().collect());
@@ -157,16 +181,8 @@ impl EventReader {
         if !usage.is_object() {
             return;
         }
-        // `inputTokens` includes the cached tokens.
-        let (cache_read, written) = (count(&usage["cacheReadTokens"]), count(&usage["cacheWriteTokens"]));
-        let tokens = Tokens {
-            input: count(&usage["inputTokens"]).saturating_sub(cache_read.saturating_add(written)),
-            output: count(&usage["outputTokens"]),
-            reasoning: count(&usage["reasoningTokens"]),
-            cache_read,
-            cache_write_5m: written,
-            ..Tokens::default()
-        };
+        self.run.has_records = true;
+        let tokens = tokens(usage);
         let id = non_empty(&usage["apiCallId"]).or(non_empty(&event["id"]));
         let key = match id {
             Some(id) => format!("{AGENT}:{id}"),
@@ -186,6 +202,75 @@ impl EventReader {
         if let Some(row) = self.builder.usage.last_mut() {
             row.copied = source.is_some_and(|s| s != self.native);
         }
+    }
+
+    /// Remembers the output of an answer, for a run that ends without any other usage.
+    fn remember_output(&mut self, data: &Value, event: &Value, at: Option<Timestamp>, offset: u64) {
+        let output = count(&data["outputTokens"]);
+        if output == 0 {
+            return;
+        }
+        let id = non_empty(&data["messageId"]).or(non_empty(&event["id"]));
+        let key =
+            id.map_or_else(|| format!("{AGENT}:{}#{offset}", self.native), |id| format!("{AGENT}:{id}"));
+        let model = data["model"].as_str().unwrap_or_default().to_owned();
+        self.run.answers.push(Answer { key, at, model, output, offset });
+    }
+
+    /// Adds the totals of a run without usage records: one row for each model. They are estimates, because the price of a
+    /// request can depend on its own size.
+    fn push_totals(&mut self, data: &Value, event: &Value, at: Option<Timestamp>, offset: u64) {
+        let totals = data["modelMetrics"].as_object().into_iter().flatten();
+        let totals: Vec<(&String, Tokens)> =
+            totals.map(|(model, m)| (model, tokens(&m["usage"]))).filter(|(_, t)| !t.is_zero()).collect();
+        if self.run.has_records {
+            self.run = Run::default();
+            return;
+        }
+        if totals.is_empty() {
+            // The totals of a later shutdown may include these answers.
+            return;
+        }
+        self.run = Run::default();
+        let id = non_empty(&event["id"]).map_or_else(|| format!("{}#{offset}", self.native), str::to_owned);
+        for (model, tokens) in totals {
+            let dedupe_key = format!("{AGENT}:{id}/{model}");
+            self.push_detached(
+                LoggedRequest { dedupe_key, at, model, tokens, offset },
+                Confidence::Estimated,
+            );
+        }
+    }
+
+    /// Ends a run. If it has neither usage records nor totals, the output of its answers is all that is known.
+    fn end_run(&mut self) {
+        let Run { has_records, answers } = std::mem::take(&mut self.run);
+        for Answer { key, at, model, output, offset } in answers.into_iter().filter(|_| !has_records) {
+            let tokens = Tokens { output, ..Tokens::default() };
+            let request = LoggedRequest { dedupe_key: key, at, model: &model, tokens, offset };
+            self.push_detached(request, Confidence::LowerBound);
+        }
+    }
+
+    /// Adds a row that is not a whole request, so that nothing is derived from the growth of its prompt.
+    fn push_detached(&mut self, request: LoggedRequest<'_>, confidence: Confidence) {
+        if self.seen_requests.insert(request.dedupe_key.clone()) {
+            let row = request_row(self.builder.session.key.clone(), request);
+            self.builder.usage.push(UsageRow { confidence, ..row });
+        }
+    }
+}
+
+/// Reads token counts. `inputTokens` includes the cached tokens.
+fn tokens(usage: &Value) -> Tokens {
+    let (cache_read, written) = (count(&usage["cacheReadTokens"]), count(&usage["cacheWriteTokens"]));
+    Tokens {
+        input: count(&usage["inputTokens"]).saturating_sub(cache_read.saturating_add(written)),
+        output: count(&usage["outputTokens"]),
+        reasoning: count(&usage["reasoningTokens"]),
+        cache_read,
+        cache_write_5m: written,
+        ..Tokens::default()
     }
 }
 
@@ -227,6 +312,40 @@ mod tests {
         assert_eq!(yaml_scalar(yaml, "cwd").as_deref(), Some("/it's"));
         assert_eq!(yaml_scalar(yaml, "branch").as_deref(), Some("x\ty"));
         assert_eq!((yaml_scalar(yaml, "empty"), yaml_scalar(yaml, "none")), (None, None));
+    }
+
+    /// Returns the model, prompt, output and confidence of the requests in a log.
+    fn usage(lines: &[&str]) -> Vec<(String, u64, u64, Confidence)> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("events.jsonl");
+        std::fs::write(&file, lines.join("\n")).unwrap();
+        let rows = Copilot.read(&file, &ReadOptions::default()).unwrap().usage;
+        rows.into_iter().map(|r| (r.model, r.tokens.prompt(), r.tokens.output, r.confidence)).collect()
+    }
+
+    const ANSWER: &str = r#"{"type":"assistant.message","id":"1","timestamp":"2026-11-20T16:20:02.549Z","data":{"messageId":"m1","model":"a","content":"x","outputTokens":7}}"#;
+    const SHUTDOWN: &str = r#"{"type":"session.shutdown","id":"9","timestamp":"2026-11-20T16:21:02.549Z","data":{"modelMetrics":{"a":{"requests":{"count":2},"usage":{"inputTokens":900,"outputTokens":30,"cacheReadTokens":500,"cacheWriteTokens":100}},"b":{"usage":{"inputTokens":5,"outputTokens":1}}}}}"#;
+
+    #[test]
+    fn the_totals_of_a_run_count_only_without_usage_records() {
+        let (one, two) = (("a".to_owned(), 900, 30), ("b".to_owned(), 5, 1));
+        let estimated =
+            |(model, prompt, output): (String, u64, u64)| (model, prompt, output, Confidence::Estimated);
+        let totals = [estimated(one), estimated(two)];
+        assert_eq!(usage(&[ANSWER, SHUTDOWN]), totals);
+        // A resumed session counts from zero again.
+        let resumed = SHUTDOWN.replace("\"9\"", "\"8\"");
+        assert_eq!(usage(&[ANSWER, SHUTDOWN, ANSWER, &resumed]), [totals.clone(), totals].concat());
+        let record = r#"{"type":"session.usage_record","id":"2","data":{"usage":{"model":"a","inputTokens":4,"outputTokens":2}}}"#;
+        assert_eq!(usage(&[ANSWER, record, SHUTDOWN]), [("a".to_owned(), 4, 2, Confidence::Exact)]);
+    }
+
+    #[test]
+    fn a_run_without_any_totals_counts_at_least_the_output_of_its_answers() {
+        let least = [("a".to_owned(), 0, 7, Confidence::LowerBound)];
+        assert_eq!(usage(&[ANSWER]), least);
+        let empty = r#"{"type":"session.shutdown","id":"9","data":{"modelMetrics":{}}}"#;
+        assert_eq!(usage(&[ANSWER, empty]), least);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! kimi-cli (1.51): `~/.kimi/sessions/<md5 of the directory>/<id>/wire.jsonl`, subagents in `subagents/<id>/`.
 //!
-//! `KIMI_SHARE_DIR` replaces `~/.kimi`. `context.jsonl` next to the wire log repeats it without times and usage, so it
-//! is not read. No file of a session names the model.
+//! `KIMI_SHARE_DIR` replaces `~/.kimi`. `context.jsonl` next to the wire log repeats it without times and usage. It is read
+//! only if there is no wire log, as in older versions, or if the wire log contains no message. No file of a session names
+//! the model.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -43,37 +44,41 @@ impl Source for Kimi {
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        let is_log = |p: &Path| {
-            let name = p.file_name().and_then(OsStr::to_str);
-            name == Some("wire.jsonl")
-                || (name == Some("context.jsonl") && !root.join(p.with_file_name("wire.jsonl")).exists())
-        };
-        // Older versions of kimi-cli write only `context.jsonl`.
-        let mut unreadable = Vec::new();
-        let mut sort = |c: Candidate| {
-            if c.path.file_name() == Some(OsStr::new("wire.jsonl")) {
-                found(c)
-            } else {
-                unreadable.push(c.path)
-            }
-        };
-        walk::files(AGENT, root, &is_log, &mut sort, skip);
-        for path in unreadable {
-            let reason = "a session of an older kimi-cli, which wrote no wire log".to_owned();
-            skip(Skip { path, reason });
-        }
+        let is_log =
+            |p: &Path| is_wire(p) || is_context(p) && !root.join(p.with_file_name("wire.jsonl")).exists();
+        walk::files(AGENT, root, &is_log, found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
-        vec![file.with_file_name("state.json"), file.with_file_name("meta.json")]
+        let mut all = vec![file.with_file_name("state.json"), file.with_file_name("meta.json")];
+        all.extend(is_wire(file).then(|| file.with_file_name("context.jsonl")));
+        all
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut wire = WireReader::new(file, opts);
-        let mut read = each_line(file, open_log(file)?, opts, |line, scratch| wire.read_line(line, scratch))?;
+        let mut read = Read::default();
+        if is_wire(file) {
+            read = each_line(file, open_log(file)?, opts, |line, scratch| wire.read_line(line, scratch))?;
+        }
+        let context = file.with_file_name("context.jsonl");
+        wire.builder.close_answer();
+        if wire.builder.session.messages.is_empty() && (is_context(file) || context.is_file()) {
+            read.append(each_line(&context, open_log(&context)?, opts, |line, scratch| {
+                wire.read_context(line, scratch)
+            })?);
+        }
         wire.builder.finish_into(&mut read);
         Ok(read)
     }
+}
+
+fn is_wire(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new("wire.jsonl"))
+}
+
+fn is_context(path: &Path) -> bool {
+    path.file_name() == Some(OsStr::new("context.jsonl"))
 }
 
 /// Reads one wire log.
@@ -121,19 +126,55 @@ impl WireReader {
                     self.builder.push_part(at, part);
                 }
             }
-            "ToolCall" => {
-                let function = &payload["function"];
-                let arguments = function["arguments"].as_str().unwrap_or_default();
-                let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
-                let (id, name) = (payload["id"].as_str(), function["name"].as_str());
-                self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
-            }
+            "ToolCall" => self.push_call(payload, at),
             "ToolResult" => self.add_result(payload),
             "StatusUpdate" => self.push_usage(payload, at, line.offset),
             // A `SubagentEvent` repeats a line of the subagent's own wire log.
             _ => {}
         }
         Ok(repaired)
+    }
+
+    /// Reads a line of `context.jsonl`: a message as it is sent to the model.
+    fn read_context(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
+        let (record, repaired) = parse::<Value>(line.bytes, scratch)?;
+        match record["role"].as_str().unwrap_or_default() {
+            "user" => {
+                let origin = if self.subagent.is_some() { Origin::Injected } else { Origin::Human };
+                self.builder.push_user(None, origin, None, content_parts(&record["content"]));
+            }
+            "assistant" => {
+                self.builder.begin_answer(None, None, None);
+                for part in content_parts(&record["content"]) {
+                    self.builder.push_part(None, part);
+                }
+                for call in record["tool_calls"].as_array().into_iter().flatten() {
+                    self.push_call(call, None);
+                }
+            }
+            "tool" => {
+                let (mut output, bytes) = text_and_media_bytes(&record["content"]);
+                let id = record["tool_call_id"].as_str().unwrap_or_default();
+                if let Some(call) = self.builder.call_mut(id) {
+                    let failed = output.trim_start().starts_with("<system>ERROR");
+                    call.exit_code = number_after(&output, "exit code: ").filter(|_| failed);
+                    call.status = tool_status(failed, call.exit_code);
+                    call.output = Some(std::mem::take(&mut output));
+                    call.media_bytes = bytes;
+                }
+            }
+            // The system prompt, checkpoints and the size of the context.
+            _ => {}
+        }
+        Ok(repaired)
+    }
+
+    fn push_call(&mut self, call: &Value, at: Option<Timestamp>) {
+        let function = &call["function"];
+        let arguments = function["arguments"].as_str().unwrap_or_default();
+        let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
+        let (id, name) = (call["id"].as_str(), function["name"].as_str());
+        self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
     }
 
     fn add_result(&mut self, payload: &Value) {
@@ -202,25 +243,53 @@ fn project(session: &Path, opts: &ReadOptions) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::Part;
+    use crate::trace::{Part, Session};
 
     #[test]
-    fn a_session_without_a_wire_log_is_reported() {
+    fn the_context_is_read_if_the_wire_log_is_missing_or_has_no_message() {
         let dir = tempfile::tempdir().unwrap();
         let sessions = dir.path().join("s p/sessions");
-        for (d, f) in [("h/1", "wire.jsonl"), ("h/1", "context.jsonl"), ("h/2", "context.jsonl")] {
-            std::fs::create_dir_all(sessions.join(d)).unwrap();
-            std::fs::write(sessions.join(d).join(f), "").unwrap();
+        let wire = r#"{"timestamp":1770000100.0,"message":{"type":"TurnBegin"}}"#;
+        let said = r#"{"timestamp":1770000100.0,"message":{"type":"TurnBegin","payload":{"user_input":"from the wire"}}}"#;
+        let context = [
+            r#"{"role":"_system_prompt","content":"You help."}"#,
+            r#"{"role":"user","content":"from the context"}"#,
+            r#"{"role":"assistant","content":[{"type":"text","text":"Yes."}],"tool_calls":[{"type":"function","id":"c","function":{"name":"Shell","arguments":"{\"command\":\"ls\"}"}}]}"#,
+            r#"{"role":"tool","tool_call_id":"c","content":"<system>ERROR: Command failed with exit code: 3.</system>"}"#,
+            r#"{"role":"_usage","token_count":9}"#,
+        ]
+        .join("\n");
+        for (name, text) in [
+            ("h/1/wire.jsonl", said),
+            ("h/1/context.jsonl", &context),
+            ("h/2/context.jsonl", &context),
+            ("h/3/wire.jsonl", wire),
+            ("h/3/context.jsonl", &context),
+        ] {
+            std::fs::create_dir_all(sessions.join(name).parent().unwrap()).unwrap();
+            std::fs::write(sessions.join(name), text).unwrap();
         }
         let mut env = Env::bare(dir.path(), dir.path().join("own"));
         env.vars.insert("KIMI_SHARE_DIR".to_owned(), dir.path().join("s p").display().to_string());
-        let (mut found, mut skipped) = (Vec::new(), Vec::new());
-        let roots = Kimi.roots(&env);
-        Kimi.discover(&roots[0], &mut |c| found.push(c.path), &mut |s| skipped.push(s.path));
+        let (mut found, roots) = (Vec::new(), Kimi.roots(&env));
+        Kimi.discover(&roots[0], &mut |c| found.push(c.path), &mut |s| panic!("{s:?}"));
         assert_eq!(
-            (found, skipped),
-            (vec![sessions.join("h/1/wire.jsonl")], vec![sessions.join("h/2/context.jsonl")])
+            found,
+            ["h/1/wire.jsonl", "h/2/context.jsonl", "h/3/wire.jsonl"].map(|f| sessions.join(f))
         );
+        let read = |file: &PathBuf| Kimi.read(file, &ReadOptions::default()).unwrap().sessions.remove(0);
+        let text = |s: &Session| match &s.messages[0].parts[0] {
+            Part::Text { text } => text.clone(),
+            other => panic!("{other:?}"),
+        };
+        let read: Vec<Session> = found.iter().map(read).collect();
+        assert_eq!(
+            read.iter().map(text).collect::<Vec<_>>(),
+            ["from the wire", "from the context", "from the context"]
+        );
+        assert_eq!(read.iter().map(|s| s.key.native()).collect::<Vec<_>>(), ["1", "2", "3"]);
+        assert_eq!((read[2].messages.len(), read[2].failed_tool_calls()), (2, 1));
+        assert_eq!(read[2].started, Some(Timestamp(1_770_000_100_000)));
     }
 
     #[test]

@@ -1,8 +1,7 @@
 //! Layer 2: finds the logs of coding agents and reads them into the normal form.
 //!
 //! An agent is one file or folder here plus one line in [`REGISTRY`]. Code that several agents share is in `common`.
-//! Agents' files are never changed, symbolic links out of a log directory are not followed, and everything that is
-//! left out is reported with a reason.
+//! Agents' files are never changed, and everything that is left out is reported with a reason.
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +22,7 @@ mod pi;
 mod qwen;
 
 pub use common::files::SourceError;
-pub use common::read::{DEFAULT_LINE_LIMIT, Read, ReadOptions, SkippedLines, UsageRead};
+pub use common::read::{DEFAULT_LINE_LIMIT, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete};
 pub use common::walk::{Candidate, Skip};
 
 /// All agents whose logs can be read.

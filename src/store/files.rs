@@ -69,6 +69,18 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// Returns the existing files of this machine with lost records, and the number of these records, by path.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn files_with_lost_records(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT path, lost_records FROM files WHERE lost_records > 0 AND NOT gone ORDER BY path",
+        )?;
+        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
     /// Returns the agent of a file and its size in bytes when its usage was last read.
     ///
     /// # Errors
@@ -134,6 +146,8 @@ pub struct UsageResult<'a> {
     pub facts: &'a [SessionFacts],
     /// Its requests.
     pub rows: &'a [UsageRow],
+    /// Number of its records that were lost.
+    pub lost_records: u64,
 }
 
 impl Archive {
@@ -148,7 +162,7 @@ impl Archive {
         let tx = self.begin()?;
         let left = ForgottenSessions::load(&tx)?;
         for file in files {
-            let id = upsert_usage(&tx, file.path, file.agent, file.state)?;
+            let id = upsert_usage(&tx, file.path, file.agent, file.state, file.lost_records)?;
             ledger::put(&tx, id, file.facts, file.rows, left.as_ref())?;
         }
         tx.commit()?;
@@ -162,17 +176,27 @@ pub(super) fn upsert(
     path: &str,
     agent: &str,
     state: &FileState,
+    lost_records: u64,
 ) -> Result<i64, rusqlite::Error> {
     let mut q = conn.prepare_cached(
         "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
-           usage_reader) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?3, ?4, ?5, ?6)
+           usage_reader, lost_records) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT(path) DO UPDATE SET agent = excluded.agent, inode = excluded.inode, size = excluded.size,
            mtime_ns = excluded.mtime_ns, reader = excluded.reader, usage_inode = excluded.inode,
-           usage_size = excluded.size, usage_mtime_ns = excluded.mtime_ns, usage_reader = excluded.reader, gone = 0
+           usage_size = excluded.size, usage_mtime_ns = excluded.mtime_ns, usage_reader = excluded.reader,
+           lost_records = excluded.lost_records, gone = 0
          RETURNING id",
     )?;
     q.query_row(
-        params![path, agent, state.inode as i64, state.size as i64, state.mtime_ns, state.reader],
+        params![
+            path,
+            agent,
+            state.inode as i64,
+            state.size as i64,
+            state.mtime_ns,
+            state.reader,
+            lost_records as i64
+        ],
         |r| r.get(0),
     )
 }
@@ -184,16 +208,26 @@ fn upsert_usage(
     path: &str,
     agent: &str,
     state: &FileState,
+    lost_records: u64,
 ) -> Result<i64, rusqlite::Error> {
     let mut q = conn.prepare_cached(
         "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
-           usage_reader) VALUES(?1, ?2, 0, -1, 0, 0, ?3, ?4, ?5, ?6)
+           usage_reader, lost_records) VALUES(?1, ?2, 0, -1, 0, 0, ?3, ?4, ?5, ?6, ?7)
          ON CONFLICT(path) DO UPDATE SET usage_inode = excluded.usage_inode, usage_size = excluded.usage_size,
-           usage_mtime_ns = excluded.usage_mtime_ns, usage_reader = excluded.usage_reader, gone = 0
+           usage_mtime_ns = excluded.usage_mtime_ns, usage_reader = excluded.usage_reader,
+           lost_records = excluded.lost_records, gone = 0
          RETURNING id",
     )?;
     q.query_row(
-        params![path, agent, state.inode as i64, state.size as i64, state.mtime_ns, state.reader],
+        params![
+            path,
+            agent,
+            state.inode as i64,
+            state.size as i64,
+            state.mtime_ns,
+            state.reader,
+            lost_records as i64
+        ],
         |r| r.get(0),
     )
 }

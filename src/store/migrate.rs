@@ -26,6 +26,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0007_spans.sql"), then: Some(migrate::add_time_spans) },
     Migration { sql: include_str!("migrations/0008_spent.sql"), then: None },
     Migration { sql: include_str!("migrations/0009_drop_spent.sql"), then: None },
+    Migration { sql: include_str!("migrations/0010_lost_records.sql"), then: None },
 ];
 
 impl Migration {

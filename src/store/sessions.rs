@@ -244,6 +244,8 @@ pub struct FileResult<'a> {
     pub sessions: &'a [Prepared],
     /// Its requests.
     pub usage: &'a [UsageRow],
+    /// Number of its records that were lost.
+    pub lost_records: u64,
     pub now: Timestamp,
 }
 
@@ -257,7 +259,7 @@ impl Archive {
         let left = ForgottenSessions::load(&tx)?;
         let mut done = Vec::new();
         for file in files {
-            let file_id = files::upsert(&tx, file.path, file.agent, file.state)?;
+            let file_id = files::upsert(&tx, file.path, file.agent, file.state, file.lost_records)?;
             for p in file.sessions {
                 if left.as_ref().is_some_and(|l| l.session(&p.session)) {
                     done.push(Stored::Forgotten);

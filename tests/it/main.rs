@@ -19,6 +19,7 @@ mod hub_double;
 mod imports;
 mod layering;
 mod live_cost;
+mod log_faults;
 mod mcp;
 mod output_snapshots;
 mod publish;

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
-use crate::sources::{self, ReadOptions, UsageRead};
+use crate::sources::{self, ReadOptions, UsageRead, mark_incomplete};
 use crate::store::{FileRow, FileState, UsageResult};
 
-use crate::app::scan::{FoundLogs, LogFile, ScanParams, ScanPlan, find_logs, stat_log};
+use crate::app::scan::{FoundLogs, LogFile, ScanParams, ScanPlan, Skipped, find_logs, stat_log};
 use crate::app::{App, Failure};
 
 /// Approximate number of requests that are written in one transaction.
@@ -36,14 +36,30 @@ struct FileUsage {
 impl App {
     /// Reads the usage of new and changed logs into the ledger. Returns the number of files read.
     ///
-    /// A log that cannot be read is skipped. The next scan reports it.
+    /// A log that cannot be read is skipped. The next scan says why.
     ///
     /// # Errors
     /// [`Failure`] if the archive refuses or the caller interrupts. Committed batches remain.
     pub fn refresh_usage(&mut self) -> Result<u64, Failure> {
+        self.refresh_and_name_skipped().map(|(files, _)| files)
+    }
+
+    /// Does the same as [`App::refresh_usage`], and also returns what the ledger does not contain because it could not be
+    /// read.
+    ///
+    /// # Errors
+    /// As [`App::refresh_usage`].
+    pub(super) fn refresh_and_name_skipped(&mut self) -> Result<(u64, Vec<Skipped>), Failure> {
         let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
+        let mut skipped = found.skipped().to_vec();
         let known = self.archive.files()?;
-        self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX).map(|(files, _)| files)
+        let (files, _) = self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX)?;
+        for (path, records) in self.archive.files_with_lost_records()? {
+            let part = if records == 1 { "a record".to_owned() } else { format!("{records} records") };
+            skipped.push(Skipped { path, reason: format!("{part} could not be read") });
+        }
+        skipped.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok((files, skipped))
     }
 
     /// Runs `work` on the archive while another thread walks the log directories.
@@ -209,6 +225,7 @@ impl App {
                 state: &d.state,
                 facts: &d.read.facts,
                 rows: &d.read.rows,
+                lost_records: d.read.lost_records,
             })
             .collect();
         self.archive.put_usage(&files)?;
@@ -259,13 +276,17 @@ fn read_usage<F: FnMut(Vec<FileUsage>) -> bool>(
     let usage = |read, state| FileUsage { path: path.clone(), agent: job.source.agent(), state, read };
     let mut last: Option<UsageRead> = None;
     let mut listening = true;
-    let outcome = job.source.read_usage(&job.path, opts, buffer, &mut |read| {
+    let mut lost_records = 0;
+    let outcome = job.source.read_usage(&job.path, opts, buffer, &mut |mut read| {
+        mark_incomplete(&mut read.rows, read.lost_records);
+        lost_records += std::mem::take(&mut read.lost_records);
         if let Some(earlier) = last.replace(read) {
             listening = listening && out.put(usage(earlier, unread));
         }
     });
+    lost_records += u64::from(outcome.is_err());
     let state = if outcome.is_ok() { job.state } else { unread };
-    listening && out.put(usage(last.unwrap_or_default(), state))
+    listening && out.put(usage(UsageRead { lost_records, ..last.unwrap_or_default() }, state))
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::app::scan::Skipped;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
-use crate::trace::{Timestamp, Tokens};
+use crate::trace::{Confidence, Timestamp, Tokens};
 use crate::usage::{Aggregator, Dimension, Report};
 
 use super::anomalies::{SpendingWarnings, SpendingWatch};
@@ -51,9 +52,22 @@ pub struct CostReport {
     /// Number of rows left out because of `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_left_out: Option<u64>,
+    /// Logs and parts of logs that could not be read, so that the total is a lower bound.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub skipped: Vec<Skipped>,
     /// Alerts and anomalies, if they were asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<SpendingWarnings>,
+}
+
+impl CostReport {
+    fn name_skipped(&mut self, skipped: Vec<Skipped>) {
+        if !skipped.is_empty() {
+            let confidence = &mut self.report.total.confidence;
+            *confidence = (*confidence).max(Confidence::LowerBound);
+        }
+        self.skipped = skipped;
+    }
 }
 
 impl CostParams {
@@ -68,8 +82,10 @@ impl App {
     /// # Errors
     /// [`Failure`] if the time zone is unknown or the archive refuses.
     pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
-        self.refresh_usage()?;
-        Ok(self.cost_and_current(p, false)?.0)
+        let (_, skipped) = self.refresh_and_name_skipped()?;
+        let (mut report, _) = self.cost_and_current(p, false)?;
+        report.name_skipped(skipped);
+        Ok(report)
     }
 
     /// Adds the ledger up by a dimension, and computes the current spend in the same pass.
@@ -77,8 +93,9 @@ impl App {
     /// # Errors
     /// As [`App::cost`].
     pub fn cost_with_current(&mut self, p: &CostParams) -> Result<(CostReport, CurrentSpend), Failure> {
-        self.refresh_usage()?;
-        let (report, current) = self.cost_and_current(p, true)?;
+        let (_, skipped) = self.refresh_and_name_skipped()?;
+        let (mut report, current) = self.cost_and_current(p, true)?;
+        report.name_skipped(skipped);
         let current =
             current.ok_or_else(|| Failure::failed("cost", "The current spend was not computed."))?;
         Ok((report, current))
@@ -111,7 +128,7 @@ impl App {
             report.rows.drain(..report.rows.len().saturating_sub(limit));
         }
         report.rows.truncate(limit);
-        Ok((CostReport { by, timezone, report, rows_left_out, warnings }, current))
+        Ok((CostReport { by, timezone, report, rows_left_out, skipped: Vec::new(), warnings }, current))
     }
 
     /// Makes the reports by several dimensions in one pass, from the ledger as it is.

@@ -215,7 +215,7 @@ impl App {
                 for s in &piece.sessions {
                     parents.extend(s.parent.as_ref().map(|p| (s.key.0.clone(), p.0.clone())));
                 }
-                let UsageRead { rows, facts } = UsageRead::of(piece);
+                let UsageRead { rows, facts, .. } = UsageRead::of(piece);
                 for row in rows {
                     keys.insert(row.dedupe_key.clone());
                     let key = row.session.clone();

@@ -12,7 +12,7 @@ use super::{ScanParams, Skipped};
 
 /// Version of the readers and badges. A scan reads a file again if an older version read it, so raise this number when a
 /// reader or a badge changes.
-const READER_VERSION: u32 = 6;
+const READER_VERSION: u32 = 7;
 
 /// A log file and its state on disk.
 pub(crate) struct LogFile {
@@ -73,6 +73,11 @@ pub(crate) fn stat_log(source: &'static dyn Source, path: &Path) -> std::io::Res
 }
 
 impl FoundLogs {
+    /// Returns what was left out during the search.
+    pub(crate) fn skipped(&self) -> &[Skipped] {
+        &self.skipped
+    }
+
     /// Selects the logs to read. `is_unchanged` says whether a file was already read in this state.
     pub(crate) fn plan(
         self,

@@ -343,6 +343,7 @@ impl App {
                 state: &d.state,
                 sessions: &d.sessions,
                 usage: &d.usage,
+                lost_records: d.lost_records,
                 now,
             })
             .collect();

@@ -3,7 +3,7 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::rules::Engine;
-use crate::sources::{Read, ReadOptions};
+use crate::sources::{Read, ReadOptions, mark_incomplete};
 use crate::store::{FileState, Prepared};
 use crate::trace::UsageRow;
 
@@ -23,6 +23,8 @@ pub(super) struct ParsedBatch {
     pub last: bool,
     pub sessions: Vec<Prepared>,
     pub usage: Vec<UsageRow>,
+    /// Number of records of the file that were lost; known in its last batch.
+    pub lost_records: u64,
     /// Number of bytes read.
     pub bytes: u64,
     /// Number of bytes that the batch occupies in the [`MemoryLimit`].
@@ -52,17 +54,20 @@ pub(super) fn read_file(
         last,
         sessions: Vec::new(),
         usage: Vec::new(),
+        lost_records: 0,
         bytes: 0,
         reserved: 0,
         skipped: Vec::new(),
     };
     let mut receiving = true;
+    let mut content = FileContent::default();
     let mut reserved = file.state.size.min(MAX_UNWRITTEN_BYTES);
     memory.acquire(reserved);
     let outcome = file.source.read_each(&file.path, opts, &mut |read| {
         if !receiving {
             return;
         }
+        content.add(&read);
         let batch = prepare(read, empty(false), engine).map(|mut batch| {
             // The first batch takes over the reservation of the file, later ones make their own. Most files are one batch,
             // so that a reader waits before it reads a file and not in the middle of it.
@@ -77,11 +82,38 @@ pub(super) fn read_file(
     });
     let mut end = empty(true);
     end.reserved = reserved;
+    end.lost_records = content.lost_records;
     if let Err(e) = outcome {
         end.state = unread_state(&file.state);
         end.skipped.push(Skipped { path: path.clone(), reason: e.to_string() });
+    } else if content.is_without_session() {
+        let reason = "no message of a session was found in it".to_owned();
+        end.skipped.push(Skipped { path: path.clone(), reason });
     }
     receiving && send(Ok(end))
+}
+
+/// What was found in a file so far.
+#[derive(Default)]
+struct FileContent {
+    records: u64,
+    lost_records: u64,
+    has_session: bool,
+    is_bookkeeping: bool,
+}
+
+impl FileContent {
+    fn add(&mut self, read: &Read) {
+        self.records += read.records;
+        self.lost_records += read.skipped_lines.total;
+        self.has_session |= !read.sessions.is_empty() || !read.usage.is_empty();
+        self.is_bookkeeping |= read.is_bookkeeping;
+    }
+
+    /// Whether the file has records, but no session was made of them and nothing of it was named as lost.
+    fn is_without_session(&self) -> bool {
+        self.records > 0 && self.lost_records == 0 && !self.has_session && !self.is_bookkeeping
+    }
 }
 
 fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<ParsedBatch, Failure> {
@@ -97,6 +129,7 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
             .push(Skipped { path: batch.path.clone(), reason: format!("{more} more lines skipped") });
     }
     batch.usage = read.usage;
+    mark_incomplete(&mut batch.usage, read.skipped_lines.total);
     for session in read.sessions {
         let badges = badges(&session, engine);
         let title = session.display_title().map(|t| redact_line(engine, &t));

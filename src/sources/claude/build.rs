@@ -8,9 +8,10 @@ use std::path::Path;
 use crate::sources::claude::log_owner::{OwnerEvidence, UNNAMED};
 use crate::sources::claude::log_path::{AGENT, LogPath};
 use crate::sources::claude::record::{
-    Attachment, Block, Inner, Message as RawMessage, Record, is_ignored, is_running_total, is_tool_call,
+    Attachment, Block, Inner, Message as RawMessage, Record, is_bookkeeping, is_ignored, is_running_total,
+    is_tool_call,
 };
-use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector};
+use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector, looks_unique};
 use crate::sources::common::lenient_serde::TextOr;
 use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::Read;
@@ -43,6 +44,8 @@ pub(super) struct Builder {
     owner: OwnerEvidence,
     /// Index of each assistant message, by its id.
     messages: HashMap<String, usize>,
+    /// Index of the assistant message of each request, by the number of the request.
+    answers: HashMap<usize, usize>,
     calls: HashMap<String, CallAt>,
     /// Hashes of the ids of the records so far. Hashes take less memory than the ids of a large log.
     seen_ids: HashSet<u64>,
@@ -51,6 +54,8 @@ pub(super) struct Builder {
     title: Option<(u8, String)>,
     /// Whether the log contains running totals.
     has_totals: bool,
+    /// Whether the log contains a record that does not only describe the client or the session.
+    has_content: bool,
 }
 
 impl Builder {
@@ -65,11 +70,13 @@ impl Builder {
             has_answer: false,
             owner: OwnerEvidence::default(),
             messages: HashMap::new(),
+            answers: HashMap::new(),
             calls: HashMap::new(),
             seen_ids: HashSet::new(),
             hasher: RandomState::new(),
             title,
             has_totals: false,
+            has_content: false,
         }
     }
 
@@ -86,13 +93,14 @@ impl Builder {
             let marks = [&record.prompt_id, &record.attribution_agent, &record.source_answer];
             self.owner.read_record(record.kind.str() == "assistant", marks);
         }
+        self.has_content |= !is_bookkeeping(record.kind.str());
         match record.kind.str() {
             "user" if self.read_header(&record) => self.push_user(record),
             "assistant" => {
                 let is_new = self.read_header(&record);
-                self.push_request(&record, line.offset);
+                let request = self.push_request(&record, line.offset);
                 if is_new {
-                    self.push_answer(record);
+                    self.push_answer(record, request);
                 }
             }
             "attachment" if self.is_new(&record) => self.push_attachment(&record),
@@ -111,6 +119,7 @@ impl Builder {
         let (parent, key) = (self.session.parent.as_ref(), &self.session.key);
         self.usage.attribute_to(&self.owner.owner(parent, key, &self.log));
         read.usage = self.usage.finish();
+        read.is_bookkeeping = !self.has_content;
         if !self.session.messages.is_empty() {
             self.session.title = self.title.map(|(_, t)| t);
             read.sessions.push(self.session);
@@ -170,8 +179,9 @@ impl Builder {
         let mut human = false;
         let mut add_text = |text: String, parts: &mut Vec<Part>| {
             if !text.trim().is_empty() {
-                human |= !INJECTED.iter().any(|start| text.trim_start().starts_with(start));
-                parts.push(Part::Text { text });
+                let part = Part::Text { text };
+                human |= is_typed(&part);
+                parts.push(part);
             }
         };
         match message.content {
@@ -197,8 +207,8 @@ impl Builder {
         self.push(Message { id: record.uuid.owned(), role: Role::User, origin, at, model: None, parts });
     }
 
-    /// Adds the request of an assistant record. A repeated record has the same message id, so it is counted once.
-    fn push_request(&mut self, record: &Record<'_>, offset: u64) {
+    /// Adds the request of an assistant record, which several records may describe. Returns the number of the request.
+    fn push_request(&mut self, record: &Record<'_>, offset: u64) -> Option<usize> {
         let at = Timestamp::parse(record.timestamp.str());
         self.has_answer = true;
         // 1.0 wrote subagents into the session's own log.
@@ -209,14 +219,23 @@ impl Builder {
         });
         let calls = blocks.filter(|b| is_tool_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
         let position = LogPosition { at: at.or(self.session.ended), offset };
-        self.usage.add(&LoggedRequest::from(record), &position, kind, calls);
+        self.usage.add(&LoggedRequest::from(record), &position, kind, calls)
     }
 
-    fn push_answer(&mut self, mut record: Record<'_>) {
+    fn push_answer(&mut self, mut record: Record<'_>, request: Option<usize>) {
         let at = Timestamp::parse(record.timestamp.str());
         let Some(RawMessage { id, model, content, .. }) = record.message.0.take() else { return };
         let id = id.owned().or_else(|| record.uuid.owned());
-        let known = id.as_ref().and_then(|id| self.messages.get(id).copied());
+        let of_id = id.as_ref().and_then(|id| self.messages.get(id).copied());
+        let known = match request {
+            Some(request) => self.answers.get(&request).copied(),
+            // Without usage, an id that several responses may share means the last message.
+            None => of_id.filter(|index| {
+                id.as_deref().is_some_and(looks_unique) || index + 1 == self.session.messages.len()
+            }),
+        };
+        // Two messages never have the same id.
+        let id = id.filter(|_| of_id.is_none()).or_else(|| record.uuid.owned());
         let index = known.unwrap_or_else(|| {
             // A local error message of Claude Code, not an answer of a model.
             let synthetic = model.str() == "<synthetic>";
@@ -231,6 +250,7 @@ impl Builder {
             self.messages.extend(id.map(|id| (id, index)));
             index
         });
+        self.answers.extend(request.map(|request| (request, index)));
         match content {
             TextOr::Text(text) => self.push_part(index, Part::Text { text: text.into_owned() }),
             TextOr::List(blocks) => blocks.into_iter().for_each(|b| self.push_block(&record, index, b)),
@@ -314,9 +334,14 @@ impl Builder {
 
     fn push_attachment(&mut self, record: &Record<'_>) {
         let Some(attachment) = &record.attachment.0 else { return };
-        let parts = match attachment.kind.str() {
-            "file" => vec![attached_file(attachment)],
-            "queued_command" => queued_text(&attachment.prompt),
+        let (parts, is_typed) = match attachment.kind.str() {
+            "file" => (vec![attached_file(attachment)], false),
+            "queued_command" => {
+                let parts = queued_parts(&attachment.prompt);
+                let typed =
+                    matches!(attachment.command_mode.str(), "" | "prompt") && parts.iter().any(is_typed);
+                (parts, typed && !record.is_meta.0 && !record.is_sidechain.0 && !self.log.subagent)
+            }
             _ => return,
         };
         if parts.is_empty() {
@@ -324,7 +349,8 @@ impl Builder {
         }
         let at = Timestamp::parse(record.timestamp.str());
         let id = record.uuid.owned();
-        self.push(Message { id, role: Role::User, origin: Origin::Injected, at, model: None, parts });
+        let origin = if is_typed { Origin::Human } else { Origin::Injected };
+        self.push(Message { id, role: Role::User, origin, at, model: None, parts });
     }
 }
 
@@ -341,12 +367,28 @@ fn attached_file(attachment: &Attachment<'_>) -> Part {
     Part::Attachment { name, text: file.map(|f| f.content.str().to_owned()).unwrap_or_default() }
 }
 
-fn queued_text(prompt: &TextOr<'_, Inner<'_>>) -> Vec<Part> {
-    let texts: Vec<String> = match prompt {
-        TextOr::Text(text) => vec![text.to_string()],
-        TextOr::List(blocks) => blocks.iter().filter_map(|b| b.text.owned()).collect(),
+/// Whether a person may have typed a text.
+fn is_typed(part: &Part) -> bool {
+    match part {
+        Part::Text { text } => !INJECTED.iter().any(|start| text.trim_start().starts_with(start)),
+        _ => false,
+    }
+}
+
+/// Returns the parts of a prompt that was typed while the agent was working.
+fn queued_parts(prompt: &TextOr<'_, Inner<'_>>) -> Vec<Part> {
+    let text = |text: &str| (!text.trim().is_empty()).then(|| Part::Text { text: text.to_owned() });
+    let media = |block: &Inner<'_>| {
+        let source = block.source.0.as_ref()?;
+        let media_type = source.media_type.owned().unwrap_or_else(|| "image/*".to_owned());
+        Some(Part::Media { media_type, bytes: source.data.0 })
     };
-    texts.into_iter().filter(|t| !t.trim().is_empty()).map(|text| Part::Text { text }).collect()
+    match prompt {
+        TextOr::Text(t) => text(t).into_iter().collect(),
+        TextOr::List(blocks) => {
+            blocks.iter().filter_map(|b| text(b.text.str()).or_else(|| media(b))).collect()
+        }
+    }
 }
 
 /// Returns the size of an output that is too large for the log. The log contains only its beginning and the path of the

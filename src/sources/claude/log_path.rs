@@ -47,9 +47,12 @@ impl LogPath {
             .map(|bytes| serde_json::from_slice::<Meta>(&bytes).unwrap_or_default());
         let session = subagents.and_then(Path::parent);
         let results = session.map(|s| s.join("tool-results")).unwrap_or_default();
-        let parent = session.and_then(name);
+        let folder_name = session.and_then(name);
         let folder = session.and_then(Path::parent);
-        let parent_log = parent.as_ref().zip(folder).map(|(id, folder)| folder.join(format!("{id}.jsonl")));
+        let parent_log =
+            folder_name.as_ref().zip(folder).map(|(name, folder)| folder.join(format!("{name}.jsonl")));
+        // The folder of a subagent that has subagents is named like its log, `agent-<id>`.
+        let parent = folder_name.map(|n| n.strip_prefix("agent-").map(str::to_owned).unwrap_or(n));
         LogPath {
             native: id.to_owned(),
             subagent: true,
@@ -128,5 +131,8 @@ mod tests {
         assert_eq!((path.native.as_str(), path.subagent, path.parent.as_deref()), ("a1", true, Some("s1")));
         assert_eq!(path.parent_log, Path::new("/r/p/s1.jsonl"));
         assert_eq!(LogPath::of(Path::new("/r/p/agent-a1.jsonl")).parent, None);
+        let nested = LogPath::of(Path::new("/r/p/s1/subagents/agent-a1/subagents/w/agent-a3.jsonl"));
+        assert_eq!((nested.native.as_str(), nested.parent.as_deref()), ("a3", Some("a1")));
+        assert_eq!(nested.parent_log, Path::new("/r/p/s1/subagents/agent-a1.jsonl"));
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::sources::common::lenient_serde::{Flag, Int, List, Obj, Size, Text, TextOr};
+use crate::sources::common::spliced_line;
 use crate::trace::Tokens;
 
 /// Beginnings of the types of records that are not read. They repeat the conversation or describe the client, and many
@@ -21,10 +22,30 @@ const IGNORED_TYPES: [&[u8]; 9] = [
     b"progress\"",
 ];
 
-/// Whether a line begins with a type that is not read. This saves parsing the line.
+/// Types of records that describe the client or the session. A log with no other records contains no conversation.
+const BOOKKEEPING_TYPES: [&str; 8] = [
+    "summary",
+    "ai-title",
+    "custom-title",
+    "system",
+    "permission-mode",
+    "agent-name",
+    "agent-color",
+    "pr-link",
+];
+
+/// Whether a line is a record whose type is not read. This saves parsing the line.
 pub(super) fn is_ignored(line: &[u8]) -> bool {
     let Some(kind) = leading_type(line) else { return false };
-    IGNORED_TYPES.iter().any(|name| kind.starts_with(name)) && line.last() == Some(&b'}')
+    IGNORED_TYPES.iter().any(|name| kind.starts_with(name))
+        && line.last() == Some(&b'}')
+        && spliced_line::is_single(line)
+}
+
+/// Whether a record of this type describes only the client or the session.
+pub(super) fn is_bookkeeping(kind: &str) -> bool {
+    BOOKKEEPING_TYPES.contains(&kind)
+        || IGNORED_TYPES.iter().any(|name| [kind.as_bytes(), b"\""].concat().starts_with(name))
 }
 
 /// Whether a line begins with the type of a running total.
@@ -50,6 +71,8 @@ pub(super) struct Record<'a, C = TextOr<'a, Block<'a>>> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
     pub uuid: Text<'a>,
+    pub parent_uuid: Text<'a>,
+    pub request_id: Text<'a>,
     pub session_id: Text<'a>,
     pub cwd: Text<'a>,
     pub git_branch: Text<'a>,
@@ -167,6 +190,9 @@ pub(super) struct Attachment<'a> {
     pub kind: Text<'a>,
     pub filename: Text<'a>,
     pub content: Obj<Attached<'a>>,
+    /// What a queued command is: `prompt` if a person typed it.
+    #[serde(rename = "commandMode")]
+    pub command_mode: Text<'a>,
     /// A prompt that was typed while the agent was working (`queued_command`).
     pub prompt: TextOr<'a, Inner<'a>>,
 }

@@ -9,7 +9,7 @@ use crate::sources::claude::log_path::{AGENT, LogPath};
 use crate::sources::claude::record::{CostState, UsageRecord, is_ignored, is_running_total, is_tool_call};
 use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector};
 use crate::sources::common::files::open_log;
-use crate::sources::common::line_reader::{Line, LineFilter, filter_lines, parse};
+use crate::sources::common::line_reader::{Line, LineFilter, TailLine, filter_lines, parse};
 use crate::sources::{ReadOptions, SourceError, UsageRead};
 use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp};
 use memchr::memmem::Finder;
@@ -54,8 +54,10 @@ struct UsageReader {
 pub(super) fn read(file: &Path, opts: &ReadOptions, buffer: &mut Vec<u8>) -> Result<LogUsage, SourceError> {
     let input = open_log(file)?;
     let mut reader = UsageReader::new(LogPath::of(file));
-    filter_lines(file, input, opts, buffer, &mut reader)?;
-    Ok(reader.finish())
+    let lost_records = filter_lines(file, input, opts, buffer, &mut reader)?;
+    let mut found = reader.finish();
+    found.usage.lost_records = lost_records;
+    Ok(found)
 }
 
 impl UsageReader {
@@ -91,7 +93,7 @@ impl UsageReader {
             SessionFacts { key: self.key, project: self.project, started: self.started, ended: self.ended };
         LogUsage {
             may_miss_compactions: incomplete && !self.log.subagent,
-            usage: UsageRead { rows, facts: vec![facts] },
+            usage: UsageRead { rows, facts: vec![facts], lost_records: 0 },
             log: self.log,
             subagent_starts,
         }
@@ -126,14 +128,14 @@ impl LineFilter for UsageReader {
         self.head_is_read().then(|| &*USAGE)
     }
 
-    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) {
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
         if self.log.has_unclear_owner() && !self.has_answer {
             self.owner.read_api_request(line.bytes);
         }
-        let Ok((record, _)) = parse::<UsageRecord<'_>>(line.bytes, scratch) else { return };
+        let Ok((record, _)) = parse::<UsageRecord<'_>>(line.bytes, scratch) else { return false };
         let is_answer = record.kind.str() == "assistant";
         if !is_answer && record.kind.str() != "user" {
-            return;
+            return true;
         }
         let at = self.extend_time_range(&record);
         if self.project.is_none() {
@@ -150,18 +152,23 @@ impl LineFilter for UsageReader {
         if is_answer {
             self.push_request(&record, at.or(self.ended), line.offset);
         }
+        true
     }
 
-    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool {
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> TailLine {
         if is_ignored(line) {
             if is_running_total(line) && self.last_total.is_none() {
                 self.last_total = parse::<CostState>(line, scratch).ok().map(|(total, _)| total);
             }
-            return false;
+            return TailLine::NotLast;
         }
         // The last time in the log is the session's end.
-        let Ok((record, _)) = parse::<UsageRecord<'_>>(line, scratch) else { return false };
-        matches!(record.kind.str(), "user" | "assistant") && self.extend_time_range(&record).is_some()
+        let Ok((record, _)) = parse::<UsageRecord<'_>>(line, scratch) else { return TailLine::Broken };
+        let is_message = matches!(record.kind.str(), "user" | "assistant");
+        match is_message && self.extend_time_range(&record).is_some() {
+            true => TailLine::Last,
+            false => TailLine::NotLast,
+        }
     }
 }
 

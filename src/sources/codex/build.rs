@@ -204,7 +204,7 @@ impl Builder {
         let mut read = Read::default();
         let facts = SessionFacts::of(&self.session);
         self.finish_into(&mut read);
-        UsageRead { rows: read.usage, facts: vec![facts] }
+        UsageRead { rows: read.usage, facts: vec![facts], lost_records: 0 }
     }
 
     /// Whether a line with a time was read.

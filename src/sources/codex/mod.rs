@@ -63,8 +63,8 @@ impl Source for Codex {
         each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
         let mut reader = usage_reader::UsageReader::new(native_id(file).unwrap_or_default());
-        filter_lines(file, open(file)?, opts, buffer, &mut reader)?;
-        each(reader.finish());
+        let lost_records = filter_lines(file, open(file)?, opts, buffer, &mut reader)?;
+        each(UsageRead { lost_records, ..reader.finish() });
         Ok(())
     }
 }

@@ -212,14 +212,19 @@ mod tests {
             ("cached_input_tokens", "cache_creation_input_tokens"),
             ("cache_read_input_tokens", "cache_creation_input_tokens"),
         ] {
-            let t = tokens(&format!(r#"{{"input_tokens":900,"{read}":300,"{written}":500,"output_tokens":7}}"#));
+            let t =
+                tokens(&format!(r#"{{"input_tokens":900,"{read}":300,"{written}":500,"output_tokens":7}}"#));
             assert_eq!((t.input, t.cache_read, t.cache_write_5m, t.output), (100, 300, 500, 7), "{written}");
             assert_eq!(t.prompt(), 900);
         }
         let both = r#"{"input_tokens":9,"cache_write_input_tokens":4,"cache_creation_input_tokens":4}"#;
         assert_eq!(tokens(both).input, 5, "the same count under both names");
         let more = tokens(r#"{"input_tokens":9,"cached_input_tokens":6,"cache_write_input_tokens":60}"#);
-        assert_eq!((more.input, more.cache_read, more.cache_write_5m), (0, 6, 3), "never more than the input");
+        assert_eq!(
+            (more.input, more.cache_read, more.cache_write_5m),
+            (0, 6, 3),
+            "never more than the input"
+        );
     }
 
     #[test]

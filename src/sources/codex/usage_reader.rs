@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use crate::sources::codex::build::Builder;
 use crate::sources::common::lenient_serde::Text;
-use crate::sources::common::line_reader::{Line, LineFilter, parse};
+use crate::sources::common::line_reader::{Line, LineFilter, TailLine, parse};
 use crate::sources::common::read::UsageRead;
 
 /// Texts in the lines with a request, its settings or the thread.
@@ -67,16 +67,14 @@ impl LineFilter for UsageReader {
         !self.builder.has_start() || NEEDLES.iter().any(|n| n.find(head).is_some()) || is_call()
     }
 
-    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        if !self.builder.has_start() || !self.builder.read_usage_line(line, scratch) {
-            // The reader of whole sessions reports a broken line.
-            let _ = self.builder.read_line(line, scratch);
-        }
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
+        self.builder.has_start() && self.builder.read_usage_line(line, scratch)
+            || self.builder.read_line(line, scratch).is_ok()
     }
 
-    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool {
-        let Ok((stamp, _)) = parse::<TimeOnly<'_>>(line, scratch) else { return false };
-        self.builder.extend_end(stamp.timestamp.str())
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> TailLine {
+        let Ok((stamp, _)) = parse::<TimeOnly<'_>>(line, scratch) else { return TailLine::Broken };
+        if self.builder.extend_end(stamp.timestamp.str()) { TailLine::Last } else { TailLine::NotLast }
     }
 }
 

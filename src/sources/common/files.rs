@@ -45,6 +45,6 @@ pub(crate) fn small_json(path: &Path) -> serde_json::Value {
 
 /// Reads a metadata file. Returns `None` if it is not a regular file or larger than 1 MiB.
 pub(crate) fn small_file(path: &Path) -> Option<Vec<u8>> {
-    let meta = std::fs::symlink_metadata(path).ok()?;
+    let meta = std::fs::metadata(path).ok()?;
     (meta.is_file() && meta.len() <= MAX_METADATA_BYTES).then(|| std::fs::read(path).ok())?
 }

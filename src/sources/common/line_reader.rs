@@ -1,6 +1,7 @@
 //! Reads the lines of a log in bounded memory, and parses one line with repair of broken text.
 
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use memchr::memmem::Finder;
@@ -9,6 +10,7 @@ use serde::Deserialize;
 use crate::sources::common::files::SourceError;
 use crate::sources::common::lenient_serde::Obj;
 use crate::sources::common::read::{Read, ReadOptions};
+use crate::sources::common::spliced_line::{self, Piece};
 
 /// Number of bytes that are read at once.
 const CHUNK_BYTES: usize = 256 << 10;
@@ -179,8 +181,8 @@ impl<R: io::Read> LineReader<R> {
 /// The result of using one line: whether its text was repaired, or why the line cannot be used.
 pub(crate) type LineResult = Result<bool, String>;
 
-/// Calls `use_line` for every line of a log, with a buffer for [`parse`]. Returns the counts of the lines that cannot be
-/// used or were repaired.
+/// Calls `use_line` for every line of a log, with a buffer for [`parse`]. A line that is not one record is divided into
+/// its records. Returns the counts of the lines that cannot be used or were repaired.
 pub(crate) fn each_line<R: io::Read>(
     path: &Path,
     input: R,
@@ -202,15 +204,55 @@ pub(crate) fn each_line<R: io::Read>(
         if line.bytes.iter().all(u8::is_ascii_whitespace) {
             continue;
         }
-        match use_line(&line, &mut scratch) {
-            Ok(repaired) => out.repaired_lines += u64::from(repaired),
-            // The agent is still writing this line.
-            Err(_) if !line.ended => out.truncated_tail = true,
-            Err(reason) => out.skipped_lines.add(line.number, reason),
+        let reason = match use_line(&line, &mut scratch) {
+            Ok(repaired) => {
+                out.records += 1;
+                out.repaired_lines += u64::from(repaired);
+                continue;
+            }
+            Err(reason) => reason,
+        };
+        let pieces = spliced_line::split(line.bytes);
+        for piece in &pieces {
+            match piece {
+                Piece::Record(at) => match use_line(&line.part(at.clone()), &mut scratch) {
+                    Ok(repaired) => {
+                        out.records += 1;
+                        out.repaired_lines += u64::from(repaired);
+                    }
+                    Err(reason) => out.skipped_lines.add(line.number, reason),
+                },
+                Piece::Lost(at) if line.is_unfinished(at.end) => out.truncated_tail = true,
+                Piece::Lost(at) => {
+                    let reason = format!("{} bytes of a cut record beside a whole one", at.len());
+                    out.skipped_lines.add(line.number, reason);
+                }
+            }
+        }
+        if pieces.is_empty() {
+            // The agent is still writing a last line without an end.
+            match line.ended {
+                true => out.skipped_lines.add(line.number, reason),
+                false => out.truncated_tail = true,
+            }
         }
     }
     out.bytes_read = lines.position();
     Ok(out)
+}
+
+impl<'a> Line<'a> {
+    /// Returns a record in the line as a line.
+    fn part(&self, at: Range<usize>) -> Line<'a> {
+        let offset = self.offset + at.start as u64;
+        let bytes = self.bytes.get(at).unwrap_or_default();
+        Line { number: self.number, offset, bytes, ended: true, too_long: false }
+    }
+
+    /// Whether a part that ends at `end` may still be written.
+    fn is_unfinished(&self, end: usize) -> bool {
+        !self.ended && end == self.bytes.len()
+    }
 }
 
 /// Selects and reads the few lines of a log that usage reports need.
@@ -223,40 +265,57 @@ pub(crate) trait LineFilter {
         None
     }
 
-    /// Reads an accepted line. Ignores a broken one, because the reader of whole sessions reports it.
-    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String);
+    /// Reads an accepted line. Returns whether it is one record.
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> bool;
 
-    /// Reads a line of the end of the log; called from the last line backwards. Returns whether earlier lines are not
-    /// needed any more.
-    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool;
+    /// Reads a line of the end of the log; called from the last line backwards.
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> TailLine;
 }
 
-/// Reads the accepted lines of a log, then the last lines backwards as far as they are still in the buffer.
+/// What a line of the end of a log says about the lines before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TailLine {
+    /// The line is not one record.
+    Broken,
+    /// Earlier lines are needed.
+    NotLast,
+    /// Earlier lines are not needed any more.
+    Last,
+}
+
+/// Reads the accepted lines of a log, then the last lines backwards as far as they are still in the buffer. Returns the
+/// number of records in accepted lines that are lost.
 pub(crate) fn filter_lines<R: io::Read>(
     path: &Path,
     input: R,
     opts: &ReadOptions,
     buffer: &mut Vec<u8>,
     filter: &mut dyn LineFilter,
-) -> Result<(), SourceError> {
+) -> Result<u64, SourceError> {
     let mut lines = LineReader::reusing(std::mem::take(buffer), input, opts.line_limit);
     let mut scratch = String::new();
+    let mut lost = 0;
     let outcome = loop {
         let next = match filter.needle() {
             Some(needle) => lines.next_with(needle),
             None => lines.next(),
         };
         match next {
-            Ok(Some(line)) if filter.accepts(line.bytes) => filter.read_line(&line, &mut scratch),
+            Ok(Some(line)) if line.too_long => lost += 1,
+            Ok(Some(line)) if filter.accepts(line.bytes) => {
+                if !filter.read_line(&line, &mut scratch) {
+                    lost += read_records(filter, &line, &mut scratch);
+                }
+            }
             Ok(Some(_)) => {}
-            Ok(None) => break Ok(()),
+            Ok(None) => break Ok(lost),
             Err(source) => break Err(SourceError::Io { path: path.to_owned(), source }),
         }
     };
     let mut rest = lines.recent();
     rest = rest.strip_suffix(b"\n").unwrap_or(rest);
     while let Some(at) = memchr::memrchr(b'\n', rest) {
-        if filter.read_tail_line(&rest[at + 1..], &mut scratch) {
+        if is_last_line(filter, &rest[at + 1..], &mut scratch) {
             rest = &[];
             break;
         }
@@ -264,7 +323,7 @@ pub(crate) fn filter_lines<R: io::Read>(
     }
     // The first line in the buffer is whole only if the buffer begins with the log.
     if !rest.is_empty() && lines.position() == lines.recent().len() as u64 {
-        filter.read_tail_line(rest, &mut scratch);
+        is_last_line(filter, rest, &mut scratch);
     }
     *buffer = lines.into_buffer();
     // A very long line must not keep its memory for all the following files.
@@ -272,6 +331,36 @@ pub(crate) fn filter_lines<R: io::Read>(
         *buffer = Vec::new();
     }
     outcome
+}
+
+/// Reads the records in a line that is not one record. Returns the number of records that are lost.
+fn read_records(filter: &mut dyn LineFilter, line: &Line<'_>, scratch: &mut String) -> u64 {
+    let pieces = spliced_line::split(line.bytes);
+    let is_blank = || line.bytes.iter().all(|b| b.is_ascii_whitespace());
+    let mut lost = u64::from(pieces.is_empty() && line.ended && !is_blank());
+    for piece in pieces {
+        lost += u64::from(match piece {
+            Piece::Record(at) => {
+                let part = line.part(at);
+                filter.accepts(part.bytes) && !filter.read_line(&part, scratch)
+            }
+            Piece::Lost(at) => !line.is_unfinished(at.end),
+        });
+    }
+    lost
+}
+
+/// Whether no line before this one at the end of a log is needed.
+fn is_last_line(filter: &mut dyn LineFilter, line: &[u8], scratch: &mut String) -> bool {
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    match filter.read_tail_line(line, scratch) {
+        TailLine::Last => true,
+        TailLine::NotLast => false,
+        TailLine::Broken => spliced_line::split(line).into_iter().rev().any(|piece| match piece {
+            Piece::Record(at) => filter.read_tail_line(&line[at], scratch) == TailLine::Last,
+            Piece::Lost(_) => false,
+        }),
+    }
 }
 
 /// Parses a line as a record. Returns the record and whether broken text in it was replaced by U+FFFD.

@@ -8,6 +8,7 @@ pub(crate) mod line_reader;
 pub(crate) mod pi_transcript;
 pub(crate) mod read;
 pub(crate) mod session_builder;
+pub(crate) mod spliced_line;
 pub(crate) mod sqlite;
 pub(crate) mod tool_attribution;
 pub(crate) mod walk;

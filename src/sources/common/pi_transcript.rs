@@ -14,7 +14,9 @@ use serde_json::Value;
 use crate::sources::common::files::{SourceError, open_log};
 use crate::sources::common::json_fields::usd_to_picousd;
 use crate::sources::common::lenient_serde::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
-use crate::sources::common::line_reader::{Line, LineFilter, LineResult, each_line, filter_lines, parse};
+use crate::sources::common::line_reader::{
+    Line, LineFilter, LineResult, TailLine, each_line, filter_lines, parse,
+};
 use crate::sources::common::read::{Read, ReadOptions, UsageRead};
 use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{
@@ -44,6 +46,10 @@ struct Entry<'a, C = TextOr<'a, Block<'a>>> {
     summary: Text<'a>,
     content: C,
     message: Obj<Body<'a, C>>,
+    /// The request that wrote the summary of a compaction or of a branch.
+    usage: Obj<Usage>,
+    provider: Text<'a>,
+    model: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -196,6 +202,7 @@ impl TranscriptBuilder {
             let answer = LoggedAnswer { id: &entry.id, timestamp: entry.timestamp.str(), at, body, offset };
             self.push_request(&answer, called);
         }
+        self.push_summary_request(&entry, at, offset);
         if !self.is_new(entry.kind.str(), &entry.id) {
             return Ok(repaired);
         }
@@ -308,6 +315,36 @@ impl TranscriptBuilder {
         };
         self.attribution.attribute(&mut row, called);
         self.usage.push(row);
+    }
+
+    /// Adds the request that wrote the summary of a compaction or of a branch, if the entry says what it used. An entry
+    /// that does not name the model means that of the answer before it.
+    fn push_summary_request<C>(&mut self, entry: &Entry<'_, C>, at: Option<Timestamp>, offset: u64) {
+        if !matches!(entry.kind.str(), "compaction" | "branch_summary") {
+            return;
+        }
+        let Some(usage) = entry.usage.0.as_ref().filter(|u| !u.tokens().is_zero()) else { return };
+        let last = self.usage.last();
+        let model = entry.model.owned().or_else(|| last.map(|row| row.model.clone()));
+        let provider = entry.provider.owned().or_else(|| last.and_then(|row| row.provider.clone()));
+        let dedupe_key = format!("{}:{}@{}", self.agent, entry.id.str(), entry.timestamp.str());
+        if !self.seen_requests.insert(dedupe_key.clone()) {
+            return;
+        }
+        self.usage.push(UsageRow {
+            dedupe_key,
+            session: self.session.key.clone(),
+            at: at.unwrap_or_default(),
+            // Without a name, the price is unknown and the tokens are listed.
+            model: model.unwrap_or_else(|| "unknown".to_owned()),
+            provider,
+            tokens: usage.tokens(),
+            reported_picousd: usage.picousd(),
+            subagent: Some("compaction".to_owned()),
+            offset,
+            copied: self.forked_at.is_some_and(|fork| at.is_some_and(|at| at < fork)),
+            ..UsageRow::default()
+        });
     }
 
     fn push_answer(
@@ -463,9 +500,9 @@ pub(crate) fn read_usage(
     buffer: &mut Vec<u8>,
 ) -> Result<UsageRead, SourceError> {
     let mut reader = TranscriptUsageReader { builder: TranscriptBuilder::new(agent, native) };
-    filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
+    let lost_records = filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
     let TranscriptBuilder { session, usage, .. } = reader.builder;
-    Ok(UsageRead { facts: vec![SessionFacts::of(&session)], rows: usage })
+    Ok(UsageRead { facts: vec![SessionFacts::of(&session)], rows: usage, lost_records })
 }
 
 struct TranscriptUsageReader {
@@ -496,8 +533,8 @@ impl LineFilter for TranscriptUsageReader {
         self.builder.session.started.map(|_| &*USAGE)
     }
 
-    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) {
-        let Ok((entry, _)) = parse::<UsageEntry<'_>>(line.bytes, scratch) else { return };
+    fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
+        let Ok((entry, _)) = parse::<UsageEntry<'_>>(line.bytes, scratch) else { return false };
         let at = self.builder.extend_time_range(entry.timestamp.str());
         if entry.kind.str() == "session" {
             self.builder.read_header(&entry, at);
@@ -510,13 +547,19 @@ impl LineFilter for TranscriptUsageReader {
             let (id, timestamp) = (&entry.id, entry.timestamp.str());
             let answer = LoggedAnswer { id, timestamp, at, body, offset: line.offset };
             self.builder.push_request(&answer, called);
+        } else {
+            self.builder.push_summary_request(&entry, at, line.offset);
         }
+        true
     }
 
-    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> bool {
+    fn read_tail_line(&mut self, line: &[u8], scratch: &mut String) -> TailLine {
         // The last time in the log is the session's end.
-        let Ok((entry, _)) = parse::<UsageEntry<'_>>(line, scratch) else { return false };
-        self.builder.extend_time_range(entry.timestamp.str()).is_some()
+        let Ok((entry, _)) = parse::<UsageEntry<'_>>(line, scratch) else { return TailLine::Broken };
+        match self.builder.extend_time_range(entry.timestamp.str()) {
+            Some(_) => TailLine::Last,
+            None => TailLine::NotLast,
+        }
     }
 }
 
@@ -553,6 +596,33 @@ mod tests {
         assert_eq!(calls.len(), 1);
         assert_eq!((calls[0].name.as_str(), calls[0].status), ("nicht_da", ToolStatus::Error));
         assert_eq!(calls[0].output.as_deref(), Some("Tool nicht_da not found"));
+    }
+
+    #[test]
+    fn the_usage_of_a_compaction_is_counted_with_the_model_of_the_answer_before_it() {
+        let log = [
+            r#"{"type":"session","version":3,"id":"s","timestamp":"2026-11-21T13:48:00.000Z","cwd":"/w"}"#,
+            r#"{"type":"message","id":"a","timestamp":"2026-11-21T13:48:01.000Z","message":{"role":"assistant","provider":"anthropic","model":"claude-opus-5","content":[{"type":"text","text":"hi"}],"usage":{"input":10,"output":2}}}"#,
+            r#"{"type":"compaction","id":"b","timestamp":"2026-11-21T13:48:02.000Z","summary":"all of it","tokensBefore":900,"usage":{"input":900,"output":50,"cacheRead":7,"cost":{"total":0.25}}}"#,
+            r#"{"type":"compaction","id":"c","timestamp":"2026-11-21T13:48:03.000Z","summary":"no usage","tokensBefore":900}"#,
+            r#"{"type":"branch_summary","id":"d","timestamp":"2026-11-21T13:48:04.000Z","summary":"branch","model":"other","usage":{"input":5,"output":1}}"#,
+        ];
+        let (mut whole, mut usage) = (
+            TranscriptBuilder::new("pi", "s"),
+            TranscriptUsageReader { builder: TranscriptBuilder::new("pi", "s") },
+        );
+        for (n, text) in log.iter().enumerate() {
+            let offset = n as u64;
+            let line = Line { number: 1, offset, bytes: text.as_bytes(), ended: true, too_long: false };
+            assert!(whole.read_line(&line, &mut String::new()).is_ok());
+            assert!(usage.read_line(&line, &mut String::new()));
+        }
+        let mut read = Read::default();
+        whole.finish_into(&mut read);
+        assert_eq!(read.usage, usage.builder.usage);
+        let rows: Vec<_> = read.usage.iter().map(|r| (r.model.as_str(), r.tokens.prompt())).collect();
+        assert_eq!(rows, [("claude-opus-5", 10), ("claude-opus-5", 907), ("other", 5)]);
+        assert_eq!(read.usage[1].reported_picousd, Some(250_000_000_000));
     }
 
     #[test]

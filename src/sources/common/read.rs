@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::trace::{Session, SessionFacts, UsageRow};
+use crate::trace::{Confidence, Session, SessionFacts, UsageRow};
 
 /// Default of the longest line that is read: 64 MiB.
 pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
@@ -33,6 +33,10 @@ pub struct Read {
     pub usage: Vec<UsageRow>,
     /// Lines that could not be used.
     pub skipped_lines: SkippedLines,
+    /// Number of records that were read, if the file consists of records.
+    pub records: u64,
+    /// Whether all records are about the client, so that the file is not the log of a session.
+    pub is_bookkeeping: bool,
     /// Number of lines that contained invalid UTF-8 or half a surrogate pair, replaced by U+FFFD.
     pub repaired_lines: u64,
     /// Bytes read, after decompression.
@@ -58,6 +62,7 @@ impl Read {
         self.skipped_lines.first.extend(part.skipped_lines.first);
         self.skipped_lines.first.truncate(SkippedLines::MAX_NAMED);
         self.skipped_lines.total += part.skipped_lines.total;
+        self.records += part.records;
         self.repaired_lines += part.repaired_lines;
         self.bytes_read += part.bytes_read;
         self.truncated_tail |= part.truncated_tail;
@@ -92,11 +97,22 @@ pub struct UsageRead {
     pub rows: Vec<UsageRow>,
     /// Project and times of the sessions that made the requests.
     pub facts: Vec<SessionFacts>,
+    /// Number of records that could have contained usage and were lost.
+    pub lost_records: u64,
+}
+
+/// Marks the usage of a file as a lower bound if records of it were lost. The last request stands for all of them,
+/// because a sum has the lowest confidence of its parts.
+pub fn mark_incomplete(rows: &mut [UsageRow], lost_records: u64) {
+    if let Some(row) = rows.last_mut().filter(|_| lost_records > 0) {
+        row.confidence = row.confidence.max(Confidence::LowerBound);
+    }
 }
 
 impl UsageRead {
     pub(crate) fn of(read: Read) -> Self {
-        UsageRead { facts: read.sessions.iter().map(SessionFacts::of).collect(), rows: read.usage }
+        let facts = read.sessions.iter().map(SessionFacts::of).collect();
+        UsageRead { facts, rows: read.usage, lost_records: read.skipped_lines.total }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Finds log files below a root directory without leaving it.
+//! Finds log files below a root directory.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -36,10 +37,14 @@ pub(crate) fn existing_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Vec<Path
     existing
 }
 
+/// Most files and directories other than logs that are looked at behind one link. A link may lead to a whole disk.
+const MAX_LINKED_ENTRIES: usize = 20_000;
+
 /// Reports every regular file below `root` if `is_log` accepts its path relative to `root`.
 ///
-/// Symbolic links are never followed, so there can be no loop. A link inside the root points to a file that is found
-/// anyway. A link out of the root is reported to `skip`.
+/// Symbolic links are followed as the agent itself follows them, because people keep logs on another disk. Each file is
+/// reported once, under its own path if that is below `root`. A link to a directory that contains `root` is not followed,
+/// and behind a link only a limited number of other files is looked at. What is left out is reported to `skip`.
 pub(crate) fn files(
     agent: &'static str,
     root: &Path,
@@ -48,44 +53,118 @@ pub(crate) fn files(
     skip: &mut dyn FnMut(Skip),
 ) {
     let inside = root.canonicalize().unwrap_or_else(|_| root.to_owned());
-    let mut skip =
-        |path: &Path, reason: &str| skip(Skip { path: path.to_owned(), reason: reason.to_owned() });
-    let mut entries = WalkDir::new(root).max_depth(MAX_DEPTH).sort_by_file_name().into_iter();
-    while let Some(entry) = entries.next() {
-        let entry = match entry {
-            Ok(entry) => entry,
-            Err(error) => {
-                let why = error.io_error().map_or_else(
-                    || "cannot be listed".to_owned(),
-                    |e| format!("cannot be read: {}", e.kind()),
-                );
-                skip(error.path().unwrap_or(root), &why);
+    let mut walk = Walk { agent, root, inside: &inside, is_log, found, skip, seen: HashSet::new() };
+    let links = walk.directory(root, None);
+    for link in links {
+        walk.link(&link);
+    }
+}
+
+/// One search below a root.
+struct Walk<'w> {
+    agent: &'static str,
+    root: &'w Path,
+    /// The root without links in its path.
+    inside: &'w Path,
+    is_log: &'w dyn Fn(&Path) -> bool,
+    found: &'w mut dyn FnMut(Candidate),
+    skip: &'w mut dyn FnMut(Skip),
+    /// Targets of links that were followed.
+    seen: HashSet<PathBuf>,
+}
+
+impl Walk<'_> {
+    fn skip(&mut self, path: &Path, reason: &str) {
+        (self.skip)(Skip { path: path.to_owned(), reason: reason.to_owned() });
+    }
+
+    fn found(&mut self, path: &Path) {
+        (self.found)(Candidate { path: path.to_owned(), agent: self.agent, root: self.root.to_owned() });
+    }
+
+    /// Searches a directory and returns the links in it. `others` is how many files that are no logs may be looked at.
+    fn directory(&mut self, dir: &Path, mut others: Option<usize>) -> Vec<PathBuf> {
+        let mut links = Vec::new();
+        let depth = dir.strip_prefix(self.root).map_or(0, |relative| relative.components().count());
+        let max_depth = MAX_DEPTH.saturating_sub(depth);
+        let mut entries = WalkDir::new(dir).max_depth(max_depth).sort_by_file_name().into_iter();
+        while let Some(entry) = entries.next() {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(error) => {
+                    let why = error.io_error().map_or_else(
+                        || "cannot be listed".to_owned(),
+                        |e| format!("cannot be read: {}", e.kind()),
+                    );
+                    self.skip(error.path().unwrap_or(dir), &why);
+                    continue;
+                }
+            };
+            let path = entry.path();
+            let Ok(relative) = path.strip_prefix(self.root) else { continue };
+            if entry.depth() == 0 || relative.as_os_str().is_empty() {
                 continue;
             }
-        };
-        let path = entry.path();
-        let Ok(relative) = path.strip_prefix(root) else { continue };
-        if relative.as_os_str().is_empty() {
-            continue;
+            let kind = entry.file_type();
+            let is_log = (self.is_log)(relative);
+            if kind.is_symlink() {
+                links.push(path.to_owned());
+            } else if kind.is_dir() {
+                if is_log {
+                    self.skip(path, "a directory with the name of a log file");
+                    entries.skip_current_dir();
+                }
+            } else if is_log {
+                match kind.is_file() {
+                    true => self.found(path),
+                    false => self.skip(path, "not a regular file"),
+                }
+                continue;
+            }
+            if let Some(others) = &mut others {
+                let Some(left) = others.checked_sub(1) else {
+                    self.skip(
+                        dir,
+                        "symbolic link to a directory with too many other files; not all were looked at",
+                    );
+                    break;
+                };
+                *others = left;
+            }
         }
-        let kind = entry.file_type();
-        if kind.is_symlink() {
-            match path.canonicalize() {
-                Ok(target) if target.starts_with(&inside) => {}
-                Ok(_) => skip(path, "symbolic link out of the log directory"),
-                Err(_) if is_log(relative) => skip(path, "symbolic link to nothing"),
-                Err(_) => {}
+        links
+    }
+
+    /// Follows a link, and the links behind it.
+    fn link(&mut self, link: &Path) {
+        let mut links = vec![link.to_owned()];
+        while let Some(path) = links.pop() {
+            let Ok(relative) = path.strip_prefix(self.root) else { continue };
+            let is_log = (self.is_log)(relative);
+            let Ok(target) = path.canonicalize() else {
+                self.skip(&path, "symbolic link to nothing");
+                continue;
+            };
+            let is_found_anyway = match target.strip_prefix(self.inside) {
+                Ok(inner) => target.is_dir() || (self.is_log)(inner),
+                Err(_) => false,
+            };
+            if is_found_anyway || !self.seen.insert(target.clone()) {
+                continue;
             }
-        } else if kind.is_dir() {
-            if is_log(relative) {
-                skip(path, "a directory with the name of a log file");
-                entries.skip_current_dir();
-            }
-        } else if is_log(relative) {
-            if kind.is_file() {
-                found(Candidate { path: path.to_owned(), agent, root: root.to_owned() });
-            } else {
-                skip(path, "not a regular file");
+            if target.is_file() {
+                if is_log {
+                    self.found(&path);
+                }
+            } else if !target.is_dir() || is_log {
+                if is_log {
+                    self.skip(&path, "symbolic link to something that is no file");
+                }
+            } else if self.inside.starts_with(&target) {
+                self.skip(&path, "symbolic link to a directory that contains the log directory");
+            } else if relative.components().count() < MAX_DEPTH {
+                // Reversed, so that the links are followed in the order of their names.
+                links.extend(self.directory(&path, Some(MAX_LINKED_ENTRIES)).into_iter().rev());
             }
         }
     }
@@ -125,20 +204,72 @@ mod tests {
     }
 
     #[cfg(unix)]
+    fn link(from: impl AsRef<Path>, to: impl AsRef<Path>) {
+        std::os::unix::fs::symlink(from, to).unwrap();
+    }
+
+    #[cfg(unix)]
     #[test]
-    fn links_out_of_the_root_are_reported_and_loops_end() {
+    fn links_are_followed_and_each_file_is_found_once() {
         let dir = tempfile::tempdir().unwrap();
-        let root = dir.path().join("root");
+        let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
         std::fs::create_dir_all(root.join("a")).unwrap();
-        std::fs::write(dir.path().join("outside.jsonl"), "").unwrap();
-        std::fs::write(root.join("a/one.jsonl"), "").unwrap();
-        std::os::unix::fs::symlink(dir.path().join("outside.jsonl"), root.join("a/link.jsonl")).unwrap();
-        std::os::unix::fs::symlink(dir.path(), root.join("out")).unwrap();
-        std::os::unix::fs::symlink(&root, root.join("a/loop")).unwrap();
-        std::os::unix::fs::symlink("one.jsonl", root.join("a/again.jsonl")).unwrap();
+        std::fs::create_dir_all(disk.join("b/c")).unwrap();
+        for file in [root.join("a/one.jsonl"), disk.join("b/two.jsonl"), disk.join("b/c/three.jsonl")] {
+            std::fs::write(file, "").unwrap();
+        }
+        std::fs::write(dir.path().join("four.jsonl"), "").unwrap();
+        std::fs::write(dir.path().join("other.txt"), "").unwrap();
+        link(disk.join("b"), root.join("b"));
+        link(disk.join("b"), root.join("same"));
+        link(dir.path().join("four.jsonl"), root.join("a/four.jsonl"));
+        link(dir.path().join("other.txt"), root.join("a/other.txt"));
+        link("one.jsonl", root.join("a/again.jsonl"));
         let (found, skipped) = walk(&root);
-        assert_eq!(found, ["a/one.jsonl"]);
+        assert_eq!(found, ["a/one.jsonl", "a/four.jsonl", "b/c/three.jsonl", "b/two.jsonl"]);
+        assert_eq!(skipped, []);
+        // The root itself may be a link.
+        link(&root, dir.path().join("linked"));
+        assert_eq!(walk(&dir.path().join("linked")).0.len(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn loops_end_and_links_to_nothing_or_to_everything_are_reported() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
+        std::fs::create_dir_all(root.join("a")).unwrap();
+        std::fs::create_dir_all(disk.join("deep")).unwrap();
+        std::fs::write(root.join("a/one.jsonl"), "").unwrap();
+        std::fs::write(disk.join("two.jsonl"), "").unwrap();
+        link(&root, root.join("a/loop"));
+        link(&disk, disk.join("deep/loop"));
+        link(&disk, root.join("disk"));
+        link(dir.path(), root.join("all"));
+        link("/", root.join("everything"));
+        link(root.join("self"), root.join("self"));
+        link(dir.path().join("missing"), root.join("gone"));
+        let (found, skipped) = walk(&root);
+        assert_eq!(found, ["a/one.jsonl", "disk/two.jsonl"]);
         let names: Vec<_> = skipped.iter().map(|(n, _)| n.as_str()).collect();
-        assert_eq!(names, ["a/link.jsonl", "out"]);
+        assert_eq!(names, ["all", "everything", "gone", "self"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn only_a_limited_number_of_other_files_is_looked_at_behind_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (root, disk) = (dir.path().join("root"), dir.path().join("disk"));
+        std::fs::create_dir_all(&root).unwrap();
+        for n in 0..=MAX_LINKED_ENTRIES / 100 {
+            let part = disk.join(format!("{n:04}"));
+            std::fs::create_dir_all(&part).unwrap();
+            (0..99).for_each(|n| std::fs::write(part.join(n.to_string()), "").unwrap());
+        }
+        std::fs::write(disk.join("first.jsonl"), "").unwrap();
+        link(&disk, root.join("disk"));
+        let (_, skipped) = walk(&root);
+        assert_eq!(skipped.len(), 1, "{skipped:?}");
+        assert!(skipped[0].1.contains("too many other files"));
     }
 }

@@ -122,7 +122,7 @@ impl RecordReader<'_> {
     /// Reads a record. Counts one that cannot be used.
     fn json(&mut self, path: &Path, what: &str) -> Option<Value> {
         self.number += 1;
-        let reason = match std::fs::symlink_metadata(path) {
+        let reason = match std::fs::metadata(path) {
             Ok(meta) if !meta.is_file() => format!("a {what} is not a regular file"),
             Ok(meta) if meta.len() > self.opts.line_limit as u64 => {
                 format!("a {what} is longer than {} bytes", self.opts.line_limit)
@@ -152,7 +152,7 @@ impl RecordReader<'_> {
 
     /// Reads the name of the tool that a part calls.
     fn tool_name_part(&self, path: &Path) -> Option<Value> {
-        let meta = std::fs::symlink_metadata(path).ok()?;
+        let meta = std::fs::metadata(path).ok()?;
         if !meta.is_file() || meta.len() > self.opts.line_limit as u64 {
             return None;
         }

@@ -39,7 +39,7 @@ impl Source for OpenCode {
     }
 
     fn location_vars(&self) -> &'static [&'static str] {
-        &["XDG_DATA_HOME"]
+        &["XDG_DATA_HOME", "OPENCODE_DB"]
     }
 
     fn shell_vars(&self) -> &'static [&'static str] {
@@ -47,10 +47,19 @@ impl Source for OpenCode {
     }
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
-        walk::existing_dirs([env.dir("XDG_DATA_HOME", ".local/share").join("opencode")])
+        let data = env.dir("XDG_DATA_HOME", ".local/share").join("opencode");
+        let mut roots = walk::existing_dirs([data.clone()]);
+        // An absolute path, or a path below the data directory. A database that is found there anyway is no other root.
+        let database =
+            env.var("OPENCODE_DB").filter(|p| !p.is_empty() && *p != ":memory:").map(|p| data.join(p));
+        roots.extend(database.filter(|p| p.is_file() && !(is_own_database(p) && p.parent() == Some(&*data))));
+        roots
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+        if root.is_file() {
+            return found(Candidate { path: root.to_owned(), agent: AGENT, root: root.to_owned() });
+        }
         // The directory also contains git objects and one file per part, so the whole tree is not walked.
         let list = |dir: &Path| -> Vec<PathBuf> {
             let mut all: Vec<PathBuf> =
@@ -58,8 +67,8 @@ impl Source for OpenCode {
             all.sort();
             all
         };
-        for path in list(root).into_iter().filter(|p| is_database(p)) {
-            match std::fs::symlink_metadata(&path) {
+        for path in list(root).into_iter().filter(|p| is_own_database(p)) {
+            match std::fs::metadata(&path) {
                 Ok(meta) if meta.is_file() => {
                     found(Candidate { path, agent: AGENT, root: root.to_owned() });
                 }
@@ -107,17 +116,23 @@ impl Source for OpenCode {
         each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
         if is_database(file) {
-            return database::read(file, opts, PartDetail::ToolNames, &mut |builder, _| {
-                each(builder.into_usage());
+            return database::read(file, opts, PartDetail::ToolNames, &mut |builder, read| {
+                each(UsageRead { lost_records: read.skipped_lines.total, ..builder.into_usage() });
             });
         }
-        let (builder, _) = files::read(file, opts, PartDetail::ToolNames)?;
-        each(builder.into_usage());
+        let (builder, read) = files::read(file, opts, PartDetail::ToolNames)?;
+        each(UsageRead { lost_records: read.skipped_lines.total, ..builder.into_usage() });
         Ok(())
     }
 }
 
+/// Whether a log is a database. A database that the user chose may have any name; the other logs are JSON files.
 fn is_database(path: &Path) -> bool {
+    path.extension() != Some(OsStr::new("json"))
+}
+
+/// Whether a file has the name that OpenCode itself gives to a database.
+fn is_own_database(path: &Path) -> bool {
     let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
     // Development channels write `opencode-<channel>.db`.
     name.strip_prefix("opencode").and_then(|n| n.strip_suffix(".db")).is_some()
@@ -126,6 +141,32 @@ fn is_database(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_of_the_users_choice_is_found_besides_the_usual_ones() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join(".local/share/opencode");
+        for f in ["opencode-dev.db", "work.sqlite", "../../elsewhere/my.db"] {
+            std::fs::create_dir_all(data.join(f).parent().unwrap()).unwrap();
+            std::fs::write(data.join(f), "").unwrap();
+        }
+        let found = |variable: &str| {
+            let mut env = Env::bare(dir.path(), dir.path().join("own"));
+            env.vars.insert("OPENCODE_DB".to_owned(), variable.to_owned());
+            let mut found = Vec::new();
+            for root in OpenCode.roots(&env) {
+                OpenCode.discover(&root, &mut |c| found.push(c.path), &mut |s| panic!("{s:?}"));
+            }
+            assert!(found.iter().all(|f| is_database(f)));
+            found
+        };
+        let (dev, other) = (data.join("opencode-dev.db"), data.join("../../elsewhere/my.db"));
+        assert_eq!(found(&other.display().to_string()), [dev.clone(), other]);
+        assert_eq!(found("work.sqlite"), [dev.clone(), data.join("work.sqlite")]);
+        for same in ["opencode-dev.db", "", ":memory:", "missing.db", "/"] {
+            assert_eq!(found(same), std::slice::from_ref(&dev), "{same}");
+        }
+    }
 
     #[test]
     fn only_databases_and_session_files_are_found() {

@@ -1,12 +1,13 @@
 //! Writing the requests of a log into the ledger.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
 
 use crate::store::StoreError;
 use crate::store::forget::ForgottenSessions;
-use crate::trace::{SessionFacts, UsageRow};
+use crate::trace::{SessionFacts, Timestamp, UsageRow};
 
 use super::codec::{SegmentEntry, SegmentReader, pack};
 use super::time_span;
@@ -15,7 +16,7 @@ use super::time_span;
 const MAX_SESSIONS_PER_LOG: usize = 4;
 
 /// Stores the requests of one file, or of a part of it. Requests that a rewritten file no longer contains remain in
-/// the ledger; a request that is read again replaces its earlier record.
+/// the ledger; a request that is read again replaces its earlier record, also if its key is a different one now.
 pub(in crate::store) fn put(
     conn: &Connection,
     file_id: i64,
@@ -47,11 +48,20 @@ pub(in crate::store) fn put(
     }
     let old = segments_to_update(conn, file_id, &groups)?;
     let new_keys: HashSet<&str> = rows.iter().map(|r| r.dedupe_key.as_str()).collect();
+    // A record whose key a later version of its reader makes differently is found by its place and time.
+    let new_places: OnceCell<HashSet<(u64, Timestamp)>> = OnceCell::new();
+    let is_read_again = |row: &UsageRow<&str>| {
+        new_keys.contains(row.dedupe_key)
+            || row.offset > 0
+                && new_places
+                    .get_or_init(|| rows.iter().map(|r| (r.offset, r.at)).collect())
+                    .contains(&(row.offset, row.at))
+    };
     for StoredSegment { id, session, body } in &old {
         let mut reader = SegmentReader::open(body, true)?;
         let (mut kept, mut dropped) = (Vec::new(), false);
         while let Some(entry) = reader.next()? {
-            if new_keys.contains(entry.row.dedupe_key) {
+            if is_read_again(&entry.row) {
                 dropped = true;
             } else {
                 kept.push(entry);

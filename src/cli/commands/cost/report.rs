@@ -94,9 +94,26 @@ const OPTIONAL_COLUMNS: [&str; 5] = ["cache write", "cache read", "input", "outp
 /// Width of the bars in columns.
 const BAR_WIDTH: usize = 12;
 
+/// Names what could not be read: the first few paths, and the number of the others.
+fn skipped(r: &CostReport) -> String {
+    const MAX_NAMED: usize = 3;
+    let mut out = String::new();
+    for skip in r.skipped.iter().take(MAX_NAMED) {
+        let line = format!("not counted: {}: {}", one_line(&skip.path), one_line(&skip.reason));
+        out.push_str(&format!("{}\n", yellow(&line)));
+    }
+    let more = r.skipped.len().saturating_sub(MAX_NAMED);
+    if more > 0 {
+        let line =
+            format!("not counted: {} more (`clawgate cost --json` lists them)", format_count(more as u64));
+        out.push_str(&format!("{}\n", yellow(&line)));
+    }
+    out
+}
+
 fn render(r: &CostReport, width: usize, bars: bool) -> String {
     if r.report.rows.is_empty() {
-        return "No requests.\n".to_owned();
+        return format!("No requests.\n{}", skipped(r));
     }
     let max_cost = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
     let bars = bars && r.report.rows.len() > 1 && max_cost > 0;
@@ -134,6 +151,7 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
     for day in today.filter(|d| d.project.is_none()) {
         out.push_str(&format!("{}\n", yellow(&sanitize(&day.message()))));
     }
+    out.push_str(&skipped(r));
     for u in r.report.unpriced.iter().take(10) {
         let of = u.provider.as_deref().map(|p| format!(" ({})", one_line(p))).unwrap_or_default();
         let line = format!("no price: {}{of}, {} tokens", one_line(&u.model), format_count(u.tokens));
@@ -302,7 +320,14 @@ mod tests {
         let rows = keys.iter().enumerate().map(row).collect();
         let report = Report { rows, ..Report::default() };
         let timezone = "Europe/Berlin".to_owned();
-        CostReport { by: by.parse().unwrap(), timezone, report, rows_left_out: None, warnings: None }
+        CostReport {
+            by: by.parse().unwrap(),
+            timezone,
+            report,
+            rows_left_out: None,
+            skipped: Vec::new(),
+            warnings: None,
+        }
     }
 
     #[test]
