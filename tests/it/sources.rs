@@ -572,6 +572,10 @@ pub mod properties {
 
 // --- counting --------------------------------------------------------------------------------------------------
 
+/// Message ids as Anthropic makes them. A short id could be that of several answers.
+const A: &str = "msg_01PNkvrVDKg2PmvstHlBqnOl";
+const B: &str = "msg_01gYxhTOnC4S2VD5AvfHurPp";
+
 /// Reads lines as the log of a Claude Code session.
 fn claude_lines(lines: &[String]) -> Read {
     let claude = sources::by_agent("claude").unwrap();
@@ -588,18 +592,18 @@ pub fn answer(id: &str, second: u32, output: u32, usage: &str, extra: &str) -> S
 #[test]
 fn a_streamed_response_counts_once_with_its_largest_output_and_its_last_time() {
     let read = claude_lines(&[
-        answer("a", 1, 1, "", ""),
-        answer("a", 2, 90, "", r#","requestId":"r1""#),
-        answer("a", 3, 90, r#","cache_creation_input_tokens":10"#, r#","requestId":"r2""#),
-        answer("b", 4, 5, "", ""),
+        answer(A, 1, 1, "", ""),
+        answer(A, 2, 90, "", r#","requestId":"r1""#),
+        answer(A, 3, 90, r#","cache_creation_input_tokens":10"#, r#","requestId":"r2""#),
+        answer(B, 4, 5, "", ""),
     ]);
     let rows: Vec<_> =
         read.usage.iter().map(|r| (r.dedupe_key.as_str(), r.at.to_string(), r.tokens.output)).collect();
     assert_eq!(
         rows,
         [
-            ("claude:a", "2026-11-20T10:00:03.000Z".to_owned(), 90),
-            ("claude:b", "2026-11-20T10:00:04.000Z".to_owned(), 5)
+            (format!("claude:{A}").as_str(), "2026-11-20T10:00:03.000Z".to_owned(), 90),
+            (format!("claude:{B}").as_str(), "2026-11-20T10:00:04.000Z".to_owned(), 5)
         ]
     );
     assert_eq!(read.usage[0].tokens.cache_write_5m, 10);
@@ -610,7 +614,7 @@ fn a_streamed_response_counts_once_with_its_largest_output_and_its_last_time() {
 fn advisors_web_searches_speed_and_cache_lifetimes_are_recorded_separately() {
     let usage = r#","cache_creation_input_tokens":30,"cache_creation":{"ephemeral_5m_input_tokens":10,"ephemeral_1h_input_tokens":20},"speed":"fast","inference_geo":"us","service_tier":"priority","server_tool_use":{"web_search_requests":2},"output_tokens_details":{"thinking_tokens":4},"iterations":[{"type":"message","input_tokens":7,"output_tokens":9},{"type":"advisor_message","model":"big","input_tokens":100,"output_tokens":50}]"#;
     let read =
-        claude_lines(&[answer("a", 1, 9, usage, r#","requestSessionId":"s0","attributionSkill":"review""#)]);
+        claude_lines(&[answer(A, 1, 9, usage, r#","requestSessionId":"s0","attributionSkill":"review""#)]);
     let [own, advisor] = read.usage.as_slice() else { panic!("two rows") };
     let want = Tokens {
         input: 7,
@@ -627,21 +631,24 @@ fn advisors_web_searches_speed_and_cache_lifetimes_are_recorded_separately() {
         (true, Some("us"), Some("priority"))
     );
     assert_eq!((own.copied, own.skill.as_deref()), (true, Some("review")));
-    assert_eq!((advisor.dedupe_key.as_str(), advisor.model.as_str()), ("claude:a#advisor0", "big"));
+    assert_eq!(
+        (advisor.dedupe_key.as_str(), advisor.model.as_str()),
+        (format!("claude:{A}#advisor0").as_str(), "big")
+    );
     assert_eq!((advisor.tokens.input, advisor.tokens.output, advisor.tokens.web_search), (100, 50, 0));
     assert_eq!(read.sessions[0].forked_from.as_ref().unwrap().as_str(), "claude:s0");
 }
 
 #[test]
 fn null_fields_spaces_and_local_error_messages_do_not_change_the_counts() {
-    let spaced: Value = serde_json::from_str(&answer("a", 1, 9, "", "")).unwrap();
+    let spaced: Value = serde_json::from_str(&answer(A, 1, 9, "", "")).unwrap();
     let synthetic = answer("e", 3, 0, "", "").replace("\"m\"", "\"<synthetic>\"");
-    let nulls = r#"{"type":"assistant","uuid":"u","sessionId":"s1","message":{"id":"n","model":"m","content":[{"type":"tool_use","id":"t","name":"Bash","input":{"id":null,"model":null}}],"usage":{"input_tokens":1,"output_tokens":2}}}"#;
+    let nulls = r#"{"type":"assistant","uuid":"u","sessionId":"s1","message":{"id":"ID","model":"m","content":[{"type":"tool_use","id":"t","name":"Bash","input":{"id":null,"model":null}}],"usage":{"input_tokens":1,"output_tokens":2}}}"#.replace("ID", B);
     let task = r#"{"type":"user","uuid":"v","sessionId":"s1","message":{"content":[{"type":"tool_result","tool_use_id":"t","content":"ok"}]},"toolUseResult":{"agentId":"x1","usage":{"input_tokens":4000,"output_tokens":551}}}"#;
     let pretty = serde_json::to_string_pretty(&spaced).unwrap().replace('\n', " ");
-    let read = claude_lines(&[pretty, nulls.to_owned(), task.to_owned(), synthetic]);
+    let read = claude_lines(&[pretty, nulls, task.to_owned(), synthetic]);
     let keys: Vec<_> = read.usage.iter().map(|r| r.dedupe_key.as_str()).collect();
-    assert_eq!(keys, ["claude:a", "claude:n"]);
+    assert_eq!(keys, [format!("claude:{A}"), format!("claude:{B}")]);
     let session = &read.sessions[0];
     assert_eq!((session.models(), session.assistant_messages()), (vec!["m".to_owned()], 1));
     assert_eq!(session.tool_calls().next().unwrap().subagent.as_ref().unwrap().as_str(), "claude:x1");

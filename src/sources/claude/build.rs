@@ -119,7 +119,7 @@ impl Builder {
         let (parent, key) = (self.session.parent.as_ref(), &self.session.key);
         self.usage.attribute_to(&self.owner.owner(parent, key, &self.log));
         read.usage = self.usage.finish();
-        read.is_bookkeeping = !self.has_content;
+        read.is_bookkeeping = read.records > 0 && !self.has_content;
         if !self.session.messages.is_empty() {
             self.session.title = self.title.map(|(_, t)| t);
             read.sessions.push(self.session);

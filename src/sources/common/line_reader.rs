@@ -212,7 +212,7 @@ pub(crate) fn each_line<R: io::Read>(
             }
             Err(reason) => reason,
         };
-        let pieces = spliced_line::split(line.bytes);
+        let pieces = spliced_line::split(line.bytes, line.ended);
         for piece in &pieces {
             match piece {
                 Piece::Record(at) => match use_line(&line.part(at.clone()), &mut scratch) {
@@ -335,7 +335,7 @@ pub(crate) fn filter_lines<R: io::Read>(
 
 /// Reads the records in a line that is not one record. Returns the number of records that are lost.
 fn read_records(filter: &mut dyn LineFilter, line: &Line<'_>, scratch: &mut String) -> u64 {
-    let pieces = spliced_line::split(line.bytes);
+    let pieces = spliced_line::split(line.bytes, line.ended);
     let is_blank = || line.bytes.iter().all(|b| b.is_ascii_whitespace());
     let mut lost = u64::from(pieces.is_empty() && line.ended && !is_blank());
     for piece in pieces {
@@ -356,7 +356,7 @@ fn is_last_line(filter: &mut dyn LineFilter, line: &[u8], scratch: &mut String) 
     match filter.read_tail_line(line, scratch) {
         TailLine::Last => true,
         TailLine::NotLast => false,
-        TailLine::Broken => spliced_line::split(line).into_iter().rev().any(|piece| match piece {
+        TailLine::Broken => spliced_line::split(line, false).into_iter().rev().any(|piece| match piece {
             Piece::Record(at) => filter.read_tail_line(&line[at], scratch) == TailLine::Last,
             Piece::Lost(_) => false,
         }),

@@ -32,7 +32,10 @@ enum Object {
 
 /// Splits a line that could not be parsed as one record. Returns nothing if the line is a single record, or if no whole
 /// record is in it.
-pub(crate) fn split(line: &[u8]) -> Vec<Piece> {
+///
+/// `ended` says whether a line break ends the line. Without one, a record that is only unfinished is not searched for
+/// others, because its end may still be written.
+pub(crate) fn split(line: &[u8], ended: bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut budget = line.len().saturating_mul(MAX_PASSES);
     let mut at = if line.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
@@ -48,7 +51,11 @@ pub(crate) fn split(line: &[u8]) -> Vec<Piece> {
             Object::Unfinished => (line.len(), true),
             Object::Broken(error) => ((at + error).min(line.len()), false),
         };
-        let next = next_record(line, at, if unfinished { None } else { Some(error) }, &mut budget);
+        let next = match (unfinished, ended) {
+            (true, false) => None,
+            (true, true) => next_record(line, at, None, &mut budget),
+            (false, _) => next_record(line, at, Some(error), &mut budget),
+        };
         pieces.push(Piece::Lost(at..next.unwrap_or(line.len())));
         match next {
             Some(next) => at = next,
@@ -160,7 +167,7 @@ mod tests {
     fn pieces(line: &str) -> (Vec<&str>, usize) {
         let (mut records, mut lost) = (Vec::new(), 0);
         let mut end = 0;
-        for piece in split(line.as_bytes()) {
+        for piece in split(line.as_bytes(), true) {
             let range = match piece {
                 Piece::Record(range) => {
                     records.push(&line[range.clone()]);
@@ -208,13 +215,17 @@ mod tests {
             assert_eq!(pieces(&B[..cut]), (vec![], 0), "{}", &B[..cut]);
         }
         assert_eq!(pieces(&format!("{}{}", &A[..40], &B[..B.len() - 1])), (vec![], 0));
+        // A nested object that begins like the record, at the end of what is written so far.
+        let nested = r#"{"id":"a","calls":[{"id":"b"}"#;
+        assert_eq!(split(nested.as_bytes(), false), []);
+        assert_eq!(split(format!("{A}{nested}").as_bytes(), false).len(), 2);
     }
 
     #[test]
     fn a_long_hostile_line_is_given_up() {
         for unit in ["{\"a\":", "{\"a\":\"{", "{\"a\":1}x", "{"] {
             let line = unit.repeat((1 << 20) / unit.len());
-            split(line.as_bytes());
+            split(line.as_bytes(), true);
         }
     }
 
