@@ -1,11 +1,14 @@
 //! Usage by agent and model as growing counters, for Prometheus and OpenTelemetry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use crate::store::UsageFilter;
 use crate::trace::{Timestamp, Tokens};
+use crate::usage::{CountedRow, PricedRow};
 
 use crate::app::{App, Failure};
+
+use super::current::{CurrentSpend, CurrentSpendFold, CurrentSpendParams};
 
 /// Upper bounds of the token histogram, as recommended by the GenAI semantic conventions.
 pub(in crate::app) const BUCKET_BOUNDS: [u64; 14] =
@@ -86,31 +89,56 @@ impl App {
         self.refresh_usage()?;
         let mut out = UsageMetrics { at, ..UsageMetrics::default() };
         let mut pricer = prices.pricer();
+        let mut add = |row: &CountedRow<'_>| out.add(row, &pricer.price(row));
+        self.archive.for_each_request(UsageFilter::default(), &mut add)?;
+        Ok(out)
+    }
+
+    /// Counts the usage of every agent and model, and computes the current spend in the same pass.
+    ///
+    /// # Errors
+    /// As [`App::usage_metrics`].
+    pub fn usage_metrics_with_current(&mut self) -> Result<(UsageMetrics, CurrentSpend), Failure> {
+        let (timezone, zone) = self.zone(None)?;
+        let (prices, at, params) = (self.prices()?, self.now(), CurrentSpendParams::default());
+        self.refresh_usage()?;
+        let nobody = HashSet::new();
+        let mut current = CurrentSpendFold::new(self, &zone, &params, &nobody);
+        let mut out = UsageMetrics { at, ..UsageMetrics::default() };
+        let mut pricer = prices.pricer();
         self.archive.for_each_request(UsageFilter::default(), &mut |row| {
             let priced = pricer.price(row);
-            if !priced.billable {
-                return;
-            }
-            let known = out.rows.entry((row.agent().to_owned(), row.request.model.to_owned()));
-            let m = known.or_insert_with(|| {
-                let named = row.request.provider.or(priced.price_row().map(|p| p.provider.as_str()));
-                ModelMetrics {
-                    provider: conventional_provider(named.unwrap_or_default()).to_owned(),
-                    ..ModelMetrics::default()
-                }
-            });
-            let t = &row.request.tokens;
-            m.requests += 1;
-            m.tokens += *t;
-            match priced.picousd {
-                Some(p) => m.picousd += i128::from(p),
-                None => m.unpriced_tokens = m.unpriced_tokens.saturating_add(t.total()),
-            }
-            m.input.add(t.total().saturating_sub(t.output));
-            m.output.add(t.output);
-            out.since = Some(out.since.map_or(row.request.at, |s| s.min(row.request.at)));
+            out.add(row, &priced);
+            current.add(row, &priced);
         })?;
-        Ok(out)
+        Ok((out, current.finish(&timezone, &params, &self.config.budgets)))
+    }
+}
+
+impl UsageMetrics {
+    /// Adds a request. Rows that are not provider requests are left out.
+    fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
+        if !priced.billable {
+            return;
+        }
+        let known = self.rows.entry((row.agent().to_owned(), row.request.model.to_owned()));
+        let m = known.or_insert_with(|| {
+            let named = row.request.provider.or(priced.price_row().map(|p| p.provider.as_str()));
+            ModelMetrics {
+                provider: conventional_provider(named.unwrap_or_default()).to_owned(),
+                ..ModelMetrics::default()
+            }
+        });
+        let t = &row.request.tokens;
+        m.requests += 1;
+        m.tokens += *t;
+        match priced.picousd {
+            Some(p) => m.picousd += i128::from(p),
+            None => m.unpriced_tokens = m.unpriced_tokens.saturating_add(t.total()),
+        }
+        m.input.add(t.total().saturating_sub(t.output));
+        m.output.add(t.output);
+        self.since = Some(self.since.map_or(row.request.at, |s| s.min(row.request.at)));
     }
 }
 
@@ -121,7 +149,7 @@ pub(in crate::app) fn usd(picousd: i128) -> f64 {
 
 impl UsageMetrics {
     /// Formats the counters in Prometheus's text format.
-    pub fn prometheus(&self, live: &crate::app::cost::CurrentSpend) -> String {
+    pub fn prometheus(&self, live: &CurrentSpend) -> String {
         let mut out = String::new();
         let mut family = |name: &str, kind: &str, help: &str, lines: Vec<(String, String)>| {
             out.push_str(&format!("# HELP {name} {help}\n# TYPE {name} {kind}\n"));

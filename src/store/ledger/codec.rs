@@ -125,6 +125,15 @@ pub(super) struct SegmentReader<'a> {
     offset: i64,
 }
 
+/// Where a row begins in a segment. A row is stored as differences from the previous one, so this includes the previous
+/// row's time and offset.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowPosition<'a> {
+    rest: &'a [u8],
+    at: i64,
+    offset: i64,
+}
+
 impl<'a> SegmentReader<'a> {
     /// Reads the head of a segment. With `tools`, each row gets the prompt tokens that tool results added, which takes
     /// an allocation per row.
@@ -180,6 +189,25 @@ impl<'a> SegmentReader<'a> {
         self.rows_left -= 1;
         self.read_row(entry).map_err(corrupt)?;
         Ok(true)
+    }
+
+    /// Returns the position of the next entry.
+    #[inline]
+    pub(super) fn position(&self) -> RowPosition<'a> {
+        RowPosition { rest: self.rest, at: self.at, offset: self.offset }
+    }
+
+    /// Reads the entry at a position again, into an existing one.
+    ///
+    /// # Errors
+    /// As [`SegmentReader::open`].
+    pub(super) fn read_at(
+        &mut self,
+        position: RowPosition<'a>,
+        entry: &mut SegmentEntry<'a>,
+    ) -> Result<(), StoreError> {
+        (self.rest, self.at, self.offset) = (position.rest, position.at, position.offset);
+        self.read_row(entry).map_err(corrupt)
     }
 
     fn read_row(&mut self, entry: &mut SegmentEntry<'a>) -> Result<(), Damage> {
@@ -316,7 +344,7 @@ fn put_text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
 }
 
-#[inline]
+#[inline(always)]
 fn get(r: &mut &[u8]) -> Result<u64, Damage> {
     // Most numbers fit in one or two bytes.
     match *r {

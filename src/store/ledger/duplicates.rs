@@ -3,22 +3,44 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
+use crate::store::StoreError;
 use crate::trace::UsageRow;
 use crate::usage::{CountedRow, RecordLocation, RequestCopy, ToolShare, resolve_duplicate};
 
-use super::codec::SegmentEntry;
+use super::codec::{RowPosition, SegmentEntry, SegmentReader};
 
-/// One record of a request that may have others.
+/// One record of a request that may have others. A history can have very many, so only its position is kept, and the
+/// record is read again when its request is resolved.
 struct StoredCopy<'a> {
     hash: u64,
-    file: i64,
-    /// Whether the record is in a segment that was asked for, and not only in one with copies of its requests.
-    selected: bool,
-    entry: SegmentEntry<'a>,
+    /// Index of its segment.
+    segment: usize,
+    position: RowPosition<'a>,
     tools: Vec<ToolShare<'a>>,
 }
 
-impl<'a> StoredCopy<'a> {
+/// A segment with such records.
+struct SegmentWithCopies<'a> {
+    file: i64,
+    /// Whether the segment was asked for, and not only has records of the same requests.
+    selected: bool,
+    reader: SegmentReader<'a>,
+}
+
+/// A record that was read again.
+#[derive(Default)]
+struct Record<'r, 'a> {
+    file: i64,
+    selected: bool,
+    tools: &'r [ToolShare<'a>],
+    entry: SegmentEntry<'a>,
+}
+
+impl<'a> Record<'_, 'a> {
+    fn key(&self) -> &'a str {
+        self.entry.row.dedupe_key
+    }
+
     fn location(&self) -> RecordLocation<'a> {
         let row = &self.entry.row;
         RecordLocation { file: self.file, offset: row.offset, session: row.session.0 }
@@ -42,65 +64,85 @@ impl<'a> StoredCopy<'a> {
 #[derive(Default)]
 pub(super) struct DuplicateRows<'a> {
     copies: Vec<StoredCopy<'a>>,
+    segments: Vec<SegmentWithCopies<'a>>,
 }
 
 impl<'a> DuplicateRows<'a> {
-    pub(super) fn push(
-        &mut self,
-        hash: u64,
-        file: i64,
-        selected: bool,
-        entry: &SegmentEntry<'a>,
-        tools: &[ToolShare<'a>],
-    ) {
-        self.copies.push(StoredCopy { hash, file, selected, entry: entry.clone(), tools: tools.to_vec() });
+    /// Adds a record of the segment that [`DuplicateRows::end_segment`] will add.
+    pub(super) fn push(&mut self, hash: u64, position: RowPosition<'a>, tools: &[ToolShare<'a>]) {
+        let segment = self.segments.len();
+        self.copies.push(StoredCopy { hash, segment, position, tools: tools.to_vec() });
+    }
+
+    /// Adds the segment of the records since the last call.
+    pub(super) fn end_segment(&mut self, file: i64, selected: bool, reader: SegmentReader<'a>) {
+        self.segments.push(SegmentWithCopies { file, selected, reader });
     }
 
     /// Calls `each` once for every request that has a record in a selected segment.
-    pub(super) fn resolve(&self, devices: &HashMap<i64, Rc<str>>, each: &mut dyn FnMut(&CountedRow<'_>)) {
+    ///
+    /// # Errors
+    /// [`StoreError`] if a record cannot be read again.
+    pub(super) fn resolve(
+        mut self,
+        devices: &HashMap<i64, Rc<str>>,
+        each: &mut dyn FnMut(&CountedRow<'_>),
+    ) -> Result<(), StoreError> {
         let mut order: Vec<(u64, usize)> = self.copies.iter().enumerate().map(|(n, c)| (c.hash, n)).collect();
         order.sort_unstable();
-        let key = |(_, n): &(u64, usize)| self.copies.get(*n).map(|copy| copy.entry.row.dedupe_key);
-        let mut groups: Vec<&[(u64, usize)]> = Vec::new();
-        for same_hash in order.chunk_by_mut(|a, b| a.0 == b.0) {
-            // Two different keys may have the same hash, so the keys decide.
-            same_hash.sort_by(|a, b| key(a).cmp(&key(b)));
-            groups.extend(same_hash.chunk_by(|a, b| key(a) == key(b)));
-        }
+        let mut groups: Vec<&[(u64, usize)]> = order.chunk_by(|a, b| a.0 == b.0).collect();
         // In the order of the logs, because sums are faster if consecutive requests share their session, model and day.
         groups.sort_unstable_by_key(|group| group.first().map(|(_, n)| *n));
-        let (mut records, mut copies, mut locations) = (Vec::new(), Vec::new(), Vec::new());
+        // Reused from request to request, because copying a record costs as much as reading it.
+        let mut records: Vec<Record<'_, 'a>> = Vec::new();
         for group in groups {
-            records.clear();
-            records.extend(group.iter().filter_map(|(_, n)| self.copies.get(*n)));
-            if !records.iter().any(|copy| copy.selected) {
-                continue;
+            if records.len() < group.len() {
+                records.resize_with(group.len(), Record::default);
             }
-            copies.clear();
-            copies.extend(records.iter().map(|copy| copy.as_request_copy()));
-            locations.clear();
-            if records.len() > 1 {
-                locations.extend(records.iter().map(|copy| copy.location()));
+            let records = &mut records[..group.len()];
+            for (record, (_, n)) in records.iter_mut().zip(group) {
+                let copy = &self.copies[*n];
+                let segment = &mut self.segments[copy.segment];
+                (record.file, record.selected, record.tools) = (segment.file, segment.selected, &copy.tools);
+                segment.reader.read_at(copy.position, &mut record.entry)?;
             }
-            let Some((owner, figures)) = resolve_duplicate(&copies) else { continue };
-            let (Some(owner), Some(figures)) = (records.get(owner), records.get(figures)) else { continue };
-            let owner_row = &owner.entry.row;
-            // The figures are those of one record; session, project, subagent, skill and device are those of the owner,
-            // which may be another record.
-            let request = UsageRow {
-                session: owner_row.session,
-                subagent: owner_row.subagent,
-                skill: owner_row.skill,
-                ..figures.entry.row.clone()
-            };
-            each(&CountedRow {
-                request: &request,
-                project: owner.entry.facts.project,
-                device: devices.get(&owner.file).map(|device| &**device),
-                tools: &figures.tools,
-                location: figures.location(),
-                copies: &locations,
-            });
+            // Two different keys may have the same hash, so the keys decide.
+            records.sort_by(|a, b| a.key().cmp(b.key()));
+            for same_key in records.chunk_by(|a, b| a.key() == b.key()) {
+                if same_key.iter().any(|record| record.selected) {
+                    resolve_group(same_key, devices, each);
+                }
+            }
         }
+        Ok(())
     }
+}
+
+/// Calls `each` with the request of some records: the figures of one, and the session, project, subagent, skill and
+/// device of the owner, which may be another record.
+fn resolve_group(
+    group: &[Record<'_, '_>],
+    devices: &HashMap<i64, Rc<str>>,
+    each: &mut dyn FnMut(&CountedRow<'_>),
+) {
+    let copies: Vec<RequestCopy<'_>> = group.iter().map(Record::as_request_copy).collect();
+    let Some((owner, figures)) = resolve_duplicate(&copies) else { return };
+    let (Some(owner), Some(figures)) = (group.get(owner), group.get(figures)) else { return };
+    let owner_row = &owner.entry.row;
+    let request = UsageRow {
+        session: owner_row.session,
+        subagent: owner_row.subagent,
+        skill: owner_row.skill,
+        ..figures.entry.row.clone()
+    };
+    let locations: Vec<RecordLocation<'_>> =
+        if group.len() > 1 { group.iter().map(Record::location).collect() } else { Vec::new() };
+    each(&CountedRow {
+        request: &request,
+        project: owner.entry.facts.project,
+        device: devices.get(&owner.file).map(|device| &**device),
+        tools: figures.tools,
+        location: figures.location(),
+        copies: &locations,
+    });
 }

@@ -11,7 +11,7 @@ use crate::store::{Archive, StoreError};
 use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp, UsageRow};
 use crate::usage::{CountedRow, RecordLocation, ToolShare};
 
-use super::codec::{SegmentEntry, SegmentReader, key_hashes};
+use super::codec::{RowPosition, SegmentEntry, SegmentReader, key_hashes};
 use super::duplicates::DuplicateRows;
 
 /// Lets SQLite map the database into memory while it lives, instead of copying each page: a report reads every segment
@@ -168,20 +168,24 @@ impl SegmentKeys {
     }
 }
 
-/// Calls `each` with every entry of a segment and the parts of its prompt that come from tool results.
+/// Calls `each` with the position of every entry of a segment, the entry, and the parts of its prompt that come from tool
+/// results. Returns the reader, which can read an entry again.
 fn for_each_entry<'a>(
     body: &'a [u8],
     tools: bool,
-    mut each: impl FnMut(&SegmentEntry<'a>, &[ToolShare<'a>]),
-) -> Result<(), StoreError> {
+    mut each: impl FnMut(RowPosition<'a>, &SegmentEntry<'a>, &[ToolShare<'a>]),
+) -> Result<SegmentReader<'a>, StoreError> {
     let mut reader = SegmentReader::open(body, tools)?;
     let mut carryover = ToolCarryover::default();
     let mut entry = SegmentEntry::default();
-    while reader.read(&mut entry)? {
+    loop {
+        let position = reader.position();
+        if !reader.read(&mut entry)? {
+            return Ok(reader);
+        }
         let shares = if tools { carryover.advance(&entry.row) } else { &[] };
-        each(&entry, shares);
+        each(position, &entry, shares);
     }
-    Ok(())
 }
 
 fn counted_row<'a>(
@@ -328,7 +332,7 @@ impl Archive {
             if has_copies {
                 with_copies.push((segment, file, blob(r, 1)?.to_vec()));
             } else {
-                for_each_entry(blob(r, 1)?, tools, |entry, shares| {
+                for_each_entry(blob(r, 1)?, tools, |_, entry, shares| {
                     each(&counted_row(file, entry, shares, &devices));
                 })?;
             }
@@ -336,16 +340,14 @@ impl Archive {
         let mut duplicates = DuplicateRows::default();
         for (segment, file, body) in &with_copies {
             let mut hashes = keys.hashes_of(segment).iter().copied();
-            for_each_entry(body, tools, |entry, shares| match hashes.next() {
-                Some(hash) if repeated.contains(hash) => {
-                    duplicates.push(hash, *file, segment.selected, entry, shares);
-                }
+            let reader = for_each_entry(body, tools, |position, entry, shares| match hashes.next() {
+                Some(hash) if repeated.contains(hash) => duplicates.push(hash, position, shares),
                 _ if segment.selected => each(&counted_row(*file, entry, shares, &devices)),
                 _ => {}
             })?;
+            duplicates.end_segment(*file, segment.selected, reader);
         }
-        duplicates.resolve(&devices, each);
-        Ok(())
+        duplicates.resolve(&devices, each)
     }
 
     /// Reads the key hashes of all segments, in the order of their ids.
