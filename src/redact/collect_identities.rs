@@ -25,6 +25,7 @@ impl Redactor<'_> {
                     confidence: 85,
                     whole_word: true,
                     any_case: true,
+                    any_spelling: false,
                 };
                 self.learn(&name, known);
             }

@@ -161,7 +161,7 @@ fn scan_reading(
 }
 
 /// Makes a detection of a known value that occurs in a reading.
-fn by_value(values: &KnownValues, view: &DecodedView, occurrence: &Occurrence) -> Detection {
+pub(crate) fn by_value(values: &KnownValues, view: &DecodedView, occurrence: &Occurrence) -> Detection {
     let (value, known) = values.get(occurrence.value);
     Detection {
         pieces: view.to_raw(occurrence.start, occurrence.end),

@@ -75,6 +75,13 @@ impl Redactor<'_> {
         Redacted { text, spans: replacements.into_iter().map(|r| r.span).collect() }
     }
 
+    /// Writes the removals of a text once.
+    pub(super) fn written(&self, base: &Rc<DecodedView>, removals: &[Removal]) -> Redacted {
+        let replacements = self.write(&base.text, removals);
+        let text = replaced(base, &replacements).text.clone();
+        Redacted { text, spans: replacements.into_iter().map(|r| r.span).collect() }
+    }
+
     /// Makes the replacements of the removals of a text. Only the first piece of a value gets a placeholder.
     fn write(&self, text: &str, removals: &[Removal]) -> Vec<Replacement> {
         let mut out: Vec<Replacement> = Vec::with_capacity(removals.len());

@@ -3,12 +3,14 @@
 //! A token that was found in `API_TOKEN=gTq8…` is removed from `argv gTq8…` too, also encoded or cut short.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 
 use crate::rules::{entropy, is_placeholder_value, looks_wordy};
+
+use super::names::Names;
 
 /// How a known value is searched for, and what its finding is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +22,8 @@ pub(crate) struct KnownValue {
     pub whole_word: bool,
     /// Case is ignored.
     pub any_case: bool,
+    /// The value is a name, which is also found in other spellings (see `names.rs`).
+    pub any_spelling: bool,
 }
 
 /// A place where a known value occurs in a text; `value` is its index.
@@ -37,6 +41,8 @@ pub(crate) struct KnownValues {
     list: Vec<(String, KnownValue)>,
     needles: Vec<Needle>,
     automaton: Option<AhoCorasick>,
+    /// The values that are found in every spelling, and their indices in `list`.
+    names: Arc<(Names, Vec<usize>)>,
     encodings: Encodings,
     /// Values were added since the automaton was built.
     stale: bool,
@@ -117,7 +123,7 @@ impl KnownValues {
     /// Adds a value. If it is known already, the one with the higher confidence stays, in whatever order they came.
     pub fn add(&mut self, value: &str, known: KnownValue) {
         let rank = |k: &KnownValue| {
-            (k.confidence, !k.whole_word, k.any_case, std::cmp::Reverse((k.kind.clone(), k.rule.clone())))
+            (k.confidence, k.any_spelling, !k.whole_word, k.any_case, std::cmp::Reverse((k.kind.clone(), k.rule.clone())))
         };
         match self.known.get(value) {
             Some(old) if rank(old) >= rank(&known) => {}
@@ -146,6 +152,16 @@ impl KnownValues {
         self.encodings = Encodings::default();
         self.list = self.known.iter().map(|(v, k)| (v.clone(), k.clone())).collect();
         self.needles.clear();
+        let spelled = |(n, (_, k)): (usize, &(String, KnownValue))| k.any_spelling.then_some(n);
+        let named: Vec<usize> = self.list.iter().enumerate().filter_map(spelled).collect();
+        // Few values are names, and they rarely change while other values are learned.
+        let same = named.len() == self.names.1.len()
+            && named.iter().zip(self.names.0.texts()).all(|(n, text)| self.list[*n].0 == text);
+        let names = match same {
+            true => self.names.0.clone(),
+            false => Names::new(named.iter().map(|n| self.list[*n].0.as_str())),
+        };
+        self.names = Arc::new((names, named));
         let mut patterns: Vec<Vec<u8>> = Vec::new();
         for (n, (value, known)) in self.list.iter().enumerate() {
             patterns.push(value.as_bytes().to_vec());
@@ -199,7 +215,16 @@ impl KnownValues {
                 out.push(Occurrence { start: hit.start(), end, value: needle.value });
             }
         }
+        let (names, indices) = &*self.names;
+        out.extend(names.find(text).into_iter().filter_map(|(n, start, end)| {
+            indices.get(n).map(|value| Occurrence { start, end, value: *value })
+        }));
         out
+    }
+
+    /// The configured names, which are found in every spelling.
+    pub fn names(&self) -> &Names {
+        &self.names.0
     }
 
     /// Finds every known value that is encoded in the text: escaped, percent-encoded, in base64 or hex.
@@ -335,7 +360,7 @@ mod tests {
     use super::*;
 
     fn known(whole_word: bool) -> KnownValue {
-        KnownValue { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, whole_word, any_case: false }
+        KnownValue { kind: "TOKEN".into(), rule: "t".into(), confidence: 80, whole_word, any_case: false, any_spelling: false }
     }
 
     #[test]

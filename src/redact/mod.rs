@@ -9,6 +9,7 @@
 //! | `decoded_view.rs`, `decode.rs` | readings of a text without noise and encodings, mapped back to its bytes |
 //! | `detect.rs` | finds everything sensitive in all readings |
 //! | `known_values.rs`, `collect_identities.rs`, `paths.rs` | values that are removed wherever they occur |
+//! | `names.rs` | configured names in every spelling |
 //! | `external.rs` | detectors outside this program |
 //! | `render.rs`, `fixpoint.rs` | from detections to the redacted text |
 //! | `placeholder.rs` | makes and recognizes placeholders |
@@ -24,6 +25,7 @@ mod external;
 mod fixpoint;
 mod jsonl_filter;
 mod known_values;
+mod names;
 mod paths;
 mod placeholder;
 mod policy;
@@ -39,6 +41,7 @@ use crate::rules::{Class, Classes, Engine};
 
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
+pub use names::{NameCounter, is_long_enough, same_name};
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
@@ -125,9 +128,10 @@ impl<'e> Redactor<'e> {
             confidence,
             whole_word,
             any_case: true,
+            any_spelling: kind == "CUSTOM",
         };
         let Policy { custom, usernames, homes, identities, .. } = r.policy.clone();
-        for string in custom.iter().map(|c| c.trim()).filter(|c| !c.is_empty()) {
+        for string in custom.iter().map(|c| c.trim()).filter(|c| names::is_long_enough(c)) {
             r.learn(string, known("CUSTOM", "custom", 100, false));
         }
         for (kind, value) in &identities {
@@ -250,6 +254,7 @@ impl<'e> Redactor<'e> {
                 confidence: 99,
                 whole_word: v.len() < 12 || v.contains(' '),
                 any_case: true,
+                any_spelling: false,
             };
             self.learn(v, known);
         }
@@ -307,6 +312,7 @@ impl<'e> Redactor<'e> {
                 confidence: f.confidence.min(90),
                 whole_word: true,
                 any_case: false,
+                any_spelling: false,
             };
             let names = value.chars().count() >= 4 && value.chars().next().is_some_and(|c| !c.is_lowercase());
             if names && value.len() <= 200 {
@@ -347,6 +353,7 @@ impl<'e> Redactor<'e> {
                 confidence: 66,
                 whole_word: true,
                 any_case: true,
+                any_spelling: false,
             };
             self.learn(local.trim_matches('.'), known);
         }
@@ -358,6 +365,7 @@ impl<'e> Redactor<'e> {
                 confidence: f.confidence,
                 whole_word,
                 any_case,
+                any_spelling: false,
             },
         );
         true
@@ -382,6 +390,7 @@ impl<'e> Redactor<'e> {
             confidence: 62,
             whole_word: true,
             any_case,
+            any_spelling: false,
         };
         self.learn(last, known("PERSON", false));
         let (f, l) = (first.to_lowercase(), last.to_lowercase());

@@ -30,12 +30,18 @@ pub(crate) fn normalize(kind: &str, value: &str) -> String {
     let v = value.trim();
     match kind {
         "EMAIL" => v.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase(),
-        "PHONE" | "CREDIT_CARD" | "SSN" => v.chars().filter(char::is_ascii_digit).collect(),
-        "IBAN" => v.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_uppercase(),
+        // Only the separators of a number do not matter. Whatever else is in the value makes it another one.
+        "PHONE" | "CREDIT_CARD" | "SSN" if is_number(v) => v.chars().filter(char::is_ascii_digit).collect(),
+        "IBAN" => v.chars().filter(|c| !c.is_whitespace() && *c != '-').collect::<String>().to_uppercase(),
         "PERSON" | "ADDRESS" => v.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase(),
         "USER" | "HOST" | "CUSTOM" | "MAC_ADDRESS" => v.to_lowercase(),
         _ => v.to_owned(),
     }
+}
+
+fn is_number(v: &str) -> bool {
+    v.bytes().any(|b| b.is_ascii_digit())
+        && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'(' | b')' | b'/' | b' ' | b'\t'))
 }
 
 /// Makes the placeholders of one release.

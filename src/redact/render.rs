@@ -53,36 +53,69 @@ pub(crate) fn removals(text: &str, found: &[Detection], style: PlaceholderStyle)
         }
     }
     all.sort_unstable_by(|a, b| (a.0, b.1).cmp(&(b.0, a.1)));
-    let mut out: Vec<Removal> = Vec::new();
+    let mut out: Vec<Merged> = Vec::new();
     for (s, e, n, first) in all {
-        let f = &found[n];
         match out.last_mut() {
             Some(last) if s < last.end => {
                 last.end = last.end.max(e);
                 last.first |= first;
-                let value = value(n, s, e);
-                if f.confidence > last.confidence
-                    || (f.confidence == last.confidence && value.len() > last.value.len())
-                {
-                    last.kind = Arc::clone(&f.kind);
-                    last.rule = Arc::clone(&f.rule);
-                    last.confidence = f.confidence;
-                    value.clone_into(&mut last.value);
+                let (named, new) = (&found[last.by], &found[n]);
+                if names_overlap(new, e - s, named, last.named.1 - last.named.0) {
+                    (last.by, last.named) = (n, (s, e));
                 }
             }
-            _ => out.push(Removal {
-                start: s,
-                end: e,
-                kind: Arc::clone(&f.kind),
-                rule: Arc::clone(&f.rule),
-                confidence: f.confidence,
-                value: value(n, s, e).to_owned(),
-                first,
-                bare_scalar: false,
-            }),
+            _ => out.push(Merged { start: s, end: e, by: n, named: (s, e), first }),
         }
     }
+    let out = out.into_iter().map(|m| {
+        let f = &found[m.by];
+        // A value that is only a part of what is removed does not name the rest: two values that have it in common would
+        // get the same placeholder.
+        let value = if m.named == (m.start, m.end) { value(m.by, m.start, m.end) } else { &text[m.start..m.end] };
+        Removal {
+            start: m.start,
+            end: m.end,
+            kind: Arc::clone(&f.kind),
+            rule: Arc::clone(&f.rule),
+            confidence: f.confidence,
+            value: value.to_owned(),
+            first: m.first,
+            bare_scalar: false,
+        }
+    });
+    let out = out.collect();
     clip_json(text, out)
+}
+
+/// Detections that overlap.
+struct Merged {
+    start: usize,
+    end: usize,
+    /// Index of the detection that names them.
+    by: usize,
+    /// The span of that detection.
+    named: (usize, usize),
+    /// One of them is the first piece of a value.
+    first: bool,
+}
+
+/// Whether of two detections that overlap the new one names both; each with the length of its span.
+///
+/// The one with the higher confidence does. But a word that is removed because a person chose it, or because it names
+/// somebody, says nothing about a longer value that contains it: the mail address of a client is still a mail address.
+fn names_overlap(new: &Detection, new_len: usize, old: &Detection, old_len: usize) -> bool {
+    if is_chosen_word(new) || is_chosen_word(old) {
+        return (new_len, new.confidence) > (old_len, old.confidence);
+    }
+    (new.confidence, new.value.len()) > (old.confidence, old.value.len())
+}
+
+/// Rules that find a word as such, wherever it occurs, and not by what is around it.
+const WORD_RULES: &[&str] =
+    &["custom", "reported", "username", "identity", "home-path", "mail-name", "name-part"];
+
+fn is_chosen_word(f: &Detection) -> bool {
+    WORD_RULES.contains(&&*f.rule) || f.rule.starts_with("detector:")
 }
 
 /// Splits a span at its line ends, which stay in the text.
@@ -262,11 +295,32 @@ mod tests {
     }
 
     #[test]
-    fn overlapping_removals_become_one_with_the_value_of_the_higher_confidence() {
+    fn overlapping_removals_become_one_with_the_kind_of_the_higher_confidence() {
         let found = [detection(&[(0, 4)], "abcd", 60), detection(&[(2, 6)], "cdef", 90)];
         let all = removals("abcdef", &found, PlaceholderStyle::Typed);
         assert_eq!(all.len(), 1);
-        assert_eq!((all[0].start, all[0].end, all[0].value.as_str()), (0, 6, "cdef"));
+        // The value is all that is removed, so that `xbcdef` does not get the same placeholder.
+        assert_eq!((all[0].start, all[0].end, all[0].value.as_str()), (0, 6, "abcdef"));
+        assert_eq!(all[0].confidence, 90);
+    }
+
+    #[test]
+    fn a_chosen_word_does_not_name_a_longer_value_that_contains_it() {
+        let custom = |span: (usize, usize), value: &str| Detection {
+            kind: "CUSTOM".into(),
+            rule: "custom".into(),
+            ..detection(&[span], value, 100)
+        };
+        let kinds = |found: &[Detection]| -> Vec<(String, String)> {
+            let all = removals("ada@mill.fi", found, PlaceholderStyle::Typed);
+            all.into_iter().map(|r| (r.kind.to_string(), r.value)).collect()
+        };
+        let mail = detection(&[(0, 11)], "ada@mill.fi", 92);
+        let token = |value: &str| vec![("TOKEN".to_owned(), value.to_owned())];
+        assert_eq!(kinds(&[mail.clone(), custom((4, 8), "mill")]), token("ada@mill.fi"));
+        assert_eq!(kinds(&[custom((0, 3), "ada"), detection(&[(2, 11)], "a@mill.fi", 60)]), token("ada@mill.fi"));
+        // A word that is as long as the value names it.
+        assert_eq!(kinds(&[mail, custom((0, 11), "ADA@mill.fi")])[0].0, "CUSTOM");
     }
 
     #[test]

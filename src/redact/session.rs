@@ -1,6 +1,6 @@
 //! Redacts all strings of a session, after the sensitive values of all sessions were collected.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -13,6 +13,7 @@ use crate::trace::{Part, Session, Timestamp};
 use super::decoded_view::DecodedView;
 use super::detect::Detection;
 use super::known_values::KnownValues;
+use super::names::Names;
 use super::{PlaceholderStyle, Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session and what was removed from it.
@@ -60,24 +61,56 @@ pub(crate) fn for_each_text(session: &Session, f: &mut dyn FnMut(&str, &str)) {
     for_each_text_mut(&mut copy, &mut |path, text| f(path, text));
 }
 
-/// Calls `f` with the path and text of every string of a session, which `f` may change.
+impl super::NameCounter {
+    /// Adds the occurrences in a session.
+    pub fn add_session(&mut self, session: &Session) {
+        for_each_text(session, &mut |_, text| self.add(text));
+    }
+}
+
+/// Calls `f` with the path and text of every id of a session.
+fn for_each_id_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+    let keys = [Some(&mut session.key), session.parent.as_mut(), session.forked_from.as_mut()];
+    for key in keys.into_iter().flatten() {
+        f("key", &mut key.0);
+    }
+    for (i, message) in session.messages.iter_mut().enumerate() {
+        if let Some(id) = &mut message.id {
+            f(&format!("messages[{i}].id"), id);
+        }
+        for (j, part) in message.parts.iter_mut().enumerate() {
+            let Part::Tool(call) = part else { continue };
+            f(&format!("messages[{i}].parts[{j}].id"), &mut call.id);
+            if let Some(key) = &mut call.subagent {
+                f(&format!("messages[{i}].parts[{j}].subagent"), &mut key.0);
+            }
+        }
+    }
+}
+
+/// Calls `f` with the path and text of every string of a session except ids, which `f` may change.
 fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     for (name, field) in [
         ("project", &mut session.project),
         ("git_branch", &mut session.git_branch),
         ("title", &mut session.title),
+        ("agent_version", &mut session.agent_version),
     ] {
         if let Some(s) = field {
             f(name, s);
         }
     }
     for (i, message) in session.messages.iter_mut().enumerate() {
+        if let Some(model) = &mut message.model {
+            f(&format!("messages[{i}].model"), model);
+        }
         for (j, part) in message.parts.iter_mut().enumerate() {
             let at = format!("messages[{i}].parts[{j}]");
             match part {
                 Part::Text { text } => f(&format!("{at}.text"), text),
                 Part::Thinking { text } => f(&format!("{at}.thinking"), text),
                 Part::Tool(call) => {
+                    f(&format!("{at}.name"), &mut call.name);
                     for_each_json_text(&mut call.input, &format!("{at}.input"), f);
                     if let Some(output) = &mut call.output {
                         f(&format!("{at}.output"), output);
@@ -87,10 +120,16 @@ fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)
                     f(&format!("{at}.name"), name);
                     f(&format!("{at}.text"), text);
                 }
-                Part::Media { .. } => {}
+                Part::Media { media_type, .. } => f(&format!("{at}.media_type"), media_type),
             }
         }
     }
+}
+
+/// Whether a field contains the name of a model, a tool, a file or a type. Such names are short and repeat in every
+/// message.
+fn is_structural_name(path: &str) -> bool {
+    path.ends_with(".model") || path.ends_with("].name") || path.ends_with(".media_type")
 }
 
 /// Calls `f` with the strings and keys of a JSON value.
@@ -182,7 +221,11 @@ impl<'e> Redactor<'e> {
     ) -> impl Iterator<Item = (Rc<DecodedView>, Vec<Detection>)> + use<'e> {
         let engine = self.engine;
         let mut texts = Vec::new();
-        for_each_text(session, &mut |_, text| texts.push(text.to_owned()));
+        for_each_text(session, &mut |path, text| {
+            if !is_structural_name(path) {
+                texts.push(text.to_owned());
+            }
+        });
         texts.into_iter().map(move |text| {
             let base = DecodedView::raw(&text);
             let found = detect::detect(engine, &KnownValues::default(), &base, Classes::SENSITIVE);
@@ -211,8 +254,8 @@ impl<'e> Redactor<'e> {
         }
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         let mut notes: BTreeMap<(String, String), FindingNote> = BTreeMap::new();
-        for_each_text_mut(&mut out, &mut |path, text| {
-            let done = self.redact_text(text);
+        let mut short: HashMap<String, super::Redacted> = HashMap::new();
+        let mut write = |path: &str, text: &mut String, done: super::Redacted| {
             for span in &done.spans {
                 if span.placeholder.is_empty() {
                     continue;
@@ -231,6 +274,17 @@ impl<'e> Redactor<'e> {
                 note.count += 1;
             }
             *text = done.text;
+        };
+        for_each_text_mut(&mut out, &mut |path, text| {
+            let done = match is_structural_name(path) {
+                true => short.entry(text.clone()).or_insert_with(|| self.redact_text(text)).clone(),
+                false => self.redact_text(text),
+            };
+            write(path, text, done);
+        });
+        for_each_id_mut(&mut out, &mut |path, id| {
+            let done = self.redact_id(id);
+            write(path, id, done);
         });
         self.change_times(&mut out);
         let entities = std::mem::replace(&mut self.entities, before);
@@ -240,6 +294,15 @@ impl<'e> Redactor<'e> {
             .map(|((kind, value), count)| Entity { id: self.value_id(&kind, &value), kind, value, count })
             .collect();
         RedactedSession { session: out, counts, findings: notes.into_values().collect(), entities }
+    }
+
+    /// Redacts an id: only the known values in it, because an id matches the shapes of numbers and tokens by chance.
+    pub fn redact_id(&self, id: &str) -> super::Redacted {
+        let view = DecodedView::raw(id);
+        let known = self.values.find(id);
+        let found: Vec<Detection> = known.iter().map(|o| detect::by_value(&self.values, &view, o)).collect();
+        let removals = super::render::removals(id, &found, self.policy.options.placeholder_style);
+        self.written(&view, &removals)
     }
 
     /// Changes all times as the options say.
@@ -280,7 +343,8 @@ impl<'e> Redactor<'e> {
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
             .ok();
-        SealedScanner { automaton, known, style: self.policy.options.placeholder_style }
+        let names = self.values.names().clone();
+        SealedScanner { automaton, known, names, style: self.policy.options.placeholder_style }
     }
 }
 
@@ -288,6 +352,7 @@ impl<'e> Redactor<'e> {
 pub struct SealedScanner {
     automaton: Option<AhoCorasick>,
     known: Vec<(String, String, bool)>,
+    names: Names,
     style: PlaceholderStyle,
 }
 
@@ -316,8 +381,33 @@ impl SealedScanner {
                 offset: hit.start(),
             });
         }
+        for (_, start, end) in self.names.find(&text) {
+            let next = placeholders.partition_point(|(_, end)| *end <= start);
+            let inside = placeholders.get(next).is_some_and(|(s, e)| *s <= start && end <= *e);
+            if !inside && !is_own_field(&text, start, end) {
+                out.push(SealedHit {
+                    kind: "CUSTOM".to_owned(),
+                    rule: "custom".to_owned(),
+                    whole_word: false,
+                    offset: start,
+                });
+            }
+        }
         out
     }
+}
+
+/// Whether a span of a row is in the name of a field or in a value that only this program writes, such as an agent's id.
+fn is_own_field(text: &str, start: usize, end: usize) -> bool {
+    let own = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let before = text[..start].trim_end_matches(own);
+    let after = text[end..].trim_start_matches(own);
+    let Some(before) = before.strip_suffix('"') else { return false };
+    after.starts_with("\":")
+        || after.starts_with('"')
+            && ["agent", "role", "status", "origin", "format"]
+                .iter()
+                .any(|field| before.strip_suffix("\":").is_some_and(|b| b.ends_with(field)))
 }
 
 /// A known value that survived in sealed bytes.

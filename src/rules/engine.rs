@@ -14,7 +14,8 @@ use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
 use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
-use super::{assignment, load, matchers, numbers, template, value_shape};
+use super::columns::{self, CellShape, Headers};
+use super::{assignment, load, matchers, numbers, tables, template, value_shape};
 
 /// A rule with its patterns, which are compiled when they are first needed.
 struct Rule {
@@ -47,6 +48,7 @@ const WARM_UP_BYTES: usize = 1 << 17;
 /// The scanning engine, which is cheap to share between threads.
 pub struct Engine {
     rules: Vec<Rule>,
+    headers: Headers,
     number_rules: Vec<(numbers::NumberKind, u16)>,
     /// One prefilter for each set of classes; the second half holds those for short texts.
     prefilters: [OnceLock<Prefilter>; 16],
@@ -94,6 +96,10 @@ impl Engine {
             let bad = |reason: &str| RulesError::Rule { rule: spec.id.clone(), reason: reason.to_owned() };
             if let Matcher::Number(kind) = spec.matcher {
                 number_rules.push((kind, u16::try_from(rules.len()).map_err(|_| bad("too many rules"))?));
+            } else if spec.matcher == Matcher::Column {
+                if spec.headers.is_empty() || spec.cell.is_none() {
+                    return Err(bad("needs headers and the shape of a cell"));
+                }
             } else if spec.keywords.is_empty() {
                 return Err(bad("needs keywords"));
             }
@@ -110,8 +116,11 @@ impl Engine {
                 spec,
             });
         }
+        let columns = rules.iter().enumerate().filter(|(_, r): &(usize, &Rule)| r.spec.matcher == Matcher::Column);
+        let headers = Headers::new(columns.map(|(n, r)| (u16::try_from(n).unwrap_or(u16::MAX), &r.spec)));
         Ok(Engine {
             rules,
+            headers,
             number_rules,
             prefilters: Default::default(),
             scanned: AtomicUsize::new(0),
@@ -174,7 +183,7 @@ impl Engine {
     /// A token inside a value that reads as a password has to be known separately. The result is sorted by start. Entities are merged as in [`Engine::scan`].
     pub fn scan_unmerged(&self, text: &str, classes: Classes) -> Vec<Finding> {
         let all: Vec<Finding> = self
-            .matches(text.as_bytes(), classes, false)
+            .matches(text, classes, false)
             .into_iter()
             .filter_map(|m| self.finding(text, m))
             .collect();
@@ -197,7 +206,7 @@ impl Engine {
     }
 
     fn scan_merged(&self, text: &str, classes: Classes, short: bool) -> Vec<Finding> {
-        let matches = self.matches(text.as_bytes(), classes, short);
+        let matches = self.matches(text, classes, short);
         merge_overlaps(matches.into_iter().filter_map(|m| self.finding(text, m)))
     }
 
@@ -230,7 +239,8 @@ impl Engine {
                     continue;
                 }
                 let n = u16::try_from(n).unwrap_or(u16::MAX);
-                for k in &rule.spec.keywords {
+                let headers = rule.spec.headers.iter().flat_map(|h| columns::keywords(h));
+                for k in rule.spec.keywords.iter().cloned().chain(headers) {
                     let i = *index.entry(k.clone()).or_insert_with(|| {
                         keywords.push(Keyword { text: k.clone(), rules: Vec::new() });
                         keywords.len() - 1
@@ -270,9 +280,12 @@ impl Engine {
     }
 
     /// Finds the spans of all rules, sorted by start; a longer span comes first, then the earlier rule.
-    fn matches(&self, text: &[u8], classes: Classes, short: bool) -> Vec<RuleMatch> {
+    fn matches(&self, text: &str, classes: Classes, short: bool) -> Vec<RuleMatch> {
+        let whole = text;
+        let text = text.as_bytes();
         let prefilter = self.prefilter(classes, short || self.is_cold(text.len()));
-        let mut scan = Scan { engine: self, text, windows: Vec::new(), out: Vec::new() };
+        let mut scan =
+            Scan { engine: self, whole, text, classes, table_end: 0, windows: Vec::new(), out: Vec::new() };
         if let Some(automaton) = &prefilter.automaton {
             for hit in automaton.find_overlapping_iter(text) {
                 let keyword = &prefilter.keywords[hit.pattern().as_usize()];
@@ -320,7 +333,7 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn spans_of(&self, id: &str, text: &str) -> Vec<(usize, usize)> {
         let mut spans: Vec<_> = self
-            .matches(text.as_bytes(), Classes::ALL, false)
+            .matches(text, Classes::ALL, false)
             .into_iter()
             .filter(|m| self.rules[usize::from(m.rule)].spec.id == id)
             .map(|m| (m.start, m.end))
@@ -335,6 +348,16 @@ impl Engine {
     }
 }
 
+impl tables::ColumnRules for Engine {
+    fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    fn shape(&self, rule: u16) -> CellShape {
+        self.rules[usize::from(rule)].spec.cell.unwrap_or(CellShape::Identifier)
+    }
+}
+
 /// Bytes in which the pattern of a rule that is not anchored has to be searched.
 #[derive(Debug, Clone, Copy)]
 struct Window {
@@ -346,7 +369,11 @@ struct Window {
 /// One scan of one text.
 struct Scan<'e, 't> {
     engine: &'e Engine,
+    whole: &'t str,
     text: &'t [u8],
+    classes: Classes,
+    /// The end of the last table, all columns of which were judged at the first header.
+    table_end: usize,
     /// The last window of each rule, which the next keyword may still extend: keywords come in the order of their ends.
     windows: Vec<Window>,
     out: Vec<RuleMatch>,
@@ -380,6 +407,7 @@ impl<'e> Scan<'e, '_> {
                 self.accept(index, s, e);
             }),
             Matcher::Number(_) => {}
+            Matcher::Column => self.at_header(start, end),
             Matcher::Regex if rule.spec.anchored => {
                 let to = end.saturating_add(rule.spec.fwd).min(text.len());
                 if !self.match_at(index, start, to) && !rule.spec.short.is_empty() {
@@ -390,6 +418,20 @@ impl<'e> Scan<'e, '_> {
                 let from = start.saturating_sub(rule.spec.back);
                 let to = end.saturating_add(rule.spec.fwd).min(text.len());
                 self.open_window(Window { rule: index, from, to });
+            }
+        }
+    }
+
+    /// Reads the table or field whose header contains `[start, end)`.
+    fn at_header(&mut self, start: usize, end: usize) {
+        if start < self.table_end {
+            return;
+        }
+        let Some(table) = tables::read(self.whole, start, end, self.engine) else { return };
+        self.table_end = table.end;
+        for (start, end, rule) in table.cells {
+            if self.classes.has(self.rule(rule).spec.class) {
+                self.accept(rule, start, end);
             }
         }
     }

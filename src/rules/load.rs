@@ -28,6 +28,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("secret_token_shapes.toml", include_str!("data/secret_token_shapes.toml")),
     ("secret_in_urls.toml", include_str!("data/secret_in_urls.toml")),
     ("service_code_hosting.toml", include_str!("data/service_code_hosting.toml")),
+    ("table_columns.toml", include_str!("data/table_columns.toml")),
 ];
 
 #[derive(Deserialize)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::assignment::NameKind;
+use super::columns::CellShape;
 use super::matchers::HandMatcher;
 use super::numbers::NumberKind;
 use super::validate::Validator;
@@ -117,6 +118,8 @@ pub enum RulesError {
 pub(crate) enum Matcher {
     #[default]
     Regex,
+    /// The values of a column of a table; see `tables.rs`.
+    Column,
     #[serde(untagged)]
     Assignment(NameKind),
     #[serde(untagged)]
@@ -133,7 +136,7 @@ pub(crate) struct RuleSpec {
     /// Placeholder type of the findings, for instance `GITHUB_TOKEN`.
     pub kind: String,
     pub class: Class,
-    /// `regex`, or the name of a matcher in `assignment.rs`, `matchers.rs` or `numbers.rs`.
+    /// `regex`, `column`, or the name of a matcher in `assignment.rs`, `matchers.rs` or `numbers.rs`.
     #[serde(default)]
     pub matcher: Matcher,
     /// The regex. Its group `s` is the sensitive value; without one it is the entire match. If there is a group `w`
@@ -146,6 +149,11 @@ pub(crate) struct RuleSpec {
     /// The rule runs only where one of these occurs. Case is ignored unless `exact` is set.
     #[serde(default)]
     pub keywords: Vec<String>,
+    /// Headers of the columns whose values the rule finds, in any spelling.
+    #[serde(default)]
+    pub headers: Vec<String>,
+    /// What the values of these columns look like.
+    pub cell: Option<CellShape>,
     /// The pattern has to match exactly at the keyword.
     #[serde(default)]
     pub anchored: bool,

@@ -54,7 +54,7 @@ pub(in crate::app) fn edit_list(
         .map(|t| t.entry(key).or_insert(toml_edit::value(Array::new())))
         .and_then(|v| v.as_array_mut());
     if let Some(array) = array {
-        array.retain(|v| v.as_str().is_none_or(|s| !remove.iter().any(|r| r == s)));
+        array.retain(|v| v.as_str().is_none_or(|s| !remove.iter().any(|r| r.trim() == s.trim())));
         for value in add {
             if !array.iter().any(|v| v.as_str() == Some(value)) {
                 array.push(value.as_str());

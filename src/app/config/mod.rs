@@ -2,8 +2,10 @@
 
 pub(crate) mod cost;
 pub(in crate::app) mod edit;
+pub(in crate::app) mod redact_lists;
 
 pub use cost::{AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd};
+pub use redact_lists::ListHits;
 
 use std::path::Path;
 
@@ -112,7 +114,7 @@ pub struct Scope {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RedactConfig {
-    /// Strings that are redacted everywhere, in upper or lower case.
+    /// Names that are redacted everywhere, in every spelling: upper or lower case, with other separators or none.
     pub strings: Vec<String>,
     /// User names that are redacted as whole words.
     pub usernames: Vec<String>,
@@ -170,7 +172,7 @@ impl Config {
     }
 
     pub(in crate::app) fn parse(text: &str) -> Result<Self, Failure> {
-        let config: Config = toml::from_str(text).map_err(|e| {
+        let mut config: Config = toml::from_str(text).map_err(|e| {
             let message = e.message().to_owned();
             let line = e.span().map_or(1, |s| text[..s.start].matches('\n').count() + 1);
             let failure = Failure::usage("bad_config", format!("config.toml line {line}: {message}"));
@@ -181,6 +183,9 @@ impl Config {
             }
         })?;
         config.review.check()?;
+        let lists = &mut config.redact;
+        lists.strings = redact_lists::checked("config.toml, redact.strings", &lists.strings)?;
+        lists.usernames = redact_lists::checked("config.toml, redact.usernames", &lists.usernames)?;
         Ok(config)
     }
 }
@@ -196,6 +201,18 @@ mod tests {
             let f = Config::parse(&format!("[review]\n{off}\n")).unwrap_err();
             assert_eq!(f.code, "bad_config", "{off}");
         }
+    }
+
+    #[test]
+    fn a_string_that_is_too_short_is_refused() {
+        for bad in ["", " ", "e", "ab"] {
+            for list in ["strings", "usernames"] {
+                let f = Config::parse(&format!("[redact]\n{list} = [\"Acme\", {bad:?}]\n")).unwrap_err();
+                assert!(f.message.contains(list), "{f}");
+                assert_eq!(f.exit_code(), 2);
+            }
+        }
+        assert_eq!(Config::parse("[redact]\nstrings = [\" Acme \"]\n").unwrap().redact.strings, ["Acme"]);
     }
 
     #[test]

@@ -237,7 +237,7 @@ impl App {
                 ..std::mem::take(&mut pass.report)
             };
             let rows = std::mem::take(&mut pass.rows);
-            let files = self.release_files(open, pass.packer, &rows, &report, format);
+            let files = self.release_files(open, &redactor, pass.packer, &rows, &report, format);
             // The last check runs over exactly the bytes that would be published.
             survivors = surviving_values(&redactor, &files);
             if survivors.is_empty() {
@@ -344,6 +344,7 @@ impl App {
     fn release_files(
         &self,
         open: &OpenRelease,
+        redactor: &Redactor<'_>,
         packer: Packer,
         rows: &[StoredRow],
         report: &PrivacyReport,
@@ -364,7 +365,7 @@ impl App {
         });
         for r in rows {
             let version = open.release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
-            summary.add(&r.facts, r.key.native(), version, &r.place());
+            summary.add(&r.facts, &redactor.redact_id(r.key.native()).text, version, &r.place());
         }
         for (kind, n) in &report.redactions {
             summary.redacted(kind, *n);

@@ -6,12 +6,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::store::ProjectRow;
+use crate::redact::NameCounter;
+use crate::store::{Inbox, ProjectRow};
 use crate::trace::SessionKey;
 use crate::workflow::Target;
 
 use crate::app::config::Config;
 use crate::app::config::edit::{edit_file, edit_list};
+use crate::app::config::redact_lists::{ListHits, checked, entries_to_remove, is_common_word, new_values};
 use crate::app::{App, Failure};
 
 /// Changes to scope, redaction lists and destination. Lists append, so calls can be repeated safely.
@@ -28,6 +30,10 @@ pub struct ScopeParams {
     pub redact: Vec<String>,
     /// User names to redact.
     pub usernames: Vec<String>,
+    /// Strings to redact no longer.
+    pub remove_redact: Vec<String>,
+    /// User names to redact no longer.
+    pub remove_usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]
     pub repo: Option<String>,
@@ -75,11 +81,16 @@ impl App {
         if p.folder.as_ref().is_some_and(|f| !Path::new(f).is_absolute()) {
             return Err(Failure::usage("bad_folder", "The folder must be an absolute path."));
         }
+        let redact = &self.config.redact;
+        let strings = new_values(&redact.strings, checked("--redact", &p.redact)?);
+        let usernames = new_values(&redact.usernames, checked("--redact-usernames", &p.usernames)?);
+        let old_strings = entries_to_remove("redact.strings", &redact.strings, &p.remove_redact)?;
+        let old_usernames = entries_to_remove("redact.usernames", &redact.usernames, &p.remove_usernames)?;
         let config = edit_file(&self.config_path(), &self.config, |doc| {
             edit_list(doc, "scope", "agents", &p.agents, &[]);
             edit_list(doc, "scope", "exclude", &p.exclude, &p.include);
-            edit_list(doc, "redact", "strings", &p.redact, &[]);
-            edit_list(doc, "redact", "usernames", &p.usernames, &[]);
+            edit_list(doc, "redact", "strings", &strings, &old_strings);
+            edit_list(doc, "redact", "usernames", &usernames, &old_usernames);
             let values = [
                 ("repo", &p.repo),
                 ("folder", &p.folder),
@@ -108,8 +119,49 @@ impl App {
         self.scope()
     }
 
-    /// Adds strings that are always redacted, and removes others.
+    /// Returns how often each entry of the lists hits in the newest sessions of the archive.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub fn list_hits(&self) -> Result<Vec<ListHits>, Failure> {
+        /// Sessions are read up to this size in all, so that the answer comes within a second or two.
+        const MAX_COUNTED_BYTES: u64 = 64 << 20;
+        let lists = &self.config.redact;
+        let mut counter = NameCounter::new(&lists.strings, &lists.usernames);
+        if !counter.counts().is_empty() {
+            let newest = Inbox { limit: u64::from(u32::MAX), ..Inbox::default() };
+            let mut bytes = 0;
+            for row in self.archive.inbox(&newest)? {
+                self.ctx.check()?;
+                bytes += row.bytes;
+                if bytes > MAX_COUNTED_BYTES {
+                    break;
+                }
+                if let Some(session) = self.archive.load(row.key.as_str(), None)? {
+                    counter.add_session(&session);
+                }
+            }
+        }
+        let named = |setting, values: &[String]| -> Vec<(&'static str, String)> {
+            values.iter().map(|value| (setting, value.clone())).collect()
+        };
+        let mut names = named("redact.strings", &lists.strings);
+        names.extend(named("redact.usernames", &lists.usernames));
+        let counted = names.into_iter().zip(counter.counts());
+        Ok(counted
+            .map(|((setting, value), hits)| ListHits {
+                setting,
+                common: is_common_word(&value),
+                value,
+                hits: *hits,
+            })
+            .collect())
+    }
+
+    /// Adds strings that are always redacted, and removes others. Strings that are too short are not added.
     pub(crate) fn redact_strings(&mut self, add: &[String], remove: &[String]) -> Result<(), Failure> {
+        let long_enough = |s: &&String| checked("", std::slice::from_ref(*s)).is_ok();
+        let add = &add.iter().filter(long_enough).cloned().collect::<Vec<_>>();
         if add.is_empty() && remove.is_empty() {
             return Ok(());
         }

@@ -1,24 +1,36 @@
-//! `clawgate config`: shows or extends the configuration. Lists are only appended to.
+//! `clawgate config`: shows or edits the configuration, with how often each string and user name occurs.
 
+use serde::Serialize;
+
+use crate::app::config::ListHits;
 use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::table::one_line;
 use crate::sources;
 
-/// Show or extend the configuration
+/// Show or edit the configuration
 ///
-/// List options append to the configured list. To remove a value, edit config.toml.
+/// List options add to the configured list; the --remove options take an entry out again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Always redact these strings
+    /// Always redact these names, in every spelling
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     redact: Vec<String>,
+    /// No longer redact these names
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    remove_redact: Vec<String>,
     /// Always redact these user names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     redact_usernames: Vec<String>,
+    /// No longer redact these user names
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    remove_redact_usernames: Vec<String>,
     /// Exclude these projects (names or paths)
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
+    /// No longer exclude these projects
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    remove_exclude: Vec<String>,
     /// Include these agents, or "all"
     #[arg(long, visible_alias = "agent", value_delimiter = ',', value_name = "A,B")]
     source: Vec<String>,
@@ -47,26 +59,69 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let params = ScopeParams {
         agents,
         exclude: args.exclude,
-        include: Vec::new(),
+        include: args.remove_exclude,
         redact: args.redact,
         usernames: args.redact_usernames,
+        remove_redact: args.remove_redact,
+        remove_usernames: args.remove_redact_usernames,
         repo: args.repo,
         folder: args.folder.map(|f| super::prepare::absolute(&f)),
         visibility: args.visibility,
         licence: args.licence,
         confirm: args.confirm,
     };
-    let lists = [&params.agents, &params.exclude, &params.redact, &params.usernames];
+    let lists = [
+        &params.agents,
+        &params.exclude,
+        &params.include,
+        &params.redact,
+        &params.usernames,
+        &params.remove_redact,
+        &params.remove_usernames,
+    ];
     let values = [&params.repo, &params.folder, &params.visibility, &params.licence];
     let has_changes =
         params.confirm || lists.iter().any(|l| !l.is_empty()) || values.iter().any(|v| v.is_some());
     let app = cli.app()?;
     let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
     let path = app.dir().join("config.toml");
+    let report = ConfigReport { hits: app.list_hits()?, scope: report };
     cli.print_with_status(&report, |r| render(r, &path.display().to_string()))
 }
 
-fn render(r: &ScopeReport, path: &str) -> String {
+#[derive(Serialize)]
+struct ConfigReport {
+    #[serde(flatten)]
+    scope: ScopeReport,
+    /// How often each entry of a list hits.
+    hits: Vec<ListHits>,
+}
+
+/// Returns the entries of a list, each with the number of its hits.
+fn with_hits(hits: &[ListHits], setting: &str) -> String {
+    let shown = |h: &ListHits| {
+        let times = if h.hits == 1 { "hit" } else { "hits" };
+        let warning = if h.common { ", a common word" } else { "" };
+        format!("{} ({} {times}{warning})", h.value, h.hits)
+    };
+    let entries: Vec<String> = hits.iter().filter(|h| h.setting == setting).map(shown).collect();
+    if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }
+}
+
+/// Returns a line for each common word among the strings.
+fn warnings(hits: &[ListHits]) -> String {
+    let line = |h: &ListHits| {
+        format!(
+            "warning: {:?} is a common word; it occurs {} times in the newest sessions and is redacted everywhere. \
+             clawgate config --remove-redact {:?} takes it out again.\n",
+            h.value, h.hits, h.value
+        )
+    };
+    hits.iter().filter(|h| h.common && h.setting == "redact.strings").map(line).collect()
+}
+
+fn render(report: &ConfigReport, path: &str) -> String {
+    let r = &report.scope;
     let c = &r.config;
     let list = |l: &[String]| if l.is_empty() { "none".to_owned() } else { l.join(", ") };
     let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "none".to_owned());
@@ -78,8 +133,8 @@ fn render(r: &ScopeReport, path: &str) -> String {
         ("scope.agents", agents),
         ("scope.exclude", list(&c.scope.exclude)),
         ("scope confirmed", confirmed.to_owned()),
-        ("redact.strings", list(&c.redact.strings)),
-        ("redact.usernames", list(&c.redact.usernames)),
+        ("redact.strings", with_hits(&report.hits, "redact.strings")),
+        ("redact.usernames", with_hits(&report.hits, "redact.usernames")),
         ("publish.repo", value(&c.publish.repo)),
         ("publish.folder", value(&c.publish.folder)),
         ("publish.visibility", visibility.as_str().unwrap_or_default().to_owned()),
@@ -88,5 +143,6 @@ fn render(r: &ScopeReport, path: &str) -> String {
         ("export.timestamps", c.export.timestamps.as_str().to_owned()),
         ("export.format", c.export.format.clone()),
     ];
-    lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect()
+    let lines: String = lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect();
+    lines + &warnings(&report.hits)
 }

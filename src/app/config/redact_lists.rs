@@ -1,0 +1,123 @@
+//! The lists of what is always redacted and what is excluded: which entries are valid, and how often each hits.
+
+use serde::Serialize;
+
+use crate::app::Failure;
+use crate::redact::{is_long_enough, same_name};
+
+/// Words that occur in most sessions. Redacting one of them leaves little of a text.
+const COMMON_WORDS: &str = "able about after again agent all also and any api app are back base been being bin both branch bug build but \
+    call can case change check class client cloud code com command commit company config could create data date day \
+    default dev did directory docs does done down each edit else end env error even every exit false feature file find \
+    first fix folder for from function get git github good group had has have help her here him his home host how \
+    http https inc index info input int into issue its job just key know last like line link list local log long look \
+    ltd main make man many master may message model module more most much must name need new next nil none not note \
+    now null number off office old one only open org other our out output own package page part path people plan please \
+    print private prod project prompt public pull push put read ready red release repo result return root run same say \
+    script see self send server service session set she should show site size some src staging start state status step \
+    still stop string such sys system table take task team test text than that the their them then there these they \
+    thing this time title token tool too true try type two update use used user using value version very view want was \
+    way web well were what when where which while who why will with word work world would write www year yes you your";
+
+/// How often an entry of a list hits.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ListHits {
+    /// `redact.strings`, `redact.usernames` or `scope.exclude`.
+    pub setting: &'static str,
+    pub value: String,
+    /// Occurrences in the archive; for an exclusion the excluded sessions.
+    pub hits: u64,
+    /// The value is a common word, so that redacting it removes ordinary text.
+    pub common: bool,
+}
+
+/// Whether a string is a common word.
+pub fn is_common_word(value: &str) -> bool {
+    let value = value.trim().to_lowercase();
+    COMMON_WORDS.split_whitespace().any(|word| word == value)
+}
+
+/// Returns the values without blanks around them.
+///
+/// # Errors
+/// A usage [`Failure`] if a value is empty or has only one or two letters, which would hit inside of most words.
+pub(in crate::app) fn checked(setting: &str, values: &[String]) -> Result<Vec<String>, Failure> {
+    values
+        .iter()
+        .map(|value| match value.trim() {
+            "" => Err(Failure::usage("bad_string", format!("{setting}: an empty string cannot be redacted."))),
+            value if !is_long_enough(value) => Err(Failure::usage(
+                "bad_string",
+                format!(
+                    "{setting}: {value:?} is too short. It would be redacted inside of ordinary words; at least three \
+                     letters are needed."
+                ),
+            )),
+            value => Ok(value.to_owned()),
+        })
+        .collect()
+}
+
+/// Returns the values that are not in the list yet, in any spelling.
+pub(in crate::app) fn new_values(list: &[String], values: Vec<String>) -> Vec<String> {
+    let mut new: Vec<String> = Vec::new();
+    for value in values {
+        if !list.iter().chain(&new).any(|old| same_name(old, &value)) {
+            new.push(value);
+        }
+    }
+    new
+}
+
+/// Returns the entries of a list that are meant by the values to be removed.
+///
+/// # Errors
+/// A usage [`Failure`] if a value is not in the list.
+pub(in crate::app) fn entries_to_remove(
+    setting: &str,
+    list: &[String],
+    values: &[String],
+) -> Result<Vec<String>, Failure> {
+    let mut out = Vec::new();
+    for value in values {
+        let exact = list.iter().find(|entry| entry.trim() == value.trim());
+        match exact.or_else(|| list.iter().find(|entry| same_name(entry, value))) {
+            Some(entry) => out.push(entry.clone()),
+            None => {
+                return Err(Failure::usage("not_configured", format!("{:?} is not in {setting}.", value.trim()))
+                    .hint("clawgate config"));
+            }
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(values: &[&str]) -> Vec<String> {
+        values.iter().map(|v| (*v).to_owned()).collect()
+    }
+
+    #[test]
+    fn short_strings_are_refused_and_others_are_trimmed() {
+        assert_eq!(checked("x", &owned(&[" Ada Works "])).unwrap(), ["Ada Works"]);
+        for bad in ["", " ", "e", "ab", "-", "a-b", "é"] {
+            assert_eq!(checked("x", &owned(&[bad])).unwrap_err().exit_code(), 2, "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_entry_is_added_once_and_removed_in_any_spelling() {
+        let list = owned(&["Ada Works", "ada_mill"]);
+        assert_eq!(new_values(&list, owned(&["ada-works", "Nokia", "NOKIA"])), ["Nokia"]);
+        assert_eq!(entries_to_remove("x", &list, &owned(&["AdaWorks "])).unwrap(), ["Ada Works"]);
+        assert_eq!(entries_to_remove("x", &list, &owned(&["Ada"])).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn common_words_are_known() {
+        assert!(is_common_word(" The ") && is_common_word("server") && !is_common_word("Borealis"));
+    }
+}

@@ -1,0 +1,316 @@
+//! What the header of a column says about its values, and whether a value is of that kind.
+//!
+//! The headers are data (`headers` of the rules with `matcher = "column"`). They are compared without case, accents and
+//! separators, so that `Date of Birth`, `birth_date` and `birthDate` need no entry of their own for each spelling.
+
+use std::collections::{HashMap, HashSet};
+
+use serde::Deserialize;
+use unicode_normalization::UnicodeNormalization;
+
+use super::model::RuleSpec;
+use super::value_shape::{self, CharCounts};
+
+/// The kind of value that a column contains, by its name in the rule data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CellShape {
+    Date,
+    /// Letters and digits of a document: passports, national ids.
+    Identifier,
+    Phone,
+    Coordinate,
+    Account,
+    Card,
+    Address,
+    /// The name of a person under a header that says so.
+    Name,
+    /// The name of a person under a header that may also mean a product or a company. It counts only beside another column
+    /// about persons.
+    MaybeName,
+    Password,
+    Token,
+}
+
+impl CellShape {
+    /// Whether a single field `header: value` is judged like a column. Other rules judge passwords, tokens and names there.
+    pub fn labels(self) -> bool {
+        !matches!(
+            self,
+            CellShape::Name
+                | CellShape::MaybeName
+                | CellShape::Password
+                | CellShape::Token
+                | CellShape::Account
+                | CellShape::Address
+        )
+    }
+}
+
+/// Words around a header that do not change its meaning: `customer phone 2`, `numéro de téléphone`.
+const AFFIXES: &[&str] = &[
+    "number", "numbers", "no", "nr", "num", "n", "nos", "of", "the", "your", "customer", "client", "patient", "employee", "user",
+    "member", "contact", "person", "personal", "holder", "home", "work", "office", "business", "private", "primary",
+    "secondary", "main", "alternate", "emergency", "billing", "current", "value", "applicant", "guest", "student",
+    "passenger", "owner", "staff", "nummer", "numero", "numer", "nro", "kunde", "kunden", "mitarbeiter", "privat",
+    "cliente", "klient", "klienta", "de", "del", "di", "do", "da", "du", "la", "le", "des", "d", "e", "und", "dziecka", "pracownika",
+    "номер", "клиента", "et", "a", "m", "f", "day", "evening", "direct", "debit", "bank", "code", "full", "format",
+];
+
+/// Words that are too frequent to search for.
+const FREQUENT: &[&str] = &["date", "full", "first", "last", "card", "private", "of", "number", "code", "client", "access"];
+
+/// The headers of all column rules.
+#[derive(Debug, Default)]
+pub(crate) struct Headers {
+    /// The rule of each header, by its letters and digits.
+    rules: HashMap<String, u16>,
+    affixes: HashSet<&'static str>,
+    longest: usize,
+}
+
+impl Headers {
+    pub fn new<'a>(rules: impl Iterator<Item = (u16, &'a RuleSpec)>) -> Self {
+        let mut out = Headers { affixes: AFFIXES.iter().copied().collect(), ..Headers::default() };
+        for (n, rule) in rules {
+            for header in &rule.headers {
+                let key = words(header).concat();
+                out.longest = out.longest.max(key.len());
+                out.rules.entry(key).or_insert(n);
+            }
+        }
+        out
+    }
+
+    /// Returns the rule of a header, or `None` if it says nothing about its values.
+    pub fn rule(&self, header: &str) -> Option<u16> {
+        let all = words(header);
+        if all.is_empty() || all.len() > 7 {
+            return None;
+        }
+        let is_affix = |w: &String| self.affixes.contains(w.as_str()) || w.bytes().all(|b| b.is_ascii_digit());
+        // The longest part that is a header, if the rest are affixes.
+        for len in (1..=all.len()).rev() {
+            for from in 0..=all.len() - len {
+                let (before, rest) = all.split_at(from);
+                let (inside, after) = rest.split_at(len);
+                if before.iter().chain(after).all(is_affix)
+                    && let Some(rule) = self.rules.get(&inside.concat())
+                {
+                    return Some(*rule);
+                }
+            }
+        }
+        // `Born (YYYY-MM-DD)`, `Salary [EUR]`
+        let bare = header.split(['(', '[', '（']).next().unwrap_or(header);
+        if bare.len() < header.len() { self.rule(bare) } else { None }
+    }
+}
+
+/// Returns the words of a header in lower case and without accents.
+fn words(header: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut previous: Option<char> = None;
+    for c in header.nfkd() {
+        if unicode_normalization::char::is_combining_mark(c) {
+            continue;
+        }
+        if !c.is_alphanumeric() {
+            previous = None;
+            continue;
+        }
+        let begins = previous.is_none_or(|p| {
+            p.is_lowercase() && c.is_uppercase() || p.is_numeric() != c.is_numeric()
+        });
+        if begins {
+            out.push(String::new());
+        }
+        if let Some(word) = out.last_mut() {
+            match c {
+                'ł' | 'Ł' => word.push('l'),
+                'ß' => word.push_str("ss"),
+                'ø' | 'Ø' => word.push('o'),
+                _ => word.extend(c.to_lowercase()),
+            }
+        }
+        previous = Some(c);
+    }
+    out
+}
+
+/// Returns the words that a text with this header contains, for the keyword automaton, which ignores the case of ASCII
+/// letters only.
+pub(crate) fn keywords(header: &str) -> Vec<String> {
+    let lower = header.to_lowercase();
+    let parts = || lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+    let rare = parts().filter(|w| !FREQUENT.contains(w) && !AFFIXES.contains(w));
+    let Some(word) = rare.max_by_key(|w| w.len()).or_else(|| parts().max_by_key(|w| w.len())) else {
+        return Vec::new();
+    };
+    let mut out = vec![word.to_owned()];
+    if !word.is_ascii() {
+        let mut letters = word.chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
+        out.extend([first + letters.as_str(), word.to_uppercase(), words(word).concat()]);
+    }
+    out
+}
+
+/// Whether a value is of the kind that its header promises.
+pub(crate) fn fits(value: &str, shape: CellShape) -> bool {
+    let v = value.trim();
+    let counts = CharCounts::of(v.as_bytes());
+    let only = |extra: &str| v.chars().all(|c| c.is_ascii_digit() || extra.contains(c));
+    if v.is_empty() || v.len() > 200 || v.starts_with('[') && v.ends_with(']') {
+        return false;
+    }
+    match shape {
+        CellShape::Date => is_date(v, counts.digit),
+        CellShape::Identifier => {
+            (5..=30).contains(&v.len())
+                && counts.digit >= 4
+                && counts.digit * 3 >= v.len()
+                && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'/' | b'+'))
+                && !is_amount(v)
+        }
+        CellShape::Phone => {
+            (6..=17).contains(&counts.digit) && only("+()-./ xX\u{a0}ext#") && !is_amount(v) && !looks_like_time(v)
+        }
+        CellShape::Coordinate => is_coordinate(v),
+        CellShape::Account => {
+            (6..=34).contains(&counts.digit)
+                && counts.letters() <= 8
+                && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'/'))
+                && !looks_like_time(v)
+        }
+        CellShape::Card => (12..=19).contains(&counts.digit) && only(" -"),
+        CellShape::Address => {
+            v.len() >= 8
+                && counts.digit > 0
+                && (counts.letters() + counts.other) >= 4
+                && v.contains(' ')
+                && !v.contains(['=', '{', '<', '@', '_'])
+                && !v.starts_with("http")
+        }
+        CellShape::Name | CellShape::MaybeName => is_name(v, shape == CellShape::Name),
+        CellShape::Password => {
+            v.len() >= 5
+                && counts.space == 0
+                && !value_shape::is_placeholder_value(v)
+                && counts.digit > 0
+                && (counts.letters() > 0 || counts.symbol > 0)
+                && !is_amount(v)
+                && is_date_free(v)
+        }
+        CellShape::Token => {
+            counts.space == 0 && counts.digit > 0 && value_shape::looks_random(v) && !value_shape::is_placeholder_value(v)
+        }
+    }
+}
+
+/// Whether a value is an amount of money or a decimal: `1,234.50`, `68000.0`.
+fn is_amount(v: &str) -> bool {
+    let tail = v.rsplit(['.', ',']).next().unwrap_or_default();
+    (1..=2).contains(&tail.len())
+        && tail.len() < v.len()
+        && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'.' | b','))
+        && v.bytes().filter(|b| matches!(b, b'.' | b',')).count() <= 2
+        && !(v.matches('.').count() == 2 && v.len() >= 8)
+}
+
+/// Whether a value is a time such as `2026-03-16 10:00` or a Unix time.
+fn looks_like_time(v: &str) -> bool {
+    let b = v.as_bytes();
+    let dated = b.len() >= 10 && b[4] == b'-' && b[7] == b'-' && b[..4].iter().all(u8::is_ascii_digit);
+    dated && (v.starts_with("19") || v.starts_with("20"))
+}
+
+fn is_date_free(v: &str) -> bool {
+    !(looks_like_time(v) || v.len() <= 10 && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'.')))
+}
+
+/// Whether a value is a date in any usual order, with or without a time.
+fn is_date(v: &str, digits: usize) -> bool {
+    if digits == v.len() {
+        return digits == 8 && (v.starts_with("19") || v.starts_with("20") || &v[4..6] == "19" || &v[4..6] == "20");
+    }
+    let marks = v.chars().filter(|c| matches!(c, '-' | '/' | '.' | ' ' | '年' | '月' | '년' | '월')).count();
+    let months = v.split(|c: char| !c.is_alphabetic()).filter(|w| w.chars().count() > 4).count();
+    (3..=20).contains(&digits)
+        && v.len() <= 40
+        && marks >= 2
+        && months <= 1
+        && v.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '/' | '.' | ' ' | ',' | ':' | '+'))
+        && v.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty()).take(3).all(|g| g.len() <= 4)
+}
+
+/// Whether a value is a decimal degree with at least two digits after the point, or a pair of them, or has the marks of
+/// degrees and minutes.
+fn is_coordinate(v: &str) -> bool {
+    let degrees = |part: &str| {
+        let part = part.trim().trim_end_matches(|c: char| matches!(c, 'N' | 'S' | 'E' | 'W' | 'O' | '°' | ' '));
+        let part = part.trim_start_matches(['-', '+', '(']).trim_end_matches(')');
+        part.split_once('.').is_some_and(|(whole, rest)| {
+            (1..=3).contains(&whole.len())
+                && rest.len() >= 3
+                && whole.bytes().chain(rest.bytes()).all(|b| b.is_ascii_digit())
+        })
+    };
+    if v.contains('°') {
+        return v.bytes().filter(u8::is_ascii_digit).count() >= 3 && v.len() <= 60;
+    }
+    let v = v.trim_start_matches("POINT").trim().trim_start_matches('(').trim_end_matches(')');
+    let parts: Vec<&str> = v.split([',', ';', ' ', '/']).filter(|p| !p.is_empty()).collect();
+    (1..=2).contains(&parts.len()) && parts.iter().all(|p| degrees(p))
+}
+
+/// Whether a value reads as the name of a person: words with capitals, or two to six characters of Chinese, Japanese or
+/// Korean.
+fn is_name(v: &str, one_word: bool) -> bool {
+    let cjk = |c: char| ('\u{3040}'..='\u{9fff}').contains(&c) || ('\u{ac00}'..='\u{d7af}').contains(&c);
+    let chars = v.chars().filter(|c| !c.is_whitespace()).count();
+    if v.chars().any(cjk) {
+        return (2..=8).contains(&chars) && v.chars().all(|c| cjk(c) || matches!(c, ' ' | '\u{3000}' | '・'));
+    }
+    let words: Vec<&str> = v.split([' ', ',', '\u{a0}']).filter(|w| !w.is_empty()).collect();
+    let particle = |w: &&str| matches!(*w, "de" | "van" | "von" | "der" | "den" | "la" | "di" | "da" | "del" | "bin" | "al" | "y" | "e" | "dos" | "zu");
+    let capital = |w: &&str| w.chars().next().is_some_and(char::is_uppercase);
+    let good = v.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | ',' | '-' | '\'' | '’' | '.' | '\u{a0}'))
+        && words.iter().all(|w| capital(w) || particle(w));
+    let capitals = words.iter().filter(|w| capital(w)).count();
+    good && words.len() <= 6 && (capitals >= 2 || one_word && capitals == 1 && chars >= 2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_judged_by_the_kind_of_its_column() {
+        use CellShape as S;
+        for (shape, good, bad) in [
+            (S::Date, &["1944-05-14", "02.11.1987", "5/14/44", "14 May 1944", "19440514", "1944年5月14日", "May 14, 1944", "1944-05-14T00:00:00"][..], &["string", "2", "1.2.3 beta", "date", "44"][..]),
+            (S::Identifier, &["ZS0000177", "44051401359", "219-09-9999", "QQ 12 34 56 C", "RSSMRA80A01H501U"], &["varchar", "12", "yes", "68000.50"]),
+            (S::Phone, &["(22) 555 01 43", "600 555 014", "+44 20 7946 0958", "06-12345678"], &["string", "yes", "12", "2026-03-16 10:00:00"]),
+            (S::Coordinate, &["50.0719, 19.9412", "60.1699", "50°04'19\"N 19°56'28\"E", "-33.8688"], &["12.5", "3", "high", "1.2.3"]),
+            (S::Account, &["00887421963", "4471 0098 2210", "PL61109010140000071219812874"], &["admin", "savings", "1,234.50"]),
+            (S::MaybeName, &["Marja Koskinen", "Koskinen, Marja", "Ana de Souza", "山田太郎", "Анна Орлова"], &["react", "left-pad", "Postgres"]),
+            (S::Password, &["Winter2026!", "hunter22x"], &["yes", "required", "8", "varchar"]),
+        ] {
+            for v in good {
+                assert!(fits(v, shape), "{shape:?} {v}");
+            }
+            for v in bad {
+                assert!(!fits(v, shape), "{shape:?} {v}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_words_of_a_header_do_not_depend_on_its_spelling() {
+        for header in ["Date of Birth", "date_of_birth", "dateOfBirth", "DATE-OF-BIRTH", "Date of birth:"] {
+            assert_eq!(words(header), ["date", "of", "birth"], "{header}");
+        }
+        assert_eq!(words("Téléphone n°2"), ["telephone", "n", "2"]);
+    }
+}

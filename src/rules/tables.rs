@@ -1,0 +1,578 @@
+//! Finds the values of a table that only the header of their column identifies: CSV, TSV, Markdown, output of databases,
+//! data frames, SQL `INSERT`, and fields of JSON and YAML.
+//!
+//! The engine calls [`read`] at each keyword of a header. Most occurrences are ordinary words, which the bytes on either
+//! side show. Otherwise the line is read as a header, and all columns of the table are judged in one pass over its rows:
+//! a column counts only if at least half of its values are of the kind that its header promises.
+
+use super::columns::{self, CellShape, Headers};
+
+/// Longest line that is read as a header, in bytes.
+const MAX_HEADER_BYTES: usize = 4096;
+/// Longest cell that is read as a header, in bytes.
+const MAX_HEADER_CELL_BYTES: usize = 60;
+/// Longest cell in quotes, in bytes. A longer one means that its closing quote is missing.
+const MAX_QUOTED_BYTES: usize = 4096;
+/// Rows in a row that do not have the columns of the header. More of them end the table.
+const MAX_BAD_ROWS: usize = 2;
+
+/// The separators of tables whose columns are framed, in the order in which they are tried.
+const FRAMES: [&str; 4] = ["│", "┆", "┃", "|"];
+
+/// The sensitive cells of a table.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// Where the table ends.
+    pub end: usize,
+    /// Span and rule of each value.
+    pub cells: Vec<(usize, usize, u16)>,
+}
+
+/// What the rules of a header require of its column.
+pub(crate) trait ColumnRules {
+    fn headers(&self) -> &Headers;
+    fn shape(&self, rule: u16) -> CellShape;
+}
+
+/// A cell: the span of its content.
+type Cell = (usize, usize);
+
+/// One table or field, as it is read.
+struct Reader<'t, R> {
+    text: &'t str,
+    rules: &'t R,
+}
+
+/// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header.
+pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules: &R) -> Option<Table> {
+    let text = whole.as_bytes();
+    let (from, to) = cell_around(text, start, end)?;
+    let after = skip(text, to, b"\"'`*] ");
+    let closing = text.get(after).copied().unwrap_or(b'\n');
+    let before = from.checked_sub(1).map_or(b'\n', |i| text[i]);
+    // Code has other marks around a name: `user.name)`, `name = `, `fn name<`.
+    if !matches!(closing, b',' | b';' | b'\t' | b'|' | b'\n' | b'\r' | b':' | b')' | b'=' | 0xe2 | b' ' | 0xef)
+        && !text[to..].starts_with(b"  ")
+        || matches!(before, b'<' | b'$' | b'{' | b'.' | b'&' | b'@') && closing != b':'
+    {
+        return None;
+    }
+    rules.headers().rule(whole.get(from..to)?)?;
+    let reader = Reader { text: whole, rules };
+    let line = reader.line(from);
+    if line.1 - line.0 > MAX_HEADER_BYTES {
+        return reader.field(from, to);
+    }
+    reader
+        .insert(from)
+        .or_else(|| reader.delimited(line, from, to))
+        .or_else(|| reader.field(from, to))
+        .or_else(|| reader.aligned(line, from, to))
+}
+
+/// Returns the words around a keyword that could be one header; `None` if they are too long for one.
+fn cell_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+    let part = |b: u8| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'_' | b'-' | b'.' | b'#' | b'/' | b'\'');
+    let mut from = start;
+    while from > 0 {
+        let b = text[from - 1];
+        let one_blank = b == b' ' && from >= 2 && part(text[from - 2]);
+        if !(part(b) || one_blank) || ends_frame(&text[..from]) {
+            break;
+        }
+        from -= 1;
+        if start - from > MAX_HEADER_CELL_BYTES {
+            return None;
+        }
+    }
+    let mut to = end;
+    while to < text.len() {
+        let b = text[to];
+        let one_blank = b == b' ' && text.get(to + 1).is_some_and(|c| part(*c) || *c == b'(');
+        // `Location (lat, lon)`
+        if b == b'(' && to > 0 && matches!(text[to - 1], b' ' | b'_') {
+            let inside = text[to..].iter().take(30).position(|c| matches!(c, b')' | b'\n'));
+            match inside {
+                Some(n) if text[to + n] == b')' => to += n + 1,
+                _ => break,
+            }
+            break;
+        }
+        if !(part(b) || one_blank) || begins_frame(&text[to..]) {
+            break;
+        }
+        to += 1;
+        if to - end > MAX_HEADER_CELL_BYTES {
+            return None;
+        }
+    }
+    // A byte beyond ASCII may be a part of a character that is not a letter.
+    while from < start && text[from] & 0xc0 == 0x80 {
+        from += 1;
+    }
+    while to > end && text.get(to).is_some_and(|b| b & 0xc0 == 0x80) {
+        to -= 1;
+    }
+    Some((from, to))
+}
+
+fn ends_frame(text: &[u8]) -> bool {
+    FRAMES[..3].iter().any(|f| text.ends_with(f.as_bytes())) || text.ends_with("，".as_bytes())
+}
+
+fn begins_frame(text: &[u8]) -> bool {
+    FRAMES[..3].iter().any(|f| text.starts_with(f.as_bytes())) || text.starts_with("：".as_bytes())
+}
+
+fn skip(text: &[u8], at: usize, set: &[u8]) -> usize {
+    at + text[at..].iter().take(8).take_while(|b| set.contains(b)).count()
+}
+
+impl<R: ColumnRules> Reader<'_, R> {
+    /// Returns the line around `at` without its line end.
+    fn line(&self, at: usize) -> (usize, usize) {
+        let b = self.text.as_bytes();
+        let start = memchr::memrchr(b'\n', &b[..at]).map_or(0, |n| n + 1);
+        let end = memchr::memchr(b'\n', &b[at..]).map_or(b.len(), |n| at + n);
+        (start, if end > start && b[end - 1] == b'\r' { end - 1 } else { end })
+    }
+
+    /// Returns the content of a cell without blanks and quotes around it.
+    fn content(&self, (mut s, mut e): Cell) -> Cell {
+        let trim = |c: char| c.is_whitespace();
+        s += self.text[s..e].len() - self.text[s..e].trim_start_matches(trim).len();
+        e = s + self.text[s..e].trim_end_matches(trim).len();
+        let v = &self.text[s..e];
+        for quote in ['"', '\'', '`'] {
+            if v.len() >= 2 && v.starts_with(quote) && v.ends_with(quote) {
+                return (s + 1, e - 1);
+            }
+        }
+        // Markdown: `**1944-05-14**`
+        match v.strip_prefix("**").and_then(|v| v.strip_suffix("**")) {
+            Some(_) if v.len() > 4 => (s + 2, e - 2),
+            _ => (s, e),
+        }
+    }
+
+    fn value(&self, cell: Cell) -> &str {
+        &self.text[cell.0..cell.1]
+    }
+
+    /// Returns the rule of each header cell, if they are the headers of a table.
+    fn headers(&self, cells: &[Cell]) -> Option<Vec<Option<u16>>> {
+        let mut filled = 0;
+        let mut rules = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let header = self.value(*cell);
+            if header.is_empty() {
+                rules.push(None);
+                continue;
+            }
+            let odd = |c: char| matches!(c, '{' | '}' | '=' | '<' | '>' | '$' | '\\' | '@' | '!');
+            if header.len() > MAX_HEADER_CELL_BYTES
+                || header.contains(odd)
+                || header.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_punctuation())
+                || header.bytes().filter(u8::is_ascii_digit).count() * 2 > header.len()
+            {
+                return None;
+            }
+            filled += 1;
+            rules.push(self.rules.headers().rule(header));
+        }
+        (filled * 2 >= cells.len() && rules.iter().any(Option::is_some)).then_some(rules)
+    }
+
+    /// Collects the cells of the columns that contain what their headers say.
+    fn judge(&self, rules: &[Option<u16>], rows: &[Vec<Cell>], end: usize) -> Table {
+        let mut table = Table { end, cells: Vec::new() };
+        let mut maybe = Vec::new();
+        for (column, rule) in rules.iter().enumerate() {
+            let Some(rule) = *rule else { continue };
+            let shape = self.rules.shape(rule);
+            let cells = || rows.iter().filter_map(|r| r.get(column)).filter(|c| c.0 < c.1);
+            let fitting = cells().filter(|c| columns::fits(self.value(**c), shape));
+            let found: Vec<(usize, usize, u16)> = fitting.map(|c| (c.0, c.1, rule)).collect();
+            if found.is_empty() || found.len() * 2 < cells().count() {
+                continue;
+            }
+            if shape == CellShape::MaybeName { maybe.extend(found) } else { table.cells.extend(found) }
+        }
+        if !table.cells.is_empty() {
+            table.cells.extend(maybe);
+        }
+        table
+    }
+
+    /// Reads a table whose columns are separated by a mark, from its header line.
+    fn delimited(&self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
+        let text = self.text;
+        let after = text[to..line.1].trim_start_matches(['"', '\'', '`', '*', ' ']);
+        let before = text[line.0..from].trim_end_matches(['"', '\'', '`', '*', ' ']);
+        let marks = FRAMES.iter().chain([&",", &";", &"\t"]);
+        let mark = marks.into_iter().find(|m| after.starts_with(**m) || after.is_empty() && before.ends_with(**m))?;
+        let framed = FRAMES.contains(mark);
+        let (headers, _) = self.split(line.0, mark)?;
+        if headers.len() < 2 {
+            return None;
+        }
+        let Some(rules) = self.headers(&headers) else { return self.pair(&headers, line.1) };
+        let mut rows = Vec::new();
+        let (mut at, mut bad) = (next_line(text, line.1), 0);
+        let mut end = line.1;
+        while at < text.len() {
+            let row = self.line(at);
+            let body = &text[row.0..row.1];
+            if body.trim().is_empty() || body.len() > 64 * 1024 {
+                break;
+            }
+            if is_border(body) {
+                at = next_line(text, row.1);
+                continue;
+            }
+            let Some((cells, row_end)) = self.split(row.0, mark) else { break };
+            let short = !framed && *mark != "\t" && cells.len() < headers.len();
+            if cells.len() < 2 {
+                break;
+            }
+            if cells.len() == headers.len() || short {
+                bad = 0;
+                rows.push(cells);
+            } else {
+                bad += 1;
+                if bad > MAX_BAD_ROWS {
+                    break;
+                }
+            }
+            end = row_end;
+            at = next_line(text, row_end);
+        }
+        let table = self.judge(&rules, &rows, end);
+        if table.cells.is_empty() { self.pair(&headers, line.1) } else { Some(table) }
+    }
+
+    /// Reads a line of a table of fields: `| Passport | ZS0000177 |`, `dob | 1944-05-14`.
+    fn pair(&self, cells: &[Cell], end: usize) -> Option<Table> {
+        let filled: Vec<Cell> = cells.iter().filter(|c| c.0 < c.1).copied().collect();
+        let [name, value] = filled[..] else { return None };
+        let rule = self.rules.headers().rule(self.value(name))?;
+        let shape = self.rules.shape(rule);
+        (shape.labels() && columns::fits(self.value(value), shape))
+            .then(|| Table { end, cells: vec![(value.0, value.1, rule)] })
+    }
+
+    /// Splits a row at a mark; cells in double quotes may contain the mark and line ends. Returns the cells and where the
+    /// row ends.
+    fn split(&self, start: usize, mark: &str) -> Option<(Vec<Cell>, usize)> {
+        let (text, b) = (self.text, self.text.as_bytes());
+        let mut cells = Vec::new();
+        let mut at = start;
+        loop {
+            let from = at;
+            let open = at + b[at..].iter().take(40).take_while(|c| **c == b' ').count();
+            if b.get(open) == Some(&b'"')
+                && let Some(close) = closing_quote(b, open)
+                && matches!(b.get(close + 1), None | Some(b' ' | b'\n' | b'\r')) | text[close + 1..].starts_with(mark)
+            {
+                at = close + 1;
+            }
+            let line_end = memchr::memchr(b'\n', &b[at..]).map_or(b.len(), |n| at + n);
+            let cell_end = memchr::memmem::find(&b[at..line_end], mark.as_bytes()).map(|n| at + n);
+            match cell_end {
+                Some(end) => {
+                    cells.push(self.content((from, end)));
+                    at = end + mark.len();
+                }
+                None => {
+                    cells.push(self.content((from, line_end)));
+                    return (cells.len() <= 2000).then_some((cells, line_end));
+                }
+            }
+        }
+    }
+
+    /// Reads a table whose columns are aligned with blanks, or a single column.
+    fn aligned(&self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
+        let text = self.text;
+        let inside = |e: usize| e == line.1 || text[e..].starts_with("  ") || text[e..line.1].trim() == "\\";
+        if !inside(to) || !(from == line.0 || text[line.0..from].ends_with("  ") || text[line.0..from].trim().is_empty()) {
+            return None;
+        }
+        let offset = |at: usize| text[line.0..at].chars().count();
+        let header_cells: Vec<Cell> = split_blanks(text, line.0, line.1);
+        let columns: Vec<(usize, usize)> = header_cells.iter().map(|c| (offset(c.0), offset(c.1))).collect();
+        let rules = self.headers(&header_cells)?;
+        let lines = self.lines_below(line.1);
+        if header_cells.len() == 1 {
+            return self.single(rules[0]?, &lines);
+        }
+        let fits = |row: &Row, right: bool| (0..columns.len()).filter(|n| row.is_aligned(&columns, *n, right)).count();
+        let rows: Vec<Row> = lines.iter().map(|l| Row::new(text, *l)).collect();
+        let (right, left): (usize, usize) = rows.iter().take(20).fold((0, 0), |(r, l), row| (r + fits(row, true), l + fits(row, false)));
+        let right = right >= left;
+        let cells = |row: &Row| -> Vec<Cell> { (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, right))).collect() };
+        let rows: Vec<Vec<Cell>> = rows.iter().map(cells).collect();
+        let end = lines.last().map_or(line.1, |l| l.1);
+        let table = self.judge(&rules, &rows, end);
+        (!table.cells.is_empty()).then_some(table)
+    }
+
+    /// Reads a list with a header and one value a line.
+    fn single(&self, rule: u16, lines: &[(usize, usize)]) -> Option<Table> {
+        let shape = self.rules.shape(rule);
+        let values: Vec<Cell> = lines.iter().map(|l| self.content(*l)).take_while(|c| columns::fits(self.value(*c), shape)).collect();
+        let end = values.last()?.1;
+        shape.labels().then(|| Table { end, cells: values.iter().map(|c| (c.0, c.1, rule)).collect() })
+    }
+
+    /// Returns the lines below a header, up to a blank one.
+    fn lines_below(&self, header_end: usize) -> Vec<(usize, usize)> {
+        let mut out = Vec::new();
+        let mut at = next_line(self.text, header_end);
+        while at < self.text.len() {
+            let line = self.line(at);
+            let body = &self.text[line.0..line.1];
+            if body.trim().is_empty() || body.len() > MAX_HEADER_BYTES {
+                break;
+            }
+            if !is_border(body) {
+                out.push(line);
+            }
+            at = next_line(self.text, line.1);
+        }
+        out
+    }
+
+    /// Reads the rows of `INSERT INTO t (columns) VALUES (…), (…)` and of `COPY t (columns) FROM stdin`.
+    fn insert(&self, from: usize) -> Option<Table> {
+        let (text, b) = (self.text, self.text.as_bytes());
+        let back = from.saturating_sub(MAX_HEADER_BYTES);
+        let open = back + b[back..from].iter().rposition(|c| matches!(c, b'(' | b')' | b';'))?;
+        if b[open] != b'(' {
+            return None;
+        }
+        let head = text[text.floor_char_boundary(open.saturating_sub(120))..open].to_ascii_lowercase();
+        if !head.contains("into") && !head.contains("copy") {
+            return None;
+        }
+        let (headers, close) = self.tuple(open)?;
+        let rules = self.headers(&headers)?;
+        let rest = &text[close..text.floor_char_boundary((close + 200).min(text.len()))];
+        let lower = rest.to_ascii_lowercase();
+        let mut rows = Vec::new();
+        let mut end = close;
+        if let Some(values) = lower.find("values") {
+            let mut at = close + values + 6;
+            loop {
+                let next = at + b[at..].iter().take(80).take_while(|c| c.is_ascii_whitespace() || matches!(c, b',' | b'"' | b'\'' | b'[' | b';' | b')' | b'+')).count();
+                if b.get(next) != Some(&b'(') {
+                    break;
+                }
+                let Some((cells, tuple_end)) = self.tuple(next) else { break };
+                // `VALUES (?, ?)` is followed by the arguments of the call.
+                if cells.len() == headers.len() {
+                    rows.push(cells);
+                }
+                (at, end) = (tuple_end, tuple_end);
+            }
+        } else if lower.contains("stdin") {
+            for line in self.lines_below(close) {
+                let Some((cells, row_end)) = self.split(line.0, "\t").filter(|(c, _)| c.len() == headers.len()) else { break };
+                rows.push(cells);
+                end = row_end;
+            }
+        }
+        Some(self.judge(&rules, &rows, end))
+    }
+
+    /// Reads `(a, 'b', …)` at `open`: the content of its cells and its end.
+    fn tuple(&self, open: usize) -> Option<(Vec<Cell>, usize)> {
+        let b = self.text.as_bytes();
+        let mut cells = Vec::new();
+        let (mut at, mut from, mut depth) = (open + 1, open + 1, 0);
+        while at < b.len() && at - open < 64 * 1024 {
+            match b[at] {
+                quote @ (b'\'' | b'"' | b'`') => at = closing_mark(b, at, quote)?,
+                b'(' | b'[' => depth += 1,
+                b')' | b']' if depth > 0 => depth -= 1,
+                b',' if depth == 0 => {
+                    cells.push(self.sql_value((from, at)));
+                    from = at + 1;
+                }
+                b')' => {
+                    cells.push(self.sql_value((from, at)));
+                    return Some((cells, at + 1));
+                }
+                _ => {}
+            }
+            at += 1;
+        }
+        None
+    }
+
+    /// Returns the content of an SQL value: `N'x'`, `DATE '1944-05-14'` and `'x'::text` are what is in their quotes.
+    fn sql_value(&self, cell: Cell) -> Cell {
+        let cell = self.content(cell);
+        let v = self.value(cell);
+        match (v.find('\''), v.rfind('\'')) {
+            (Some(s), Some(e)) if s < e => (cell.0 + s + 1, cell.0 + e),
+            _ => cell,
+        }
+    }
+
+    /// Reads a field: `"pesel": "44051401359"`, `dob: 1944-05-14`, `'dob': ['1944-05-14', …]`.
+    fn field(&self, from: usize, to: usize) -> Option<Table> {
+        let (text, b) = (self.text, self.text.as_bytes());
+        let rule = self.rules.headers().rule(&text[from..to])?;
+        let shape = self.rules.shape(rule);
+        if !shape.labels() {
+            return None;
+        }
+        let quoted = from > 0 && matches!(b[from - 1], b'"' | b'\'' | b'`');
+        let mut at = skip(b, to, b"\"'`* ");
+        at += match &text[at..] {
+            rest if rest.starts_with("::") => return None,
+            rest if rest.starts_with("=>") => 2,
+            rest if rest.starts_with(':') => 1,
+            rest if rest.starts_with('：') => 3,
+            _ => return None,
+        };
+        at = skip(b, at, b" *");
+        let mut table = Table { end: at, cells: Vec::new() };
+        let list = quoted && b.get(at) == Some(&b'[');
+        if list {
+            at = skip(b, at + 1, b" \n\r\t");
+        }
+        loop {
+            let cell = match b.get(at)? {
+                quote @ (b'"' | b'\'') => {
+                    let close = closing_mark(b, at, *quote)?;
+                    (at + 1, close)
+                }
+                _ => {
+                    let stop = |c: &u8| matches!(c, b'\n' | b'\r' | b'}' | b']' | b'"' | b';' | b'<' | b'|');
+                    let run = b[at..].iter().take(120).take_while(|c| !stop(c)).count();
+                    let run = text.floor_char_boundary(at + run) - at;
+                    let comma = if shape == CellShape::Coordinate && !quoted { None } else { text[at..at + run].find([',', '，']) };
+                    self.content((at, at + comma.unwrap_or(run)))
+                }
+            };
+            let value = self.value(cell);
+            if !columns::fits(value, shape) {
+                break;
+            }
+            table.cells.push((cell.0, cell.1, rule));
+            table.end = cell.1;
+            if !list {
+                break;
+            }
+            at = skip(b, cell.1, b"\"', \n\r\t");
+            at = skip(b, at, b" \n\r\t");
+        }
+        (!table.cells.is_empty()).then_some(table)
+    }
+}
+
+/// A row of an aligned table.
+struct Row {
+    /// Byte offset of each character, and of the end.
+    offsets: Vec<usize>,
+    blank: Vec<bool>,
+}
+
+impl Row {
+    fn new(text: &str, (start, end): (usize, usize)) -> Row {
+        let chars = || text[start..end].char_indices();
+        Row {
+            offsets: chars().map(|(n, _)| start + n).chain([end]).collect(),
+            blank: chars().map(|(_, c)| c == ' ').collect(),
+        }
+    }
+
+    fn is_blank(&self, at: usize) -> bool {
+        self.blank.get(at).copied().unwrap_or(true)
+    }
+
+    /// Whether the row has a value that ends (or begins) with the header of column `n`.
+    fn is_aligned(&self, columns: &[(usize, usize)], n: usize, right: bool) -> bool {
+        let (start, end) = columns[n];
+        match right {
+            true => !self.is_blank(end - 1) && self.is_blank(end),
+            false => !self.is_blank(start) && (start == 0 || self.is_blank(start - 1)),
+        }
+    }
+
+    /// Returns the span of the value in column `n`.
+    fn cell(&self, text: &str, columns: &[(usize, usize)], n: usize, right: bool) -> Cell {
+        let past = |n: usize| columns.get(n).map_or(usize::MAX, |c| c.0);
+        let (from, to) = match right {
+            true => (n.checked_sub(1).map_or(0, |n| columns[n].1), columns[n].1),
+            false => (columns[n].0, past(n + 1)),
+        };
+        let at = |i: usize| self.offsets.get(i).or(self.offsets.last()).copied().unwrap_or(0);
+        let (s, e) = (at(from), at(to));
+        // The index of a data frame has no header and precedes the first column.
+        let piece = text[s..e].trim();
+        match piece.rfind("  ") {
+            Some(p) if right && n == 0 => {
+                let lead = text[s..e].len() - text[s..e].trim_start().len();
+                (s + lead + p + 2, e)
+            }
+            _ => (s, e),
+        }
+    }
+}
+
+/// Splits a line where two or more blanks are, and returns the spans of the pieces.
+fn split_blanks(text: &str, start: usize, end: usize) -> Vec<Cell> {
+    let line = text[start..end].trim_end().trim_end_matches('\\');
+    let mut out = Vec::new();
+    let mut at = 0;
+    for piece in line.split("  ") {
+        let lead = piece.len() - piece.trim_start().len();
+        if !piece.trim().is_empty() {
+            out.push((start + at + lead, start + at + lead + piece.trim().len()));
+        }
+        at += piece.len() + 2;
+    }
+    out
+}
+
+/// Returns the start of the next line after a line end at `end`.
+fn next_line(text: &str, end: usize) -> usize {
+    let b = text.as_bytes();
+    memchr::memchr(b'\n', &b[end.min(b.len())..]).map_or(b.len(), |n| end + n + 1)
+}
+
+/// Whether a line is the border of a table: `|---|---|`, `+----+`, `╞═══╪═══╡`.
+fn is_border(line: &str) -> bool {
+    line.chars().all(|c| matches!(c, '-' | '+' | '|' | ':' | '=' | ' ' | '\t' | '\r') || ('\u{2500}'..='\u{257f}').contains(&c))
+}
+
+/// Returns the closing quote of the CSV cell whose opening quote is at `open`; a doubled quote is content.
+fn closing_quote(b: &[u8], open: usize) -> Option<usize> {
+    let mut at = open + 1;
+    while at < b.len() && at - open < MAX_QUOTED_BYTES {
+        at += memchr::memchr(b'"', &b[at..])?;
+        if b.get(at + 1) != Some(&b'"') {
+            return Some(at);
+        }
+        at += 2;
+    }
+    None
+}
+
+/// Returns the closing quote of a string of SQL or JSON; a doubled quote, or one after a backslash, is content.
+fn closing_mark(b: &[u8], open: usize, quote: u8) -> Option<usize> {
+    let mut at = open + 1;
+    while at < b.len() && at - open < MAX_QUOTED_BYTES {
+        match b[at] {
+            b'\\' => at += 1,
+            c if c == quote && b.get(at + 1) == Some(&quote) => at += 1,
+            c if c == quote => return Some(at),
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
