@@ -194,7 +194,8 @@ pub(crate) fn clean(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
         }
     }
     out.copy(text, copied, b.len());
-    let only_line_numbers = !noise.in_lines() && !noise.diff;
+    // What reads as a line number may be the first column of a table, whose other rows then have one column more.
+    let only_line_numbers = !noise.in_lines() && !noise.diff && !has_numbered_rows(b);
     (out.text.len() < text.len()).then(|| out.finish_cleaned(parent, only_line_numbers, true))
 }
 
@@ -310,6 +311,19 @@ fn has_line_numbers(b: &[u8]) -> bool {
         }
     }
     false
+}
+
+/// Whether the line numbers of the first eight lines could be the first column of a table: a bar or a bare tab follows them.
+fn has_numbered_rows(b: &[u8]) -> bool {
+    b.split(|c| *c == b'\n').take(8).any(|line| {
+        line_number_end(line, 0).is_some_and(|end| {
+            let prefix = &line[..end];
+            prefix.ends_with(b"\t") && prefix[0] != b' '
+                || prefix.ends_with(b"| ")
+                || prefix.ends_with("│ ".as_bytes())
+                || prefix.ends_with("│".as_bytes())
+        })
+    })
 }
 
 /// Returns the end of the line number at `i`: `   12→`, `  12<tab>`, `12 | `, `12│`.

@@ -144,7 +144,7 @@ impl NameCounter {
     /// Adds the occurrences in a text.
     pub fn add(&mut self, text: &str) {
         for (n, start, end) in self.names.find(text) {
-            let counts = !self.whole_word[n] || super::known_values::is_whole_word(text, start, end);
+            let counts = !self.whole_word[n] || is_whole_word(text, start, end);
             self.counts[n] += u64::from(counts);
         }
     }
@@ -180,8 +180,8 @@ impl Name {
 
 /// Separators of one character, and encoded ones, that may be between two words.
 const SEPARATORS: &[&str] = &[
-    "--", "__", "-", "_", ".", "+", "~", "&", "'", "’", "·", "‐", "‑", "‒", "–", "—", "%20", "%2D", "%2d", "%5F",
-    "%5f", "%2E", "%2e", "%0A", "%0a", "&nbsp;", "\\r\\n", "\\n", "\\t",
+    "--", "__", "-", "_", ".", "+", "~", "&", "'", "’", "·", "‐", "‑", "‒", "–", "—", "%20", "%2D", "%2d",
+    "%5F", "%5f", "%2E", "%2e", "%0A", "%0a", "&nbsp;", "\\r\\n", "\\n", "\\t",
 ];
 
 /// Marks that begin a line of a comment, a quotation or a difference.
@@ -227,6 +227,28 @@ fn skip_separator_back(b: &[u8], at: usize) -> usize {
     if skip_separator(b, start) == at { start } else { at }
 }
 
+/// Whether `[start, end)` begins and ends at a word boundary of the text.
+pub(crate) fn is_whole_word(text: &str, start: usize, end: usize) -> bool {
+    let value = &text[start..end];
+    // In a script without blanks a name of two characters is often part of another word, a longer one hardly ever.
+    let short = value.chars().nth(2).is_none();
+    let joined = |inner: Option<char>, outer: Option<char>| match (inner, outer) {
+        (Some(i), Some(o)) if is_unspaced(i) => short && is_unspaced(o),
+        (Some(_), Some(o)) => o.is_alphanumeric() && !is_unspaced(o),
+        _ => false,
+    };
+    !joined(value.chars().next(), text[..start].chars().next_back())
+        && !joined(value.chars().next_back(), text[end..].chars().next())
+}
+
+/// Whether a character belongs to a script in which no blank ends a word: Thai, Lao, Chinese, Japanese, and Korean, whose
+/// endings are attached.
+fn is_unspaced(c: char) -> bool {
+    matches!(c,
+        '\u{0e00}'..='\u{0eff}' | '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
+        | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
+}
+
 /// A text in folded form, with a map back to its bytes.
 struct Folded<'t> {
     text: Cow<'t, str>,
@@ -263,13 +285,15 @@ impl<'t> Folded<'t> {
     /// Returns the span of the raw text that a span of the folded text came from.
     fn to_raw(&self, start: usize, end: usize) -> (usize, usize) {
         // Inside of a change only the whole of it has a place in the raw text.
-        let first = self.changes.partition_point(|c| c.0 <= start).checked_sub(1).and_then(|n| self.changes.get(n));
+        let first =
+            self.changes.partition_point(|c| c.0 <= start).checked_sub(1).and_then(|n| self.changes.get(n));
         let from = match first {
             Some((_, to, raw_from, _)) if start < *to => *raw_from,
             Some((_, to, _, raw_to)) => raw_to + (start - to),
             None => start,
         };
-        let last = self.changes.partition_point(|c| c.0 < end).checked_sub(1).and_then(|n| self.changes.get(n));
+        let last =
+            self.changes.partition_point(|c| c.0 < end).checked_sub(1).and_then(|n| self.changes.get(n));
         let to = match last {
             Some((_, to, _, raw_to)) => raw_to + end.saturating_sub(*to),
             None => end,
@@ -352,7 +376,14 @@ mod tests {
 
     #[test]
     fn only_the_boundaries_of_words_may_be_separated() {
-        for text in ["tarn vall ey foods", "Tarn. Valley", "tarn/valley", "Tarn, Valley", "Tarn\n\nValley", "valley tarn"] {
+        for text in [
+            "tarn vall ey foods",
+            "Tarn. Valley",
+            "tarn/valley",
+            "Tarn, Valley",
+            "Tarn\n\nValley",
+            "valley tarn",
+        ] {
             assert!(found("Tarn Valley", text).is_empty(), "{text}");
         }
         assert!(found("Newark", "a new ark").is_empty());
@@ -384,5 +415,20 @@ mod tests {
         for long in ["IBM", "a.b.c", "北港", "o2x"] {
             assert!(is_long_enough(long), "{long}");
         }
+    }
+
+    #[test]
+    fn a_word_ends_at_a_mark_and_at_another_script() {
+        let alone = |before: &str, value: &str, after: &str| {
+            is_whole_word(&[before, value, after].concat(), before.len(), before.len() + value.len())
+        };
+        for (before, after) in [("", ""), (" ", "."), ("\u{1f600}", "…"), ("ユーザー", "は"), ("_", "_")]
+        {
+            assert!(alone(before, "pvintergren", after), "{before} {after}");
+        }
+        for (before, after) in [("x", ""), ("", "9"), ("é", "")] {
+            assert!(!alone(before, "pvintergren", after), "{before} {after}");
+        }
+        assert!(alone("", "山田太郎", "さん") && !alone("", "山田", "さん"));
     }
 }

@@ -41,7 +41,9 @@ pub(crate) fn normalize(kind: &str, value: &str) -> String {
 
 fn is_number(v: &str) -> bool {
     v.bytes().any(|b| b.is_ascii_digit())
-        && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'(' | b')' | b'/' | b' ' | b'\t'))
+        && v.bytes().all(|b| {
+            b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.' | b'(' | b')' | b'/' | b' ' | b'\t')
+        })
 }
 
 /// Makes the placeholders of one release.

@@ -71,7 +71,8 @@ pub(crate) fn removals(text: &str, found: &[Detection], style: PlaceholderStyle)
         let f = &found[m.by];
         // A value that is only a part of what is removed does not name the rest: two values that have it in common would
         // get the same placeholder.
-        let value = if m.named == (m.start, m.end) { value(m.by, m.start, m.end) } else { &text[m.start..m.end] };
+        let value =
+            if m.named == (m.start, m.end) { value(m.by, m.start, m.end) } else { &text[m.start..m.end] };
         Removal {
             start: m.start,
             end: m.end,
@@ -318,7 +319,10 @@ mod tests {
         let mail = detection(&[(0, 11)], "ada@mill.fi", 92);
         let token = |value: &str| vec![("TOKEN".to_owned(), value.to_owned())];
         assert_eq!(kinds(&[mail.clone(), custom((4, 8), "mill")]), token("ada@mill.fi"));
-        assert_eq!(kinds(&[custom((0, 3), "ada"), detection(&[(2, 11)], "a@mill.fi", 60)]), token("ada@mill.fi"));
+        assert_eq!(
+            kinds(&[custom((0, 3), "ada"), detection(&[(2, 11)], "a@mill.fi", 60)]),
+            token("ada@mill.fi")
+        );
         // A word that is as long as the value names it.
         assert_eq!(kinds(&[mail, custom((0, 11), "ADA@mill.fi")])[0].0, "CUSTOM");
     }

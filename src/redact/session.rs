@@ -367,7 +367,7 @@ impl SealedScanner {
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {
             let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
-            if *whole && !super::known_values::is_whole_word(&text, hit.start(), hit.end()) {
+            if *whole && !super::names::is_whole_word(&text, hit.start(), hit.end()) {
                 continue;
             }
             let next = placeholders.partition_point(|(_, end)| *end <= hit.start());

@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
-use super::model::RuleSpec;
 use super::value_shape::{self, CharCounts};
 
 /// The kind of value that a column contains, by its name in the rule data.
@@ -49,16 +48,89 @@ impl CellShape {
 
 /// Words around a header that do not change its meaning: `customer phone 2`, `numéro de téléphone`.
 const AFFIXES: &[&str] = &[
-    "number", "numbers", "no", "nr", "num", "n", "nos", "of", "the", "your", "customer", "client", "patient", "employee", "user",
-    "member", "contact", "person", "personal", "holder", "home", "work", "office", "business", "private", "primary",
-    "secondary", "main", "alternate", "emergency", "billing", "current", "value", "applicant", "guest", "student",
-    "passenger", "owner", "staff", "nummer", "numero", "numer", "nro", "kunde", "kunden", "mitarbeiter", "privat",
-    "cliente", "klient", "klienta", "de", "del", "di", "do", "da", "du", "la", "le", "des", "d", "e", "und", "dziecka", "pracownika",
-    "номер", "клиента", "et", "a", "m", "f", "day", "evening", "direct", "debit", "bank", "code", "full", "format",
+    "number",
+    "numbers",
+    "no",
+    "nr",
+    "num",
+    "n",
+    "nos",
+    "of",
+    "the",
+    "your",
+    "customer",
+    "client",
+    "patient",
+    "employee",
+    "user",
+    "member",
+    "contact",
+    "person",
+    "personal",
+    "holder",
+    "home",
+    "work",
+    "office",
+    "business",
+    "private",
+    "primary",
+    "secondary",
+    "main",
+    "alternate",
+    "emergency",
+    "billing",
+    "current",
+    "value",
+    "applicant",
+    "guest",
+    "student",
+    "passenger",
+    "owner",
+    "staff",
+    "nummer",
+    "numero",
+    "numer",
+    "nro",
+    "kunde",
+    "kunden",
+    "mitarbeiter",
+    "privat",
+    "cliente",
+    "klient",
+    "klienta",
+    "de",
+    "del",
+    "di",
+    "do",
+    "da",
+    "du",
+    "la",
+    "le",
+    "des",
+    "d",
+    "e",
+    "und",
+    "dziecka",
+    "pracownika",
+    "номер",
+    "клиента",
+    "et",
+    "a",
+    "m",
+    "f",
+    "day",
+    "evening",
+    "direct",
+    "debit",
+    "bank",
+    "code",
+    "full",
+    "format",
 ];
 
 /// Words that are too frequent to search for.
-const FREQUENT: &[&str] = &["date", "full", "first", "last", "card", "private", "of", "number", "code", "client", "access"];
+const FREQUENT: &[&str] =
+    &["date", "full", "first", "last", "card", "private", "of", "number", "code", "client", "access"];
 
 /// The headers of all column rules.
 #[derive(Debug, Default)]
@@ -66,16 +138,14 @@ pub(crate) struct Headers {
     /// The rule of each header, by its letters and digits.
     rules: HashMap<String, u16>,
     affixes: HashSet<&'static str>,
-    longest: usize,
 }
 
 impl Headers {
-    pub fn new<'a>(rules: impl Iterator<Item = (u16, &'a RuleSpec)>) -> Self {
+    pub fn new<'a>(rules: impl Iterator<Item = (u16, &'a [String])>) -> Self {
         let mut out = Headers { affixes: AFFIXES.iter().copied().collect(), ..Headers::default() };
-        for (n, rule) in rules {
-            for header in &rule.headers {
+        for (n, headers) in rules {
+            for header in headers {
                 let key = words(header).concat();
-                out.longest = out.longest.max(key.len());
                 out.rules.entry(key).or_insert(n);
             }
         }
@@ -88,7 +158,8 @@ impl Headers {
         if all.is_empty() || all.len() > 7 {
             return None;
         }
-        let is_affix = |w: &String| self.affixes.contains(w.as_str()) || w.bytes().all(|b| b.is_ascii_digit());
+        let is_affix =
+            |w: &String| self.affixes.contains(w.as_str()) || w.bytes().all(|b| b.is_ascii_digit());
         // The longest part that is a header, if the rest are affixes.
         for len in (1..=all.len()).rev() {
             for from in 0..=all.len() - len {
@@ -101,6 +172,13 @@ impl Headers {
                 }
             }
         }
+        // `teléfono móvil`: every word says the same
+        let mut named = all.iter().filter(|w| !is_affix(w)).map(|w| self.rules.get(w));
+        if let Some(Some(first)) = named.next()
+            && named.all(|rule| rule == Some(first))
+        {
+            return Some(*first);
+        }
         // `Born (YYYY-MM-DD)`, `Salary [EUR]`
         let bare = header.split(['(', '[', '（']).next().unwrap_or(header);
         if bare.len() < header.len() { self.rule(bare) } else { None }
@@ -109,6 +187,9 @@ impl Headers {
 
 /// Returns the words of a header in lower case and without accents.
 fn words(header: &str) -> Vec<String> {
+    if header.is_ascii() {
+        return ascii_words(header);
+    }
     let mut out: Vec<String> = Vec::new();
     let mut previous: Option<char> = None;
     for c in header.nfkd() {
@@ -119,9 +200,8 @@ fn words(header: &str) -> Vec<String> {
             previous = None;
             continue;
         }
-        let begins = previous.is_none_or(|p| {
-            p.is_lowercase() && c.is_uppercase() || p.is_numeric() != c.is_numeric()
-        });
+        let begins =
+            previous.is_none_or(|p| p.is_lowercase() && c.is_uppercase() || p.is_numeric() != c.is_numeric());
         if begins {
             out.push(String::new());
         }
@@ -134,6 +214,27 @@ fn words(header: &str) -> Vec<String> {
             }
         }
         previous = Some(c);
+    }
+    out
+}
+
+/// Returns the words of an ASCII header in lower case.
+fn ascii_words(header: &str) -> Vec<String> {
+    let mut out: Vec<String> = Vec::new();
+    let mut previous = b' ';
+    for b in header.bytes() {
+        if b.is_ascii_alphanumeric() {
+            let begins = !previous.is_ascii_alphanumeric()
+                || previous.is_ascii_lowercase() && b.is_ascii_uppercase()
+                || previous.is_ascii_digit() != b.is_ascii_digit();
+            if begins {
+                out.push(String::new());
+            }
+            if let Some(word) = out.last_mut() {
+                word.push(char::from(b.to_ascii_lowercase()));
+            }
+        }
+        previous = b;
     }
     out
 }
@@ -170,11 +271,15 @@ pub(crate) fn fits(value: &str, shape: CellShape) -> bool {
             (5..=30).contains(&v.len())
                 && counts.digit >= 4
                 && counts.digit * 3 >= v.len()
-                && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'/' | b'+'))
+                && v.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'.' | b'/' | b'+'))
                 && !is_amount(v)
         }
         CellShape::Phone => {
-            (6..=17).contains(&counts.digit) && only("+()-./ xX\u{a0}ext#") && !is_amount(v) && !looks_like_time(v)
+            (6..=17).contains(&counts.digit)
+                && only("+()-./ xX\u{a0}ext#")
+                && !is_amount(v)
+                && !looks_like_time(v)
         }
         CellShape::Coordinate => is_coordinate(v),
         CellShape::Account => {
@@ -203,7 +308,10 @@ pub(crate) fn fits(value: &str, shape: CellShape) -> bool {
                 && is_date_free(v)
         }
         CellShape::Token => {
-            counts.space == 0 && counts.digit > 0 && value_shape::looks_random(v) && !value_shape::is_placeholder_value(v)
+            counts.space == 0
+                && counts.digit > 0
+                && value_shape::looks_random(v)
+                && !value_shape::is_placeholder_value(v)
         }
     }
 }
@@ -226,17 +334,19 @@ fn looks_like_time(v: &str) -> bool {
 }
 
 fn is_date_free(v: &str) -> bool {
-    !(looks_like_time(v) || v.len() <= 10 && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'.')))
+    !(looks_like_time(v)
+        || v.len() <= 10 && v.bytes().all(|b| b.is_ascii_digit() || matches!(b, b'/' | b'-' | b'.')))
 }
 
 /// Whether a value is a date in any usual order, with or without a time.
 fn is_date(v: &str, digits: usize) -> bool {
     if digits == v.len() {
-        return digits == 8 && (v.starts_with("19") || v.starts_with("20") || &v[4..6] == "19" || &v[4..6] == "20");
+        return digits == 8
+            && (v.starts_with("19") || v.starts_with("20") || &v[4..6] == "19" || &v[4..6] == "20");
     }
     let marks = v.chars().filter(|c| matches!(c, '-' | '/' | '.' | ' ' | '年' | '月' | '년' | '월')).count();
     let months = v.split(|c: char| !c.is_alphabetic()).filter(|w| w.chars().count() > 4).count();
-    (3..=20).contains(&digits)
+    (4..=20).contains(&digits)
         && v.len() <= 40
         && marks >= 2
         && months <= 1
@@ -248,7 +358,8 @@ fn is_date(v: &str, digits: usize) -> bool {
 /// degrees and minutes.
 fn is_coordinate(v: &str) -> bool {
     let degrees = |part: &str| {
-        let part = part.trim().trim_end_matches(|c: char| matches!(c, 'N' | 'S' | 'E' | 'W' | 'O' | '°' | ' '));
+        let part =
+            part.trim().trim_end_matches(|c: char| matches!(c, 'N' | 'S' | 'E' | 'W' | 'O' | '°' | ' '));
         let part = part.trim_start_matches(['-', '+', '(']).trim_end_matches(')');
         part.split_once('.').is_some_and(|(whole, rest)| {
             (1..=3).contains(&whole.len())
@@ -273,10 +384,29 @@ fn is_name(v: &str, one_word: bool) -> bool {
         return (2..=8).contains(&chars) && v.chars().all(|c| cjk(c) || matches!(c, ' ' | '\u{3000}' | '・'));
     }
     let words: Vec<&str> = v.split([' ', ',', '\u{a0}']).filter(|w| !w.is_empty()).collect();
-    let particle = |w: &&str| matches!(*w, "de" | "van" | "von" | "der" | "den" | "la" | "di" | "da" | "del" | "bin" | "al" | "y" | "e" | "dos" | "zu");
+    let particle = |w: &&str| {
+        matches!(
+            *w,
+            "de" | "van"
+                | "von"
+                | "der"
+                | "den"
+                | "la"
+                | "di"
+                | "da"
+                | "del"
+                | "bin"
+                | "al"
+                | "y"
+                | "e"
+                | "dos"
+                | "zu"
+        )
+    };
     let capital = |w: &&str| w.chars().next().is_some_and(char::is_uppercase);
-    let good = v.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | ',' | '-' | '\'' | '’' | '.' | '\u{a0}'))
-        && words.iter().all(|w| capital(w) || particle(w));
+    let good =
+        v.chars().all(|c| c.is_alphabetic() || matches!(c, ' ' | ',' | '-' | '\'' | '’' | '.' | '\u{a0}'))
+            && words.iter().all(|w| capital(w) || particle(w));
     let capitals = words.iter().filter(|w| capital(w)).count();
     good && words.len() <= 6 && (capitals >= 2 || one_word && capitals == 1 && chars >= 2)
 }
@@ -289,12 +419,45 @@ mod tests {
     fn a_value_is_judged_by_the_kind_of_its_column() {
         use CellShape as S;
         for (shape, good, bad) in [
-            (S::Date, &["1944-05-14", "02.11.1987", "5/14/44", "14 May 1944", "19440514", "1944年5月14日", "May 14, 1944", "1944-05-14T00:00:00"][..], &["string", "2", "1.2.3 beta", "date", "44"][..]),
-            (S::Identifier, &["ZS0000177", "44051401359", "219-09-9999", "QQ 12 34 56 C", "RSSMRA80A01H501U"], &["varchar", "12", "yes", "68000.50"]),
-            (S::Phone, &["(22) 555 01 43", "600 555 014", "+44 20 7946 0958", "06-12345678"], &["string", "yes", "12", "2026-03-16 10:00:00"]),
-            (S::Coordinate, &["50.0719, 19.9412", "60.1699", "50°04'19\"N 19°56'28\"E", "-33.8688"], &["12.5", "3", "high", "1.2.3"]),
-            (S::Account, &["00887421963", "4471 0098 2210", "PL61109010140000071219812874"], &["admin", "savings", "1,234.50"]),
-            (S::MaybeName, &["Marja Koskinen", "Koskinen, Marja", "Ana de Souza", "山田太郎", "Анна Орлова"], &["react", "left-pad", "Postgres"]),
+            (
+                S::Date,
+                &[
+                    "1944-05-14",
+                    "02.11.1987",
+                    "5/14/44",
+                    "14 May 1944",
+                    "19440514",
+                    "1944年5月14日",
+                    "May 14, 1944",
+                    "1944-05-14T00:00:00",
+                ][..],
+                &["string", "2", "1.2.3 beta", "date", "44"][..],
+            ),
+            (
+                S::Identifier,
+                &["ZS0000177", "44051401359", "219-09-9999", "QQ 12 34 56 C", "RSSMRA80A01H501U"],
+                &["varchar", "12", "yes", "68000.50"],
+            ),
+            (
+                S::Phone,
+                &["(22) 555 01 43", "600 555 014", "+44 20 7946 0958", "06-12345678"],
+                &["string", "yes", "12", "2026-03-16 10:00:00"],
+            ),
+            (
+                S::Coordinate,
+                &["50.0719, 19.9412", "60.1699", "50°04'19\"N 19°56'28\"E", "-33.8688"],
+                &["12.5", "3", "high", "1.2.3"],
+            ),
+            (
+                S::Account,
+                &["00887421963", "4471 0098 2210", "PL61109010140000071219812874"],
+                &["admin", "savings", "1,234.50"],
+            ),
+            (
+                S::MaybeName,
+                &["Marja Koskinen", "Koskinen, Marja", "Ana de Souza", "山田太郎", "Анна Орлова"],
+                &["react", "left-pad", "Postgres"],
+            ),
             (S::Password, &["Winter2026!", "hunter22x"], &["yes", "required", "8", "varchar"]),
         ] {
             for v in good {

@@ -13,8 +13,8 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
-use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
 use super::columns::{self, CellShape, Headers};
+use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
 use super::{assignment, load, matchers, numbers, tables, template, value_shape};
 
 /// A rule with its patterns, which are compiled when they are first needed.
@@ -116,8 +116,11 @@ impl Engine {
                 spec,
             });
         }
-        let columns = rules.iter().enumerate().filter(|(_, r): &(usize, &Rule)| r.spec.matcher == Matcher::Column);
-        let headers = Headers::new(columns.map(|(n, r)| (u16::try_from(n).unwrap_or(u16::MAX), &r.spec)));
+        let columns =
+            rules.iter().enumerate().filter(|(_, r): &(usize, &Rule)| r.spec.matcher == Matcher::Column);
+        let headers = Headers::new(
+            columns.map(|(n, r)| (u16::try_from(n).unwrap_or(u16::MAX), r.spec.headers.as_slice())),
+        );
         Ok(Engine {
             rules,
             headers,
@@ -182,11 +185,8 @@ impl Engine {
     ///
     /// A token inside a value that reads as a password has to be known separately. The result is sorted by start. Entities are merged as in [`Engine::scan`].
     pub fn scan_unmerged(&self, text: &str, classes: Classes) -> Vec<Finding> {
-        let all: Vec<Finding> = self
-            .matches(text, classes, false)
-            .into_iter()
-            .filter_map(|m| self.finding(text, m))
-            .collect();
+        let all: Vec<Finding> =
+            self.matches(text, classes, false).into_iter().filter_map(|m| self.finding(text, m)).collect();
         let mut out: Vec<Finding> = Vec::with_capacity(all.len());
         if all.iter().any(|f| f.class == Class::Entity) {
             out.extend(merge_overlaps(all.iter().cloned()).into_iter().filter(|f| f.class == Class::Entity));

@@ -51,14 +51,18 @@ pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules:
     let closing = text.get(after).copied().unwrap_or(b'\n');
     let before = from.checked_sub(1).map_or(b'\n', |i| text[i]);
     // Code has other marks around a name: `user.name)`, `name = `, `fn name<`.
-    if !matches!(closing, b',' | b';' | b'\t' | b'|' | b'\n' | b'\r' | b':' | b')' | b'=' | 0xe2 | b' ' | 0xef)
+    if !matches!(closing, b',' | b';' | b'\t' | b'|' | b'\n' | b'\r' | b':' | b')' | 0xe2 | b' ' | 0xef)
         && !text[to..].starts_with(b"  ")
+        && !text[after..].starts_with(b"=>")
+        || closing == b')' && !matches!(before, b',' | b' ' | b'`' | b'"' | b'[')
         || matches!(before, b'<' | b'$' | b'{' | b'.' | b'&' | b'@') && closing != b':'
     {
         return None;
     }
-    rules.headers().rule(whole.get(from..to)?)?;
     let reader = Reader { text: whole, rules };
+    if rules.headers().rule(whole.get(from..to)?).is_none() {
+        return reader.aligned_words(start, end);
+    }
     let line = reader.line(from);
     if line.1 - line.0 > MAX_HEADER_BYTES {
         return reader.field(from, to);
@@ -72,7 +76,9 @@ pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules:
 
 /// Returns the words around a keyword that could be one header; `None` if they are too long for one.
 fn cell_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
-    let part = |b: u8| b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'_' | b'-' | b'.' | b'#' | b'/' | b'\'');
+    let part = |b: u8| {
+        b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'_' | b'-' | b'.' | b'#' | b'/' | b'\'')
+    };
     let mut from = start;
     while from > 0 {
         let b = text[from - 1];
@@ -113,6 +119,12 @@ fn cell_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> 
     while to > end && text.get(to).is_some_and(|b| b & 0xc0 == 0x80) {
         to -= 1;
     }
+    while from < start && text[from] == b'\'' {
+        from += 1;
+    }
+    while to > end && text[to - 1] == b'\'' {
+        to -= 1;
+    }
     Some((from, to))
 }
 
@@ -139,7 +151,7 @@ impl<R: ColumnRules> Reader<'_, R> {
 
     /// Returns the content of a cell without blanks and quotes around it.
     fn content(&self, (mut s, mut e): Cell) -> Cell {
-        let trim = |c: char| c.is_whitespace();
+        let trim = |c: char| c.is_whitespace() || matches!(c, '│' | '┃' | '║');
         s += self.text[s..e].len() - self.text[s..e].trim_start_matches(trim).len();
         e = s + self.text[s..e].trim_end_matches(trim).len();
         let v = &self.text[s..e];
@@ -210,13 +222,21 @@ impl<R: ColumnRules> Reader<'_, R> {
         let after = text[to..line.1].trim_start_matches(['"', '\'', '`', '*', ' ']);
         let before = text[line.0..from].trim_end_matches(['"', '\'', '`', '*', ' ']);
         let marks = FRAMES.iter().chain([&",", &";", &"\t"]);
-        let mark = marks.into_iter().find(|m| after.starts_with(**m) || after.is_empty() && before.ends_with(**m))?;
+        let mark = marks
+            .into_iter()
+            .find(|m| after.starts_with(**m) || after.is_empty() && before.ends_with(**m))?;
         let framed = FRAMES.contains(mark);
-        let (headers, _) = self.split(line.0, mark)?;
-        if headers.len() < 2 {
-            return None;
-        }
-        let Some(rules) = self.headers(&headers) else { return self.pair(&headers, line.1) };
+        // The table may begin inside of a string: `{"content": "name,dob`.
+        let in_string = self.string_start(line.0, from);
+        let starts = [Some(line.0), in_string];
+        let read = starts.into_iter().flatten().find_map(|start| {
+            let (headers, _) = self.split(start, mark)?;
+            let rules = self.headers(&headers).filter(|_| headers.len() > 1)?;
+            Some((headers, rules, start != line.0))
+        });
+        let Some((headers, rules, quoted)) = read else {
+            return self.pair(&self.split(line.0, mark)?.0, line.1);
+        };
         let mut rows = Vec::new();
         let (mut at, mut bad) = (next_line(text, line.1), 0);
         let mut end = line.1;
@@ -230,7 +250,11 @@ impl<R: ColumnRules> Reader<'_, R> {
                 at = next_line(text, row.1);
                 continue;
             }
-            let Some((cells, row_end)) = self.split(row.0, mark) else { break };
+            let Some((mut cells, row_end)) = self.split(row.0, mark) else { break };
+            if quoted && let Some(last) = cells.last_mut() {
+                // The string ends with the last row.
+                last.1 = text[last.0..last.1].find(['"', '\'', '`']).map_or(last.1, |n| last.0 + n);
+            }
             let short = !framed && *mark != "\t" && cells.len() < headers.len();
             if cells.len() < 2 {
                 break;
@@ -249,6 +273,17 @@ impl<R: ColumnRules> Reader<'_, R> {
         }
         let table = self.judge(&rules, &rows, end);
         if table.cells.is_empty() { self.pair(&headers, line.1) } else { Some(table) }
+    }
+
+    /// Returns where the string begins that contains the header at `from`, after a line number.
+    fn string_start(&self, line_start: usize, from: usize) -> Option<usize> {
+        const OPENINGS: [&str; 9] = ["\": \"", "\":\"", ": '", "(\"", "('", "=\"", " \"", " '", "`"];
+        let head = &self.text[line_start..from];
+        let start = OPENINGS.iter().filter_map(|o| head.rfind(o).map(|n| line_start + n + o.len())).max()?;
+        let line = &self.text[start..];
+        let number = line.trim_start_matches(' ').trim_start_matches(|c: char| c.is_ascii_digit());
+        let after = number.strip_prefix('→').or_else(|| number.strip_prefix('\t'));
+        Some(after.filter(|a| line.len() - a.len() < 16).map_or(start, |a| self.text.len() - a.len()))
     }
 
     /// Reads a line of a table of fields: `| Passport | ZS0000177 |`, `dob | 1944-05-14`.
@@ -272,7 +307,8 @@ impl<R: ColumnRules> Reader<'_, R> {
             let open = at + b[at..].iter().take(40).take_while(|c| **c == b' ').count();
             if b.get(open) == Some(&b'"')
                 && let Some(close) = closing_quote(b, open)
-                && matches!(b.get(close + 1), None | Some(b' ' | b'\n' | b'\r')) | text[close + 1..].starts_with(mark)
+                && matches!(b.get(close + 1), None | Some(b' ' | b'\n' | b'\r'))
+                    | text[close + 1..].starts_with(mark)
             {
                 at = close + 1;
             }
@@ -295,7 +331,9 @@ impl<R: ColumnRules> Reader<'_, R> {
     fn aligned(&self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
         let text = self.text;
         let inside = |e: usize| e == line.1 || text[e..].starts_with("  ") || text[e..line.1].trim() == "\\";
-        if !inside(to) || !(from == line.0 || text[line.0..from].ends_with("  ") || text[line.0..from].trim().is_empty()) {
+        if !inside(to)
+            || !(from == line.0 || text[line.0..from].ends_with("  ") || text[line.0..from].trim().is_empty())
+        {
             return None;
         }
         let offset = |at: usize| text[line.0..at].chars().count();
@@ -306,21 +344,59 @@ impl<R: ColumnRules> Reader<'_, R> {
         if header_cells.len() == 1 {
             return self.single(rules[0]?, &lines);
         }
-        let fits = |row: &Row, right: bool| (0..columns.len()).filter(|n| row.is_aligned(&columns, *n, right)).count();
+        let fits = |row: &Row, right: bool| {
+            (0..columns.len()).filter(|n| row.is_aligned(&columns, *n, right)).count()
+        };
         let rows: Vec<Row> = lines.iter().map(|l| Row::new(text, *l)).collect();
-        let (right, left): (usize, usize) = rows.iter().take(20).fold((0, 0), |(r, l), row| (r + fits(row, true), l + fits(row, false)));
+        let (right, left): (usize, usize) =
+            rows.iter().take(20).fold((0, 0), |(r, l), row| (r + fits(row, true), l + fits(row, false)));
         let right = right >= left;
-        let cells = |row: &Row| -> Vec<Cell> { (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, right))).collect() };
+        let cells = |row: &Row| -> Vec<Cell> {
+            (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, right))).collect()
+        };
         let rows: Vec<Vec<Cell>> = rows.iter().map(cells).collect();
         let end = lines.last().map_or(line.1, |l| l.1);
         let table = self.judge(&rules, &rows, end);
         (!table.cells.is_empty()).then_some(table)
     }
 
+    /// Reads a data frame whose headers are single words that only one blank separates; every value ends with its header.
+    fn aligned_words(&self, start: usize, end: usize) -> Option<Table> {
+        let (text, b) = (self.text, self.text.as_bytes());
+        let from = b[..start].iter().rposition(|c| c.is_ascii_whitespace()).map_or(0, |n| n + 1);
+        let to = b[end..].iter().position(u8::is_ascii_whitespace).map_or(b.len(), |n| end + n);
+        let line = self.line(start);
+        if !text[line.0..line.1].starts_with("  ") || line.1 - line.0 > MAX_HEADER_BYTES {
+            return None;
+        }
+        self.rules.headers().rule(text.get(from..to)?)?;
+        let words = text[line.0..line.1].split_whitespace();
+        let at = |w: &str| w.as_ptr() as usize - text.as_ptr() as usize;
+        let headers: Vec<Cell> = words.map(|w| (at(w), at(w) + w.len())).collect();
+        let rules = self.headers(&headers)?;
+        let offset = |at: usize| text[line.0..at].chars().count();
+        let columns: Vec<(usize, usize)> = headers.iter().map(|c| (offset(c.0), offset(c.1))).collect();
+        let lines = self.lines_below(line.1);
+        let rows: Vec<Row> = lines.iter().map(|l| Row::new(text, *l)).collect();
+        let aligned = |row: &&Row| (0..columns.len()).all(|n| row.is_aligned(&columns, n, true));
+        let rows: Vec<&Row> = rows.iter().take_while(aligned).collect();
+        let cells: Vec<Vec<Cell>> = rows
+            .iter()
+            .map(|row| (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, true))).collect())
+            .collect();
+        let end = rows.len().checked_sub(1).map_or(line.1, |n| lines[n].1);
+        let table = self.judge(&rules, &cells, end);
+        (!table.cells.is_empty()).then_some(table)
+    }
+
     /// Reads a list with a header and one value a line.
     fn single(&self, rule: u16, lines: &[(usize, usize)]) -> Option<Table> {
         let shape = self.rules.shape(rule);
-        let values: Vec<Cell> = lines.iter().map(|l| self.content(*l)).take_while(|c| columns::fits(self.value(*c), shape)).collect();
+        let values: Vec<Cell> = lines
+            .iter()
+            .map(|l| self.content(*l))
+            .take_while(|c| columns::fits(self.value(*c), shape))
+            .collect();
         let end = values.last()?.1;
         shape.labels().then(|| Table { end, cells: values.iter().map(|c| (c.0, c.1, rule)).collect() })
     }
@@ -364,7 +440,15 @@ impl<R: ColumnRules> Reader<'_, R> {
         if let Some(values) = lower.find("values") {
             let mut at = close + values + 6;
             loop {
-                let next = at + b[at..].iter().take(80).take_while(|c| c.is_ascii_whitespace() || matches!(c, b',' | b'"' | b'\'' | b'[' | b';' | b')' | b'+')).count();
+                let next = at
+                    + b[at..]
+                        .iter()
+                        .take(80)
+                        .take_while(|c| {
+                            c.is_ascii_whitespace()
+                                || matches!(c, b',' | b'"' | b'\'' | b'[' | b';' | b')' | b'+')
+                        })
+                        .count();
                 if b.get(next) != Some(&b'(') {
                     break;
                 }
@@ -377,7 +461,11 @@ impl<R: ColumnRules> Reader<'_, R> {
             }
         } else if lower.contains("stdin") {
             for line in self.lines_below(close) {
-                let Some((cells, row_end)) = self.split(line.0, "\t").filter(|(c, _)| c.len() == headers.len()) else { break };
+                let Some((cells, row_end)) =
+                    self.split(line.0, "\t").filter(|(c, _)| c.len() == headers.len())
+                else {
+                    break;
+                };
                 rows.push(cells);
                 end = row_end;
             }
@@ -453,7 +541,11 @@ impl<R: ColumnRules> Reader<'_, R> {
                     let stop = |c: &u8| matches!(c, b'\n' | b'\r' | b'}' | b']' | b'"' | b';' | b'<' | b'|');
                     let run = b[at..].iter().take(120).take_while(|c| !stop(c)).count();
                     let run = text.floor_char_boundary(at + run) - at;
-                    let comma = if shape == CellShape::Coordinate && !quoted { None } else { text[at..at + run].find([',', '，']) };
+                    let comma = if shape == CellShape::Coordinate && !quoted {
+                        None
+                    } else {
+                        text[at..at + run].find([',', '，'])
+                    };
                     self.content((at, at + comma.unwrap_or(run)))
                 }
             };
@@ -506,11 +598,20 @@ impl Row {
     fn cell(&self, text: &str, columns: &[(usize, usize)], n: usize, right: bool) -> Cell {
         let past = |n: usize| columns.get(n).map_or(usize::MAX, |c| c.0);
         let (from, to) = match right {
-            true => (n.checked_sub(1).map_or(0, |n| columns[n].1), columns[n].1),
+            true => {
+                let to = if n + 1 == columns.len() { usize::MAX } else { columns[n].1 };
+                (n.checked_sub(1).map_or(0, |n| columns[n].1), to)
+            }
             false => (columns[n].0, past(n + 1)),
         };
         let at = |i: usize| self.offsets.get(i).or(self.offsets.last()).copied().unwrap_or(0);
         let (s, e) = (at(from), at(to));
+        // A value that reaches into the next column is not aligned with the headers.
+        if to < self.blank.len() && !self.is_blank(to) && !self.is_blank(to - 1)
+            || from > 0 && !self.is_blank(from) && !self.is_blank(from - 1)
+        {
+            return (s, s);
+        }
         // The index of a data frame has no header and precedes the first column.
         let piece = text[s..e].trim();
         match piece.rfind("  ") {
@@ -546,7 +647,9 @@ fn next_line(text: &str, end: usize) -> usize {
 
 /// Whether a line is the border of a table: `|---|---|`, `+----+`, `╞═══╪═══╡`.
 fn is_border(line: &str) -> bool {
-    line.chars().all(|c| matches!(c, '-' | '+' | '|' | ':' | '=' | ' ' | '\t' | '\r') || ('\u{2500}'..='\u{257f}').contains(&c))
+    line.chars().all(|c| {
+        matches!(c, '-' | '+' | '|' | ':' | '=' | ' ' | '\t' | '\r') || ('\u{2500}'..='\u{257f}').contains(&c)
+    })
 }
 
 /// Returns the closing quote of the CSV cell whose opening quote is at `open`; a doubled quote is content.

@@ -26,6 +26,10 @@ pub(crate) enum Validator {
     Handle,
     Random,
     MixedAlnum,
+    /// A password of several words, in quotes.
+    Phrase,
+    /// No hash of a blockchain's transaction or block.
+    NotChainHash,
     HasDigit,
     NotUuid,
     BasicAuth,
@@ -90,6 +94,8 @@ impl Validator {
                 m.digit > 0 && m.letters() > 0
             }
             Validator::HasDigit => CharCounts::of(raw).digit > 0,
+            Validator::Phrase => is_passphrase(value),
+            Validator::NotChainHash => !is_chain_hash(text, start),
             Validator::NotUuid => !value_shape::is_uuid(value),
             Validator::BasicAuth => basic_auth(value),
             Validator::SeedWords => seed_words(value),
@@ -289,7 +295,145 @@ fn email(value: &str) -> bool {
     {
         return false;
     }
+    if is_ssh_algorithm(&local, &host) {
+        return false;
+    }
     tld.len() >= 2 && tld.bytes().all(|b| b.is_ascii_alphabetic())
+}
+
+/// Whether `local@host` is the name of an SSH algorithm, extension or channel, which RFC 4251 writes like a mail address.
+fn is_ssh_algorithm(local: &str, host: &str) -> bool {
+    const STEMS: [&str; 24] = [
+        "curve25519",
+        "curve448",
+        "chacha20",
+        "aes128",
+        "aes192",
+        "aes256",
+        "umac",
+        "hmac",
+        "rsa-sha",
+        "ssh-rsa",
+        "ssh-dss",
+        "ssh-ed25519",
+        "ecdsa-sha2",
+        "ed25519",
+        "sntrup",
+        "mlkem",
+        "rijndael",
+        "3des",
+        "zlib",
+        "kex-",
+        "cert-v0",
+        "gss-",
+        "sha2-",
+        "sha256",
+    ];
+    const VENDORS: [&str; 6] = [
+        "openssh.com",
+        "libssh.org",
+        "lysator.liu.se",
+        "ssh.com",
+        "putty.projects.tartarus.org",
+        "tinyssh.org",
+    ];
+    let named = STEMS.iter().any(|stem| local.contains(stem));
+    // Extensions of the protocol: `hostkeys-00@openssh.com`, `statvfs@openssh.com`.
+    let extension = local.contains('-')
+        || ["statvfs", "fstatvfs", "hardlink", "fsync", "limits", "eow", "tun", "ping", "keepalive"]
+            .contains(&local);
+    let vendor = VENDORS.contains(&host);
+    named && (vendor || local.contains('-')) || vendor && host != "ssh.com" && extension
+}
+
+/// Whether a text in quotes is a password of several words, as opposed to a sentence: one of its words has letters and
+/// digits in it that no usual term has, or it has both numbers and marks.
+fn is_passphrase(value: &str) -> bool {
+    const SENTENCE: [&str; 26] = [
+        "password",
+        "passwort",
+        "must",
+        "enter",
+        "your",
+        "please",
+        "characters",
+        "least",
+        "the",
+        "is",
+        "invalid",
+        "should",
+        "with",
+        "use",
+        "see",
+        "from",
+        "digits",
+        "digit",
+        "letters",
+        "required",
+        "mot",
+        "zeichen",
+        "contraseña",
+        "new",
+        "or",
+        "long",
+    ];
+    let text = value.trim_matches(['"', '\'']);
+    let words: Vec<&str> = text.split(' ').filter(|w| !w.is_empty()).collect();
+    let bare = |w: &str| w.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+    if !(2..=8).contains(&words.len())
+        || text.contains(['{', '<', '$', '(', '=', '/'])
+        || words.iter().any(|w| SENTENCE.contains(&bare(w).as_str()))
+    {
+        return false;
+    }
+    // `gr33n` has a digit between letters or is a word with several; `sha256`, `v2` and `2nd` end or begin with their only digits.
+    let mixed = |w: &&str| {
+        let b = bare(w).into_bytes();
+        let inner = b.len() > 2
+            && b.windows(2).any(|p| p[0].is_ascii_digit() && p[1].is_ascii_alphabetic())
+            && b.windows(2).any(|p| p[0].is_ascii_alphabetic() && p[1].is_ascii_digit());
+        inner
+            || b.len() >= 5
+                && b.last().is_some_and(u8::is_ascii_digit)
+                && b.iter().filter(|c| c.is_ascii_digit()).count() == 1
+                && !matches!(w.as_bytes().first(), Some(b'A'..=b'Z'))
+    };
+    let number = words.iter().any(|w| bare(w).bytes().any(|b| b.is_ascii_digit()));
+    let marked =
+        text.ends_with(['!', '#', '$', '%', '&', '*', '?']) || text.contains(['!', '#', '%', '&', '*']);
+    words.iter().any(mixed) || number && marked && !text.ends_with('?')
+}
+
+/// Whether the hexadecimal number at `start` is the hash of a transaction or block, as opposed to a private key: the words
+/// before it in the line say so.
+fn is_chain_hash(text: &[u8], start: usize) -> bool {
+    let head = &text[start.saturating_sub(64)..start];
+    let line = head.iter().rposition(|b| *b == b'\n').map_or(head, |n| &head[n + 1..]).to_ascii_lowercase();
+    let has = |words: &[&[u8]]| words.iter().any(|w| memchr::memmem::find(&line, w).is_some());
+    let word = |w: &[u8]| {
+        memchr::memmem::find_iter(&line, w).any(|at| {
+            let edge = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphabetic());
+            edge(at.checked_sub(1).and_then(|n| line.get(n))) && edge(line.get(at + w.len()))
+        })
+    };
+    !has(&[b"priv", b"secret", b"key", b"mnemonic", b"seed", b"signer"])
+        && (word(b"tx")
+            || word(b"txn")
+            || word(b"txs")
+            || word(b"root")
+            || has(&[
+                b"hash",
+                b"txid",
+                b"transaction",
+                b"block",
+                b"receipt",
+                b"topic",
+                b"digest",
+                b"keccak",
+                b"sha256",
+                b"commitment",
+                b"slot",
+            ]))
 }
 
 /// Whether a name could be that of a client: no well-known software company, no word or identifier of a program.
@@ -321,6 +465,41 @@ fn person_name(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_names_of_ssh_algorithms_are_no_addresses() {
+        for name in [
+            "curve25519-sha256@libssh.org",
+            "umac-64-etm@openssh.com",
+            "hostkeys-prove-00@openssh.com",
+            "sntrup761x25519-sha512@openssh.com",
+            "rijndael-cbc@lysator.liu.se",
+            "statvfs@openssh.com",
+        ] {
+            assert!(!email(name), "{name}");
+        }
+        for address in ["ivo.lindqvar@norrvik-data.se", "tatu@ssh.com", "ada@openssh.com", "aes256@mill.fi"] {
+            assert!(email(address), "{address}");
+        }
+    }
+
+    #[test]
+    fn a_hash_of_a_chain_is_told_by_the_words_before_it() {
+        let hash = |before: &str| is_chain_hash(before.as_bytes(), before.len());
+        for before in [
+            "tx ",
+            "transaction hash: ",
+            "\"blockHash\":\"",
+            "etherscan.io/tx/",
+            "parentHash=",
+            "state root ",
+        ] {
+            assert!(hash(before), "{before}");
+        }
+        for before in ["", "PRIVATE_KEY=", "signer key for the tx: ", "hash\nkey ", "context "] {
+            assert!(!hash(before), "{before}");
+        }
+    }
 
     #[test]
     fn a_changed_digit_breaks_a_checksum() {

@@ -338,7 +338,11 @@ fn config_appends_to_lists_and_suggests_the_nearest_key() {
     assert_eq!(config["config"]["publish"]["repo"], "a/b");
     assert_eq!(config["config"]["publish"]["visibility"], "private");
     let shown = run(&world, &["config"]);
-    assert!(shown.out.contains("Acme, Globex, Initech") && shown.out.contains("next: "), "{}", shown.out);
+    assert!(
+        shown.out.contains("Acme (0 hits), Globex (0 hits), Initech (") && shown.out.contains("next: "),
+        "{}",
+        shown.out
+    );
     let file = world.state().join("config.toml");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("usernames", "username")).unwrap();

@@ -25,6 +25,7 @@ mod output_snapshots;
 mod publish;
 mod receipts;
 mod redaction;
+mod redaction_lists;
 mod release_flow;
 mod review;
 mod session_commands;

@@ -121,13 +121,13 @@ mod tests {
 
     #[test]
     fn an_edit_appends_and_keeps_comments() {
-        let mut doc: DocumentMut = "# mine\n[redact]\nstrings = [\"a\"] # why\n".parse().unwrap();
-        edit_list(&mut doc, "redact", "strings", &["a".into(), "b".into()], &[]);
+        let mut doc: DocumentMut = "# mine\n[redact]\nstrings = [\"acme\"] # why\n".parse().unwrap();
+        edit_list(&mut doc, "redact", "strings", &["acme".into(), "bolt".into()], &[]);
         edit_list(&mut doc, "scope", "exclude", &["p".into()], &[]);
         let text = doc.to_string();
         assert!(text.starts_with("# mine") && text.contains("# why"), "{text}");
         let config = Config::parse(&text).unwrap();
-        assert_eq!(config.redact.strings, ["a", "b"]);
+        assert_eq!(config.redact.strings, ["acme", "bolt"]);
         assert_eq!(config.scope.exclude, ["p"]);
     }
 
@@ -142,9 +142,9 @@ mod tests {
                 Ok(())
             }
         };
-        let config = edit_file(&path, &Config::default(), add(&["a"])).unwrap().unwrap();
+        let config = edit_file(&path, &Config::default(), add(&["acme"])).unwrap().unwrap();
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(edit_file(&path, &config, add(&["a"])).unwrap(), None);
+        assert_eq!(edit_file(&path, &config, add(&["acme"])).unwrap(), None);
         let invalid = |doc: &mut DocumentMut| {
             doc["nonsense"] = toml_edit::value(1);
             Ok(())
@@ -152,6 +152,6 @@ mod tests {
         assert_eq!(edit_file(&path, &config, invalid).unwrap_err().code, "bad_config");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         std::fs::write(&path, [0xff]).unwrap();
-        assert_eq!(edit_file(&path, &config, add(&["b"])).unwrap_err().code, "io");
+        assert_eq!(edit_file(&path, &config, add(&["bolt"])).unwrap_err().code, "io");
     }
 }

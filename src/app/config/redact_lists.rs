@@ -58,6 +58,24 @@ pub(in crate::app) fn checked(setting: &str, values: &[String]) -> Result<Vec<St
         .collect()
 }
 
+/// Returns the user names without blanks around them. They are redacted as whole words only, so two letters are enough.
+///
+/// # Errors
+/// A usage [`Failure`] if a name is empty or has only one letter.
+pub(in crate::app) fn checked_usernames(setting: &str, values: &[String]) -> Result<Vec<String>, Failure> {
+    let short = values.iter().find(|v| v.trim().chars().filter(|c| c.is_alphanumeric()).count() < 2);
+    match short {
+        Some(value) => Err(Failure::usage(
+            "bad_string",
+            format!(
+                "{setting}: {:?} is too short for a user name; at least two letters are needed.",
+                value.trim()
+            ),
+        )),
+        None => Ok(values.iter().map(|v| v.trim().to_owned()).collect()),
+    }
+}
+
 /// Returns the values that are not in the list yet, in any spelling.
 pub(in crate::app) fn new_values(list: &[String], values: Vec<String>) -> Vec<String> {
     let mut new: Vec<String> = Vec::new();
@@ -84,8 +102,11 @@ pub(in crate::app) fn entries_to_remove(
         match exact.or_else(|| list.iter().find(|entry| same_name(entry, value))) {
             Some(entry) => out.push(entry.clone()),
             None => {
-                return Err(Failure::usage("not_configured", format!("{:?} is not in {setting}.", value.trim()))
-                    .hint("clawgate config"));
+                return Err(Failure::usage(
+                    "not_configured",
+                    format!("{:?} is not in {setting}.", value.trim()),
+                )
+                .hint("clawgate config"));
             }
         }
     }

@@ -13,7 +13,9 @@ use crate::workflow::Target;
 
 use crate::app::config::Config;
 use crate::app::config::edit::{edit_file, edit_list};
-use crate::app::config::redact_lists::{ListHits, checked, entries_to_remove, is_common_word, new_values};
+use crate::app::config::redact_lists::{
+    ListHits, checked, checked_usernames, entries_to_remove, is_common_word, new_values,
+};
 use crate::app::{App, Failure};
 
 /// Changes to scope, redaction lists and destination. Lists append, so calls can be repeated safely.
@@ -30,9 +32,9 @@ pub struct ScopeParams {
     pub redact: Vec<String>,
     /// User names to redact.
     pub usernames: Vec<String>,
-    /// Strings to redact no longer.
+    /// No longer.
     pub remove_redact: Vec<String>,
-    /// User names to redact no longer.
+    /// No longer.
     pub remove_usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]
@@ -83,7 +85,7 @@ impl App {
         }
         let redact = &self.config.redact;
         let strings = new_values(&redact.strings, checked("--redact", &p.redact)?);
-        let usernames = new_values(&redact.usernames, checked("--redact-usernames", &p.usernames)?);
+        let usernames = new_values(&redact.usernames, checked_usernames("--redact-usernames", &p.usernames)?);
         let old_strings = entries_to_remove("redact.strings", &redact.strings, &p.remove_redact)?;
         let old_usernames = entries_to_remove("redact.usernames", &redact.usernames, &p.remove_usernames)?;
         let config = edit_file(&self.config_path(), &self.config, |doc| {

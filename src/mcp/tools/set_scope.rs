@@ -5,6 +5,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Hints, Tool};
+use crate::app::config::ListHits;
 use crate::app::sessions::ScopeParams;
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
@@ -26,24 +27,18 @@ struct Totals {
     exclude_total: usize,
     redact_strings: usize,
     redact_usernames: usize,
-    /// The lists, with the first letter of each value and its hits in the archive.
-    hits: Vec<Masked>,
+    /// Hits of each entry.
+    hits: Vec<String>,
 }
 
-#[derive(Serialize, JsonSchema)]
-struct Masked {
-    setting: &'static str,
-    value: String,
-    hits: u64,
-    /// A common word: ask the person whether it is meant.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    common: bool,
-}
-
-/// Masks a value: its first letter and its length.
-fn mask(value: &str) -> String {
-    let first: String = value.chars().take(1).collect();
-    format!("{first}… ({})", value.chars().count())
+/// Describes an entry by its first letter and its length. A common word is no secret, and the person has to be asked
+/// about it.
+fn entry(h: &ListHits) -> String {
+    let first: String = h.value.chars().take(1).collect();
+    match h.common {
+        true => format!("{} {:?}: {}, a common word", h.setting, h.value, h.hits),
+        false => format!("{} {first}… ({}): {}", h.setting, h.value.chars().count(), h.hits),
+    }
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -59,7 +54,7 @@ impl Tool for SetScope {
 
     const NAME: &'static str = "set_scope";
     const TITLE: &'static str = "Set the scope";
-    const DESCRIPTION: &'static str = "Sets which agents and projects may be shared and what is redacted. Lists append; `include` and `remove_…` take entries out. \
+    const DESCRIPTION: &'static str = "Sets which agents and projects may be shared and what is redacted. Lists append. \
          Show the person the projects; confirm only after they agreed. Without arguments it returns the scope.";
     const HINTS: Hints = Hints::WORK;
 
@@ -78,17 +73,7 @@ impl Tool for SetScope {
                 exclude_total: c.scope.exclude.len(),
                 redact_strings: c.redact.strings.len(),
                 redact_usernames: c.redact.usernames.len(),
-                hits: app
-                    .list_hits()?
-                    .into_iter()
-                    .map(|h| Masked {
-                        setting: h.setting,
-                        // A common word is no secret, and the person has to be asked about it.
-                        value: if h.common { h.value } else { mask(&h.value) },
-                        hits: h.hits,
-                        common: h.common,
-                    })
-                    .collect(),
+                hits: app.list_hits()?.iter().map(entry).collect(),
             },
             projects: report.projects.into_iter().map(project).collect(),
         })
