@@ -5,11 +5,9 @@
 use std::collections::BTreeMap;
 
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::alerts::Severity;
-use super::day::DayCache;
 use super::pricer::PricedRow;
 use super::row::CountedRow;
 
@@ -113,9 +111,8 @@ impl DaySpend {
 }
 
 /// Collects the spend of each local day and hour.
-#[derive(Debug)]
-pub struct DaySeries<'z> {
-    days: DayCache<'z>,
+#[derive(Debug, Default)]
+pub struct DaySeries {
     hours: BTreeMap<(Date, i8), DaySpend>,
     /// The sum of the last rows, not yet in `hours`: consecutive rows mostly share hour and model.
     pending: Option<PendingRows>,
@@ -129,18 +126,12 @@ struct PendingRows {
     kinds: KindSums,
 }
 
-impl<'z> DaySeries<'z> {
-    /// Makes an empty series in a zone.
-    pub fn new(zone: &'z TimeZone) -> Self {
-        DaySeries { days: DayCache::new(zone), hours: BTreeMap::new(), pending: None }
-    }
-
-    /// Adds a priced row. It counts after the next [`DaySeries::close`].
-    pub fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
+impl DaySeries {
+    /// Adds a priced row in its local day and hour. It counts after the next [`DaySeries::close`].
+    pub fn add(&mut self, hour: (Date, i8), row: &CountedRow<'_>, priced: &PricedRow<'_>) {
         if !priced.billable {
             return;
         }
-        let hour = self.days.day_hour(row.request.at);
         let cost = priced.picousd.unwrap_or_default();
         let t = &row.request.tokens;
         let tokens = [t.input, t.output, t.cache_read, t.cache_write()].map(|n| n as f64);
@@ -178,7 +169,7 @@ impl<'z> DaySeries<'z> {
     }
 
     /// Adds another series.
-    pub fn merge(&mut self, other: &DaySeries<'_>) {
+    pub fn merge(&mut self, other: &DaySeries) {
         for (hour, hours) in &other.hours {
             self.hours.entry(*hour).or_default().merge(hours);
         }
@@ -387,8 +378,9 @@ mod tests {
     use super::*;
     use crate::pricing::{Overrides, PICO_PER_USD, PriceTable};
     use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
-    use crate::usage::Pricer;
+    use crate::usage::{DayCache, Pricer};
     use jiff::civil::date;
+    use jiff::tz::TimeZone;
 
     #[test]
     fn the_mean_rule_does_not_compare_today() {
@@ -420,18 +412,18 @@ mod tests {
     fn series(zone: &TimeZone, last: &[(&'static str, Tokens)]) -> (DaySpend, Vec<DaySpend>) {
         let none = Overrides::default();
         let mut pricer = Pricer::new(PriceTable::builtin(), &none);
-        let mut s = DaySeries::new(zone);
+        let (mut s, mut days) = (DaySeries::default(), DayCache::new(zone));
         let start = Timestamp::parse("2026-11-01T10:00:00Z").unwrap().millis();
         for i in 0..10 {
             let t = Tokens { input: 1000 + i, output: 100_000, cache_read: 1_000_000, ..Tokens::default() };
             let row = request(Timestamp(start + i as i64 * 86_400_000), "claude-sonnet-5", t);
             let row = CountedRow::of(&row);
-            s.add(&row, &pricer.price(&row));
+            s.add(days.day_hour(row.request.at), &row, &pricer.price(&row));
         }
         for (model, t) in last {
             let row = request(Timestamp(start + 10 * 86_400_000), model, *t);
             let row = CountedRow::of(&row);
-            s.add(&row, &pricer.price(&row));
+            s.add(days.day_hour(row.request.at), &row, &pricer.price(&row));
         }
         s.close();
         (s.day(date(2026, 11, 11), 24), s.before(date(2026, 11, 11), 28, 24))
@@ -491,16 +483,15 @@ mod tests {
     fn a_day_can_be_cut_at_an_hour() {
         let (_, history) = series(&TimeZone::UTC, &[]);
         assert!(history.iter().all(|d| d.picousd > 0));
-        let tz = TimeZone::UTC;
-        let mut s = DaySeries::new(&tz);
+        let mut s = DaySeries::default();
         let none = Overrides::default();
         let mut pricer = Pricer::new(PriceTable::builtin(), &none);
         let t = Tokens { input: 7, ..Tokens::default() };
         let row = request(Timestamp::parse("2026-11-01T10:59:59Z").unwrap(), "claude-opus-5", t);
         let row = CountedRow::of(&row);
-        s.add(&row, &pricer.price(&row));
+        s.add((date(2026, 11, 1), 10), &row, &pricer.price(&row));
         s.close();
-        let mut twice = DaySeries::new(&tz);
+        let mut twice = DaySeries::default();
         twice.merge(&s);
         twice.merge(&s);
         assert_eq!(twice.totals(), [(date(2026, 11, 1), 70_000_000)]);

@@ -10,7 +10,7 @@ use crate::pricing::format_cents;
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 use crate::usage::{
-    Alert, AlertWatch, Anomaly, CountedRow, DaySeries, PricedRow, RobustAnomaly, mean_anomalies, robust,
+    Alert, AlertWatch, Anomaly, CountedRow, DayCache, DaySeries, PricedRow, RobustAnomaly, mean_anomalies, robust,
 };
 
 use crate::app::{App, Failure};
@@ -97,8 +97,9 @@ pub(super) struct SpendingWatch<'z> {
     zone: &'z TimeZone,
     now: Timestamp,
     alerts: AlertWatch<'z>,
+    days: DayCache<'z>,
     /// The days of each project.
-    projects: Vec<(Option<String>, DaySeries<'z>)>,
+    projects: Vec<(Option<String>, DaySeries)>,
     index: HashMap<Option<String>, usize>,
     /// The project of the previous row: consecutive rows mostly share it.
     last: usize,
@@ -111,6 +112,7 @@ impl<'z> SpendingWatch<'z> {
             zone,
             now,
             alerts: AlertWatch::new(now, zone, app.config.alerts.thresholds()),
+            days: DayCache::new(zone),
             projects: Vec::new(),
             index: HashMap::new(),
             last: 0,
@@ -122,19 +124,19 @@ impl<'z> SpendingWatch<'z> {
         if self.projects.get(self.last).is_none_or(|(p, _)| p.as_deref() != row.project) {
             let project = row.project.map(str::to_owned);
             self.last = *self.index.entry(project.clone()).or_insert_with(|| {
-                self.projects.push((project, DaySeries::new(self.zone)));
+                self.projects.push((project, DaySeries::default()));
                 self.projects.len() - 1
             });
         }
         if let Some((_, series)) = self.projects.get_mut(self.last) {
-            series.add(row, priced);
+            series.add(self.days.day_hour(row.request.at), row, priced);
         }
     }
 
     /// Returns the alerts and the anomalies of the last days.
     pub(super) fn finish(mut self, app: &App, days: u16) -> SpendingWarnings {
         let mut out = Anomalies::default();
-        let mut all = DaySeries::new(self.zone);
+        let mut all = DaySeries::default();
         for (_, series) in &mut self.projects {
             series.close();
             all.merge(series);
@@ -157,7 +159,7 @@ impl<'z> SpendingWatch<'z> {
         &self,
         app: &App,
         project: Option<&String>,
-        series: &DaySeries<'_>,
+        series: &DaySeries,
         days: u16,
         out: &mut Anomalies,
     ) {
