@@ -10,7 +10,8 @@ use crate::pricing::format_cents;
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 use crate::usage::{
-    Alert, AlertWatch, Anomaly, CountedRow, DayCache, DaySeries, PricedRow, RobustAnomaly, mean_anomalies, robust,
+    Alert, AlertWatch, Anomaly, CountedRow, DayCache, DaySeries, PricedRow, RobustAnomaly, mean_anomalies,
+    robust,
 };
 
 use crate::app::{App, Failure};
