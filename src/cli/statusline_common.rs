@@ -7,10 +7,13 @@ use serde::de::DeserializeOwned;
 use crate::app::cost::{CurrentSpend, Spend};
 use crate::app::text::sanitize;
 use crate::pricing::format_cents;
+use crate::sources;
+use crate::trace::PlanWindow;
 use crate::usage::BudgetLevel;
 
 use super::context::CliContext;
 use super::render::{dim, yellow};
+use super::time_args::format_minute;
 
 /// More input is not read. A hook receives whole tool inputs, for example the content of a file that is written.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
@@ -42,10 +45,26 @@ pub(super) fn format_spend(s: &Spend) -> String {
     format!("{}{plus}", format_cents(s.cost_picousd))
 }
 
-/// Formats a duration: `2h13m`.
+/// Formats a duration: `2h13m`, `3d04h`.
 pub(super) fn format_duration(ms: i64) -> String {
     let minutes = ms.max(0) / 60_000;
-    if minutes < 60 { format!("{minutes}m") } else { format!("{}h{:02}m", minutes / 60, minutes % 60) }
+    match minutes {
+        0..60 => format!("{minutes}m"),
+        60..2880 => format!("{}h{:02}m", minutes / 60, minutes % 60),
+        _ => format!("{}d{:02}h", minutes / 1440, minutes % 1440 / 60),
+    }
+}
+
+/// Renders how much of a plan's limit is used, when that was reported and when the limit resets.
+pub(super) fn plan_line(w: &PlanWindow) -> String {
+    let agent = sources::by_agent(&w.agent).map_or(w.agent.as_str(), |s| s.name());
+    format!(
+        "{agent}: {:.0} % of {} used, resets {} (reported {})",
+        w.used_percent,
+        sanitize(&w.name()),
+        format_minute(w.resets),
+        format_minute(w.observed)
+    )
 }
 
 /// Renders budgets that are nearly or fully spent, and alerts if `alerts` is set, as one line. Returns an empty string if
@@ -83,8 +102,8 @@ mod tests {
         assert_eq!(format_spend(&spend(1_235_000_000_000, 0)), "$1.24");
         assert_eq!(format_spend(&spend(0, 7)), "$0.00+");
         assert_eq!(
-            [format_duration(-5), format_duration(59 * 60_000), format_duration(61 * 60_000)],
-            ["0m", "59m", "1h01m"]
+            [-5, 59, 61, 47 * 60, 76 * 60].map(|minutes| format_duration(minutes * 60_000)),
+            ["0m", "59m", "1h01m", "47h00m", "3d04h"]
         );
     }
 }

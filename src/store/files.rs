@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::trace::{SessionFacts, UsageRow};
+use crate::trace::{PlanWindow, SessionFacts, UsageRow};
 
 use super::forget::ForgottenSessions;
-use super::{Archive, StoreError, ledger};
+use super::{Archive, StoreError, ledger, plan_windows};
 
 /// Metadata of a file at the time it was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +146,8 @@ pub struct UsageResult<'a> {
     pub facts: &'a [SessionFacts],
     /// Its requests.
     pub rows: &'a [UsageRow],
+    /// What it says about the limits of the user's plan.
+    pub plan_windows: &'a [PlanWindow],
     /// Number of its records that were lost.
     pub lost_records: u64,
 }
@@ -164,6 +166,7 @@ impl Archive {
         for file in files {
             let id = upsert_usage(&tx, file.path, file.agent, file.state, file.lost_records)?;
             ledger::put(&tx, id, file.facts, file.rows, left.as_ref())?;
+            plan_windows::put(&tx, file.plan_windows)?;
         }
         tx.commit()?;
         Ok(())

@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0008_spent.sql"), then: None },
     Migration { sql: include_str!("migrations/0009_drop_spent.sql"), then: None },
     Migration { sql: include_str!("migrations/0010_lost_records.sql"), then: None },
+    Migration { sql: include_str!("migrations/0011_plan_windows.sql"), then: None },
 ];
 
 impl Migration {

@@ -14,6 +14,7 @@ mod inbox;
 mod ledger;
 mod migrate;
 mod notices;
+mod plan_windows;
 mod projects;
 mod read_messages;
 mod releases;

@@ -7,11 +7,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::trace::{Part, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, words};
+use crate::trace::{
+    Part, PlanWindow, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, words,
+};
 
 use super::forget::ForgottenSessions;
 use super::search::{self, Doc, DocKind};
-use super::{Archive, FileState, StoreError, files, ledger, projects};
+use super::{Archive, FileState, StoreError, files, ledger, plan_windows, projects};
 
 const ZSTD_LEVEL: i32 = 1;
 /// Length of the hash of a message. Hashes tell which messages of a session are new.
@@ -244,6 +246,8 @@ pub struct FileResult<'a> {
     pub sessions: &'a [Prepared],
     /// Its requests.
     pub usage: &'a [UsageRow],
+    /// What it says about the limits of the user's plan.
+    pub plan_windows: &'a [PlanWindow],
     /// Number of its records that were lost.
     pub lost_records: u64,
     pub now: Timestamp,
@@ -270,6 +274,7 @@ impl Archive {
             let facts: Vec<SessionFacts> =
                 file.sessions.iter().map(|p| SessionFacts::of(&p.session)).collect();
             ledger::put(&tx, file_id, &facts, file.usage, left.as_ref())?;
+            plan_windows::put(&tx, file.plan_windows)?;
         }
         tx.commit()?;
         Ok(done)

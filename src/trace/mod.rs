@@ -5,6 +5,7 @@
 
 mod active_periods;
 mod env;
+mod plan_window;
 mod session;
 mod time;
 mod usage;
@@ -12,6 +13,7 @@ mod words;
 
 pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
 pub use env::Env;
+pub use plan_window::{FIVE_HOURS, PlanWindow, WEEK};
 pub use session::{
     Message, Origin, Part, Role, Session, SessionKey, ToolCall, ToolStatus, Version, canonical_json,
 };

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::world::{World, ok};
+use crate::world::{World, ok, run, run_with};
 
 fn write(world: &World, path: &str, lines: &[String]) {
     let path = world.home().join(path);
@@ -198,4 +198,58 @@ fn a_linked_folder_is_read_and_a_broken_link_is_named_by_cost_and_scan() {
     assert_eq!(cost["skipped"], scan["skipped"]);
     assert!(cost["skipped"][0]["path"].as_str().unwrap().ends_with("-x"));
     assert_eq!(cost["total"]["confidence"], "lower_bound");
+}
+
+#[test]
+fn the_windows_of_a_plan_are_shown_until_they_end() {
+    let world = World::new(&[]);
+    let count = |day: u32, hour: u32, primary: Value, secondary: Value| {
+        json!({"timestamp": format!("2026-11-{day:02}T{hour:02}:00:00.000Z"), "type": "event_msg",
+            "payload": {"type": "token_count", "info": null,
+                "rate_limits": {"limit_id": "codex", "primary": primary, "secondary": secondary}}})
+        .to_string()
+    };
+    let window = |percent: f64, minutes: u32, resets: i64| json!({"used_percent": percent, "window_minutes": minutes, "resets_at": resets});
+    let meta = r#"{"timestamp":"2026-11-20T08:00:00.000Z","type":"session_meta","payload":{"id":"01980000-0000-7000-8000-000000000001","cwd":"/w"}}"#;
+    // The present is 2026-11-21T00:00:00Z, which is 1795219200.
+    let lines = [
+        meta.to_owned(),
+        count(20, 9, window(90.0, 299, 1_795_200_000), window(30.0, 10_079, 1_795_500_000)),
+        count(20, 21, window(12.4, 299, 1_795_226_400), window(41.0, 10_079, 1_795_500_000)),
+    ];
+    let name = "rollout-2026-11-20T08-00-00-01980000-0000-7000-8000-000000000001.jsonl";
+    write(&world, &format!(".codex/sessions/2026/11/20/{name}"), &lines);
+    let windows = |report: &Value| -> Vec<(String, u64, f64, String)> {
+        let text = |v: &Value| v.as_str().unwrap().to_owned();
+        let all = report["plan_windows"].as_array().cloned().unwrap_or_default();
+        let one = |w: &Value| {
+            (
+                text(&w["agent"]),
+                w["window_minutes"].as_u64().unwrap(),
+                w["used_percent"].as_f64().unwrap(),
+                text(&w["resets"]),
+            )
+        };
+        all.iter().map(one).collect()
+    };
+    let codex = [
+        ("codex".to_owned(), 300, 12.4, "2026-11-21T02:00:00.000Z".to_owned()),
+        ("codex".to_owned(), 10_080, 41.0, "2026-11-24T06:00:00.000Z".to_owned()),
+    ];
+    assert_eq!(windows(&ok(&world, &["cost", "--json"])), codex);
+    let status = ok(&world, &["status", "--json"]);
+    assert_eq!(windows(&status), codex);
+    assert_eq!(status["plan_windows"][0]["observed"], "2026-11-20T21:00:00.000Z");
+    for command in [&["status"][..], &["cost"]] {
+        let out = run(&world, command).out;
+        assert!(out.contains("Codex: 12 % of 5 h used") && out.contains("Codex: 41 % of week used"), "{out}");
+    }
+    // Claude Code tells its status line, which remembers it. A window that is over is not shown.
+    let input = r#"{"session_id":"s","rate_limits":{"five_hour":{"used_percentage":42,"resets_at":1795222200},"seven_day":{"used_percentage":7,"resets_at":1795219199}}}"#;
+    let line = run_with(&world, &["statusline"], input).out;
+    assert!(line.contains("plan 42 % of 5 h (50m left)") && !line.contains("week"), "{line}");
+    assert!(run_with(&world, &["statusline"], "{}").out.contains("plan 42 %"));
+    let agents: Vec<_> =
+        windows(&ok(&world, &["status", "--json"])).into_iter().map(|w| (w.0, w.1)).collect();
+    assert_eq!(agents, [("claude".to_owned(), 300), ("codex".to_owned(), 300), ("codex".to_owned(), 10_080)]);
 }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::app::config::BudgetConfig;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
-use crate::trace::{Confidence, SessionKey, Timestamp};
+use crate::trace::{Confidence, PlanWindow, SessionKey, Timestamp};
 use crate::usage::{
     Alert, AlertWatch, BLOCK_MS, BlockSums, BudgetState, CountedRow, DayCache, PricedRow, UsageSum,
 };
@@ -50,6 +50,8 @@ pub struct CurrentSpendParams {
     pub block_ends: Option<Timestamp>,
     /// The log of the session, if the agent names it.
     pub log: Option<PathBuf>,
+    /// What the agent tells about the limits of the user's plan now.
+    pub plan_windows: Vec<PlanWindow>,
     /// Leaves week and month out unless there is a budget for them.
     pub skip_week_and_month: bool,
 }
@@ -125,6 +127,8 @@ pub struct CurrentSpend {
     pub session: Option<Spend>,
     /// The active block; none after five hours of rest.
     pub block: Option<ActiveBlock>,
+    /// The windows of the user's plans that have not ended, as the agents last reported them.
+    pub plan_windows: Vec<PlanWindow>,
     /// The budgets of the configuration.
     pub budgets: Vec<BudgetState>,
     /// Figures that exceed a threshold now, whether an alert was raised before or not.
@@ -294,6 +298,7 @@ impl<'z> CurrentSpendFold<'z> {
             hour: Spend::from(&self.sums.hour),
             session: p.session.as_ref().map(|_| Spend::from(&self.session)),
             block,
+            plan_windows: Vec::new(),
             budgets: Vec::new(),
             alerts: self.watch.finish(&[]),
             unread_bytes: 0,
@@ -365,6 +370,10 @@ impl App {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         self.archive.set_busy_timeout(QUICK_BUSY_TIMEOUT)?;
+        if !p.plan_windows.is_empty() {
+            // If another process is writing, the next status line stores the report.
+            let _ = self.observe_plan_windows(&p.plan_windows);
+        }
         let current = self.with_recent_usage(MAX_NEW_BYTES, p.log.as_deref(), |app| {
             let family = app.session_family(p)?;
             let fold = app.fold_current_spend(&zone, p, &family, &prices)?;
@@ -372,7 +381,7 @@ impl App {
         });
         self.archive.set_busy_timeout(USUAL_BUSY_TIMEOUT)?;
         let (current, unread_bytes) = current?;
-        Ok(CurrentSpend { unread_bytes, ..current })
+        Ok(CurrentSpend { unread_bytes, plan_windows: self.plan_windows()?, ..current })
     }
 
     /// Computes the current spend and the figures of today for the status, in one pass over the whole ledger.
@@ -394,7 +403,7 @@ impl App {
         });
         self.archive.set_busy_timeout(USUAL_BUSY_TIMEOUT)?;
         let ((current, today), unread_bytes) = fold?;
-        Ok((CurrentSpend { unread_bytes, ..current }, today))
+        Ok((CurrentSpend { unread_bytes, plan_windows: self.plan_windows()?, ..current }, today))
     }
 
     /// Returns the session that was asked for and its subagents. An agent tells its hook and its status line the

@@ -330,6 +330,7 @@ impl App {
                 state: &state,
                 facts: std::slice::from_ref(&p.facts),
                 rows: &p.rows,
+                plan_windows: &[],
                 lost_records: 0,
             })
             .collect();

@@ -11,6 +11,7 @@ pub(crate) mod ledger_exchange;
 pub(crate) mod ledger_pass;
 pub(crate) mod metrics;
 pub(crate) mod otlp;
+pub(crate) mod plan_windows;
 pub(crate) mod price_admin;
 pub(crate) mod price_sources;
 pub(crate) mod refresh;

@@ -225,6 +225,7 @@ impl App {
                 state: &d.state,
                 facts: &d.read.facts,
                 rows: &d.read.rows,
+                plan_windows: &d.read.plan_windows,
                 lost_records: d.read.lost_records,
             })
             .collect();

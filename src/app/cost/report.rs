@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::scan::Skipped;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
-use crate::trace::{Confidence, Timestamp, Tokens};
+use crate::trace::{Confidence, PlanWindow, Timestamp, Tokens};
 use crate::usage::{Aggregator, Dimension, Report};
 
 use super::anomalies::{SpendingWarnings, SpendingWatch};
@@ -52,6 +52,9 @@ pub struct CostReport {
     /// Number of rows left out because of `limit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows_left_out: Option<u64>,
+    /// The windows of the user's plans that have not ended, as the agents last reported them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub plan_windows: Vec<PlanWindow>,
     /// Logs and parts of logs that could not be read, so that the total is a lower bound.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
@@ -128,7 +131,18 @@ impl App {
             report.rows.drain(..report.rows.len().saturating_sub(limit));
         }
         report.rows.truncate(limit);
-        Ok((CostReport { by, timezone, report, rows_left_out, skipped: Vec::new(), warnings }, current))
+        Ok((
+            CostReport {
+                by,
+                timezone,
+                report,
+                rows_left_out,
+                plan_windows: self.plan_windows()?,
+                skipped: Vec::new(),
+                warnings,
+            },
+            current,
+        ))
     }
 
     /// Makes the reports by several dimensions in one pass, from the ledger as it is.

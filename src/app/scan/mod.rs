@@ -343,6 +343,7 @@ impl App {
                 state: &d.state,
                 sessions: &d.sessions,
                 usage: &d.usage,
+                plan_windows: &d.plan_windows,
                 lost_records: d.lost_records,
                 now,
             })

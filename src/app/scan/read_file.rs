@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, PoisonError};
 use crate::rules::Engine;
 use crate::sources::{Read, ReadOptions, mark_incomplete};
 use crate::store::{FileState, Prepared};
-use crate::trace::UsageRow;
+use crate::trace::{PlanWindow, UsageRow};
 
 use super::badges::badges;
 use super::discover::LogFile;
@@ -23,6 +23,7 @@ pub(super) struct ParsedBatch {
     pub last: bool,
     pub sessions: Vec<Prepared>,
     pub usage: Vec<UsageRow>,
+    pub plan_windows: Vec<PlanWindow>,
     /// Number of records of the file that were lost; known in its last batch.
     pub lost_records: u64,
     /// Number of bytes read.
@@ -54,6 +55,7 @@ pub(super) fn read_file(
         last,
         sessions: Vec::new(),
         usage: Vec::new(),
+        plan_windows: Vec::new(),
         lost_records: 0,
         bytes: 0,
         reserved: 0,
@@ -129,6 +131,7 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
             .push(Skipped { path: batch.path.clone(), reason: format!("{more} more lines skipped") });
     }
     batch.usage = read.usage;
+    batch.plan_windows = read.plan_windows;
     mark_incomplete(&mut batch.usage, read.skipped_lines.total);
     for session in read.sessions {
         let badges = badges(&session, engine);

@@ -7,11 +7,11 @@ use crate::app::status::Status;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{bold, destination, dim, green, yellow};
-use crate::cli::statusline_common::{alert_line, spawn_background_update};
+use crate::cli::statusline_common::{alert_line, plan_line, spawn_background_update};
 use crate::cli::table::{Align, Table, truncate};
 use crate::cli::time_args::format_minute;
 use crate::pricing::rounded_usd;
-use crate::trace::Timestamp;
+use crate::trace::{PlanWindow, Timestamp};
 
 /// Show the current status and the next step
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,8 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let status = cli.app()?.status()?;
     let width = cli.width();
     let cost = rounded_usd(today.total_cost_picousd.into());
-    let report = StatusReport { status, total_cost_usd: cost, today };
+    let plan_windows = live.plan_windows.clone();
+    let report = StatusReport { status, total_cost_usd: cost, today, plan_windows };
     cli.print_with_status(&report, |w| format!("{}{}", render(w, width), alert_line(&live, true)))?;
     if !cli.json {
         spawn_background_update(cli, &live);
@@ -39,6 +40,8 @@ struct StatusReport {
     #[serde(flatten)]
     today: Today,
     total_cost_usd: f64,
+    /// The windows of the user's plans that have not ended.
+    plan_windows: Vec<PlanWindow>,
 }
 
 fn render(w: &StatusReport, width: usize) -> String {
@@ -60,6 +63,9 @@ fn render(w: &StatusReport, width: usize) -> String {
         let today =
             format!("{} in {}", format_dollars(t.total_cost_picousd), pluralize(t.message_count, "request"));
         out.push_str(&format!("today      {today}\n"));
+    }
+    for window in &w.plan_windows {
+        out.push_str(&format!("plan       {}\n", plan_line(window)));
     }
     if !s.releases.is_empty() {
         let mut table = Table::new(&[

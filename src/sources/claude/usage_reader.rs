@@ -93,7 +93,7 @@ impl UsageReader {
             SessionFacts { key: self.key, project: self.project, started: self.started, ended: self.ended };
         LogUsage {
             may_miss_compactions: incomplete && !self.log.subagent,
-            usage: UsageRead { rows, facts: vec![facts], lost_records: 0 },
+            usage: UsageRead { rows, facts: vec![facts], ..UsageRead::default() },
             log: self.log,
             subagent_starts,
         }

@@ -5,13 +5,14 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::sources::codex::AGENT;
-use crate::sources::codex::record::{ContentItem, Payload, Record, ThreadSettings, UsageRecord};
+use crate::sources::codex::record::{ContentItem, Payload, RateLimits, Record, ThreadSettings, UsageRecord};
 use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader, service_tier};
 use crate::sources::common::lenient_serde::{Setting, Text, TextOr};
 use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::{Read, UsageRead};
 use crate::trace::{
-    Message, Origin, Part, Role, Session, SessionFacts, SessionKey, Timestamp, ToolCall, ToolStatus,
+    FIVE_HOURS, Message, Origin, Part, PlanWindow, Role, Session, SessionFacts, SessionKey, Timestamp,
+    ToolCall, ToolStatus, WEEK,
 };
 
 /// Beginnings of user messages that Codex writes itself.
@@ -76,6 +77,8 @@ pub(super) struct Builder {
     /// Kind of subagent; `None` for a main thread.
     subagent: Option<String>,
     provider: Option<String>,
+    /// The last report of each limit of the user's plan.
+    plan_windows: Vec<PlanWindow>,
     /// Whether to read only the usage and no conversation.
     usage_only: bool,
     /// Message index and part index of each tool call, by the call's id.
@@ -98,6 +101,7 @@ impl Builder {
             copied_thread: None,
             subagent: None,
             provider: None,
+            plan_windows: Vec::new(),
             usage_only: false,
             calls: HashMap::new(),
             outcomes: HashMap::new(),
@@ -152,6 +156,7 @@ impl Builder {
             }
             ("token_usage_record", _) | ("event_msg", "token_count") => {
                 self.extend_time_range(record.timestamp.str());
+                self.read_limits(payload.rate_limits.0.as_ref());
                 let position = LogPosition {
                     at: self.now.unwrap_or_default(),
                     model: self.model.as_deref().unwrap_or_default(),
@@ -194,6 +199,7 @@ impl Builder {
         }
         let header = RolloutHeader { subagent: self.subagent.as_deref(), provider: self.provider.as_deref() };
         read.usage = self.usage.finish(&self.session.key, &root, &header);
+        read.plan_windows = self.plan_windows;
         if !self.session.messages.is_empty() {
             read.sessions.push(self.session);
         }
@@ -204,7 +210,7 @@ impl Builder {
         let mut read = Read::default();
         let facts = SessionFacts::of(&self.session);
         self.finish_into(&mut read);
-        UsageRead { rows: read.usage, facts: vec![facts], lost_records: 0 }
+        UsageRead { rows: read.usage, facts: vec![facts], plan_windows: read.plan_windows, lost_records: 0 }
     }
 
     /// Whether a line with a time was read.
@@ -259,7 +265,29 @@ impl Builder {
         }
     }
 
+    /// Reads how much of the limits of the user's plan is used. A window is known by its length: a plan without a window
+    /// of hours has the weekly one in the first place.
+    fn read_limits(&mut self, limits: Option<&RateLimits<'_>>) {
+        let (Some(limits), Some(now)) = (limits, self.now) else { return };
+        let name = limits.limit_name.some().or(limits.limit_id.some()).filter(|n| *n != AGENT);
+        for (window, usual_minutes) in [(&limits.primary.0, FIVE_HOURS), (&limits.secondary.0, WEEK)] {
+            let Some(window) = window else { continue };
+            let Some(used) = window.used_percent.0 else { continue };
+            let seconds = |s: i64| s.checked_mul(1000);
+            let resets = match (window.resets_at.0, window.resets_in_seconds.0) {
+                (Some(at), _) => seconds(at),
+                (None, Some(after)) => seconds(after).and_then(|ms| ms.checked_add(now.millis())),
+                (None, None) => None,
+            };
+            let minutes = Some(window.window_minutes.count()).filter(|n| *n > 0).unwrap_or(usual_minutes);
+            let found = PlanWindow::new(AGENT, minutes, used, now, resets.map(Timestamp));
+            let found = found.map(|w| PlanWindow { limit: name.map(str::to_owned), ..w });
+            PlanWindow::merge(&mut self.plan_windows, found);
+        }
+    }
+
     fn read_event(&mut self, kind: &str, payload: &Payload<'_>, offset: u64) {
+        self.read_limits(payload.rate_limits.0.as_ref());
         let model = self.model.as_deref().unwrap_or_default();
         let service_tier = self.service_tier.as_deref();
         let position = LogPosition { at: self.now.unwrap_or_default(), model, service_tier, offset };
@@ -623,7 +651,8 @@ mod tests {
         }
         let mut read = Read::default();
         whole.finish_into(&mut read);
-        assert_eq!(read.usage, usage.into_usage().rows);
+        let usage = usage.into_usage();
+        assert_eq!((&read.usage, &read.plan_windows), (&usage.rows, &usage.plan_windows));
         read
     }
 
@@ -663,6 +692,42 @@ mod tests {
         let tiers: Vec<_> = read.usage.iter().map(|r| r.service_tier.as_deref()).collect();
         let (priority, flex) = (Some("priority"), Some("flex"));
         assert_eq!(tiers, [None, priority, flex, flex, priority, None, None]);
+    }
+
+    #[test]
+    fn the_last_report_of_each_limit_of_the_plan_is_read() {
+        let event = |time: &str, limits: &str| {
+            format!(
+                r#"{{"timestamp":"2026-11-20T{time}Z","type":"event_msg","payload":{{"type":"token_count","info":null,"rate_limits":{limits}}}}}"#
+            )
+        };
+        let log = [
+            event(
+                "10:00:00",
+                r#"{"limit_id":"codex","primary":{"used_percent":10.0,"window_minutes":300,"resets_at":1795200000},"secondary":{"used_percent":40,"window_minutes":10079,"resets_in_seconds":3600}}"#,
+            ),
+            event(
+                "11:00:00",
+                r#"{"primary":{"used_percent":12.5,"window_minutes":299,"resets_at":1795200000},"secondary":null}"#,
+            ),
+            event(
+                "11:00:01",
+                r#"{"limit_id":"codex_other","primary":{"used_percent":1,"window_minutes":10080,"resets_at":1795300000}}"#,
+            ),
+            event("11:00:02", "null"),
+        ];
+        let read = read_both(&log.iter().map(String::as_str).collect::<Vec<_>>());
+        let at = |t: &str| Timestamp::parse(&format!("2026-11-20T{t}Z")).unwrap();
+        let found: Vec<_> =
+            read.plan_windows.iter().map(|w| (w.name(), w.used_percent, w.observed, w.resets)).collect();
+        assert_eq!(
+            found,
+            [
+                ("5 h".to_owned(), 12.5, at("11:00:00"), Timestamp(1_795_200_000_000)),
+                ("week".to_owned(), 40.0, at("10:00:00"), at("11:00:00")),
+                ("week (codex_other)".to_owned(), 1.0, at("11:00:01"), Timestamp(1_795_300_000_000)),
+            ]
+        );
     }
 
     #[test]

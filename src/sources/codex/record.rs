@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::sources::common::lenient_serde::{Int, List, Obj, Setting, Text, TextOr, Texts};
+use crate::sources::common::lenient_serde::{Float, Int, List, Obj, Setting, Text, TextOr, Texts};
 
 /// One line. The lines of 0.29 have no envelope, they are [`Payload`]s.
 #[derive(Debug, Default, Deserialize)]
@@ -31,8 +31,31 @@ pub(super) struct UsagePayload<'a> {
     pub name: Text<'a>,
     pub namespace: Text<'a>,
     pub info: Obj<TokenCountInfo>,
+    pub rate_limits: Obj<RateLimits<'a>>,
     pub response_id: Text<'a>,
     pub usage: Obj<TokenCounts>,
+}
+
+/// The limits of the user's plan in a `token_count` event.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RateLimits<'a> {
+    #[serde(borrow)]
+    pub limit_id: Text<'a>,
+    pub limit_name: Text<'a>,
+    pub primary: Obj<RateWindow>,
+    pub secondary: Obj<RateWindow>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RateWindow {
+    pub used_percent: Float,
+    pub window_minutes: Int,
+    /// Seconds since the Unix epoch.
+    pub resets_at: Int,
+    /// Seconds from the time of the record, in older versions.
+    pub resets_in_seconds: Int,
 }
 
 /// The `thread_settings` of a `thread_settings_applied` event.
@@ -87,6 +110,7 @@ pub(super) struct Payload<'a> {
 
     // usage
     pub info: Obj<TokenCountInfo>,
+    pub rate_limits: Obj<RateLimits<'a>>,
     pub response_id: Text<'a>,
     pub usage: Obj<TokenCounts>,
 }

@@ -502,7 +502,12 @@ pub(crate) fn read_usage(
     let mut reader = TranscriptUsageReader { builder: TranscriptBuilder::new(agent, native) };
     let lost_records = filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
     let TranscriptBuilder { session, usage, .. } = reader.builder;
-    Ok(UsageRead { facts: vec![SessionFacts::of(&session)], rows: usage, lost_records })
+    Ok(UsageRead {
+        facts: vec![SessionFacts::of(&session)],
+        rows: usage,
+        lost_records,
+        ..UsageRead::default()
+    })
 }
 
 struct TranscriptUsageReader {

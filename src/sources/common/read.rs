@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::trace::{Confidence, Session, SessionFacts, UsageRow};
+use crate::trace::{Confidence, PlanWindow, Session, SessionFacts, UsageRow};
 
 /// Default of the longest line that is read: 64 MiB.
 pub const DEFAULT_LINE_LIMIT: usize = 64 << 20;
@@ -31,6 +31,8 @@ pub struct Read {
     pub sessions: Vec<Session>,
     /// One row per provider request, in the order of the log.
     pub usage: Vec<UsageRow>,
+    /// The last report of each limit of the user's plan.
+    pub plan_windows: Vec<PlanWindow>,
     /// Lines that could not be used.
     pub skipped_lines: SkippedLines,
     /// Number of records that were read, if the file consists of records.
@@ -59,6 +61,7 @@ impl Read {
     pub(crate) fn append(&mut self, part: Read) {
         self.sessions.extend(part.sessions);
         self.usage.extend(part.usage);
+        PlanWindow::merge(&mut self.plan_windows, part.plan_windows);
         self.skipped_lines.first.extend(part.skipped_lines.first);
         self.skipped_lines.first.truncate(SkippedLines::MAX_NAMED);
         self.skipped_lines.total += part.skipped_lines.total;
@@ -97,6 +100,8 @@ pub struct UsageRead {
     pub rows: Vec<UsageRow>,
     /// Project and times of the sessions that made the requests.
     pub facts: Vec<SessionFacts>,
+    /// The last report of each limit of the user's plan.
+    pub plan_windows: Vec<PlanWindow>,
     /// Number of records that could have contained usage and were lost.
     pub lost_records: u64,
 }
@@ -112,7 +117,12 @@ pub fn mark_incomplete(rows: &mut [UsageRow], lost_records: u64) {
 impl UsageRead {
     pub(crate) fn of(read: Read) -> Self {
         let facts = read.sessions.iter().map(SessionFacts::of).collect();
-        UsageRead { facts, rows: read.usage, lost_records: read.skipped_lines.total }
+        UsageRead {
+            facts,
+            rows: read.usage,
+            plan_windows: read.plan_windows,
+            lost_records: read.skipped_lines.total,
+        }
     }
 }
 

@@ -150,7 +150,7 @@ impl SessionBuilder {
 
     /// Returns only the usage, with the facts of the session that usage reports need.
     pub(crate) fn into_usage(self) -> UsageRead {
-        UsageRead { facts: vec![SessionFacts::of(&self.session)], rows: self.usage, lost_records: 0 }
+        UsageRead { facts: vec![SessionFacts::of(&self.session)], rows: self.usage, ..UsageRead::default() }
     }
 
     /// Adds the session and its usage to `read`. A session without messages is left out.

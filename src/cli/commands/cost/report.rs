@@ -8,7 +8,7 @@ use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars};
 use crate::cli::render::{dim, red, yellow};
-use crate::cli::statusline_common::{alert_line, spawn_background_update};
+use crate::cli::statusline_common::{alert_line, plan_line, spawn_background_update};
 use crate::cli::table::{Align, Table, one_line};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, format_minute};
 use crate::usage::{Block, Dimension, ReportRow, Severity};
@@ -94,10 +94,11 @@ const OPTIONAL_COLUMNS: [&str; 5] = ["cache write", "cache read", "input", "outp
 /// Width of the bars in columns.
 const BAR_WIDTH: usize = 12;
 
-/// Names what could not be read: the first few paths, and the number of the others.
-fn skipped(r: &CostReport) -> String {
+/// Renders the windows of the user's plans and what could not be read: the first few paths, and the number of the others.
+fn plan_and_skipped(r: &CostReport) -> String {
     const MAX_NAMED: usize = 3;
-    let mut out = String::new();
+    let plans = r.plan_windows.iter().map(|window| format!("plan: {}\n", plan_line(window)));
+    let mut out: String = plans.collect();
     for skip in r.skipped.iter().take(MAX_NAMED) {
         let line = format!("not counted: {}: {}", one_line(&skip.path), one_line(&skip.reason));
         out.push_str(&format!("{}\n", yellow(&line)));
@@ -113,7 +114,7 @@ fn skipped(r: &CostReport) -> String {
 
 fn render(r: &CostReport, width: usize, bars: bool) -> String {
     if r.report.rows.is_empty() {
-        return format!("No requests.\n{}", skipped(r));
+        return format!("No requests.\n{}", plan_and_skipped(r));
     }
     let max_cost = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
     let bars = bars && r.report.rows.len() > 1 && max_cost > 0;
@@ -151,7 +152,7 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
     for day in today.filter(|d| d.project.is_none()) {
         out.push_str(&format!("{}\n", yellow(&sanitize(&day.message()))));
     }
-    out.push_str(&skipped(r));
+    out.push_str(&plan_and_skipped(r));
     for u in r.report.unpriced.iter().take(10) {
         let of = u.provider.as_deref().map(|p| format!(" ({})", one_line(p))).unwrap_or_default();
         let line = format!("no price: {}{of}, {} tokens", one_line(&u.model), format_count(u.tokens));
@@ -325,6 +326,7 @@ mod tests {
             timezone,
             report,
             rows_left_out: None,
+            plan_windows: Vec::new(),
             skipped: Vec::new(),
             warnings: None,
         }
