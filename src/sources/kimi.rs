@@ -58,7 +58,7 @@ impl Source for Kimi {
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
         let mut wire = WireReader::new(file, opts);
         let mut read = Read::default();
-        if is_wire(file) {
+        if !is_context(file) {
             read = each_line(file, open_log(file)?, opts, |line, scratch| wire.read_line(line, scratch))?;
         }
         let context = file.with_file_name("context.jsonl");
