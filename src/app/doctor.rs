@@ -1,10 +1,10 @@
 //! Checks log locations, file permissions, the archive, the keys, and unprotected Hub tokens.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use crate::sources;
+use crate::sources::{self, Source};
 
 use crate::app::audit::AuditLog;
 use crate::app::{App, Failure};
@@ -33,6 +33,17 @@ pub struct DoctorCheck {
     /// How to fix it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<String>,
+    /// For an agent: the directories in which clawgate looks for its logs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub directories: Vec<LogDirectory>,
+}
+
+/// A directory in which clawgate looks for logs.
+#[derive(Debug, Clone, Serialize)]
+pub struct LogDirectory {
+    pub path: PathBuf,
+    /// Whether the directory exists.
+    pub found: bool,
 }
 
 /// Results of all checks.
@@ -44,7 +55,7 @@ pub struct DoctorReport {
 }
 
 fn check(name: &str, verdict: CheckResult, detail: impl Into<String>, fix: Option<&str>) -> DoctorCheck {
-    DoctorCheck { name: name.to_owned(), verdict, detail: detail.into(), fix: fix.map(str::to_owned) }
+    DoctorCheck { name: name.to_owned(), verdict, detail: detail.into(), fix: fix.map(str::to_owned), directories: Vec::new() }
 }
 
 impl App {
@@ -76,18 +87,7 @@ impl App {
             }
         });
         for source in sources::REGISTRY {
-            let roots = source.roots(&self.ctx.env);
-            for root in &roots {
-                let mut files = 0;
-                let mut skipped = Vec::new();
-                source.discover(root, &mut |_| files += 1, &mut |s| skipped.push(s));
-                let detail = format!("{}: {files} files, {} skipped", root.display(), skipped.len());
-                let verdict = if skipped.is_empty() { CheckResult::Ok } else { CheckResult::Note };
-                checks.push(check(source.name(), verdict, detail, None));
-            }
-            if roots.is_empty() {
-                checks.push(check(source.name(), CheckResult::Note, "no logs found", None));
-            }
+            checks.push(self.log_directories(*source));
         }
         let keys = self.keys();
         checks.push(match keys {
@@ -95,7 +95,7 @@ impl App {
                 Some(f) => check(
                     "approver key",
                     CheckResult::Ok,
-                    format!("{f}; Hub token sealed: {}", k.hub_token_sealed),
+                    format!("{f}; Hub token: {}", if k.hub_token_sealed { "stored, encrypted" } else { "none" }),
                     None,
                 ),
                 None => check(
@@ -110,6 +110,28 @@ impl App {
         checks.extend(self.unprotected_tokens());
         let healthy = checks.iter().all(|c| c.verdict != CheckResult::Bad);
         Ok(DoctorReport { checks, healthy })
+    }
+
+    /// Looks for the logs of one agent, and says in which directories.
+    fn log_directories(&self, source: &dyn Source) -> DoctorCheck {
+        let roots = source.roots(&self.ctx.env);
+        let (mut files, mut skipped) = (0, 0);
+        for root in &roots {
+            source.discover(root, &mut |_| files += 1, &mut |_| skipped += 1);
+        }
+        let detail = match (roots.is_empty(), skipped) {
+            (true, _) => "no log directory found".to_owned(),
+            (false, 0) => format!("{files} log file{}", if files == 1 { "" } else { "s" }),
+            (false, _) => format!("{files} log file{}, {skipped} skipped", if files == 1 { "" } else { "s" }),
+        };
+        let verdict = if roots.is_empty() || skipped > 0 { CheckResult::Note } else { CheckResult::Ok };
+        let mut directories: Vec<LogDirectory> = Vec::new();
+        for path in source.locations(&self.ctx.env) {
+            if directories.iter().all(|d| d.path != path) {
+                directories.push(LogDirectory { found: roots.contains(&path), path });
+            }
+        }
+        DoctorCheck { directories, ..check(source.name(), verdict, detail, None) }
     }
 
     /// Finds Hub tokens that any process of this user can read. A process with such a token can publish without approval.

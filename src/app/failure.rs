@@ -34,8 +34,11 @@ pub struct Failure {
     pub kind: Kind,
     /// Stable code for programs, for instance `no_such_session`.
     pub code: String,
-    /// What happened, as a sentence.
+    /// What happened, as a sentence. It may address an agent.
     pub message: String,
+    /// The message for a person on a terminal, if it differs from `message`.
+    #[serde(skip)]
+    pub for_person: Option<String>,
     /// What to do next, the best hint first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
@@ -46,7 +49,14 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
-        Failure { kind, code: code.to_owned(), message: message.into(), hints: Vec::new(), refusal: None }
+        Failure {
+            kind,
+            code: code.to_owned(),
+            message: message.into(),
+            for_person: None,
+            hints: Vec::new(),
+            refusal: None,
+        }
     }
 
     /// Returns a failure for invalid arguments.
@@ -57,6 +67,13 @@ impl Failure {
     /// Returns a failure for an operation that failed.
     pub fn failed(code: &str, message: impl Into<String>) -> Self {
         Failure::new(Kind::Failed, code, message)
+    }
+
+    /// Sets the message for a person on a terminal.
+    #[must_use]
+    pub fn for_person(mut self, message: impl Into<String>) -> Self {
+        self.for_person = Some(message.into());
+        self
     }
 
     /// Adds a hint.

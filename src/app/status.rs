@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
+use crate::pricing::format_count;
+use crate::sources;
 use crate::store::Mark;
-use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, next_step};
+use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, Release, Target, next_step};
 
 use super::{App, Failure};
 
@@ -27,6 +29,8 @@ pub struct Next {
 pub enum WorkflowState {
     /// Nothing was scanned.
     NoScan,
+    /// A scan found no sessions.
+    NoSessions,
     /// The scope is not confirmed.
     NoScope,
     /// No release is open, so sessions can be approved.
@@ -40,6 +44,7 @@ impl WorkflowState {
     pub fn as_str(self) -> &'static str {
         match self {
             WorkflowState::NoScan => "no_scan",
+            WorkflowState::NoSessions => "no_sessions",
             WorkflowState::NoScope => "no_scope",
             WorkflowState::Triage => "triage",
             WorkflowState::Release(phase) => phase.as_str(),
@@ -64,25 +69,37 @@ pub struct WorkflowStatus {
     /// What only a person can do, if that is the next step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub human_action: Option<String>,
+    /// What the next step does not say: why nothing can be done yet, what is new, or what will be needed later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 impl WorkflowStatus {
-    fn new(state: WorkflowState, release: Option<String>, next: NextStep) -> Self {
+    fn new(state: WorkflowState, release: Option<String>, next: NextStep, note: Option<String>) -> Self {
         WorkflowStatus {
             state,
             release,
             next: Next { tool: next.tool, command: next.command },
             human_action: next.human_action,
+            note,
         }
     }
+}
+
+/// The last publication, compared with the sessions that are approved now.
+struct Publication {
+    release: String,
+    /// Approved sessions that the release does not contain.
+    unpublished: usize,
 }
 
 /// A release in an overview.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct ReleaseBrief {
-    pub id: String,
+    /// Id of the release.
+    pub release: String,
     #[schemars(with = "String")]
-    pub phase: Phase,
+    pub state: Phase,
     pub rows: u64,
     /// `None` before the first preparation.
     pub digest: Option<String>,
@@ -119,10 +136,16 @@ impl App {
 
     /// The refusal of a step that needs a scan or a confirmed scope first. It names that step.
     pub fn missing_first_step(&self) -> Failure {
-        match self.facts() {
-            Ok(facts) => Refusal::without_release(&facts, Phase::Draft).into(),
-            Err(failure) => failure,
+        self.first_step_refusal(Phase::Draft).map_or_else(|failure| failure, Failure::from)
+    }
+
+    /// The refusal of a step before a release exists. It names the step that comes first.
+    pub(crate) fn first_step_refusal(&self, required: Phase) -> Result<Refusal, Failure> {
+        let facts = self.facts()?;
+        if facts.scanned && self.archive.is_empty()? {
+            return Ok(Refusal::without_sessions(required));
         }
+        Ok(Refusal::without_release(&facts, required))
     }
 
     /// The workflow state that the next command that acts will find.
@@ -134,33 +157,109 @@ impl App {
     pub fn workflow_status(&self) -> Result<WorkflowStatus, Failure> {
         if let Some(mut open) = self.load_release(None)? {
             self.preview_sync(&mut open)?;
-            let next = next_step(&open.release);
-            let state = WorkflowState::Release(open.release.phase);
-            return Ok(WorkflowStatus::new(state, Some(open.release.id), next));
+            let release = &open.release;
+            let next = match (release.phase, next_step(release)) {
+                (Phase::Confirmed, next) if next == NextStep::sign(&release.id) => self.approval_step(release),
+                (_, next) => next,
+            };
+            let note = self.missing_token(release);
+            let state = WorkflowState::Release(release.phase);
+            return Ok(WorkflowStatus::new(state, Some(open.release.id), next, note));
         }
         let facts = self.facts()?;
-        let (state, next) = if !facts.scanned {
-            (WorkflowState::NoScan, facts.next_step())
+        let (state, next, note) = if !facts.scanned {
+            (WorkflowState::NoScan, facts.next_step(), None)
+        } else if self.archive.is_empty()? {
+            (WorkflowState::NoSessions, NextStep::find_logs(), Some(self.searched_for()))
         } else if !facts.scope_confirmed {
-            (WorkflowState::NoScope, facts.next_step())
-        } else if self.has_unpublished_approval()? {
-            (WorkflowState::Triage, NextStep::prepare())
+            (WorkflowState::NoScope, facts.next_step(), None)
         } else {
-            (WorkflowState::Triage, facts.next_step())
+            let (next, note) = self.next_release()?;
+            (WorkflowState::Triage, next, note)
         };
-        Ok(WorkflowStatus::new(state, None, next))
+        Ok(WorkflowStatus::new(state, None, next, note))
+    }
+
+    /// The next step if no release is open, and what is new since the last publication.
+    fn next_release(&self) -> Result<(NextStep, Option<String>), Failure> {
+        let Some(last) = self.last_publication()? else {
+            let approved = !self.archive.marked(Mark::Approved)?.is_empty();
+            return Ok((if approved { NextStep::prepare() } else { NextStep::choose() }, None));
+        };
+        let release = last.release;
+        if last.unpublished > 0 {
+            let note = format!(
+                "Release {release} is published. Approved since then: {}.",
+                sessions(last.unpublished as u64)
+            );
+            return Ok((NextStep::prepare(), Some(note)));
+        }
+        let new = self.archive.marks()?.into_iter().find(|(mark, _)| *mark == Mark::New);
+        Ok(match new.map_or(0, |(_, n)| n) {
+            0 => (
+                NextStep::look_for_new(),
+                Some(format!("Release {release} is published. No session is new since then.")),
+            ),
+            n => (
+                NextStep::list_new(),
+                Some(format!(
+                    "Release {release} is published and contains every approved session. Not approved or blocked \
+                     yet: {}.",
+                    sessions(n)
+                )),
+            ),
+        })
+    }
+
+    /// The last publication. `None` if nothing is published.
+    fn last_publication(&self) -> Result<Option<Publication>, Failure> {
+        let Some(published) = self.archive.releases()?.into_iter().find(|r| r.phase == Phase::Published) else {
+            return Ok(None);
+        };
+        let rows = self.archive.release(&published.id)?.map(|r| r.state.rows).unwrap_or_default();
+        let approved = self.archive.marked(Mark::Approved)?;
+        let unpublished = approved.iter().filter(|key| !rows.contains_key(*key)).count();
+        Ok(Some(Publication { release: published.id, unpublished }))
     }
 
     /// Whether a session is approved that the last published release does not contain.
     pub(crate) fn has_unpublished_approval(&self) -> Result<bool, Failure> {
-        let approved = self.archive.marked(Mark::Approved)?;
-        let published = self.archive.releases()?.into_iter().find(|r| r.phase == Phase::Published);
-        let Some(published) = published.filter(|_| !approved.is_empty()) else {
-            return Ok(!approved.is_empty());
-        };
-        let row = self.archive.release(&published.id)?;
-        let rows = row.map(|r| r.state.rows).unwrap_or_default();
-        Ok(approved.iter().any(|key| !rows.contains_key(key)))
+        Ok(match self.last_publication()? {
+            Some(last) => last.unpublished > 0,
+            None => !self.archive.marked(Mark::Approved)?.is_empty(),
+        })
+    }
+
+    /// What a person does to approve a confirmed release: create a key, store a Hub token, or sign.
+    pub(crate) fn approval_step(&self, release: &Release) -> NextStep {
+        // A key file that cannot be read is reported by `sign`.
+        match self.keys() {
+            Ok(keys) if keys.fingerprint.is_none() => NextStep::create_key(&release.id),
+            Ok(keys) if is_for_hub(release) && !keys.hub_token_sealed => NextStep::store_token(&release.id),
+            _ => NextStep::sign(&release.id),
+        }
+    }
+
+    /// Says that no Hub token is stored, if the release will need one.
+    fn missing_token(&self, release: &Release) -> Option<String> {
+        let keys = self.keys().ok().filter(|k| is_for_hub(release) && !k.hub_token_sealed)?;
+        Some(match keys.fingerprint {
+            Some(_) => "No Hub token is stored. Publishing this release needs one: `clawgate login`.".to_owned(),
+            None => "No Hub token is stored. Publishing this release needs an approver key and a token: \
+                     `clawgate keys init` asks for both."
+                .to_owned(),
+        })
+    }
+
+    /// Says for which logs a scan looked, and where.
+    pub fn searched_for(&self) -> String {
+        let agents: Vec<&str> = sources::REGISTRY.iter().map(|s| s.name()).collect();
+        format!(
+            "No agent logs were found in {}. clawgate looks for {}. `clawgate doctor` lists the directories, and \
+             `clawgate demo` runs the workflow on sample data.",
+            self.ctx.env.home.display(),
+            agents.join(", ")
+        )
     }
 
     /// The overview of the archive and the releases.
@@ -174,8 +273,8 @@ impl App {
             self.preview_sync(&mut open)?;
             let r = open.release;
             releases.push(ReleaseBrief {
-                id: head.id,
-                phase: r.phase,
+                release: head.id,
+                state: r.phase,
                 rows: r.rows.len() as u64,
                 digest: r.digest().map(str::to_owned),
                 destination: r.destination,
@@ -191,4 +290,14 @@ impl App {
             releases,
         })
     }
+}
+
+/// Whether a release is published to the Hub.
+fn is_for_hub(release: &Release) -> bool {
+    matches!(release.destination.as_ref().map(|d| &d.target), Some(Target::Hub { .. }))
+}
+
+/// A number of sessions in words.
+fn sessions(n: u64) -> String {
+    format!("{} session{}", format_count(n), if n == 1 { "" } else { "s" })
 }

@@ -79,6 +79,13 @@ pub(crate) fn expected_names(serde_message: &str) -> Vec<&str> {
     list.split('`').skip(1).step_by(2).collect()
 }
 
+/// Returns the names of an enum's variants, as serde knows them.
+pub fn known_names<T: DeserializeOwned>() -> Vec<String> {
+    let none: StrDeserializer<'_, serde::de::value::Error> = "".into_deserializer();
+    let message = T::deserialize(none).err().map(|e| e.to_string()).unwrap_or_default();
+    expected_names(&message).into_iter().map(str::to_owned).collect()
+}
+
 /// Parses the name of an enum's variant that a person typed as the value of `argument`.
 ///
 /// # Errors

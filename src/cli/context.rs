@@ -6,14 +6,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::status::WorkflowStatus;
+use crate::app::status::{WorkflowState, WorkflowStatus};
 use crate::app::{Actor, App, Context, Failure, Kind, Quiet, text::sanitize};
-use crate::trace::Timestamp;
+use crate::trace::{Env, Timestamp};
 
 use super::ProcessEnv;
 use super::progress::Bars;
 use super::prompt::{self, Terminal};
-use super::render::{bold, cyan, dim, red};
+use super::render::{bold, cyan, dim, red, yellow};
 
 /// Why a command did not complete.
 pub(super) enum CommandError {
@@ -53,6 +53,16 @@ const DEFAULT_WIDTH: usize = 100;
 /// Narrower terminals are treated as this wide.
 const MIN_WIDTH: usize = 40;
 
+/// Returns the width of the terminal in columns, or `usize::MAX` if standard output is not a terminal.
+pub(super) fn width(env: &Env) -> usize {
+    if !io::stdout().is_terminal() {
+        return usize::MAX;
+    }
+    let requested = env.var("COLUMNS").and_then(|c| c.parse().ok());
+    let detected = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
+    requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+}
+
 /// The state of one command line while it runs.
 pub(super) struct CliContext {
     pub process: ProcessEnv,
@@ -60,21 +70,30 @@ pub(super) struct CliContext {
     pub json: bool,
     /// Progress bars, if standard error is a terminal.
     bars: Option<Arc<Bars>>,
+    /// The command line that shows the help of the running command.
+    help: String,
     app: Option<App>,
 }
 
 impl CliContext {
-    pub fn new(process: ProcessEnv, json: bool) -> Self {
+    /// `command` is the running command, for example `cost explain`.
+    pub fn new(process: ProcessEnv, json: bool, command: &str) -> Self {
         let bars = (io::stderr().is_terminal() && !json).then(|| Arc::new(Bars::default()));
-        CliContext { process, json, bars, app: None }
+        let separator = if command.is_empty() { "" } else { " " };
+        let help = format!("clawgate{separator}{command} --help");
+        CliContext { process, json, bars, help, app: None }
+    }
+
+    /// Whether a person reads the output. Otherwise an agent or another program does.
+    pub fn is_for_person(&self) -> bool {
+        prompt::person_absent(&self.process.env).is_none()
     }
 
     /// Returns a new context for the application.
     pub fn app_context(&self) -> Context {
         // Without a terminal, or inside an agent's shell, we cannot assume that a person is present. This check only
         // restricts what is allowed. The passphrase alone proves that a person approved a release.
-        let person = prompt::person_absent(&self.process.env).is_none();
-        let actor = if person { Actor::Person } else { Actor::Agent };
+        let actor = if self.is_for_person() { Actor::Person } else { Actor::Agent };
         let mut ctx = Context::new(self.process.env.clone(), Arc::clone(&self.process.clock), actor);
         ctx.cancel = Arc::clone(&self.process.cancel);
         ctx.progress = match &self.bars {
@@ -109,12 +128,14 @@ impl CliContext {
 
     /// Returns the width of the terminal in columns, or `usize::MAX` if standard output is not a terminal.
     pub fn width(&self) -> usize {
-        if !self.stdout_is_terminal() {
-            return usize::MAX;
+        width(&self.process.env)
+    }
+
+    /// Says on standard error that the command waits for standard input, if that is a terminal.
+    pub fn say_that_input_is_awaited(&self, what: &str) {
+        if io::stdin().is_terminal() {
+            let _ = writeln!(io::stderr(), "Waiting for standard input. {what}");
         }
-        let requested = self.process.env.var("COLUMNS").and_then(|c| c.parse().ok());
-        let detected = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
-        requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
     }
 
     /// Opens the controlling terminal to ask the person something.
@@ -133,7 +154,7 @@ impl CliContext {
 
     /// Returns whether the command can ask the person something.
     pub fn can_prompt(&self) -> bool {
-        !self.json && prompt::person_absent(&self.process.env).is_none()
+        !self.json && self.is_for_person()
     }
 
     /// Prints text to standard output.
@@ -178,7 +199,7 @@ impl CliContext {
         }
     }
 
-    /// Prints a report: as JSON, or as the text of `render` followed by the next step.
+    /// Prints a report: as JSON, or as the text of `render`. For commands that are not steps of the workflow.
     pub fn print_report<T: Serialize>(
         &mut self,
         report: &T,
@@ -187,19 +208,19 @@ impl CliContext {
         if self.json {
             return self.print_json(report);
         }
-        let text = render(report);
-        self.print(&text)?;
-        self.print_next_step()
+        self.print(&render(report))
     }
 
-    /// Like [`CliContext::print_report`], but adds the workflow state and the next step to the JSON object.
+    /// Like [`CliContext::print_report`], but adds the workflow state and the next step to the JSON object, and prints
+    /// the next step after the text. For the steps of the workflow.
     pub fn print_with_status<T: Serialize>(
         &mut self,
         report: &T,
         render: impl FnOnce(&T) -> String,
     ) -> Result<(), CommandError> {
         if !self.json {
-            return self.print_report(report, render);
+            self.print(&render(report))?;
+            return self.print_next_step();
         }
         let mut value = to_value(report)?;
         let position = self.app()?.workflow_status()?;
@@ -229,8 +250,19 @@ impl CliContext {
     /// Prints the next step of the workflow.
     pub fn print_next_step(&mut self) -> Result<(), CommandError> {
         let position = self.app()?.workflow_status()?;
-        let person = self.app()?.ctx.actor == Actor::Person;
-        self.print(&render_next_step(&position, person))
+        self.print(&render_next_step(&position, self.is_for_person()))
+    }
+
+    /// Returns what a list without entries says: `no_match`, or where clawgate looked if the archive has no sessions.
+    pub fn empty_note(&mut self, no_match: &str) -> Result<String, Failure> {
+        let app = self.app()?;
+        Ok(match app.workflow_status()?.state {
+            WorkflowState::NoSessions => format!("{}\n", sanitize(&app.searched_for())),
+            WorkflowState::NoScan => {
+                "No sessions, because nothing was scanned yet. Run `clawgate scan` to read the agents' logs.\n".to_owned()
+            }
+            _ => format!("{no_match}\n"),
+        })
     }
 
     /// Prints a failure and returns its exit code.
@@ -243,7 +275,8 @@ impl CliContext {
     fn print_failure_json(&mut self, f: &Failure) -> Result<(), CommandError> {
         let mut map = Map::new();
         map.insert("error".into(), json!({ "code": f.code, "kind": f.kind, "message": f.message }));
-        map.insert("hints".into(), json!(f.hints));
+        let help = (f.hints.is_empty() && f.kind == Kind::Usage).then_some(&self.help);
+        map.insert("hints".into(), json!(f.hints.iter().chain(help).collect::<Vec<_>>()));
         map.insert("refusal".into(), json!(f.refusal));
         let position = match &mut self.app {
             Some(app) => app.workflow_status().ok(),
@@ -261,6 +294,7 @@ impl CliContext {
 
     fn print_failure_text(&self, f: &Failure) -> Result<(), CommandError> {
         let mut err = anstream::stderr().lock();
+        let person = self.is_for_person();
         // The message of a refusal contains the next step for agents. Here the hints below show it.
         let message = match &f.refusal {
             Some(r) => {
@@ -270,14 +304,16 @@ impl CliContext {
                 };
                 format!("{} (state: {}).{missing}", r.code.meaning(), r.state)
             }
-            None => f.message.clone(),
+            None => f.for_person.as_ref().filter(|_| person).unwrap_or(&f.message).clone(),
         };
         writeln!(err, "{} {}", red("error:"), sanitize(&message))?;
-        for hint in &f.hints {
+        // What an agent has to ask a person for is not said to the person.
+        let human_action = f.refusal.as_ref().and_then(|r| r.human_action.as_ref()).filter(|_| person);
+        for hint in f.hints.iter().filter(|hint| human_action != Some(hint)) {
             writeln!(err, "{} {}", cyan("next:"), sanitize(hint))?;
         }
         if f.hints.is_empty() && f.kind == Kind::Usage {
-            writeln!(err, "{} clawgate --help", cyan("next:"))?;
+            writeln!(err, "{} {}", cyan("help:"), self.help)?;
         }
         Ok(())
     }
@@ -296,9 +332,13 @@ fn add_status(map: &mut Map<String, Value>, position: &WorkflowStatus) {
     }
 }
 
-/// Renders the next step, the last lines of every report.
+/// Renders the next step, the last lines of the report of a workflow step.
 pub(super) fn render_next_step(position: &WorkflowStatus, person: bool) -> String {
-    let mut text = format!("\n{} {}\n", cyan("next:"), bold(&sanitize(&position.next.command)));
+    let mut text = String::from("\n");
+    if let Some(note) = &position.note {
+        text.push_str(&format!("{} {}\n", yellow("note:"), sanitize(note)));
+    }
+    text.push_str(&format!("{} {}\n", cyan("next:"), bold(&sanitize(&position.next.command))));
     if let Some(action) = position.human_action.as_ref().filter(|_| !person) {
         text.push_str(&format!("      {}\n", dim(&sanitize(action))));
     }

@@ -5,8 +5,10 @@ mod cancel;
 mod commands;
 mod context;
 mod demo;
+mod examples;
 mod format;
 mod marking;
+mod predecessors;
 mod progress;
 mod prompt;
 mod render;
@@ -20,14 +22,14 @@ use std::ffi::OsString;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 use crate::app::Failure;
 use crate::app::cost::RunCommand;
 use crate::app::server_token::ServeOptions;
 use crate::trace::{Clock, Env};
 
-pub use args::Cli;
+pub use args::{Cli, command_line};
 use context::{CliContext, CommandError};
 
 /// What the process passes in: its environment, and functions that only `main` may call.
@@ -55,26 +57,32 @@ pub struct ProcessEnv {
 /// Runs one command line and returns its exit code: 0 done, 1 failed, 2 usage error, 3 refused by the workflow, 4 a
 /// person is needed, 130 interrupted.
 pub fn run(args: Vec<OsString>, process: ProcessEnv) -> u8 {
+    let line = command_line(context::width(&process.env));
+    let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let command = args::called_command(&line, words.iter().map(String::as_str));
     // Agents read exit code 2 of a hook as "deny this step". A usage error of `hook` must not deny anything.
-    let command = args.iter().skip(1).map(|a| a.to_string_lossy()).find(|a| !a.starts_with('-'));
-    let usage_code = if command.is_some_and(|command| command == "hook") { 1 } else { 2 };
-    let wants_json = args.iter().skip(1).take_while(|a| *a != "--").any(|a| a == "--json");
-    let matches = commands::with_grouped_help(Cli::command()).try_get_matches_from(args);
+    let usage_code = if command == "hook" { 1 } else { 2 };
+    let wants_json = words.iter().take_while(|a| *a != "--").any(|a| a == "--json");
+    let first = words.iter().find(|a| !a.starts_with('-'));
+    if let Some(failure) = first.and_then(|name| predecessors::renamed(name)) {
+        return CliContext::new(process, wants_json, "").report_failure(&failure);
+    }
+    let matches = line.try_get_matches_from(args);
     let parsed = match matches.and_then(|m| Cli::from_arg_matches(&m)) {
         Ok(parsed) => parsed,
         Err(e) if !e.use_stderr() => return context::exit_code_of_print(e.print()),
         Err(e) if wants_json => {
             let text = e.render().to_string();
             let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default();
-            let failure = Failure::usage("usage", message.trim()).hint("clawgate --help");
-            return CliContext::new(process, true).report_failure(&failure).min(usage_code);
+            let failure = Failure::usage("usage", message.trim());
+            return CliContext::new(process, true, &command).report_failure(&failure).min(usage_code);
         }
         Err(e) => {
             let _ = e.print();
             return usage_code;
         }
     };
-    let mut cli = CliContext::new(process, parsed.json);
+    let mut cli = CliContext::new(process, wants_json, &command);
     match commands::run(parsed.command, &mut cli) {
         Ok(()) => 0,
         Err(CommandError::BrokenPipe) => 0,

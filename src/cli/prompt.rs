@@ -100,6 +100,12 @@ impl Terminal {
         }
     }
 
+    /// Asks a question that `y` or `yes` agrees to. Any other answer, and the end of the input, decline.
+    pub fn agrees(&mut self, question: &str) -> Result<bool, Failure> {
+        let answer = self.line(&format!("{question} [y/N] "))?.unwrap_or_default();
+        Ok(matches!(answer.to_lowercase().as_str(), "y" | "yes"))
+    }
+
     /// Asks for a secret without echoing it.
     pub fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, Failure> {
         let answer = rpassword::prompt_password(question).map(Zeroizing::new);

@@ -131,8 +131,9 @@ pub(super) fn privacy_report(r: &PrivacyReport, width: usize) -> String {
         r.pseudonyms.as_str(),
         one_line(&r.rules_version)
     ));
-    for (key, why) in r.left_out.iter().take(MAX_OMITTED_LISTED) {
-        out.push_str(&format!("{} {}: {}\n", yellow("omitted:"), one_line(key.as_str()), one_line(why)));
+    for omitted in r.left_out.iter().take(MAX_OMITTED_LISTED) {
+        let (key, reason) = (one_line(omitted.key.as_str()), one_line(&omitted.reason));
+        out.push_str(&format!("{} {key}: {reason}\n", yellow("omitted:")));
     }
     if r.left_out.len() > MAX_OMITTED_LISTED {
         out.push_str(&format!("… and {} more omitted\n", r.left_out.len() - MAX_OMITTED_LISTED));
@@ -157,7 +158,7 @@ pub(super) fn sample_rows(rows: &[SampleRow]) -> String {
     for row in rows {
         out.push_str(&format!(
             "{} {}\n",
-            dim(&one_line(row.session.as_str())),
+            dim(&one_line(row.key.as_str())),
             dim(&format_bytes(row.bytes))
         ));
         out.push_str(&format!(

@@ -212,7 +212,7 @@ fn read_page(
     cli.print(&format!(
         "\n{} {}{more}\n{}\n",
         bold("Read this page:"),
-        cyan(&one_line(page.session.as_str())),
+        cyan(&one_line(page.key.as_str())),
         unescape_page(&page.text)
     ))?;
     loop {

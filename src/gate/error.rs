@@ -12,7 +12,7 @@ pub enum GateError {
     #[error("Approver keys already exist in {0} and are never overwritten. Move them away first.")]
     KeysExist(PathBuf),
     /// No keys exist.
-    #[error("No approver keys exist. The person creates them with `clawgate keys init`.")]
+    #[error("No approver key exists. `clawgate keys init` creates one.")]
     NoKeys,
     /// The passphrase is too weak.
     #[error("The passphrase is too weak: {0}.")]
@@ -90,7 +90,7 @@ pub enum GateError {
     #[error("The release changed and is not prepared again. Run `clawgate prepare`.")]
     NotPrepared,
     /// A Hub upload without the unsealed token.
-    #[error("No Hub token is unsealed. The person stores one with `clawgate login` and signs again.")]
+    #[error("No Hub token is stored. `clawgate login` stores one.")]
     NoToken,
     /// The bytes of a sealed file changed.
     #[error("The sealed file {0} was changed. Run `clawgate prepare` again.")]

@@ -172,6 +172,14 @@ struct PublicEntry {
 pub struct Keys;
 
 impl Keys {
+    /// Checks that a passphrase is strong enough for [`Keys::init`].
+    ///
+    /// # Errors
+    /// [`GateError::WeakPassphrase`] if it has fewer than 12 characters or fewer than 4 different ones.
+    pub fn check_passphrase(passphrase: &str) -> Result<(), GateError> {
+        check_strength(passphrase)
+    }
+
     /// Creates an approver key, seals it and the Hub token with the passphrase, and enrols its public key.
     ///
     /// # Errors

@@ -22,7 +22,9 @@ pub(super) fn success(app: &mut App, report: Value) -> Value {
 /// Renders the answer of a failed call.
 pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
-    out.insert("error".to_owned(), json!({ "code": f.code, "message": f.message, "kind": f.kind }));
+    // What is missing and what is next are fields of their own, so the message does not repeat them.
+    let message = f.refusal.as_ref().map_or_else(|| f.message.clone(), |r| r.reason());
+    out.insert("error".to_owned(), json!({ "code": f.code, "message": message, "kind": f.kind }));
     if let Some(r) = &f.refusal {
         out.insert("state".to_owned(), json!(r.state.as_str()));
         out.insert("required_state".to_owned(), json!(r.required_state.map(|p| p.as_str())));
@@ -36,7 +38,7 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let is_repeated = |h: &&String| {
         f.refusal.as_ref().is_some_and(|r| r.next_command == **h || r.human_action.as_ref() == Some(h))
     };
-    let hints: Vec<&String> = f.hints.iter().filter(|h| !is_repeated(h)).collect();
+    let hints: Vec<String> = f.hints.iter().filter(|h| !is_repeated(h)).map(|h| tool_hint(h)).collect();
     if !hints.is_empty() {
         out.insert("hints".to_owned(), json!(hints));
     }
@@ -54,6 +56,41 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     clean(Value::Object(out))
 }
 
+/// Commands of the command line with the tool that does the same.
+const TOOL_OF_COMMAND: &[(&str, &str)] = &[
+    ("scan", "scan"),
+    ("status", "status"),
+    ("list", "list"),
+    ("inbox", "list"),
+    ("recent", "list"),
+    ("search", "search"),
+    ("show", "read_session"),
+    ("scope", "set_scope"),
+    ("config", "set_scope"),
+    ("approve", "triage"),
+    ("block", "triage"),
+    ("shortlist", "triage"),
+    ("unmark", "triage"),
+    ("cost", "cost_report"),
+    ("prepare", "prepare_release"),
+    ("review", "review_pii"),
+    ("confirm", "confirm"),
+    ("publish", "publish"),
+];
+
+/// Returns a hint for an agent that calls tools: a command becomes the tool that does the same, or a request to the
+/// person if no tool does.
+fn tool_hint(hint: &str) -> String {
+    let Some(command) = hint.strip_prefix("clawgate ").or((hint == "clawgate").then_some("status")) else {
+        return hint.to_owned();
+    };
+    let verb = command.split(' ').next().unwrap_or_default();
+    match TOOL_OF_COMMAND.iter().find(|(name, _)| *name == verb) {
+        Some((_, tool)) => format!("use the tool `{tool}`"),
+        None => format!("ask the person to run `{hint}`"),
+    }
+}
+
 /// Adds the state, the next step, the release and the action of a person, unless the answer already has them.
 fn add_status(out: &mut Map<String, Value>, app: &mut App) {
     let has_next = out.contains_key("next");
@@ -69,6 +106,9 @@ fn add_status(out: &mut Map<String, Value>, app: &mut App) {
     }
     out.entry("state").or_insert_with(|| json!(position.state));
     out.entry("next").or_insert_with(|| json!(position.next));
+    if let Some(note) = position.note {
+        out.entry("note").or_insert_with(|| json!(note));
+    }
     if let Some(release) = position.release {
         out.entry("release").or_insert_with(|| json!(release));
     }
@@ -161,11 +201,11 @@ pub(super) fn clip(text: &str, chars: usize) -> String {
     out
 }
 
-/// Formats pico-USD as dollars, because models miscount the zeros of large integers.
+/// Formats pico-USD as dollars.
 pub(super) fn dollars(picousd: i64) -> String {
     let sign = if picousd < 0 { "-" } else { "" };
     let micro = picousd.unsigned_abs() / 1_000_000;
-    format!("{sign}{}.{:06}", micro / 1_000_000, micro % 1_000_000)
+    format!("{sign}${}.{:06}", micro / 1_000_000, micro % 1_000_000)
 }
 
 #[cfg(test)]
@@ -176,6 +216,17 @@ mod tests {
     fn nulls_are_removed_and_hidden_characters_become_visible() {
         let out = clean(json!({ "a": null, "b": ["x\u{200b}", { "c": null }], "k\u{202e}": 1 }));
         assert_eq!(out, json!({ "b": ["x\\u{200b}", {}], "k\\u{202e}": 1 }));
+    }
+
+    #[test]
+    fn a_hint_names_a_tool_that_exists() {
+        for (_, tool) in TOOL_OF_COMMAND {
+            assert!(super::super::tools::find(tool).is_some(), "{tool}");
+        }
+        assert_eq!(tool_hint("clawgate inbox --json"), "use the tool `list`");
+        assert_eq!(tool_hint("clawgate"), "use the tool `status`");
+        assert_eq!(tool_hint("clawgate keys init"), "ask the person to run `clawgate keys init`");
+        assert_eq!(tool_hint("did you mean `approved`?"), "did you mean `approved`?");
     }
 
     #[test]
@@ -196,8 +247,8 @@ mod tests {
 
     #[test]
     fn cost_is_formatted_in_dollars() {
-        assert_eq!(dollars(1_234_567_890_123), "1.234567");
-        assert_eq!(dollars(-500_000_000_000), "-0.500000");
-        assert_eq!(dollars(0), "0.000000");
+        assert_eq!(dollars(1_234_567_890_123), "$1.234567");
+        assert_eq!(dollars(-500_000_000_000), "-$0.500000");
+        assert_eq!(dollars(0), "$0.000000");
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn list(app: &mut App) -> Result<Vec<Resource>, Failure> {
             .with_title(format!("Privacy report of {id}"))
             .with_mime_type(MIME)
     };
-    Ok(releases.map(|r| report(&r.id)).collect())
+    Ok(releases.map(|r| report(&r.release)).collect())
 }
 
 pub(super) fn templates() -> Vec<ResourceTemplate> {
@@ -43,7 +43,7 @@ pub(super) fn read(app: &mut App, uri: &str) -> Result<Option<Value>, Failure> {
         let sheet = app.privacy_sheet(Some(id), None)?;
         let report = json!({
             "release": sheet.release,
-            "phase": sheet.phase,
+            "state": sheet.state,
             "digest": sheet.digest,
             "privacy_report": sheet,
         });

@@ -38,10 +38,10 @@ impl Source for Copilot {
         &["COPILOT_HOME", "XDG_STATE_HOME"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let mut homes = vec![env.dir("COPILOT_HOME", ".copilot")];
         homes.extend(env.var("XDG_STATE_HOME").map(|dir| Path::new(dir).join(".copilot")));
-        walk::existing_dirs(homes.into_iter().map(|h| h.join("session-state")))
+        homes.into_iter().map(|h| h.join("session-state")).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -35,10 +35,10 @@ impl Source for Custom {
         &["CLAWGATE_CUSTOM_DIR"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let default = env.clawgate_home.join("custom");
         let other = env.var("CLAWGATE_CUSTOM_DIR").map(PathBuf::from);
-        walk::existing_dirs(std::iter::once(default).chain(other))
+        std::iter::once(default).chain(other).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -38,9 +38,9 @@ impl Source for Kimi {
         &["KIMI_SHARE_DIR"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let sessions = env.dir("KIMI_SHARE_DIR", ".kimi").join("sessions");
-        walk::existing_dirs([sessions])
+        vec![sessions]
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

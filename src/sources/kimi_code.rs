@@ -38,9 +38,9 @@ impl Source for KimiCode {
         &["KIMI_CODE_HOME"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let sessions = env.dir("KIMI_CODE_HOME", ".kimi-code").join("sessions");
-        walk::existing_dirs([sessions])
+        vec![sessions]
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

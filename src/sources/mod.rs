@@ -70,7 +70,7 @@ pub trait Source: Sync {
     /// The agent's name as its vendor writes it.
     fn name(&self) -> &'static str;
 
-    /// Environment variables that say where the logs are. [`Source::roots`] reads no others.
+    /// Environment variables that say where the logs are. [`Source::locations`] reads no others.
     fn location_vars(&self) -> &'static [&'static str];
 
     /// Environment variables that the agent sets in the shells in which it runs commands.
@@ -78,8 +78,13 @@ pub trait Source: Sync {
         &[]
     }
 
-    /// Returns the existing directories that contain this agent's logs.
-    fn roots(&self, env: &Env) -> Vec<PathBuf>;
+    /// Returns the directories in which this agent keeps its logs. They need not exist.
+    fn locations(&self, env: &Env) -> Vec<PathBuf>;
+
+    /// Returns the directories of [`Source::locations`] that exist, each once.
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        common::walk::existing_dirs(self.locations(env))
+    }
 
     /// Reports every file below `root` that can contain sessions, and what is left out and why. Reads no content.
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip));

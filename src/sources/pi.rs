@@ -25,12 +25,12 @@ impl Source for Pi {
         &["PI_CODING_AGENT_DIR", "PI_CODING_AGENT_SESSION_DIR"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let sessions = match env.var("PI_CODING_AGENT_SESSION_DIR") {
             Some(dir) => PathBuf::from(dir),
             None => env.dir("PI_CODING_AGENT_DIR", ".pi/agent").join("sessions"),
         };
-        walk::existing_dirs([sessions])
+        vec![sessions]
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -39,7 +39,7 @@ impl Source for Qwen {
         &["QWEN_CODE"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let dir = |name| {
             env.var(name).map(|v| match v.strip_prefix("~/") {
                 Some(below) => env.home.join(below),
@@ -48,7 +48,7 @@ impl Source for Qwen {
         };
         // Qwen Code does not move existing chats when the runtime directory changes, so both directories are read.
         let home = dir("QWEN_HOME").unwrap_or_else(|| env.home.join(".qwen"));
-        walk::existing_dirs(dir("QWEN_RUNTIME_DIR").into_iter().chain([home]).map(|d| d.join("projects")))
+        dir("QWEN_RUNTIME_DIR").into_iter().chain([home]).map(|d| d.join("projects")).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -21,7 +21,7 @@ pub struct ProjectRow {
     /// Working directory, as recorded.
     pub path: String,
     /// Agents that worked in it.
-    pub agent: String,
+    pub agents: Vec<String>,
     /// Number of sessions.
     pub sessions: u64,
     /// Size of their normal forms in bytes.
@@ -47,7 +47,7 @@ impl Archive {
                 excluded: excluded(&name, &path),
                 name,
                 path,
-                agent: r.get(2)?,
+                agents: r.get::<_, String>(2)?.split(',').map(str::to_owned).collect(),
                 sessions: r.get::<_, i64>(3)? as u64,
                 bytes: r.get::<_, i64>(4)? as u64,
             })

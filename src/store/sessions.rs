@@ -374,6 +374,15 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
+    /// Returns whether the archive contains no session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn is_empty(&self) -> Result<bool, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT NOT EXISTS (SELECT 1 FROM sessions)")?;
+        Ok(q.query_row([], |r| r.get(0))?)
+    }
+
     /// Returns the number of sessions by agent.
     ///
     /// # Errors

@@ -62,6 +62,9 @@ pub struct Row {
     pub version: Version,
     /// SHA-256 of the row's bytes, lower-case hex.
     pub sha256: String,
+    /// Size of the row. 0 in releases that an earlier version stored.
+    #[serde(default)]
+    pub bytes: u64,
 }
 
 /// What a preparation fixed.

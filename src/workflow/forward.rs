@@ -299,14 +299,13 @@ fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusa
                 Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Reviewed))
                     .next(NextStep::confirm(&release.id))
                     .missing([
-                        "an exact-name scan of the sealed files, or the person's decision not to give a name"
-                            .to_owned(),
+                        "a search for the full name in the sealed files, or the decision to skip it".to_owned(),
                     ]))
             }
             NameScan::Hits { count } => {
                 let mut refusal = Refusal::of(release, RefusalCode::NameFound, Some(Phase::Reviewed))
                     .next(NextStep::prepare())
-                    .missing([format!("redaction of the person's name in {count} places")]);
+                    .missing([format!("redaction of the full name in {count} places")]);
                 refusal.human_action = Some(
                     "Tell the person that their name is in the files. Redact it as a custom string and prepare \
                      again. Only the person may accept it."
@@ -316,7 +315,7 @@ fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusa
             }
         },
         AttestationKind::Entities if release.undecided_entities > 0 => {
-            lacks(vec![format!("decisions on {} entities", release.undecided_entities)])
+            lacks(vec![super::release::undecided(release.undecided_entities)])
         }
         AttestationKind::ManualScan if !release.unread_sample().is_empty() => lacks(release.review_missing()),
         AttestationKind::Entities | AttestationKind::ManualScan => Ok(()),

@@ -12,6 +12,8 @@ use super::{ArchiveFacts, AttestationKind, Phase, Release};
 pub enum RefusalCode {
     /// No scan exists.
     NotScanned,
+    /// A scan found no sessions.
+    NoSessions,
     /// The scope is not confirmed.
     ScopeNotConfirmed,
     /// No session is chosen.
@@ -70,6 +72,7 @@ impl RefusalCode {
     pub fn meaning(self) -> &'static str {
         match self {
             RefusalCode::NotScanned => "no scan exists yet",
+            RefusalCode::NoSessions => "the archive contains no sessions, because no agent logs were found",
             RefusalCode::ScopeNotConfirmed => "the scope is not confirmed",
             RefusalCode::NothingChosen => "no session is chosen",
             RefusalCode::NotPrepared => {
@@ -83,9 +86,9 @@ impl RefusalCode {
             RefusalCode::DigestNotCurrent => "the input does not belong to the current digest",
             RefusalCode::WordsMissing => "the attestation has no words",
             RefusalCode::EvidenceMissing => "the evidence does not support the attestation",
-            RefusalCode::NameFound => "the person's name is in the files",
+            RefusalCode::NameFound => "the full name is in the files",
             RefusalCode::NotConfirmed => "attestations are missing",
-            RefusalCode::HumanNeeded => "a human is needed",
+            RefusalCode::HumanNeeded => "the release is not signed",
             RefusalCode::ReceiptMismatch => "the receipt approves something else",
             RefusalCode::ReceiptExpired => "the receipt expired",
             RefusalCode::ReceiptUsed => "the receipt was used or voided before",
@@ -140,8 +143,49 @@ impl NextStep {
         NextStep::new("publish", format!("clawgate publish {id}"))
     }
 
-    pub(super) fn sign(id: &str) -> Self {
+    /// The next step of a confirmed release.
+    pub fn sign(id: &str) -> Self {
         NextStep::new("publish", format!("clawgate sign {id}")).ask(sign_action(id))
+    }
+
+    /// The next step if a scan found no sessions.
+    pub fn find_logs() -> Self {
+        NextStep::new("scan", "clawgate doctor").ask(
+            "No agent logs were found. Ask the person which coding agents they use on this machine, and whether their \
+             logs are in another directory. `clawgate doctor` lists the directories that were looked in.",
+        )
+    }
+
+    /// The next step if every approved session is published and others are undecided.
+    pub fn list_new() -> Self {
+        NextStep::new("list", "clawgate inbox --status new")
+    }
+
+    /// The next step if nothing is left to publish: new sessions are read and can be approved.
+    pub fn look_for_new() -> Self {
+        NextStep::new("scan", "clawgate scan")
+    }
+
+    /// The next step if sessions exist that nobody has decided on.
+    pub fn choose() -> Self {
+        NextStep::new("triage", "clawgate approve KEY...")
+    }
+
+    /// The next step if a confirmed release cannot be signed because no approver key exists.
+    pub fn create_key(release: &str) -> Self {
+        NextStep::new("publish", "clawgate keys init").ask(format!(
+            "Ask the person to run `clawgate keys init` and then `clawgate sign {release}` in their own terminal. The \
+             first creates their approver key, the second shows what would be published and asks for their \
+             passphrase. An agent must not run them or ask for the passphrase."
+        ))
+    }
+
+    /// The next step if a release for the Hub cannot be published because no Hub token is stored.
+    pub fn store_token(release: &str) -> Self {
+        NextStep::new("publish", "clawgate login").ask(format!(
+            "Ask the person to run `clawgate login`, which stores a Hub token encrypted, and then `clawgate sign \
+             {release}` in their own terminal. An agent must not run them or ask for the token or the passphrase."
+        ))
     }
 
     pub(super) fn status() -> Self {
@@ -166,7 +210,7 @@ impl ArchiveFacts {
             NextStep::new("set_scope", "clawgate scope --confirm")
                 .ask("Ask the person which projects may be used, and ask them to confirm the scope.")
         } else {
-            NextStep::new("triage", "clawgate approve KEY...")
+            NextStep::choose()
         }
     }
 }
@@ -254,6 +298,12 @@ impl Refusal {
         Refusal::with(Phase::Draft, code, Some(required), archive.next_step()).missing([missing.to_owned()])
     }
 
+    /// The refusal of a step that needs sessions, in an archive that has none.
+    pub fn without_sessions(required: Phase) -> Self {
+        Refusal::with(Phase::Draft, RefusalCode::NoSessions, Some(required), NextStep::find_logs())
+            .missing(["sessions".to_owned()])
+    }
+
     pub(super) fn missing(mut self, what: impl IntoIterator<Item = String>) -> Self {
         self.missing.extend(what);
         self
@@ -280,13 +330,18 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// Why the step was refused, without what is missing and what is next.
+    pub fn reason(&self) -> String {
+        let needed = self.required_state.filter(|r| *r != self.state);
+        let needed = needed.map_or_else(String::new, |r| format!(", needed: {r}"));
+        format!("Refused: {} (state: {}{needed}).", self.code.meaning(), self.state)
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Refused: {} (state: {}", self.code.meaning(), self.state)?;
-        if let Some(required) = self.required_state.filter(|r| *r != self.state) {
-            write!(f, ", needed: {required}")?;
-        }
-        f.write_str(").")?;
+        f.write_str(&self.reason())?;
         if !self.missing.is_empty() {
             write!(f, " Missing: {}.", self.missing.join("; "))?;
         }
@@ -302,5 +357,10 @@ impl std::error::Error for Refusal {}
 
 /// The name of an attestation in a list of missing parts.
 pub(super) fn attestation_words(kind: AttestationKind) -> String {
-    format!("the {} statement in the person's words", kind.as_str())
+    let about = match kind {
+        AttestationKind::FullName => "the full name",
+        AttestationKind::Entities => "companies, clients, hosts, private URLs and people",
+        AttestationKind::ManualScan => "how much of the sample was read",
+    };
+    format!("the statement about {about}")
 }

@@ -71,7 +71,17 @@ pub struct Release {
 /// Rows that must be read completely; all of them if there are fewer.
 const SAMPLE_ROWS: usize = 20;
 /// Sessions that a refusal lists by name.
-const MAX_LISTED_SESSIONS: usize = 20;
+const MAX_LISTED_SESSIONS: usize = 3;
+
+/// A count with its noun: `1 session`, `3 sessions`.
+fn counted(n: u64, noun: &str) -> String {
+    format!("{n} {noun}{}", if n == 1 { "" } else { "s" })
+}
+
+/// The missing decisions on the inventory, in words.
+pub(super) fn undecided(n: u64) -> String {
+    format!("decisions on {}", counted(n, "inventory item"))
+}
 
 /// The number of rows that must be read in a release of `rows` rows.
 pub fn sample_size(rows: usize) -> usize {
@@ -115,18 +125,12 @@ impl Release {
     pub fn review_missing(&self) -> Vec<String> {
         let mut missing = Vec::new();
         if self.open_findings > 0 {
-            missing.push(format!("decisions on {} open findings", self.open_findings));
+            missing.push(format!("decisions on {}", counted(self.open_findings, "open finding")));
         }
         if self.undecided_entities > 0 {
-            missing.push(format!("decisions on {} entities", self.undecided_entities));
+            missing.push(undecided(self.undecided_entities));
         }
-        let unread = self.unread_sample();
-        let listed = unread.iter().take(MAX_LISTED_SESSIONS);
-        missing.extend(listed.map(|k| format!("reading session {k} completely")));
-        if unread.len() > MAX_LISTED_SESSIONS {
-            let more = unread.len() - MAX_LISTED_SESSIONS;
-            missing.push(format!("reading {more} more sampled sessions completely"));
-        }
+        missing.extend(self.unread_in_words());
         match &self.evidence {
             None if missing.is_empty() => missing.push("the record of what was read".to_owned()),
             Some(e) if e.measured.is_some_and(|m| !m.passes()) => {
@@ -135,6 +139,21 @@ impl Release {
             _ => {}
         }
         missing
+    }
+
+    /// The sampled sessions that are unread: their number, their size and the first few keys.
+    fn unread_in_words(&self) -> Option<String> {
+        let unread = self.unread_sample();
+        let bytes: u64 = unread.iter().filter_map(|k| self.rows.get(*k)).map(|r| r.bytes).sum();
+        let keys: Vec<&str> = unread.iter().take(MAX_LISTED_SESSIONS).map(|k| k.as_str()).collect();
+        let more = match unread.len() - keys.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let sessions = counted(unread.len() as u64, "session");
+        let size = format!("{:.1} kB", bytes as f64 / 1000.0);
+        (!unread.is_empty())
+            .then(|| format!("reading of {sessions} that are still unread ({size}): {}{more}", keys.join(", ")))
     }
 
     /// Missing parts of the destination, in words: the target itself, or the licence of a public one.

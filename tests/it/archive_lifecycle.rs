@@ -410,7 +410,7 @@ fn watching_reports_additions_and_exits_with_success() {
     );
     fs::OpenOptions::new().append(true).open(&file).unwrap().write_all(line.as_bytes()).unwrap();
     let second = wait();
-    assert_eq!(second["changed"][0]["session"], format!("claude:{key}"), "{second}");
+    assert_eq!(second["changed"][0]["key"], format!("claude:{key}"), "{second}");
     assert_eq!(second["changed"][0]["new"], false);
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(child.wait().unwrap().success(), "Ctrl-C ends watching without an error");
@@ -438,7 +438,7 @@ fn watching_continues_after_a_failure_and_ends_if_the_archive_stays_unusable() {
         "{\"type\":\"session\",\"id\":\"a\",\"cwd\":\"/w\"}\n{\"type\":\"message\",\"id\":\"1\",\"message\":{\"role\":\"user\",\"content\":\"again\"}}\n",
     )
     .unwrap();
-    assert_eq!(next()["changed"][0]["session"], "pi:a", "the directory went and came back");
+    assert_eq!(next()["changed"][0]["key"], "pi:a", "the directory went and came back");
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert!(child.wait().unwrap().success());
 

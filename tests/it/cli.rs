@@ -83,7 +83,7 @@ fn scan_list_and_inbox_keep_their_output_contracts() {
     assert_eq!((again["sessions"]["unchanged"].as_u64(), again["bytes"].as_u64()), (Some(24), Some(0)));
 
     let list = ok(&world, &["list", "--json"]);
-    let expected = BTreeSet::from(["name", "path", "agent", "sessions", "bytes", "excluded"]);
+    let expected = BTreeSet::from(["name", "path", "agents", "sessions", "bytes", "excluded"]);
     assert_eq!(keys(&list), BTreeSet::from(["projects"]));
     assert!(list["projects"].as_array().unwrap().iter().all(|p| keys(p) == expected));
     assert!(list["projects"].as_array().unwrap().iter().any(|p| p["name"] == "ledger-api"));
@@ -264,7 +264,7 @@ fn only_a_person_can_go_on_after_confirm() {
     let keys = ok(&world, &["keys", "show", "--json"]);
     assert!(keys["fingerprint"].is_string() && keys["hub_token_sealed"] == false);
     let preview = ok(&world, &["preview", "--json"]);
-    assert_eq!((preview["phase"].as_str(), preview["needed"].as_str()), (Some("confirmed"), Some("A2")));
+    assert_eq!((preview["state"].as_str(), preview["needed"].as_str()), (Some("confirmed"), Some("A2")));
 }
 
 #[test]
@@ -425,27 +425,31 @@ fn doctor_warns_about_an_exposed_token() {
 }
 
 #[test]
-fn piped_output_has_no_colour_and_ends_with_the_next_step() {
+fn piped_output_has_no_colour_and_only_a_step_of_the_workflow_ends_with_the_next_one() {
     let world = scanned();
-    for args in [
-        &[][..],
-        &["status"],
-        &["list"],
-        &["inbox"],
-        &["recent"],
-        &["show", "claude:d887a41e"],
-        &["segment", "claude:d887a41e"],
-        &["search", "failing"],
-        &["cost"],
-        &["config"],
-        &["scope"],
-        &["doctor"],
+    for (args, is_step) in [
+        (&[][..], true),
+        (&["status"], true),
+        (&["scan"], true),
+        (&["config"], true),
+        (&["scope"], true),
+        (&["list"], false),
+        (&["inbox"], false),
+        (&["recent"], false),
+        (&["show", "claude:d887a41e"], false),
+        (&["segment", "claude:d887a41e"], false),
+        (&["search", "failing"], false),
+        (&["cost"], false),
+        (&["cost-report"], false),
+        (&["anomalies"], false),
+        (&["pricing", "show"], false),
+        (&["doctor"], false),
     ] {
         let ran = run(&world, args);
         assert_eq!(ran.code, 0, "{args:?}: {}", ran.err);
         assert!(!ran.out.contains('\u{1b}'), "{args:?} is coloured");
         let last = ran.out.trim_end().rsplit("\n\n").next().unwrap();
-        assert!(last.contains("next: clawgate"), "{args:?} ends with {last:?}");
+        assert_eq!(last.contains("next: clawgate"), is_step, "{args:?} ends with {last:?}");
         assert_eq!(ran.err, "", "{args:?}");
     }
     let status = ok(&world, &["--json"]);

@@ -233,7 +233,7 @@ fn subagent_requests_are_not_part_of_a_compaction() {
     // Without the subagent's log, the two cannot be separated.
     assert_eq!(compactions(&world), []);
     let beyond = world.app().verify_cost(None).unwrap().beyond_logs;
-    assert_eq!(beyond.iter().map(|b| b.tokens.output).collect::<Vec<_>>(), [500]);
+    assert_eq!(beyond.iter().map(|b| b.usage.output).collect::<Vec<_>>(), [500]);
     let dir = log.path.with_extension("").join("subagents");
     fs::create_dir_all(&dir).unwrap();
     let mut aside = Log::new(&world, "s");

@@ -133,7 +133,7 @@ proptest! {
                 prop_assert_eq!(&found.figure, &row);
                 let parts: i128 = found.requests.iter().map(|r| i128::from(r.cost_picousd.unwrap_or(0))).sum();
                 prop_assert_eq!(parts, i128::from(row.cost_picousd), "{} {}", by_name, row.key);
-                let output: i128 = found.requests.iter().map(|r| i128::from(r.tokens.output)).sum();
+                let output: i128 = found.requests.iter().map(|r| i128::from(r.usage.output)).sum();
                 prop_assert_eq!(output, i128::from(row.tokens.output), "{} {}", by_name, row.key);
             }
         }

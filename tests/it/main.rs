@@ -17,6 +17,7 @@ mod help_snapshots;
 mod http_double;
 mod hub_double;
 mod imports;
+mod json_schema;
 mod layering;
 mod live_cost;
 mod log_faults;

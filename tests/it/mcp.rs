@@ -473,7 +473,7 @@ fn a_release_stops_at_the_persons_approval_and_every_answer_matches_its_schema()
     assert_eq!(needed["error"]["kind"], json!("human_needed"));
     assert_eq!(needed["state"], json!("confirmed"));
     assert!(needed["human_action"].as_str().unwrap().contains(&format!("clawgate sign {id}")), "{needed}");
-    assert_eq!(needed["next"]["command"], json!(format!("clawgate sign {id}")));
+    assert_eq!(needed["next"]["command"], json!("clawgate keys init"), "no approver key exists yet");
     note("publish", &needed);
     let status = client.call("status", &json!({}));
     assert!(status["human_action"].is_string(), "{status}");

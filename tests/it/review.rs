@@ -395,7 +395,7 @@ fn the_privacy_report_names_deciders_and_readers_and_shows_no_value() {
     }
 
     let busiest = sheet.sessions[0].clone();
-    let one = app.privacy_sheet(None, Some(busiest.session.as_str())).unwrap();
+    let one = app.privacy_sheet(None, Some(busiest.key.as_str())).unwrap();
     assert_eq!(one.redactions.values().sum::<u64>(), busiest.redactions);
     assert!(one.redactions.keys().all(|k| one.examples.contains_key(k)), "{one:?}");
     assert!(one.entities.total <= sheet.entities.total && one.sessions.is_empty());

@@ -65,7 +65,7 @@ pub struct RecordPlace {
     /// Whether the log no longer exists.
     pub gone: bool,
     /// The session that the record names.
-    pub session: String,
+    pub key: String,
 }
 
 /// A request that counts in the figure.
@@ -74,14 +74,14 @@ pub struct ExplainedRequest {
     /// When the last record of the request was written.
     pub at: Timestamp,
     /// The session that the request is attributed to.
-    pub session: String,
+    pub key: String,
     /// Model id as it is in the log.
     pub model: String,
     /// The provider, if the log names one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// Tokens that count in the figure. For a tool this is the tool's part of the request.
-    pub tokens: Tokens,
+    pub usage: Tokens,
     /// Pico-USD that count in the figure; absent if the price is unknown.
     pub cost_picousd: Option<i64>,
     /// The id of the price row, or the source of a reported cost.
@@ -96,8 +96,8 @@ pub struct ExplainedRequest {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub terms: Vec<String>,
     pub confidence: Confidence,
-    /// The dedupe key of the request.
-    pub key: String,
+    /// The id by which copies of the request are recognized.
+    pub request: String,
     /// The location of the record whose figures count.
     pub place: RecordPlace,
     /// The locations of all records of the request; empty if there is only one.
@@ -158,7 +158,7 @@ impl App {
             }
             let tool = (by == Dimension::Tool).then_some(key);
             let found = explain_request(row, &priced, tool);
-            if tool.is_some_and(|t| t != NONE_KEY) && found.request.tokens.is_zero() {
+            if tool.is_some_and(|t| t != NONE_KEY) && found.request.usage.is_zero() {
                 return;
             }
             count += 1;
@@ -223,7 +223,7 @@ impl App {
             .into_iter()
             .map(|h| {
                 let mut request = h.request;
-                let session = request.place.session.clone();
+                let session = request.place.key.clone();
                 request.place = record_place(&paths, h.place.0, h.place.1, session);
                 request.copies =
                     h.copies.into_iter().map(|(f, offset, s)| record_place(&paths, f, offset, s)).collect();
@@ -237,14 +237,14 @@ fn record_place(
     paths: &HashMap<i64, (String, bool)>,
     file: i64,
     offset: u64,
-    session: String,
+    key: String,
 ) -> RecordPlace {
     let (path, gone) = paths.get(&file).cloned().unwrap_or_default();
     let file = match device_of(&path) {
         Some(device) => format!("(imported from {device})"),
         None => path,
     };
-    RecordPlace { file, offset, gone, session }
+    RecordPlace { file, offset, gone, key }
 }
 
 fn keep_most_expensive(requests: &mut Vec<FoundRequest>, limit: usize) {
@@ -252,11 +252,11 @@ fn keep_most_expensive(requests: &mut Vec<FoundRequest>, limit: usize) {
         let rank = |h: &FoundRequest| {
             (
                 std::cmp::Reverse(h.request.cost_picousd),
-                std::cmp::Reverse(h.request.tokens.total()),
+                std::cmp::Reverse(h.request.usage.total()),
                 h.request.at,
             )
         };
-        rank(a).cmp(&rank(b)).then_with(|| a.request.key.cmp(&b.request.key))
+        rank(a).cmp(&rank(b)).then_with(|| a.request.request.cmp(&b.request.request))
     });
     requests.truncate(limit);
 }
@@ -276,10 +276,10 @@ fn explain_request(row: &CountedRow<'_>, priced: &PricedRow<'_>, tool: Option<&s
     let reported = priced.charge.is_none() && priced.picousd.is_some();
     let request = ExplainedRequest {
         at: row.request.at,
-        session: row.session().to_owned(),
+        key: row.session().to_owned(),
         model: row.request.model.to_owned(),
         provider: row.request.provider.map(str::to_owned),
-        tokens,
+        usage: tokens,
         cost_picousd: cost,
         priced_by: match (priced.price_row(), reported) {
             (_, true) => "the agent's own figure".to_owned(),
@@ -290,12 +290,12 @@ fn explain_request(row: &CountedRow<'_>, priced: &PricedRow<'_>, tool: Option<&s
         parts: priced.charge,
         terms,
         confidence: priced.confidence,
-        key: row.request.dedupe_key.to_owned(),
+        request: row.request.dedupe_key.to_owned(),
         place: RecordPlace {
             file: String::new(),
             offset: 0,
             gone: false,
-            session: row.location.session.to_owned(),
+            key: row.location.session.to_owned(),
         },
         copies: Vec::new(),
     };

@@ -83,10 +83,10 @@ pub struct Difference {
 /// are requests for a title, and compactions whose usage cannot be separated from the total.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UnloggedUsage {
-    pub session: String,
+    pub key: String,
     pub model: String,
     /// Tokens by kind.
-    pub tokens: Tokens,
+    pub usage: Tokens,
     /// Cost by the price table; absent if the price is unknown.
     pub cost_picousd: Option<i64>,
     /// Always `reported`, because the figure is the agent's and not the provider's.
@@ -313,9 +313,9 @@ fn compare_own_totals(all: &CollectedRecords, prices: &Prices, report: &mut Veri
                 _ => None,
             };
             report.beyond_logs.push(UnloggedUsage {
-                session: own.session.as_str().to_owned(),
+                key: own.session.as_str().to_owned(),
                 model: own.model.clone(),
-                tokens,
+                usage: tokens,
                 cost_picousd: cost,
                 confidence: Confidence::Reported,
                 label: "requests without a record",

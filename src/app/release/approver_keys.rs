@@ -37,6 +37,14 @@ impl App {
         })
     }
 
+    /// Checks that a passphrase is strong enough for [`App::keys_init`].
+    ///
+    /// # Errors
+    /// [`Failure`] that says what is missing.
+    pub fn check_passphrase(passphrase: &str) -> Result<(), Failure> {
+        Ok(Keys::check_passphrase(passphrase)?)
+    }
+
     /// Creates the approver key, and seals it and the Hub token with the passphrase.
     ///
     /// # Errors
@@ -91,7 +99,7 @@ impl App {
         match self.ctx.actor {
             Actor::Person => Ok(()),
             Actor::Agent => {
-                let message = format!("Only a person can do this, in their own terminal: {command}");
+                let message = format!("Only a person can do this, in their own terminal: `{command}`.");
                 Err(Failure::new(Kind::HumanNeeded, "human_needed", message).hint(command))
             }
         }

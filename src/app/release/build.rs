@@ -11,7 +11,7 @@ use crate::trace::{Part, Session, SessionKey, Tokens, Version};
 use crate::workflow::{EntityDecision, Target};
 
 use super::OpenRelease;
-use super::data::{EntityCounts, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow};
+use super::data::{EntityCounts, OmittedSession, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow};
 use super::privacy::Parties;
 use super::secrets::value_id;
 
@@ -78,7 +78,7 @@ impl RedactionPass {
     }
 
     fn leave_out(&mut self, key: &SessionKey, reason: String) {
-        self.report.left_out.push((key.clone(), reason));
+        self.report.left_out.push(OmittedSession { key: key.clone(), reason });
     }
 
     /// The inventory of the pass. `key` is this machine's key.
@@ -445,7 +445,7 @@ mod tests {
         let row = RowText { json: "x".repeat(30), messages: Vec::new() };
         pass.add(&key, redacted, &RowMeta::new(Version("v".into())), &row);
         assert!(pass.rows.is_empty());
-        assert_eq!(pass.report.left_out[0].0, key);
-        assert!(pass.report.left_out[0].1.contains("s1"), "{:?}", pass.report.left_out);
+        assert_eq!(pass.report.left_out[0].key, key);
+        assert!(pass.report.left_out[0].reason.contains("s1"), "{:?}", pass.report.left_out);
     }
 }

@@ -11,9 +11,9 @@ use super::name_scan::count_name;
 use super::review::EvidenceReport;
 
 /// Minimum length of an attestation, in characters.
-const MIN_ATTESTATION_CHARS: usize = 24;
+pub const MIN_ATTESTATION_CHARS: usize = 24;
 /// Minimum length of a full name, in characters.
-const MIN_NAME_CHARS: usize = 3;
+pub const MIN_NAME_CHARS: usize = 3;
 
 /// The attestations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -35,12 +35,12 @@ pub struct ConfirmParams {
 }
 
 impl ConfirmParams {
-    /// Each attestation with the name of its parameter and its words.
-    fn attestations(&self) -> [(AttestationKind, &'static str, &str); 3] {
+    /// Each attestation with the name of its parameter, its option on the command line, and its words.
+    fn attestations(&self) -> [(AttestationKind, &'static str, &'static str, &str); 3] {
         [
-            (AttestationKind::FullName, "attest_full_name", &self.attest_full_name),
-            (AttestationKind::Entities, "attest_sensitive", &self.attest_sensitive),
-            (AttestationKind::ManualScan, "attest_manual_scan", &self.attest_manual_scan),
+            (AttestationKind::FullName, "attest_full_name", "--attest-full-name", &self.attest_full_name),
+            (AttestationKind::Entities, "attest_sensitive", "--attest-sensitive", &self.attest_sensitive),
+            (AttestationKind::ManualScan, "attest_manual_scan", "--attest-manual-scan", &self.attest_manual_scan),
         ]
     }
 
@@ -50,15 +50,19 @@ impl ConfirmParams {
                 "name_or_skip",
                 "Ask the person for their full name (it is searched for and not stored), or state that they declined.",
             )
-            .hint("clawgate confirm --full-name \"…\" … or clawgate confirm --skip-full-name-scan …"));
+            .for_person("Give your full name with --full-name, or skip the search with --skip-full-name-scan."));
         }
-        for (_, parameter, words) in self.attestations() {
-            if words.trim().chars().count() < MIN_ATTESTATION_CHARS {
+        for (_, parameter, option, words) in self.attestations() {
+            if !is_long_enough(words) {
                 let message = format!(
                     "`{parameter}` must say in the person's words what was asked and done (at least \
                      {MIN_ATTESTATION_CHARS} characters)."
                 );
-                return Err(Failure::usage("attestation_too_short", message));
+                let for_person = format!(
+                    "{option} needs a sentence of at least {MIN_ATTESTATION_CHARS} characters that says what was \
+                     asked and done."
+                );
+                return Err(Failure::usage("attestation_too_short", message).for_person(for_person));
             }
         }
         Ok(())
@@ -103,13 +107,13 @@ impl App {
         self.step(&mut open, &Event::NameScanned { digest: digest.clone(), result })?;
         if let NameScan::Hits { count } = result {
             let message =
-                format!("The full name is in the sealed bytes in {count} places; it must be redacted first.");
+                format!("The full name is in the sealed files in {count} places; it must be redacted first.");
             return Err(Failure::new(Kind::Refused, "name_found", message).hint(
                 "clawgate config --redact \"THE NAME\" (and its handle with --redact-usernames), then clawgate prepare",
             ));
         }
         let by = self.ctx.actor.as_str().to_owned();
-        for (kind, _, words) in p.attestations() {
+        for (kind, _, _, words) in p.attestations() {
             let (words, at) = (words.trim().to_owned(), self.now());
             self.step(&mut open, &Event::Attested { kind, words, by: by.clone(), at })?;
         }
@@ -124,6 +128,11 @@ impl App {
             release: open.release.id,
         })
     }
+}
+
+/// Whether an attestation has at least [`MIN_ATTESTATION_CHARS`] characters.
+pub fn is_long_enough(words: &str) -> bool {
+    words.trim().chars().count() >= MIN_ATTESTATION_CHARS
 }
 
 fn scan_for_name(name: Option<&str>, files: &[SealedFile]) -> Result<NameScan, Failure> {

@@ -155,7 +155,28 @@ pub struct PrivacyReport {
     #[schemars(with = "String")]
     pub pseudonyms: PlaceholderStyle,
     /// Chosen sessions that could not become rows, with the reason.
-    pub left_out: Vec<(SessionKey, String)>,
+    pub left_out: Vec<OmittedSession>,
+}
+
+/// A chosen session without a row.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct OmittedSession {
+    pub key: SessionKey,
+    pub reason: String,
+}
+
+impl<'de> Deserialize<'de> for OmittedSession {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        /// Earlier versions stored a pair.
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Stored {
+            Pair(SessionKey, String),
+            Named { key: SessionKey, reason: String },
+        }
+        let (Stored::Pair(key, reason) | Stored::Named { key, reason }) = Stored::deserialize(from)?;
+        Ok(OmittedSession { key, reason })
+    }
 }
 
 /// Counts of the inventory.

@@ -20,7 +20,7 @@ pub(crate) mod sign;
 pub(crate) mod sync;
 
 pub use approver_keys::KeysReport;
-pub use confirm::{ConfirmParams, ConfirmReport};
+pub use confirm::{ConfirmParams, ConfirmReport, MIN_ATTESTATION_CHARS, MIN_NAME_CHARS, is_long_enough};
 pub use data::{EntityCounts, Party, PartyDecision, PrivacyReport};
 pub use prepare::{PrepareParams, PrepareReport};
 pub use privacy::{DecisionLine, PrivacySheet, ReportedLine, SessionLine};
@@ -117,7 +117,7 @@ impl App {
     /// The refusal of a step that needs a release.
     fn no_release(&self, required: Phase) -> Failure {
         let refusal = || -> Result<Refusal, Failure> {
-            let mut refusal = Refusal::without_release(&self.facts()?, required);
+            let mut refusal = self.first_step_refusal(required)?;
             if refusal.code == RefusalCode::NothingChosen && self.has_unpublished_approval()? {
                 let next = NextStep::prepare();
                 refusal.code = RefusalCode::NotPrepared;

@@ -14,7 +14,7 @@ use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::store::Mark;
 use crate::trace::{SessionKey, Version};
 use crate::workflow::{
-    Destination, Event, FileEntry, Phase, Preparation, Refusal, Release, Row, Target, Visibility, digest,
+    Destination, Event, FileEntry, Phase, Preparation, Release, Row, Target, Visibility, digest,
     sample_size,
 };
 
@@ -81,7 +81,7 @@ impl App {
     pub fn prepare(&mut self, p: &PrepareParams) -> Result<PrepareReport, Failure> {
         let facts = self.facts()?;
         if !facts.scanned || !facts.scope_confirmed {
-            return Err(Refusal::without_release(&facts, Phase::Draft).into());
+            return Err(self.first_step_refusal(Phase::Draft)?.into());
         }
         let open =
             if p.new && p.release.is_none() { None } else { self.current_release(p.release.as_deref())? };
@@ -97,7 +97,7 @@ impl App {
         self.apply_params(&mut open.data, p)?;
         let sessions = self.chosen_sessions(&open.data)?;
         if sessions.is_empty() {
-            let mut refusal = Refusal::without_release(&facts, Phase::Draft);
+            let mut refusal = self.first_step_refusal(Phase::Draft)?;
             refusal.state = open.release.phase;
             return Err(refusal.into());
         }
@@ -132,7 +132,7 @@ impl App {
             .iter()
             .filter_map(|r| {
                 let version = open.release.chosen.get(&r.key)?.clone();
-                Some((r.key.clone(), Row { version, sha256: r.sha256.clone() }))
+                Some((r.key.clone(), Row { version, sha256: r.sha256.clone(), bytes: r.bytes }))
             })
             .collect();
         let sample = sample_rows(&built.rows, &digest, &open.data.sample);

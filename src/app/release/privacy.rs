@@ -47,7 +47,7 @@ pub struct ReportedLine {
 /// A session of the release.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionLine {
-    pub session: SessionKey,
+    pub key: SessionKey,
     /// Number of redactions.
     pub redactions: u64,
     /// Who read it completely. `None` if nobody did.
@@ -62,8 +62,8 @@ pub struct PrivacySheet {
     pub release: String,
     /// The session, if the sheet describes only one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub session: Option<SessionKey>,
-    pub phase: Phase,
+    pub key: Option<SessionKey>,
+    pub state: Phase,
     /// Digest of the sealed files.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub digest: Option<String>,
@@ -199,7 +199,7 @@ impl App {
             .filter(|d| d.release.is_empty() || d.release == id)
             .collect();
         let mut sheet = PrivacySheet {
-            phase: open.release.phase,
+            state: open.release.phase,
             digest: open.release.digest().map(str::to_owned),
             clawgate_version: env!("CARGO_PKG_VERSION"),
             rules_version: report.rules_version,
@@ -213,7 +213,7 @@ impl App {
             third_parties: open.data.parties.clone(),
             sessions: Vec::new(),
             read_by: None,
-            session: None,
+            key: None,
             release: id,
         };
         let mut entities: Vec<&StoredEntity> = secrets.entities.iter().collect();
@@ -222,7 +222,7 @@ impl App {
             restrict_to_session(&mut sheet, &open, &key)?;
             entities.retain(|e| e.sessions.contains(&key));
             sheet.entities = count_entities(&entities, &decisions);
-            sheet.session = Some(key);
+            sheet.key = Some(key);
         } else {
             sheet.third_parties.extend(inventory_parties(&entities, &decisions));
             sheet.third_parties.sort_by_key(most_sessions_first);
@@ -319,7 +319,7 @@ fn session_lines(open: &OpenRelease) -> Vec<SessionLine> {
         .rows
         .iter()
         .map(|r| SessionLine {
-            session: r.key.clone(),
+            key: r.key.clone(),
             redactions: r.redactions.values().sum(),
             read_by: open.release.read.get(&r.sha256).map(|r| r.by.clone()),
         })

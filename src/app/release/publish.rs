@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{ClearRequest, Cleared, GateError, SignedReceipt, Unlocked, clear};
 use crate::publish::{HubOptions, UploadStep, publish_blocking};
-use crate::workflow::{Event, Phase, Target, sign_action};
+use crate::workflow::{Event, Phase, Release, Target};
 
 use super::OpenRelease;
 use super::sealed::sealed_changed;
@@ -80,7 +80,7 @@ impl App {
     ) -> Result<SignedReceipt, Failure> {
         let id = open.id();
         if open.release.phase == Phase::Confirmed {
-            return Err(signature_needed(id));
+            return Err(self.signature_needed(&open.release));
         }
         if open.release.phase != Phase::Approved {
             let digest = open.release.digest().unwrap_or_default().to_owned();
@@ -94,7 +94,10 @@ impl App {
             return Err(token_needed(id));
         }
         // The receipt file may have been deleted after the approval.
-        self.receipt(id)?.ok_or_else(|| signature_needed(id))
+        match self.receipt(id)? {
+            Some(receipt) => Ok(receipt),
+            None => Err(self.signature_needed(&open.release)),
+        }
     }
 
     /// Checks the receipt over the sealed bytes. A failure is recorded in the audit log.
@@ -122,6 +125,15 @@ impl App {
                 false => e.into(),
             })
         })
+    }
+
+    /// The failure of a publication that a person has to sign first.
+    fn signature_needed(&self, release: &Release) -> Failure {
+        let next = self.approval_step(release);
+        let action = next.human_action.unwrap_or_default();
+        Failure::new(Kind::HumanNeeded, "human_needed", format!("A human is needed. {action}"))
+            .for_person("The release is not signed yet.")
+            .hint(next.command)
     }
 
     fn hub_options(&self) -> HubOptions {
@@ -153,16 +165,13 @@ impl App {
     }
 }
 
-fn signature_needed(id: &str) -> Failure {
-    let message = format!("A human is needed. {}", sign_action(id));
-    Failure::new(Kind::HumanNeeded, "human_needed", message).hint(format!("clawgate sign {id}"))
-}
-
 fn token_needed(id: &str) -> Failure {
     let command = format!("clawgate publish {id}");
     let message = format!(
         "A human is needed: the Hub token is sealed. Ask the person to run `{command}` in their own terminal, where \
          it asks for their passphrase."
     );
-    Failure::new(Kind::HumanNeeded, "human_needed", message).hint(command)
+    Failure::new(Kind::HumanNeeded, "human_needed", message)
+        .for_person("The Hub token is encrypted. Your passphrase decrypts it.")
+        .hint(command)
 }

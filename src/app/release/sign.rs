@@ -23,7 +23,7 @@ const EXCERPT_CHARS: usize = 600;
 /// A sampled row in a preview.
 #[derive(Debug, Clone, Serialize)]
 pub struct SampleRow {
-    pub session: SessionKey,
+    pub key: SessionKey,
     /// Size of the row in bytes.
     pub bytes: u64,
     /// The beginning of the sealed text.
@@ -35,7 +35,7 @@ pub struct SampleRow {
 pub struct Preview {
     /// Id of the release.
     pub release: String,
-    pub phase: Phase,
+    pub state: Phase,
     /// Digest of the sealed files.
     pub digest: String,
     /// `None` if no destination is chosen yet.
@@ -61,7 +61,7 @@ pub struct SignReport {
     /// The approved digest.
     pub digest: String,
     /// Fingerprint of the approver key.
-    pub key: String,
+    pub fingerprint: String,
     pub assurance: Assurance,
     /// When the receipt stops being valid.
     pub expires: Timestamp,
@@ -106,13 +106,13 @@ impl App {
         let files: Vec<FileEntry> = self.sealed_files(open)?.iter().map(SealedFile::entry).collect();
         let rows = self.sampled_rows(open)?.into_iter().take(PREVIEW_ROWS);
         let sample = rows.map(|r| SampleRow {
-            session: r.row.key,
+            key: r.row.key,
             bytes: r.row.bytes,
             excerpt: r.text.chars().take(EXCERPT_CHARS).collect(),
         });
         Ok(Some(Preview {
             release: release.id.clone(),
-            phase: release.phase,
+            state: release.phase,
             digest: digest(&files),
             needed: release.destination.as_ref().map(needed_assurance),
             destination: release.destination.clone(),
@@ -153,7 +153,7 @@ impl App {
         let report = SignReport {
             release: shown.release.clone(),
             digest: shown.digest.clone(),
-            key: receipt.key.clone(),
+            fingerprint: receipt.key.clone(),
             assurance: receipt.assurance,
             expires: receipt.expires,
             receipt: self.receipt_path(&shown.release),

@@ -137,7 +137,7 @@ struct AgentProgress {
 /// A session that a scan added or updated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    pub session: SessionKey,
+    pub key: SessionKey,
     /// Whether the session was not in the archive before.
     pub new: bool,
 }
@@ -351,7 +351,7 @@ impl App {
         let keys = collected.iter().flat_map(|d| &d.sessions).map(|p| p.key());
         for (stored, key) in self.archive.put(&files)?.into_iter().zip(keys) {
             if matches!(stored, Stored::New | Stored::Updated) {
-                totals.changed.push(Changed { session: key.clone(), new: stored == Stored::New });
+                totals.changed.push(Changed { key: key.clone(), new: stored == Stored::New });
             }
             match stored {
                 Stored::New => totals.sessions.new += 1,

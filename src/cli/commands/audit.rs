@@ -37,7 +37,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             let broken = broken.map(|b| json!({ "seq": b.seq, "what": b.what }));
             let whole = broken.is_none();
             let report = json!({ "whole": whole, "entries": entries.len(), "last": last, "broken": broken });
-            cli.print_with_status(&report, |_| match &broken {
+            cli.print_report(&report, |_| match &broken {
                 None => format!(
                     "{} The audit log is intact: {} entries, last hash {}\n",
                     green("ok:"),
@@ -60,7 +60,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             entries.drain(..skip);
             let width = cli.width();
             let report = json!({ "entries": entries });
-            cli.print_with_status(&report, |_| {
+            cli.print_report(&report, |_| {
                 let mut table = Table::new(&[
                     ("#", Align::Right),
                     ("at", Align::Left),

@@ -1,9 +1,14 @@
 //! `clawgate completions`: prints a shell completion script.
 
-use clap::CommandFactory;
+use clap::builder::PossibleValuesParser;
 
-use crate::cli::Cli;
+use crate::app::sessions::{DocKind, Mark, SearchRole, SortKey};
+use crate::app::text::known_names;
+use crate::cli::command_line;
 use crate::cli::context::{CliContext, CommandError};
+use crate::sources;
+use crate::usage::Dimension;
+use crate::workflow::Visibility;
 
 /// Print a shell completion script
 #[derive(Debug, clap::Args)]
@@ -14,6 +19,67 @@ pub struct Args {
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Cli::command(), "clawgate", &mut script);
+    let mut command = with_values(command_line(usize::MAX));
+    clap_complete::generate(args.shell, &mut command, "clawgate", &mut script);
     cli.print_raw(&script)
+}
+
+/// Adds the known values to the options that take one of them, in every command. Only completions need this: when a
+/// command runs, the use case checks the value, and its message suggests the nearest one.
+fn with_values(command: clap::Command) -> clap::Command {
+    let options: Vec<(String, Vec<String>)> = command
+        .get_arguments()
+        .filter_map(|arg| Some((arg.get_id().to_string(), values_of(arg.get_long()?, command.get_name())?)))
+        .collect();
+    let command = options.into_iter().fold(command, |command, (id, values)| {
+        // clap takes static text. The process ends after it has printed the script.
+        let values = values.into_iter().map(|value| &*value.leak());
+        command.mut_arg(id, |arg| arg.value_parser(PossibleValuesParser::new(values)))
+    });
+    command.mut_subcommands(with_values)
+}
+
+/// Returns the values of an option.
+fn values_of(option: &str, command: &str) -> Option<Vec<String>> {
+    Some(match (option, command) {
+        ("by", _) => known_names::<Dimension>(),
+        ("status", _) => known_names::<Mark>(),
+        ("sort", "inbox") => known_names::<SortKey>(),
+        ("kind", "search") => known_names::<DocKind>(),
+        ("role", _) => known_names::<SearchRole>(),
+        ("visibility", _) => known_names::<Visibility>(),
+        ("agent" | "source", _) => {
+            sources::REGISTRY.iter().map(|s| s.agent().to_owned()).chain(["all".to_owned()]).collect()
+        }
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_with_known_values_offer_them() {
+        let command = with_values(command_line(usize::MAX));
+        let offered = |path: &[&str], option: &str| -> Vec<String> {
+            let found = path.iter().fold(&command, |c, name| c.find_subcommand(name).unwrap());
+            let arg = found.get_arguments().find(|a| a.get_long() == Some(option)).unwrap();
+            arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect()
+        };
+        for (path, option, value) in [
+            (&["cost"][..], "by", "model"),
+            (&["cost", "explain"], "by", "day"),
+            (&["inbox"], "status", "approved"),
+            (&["inbox"], "sort", "cost"),
+            (&["scan"], "agent", "claude"),
+            (&["scope"], "agent", "codex"),
+            (&["search"], "kind", "tool_output"),
+            (&["search"], "role", "assistant"),
+            (&["config"], "visibility", "private"),
+        ] {
+            let values = offered(path, option);
+            assert!(values.iter().any(|v| v == value), "{path:?} --{option}: {values:?}");
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! `clawgate confirm`: records three statements about the review. Each one is checked against the recorded evidence.
 
-use crate::app::release::{ConfirmParams, ConfirmReport};
+use crate::app::release::{
+    ConfirmParams, ConfirmReport, MIN_ATTESTATION_CHARS, MIN_NAME_CHARS, is_long_enough,
+};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::evidence;
-use crate::workflow::NameScan;
+use crate::workflow::{NameScan, Phase};
 
 /// Confirm the review with your own statements
 ///
@@ -19,13 +21,13 @@ pub struct Args {
     /// Skip the search for your full name
     #[arg(long)]
     skip_full_name_scan: bool,
-    /// Statement about the full name: what was asked and what was done
+    /// Statement about the full name: what was asked and what was done (at least 24 characters)
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_full_name: String,
-    /// Statement about companies, clients, internal hosts, private URLs and people
+    /// Statement about companies, clients, internal hosts, private URLs and people (at least 24 characters)
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_sensitive: String,
-    /// Statement about how much of the sample was read
+    /// Statement about how much of the sample was read (at least 24 characters)
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_manual_scan: String,
 }
@@ -39,8 +41,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         attest_sensitive: args.attest_sensitive,
         attest_manual_scan: args.attest_manual_scan,
     };
-    let phase = cli.app()?.preview(params.release.as_deref()).map(|p| p.phase);
-    if cli.can_prompt() && phase.is_ok_and(|p| p.as_str() == "reviewed") {
+    let state = cli.app()?.preview(params.release.as_deref()).map(|p| p.state);
+    if cli.can_prompt() && state.is_ok_and(|state| state == Phase::Reviewed) {
         ask(cli, &mut params)?;
     }
     let report = cli.app()?.confirm(&params)?;
@@ -50,31 +52,45 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 /// Asks for the name and the statements that were not given as options.
 fn ask(cli: &CliContext, p: &mut ConfirmParams) -> Result<(), CommandError> {
     let mut terminal = cli.open_terminal("clawgate confirm")?;
-    if p.full_name.is_none() && !p.skip_full_name_scan {
+    while p.full_name.is_none() && !p.skip_full_name_scan {
         let name =
             terminal.line("Your full name, to search for it in the files (not stored; Enter to skip): ")?;
         match name.filter(|n| !n.is_empty()) {
+            Some(name) if name.chars().count() < MIN_NAME_CHARS => {
+                terminal.print_line(&format!("A full name has at least {MIN_NAME_CHARS} letters."))?;
+            }
             Some(name) => p.full_name = Some(name),
             None => p.skip_full_name_scan = true,
         }
     }
+    terminal.print_line(&format!(
+        "Answer the three questions in your own words, each with at least {MIN_ATTESTATION_CHARS} characters. The answers \
+         become part of the receipt."
+    ))?;
+    // Only a statement that is missing or too short is asked for.
     let mut statement = |text: &mut String, question: &str| -> Result<(), CommandError> {
-        while text.trim().is_empty() {
-            *text = terminal.required(question)?;
+        while !is_long_enough(text) {
+            if !text.trim().is_empty() {
+                let given = pluralize(text.trim().chars().count() as u64, "character");
+                terminal.print_line(&format!(
+                    "That answer has {given}; at least {MIN_ATTESTATION_CHARS} are needed. The other answers are kept."
+                ))?;
+            }
+            *text = terminal.required(&format!("{question} "))?;
         }
         Ok(())
     };
     let name = if p.skip_full_name_scan {
-        "Why did you skip the search for your full name? "
+        "1. Why did you skip the search for your full name?"
     } else {
-        "What did you do about your full name? "
+        "1. What did you do about your full name?"
     };
     statement(&mut p.attest_full_name, name)?;
     statement(
         &mut p.attest_sensitive,
-        "What did you decide about companies, clients, internal hosts, private URLs and people? ",
+        "2. What did you decide about companies, clients, internal hosts, private URLs and people?",
     )?;
-    statement(&mut p.attest_manual_scan, "How much of the sample did you read? ")
+    statement(&mut p.attest_manual_scan, "3. How much of the sample did you read?")
 }
 
 fn render(r: &ConfirmReport) -> String {

@@ -61,9 +61,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     if !args.yes && !plan.sessions.is_empty() && plan.in_releases.is_empty() {
         let mut terminal = cli.open_terminal("clawgate forget")?;
         terminal.print_line(&describe(&plan))?;
-        let answer = terminal.line("This cannot be undone. Delete them? [y/N] ")?.unwrap_or_default();
-        if !matches!(answer.to_lowercase().as_str(), "y" | "yes") {
-            return Err(Failure::usage("not_forgotten", "Nothing was deleted.").into());
+        if !terminal.agrees("This cannot be undone. Delete them?")? {
+            return Err(Failure::failed("not_forgotten", "Nothing was deleted.").into());
         }
     }
     let report = cli.app()?.forget(&plan)?;

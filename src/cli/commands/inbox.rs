@@ -73,7 +73,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     let page = cli.app()?.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
-    cli.print_report(&page, |p| render(p, width, short))
+    let empty = cli.empty_note("No session matches.")?;
+    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, width, short) })
 }
 
 fn render(page: &InboxPage, width: usize, short: bool) -> String {
@@ -124,9 +125,6 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
                 .join(" "),
             title,
         ]);
-    }
-    if table.is_empty() {
-        return "No sessions.\n".to_owned();
     }
     let mut out = table.render(width);
     if let Some(cursor) = &page.next_cursor {

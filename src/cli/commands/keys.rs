@@ -4,7 +4,7 @@ use clap::Subcommand;
 use zeroize::Zeroizing;
 
 use crate::app::release::KeysReport;
-use crate::app::{Failure, Kind};
+use crate::app::{App, Failure, Kind};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, yellow};
@@ -18,14 +18,14 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum KeysCommand {
-    /// Create your key and encrypt it with a passphrase, optionally with a Hub token (asks on the terminal)
+    /// Create your approver key, encrypted with a passphrase, and store a Hub token with it (asks on the terminal)
     Init,
-    /// Show the fingerprints of the keys (no secrets)
+    /// Show the fingerprints of the approver keys (no secrets)
     Show,
 }
 
-/// After this many mismatches, `keys init` gives up.
-const MAX_PASSPHRASE_ATTEMPTS: usize = 3;
+/// After this many weak or mistyped passphrases, `keys init` gives up.
+const MAX_PASSPHRASE_ATTEMPTS: usize = 5;
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     match args.command {
@@ -40,7 +40,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             }
             let mut terminal = cli.open_terminal("clawgate keys init")?;
             let passphrase = new_passphrase(&mut terminal)?;
-            let token = hub_token(&mut terminal, "Hub token to store with it (Enter for none): ")?;
+            let token = hub_token(&mut terminal, "Hub token to store with the key (Enter for none): ")?;
             let report = cli.app()?.keys_init(&passphrase, token.as_ref().map(|t| t.as_str()))?;
             cli.print_with_status(&report, |r| {
                 let mut out = render(r);
@@ -56,16 +56,23 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn new_passphrase(terminal: &mut Terminal) -> Result<Zeroizing<String>, Failure> {
     terminal.print_line("Choose a passphrase. It approves every release, so never give it to an agent.")?;
+    let mut failure = Failure::new(Kind::Usage, "passphrases_differ", "The passphrases do not match.");
     for _ in 0..MAX_PASSPHRASE_ATTEMPTS {
-        let first = terminal.secret("Passphrase (at least 12 characters): ")?;
+        let first = terminal.secret("New passphrase (at least 12 characters): ")?;
+        // Checked before the second entry and before the Hub token is asked for, so that no passphrase is typed there.
+        if let Err(weak) = App::check_passphrase(&first) {
+            terminal.print_line(&weak.message)?;
+            failure = weak;
+            continue;
+        }
         let second = terminal.secret("Repeat passphrase: ")?;
         if *first == *second {
             return Ok(first);
         }
-        terminal.print_line("Passphrases do not match.")?;
+        terminal.print_line("The passphrases do not match.")?;
+        failure = Failure::new(Kind::Usage, "passphrases_differ", "The passphrases do not match.");
     }
-    Err(Failure::new(Kind::Usage, "passphrases_differ", "The passphrases do not match.")
-        .hint("clawgate keys init"))
+    Err(failure.hint("clawgate keys init"))
 }
 
 /// Asks for a Hub token. Returns `None` if the answer is empty.

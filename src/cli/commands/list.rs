@@ -16,10 +16,11 @@ pub struct Args {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut list = cli.app()?.list()?;
     if let Some(agent) = args.agent.filter(|a| a != "all") {
-        list.projects.retain(|p| p.agent.split(',').any(|a| a == agent));
+        list.projects.retain(|p| p.agents.contains(&agent));
     }
     let width = cli.width();
-    cli.print_report(&list, |l| render(l, width))
+    let empty = cli.empty_note("No project matches.")?;
+    cli.print_report(&list, |l| if l.projects.is_empty() { empty } else { render(l, width) })
 }
 
 fn render(list: &ProjectList, width: usize) -> String {
@@ -38,7 +39,7 @@ fn render(list: &ProjectList, width: usize) -> String {
             style,
             [
                 p.name.clone(),
-                p.agent.replace(',', ", "),
+                p.agents.join(", "),
                 format_count(p.sessions),
                 format_bytes(p.bytes),
                 scope.to_owned(),
@@ -46,5 +47,5 @@ fn render(list: &ProjectList, width: usize) -> String {
             ],
         );
     }
-    if table.is_empty() { "No projects.\n".to_owned() } else { table.render(width) }
+    table.render(width)
 }

@@ -69,12 +69,8 @@ macro_rules! commands {
 }
 
 commands! {
-    "Getting started" {
-        Status => status,
-        Doctor => doctor,
-        Demo => demo,
-    }
     "Sessions" {
+        Status => status,
         Scan => scan,
         List => list,
         Inbox => inbox,
@@ -84,52 +80,55 @@ commands! {
         Segment => segment,
         Forget => forget,
     }
-    "Choosing what to share" {
-        Scope => scope,
-        Approve => approve,
-        Block => block,
-        Shortlist => shortlist,
-        Unmark => unmark,
-    }
-    "Releases" {
-        Prepare => prepare,
+    "Redact and review" {
+        Redact => redact,
         Review => review,
         PiiReview => pii_review,
         PiiApply => pii_apply,
         PiiRubric => pii_rubric,
         Privacy => privacy,
-        Confirm => confirm,
+        Selftest => selftest,
+    }
+    "Release" {
+        Scope => scope,
+        Approve => approve,
+        Block => block,
+        Shortlist => shortlist,
+        Unmark => unmark,
+        Prepare => prepare,
         Preview => preview,
+        Confirm => confirm,
         Sign => sign,
         Publish => publish,
         Withdraw => withdraw,
+        Audit => audit,
     }
     "Cost" {
         Cost => cost,
         CostReport => cost_report,
         Anomalies => anomalies,
         Pricing => pricing,
-    }
-    "Integrations" {
-        Mcp => mcp,
-        Hook => hook,
         Statusline => statusline,
         Menubar => menubar,
-        Serve => serve,
+        Hook => hook,
     }
-    "Keys, configuration and tools" {
+    "Setup" {
+        Demo => demo,
+        Doctor => doctor,
+        Config => config,
         Keys => keys,
         Login => login,
-        Config => config,
-        Audit => audit,
-        Redact => redact,
-        Selftest => selftest,
+        Mcp => mcp,
+        Serve => serve,
         Completions => completions,
     }
 }
 
+/// The help is at most this wide.
+const MAX_HELP_WIDTH: usize = 100;
+
 /// Sets a help template that lists the commands in groups. clap itself lists them under a single heading.
-pub(super) fn with_grouped_help(mut command: clap::Command) -> clap::Command {
+pub(super) fn with_grouped_help(mut command: clap::Command, terminal_width: usize) -> clap::Command {
     let header = *command.get_styles().get_header();
     let literal = *command.get_styles().get_literal();
     let width = command.get_subcommands().map(|c| c.get_name().len()).max().unwrap_or_default();
@@ -141,24 +140,53 @@ pub(super) fn with_grouped_help(mut command: clap::Command) -> clap::Command {
             let name = module.replace('_', "-");
             if let Some(subcommand) = command.find_subcommand(&name) {
                 let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-                groups.push_str(&format!("  {literal}{name:width$}{literal:#}  {about}\n"));
+                let about = wrap(&about, terminal_width.min(MAX_HELP_WIDTH).saturating_sub(width + 4));
+                let indent = format!("\n{:1$}", "", width + 4);
+                groups.push_str(&format!(
+                    "  {literal}{name:width$}{literal:#}  {}\n",
+                    about.join(indent.as_str())
+                ));
             }
         }
         groups.push('\n');
     }
     command = command.help_template(format!(
         "{{before-help}}{{about-with-newline}}\n{{usage-heading}} {{usage}}\n\n{groups}{header}Options:{header:#}\n\
-         {{options}}{{after-help}}"
+         {{options}}\n\n`clawgate help COMMAND` shows the options of a command and examples.{{after-help}}"
     ));
     command
+}
+
+/// Breaks a text into lines of at most `width` characters, between words.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last().map_or(0, |l| l.chars().count());
+        if line > 0 && line + 1 + word.chars().count() > width {
+            lines.push(String::new());
+        }
+        if let Some(line) = lines.last_mut() {
+            if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
-    use super::{GROUPS, with_grouped_help};
+    use super::{GROUPS, with_grouped_help, wrap};
     use crate::cli::Cli;
+
+    #[test]
+    fn a_long_text_is_broken_between_words() {
+        assert_eq!(wrap("one two three four", 9), ["one two", "three", "four"]);
+        assert_eq!(wrap("one", 2), ["one"]);
+    }
 
     #[test]
     fn every_command_is_in_a_group_of_the_help() {
@@ -169,7 +197,8 @@ mod tests {
         grouped.sort();
         all.sort();
         assert_eq!(grouped, all);
-        let help = with_grouped_help(command).render_help().to_string();
+        let help = with_grouped_help(command, 80).render_help().to_string();
+        assert!(help.lines().all(|l| l.chars().count() <= 80), "{help}");
         for name in all {
             assert!(help.lines().any(|l| l.trim_start().starts_with(&name)), "{name} is missing:\n{help}");
         }

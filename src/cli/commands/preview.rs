@@ -21,7 +21,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 /// Renders the preview. `clawgate sign` shows it too.
 pub(super) fn render(p: &Preview, width: usize) -> String {
-    let mut out = format!("release      {} ({})\n", bold(&p.release), p.phase.as_str());
+    let mut out = format!("release      {} ({})\n", bold(&p.release), p.state.as_str());
     out.push_str(&format!("destination  {}\n", bold(&destination(p.destination.as_ref()))));
     out.push_str(&format!("digest       {}\n", p.digest));
     out.push_str(&format!("contents     {}\n", release_size(p.rows, &p.files)));

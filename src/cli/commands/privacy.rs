@@ -25,12 +25,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn render(s: &PrivacySheet, width: usize) -> String {
     let mut out = format!("{} {}\n", bold("release"), one_line(&s.release));
-    if let Some(session) = &s.session {
+    if let Some(session) = &s.key {
         out.push_str(&format!("{} {}\n", bold("session"), one_line(session.as_str())));
     }
     out.push_str(&format!(
         "state {}; clawgate {}; rules {}\n",
-        s.phase,
+        s.state,
         s.clawgate_version,
         one_line(&s.rules_version)
     ));
@@ -95,7 +95,7 @@ fn render(s: &PrivacySheet, width: usize) -> String {
         ]);
         for l in &s.sessions {
             table.row([
-                l.session.to_string(),
+                l.key.to_string(),
                 format_count(l.redactions),
                 l.read_by.clone().unwrap_or_default(),
             ]);

@@ -33,7 +33,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn is_approved(cli: &mut CliContext, params: &PublishParams) -> Result<bool, Failure> {
     let preview = cli.app()?.preview(params.release.as_deref())?;
-    Ok(preview.phase.as_str() == "approved")
+    Ok(preview.state.as_str() == "approved")
 }
 
 /// A wrong passphrase can be corrected until this many were entered.
@@ -46,7 +46,7 @@ pub(super) fn with_passphrase<T>(
 ) -> Result<T, Failure> {
     let mut attempts_left = MAX_PASSPHRASE_ATTEMPTS;
     loop {
-        let passphrase = terminal.secret("Passphrase: ")?;
+        let passphrase = terminal.secret("Passphrase of your approver key: ")?;
         attempts_left -= 1;
         match unlock(&passphrase) {
             Err(f) if f.code == "wrong_passphrase" && attempts_left > 0 => terminal.print_line(&f.message)?,

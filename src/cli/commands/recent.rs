@@ -35,7 +35,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     let page = cli.app()?.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
-    cli.print_report(&page, |p| render(p, width, short))
+    let empty = cli.empty_note("No session matches.")?;
+    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, width, short) })
 }
 
 fn render(page: &InboxPage, width: usize, short: bool) -> String {
@@ -57,5 +58,5 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
             s.title.clone().unwrap_or_default(),
         ]);
     }
-    if table.is_empty() { "No sessions.\n".to_owned() } else { table.render(width) }
+    table.render(width)
 }

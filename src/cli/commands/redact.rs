@@ -14,6 +14,8 @@ pub struct Args {}
 
 pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let json = cli.json;
+    let what = if json { "JSON Lines with the fields \"id\" and \"text\"" } else { "text" };
+    cli.say_that_input_is_awaited(&format!("Type or paste {what}. End with Ctrl-D."));
     let app = cli.app()?;
     let key = app.local_key()?;
     let mut policy: Policy = app.policy_for(&app.config.export);

@@ -167,7 +167,7 @@ fn render(r: &ReviewReport) -> String {
         out.push_str(&format!("{}  {}  {}\n", dim(&one_line(&e.id)), entity_line(e), dim(decision)));
     }
     if let Some(page) = &r.page {
-        out.push_str(&format!("\n{} {}\n", bold("page"), cyan(&one_line(page.session.as_str()))));
+        out.push_str(&format!("\n{} {}\n", bold("page"), cyan(&one_line(page.key.as_str()))));
         out.push_str(&crate::app::text::sanitize(&page.text));
         out.push_str(&format!(
             "\n{}\n",

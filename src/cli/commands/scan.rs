@@ -63,7 +63,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         return watch(&mut params, cli);
     }
     let report = cli.app()?.scan(&params)?;
-    cli.print_report(&report, render)
+    cli.print_report(&report, render)?;
+    // A scan is the first step of the workflow, but also all that a person needs for costs and search.
+    if cli.json { Ok(()) } else { cli.print_next_step() }
 }
 
 /// Time between two passes of `--watch`. For an unchanged file, a pass only reads the metadata.
@@ -195,7 +197,7 @@ fn render_pass(pass: &WatchPass<'_>) -> String {
     let time = pass.at.to_jiff().strftime("%H:%M:%S").to_string();
     for c in pass.changed.iter().take(MAX_LISTED) {
         let change = if c.new { "new" } else { "grew" };
-        out.push_str(&format!("{time} {change:4} {}\n", one_line(c.session.as_str())));
+        out.push_str(&format!("{time} {change:4} {}\n", one_line(c.key.as_str())));
     }
     if pass.changed.len() > MAX_LISTED {
         out.push_str(&format!("{time} … and {} more\n", pass.changed.len() - MAX_LISTED));
@@ -230,9 +232,6 @@ fn render(r: &ScanReport) -> String {
         format_bytes(r.bytes),
         r.seconds
     ));
-    if r.sessions.total == 0 {
-        out.push_str("No agent logs found. Run `clawgate doctor` to see where clawgate looks, or `clawgate demo` for a tour.\n");
-    }
     if !r.skipped.is_empty() {
         out.push_str(&format!("{} {}:\n", yellow("skipped"), format_count(r.skipped.len() as u64)));
         let mut groups: Vec<(&str, u64, &str)> = Vec::new();

@@ -62,7 +62,7 @@ fn render(r: &ScopeReport, width: usize) -> String {
             [
                 scope.to_owned(),
                 p.name.clone(),
-                p.agent.replace(',', ", "),
+                p.agents.join(", "),
                 format_count(p.sessions),
                 p.path.clone(),
             ],

@@ -58,7 +58,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     let page = cli.app()?.search(&params)?;
     let width = cli.width();
-    cli.print_with_status(&page, |p| render(p, width))
+    cli.print_report(&page, |p| render(p, width))
 }
 
 fn render(page: &SearchPage, width: usize) -> String {

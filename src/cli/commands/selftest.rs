@@ -11,9 +11,9 @@ use crate::rules::Engine;
 /// Measure redaction on a generated corpus
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The component to measure
-    #[arg(value_parser = ["redact"], default_value = "redact")]
-    what: String,
+    // `selftest redact` was the only form of earlier versions.
+    #[arg(value_parser = ["redact"], hide = true, help = "Ignored")]
+    _what: Option<String>,
     /// Seed of the corpus, any text [default: random]
     #[arg(long, value_name = "TEXT")]
     seed: Option<String>,

@@ -74,9 +74,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     let text = render(&session, &options);
     if args.no_pager {
-        cli.print(&text)?;
+        cli.print(&text)
     } else {
-        cli.print_paged(&text)?;
+        cli.print_paged(&text)
     }
-    cli.print_next_step()
 }

@@ -9,14 +9,15 @@ use crate::app::Failure;
 use crate::app::release::{Preview, PublishParams, PublishReport, SignReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
-use crate::cli::render::green;
+use crate::cli::render::{destination, green};
 use crate::cli::time_args::format_minute;
 use crate::gate::GateError;
 use crate::workflow::Target;
 
-/// Review, sign and publish a release
+/// Sign a release with your passphrase, and publish it
 ///
-/// Shows what would be published, asks for your passphrase on the terminal, signs the release and publishes it.
+/// Shows what would be published, asks for the name of the destination and for your passphrase on the terminal, signs the
+/// release with your approver key, and publishes it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Release ID [default: the current release]
@@ -69,20 +70,32 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&Report { signed, published }, render)
 }
 
+/// A mistyped name of the destination can be corrected until this many were entered.
+const MAX_NAME_ATTEMPTS: usize = 3;
+
 /// Asks the person to type the name of the destination, so that pressing Enter is not enough to sign.
 fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), Failure> {
-    let name = match shown.destination.as_ref().map(|d| &d.target) {
+    let (what, name) = match shown.destination.as_ref().map(|d| &d.target) {
         // A release without a destination cannot be signed.
-        None => String::new(),
-        Some(Target::Hub { repo, .. }) => repo.clone(),
+        None => ("destination", String::new()),
+        Some(Target::Hub { repo, .. }) => ("dataset repository", repo.clone()),
         Some(Target::Folder { path }) => {
-            Path::new(path).file_name().map_or_else(|| path.clone(), |n| n.to_string_lossy().into_owned())
+            let name = Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
+            ("folder", name.unwrap_or_else(|| path.clone()))
         }
     };
     let name = crate::app::text::sanitize(&name);
-    let typed = terminal.line(&format!("\nType \"{name}\" to approve: "))?;
-    if typed.as_deref() == Some(name.as_str()) {
-        return Ok(());
+    terminal.print_line(&format!(
+        "\nThis release goes to {}.\nFirst confirm the name of the {what}. Your passphrase is asked for after that.",
+        destination(shown.destination.as_ref())
+    ))?;
+    for _ in 0..MAX_NAME_ATTEMPTS {
+        let typed = terminal.line(&format!("Type \"{name}\" to approve: "))?;
+        match typed.as_deref() {
+            Some(typed) if typed == name => return Ok(()),
+            None | Some("") => break,
+            Some(_) => terminal.print_line(&format!("That is not the name of the {what}."))?,
+        }
     }
     let f = Failure::failed("not_approved", "The name does not match. Nothing was signed.");
     Err(f.hint(format!("clawgate sign {}", shown.release)))
@@ -90,11 +103,11 @@ fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), F
 
 fn render(r: &Report) -> String {
     let mut out = format!(
-        "{} release {} at level {} with key {}; the receipt is valid until {} UTC\n",
+        "{} release {} at level {} with approver key {}; the receipt is valid until {} UTC\n",
         green("signed"),
         r.signed.release,
         r.signed.assurance,
-        r.signed.key,
+        r.signed.fingerprint,
         format_minute(r.signed.expires)
     );
     if let Some(p) = &r.published {

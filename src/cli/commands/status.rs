@@ -78,8 +78,8 @@ fn render(w: &StatusReport, width: usize) -> String {
         for r in &s.releases {
             let digest = r.digest.as_deref().map_or(String::new(), |d| truncate(d, 13));
             table.row([
-                r.id.clone(),
-                r.phase.as_str().to_owned(),
+                r.release.clone(),
+                r.state.as_str().to_owned(),
                 format_count(r.rows),
                 digest,
                 destination(r.destination.as_ref()),

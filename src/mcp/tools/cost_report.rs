@@ -93,11 +93,12 @@ impl Tool for CostReport {
     }
 }
 
-/// Adds the cost in dollars and removes counts that are zero.
+/// Adds the cost as a text in dollars, because models miscount the zeros of large integers, and removes counts that are
+/// zero.
 fn with_dollars(mut row: Map<String, Value>) -> Map<String, Value> {
     let cost = row.get("cost_picousd").and_then(Value::as_i64).unwrap_or(0);
     row.retain(|name, v| v.as_u64() != Some(0) || matches!(name.as_str(), "requests" | "input" | "output"));
     row.insert("cost_picousd".to_owned(), json!(cost));
-    row.insert("cost_usd".to_owned(), json!(dollars(cost)));
+    row.insert("cost".to_owned(), json!(dollars(cost)));
     row
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Hints, Tool, UNTRUSTED};
 use crate::app::sessions::{InboxParams, Mark, SessionItem};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip, dollars};
+use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip};
 use crate::store::ProjectRow;
 use crate::trace::{SessionKey, Timestamp};
 
@@ -56,8 +56,7 @@ struct SessionLine {
     user_messages: u64,
     assistant_messages: u64,
     tool_calls: u64,
-    tokens: u64,
-    cost_usd: String,
+    cost_picousd: i64,
     status: Mark,
     score: Option<i64>,
     parent: Option<SessionKey>,
@@ -85,7 +84,7 @@ impl Tool for List {
 
     const NAME: &'static str = "list";
     const TITLE: &'static str = "List sessions or projects";
-    const DESCRIPTION: &'static str = "Lists sessions (key, project, untrusted title, counts, tokens, cost, mark, badges \
+    const DESCRIPTION: &'static str = "Lists sessions (key, project, untrusted title, counts, cost, mark, badges \
          such as secrets:N, parent) or projects.";
     const HINTS: Hints = Hints::READ;
 
@@ -126,8 +125,7 @@ fn line(s: SessionItem) -> SessionLine {
         user_messages: s.user_messages,
         assistant_messages: s.assistant_messages,
         tool_calls: s.tool_calls,
-        tokens: s.usage.total(),
-        cost_usd: dollars(s.cost_picousd),
+        cost_picousd: s.cost_picousd,
         status: s.status,
         score: s.score,
         parent: s.parent,
@@ -158,7 +156,7 @@ fn projects(app: &App, p: &InboxParams) -> Result<Output, Failure> {
         .list()?
         .projects
         .into_iter()
-        .filter(|r| p.agent.as_ref().is_none_or(|a| r.agent.split(',').any(|x| x == a)))
+        .filter(|r| p.agent.as_ref().is_none_or(|a| r.agents.contains(a)))
         .filter(|r| p.project.as_ref().is_none_or(|n| r.name == *n || r.path == *n));
     let limit = p.limit.unwrap_or(DEFAULT_PROJECTS).max(1);
     let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));

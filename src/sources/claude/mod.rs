@@ -42,7 +42,7 @@ impl Source for Claude {
         &["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let homes: Vec<PathBuf> = match env.var("CLAUDE_CONFIG_DIR") {
             // The value is a list, but the name of a directory may contain a comma.
             Some(one) if Path::new(one).is_dir() => vec![PathBuf::from(one)],
@@ -51,7 +51,7 @@ impl Source for Claude {
             }
             None => vec![env.home.join(".claude"), env.home.join(".config/claude")],
         };
-        walk::existing_dirs(homes.into_iter().map(|home| home.join("projects")))
+        homes.into_iter().map(|home| home.join("projects")).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -42,7 +42,7 @@ impl Source for Cline {
         &["CLINE_ACTIVE"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let mut data = vec![match env.var("CLINE_DATA_DIR") {
             Some(dir) => PathBuf::from(dir),
             None => env.dir("CLINE_DIR", ".cline").join("data"),
@@ -58,7 +58,7 @@ impl Source for Cline {
         for name in server {
             data.push(env.home.join(name).join("data/User/globalStorage/saoudrizwan.claude-dev"));
         }
-        walk::existing_dirs(data)
+        data
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

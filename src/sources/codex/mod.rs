@@ -39,9 +39,9 @@ impl Source for Codex {
         &["CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID", "CODEX_CI"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let home = env.dir("CODEX_HOME", ".codex");
-        walk::existing_dirs(["sessions", "archived_sessions"].map(|d| home.join(d)))
+        ["sessions", "archived_sessions"].map(|d| home.join(d)).to_vec()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -40,10 +40,10 @@ impl Source for Gemini {
         &["GEMINI_CLI"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         // The variable names the directory that contains `.gemini`.
         let home = env.var("GEMINI_CLI_HOME").map_or_else(|| env.home.clone(), PathBuf::from);
-        walk::existing_dirs([home.join(".gemini/tmp")])
+        vec![home.join(".gemini/tmp")]
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -38,7 +38,7 @@ impl Source for OpenClaw {
         &["OPENCLAW_SHELL"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let mut states: Vec<PathBuf> = Vec::new();
         match env.var("OPENCLAW_STATE_DIR") {
             Some(dir) => states.push(PathBuf::from(dir)),
@@ -57,7 +57,7 @@ impl Source for OpenClaw {
                 states.extend(found);
             }
         }
-        walk::existing_dirs(states.into_iter().map(|s| s.join("agents")))
+        states.into_iter().map(|s| s.join("agents")).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -46,14 +46,20 @@ impl Source for OpenCode {
         &["OPENCODE"]
     }
 
-    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+    fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let data = env.dir("XDG_DATA_HOME", ".local/share").join("opencode");
-        let mut roots = walk::existing_dirs([data.clone()]);
         // An absolute path, or a path below the data directory. A database that is found there anyway is no other root.
         let database =
             env.var("OPENCODE_DB").filter(|p| !p.is_empty() && *p != ":memory:").map(|p| data.join(p));
-        roots.extend(database.filter(|p| p.is_file() && !(is_own_database(p) && p.parent() == Some(&*data))));
-        roots
+        let other = database.filter(|p| !(is_own_database(p) && p.parent() == Some(&*data)));
+        [data].into_iter().chain(other).collect()
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let locations = self.locations(env).into_iter().enumerate();
+        // The first location is a directory, the other one a database.
+        locations.filter(|(i, p)| if *i == 0 { p.is_dir() } else { p.is_file() }).map(|(_, p)| p).collect()
+    }
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {

@@ -234,7 +234,7 @@ impl App {
         let sessions: BTreeSet<&str> = findings.iter().map(|f| f.session_id.as_str()).collect();
         let pages = pages.into_iter().map(|p| PiiPage {
             nonce: p.nonce,
-            session_id: p.session.native().to_owned(),
+            session_id: p.key.native().to_owned(),
             answered: false,
             text: p.text,
         });

@@ -101,7 +101,7 @@ pub struct Page {
     /// The answer must contain it.
     pub nonce: String,
     /// Session of the first chunk.
-    pub session: SessionKey,
+    pub key: SessionKey,
     /// Sessions of the other chunks.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub also: Vec<SessionKey>,

@@ -189,7 +189,7 @@ impl App {
         let mut sessions = sessions.into_iter();
         Ok(sessions.next().map(|session| Page {
             text: fence(&nonce, &texts.join("\n")),
-            session,
+            key: session,
             also: sessions.collect(),
             nonce,
         }))

@@ -85,8 +85,8 @@ fn requests(e: &Explanation) -> String {
 fn request(r: &ExplainedRequest) -> String {
     let cost = r.cost_picousd.map_or("no price".to_owned(), format_dollars);
     let mut out =
-        format!("\n{}  {}  {}  {}\n", bold(&cost), r.at, sanitize(&r.model), dim(&sanitize(&r.session)));
-    let t = &r.tokens;
+        format!("\n{}  {}  {}  {}\n", bold(&cost), r.at, sanitize(&r.model), dim(&sanitize(&r.key)));
+    let t = &r.usage;
     let p = r.parts.as_ref();
     let kinds = [
         ("input", t.input, p.map(|p| p.input)),

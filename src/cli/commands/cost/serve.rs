@@ -33,7 +33,7 @@ pub(in crate::cli::commands) fn listen(
         let text = match (json, person) {
             (true, _) => format!(
                 "{}\n",
-                serde_json::json!({ "url": serving.url, "port": serving.port, "token_file": serving.token_file })
+                serde_json::json!({ "url": serving.url, "port": serving.port, "pid": std::process::id(), "token_file": serving.token_file })
             ),
             (false, true) => format!(
                 "{}\n{}\n",

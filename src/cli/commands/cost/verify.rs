@@ -38,10 +38,10 @@ fn render(r: &VerifyReport, width: usize) -> String {
         out.push_str(&format!("{same} that agents store for their sessions match the logs.\n"));
     }
     for b in &r.beyond_logs {
-        let t = &b.tokens;
+        let t = &b.usage;
         let line = format!(
             "not in any log: {} {}, {} input, {} output, {}: {}",
-            sanitize(&b.session),
+            sanitize(&b.key),
             sanitize(&b.model),
             format_count(t.prompt()),
             format_count(t.output),

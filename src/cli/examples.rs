@@ -1,0 +1,122 @@
+//! Examples in the help of commands.
+
+/// Commands with their examples. A test parses each of them.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    ("scan", &["clawgate scan", "clawgate scan --agent codex --since 7d", "clawgate scan --watch"]),
+    (
+        "inbox",
+        &[
+            "clawgate inbox --status new --sort cost",
+            "clawgate inbox --project shop-api --since 7d",
+            "clawgate inbox --badge tests-failed --roots",
+        ],
+    ),
+    ("recent", &["clawgate recent 20", "clawgate recent --agent claude"]),
+    (
+        "search",
+        &[
+            "clawgate search \"connection refused\" --kind tool_output",
+            "clawgate search -e 'panicked at .*unwrap' --since 30d",
+        ],
+    ),
+    (
+        "show",
+        &[
+            "clawgate show claude:295d0175",
+            "clawgate show claude:295d0175 --page 2",
+            "clawgate show claude:295d0175 --tool 4",
+        ],
+    ),
+    ("segment", &["clawgate segment claude:295d0175 --gap 2h"]),
+    ("forget", &["clawgate forget claude:295d0175", "clawgate forget --project shop-api --before 90d"]),
+    (
+        "redact",
+        &[
+            "clawgate redact < build.log > build.redacted.log",
+            "clawgate redact --json < records.jsonl > redacted.jsonl",
+        ],
+    ),
+    ("review", &["clawgate review", "clawgate review --inventory", "clawgate review --redact-all"]),
+    (
+        "scope",
+        &["clawgate scope", "clawgate scope --exclude client-work --confirm", "clawgate scope --agent claude,codex"],
+    ),
+    (
+        "approve",
+        &[
+            "clawgate approve claude:295d0175 codex:01a1f9c0",
+            "clawgate approve --project shop-api",
+            "clawgate approve --all --reason \"open-source work\"",
+        ],
+    ),
+    (
+        "prepare",
+        &[
+            "clawgate prepare --folder ./out --licence cc-by-4.0",
+            "clawgate prepare --repo ada/sessions --visibility private",
+        ],
+    ),
+    ("sign", &["clawgate sign", "clawgate sign --no-publish"]),
+    (
+        "cost",
+        &[
+            "clawgate cost --by day --since 30d",
+            "clawgate cost --by model",
+            "clawgate cost --by session --csv > sessions.csv",
+        ],
+    ),
+    ("pricing", &["clawgate pricing check", "clawgate pricing set my-model --input 1.5 --output 6"]),
+    ("config", &["clawgate config", "clawgate config --redact \"Harbour Line,Project Heron\""]),
+    ("keys", &["clawgate keys init", "clawgate keys show"]),
+    (
+        "completions",
+        &[
+            "clawgate completions bash > ~/.local/share/bash-completion/completions/clawgate",
+            "clawgate completions zsh > ~/.zfunc/_clawgate",
+        ],
+    ),
+];
+
+/// Adds its examples to the help of a command.
+pub(super) fn with_examples(command: clap::Command) -> clap::Command {
+    let Some((_, examples)) = EXAMPLES.iter().find(|(name, _)| *name == command.get_name()) else {
+        return command;
+    };
+    let header = *command.get_styles().get_header();
+    let lines: String = examples.iter().map(|line| format!("\n  {line}")).collect();
+    command.after_help(format!("{header}Examples:{header:#}{lines}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::command_line;
+
+    /// Splits a line as a shell does, up to the first redirection.
+    fn words(line: &str) -> Vec<String> {
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for c in line.chars() {
+            match (c, quote) {
+                (c, Some(q)) if c == q => quote = None,
+                ('"' | '\'', None) => quote = Some(c),
+                (' ', None) => words.push(String::new()),
+                ('<' | '>', None) => break,
+                (c, _) => words.last_mut().unwrap().push(c),
+            }
+        }
+        words.retain(|w| !w.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_example_is_a_valid_command_line_of_its_command() {
+        for (name, examples) in EXAMPLES {
+            for example in *examples {
+                let parsed = command_line(100).try_get_matches_from(words(example));
+                let parsed = parsed.unwrap_or_else(|e| panic!("{example}: {e}"));
+                assert_eq!(parsed.subcommand_name(), Some(*name), "{example}");
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! Commands of ClawTrace and DataClaw that have another name here, or none.
+
+use crate::app::Failure;
+
+/// A command of a predecessor, what does its job here, and the command to run first.
+struct Predecessor {
+    names: &'static [&'static str],
+    here: &'static str,
+    next: &'static str,
+}
+
+const PREDECESSORS: &[Predecessor] = &[
+    Predecessor {
+        names: &["export"],
+        here: "`clawgate prepare --folder DIR` redacts the approved sessions and seals the rows; after the review, \
+               `clawgate sign` writes them to the folder",
+        next: "clawgate prepare --help",
+    },
+    Predecessor {
+        names: &["share", "upload", "push", "bundle-share"],
+        here: "a release is shared in four steps: `clawgate prepare`, `clawgate review`, `clawgate confirm` and \
+               `clawgate sign`, which publishes it",
+        next: "clawgate status",
+    },
+    Predecessor {
+        names: &["bundle", "bundles", "bundle-create"],
+        here: "a bundle is a release, and `clawgate prepare` makes one of the approved sessions",
+        next: "clawgate prepare --help",
+    },
+    Predecessor {
+        names: &["bundle-list"],
+        here: "a bundle is a release, and `clawgate status` lists the releases",
+        next: "clawgate status",
+    },
+    Predecessor {
+        names: &["bundle-view"],
+        here: "a bundle is a release, and `clawgate preview` shows what it would publish",
+        next: "clawgate preview --help",
+    },
+    Predecessor {
+        names: &["bundle-export"],
+        here: "a bundle is a release; `clawgate prepare --folder DIR` prepares one for a folder, and `clawgate sign` \
+               writes it",
+        next: "clawgate prepare --help",
+    },
+    Predecessor {
+        names: &["score", "set-score", "score-view"],
+        here: "sessions have no scores; `clawgate shortlist` and `clawgate approve` mark the good ones, and \
+               `clawgate inbox --badge` finds them by tests, commands and findings",
+        next: "clawgate inbox --help",
+    },
+    Predecessor {
+        names: &["card"],
+        here: "`clawgate show KEY` shows one session, redacted",
+        next: "clawgate show --help",
+    },
+    Predecessor {
+        names: &["prep"],
+        here: "`clawgate scan` reads the logs, `clawgate list` shows the projects, and `clawgate status` says what is \
+               next",
+        next: "clawgate scan",
+    },
+    Predecessor {
+        names: &["update-skill"],
+        here: "the skill is the file SKILL.md of this project; copy it to the directory of your agent's skills",
+        next: "clawgate help mcp",
+    },
+    Predecessor {
+        names: &["huggingface-cli", "logout", "auth"],
+        here: "`clawgate login` stores, replaces or removes the encrypted Hub token",
+        next: "clawgate login",
+    },
+    Predecessor {
+        names: &["budget", "budgets", "alerts"],
+        here: "budgets are in config.toml, and `clawgate cost alerts` shows their state",
+        next: "clawgate cost alerts",
+    },
+    Predecessor {
+        names: &["unapprove", "unblock"],
+        here: "`clawgate unmark` removes the mark of a session",
+        next: "clawgate unmark --help",
+    },
+];
+
+/// Returns what the command of a predecessor is called here.
+pub(super) fn renamed(name: &str) -> Option<Failure> {
+    let found = PREDECESSORS.iter().find(|p| p.names.contains(&name))?;
+    let message = format!("clawgate has no command `{name}`. In clawgate, {}.", found.here);
+    Some(Failure::usage("renamed_command", message).hint(found.next))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::{called_command, command_line};
+
+    #[test]
+    fn a_renamed_command_names_commands_that_exist() {
+        let line = command_line(100);
+        for p in PREDECESSORS {
+            for name in p.names {
+                assert!(line.find_subcommand(name).is_none(), "{name} exists");
+            }
+            let quoted = p.here.split('`').skip(1).step_by(2);
+            for command in quoted.chain([p.next]) {
+                let words = command.strip_prefix("clawgate ").unwrap();
+                assert!(!called_command(&line, words.split(' ').filter(|w| *w != "help")).is_empty(), "{command}");
+            }
+        }
+        assert!(renamed("share").unwrap().message.contains("`clawgate sign`"));
+        assert!(renamed("scan").is_none());
+    }
+}
