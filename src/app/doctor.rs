@@ -55,7 +55,13 @@ pub struct DoctorReport {
 }
 
 fn check(name: &str, verdict: CheckResult, detail: impl Into<String>, fix: Option<&str>) -> DoctorCheck {
-    DoctorCheck { name: name.to_owned(), verdict, detail: detail.into(), fix: fix.map(str::to_owned), directories: Vec::new() }
+    DoctorCheck {
+        name: name.to_owned(),
+        verdict,
+        detail: detail.into(),
+        fix: fix.map(str::to_owned),
+        directories: Vec::new(),
+    }
 }
 
 impl App {
@@ -95,7 +101,10 @@ impl App {
                 Some(f) => check(
                     "approver key",
                     CheckResult::Ok,
-                    format!("{f}; Hub token: {}", if k.hub_token_sealed { "stored, encrypted" } else { "none" }),
+                    format!(
+                        "{f}; Hub token: {}",
+                        if k.hub_token_sealed { "stored, encrypted" } else { "none" }
+                    ),
                     None,
                 ),
                 None => check(

@@ -159,7 +159,9 @@ impl App {
             self.preview_sync(&mut open)?;
             let release = &open.release;
             let next = match (release.phase, next_step(release)) {
-                (Phase::Confirmed, next) if next == NextStep::sign(&release.id) => self.approval_step(release),
+                (Phase::Confirmed, next) if next == NextStep::sign(&release.id) => {
+                    self.approval_step(release)
+                }
                 (_, next) => next,
             };
             let note = self.missing_token(release);
@@ -213,7 +215,8 @@ impl App {
 
     /// The last publication. `None` if nothing is published.
     fn last_publication(&self) -> Result<Option<Publication>, Failure> {
-        let Some(published) = self.archive.releases()?.into_iter().find(|r| r.phase == Phase::Published) else {
+        let Some(published) = self.archive.releases()?.into_iter().find(|r| r.phase == Phase::Published)
+        else {
             return Ok(None);
         };
         let rows = self.archive.release(&published.id)?.map(|r| r.state.rows).unwrap_or_default();
@@ -244,7 +247,9 @@ impl App {
     fn missing_token(&self, release: &Release) -> Option<String> {
         let keys = self.keys().ok().filter(|k| is_for_hub(release) && !k.hub_token_sealed)?;
         Some(match keys.fingerprint {
-            Some(_) => "No Hub token is stored. Publishing this release needs one: `clawgate login`.".to_owned(),
+            Some(_) => {
+                "No Hub token is stored. Publishing this release needs one: `clawgate login`.".to_owned()
+            }
             None => "No Hub token is stored. Publishing this release needs an approver key and a token: \
                      `clawgate keys init` asks for both."
                 .to_owned(),

@@ -26,9 +26,8 @@ const LAST: usize = 1000;
 /// Returns the command line: the commands with `--json`, examples, and a help that lists them by task. `width` is the
 /// width of the terminal in columns.
 pub fn command_line(width: usize) -> clap::Command {
-    let command = Cli::command().mut_subcommands(|sub| {
-        if WITHOUT_JSON.contains(&sub.get_name()) { sub } else { with_json(sub) }
-    });
+    let command = Cli::command()
+        .mut_subcommands(|sub| if WITHOUT_JSON.contains(&sub.get_name()) { sub } else { with_json(sub) });
     let command = command.arg(json_option()).mut_subcommands(examples::with_examples);
     commands::with_grouped_help(command, width)
 }

@@ -39,7 +39,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("review", &["clawgate review", "clawgate review --inventory", "clawgate review --redact-all"]),
     (
         "scope",
-        &["clawgate scope", "clawgate scope --exclude client-work --confirm", "clawgate scope --agent claude,codex"],
+        &[
+            "clawgate scope",
+            "clawgate scope --exclude client-work --confirm",
+            "clawgate scope --agent claude,codex",
+        ],
     ),
     (
         "approve",

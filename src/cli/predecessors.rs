@@ -104,7 +104,10 @@ mod tests {
             let quoted = p.here.split('`').skip(1).step_by(2);
             for command in quoted.chain([p.next]) {
                 let words = command.strip_prefix("clawgate ").unwrap();
-                assert!(!called_command(&line, words.split(' ').filter(|w| *w != "help")).is_empty(), "{command}");
+                assert!(
+                    !called_command(&line, words.split(' ').filter(|w| *w != "help")).is_empty(),
+                    "{command}"
+                );
             }
         }
         assert!(renamed("share").unwrap().message.contains("`clawgate sign`"));

@@ -156,11 +156,7 @@ pub(super) fn inventory_counts(e: EntityCounts) -> String {
 pub(super) fn sample_rows(rows: &[SampleRow]) -> String {
     let mut out = String::new();
     for row in rows {
-        out.push_str(&format!(
-            "{} {}\n",
-            dim(&one_line(row.key.as_str())),
-            dim(&format_bytes(row.bytes))
-        ));
+        out.push_str(&format!("{} {}\n", dim(&one_line(row.key.as_str())), dim(&format_bytes(row.bytes))));
         out.push_str(&format!(
             "  {}{}\n",
             one_line(&row.excerpt),

@@ -298,9 +298,8 @@ fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusa
             NameScan::NotDone => {
                 Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Reviewed))
                     .next(NextStep::confirm(&release.id))
-                    .missing([
-                        "a search for the full name in the sealed files, or the decision to skip it".to_owned(),
-                    ]))
+                    .missing(["a search for the full name in the sealed files, or the decision to skip it"
+                        .to_owned()]))
             }
             NameScan::Hits { count } => {
                 let mut refusal = Refusal::of(release, RefusalCode::NameFound, Some(Phase::Reviewed))

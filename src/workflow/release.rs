@@ -152,8 +152,9 @@ impl Release {
         };
         let sessions = counted(unread.len() as u64, "session");
         let size = format!("{:.1} kB", bytes as f64 / 1000.0);
-        (!unread.is_empty())
-            .then(|| format!("reading of {sessions} that are still unread ({size}): {}{more}", keys.join(", ")))
+        (!unread.is_empty()).then(|| {
+            format!("reading of {sessions} that are still unread ({size}): {}{more}", keys.join(", "))
+        })
     }
 
     /// Missing parts of the destination, in words: the target itself, or the licence of a public one.

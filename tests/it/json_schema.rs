@@ -28,14 +28,35 @@ const NOT_RUN: &[(&str, &str)] = &[
 
 /// Names of objects whose keys are data, such as agent ids. The page shows their keys as `*`.
 const MAPS: &[&str] = &[
-    "by_agent", "by_status", "by_carrier", "redactions", "examples", "missed", "left", "totals", "thresholds", "prices",
+    "by_agent",
+    "by_status",
+    "by_carrier",
+    "redactions",
+    "examples",
+    "missed",
+    "left",
+    "totals",
+    "thresholds",
+    "prices",
     "detail",
 ];
 
 /// Names that a value had in earlier versions or has elsewhere. In our JSON it has one name.
 const OTHER_NAMES: &[&str] = &[
-    "session_id", "session_key", "session", "start_time", "started_at", "end_time", "ended_at", "release_id", "phase",
-    "cost_usd", "total_cost_usd", "input_tokens", "output_tokens", "begun",
+    "session_id",
+    "session_key",
+    "session",
+    "start_time",
+    "started_at",
+    "end_time",
+    "ended_at",
+    "release_id",
+    "phase",
+    "cost_usd",
+    "total_cost_usd",
+    "input_tokens",
+    "output_tokens",
+    "begun",
 ];
 
 /// Commands and fields that other programs read under these names: the cost API of ClawTrace and the exported rows.
@@ -139,7 +160,8 @@ impl Session {
         };
         for line in lines {
             serde_json::from_str::<Unique>(line).unwrap_or_else(|e| panic!("{words:?}: {e}: {line}"));
-            let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("{words:?}: {e}: {line}"));
+            let value: Value =
+                serde_json::from_str(line).unwrap_or_else(|e| panic!("{words:?}: {e}: {line}"));
             if value.get("error").is_some() {
                 self.failures.add("", &value);
                 continue;
@@ -245,8 +267,7 @@ fn run_all() -> Session {
     s.ok("cost alerts", &[]);
     s.ok("cost otlp", &["--endpoint", "http://127.0.0.1:1", "--dry-run"]);
     s.ok("cost export", &[]);
-    let ledger =
-        "{\"format\":\"clawgate-ledger\",\"version\":1,\"device\":\"laptop\",\"exported\":\"2026-11-20T00:00:00.000Z\"}\n";
+    let ledger = "{\"format\":\"clawgate-ledger\",\"version\":1,\"device\":\"laptop\",\"exported\":\"2026-11-20T00:00:00.000Z\"}\n";
     s.run("cost import", &["-"], ledger);
     s.ok("cost-report", &[]);
     s.run("anomalies", &[], "");
@@ -313,7 +334,8 @@ fn run_all() -> Session {
     for command in ["serve", "cost serve"] {
         let mut args: Vec<&str> = command.split(' ').collect();
         args.extend(["--port", "0", "--json"]);
-        let mut child = s.world.command().args(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut child =
+            s.world.command().args(&args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         child.kill().unwrap();
@@ -368,6 +390,8 @@ fn every_value_has_one_name_and_the_page_describes_every_command() {
         let new: Vec<&str> = page.lines().filter(|l| !lines.contains(l)).collect();
         let lines: BTreeSet<&str> = page.lines().collect();
         let old: Vec<&str> = found.lines().filter(|l| !lines.contains(l)).collect();
-        panic!("docs/json.md differs. Printed, but not on the page: {new:#?}\nOn the page, but not printed: {old:#?}");
+        panic!(
+            "docs/json.md differs. Printed, but not on the page: {new:#?}\nOn the page, but not printed: {old:#?}"
+        );
     }
 }

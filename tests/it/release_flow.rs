@@ -368,7 +368,7 @@ fn reading_a_release_changes_nothing_and_adds_no_audit_entry() {
         let app = world.app_as(actor, 60);
         for _ in 0..2 {
             assert_eq!(app.workflow_status().unwrap().state.as_str(), "draft");
-            assert_eq!(app.status().unwrap().releases[0].phase, Phase::Draft);
+            assert_eq!(app.status().unwrap().releases[0].state, Phase::Draft);
             // The sealed files no longer follow the policy, so there is nothing valid to preview.
             assert_eq!(app.preview(None).unwrap_err().code, "not_prepared");
             app.privacy_sheet(Some(&id), None).unwrap();
@@ -415,7 +415,7 @@ fn a_read_shows_the_state_that_the_next_command_finds() {
         let read = world.app_as(Actor::Agent, minutes);
         let entries = read.audit_log().unwrap().entries.len();
         let (status, preview) = (read.workflow_status().unwrap(), read.preview(Some(&id)));
-        let listed = read.status().unwrap().releases[0].phase;
+        let listed = read.status().unwrap().releases[0].state;
         assert_eq!(read.audit_log().unwrap().entries.len(), entries, "{what}: a read was recorded");
         drop(read);
         // `confirm` with unusable statements acts on the release and is refused, so it leaves the true state behind.
@@ -425,7 +425,7 @@ fn a_read_shows_the_state_that_the_next_command_finds() {
             Archive::open(&world.state().join("clawgate.db")).unwrap().release(&id).unwrap().unwrap();
         assert_eq!(status.state.as_str(), stored.state.phase.as_str(), "{what}: status");
         match preview {
-            Ok(preview) => assert_eq!(preview.phase, stored.state.phase, "{what}: preview"),
+            Ok(preview) => assert_eq!(preview.state, stored.state.phase, "{what}: preview"),
             Err(refused) => {
                 assert_eq!(
                     (refused.code.as_str(), stored.state.phase),

@@ -44,7 +44,10 @@ pub fn preparation(versions: &[u32], salt: &[u32], policy: &str, card: &str) -> 
     for (i, v) in versions.iter().enumerate() {
         let bytes = format!("row {i} of version {v}, variant {}", salt.get(i).copied().unwrap_or(0));
         let entry = FileEntry::of(&format!("rows/{i}"), bytes.as_bytes());
-        rows.insert(key(i), Row { version: version(i, *v), sha256: entry.sha256.clone(), bytes: entry.bytes });
+        rows.insert(
+            key(i),
+            Row { version: version(i, *v), sha256: entry.sha256.clone(), bytes: entry.bytes },
+        );
         files.push(entry);
     }
     Preparation {

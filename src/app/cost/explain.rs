@@ -233,12 +233,7 @@ impl App {
     }
 }
 
-fn record_place(
-    paths: &HashMap<i64, (String, bool)>,
-    file: i64,
-    offset: u64,
-    key: String,
-) -> RecordPlace {
+fn record_place(paths: &HashMap<i64, (String, bool)>, file: i64, offset: u64, key: String) -> RecordPlace {
     let (path, gone) = paths.get(&file).cloned().unwrap_or_default();
     let file = match device_of(&path) {
         Some(device) => format!("(imported from {device})"),

@@ -11,7 +11,9 @@ use crate::trace::{Part, Session, SessionKey, Tokens, Version};
 use crate::workflow::{EntityDecision, Target};
 
 use super::OpenRelease;
-use super::data::{EntityCounts, OmittedSession, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow};
+use super::data::{
+    EntityCounts, OmittedSession, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow,
+};
 use super::privacy::Parties;
 use super::secrets::value_id;
 

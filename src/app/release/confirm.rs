@@ -40,7 +40,12 @@ impl ConfirmParams {
         [
             (AttestationKind::FullName, "attest_full_name", "--attest-full-name", &self.attest_full_name),
             (AttestationKind::Entities, "attest_sensitive", "--attest-sensitive", &self.attest_sensitive),
-            (AttestationKind::ManualScan, "attest_manual_scan", "--attest-manual-scan", &self.attest_manual_scan),
+            (
+                AttestationKind::ManualScan,
+                "attest_manual_scan",
+                "--attest-manual-scan",
+                &self.attest_manual_scan,
+            ),
         ]
     }
 

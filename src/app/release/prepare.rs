@@ -14,8 +14,7 @@ use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::store::Mark;
 use crate::trace::{SessionKey, Version};
 use crate::workflow::{
-    Destination, Event, FileEntry, Phase, Preparation, Release, Row, Target, Visibility, digest,
-    sample_size,
+    Destination, Event, FileEntry, Phase, Preparation, Release, Row, Target, Visibility, digest, sample_size,
 };
 
 use super::OpenRelease;

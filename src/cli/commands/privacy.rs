@@ -94,11 +94,7 @@ fn render(s: &PrivacySheet, width: usize) -> String {
             ("read by", Align::Left),
         ]);
         for l in &s.sessions {
-            table.row([
-                l.key.to_string(),
-                format_count(l.redactions),
-                l.read_by.clone().unwrap_or_default(),
-            ]);
+            table.row([l.key.to_string(), format_count(l.redactions), l.read_by.clone().unwrap_or_default()]);
         }
         out.push_str(&table.render(width));
     }

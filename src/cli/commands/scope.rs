@@ -59,13 +59,7 @@ fn render(r: &ScopeReport, width: usize) -> String {
         let scope = if p.excluded { "excluded" } else { "included" };
         table.styled_row(
             style,
-            [
-                scope.to_owned(),
-                p.name.clone(),
-                p.agents.join(", "),
-                format_count(p.sessions),
-                p.path.clone(),
-            ],
+            [scope.to_owned(), p.name.clone(), p.agents.join(", "), format_count(p.sessions), p.path.clone()],
         );
     }
     format!("Scope {state}: {agents}\n{}", table.render(width))

@@ -73,9 +73,5 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         width: if cli.stdout_is_terminal() { cli.width() } else { PIPED_LINE_WIDTH },
     };
     let text = render(&session, &options);
-    if args.no_pager {
-        cli.print(&text)
-    } else {
-        cli.print_paged(&text)
-    }
+    if args.no_pager { cli.print(&text) } else { cli.print_paged(&text) }
 }
