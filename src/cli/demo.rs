@@ -21,6 +21,7 @@ use crate::trace::{Clock, Env};
 use crate::workflow::{FileEntry, digest};
 
 use super::context::CommandError;
+use super::format::pluralize;
 
 /// The sample logs: path in the temporary home directory, and text.
 const LOGS: &[(&str, &str)] = &[
@@ -113,9 +114,9 @@ pub(super) fn run_workflow(
             .iter()
             .map(|p| {
                 format!(
-                    "{} ({} sessions): {}",
+                    "{} ({}): {}",
                     p.name,
-                    p.sessions,
+                    pluralize(p.sessions, "session"),
                     if p.excluded { "excluded" } else { "included" }
                 )
             })
@@ -244,11 +245,14 @@ fn refused(name: &str, failures: &[Option<Failure>], due: &str, proves: &'static
     };
     DemoStep {
         name: format!("{name}: refused"),
+        // Several actions can be refused for the same reason.
         seen: failures
             .iter()
             .flatten()
             .filter_map(next)
             .map(|(reason, _, command)| format!("{reason}; next: {command}"))
+            .collect::<BTreeSet<_>>()
+            .into_iter()
             .collect(),
         proves,
         held: failures.iter().all(|f| f.as_ref().and_then(next).is_some_and(|(_, tool, _)| tool == due)),
@@ -294,7 +298,7 @@ fn review(app: &mut App) -> Result<DemoStep, CommandError> {
     Ok(DemoStep {
         name: "Review".into(),
         seen: vec![
-            format!("{names} inventory item(s), for example a private address: redacted"),
+            format!("{}, for example a private address: redacted", pluralize(names as u64, "inventory item")),
             format!("{pages} pages ({bytes} bytes) read, {found} finding: the name of a colleague"),
             format!("resealed {resealed} rows; the review of the other rows stays valid"),
         ],

@@ -37,7 +37,7 @@ pub(super) fn render(page: &SessionPage, options: &ViewOptions) -> String {
         }
         message(&mut out, i, m, &mut tool_number, options);
     }
-    if let Some(next) = page.next {
+    if let Some(next) = page.next_from {
         let how = match options.page {
             Some((page, size)) => format!("--page {} --messages {size}", page + 1),
             None => format!("--from {next}"),

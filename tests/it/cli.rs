@@ -171,7 +171,7 @@ fn show_redacts_unless_raw_is_requested() {
     }
     assert!(there > 3, "the raw session contains too few decoys");
     let page = ok(&world, &["show", "claude:d887a41e", "--json", "--from", "1", "--limit", "2"]);
-    assert_eq!((page["messages"].as_array().unwrap().len(), page["next"].as_u64()), (2, Some(3)));
+    assert_eq!((page["messages"].as_array().unwrap().len(), page["next_from"].as_u64()), (2, Some(3)));
     let unknown = run(&world, &["show", "claude:ffffffff", "--json"]);
     assert_eq!((unknown.code, unknown.json()["error"]["code"].as_str()), (2, Some("no_such_session")));
     assert_eq!(run(&world, &["show", "claude:"]).code, 2, "an ambiguous beginning is refused");

@@ -162,7 +162,7 @@ impl Session {
             serde_json::from_str::<Unique>(line).unwrap_or_else(|e| panic!("{words:?}: {e}: {line}"));
             let value: Value =
                 serde_json::from_str(line).unwrap_or_else(|e| panic!("{words:?}: {e}: {line}"));
-            if value.get("error").is_some() {
+            if value["error"].is_object() {
                 self.failures.add("", &value);
                 continue;
             }

@@ -347,13 +347,13 @@ fn show_folds_tool_calls_and_pages() {
             .count();
         assert_eq!(p["tools_before"], calls_before);
         all.extend(p["messages"].as_array().unwrap().iter().cloned());
-        if p["next"].is_null() {
+        if p["next_from"].is_null() {
             break;
         }
     }
     assert_eq!(&all, messages);
     let past = ok(&world, &["show", key, "--json", "--page", "1000"]);
-    assert!(past["messages"].as_array().unwrap().is_empty() && past["next"].is_null());
+    assert!(past["messages"].as_array().unwrap().is_empty() && past["next_from"].is_null());
 }
 
 #[test]
@@ -383,12 +383,12 @@ fn a_long_session_is_split_at_idle_gaps() {
     assert_eq!(shape(&ok(&world, &["segment", "claude:long", "--gap", "2d", "--json"])), [(0, 7, 33)]);
     let second = ok(&world, &["show", "claude:long", "--segment", "2", "--json"]);
     assert_eq!((second["from"].as_u64(), second["messages"].as_array().unwrap().len()), (Some(4), 2));
-    assert!(second["next"].is_null() && second["turns_before"] == 2);
+    assert!(second["next_from"].is_null() && second["turns_before"] == 2);
     let page =
         ok(&world, &["show", "claude:long", "--segment", "1", "--page", "2", "--messages", "3", "--json"]);
     assert_eq!((page["from"].as_u64(), page["messages"].as_array().unwrap().len()), (Some(3), 1));
     let first = ok(&world, &["show", "claude:long", "--segment", "1", "--limit", "3", "--json"]);
-    let next = first["next"].to_string();
+    let next = first["next_from"].to_string();
     let rest = ok(&world, &["show", "claude:long", "--segment", "1", "--from", &next, "--json"]);
     assert_eq!(rest["messages"][0], page["messages"][0]);
     for wrong in [

@@ -69,7 +69,7 @@ pub struct SessionPage {
     /// Number of tool calls before the page.
     pub tools_before: u64,
     /// Value of `from` for the next page.
-    pub next: Option<u64>,
+    pub next_from: Option<u64>,
 }
 
 impl App {
@@ -105,7 +105,7 @@ impl App {
             message_count: session.messages.len() as u64,
             turns_before: before.iter().filter(|m| is_prompt(m)).count() as u64,
             tools_before: before.iter().map(count_tool_calls).sum(),
-            next: (end < past).then_some(end - if p.segment.is_some() { first } else { 0 }),
+            next_from: (end < past).then_some(end - if p.segment.is_some() { first } else { 0 }),
         })
     }
 
