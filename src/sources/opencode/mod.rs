@@ -60,7 +60,6 @@ impl Source for OpenCode {
         // The first location is a directory, the other one a database.
         locations.filter(|(i, p)| if *i == 0 { p.is_dir() } else { p.is_file() }).map(|(_, p)| p).collect()
     }
-    }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         if root.is_file() {
