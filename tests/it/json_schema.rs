@@ -20,6 +20,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("sign", "needs a person on a terminal; tests/e2e/flow_mcp.py runs it"),
     ("keys init", "needs a person on a terminal; prints what `keys show` prints"),
     ("login", "needs a person on a terminal; prints what `keys show` prints"),
+    ("pricing import", "needs a signed price file"),
     ("selftest", "measures detection, which takes too long here"),
     ("mcp", "has no --json"),
     ("hook", "has no --json"),
@@ -59,12 +60,14 @@ const OTHER_NAMES: &[&str] = &[
     "begun",
 ];
 
-/// Commands and fields that other programs read under these names: the cost API of ClawTrace and the exported rows.
+/// Commands and fields that other programs read under these names: the cost API of ClawTrace, the exported rows and the
+/// file format of an exported ledger.
 const PUBLISHED: &[(&str, &[&str])] = &[
     ("status", &["total_cost_usd"]),
     ("cost-report", &["cost_usd", "session_id"]),
     ("pii-review", &["session_id"]),
     ("pii-apply", &["session_id"]),
+    ("cost export", &["session"]),
 ];
 
 /// What was seen of one field.
@@ -134,8 +137,15 @@ impl Schema {
         out
     }
 
+    /// The names of the fields. The sums of a session are an object of that name, which is not a session's key.
     fn names(&self) -> impl Iterator<Item = &str> {
-        self.order.iter().map(|path| path.rsplit('.').next().unwrap_or_default().trim_end_matches("[]"))
+        let name =
+            |path: &'_ String| path.rsplit('.').next().unwrap_or_default().trim_end_matches("[]").to_owned();
+        let values = self
+            .order
+            .iter()
+            .filter(move |path| name(path) != "session" || self.fields[*path].types.contains("string"));
+        values.map(|path| path.rsplit('.').next().unwrap_or_default().trim_end_matches("[]"))
     }
 }
 
