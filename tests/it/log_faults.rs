@@ -95,6 +95,49 @@ fn records_that_share_a_line_count_and_a_cut_one_is_named() {
 }
 
 #[test]
+fn records_of_codex_that_share_a_line_count_before_and_after_a_scan() {
+    let world = World::new(&[]);
+    let record = |second: u32, kind: &str, payload: Value| {
+        json!({"timestamp": format!("2026-11-20T10:00:{second:02}.000Z"), "type": kind, "payload": payload})
+            .to_string()
+    };
+    let said = |second, role: &str, text: &str| {
+        record(
+            second,
+            "response_item",
+            json!({"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}),
+        )
+    };
+    let count = |second, input: u64| {
+        record(
+            second,
+            "event_msg",
+            json!({"type": "token_count", "info": {"total_token_usage": {"input_tokens": input, "output_tokens": 1}}}),
+        )
+    };
+    let id = "01980000-0000-7000-8000-000000000002";
+    let cut = said(5, "assistant", &"long ".repeat(2000));
+    let lines = [
+        record(1, "session_meta", json!({"id": id, "cwd": "/w"})),
+        format!(
+            "{}{}",
+            record(1, "turn_context", json!({"cwd": "/w", "model": "gpt-5.5"})),
+            said(2, "user", "first")
+        ),
+        format!("{}{}", said(3, "assistant", "answer"), count(3, 1000)),
+        format!("{}{}", &cut[..8000], count(6, 3000)),
+        format!("{}{}", count(7, 6000), said(8, "user", "second")),
+    ];
+    write(&world, &format!(".codex/sessions/2026/11/20/rollout-2026-11-20T10-00-00-{id}.jsonl"), &lines);
+    let report = ok(&world, &["cost", "--json"]);
+    assert_eq!((&report["total"]["requests"], &report["total"]["input"]), (&json!(3), &json!(6000)));
+    assert_eq!(report["total"]["confidence"], "lower_bound");
+    ok(&world, &["scan", "--json"]);
+    assert_eq!(ok(&world, &["cost", "--json"])["total"], report["total"]);
+    assert_eq!(ok(&world, &["inbox", "--json"])["sessions"][0]["user_messages"], 2);
+}
+
+#[test]
 fn a_subagent_of_a_subagent_belongs_to_it_and_costs_the_same_everywhere() {
     let world = World::new(&[]);
     let folder = ".claude/projects/-w/main/subagents";

@@ -55,16 +55,32 @@ fn item_type(line: &[u8]) -> Option<&[u8]> {
     rest.get(..memchr::memchr(b'"', rest.get(..64).unwrap_or(rest))?)
 }
 
+/// Whether a line may end with the record of a request although it begins with another record, because a line break is
+/// missing between them. Nearly all items of a conversation end with a text in their payload or with a list, which a
+/// request never does, so that only the last few bytes are looked at.
+fn may_end_with_request(line: &[u8]) -> bool {
+    let Some(last) = line.iter().rposition(|b| *b != b'}') else { return false };
+    let is_item_end = match line[last] {
+        b'"' => line.len() - last == 3,
+        other => other == b']',
+    };
+    let tail = line.get(line.len().saturating_sub(TYPE_BYTES)..).unwrap_or_default();
+    !is_item_end && NEEDLES[0].find(tail).is_some()
+}
+
 impl LineFilter for UsageReader {
     fn accepts(&self, line: &[u8]) -> bool {
         if let Some(kind) = item_type(line)
             && self.builder.has_start()
         {
-            return kind.ends_with(b"_call");
+            return kind.ends_with(b"_call") || may_end_with_request(line);
         }
         let head = line.get(..TYPE_BYTES).unwrap_or(line);
         let is_call = || CALL.find(line.get(..CALL_TYPE_BYTES).unwrap_or(line)).is_some();
-        !self.builder.has_start() || NEEDLES.iter().any(|n| n.find(head).is_some()) || is_call()
+        !self.builder.has_start()
+            || NEEDLES.iter().any(|n| n.find(head).is_some())
+            || is_call()
+            || line.len() > TYPE_BYTES && may_end_with_request(line)
     }
 
     fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> bool {
@@ -81,6 +97,28 @@ impl LineFilter for UsageReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_at_the_end_of_another_records_line_is_found() {
+        let item = |text: &str| {
+            format!(
+                r#"{{"timestamp":"2026-11-09T15:04:07.293Z","type":"response_item","payload":{{"type":"message","role":"user","content":[{{"type":"input_text","text":"{text}"}}]}}}}"#
+            )
+        };
+        let count = r#"{"timestamp":"2026-11-09T15:04:08.293Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":9}},"rate_limits":{"plan_type":"plus"}}}"#;
+        let long = item(&"x".repeat(2 * TYPE_BYTES));
+        for first in [item("a"), long.clone(), item("a")[..90].to_owned(), long[..9000].to_owned()] {
+            let mut reader = UsageReader::new("t".to_owned());
+            for text in [item("begin"), format!("{first}{count}")] {
+                let line =
+                    Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };
+                assert!(reader.accepts(line.bytes));
+                reader.read_line(&line, &mut String::new());
+            }
+            assert!(!reader.accepts(item("\\\"token_count\\\"").as_bytes()));
+            assert!(!reader.accepts(long.as_bytes()));
+        }
+    }
 
     #[test]
     fn the_type_is_found_only_in_a_line_that_begins_as_codex_writes_it() {
