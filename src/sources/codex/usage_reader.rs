@@ -107,7 +107,7 @@ mod tests {
         };
         let count = r#"{"timestamp":"2026-11-09T15:04:08.293Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":9}},"rate_limits":{"plan_type":"plus"}}}"#;
         let long = item(&"x".repeat(2 * TYPE_BYTES));
-        for first in [item("a"), long.clone(), item("a")[..90].to_owned(), long[..9000].to_owned()] {
+        for first in [item("a"), long.clone(), item("a")[..90].to_owned(), long[..8000].to_owned()] {
             let mut reader = UsageReader::new("t".to_owned());
             for text in [item("begin"), format!("{first}{count}")] {
                 let line =

@@ -134,3 +134,40 @@ fn write_segment(
     .execute(params![file_id, session, entries.len() as i64, keys, body, first, last])?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Archive, UsageFilter};
+    use crate::trace::{SessionKey, Tokens};
+
+    #[test]
+    fn a_record_that_is_read_again_under_another_key_replaces_the_earlier_one() {
+        let archive = Archive::in_memory().unwrap();
+        archive
+            .conn
+            .execute(
+                "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, '/1', 'claude', 0, 1, 1, 1)",
+                [],
+            )
+            .unwrap();
+        let row = |key: &str, offset: u64, at: i64| UsageRow {
+            dedupe_key: key.to_owned(),
+            session: SessionKey::new("claude", "s"),
+            at: Timestamp(at),
+            tokens: Tokens { input: offset, ..Tokens::default() },
+            offset,
+            ..UsageRow::default()
+        };
+        put(&archive.conn, 1, &[], &[row("claude:gw", 300, 3), row("claude:rewritten", 300, 2)], None)
+            .unwrap();
+        let now = [row("claude:gw@1", 100, 1), row("claude:gw@3", 300, 3)];
+        put(&archive.conn, 1, &[], &now, None).unwrap();
+        let mut keys = Vec::new();
+        archive
+            .for_each_request(UsageFilter::default(), &mut |r| keys.push(r.request.dedupe_key.to_owned()))
+            .unwrap();
+        keys.sort();
+        assert_eq!(keys, ["claude:gw@1", "claude:gw@3", "claude:rewritten"]);
+    }
+}
