@@ -129,8 +129,13 @@ const AFFIXES: &[&str] = &[
 ];
 
 /// Words that are too frequent to search for.
-const FREQUENT: &[&str] =
-    &["date", "full", "first", "last", "card", "private", "of", "number", "code", "client", "access"];
+const FREQUENT: &[&str] = &[
+    "date", "full", "first", "last", "card", "private", "of", "number", "code", "client", "access", "id",
+    "via", "name",
+];
+
+/// Shortest keyword, in bytes.
+const MIN_KEYWORD_BYTES: usize = 3;
 
 /// The headers of all column rules.
 #[derive(Debug, Default)]
@@ -161,12 +166,12 @@ impl Headers {
         let is_affix =
             |w: &String| self.affixes.contains(w.as_str()) || w.bytes().all(|b| b.is_ascii_digit());
         // The longest part that is a header, if the rest are affixes.
+        let first = all.iter().take_while(|w| is_affix(w)).count();
+        let last = all.len() - all.iter().rev().take_while(|w| is_affix(w)).count();
         for len in (1..=all.len()).rev() {
-            for from in 0..=all.len() - len {
-                let (before, rest) = all.split_at(from);
-                let (inside, after) = rest.split_at(len);
-                if before.iter().chain(after).all(is_affix)
-                    && let Some(rule) = self.rules.get(&inside.concat())
+            for from in 0..=(all.len() - len).min(first) {
+                if from + len >= last
+                    && let Some(rule) = self.rules.get(&all[from..from + len].concat())
                 {
                     return Some(*rule);
                 }
@@ -245,8 +250,14 @@ pub(crate) fn keywords(header: &str) -> Vec<String> {
     let lower = header.to_lowercase();
     let parts = || lower.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let rare = parts().filter(|w| !FREQUENT.contains(w) && !AFFIXES.contains(w));
-    let Some(word) = rare.max_by_key(|w| w.len()).or_else(|| parts().max_by_key(|w| w.len())) else {
-        return Vec::new();
+    // A shorter keyword would occur in most lines, so the spellings of the entire header take its place.
+    let Some(word) = rare.filter(|w| w.len() >= MIN_KEYWORD_BYTES).max_by_key(|w| w.len()) else {
+        let joined = |with: &str| parts().collect::<Vec<_>>().join(with);
+        let mut out = vec![lower.clone(), joined(" "), joined("_"), joined("-"), joined("")];
+        out.sort();
+        out.dedup();
+        out.retain(|k| k.len() >= MIN_KEYWORD_BYTES);
+        return out;
     };
     let mut out = vec![word.to_owned()];
     if !word.is_ascii() {

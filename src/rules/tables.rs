@@ -46,6 +46,9 @@ struct Reader<'t, R> {
 /// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header.
 pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules: &R) -> Option<Table> {
     let text = whole.as_bytes();
+    if is_inside_word(text, start, end) {
+        return None;
+    }
     let (from, to) = cell_around(text, start, end)?;
     let after = skip(text, to, b"\"'`*] ");
     let closing = text.get(after).copied().unwrap_or(b'\n');
@@ -63,15 +66,36 @@ pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules:
     if rules.headers().rule(whole.get(from..to)?).is_none() {
         return reader.aligned_words(start, end);
     }
-    let line = reader.line(from);
-    if line.1 - line.0 > MAX_HEADER_BYTES {
+    if closing == b':' {
         return reader.field(from, to);
     }
-    reader
-        .insert(from)
+    let Some(line) = reader.header_line(from) else { return reader.insert(from) };
+    let listed = matches!(closing, b',' | b')');
+    listed
+        .then(|| reader.insert(from))
+        .flatten()
         .or_else(|| reader.delimited(line, from, to))
         .or_else(|| reader.field(from, to))
         .or_else(|| reader.aligned(line, from, to))
+}
+
+/// Whether a keyword is only a part of a word, or is followed by a mark of code. Most occurrences are rejected here.
+fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
+    let (first, last) = (text[start], text[end - 1]);
+    let before = start.checked_sub(1).map_or(b'\n', |i| text[i]);
+    let after = text.get(end).copied().unwrap_or(b'\n');
+    let joined = |left: u8, right: u8| {
+        left.is_ascii_alphanumeric()
+            && right.is_ascii_alphanumeric()
+            && !(left.is_ascii_lowercase() && right.is_ascii_uppercase())
+    };
+    joined(before, first)
+        || joined(last, after)
+        || matches!(before, b'.' | b'$' | b'<' | b'>' | b'&' | b'@' | b'!')
+        || matches!(
+            after,
+            b'=' | b'(' | b'<' | b'>' | b'[' | b'{' | b'}' | b'+' | b'!' | b'?' | b'&' | b'@' | b'%' | b'$'
+        )
 }
 
 /// Returns the words around a keyword that could be one header; `None` if they are too long for one.
@@ -83,7 +107,7 @@ fn cell_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> 
     while from > 0 {
         let b = text[from - 1];
         let one_blank = b == b' ' && from >= 2 && part(text[from - 2]);
-        if !(part(b) || one_blank) || ends_frame(&text[..from]) {
+        if !(part(b) || one_blank) || b >= 0x80 && ends_frame(&text[..from]) {
             break;
         }
         from -= 1;
@@ -104,7 +128,7 @@ fn cell_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> 
             }
             break;
         }
-        if !(part(b) || one_blank) || begins_frame(&text[to..]) {
+        if !(part(b) || one_blank) || b >= 0x80 && begins_frame(&text[to..]) {
             break;
         }
         to += 1;
@@ -147,6 +171,24 @@ impl<R: ColumnRules> Reader<'_, R> {
         let start = memchr::memrchr(b'\n', &b[..at]).map_or(0, |n| n + 1);
         let end = memchr::memchr(b'\n', &b[at..]).map_or(b.len(), |n| at + n);
         (start, if end > start && b[end - 1] == b'\r' { end - 1 } else { end })
+    }
+
+    /// Returns the line around `at`, if it is short enough for a header.
+    fn header_line(&self, at: usize) -> Option<(usize, usize)> {
+        let b = self.text.as_bytes();
+        let from = at.saturating_sub(MAX_HEADER_BYTES);
+        let to = (at + MAX_HEADER_BYTES).min(b.len());
+        let start = match memchr::memrchr(b'\n', &b[from..at]) {
+            Some(n) => from + n + 1,
+            None if from == 0 => 0,
+            None => return None,
+        };
+        let end = match memchr::memchr(b'\n', &b[at..to]) {
+            Some(n) => at + n,
+            None if to == b.len() => to,
+            None => return None,
+        };
+        Some((start, if end > start && b[end - 1] == b'\r' { end - 1 } else { end }))
     }
 
     /// Returns the content of a cell without blanks and quotes around it.
@@ -363,10 +405,11 @@ impl<R: ColumnRules> Reader<'_, R> {
     /// Reads a data frame whose headers are single words that only one blank separates; every value ends with its header.
     fn aligned_words(&self, start: usize, end: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
-        let from = b[..start].iter().rposition(|c| c.is_ascii_whitespace()).map_or(0, |n| n + 1);
-        let to = b[end..].iter().position(u8::is_ascii_whitespace).map_or(b.len(), |n| end + n);
-        let line = self.line(start);
-        if !text[line.0..line.1].starts_with("  ") || line.1 - line.0 > MAX_HEADER_BYTES {
+        let near = start.saturating_sub(MAX_HEADER_CELL_BYTES);
+        let from = near + b[near..start].iter().rposition(u8::is_ascii_whitespace)? + 1;
+        let to = end + b[end..].iter().take(MAX_HEADER_CELL_BYTES).position(u8::is_ascii_whitespace)?;
+        let line = self.header_line(start)?;
+        if !text[line.0..line.1].starts_with("  ") {
             return None;
         }
         self.rules.headers().rule(text.get(from..to)?)?;
@@ -422,7 +465,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the rows of `INSERT INTO t (columns) VALUES (…), (…)` and of `COPY t (columns) FROM stdin`.
     fn insert(&self, from: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
-        let back = from.saturating_sub(MAX_HEADER_BYTES);
+        let back = from.saturating_sub(MAX_HEADER_BYTES / 2);
         let open = back + b[back..from].iter().rposition(|c| matches!(c, b'(' | b')' | b';'))?;
         if b[open] != b'(' {
             return None;
@@ -558,7 +601,8 @@ impl<R: ColumnRules> Reader<'_, R> {
             if !list {
                 break;
             }
-            at = skip(b, cell.1, b"\"', \n\r\t");
+            let close = usize::from(matches!(b.get(cell.1), Some(b'"' | b'\'')));
+            at = skip(b, cell.1 + close, b", \n\r\t");
             at = skip(b, at, b" \n\r\t");
         }
         (!table.cells.is_empty()).then_some(table)

@@ -32,9 +32,8 @@ pub struct ScopeParams {
     pub redact: Vec<String>,
     /// User names to redact.
     pub usernames: Vec<String>,
-    /// No longer.
+    // Without a description in the tool list, which has to stay small.
     pub remove_redact: Vec<String>,
-    /// No longer.
     pub remove_usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]

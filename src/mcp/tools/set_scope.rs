@@ -27,7 +27,6 @@ struct Totals {
     exclude_total: usize,
     redact_strings: usize,
     redact_usernames: usize,
-    /// Hits of each entry.
     hits: Vec<String>,
 }
 
