@@ -26,7 +26,7 @@ pub struct ScopeParams {
     pub agents: Vec<String>,
     /// Projects to exclude.
     pub exclude: Vec<String>,
-    /// Projects to include again.
+    /// Exclusions to remove.
     pub include: Vec<String>,
     /// Strings to redact.
     pub redact: Vec<String>,

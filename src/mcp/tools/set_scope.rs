@@ -53,8 +53,8 @@ impl Tool for SetScope {
 
     const NAME: &'static str = "set_scope";
     const TITLE: &'static str = "Set the scope";
-    const DESCRIPTION: &'static str = "Sets which agents and projects may be shared and what is redacted. Lists append. \
-         Show the person the projects; confirm only after they agreed. Without arguments it returns the scope.";
+    const DESCRIPTION: &'static str = "Sets what may be shared and what is redacted. Lists append. Show the person the \
+         projects; confirm only after they agreed. Without arguments: the scope.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, input: ScopeParams) -> Result<Output, Failure> {
