@@ -78,7 +78,7 @@ struct Field {
     seen: usize,
 }
 
-/// The fields of the answers of one command, in the order in which they were first seen.
+/// The fields of the answers of one command.
 #[derive(Default)]
 struct Schema {
     order: Vec<String>,
@@ -124,7 +124,9 @@ impl Schema {
     /// The fields as a table. A field that some objects lack is optional.
     fn table(&self) -> String {
         let mut out = String::from("| field | type |\n|---|---|\n");
-        for path in &self.order {
+        // Sorted, because the order of optional fields depends on which row comes first.
+        for path in &self.order.iter().collect::<BTreeSet<_>>() {
+            let path = *path;
             let field = &self.fields[path];
             let parent = path.rsplit_once('.').map_or("", |(parent, _)| parent);
             let optional = !path.ends_with("[]")
