@@ -155,11 +155,12 @@ pub struct PrivacyReport {
     #[schemars(with = "String")]
     pub pseudonyms: PlaceholderStyle,
     /// Chosen sessions that could not become rows, with the reason.
+    #[schemars(skip)]
     pub left_out: Vec<OmittedSession>,
 }
 
 /// A chosen session without a row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct OmittedSession {
     pub key: SessionKey,
     pub reason: String,

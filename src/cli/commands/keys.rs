@@ -58,7 +58,7 @@ fn new_passphrase(terminal: &mut Terminal) -> Result<Zeroizing<String>, Failure>
     terminal.print_line("Choose a passphrase. It approves every release, so never give it to an agent.")?;
     let mut failure = Failure::new(Kind::Usage, "passphrases_differ", "The passphrases do not match.");
     for _ in 0..MAX_PASSPHRASE_ATTEMPTS {
-        let first = terminal.secret("New passphrase (at least 12 characters): ")?;
+        let first = terminal.secret("Passphrase (at least 12 characters): ")?;
         // Checked before the second entry and before the Hub token is asked for, so that no passphrase is typed there.
         if let Err(weak) = App::check_passphrase(&first) {
             terminal.print_line(&weak.message)?;

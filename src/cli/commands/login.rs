@@ -24,7 +24,7 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
             return Err(unchanged.into());
         }
     }
-    let passphrase = terminal.secret("Passphrase of your approver key: ")?;
+    let passphrase = terminal.secret("Passphrase: ")?;
     let report = cli.app()?.keys_set_token(&passphrase, token.as_ref().map(|t| t.as_str()))?;
     cli.print_with_status(&report, keys::render)
 }

@@ -46,7 +46,7 @@ pub(super) fn with_passphrase<T>(
 ) -> Result<T, Failure> {
     let mut attempts_left = MAX_PASSPHRASE_ATTEMPTS;
     loop {
-        let passphrase = terminal.secret("Passphrase of your approver key: ")?;
+        let passphrase = terminal.secret("Passphrase: ")?;
         attempts_left -= 1;
         match unlock(&passphrase) {
             Err(f) if f.code == "wrong_passphrase" && attempts_left > 0 => terminal.print_line(&f.message)?,
