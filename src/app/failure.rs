@@ -42,6 +42,9 @@ pub struct Failure {
     /// What to do next, the best hint first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
+    /// Values of the call that match nothing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unmatched: Vec<String>,
     /// The refusal of the workflow, if it refused the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
@@ -55,6 +58,7 @@ impl Failure {
             message: message.into(),
             for_person: None,
             hints: Vec::new(),
+            unmatched: Vec::new(),
             refusal: None,
         }
     }

@@ -1,5 +1,6 @@
 //! Layer 6: the use cases that every interface calls, grouped by area, and the one [`Failure`] that they return.
 
+pub(crate) mod agents;
 pub mod audit;
 mod cache;
 pub mod config;

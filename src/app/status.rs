@@ -185,7 +185,7 @@ impl App {
     /// The next step if no release is open, and what is new since the last publication.
     fn next_release(&self) -> Result<(NextStep, Option<String>), Failure> {
         let Some(last) = self.last_publication()? else {
-            let approved = !self.archive.marked(Mark::Approved)?.is_empty();
+            let approved = !self.archive.approved()?.is_empty();
             return Ok((if approved { NextStep::prepare() } else { NextStep::choose() }, None));
         };
         let release = last.release;
@@ -220,16 +220,17 @@ impl App {
             return Ok(None);
         };
         let rows = self.archive.release(&published.id)?.map(|r| r.state.rows).unwrap_or_default();
-        let approved = self.archive.marked(Mark::Approved)?;
-        let unpublished = approved.iter().filter(|key| !rows.contains_key(*key)).count();
+        let approved = self.archive.approved()?;
+        let is_new = |(key, version): &&(_, _)| rows.get(key).is_none_or(|row| row.version != *version);
+        let unpublished = approved.iter().filter(is_new).count();
         Ok(Some(Publication { release: published.id, unpublished }))
     }
 
-    /// Whether a session is approved that the last published release does not contain.
+    /// Whether a session is approved that the last published release does not contain, or not in this version.
     pub(crate) fn has_unpublished_approval(&self) -> Result<bool, Failure> {
         Ok(match self.last_publication()? {
             Some(last) => last.unpublished > 0,
-            None => !self.archive.marked(Mark::Approved)?.is_empty(),
+            None => !self.archive.approved()?.is_empty(),
         })
     }
 

@@ -86,6 +86,42 @@ pub fn known_names<T: DeserializeOwned>() -> Vec<String> {
     expected_names(&message).into_iter().map(str::to_owned).collect()
 }
 
+/// Maximum number of known names that an error lists.
+const MAX_LISTED_NAMES: usize = 20;
+
+/// Maximum number of characters of the caller's text that an error repeats.
+const MAX_ECHO_CHARS: usize = 80;
+
+/// Returns the beginning of what a caller typed, for an error.
+pub(crate) fn echo(text: &str) -> String {
+    text.chars().take(MAX_ECHO_CHARS).collect()
+}
+
+/// Returns names as a list that ends with the number of those left out.
+pub(crate) fn list_names(names: &[&str]) -> String {
+    let mut text = names.iter().take(MAX_LISTED_NAMES).copied().collect::<Vec<_>>().join(", ");
+    if let Some(more) = names.len().checked_sub(MAX_LISTED_NAMES).filter(|more| *more > 0) {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}
+
+/// Returns the failure for a value that names none of the known ones. `what` says what it should name.
+pub(crate) fn unknown_name(what: &str, code: &str, name: &str, known: &[&str]) -> Failure {
+    let mut failure = Failure::usage(
+        code,
+        match known {
+            [] => format!("There is no {what} {:?}.", echo(name)),
+            known => format!("There is no {what} {:?}. Known: {}.", echo(name), list_names(known)),
+        },
+    );
+    failure.unmatched = vec![name.to_owned()];
+    match nearest(name, known.iter().copied()) {
+        Some(near) => failure.hint(format!("did you mean `{near}`?")),
+        None => failure,
+    }
+}
+
 /// Parses the name of an enum's variant that a person typed as the value of `argument`.
 ///
 /// # Errors
@@ -95,7 +131,8 @@ pub fn parse_name<T: DeserializeOwned>(argument: &str, code: &str, name: &str) -
     T::deserialize(deserializer).map_err(|e| {
         let message = e.to_string();
         let names = expected_names(&message);
-        let failure = Failure::usage(code, format!("{argument} must be one of {}.", names.join(", ")));
+        let message = format!("{argument} must be one of {}, not {:?}.", names.join(", "), echo(name));
+        let failure = Failure::usage(code, message);
         match nearest(name, names) {
             Some(near) => failure.hint(format!("did you mean `{near}`?")),
             None => failure,
@@ -125,7 +162,10 @@ mod tests {
         assert_eq!(parse("approved").unwrap(), crate::store::Mark::Approved);
         let f = parse("aproved").unwrap_err();
         assert_eq!((f.code.as_str(), f.exit_code()), ("bad_status", 2));
-        assert_eq!(f.message, "The mark must be one of new, shortlisted, approved, blocked.");
+        assert_eq!(
+            f.message,
+            "The mark must be one of new, shortlisted, approved, blocked, not \"aproved\"."
+        );
         assert_eq!(f.hints, ["did you mean `approved`?"]);
         assert!(parse("`, expected `x`").unwrap_err().message.contains("shortlisted"));
     }

@@ -278,6 +278,9 @@ impl CliContext {
         let help = (f.hints.is_empty() && f.kind == Kind::Usage).then_some(&self.help);
         map.insert("hints".into(), json!(f.hints.iter().chain(help).collect::<Vec<_>>()));
         map.insert("refusal".into(), json!(f.refusal));
+        if !f.unmatched.is_empty() {
+            map.insert("unmatched".into(), json!(f.unmatched));
+        }
         let position = match &mut self.app {
             Some(app) => app.workflow_status().ok(),
             None => None,

@@ -128,7 +128,7 @@ pub(super) fn run_workflow(
     let all = app.inbox(&InboxParams::default())?.sessions;
     let badges = all.iter().filter(|s| s.badges.iter().any(|b| b.starts_with("secrets:"))).count();
     let sessions: Vec<String> = all.iter().map(|s| s.key.0.clone()).collect();
-    let marked = app.triage(&TriageParams { sessions, status: Mark::Approved, reason: None })?;
+    let marked = app.triage(&TriageParams::named(sessions, Mark::Approved))?;
     on_step(DemoStep {
         name: "Triage: approve all sessions".into(),
         seen: vec![format!("{} approved, {badges} with a badge for secrets", marked.marked.len())],

@@ -1,10 +1,9 @@
 //! Shared code of `approve`, `block`, `shortlist` and `unmark`.
 
-use std::collections::BTreeSet;
 use std::io::Read;
 
 use crate::app::Failure;
-use crate::app::sessions::{InboxParams, Mark, TriageParams, TriageReport};
+use crate::app::sessions::{Mark, TriageParams, TriageReport};
 
 use super::context::{CliContext, CommandError};
 use super::format::{format_count, pluralize};
@@ -21,6 +20,14 @@ pub(super) struct SessionArgs {
 }
 
 impl SessionArgs {
+    /// Returns the parameters that give the named sessions a mark.
+    ///
+    /// # Errors
+    /// As [`SessionArgs::resolve`].
+    pub fn params(&self, status: Mark) -> Result<TriageParams, Failure> {
+        Ok(TriageParams { reason: self.reason.clone(), ..TriageParams::named(self.resolve()?, status) })
+    }
+
     /// Returns the keys. Replaces `-` by the keys from standard input.
     ///
     /// # Errors
@@ -44,59 +51,9 @@ impl SessionArgs {
     }
 }
 
-/// Sessions loaded per page, the maximum that the inbox allows.
-const PAGE_SIZE: u64 = 1000;
-
-/// Returns the sessions in scope that are neither approved nor blocked. Omits subagents, because marking a session marks
-/// its subagents too.
-pub(super) fn undecided_sessions(
-    cli: &mut CliContext,
-    project: Option<&str>,
-) -> Result<Vec<String>, Failure> {
-    let app = cli.app()?;
-    let projects = app.list()?.projects;
-    if let Some(wanted) = project
-        && !projects.iter().any(|p| p.name == wanted || p.path == wanted)
-    {
-        return Err(
-            Failure::usage("no_such_project", "No project has this name or path.").hint("clawgate list")
-        );
-    }
-    let excluded: BTreeSet<String> = projects.into_iter().filter(|p| p.excluded).map(|p| p.name).collect();
-    let mut keys = Vec::new();
-    for status in [Mark::New, Mark::Shortlisted] {
-        let mut params = InboxParams {
-            project: project.map(str::to_owned),
-            status: Some(status),
-            limit: Some(PAGE_SIZE),
-            ..InboxParams::default()
-        };
-        loop {
-            let page = app.inbox(&params)?;
-            for s in page.sessions {
-                let outside = s.project.is_some_and(|p| excluded.contains(&p));
-                if s.parent.is_none() && !outside && app.agent_in_scope(&s.agent) {
-                    keys.push(s.key.0);
-                }
-            }
-            params.cursor = page.next_cursor;
-            if params.cursor.is_none() {
-                break;
-            }
-        }
-    }
-    Ok(keys)
-}
-
 /// Marks the sessions and prints the result.
-pub(super) fn mark(
-    cli: &mut CliContext,
-    sessions: Vec<String>,
-    status: Mark,
-    reason: Option<String>,
-) -> Result<(), CommandError> {
-    let params = TriageParams { sessions, status, reason };
-    let report = cli.app()?.triage(&params)?;
+pub(super) fn mark(cli: &mut CliContext, params: &TriageParams) -> Result<(), CommandError> {
+    let report = cli.app()?.triage(params)?;
     cli.print_with_status(&report, render)
 }
 

@@ -10,6 +10,7 @@ mod format;
 mod marking;
 mod predecessors;
 mod progress;
+mod project_arg;
 mod prompt;
 mod render;
 mod review_terminal;

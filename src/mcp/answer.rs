@@ -42,6 +42,9 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     if !hints.is_empty() {
         out.insert("hints".to_owned(), json!(hints));
     }
+    if !f.unmatched.is_empty() {
+        out.insert("unmatched".to_owned(), json!(f.unmatched));
+    }
     if f.kind == Kind::HumanNeeded && f.refusal.is_none() {
         out.insert("human_action".to_owned(), json!(f.message));
         if let Some(command) = f.hints.iter().find(|h| h.starts_with("clawgate ")) {

@@ -20,9 +20,9 @@ pub(super) fn input<T: JsonSchema>() -> Value {
     schema
 }
 
-/// Returns the schema of a tool's answer: the workflow fields, and the lists and objects that are always in the report.
+/// Returns the schema of a tool's answer: the workflow fields, and the lists that are always in the report.
 ///
-/// Scalars, optional fields and nested fields are left out so that the tool list stays small. The description of a tool
+/// Scalars, objects, optional fields and nested fields are left out so that the tool list stays small. The description of a tool
 /// explains its answer to a model.
 pub(super) fn output<T: JsonSchema>() -> Value {
     let settings = SchemaSettings::draft2020_12().for_serialize();
@@ -34,7 +34,7 @@ pub(super) fn output<T: JsonSchema>() -> Value {
         report["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     for (name, field) in report["properties"].as_object().into_iter().flatten() {
         let kind = &field["type"];
-        if required.contains(&name.as_str()) && (kind == "array" || kind == "object") {
+        if required.contains(&name.as_str()) && kind == "array" {
             properties.insert(name.clone(), json!({ "type": kind }));
         }
     }
@@ -175,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_lists_the_workflow_fields_and_its_lists_and_objects() {
+    fn an_answer_lists_the_workflow_fields_and_its_lists() {
         let schema = output::<Args>();
         assert_eq!(schema["required"], json!(["state", "next"]));
         let names: Vec<&String> = schema["properties"].as_object().unwrap().keys().collect();
-        assert_eq!(names, ["state", "next", "quotes", "counts"]);
+        assert_eq!(names, ["state", "next", "quotes"]);
         assert_eq!(schema["properties"]["quotes"], json!({ "type": "array" }));
     }
 }

@@ -8,14 +8,15 @@ use sha2::Sha256;
 
 use crate::trace::{Session, SessionKey, Timestamp};
 
+use super::sql::json_list;
 use super::{Archive, StoreError};
 
 /// Selects sessions to forget. An empty field does not restrict the selection.
 #[derive(Debug, Clone, Default)]
 pub struct Choice {
     pub agent: Option<String>,
-    /// Project name or path.
-    pub project: Option<String>,
+    /// Names of projects.
+    pub projects: Option<Vec<String>>,
     /// Sessions that ended before this time.
     pub before: Option<Timestamp>,
     /// Sessions whose log was deleted.
@@ -82,11 +83,13 @@ impl Archive {
     pub fn chosen(&self, c: &Choice) -> Result<Vec<SessionKey>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT s.key FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
-             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name = ?2 OR p.path = ?2)
+             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name IN (SELECT value FROM json_each(?2)))
                AND (?3 IS NULL OR coalesce(s.ended, s.started) < ?3) AND (NOT ?4 OR s.gone) ORDER BY s.key",
         )?;
         let before = c.before.map(Timestamp::millis);
-        let rows = q.query_map(params![c.agent, c.project, before, c.gone], |r| r.get(0).map(SessionKey))?;
+        let rows = q.query_map(params![c.agent, json_list(c.projects.as_deref()), before, c.gone], |r| {
+            r.get(0).map(SessionKey)
+        })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
@@ -136,6 +139,10 @@ impl Archive {
             .execute(params![hash(&salt, key.as_str()), usage, now.millis()])?;
         }
         tx.execute("DELETE FROM meta WHERE key LIKE 'below:%'", [])?;
+        tx.execute(
+            "DELETE FROM directories WHERE path NOT IN (SELECT directory FROM sessions WHERE directory IS NOT NULL)",
+            [],
+        )?;
         tx.execute(
             "DELETE FROM projects WHERE id NOT IN (SELECT project_id FROM sessions WHERE project_id IS NOT NULL)",
             [],

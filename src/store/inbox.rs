@@ -6,7 +6,8 @@ use rusqlite::{named_params, params};
 
 use crate::trace::{SessionKey, Timestamp};
 
-use super::sessions::{COLUMNS, session_row};
+use super::sessions::{COLUMNS, DECIDED, session_row};
+use super::sql::json_list;
 use super::{Archive, Mark, SessionRow, StoreError};
 
 /// Order of a list, highest first. Equal values are ordered by row id.
@@ -58,8 +59,8 @@ impl Sort {
 pub struct Inbox {
     /// Agent id.
     pub agent: Option<String>,
-    /// Project name or path.
-    pub project: Option<String>,
+    /// Names of projects.
+    pub projects: Option<Vec<String>>,
     /// Triage mark.
     pub status: Option<Mark>,
     /// Sessions that ended at or after this time.
@@ -90,15 +91,20 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn inbox(&self, f: &Inbox) -> Result<Vec<SessionRow>, StoreError> {
         let by = f.sort.sql();
+        // Looking for the marks of ancestors takes time, so it is done only if marks are asked for.
+        let (with, join, status) = match f.status {
+            Some(_) => (DECIDED, "LEFT JOIN decided d ON d.key = s.key", "coalesce(d.mark, s.status)"),
+            None => ("", "", "s.status"),
+        };
         let sql = format!(
-            "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
+            "{with} SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id {join}
              WHERE (:agent IS NULL OR s.agent = :agent)
-               AND (:project IS NULL OR p.name = :project OR p.path = :project)
-               AND (:status IS NULL OR s.status = :status)
+               AND (:projects IS NULL OR p.name IN (SELECT value FROM json_each(:projects)))
+               AND (:status IS NULL OR {status} = :status)
                AND (:since IS NULL OR coalesce(s.ended, s.started, 0) >= :since)
                AND (:until IS NULL OR coalesce(s.started, s.ended, 0) < :until)
                AND (:model IS NULL OR EXISTS (SELECT 1 FROM json_each(s.models) m
-                    WHERE substr(m.value, 1, length(:model)) = :model))
+                    WHERE substr(lower(m.value), 1, length(:model)) = lower(:model)))
                AND (:badge IS NULL OR EXISTS (SELECT 1 FROM json_each(s.badges) b
                     WHERE b.value = :badge OR substr(b.value, 1, length(:badge) + 1) = :badge || ':'))
                AND (:parent IS NULL OR s.parent = :parent)
@@ -113,14 +119,16 @@ impl Archive {
         let mut q = self.conn.prepare_cached(&sql)?;
         let rows = q.query_map(
             named_params! {
-                ":agent": f.agent, ":project": f.project, ":status": f.status.map(Mark::as_str),
+                ":agent": f.agent, ":projects": json_list(f.projects.as_deref()), ":status": f.status.map(Mark::as_str),
                 ":since": f.since.map(Timestamp::millis), ":until": f.until.map(Timestamp::millis),
                 ":model": f.model, ":badge": f.badge, ":parent": f.parent.as_ref().map(SessionKey::as_str),
                 ":roots": f.roots_only, ":gone": f.gone, ":value": value, ":id": id, ":limit": limit,
             },
             session_row,
         )?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
+        self.inherit_marks(&mut rows)?;
+        Ok(rows)
     }
 
     /// Returns all descendants of several sessions, oldest first. Broken logs may form a cycle; each session is returned
@@ -139,8 +147,9 @@ impl Archive {
         );
         let mut q = self.conn.prepare_cached(&sql)?;
         let roots = serde_json::to_string(roots).unwrap_or_default();
-        let rows = q.query_map([roots], session_row)?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let mut rows: Vec<SessionRow> = q.query_map([roots], session_row)?.collect::<Result<_, _>>()?;
+        self.inherit_marks(&mut rows)?;
+        Ok(rows)
     }
 
     /// Returns the direct subagents of a session, oldest first.

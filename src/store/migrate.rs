@@ -2,8 +2,8 @@
 
 use rusqlite::Connection;
 
-use super::StoreError;
 use super::ledger::migrate;
+use super::{StoreError, checkouts};
 
 /// A migration: its SQL, and code for what SQL cannot do.
 struct Migration {
@@ -28,6 +28,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration { sql: include_str!("migrations/0009_drop_spent.sql"), then: None },
     Migration { sql: include_str!("migrations/0010_lost_records.sql"), then: None },
     Migration { sql: include_str!("migrations/0011_plan_windows.sql"), then: None },
+    Migration {
+        sql: include_str!("migrations/0012_checkouts.sql"),
+        then: Some(checkouts::assign_directories),
+    },
 ];
 
 impl Migration {
@@ -122,6 +126,43 @@ mod tests {
         };
         let lower = crate::trace::Confidence::LowerBound;
         assert_eq!(rows, [("claude:s".to_owned(), Some("/w".to_owned()), tokens, lower)]);
+    }
+
+    #[test]
+    fn sessions_of_worktrees_move_to_the_repository() {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS[..9].iter().for_each(|step| step.run(&conn).unwrap());
+        conn.pragma_update(None, "user_version", 9).unwrap();
+        let old = [
+            ("/home/ada/.codex/worktrees/44be/kettle", "kettle"),
+            ("/src/tea/.claude/worktrees/calm-heron", "calm-heron"),
+            ("/src/tea.worktrees/menu", "menu"),
+            ("/src/tea/", "tea"),
+            ("/src/kettle", "src/kettle"),
+            ("c:\\work\\api", "api"),
+        ];
+        conn.execute("INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, '/a', 'x', 0, 1, 1, 1)", [])
+            .unwrap();
+        for (id, (path, name)) in (1..).zip(old) {
+            conn.execute("INSERT INTO projects(id, path, name) VALUES(?1, ?2, ?3)", (id, path, name))
+                .unwrap();
+            conn.execute(
+                "INSERT INTO sessions(key, agent, project_id, user_messages, assistant_messages, tool_calls,
+                   failed_tool_calls, bytes, models, badges, version, file_id, updated)
+                 VALUES('x:' || ?1, 'x', ?1, 0, 0, 0, 0, 0, '[]', '[]', '', 1, 0)",
+                [id],
+            )
+            .unwrap();
+        }
+        migrate(&mut conn).unwrap();
+        let archive = crate::store::Archive { conn };
+        let mut projects: Vec<(String, String, u64)> =
+            archive.projects().unwrap().into_iter().map(|p| (p.path, p.name, p.sessions)).collect();
+        projects.sort();
+        let want = [("/src/kettle", "src/kettle", 2), ("/src/tea", "tea", 3), ("C:\\work\\api", "api", 1)];
+        assert_eq!(projects, want.map(|(path, name, n)| (path.to_owned(), name.to_owned(), n)));
+        assert_eq!(archive.project_paths().unwrap().project_of("/src/tea/"), "/src/tea");
+        assert_eq!(archive.unchecked_directories().unwrap().len(), 6);
     }
 
     #[test]

@@ -1,24 +1,25 @@
-//! Projects: working directories with a short, unique name.
+//! Projects: repositories, or directories outside of one, with a short, unique name.
+//!
+//! Each directory that a session names belongs to one project. The path of a directory tells its repository in most cases
+//! (see `checkouts`). In the other cases the scan reads the directory's `.git` and stores the answer here.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use rusqlite::{Connection, OptionalExtension, params};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use unicode_normalization::UnicodeNormalization;
+use crate::trace::trim_separators;
 
+use super::checkouts::{merge_named, move_directory, project_at};
+use super::project_paths::ProjectPaths;
 use super::{Archive, StoreError};
 
-/// Maximum length of a component of a display name, in characters.
-const MAX_COMPONENT_CHARS: usize = 40;
-
 /// A project with the number and size of its sessions.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ProjectRow {
     /// Short display name, unique in the archive.
     pub name: String,
-    /// Working directory, as recorded.
+    /// Path of the repository, or of the directory if it is in none.
     pub path: String,
     /// Agents that worked in it.
     pub agents: Vec<String>,
@@ -26,30 +27,52 @@ pub struct ProjectRow {
     pub sessions: u64,
     /// Size of their normal forms in bytes.
     pub bytes: u64,
-    /// Whether the configuration excludes it.
+    /// Whether the configuration excludes it. The archive does not know, so this is false here.
     pub excluded: bool,
+    /// Directories that belong to it, its worktrees among them.
+    #[serde(skip)]
+    pub directories: Vec<String>,
+    /// Name of the repository, if only worktrees are known whose paths do not contain the repository's path.
+    #[serde(skip)]
+    pub repository: Option<String>,
+}
+
+/// A directory and the repository that its `.git` names, if it is a worktree.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CheckedDirectory {
+    pub path: String,
+    pub repository: Option<String>,
 }
 
 impl Archive {
-    /// Returns all projects, the one with the newest session first. `excluded` receives name and path.
+    /// Returns all projects with sessions, the one with the newest session first.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn projects(&self, excluded: &dyn Fn(&str, &str) -> bool) -> Result<Vec<ProjectRow>, StoreError> {
+    pub fn projects(&self) -> Result<Vec<ProjectRow>, StoreError> {
+        let mut directories: BTreeMap<i64, Vec<String>> = BTreeMap::new();
+        let mut q = self.conn.prepare_cached("SELECT project_id, path FROM directories ORDER BY path")?;
+        for row in q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))? {
+            let (id, path): (i64, String) = row?;
+            directories.entry(id).or_default().push(path);
+        }
         let mut q = self.conn.prepare_cached(
-            "SELECT p.name, p.path, group_concat(DISTINCT s.agent ORDER BY s.agent), count(s.id), coalesce(sum(s.bytes), 0)
+            "SELECT p.id, p.name, p.path, p.repository, group_concat(DISTINCT s.agent ORDER BY s.agent), count(s.id),
+               coalesce(sum(s.bytes), 0)
              FROM projects p JOIN sessions s ON s.project_id = p.id
              GROUP BY p.id ORDER BY max(coalesce(s.started, 0)) DESC, p.name",
         )?;
         let rows = q.query_map([], |r| {
-            let (name, path): (String, String) = (r.get(0)?, r.get(1)?);
+            let agents: String = r.get(4)?;
             Ok(ProjectRow {
-                excluded: excluded(&name, &path),
-                name,
-                path,
-                agents: r.get::<_, String>(2)?.split(',').map(str::to_owned).collect(),
-                sessions: r.get::<_, i64>(3)? as u64,
-                bytes: r.get::<_, i64>(4)? as u64,
+                name: r.get(1)?,
+                path: r.get(2)?,
+                repository: r.get(3)?,
+                agents: agents.split(',').map(str::to_owned).collect(),
+                sessions: r.get::<_, i64>(5)? as u64,
+                bytes: r.get::<_, i64>(6)? as u64,
+                excluded: false,
+                directories: directories.remove(&r.get(0)?).unwrap_or_default(),
             })
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
@@ -68,84 +91,137 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Returns all working directories.
+    /// Returns all working directories and the paths of their projects.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn project_paths(&self) -> Result<Vec<String>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT path FROM projects ORDER BY path")?;
+    pub fn known_directories(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT path FROM directories UNION SELECT path FROM projects ORDER BY path";
+        let mut q = self.conn.prepare_cached(sql)?;
         let rows = q.query_map([], |r| r.get(0))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
-}
 
-/// Returns a path without the separators at its end.
-fn trim_separators(path: &str) -> &str {
-    let separators: &[char] = if is_windows(path) { &['/', '\\'] } else { &['/'] };
-    let trimmed = path.trim_end_matches(separators);
-    match trimmed.is_empty() || trimmed.ends_with(':') {
-        // A root keeps its separator.
-        true => path.get(..trimmed.len() + 1).unwrap_or(path),
-        false => trimmed,
+    /// Returns the project of each known directory.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn project_paths(&self) -> Result<ProjectPaths, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT d.path, p.path FROM directories d JOIN projects p ON p.id = d.project_id",
+        )?;
+        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+        Ok(ProjectPaths { by_directory: rows.collect::<Result<_, _>>()? })
     }
-}
 
-/// Whether a path is a Windows path: `C:\…`, `\\server\…`, or without any slash. In other paths a backslash is part of a name.
-fn is_windows(path: &str) -> bool {
-    let drive = path.as_bytes().first().is_some_and(u8::is_ascii_alphabetic) && path[1..].starts_with(':');
-    drive || path.starts_with("\\\\") || !path.contains('/')
-}
-
-/// Returns the components of a path for display: in Unicode form NFC, trimmed, without control characters, and shortened.
-fn components(path: &str) -> Vec<String> {
-    let windows = is_windows(path);
-    path.split(|c| c == '/' || windows && c == '\\')
-        .map(|part| {
-            let part: String = part.trim().nfc().filter(|c| !c.is_control()).collect();
-            match part.chars().count() > MAX_COMPONENT_CHARS {
-                true => part.chars().take(MAX_COMPONENT_CHARS - 1).chain(['…']).collect(),
-                false => part,
-            }
-        })
-        .filter(|part| !part.is_empty())
-        .collect()
-}
-
-/// Returns the id of the project at `path`. Creates the project with an unused name if it is new. The name of a project never
-/// changes, because people exclude projects by name.
-pub(super) fn upsert(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
-    let directory = trim_separators(path);
-    // Older versions stored the path with its separator.
-    for known in [directory, path] {
-        let known: Option<i64> = conn
-            .prepare_cached("SELECT id FROM projects WHERE path = ?1")?
-            .query_row([known], |r| r.get(0))
-            .optional()?;
-        if let Some(id) = known {
-            return Ok(id);
-        }
-    }
-    let parts = components(directory);
-    let last = parts.last().map_or("root", String::as_str);
-    // The first choice is the last component. If another project has this name, parents are added one by one, then a number.
-    let by_length = (1..=parts.len().max(1)).map(|n| match parts.len().checked_sub(n) {
-        Some(from) => parts[from..].join("/"),
-        None => "root".to_owned(),
-    });
-    let numbered = (2..).map(|n| format!("{last} ({n})"));
-    for name in by_length.chain(numbered) {
+    /// Returns the directories in whose `.git` no scan has looked yet.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn unchecked_directories(&self) -> Result<Vec<String>, StoreError> {
         let mut q =
-            conn.prepare_cached("INSERT OR IGNORE INTO projects(path, name) VALUES(?1, ?2) RETURNING id")?;
-        if let Some(id) = q.query_row(params![directory, name], |r| r.get(0)).optional()? {
-            return Ok(id);
-        }
+            self.conn.prepare_cached("SELECT path FROM directories WHERE NOT checked ORDER BY path")?;
+        let rows = q.query_map([], |r| r.get(0))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
-    Err(rusqlite::Error::QueryReturnedNoRows)
+
+    /// Stores which repositories directories belong to, and moves their sessions there. Worktrees of which only the
+    /// repository's name is known move to the only repository of this name.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails; then nothing is moved.
+    pub fn assign_repositories(&mut self, checked: &[CheckedDirectory]) -> Result<(), StoreError> {
+        let tx = self.begin()?;
+        for directory in checked {
+            tx.execute("UPDATE directories SET checked = 1 WHERE path = ?1", [&directory.path])?;
+            if let Some(repository) = &directory.repository {
+                let project = project_at(&tx, trim_separators(repository))?;
+                move_directory(&tx, &directory.path, project)?;
+            }
+        }
+        merge_named(&tx)?;
+        tx.commit()?;
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::checkouts::{MAX_COMPONENT_CHARS, upsert};
+    use crate::trace::Session;
+
+    fn name_of(archive: &Archive, id: i64) -> String {
+        archive.conn.query_row("SELECT name FROM projects WHERE id = ?1", [id], |r| r.get(0)).unwrap()
+    }
+
+    #[test]
+    fn worktrees_are_directories_of_their_repository() {
+        let archive = Archive::in_memory().unwrap();
+        let id = |path: &str| upsert(&archive.conn, path).unwrap();
+        let shop = id("/home/ada/src/shop/.claude/worktrees/calm-heron");
+        for same in ["/home/ada/src/shop", "/home/ada/src/shop/", "/home/ada/src/shop.worktrees/feat/menu"] {
+            assert_eq!(id(same), shop, "{same}");
+        }
+        assert_eq!(id("/home/ada/.codex/worktrees/44be/shop"), shop, "the only repository of this name");
+        assert_eq!(id(r"c:\work\api\"), id(r"C:\work\api"));
+        let kettle = id("/home/ada/.codex/worktrees/44be/kettle");
+        assert_eq!(id("/home/ada/.codex/worktrees/9c1d/kettle"), kettle);
+        assert_eq!((name_of(&archive, shop), name_of(&archive, kettle)), ("shop".into(), "kettle".into()));
+        id("/srv/shop");
+        let unclear = id("/home/ada/.codex/worktrees/0a0b/shop");
+        assert!(unclear != shop, "two repositories have this name");
+        let paths = archive.project_paths().unwrap();
+        assert_eq!(paths.project_of("/home/ada/.codex/worktrees/44be/shop/"), "/home/ada/src/shop");
+        assert_eq!(paths.project_of("/new/app/.worktrees/x"), "/new/app");
+        assert_eq!(paths.project_of("/home/ada/.codex/worktrees/1111/new"), "new");
+    }
+
+    #[test]
+    fn a_checked_worktree_moves_to_its_repository_with_its_sessions() {
+        let mut archive = Archive::in_memory().unwrap();
+        archive
+            .conn
+            .execute_batch(
+                "INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, '/a', 'claude', 0, 1, 1, 1)",
+            )
+            .unwrap();
+        for (n, directory) in
+            ["/x/wild", "/x/wild-2", "/home/ada/.codex/worktrees/44be/tea", "/src/tea"].iter().enumerate()
+        {
+            let session = Session {
+                project: Some((*directory).to_owned()),
+                ..Session::empty("claude", &format!("s{n}"))
+            };
+            let prepared = crate::store::Prepared::of(session, None, Vec::new()).unwrap();
+            let state = crate::store::FileState { inode: 0, size: 1, mtime_ns: 1, reader: 1 };
+            let now = crate::trace::Timestamp(1);
+            let sessions = &[prepared];
+            let (path, agent, state) = ("/a", "claude", &state);
+            archive
+                .put(&[crate::store::FileResult {
+                    path,
+                    agent,
+                    state,
+                    sessions,
+                    usage: &[],
+                    plan_windows: &[],
+                    lost_records: 0,
+                    now,
+                }])
+                .unwrap();
+        }
+        assert_eq!(archive.unchecked_directories().unwrap().len(), 4);
+        let checked = archive.unchecked_directories().unwrap().into_iter().map(|path| CheckedDirectory {
+            repository: path.starts_with("/x/wild").then(|| "/src/tea/".to_owned()),
+            path,
+        });
+        archive.assign_repositories(&checked.collect::<Vec<_>>()).unwrap();
+        let projects = archive.projects().unwrap();
+        assert_eq!(projects.len(), 1, "{projects:?}");
+        assert_eq!((projects[0].name.as_str(), projects[0].sessions), ("tea", 4));
+        assert!(archive.unchecked_directories().unwrap().is_empty());
+    }
 
     #[test]
     fn names_are_short_and_unique() {

@@ -23,6 +23,7 @@ pub struct ReleaseRow {
 pub struct ReleaseHead {
     pub id: String,
     pub phase: Phase,
+    pub created: Timestamp,
     /// When it last changed.
     pub updated: Timestamp,
 }
@@ -72,11 +73,16 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or a phase is unknown.
     pub fn releases(&self) -> Result<Vec<ReleaseHead>, StoreError> {
-        let mut q = self
-            .conn
-            .prepare_cached("SELECT id, phase, updated FROM releases ORDER BY updated DESC, id DESC")?;
+        let mut q = self.conn.prepare_cached(
+            "SELECT id, phase, updated, created FROM releases ORDER BY updated DESC, id DESC",
+        )?;
         let rows = q.query_map([], |r| {
-            Ok(ReleaseHead { id: r.get(0)?, phase: parsed(r, 1)?, updated: Timestamp(r.get(2)?) })
+            Ok(ReleaseHead {
+                id: r.get(0)?,
+                phase: parsed(r, 1)?,
+                updated: Timestamp(r.get(2)?),
+                created: Timestamp(r.get(3)?),
+            })
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::{Message, Part, Role, SessionKey, Timestamp};
 
+use super::sql::json_list;
 use super::{Archive, StoreError};
 
 /// The kind of text in a document.
@@ -98,8 +99,8 @@ pub struct SearchQuery {
     pub text: String,
     /// Agent id.
     pub agent: Option<String>,
-    /// Project name or path.
-    pub project: Option<String>,
+    /// Names of projects.
+    pub projects: Option<Vec<String>>,
     /// Kinds of text.
     pub kinds: DocKinds,
     /// Messages that call this tool.
@@ -119,7 +120,7 @@ impl Default for SearchQuery {
         SearchQuery {
             text: String::new(),
             agent: None,
-            project: None,
+            projects: None,
             kinds: DocKinds::ALL,
             tool: None,
             since: None,
@@ -132,7 +133,7 @@ impl Default for SearchQuery {
 
 impl SearchQuery {
     fn narrows_sessions(&self) -> bool {
-        self.agent.is_some() || self.project.is_some() || self.since.is_some() || self.until.is_some()
+        self.agent.is_some() || self.projects.is_some() || self.since.is_some() || self.until.is_some()
     }
 }
 
@@ -283,7 +284,7 @@ impl Archive {
             sql.push_str(
                 " AND d.session_id IN (SELECT s.id FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
                    WHERE (:agent IS NULL OR s.agent = :agent)
-                     AND (:project IS NULL OR p.name = :project OR p.path = :project)
+                     AND (:projects IS NULL OR p.name IN (SELECT value FROM json_each(:projects)))
                      AND (:since IS NULL OR coalesce(s.ended, s.started, 0) >= :since)
                      AND (:until IS NULL OR coalesce(s.started, s.ended, 0) < :until))",
             );
@@ -306,7 +307,7 @@ impl Archive {
         bind(":text", &q.text)?;
         bind(":kinds", &q.kinds.0)?;
         bind(":agent", &q.agent)?;
-        bind(":project", &q.project)?;
+        bind(":projects", &json_list(q.projects.as_deref()))?;
         bind(":since", &since)?;
         bind(":until", &until)?;
         bind(":input", &DocKind::ToolInput.code())?;

@@ -1,6 +1,6 @@
 //! Sessions: the compressed normal form, its versions, and the triage marks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use schemars::JsonSchema;
@@ -8,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::trace::{
-    Part, PlanWindow, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, words,
+    Part, PlanWindow, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, trim_separators, words,
 };
 
 use super::forget::ForgottenSessions;
 use super::search::{self, Doc, DocKind};
-use super::{Archive, FileState, StoreError, files, ledger, plan_windows, projects};
+use super::{Archive, FileState, StoreError, checkouts, files, ledger, plan_windows};
 
 const ZSTD_LEVEL: i32 = 1;
 /// Length of the hash of a message. Hashes tell which messages of a session are new.
@@ -143,6 +143,20 @@ pub enum Mark {
     Blocked,
 }
 
+impl Mark {
+    /// Returns whether the mark decides about publication. Subagents without such a mark follow their parent.
+    pub fn decides(self) -> bool {
+        matches!(self, Mark::Approved | Mark::Blocked)
+    }
+}
+
+/// The sessions that are approved or blocked themselves or by their nearest ancestor with such a mark, as a common table
+/// expression of SQL.
+pub(super) const DECIDED: &str = "WITH RECURSIVE decided(key, mark) AS (
+  SELECT key, status FROM sessions WHERE status IN ('approved', 'blocked')
+  UNION SELECT s.key, d.mark FROM decided d JOIN sessions s ON s.parent = d.key
+    WHERE s.status NOT IN ('approved', 'blocked'))";
+
 words!(Mark, "new, shortlisted, approved or blocked", {
     New => "new",
     Shortlisted => "shortlisted",
@@ -187,7 +201,10 @@ pub struct SessionRow {
     pub badges: Vec<String>,
     /// Current version.
     pub version: Version,
+    /// The session's own mark, or that of the nearest marked ancestor if the session is a subagent without a decision.
     pub status: Mark,
+    /// Whether `status` is the mark of an ancestor.
+    pub status_inherited: bool,
     /// Reason given with the mark.
     pub status_reason: Option<String>,
     /// Whether the session changed since it was marked.
@@ -230,6 +247,7 @@ pub(super) fn session_row(r: &Row<'_>) -> rusqlite::Result<SessionRow> {
         changed_since: status != Mark::New && marked.is_some_and(|m| m != version.0),
         version,
         status,
+        status_inherited: false,
         status_reason: r.get(19)?,
         score: r.get(21)?,
         gone: r.get(22)?,
@@ -288,7 +306,67 @@ impl Archive {
         let sql = format!(
             "SELECT {COLUMNS} FROM sessions s LEFT JOIN projects p ON p.id = s.project_id WHERE s.key = ?1"
         );
-        Ok(self.conn.prepare_cached(&sql)?.query_row([key], session_row).optional()?)
+        let mut found = self.conn.prepare_cached(&sql)?.query_row([key], session_row).optional()?;
+        self.inherit_marks(found.as_mut_slice())?;
+        Ok(found)
+    }
+
+    /// Gives subagents without a decision the mark of their nearest ancestor that is approved or blocked, because they follow
+    /// it into or out of a release.
+    pub(super) fn inherit_marks(&self, rows: &mut [SessionRow]) -> Result<(), StoreError> {
+        for row in rows.iter_mut().filter(|row| !row.status.decides()) {
+            let parent = row.parent.as_ref().map(|parent| parent.0.clone());
+            if let Some(mark) = self.mark_of_ancestors(parent)? {
+                (row.status, row.status_inherited) = (mark, true);
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the mark of the nearest ancestor that is approved or blocked.
+    fn mark_of_ancestors(&self, parent: Option<String>) -> Result<Option<Mark>, StoreError> {
+        let mut q = self.conn.prepare_cached("SELECT parent, status FROM sessions WHERE key = ?1")?;
+        let mut next = parent;
+        // Damaged logs can name parents in a circle.
+        let mut seen = HashSet::new();
+        while let Some(key) = next.take().filter(|key| seen.insert(key.clone())) {
+            let found: Option<(Option<String>, String)> =
+                q.query_row([&key], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
+            let Some((parent, status)) = found else { return Ok(None) };
+            match status.parse::<Mark>() {
+                Ok(mark) if mark.decides() => return Ok(Some(mark)),
+                _ => next = parent,
+            }
+        }
+        Ok(None)
+    }
+
+    /// Returns the keys before and after a key in the order of all keys, those of sessions of which only usage is known
+    /// included.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn neighbours(&self, key: &str) -> Result<Vec<String>, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT (SELECT key FROM sessions WHERE key < ?1 ORDER BY key DESC LIMIT 1)
+             UNION ALL SELECT (SELECT key FROM sessions WHERE key > ?1 ORDER BY key LIMIT 1)
+             UNION ALL SELECT (SELECT session FROM segments WHERE session < ?1 ORDER BY session DESC LIMIT 1)
+             UNION ALL SELECT (SELECT session FROM segments WHERE session > ?1 ORDER BY session LIMIT 1)",
+        )?;
+        let rows = q.query_map([key], |r| r.get::<_, Option<String>>(0))?;
+        Ok(rows.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Returns the number of keys that start with `prefix`, or whose native id does.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn count_keys_like(&self, prefix: &str) -> Result<u64, StoreError> {
+        let mut q = self.conn.prepare_cached(
+            "SELECT count(*) FROM sessions WHERE substr(key, 1, length(?1)) = ?1
+               OR substr(key, instr(key, ':') + 1, length(?1)) = ?1",
+        )?;
+        Ok(q.query_row([prefix], |r| r.get::<_, i64>(0))? as u64)
     }
 
     /// Returns up to `limit` keys that start with `prefix`, or whose native id does.
@@ -304,25 +382,38 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Returns those of `keys` whose session has this mark.
+    /// Returns those of `keys` whose session is blocked, itself or by its parent.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn keys_with_mark(&self, keys: &[&str], mark: Mark) -> Result<Vec<SessionKey>, StoreError> {
+    pub fn blocked(&self, keys: &[&str]) -> Result<Vec<SessionKey>, StoreError> {
+        // Approved sessions cannot be blocked, so that only the others and their ancestors are read.
         let mut q = self.conn.prepare_cached(
-            "SELECT key FROM sessions WHERE key IN (SELECT value FROM json_each(?1)) AND status = ?2",
+            "SELECT key, parent, status FROM sessions
+             WHERE key IN (SELECT value FROM json_each(?1)) AND status <> 'approved'",
         )?;
         let keys = serde_json::to_string(keys).unwrap_or_default();
-        let rows = q.query_map(params![keys, mark.as_str()], |r| r.get(0).map(SessionKey))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let mut out = Vec::new();
+        for row in q.query_map([keys], |r| Ok((r.get(0)?, r.get(1)?, r.get::<_, String>(2)?)))? {
+            let (key, parent, status) = row?;
+            let own: Mark = status.parse().unwrap_or_default();
+            let mark = if own.decides() { Some(own) } else { self.mark_of_ancestors(parent)? };
+            if mark == Some(Mark::Blocked) {
+                out.push(SessionKey(key));
+            }
+        }
+        Ok(out)
     }
 
-    /// Returns the number of sessions by mark.
+    /// Returns the number of sessions by mark. Subagents without a decision have the mark of their parent.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn marks(&self) -> Result<Vec<(Mark, u64)>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT status, count(*) FROM sessions GROUP BY status")?;
+        let mut q = self.conn.prepare_cached(&format!(
+            "{DECIDED} SELECT coalesce(d.mark, s.status) AS mark, count(*) FROM sessions s
+             LEFT JOIN decided d ON d.key = s.key GROUP BY 1"
+        ))?;
         let rows = q.query_map([], |r| Ok((r.get::<_, String>(0)?, r.get::<_, i64>(1)? as u64)))?;
         let mut out = Vec::new();
         for row in rows {
@@ -452,17 +543,17 @@ fn put_session(
             return Ok(Stored::Unchanged);
         }
     }
-    let project = s.project.as_deref().map(|path| projects::upsert(conn, path)).transpose()?;
+    let project = s.project.as_deref().map(|path| checkouts::upsert(conn, path)).transpose()?;
     let id: i64 = conn
         .prepare_cached(
-            "INSERT INTO sessions(key, agent, parent, forked_from, project_id, title, git_branch, started, ended,
-               user_messages, assistant_messages, tool_calls, failed_tool_calls, bytes, models, badges, version,
+            "INSERT INTO sessions(key, agent, parent, forked_from, project_id, directory, title, git_branch, started,
+               ended, user_messages, assistant_messages, tool_calls, failed_tool_calls, bytes, models, badges, version,
                file_id, updated)
-             VALUES(:key, :agent, :parent, :forked_from, :project_id, :title, :git_branch, :started, :ended,
+             VALUES(:key, :agent, :parent, :forked_from, :project_id, :directory, :title, :git_branch, :started, :ended,
                :user_messages, :assistant_messages, :tool_calls, :failed_tool_calls, :bytes, :models, :badges, :version,
                :file_id, :updated)
              ON CONFLICT(key) DO UPDATE SET parent = excluded.parent, forked_from = excluded.forked_from,
-               project_id = excluded.project_id, title = excluded.title, git_branch = excluded.git_branch,
+               project_id = excluded.project_id, directory = excluded.directory, title = excluded.title, git_branch = excluded.git_branch,
                started = excluded.started, ended = excluded.ended, user_messages = excluded.user_messages,
                assistant_messages = excluded.assistant_messages, tool_calls = excluded.tool_calls,
                failed_tool_calls = excluded.failed_tool_calls, bytes = excluded.bytes, models = excluded.models,
@@ -477,6 +568,7 @@ fn put_session(
                 ":parent": s.parent.as_ref().map(SessionKey::as_str),
                 ":forked_from": s.forked_from.as_ref().map(SessionKey::as_str),
                 ":project_id": project,
+                ":directory": s.project.as_deref().map(trim_separators),
                 ":title": p.title,
                 ":git_branch": s.git_branch,
                 ":started": s.started.map(Timestamp::millis),
@@ -518,13 +610,28 @@ fn put_session(
 }
 
 impl Archive {
-    /// Returns the sessions with a mark, in the order of their keys.
+    /// Returns the approved sessions that make a row, in the order of their keys. Subagents of approved sessions are among
+    /// them.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn marked(&self, mark: Mark) -> Result<Vec<SessionKey>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT key FROM sessions WHERE status = ?1 ORDER BY key")?;
-        let rows = q.query_map([mark.as_str()], |r| r.get(0).map(SessionKey))?;
+    pub fn approved(&self) -> Result<Vec<(SessionKey, Version)>, StoreError> {
+        let mut q = self.conn.prepare_cached(&format!(
+            "{DECIDED} SELECT s.key, s.version FROM decided d JOIN sessions s ON s.key = d.key
+             WHERE d.mark = 'approved' AND s.user_messages + s.assistant_messages + s.tool_calls > 0 ORDER BY s.key"
+        ))?;
+        let rows = q.query_map([], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))?;
+        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+    }
+
+    /// Returns the models that answered in any session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn models(&self) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT m.value FROM sessions s, json_each(s.models) m ORDER BY m.value";
+        let mut q = self.conn.prepare_cached(sql)?;
+        let rows = q.query_map([], |r| r.get(0))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 

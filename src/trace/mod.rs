@@ -4,6 +4,7 @@
 //! nothing from the crate and does no I/O.
 
 mod active_periods;
+mod checkout;
 mod env;
 mod plan_window;
 mod session;
@@ -12,6 +13,7 @@ mod usage;
 mod words;
 
 pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
+pub use checkout::{Checkout, checkout, is_windows_path, trim_separators};
 pub use env::Env;
 pub use plan_window::{FIVE_HOURS, PlanWindow, WEEK};
 pub use session::{

@@ -22,6 +22,9 @@ use super::sum::UsageSum;
 pub struct ReportRow {
     /// The day, model, session and so on that the line sums.
     pub key: String,
+    /// The path of the project, if the report is by projects and `key` is the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
     pub requests: u64,
     #[serde(flatten)]
     pub tokens: Tokens,
@@ -40,6 +43,7 @@ impl ReportRow {
     fn of(key: String, sum: &UsageSum) -> Self {
         ReportRow {
             key,
+            path: None,
             requests: sum.requests,
             tokens: sum.tokens,
             cost_picousd: sum.picousd_clamped(),

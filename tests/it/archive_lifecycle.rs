@@ -290,7 +290,7 @@ fn forgetting_keeps_usage_unless_requested_and_refuses_sessions_of_open_releases
     };
     let (code, refused) = json(&["forget", "claude:edd9c3e6", "--yes", "--json"]);
     assert_eq!((code, refused["error"]["code"].as_str()), (Some(2), Some("in_release")), "{refused}");
-    assert_eq!(json(&["withdraw", &release, "--json"]).0, Some(0));
+    assert_eq!(json(&["withdraw", &release, "--yes", "--json"]).0, Some(0));
     assert_eq!(json(&["forget", "claude:edd9c3e6", "--yes", "--json"]).0, Some(0));
     assert_eq!(total(&world), before);
     let (code, report) = json(&["forget", "--project", "ledger-api", "--usage", "--yes", "--json"]);

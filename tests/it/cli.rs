@@ -318,7 +318,7 @@ fn sessions_are_marked_by_argument_by_standard_input_and_in_bulk() {
 #[test]
 fn config_appends_to_lists_and_suggests_the_nearest_key() {
     let world = scanned();
-    ok(&world, &["config", "--redact", "Acme,Globex", "--exclude", "scratch", "--json"]);
+    ok(&world, &["config", "--redact", "Acme,Globex", "--exclude", "calc-app", "--json"]);
     let config = ok(
         &world,
         &[
@@ -505,7 +505,7 @@ fn the_command_line_continues_a_release_that_the_library_reviewed() {
     drop(app);
     let preview = ok(&world, &["preview", "--json"]);
     assert_eq!(preview["release"].as_str(), Some(prepared.release.as_str()));
-    let withdrawn = ok(&world, &["withdraw", "--json"]);
+    let withdrawn = ok(&world, &["withdraw", "--yes", "--json"]);
     assert_eq!(withdrawn["withdrawn"], true);
     assert_eq!(run(&world, &["publish", &prepared.release]).code, 3);
 }

@@ -29,6 +29,7 @@ mod redaction;
 mod redaction_lists;
 mod release_flow;
 mod review;
+mod scope;
 mod session_commands;
 mod snapshots;
 mod source_cline;

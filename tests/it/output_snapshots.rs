@@ -161,6 +161,8 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["sign"]);
     s.show(&["publish"]);
     s.show(&["withdraw"]);
+    s.show(&["releases"]);
+    s.show(&["withdraw", "--yes"]);
 
     s.show(&["config"]);
     s.show(&["audit", "log"]);

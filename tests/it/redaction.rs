@@ -40,7 +40,7 @@ fn prepared(world: &World, wanted: &dyn Fn(&str) -> bool, p: PrepareParams) -> S
 fn approve(app: &mut App, wanted: &dyn Fn(&str) -> bool) {
     let page = app.inbox(&InboxParams { limit: Some(1000), ..InboxParams::default() }).unwrap();
     let sessions = page.sessions.iter().map(|s| s.key.0.clone()).filter(|k| wanted(k)).collect();
-    app.triage(&TriageParams { sessions, status: Mark::Approved, reason: None }).unwrap();
+    app.triage(&TriageParams::named(sessions, Mark::Approved)).unwrap();
 }
 
 /// Writes a custom log with one prompt for each session.

@@ -131,7 +131,7 @@ fn a_step_out_of_order_names_the_due_step() {
     let due = |f: Failure| f.refusal.map(|r| r.next_tool).unwrap_or(f.code);
     let scope = ScopeParams { confirm: true, ..ScopeParams::default() };
     let sessions = vec!["claude:edd9c3e6-8594-4c51-a29b-6cee4701ca6d".to_owned()];
-    let approve = TriageParams { sessions, status: Mark::Approved, reason: None };
+    let approve = TriageParams::named(sessions, Mark::Approved);
     assert_eq!(due(app.set_scope(&scope).unwrap_err()), "scan");
     assert_eq!(due(app.triage(&approve).unwrap_err()), "scan");
     assert_eq!(due(app.prepare(&PrepareParams::default()).unwrap_err()), "scan");
@@ -397,7 +397,7 @@ fn a_read_shows_the_state_that_the_next_command_finds() {
         }),
         ("every session was blocked", 1, |w| {
             let archive = Archive::open(&w.state().join("clawgate.db")).unwrap();
-            for key in archive.marked(Mark::Approved).unwrap() {
+            for (key, _) in archive.approved().unwrap() {
                 archive.mark(key.as_str(), Mark::Blocked, None).unwrap();
             }
         }),

@@ -172,7 +172,7 @@ pub fn keys(value: &Value) -> BTreeSet<&str> {
 pub fn approve_all(app: &mut App) {
     let page = app.inbox(&InboxParams { limit: Some(1000), ..InboxParams::default() }).unwrap();
     let sessions = page.sessions.iter().map(|s| s.key.0.clone()).collect();
-    app.triage(&TriageParams { sessions, status: Mark::Approved, reason: None }).unwrap();
+    app.triage(&TriageParams::named(sessions, Mark::Approved)).unwrap();
 }
 
 /// The findings of a careful reader on a page.

@@ -2,6 +2,7 @@
 
 pub(crate) mod cost;
 pub(in crate::app) mod edit;
+pub(in crate::app) mod licence;
 pub(in crate::app) mod redact_lists;
 
 pub use cost::{AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd};
@@ -16,9 +17,11 @@ use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
 
 use crate::app::Failure;
+use crate::app::agents::known_agent;
 use crate::app::fs::io_failure;
 use crate::app::text::{expected_names, nearest};
 use cost::is_default;
+use licence::known_licence;
 
 /// The configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -171,6 +174,20 @@ impl Config {
         }
     }
 
+    /// Checks the agents and the licence.
+    fn check_names(&self) -> Result<(), Failure> {
+        for agent in &self.scope.agents {
+            known_agent(agent).map_err(|mut f| {
+                f.message = format!("config.toml, scope.agents: {}", f.message);
+                f
+            })?;
+        }
+        match &self.publish.licence {
+            Some(name) => known_licence("config.toml, publish.licence", name).map(drop),
+            None => Ok(()),
+        }
+    }
+
     pub(in crate::app) fn parse(text: &str) -> Result<Self, Failure> {
         let mut config: Config = toml::from_str(text).map_err(|e| {
             let message = e.message().to_owned();
@@ -183,6 +200,7 @@ impl Config {
             }
         })?;
         config.review.check()?;
+        config.check_names()?;
         let lists = &mut config.redact;
         lists.strings = redact_lists::checked("config.toml, redact.strings", &lists.strings)?;
         lists.usernames = redact_lists::checked_usernames("config.toml, redact.usernames", &lists.usernames)?;
@@ -213,6 +231,19 @@ mod tests {
             }
         }
         assert_eq!(Config::parse("[redact]\nstrings = [\" Acme \"]\n").unwrap().redact.strings, ["Acme"]);
+    }
+
+    #[test]
+    fn an_unknown_agent_or_licence_is_refused() {
+        for (text, named) in [
+            ("[scope]\nagents = [\"claud\"]\n", "scope.agents"),
+            ("[publish]\nlicence = \"foo\"\n", "publish.licence"),
+        ] {
+            let f = Config::parse(text).unwrap_err();
+            assert_eq!(f.exit_code(), 2);
+            assert!(f.message.contains(named), "{f}");
+        }
+        assert!(Config::parse("[scope]\nagents = [\"all\", \"codex\"]\n").is_ok());
     }
 
     #[test]

@@ -277,8 +277,7 @@ impl App {
             }
         })?;
         let current = current.map(|c| c.finish(&timezone, &current_params, &self.config.budgets));
-        let names: HashMap<String, String> =
-            self.archive.projects(&|_, _| false)?.into_iter().map(|p| (p.path, p.name)).collect();
+        let names = self.project_names()?;
         let file_count = self.archive.files()?.values().filter(|f| !f.gone).count() as u64;
         Ok((finish(fold, p, &names, file_count, &self.config.anomalies.mean_rule()), current))
     }
@@ -380,7 +379,7 @@ fn finish(
 
 /// Returns the short name of each project: the archive's name, or the last path component of a directory that no scan
 /// has seen yet. Projects that would share a name keep their whole path.
-fn short_names<'a>(
+pub(super) fn short_names<'a>(
     paths: impl Iterator<Item = &'a String>,
     names: &HashMap<String, String>,
 ) -> HashMap<String, String> {

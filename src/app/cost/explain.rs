@@ -1,6 +1,6 @@
 //! Explains a figure of the cost report: its requests, their records in the logs, and the prices used.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use crate::usage::{
     CountedRow, Dimension, LineMatcher, NONE_KEY, PricedRow, RecordLocation, ReportRow, tool_part,
 };
 
+use crate::app::text::echo;
 use crate::app::{App, Failure};
 
 use super::price_sources::Prices;
@@ -194,16 +195,27 @@ impl App {
         let dimensions = p.by.map_or(DIMENSIONS_BY_PRECEDENCE.to_vec(), |by| vec![by]);
         let range = UsageFilter { since: p.since, until: p.until, tools: false };
         let reports = self.reports(&dimensions, range, zone, prices)?;
+        let names = self.project_names()?;
         for (by, report) in dimensions.into_iter().zip(reports) {
             let matches = |r: &&ReportRow| {
                 r.key == key
                     // A session is also found by its id or the beginning of it, a project by its last path component.
                     || by == Dimension::Session && key.len() >= 6
                         && r.key.split_once(':').is_some_and(|(_, id)| id.starts_with(key))
-                    || by == Dimension::Session && key.len() >= 10 && r.key.starts_with(key)
-                    || by == Dimension::Project && r.key.rsplit('/').next() == Some(key)
+                    || by == Dimension::Session && key.len() >= 6 && r.key.starts_with(key)
+                    || by == Dimension::Project && (r.key.rsplit('/').next() == Some(key)
+                        || names.get(&r.key).is_some_and(|name| name.to_lowercase() == key.to_lowercase()))
             };
             let exact = report.rows.iter().find(|r| r.key == key);
+            let found = report.rows.iter().filter(matches);
+            let sessions: BTreeSet<&str> =
+                found.map(|r| SessionKey::without_compaction_suffix(&r.key)).collect();
+            if exact.is_none() && by == Dimension::Session && sessions.len() > 1 {
+                let message = format!("{:?} matches {} sessions.", echo(key), sessions.len());
+                return Err(
+                    Failure::usage("ambiguous_session", message).hint("add more characters of the id")
+                );
+            }
             // A prefix matches a session and its compactions. It identifies the session.
             let is_compaction = |r: &&ReportRow| SessionKey::without_compaction_suffix(&r.key) != r.key;
             if let Some(row) = exact.or_else(|| report.rows.iter().filter(matches).min_by_key(is_compaction))

@@ -153,7 +153,7 @@ impl App {
     fn read_options(&self) -> Result<ReadOptions, Failure> {
         Ok(ReadOptions {
             scratch: Some(self.dir().join("tmp")),
-            known_dirs: self.archive.project_paths()?,
+            known_dirs: self.archive.known_directories()?,
             ..ReadOptions::default()
         })
     }

@@ -10,9 +10,10 @@ use crate::app::scan::Skipped;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
 use crate::trace::{Confidence, PlanWindow, Timestamp, Tokens};
-use crate::usage::{Aggregator, Dimension, Report};
+use crate::usage::{Aggregator, Dimension, NONE_KEY, Report};
 
 use super::anomalies::{SpendingWarnings, SpendingWatch};
+use super::clawtrace::short_names;
 use super::current::{CurrentSpend, CurrentSpendFold, CurrentSpendParams};
 use super::ledger_pass::LedgerPass;
 use super::price_sources::Prices;
@@ -28,12 +29,12 @@ pub struct CostParams {
     pub by: Option<Dimension>,
     /// IANA zone (default UTC).
     pub timezone: Option<String>,
-    /// Day or RFC 3339 time.
+    /// Day or time.
     pub since: Option<Timestamp>,
     /// Requests before this time.
     #[schemars(skip)]
     pub until: Option<Timestamp>,
-    /// Maximum number of rows.
+    /// Maximum rows.
     pub limit: Option<u64>,
     /// Adds the current alerts and anomalies.
     #[serde(skip)]
@@ -121,6 +122,9 @@ impl App {
             with_current.then(|| CurrentSpendFold::new(self, &current_zone, &current_params, &nobody));
         let mut pass = pass.run(self)?;
         let mut report = pass.finish_reports().pop().unwrap_or_default();
+        if by == Dimension::Project {
+            self.name_projects(&mut report)?;
+        }
         let warnings = pass.watch.map(|watch| watch.finish(self, ANOMALY_DAYS));
         let current =
             pass.current.map(|fold| fold.finish(&current_timezone, &current_params, &self.config.budgets));
@@ -143,6 +147,22 @@ impl App {
             },
             current,
         ))
+    }
+
+    /// Replaces the paths in a report by projects with the names that lists show.
+    fn name_projects(&self, report: &mut Report) -> Result<(), Failure> {
+        let names = short_names(report.rows.iter().map(|row| &row.key), &self.project_names()?);
+        for row in report.rows.iter_mut().filter(|row| row.key != NONE_KEY) {
+            if let Some(name) = names.get(&row.key) {
+                row.path = Some(std::mem::replace(&mut row.key, name.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns the name of each project by its path.
+    pub(super) fn project_names(&self) -> Result<HashMap<String, String>, Failure> {
+        Ok(self.archive.projects()?.into_iter().map(|p| (p.path, p.name)).collect())
     }
 
     /// Makes the reports by several dimensions in one pass, from the ledger as it is.

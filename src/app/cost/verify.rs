@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::pricing::{Lookup, Request, charge};
 use crate::sources::{self, OwnTotal, ReadOptions, UsageRead};
-use crate::store::{UsageFilter, device_of};
+use crate::store::{ProjectPaths, UsageFilter, device_of};
 use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 use crate::usage::{Dimension, HERE_KEY, NONE_KEY, ReportRow};
 
@@ -167,7 +167,7 @@ impl App {
         let prices = self.prices()?;
         compare_own_totals(&records, &prices, &mut report);
         let records = records.records;
-        let plain = plain_sums(&records, &prices, &zone, &mut report);
+        let plain = plain_sums(&records, &prices, &self.archive.project_paths()?, &zone, &mut report);
         let mut dimensions = DIMENSIONS.to_vec();
         dimensions.push(SUMMED);
         let mut reports = self.reports(&dimensions, UsageFilter::default(), &zone, &prices)?;
@@ -200,7 +200,7 @@ impl App {
         let ScanPlan { to_read: jobs, .. } = found.plan(&ScanParams::default(), &|_, _| false);
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
-            known_dirs: self.archive.project_paths()?,
+            known_dirs: self.archive.known_directories()?,
             ..ReadOptions::default()
         };
         let mut out: Vec<Record> = Vec::new();
@@ -329,7 +329,13 @@ fn kinds(t: &Tokens) -> [i128; 6] {
     [t.input, t.output, t.cache_read, t.cache_write_5m, t.cache_write_1h, t.web_search].map(i128::from)
 }
 
-fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut VerifyReport) -> Lines {
+fn plain_sums(
+    records: &[Record],
+    prices: &Prices,
+    projects: &ProjectPaths,
+    zone: &TimeZone,
+    report: &mut VerifyReport,
+) -> Lines {
     let mut requests: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
     for r in records {
         requests.entry(&r.row.dedupe_key).or_default().push(r);
@@ -338,7 +344,7 @@ fn plain_sums(records: &[Record], prices: &Prices, zone: &TimeZone, report: &mut
     for (owner, figures) in requests.into_values().filter_map(resolve_records) {
         let row = &figures.row;
         let t = &row.tokens;
-        let project = owner.facts.project.as_deref();
+        let project = owner.facts.project.as_deref().map(|recorded| projects.project_of(recorded));
         let found = prices
             .table()
             .resolve(&row.model, row.provider.as_deref(), project, prices.overrides())

@@ -101,6 +101,7 @@ impl App {
     /// [`Failure`] if the review is not complete, the name is in the sealed bytes, or words are missing.
     pub fn confirm(&mut self, p: &ConfirmParams) -> Result<ConfirmReport, Failure> {
         let mut open = self.required_release(p.release.as_deref(), Phase::Reviewed)?;
+        self.check_exclusions()?;
         // In other states the state machine refuses the step, which is more useful than a message about the words.
         if open.release.phase >= Phase::Reviewed && open.release.phase != Phase::Withdrawn {
             p.check()?;

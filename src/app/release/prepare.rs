@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::config::ExportConfig;
+use crate::app::config::licence::known_licence;
 use crate::app::random::release_id;
 use crate::app::{App, Failure};
 use crate::gate::write_sealed;
@@ -59,6 +60,8 @@ pub struct PrepareReport {
     pub rows: u64,
     /// Rows with the same bytes as before. They keep their review.
     pub rows_unchanged: u64,
+    /// Rows of sessions that an earlier release published in the same version.
+    pub rows_published: u64,
     /// The files that would be published.
     pub files: Vec<FileEntry>,
     pub destination: Option<Destination>,
@@ -82,6 +85,7 @@ impl App {
         if !facts.scanned || !facts.scope_confirmed {
             return Err(self.first_step_refusal(Phase::Draft)?.into());
         }
+        self.check_exclusions()?;
         let open =
             if p.new && p.release.is_none() { None } else { self.current_release(p.release.as_deref())? };
         let is_new = open.is_none();
@@ -161,11 +165,24 @@ impl App {
             digest,
             rows: open.data.rows.len() as u64,
             rows_unchanged: unchanged,
+            rows_published: self.rows_published(&open.release)?,
             files,
             destination: open.release.destination.clone(),
             privacy_report: built.report,
             review: None,
         })
+    }
+
+    /// Returns the number of rows whose session another release published in the same version.
+    fn rows_published(&self, release: &Release) -> Result<u64, Failure> {
+        let mut left: BTreeMap<&SessionKey, &Row> = release.rows.iter().collect();
+        for head in self.archive.releases()?.into_iter().filter(|head| head.phase == Phase::Published) {
+            let Some(published) = self.archive.release(&head.id)? else { continue };
+            left.retain(|key, row| {
+                published.state.rows.get(*key).is_none_or(|other| other.version != row.version)
+            });
+        }
+        Ok((release.rows.len() - left.len()) as u64)
     }
 
     /// Seals a release again. Returns the number of rows that changed.
@@ -189,7 +206,9 @@ impl App {
             let configured = &self.config.publish;
             let visibility =
                 p.visibility.unwrap_or(old.as_ref().map_or(configured.visibility, |d| d.visibility));
-            let licence = p.licence.clone().or(old.and_then(|d| d.licence)).or(configured.licence.clone());
+            let licence = p.licence.as_deref().map(|l| known_licence("--licence", l)).transpose()?;
+            let licence =
+                licence.map(str::to_owned).or(old.and_then(|d| d.licence)).or(configured.licence.clone());
             data.destination = Some(Destination { target, visibility, licence });
         }
         if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() {
@@ -204,19 +223,21 @@ impl App {
 
     /// The sessions that belong in a release now: named or approved, in scope and not blocked, with their subagents.
     fn chosen_sessions(&self, data: &ReleaseData) -> Result<BTreeMap<SessionKey, Version>, Failure> {
-        let roots: Vec<SessionKey> = match data.named.is_empty() {
-            true => self.archive.marked(Mark::Approved)?,
-            false => data.named.clone(),
+        let keys: BTreeSet<SessionKey> = match data.named.is_empty() {
+            true => self.archive.approved()?.into_iter().map(|(key, _)| key).collect(),
+            false => {
+                let below = self.archive.descendants(&data.named)?;
+                data.named.iter().cloned().chain(below).collect()
+            }
         };
-        let mut keys: BTreeSet<SessionKey> = roots.iter().cloned().collect();
-        keys.extend(self.archive.descendants(&roots)?);
+        let in_scope = self.scope_filter()?;
         let mut chosen = BTreeMap::new();
         for key in keys {
             let Some(row) = self.archive.session(key.as_str())? else { continue };
-            if row.status == Mark::Blocked || !self.in_scope(&key)? {
+            if row.status == Mark::Blocked || !in_scope(&row) {
                 continue;
             }
-            if data.named.contains(&key) && row.status != Mark::Approved {
+            if row.status != Mark::Approved {
                 return Err(Failure::usage("not_approved", format!("{key} is not approved."))
                     .hint(format!("clawgate approve {key}")));
             }

@@ -41,13 +41,16 @@ impl App {
     /// unseals.
     ///
     /// # Errors
-    /// [`Failure`]: a human is needed if the receipt or the token is missing. It is refused if anything differs from
+    /// [`Failure`]: refused if the release is already published. A human is needed if the receipt or the token is missing. It is refused if anything differs from
     /// what was approved, and fails if the destination does not accept the upload.
     pub fn publish(
         &mut self,
         p: &PublishParams,
         unlocked: Option<&Unlocked>,
     ) -> Result<PublishReport, Failure> {
+        if let Some(failure) = self.already_published(p.release.as_deref())? {
+            return Err(failure);
+        }
         let mut open = self.required_release(p.release.as_deref(), Phase::Approved)?;
         let signed = self.approved_receipt(&open, unlocked)?;
         let cleared = self.clear_release(&open, &signed, unlocked)?;

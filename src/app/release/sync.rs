@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::app::{App, Failure};
-use crate::store::Mark;
 use crate::trace::SessionKey;
 use crate::workflow::{Effect, Event, Evidence, Phase, Release, step};
 
@@ -50,7 +49,7 @@ impl App {
             return Ok(None);
         }
         let keys: Vec<&str> = release.chosen.keys().map(SessionKey::as_str).collect();
-        let blocked = self.archive.keys_with_mark(&keys, Mark::Blocked)?;
+        let blocked = self.archive.blocked(&keys)?;
         if blocked.is_empty() {
             return Ok(None);
         }
@@ -108,9 +107,10 @@ impl App {
 
     /// The chosen sessions that are no longer in scope.
     fn sessions_out_of_scope(&self, release: &Release) -> Result<Vec<SessionKey>, Failure> {
+        let in_scope = self.scope_filter()?;
         let mut outside = Vec::new();
         for key in release.chosen.keys() {
-            if !self.in_scope(key)? {
+            if !self.archive.session(key.as_str())?.is_some_and(|s| in_scope(&s)) {
                 outside.push(key.clone());
             }
         }

@@ -18,11 +18,13 @@ use crate::sources::{self, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
 use crate::trace::{SessionKey, Timestamp};
 
+use crate::app::agents::{agent_ids, known_agent};
 use crate::app::{App, Failure};
 
 mod badges;
 mod discover;
 mod read_file;
+mod repositories;
 mod tool_outcome;
 
 pub(crate) use discover::{FoundLogs, LogFile, ScanPlan, find_logs, stat_log};
@@ -32,7 +34,8 @@ use read_file::{MemoryLimit, ParsedBatch, read_file};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanParams {
-    /// Only this agent's logs.
+    /// Agent.
+    #[schemars(extend("enum" = agent_ids()))]
     pub agent: Option<String>,
     /// Only files below this path.
     #[schemars(skip)]
@@ -150,32 +153,30 @@ impl App {
     /// before stay in the archive.
     pub fn scan(&mut self, params: &ScanParams) -> Result<ScanReport, Failure> {
         let started = self.now();
-        let sources: Vec<&'static dyn Source> = sources::REGISTRY
-            .iter()
-            .copied()
-            .filter(|s| params.agent.as_deref().is_none_or(|a| a == s.agent()))
-            .collect();
-        if sources.is_empty() {
-            let known: Vec<&str> = sources::REGISTRY.iter().map(|s| s.agent()).collect();
-            return Err(Failure::usage(
-                "no_such_agent",
-                format!("The agent must be one of {}.", known.join(", ")),
-            ));
-        }
+        let agent = params.agent.as_deref().map(known_agent).transpose()?.flatten();
+        let sources: Vec<&'static dyn Source> =
+            sources::REGISTRY.iter().copied().filter(|s| agent.is_none_or(|a| a == s.agent())).collect();
         if params.again {
             self.archive.clear_forgotten()?;
         }
         let known = self.archive.files()?;
+        // A log that was deleted since the last scan is a path of which the scan can report something.
+        if let Some(path) = params.path.as_deref().filter(|path| !path.exists())
+            && !known.keys().any(|file| Path::new(file).starts_with(path))
+        {
+            let message = format!("There is no file or directory {}.", path.display());
+            return Err(Failure::usage("no_such_path", message));
+        }
         let ScanPlan { to_read, paths, skipped } = find_logs(&self.ctx.env, &sources, params)
             .plan(params, &|name, state| known.get(name).is_some_and(|row| row.state == *state));
         let mut counts = FileCounts { found: paths.len() as u64, ..FileCounts::default() };
 
         let mut totals = ScanTotals { skipped, ..ScanTotals::default() };
-        let dirs = self.archive.project_paths()?.len();
+        let dirs = self.archive.known_directories()?.len();
         if !to_read.is_empty() {
             counts.read = self.read_files(to_read, &mut totals)?;
         }
-        if counts.read > 0 && self.archive.project_paths()?.len() > dirs {
+        if counts.read > 0 && self.archive.known_directories()?.len() > dirs {
             // Some agents log only a hash of the working directory. The directory may now be known from the log of another
             // agent, so the files whose directory is unknown are read again.
             let unknown = self.archive.files_without_project()?;
@@ -187,7 +188,8 @@ impl App {
                 self.read_files(again, &mut ScanTotals::default())?;
             }
         }
-        counts.gone = self.update_gone(params, &known, &paths)?;
+        self.assign_repositories()?;
+        counts.gone = self.update_gone(params, agent, &known, &paths)?;
 
         let by_agent: BTreeMap<String, u64> = self.archive.agents()?.into_iter().collect();
         let ScanTotals { mut sessions, mut skipped, bytes, changed, .. } = totals;
@@ -248,7 +250,7 @@ impl App {
         self.remove_old_scratch(&scratch);
         let opts = ReadOptions {
             scratch: Some(scratch.clone()),
-            known_dirs: self.archive.project_paths()?,
+            known_dirs: self.archive.known_directories()?,
             ..ReadOptions::default()
         };
         std::thread::scope(|scope| -> Result<(), Failure> {
@@ -368,6 +370,7 @@ impl App {
     fn update_gone(
         &mut self,
         params: &ScanParams,
+        agent: Option<&str>,
         known: &HashMap<String, FileRow>,
         seen: &HashSet<String>,
     ) -> Result<u64, Failure> {
@@ -377,7 +380,7 @@ impl App {
             let p = Path::new(path);
             let covered = params.since.is_none()
                 && params.path.as_deref().is_none_or(|only| p.starts_with(only))
-                && params.agent.as_deref().is_none_or(|a| a == row.agent);
+                && agent.is_none_or(|a| a == row.agent);
             match seen.contains(path) {
                 true if row.gone => back.push(row.id),
                 // The file may be missing because the whole root was deleted, so the roots are not checked.

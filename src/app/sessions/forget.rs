@@ -75,8 +75,8 @@ impl App {
                 return Err(Failure::usage("nothing_named", "Name the sessions to forget.")
                     .hint("clawgate forget KEY, or --project, --agent, --before, --gone"));
             }
-            let choice =
-                Choice { agent: p.agent.clone(), project: p.project.clone(), before: p.before, gone: p.gone };
+            let (agent, projects) = self.filters(p.agent.as_deref(), p.project.as_deref())?;
+            let choice = Choice { agent, projects, before: p.before, gone: p.gone };
             self.archive.chosen(&choice)?
         } else {
             if narrowed {

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
 use crate::trace::{SessionKey, Timestamp, Tokens, words};
 
-use crate::app::text::{parse_name, sanitize};
+use crate::app::agents::{agent_ids, known_agent};
+use crate::app::text::{parse_name, sanitize, unknown_name};
 use crate::app::{App, Failure};
 
 use super::bad_cursor;
@@ -29,13 +30,14 @@ pub struct ProjectList {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InboxParams {
-    /// Agent id.
+    /// Agent.
+    #[schemars(extend("enum" = agent_ids()))]
     pub agent: Option<String>,
-    /// Project name or path.
+    /// Name, path or glob.
     pub project: Option<String>,
-    /// Triage mark.
+    /// Mark.
     pub status: Option<Mark>,
-    /// Day or RFC 3339 time.
+    /// Day or time.
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
@@ -110,6 +112,9 @@ words!(SortKey, "a sort key", {
 #[derive(Debug, Clone, Serialize)]
 pub struct SessionItem {
     pub key: SessionKey,
+    /// The shortest form of the key that is unique, for people.
+    #[serde(skip)]
+    pub short_key: String,
     /// Agent id.
     pub agent: String,
     /// Project's display name.
@@ -130,8 +135,11 @@ pub struct SessionItem {
     pub usage: Tokens,
     /// Cost of these requests in pico-USD, without unpriced requests.
     pub cost_picousd: i64,
-    /// Triage mark.
+    /// Triage mark. A subagent without a decision has the mark of its parent.
     pub status: Mark,
+    /// Whether the mark is that of the parent.
+    #[serde(skip)]
+    pub status_inherited: bool,
     /// Whether the session changed since it was marked.
     pub changed_since: bool,
     /// Quality score, 1 to 5.
@@ -171,12 +179,40 @@ struct SortedRow {
 }
 
 impl App {
-    /// Returns all projects, and whether the configuration excludes them.
+    /// Returns the projects of an agent and with a name, and whether the configuration excludes them.
     ///
     /// # Errors
-    /// [`Failure`] if the archive cannot be read.
-    pub fn list(&self) -> Result<ProjectList, Failure> {
-        Ok(ProjectList { projects: self.archive.projects(&|n, p| self.excludes(n, p))? })
+    /// [`Failure`] if there is no such agent or project, or the archive cannot be read.
+    pub fn list(&self, agent: Option<&str>, project: Option<&str>) -> Result<ProjectList, Failure> {
+        let (agent, names) = self.filters(agent, project)?;
+        let mut projects = self.projects_in_scope()?.0;
+        projects.retain(|p| {
+            agent.as_ref().is_none_or(|agent| p.agents.contains(agent))
+                && names.as_ref().is_none_or(|names| names.contains(&p.name))
+        });
+        Ok(ProjectList { projects })
+    }
+
+    /// Resolves the agent and the project of a filter to the agent's id and the names of projects.
+    pub(crate) fn filters(
+        &self,
+        agent: Option<&str>,
+        project: Option<&str>,
+    ) -> Result<(Option<String>, Option<Vec<String>>), Failure> {
+        let agent = agent.map(known_agent).transpose()?.flatten().map(str::to_owned);
+        let projects = project.map(|name| self.select_projects(name)).transpose()?;
+        Ok((agent, projects))
+    }
+
+    /// Checks that a model has this name or one that starts with it.
+    fn check_model(&self, name: &str) -> Result<(), Failure> {
+        let models = self.archive.models()?;
+        let wanted = name.to_lowercase();
+        if models.iter().any(|model| model.to_lowercase().starts_with(&wanted)) {
+            return Ok(());
+        }
+        let models: Vec<&str> = models.iter().map(String::as_str).collect();
+        Err(unknown_name("model", "no_such_model", name, &models))
     }
 
     /// Returns a page of sessions.
@@ -187,9 +223,13 @@ impl App {
         let sort = p.sort.unwrap_or_default();
         let limit = p.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
         let after = p.cursor.as_deref().map(|c| decode_cursor(c, sort)).transpose()?;
+        let (agent, projects) = self.filters(p.agent.as_deref(), p.project.as_deref())?;
+        if let Some(model) = &p.model {
+            self.check_model(model)?;
+        }
         let query = Inbox {
-            agent: p.agent.clone(),
-            project: p.project.clone(),
+            agent,
+            projects,
             status: p.status,
             since: p.since,
             until: p.until,
@@ -224,10 +264,12 @@ impl App {
         let keys: Vec<&str> = listed.iter().map(|(r, _)| r.key.as_str()).collect();
         let usage = self.usage_of(&keys)?;
         let mut children = self.archive.children_of(&keys)?;
+        let mut short_keys = self.short_keys(&keys)?;
         let mut sessions = Vec::with_capacity(listed.len());
         for (row, depth) in listed {
             let cursor = cursors.get(&row.id).cloned().unwrap_or_default();
             let mut item = self.item(row, &usage);
+            item.short_key = short_keys.remove(item.key.as_str()).unwrap_or_default();
             item.children = children.remove(item.key.as_str()).unwrap_or_default();
             (item.cursor, item.depth) = (cursor, depth);
             sessions.push(item);
@@ -285,6 +327,7 @@ impl App {
             usage,
             cost_picousd,
             status: r.status,
+            status_inherited: r.status_inherited,
             changed_since: r.changed_since,
             score: r.score,
             badges: r.badges,
@@ -295,6 +338,7 @@ impl App {
             cursor: String::new(),
             bytes: r.bytes,
             source_gone: r.gone,
+            short_key: String::new(),
             key: r.key,
         }
     }

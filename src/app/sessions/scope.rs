@@ -7,24 +7,28 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::redact::NameCounter;
-use crate::store::{Inbox, ProjectRow};
-use crate::trace::SessionKey;
-use crate::workflow::Target;
+use crate::store::{Inbox, ProjectRow, SessionRow};
+use crate::workflow::{Target, Visibility};
 
+use crate::app::agents::known_agent;
 use crate::app::config::Config;
 use crate::app::config::edit::{edit_file, edit_list};
+use crate::app::config::licence::known_licence;
 use crate::app::config::redact_lists::{
     ListHits, checked, checked_usernames, entries_to_remove, is_common_word, new_values,
 };
+use crate::app::text::{echo, list_names};
 use crate::app::{App, Failure};
+
+use super::projects::{Mismatch, no_such_project, select};
 
 /// Changes to scope, redaction lists and destination. Lists append, so calls can be repeated safely.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeParams {
-    /// Default: all.
+    /// Agent ids, or all.
     pub agents: Vec<String>,
-    /// Projects to exclude.
+    /// Project names, paths or globs.
     pub exclude: Vec<String>,
     /// Exclusions to remove.
     pub include: Vec<String>,
@@ -41,9 +45,8 @@ pub struct ScopeParams {
     /// Destination folder.
     #[schemars(skip)]
     pub folder: Option<String>,
-    /// `private` or `public`.
     #[schemars(skip)]
-    pub visibility: Option<String>,
+    pub visibility: Option<Visibility>,
     /// Licence id.
     #[schemars(skip)]
     pub licence: Option<String>,
@@ -57,6 +60,8 @@ pub struct ScopeReport {
     /// Whether a person confirmed the current scope.
     pub confirmed: bool,
     pub config: Config,
+    /// Exclusions in the configuration that match no project.
+    pub unmatched: Vec<String>,
     /// All projects, and whether they are excluded.
     pub projects: Vec<ProjectRow>,
 }
@@ -65,17 +70,16 @@ impl App {
     /// Edits the configuration and, if asked to, confirms the scope.
     ///
     /// # Errors
-    /// [`Failure`] if a value is invalid, the file cannot be written, or the scope is confirmed before the first scan.
+    /// [`Failure`] if a value is invalid, an exclusion matches no project, the file cannot be written, or the scope is
+    /// confirmed before the first scan. Nothing is changed then.
     pub fn set_scope(&mut self, p: &ScopeParams) -> Result<ScopeReport, Failure> {
         if p.confirm && self.archive.meta("last_scan")?.is_none() {
             return Err(self.missing_first_step());
         }
-        for agent in &p.agents {
-            if !crate::sources::REGISTRY.iter().any(|s| s.agent() == agent) {
-                return Err(Failure::usage("no_such_agent", format!("There is no agent {agent:?}."))
-                    .hint("clawgate doctor"));
-            }
-        }
+        let agents = p.agents.iter().map(|a| known_agent(a)).collect::<Result<Option<Vec<_>>, _>>()?;
+        let licence = p.licence.as_deref().map(|l| known_licence("--licence", l)).transpose()?;
+        let exclude = self.new_exclusions(&p.exclude)?;
+        let include = self.exclusions_to_remove(&p.include)?;
         if let Some(repo) = &p.repo {
             Target::hub(repo)?;
         }
@@ -88,19 +92,23 @@ impl App {
         let old_strings = entries_to_remove("redact.strings", &redact.strings, &p.remove_redact)?;
         let old_usernames = entries_to_remove("redact.usernames", &redact.usernames, &p.remove_usernames)?;
         let config = edit_file(&self.config_path(), &self.config, |doc| {
-            edit_list(doc, "scope", "agents", &p.agents, &[]);
-            edit_list(doc, "scope", "exclude", &p.exclude, &p.include);
+            match &agents {
+                Some(agents) => edit_list(doc, "scope", "agents", &owned(agents), &[]),
+                // An empty list means all agents, those of later versions included.
+                None => drop(doc.get_mut("scope").and_then(|t| t.as_table_like_mut()?.remove("agents"))),
+            }
+            edit_list(doc, "scope", "exclude", &exclude, &include);
             edit_list(doc, "redact", "strings", &strings, &old_strings);
             edit_list(doc, "redact", "usernames", &usernames, &old_usernames);
             let values = [
-                ("repo", &p.repo),
-                ("folder", &p.folder),
-                ("visibility", &p.visibility),
-                ("licence", &p.licence),
+                ("repo", p.repo.as_deref()),
+                ("folder", p.folder.as_deref()),
+                ("visibility", p.visibility.map(Visibility::as_str)),
+                ("licence", licence),
             ];
             for (key, value) in values {
                 let Some(value) = value else { continue };
-                doc["publish"][key] = toml_edit::value(value.as_str());
+                doc["publish"][key] = toml_edit::value(value);
                 // A release has one target, so that a new one replaces the other kind.
                 let replaced = match key {
                     "repo" => "folder",
@@ -113,6 +121,7 @@ impl App {
         })?;
         self.apply_config(config)?;
         if p.confirm {
+            self.check_exclusions()?;
             self.archive.set_meta("scope_confirmed", &self.scope_hash())?;
             self.audit("scope_confirmed", None, serde_json::json!({ "scope": self.scope_hash() }))?;
         }
@@ -180,21 +189,98 @@ impl App {
         self.audit("config_changed", None, serde_json::json!({ "scope": self.scope_hash() }))
     }
 
+    /// Returns the entries for projects to exclude, as the configuration stores them.
+    fn new_exclusions(&self, typed: &[String]) -> Result<Vec<String>, Failure> {
+        if typed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let projects = self.archive.projects()?;
+        let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
+        for text in typed {
+            match select(text, &projects, &self.ctx.env.home) {
+                Ok(selection) => entries.push(selection.entry),
+                Err(mismatch) => mismatches.push((text.clone(), mismatch)),
+            }
+        }
+        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, &projects)) }
+    }
+
+    /// Returns the entries of the configuration that exclude the named projects.
+    fn exclusions_to_remove(&self, typed: &[String]) -> Result<Vec<String>, Failure> {
+        if typed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (projects, home) = (self.archive.projects()?, &self.ctx.env.home);
+        let configured = &self.config.scope.exclude;
+        let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
+        for text in typed {
+            let same = |e: &&String| e.trim().to_lowercase() == text.trim().to_lowercase();
+            let named: Vec<String> = configured.iter().filter(same).cloned().collect();
+            if !named.is_empty() {
+                entries.extend(named);
+                continue;
+            }
+            let selection = match select(text, &projects, home) {
+                Ok(selection) => selection,
+                Err(mismatch) => {
+                    mismatches.push((text.clone(), mismatch));
+                    continue;
+                }
+            };
+            for entry in configured {
+                let names = match select(entry, &projects, home) {
+                    Ok(excluded) => excluded.names,
+                    Err(Mismatch::Ambiguous(names) | Mismatch::Shortened(names)) => names,
+                    Err(Mismatch::Unknown) => continue,
+                };
+                if names.iter().all(|name| selection.names.contains(name)) {
+                    entries.push(entry.clone());
+                } else if names.iter().any(|name| selection.names.contains(name)) {
+                    let message =
+                        format!("The exclusion {:?} also excludes other projects: {}.", echo(entry), {
+                            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                            list_names(&names)
+                        });
+                    return Err(Failure::usage("broader_exclusion", message)
+                        .hint(format!("clawgate scope --include {entry:?}, then exclude the others again")));
+                }
+            }
+        }
+        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, &projects)) }
+    }
+
+    /// Checks that each exclusion of the configuration matches a project, because an exclusion with a typo protects nothing.
+    ///
+    /// # Errors
+    /// A usage [`Failure`] that names the exclusions that match nothing.
+    pub(crate) fn check_exclusions(&self) -> Result<(), Failure> {
+        let projects = self.archive.projects()?;
+        let mut mismatches = Vec::new();
+        for entry in &self.config.scope.exclude {
+            if let Err(mismatch) = select(entry, &projects, &self.ctx.env.home) {
+                mismatches.push((entry.clone(), mismatch));
+            }
+        }
+        let Some((first, _)) = mismatches.first() else { return Ok(()) };
+        let remove = format!("clawgate scope --include {first:?} removes the exclusion");
+        let mut failure = no_such_project(&mismatches, &projects);
+        failure.message = format!("config.toml, scope.exclude: {}", failure.message);
+        "unmatched_exclusion".clone_into(&mut failure.code);
+        Err(failure.hint(remove))
+    }
+
     /// Returns the current scope.
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn scope(&self) -> Result<ScopeReport, Failure> {
+        let (projects, exclusions) = self.projects_in_scope()?;
         Ok(ScopeReport {
             confirmed: self.scope_confirmed()?,
-            projects: self.archive.projects(&|name, path| self.excludes(name, path))?,
+            projects,
+            unmatched: exclusions.unmatched,
             config: self.config.clone(),
         })
-    }
-
-    /// Returns whether the configuration excludes a project.
-    pub fn excludes(&self, name: &str, path: &str) -> bool {
-        self.config.scope.exclude.iter().any(|e| e == name || e == path)
     }
 
     /// Returns whether an agent is in scope.
@@ -202,12 +288,15 @@ impl App {
         self.config.scope.agents.is_empty() || self.config.scope.agents.iter().any(|a| a == agent)
     }
 
-    /// Returns whether the agent and the project of a session are in scope.
-    pub(crate) fn in_scope(&self, key: &SessionKey) -> Result<bool, Failure> {
-        Ok(self.archive.session(key.as_str())?.is_some_and(|s| {
-            let (name, path) = (s.project.unwrap_or_default(), s.project_path.unwrap_or_default());
-            self.agent_in_scope(&s.agent) && !self.excludes(&name, &path)
-        }))
+    /// Returns a function that tells whether the agent and the project of a session are in scope.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub(crate) fn scope_filter(&self) -> Result<impl Fn(&SessionRow) -> bool + use<'_>, Failure> {
+        let excluded = self.projects_in_scope()?.1.names;
+        Ok(move |s: &SessionRow| {
+            self.agent_in_scope(&s.agent) && !s.project.as_ref().is_some_and(|name| excluded.contains(name))
+        })
     }
 
     /// Returns whether a person confirmed the current scope.
@@ -227,4 +316,8 @@ impl App {
         let text = serde_json::to_string(&scope).unwrap_or_default();
         data_encoding::HEXLOWER.encode(&Sha256::digest(text))
     }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
 }

@@ -3,18 +3,24 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::store::Mark;
+use crate::store::{Inbox, Mark};
 use crate::trace::SessionKey;
 
 use crate::app::{App, Failure};
 
-/// A mark and the sessions that get it.
+/// A mark and the sessions that get it: named ones, all undecided ones in scope, or those of them in one project.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriageParams {
     /// Session keys or prefixes.
+    #[serde(default)]
     pub sessions: Vec<String>,
-    /// The mark.
+    /// All in scope.
+    #[serde(default)]
+    pub all: bool,
+    /// All of this project.
+    pub project: Option<String>,
+    /// Mark.
     pub status: Mark,
     /// Why.
     pub reason: Option<String>,
@@ -33,6 +39,13 @@ pub struct TriageReport {
     pub totals: std::collections::BTreeMap<String, u64>,
 }
 
+impl TriageParams {
+    /// Returns the parameters that give the named sessions a mark.
+    pub fn named(sessions: Vec<String>, status: Mark) -> Self {
+        TriageParams { sessions, all: false, project: None, status, reason: None }
+    }
+}
+
 impl App {
     /// Marks all of the sessions, or none.
     ///
@@ -43,12 +56,19 @@ impl App {
             return Err(self.missing_first_step());
         }
         let mark = p.status;
-        if p.sessions.is_empty() {
-            return Err(
-                Failure::usage("no_sessions", "Name at least one session.").hint("clawgate inbox --json")
-            );
-        }
-        let keys = p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<Vec<_>, _>>()?;
+        let by_filter = p.all || p.project.is_some();
+        let keys = match (p.sessions.is_empty(), by_filter) {
+            (false, true) => {
+                let message = "Name sessions, or choose all sessions or a project, not both.";
+                return Err(Failure::usage("both_named", message));
+            }
+            (false, false) => p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<Vec<_>, _>>()?,
+            (true, true) => self.undecided_sessions(p.project.as_deref())?,
+            (true, false) => {
+                let failure = Failure::usage("no_sessions", "Name at least one session, a project or all.");
+                return Err(failure.hint("clawgate inbox --json"));
+            }
+        };
         for key in &keys {
             self.archive.mark(key.as_str(), mark, p.reason.as_deref())?;
         }
@@ -61,5 +81,18 @@ impl App {
         self.sync_current_release()?;
         let totals = self.archive.marks()?.into_iter().map(|(m, n)| (m.as_str().to_owned(), n)).collect();
         Ok(TriageReport { marked: keys, status: mark, with_subagents, totals })
+    }
+
+    /// Returns the sessions in scope that are neither approved nor blocked. Omits subagents, because they follow their parent.
+    fn undecided_sessions(&self, project: Option<&str>) -> Result<Vec<SessionKey>, Failure> {
+        let projects = self.filters(None, project)?.1;
+        let in_scope = self.scope_filter()?;
+        let mut keys = Vec::new();
+        for status in [Mark::New, Mark::Shortlisted] {
+            let query = Inbox { projects: projects.clone(), status: Some(status), ..Inbox::default() };
+            let rows = self.archive.inbox(&query)?;
+            keys.extend(rows.into_iter().filter(|s| s.parent.is_none() && in_scope(s)).map(|s| s.key));
+        }
+        Ok(keys)
     }
 }

@@ -12,5 +12,5 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    marking::mark(cli, args.sessions.resolve()?, Mark::Blocked, args.sessions.reason)
+    marking::mark(cli, &args.sessions.params(Mark::Blocked)?)
 }

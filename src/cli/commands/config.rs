@@ -4,9 +4,11 @@ use serde::Serialize;
 
 use crate::app::config::ListHits;
 use crate::app::sessions::{ScopeParams, ScopeReport};
+use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::project_arg::absolute_project;
 use crate::cli::table::one_line;
-use crate::sources;
+use crate::workflow::Visibility;
 
 /// Show or edit the configuration
 ///
@@ -25,7 +27,7 @@ pub struct Args {
     /// No longer redact these user names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     remove_redact_usernames: Vec<String>,
-    /// Exclude these projects (names or paths)
+    /// Exclude these projects: names, paths with everything below them, or globs
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
     /// No longer exclude these projects
@@ -52,21 +54,19 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let agents = match args.source.iter().any(|s| s == "all") {
-        true => sources::REGISTRY.iter().map(|s| s.agent().to_owned()).collect(),
-        false => args.source,
-    };
+    let visibility: Option<Visibility> =
+        args.visibility.as_deref().map(|v| parse_name("--visibility", "bad_visibility", v)).transpose()?;
     let params = ScopeParams {
-        agents,
-        exclude: args.exclude,
-        include: args.remove_exclude,
+        agents: args.source,
+        exclude: args.exclude.iter().map(|text| absolute_project(text)).collect(),
+        include: args.remove_exclude.iter().map(|text| absolute_project(text)).collect(),
         redact: args.redact,
         usernames: args.redact_usernames,
         remove_redact: args.remove_redact,
         remove_usernames: args.remove_redact_usernames,
         repo: args.repo,
         folder: args.folder.map(|f| super::prepare::absolute(&f)),
-        visibility: args.visibility,
+        visibility,
         licence: args.licence,
         confirm: args.confirm,
     };
@@ -79,9 +79,11 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         &params.remove_redact,
         &params.remove_usernames,
     ];
-    let values = [&params.repo, &params.folder, &params.visibility, &params.licence];
-    let has_changes =
-        params.confirm || lists.iter().any(|l| !l.is_empty()) || values.iter().any(|v| v.is_some());
+    let values = [&params.repo, &params.folder, &params.licence];
+    let has_changes = params.confirm
+        || params.visibility.is_some()
+        || lists.iter().any(|l| !l.is_empty())
+        || values.iter().any(|v| v.is_some());
     let app = cli.app()?;
     let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
     let path = app.dir().join("config.toml");

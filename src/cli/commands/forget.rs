@@ -4,6 +4,7 @@ use crate::app::Failure;
 use crate::app::sessions::{ForgetParams, ForgetPlan, ForgetReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{bold, yellow};
 use crate::cli::time_args::parse_optional_instant;
 
@@ -52,7 +53,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let params = ForgetParams {
         sessions: args.sessions,
         agent: args.agent,
-        project: args.project,
+        project: args.project.as_deref().map(absolute_project),
         before,
         gone: args.gone,
         usage: args.usage,

@@ -1,11 +1,10 @@
 //! `clawgate inbox`: lists sessions.
 
-use std::collections::BTreeSet;
-
 use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars};
+use crate::cli::project_arg::absolute_project;
 use crate::cli::render::dim;
 use crate::cli::table::{Align, Table};
 use crate::cli::time_args::{TimeRange, format_minute};
@@ -22,7 +21,7 @@ pub struct Args {
     /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
-    /// Only sessions of this project (name or path)
+    /// Only sessions of this project (name, path or glob)
     #[arg(long)]
     project: Option<String>,
     /// Only sessions with this mark: new, approved, blocked or shortlisted
@@ -56,8 +55,8 @@ pub struct Args {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let (since, until) = args.range.resolve(cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = InboxParams {
-        agent: args.agent.filter(|a| a != "all"),
-        project: args.project,
+        agent: args.agent,
+        project: args.project.as_deref().map(absolute_project),
         status: args.status.as_deref().map(|s| parse_name("--status", "bad_status", s)).transpose()?,
         since,
         until,
@@ -95,10 +94,10 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
             0 => format_count(s.tool_calls),
             failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
         };
-        let mark = if s.changed_since {
-            format!("{} (changed)", s.status.as_str())
-        } else {
-            s.status.as_str().to_owned()
+        let mark = match (s.changed_since, s.status_inherited) {
+            (true, _) => format!("{} (changed)", s.status),
+            (false, true) => format!("{} (parent)", s.status),
+            (false, false) => s.status.to_string(),
         };
         let title = s.title.clone().unwrap_or_default();
         let title = match &s.forked_from {
@@ -133,21 +132,7 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
     out
 }
 
-/// Shortens the keys of a page to prefixes that are unique on it. Returns the whole keys if `short` is not set.
+/// Returns the keys of a page: short ones for a person, whole ones for a program.
 pub(super) fn display_keys(sessions: &[SessionItem], short: bool) -> Vec<String> {
-    // The first 13 characters of a time-ordered UUID contain its milliseconds.
-    const MIN_ID_CHARS: usize = 13;
-    let prefix = |s: &SessionItem, n: usize| -> String {
-        format!("{}:{}", s.key.agent(), s.key.native().chars().take(n).collect::<String>())
-    };
-    let longest = sessions.iter().map(|s| s.key.native().len()).max().unwrap_or(0);
-    let lengths = if short { MIN_ID_CHARS.min(longest)..=longest } else { longest..=longest };
-    let mut names = Vec::new();
-    for n in lengths {
-        names = sessions.iter().map(|s| prefix(s, n)).collect();
-        if names.iter().collect::<BTreeSet<_>>().len() == sessions.len() {
-            break;
-        }
-    }
-    names
+    sessions.iter().map(|s| if short { s.short_key.clone() } else { s.key.0.clone() }).collect()
 }

@@ -14,10 +14,7 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let mut list = cli.app()?.list()?;
-    if let Some(agent) = args.agent.filter(|a| a != "all") {
-        list.projects.retain(|p| p.agents.contains(&agent));
-    }
+    let list = cli.app()?.list(args.agent.as_deref(), None)?;
     let width = cli.width();
     let empty = cli.empty_note("No project matches.")?;
     cli.print_report(&list, |l| if l.projects.is_empty() { empty } else { render(l, width) })

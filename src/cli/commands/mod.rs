@@ -29,6 +29,7 @@ mod privacy;
 mod publish;
 mod recent;
 mod redact;
+mod releases;
 mod review;
 mod scan;
 mod scope;
@@ -100,6 +101,7 @@ commands! {
         Confirm => confirm,
         Sign => sign,
         Publish => publish,
+        Releases => releases,
         Withdraw => withdraw,
         Audit => audit,
     }

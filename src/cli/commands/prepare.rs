@@ -2,7 +2,7 @@
 
 use crate::app::release::{PrepareParams, PrepareReport};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::pluralize;
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, destination, files, privacy_report, release_size, review_effort};
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
@@ -74,6 +74,14 @@ fn render(r: &PrepareReport, width: usize) -> String {
     out.push_str(&format!("contents     {}\n", release_size(r.rows, &r.files)));
     if r.rows_unchanged > 0 {
         out.push_str(&format!("unchanged    {} (review still valid)\n", pluralize(r.rows_unchanged, "row")));
+    }
+    if r.rows_published > 0 {
+        let new = r.rows.saturating_sub(r.rows_published);
+        out.push_str(&format!(
+            "published    {} unchanged since an earlier release, {} new\n",
+            pluralize(r.rows_published, "row"),
+            format_count(new)
+        ));
     }
     out.push_str(&format!("destination  {}\n\n", destination(r.destination.as_ref())));
     out.push_str(&files(&r.files, width));

@@ -4,6 +4,7 @@ use super::inbox::display_keys;
 use crate::app::sessions::{InboxPage, InboxParams, SortKey};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::project_arg::absolute_project;
 use crate::cli::table::{Align, Table};
 use crate::cli::time_args::format_minute;
 
@@ -16,7 +17,7 @@ pub struct Args {
     /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
-    /// Only sessions of this project (name or path)
+    /// Only sessions of this project (name, path or glob)
     #[arg(long)]
     project: Option<String>,
     /// Include subagent sessions
@@ -26,8 +27,8 @@ pub struct Args {
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = InboxParams {
-        agent: args.agent.filter(|a| a != "all"),
-        project: args.project,
+        agent: args.agent,
+        project: args.project.as_deref().map(absolute_project),
         roots: !args.all,
         sort: Some(SortKey::Ended),
         limit: Some(args.count),

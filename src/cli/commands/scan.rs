@@ -56,9 +56,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
     }
     let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
-    let agent = args.agent.filter(|a| a != "all");
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
-    let mut params = ScanParams { agent, path, since, again: args.include_forgotten };
+    let mut params = ScanParams { agent: args.agent, path, since, again: args.include_forgotten };
     if args.watch {
         return watch(&mut params, cli);
     }

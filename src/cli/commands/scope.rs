@@ -3,21 +3,23 @@
 use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
+use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{green, yellow};
 use crate::cli::table::{Align, Table, one_line};
 
 /// Choose and confirm which projects and agents may be shared
 ///
-/// Without options, shows the current scope.
+/// Without options, shows the current scope. A project can be given by its name in any case, the unique beginning of
+/// its name, its path or that of a directory above it, or a glob such as 'client-*'. Worktrees belong to their repository.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Exclude these projects (names or paths)
+    /// Exclude these projects: names, paths with everything below them, or globs
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     exclude: Vec<String>,
-    /// Include these projects again
+    /// Include these projects again, or remove these exclusions
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     include: Vec<String>,
-    /// Include these agents [default: all agents]
+    /// Include these agents, or "all" [default: all agents]
     #[arg(long, visible_alias = "source", value_delimiter = ',', value_name = "A,B")]
     agent: Vec<String>,
     /// Confirm the resulting scope
@@ -28,8 +30,8 @@ pub struct Args {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = ScopeParams {
         agents: args.agent,
-        exclude: args.exclude,
-        include: args.include,
+        exclude: args.exclude.iter().map(|text| absolute_project(text)).collect(),
+        include: args.include.iter().map(|text| absolute_project(text)).collect(),
         confirm: args.confirm,
         ..ScopeParams::default()
     };
@@ -62,5 +64,13 @@ fn render(r: &ScopeReport, width: usize) -> String {
             [scope.to_owned(), p.name.clone(), p.agents.join(", "), format_count(p.sessions), p.path.clone()],
         );
     }
-    format!("Scope {state}: {agents}\n{}", table.render(width))
+    let mut out = format!("Scope {state}: {agents}\n{}", table.render(width));
+    for entry in &r.unmatched {
+        out.push_str(&format!(
+            "{} the exclusion {:?} matches no project\n",
+            yellow("warning:"),
+            one_line(entry)
+        ));
+    }
+    out
 }

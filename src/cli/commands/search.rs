@@ -3,6 +3,7 @@
 use crate::app::sessions::{SearchPage, SearchParams};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{bold, cyan, dim, yellow};
 use crate::cli::table::{one_line, truncate};
 use crate::cli::time_args::{TimeRange, format_minute};
@@ -16,7 +17,7 @@ pub struct Args {
     /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
-    /// Only sessions of this project (name or path)
+    /// Only sessions of this project (name, path or glob)
     #[arg(long)]
     project: Option<String>,
     /// Only this kind of text: prompt, answer, thinking, tool_input or tool_output
@@ -45,8 +46,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let (since, until) = args.range.resolve(cli.now(), &jiff::tz::TimeZone::UTC)?;
     let params = SearchParams {
         query: args.query.join(" "),
-        agent: args.agent.filter(|a| a != "all"),
-        project: args.project,
+        agent: args.agent,
+        project: args.project.as_deref().map(absolute_project),
         kind: args.kind.as_deref().map(|k| parse_name("--kind", "bad_kind", k)).transpose()?,
         regex: args.regex,
         role: args.role.as_deref().map(|r| parse_name("--role", "bad_role", r)).transpose()?,

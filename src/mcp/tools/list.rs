@@ -83,9 +83,9 @@ impl Tool for List {
     type Output = Output;
 
     const NAME: &'static str = "list";
-    const TITLE: &'static str = "List sessions or projects";
-    const DESCRIPTION: &'static str = "Lists sessions (key, project, untrusted title, counts, cost, mark, badges \
-         such as secrets:N, parent) or projects.";
+    const TITLE: &'static str = "List";
+    const DESCRIPTION: &'static str =
+        "Lists projects, or sessions with untrusted titles and badges such as secrets:N.";
     const HINTS: Hints = Hints::READ;
 
     fn call(app: &mut App, input: Input) -> Result<Output, Failure> {
@@ -152,12 +152,7 @@ fn projects(app: &App, p: &InboxParams) -> Result<Output, Failure> {
             Failure::usage("bad_cursor", "The cursor is not from this clawgate. Leave it out to start over.")
         })?,
     };
-    let wanted = app
-        .list()?
-        .projects
-        .into_iter()
-        .filter(|r| p.agent.as_ref().is_none_or(|a| r.agents.contains(a)))
-        .filter(|r| p.project.as_ref().is_none_or(|n| r.name == *n || r.path == *n));
+    let wanted = app.list(p.agent.as_deref(), p.project.as_deref())?.projects.into_iter();
     let limit = p.limit.unwrap_or(DEFAULT_PROJECTS).max(1);
     let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));
     let mut next = None;

@@ -15,16 +15,18 @@ pub(super) struct SetScope;
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Output {
     confirmed: bool,
-    config: Totals,
+    config: Settings,
+    /// Exclusions that match no project.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unmatched: Option<Vec<String>>,
     projects: Vec<Project>,
 }
 
-/// What the configuration contains. Strings are counted and not repeated: a list of secrets has no place in a
-/// transcript.
+/// The settings of the person, so that an agent can say what is set.
 #[derive(Serialize, JsonSchema)]
-struct Totals {
+struct Settings {
     agents: Vec<String>,
-    exclude_total: usize,
+    exclude: Vec<String>,
     redact_strings: usize,
     redact_usernames: usize,
     hits: Vec<String>,
@@ -67,13 +69,14 @@ impl Tool for SetScope {
         };
         Ok(Output {
             confirmed: report.confirmed,
-            config: Totals {
+            config: Settings {
                 agents: c.scope.agents,
-                exclude_total: c.scope.exclude.len(),
+                exclude: c.scope.exclude,
                 redact_strings: c.redact.strings.len(),
                 redact_usernames: c.redact.usernames.len(),
                 hits: app.list_hits()?.iter().map(entry).collect(),
             },
+            unmatched: Some(report.unmatched).filter(|list| !list.is_empty()),
             projects: report.projects.into_iter().map(project).collect(),
         })
     }

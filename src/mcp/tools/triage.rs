@@ -15,7 +15,7 @@ impl Tool for Triage {
 
     const NAME: &'static str = "triage";
     const TITLE: &'static str = "Mark sessions";
-    const DESCRIPTION: &'static str = "Marks the named sessions, all or none: approved may be shared, blocked never. \
+    const DESCRIPTION: &'static str = "Marks named sessions, a project, or all in scope: approved may be shared, blocked never. \
          Subagents follow their parent. Ask the person before approving.";
     const HINTS: Hints = Hints::WORK;
 

@@ -12,6 +12,7 @@ use std::collections::HashMap;
 use sha2::{Digest, Sha256};
 
 use crate::store::StoreError;
+use crate::store::project_paths::ProjectPaths;
 use crate::trace::{
     Confidence, PromptChain, SessionFacts, SessionKey, Timestamp, Tokens, ToolPromptTokens, UsageRow,
 };
@@ -167,6 +168,15 @@ impl<'a> SegmentReader<'a> {
         }
         let rows_left = get(r)?;
         Ok(SegmentReader { rest, format, tools, texts, sessions, rows_left, at: 0, offset: 0 })
+    }
+
+    /// Replaces the recorded directories by the paths of their projects, once a session and not once a row.
+    #[must_use]
+    pub(super) fn with_projects(mut self, projects: &'a ProjectPaths) -> Self {
+        for session in &mut self.sessions {
+            session.project = session.project.map(|recorded| projects.project_of(recorded));
+        }
+        self
     }
 
     /// Returns the next entry; `None` after the last.

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use rusqlite::Connection;
 
 use crate::store::forget::ForgottenSessions;
+use crate::store::project_paths::ProjectPaths;
 use crate::store::{Archive, StoreError};
 use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp, UsageRow};
 use crate::usage::{CountedRow, RecordLocation, ToolShare};
@@ -172,10 +173,11 @@ impl SegmentKeys {
 /// results. Returns the reader, which can read an entry again.
 fn for_each_entry<'a>(
     body: &'a [u8],
+    projects: &'a ProjectPaths,
     tools: bool,
     mut each: impl FnMut(RowPosition<'a>, &SegmentEntry<'a>, &[ToolShare<'a>]),
 ) -> Result<SegmentReader<'a>, StoreError> {
-    let mut reader = SegmentReader::open(body, tools)?;
+    let mut reader = SegmentReader::open(body, tools)?.with_projects(projects);
     let mut carryover = ToolCarryover::default();
     let mut entry = SegmentEntry::default();
     loop {
@@ -316,6 +318,7 @@ impl Archive {
         // Keys and bodies must come from one state of the database.
         let _snapshot = if self.conn.is_autocommit() { Some(self.snapshot()?) } else { None };
         let devices = self.devices()?;
+        let projects = self.project_paths()?;
         let keys = self.segment_keys(selection)?;
         let repeated = keys.repeated();
         let mut with_copies: Vec<(&SegmentHead, i64, Vec<u8>)> = Vec::new();
@@ -332,7 +335,7 @@ impl Archive {
             if has_copies {
                 with_copies.push((segment, file, blob(r, 1)?.to_vec()));
             } else {
-                for_each_entry(blob(r, 1)?, tools, |_, entry, shares| {
+                for_each_entry(blob(r, 1)?, &projects, tools, |_, entry, shares| {
                     each(&counted_row(file, entry, shares, &devices));
                 })?;
             }
@@ -340,11 +343,12 @@ impl Archive {
         let mut duplicates = DuplicateRows::default();
         for (segment, file, body) in &with_copies {
             let mut hashes = keys.hashes_of(segment).iter().copied();
-            let reader = for_each_entry(body, tools, |position, entry, shares| match hashes.next() {
-                Some(hash) if repeated.contains(hash) => duplicates.push(hash, position, shares),
-                _ if segment.selected => each(&counted_row(*file, entry, shares, &devices)),
-                _ => {}
-            })?;
+            let reader =
+                for_each_entry(body, &projects, tools, |position, entry, shares| match hashes.next() {
+                    Some(hash) if repeated.contains(hash) => duplicates.push(hash, position, shares),
+                    _ if segment.selected => each(&counted_row(*file, entry, shares, &devices)),
+                    _ => {}
+                })?;
             duplicates.end_segment(*file, segment.selected, reader);
         }
         duplicates.resolve(&devices, each)

@@ -18,6 +18,7 @@ use crate::rules::Engine;
 use crate::store::{DocKind, DocKinds, Hit, Inbox, SearchQuery, Sort, doc_text};
 use crate::trace::{Message, SessionKey, Timestamp};
 
+use crate::app::agents::agent_ids;
 use crate::app::{App, Failure, text::sanitize};
 
 use super::bad_cursor;
@@ -43,18 +44,19 @@ pub struct SearchParams {
     /// Regular expression.
     #[serde(default)]
     pub regex: bool,
-    /// Agent id.
+    /// Agent.
+    #[schemars(extend("enum" = agent_ids()))]
     pub agent: Option<String>,
-    /// Project name or path.
+    /// Name, path or glob.
     pub project: Option<String>,
-    /// Kind of text.
+    /// Text.
     pub kind: Option<DocKind>,
     /// Role whose text is searched.
     #[schemars(skip)]
     pub role: Option<SearchRole>,
-    /// Calls of this tool.
+    /// Tool name.
     pub tool: Option<String>,
-    /// Day or RFC 3339 time.
+    /// Day or time.
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
@@ -127,6 +129,9 @@ struct HitMatcher<'a> {
     regex: Option<Regex>,
     tool: Option<&'a str>,
     kinds: DocKinds,
+    agent: Option<String>,
+    /// Names of the projects to search.
+    projects: Option<Vec<String>>,
 }
 
 impl HitMatcher<'_> {
@@ -163,13 +168,14 @@ impl App {
     /// Returns a page of hits.
     ///
     /// # Errors
-    /// [`Failure`] if the query or the cursor is invalid, or the archive cannot be read.
+    /// [`Failure`] if the query, the cursor, the agent or the project is invalid, or the archive cannot be read.
     pub fn search(&self, p: &SearchParams) -> Result<SearchPage, Failure> {
         if p.query.trim().is_empty() {
             return Err(Failure::usage("empty_query", "The query is empty.")
                 .hint("clawgate search \"refactor auth\""));
         }
         let kinds = kinds(p)?;
+        let (agent, projects) = self.filters(p.agent.as_deref(), p.project.as_deref())?;
         let limit = p.limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT);
         let pattern = if p.regex { Some(p.query.clone()) } else { query::unspaced_pattern(&p.query) };
         let (expression, finder, regex) = if let Some(pattern) = pattern {
@@ -179,7 +185,7 @@ impl App {
             let query = query::parse(&p.query)?;
             (Some(query.expression), Finder::of_operands(&query.operands), None)
         };
-        let matcher = HitMatcher { finder, regex, tool: p.tool.as_deref(), kinds };
+        let matcher = HitMatcher { finder, regex, tool: p.tool.as_deref(), kinds, agent, projects };
         match expression {
             Some(text) => self.search_index(p, text, &matcher, limit),
             None => self.search_sessions(p, &matcher, limit),
@@ -197,8 +203,8 @@ impl App {
         let offset = p.cursor.as_deref().map(|c| c.parse().map_err(|_| bad_cursor())).transpose()?;
         let mut query = SearchQuery {
             text,
-            agent: p.agent.clone(),
-            project: p.project.clone(),
+            agent: matcher.agent.clone(),
+            projects: matcher.projects.clone(),
             kinds: matcher.kinds,
             tool: p.tool.clone(),
             since: p.since,
@@ -291,8 +297,8 @@ impl App {
         let (mut read, mut sessions) = (0, 0u64);
         loop {
             let rows = self.archive.inbox(&Inbox {
-                agent: p.agent.clone(),
-                project: p.project.clone(),
+                agent: matcher.agent.clone(),
+                projects: matcher.projects.clone(),
                 since: p.since,
                 until: p.until,
                 sort: Sort::Started,

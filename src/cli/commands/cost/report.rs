@@ -53,10 +53,17 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
         watch: !args.csv && (!cli.json || by.is_time()),
     };
     let with_current = !args.csv && !cli.json;
-    let (report, current) = match with_current {
+    let (mut report, current) = match with_current {
         true => cli.app()?.cost_with_current(&params).map(|(report, current)| (report, Some(current)))?,
         false => (cli.app()?.cost(&params)?, None),
     };
+    if by == Dimension::Session && cli.stdout_is_terminal() && !args.csv && !cli.json {
+        let keys: Vec<&str> = report.report.rows.iter().map(|row| row.key.as_str()).collect();
+        let mut short = cli.app()?.short_keys(&keys)?;
+        for row in &mut report.report.rows {
+            row.key = short.remove(&row.key).unwrap_or_default();
+        }
+    }
     let (width, bars) = (cli.width(), args.bars || cli.stdout_is_terminal());
     if args.csv {
         cli.print_raw(csv(&report).as_bytes())?;

@@ -1,0 +1,97 @@
+//! Lists the releases.
+
+use serde::Serialize;
+
+use crate::app::{App, Failure, Kind};
+use crate::trace::Timestamp;
+use crate::workflow::{Destination, Phase};
+
+use super::OpenRelease;
+
+/// A release in a list.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseItem {
+    /// Id of the release.
+    pub release: String,
+    pub state: Phase,
+    /// Number of rows in the sealed files.
+    pub rows: u64,
+    pub destination: Option<Destination>,
+    /// Digest of the sealed files. `None` before the first preparation.
+    pub digest: Option<String>,
+    pub created: Timestamp,
+    /// When it was published.
+    pub published: Option<Timestamp>,
+    /// The commit on the Hub, or the digest for a folder, if it is published.
+    pub commit: Option<String>,
+}
+
+/// All releases.
+#[derive(Debug, Clone, Serialize)]
+pub struct ReleaseList {
+    /// Releases, the last changed first.
+    pub releases: Vec<ReleaseItem>,
+}
+
+impl App {
+    /// Lists all releases.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub fn releases(&self) -> Result<ReleaseList, Failure> {
+        let mut releases = Vec::new();
+        for head in self.archive.releases()? {
+            if let Some(mut open) = self.load_release(Some(&head.id))? {
+                self.preview_sync(&mut open)?;
+                releases.push(item(&open, head.created));
+            }
+        }
+        Ok(ReleaseList { releases })
+    }
+
+    /// Returns the named release, or the current one.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no such release.
+    pub fn release_item(&self, name: Option<&str>) -> Result<ReleaseItem, Failure> {
+        let open = self.viewed_release(name, Phase::Draft)?;
+        let created = self.archive.releases()?.into_iter().find(|head| head.id == open.release.id);
+        Ok(item(&open, created.map_or(Timestamp(0), |head| head.created)))
+    }
+
+    /// Returns the failure that says when and where a release was published: the named one, or the last one if no release
+    /// is under way.
+    pub(super) fn already_published(&self, name: Option<&str>) -> Result<Option<Failure>, Failure> {
+        if name.is_none() && self.load_release(None)?.is_some() {
+            return Ok(None);
+        }
+        let mut list = self.releases()?.releases.into_iter();
+        let Some((release, at)) = list
+            .find(|r| r.state == Phase::Published && name.is_none_or(|name| name == r.release))
+            .and_then(|r| r.published.map(|at| (r, at)))
+        else {
+            return Ok(None);
+        };
+        let to = release.destination.map(|d| format!(" to {}", d.target)).unwrap_or_default();
+        let message = format!("Release {} was already published{to} at {at}.", release.release);
+        let failure = Failure::new(Kind::Refused, "already_published", message);
+        Ok(Some(match self.has_unpublished_approval()? {
+            true => failure.hint("clawgate prepare"),
+            false => failure.hint("clawgate releases"),
+        }))
+    }
+}
+
+fn item(open: &OpenRelease, created: Timestamp) -> ReleaseItem {
+    let r = &open.release;
+    ReleaseItem {
+        release: r.id.clone(),
+        state: r.phase,
+        rows: r.rows.len() as u64,
+        destination: r.destination.clone(),
+        digest: r.digest().map(str::to_owned),
+        created,
+        published: r.published.as_ref().map(|p| p.at),
+        commit: r.published.as_ref().map(|p| p.commit.clone()),
+    }
+}

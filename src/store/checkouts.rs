@@ -1,0 +1,211 @@
+//! Finds the project of a directory, and creates it.
+//!
+//! The path of a directory tells its repository in most cases (see [`checkout`]). A worktree in a directory of the agent
+//! tells only the repository's name, which decides if exactly one repository has it.
+
+use rusqlite::{Connection, OptionalExtension, params};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::trace::{Checkout, checkout, is_windows_path, trim_separators};
+
+use super::StoreError;
+
+/// Maximum length of a component of a display name, in characters.
+pub(super) const MAX_COMPONENT_CHARS: usize = 40;
+
+/// Assigns a directory, its sessions and no others to a project.
+pub(super) fn move_directory(
+    conn: &Connection,
+    directory: &str,
+    project: i64,
+) -> Result<(), rusqlite::Error> {
+    conn.execute("UPDATE directories SET project_id = ?2 WHERE path = ?1", params![directory, project])?;
+    conn.execute("UPDATE sessions SET project_id = ?2 WHERE directory = ?1", params![directory, project])?;
+    remove_unused(conn)
+}
+
+/// Removes the projects that have no directory and no session.
+fn remove_unused(conn: &Connection) -> Result<(), rusqlite::Error> {
+    conn.execute(
+        "DELETE FROM projects WHERE id NOT IN (SELECT project_id FROM directories)
+           AND id NOT IN (SELECT project_id FROM sessions WHERE project_id IS NOT NULL)",
+        [],
+    )?;
+    Ok(())
+}
+
+/// Moves worktrees of which only the repository's name is known to the only repository of this name.
+pub(super) fn merge_named(conn: &Connection) -> Result<(), rusqlite::Error> {
+    let mut q = conn.prepare_cached(
+        "SELECT d.path, p.id, p.name FROM directories d JOIN projects p ON p.id = d.project_id
+         WHERE p.repository IS NOT NULL",
+    )?;
+    let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    let named: Vec<(String, i64, String)> = rows.collect::<Result<_, _>>()?;
+    for (directory, old, short) in named {
+        let Checkout::Named(names) = checkout(&directory) else { continue };
+        for name in names {
+            if let Some(project) = only_repository_named(conn, name)? {
+                move_directory(conn, &directory, project)?;
+                take_name(conn, project, old, &short)?;
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Gives a repository the short name that its worktrees had, once their project is gone. The repository is new, because
+/// worktrees of a known repository get no project, so that nobody knows its longer name yet.
+fn take_name(conn: &Connection, project: i64, old: i64, short: &str) -> Result<(), rusqlite::Error> {
+    conn.execute(
+        "UPDATE OR IGNORE projects SET name = ?3 WHERE id = ?1 AND substr(name, -length(?3) - 1) = '/' || ?3
+           AND NOT EXISTS (SELECT 1 FROM projects WHERE id = ?2)",
+        params![project, old, short],
+    )?;
+    Ok(())
+}
+
+/// Returns the project whose path ends with this component, if there is exactly one.
+fn only_repository_named(conn: &Connection, name: &str) -> Result<Option<i64>, rusqlite::Error> {
+    let mut q = conn.prepare_cached(
+        "SELECT id FROM projects WHERE repository IS NULL AND substr(path, -length(?1) - 1) IN ('/' || ?1, '\\' || ?1)
+         LIMIT 2",
+    )?;
+    let found: Vec<i64> = q.query_map([name], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    Ok(match found[..] {
+        [only] => Some(only),
+        _ => None,
+    })
+}
+
+/// Returns the components of a path for display: in Unicode form NFC, trimmed, without control characters, and shortened.
+fn components(path: &str) -> Vec<String> {
+    let windows = is_windows_path(path);
+    path.split(|c| c == '/' || windows && c == '\\')
+        .map(|part| {
+            let part: String = part.trim().nfc().filter(|c| !c.is_control()).collect();
+            match part.chars().count() > MAX_COMPONENT_CHARS {
+                true => part.chars().take(MAX_COMPONENT_CHARS - 1).chain(['…']).collect(),
+                false => part,
+            }
+        })
+        .filter(|part| !part.is_empty())
+        .collect()
+}
+
+/// Returns the project of a directory as a log records it. Stores the directory, and the project if it is new.
+pub(super) fn upsert(conn: &Connection, recorded: &str) -> Result<i64, rusqlite::Error> {
+    let directory = trim_separators(recorded);
+    let known: Option<i64> = conn
+        .prepare_cached("SELECT project_id FROM directories WHERE path = ?1")?
+        .query_row([directory], |r| r.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let id = match checkout(directory) {
+        Checkout::At(repository) => project_at(conn, repository)?,
+        Checkout::Named(names) => project_named(conn, directory, &names)?,
+    };
+    conn.prepare_cached("INSERT INTO directories(path, project_id) VALUES(?1, ?2)")?
+        .execute(params![directory, id])?;
+    Ok(id)
+}
+
+/// Returns the project at a path. Creates it with an unused name if it is new. The name of a project never changes, because
+/// people exclude projects by name.
+pub(super) fn project_at(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
+    let path = with_upper_case_drive(path);
+    let known: Option<i64> = conn
+        .prepare_cached("SELECT id FROM projects WHERE path = ?1")?
+        .query_row([&path], |r| r.get(0))
+        .optional()?;
+    if let Some(id) = known {
+        return Ok(id);
+    }
+    let parts = components(&path);
+    // The first choice is the last component. If another project has this name, parents are added one by one.
+    let names = (1..=parts.len().max(1)).map(|n| match parts.len().checked_sub(n) {
+        Some(from) => parts[from..].join("/"),
+        None => "root".to_owned(),
+    });
+    create(conn, &path, None, &names.collect::<Vec<_>>())
+}
+
+/// Returns the project of a worktree that tells only the name of its repository.
+fn project_named(conn: &Connection, directory: &str, names: &[&str]) -> Result<i64, rusqlite::Error> {
+    for name in names {
+        if let Some(id) = only_repository_named(conn, name)? {
+            return Ok(id);
+        }
+    }
+    let name = names.first().copied().unwrap_or_default();
+    let known: Option<i64> = conn
+        .prepare_cached("SELECT id FROM projects WHERE repository = ?1")?
+        .query_row([name], |r| r.get(0))
+        .optional()?;
+    match known {
+        Some(id) => Ok(id),
+        None => create(conn, directory, Some(name), &[components(name).join("/")]),
+    }
+}
+
+/// Creates a project under the first name that is not used, or else under the first name and a number.
+fn create(
+    conn: &Connection,
+    path: &str,
+    repository: Option<&str>,
+    names: &[String],
+) -> Result<i64, rusqlite::Error> {
+    let last = names.first().map_or("root", String::as_str);
+    let numbered = (2..).map(|n| format!("{last} ({n})"));
+    for name in names.iter().cloned().chain(numbered) {
+        let mut q = conn.prepare_cached(
+            "INSERT OR IGNORE INTO projects(path, name, repository) VALUES(?1, ?2, ?3) RETURNING id",
+        )?;
+        if let Some(id) = q.query_row(params![path, name, repository], |r| r.get(0)).optional()? {
+            return Ok(id);
+        }
+    }
+    Err(rusqlite::Error::QueryReturnedNoRows)
+}
+
+/// Some programs write the drive of a Windows path in lower case.
+fn with_upper_case_drive(path: &str) -> String {
+    match path.as_bytes() {
+        [drive, b':', ..] if drive.is_ascii_lowercase() => {
+            format!("{}{}", drive.to_ascii_uppercase() as char, &path[1..])
+        }
+        _ => path.to_owned(),
+    }
+}
+
+/// Assigns the directories of an archive in which each directory was a project of its own.
+pub(super) fn assign_directories(conn: &Connection) -> Result<(), StoreError> {
+    let mut q = conn.prepare("SELECT id, path FROM projects ORDER BY id")?;
+    let old: Vec<(i64, String)> =
+        q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?.collect::<Result<_, _>>()?;
+    // The first project at the path of a repository stays what it is, under its name.
+    for (id, recorded) in &old {
+        let directory = trim_separators(recorded);
+        let path = with_upper_case_drive(directory);
+        let is_repository = checkout(directory) == Checkout::At(directory);
+        let mut taken = conn.prepare_cached("SELECT id FROM projects WHERE path = ?1 AND id <> ?2")?;
+        if is_repository && !taken.exists(params![path, id])? {
+            conn.execute("UPDATE projects SET path = ?2 WHERE id = ?1", params![id, path])?;
+        } else {
+            let sql = "UPDATE projects SET path = 'old:' || id, name = 'old:' || id WHERE id = ?1";
+            conn.execute(sql, [id])?;
+        }
+    }
+    for (id, recorded) in &old {
+        let directory = trim_separators(recorded);
+        conn.execute("UPDATE sessions SET directory = ?2 WHERE project_id = ?1", params![id, directory])?;
+        let project = upsert(conn, directory)?;
+        conn.execute("UPDATE sessions SET project_id = ?2 WHERE project_id = ?1", params![id, project])?;
+    }
+    merge_named(conn)?;
+    remove_unused(conn)?;
+    Ok(())
+}
