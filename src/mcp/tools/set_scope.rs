@@ -55,8 +55,8 @@ impl Tool for SetScope {
 
     const NAME: &'static str = "set_scope";
     const TITLE: &'static str = "Set the scope";
-    const DESCRIPTION: &'static str = "Sets what may be shared and what is redacted. Lists append. Show the person the \
-         projects; confirm only after they agreed. Without arguments: the scope.";
+    const DESCRIPTION: &'static str = "Sets or returns what may be shared and is redacted. Lists append. Show the person the \
+         projects; confirm only after they agreed.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, input: ScopeParams) -> Result<Output, Failure> {
