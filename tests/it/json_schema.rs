@@ -334,7 +334,8 @@ fn run_all() -> Session {
     s.ok("publish", &[]);
     s.ok("status", &[]);
     s.ok("prepare", &["--new", "--folder", &s.world.tmp.path().join("other").display().to_string()]);
-    s.ok("withdraw", &[]);
+    s.ok("withdraw", &["--yes"]);
+    s.ok("releases", &[]);
     s.ok("audit log", &[]);
     s.ok("audit verify", &[]);
     s.run("doctor", &[], "");
