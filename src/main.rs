@@ -62,6 +62,10 @@ fn main() -> ExitCode {
 fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
     #[expect(clippy::disallowed_methods, reason = "a signal handler cannot return an exit code")]
     let handler = move || {
+        // Ctrl-C in a pager is meant for the pager.
+        if PAGER_IS_RUNNING.load(Ordering::SeqCst) {
+            return;
+        }
         if cancel.swap(true, Ordering::SeqCst) || waiting.load(Ordering::SeqCst) {
             std::process::exit(130);
         }
@@ -70,15 +74,26 @@ fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
     let _ = ctrlc::set_handler(handler);
 }
 
+/// Set while a pager shows text.
+static PAGER_IS_RUNNING: AtomicBool = AtomicBool::new(false);
+
 /// Shows text in a pager. It is not an error if the person quits before the end.
 #[expect(clippy::disallowed_methods, reason = "only main starts processes")]
 fn run_pager(command: &[&str], text: &str) -> io::Result<()> {
     let (program, args) = command.split_first().ok_or(io::ErrorKind::NotFound)?;
-    let mut child = Command::new(program).args(args).stdin(Stdio::piped()).spawn()?;
+    let mut command = Command::new(program);
+    // Without these options, less shows escape sequences instead of colours, and clears the screen at its end.
+    if std::env::var_os("LESS").is_none() {
+        command.env("LESS", "FRX");
+    }
+    let mut child = command.args(args).stdin(Stdio::piped()).spawn()?;
+    PAGER_IS_RUNNING.store(true, Ordering::SeqCst);
     if let Some(mut stdin) = child.stdin.take() {
         let _ = stdin.write_all(text.as_bytes());
     }
-    child.wait().map(drop)
+    let ended = child.wait();
+    PAGER_IS_RUNNING.store(false, Ordering::SeqCst);
+    ended.map(drop)
 }
 
 /// A configured program that runs longer is killed.
@@ -135,8 +150,25 @@ fn environment() -> Env {
     {
         vars.insert("HOSTNAME".to_owned(), name.trim().to_owned());
     }
+    if !vars.contains_key("TZ")
+        && let Some(zone) = system_time_zone()
+    {
+        vars.insert("TZ".to_owned(), zone);
+    }
     let home = std::env::home_dir().unwrap_or_default();
     let configured = std::env::var_os("CLAWGATE_HOME").filter(|v| !v.is_empty());
     let clawgate_home = configured.map_or_else(|| home.join(".clawgate"), PathBuf::from);
     Env { home, clawgate_home, vars }
+}
+
+/// Returns the zone of the system as a value of `TZ`: an IANA name, or the path of the file that describes it.
+fn system_time_zone() -> Option<String> {
+    const LOCAL: &str = "/etc/localtime";
+    if cfg!(windows) {
+        return jiff::tz::TimeZone::system().iana_name().map(str::to_owned);
+    }
+    let target = std::fs::read_link(LOCAL).ok();
+    let name =
+        target.as_deref().and_then(|t| t.to_str()?.split_once("zoneinfo/").map(|(_, name)| name.to_owned()));
+    name.or_else(|| std::path::Path::new(LOCAL).exists().then(|| LOCAL.to_owned()))
 }

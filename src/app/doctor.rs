@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::pricing::pluralize;
 use crate::sources::{self, Source};
 
 use crate::app::audit::AuditLog;
@@ -85,7 +86,7 @@ impl App {
             None => check(
                 "audit log",
                 CheckResult::Ok,
-                format!("{} entries, the hash chain is valid", entries.len()),
+                format!("{}, the hash chain is valid", pluralize(entries.len() as u64, "entry")),
                 None,
             ),
             Some(b) => {

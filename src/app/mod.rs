@@ -19,6 +19,7 @@ pub mod server_token;
 pub mod sessions;
 pub mod status;
 pub mod text;
+pub mod time_zone;
 
 pub use crate::workflow::Actor;
 pub use context::{App, Context, Progress, Quiet};

@@ -5,10 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
 use crate::app::Failure;
 use crate::app::cost::RunCommand;
 use crate::app::fs::{io_failure, write_private};
 use crate::app::random::random_key_hex;
+use crate::trace::Timestamp;
 
 /// File in the archive's directory that contains the token of the local server.
 pub const TOKEN_FILE: &str = "web.token";
@@ -67,9 +71,52 @@ pub fn web_token(dir: &Path, new: bool) -> Result<String, Failure> {
     Ok(token)
 }
 
+/// How long the link of the menu bar is valid. The menu bar runs the command again every few minutes.
+const LINK_MINUTES: i64 = 15;
+
+/// Returns a secret for a link that signs a browser in until it expires. Unlike the token, it may be printed, because it
+/// soon is of no use.
+pub fn link_token(token: &str, now: Timestamp) -> String {
+    let expires = now.millis() / 60_000 + LINK_MINUTES;
+    format!("{expires}.{}", link_mac(token, &expires.to_string()))
+}
+
+/// Returns whether a secret is that of a link which is still valid.
+pub fn is_link_token(token: &str, link: &str, now: Timestamp) -> bool {
+    let Some((expires, mac)) = link.split_once('.') else { return false };
+    let minutes = now.millis() / 60_000;
+    let is_current = expires.parse::<i64>().is_ok_and(|e| (minutes..=minutes + LINK_MINUTES).contains(&e));
+    // Hashes are compared, so that the time of the comparison reveals nothing.
+    is_current && Sha256::digest(mac) == Sha256::digest(link_mac(token, expires))
+}
+
+fn link_mac(token: &str, expires: &str) -> String {
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(token.as_bytes()) else { return String::new() };
+    mac.update(b"clawgate link ");
+    mac.update(expires.as_bytes());
+    data_encoding::HEXLOWER.encode(&mac.finalize().into_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_link_signs_in_for_some_minutes_only() {
+        let now = Timestamp(1_795_191_161_443);
+        let link = link_token("the-token", now);
+        let at = |minutes: i64| Timestamp(now.0 + minutes * 60_000);
+        assert!(is_link_token("the-token", &link, now) && is_link_token("the-token", &link, at(14)));
+        assert!(!is_link_token("the-token", &link, at(16)), "expired");
+        assert!(!is_link_token("another", &link, now), "made with another token");
+        let (expires, mac) = link.split_once('.').unwrap();
+        let later = expires.parse::<i64>().unwrap() + 60;
+        assert!(!is_link_token("the-token", &format!("{later}.{mac}"), at(50)), "the time is signed");
+        for bad in ["", ".", "the-token", "x.y", expires] {
+            assert!(!is_link_token("the-token", bad, now), "{bad}");
+        }
+        assert!(!link.contains("the-token"));
+    }
 
     #[test]
     fn the_token_is_created_once_and_only_its_owner_can_read_it() {

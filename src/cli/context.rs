@@ -14,6 +14,8 @@ use super::ProcessEnv;
 use super::progress::Bars;
 use super::prompt::{self, Terminal};
 use super::render::{bold, cyan, dim, red, yellow};
+use super::time_args::{TimeZoneArg, Times};
+use super::wrap::wrap;
 
 /// Why a command did not complete.
 pub(super) enum CommandError {
@@ -50,6 +52,8 @@ pub(super) fn exit_code_of_print(written: io::Result<()>) -> u8 {
 
 /// Width in columns if the terminal does not report its size.
 const DEFAULT_WIDTH: usize = 100;
+/// Height in lines if the terminal does not report its size.
+const DEFAULT_HEIGHT: usize = 24;
 /// Narrower terminals are treated as this wide.
 const MIN_WIDTH: usize = 40;
 
@@ -117,6 +121,11 @@ impl CliContext {
         self.app = None;
     }
 
+    /// Returns the formatter of times in the zone that the person asked for, or their own.
+    pub fn times(&mut self, zone: &TimeZoneArg) -> Result<Times, Failure> {
+        Ok(Times::new(self.app()?.zone(zone.timezone.as_deref())?))
+    }
+
     /// Returns the current time.
     pub fn now(&self) -> Timestamp {
         self.process.clock.now()
@@ -157,31 +166,48 @@ impl CliContext {
         !self.json && self.is_for_person()
     }
 
-    /// Prints text to standard output.
+    /// Prints text to standard output. On a terminal, breaks long lines between words.
     pub fn print(&self, text: &str) -> Result<(), CommandError> {
         self.clear_progress();
         let mut out = anstream::stdout().lock();
-        out.write_all(text.as_bytes())?;
+        out.write_all(wrap(text, self.width()).as_bytes())?;
         out.flush()?;
         Ok(())
     }
 
-    /// Shows text in `$PAGER` (default `less -FRX`) if a person reads it on a terminal. Otherwise prints it.
-    pub fn print_paged(&self, text: &str) -> Result<(), CommandError> {
-        let person = self.stdout_is_terminal() && io::stdin().is_terminal() && self.can_prompt();
-        let pager = self.process.env.var("PAGER").map(str::to_owned);
-        let command = pager.unwrap_or_else(|| "less -FRX".to_owned());
+    /// Returns the number of lines of the terminal.
+    pub fn height(&self) -> usize {
+        let detected = terminal_size::terminal_size().map(|(_, h)| usize::from(h.0));
+        detected.filter(|rows| *rows > 0).unwrap_or(DEFAULT_HEIGHT)
+    }
+
+    /// Returns the words of `$CLAWGATE_PAGER`, else `$PAGER`. `None` if neither is set, and no words if the person
+    /// wants none.
+    pub fn configured_pager(&self) -> Option<Vec<&str>> {
+        let env = &self.process.env;
+        let command = env.var("CLAWGATE_PAGER").or_else(|| env.var("PAGER"))?;
         let words: Vec<&str> = command.split_whitespace().collect();
-        if !person || matches!(words[..], [] | ["cat"]) {
-            return self.print(text);
+        Some(if words == ["cat"] { Vec::new() } else { words })
+    }
+
+    /// Shows text in the pager if a person reads it on a terminal and it is longer than the terminal. Otherwise prints it.
+    pub fn print_paged(&self, text: &str, no_pager: bool) -> Result<(), CommandError> {
+        let person = self.stdout_is_terminal() && io::stdin().is_terminal() && self.can_prompt();
+        let pager = self.configured_pager().unwrap_or_else(|| vec!["less"]);
+        let text = wrap(text, self.width());
+        let is_short = text.lines().count() < self.height();
+        if no_pager || !person || pager.is_empty() || is_short || !self.run_pager(&pager, &text) {
+            return self.print(&text);
         }
+        Ok(())
+    }
+
+    /// Shows text in a pager. Returns `false` if the pager cannot be started.
+    pub fn run_pager(&self, pager: &[&str], text: &str) -> bool {
         self.clear_progress();
         let plain = anstream::AutoStream::choice(&io::stdout()) == anstream::ColorChoice::Never;
         let shown = if plain { anstream::adapter::strip_str(text).to_string() } else { text.to_owned() };
-        match (self.process.run_pager)(&words, &shown) {
-            Ok(()) => Ok(()),
-            Err(_) => self.print(text),
-        }
+        (self.process.run_pager)(pager, &shown).is_ok()
     }
 
     /// Writes bytes unchanged to standard output.

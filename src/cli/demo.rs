@@ -92,7 +92,7 @@ pub(super) fn run_workflow(
     let agents: Vec<String> = scan.by_agent.iter().map(|(a, n)| format!("{a} {n}")).collect();
     on_step(DemoStep {
         name: "Scan".into(),
-        seen: vec![format!("found {} sessions: {}", scan.sessions.total, agents.join(", "))],
+        seen: vec![format!("found {}: {}", pluralize(scan.sessions.total, "session"), agents.join(", "))],
         proves: "The logs of both agents are read, and no file is skipped.",
         held: scan.sessions.total == LOGS.len() as u64 && scan.skipped.is_empty(),
     })?;
@@ -142,7 +142,12 @@ pub(super) fn run_workflow(
     on_step(DemoStep {
         name: "Prepare: redact, seal, compute the digest".into(),
         seen: vec![
-            format!("{} rows in {} files, digest {}", prepared.rows, prepared.files.len(), prepared.digest),
+            format!(
+                "{} in {}, digest {}",
+                pluralize(prepared.rows, "row"),
+                pluralize(prepared.files.len() as u64, "file"),
+                prepared.digest
+            ),
             format!("redacted: {}", kinds.join(", ")),
         ],
         proves: "The release contains neither the excluded project nor the secrets.",
@@ -175,11 +180,11 @@ pub(super) fn run_workflow(
     on_step(DemoStep {
         name: "Confirm".into(),
         seen: vec![format!(
-            "full name {}, {} inventory items decided, {} of {} rows read completely",
+            "full name {}, {} decided, {} of {} read completely",
             if confirmed.name_scan == crate::workflow::NameScan::Clean { "not found" } else { "found" },
-            confirmed.entities_decided,
+            pluralize(confirmed.entities_decided, "inventory item"),
             confirmed.sample_read,
-            confirmed.rows
+            pluralize(confirmed.rows, "row")
         )],
         proves: "Each statement is checked against the recorded evidence.",
         held: confirmed.sample_read == confirmed.rows,
@@ -218,7 +223,7 @@ pub(super) fn run_workflow(
     let read = digest(&entries);
     on_step(DemoStep {
         name: "Publish to a folder and read it back".into(),
-        seen: vec![format!("{} files, digest {read}", files.len())],
+        seen: vec![format!("{}, digest {read}", pluralize(files.len() as u64, "file"))],
         proves: "The published files are identical to the signed files.",
         held: read == done.digest && read == signed.digest,
     })?;
@@ -229,8 +234,8 @@ pub(super) fn run_workflow(
     on_step(DemoStep {
         name: "Verify the audit log".into(),
         seen: vec![format!(
-            "{} entries, chain {}",
-            log.len(),
+            "{}, chain {}",
+            pluralize(log.len() as u64, "entry"),
             if broken.is_none() { "intact" } else { "broken" }
         )],
         proves: "Every step above, including refusals, is in the tamper-evident audit log.",
@@ -299,8 +304,16 @@ fn review(app: &mut App) -> Result<DemoStep, CommandError> {
         name: "Review".into(),
         seen: vec![
             format!("{}, for example a private address: redacted", pluralize(names as u64, "inventory item")),
-            format!("{pages} pages ({bytes} bytes) read, {found} finding: the name of a colleague"),
-            format!("resealed {resealed} rows; the review of the other rows stays valid"),
+            format!(
+                "{} ({}) read, {}: the name of a colleague",
+                pluralize(pages as u64, "page"),
+                pluralize(bytes as u64, "byte"),
+                pluralize(found as u64, "finding")
+            ),
+            format!(
+                "resealed {}; the review of the other rows stays valid",
+                pluralize(resealed as u64, "row")
+            ),
         ],
         proves: "The review is recorded page by page, and a finding is redacted everywhere.",
         held: state == "reviewed" && found >= 1 && names >= 1,

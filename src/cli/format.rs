@@ -1,6 +1,6 @@
 //! Numbers as text: amounts, sizes, counts.
 
-pub(super) use crate::pricing::{format_count, format_dollars};
+pub(super) use crate::pricing::{format_count, format_dollars, pluralize};
 
 /// Formats a size in bytes with a decimal unit: `1.4 MB`.
 pub(super) fn format_bytes(n: u64) -> String {
@@ -15,11 +15,6 @@ pub(super) fn format_bytes(n: u64) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", UNITS[unit])
-}
-
-/// Formats a count with its noun: `1 row`, `3 rows`.
-pub(super) fn pluralize(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", format_count(n), if n == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -42,5 +37,7 @@ mod tests {
     fn nouns_agree_with_their_counts() {
         let texts = [0, 1, 2000].map(|n| pluralize(n, "row"));
         assert_eq!(texts, ["0 rows", "1 row", "2,000 rows"]);
+        let texts = ["entry", "day"].map(|noun| [pluralize(1, noun), pluralize(2, noun)]);
+        assert_eq!(texts, [["1 entry", "2 entries"], ["1 day", "2 days"]]);
     }
 }

@@ -7,6 +7,8 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use crate::app::Progress;
 
+use super::table::{text_width, truncate};
+
 /// The progress bars of the current step.
 #[derive(Default)]
 pub(super) struct Bars {
@@ -56,7 +58,10 @@ impl Progress for Bars {
             let known = step.bars.iter().position(|(part, _)| part == name);
             let at = known.unwrap_or_else(|| {
                 let label = if name.is_empty() { what.to_owned() } else { format!("{name:width$}") };
-                step.bars.push(((*name).to_owned(), step.all.add(bar(what, label, *total))));
+                // Added before it is drawn: a bar that draws itself first leaves a line behind.
+                let bar = step.all.add(ProgressBar::new(*total));
+                set_up(&bar, what, &label, *total);
+                step.bars.push(((*name).to_owned(), bar));
                 step.bars.len() - 1
             });
             if let Some((_, bar)) = step.bars.get(at) {
@@ -67,19 +72,25 @@ impl Progress for Bars {
     }
 }
 
-fn bar(what: &str, label: String, total: u64) -> ProgressBar {
+/// Columns of a line besides its label and its bar: numbers, units and the remaining time.
+const FIGURES_WIDTH: usize = 36;
+
+/// Sets what a bar shows. The line never fills the terminal, because some terminals would then begin a new line.
+fn set_up(bar: &ProgressBar, what: &str, label: &str, total: u64) {
+    let width = terminal_size::terminal_size_of(std::io::stderr()).map_or(80, |(w, _)| usize::from(w.0));
+    let label = truncate(label, width.saturating_sub(FIGURES_WIDTH).clamp(8, 40));
+    let drawn = width.saturating_sub(FIGURES_WIDTH + text_width(&label)).min(30);
+    let drawn = if drawn < 6 { String::new() } else { format!("{{bar:{drawn}}} ") };
     let bytes = matches!(what, "reading logs" | "sending");
     let template = match (total, bytes) {
-        (0, _) => "{spinner} {msg} {pos}",
-        (_, true) => "{msg} {bar:30} {bytes}/{total_bytes} {eta}",
-        (_, false) => "{msg} {bar:30} {pos}/{len} {eta}",
+        (0, _) => "{spinner} {msg} {pos}".to_owned(),
+        (_, true) => format!("{{msg}} {drawn}{{bytes}}/{{total_bytes}} {{eta}}"),
+        (_, false) => format!("{{msg}} {drawn}{{pos}}/{{len}} {{eta}}"),
     };
-    let bar = ProgressBar::new(total);
     // If a template does not parse, the default bar is used.
-    if let Ok(style) = ProgressStyle::with_template(template) {
+    if let Ok(style) = ProgressStyle::with_template(&template) {
         bar.set_style(style.progress_chars("█▉▊▋▌▍▎▏ "));
     }
     bar.set_message(label);
     bar.enable_steady_tick(Duration::from_millis(200));
-    bar
 }

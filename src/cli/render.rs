@@ -1,6 +1,6 @@
 //! Parts of the text output that several commands share.
 
-use anstyle::{AnsiColor, Style};
+use anstyle::{AnsiColor, Color, Style};
 
 use crate::app::release::{
     EntityCounts, EvidenceReport, PrivacyReport, ReaderReport, ReadingEffort, SampleRow,
@@ -9,37 +9,44 @@ use crate::app::text::sanitize;
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
 use super::format::{format_bytes, format_count, pluralize};
-use super::table::{Align, Table, one_line};
+use super::table::{Column, Table, one_line};
 
 /// A privacy report lists this many sessions that were omitted.
 const MAX_OMITTED_LISTED: usize = 10;
+
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const RED: Style = BOLD.fg_color(Some(Color::Ansi(AnsiColor::Red)));
+pub(super) const YELLOW: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Yellow)));
+pub(super) const GREEN: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Green)));
+pub(super) const CYAN: Style = Style::new().fg_color(Some(Color::Ansi(AnsiColor::Cyan)));
 
 fn styled(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
 pub(super) fn bold(text: &str) -> String {
-    styled(Style::new().bold(), text)
+    styled(BOLD, text)
 }
 
 pub(super) fn dim(text: &str) -> String {
-    styled(Style::new().dimmed(), text)
+    styled(DIM, text)
 }
 
 pub(super) fn red(text: &str) -> String {
-    styled(Style::new().bold().fg_color(Some(AnsiColor::Red.into())), text)
+    styled(RED, text)
 }
 
 pub(super) fn yellow(text: &str) -> String {
-    styled(Style::new().fg_color(Some(AnsiColor::Yellow.into())), text)
+    styled(YELLOW, text)
 }
 
 pub(super) fn green(text: &str) -> String {
-    styled(Style::new().fg_color(Some(AnsiColor::Green.into())), text)
+    styled(GREEN, text)
 }
 
 pub(super) fn cyan(text: &str) -> String {
-    styled(Style::new().fg_color(Some(AnsiColor::Cyan.into())), text)
+    styled(CYAN, text)
 }
 
 /// Renders a heading after an empty line.
@@ -101,7 +108,11 @@ pub(super) fn review_effort(b: &ReadingEffort) -> String {
 
 /// Renders the files of a release as a table.
 pub(super) fn files(files: &[FileEntry], width: usize) -> String {
-    let mut table = Table::new(&[("file", Align::Truncate), ("size", Align::Right), ("sha256", Align::Left)]);
+    let mut table = Table::new([
+        Column::left("file").cut_start(16).rank(1),
+        Column::right("size"),
+        Column::left("sha256").optional(),
+    ]);
     for f in files {
         table.row([f.path.clone(), format_bytes(f.bytes), f.sha256.chars().take(16).collect()]);
     }
@@ -114,8 +125,11 @@ pub(super) fn privacy_report(r: &PrivacyReport, width: usize) -> String {
     if r.redactions.is_empty() {
         out.push_str("Nothing was redacted.\n");
     } else {
-        let mut table =
-            Table::new(&[("redacted", Align::Left), ("count", Align::Right), ("example", Align::Truncate)]);
+        let mut table = Table::new([
+            Column::left("redacted"),
+            Column::right("count"),
+            Column::left("example").cut_end(16).optional(),
+        ]);
         let mut kinds: Vec<_> = r.redactions.iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
         for (kind, n) in kinds {

@@ -6,12 +6,16 @@ use std::collections::BTreeSet;
 
 use crate::app::release::{DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport};
 use crate::app::text::sanitize;
+use crate::workflow::EntityDecision;
 
 use super::context::{CliContext, CommandError};
 use super::format::{format_count, pluralize};
+use super::inventory_groups::{Group, groups};
 use super::prompt::Terminal;
 use super::render::{bold, cyan, dim, yellow};
+use super::review_page;
 use super::table::one_line;
+use super::wrap::wrap;
 
 /// How the review goes on after a question.
 enum Choice {
@@ -21,21 +25,29 @@ enum Choice {
     Quit,
 }
 
+/// What a review on a terminal shows.
+pub(super) struct ReviewOptions<'a> {
+    /// Release id; the current release if absent.
+    pub release: Option<&'a str>,
+    pub max_bytes: Option<u64>,
+    /// Shows whole pages without a pager, even if they are longer than the terminal.
+    pub no_pager: bool,
+    /// Renders the result of an answer.
+    pub summarize: &'a dyn Fn(&ReviewReport) -> String,
+}
+
 /// Asks until every item is decided and every page is read, or until the person stops.
-pub(super) fn run_review(
-    cli: &mut CliContext,
-    release: Option<&str>,
-    max_bytes: Option<u64>,
-    summarize: &dyn Fn(&ReviewReport) -> String,
-) -> Result<(), CommandError> {
+pub(super) fn run_review(cli: &mut CliContext, options: &ReviewOptions<'_>) -> Result<(), CommandError> {
+    let release = options.release;
     let mut terminal = cli.open_terminal("clawgate review")?;
     let mut skipped: BTreeSet<String> = BTreeSet::new();
+    let mut pages_read = 0;
     loop {
         if !decide_inventory(cli, &mut terminal, release, &mut skipped)? {
             return stop(cli, release);
         }
         reseal(cli, release)?;
-        match read_pages(cli, &mut terminal, release, max_bytes, &skipped, summarize)? {
+        match read_pages(cli, &mut terminal, options, &skipped, &mut pages_read)? {
             Choice::Restart => {}
             Choice::Quit => return stop(cli, release),
             Choice::Continue => return cli.print_next_step(),
@@ -87,9 +99,30 @@ fn decide_inventory(
         dim(KEY_HELP)
     ))?;
     let mut list = all.entities;
+    let mut split: BTreeSet<(String, String)> = BTreeSet::new();
     loop {
         let left: Vec<&EntityItem> =
             list.iter().filter(|e| e.decision.is_none() && !skipped.contains(&e.id)).collect();
+        let is_open = |g: &Group<'_>| !split.contains(&(g.kind.to_owned(), g.domain.clone()));
+        if let Some(group) = groups(&left).into_iter().find(is_open) {
+            match decide_group(cli, terminal, release, &group)? {
+                GroupChoice::Decided => {}
+                GroupChoice::OneByOne => {
+                    split.insert((group.kind.to_owned(), group.domain));
+                    continue;
+                }
+                GroupChoice::Skip => {
+                    let ids: Vec<String> = group.items.iter().map(|e| e.id.clone()).collect();
+                    skipped.extend(ids);
+                    continue;
+                }
+                GroupChoice::Undo if !skipped.is_empty() => skipped.clear(),
+                GroupChoice::Undo => undo(cli, release)?,
+                GroupChoice::Quit => return Ok(false),
+            }
+            list = reload(cli, release, list)?;
+            continue;
+        }
         let Some(e) = left.first() else { return Ok(true) };
         cli.print(&format!("\n{}  {}\n", entity_line(e), dim(&format!("{} left", left.len()))))?;
         for place in &e.context {
@@ -102,12 +135,8 @@ fn decide_inventory(
             Some("" | "r") => {}
             Some("e") => decision.always = true,
             Some(key @ ("k" | "a")) => {
-                let reason = terminal.required("  Reason to keep it: ")?;
-                if reason.chars().count() < MIN_REASON_CHARS {
-                    cli.print("  The reason needs at least 3 characters. It is saved with the decision.\n")?;
-                    continue;
-                }
-                decision.decision = crate::workflow::EntityDecision::Keep;
+                let Some(reason) = reason_to_keep(cli, terminal)? else { continue };
+                decision.decision = EntityDecision::Keep;
                 decision.always = key == "a";
                 decision.reason = Some(reason);
             }
@@ -135,6 +164,87 @@ fn decide_inventory(
         cli.app()?.decide(release, &[decision])?;
         list = reload(cli, release, list)?;
     }
+}
+
+const GROUP_KEY_HELP: &str = "r redact all of them · k keep all in this release · a keep all in every release · \
+                              o one by one · l list all · s skip · u undo · q stop";
+/// A question about a group lists this many of its values.
+const MAX_GROUP_EXAMPLES: usize = 4;
+
+/// The answer to a question about a group of hosts.
+enum GroupChoice {
+    Decided,
+    OneByOne,
+    Skip,
+    Undo,
+    Quit,
+}
+
+/// Asks for one decision about all hosts of a domain.
+fn decide_group(
+    cli: &mut CliContext,
+    terminal: &mut Terminal,
+    release: Option<&str>,
+    group: &Group<'_>,
+) -> Result<GroupChoice, CommandError> {
+    let values: Vec<String> = group.items.iter().map(|e| one_line(&e.value)).collect();
+    let more = match values.len().saturating_sub(MAX_GROUP_EXAMPLES) {
+        0 => String::new(),
+        n => format!(" and {} more", format_count(n as u64)),
+    };
+    let examples = values.iter().take(MAX_GROUP_EXAMPLES).cloned().collect::<Vec<_>>().join(", ");
+    let name = format!("*.{}", one_line(&group.domain));
+    cli.print(&format!(
+        "\n{} {} ({})\n  {}\n  {}\n",
+        yellow(&one_line(group.kind)),
+        bold(&name),
+        pluralize(values.len() as u64, "value"),
+        dim(&format!("{examples}{more}")),
+        dim(GROUP_KEY_HELP)
+    ))?;
+    loop {
+        let answer = terminal.line("  r/k/a/o/l/s/u/q [r]: ")?;
+        let (decision, always) = match answer.as_deref().map(str::trim) {
+            Some("" | "r") => (EntityDecision::Redact, false),
+            Some(key @ ("k" | "a")) => (EntityDecision::Keep, key == "a"),
+            Some("o") => return Ok(GroupChoice::OneByOne),
+            Some("s") => return Ok(GroupChoice::Skip),
+            Some("u") => return Ok(GroupChoice::Undo),
+            None | Some("q") => return Ok(GroupChoice::Quit),
+            Some("l") => {
+                cli.print(&values.iter().map(|v| format!("  {v}\n")).collect::<String>())?;
+                continue;
+            }
+            Some(_) => {
+                cli.print(&format!("  {}\n", dim(GROUP_KEY_HELP)))?;
+                continue;
+            }
+        };
+        let reason = match decision {
+            EntityDecision::Redact => None,
+            EntityDecision::Keep => match reason_to_keep(cli, terminal)? {
+                Some(reason) => Some(reason),
+                None => continue,
+            },
+        };
+        let decisions: Vec<DecisionIn> = group
+            .items
+            .iter()
+            .map(|e| DecisionIn { id: e.id.clone(), decision, reason: reason.clone(), always })
+            .collect();
+        cli.app()?.decide(release, &decisions)?;
+        return Ok(GroupChoice::Decided);
+    }
+}
+
+/// Asks why a value may stay in clear. Returns `None` if the reason is too short.
+fn reason_to_keep(cli: &CliContext, terminal: &mut Terminal) -> Result<Option<String>, CommandError> {
+    let reason = terminal.required("  Reason to keep it: ")?;
+    if reason.chars().count() < MIN_REASON_CHARS {
+        cli.print("  The reason needs at least 3 characters. It is saved with the decision.\n")?;
+        return Ok(None);
+    }
+    Ok(Some(reason))
 }
 
 /// Returns `1 item needs` or `3 items need`.
@@ -171,23 +281,26 @@ fn undo(cli: &mut CliContext, release: Option<&str>) -> Result<(), CommandError>
 fn read_pages(
     cli: &mut CliContext,
     terminal: &mut Terminal,
-    release: Option<&str>,
-    max_bytes: Option<u64>,
+    options: &ReviewOptions<'_>,
     skipped: &BTreeSet<String>,
-    summarize: &dyn Fn(&ReviewReport) -> String,
+    pages_read: &mut u64,
 ) -> Result<Choice, CommandError> {
+    let release = options.release;
     let mut params = ReviewParams::default();
     loop {
         params.release = release.map(str::to_owned);
-        params.max_bytes = max_bytes;
+        params.max_bytes = options.max_bytes;
         let report = cli.app()?.review(&params)?;
-        cli.print(&summarize(&report))?;
+        // If none of the findings was accepted, the same page is served again.
+        let is_answered = params.nonce.is_some() && (params.findings.is_empty() || report.accepted > 0);
+        *pages_read += u64::from(is_answered);
+        cli.print(&(options.summarize)(&report))?;
         if report.entities.iter().any(|e| e.decision.is_none() && !skipped.contains(&e.id)) {
             return Ok(Choice::Restart);
         }
         let Some(page) = &report.page else { return Ok(Choice::Continue) };
         params = ReviewParams { nonce: Some(page.nonce.clone()), ..ReviewParams::default() };
-        match read_page(cli, terminal, page, &mut params)? {
+        match read_page(cli, terminal, options, page, *pages_read + 1, &mut params)? {
             Choice::Continue => {}
             Choice::Quit => return Ok(Choice::Quit),
             Choice::Restart => {
@@ -198,26 +311,58 @@ fn read_pages(
     }
 }
 
+/// Lines of the terminal that the questions below a screen take.
+const PROMPT_LINES: usize = 4;
+
 /// Shows a page and collects the quotes to redact.
 fn read_page(
     cli: &CliContext,
     terminal: &mut Terminal,
+    options: &ReviewOptions<'_>,
     page: &Page,
+    number: u64,
     params: &mut ReviewParams,
 ) -> Result<Choice, CommandError> {
-    let more = match page.also.len() {
-        0 => String::new(),
-        n => format!(" and {}", pluralize(n as u64, "other session")),
-    };
+    let of = number - 1 + page.pages_left.max(1);
     cli.print(&format!(
-        "\n{} {}{more}\n{}\n",
+        "\n{} {}\n",
         bold("Read this page:"),
-        cyan(&one_line(page.key.as_str())),
-        unescape_page(&page.text)
+        cyan(&format!("page {} of {}", format_count(number), format_count(of)))
     ))?;
+    let text = wrap(&review_page::render(&page.chunks), cli.width());
+    let lines: Vec<&str> = text.lines().collect();
+    let screen = cli.height().saturating_sub(PROMPT_LINES).max(1);
+    let is_long = lines.len() > screen && cli.stdout_is_terminal() && !options.no_pager;
+    let pager = cli.configured_pager();
+    let was_paged = is_long && pager.is_some_and(|pager| !pager.is_empty() && cli.run_pager(&pager, &text));
+    let step = if is_long { screen } else { lines.len().max(1) };
+    let mut shown = if was_paged { lines.len() } else { 0 };
+    while shown < lines.len() || shown == 0 {
+        let end = (shown + step).min(lines.len());
+        cli.print(&format!("{}\n", lines[shown..end].join("\n")))?;
+        shown = end;
+        if shown < lines.len() {
+            let at = format!("{} of {} lines · Enter: read on", shown, lines.len());
+            match ask(cli, terminal, params, &at)? {
+                Choice::Continue => {}
+                choice => return Ok(choice),
+            }
+        } else if shown == 0 {
+            break;
+        }
+    }
+    ask(cli, terminal, params, "Enter: nothing more to redact")
+}
+
+/// Asks for words to redact until the person presses Enter or stops.
+fn ask(
+    cli: &CliContext,
+    terminal: &mut Terminal,
+    params: &mut ReviewParams,
+    enter: &str,
+) -> Result<Choice, CommandError> {
     loop {
-        let answer = terminal
-            .line("Type exact words to redact · Enter: nothing more to redact · u: undo · q: stop > ")?;
+        let answer = terminal.line(&format!("{enter} · exact words to redact · u: undo · q: stop > "))?;
         match answer.as_deref() {
             None | Some("q") if params.findings.is_empty() => return Ok(Choice::Quit),
             None | Some("" | "q") => return Ok(Choice::Continue),
@@ -232,43 +377,5 @@ fn read_page(
                 params.findings.push(FindingIn { quote: quote.to_owned(), kind, ..FindingIn::default() });
             }
         }
-    }
-}
-
-/// Converts a page of sealed JSON for the terminal: removes the fence that is meant for models, unescapes line ends and
-/// quotes, and escapes control characters.
-fn unescape_page(fenced: &str) -> String {
-    let body: Vec<&str> = fenced.lines().collect();
-    let body = match body.as_slice() {
-        [first, inner @ .., last] if first.starts_with("<untrusted-") && last.starts_with("</untrusted-") => {
-            inner.join("\n")
-        }
-        all => all.join("\n"),
-    };
-    let mut out = String::with_capacity(body.len());
-    let mut chars = body.chars();
-    while let Some(c) = chars.next() {
-        match c {
-            '\\' => match chars.next() {
-                Some('n') => out.push('\n'),
-                Some('t') => out.push('\t'),
-                Some(c @ ('"' | '\\' | '/')) => out.push(c),
-                Some(c) => out.extend(['\\', c]),
-                None => out.push('\\'),
-            },
-            c => out.push(c),
-        }
-    }
-    sanitize(&out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_is_shown_as_lines_without_control_characters() {
-        let fenced = "<untrusted-x>\n{\"content\":\"a\\nb \\\"c\\\" \\u001b[31m \\\\n\"}\n</untrusted-x>";
-        assert_eq!(unescape_page(fenced), "{\"content\":\"a\nb \"c\" \\u001b[31m \\n\"}");
     }
 }

@@ -6,9 +6,10 @@ use crate::app::sessions::SessionPage;
 use crate::app::text::sanitize;
 use crate::trace::{Message, Origin, Part, Role, SessionKey, ToolCall, ToolStatus};
 
+use super::format::pluralize;
 use super::render::{bold, cyan, dim, indented, red, yellow};
 use super::table::{one_line, truncate};
-use super::time_args::format_minute;
+use super::time_args::Times;
 
 /// Folded reasoning shows this many lines.
 const MAX_FOLDED_REASONING_LINES: usize = 6;
@@ -26,8 +27,8 @@ pub(super) struct ViewOptions {
 }
 
 /// Renders a page of a session.
-pub(super) fn render(page: &SessionPage, options: &ViewOptions) -> String {
-    let mut out = head(page);
+pub(super) fn render(page: &SessionPage, times: &Times, options: &ViewOptions) -> String {
+    let mut out = head(page, times);
     let mut turn = page.turns_before;
     let mut tool_number = page.tools_before;
     for (i, m) in (page.from..).zip(&page.session.messages) {
@@ -35,14 +36,17 @@ pub(super) fn render(page: &SessionPage, options: &ViewOptions) -> String {
             turn += 1;
             out.push_str(&format!("\n{}\n", bold(&format!("── turn {turn} ──"))));
         }
-        message(&mut out, i, m, &mut tool_number, options);
+        message(&mut out, (i, m), &mut tool_number, times, options);
     }
     if let Some(next) = page.next_from {
         let how = match options.page {
             Some((page, size)) => format!("--page {} --messages {size}", page + 1),
             None => format!("--from {next}"),
         };
-        out.push_str(&format!("\n{}\n", dim(&format!("more: {how} (of {} messages)", page.message_count))));
+        out.push_str(&format!(
+            "\n{}\n",
+            dim(&format!("more: {how} (of {})", pluralize(page.message_count, "message")))
+        ));
     }
     let folded = page.session.tool_calls().count() > 0 && !options.full && options.tool.is_none();
     if folded {
@@ -51,7 +55,7 @@ pub(super) fn render(page: &SessionPage, options: &ViewOptions) -> String {
     out
 }
 
-fn head(page: &SessionPage) -> String {
+fn head(page: &SessionPage, times: &Times) -> String {
     let s = &page.session;
     let mut out = format!("{}\n", bold(&one_line(s.key.as_str())));
     let mut fact = |name: &str, value: Option<String>| {
@@ -69,8 +73,9 @@ fn head(page: &SessionPage) -> String {
     fact("project", s.project.clone());
     fact("branch", s.git_branch.clone());
     fact("models", Some(s.models().join(", ")).filter(|m| !m.is_empty()));
-    fact("started", s.started.map(format_minute));
-    fact("ended", s.ended.map(format_minute));
+    fact("started", s.started.map(|at| times.minute_with_zone(at)));
+    fact("ended", s.ended.map(|at| times.minute_with_zone(at)));
+    fact("zone", s.started.map(|_| times.zone_name().to_owned()));
     fact("parent", s.parent.as_ref().map(|p| p.as_str().to_owned()));
     fact("children", keys(&page.children));
     fact("fork of", s.forked_from.as_ref().map(|p| p.as_str().to_owned()));
@@ -82,7 +87,13 @@ fn head(page: &SessionPage) -> String {
     out
 }
 
-fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, options: &ViewOptions) {
+fn message(
+    out: &mut String,
+    (index, m): (u64, &Message),
+    tool_number: &mut u64,
+    times: &Times,
+    options: &ViewOptions,
+) {
     let who = match (m.role, m.origin) {
         (Role::User, Origin::Human) => cyan("person"),
         (Role::User, Origin::Compaction) | (Role::System, _) => dim("notice"),
@@ -90,7 +101,7 @@ fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, opt
         (Role::Assistant, _) => bold("model"),
     };
     let model = m.model.as_deref().map(one_line).unwrap_or_default();
-    let at = m.at.map(format_minute).unwrap_or_default();
+    let at = m.at.map(|at| times.minute(at)).unwrap_or_default();
     out.push_str(&format!("\n{} {who} {}\n", dim(&format!("#{index}")), dim(format!("{at} {model}").trim())));
     for part in &m.parts {
         match part {
@@ -104,7 +115,7 @@ fn message(out: &mut String, index: u64, m: &Message, tool_number: &mut u64, opt
                 }
             }
             Part::Media { media_type, bytes } => {
-                out.push_str(&format!("  [{} {bytes} bytes]\n", one_line(media_type)));
+                out.push_str(&format!("  [{} {}]\n", one_line(media_type), pluralize(*bytes, "byte")));
             }
             Part::Attachment { name, text } => {
                 out.push_str(&format!("  [attached {}]\n", one_line(name)));
@@ -122,7 +133,10 @@ fn reasoning(out: &mut String, text: &str, options: &ViewOptions) {
         out.push_str(&format!("    {}\n", dim(line)));
     }
     if shown < lines.len() {
-        out.push_str(&format!("    {}\n", dim(&format!("… {} more lines (--full)", lines.len() - shown))));
+        out.push_str(&format!(
+            "    {}\n",
+            dim(&format!("… {} (--full)", pluralize((lines.len() - shown) as u64, "more line")))
+        ));
     }
 }
 
@@ -136,8 +150,7 @@ fn tool_call(call: &ToolCall, number: u64, open: bool, width: usize) -> String {
     let name = one_line(&call.name);
     let size = match call.output.as_deref().map(|o| o.lines().count()) {
         None | Some(0) => String::new(),
-        Some(1) => " · 1 line".to_owned(),
-        Some(n) => format!(" · {n} lines"),
+        Some(n) => format!(" · {}", pluralize(n as u64, "line")),
     };
     let sub = call
         .subagent

@@ -13,7 +13,7 @@ use crate::usage::BudgetLevel;
 
 use super::context::CliContext;
 use super::render::{dim, yellow};
-use super::time_args::format_minute;
+use super::time_args::Times;
 
 /// More input is not read. A hook receives whole tool inputs, for example the content of a file that is written.
 const MAX_INPUT_BYTES: u64 = 64 << 20;
@@ -56,14 +56,14 @@ pub(super) fn format_duration(ms: i64) -> String {
 }
 
 /// Renders how much of a plan's limit is used, when that was reported and when the limit resets.
-pub(super) fn plan_line(w: &PlanWindow) -> String {
+pub(super) fn plan_line(w: &PlanWindow, times: &Times) -> String {
     let agent = sources::by_agent(&w.agent).map_or(w.agent.as_str(), |s| s.name());
     format!(
         "{agent}: {:.0} % of {} used, resets {} (reported {})",
         w.used_percent,
         sanitize(&w.name()),
-        format_minute(w.resets),
-        format_minute(w.observed)
+        times.minute_with_zone(w.resets),
+        times.minute_with_zone(w.observed)
     )
 }
 

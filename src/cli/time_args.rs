@@ -1,12 +1,17 @@
 //! Options that contain times, and the formats in which people write them.
 
+use jiff::tz::TimeZone;
+
 use crate::app::Failure;
 use crate::trace::Timestamp;
 
+use super::render::dim;
+use super::table::{Cell, one_line};
+
 /// The option `--timezone`.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct TimeZoneArg {
-    /// IANA time zone of the days, for example Europe/Berlin [default: cost.timezone in config.toml, else UTC]
+    /// Time zone of times and days: UTC, local or an IANA name such as Europe/Berlin [default: cost.timezone in config.toml, else local]
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
 }
@@ -30,7 +35,7 @@ impl TimeRange {
     pub fn resolve(
         &self,
         now: Timestamp,
-        zone: &jiff::tz::TimeZone,
+        zone: &TimeZone,
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
         let since = parse_optional_instant(self.since.as_deref(), now, zone)?;
         let until = parse_optional_instant(self.until.as_deref(), now, zone)?;
@@ -43,11 +48,7 @@ impl TimeRange {
 ///
 /// # Errors
 /// Returns a [`Failure`] if the text is none of these.
-pub(super) fn parse_instant(
-    text: &str,
-    now: Timestamp,
-    zone: &jiff::tz::TimeZone,
-) -> Result<Timestamp, Failure> {
+pub(super) fn parse_instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
     Timestamp::parse_human(text, now, zone).ok_or_else(|| {
         Failure::usage(
             "bad_time",
@@ -63,7 +64,7 @@ pub(super) fn parse_instant(
 pub(super) fn parse_optional_instant(
     text: Option<&str>,
     now: Timestamp,
-    zone: &jiff::tz::TimeZone,
+    zone: &TimeZone,
 ) -> Result<Option<Timestamp>, Failure> {
     text.map(|t| parse_instant(t, now, zone)).transpose()
 }
@@ -89,9 +90,52 @@ pub(super) fn parse_gap_minutes(text: &str) -> Result<u64, Failure> {
     number.checked_mul(each).filter(|n| *n > 0).ok_or_else(bad)
 }
 
-/// Formats an instant in UTC to the minute: `2026-11-20 16:12`.
-pub(super) fn format_minute(at: Timestamp) -> String {
-    at.to_jiff().strftime("%Y-%m-%d %H:%M").to_string()
+/// Formats instants in one time zone.
+#[derive(Debug, Clone)]
+pub(super) struct Times {
+    name: String,
+    pub zone: TimeZone,
+}
+
+impl Times {
+    /// Makes the formatter of a zone with the name that reports show.
+    pub fn new((name, zone): (String, TimeZone)) -> Self {
+        Times { name, zone }
+    }
+
+    fn format(&self, at: Timestamp, format: &str) -> String {
+        at.to_jiff().to_zoned(self.zone.clone()).strftime(format).to_string()
+    }
+
+    /// Formats an instant to the minute: `2026-11-20 16:12`.
+    pub fn minute(&self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d %H:%M")
+    }
+
+    /// Formats an instant to the minute with its zone: `2026-11-20 16:12 EST`.
+    pub fn minute_with_zone(&self, at: Timestamp) -> String {
+        self.format(at, "%Y-%m-%d %H:%M %Z")
+    }
+
+    /// Formats the time of day: `16:12:05`.
+    pub fn clock(&self, at: Timestamp) -> String {
+        self.format(at, "%H:%M:%S")
+    }
+
+    /// Makes a table cell, which leaves out the year if the table is narrow.
+    pub fn cell(&self, at: Option<Timestamp>) -> Cell {
+        at.map_or_else(Cell::default, |at| Cell::new(self.minute(at)).short(self.format(at, "%m-%d %H:%M")))
+    }
+
+    /// Returns the name of the zone, for example `Europe/Berlin`.
+    pub fn zone_name(&self) -> &str {
+        &self.name
+    }
+
+    /// Says below a table which zone its times are in.
+    pub fn note(&self) -> String {
+        format!("{}\n", dim(&format!("Times are in {}.", one_line(&self.name))))
+    }
 }
 
 #[cfg(test)]
@@ -104,7 +148,7 @@ mod tests {
 
     #[test]
     fn times_are_parsed_in_every_documented_form() {
-        let (now, utc) = (now(), jiff::tz::TimeZone::UTC);
+        let (now, utc) = (now(), TimeZone::UTC);
         let at = |t: &str| parse_instant(t, now, &utc).map(|t| t.to_string()).map_err(|f| f.code);
         assert_eq!(at("2026-11-19T01:02:03+01:00").unwrap(), "2026-11-19T00:02:03.000Z");
         assert_eq!(at("2026-11-19").unwrap(), "2026-11-19T00:00:00.000Z");
@@ -120,6 +164,20 @@ mod tests {
     }
 
     #[test]
+    fn times_are_formatted_in_the_zone_of_the_person() {
+        let zone = TimeZone::get("America/New_York").unwrap();
+        let times = Times::new(("America/New_York".to_owned(), zone));
+        let (winter, summer) = (now(), Timestamp::parse("2026-07-04T02:00:00Z").unwrap());
+        assert_eq!(
+            (times.minute(winter), times.minute(summer)),
+            ("2026-11-20 11:12".into(), "2026-07-03 22:00".into())
+        );
+        assert_eq!(times.minute_with_zone(summer), "2026-07-03 22:00 EDT");
+        assert_eq!(times.clock(winter), "11:12:00");
+        assert!(times.note().contains("Times are in America/New_York."));
+    }
+
+    #[test]
     fn gaps_are_parsed_as_minutes() {
         assert_eq!(
             (parse_gap_minutes("30m").ok(), parse_gap_minutes("2h").ok(), parse_gap_minutes("1d").ok()),
@@ -132,7 +190,7 @@ mod tests {
 
     #[test]
     fn a_range_cuts_days_in_the_given_zone() {
-        let berlin = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+        let berlin = TimeZone::get("Europe/Berlin").unwrap();
         let range = |since: Option<&str>, until: Option<&str>| {
             let range = TimeRange { since: since.map(str::to_owned), until: until.map(str::to_owned) };
             range.resolve(now(), &berlin).map(|(s, u)| (s.map(|t| t.to_string()), u.map(|t| t.to_string())))

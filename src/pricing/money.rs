@@ -94,6 +94,17 @@ pub fn format_count(n: u64) -> String {
     out
 }
 
+/// Formats a count with its noun in English: `1 row`, `3 rows`, `2 entries`.
+pub fn pluralize(n: u64, noun: &str) -> String {
+    let stem = noun.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o']));
+    let plural = match (n, stem) {
+        (1, _) => noun.to_owned(),
+        (_, Some(stem)) => format!("{stem}ies"),
+        (_, None) => format!("{noun}s"),
+    };
+    format!("{} {plural}", format_count(n))
+}
+
 /// Formats pico-USD as USD with 0 to 12 decimals, rounded half away from zero: `12.35`.
 pub fn format_usd(picousd: i64, decimals: u32) -> String {
     let decimals = decimals.min(12);

@@ -6,7 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
-use crate::pricing::{PICO_PER_USD, format_cents};
+use crate::pricing::{PICO_PER_USD, format_cents, pluralize};
 use crate::trace::{SessionKey, Timestamp};
 
 use super::day::DayCache;
@@ -106,6 +106,7 @@ impl Alert {
     pub fn message(&self) -> String {
         let (v, t) = (self.value, self.threshold);
         let session = self.session.as_deref().unwrap_or_default();
+        let count = |n: i64, noun| pluralize(n.unsigned_abs(), noun);
         match self.kind {
             AlertKind::DailyBudget => {
                 format!("Today cost {}; the budget is {}.", format_cents(v), format_cents(t))
@@ -116,10 +117,14 @@ impl Alert {
             AlertKind::HourlyBurnRate => {
                 format!("The last hour cost {}; the threshold is {}.", format_cents(v), format_cents(t))
             }
-            AlertKind::HourlyRequestVolume => format!("{v} requests in the last hour; the threshold is {t}."),
-            AlertKind::HourlyTokenVolume => format!("{v} tokens in the last hour; the threshold is {t}."),
+            AlertKind::HourlyRequestVolume => {
+                format!("{} in the last hour; the threshold is {t}.", count(v, "request"))
+            }
+            AlertKind::HourlyTokenVolume => {
+                format!("{} in the last hour; the threshold is {t}.", count(v, "token"))
+            }
             AlertKind::SessionDuration => {
-                format!("Session {session} has lasted {v} minutes; the threshold is {t}.")
+                format!("Session {session} has lasted {}; the threshold is {t}.", count(v, "minute"))
             }
         }
     }

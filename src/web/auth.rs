@@ -9,6 +9,8 @@ use hyper::header::{AUTHORIZATION, COOKIE, HOST, HeaderMap, HeaderName, ORIGIN};
 use sha2::{Digest, Sha256};
 
 use super::response::Response;
+use crate::app::server_token::is_link_token;
+use crate::trace::Timestamp;
 
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -17,6 +19,8 @@ const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub(super) struct Auth {
     port: u16,
     token: [u8; 32],
+    /// The permanent token, which links of the menu bar are signed with.
+    token_text: String,
     entry: [u8; 32],
     cookie: [u8; 32],
     cookie_text: String,
@@ -27,7 +31,7 @@ pub(super) struct Auth {
 pub(super) enum Access {
     /// The request is allowed.
     Granted,
-    /// The request came by the entry address or with the token in its query: the browser gets the cookie.
+    /// The request came by the entry address, by a link of the menu bar or with the token in its query: the browser gets the cookie.
     SetCookie,
 }
 
@@ -53,6 +57,7 @@ impl Auth {
         Auth {
             port,
             token: hash(token),
+            token_text: token.to_owned(),
             entry: hash(entry),
             cookie: hash(cookie),
             cookie_text: format!("{}={cookie}; Path=/; HttpOnly; SameSite=Strict", cookie_name(port)),
@@ -75,11 +80,13 @@ impl Auth {
         is_write: bool,
         headers: &HeaderMap,
         token: Option<&str>,
+        now: Timestamp,
     ) -> Result<Access, Response> {
         self.host(headers)?;
         self.origin(is_write, headers)?;
-        if let Some(token) = token.map(hash) {
-            if token == self.entry || token == self.token {
+        if let Some(token) = token {
+            let hashed = hash(token);
+            if hashed == self.entry || hashed == self.token || is_link_token(&self.token_text, token, now) {
                 return Ok(Access::SetCookie);
             }
         } else if self.bearer(headers) || self.has_cookie(headers) {
@@ -166,9 +173,10 @@ mod tests {
         for (name, value) in headers {
             map.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
-        auth.authorize(is_write, &map, token).map_err(|a| a.status.as_u16())
+        auth.authorize(is_write, &map, token, NOW).map_err(|a| a.status.as_u16())
     }
 
+    const NOW: Timestamp = Timestamp(1_795_191_161_443);
     const HOST_IS: (&str, &str) = ("host", "127.0.0.1:8384");
     const BEARER: (&str, &str) = ("authorization", "Bearer the-token");
 
@@ -240,6 +248,10 @@ mod tests {
         }
         assert_eq!(authorize(&[HOST_IS], Some("the-entry")), Ok(Access::SetCookie));
         assert_eq!(authorize(&[HOST_IS], Some("the-token")), Ok(Access::SetCookie));
+        let link = crate::app::server_token::link_token("the-token", NOW);
+        assert_eq!(authorize(&[HOST_IS], Some(&link)), Ok(Access::SetCookie), "the link of the menu bar");
+        let link = crate::app::server_token::link_token("another-token", NOW);
+        assert_eq!(authorize(&[HOST_IS], Some(&link)), Err(401));
         assert_eq!(
             authorize(&[HOST_IS, BEARER], Some("wrong")),
             Err(401),

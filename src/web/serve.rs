@@ -54,6 +54,7 @@ const NOT_FOUND: &str = "<h2>This page does not exist</h2>\n<p><a href=\"/\">Cos
 struct State {
     auth: Auth,
     pool: Pool,
+    clock: Arc<dyn Clock>,
 }
 
 /// Serves on loopback until `options.cancel` is set.
@@ -64,7 +65,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
     let dir = env.clawgate_home.clone();
     // Opens the archive now, so that an error is reported here and not to the first browser. Any program of this user
     // can read the token, so the workflow counts its owner as an agent.
-    let pool = Pool::new(env, clock, Actor::Agent);
+    let pool = Pool::new(env, Arc::clone(&clock), Actor::Agent);
     pool.with(Arc::new(Quiet), Arc::default(), |_| ())?;
     let token = web_token(&dir, options.new_token)?;
     let (entry, cookie) = (random_key_hex()?, random_key_hex()?);
@@ -77,7 +78,7 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = TcpListener::bind(address).await.map_err(|e| taken(options.port, &e))?;
         let port = listener.local_addr().map_err(|e| taken(options.port, &e))?.port();
-        let state = Arc::new(State { auth: Auth::new(port, &token, &entry, &cookie), pool });
+        let state = Arc::new(State { auth: Auth::new(port, &token, &entry, &cookie), pool, clock });
         let url = format!("http://127.0.0.1:{port}/");
         let entry = format!("{url}?token={entry}");
         (options.on_ready)(&Serving { url, entry, token_file: dir.join(TOKEN_FILE), port });
@@ -170,7 +171,7 @@ async fn route(request: hyper::Request<Incoming>, state: Arc<State>) -> Result<R
     let path = parts.uri.path();
     state.auth.check_target(parts.uri.authority().map(Authority::as_str))?;
     let route = routes::find(path);
-    match state.auth.authorize(is_write, &parts.headers, token.as_deref())? {
+    match state.auth.authorize(is_write, &parts.headers, token.as_deref(), state.clock.now())? {
         Access::Granted => {}
         // The redirect removes the secret from the address bar. It leads only to a known path, because a path such as
         // `//elsewhere` would lead to another host.

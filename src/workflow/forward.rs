@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::pricing::pluralize;
+
 use super::refusal::{NextStep, attestation_words};
 use super::transition::{StepResult, Transition};
 use super::{
@@ -304,7 +306,7 @@ fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusa
             NameScan::Hits { count } => {
                 let mut refusal = Refusal::of(release, RefusalCode::NameFound, Some(Phase::Reviewed))
                     .next(NextStep::prepare())
-                    .missing([format!("redaction of the full name in {count} places")]);
+                    .missing([format!("redaction of the full name in {}", pluralize(count, "place"))]);
                 refusal.human_action = Some(
                     "Tell the person that their name is in the files. Redact it as a custom string and prepare \
                      again. Only the person may accept it."

@@ -29,6 +29,7 @@ const SESSION: &str = "claude:edd9c3e6";
 fn scrub(world: &World, text: &str) -> String {
     let text = text.replace(&world.tmp.path().display().to_string(), "[TMP]");
     let rules = [
+        (r"token=\S+", "token=[LINK]"),
         (r"r2026\d{4}-[a-z2-7]{8}", "[RELEASE]"),
         // Before the digests: the text of a page contains decoys, which differ in each run.
         (r"(?s)<untrusted-[a-z2-7]{16}>.*?</untrusted-[a-z2-7]{16}>", "[PAGE]"),
@@ -41,7 +42,7 @@ fn scrub(world: &World, text: &str) -> String {
         (r"user_[a-z0-9]{6}\b", "user_[ID]"),
         (r"_[a-z0-9]{6}\]", "_[ID]]"),
         // Decoys change the size of the pages.
-        (r"\d+ pages? \(\d+ bytes\) read", "[PAGES] read"),
+        (r"\d+ pages? \([\d,]+ bytes\) read", "[PAGES] read"),
         (r"--cursor \S+", "--cursor [CURSOR]"),
         (r"clawgate 0\.\d+\.\d+", "clawgate [VERSION]"),
     ];

@@ -411,7 +411,8 @@ fn recent_prints_one_line_per_session_the_latest_first() {
     assert!(ended.len() == 5 && ended.is_sorted_by(|a, b| a >= b), "{ended:?}");
     assert!(sessions(&page).iter().all(|s| s["parent"].is_null()));
     let text = run(&world, &["recent", "5"]).out;
-    assert_eq!(text.split("\n\n").next().unwrap().lines().count(), 5, "{text}");
+    // A header, the sessions, and the zone of the times.
+    assert_eq!(text.split("\n\n").next().unwrap().lines().count(), 1 + 5 + 1, "{text}");
     let codex = ok(&world, &["recent", "--agent", "codex", "--all", "--json"]);
     assert!(sessions(&codex).iter().all(|s| s["agent"] == "codex"));
 }

@@ -28,7 +28,7 @@ impl Serialize for Usd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CostConfig {
-    /// IANA time zone of days, weeks and months (default UTC).
+    /// IANA time zone of all times and days that people see (default: the local zone).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub timezone: Option<String>,
     /// Name of this machine in exported ledgers.

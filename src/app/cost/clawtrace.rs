@@ -1,5 +1,5 @@
 //! The reports of ClawTrace's cost engine, whose JSON menu-bar apps and scripts read. Amounts are dollars rounded to
-//! four decimals. Days are in UTC unless a zone is given or configured.
+//! four decimals. Days are in the local zone unless another one is given or configured.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -133,7 +133,7 @@ pub struct ClawTraceParams {
     pub days: Option<u32>,
     /// Maximum number of sessions; 5 by default.
     pub sessions: Option<u32>,
-    /// IANA time zone; by default the configured one, or else UTC.
+    /// IANA time zone; by default the configured one, or else the local one.
     pub timezone: Option<String>,
     /// Number of days in which anomalies are reported, including today; 30 by default.
     pub anomaly_days: Option<u32>,

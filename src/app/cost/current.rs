@@ -42,7 +42,7 @@ const USUAL_BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Which spend to compute.
 #[derive(Debug, Clone, Default)]
 pub struct CurrentSpendParams {
-    /// IANA time zone of day, week and month; by default that of the configuration, else UTC.
+    /// IANA time zone of day, week and month; by default that of the configuration, else the local one.
     pub timezone: Option<String>,
     /// Key of a session to include; its subagents belong to it.
     pub session: Option<String>,

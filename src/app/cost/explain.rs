@@ -189,8 +189,9 @@ impl App {
     ) -> Result<(Dimension, ReportRow), Failure> {
         let key = p.key.as_deref().unwrap_or("total");
         // A block as the tables print it: `2026-11-20 09:00–14:00`.
-        let start = key.split_once('–').map(|(start, _)| format!("{}:00.000Z", start.replacen(' ', "T", 1)));
-        let block = start.and_then(|b| Timestamp::parse(&b)).map(|at| at.to_string());
+        let start = key.split_once('–').and_then(|(start, _)| start.parse::<jiff::civil::DateTime>().ok());
+        let start = start.and_then(|start| start.to_zoned(zone.clone()).ok());
+        let block = start.map(|at| Timestamp(at.timestamp().as_millisecond()).to_string());
         let key = block.as_deref().unwrap_or(key);
         let dimensions = p.by.map_or(DIMENSIONS_BY_PRECEDENCE.to_vec(), |by| vec![by]);
         let range = UsageFilter { since: p.since, until: p.until, tools: false };
@@ -199,12 +200,13 @@ impl App {
         for (by, report) in dimensions.into_iter().zip(reports) {
             let matches = |r: &&ReportRow| {
                 r.key == key
-                    // A session is also found by its id or the beginning of it, a project by its last path component.
+                    // A session is also found by its id or the beginning of it, a project by its last path components.
                     || by == Dimension::Session && key.len() >= 6
                         && r.key.split_once(':').is_some_and(|(_, id)| id.starts_with(key))
                     || by == Dimension::Session && key.len() >= 6 && r.key.starts_with(key)
-                    || by == Dimension::Project && (r.key.rsplit('/').next() == Some(key)
-                        || names.get(&r.key).is_some_and(|name| name.to_lowercase() == key.to_lowercase()))
+                    || by == Dimension::Project
+                        && (r.key.strip_suffix(key).is_some_and(|parent| parent.ends_with('/'))
+                            || names.get(&r.key).is_some_and(|name| name.to_lowercase() == key.to_lowercase()))
             };
             let exact = report.rows.iter().find(|r| r.key == key);
             let found = report.rows.iter().filter(matches);

@@ -8,6 +8,7 @@ use crate::usage::{Aggregator, CountedRow, Dimension, Pricer, Report};
 
 use super::anomalies::SpendingWatch;
 use super::current::CurrentSpendFold;
+use super::filter::RowFilter;
 use super::price_sources::Prices;
 
 /// Everything that one pass over the ledger can add up. Each row is priced once.
@@ -15,6 +16,8 @@ pub(super) struct LedgerPass<'p> {
     pricer: Pricer<'p>,
     /// The range of the reports; watch and current spend take every row.
     range: UsageFilter,
+    /// The requests of the reports; watch and current spend take every row.
+    pub(super) filter: Option<RowFilter>,
     reports: Vec<Aggregator<'p>>,
     pub(super) watch: Option<SpendingWatch<'p>>,
     pub(super) current: Option<CurrentSpendFold<'p>>,
@@ -25,6 +28,7 @@ impl<'p> LedgerPass<'p> {
         LedgerPass {
             pricer: prices.pricer(),
             range: UsageFilter::default(),
+            filter: None,
             reports: Vec::new(),
             watch: None,
             current: None,
@@ -60,7 +64,7 @@ impl<'p> LedgerPass<'p> {
 
     fn add(&mut self, row: &CountedRow<'_>) {
         let priced = self.pricer.price(row);
-        if self.range.contains(row.request.at) {
+        if self.range.contains(row.request.at) && self.filter.as_ref().is_none_or(|f| f.contains(row)) {
             for report in &mut self.reports {
                 report.add_priced(row, &priced);
             }

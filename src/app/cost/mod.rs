@@ -7,6 +7,7 @@ pub(crate) mod budget_hook;
 pub(crate) mod clawtrace;
 pub(crate) mod current;
 pub(crate) mod explain;
+pub(crate) mod filter;
 pub(crate) mod ledger_exchange;
 pub(crate) mod ledger_pass;
 pub(crate) mod metrics;
@@ -35,5 +36,5 @@ pub use price_admin::{
     ImportPricesParams, ImportedPrices, ModelPrice, PriceLine, PricingCheck, PricingReport, SetPriceParams,
 };
 pub use price_sources::Prices;
-pub use report::{CostParams, CostReport};
+pub use report::{CostParams, CostReport, CostSort};
 pub use verify::{Difference, UnloggedUsage, VerifyReport};

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::gate::SignerKey;
-use crate::pricing::{CustomPrice, Lookup, Overrides, PriceRow, PriceTable, Rates, Resolution, format_usd};
+use crate::pricing::{
+    CustomPrice, Lookup, Overrides, PriceRow, PriceTable, Rates, Resolution, format_usd, pluralize,
+};
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 
@@ -258,11 +260,16 @@ impl App {
         let made = Timestamp::parse(&format!("{}T00:00:00Z", report.as_of));
         let age = made.map(|m| (self.now().millis().saturating_sub(m.millis())) / 86_400_000);
         if let Some(days) = age.filter(|d| *d > MAX_TABLE_AGE_DAYS) {
-            notes.push(format!("The price table is {days} days old; import a newer one."));
+            notes.push(format!(
+                "The price table is {} old; import a newer one.",
+                pluralize(days.unsigned_abs(), "day")
+            ));
         }
         for m in report.models.iter().filter(|m| m.status == "priced") {
             if let Some(day) = &m.deprecated {
-                notes.push(format!("{} is retired by its provider on {day}.", m.model));
+                let today = self.now().to_string();
+                let verb = if day.as_str() <= &today[..10] { "was" } else { "is" };
+                notes.push(format!("{} {verb} retired by its provider on {day}.", m.model));
             }
             let free = |p: &PriceLine| {
                 p.rates.input.as_deref() == Some("0") && p.rates.output.as_deref() == Some("0")
@@ -271,6 +278,9 @@ impl App {
                 notes.push(format!("{} has a price of zero.", m.model));
             }
         }
+        // A model that several providers serve has one entry for each of them.
+        let mut seen = std::collections::HashSet::new();
+        notes.retain(|note| seen.insert(note.clone()));
         let unpriced: Vec<ModelPrice> =
             report.models.into_iter().filter(|m| m.status == "unpriced" && m.tokens > 0).collect();
         // A custom price may cover a model in some projects only, so the price depends on each request's project.

@@ -1,5 +1,6 @@
 //! The cost report. Every number comes from the one ledger.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
@@ -10,11 +11,12 @@ use crate::app::scan::Skipped;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
 use crate::trace::{Confidence, PlanWindow, Timestamp, Tokens};
-use crate::usage::{Aggregator, Dimension, NONE_KEY, Report};
+use crate::usage::{Aggregator, Dimension, NONE_KEY, Report, ReportRow};
 
 use super::anomalies::{SpendingWarnings, SpendingWatch};
 use super::clawtrace::short_names;
 use super::current::{CurrentSpend, CurrentSpendFold, CurrentSpendParams};
+use super::filter::RequestedNames;
 use super::ledger_pass::LedgerPass;
 use super::price_sources::Prices;
 
@@ -27,7 +29,7 @@ const ANOMALY_DAYS: u16 = 7;
 pub struct CostParams {
     /// Dimension (default total).
     pub by: Option<Dimension>,
-    /// IANA zone (default UTC).
+    /// IANA zone (default: the local one).
     pub timezone: Option<String>,
     /// Day or time.
     pub since: Option<Timestamp>,
@@ -36,9 +38,43 @@ pub struct CostParams {
     pub until: Option<Timestamp>,
     /// Maximum rows.
     pub limit: Option<u64>,
+    /// Agent ids.
+    #[schemars(skip)]
+    pub agent: Vec<String>,
+    /// Project names or paths.
+    #[schemars(skip)]
+    pub project: Vec<String>,
+    /// Model ids or prefixes.
+    #[schemars(skip)]
+    pub model: Vec<String>,
+    /// Order of the rows.
+    #[schemars(skip)]
+    pub sort: Option<CostSort>,
     /// Adds the current alerts and anomalies.
     #[serde(skip)]
     pub watch: bool,
+}
+
+/// What the rows of a report are sorted by. Numbers are sorted highest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CostSort {
+    Cost,
+    Tokens,
+    Requests,
+    /// The key, in the order of the alphabet or of time.
+    Key,
+}
+
+impl CostSort {
+    fn apply(self, rows: &mut [ReportRow]) {
+        match self {
+            CostSort::Cost => rows.sort_by_key(|r| Reverse(r.cost_picousd)),
+            CostSort::Tokens => rows.sort_by_key(|r| Reverse(r.tokens.total())),
+            CostSort::Requests => rows.sort_by_key(|r| Reverse(r.requests)),
+            CostSort::Key => rows.sort_by(|a, b| a.key.cmp(&b.key)),
+        }
+    }
 }
 
 /// Rows and their total.
@@ -116,7 +152,10 @@ impl App {
         let nobody = HashSet::new();
         let (current_timezone, current_zone) = self.zone(None)?;
         let current_params = CurrentSpendParams::default();
+        let names = RequestedNames { agent: &p.agent, project: &p.project, model: &p.model };
+        let filter = self.row_filter(&names, &prices)?;
         let mut pass = LedgerPass::new(&prices).with_reports(self, &[by], p.range(), &zone);
+        pass.filter = filter;
         pass.watch = p.watch.then(|| SpendingWatch::new(self, &zone));
         pass.current =
             with_current.then(|| CurrentSpendFold::new(self, &current_zone, &current_params, &nobody));
@@ -130,7 +169,9 @@ impl App {
             pass.current.map(|fold| fold.finish(&current_timezone, &current_params, &self.config.budgets));
         let limit = p.limit.map_or(usize::MAX, |n| n as usize);
         let rows_left_out = report.rows.len().checked_sub(limit).filter(|n| *n > 0).map(|n| n as u64);
-        if by.is_time() {
+        if let Some(sort) = p.sort {
+            sort.apply(&mut report.rows);
+        } else if by.is_time() {
             // The latest rows are wanted.
             report.rows.drain(..report.rows.len().saturating_sub(limit));
         }
@@ -178,22 +219,6 @@ impl App {
     ) -> Result<Vec<Report>, Failure> {
         let pass = LedgerPass::new(prices).with_reports(self, dimensions, range, zone);
         Ok(pass.run(self)?.finish_reports())
-    }
-
-    /// Returns a time zone by name: the given one, else that of the configuration, else UTC.
-    ///
-    /// # Errors
-    /// [`Failure`] if the name is not an IANA time zone.
-    pub fn zone(&self, asked: Option<&str>) -> Result<(String, TimeZone), Failure> {
-        let name = asked.or(self.config.cost.timezone.as_deref()).unwrap_or("UTC");
-        // Looking up a zone reads the system's list of zones, which UTC does not need.
-        let zone = match name {
-            "UTC" => TimeZone::UTC,
-            name => TimeZone::get(name).map_err(|_| {
-                Failure::usage("bad_timezone", "The time zone is not an IANA name such as Europe/Berlin.")
-            })?,
-        };
-        Ok((name.to_owned(), zone))
     }
 
     /// Returns tokens and cost in pico-USD of the requests that sessions own, by session key. Sessions without requests

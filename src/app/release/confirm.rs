@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::SealedFile;
+use crate::pricing::pluralize;
 use crate::workflow::{AttestationKind, Event, FileEntry, NameScan, Phase, digest};
 
 use super::name_scan::count_name;
@@ -112,8 +113,10 @@ impl App {
         let result = scan_for_name(p.full_name.as_deref(), &files)?;
         self.step(&mut open, &Event::NameScanned { digest: digest.clone(), result })?;
         if let NameScan::Hits { count } = result {
-            let message =
-                format!("The full name is in the sealed files in {count} places; it must be redacted first.");
+            let message = format!(
+                "The full name is in the sealed files in {}; it must be redacted first.",
+                pluralize(count, "place")
+            );
             return Err(Failure::new(Kind::Refused, "name_found", message).hint(
                 "clawgate config --redact \"THE NAME\" (and its handle with --redact-usernames), then clawgate prepare",
             ));

@@ -28,9 +28,9 @@ pub use prepare::{PrepareParams, PrepareReport};
 pub use privacy::{DecisionLine, PrivacySheet, ReportedLine, SessionLine};
 pub use publish::{PublishParams, PublishReport};
 pub use review::{
-    DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, Page, PiiApplied, PiiDocument, PiiFinding,
-    PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, ReadingEffort, Remaining,
-    ReportedItem, ReviewParams, ReviewReport, Undone,
+    DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, Page, PageChunk, PiiApplied, PiiDocument,
+    PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, ReadingEffort,
+    Remaining, ReportedItem, ReviewParams, ReviewReport, Undone, string_state,
 };
 pub use sign::{Preview, SampleRow, SignReport};
 

@@ -2,6 +2,7 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
+use crate::pricing::pluralize;
 use crate::rules::Engine;
 use crate::sources::{Read, ReadOptions, mark_incomplete};
 use crate::store::{FileState, Prepared};
@@ -126,9 +127,10 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
     }
     let more = read.skipped_lines.total.saturating_sub(read.skipped_lines.first.len() as u64);
     if more > 0 {
-        batch
-            .skipped
-            .push(Skipped { path: batch.path.clone(), reason: format!("{more} more lines skipped") });
+        batch.skipped.push(Skipped {
+            path: batch.path.clone(),
+            reason: format!("{} skipped", pluralize(more as u64, "more line")),
+        });
     }
     batch.usage = read.usage;
     batch.plan_windows = read.plan_windows;

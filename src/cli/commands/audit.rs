@@ -5,10 +5,10 @@ use serde_json::json;
 
 use crate::app::audit::AuditLog;
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::format_count;
+use crate::cli::format::pluralize;
 use crate::cli::render::{green, red};
-use crate::cli::table::{Align, Table};
-use crate::cli::time_args::format_minute;
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::time_args::TimeZoneArg;
 
 /// Verify or print the audit log
 #[derive(Debug, clap::Args)]
@@ -26,6 +26,8 @@ enum AuditCommand {
         /// Print only the last N entries
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        #[command(flatten)]
+        zone: TimeZoneArg,
     },
 }
 
@@ -39,9 +41,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             let report = json!({ "whole": whole, "entries": entries.len(), "last": last, "broken": broken });
             cli.print_report(&report, |_| match &broken {
                 None => format!(
-                    "{} The audit log is intact: {} entries, last hash {}\n",
+                    "{} The audit log is intact: {}, last hash {}\n",
                     green("ok:"),
-                    format_count(entries.len() as u64),
+                    pluralize(entries.len() as u64, "entry"),
                     last.as_deref().unwrap_or("none")
                 ),
                 Some(b) => {
@@ -55,31 +57,32 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             })?;
             if whole { Ok(()) } else { Err(CommandError::ExitCode(1)) }
         }
-        AuditCommand::Log { limit } => {
+        AuditCommand::Log { limit, zone } => {
+            let times = cli.times(&zone)?;
             let skip = entries.len().saturating_sub(limit.unwrap_or(usize::MAX));
             entries.drain(..skip);
             let width = cli.width();
             let report = json!({ "entries": entries });
             cli.print_report(&report, |_| {
-                let mut table = Table::new(&[
-                    ("#", Align::Right),
-                    ("at", Align::Left),
-                    ("by", Align::Left),
-                    ("what", Align::Left),
-                    ("release", Align::Left),
-                    ("detail", Align::Truncate),
+                let mut table = Table::new([
+                    Column::right("#"),
+                    Column::left("at").short_form().rank(3),
+                    Column::left("by").rank(3),
+                    Column::left("what").rank(4),
+                    Column::left("release").optional().rank(1),
+                    Column::left("detail").cut_end(16).optional().rank(2),
                 ]);
                 for e in &entries {
                     table.row([
-                        e.seq.to_string(),
-                        format_minute(e.at),
-                        e.actor.clone(),
-                        e.kind.clone(),
-                        e.release.clone().unwrap_or_default(),
-                        e.detail.to_string(),
+                        Cell::from(e.seq.to_string()),
+                        times.cell(Some(e.at)),
+                        Cell::from(e.actor.as_str()),
+                        Cell::from(e.kind.as_str()),
+                        Cell::from(e.release.clone().unwrap_or_default()),
+                        Cell::from(e.detail.to_string()),
                     ]);
                 }
-                table.render(width)
+                format!("{}{}", table.render(width), times.note())
             })
         }
     }

@@ -2,9 +2,12 @@
 
 use serde_json::json;
 
+use super::cost::short_project_names;
+use super::inbox::shorten_keys;
 use crate::app::cost::ClawTraceParams;
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::table::{Align, Table};
+use crate::cli::render::dim;
+use crate::cli::table::{Column, Table, one_line};
 use crate::cli::time_args::TimeZoneArg;
 
 /// Summarize the cost of recent days, models, projects and sessions
@@ -18,20 +21,26 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let timezone = args.zone.timezone;
     let params =
-        ClawTraceParams { days: Some(args.days), timezone: args.zone.timezone, ..ClawTraceParams::default() };
+        ClawTraceParams { days: Some(args.days), timezone: timezone.clone(), ..ClawTraceParams::default() };
     let all = cli.app()?.clawtrace_report(&params)?;
     let width = cli.width();
     let report = json!({
         "timeseries": all.timeseries, "models": all.models, "projects": all.projects, "top_sessions": all.sessions,
     });
+    let times = cli.times(&TimeZoneArg { timezone })?;
+    let names = cli.app()?.project_names()?;
+    let projects: Vec<String> = short_project_names(&names, all.projects.iter().map(|p| p.project.as_str()));
+    let keys: Vec<&str> = all.sessions.iter().map(|s| s.session_id.as_str()).collect();
+    let sessions = shorten_keys(&keys, cli.stdout_is_terminal());
     cli.print_report(&report, |_| {
         let mut out = String::new();
         let mut section = |title: &str, rows: Vec<(&str, f64, u64)>| {
             if rows.is_empty() {
                 return;
             }
-            let mut table = Table::new(&[(title, Align::Truncate), ("cost", Align::Right)]);
+            let mut table = Table::new([Column::left(title).cut_middle(16), Column::right("cost")]);
             for (name, cost, unpriced) in rows {
                 table.row([name.to_owned(), format_usd(cost, unpriced)]);
             }
@@ -44,12 +53,23 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         section("model", all.models.iter().map(|m| (&*m.model, m.cost_usd, m.unpriced_tokens)).collect());
         section(
             "project",
-            all.projects.iter().map(|p| (&*p.project, p.cost_usd, p.unpriced_tokens)).collect(),
+            all.projects
+                .iter()
+                .zip(&projects)
+                .map(|(p, name)| (&**name, p.cost_usd, p.unpriced_tokens))
+                .collect(),
         );
         section(
             "session",
-            all.sessions.iter().map(|s| (&*s.session_id, s.cost_usd, s.unpriced_tokens)).collect(),
+            all.sessions
+                .iter()
+                .zip(&sessions)
+                .map(|(s, key)| (&**key, s.cost_usd, s.unpriced_tokens))
+                .collect(),
         );
+        if !out.is_empty() {
+            out.push_str(&dim(&format!("Days are in {}.\n", one_line(times.zone_name()))));
+        }
         out
     })
 }

@@ -6,7 +6,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{bold, yellow};
-use crate::cli::time_args::parse_optional_instant;
+use crate::cli::time_args::{TimeZoneArg, parse_optional_instant};
 
 /// Permanently delete sessions from the archive
 ///
@@ -49,7 +49,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             if r.compacted { "Rewrote the database.\n".to_owned() } else { not_compacted() }
         });
     }
-    let before = parse_optional_instant(args.before.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let times = cli.times(&TimeZoneArg::default())?;
+    let before = parse_optional_instant(args.before.as_deref(), cli.now(), &times.zone)?;
     let params = ForgetParams {
         sessions: args.sessions,
         agent: args.agent,

@@ -1,13 +1,17 @@
 //! `clawgate inbox`: lists sessions.
 
-use crate::app::sessions::{InboxPage, InboxParams, SessionItem};
+use std::collections::BTreeSet;
+
+use anstyle::Style;
+
+use crate::app::sessions::{InboxPage, InboxParams, Mark, SessionItem};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars};
 use crate::cli::project_arg::absolute_project;
-use crate::cli::render::dim;
-use crate::cli::table::{Align, Table};
-use crate::cli::time_args::{TimeRange, format_minute};
+use crate::cli::render::{CYAN, GREEN, RED, YELLOW, dim};
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 
 /// List sessions, with filters and sorting
 #[derive(Debug, clap::Args)]
@@ -50,10 +54,13 @@ pub struct Args {
     /// List each session followed by its subagents
     #[arg(long, conflicts_with_all = ["parent", "roots"])]
     tree: bool,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let (since, until) = args.range.resolve(cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let times = cli.times(&args.zone)?;
+    let (since, until) = args.range.resolve(cli.now(), &times.zone)?;
     let params = InboxParams {
         agent: args.agent,
         project: args.project.as_deref().map(absolute_project),
@@ -73,20 +80,20 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let page = cli.app()?.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
     let empty = cli.empty_note("No session matches.")?;
-    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, width, short) })
+    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, &times, width, short) })
 }
 
-fn render(page: &InboxPage, width: usize, short: bool) -> String {
-    let mut table = Table::new(&[
-        ("session", Align::Left),
-        ("started", Align::Left),
-        ("project", Align::Truncate),
-        ("prompts", Align::Right),
-        ("tools", Align::Right),
-        ("cost", Align::Right),
-        ("mark", Align::Left),
-        ("badges", Align::Left),
-        ("title", Align::Truncate),
+fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String {
+    let mut table = Table::new([
+        Column::left("session").rank(9),
+        Column::left("started").short_form().optional().rank(7),
+        Column::left("project").cut_middle(10).want(20).optional().rank(6),
+        Column::right("prompts").optional().rank(1),
+        Column::right("tools").optional().rank(0),
+        Column::right("cost").optional().rank(4),
+        Column::left("mark").optional().rank(5),
+        Column::left("badges").cut_words(10).want(24).optional().rank(2),
+        Column::left("title").cut_end(22).want(36).rank(8),
     ]);
     let keys = display_keys(&page.sessions, short);
     for (s, name) in page.sessions.iter().zip(keys) {
@@ -109,30 +116,107 @@ fn render(page: &InboxPage, width: usize, short: bool) -> String {
             n => format!("{}└ ", "·".repeat(n - 1)),
         };
         table.row([
-            format!("{branch}{name}"),
-            s.started.map(format_minute).unwrap_or_default(),
-            s.project.clone().unwrap_or_default(),
-            format_count(s.user_messages),
-            tools,
-            format_dollars(s.cost_picousd),
-            mark,
-            s.badges
-                .iter()
-                .map(String::as_str)
-                .chain(s.source_gone.then_some("source-gone"))
-                .collect::<Vec<_>>()
-                .join(" "),
-            title,
+            Cell::from(format!("{branch}{name}")),
+            times.cell(s.started),
+            Cell::from(s.project.clone().unwrap_or_default()),
+            Cell::from(format_count(s.user_messages)),
+            Cell::from(tools).styled(if s.failed_tool_calls > 0 { YELLOW } else { Style::new() }),
+            Cell::from(format_dollars(s.cost_picousd)),
+            Cell::from(mark).styled(mark_style(s)),
+            badges(s),
+            Cell::from(title),
         ]);
     }
     let mut out = table.render(width);
+    out.push_str(&times.note());
     if let Some(cursor) = &page.next_cursor {
         out.push_str(&format!("{}\n", dim(&format!("more: add --cursor {cursor}"))));
     }
     out
 }
 
+fn mark_style(s: &SessionItem) -> Style {
+    match s.status {
+        _ if s.changed_since => YELLOW,
+        Mark::Approved => GREEN,
+        Mark::Blocked => RED,
+        Mark::Shortlisted => CYAN,
+        Mark::New => Style::new(),
+    }
+}
+
+/// Renders how a session ended, which is its first badge.
+pub(super) fn outcome(badges: &[String]) -> Cell {
+    let badge = badges.first().map(String::as_str).unwrap_or_default();
+    Cell::from(badge).styled(badge_style(badge))
+}
+
+fn badge_style(badge: &str) -> Style {
+    match badge.split(':').next() {
+        Some("tests-failed" | "build-failed" | "errored") => RED,
+        Some("secrets") => YELLOW,
+        Some("tests-passed") => GREEN,
+        _ => Style::new(),
+    }
+}
+
+/// Renders the badges. Those that call for attention come first, because a narrow table leaves out the last ones.
+fn badges(s: &SessionItem) -> Cell {
+    let mut badges: Vec<&str> = s.badges.iter().map(String::as_str).collect();
+    badges.extend(s.source_gone.then_some("source-gone"));
+    badges.sort_by_key(|b| match badge_style(b) {
+        RED => 0,
+        YELLOW => 1,
+        _ => 2,
+    });
+    let style = badges.first().map_or(Style::new(), |b| badge_style(b));
+    Cell::from(badges.join(" ")).styled(style)
+}
+
 /// Returns the keys of a page: short ones for a person, whole ones for a program.
 pub(super) fn display_keys(sessions: &[SessionItem], short: bool) -> Vec<String> {
     sessions.iter().map(|s| if short { s.short_key.clone() } else { s.key.0.clone() }).collect()
+}
+
+/// Shortens keys to prefixes that are different from each other, so that each can be pasted into a command. The label of
+/// a compaction (`#…`) is kept.
+pub(super) fn shorten_keys(keys: &[&str], short: bool) -> Vec<String> {
+    // The first 13 characters of a time-ordered UUID contain its milliseconds.
+    const MIN_ID_CHARS: usize = 13;
+    let native = |key: &str| key.split_once(':').map_or(0, |(agent, _)| agent.len() + 1);
+    let prefix = |key: &&str, n: usize| -> String {
+        let (agent, rest) = key.split_at(native(key));
+        let (id, label) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
+        format!("{agent}{}{label}", id.chars().take(n).collect::<String>())
+    };
+    let longest = keys.iter().map(|k| k.len()).max().unwrap_or(0);
+    let lengths = if short { MIN_ID_CHARS.min(longest)..=longest } else { longest..=longest };
+    let mut names = Vec::new();
+    for n in lengths {
+        names = keys.iter().map(|k| prefix(k, n)).collect();
+        if names.iter().collect::<BTreeSet<_>>().len() == keys.len() {
+            break;
+        }
+    }
+    names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten_keys;
+
+    #[test]
+    fn short_keys_are_different_prefixes_of_the_whole_keys() {
+        let keys = [
+            "claude:0832e050-7d2c-4d33-aaaa",
+            "claude:0832e050-7d2d-4d33-bbbb",
+            "claude:b9148785-c762#compaction",
+            "(none)",
+        ];
+        assert_eq!(
+            shorten_keys(&keys, true),
+            ["claude:0832e050-7d2c", "claude:0832e050-7d2d", "claude:b9148785-c762#compaction", "(none)"]
+        );
+        assert_eq!(shorten_keys(&keys, false), keys);
+    }
 }

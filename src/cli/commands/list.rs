@@ -1,9 +1,12 @@
 //! `clawgate list`: lists the projects.
 
+use anstyle::Style;
+
 use crate::app::sessions::ProjectList;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, format_count};
-use crate::cli::table::{Align, Table};
+use crate::cli::render::DIM;
+use crate::cli::table::{Column, Table};
 
 /// List projects and whether they are excluded
 #[derive(Debug, clap::Args)]
@@ -20,17 +23,20 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_report(&list, |l| if l.projects.is_empty() { empty } else { render(l, width) })
 }
 
+/// Project names are arguments of other commands, so they are shortened only if they are longer than this.
+pub(super) const MIN_PROJECT_WIDTH: usize = 40;
+
 fn render(list: &ProjectList, width: usize) -> String {
-    let mut table = Table::new(&[
-        ("project", Align::Truncate),
-        ("agents", Align::Left),
-        ("sessions", Align::Right),
-        ("size", Align::Right),
-        ("scope", Align::Left),
-        ("path", Align::Truncate),
+    let mut table = Table::new([
+        Column::left("project").cut_middle(MIN_PROJECT_WIDTH).rank(5),
+        Column::left("agents").cut_words(10).rank(2),
+        Column::right("sessions").optional().rank(3),
+        Column::right("size").optional().rank(0),
+        Column::left("scope").rank(4),
+        Column::left("path").cut_start(12).optional().rank(1),
     ]);
     for p in &list.projects {
-        let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
+        let style = if p.excluded { DIM } else { Style::new() };
         let scope = if p.excluded { "excluded" } else { "included" };
         table.styled_row(
             style,

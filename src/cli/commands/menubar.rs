@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::cost::{CurrentSpend, CurrentSpendParams};
+use crate::app::server_token::{link_token, web_token};
 use crate::app::{Failure, text::sanitize};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::statusline_common::{format_duration, format_spend, spawn_background_update};
@@ -32,10 +33,19 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     if cli.json {
         return cli.print_report(&live, |_| String::new());
     }
-    let text = if args.waybar { waybar(&live) } else { swiftbar(&live, args.port) };
+    let text = if args.waybar { waybar(&live) } else { swiftbar(&live, &page_address(cli, args.port)) };
     cli.print_raw(text.as_bytes())?;
     spawn_background_update(cli, &live);
     Ok(())
+}
+
+/// Returns the address of the page. It signs the browser in for some minutes, which is longer than the menu shows it.
+fn page_address(cli: &CliContext, port: u16) -> String {
+    let page = format!("http://127.0.0.1:{port}/");
+    match web_token(&cli.process.env.clawgate_home, false) {
+        Ok(token) => format!("{page}?token={}", link_token(&token, cli.now())),
+        Err(_) => page,
+    }
 }
 
 fn current_spend(cli: &mut CliContext, timezone: Option<String>) -> Result<CurrentSpend, Failure> {
@@ -79,7 +89,7 @@ fn class(live: &CurrentSpend) -> &'static str {
 }
 
 /// Renders the item for SwiftBar and xbar: the title, then the menu. Parameters follow a `|`.
-fn swiftbar(live: &CurrentSpend, port: u16) -> String {
+fn swiftbar(live: &CurrentSpend, page: &str) -> String {
     let colour = match class(live) {
         "spent" => " | color=red",
         "near" | "alert" => " | color=orange",
@@ -103,7 +113,7 @@ fn swiftbar(live: &CurrentSpend, port: u16) -> String {
     for alert in &live.alerts {
         out.push_str(&format!("{} | color=orange\n", menu_text(&alert.message())));
     }
-    out.push_str(&format!("---\nOpen clawgate | href=http://127.0.0.1:{port}/\nRefresh | refresh=true\n"));
+    out.push_str(&format!("---\nOpen clawgate | href={page}\nRefresh | refresh=true\n"));
     out
 }
 

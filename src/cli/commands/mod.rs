@@ -59,7 +59,7 @@ macro_rules! commands {
 
         /// Runs a command. Without one, shows the status.
         pub(super) fn run(command: Option<Command>, cli: &mut CliContext) -> Result<(), CommandError> {
-            match command.unwrap_or(Command::Status(status::Args {})) {
+            match command.unwrap_or(Command::Status(status::Args::default())) {
                 $($(Command::$variant(args) => $module::run(args, cli),)*)*
             }
         }

@@ -17,6 +17,6 @@ struct Rubric {
 pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     match cli.json {
         true => cli.print_report(&Rubric { rubric: RUBRIC }, |_| String::new()),
-        false => cli.print_paged(RUBRIC),
+        false => cli.print_paged(RUBRIC, false),
     }
 }

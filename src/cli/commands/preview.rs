@@ -11,12 +11,19 @@ use crate::cli::render::{
 pub struct Args {
     /// Release ID [default: the current release]
     release: Option<String>,
+    /// Do not use a pager
+    #[arg(long)]
+    no_pager: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let preview = cli.app()?.preview(args.release.as_deref())?;
     let width = cli.width();
-    cli.print_with_status(&preview, |p| render(p, width))
+    if cli.json {
+        return cli.print_with_status(&preview, |_| String::new());
+    }
+    cli.print_paged(&render(&preview, width), args.no_pager)?;
+    cli.print_next_step()
 }
 
 /// Renders the preview. `clawgate sign` shows it too.

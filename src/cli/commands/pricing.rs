@@ -7,7 +7,7 @@ use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{dim, green, yellow};
-use crate::cli::table::{Align, Table};
+use crate::cli::table::{Cell, Column, Table};
 use crate::pricing::{CustomPrice, Decimal};
 
 /// Show, set, import and check model prices
@@ -124,38 +124,41 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 }
 
 fn show(r: &PricingReport, width: usize) -> String {
-    let mut table = Table::new(&[
-        ("model", Align::Truncate),
-        ("input", Align::Right),
-        ("output", Align::Right),
-        ("cache read", Align::Right),
-        ("write 5m", Align::Right),
-        ("write 1h", Align::Right),
-        ("price row", Align::Truncate),
-        ("", Align::Left),
+    let mut table = Table::new([
+        Column::left("model").cut_middle(16).rank(9),
+        Column::right("input").rank(8),
+        Column::right("output").rank(8),
+        Column::right("cache read").optional().rank(3),
+        Column::right("write 5m").optional().rank(2),
+        Column::right("write 1h").optional().rank(1),
+        Column::left("since").rank(7),
+        Column::left("long prompts").short_form().optional().rank(4),
+        Column::left("price row").cut_middle(16).optional().rank(0),
     ]);
     for m in &r.models {
         let name = name(m);
         if m.prices.is_empty() {
             let status = if m.status == "no_request" { "no request" } else { "no price" };
-            table.row([name.as_str(), "", "", "", "", "", "", status]);
+            table.row([name.as_str(), "", "", "", "", "", status, "", ""]);
         }
         for p in &m.prices {
             let text = |t: &Option<String>| t.clone().unwrap_or_else(|| "–".to_owned());
-            let since = p.from.map(|f| format!("since {}", &f.to_string()[..10])).unwrap_or_default();
-            let note = match p.tiers.first() {
-                Some(t) => format!("{since} higher above {} tokens", format_count(t.above)).trim().to_owned(),
-                None => since,
-            };
+            // Prices change at midnight UTC.
+            let since = p.from.map(|f| f.to_string()[..10].to_owned()).unwrap_or_default();
+            let tier = p.tiers.first().map(|t| {
+                Cell::new(format!("higher above {} tokens", format_count(t.above)))
+                    .short(format!(">{}k", t.above / 1000))
+            });
             table.row([
-                name.clone(),
-                text(&p.rates.input),
-                text(&p.rates.output),
-                text(&p.rates.cache_read),
-                text(&p.rates.cache_write_5m),
-                text(&p.rates.cache_write_1h),
-                p.id.clone(),
-                note,
+                Cell::from(name.as_str()),
+                Cell::from(text(&p.rates.input)),
+                Cell::from(text(&p.rates.output)),
+                Cell::from(text(&p.rates.cache_read)),
+                Cell::from(text(&p.rates.cache_write_5m)),
+                Cell::from(text(&p.rates.cache_write_1h)),
+                Cell::from(since),
+                tier.unwrap_or_default(),
+                Cell::from(p.id.as_str()),
             ]);
         }
     }
@@ -175,12 +178,21 @@ fn name(m: &ModelPrice) -> String {
 
 fn check(r: &PricingCheck) -> String {
     let mut out = String::new();
+    let mut named: Vec<&str> = Vec::new();
     for m in &r.unpriced {
+        if named.contains(&m.model.as_str()) {
+            continue;
+        }
+        named.push(&m.model);
+        // A model that several providers serve has one entry for each of them.
+        let same = || r.unpriced.iter().filter(|other| other.model == m.model);
+        let providers: Vec<&str> = same().filter_map(|m| m.provider.as_deref()).collect();
+        let of = if providers.is_empty() { String::new() } else { format!(" ({})", providers.join(", ")) };
         let line = format!(
-            "no price: {}, {}, {} tokens",
-            name(m),
-            pluralize(m.requests, "request"),
-            format_count(m.tokens)
+            "no price: {}{of}, {}, {}",
+            m.model,
+            pluralize(same().map(|m| m.requests).sum(), "request"),
+            pluralize(same().map(|m| m.tokens).sum(), "token")
         );
         out.push_str(&format!("{}\n", yellow(&sanitize(&line))));
     }

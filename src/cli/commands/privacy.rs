@@ -4,8 +4,8 @@ use crate::app::release::{PartyDecision, PrivacySheet};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, dim, evidence, inventory_counts};
-use crate::cli::table::{Align, Table, one_line};
-use crate::cli::time_args::format_minute;
+use crate::cli::table::{Column, Table, one_line};
+use crate::cli::time_args::{TimeZoneArg, Times};
 
 /// Show what was redacted in a release, who decided and who reviewed
 #[derive(Debug, clap::Args)]
@@ -18,12 +18,13 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let times = cli.times(&TimeZoneArg::default())?;
     let sheet = cli.app()?.privacy_sheet(args.release.as_deref(), args.session.as_deref())?;
     let width = cli.width();
-    cli.print_with_status(&sheet, |s| render(s, width))
+    cli.print_with_status(&sheet, |s| render(s, &times, width))
 }
 
-fn render(s: &PrivacySheet, width: usize) -> String {
+fn render(s: &PrivacySheet, times: &Times, width: usize) -> String {
     let mut out = format!("{} {}\n", bold("release"), one_line(&s.release));
     if let Some(session) = &s.key {
         out.push_str(&format!("{} {}\n", bold("session"), one_line(session.as_str())));
@@ -34,8 +35,11 @@ fn render(s: &PrivacySheet, width: usize) -> String {
         s.clawgate_version,
         one_line(&s.rules_version)
     ));
-    let mut table =
-        Table::new(&[("redacted", Align::Left), ("count", Align::Right), ("example", Align::Truncate)]);
+    let mut table = Table::new([
+        Column::left("redacted"),
+        Column::right("count"),
+        Column::left("example").cut_end(16).optional(),
+    ]);
     for (kind, n) in &s.redactions {
         table.row([kind.clone(), format_count(*n), s.examples.get(kind).cloned().unwrap_or_default()]);
     }
@@ -49,7 +53,7 @@ fn render(s: &PrivacySheet, width: usize) -> String {
             one_line(&d.kind),
             one_line(&d.masked),
             bold(d.decision.as_str()),
-            dim(&format!("by {} on {}, {scope}", d.by, format_minute(d.at))),
+            dim(&format!("by {} on {}, {scope}", d.by, times.minute_with_zone(d.at))),
         ));
     }
     for r in &s.reported {
@@ -68,12 +72,12 @@ fn render(s: &PrivacySheet, width: usize) -> String {
         out.push_str(&format!("read completely by: {}\n", one_line(by)));
     }
     if !s.third_parties.is_empty() {
-        let mut table = Table::new(&[
-            ("appears in several sessions", Align::Truncate),
-            ("kind", Align::Left),
-            ("sessions", Align::Right),
-            ("count", Align::Right),
-            ("decision", Align::Left),
+        let mut table = Table::new([
+            Column::left("appears in several sessions").cut_end(16).rank(4),
+            Column::left("kind").rank(3),
+            Column::right("sessions").optional().rank(0),
+            Column::right("count").optional().rank(1),
+            Column::left("decision").rank(2),
         ]);
         for p in &s.third_parties {
             let decision = p.decision.map_or("undecided", PartyDecision::as_str).to_owned();
@@ -88,10 +92,10 @@ fn render(s: &PrivacySheet, width: usize) -> String {
         out.push_str(&table.render(width));
     }
     if !s.sessions.is_empty() {
-        let mut table = Table::new(&[
-            ("session", Align::Truncate),
-            ("redactions", Align::Right),
-            ("read by", Align::Left),
+        let mut table = Table::new([
+            Column::left("session").rank(1),
+            Column::right("redactions").optional(),
+            Column::left("read by").rank(1),
         ]);
         for l in &s.sessions {
             table.row([l.key.to_string(), format_count(l.redactions), l.read_by.clone().unwrap_or_default()]);

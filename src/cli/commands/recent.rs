@@ -1,12 +1,12 @@
 //! `clawgate recent`: lists the most recent sessions.
 
-use super::inbox::display_keys;
+use super::inbox::{display_keys, outcome};
 use crate::app::sessions::{InboxPage, InboxParams, SortKey};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::pluralize;
+use crate::cli::format::format_count;
 use crate::cli::project_arg::absolute_project;
-use crate::cli::table::{Align, Table};
-use crate::cli::time_args::format_minute;
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::time_args::{TimeZoneArg, Times};
 
 /// List the most recent sessions of all agents, one line each
 #[derive(Debug, clap::Args)]
@@ -23,9 +23,12 @@ pub struct Args {
     /// Include subagent sessions
     #[arg(long)]
     all: bool,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let times = cli.times(&args.zone)?;
     let params = InboxParams {
         agent: args.agent,
         project: args.project.as_deref().map(absolute_project),
@@ -37,27 +40,27 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let page = cli.app()?.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
     let empty = cli.empty_note("No session matches.")?;
-    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, width, short) })
+    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, &times, width, short) })
 }
 
-fn render(page: &InboxPage, width: usize, short: bool) -> String {
-    let mut table = Table::new(&[
-        ("", Align::Left),
-        ("", Align::Left),
-        ("", Align::Truncate),
-        ("", Align::Right),
-        ("", Align::Left),
-        ("", Align::Truncate),
+fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String {
+    let mut table = Table::new([
+        Column::left("ended").short_form().optional().rank(3),
+        Column::left("session").rank(6),
+        Column::left("project").cut_middle(10).want(20).optional().rank(2),
+        Column::right("prompts").optional().rank(0),
+        Column::left("outcome").optional().rank(1),
+        Column::left("title").cut_end(22).want(32).rank(5),
     ]);
     for (s, name) in page.sessions.iter().zip(display_keys(&page.sessions, short)) {
         table.row([
-            s.ended.or(s.started).map(format_minute).unwrap_or_default(),
-            name,
-            s.project.clone().unwrap_or_default(),
-            pluralize(s.user_messages, "prompt"),
-            s.badges.first().cloned().unwrap_or_default(),
-            s.title.clone().unwrap_or_default(),
+            times.cell(s.ended.or(s.started)),
+            Cell::from(name),
+            Cell::from(s.project.clone().unwrap_or_default()),
+            Cell::from(format_count(s.user_messages)),
+            outcome(&s.badges),
+            Cell::from(s.title.clone().unwrap_or_default()),
         ]);
     }
-    table.render(width)
+    format!("{}{}", table.render(width), times.note())
 }

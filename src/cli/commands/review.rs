@@ -7,7 +7,7 @@ use crate::app::release::{DecisionIn, FindingIn, Inventory, ReviewParams, Review
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, pluralize};
 use crate::cli::render::{bold, cyan, dim, evidence, green, review_effort, yellow};
-use crate::cli::review_terminal::{entity_line, run_review};
+use crate::cli::review_terminal::{ReviewOptions, entity_line, run_review};
 use crate::cli::table::one_line;
 use crate::workflow::EntityDecision;
 
@@ -57,6 +57,9 @@ pub struct Args {
     /// Maximum size of the next page [default: 6000]
     #[arg(long, value_name = "BYTES")]
     max_bytes: Option<u64>,
+    /// Show whole pages, even if they are longer than the terminal
+    #[arg(long)]
+    no_pager: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
@@ -83,7 +86,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         args.nonce.is_some() || args.redact_all || !args.redact.is_empty() || !args.keep.is_empty();
     if !is_answer && cli.can_prompt() {
         let summarize = |r: &ReviewReport| format!("{}{}{}", effort(r), outcome(r), remaining(r));
-        return run_review(cli, args.release.as_deref(), args.max_bytes, &summarize);
+        let options = ReviewOptions {
+            release: args.release.as_deref(),
+            max_bytes: args.max_bytes,
+            no_pager: args.no_pager,
+            summarize: &summarize,
+        };
+        return run_review(cli, &options);
     }
     let params = params(args)?;
     let report = cli.app()?.review(&params)?;

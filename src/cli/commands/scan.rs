@@ -13,7 +13,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, format_count, pluralize};
 use crate::cli::render::{bold, yellow};
 use crate::cli::table::one_line;
-use crate::cli::time_args::parse_optional_instant;
+use crate::cli::time_args::{TimeZoneArg, Times, parse_optional_instant};
 use crate::sources;
 use crate::trace::Timestamp;
 
@@ -55,11 +55,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             env.vars.remove(name);
         }
     }
-    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let times = cli.times(&TimeZoneArg::default())?;
+    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &times.zone)?;
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
     let mut params = ScanParams { agent: args.agent, path, since, again: args.include_forgotten };
     if args.watch {
-        return watch(&mut params, cli);
+        return watch(&mut params, &times, cli);
     }
     let report = cli.app()?.scan(&params)?;
     cli.print_report(&report, render)?;
@@ -90,7 +91,7 @@ struct WatchPass<'a> {
     skipped: &'a [Skipped],
 }
 
-fn watch(params: &mut ScanParams, cli: &mut CliContext) -> Result<(), CommandError> {
+fn watch(params: &mut ScanParams, times: &Times, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut reported: HashSet<Skipped> = HashSet::new();
     let mut first = true;
     let mut failures = FailureStreak::default();
@@ -105,7 +106,7 @@ fn watch(params: &mut ScanParams, cli: &mut CliContext) -> Result<(), CommandErr
                 // The open archive itself may be the cause, so the next pass opens it again.
                 cli.close_app();
                 if failures.is_new(&f) {
-                    print_failed_pass(&f, cli)?;
+                    print_failed_pass(&f, times, cli)?;
                 }
                 if wait_for_next_pass(cli) {
                     return Ok(());
@@ -130,7 +131,7 @@ fn watch(params: &mut ScanParams, cli: &mut CliContext) -> Result<(), CommandErr
             } else if first {
                 cli.print(&format!("{}Watching for changes. Press Ctrl-C to stop.\n", render(&report)))?;
             } else {
-                cli.print(&render_pass(&pass))?;
+                cli.print(&render_pass(&pass, times))?;
             }
         }
         first = false;
@@ -180,20 +181,20 @@ impl FailureStreak {
     }
 }
 
-fn print_failed_pass(failure: &Failure, cli: &mut CliContext) -> Result<(), CommandError> {
+fn print_failed_pass(failure: &Failure, times: &Times, cli: &mut CliContext) -> Result<(), CommandError> {
     let at = cli.now();
     if cli.json {
         let line = serde_json::to_string(&FailedPass { at, failed: failure });
         let line = line.map_err(|e| Failure::failed("json", e.to_string()))?;
         return cli.print_raw(format!("{line}\n").as_bytes());
     }
-    let time = at.to_jiff().strftime("%H:%M:%S").to_string();
+    let time = times.clock(at);
     cli.print(&format!("{time} {} {} Watching continues.\n", yellow("failed"), one_line(&failure.message)))
 }
 
-fn render_pass(pass: &WatchPass<'_>) -> String {
+fn render_pass(pass: &WatchPass<'_>, times: &Times) -> String {
     let mut out = String::new();
-    let time = pass.at.to_jiff().strftime("%H:%M:%S").to_string();
+    let time = times.clock(pass.at);
     for c in pass.changed.iter().take(MAX_LISTED) {
         let change = if c.new { "new" } else { "grew" };
         out.push_str(&format!("{time} {change:4} {}\n", one_line(c.key.as_str())));
@@ -213,8 +214,8 @@ const MAX_LISTED: usize = 10;
 fn render(r: &ScanReport) -> String {
     let s = r.sessions;
     let mut out = format!(
-        "{} sessions: {} new, {} updated, {} unchanged\n",
-        bold(&format_count(s.total)),
+        "{}: {} new, {} updated, {} unchanged\n",
+        bold(&pluralize(s.total, "session")),
         format_count(s.new),
         format_count(s.updated),
         format_count(s.unchanged)
@@ -246,7 +247,10 @@ fn render(r: &ScanReport) -> String {
             out.push_str(&format!("  {}: {}{more}\n", one_line(reason), one_line(path)));
         }
         if groups.len() > MAX_LISTED {
-            out.push_str(&format!("  … and {} more reasons\n", groups.len() - MAX_LISTED));
+            out.push_str(&format!(
+                "  … and {}\n",
+                pluralize((groups.len() - MAX_LISTED) as u64, "more reason")
+            ));
         }
         out.push_str("  (--json lists all skipped files)\n");
     }

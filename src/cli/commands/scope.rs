@@ -1,11 +1,15 @@
 //! `clawgate scope`: chooses which agents and projects may be shared.
 
+use anstyle::Style;
+
 use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
 use crate::cli::project_arg::absolute_project;
-use crate::cli::render::{green, yellow};
-use crate::cli::table::{Align, Table, one_line};
+use crate::cli::render::{DIM, green, yellow};
+use crate::cli::table::{Column, Table, one_line};
+
+use super::list::MIN_PROJECT_WIDTH;
 
 /// Choose and confirm which projects and agents may be shared
 ///
@@ -49,15 +53,15 @@ fn render(r: &ScopeReport, width: usize) -> String {
         named => one_line(&named.join(", ")),
     };
     let state = if r.confirmed { green("confirmed") } else { yellow("not confirmed") };
-    let mut table = Table::new(&[
-        ("scope", Align::Left),
-        ("project", Align::Truncate),
-        ("agents", Align::Left),
-        ("sessions", Align::Right),
-        ("path", Align::Truncate),
+    let mut table = Table::new([
+        Column::left("scope").rank(4),
+        Column::left("project").cut_middle(MIN_PROJECT_WIDTH).rank(5),
+        Column::left("agents").cut_words(10).rank(2),
+        Column::right("sessions").optional().rank(3),
+        Column::left("path").cut_start(12).optional().rank(1),
     ]);
     for p in &r.projects {
-        let style = if p.excluded { anstyle::Style::new().dimmed() } else { anstyle::Style::new() };
+        let style = if p.excluded { DIM } else { Style::new() };
         let scope = if p.excluded { "excluded" } else { "included" };
         table.styled_row(
             style,

@@ -1,12 +1,15 @@
 //! `clawgate search`: full-text search in the archive.
 
+use regex::{Captures, Regex};
+
+use super::inbox::shorten_keys;
 use crate::app::sessions::{SearchPage, SearchParams};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{bold, cyan, dim, yellow};
 use crate::cli::table::{one_line, truncate};
-use crate::cli::time_args::{TimeRange, format_minute};
+use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 
 /// Search prompts, answers, reasoning, tool inputs and tool outputs
 #[derive(Debug, clap::Args)]
@@ -40,10 +43,13 @@ pub struct Args {
     /// Continue from the cursor that the previous page printed
     #[arg(long)]
     cursor: Option<String>,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let (since, until) = args.range.resolve(cli.now(), &jiff::tz::TimeZone::UTC)?;
+    let times = cli.times(&args.zone)?;
+    let (since, until) = args.range.resolve(cli.now(), &times.zone)?;
     let params = SearchParams {
         query: args.query.join(" "),
         agent: args.agent,
@@ -58,29 +64,82 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         cursor: args.cursor,
     };
     let page = cli.app()?.search(&params)?;
-    let width = cli.width();
-    cli.print_report(&page, |p| render(p, width))
+    let (width, short) = (cli.width(), cli.stdout_is_terminal());
+    let view = View { times: &times, matches: matches(&params.query, params.regex), width, short };
+    cli.print_report(&page, |p| render(p, &view))
 }
 
-fn render(page: &SearchPage, width: usize) -> String {
+/// How a page of hits is shown.
+struct View<'a> {
+    times: &'a Times,
+    /// What is highlighted.
+    matches: Option<Regex>,
+    width: usize,
+    /// Whether the keys of sessions are shortened.
+    short: bool,
+}
+
+/// Returns the pattern of what a query finds. The words of a query are shown wherever a text contains them.
+fn matches(query: &str, is_regex: bool) -> Option<Regex> {
+    let pattern = match is_regex {
+        true => query.to_owned(),
+        false => {
+            let words = query.split(|c: char| !c.is_alphanumeric());
+            let words: Vec<String> = words
+                .filter(|w| w.chars().count() > 1 && !matches!(*w, "AND" | "OR" | "NOT"))
+                .map(regex::escape)
+                .collect();
+            words.join("|")
+        }
+    };
+    Regex::new(&format!("(?i){pattern}")).ok().filter(|_| !pattern.is_empty())
+}
+
+/// Highlights the matches in a text without escape sequences.
+fn highlight(text: &str, matches: Option<&Regex>) -> String {
+    let Some(matches) = matches else { return text.to_owned() };
+    matches
+        .replace_all(text, |found: &Captures<'_>| match &found[0] {
+            "" => String::new(),
+            found => yellow(found),
+        })
+        .into_owned()
+}
+
+fn render(page: &SearchPage, view: &View<'_>) -> String {
     let mut out = String::new();
     if page.hits.is_empty() {
         out.push_str("No matches.\n");
     }
+    // Several hits can be in one session.
+    let mut distinct: Vec<&str> = page.hits.iter().map(|h| h.key.as_str()).collect();
+    distinct.sort_unstable();
+    distinct.dedup();
+    let shortened = shorten_keys(&distinct, view.short);
     for h in &page.hits {
+        let key = distinct.binary_search(&h.key.as_str()).ok().and_then(|i| shortened.get(i));
         let kind = serde_json::to_value(h.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
         let facts = [
             format!("message {}", h.message),
             kind.unwrap_or_default(),
             h.project.as_deref().map(one_line).unwrap_or_default(),
-            h.started.map(format_minute).unwrap_or_default(),
+            h.started.map(|at| view.times.minute(at)).unwrap_or_default(),
         ];
         let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|f| !f.is_empty()).collect();
-        out.push_str(&format!("{}  {}\n", cyan(&one_line(h.key.as_str())), dim(&facts.join(" · "))));
-        if let Some(title) = &h.title {
-            out.push_str(&format!("  {}\n", bold(&truncate(&one_line(title), width.saturating_sub(2)))));
+        out.push_str(&format!(
+            "{}  {}\n",
+            cyan(&one_line(key.map_or(h.key.as_str(), String::as_str))),
+            dim(&facts.join(" · "))
+        ));
+        let snippet = one_line(&h.snippet);
+        // Of a prompt that is also the title, one line is enough.
+        if let Some(title) = h.title.as_deref().map(one_line).filter(|title| *title != snippet) {
+            out.push_str(&format!("  {}\n", bold(&truncate(&title, view.width.saturating_sub(2)))));
         }
-        out.push_str(&format!("  {}\n", one_line(&h.snippet)));
+        out.push_str(&format!("  {}\n", highlight(&snippet, view.matches.as_ref())));
+    }
+    if page.hits.iter().any(|h| h.started.is_some()) {
+        out.push_str(&view.times.note());
     }
     if let Some(note) = &page.note {
         out.push_str(&format!("{}\n", yellow(note)));
@@ -89,4 +148,21 @@ fn render(page: &SearchPage, width: usize) -> String {
         out.push_str(&format!("{}\n", dim(&format!("more: add --cursor {cursor}"))));
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_query_are_highlighted() {
+        let shown =
+            |query: &str, is_regex| highlight("Deploy the staging server", matches(query, is_regex).as_ref());
+        let staging = format!("Deploy the {} server", yellow("staging"));
+        assert_eq!(shown("stag*", false), format!("Deploy the {}ing server", yellow("stag")));
+        assert_eq!(shown("\"staging\" AND NOT x", false), staging);
+        assert_eq!(shown("st[a-z]+g", true), staging);
+        assert_eq!(shown("x*", true), "Deploy the staging server");
+        assert_eq!(shown("(", true), "Deploy the staging server");
+    }
 }

@@ -4,7 +4,7 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::table::{Align, Table};
+use crate::cli::table::{Column, Table};
 use crate::redact::{SelfTest, Tally, selftest};
 use crate::rules::Engine;
 
@@ -40,11 +40,11 @@ fn percent(share: f64) -> String {
 }
 
 fn render(r: &SelfTest, width: usize) -> String {
-    let mut table = Table::new(&[
-        ("", Align::Truncate),
-        ("caught", Align::Right),
-        ("of", Align::Right),
-        ("share", Align::Right),
+    let mut table = Table::new([
+        Column::left("").cut_end(20).rank(1),
+        Column::right("caught"),
+        Column::right("of"),
+        Column::right("share"),
     ]);
     let mut row = |name: &str, t: Tally| {
         table.row([name.to_owned(), t.caught.to_string(), t.total.to_string(), percent(t.share())]);

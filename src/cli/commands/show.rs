@@ -3,7 +3,7 @@
 use crate::app::sessions::ShowParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::session_view::{ViewOptions, render};
-use crate::cli::time_args::parse_gap_minutes;
+use crate::cli::time_args::{TimeZoneArg, parse_gap_minutes};
 
 /// Width of a folded tool call if standard output is not a terminal.
 const PIPED_LINE_WIDTH: usize = 120;
@@ -46,6 +46,8 @@ pub struct Args {
     /// Do not use a pager
     #[arg(long)]
     no_pager: bool,
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
@@ -62,6 +64,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         tool: args.tool,
         max_bytes: None,
     };
+    let times = cli.times(&args.zone)?;
     let session = cli.app()?.show(&params)?;
     if cli.json {
         return cli.print_report(&session, |_| String::new());
@@ -72,6 +75,6 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         page: paged.then_some((page, size)),
         width: if cli.stdout_is_terminal() { cli.width() } else { PIPED_LINE_WIDTH },
     };
-    let text = render(&session, &options);
-    if args.no_pager { cli.print(&text) } else { cli.print_paged(&text) }
+    let text = render(&session, &times, &options);
+    cli.print_paged(&text, args.no_pager)
 }

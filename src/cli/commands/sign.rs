@@ -10,7 +10,7 @@ use crate::app::release::{Preview, PublishParams, PublishReport, SignReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{destination, green};
-use crate::cli::time_args::format_minute;
+use crate::cli::time_args::{TimeZoneArg, Times};
 use crate::gate::GateError;
 use crate::workflow::Target;
 
@@ -67,7 +67,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             Some(cli.app()?.publish(&params, Some(&unlocked))?)
         }
     };
-    cli.print_with_status(&Report { signed, published }, render)
+    let times = cli.times(&TimeZoneArg::default())?;
+    cli.print_with_status(&Report { signed, published }, |r| render(r, &times))
 }
 
 /// A mistyped name of the destination can be corrected until this many were entered.
@@ -101,14 +102,14 @@ fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), F
     Err(f.hint(format!("clawgate sign {}", shown.release)))
 }
 
-fn render(r: &Report) -> String {
+fn render(r: &Report, times: &Times) -> String {
     let mut out = format!(
-        "{} release {} at level {} with approver key {}; the receipt is valid until {} UTC\n",
+        "{} release {} at level {} with approver key {}; the receipt is valid until {}\n",
         green("signed"),
         r.signed.release,
         r.signed.assurance,
         r.signed.fingerprint,
-        format_minute(r.signed.expires)
+        times.minute_with_zone(r.signed.expires)
     );
     if let Some(p) = &r.published {
         out.push_str(&publish::render(p));

@@ -8,24 +8,28 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{bold, destination, dim, green, yellow};
 use crate::cli::statusline_common::{alert_line, plan_line, spawn_background_update};
-use crate::cli::table::{Align, Table, truncate};
-use crate::cli::time_args::format_minute;
+use crate::cli::table::{Column, Table, one_line, truncate};
+use crate::cli::time_args::{TimeZoneArg, Times};
 use crate::pricing::rounded_usd;
 use crate::trace::{PlanWindow, Timestamp};
 
 /// Show the current status and the next step
-#[derive(Debug, clap::Args)]
-pub struct Args {}
+#[derive(Debug, Default, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    zone: TimeZoneArg,
+}
 
-pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     // Reads new log entries first, so that today's cost is current.
     let (live, today) = cli.app()?.status_spend()?;
     let status = cli.app()?.status()?;
+    let times = cli.times(&args.zone)?;
     let width = cli.width();
     let cost = rounded_usd(today.total_cost_picousd.into());
     let plan_windows = live.plan_windows.clone();
     let report = StatusReport { status, total_cost_usd: cost, today, plan_windows };
-    cli.print_with_status(&report, |w| format!("{}{}", render(w, width), alert_line(&live, true)))?;
+    cli.print_with_status(&report, |w| format!("{}{}", render(w, &times, width), alert_line(&live, true)))?;
     if !cli.json {
         spawn_background_update(cli, &live);
     }
@@ -44,9 +48,11 @@ struct StatusReport {
     plan_windows: Vec<PlanWindow>,
 }
 
-fn render(w: &StatusReport, width: usize) -> String {
+fn render(w: &StatusReport, times: &Times, width: usize) -> String {
     let s = &w.status;
-    let scanned = s.last_scan.as_deref().and_then(Timestamp::parse).map_or("never".to_owned(), format_minute);
+    let scanned = s.last_scan.as_deref().and_then(Timestamp::parse).map_or("never".to_owned(), |at| {
+        format!("{} {}", times.minute(at), dim(&format!("({})", one_line(times.zone_name()))))
+    });
     let tally = |map: &std::collections::BTreeMap<String, u64>| {
         let parts: Vec<String> = map.iter().map(|(k, n)| format!("{k} {}", format_count(*n))).collect();
         if parts.is_empty() { "none".to_owned() } else { parts.join(", ") }
@@ -65,15 +71,15 @@ fn render(w: &StatusReport, width: usize) -> String {
         out.push_str(&format!("today      {today}\n"));
     }
     for window in &w.plan_windows {
-        out.push_str(&format!("plan       {}\n", plan_line(window)));
+        out.push_str(&format!("plan       {}\n", plan_line(window, times)));
     }
     if !s.releases.is_empty() {
-        let mut table = Table::new(&[
-            ("release", Align::Left),
-            ("state", Align::Left),
-            ("rows", Align::Right),
-            ("digest", Align::Left),
-            ("destination", Align::Truncate),
+        let mut table = Table::new([
+            Column::left("release").rank(3),
+            Column::left("state").rank(3),
+            Column::right("rows").optional().rank(1),
+            Column::left("digest").optional().rank(0),
+            Column::left("destination").cut_end(16).rank(2),
         ]);
         for r in &s.releases {
             let digest = r.digest.as_deref().map_or(String::new(), |d| truncate(d, 13));

@@ -278,6 +278,16 @@ fn json_strings(json: &str) -> impl Iterator<Item = JsonString<'_>> {
     })
 }
 
+/// Returns whether compact JSON ends inside a string, and whether it ends with the backslash of an escape.
+pub fn string_state(json: &str) -> (bool, bool) {
+    let (mut is_inside, mut is_escaped) = (false, false);
+    for byte in json.bytes() {
+        is_inside ^= byte == b'"' && !is_escaped;
+        is_escaped = byte == b'\\' && !is_escaped;
+    }
+    (is_inside, is_escaped)
+}
+
 /// The positions after each `\n` of a JSON string.
 fn line_starts(text: &str) -> impl Iterator<Item = usize> + '_ {
     let mut is_escaped = false;

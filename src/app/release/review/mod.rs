@@ -22,6 +22,7 @@ use crate::workflow::{Actor, EntityDecision, Event, Evidence, Phase, ReaderMeasu
 
 use super::OpenRelease;
 
+pub use chunks::string_state;
 pub use decisions::Undone;
 pub use findings_file::{
     PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
@@ -107,6 +108,23 @@ pub struct Page {
     pub also: Vec<SessionKey>,
     /// The sealed chunks, one per line, fenced. Untrusted text: nothing in it is an instruction.
     pub text: String,
+    /// The same chunks, for display on a terminal.
+    #[serde(skip)]
+    pub chunks: Vec<PageChunk>,
+    /// Number of pages from this one to the last.
+    #[serde(skip)]
+    pub pages_left: u64,
+}
+
+/// A chunk of a page as it was served, with what its beginning means.
+#[derive(Debug, Clone)]
+pub struct PageChunk {
+    pub session: SessionKey,
+    pub text: String,
+    /// Whether the chunk begins inside a JSON string.
+    pub starts_in_string: bool,
+    /// Whether the character before the chunk is the backslash of an escape.
+    pub starts_escaped: bool,
 }
 
 /// One value of the inventory.

@@ -11,9 +11,9 @@ use crate::app::{App, Failure};
 use crate::store::{Decoy, ServedChunk};
 use crate::workflow::{Actor, Event, Evidence, Phase, ReaderMeasurement, coverage_root};
 
-use super::chunks::{Chunk, Chunks, chunks};
+use super::chunks::{Chunk, Chunks, chunks, string_state};
 use super::decoys::{RoundDecoys, ServingPlan, of_round, with_decoy};
-use super::{OpenRelease, PERSON, Page, ReadingEffort, Remaining, ReviewReport};
+use super::{OpenRelease, PERSON, Page, PageChunk, ReadingEffort, Remaining, ReviewReport};
 
 /// The chunks of a release, and which of them were read.
 struct ReadingProgress<'a> {
@@ -42,7 +42,7 @@ impl ReadingProgress<'_> {
             chunks: self.unread().len() as u64,
             bytes: remaining.bytes,
             tokens_estimate: remaining.tokens_estimate,
-            pages_estimate: remaining.bytes.div_ceil(page_bytes.max(1)),
+            pages_estimate: count_pages(&self.unread(), page_bytes),
         }
     }
 
@@ -57,6 +57,19 @@ impl ReadingProgress<'_> {
         }
         out
     }
+}
+
+/// Returns the number of pages that chunks fill without decoys.
+fn count_pages(chunks: &[&Chunk<'_>], page_bytes: u64) -> u64 {
+    let (mut pages, mut size) = (0, 0);
+    for chunk in chunks {
+        let bytes = chunk.text.len() as u64;
+        if pages == 0 || size + bytes > page_bytes {
+            (pages, size) = (pages + 1, 0);
+        }
+        size += bytes;
+    }
+    pages
 }
 
 impl App {
@@ -120,7 +133,7 @@ impl App {
             self.add_decoys(open, &plan, &mut decoys)?;
         }
         let mut rest = unread.as_slice();
-        report.page = self.serve_page(open, &mut rest, self.ctx.actor, &decoys, page_bytes)?;
+        report.page = self.serve_page(open, &rows, &mut rest, self.ctx.actor, &decoys, page_bytes)?;
         Ok(())
     }
 
@@ -140,7 +153,7 @@ impl App {
         self.add_decoys(open, &plan, &mut decoys)?;
         let (mut rest, mut pages) = (unread.as_slice(), Vec::new());
         while pages.len() < max_pages {
-            let page = self.serve_page(open, &mut rest, Actor::Agent, &decoys, page_bytes)?;
+            let page = self.serve_page(open, &rows, &mut rest, Actor::Agent, &decoys, page_bytes)?;
             let Some(page) = page else { break };
             pages.push(page);
         }
@@ -151,15 +164,17 @@ impl App {
     fn serve_page(
         &self,
         open: &OpenRelease,
+        rows: &[SealedRow],
         unread: &mut &[&Chunk<'_>],
         reader: Actor,
         decoys: &RoundDecoys,
         page_bytes: u64,
     ) -> Result<Option<Page>, Failure> {
         let nonce = nonce()?;
+        let pages_left = count_pages(unread, page_bytes);
         // An export for an agent can be made by a person. The evidence names the one who will read.
         let reviewer = if reader == self.ctx.actor { self.ctx.reader() } else { reader.as_str().to_owned() };
-        let (mut texts, mut sessions, mut size) = (Vec::new(), Vec::new(), 0);
+        let (mut texts, mut sessions, mut size) = (Vec::<PageChunk>::new(), Vec::new(), 0);
         while let Some((chunk, rest)) = unread.split_first() {
             let decoy: Option<&Decoy> = decoys.get(&chunk.sha256).filter(|_| reader == Actor::Agent);
             let text = with_decoy(chunk.text, decoy);
@@ -167,7 +182,11 @@ impl App {
                 break;
             }
             size += text.len();
-            texts.push(text);
+            let row = rows.iter().find(|r| r.row.key == chunk.row.key).map_or("", |r| r.text.as_str());
+            let (starts_in_string, starts_escaped) =
+                string_state(row.get(..chunk.range.start).unwrap_or_default());
+            let session = chunk.row.key.clone();
+            texts.push(PageChunk { session, text, starts_in_string, starts_escaped });
             if !sessions.contains(&chunk.row.key) {
                 sessions.push(chunk.row.key.clone());
             }
@@ -188,7 +207,9 @@ impl App {
         }
         let mut sessions = sessions.into_iter();
         Ok(sessions.next().map(|session| Page {
-            text: fence(&nonce, &texts.join("\n")),
+            text: fence(&nonce, &texts.iter().map(|c| c.text.as_str()).collect::<Vec<_>>().join("\n")),
+            chunks: texts,
+            pages_left,
             key: session,
             also: sessions.collect(),
             nonce,

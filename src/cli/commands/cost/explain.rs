@@ -6,7 +6,7 @@ use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{bold, dim, yellow};
-use crate::cli::time_args::{TimeRange, TimeZoneArg};
+use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 use crate::usage::Dimension;
 
 /// Explain a figure: its requests, their log records and their prices
@@ -27,8 +27,8 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let zone = cli.app()?.zone(args.zone.timezone.as_deref())?.1;
-    let (since, until) = args.range.resolve(cli.now(), &zone)?;
+    let times = cli.times(&args.zone)?;
+    let (since, until) = args.range.resolve(cli.now(), &times.zone)?;
     let params = ExplainParams {
         since,
         until,
@@ -38,10 +38,10 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         limit: args.limit,
     };
     let report = cli.app()?.explain(&params)?;
-    cli.print_report(&report, render)
+    cli.print_report(&report, |e| render(e, &times))
 }
 
-fn render(e: &Explanation) -> String {
+fn render(e: &Explanation, times: &Times) -> String {
     let f = &e.figure;
     let mut out = format!(
         "{} {}: {} in {}\n",
@@ -52,12 +52,12 @@ fn render(e: &Explanation) -> String {
     );
     if f.unpriced_tokens > 0 {
         out.push_str(&yellow(&format!(
-            "{} tokens have no price and are not included.\n",
-            format_count(f.unpriced_tokens)
+            "{} without a price are not included.\n",
+            pluralize(f.unpriced_tokens, "token")
         )));
     }
     for r in &e.requests {
-        out.push_str(&request(r));
+        out.push_str(&request(r, times));
     }
     if let Some(n) = e.requests_left_out {
         out.push_str(&format!(
@@ -82,10 +82,15 @@ fn requests(e: &Explanation) -> String {
     }
 }
 
-fn request(r: &ExplainedRequest) -> String {
+fn request(r: &ExplainedRequest, times: &Times) -> String {
     let cost = r.cost_picousd.map_or("no price".to_owned(), format_dollars);
-    let mut out =
-        format!("\n{}  {}  {}  {}\n", bold(&cost), r.at, sanitize(&r.model), dim(&sanitize(&r.key)));
+    let mut out = format!(
+        "\n{}  {}  {}  {}\n",
+        bold(&cost),
+        times.minute_with_zone(r.at),
+        sanitize(&r.model),
+        dim(&sanitize(&r.key))
+    );
     let t = &r.usage;
     let p = r.parts.as_ref();
     let kinds = [

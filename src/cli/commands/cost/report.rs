@@ -1,23 +1,36 @@
 //! `clawgate cost` without a subcommand: a table with bars, JSON or CSV.
 
-use unicode_width::UnicodeWidthStr;
+use std::collections::HashMap;
 
+use super::super::inbox::shorten_keys;
 use super::dimension;
-use crate::app::cost::{CostParams, CostReport};
-use crate::app::text::sanitize;
+use crate::app::cost::{CostParams, CostReport, CostSort};
+use crate::app::text::{parse_name, sanitize};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::{format_count, format_dollars};
-use crate::cli::render::{dim, red, yellow};
+use crate::cli::format::{format_count, format_dollars, pluralize};
+use crate::cli::render::{BOLD, YELLOW, dim, red, yellow};
 use crate::cli::statusline_common::{alert_line, plan_line, spawn_background_update};
-use crate::cli::table::{Align, Table, one_line};
-use crate::cli::time_args::{TimeRange, TimeZoneArg, format_minute};
+use crate::cli::table::{Cell, Column, Table, one_line};
+use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 use crate::usage::{Block, Dimension, ReportRow, Severity};
 
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
     /// Group by total, agent, model, project, session, day, week, month, block, tool, subagent, skill, provider or device
-    #[arg(long, value_name = "DIMENSION", default_value = "total")]
+    #[arg(long, value_name = "DIMENSION", default_value = "day")]
     by: String,
+    /// Only requests of these agents
+    #[arg(long, visible_alias = "source", value_delimiter = ',', value_name = "A,B")]
+    agent: Vec<String>,
+    /// Only requests in these projects (names or paths)
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    project: Vec<String>,
+    /// Only requests to these models (names or prefixes)
+    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    model: Vec<String>,
+    /// Sort by cost, tokens, requests (highest first) or key [default: key for days, weeks, months and blocks, else cost]
+    #[arg(long, value_name = "FIELD")]
+    sort: Option<String>,
     #[command(flatten)]
     zone: TimeZoneArg,
     #[command(flatten)]
@@ -37,8 +50,9 @@ pub struct ReportArgs {
 }
 
 pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandError> {
-    let zone = cli.app()?.zone(args.zone.timezone.as_deref())?.1;
-    let (since, until) = args.range.resolve(cli.now(), &zone)?;
+    let times = cli.times(&args.zone)?;
+    let (since, until) = args.range.resolve(cli.now(), &times.zone)?;
+    let is_filtered = ![&args.agent, &args.project, &args.model].iter().all(|names| names.is_empty());
     let by = dimension(&args.by)?;
     let params = CostParams {
         since,
@@ -50,9 +64,14 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
             .limit
             .or((cli.stdout_is_terminal() && !cli.json && !args.csv).then_some(MAX_TERMINAL_ROWS)),
         // Anomaly detection takes a quarter of the time. Programs need it only for reports over time.
-        watch: !args.csv && (!cli.json || by.is_time()),
+        watch: !args.csv && (!cli.json || by.is_time()) && !is_filtered,
+        agent: args.agent,
+        project: args.project,
+        model: args.model,
+        sort: args.sort.as_deref().map(|s| parse_name::<CostSort>("--sort", "bad_sort", s)).transpose()?,
     };
-    let with_current = !args.csv && !cli.json;
+    // Budgets and alerts are about all requests.
+    let with_current = !args.csv && !cli.json && !is_filtered;
     let (mut report, current) = match with_current {
         true => cli.app()?.cost_with_current(&params).map(|(report, current)| (report, Some(current)))?,
         false => (cli.app()?.cost(&params)?, None),
@@ -70,8 +89,9 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
     } else if cli.json {
         cli.print_report(&report, |_| String::new())?;
     } else {
+        let labels = labels(cli, &report, &times)?;
         let budgets = current.as_ref().map(|current| alert_line(current, false)).unwrap_or_default();
-        cli.print_report(&report, |r| format!("{}{budgets}", render(r, width, bars)))?;
+        cli.print_report(&report, |r| format!("{}{budgets}", render(r, &labels, &times, width, bars)))?;
         if let Some(current) = &current {
             spawn_background_update(cli, current);
         }
@@ -95,16 +115,13 @@ fn figures(r: &ReportRow) -> [u64; 8] {
 /// Maximum number of rows on a terminal without `--limit`.
 const MAX_TERMINAL_ROWS: u64 = 200;
 
-/// Columns to drop, in this order, until the table fits.
-const OPTIONAL_COLUMNS: [&str; 5] = ["cache write", "cache read", "input", "output", "requests"];
-
 /// Width of the bars in columns.
 const BAR_WIDTH: usize = 12;
 
 /// Renders the windows of the user's plans and what could not be read: the first few paths, and the number of the others.
-fn plan_and_skipped(r: &CostReport) -> String {
+fn plan_and_skipped(r: &CostReport, times: &Times) -> String {
     const MAX_NAMED: usize = 3;
-    let plans = r.plan_windows.iter().map(|window| format!("plan: {}\n", plan_line(window)));
+    let plans = r.plan_windows.iter().map(|window| format!("plan: {}\n", plan_line(window, times)));
     let mut out: String = plans.collect();
     for skip in r.skipped.iter().take(MAX_NAMED) {
         let line = format!("not counted: {}: {}", one_line(&skip.path), one_line(&skip.reason));
@@ -119,31 +136,72 @@ fn plan_and_skipped(r: &CostReport) -> String {
     out
 }
 
-fn render(r: &CostReport, width: usize, bars: bool) -> String {
+/// Returns what the table shows for each key: short project names, short session keys and local times.
+fn labels(cli: &mut CliContext, r: &CostReport, times: &Times) -> Result<Vec<String>, CommandError> {
+    let keys: Vec<&str> = r.report.rows.iter().map(|row| row.key.as_str()).collect();
+    Ok(match r.by {
+        Dimension::Session => shorten_keys(&keys, cli.stdout_is_terminal()),
+        Dimension::Project => short_project_names(&cli.app()?.project_names()?, keys.into_iter()),
+        Dimension::Block => {
+            let span = |row: &ReportRow| row.block.as_ref().map(|b| block_span(b, times));
+            r.report.rows.iter().map(|row| span(row).unwrap_or_else(|| row.key.clone())).collect()
+        }
+        _ => keys.into_iter().map(str::to_owned).collect(),
+    })
+}
+
+/// Returns the names of project directories as `clawgate list` shows them. The archive does not know directories that were
+/// not scanned. Their names are their last components, as many as tell them apart.
+pub(in crate::cli::commands) fn short_project_names<'a>(
+    names: &HashMap<String, String>,
+    paths: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let paths: Vec<&str> = paths.collect();
+    let last = |path: &str, n: usize| -> String {
+        let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
+        parts[parts.len().saturating_sub(n)..].join("/")
+    };
+    let name = |path: &&str| {
+        if let Some(name) = names.get(*path) {
+            return name.clone();
+        }
+        let others = || paths.iter().filter(|other| *other != path);
+        let depth = path.split('/').count();
+        let is_free = |name: &String, n: usize| {
+            !others().any(|o| last(o, n) == *name) && !names.values().any(|known| known == name)
+        };
+        (1..=depth)
+            .map(|n| (n, last(path, n)))
+            .find(|(n, name)| is_free(name, *n))
+            .map_or((*path).to_owned(), |(_, name)| name)
+    };
+    paths.iter().map(name).collect()
+}
+
+fn render(r: &CostReport, labels: &[String], times: &Times, width: usize, bars: bool) -> String {
     if r.report.rows.is_empty() {
-        return format!("No requests.\n{}", plan_and_skipped(r));
+        return format!("No requests.\n{}", plan_and_skipped(r, times));
     }
     let max_cost = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
     let bars = bars && r.report.rows.len() > 1 && max_cost > 0;
-    let mut dropped = 0;
-    let mut out = loop {
-        let table = table(r, bars.then_some(max_cost), &OPTIONAL_COLUMNS[..dropped]).render(width);
-        let plain = anstream::adapter::strip_str(&table).to_string();
-        if dropped == OPTIONAL_COLUMNS.len() || plain.lines().all(|l| l.width() <= width) {
-            break table;
-        }
-        dropped += 1;
-    };
+    let mut out = table(r, labels, bars.then_some(max_cost)).render(width);
     if bars && r.report.rows.len() > 2 && r.by.is_time() {
         let room = width.min(120).saturating_sub(8).max(10);
         out.push_str(&dim(&format!("{}\n", sparkline(&time_series(r), room))));
     }
     if let Some(n) = r.rows_left_out {
         let which = if r.by.is_time() { "earlier" } else { "more" };
-        out.push_str(&format!("… and {} {which} rows (raise --limit to show them)\n", format_count(n)));
+        let rows = if n == 1 { "row" } else { "rows" };
+        out.push_str(&format!("… and {} {which} {rows} (raise --limit to show them)\n", format_count(n)));
     }
-    if matches!(r.by, Dimension::Day | Dimension::Week | Dimension::Month) {
-        out.push_str(&format!("{}s in {}\n", r.by.name(), one_line(&r.timezone)));
+    if r.by.is_time() {
+        let what = if r.by == Dimension::Block { "Times" } else { "Days" };
+        out.push_str(&dim(&format!("{what} are in {}.\n", one_line(&r.timezone))));
+    }
+    if r.by == Dimension::Tool {
+        out.push_str(&dim(
+            "A tool's tokens are those that its results added to prompts, an estimate. (none) is everything else.\n",
+        ));
     }
     for b in r.report.rows.iter().filter_map(|row| row.block.as_ref()) {
         out.push_str(&active_block(b));
@@ -159,10 +217,10 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
     for day in today.filter(|d| d.project.is_none()) {
         out.push_str(&format!("{}\n", yellow(&sanitize(&day.message()))));
     }
-    out.push_str(&plan_and_skipped(r));
+    out.push_str(&plan_and_skipped(r, times));
     for u in r.report.unpriced.iter().take(10) {
         let of = u.provider.as_deref().map(|p| format!(" ({})", one_line(p))).unwrap_or_default();
-        let line = format!("no price: {}{of}, {} tokens", one_line(&u.model), format_count(u.tokens));
+        let line = format!("no price: {}{of}, {}", one_line(&u.model), pluralize(u.tokens, "token"));
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     if !r.report.unpriced.is_empty() {
@@ -171,64 +229,67 @@ fn render(r: &CostReport, width: usize, bars: bool) -> String {
     out
 }
 
-fn table(r: &CostReport, max_cost: Option<i64>, dropped: &[&str]) -> Table {
+fn table(r: &CostReport, labels: &[String], max_cost: Option<i64>) -> Table {
+    let key = match r.by {
+        Dimension::Session | Dimension::Block => Column::left(r.by.name()),
+        _ => Column::left(r.by.name()).cut_middle(12).want(40),
+    };
+    // Requests are not divided among tools: a request belongs to the tool with its largest part, so the number of requests
+    // of a tool says nothing.
+    let shows_requests = r.by != Dimension::Tool;
     let all = [
-        (r.by.name(), Align::Key),
-        ("", Align::Left),
-        ("requests", Align::Right),
-        ("input", Align::Right),
-        ("output", Align::Right),
-        ("cache read", Align::Right),
-        ("cache write", Align::Right),
-        ("cost", Align::Right),
-        ("", Align::Left),
+        (key.rank(9), true),
+        (Column::left("").optional().rank(5), max_cost.is_some()),
+        (Column::right("requests").optional().rank(4), shows_requests),
+        (Column::right("input").optional().rank(2), true),
+        (Column::right("output").optional().rank(3), true),
+        (Column::right("cache read").optional().rank(1), true),
+        (Column::right("cache write").optional().rank(0), true),
+        (Column::right("cost").rank(8), true),
+        (Column::left("").short_form().rank(6), true),
     ];
-    let kept: Vec<usize> =
-        (0..all.len()).filter(|i| !dropped.contains(&all[*i].0) && (*i != 1 || max_cost.is_some())).collect();
-    let columns: Vec<_> = kept.iter().map(|i| all[*i]).collect();
-    let mut table = Table::new(&columns);
-    let cells = |name: String, drawn: String, row: &ReportRow| {
+    let shown = all.clone().map(|(_, shown)| shown);
+    let mut table = Table::new(all.into_iter().filter(|(_, shown)| *shown).map(|(column, _)| column));
+    let cells = |name: &str, drawn: String, row: &ReportRow| {
         let note = match row.unpriced_tokens {
-            0 => confidence(row).replace('_', " "),
-            n => format!("{} tokens unpriced", format_count(n)),
+            0 => Cell::new(confidence(row).replace('_', " ")),
+            n => Cell::new(format!("{} unpriced", pluralize(n, "token"))).short("unpriced").styled(YELLOW),
         };
         let all = [
-            name,
-            drawn,
-            format_count(row.requests),
-            format_count(row.tokens.input),
-            format_count(row.tokens.output),
-            format_count(row.tokens.cache_read),
-            format_count(row.tokens.cache_write()),
-            format_dollars(row.cost_picousd),
+            Cell::new(name),
+            Cell::from(drawn),
+            Cell::from(format_count(row.requests)),
+            Cell::from(format_count(row.tokens.input)),
+            Cell::from(format_count(row.tokens.output)),
+            Cell::from(format_count(row.tokens.cache_read)),
+            Cell::from(format_count(row.tokens.cache_write())),
+            Cell::from(format_dollars(row.cost_picousd)),
             note,
         ];
-        kept.iter().map(|i| all[*i].clone()).collect::<Vec<_>>()
+        all.into_iter().zip(shown).filter(|(_, shown)| *shown).map(|(cell, _)| cell).collect::<Vec<_>>()
     };
-    for row in &r.report.rows {
-        let name = row.block.as_ref().map_or_else(|| row.key.clone(), block_span);
-        table.row(cells(name, max_cost.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
+    for (row, label) in r.report.rows.iter().zip(labels) {
+        table.row(cells(label, max_cost.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
     }
     if r.by != Dimension::Total {
-        let total = cells("total".to_owned(), String::new(), &r.report.total);
-        table.styled_row(anstyle::Style::new().bold(), total);
+        table.styled_row(BOLD, cells("total", String::new(), &r.report.total));
     }
     table
 }
 
 /// Renders the start and end of a block. Marks the active one with `*`.
-fn block_span(b: &Block) -> String {
-    let end = b.end.to_string();
-    let clock = end.get(11..16).unwrap_or_default();
-    format!("{}–{clock}{}", format_minute(b.start), if b.active { " *" } else { "" })
+fn block_span(b: &Block, times: &Times) -> String {
+    let clock = times.clock(b.end);
+    let clock = clock.get(..5).unwrap_or_default();
+    format!("{}–{clock}{}", times.minute(b.start), if b.active { " *" } else { "" })
 }
 
 /// Renders the rates and the projection of the active block. Empty for other blocks.
 fn active_block(b: &Block) -> String {
     let Some(burn) = &b.burn else { return String::new() };
     format!(
-        "* active, {} minutes left: {} per hour, {} tokens per minute; projected: {} and {} tokens\n",
-        format_count(burn.remaining_minutes),
+        "* active, {} left: {} per hour, {} tokens per minute; projected: {} and {} tokens\n",
+        pluralize(burn.remaining_minutes, "minute"),
         format_dollars(burn.cost_picousd_per_hour),
         format_count(burn.tokens_per_minute),
         format_dollars(burn.projected_picousd),
@@ -305,12 +366,18 @@ fn csv_field(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use unicode_width::UnicodeWidthStr;
-
-    use super::{bar, csv_field, render, sparkline};
+    use super::{bar, csv_field, render, short_project_names, sparkline};
     use crate::app::cost::CostReport;
+    use crate::cli::table::text_width;
+    use crate::cli::time_args::Times;
     use crate::trace::Tokens;
     use crate::usage::{Report, ReportRow};
+
+    fn shown(r: &CostReport, width: usize, bars: bool) -> String {
+        let utc = Times::new(("UTC".to_owned(), jiff::tz::TimeZone::UTC));
+        let labels: Vec<String> = r.report.rows.iter().map(|row| row.key.clone()).collect();
+        anstream::adapter::strip_str(&render(r, &labels, &utc, width, bars)).to_string()
+    }
 
     fn report(by: &str, keys: &[&str]) -> CostReport {
         let row = |(i, key): (usize, &&str)| ReportRow {
@@ -341,17 +408,32 @@ mod tests {
 
     #[test]
     fn tables_fit_any_terminal_and_keep_the_key_and_the_cost() {
-        let r = report("session", &["claude:01a1f9bd-4a97-7050-95bd-b178b09f500a", "codex:b", "pi:c"]);
+        let r = report("model", &["claude-opus-4-7-20260416", "claude-opus-4-6-20260205", "pi"]);
         for width in 40..140 {
-            let text = anstream::adapter::strip_str(&render(&r, width, true)).to_string();
-            let longest = text.lines().map(UnicodeWidthStr::width).max().unwrap();
+            let text = shown(&r, width, true);
+            let longest = text.lines().map(text_width).max().unwrap();
             assert!(longest <= width, "{longest} in {width}:\n{text}");
-            assert!(text.contains("$246.80") && text.contains("codex:b") && text.contains('█'), "{text}");
+            assert!(text.contains("$246.80") && text.contains("pi ") && text.contains("total"), "{text}");
+            assert!(
+                text.contains('█') || width < 60,
+                "bars are drawn on every usual terminal: {width}\n{text}"
+            );
+            let names: Vec<&str> = text.lines().filter_map(|l| l.split(' ').next()).collect();
+            assert_ne!(names[1], names[2], "{text}");
         }
-        let wide = render(&r, usize::MAX, false);
+        let wide = shown(&r, usize::MAX, false);
         assert!(wide.contains("9,876,543,210") && !wide.contains('█'));
-        let days = render(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
-        assert!(days.contains("···▄█") && days.contains("days in Europe/Berlin"), "{days}");
+        let days = shown(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
+        assert!(days.contains("···▄█") && days.contains("Days are in Europe/Berlin."), "{days}");
+        let tools = shown(&report("tool", &["Bash", "(none)"]), 120, true);
+        assert!(!tools.contains("requests") && tools.contains("an estimate"), "{tools}");
+    }
+
+    #[test]
+    fn projects_have_the_names_of_the_list_or_their_last_components() {
+        let names = [("/home/ada/work/shop".to_owned(), "shop".to_owned())].into();
+        let paths = ["/home/ada/work/shop", "/home/ada/old/shop", "/srv/api", "(none)"];
+        assert_eq!(short_project_names(&names, paths.into_iter()), ["shop", "old/shop", "api", "(none)"]);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
 use crate::cli::render::{green, red, yellow};
-use crate::cli::table::{Align, Table};
+use crate::cli::table::{Column, Table};
 use crate::cli::time_args::TimeZoneArg;
 
 /// Recompute all figures from the logs independently and compare them
@@ -59,12 +59,12 @@ fn render(r: &VerifyReport, width: usize) -> String {
         format_count(r.different),
         format_count(r.compared)
     )));
-    let mut table = Table::new(&[
-        ("by", Align::Left),
-        ("key", Align::Truncate),
-        ("figure", Align::Left),
-        ("ledger", Align::Right),
-        ("recomputed", Align::Right),
+    let mut table = Table::new([
+        Column::left("by"),
+        Column::left("key").cut_middle(12),
+        Column::left("figure"),
+        Column::right("ledger"),
+        Column::right("recomputed"),
     ]);
     for d in &r.differences {
         table.row([

@@ -1,0 +1,106 @@
+//! The time zone of the person: `--timezone`, else the configuration, else `TZ`, else the system's zone.
+
+use jiff::tz::TimeZone;
+
+use crate::app::{App, Failure};
+
+/// The name of a local zone that the system does not name.
+const UNNAMED: &str = "local";
+
+/// Where systems keep their time zones.
+const ZONE_DIRECTORY: &str = "/usr/share/zoneinfo/";
+
+impl App {
+    /// Returns a time zone and its name: the given one, else that of the configuration, else the local one.
+    ///
+    /// # Errors
+    /// [`Failure`] if the name is not an IANA time zone.
+    pub fn zone(&self, asked: Option<&str>) -> Result<(String, TimeZone), Failure> {
+        let local = || local_zone(self.ctx.env.var("TZ"));
+        match asked.or(self.config.cost.timezone.as_deref()) {
+            None => Ok(local()),
+            Some(name) if name.eq_ignore_ascii_case(UNNAMED) => Ok(local()),
+            Some(name) => named(name).ok_or_else(|| {
+                Failure::usage(
+                    "bad_timezone",
+                    "The time zone must be \"local\", \"UTC\" or an IANA name such as Europe/Berlin.",
+                )
+            }),
+        }
+    }
+}
+
+/// Returns the zone that the variable `TZ` names. It is UTC if the variable is absent or has no meaning, as in the C library.
+fn local_zone(tz: Option<&str>) -> (String, TimeZone) {
+    let text = tz.unwrap_or_default();
+    let text = text.strip_prefix(':').unwrap_or(text);
+    let utc = || ("UTC".to_owned(), TimeZone::UTC);
+    if text.is_empty() {
+        return utc();
+    }
+    if text.starts_with('/') {
+        return match text.split_once("/zoneinfo/").and_then(|(_, name)| named(name)) {
+            Some(found) => found,
+            None => read_zone(text, UNNAMED).map_or_else(utc, |zone| (UNNAMED.to_owned(), zone)),
+        };
+    }
+    named(text).or_else(|| TimeZone::posix(text).ok().map(|zone| (text.to_owned(), zone))).unwrap_or_else(utc)
+}
+
+/// Looks up an IANA name in any case.
+fn named(name: &str) -> Option<(String, TimeZone)> {
+    if name.eq_ignore_ascii_case("utc") {
+        return Some(("UTC".to_owned(), TimeZone::UTC));
+    }
+    // jiff first lists all zones of the system, which takes longer than a whole report.
+    let is_plain = name.split('/').all(|part| {
+        part.starts_with(|c: char| c.is_ascii_uppercase())
+            && part.chars().all(|c| c.is_ascii_alphanumeric() || "_+-".contains(c))
+    });
+    let read = is_plain.then(|| read_zone(&format!("{ZONE_DIRECTORY}{name}"), name)).flatten();
+    let zone = read.or_else(|| TimeZone::get(name).ok())?;
+    let canonical = zone.iana_name().unwrap_or(name).to_owned();
+    Some((canonical, zone))
+}
+
+fn read_zone(path: &str, name: &str) -> Option<TimeZone> {
+    TimeZone::tzif(name, &std::fs::read(path).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_noon(zone: &TimeZone) -> String {
+        zone.to_datetime("2026-07-04T12:00:00Z".parse().unwrap()).to_string()
+    }
+
+    #[test]
+    fn the_variable_names_the_local_zone_in_every_form_that_the_c_library_knows() {
+        for (tz, name, noon) in [
+            (None, "UTC", "2026-07-04T12:00:00"),
+            (Some(""), "UTC", "2026-07-04T12:00:00"),
+            (Some("America/New_York"), "America/New_York", "2026-07-04T08:00:00"),
+            (Some(":Asia/Kolkata"), "Asia/Kolkata", "2026-07-04T17:30:00"),
+            (Some("/usr/share/zoneinfo/Asia/Tokyo"), "Asia/Tokyo", "2026-07-04T21:00:00"),
+            (Some("EST5EDT,M3.2.0,M11.1.0"), "EST5EDT,M3.2.0,M11.1.0", "2026-07-04T08:00:00"),
+            (Some("no/such/zone"), "UTC", "2026-07-04T12:00:00"),
+            (Some("/etc/passwd"), "UTC", "2026-07-04T12:00:00"),
+        ] {
+            let (found, zone) = local_zone(tz);
+            assert_eq!((found.as_str(), at_noon(&zone).as_str()), (name, noon), "{tz:?}");
+        }
+    }
+
+    #[test]
+    fn zone_names_are_found_in_any_case() {
+        for (asked, name) in
+            [("utc", "UTC"), ("europe/berlin", "Europe/Berlin"), ("Europe/Berlin", "Europe/Berlin")]
+        {
+            assert_eq!(named(asked).unwrap().0, name);
+        }
+        for bad in ["", "Nowhere", "../../etc/passwd", "/etc/passwd"] {
+            assert!(named(bad).is_none(), "{bad}");
+        }
+    }
+}

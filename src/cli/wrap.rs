@@ -1,0 +1,97 @@
+//! Breaks long lines at spaces, so that the terminal does not break them inside a word.
+
+use super::table::text_width;
+
+/// Breaks each line that is longer than `width` columns before a word. Following lines get the indentation of the first
+/// one. A word that is longer than the terminal stays whole, so that paths and commands can be copied.
+pub(super) fn wrap(text: &str, width: usize) -> String {
+    if width == usize::MAX {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len() + text.len() / 50);
+    for line in text.split_inclusive('\n') {
+        // Escape sequences only make a line longer, so a short line fits.
+        if line.len() <= width {
+            out.push_str(line);
+        } else {
+            wrap_line(&mut out, line, width);
+        }
+    }
+    out
+}
+
+fn wrap_line(out: &mut String, line: &str, width: usize) {
+    let indent = continuation_indent(&anstream::adapter::strip_str(line).to_string());
+    let indent = if indent < width / 2 { indent } else { 0 };
+    let mut column = 0;
+    // A piece is a word with the spaces before it.
+    let mut rest = line;
+    while !rest.is_empty() {
+        let word = rest.len() - rest.trim_start_matches(' ').len();
+        let end = rest[word..].find(' ').map_or(rest.len(), |i| word + i);
+        let (piece, after) = rest.split_at(end);
+        let size = visible_width(piece);
+        if column > indent && column + size > width && visible_width(piece.trim_start_matches(' ')) > 0 {
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            let piece = piece.trim_start_matches(' ');
+            out.push_str(piece);
+            column = indent + visible_width(piece);
+        } else {
+            out.push_str(piece);
+            column += size;
+        }
+        rest = after;
+    }
+}
+
+/// Labels before an aligned value are at most this long.
+const MAX_LABEL_COLUMNS: usize = 16;
+
+/// Returns the indentation of the lines after the first one: that of the first one, or of the value after its label, as in
+/// `sessions   91: claude 17, …`.
+fn continuation_indent(line: &str) -> usize {
+    let text = line.trim_start_matches(' ');
+    let indent = line.len() - text.len();
+    let label = text.find("  ").filter(|end| *end <= MAX_LABEL_COLUMNS);
+    label.map_or(indent, |end| {
+        let value = text[end..].trim_start_matches(' ');
+        indent + text_width(&text[..end]) + (text.len() - end - value.len())
+    })
+}
+
+/// Returns the columns of text without its escape sequences.
+fn visible_width(text: &str) -> usize {
+    text_width(&anstream::adapter::strip_str(text).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_break_between_words_and_keep_their_indentation() {
+        let text = "short\n  To read a segment: clawgate show claude:1 --segment N\n";
+        assert_eq!(wrap(text, 30), "short\n  To read a segment: clawgate\n  show claude:1 --segment N\n");
+        assert_eq!(wrap(text, usize::MAX), text);
+        let path = "a /very/long/path/that/cannot/be/broken/anywhere end";
+        assert_eq!(wrap(path, 20), "a\n/very/long/path/that/cannot/be/broken/anywhere\nend");
+    }
+
+    #[test]
+    fn the_value_after_a_label_stays_aligned() {
+        assert_eq!(
+            wrap("sessions   91: claude 17, codex 11\n", 26),
+            "sessions   91: claude 17,\n           codex 11\n"
+        );
+    }
+
+    #[test]
+    fn colours_and_wide_characters_are_counted_as_they_are_shown() {
+        let text = "\u{1b}[1mnext:\u{1b}[0m 東京 タワー です";
+        for line in wrap(text, 12).lines() {
+            assert!(visible_width(line) <= 12, "{line:?}");
+        }
+        assert_eq!(wrap("\u{1b}[1mnext:\u{1b}[0m one", 9), "\u{1b}[1mnext:\u{1b}[0m one");
+    }
+}
