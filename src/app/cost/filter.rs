@@ -81,11 +81,6 @@ impl App {
             models: matching("model", p.model, &models, &models, &is_model)?,
         }))
     }
-
-    /// Returns the short name of each project directory of the archive.
-    pub fn project_names(&self) -> Result<std::collections::HashMap<String, String>, Failure> {
-        Ok(self.archive.projects(&|_, _| false)?.into_iter().map(|p| (p.path, p.name)).collect())
-    }
 }
 
 /// Returns the keys that the names match. `all` means every key.

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::cost::short_project_names;
 use super::inbox::shorten_keys;
 use crate::app::cost::ClawTraceParams;
 use crate::cli::context::{CliContext, CommandError};
@@ -30,8 +29,6 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         "timeseries": all.timeseries, "models": all.models, "projects": all.projects, "top_sessions": all.sessions,
     });
     let times = cli.times(&TimeZoneArg { timezone })?;
-    let names = cli.app()?.project_names()?;
-    let projects: Vec<String> = short_project_names(&names, all.projects.iter().map(|p| p.project.as_str()));
     let keys: Vec<&str> = all.sessions.iter().map(|s| s.session_id.as_str()).collect();
     let sessions = shorten_keys(&keys, cli.stdout_is_terminal());
     cli.print_report(&report, |_| {
@@ -53,11 +50,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         section("model", all.models.iter().map(|m| (&*m.model, m.cost_usd, m.unpriced_tokens)).collect());
         section(
             "project",
-            all.projects
-                .iter()
-                .zip(&projects)
-                .map(|(p, name)| (&**name, p.cost_usd, p.unpriced_tokens))
-                .collect(),
+            all.projects.iter().map(|p| (&*p.project, p.cost_usd, p.unpriced_tokens)).collect(),
         );
         section(
             "session",

@@ -3,37 +3,44 @@
 use crate::app::release::ReleaseList;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
-use crate::cli::table::{Align, Table};
-use crate::cli::time_args::format_minute;
+use crate::cli::table::{Cell, Column, Table};
+use crate::cli::time_args::{TimeZoneArg, Times};
 
 /// List releases and where they were published
 #[derive(Debug, clap::Args)]
-pub struct Args {}
-
-pub(super) fn run(_args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let list = cli.app()?.releases()?;
-    let width = cli.width();
-    cli.print_report(&list, |l| render(l, width))
+pub struct Args {
+    #[command(flatten)]
+    zone: TimeZoneArg,
 }
 
-fn render(list: &ReleaseList, width: usize) -> String {
-    let mut table = Table::new(&[
-        ("release", Align::Left),
-        ("state", Align::Left),
-        ("rows", Align::Right),
-        ("created", Align::Left),
-        ("published", Align::Left),
-        ("destination", Align::Truncate),
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let list = cli.app()?.releases()?;
+    let times = cli.times(&args.zone)?;
+    let width = cli.width();
+    cli.print_report(&list, |l| render(l, &times, width))
+}
+
+fn render(list: &ReleaseList, times: &Times, width: usize) -> String {
+    let mut table = Table::new([
+        Column::left("release").rank(5),
+        Column::left("state").rank(5),
+        Column::right("rows").optional().rank(1),
+        Column::left("created").short_form().optional().rank(0),
+        Column::left("published").short_form().optional().rank(2),
+        Column::left("destination").cut_start(16).rank(4),
     ]);
     for r in &list.releases {
         table.row([
-            r.release.clone(),
-            r.state.to_string(),
-            format_count(r.rows),
-            format_minute(r.created),
-            r.published.map(format_minute).unwrap_or_default(),
-            r.destination.as_ref().map(|d| d.target.to_string()).unwrap_or_default(),
+            Cell::from(r.release.clone()),
+            Cell::from(r.state.to_string()),
+            Cell::from(format_count(r.rows)),
+            times.cell(Some(r.created)),
+            times.cell(r.published),
+            Cell::from(r.destination.as_ref().map(|d| d.target.to_string()).unwrap_or_default()),
         ]);
     }
-    if table.is_empty() { "No releases.\n".to_owned() } else { table.render(width) }
+    if table.is_empty() {
+        return "No releases.\n".to_owned();
+    }
+    format!("{}{}", table.render(width), times.note())
 }

@@ -14,7 +14,6 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::usage::Dimension;
 
 pub(super) use anomalies::render as render_anomalies;
-pub(super) use report::short_project_names;
 pub(super) use serve::listen;
 
 /// Report tokens and cost

@@ -1,7 +1,5 @@
 //! `clawgate cost` without a subcommand: a table with bars, JSON or CSV.
 
-use std::collections::HashMap;
-
 use super::super::inbox::shorten_keys;
 use super::dimension;
 use crate::app::cost::{CostParams, CostReport, CostSort};
@@ -136,46 +134,17 @@ fn plan_and_skipped(r: &CostReport, times: &Times) -> String {
     out
 }
 
-/// Returns what the table shows for each key: short project names, short session keys and local times.
+/// Returns what the table shows for each key: short session keys and local times.
 fn labels(cli: &mut CliContext, r: &CostReport, times: &Times) -> Result<Vec<String>, CommandError> {
     let keys: Vec<&str> = r.report.rows.iter().map(|row| row.key.as_str()).collect();
     Ok(match r.by {
         Dimension::Session => shorten_keys(&keys, cli.stdout_is_terminal()),
-        Dimension::Project => short_project_names(&cli.app()?.project_names()?, keys.into_iter()),
         Dimension::Block => {
             let span = |row: &ReportRow| row.block.as_ref().map(|b| block_span(b, times));
             r.report.rows.iter().map(|row| span(row).unwrap_or_else(|| row.key.clone())).collect()
         }
         _ => keys.into_iter().map(str::to_owned).collect(),
     })
-}
-
-/// Returns the names of project directories as `clawgate list` shows them. The archive does not know directories that were
-/// not scanned. Their names are their last components, as many as tell them apart.
-pub(in crate::cli::commands) fn short_project_names<'a>(
-    names: &HashMap<String, String>,
-    paths: impl Iterator<Item = &'a str>,
-) -> Vec<String> {
-    let paths: Vec<&str> = paths.collect();
-    let last = |path: &str, n: usize| -> String {
-        let parts: Vec<&str> = path.split('/').filter(|p| !p.is_empty()).collect();
-        parts[parts.len().saturating_sub(n)..].join("/")
-    };
-    let name = |path: &&str| {
-        if let Some(name) = names.get(*path) {
-            return name.clone();
-        }
-        let others = || paths.iter().filter(|other| *other != path);
-        let depth = path.split('/').count();
-        let is_free = |name: &String, n: usize| {
-            !others().any(|o| last(o, n) == *name) && !names.values().any(|known| known == name)
-        };
-        (1..=depth)
-            .map(|n| (n, last(path, n)))
-            .find(|(n, name)| is_free(name, *n))
-            .map_or((*path).to_owned(), |(_, name)| name)
-    };
-    paths.iter().map(name).collect()
 }
 
 fn render(r: &CostReport, labels: &[String], times: &Times, width: usize, bars: bool) -> String {
@@ -366,7 +335,7 @@ fn csv_field(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bar, csv_field, render, short_project_names, sparkline};
+    use super::{bar, csv_field, render, sparkline};
     use crate::app::cost::CostReport;
     use crate::cli::table::text_width;
     use crate::cli::time_args::Times;
@@ -427,13 +396,6 @@ mod tests {
         assert!(days.contains("···▄█") && days.contains("Days are in Europe/Berlin."), "{days}");
         let tools = shown(&report("tool", &["Bash", "(none)"]), 120, true);
         assert!(!tools.contains("requests") && tools.contains("an estimate"), "{tools}");
-    }
-
-    #[test]
-    fn projects_have_the_names_of_the_list_or_their_last_components() {
-        let names = [("/home/ada/work/shop".to_owned(), "shop".to_owned())].into();
-        let paths = ["/home/ada/work/shop", "/home/ada/old/shop", "/srv/api", "(none)"];
-        assert_eq!(short_project_names(&names, paths.into_iter()), ["shop", "old/shop", "api", "(none)"]);
     }
 
     #[test]
