@@ -163,7 +163,7 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["publish"]);
     s.show(&["withdraw"]);
     s.show(&["releases"]);
-    s.show(&["withdraw", "--yes"]);
+    s.snapshot("withdraw_without_asking", &["withdraw", "--yes"], "", usize::MAX);
 
     s.show(&["config"]);
     s.show(&["audit", "log"]);

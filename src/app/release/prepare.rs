@@ -28,13 +28,13 @@ use super::review::ReadingEffort;
 pub struct PrepareParams {
     /// Default: current.
     pub release: Option<String>,
-    /// Start another release.
+    /// A new release.
     pub new: bool,
     /// Default: all approved.
     pub sessions: Vec<String>,
     /// Hub dataset, owner/name.
     pub repo: Option<String>,
-    /// Or an absolute folder.
+    /// Absolute path.
     pub folder: Option<String>,
     /// Default private.
     pub visibility: Option<Visibility>,

@@ -36,8 +36,9 @@ pub struct ScopeParams {
     pub redact: Vec<String>,
     /// User names to redact.
     pub usernames: Vec<String>,
-    // Without a description in the tool list, which has to stay small.
+    /// Drop.
     pub remove_redact: Vec<String>,
+    /// Drop.
     pub remove_usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]

@@ -19,7 +19,7 @@ pub struct Args {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     if !args.yes {
         let found = cli.app()?.release_item(args.release.as_deref())?;
-        let mut terminal = cli.open_terminal(&format!("clawgate withdraw {} --yes", found.release))?;
+        let mut terminal = cli.open_terminal(&format!("clawgate withdraw {}", found.release))?;
         let rows = pluralize(found.rows, "row");
         terminal.print_line(&format!("Release {} ({}) has {rows}.", found.release, found.state))?;
         let answer = terminal.line("Its review and approval will be void. Withdraw it? [y/N] ")?;

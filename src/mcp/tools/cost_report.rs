@@ -37,8 +37,8 @@ impl Tool for CostReport {
 
     const NAME: &'static str = "cost_report";
     const TITLE: &'static str = "Tokens and cost";
-    const DESCRIPTION: &'static str = "Tokens and list-price cost, each request counted once, with current alerts \
-         and anomalies. `output` includes reasoning.";
+    const DESCRIPTION: &'static str =
+        "Tokens and list-price cost, with current alerts and anomalies. `output` includes reasoning.";
     const HINTS: Hints = Hints::READ;
 
     fn call(app: &mut App, input: CostParams) -> Result<Output, Failure> {

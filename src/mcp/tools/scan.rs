@@ -15,8 +15,7 @@ impl Tool for Scan {
 
     const NAME: &'static str = "scan";
     const TITLE: &'static str = "Scan agent logs";
-    const DESCRIPTION: &'static str = "Reads new and changed sessions from agents' logs into the local archive. \
-         Nothing leaves the machine.";
+    const DESCRIPTION: &'static str = "Reads new and changed agent logs into the local archive.";
     const HINTS: Hints = Hints { read_only: false, destructive: false, idempotent: true, open_world: false };
     const LANE: Lane = Lane::Scan;
 

@@ -45,8 +45,8 @@ impl Tool for Search {
 
     const NAME: &'static str = "search";
     const TITLE: &'static str = "Search sessions";
-    const DESCRIPTION: &'static str = "Full-text search. A hit has the session `key`, the `message` index (`from` in \
-         read_session) and a redacted, fenced, untrusted snippet.";
+    const DESCRIPTION: &'static str = "Full-text search. A hit has the session `key`, the `message` (`from` in \
+         read_session) and a redacted, untrusted snippet.";
     const HINTS: Hints = Hints::READ;
 
     fn call(app: &mut App, input: SearchParams) -> Result<Output, Failure> {
