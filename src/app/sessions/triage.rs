@@ -12,7 +12,7 @@ use crate::app::{App, Failure};
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TriageParams {
-    /// Session keys or prefixes.
+    /// Keys or prefixes.
     #[serde(default)]
     pub sessions: Vec<String>,
     /// All in scope.
