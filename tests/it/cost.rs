@@ -143,7 +143,7 @@ fn a_custom_price_applies_in_its_project_and_unpriced_models_are_listed() {
     let priced = ok(&world, &["cost", "--json", "--by", "project", "--fail-on-unpriced"]);
     let cost = |key: &str| {
         let rows = priced["rows"].as_array().unwrap();
-        rows.iter().find(|r| r["key"] == key).unwrap()["cost_picousd"].as_i64().unwrap()
+        rows.iter().find(|r| r["path"] == key).unwrap()["cost_picousd"].as_i64().unwrap()
     };
     assert_eq!((cost("/w/a"), cost("/w/b")), (1000 * (500_000 + 5_000_000), 1000 * 1_000_000));
     assert_eq!(priced["unpriced"], serde_json::Value::Null);

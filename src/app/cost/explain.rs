@@ -148,7 +148,8 @@ impl App {
         let mut lines = LineMatcher::new(by, &zone);
         let (mut requests, mut count): (Vec<FoundRequest>, u64) = (Vec::new(), 0);
         let filter = UsageFilter { since, until, tools: by == Dimension::Tool };
-        let key = figure.key.as_str();
+        // The ledger has the paths of projects.
+        let key = figure.path.as_deref().unwrap_or(&figure.key);
         self.archive.for_each_request(filter, &mut |row| {
             if !lines.matches(row, key) {
                 return;
@@ -196,8 +197,7 @@ impl App {
         let dimensions = p.by.map_or(DIMENSIONS_BY_PRECEDENCE.to_vec(), |by| vec![by]);
         let range = UsageFilter { since: p.since, until: p.until, tools: false };
         let reports = self.reports(&dimensions, range, zone, prices)?;
-        let names = self.project_names()?;
-        for (by, report) in dimensions.into_iter().zip(reports) {
+        for (by, mut report) in dimensions.into_iter().zip(reports) {
             let matches = |r: &&ReportRow| {
                 r.key == key
                     // A session is also found by its id or the beginning of it, a project by its last path components.
@@ -205,9 +205,14 @@ impl App {
                         && r.key.split_once(':').is_some_and(|(_, id)| id.starts_with(key))
                     || by == Dimension::Session && key.len() >= 6 && r.key.starts_with(key)
                     || by == Dimension::Project
-                        && (r.key.strip_suffix(key).is_some_and(|parent| parent.ends_with('/'))
-                            || names.get(&r.key).is_some_and(|name| name.to_lowercase() == key.to_lowercase()))
+                        && (r.key.to_lowercase() == key.to_lowercase()
+                            || r.path.as_deref().is_some_and(|path| {
+                                path == key || path.strip_suffix(key).is_some_and(|parent| parent.ends_with('/'))
+                            }))
             };
+            if by == Dimension::Project {
+                self.name_projects(&mut report)?;
+            }
             let exact = report.rows.iter().find(|r| r.key == key);
             let found = report.rows.iter().filter(matches);
             let sessions: BTreeSet<&str> =

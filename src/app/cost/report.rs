@@ -191,7 +191,7 @@ impl App {
     }
 
     /// Replaces the paths in a report by projects with the names that lists show.
-    fn name_projects(&self, report: &mut Report) -> Result<(), Failure> {
+    pub(super) fn name_projects(&self, report: &mut Report) -> Result<(), Failure> {
         let names = short_names(report.rows.iter().map(|row| &row.key), &self.project_names()?);
         for row in report.rows.iter_mut().filter(|row| row.key != NONE_KEY) {
             if let Some(name) = names.get(&row.key) {

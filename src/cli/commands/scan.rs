@@ -55,7 +55,11 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             env.vars.remove(name);
         }
     }
-    let times = cli.times(&TimeZoneArg::default())?;
+    // A failure to open the archive is reported by the scan, which `--watch` repeats.
+    let times = match cli.times(&TimeZoneArg::default()) {
+        Err(f) if args.since.is_some() => return Err(f.into()),
+        times => times.unwrap_or_else(|_| Times::new(("UTC".to_owned(), jiff::tz::TimeZone::UTC))),
+    };
     let since = parse_optional_instant(args.since.as_deref(), cli.now(), &times.zone)?;
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
     let mut params = ScanParams { agent: args.agent, path, since, again: args.include_forgotten };
