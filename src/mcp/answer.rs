@@ -37,6 +37,7 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     // The fields of the refusal already contain some of the hints.
     let is_repeated = |h: &&String| {
         f.refusal.as_ref().is_some_and(|r| r.next_command == **h || r.human_action.as_ref() == Some(h))
+            || f.kind == Kind::HumanNeeded && f.refusal.is_none() && h.starts_with("clawgate ")
     };
     let hints: Vec<String> = f.hints.iter().filter(|h| !is_repeated(h)).map(|h| tool_hint(h)).collect();
     if !hints.is_empty() {

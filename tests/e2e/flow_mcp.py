@@ -137,7 +137,7 @@ async def prepare_all(agent, world):
     error, a = await agent.call("publish")
     human = error and a.get("error", {}).get("kind") == "human_needed"
     check("the error says that a human is needed, and the exact command", human and command in a.get("human_action", ""), a)
-    check("`next` contains the same command", a.get("next", {}).get("command") == command, a)
+    check("`next` creates the approver key that does not exist yet", a.get("next", {}).get("command") == "clawgate keys init", a)
     return prepared["release"], confirmed["evidence"]["root"]
 
 

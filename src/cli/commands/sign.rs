@@ -71,9 +71,6 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&Report { signed, published }, |r| render(r, &times))
 }
 
-/// A mistyped name of the destination can be corrected until this many were entered.
-const MAX_NAME_ATTEMPTS: usize = 3;
-
 /// Asks the person to type the name of the destination, so that pressing Enter is not enough to sign.
 fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), Failure> {
     let (what, name) = match shown.destination.as_ref().map(|d| &d.target) {
@@ -90,13 +87,9 @@ fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), F
         "\nThis release goes to {}.\nFirst confirm the name of the {what}. Your passphrase is asked for after that.",
         destination(shown.destination.as_ref())
     ))?;
-    for _ in 0..MAX_NAME_ATTEMPTS {
-        let typed = terminal.line(&format!("Type \"{name}\" to approve: "))?;
-        match typed.as_deref() {
-            Some(typed) if typed == name => return Ok(()),
-            None | Some("") => break,
-            Some(_) => terminal.print_line(&format!("That is not the name of the {what}."))?,
-        }
+    let typed = terminal.line(&format!("Type \"{name}\" to approve: "))?;
+    if typed.as_deref() == Some(name.as_str()) {
+        return Ok(());
     }
     let f = Failure::failed("not_approved", "The name does not match. Nothing was signed.");
     Err(f.hint(format!("clawgate sign {}", shown.release)))
