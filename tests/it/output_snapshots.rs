@@ -161,7 +161,7 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["login"]);
     s.show(&["sign"]);
     s.show(&["publish"]);
-    s.show(&["withdraw"]);
+    s.snapshot("withdraw_without_a_person", &["withdraw"], "", usize::MAX);
     s.show(&["releases"]);
     s.snapshot("withdraw_without_asking", &["withdraw", "--yes"], "", usize::MAX);
 
