@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::workflow::{AuditBreak, AuditDraft, AuditEntry, append, verify};
+use crate::workflow::{AuditBreak, AuditEntry, verify};
 
 use super::{App, Failure};
 
@@ -17,15 +17,8 @@ pub struct AuditLog {
 impl App {
     /// Appends to the audit log. `detail` must contain no secret and no session text.
     pub(crate) fn audit(&mut self, kind: &str, release: Option<&str>, detail: Value) -> Result<(), Failure> {
-        let draft = AuditDraft {
-            at: self.now(),
-            actor: self.ctx.actor.as_str().to_owned(),
-            kind: kind.to_owned(),
-            release: release.map(str::to_owned),
-            detail,
-        };
-        self.archive.audit_append(|last: Option<&AuditEntry>| append(last, draft))?;
-        Ok(())
+        let (at, actor) = (self.now(), self.ctx.actor);
+        Ok(self.archive.audit_append(|last| AuditEntry::after(last, at, actor, kind, release, detail))?)
     }
 
     /// Reads the audit log and checks its chain.
@@ -33,7 +26,7 @@ impl App {
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn audit_log(&self) -> Result<AuditLog, Failure> {
-        let entries: Vec<AuditEntry> = self.archive.audit()?;
+        let entries = self.archive.audit()?;
         let broken = verify(&entries).err();
         Ok(AuditLog { entries, broken })
     }

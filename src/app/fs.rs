@@ -26,6 +26,15 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Reads a text file. Returns `None` if it does not exist.
+pub(crate) fn read_if_exists(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(io_failure("cannot read", path, &e)),
+    }
+}
+
 /// Reads a file of at most `max_mib` MiB.
 pub(crate) fn read_bounded(path: &Path, max_mib: u64) -> Result<Vec<u8>, Failure> {
     let io = |e: &io::Error| io_failure("cannot read", path, e);

@@ -1,6 +1,5 @@
 //! Options of the local server, and the token that authorizes its callers.
 
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -10,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::app::Failure;
 use crate::app::cost::RunCommand;
-use crate::app::fs::{io_failure, write_private};
+use crate::app::fs::{read_if_exists, write_private};
 use crate::app::random::random_key_hex;
 use crate::trace::Timestamp;
 
@@ -51,20 +50,13 @@ pub struct Serving {
 /// [`Failure`] if the file cannot be read or written, or contains no valid token.
 pub fn web_token(dir: &Path, new: bool) -> Result<String, Failure> {
     let path = dir.join(TOKEN_FILE);
-    if !new {
-        match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let token = text.trim();
-                let valid = token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit());
-                let bad = || {
-                    Failure::failed("bad_token", format!("{} contains no valid token.", path.display()))
-                        .hint("clawgate serve --new-token")
-                };
-                return if valid { Ok(token.to_owned()) } else { Err(bad()) };
-            }
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            Err(e) => return Err(io_failure("cannot read", &path, &e)),
+    if !new && let Some(text) = read_if_exists(&path)? {
+        let token = text.trim();
+        if token.len() == 64 && token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Ok(token.to_owned());
         }
+        let message = format!("{} contains no valid token.", path.display());
+        return Err(Failure::failed("bad_token", message).hint("clawgate serve --new-token"));
     }
     let token = random_key_hex()?;
     write_private(&path, format!("{token}\n").as_bytes())?;

@@ -234,7 +234,7 @@ fn md(text: &str) -> String {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use super::super::{RowFacts, RowPlace, Rows, SummaryHead};
+    use super::super::{FormatId, RowFacts, RowPlace, Rows, SummaryHead};
     use super::*;
 
     pub(in crate::export) fn sample() -> ReleaseSummary {
@@ -242,7 +242,7 @@ pub(super) mod tests {
             repo: Some("alice/my-traces".into()),
             licence: Some("cc-by-4.0".into()),
             generated: "2026-11-20".into(),
-            format: "rows".into(),
+            format: FormatId::Rows,
             rules_version: "r1".into(),
             policy: "p1".into(),
             clawgate_version: "0.1.0".into(),
@@ -265,7 +265,6 @@ pub(super) mod tests {
                 offset: i as u64 * 10,
                 bytes: 9,
                 sha256: "0".repeat(64),
-                messages: Vec::new(),
             };
             s.add(&facts, &format!("id-{i}"), "v", &place);
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::{Role, Session};
 
-use super::{RowMeta, RowPlace};
+use super::{FormatId, RowMeta, RowPlace};
 
 /// Sums over rows. All counts saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -112,14 +112,8 @@ pub struct RowEntry {
     pub agent: String,
     /// Version of the session.
     pub version: String,
-    /// File that contains the row.
-    pub file: String,
-    /// Byte offset of the row in its file.
-    pub offset: u64,
-    /// Length of the row in bytes, without its line feed.
-    pub bytes: u64,
-    /// SHA-256 of these bytes, lower-case hex.
-    pub sha256: String,
+    #[serde(flatten)]
+    pub place: RowPlace,
 }
 
 /// The destination of a release, and the versions that made it.
@@ -131,8 +125,7 @@ pub struct SummaryHead {
     pub licence: Option<String>,
     /// Day of preparation, `YYYY-MM-DD`.
     pub generated: String,
-    /// Id of the format.
-    pub format: String,
+    pub format: FormatId,
     /// Version of the redaction rules.
     pub rules_version: String,
     /// Hash of the redaction policy.
@@ -184,10 +177,7 @@ impl ReleaseSummary {
             session_id: session_id.to_owned(),
             agent: facts.agent.clone(),
             version: version.to_owned(),
-            file: place.file.clone(),
-            offset: place.offset,
-            bytes: place.bytes,
-            sha256: place.sha256.clone(),
+            place: place.clone(),
         });
     }
 

@@ -58,7 +58,7 @@ mod tests {
         let s = sample();
         let v: Value = serde_json::from_slice(&metadata(&s)).unwrap();
         assert_eq!(v["rows"].as_array().unwrap().len(), s.rows.len());
-        assert_eq!(v["rows"][0]["sha256"], s.rows[0].sha256);
+        assert_eq!(v["rows"][0]["sha256"], s.rows[0].place.sha256);
         assert_eq!(v["totals"]["sessions"], 2);
         assert_eq!(v["clawgate"]["rules_version"], "r1");
         assert_eq!(v["licence"], "cc-by-4.0");

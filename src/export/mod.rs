@@ -10,7 +10,9 @@ mod row_text;
 mod rows;
 mod shards;
 
-use crate::trace::{Session, Tokens, Version};
+use serde::{Deserialize, Serialize};
+
+use crate::trace::{Session, Tokens, Version, words};
 
 pub use card::card;
 pub use facts::{ReleaseSummary, RowEntry, RowFacts, SessionCounts, SummaryHead};
@@ -42,13 +44,6 @@ pub enum ExportError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// No format has this id.
-    #[error("there is no export format {id:?}; known formats: {known}")]
-    UnknownFormat {
-        id: String,
-        /// Ids of all formats, separated by commas.
-        known: String,
-    },
 }
 
 /// Facts about a session that a row needs in addition to the redacted session.
@@ -72,10 +67,19 @@ impl RowMeta {
     }
 }
 
+/// Id of an output format, as the configuration and the dataset name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FormatId {
+    #[default]
+    Rows,
+}
+
+words!(FormatId, "rows", { Rows => "rows" });
+
 /// One output format, which turns a redacted session into one JSON row.
 pub trait Format: Sync {
-    /// Id of the format in the configuration.
-    fn id(&self) -> &'static str;
+    fn id(&self) -> FormatId;
 
     /// One sentence for lists, help and the card.
     fn describe(&self) -> &'static str;
@@ -96,18 +100,11 @@ pub trait Format: Sync {
     fn columns(&self) -> &'static str;
 }
 
-/// All formats. The first is the default.
-pub static REGISTRY: &[&dyn Format] = &[&Rows];
-
 /// Returns the format with this id.
-///
-/// # Errors
-/// [`ExportError::UnknownFormat`], which lists the known ids.
-pub fn format(id: &str) -> Result<&'static dyn Format, ExportError> {
-    REGISTRY.iter().copied().find(|f| f.id() == id).ok_or_else(|| ExportError::UnknownFormat {
-        id: id.to_owned(),
-        known: REGISTRY.iter().map(|f| f.id()).collect::<Vec<_>>().join(", "),
-    })
+pub fn format(id: FormatId) -> &'static dyn Format {
+    match id {
+        FormatId::Rows => &Rows,
+    }
 }
 
 #[cfg(test)]
@@ -116,11 +113,10 @@ mod tests {
 
     #[test]
     fn every_format_is_found_by_its_unique_id() {
-        for f in REGISTRY {
-            assert_eq!(format(f.id()).unwrap().describe(), f.describe());
-            assert_eq!(REGISTRY.iter().filter(|g| g.id() == f.id()).count(), 1);
-        }
-        let err = format("nope").err().unwrap();
+        let id: FormatId = "rows".parse().unwrap();
+        assert_eq!(format(id).id(), id);
+        assert_eq!(serde_json::to_value(id).unwrap(), id.as_str());
+        let err = "nope".parse::<FormatId>().unwrap_err();
         assert!(err.to_string().contains("rows"), "{err}");
     }
 }

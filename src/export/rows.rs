@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall};
 
-use super::{ExportError, Format, RowFacts, RowMeta, RowText};
+use super::{ExportError, Format, FormatId, RowFacts, RowMeta, RowText};
 
 /// The default format.
 pub struct Rows;
@@ -107,12 +107,12 @@ struct Stats {
 #[derive(Serialize)]
 struct Stamp<'a> {
     version: &'a str,
-    format: &'static str,
+    format: FormatId,
 }
 
 impl Format for Rows {
-    fn id(&self) -> &'static str {
-        "rows"
+    fn id(&self) -> FormatId {
+        FormatId::Rows
     }
 
     fn describe(&self) -> &'static str {

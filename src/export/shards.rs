@@ -1,6 +1,6 @@
 //! Packs rows into `data/train-NNNNN.jsonl`: files that are small enough for regular git files on the Hub.
 
-use std::ops::Range;
+use serde::{Deserialize, Serialize};
 
 use crate::workflow::FileEntry;
 
@@ -22,7 +22,7 @@ pub struct ShardFile {
 }
 
 /// The place of a row in the shards.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RowPlace {
     /// Path of the shard.
     pub file: String,
@@ -32,8 +32,6 @@ pub struct RowPlace {
     pub bytes: u64,
     /// SHA-256 of these bytes, lower-case hex.
     pub sha256: String,
-    /// Byte ranges of the row's messages, relative to the beginning of the row.
-    pub messages: Vec<Range<u64>>,
 }
 
 /// Fills shards row by row.
@@ -77,7 +75,6 @@ impl Packer {
             offset: self.open.len() as u64,
             bytes: entry.bytes,
             sha256: entry.sha256,
-            messages: row.messages.iter().map(|m| m.start as u64..m.end as u64).collect(),
         };
         self.open.extend_from_slice(json);
         self.open.push(b'\n');
@@ -115,13 +112,8 @@ mod tests {
     }
 
     #[test]
-    fn places_point_at_the_bytes_of_the_rows_and_messages() {
-        let rows: Vec<RowText> = (0..40)
-            .map(|i| RowText {
-                messages: std::iter::once(5..6 + i).collect(),
-                ..row(format!("{{\"n\":\"{}\"}}", "x".repeat(i)))
-            })
-            .collect();
+    fn places_point_at_the_bytes_of_the_rows() {
+        let rows: Vec<RowText> = (0..40).map(|i| row(format!("{{\"n\":\"{}\"}}", "x".repeat(i)))).collect();
         let mut packer = Packer::with_limits(100, 200);
         let places: Vec<RowPlace> = rows.iter().map(|row| packer.push("s", row).unwrap()).collect();
         let files = packer.finish();
@@ -133,7 +125,6 @@ mod tests {
             assert_eq!(&file.bytes[from..to], row.json.as_bytes());
             assert_eq!(file.bytes[to], b'\n');
             assert_eq!(place.sha256, FileEntry::of("", row.json.as_bytes()).sha256);
-            assert_eq!(place.messages, vec![5..row.messages[0].end as u64]);
         }
         assert!(files.iter().all(|f| f.bytes.len() <= 100), "a shard is larger than the target");
         assert_eq!(files[1].path, "data/train-00001.jsonl");

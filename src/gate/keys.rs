@@ -203,8 +203,7 @@ impl Keys {
         getrandom::fill(seed.as_mut_slice()).map_err(|_| GateError::Random)?;
         let signing = SigningKey::from_bytes(&seed);
         let public = PublicKey::new(signing.verifying_key().to_bytes(), now);
-        let mut salt = [0u8; 16];
-        getrandom::fill(&mut salt).map_err(|_| GateError::Random)?;
+        let salt = random_bytes::<16>()?;
         let cipher = cipher(passphrase, &salt, params, &path)?;
         let file = SecretFile {
             v: VERSION,
@@ -372,8 +371,7 @@ fn seal(
     public: &[u8; 32],
     plain: &[u8],
 ) -> Result<SealedValue, GateError> {
-    let mut nonce = [0u8; 24];
-    getrandom::fill(&mut nonce).map_err(|_| GateError::Random)?;
+    let nonce = random_bytes::<24>()?;
     let aad = associated_data(field, public);
     let sealed = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad })
@@ -397,6 +395,13 @@ fn unseal(
         .decrypt(&XNonce::from(nonce), Payload { msg: &text, aad: &aad })
         .map(Zeroizing::new)
         .map_err(|_| GateError::WrongPassphrase)
+}
+
+/// Random bytes from the system.
+pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], GateError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|_| GateError::Random)?;
+    Ok(bytes)
 }
 
 fn decode(text: &str, path: &Path) -> Result<Vec<u8>, GateError> {

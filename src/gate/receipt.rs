@@ -3,6 +3,7 @@
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
+use super::keys::random_bytes;
 use super::{GateError, PublicKey, Unlocked};
 use crate::trace::Timestamp;
 use crate::workflow::{Assurance, Destination, ReceiptFacts, Target, Visibility, canonical};
@@ -148,8 +149,6 @@ pub fn issue(
     now: Timestamp,
     ttl_ms: i64,
 ) -> Result<SignedReceipt, GateError> {
-    let mut nonce = [0u8; 16];
-    getrandom::fill(&mut nonce).map_err(|_| GateError::Random)?;
     let (destination, revision) = destination_text(&what.destination.target);
     let receipt = Receipt {
         v: VERSION,
@@ -161,7 +160,7 @@ pub fn issue(
         licence: what.destination.licence.clone(),
         policy: what.policy.to_owned(),
         review: what.review.to_owned(),
-        nonce: data_encoding::HEXLOWER.encode(&nonce),
+        nonce: data_encoding::HEXLOWER.encode(&random_bytes::<16>()?),
         issued: now,
         expires: Timestamp(now.millis().saturating_add(ttl_ms.clamp(0, MAX_TTL_MS))),
         assurance: what.assurance,

@@ -183,6 +183,9 @@ mod tests {
         assert_eq!(format_usd(-4_000_000_000, 2), "0.00");
         assert_eq!(format_usd(-1_500_000_000_000, 0), "-2");
         assert_eq!(format_usd(i64::MAX, 4), "9223372.0369");
+        assert_eq!(format_usd(1_234_567_890_123, 6), "1.234568");
+        assert_eq!(format_usd(-500_000_000_000, 6), "-0.500000");
+        assert_eq!(format_usd(0, 6), "0.000000");
         assert_eq!(format_usd(i64::MIN, 12), "-9223372.036854775808");
     }
 

@@ -176,16 +176,15 @@ fn field<T>(
 }
 
 macro_rules! rates {
-    ($model:expr, $raw:expr) => {{
-        let (m, r) = ($model, $raw);
+    ($model:expr, $raw:ident) => {
         Rates {
-            input: field(m, "input", r.input, rate_per_token)?,
-            output: field(m, "output", r.output, rate_per_token)?,
-            cache_read: field(m, "cache_read", r.cache_read, rate_per_token)?,
-            cache_write_5m: field(m, "cache_write_5m", r.cache_write_5m, rate_per_token)?,
-            cache_write_1h: field(m, "cache_write_1h", r.cache_write_1h, rate_per_token)?,
+            input: field($model, "input", $raw.input, rate_per_token)?,
+            output: field($model, "output", $raw.output, rate_per_token)?,
+            cache_read: field($model, "cache_read", $raw.cache_read, rate_per_token)?,
+            cache_write_5m: field($model, "cache_write_5m", $raw.cache_write_5m, rate_per_token)?,
+            cache_write_1h: field($model, "cache_write_1h", $raw.cache_write_1h, rate_per_token)?,
         }
-    }};
+    };
 }
 
 impl RawRow {
@@ -208,13 +207,7 @@ impl RawRow {
         let geo_us = field(m, "geo_us", self.geo_us, Fraction::parse)?;
         let web_search = field(m, "web_search", self.web_search, amount)?;
         let from = field(m, "from", self.from, day)?;
-        let rates = Rates {
-            input: field(m, "input", self.input, rate_per_token)?,
-            output: field(m, "output", self.output, rate_per_token)?,
-            cache_read: field(m, "cache_read", self.cache_read, rate_per_token)?,
-            cache_write_5m: field(m, "cache_write_5m", self.cache_write_5m, rate_per_token)?,
-            cache_write_1h: field(m, "cache_write_1h", self.cache_write_1h, rate_per_token)?,
-        };
+        let rates = rates!(m, self);
         for (name, rate) in [("input", rates.input), ("output", rates.output)] {
             if rate.is_none() {
                 return Err(PriceError::Value { model: self.model, field: name, value: String::new() });

@@ -1,6 +1,7 @@
 //! Raised alerts, stored so that each is raised once in a window.
 
 use rusqlite::params;
+use serde::Serialize;
 
 use crate::trace::Timestamp;
 use crate::usage::{Alert, AlertKind, PastAlert};
@@ -10,8 +11,8 @@ use super::{Archive, StoreError};
 /// How long alerts are kept, in milliseconds. No window is longer.
 const RETENTION_MS: i64 = 90 * 86_400_000;
 
-fn name(kind: AlertKind) -> String {
-    serde_json::to_value(kind).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
+fn name(word: impl Serialize) -> String {
+    serde_json::to_value(word).ok().and_then(|v| v.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn kind(name: String) -> Option<AlertKind> {
@@ -51,7 +52,7 @@ impl Archive {
             .execute(params![
                 name(a.kind),
                 a.session,
-                serde_json::to_value(a.severity).ok().and_then(|v| v.as_str().map(str::to_owned)),
+                name(a.severity),
                 a.value,
                 a.threshold,
                 now.millis()

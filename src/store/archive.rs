@@ -6,9 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{
+    Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, TransactionBehavior, params,
+};
 
 use crate::private_dir;
+use crate::trace::SessionKey;
 
 use super::{StoreError, migrate};
 
@@ -90,6 +93,22 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn snapshot(&self) -> Result<Transaction<'_>, StoreError> {
         Ok(self.conn.unchecked_transaction()?)
+    }
+
+    /// Runs a query and returns what `read` makes of each row.
+    pub(super) fn rows<T, C: FromIterator<T>>(
+        &self,
+        sql: &str,
+        params: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<C, StoreError> {
+        let mut query = self.conn.prepare_cached(sql)?;
+        Ok(query.query_map(params, read)?.collect::<Result<_, _>>()?)
+    }
+
+    /// Runs a query whose only column is the key of a session.
+    pub(super) fn keys(&self, sql: &str, params: impl Params) -> Result<Vec<SessionKey>, StoreError> {
+        self.rows(sql, params, |r| r.get(0).map(SessionKey))
     }
 
     /// Returns the named fact.

@@ -64,11 +64,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or a value is unknown.
     pub fn decisions(&self) -> Result<Vec<Decision>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT value_hash, kind, release, decision, reason, actor, at FROM decisions
-             ORDER BY value_hash, release",
-        )?;
-        let rows = q.query_map([], |r| {
+        let sql = "SELECT value_hash, kind, release, decision, reason, actor, at FROM decisions
+             ORDER BY value_hash, release";
+        self.rows(sql, [], |r| {
             Ok(Decision {
                 value_hash: r.get(0)?,
                 kind: r.get(1)?,
@@ -78,8 +76,7 @@ impl Archive {
                 actor: parsed(r, 5)?,
                 at: Timestamp(r.get(6)?),
             })
-        })?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
     }
 
     /// Marks the nonce of a receipt as used. Returns false if it was used before.

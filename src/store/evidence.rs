@@ -116,11 +116,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or a verdict is unknown.
     pub fn served(&self, release: &str) -> Result<Vec<ServedChunk>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT release, row_sha256, start, stop, round, chunk_sha256, nonce, reviewer, served, answered, verdict
-             FROM served WHERE release = ?1 ORDER BY row_sha256, start, round",
-        )?;
-        let rows = q.query_map([release], |r| {
+        let sql = "SELECT release, row_sha256, start, stop, round, chunk_sha256, nonce, reviewer, served, answered, verdict
+             FROM served WHERE release = ?1 ORDER BY row_sha256, start, round";
+        self.rows(sql, [release], |r| {
             Ok(ServedChunk {
                 release: r.get(0)?,
                 row_sha256: r.get(1)?,
@@ -134,8 +132,7 @@ impl Archive {
                 answered: r.get::<_, Option<i64>>(9)?.map(Timestamp),
                 verdict: parsed_option(r, 10)?,
             })
-        })?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
     }
 
     /// Stores the decoy of a chunk, unless the chunk already has one in this round.
@@ -180,11 +177,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or an outcome is unknown.
     pub fn decoys(&self, release: &str) -> Result<Vec<Decoy>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT release, round, chunk_sha256, kind, value, words, at, harmless, outcome, misses
-             FROM planted WHERE release = ?1 ORDER BY round, chunk_sha256",
-        )?;
-        let rows = q.query_map([release], |r| {
+        let sql = "SELECT release, round, chunk_sha256, kind, value, words, at, harmless, outcome, misses
+             FROM planted WHERE release = ?1 ORDER BY round, chunk_sha256";
+        self.rows(sql, [release], |r| {
             Ok(Decoy {
                 release: r.get(0)?,
                 round: r.get::<_, i64>(1)? as u64,
@@ -197,8 +192,7 @@ impl Archive {
                 outcome: parsed_option(r, 8)?,
                 misses: r.get::<_, i64>(9)? as u64,
             })
-        })?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
     }
 }
 

@@ -25,7 +25,6 @@ pub struct FileState {
 /// A file the archive knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileRow {
-    /// Row id.
     pub id: i64,
     /// Metadata when the file was last read completely.
     pub state: FileState,
@@ -42,13 +41,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn files(&self) -> Result<HashMap<String, FileRow>, StoreError> {
-        let mut q = self
-            .conn
-            .prepare_cached(
-            "SELECT id, path, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns, usage_reader,
-               gone, agent FROM files WHERE path < 'device:' OR path >= 'device;'",
-        )?;
-        let rows = q.query_map([], |r| {
+        let sql = "SELECT id, path, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns, usage_reader,
+               gone, agent FROM files WHERE path < 'device:' OR path >= 'device;'";
+        self.rows(sql, [], |r| {
             let state = |from: usize| -> rusqlite::Result<FileState> {
                 Ok(FileState {
                     inode: r.get::<_, i64>(from)? as u64,
@@ -65,8 +60,7 @@ impl Archive {
                 agent: r.get(11)?,
             };
             Ok((r.get::<_, String>(1)?, row))
-        })?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
     }
 
     /// Returns the existing files of this machine with lost records, and the number of these records, by path.
@@ -74,11 +68,8 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn files_with_lost_records(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT path, lost_records FROM files WHERE lost_records > 0 AND NOT gone ORDER BY path",
-        )?;
-        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let sql = "SELECT path, lost_records FROM files WHERE lost_records > 0 AND NOT gone ORDER BY path";
+        self.rows(sql, [], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))
     }
 
     /// Returns the agent of a file and its size in bytes when its usage was last read.
@@ -164,7 +155,7 @@ impl Archive {
         let tx = self.begin()?;
         let left = ForgottenSessions::load(&tx)?;
         for file in files {
-            let id = upsert_usage(&tx, file.path, file.agent, file.state, file.lost_records)?;
+            let id = upsert(&tx, USAGE_READ, file.path, file.agent, file.state, file.lost_records)?;
             ledger::put(&tx, id, file.facts, file.rows, left.as_ref())?;
             plan_windows::put(&tx, file.plan_windows)?;
         }
@@ -173,64 +164,35 @@ impl Archive {
     }
 }
 
-/// Records that a file was completely read in this state, and returns its row id.
+/// Records that a file was completely read.
+pub(super) const FILE_READ: &str =
+    "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
+       usage_reader, lost_records) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?3, ?4, ?5, ?6, ?7)
+     ON CONFLICT(path) DO UPDATE SET agent = excluded.agent, inode = excluded.inode, size = excluded.size,
+       mtime_ns = excluded.mtime_ns, reader = excluded.reader, usage_inode = excluded.inode,
+       usage_size = excluded.size, usage_mtime_ns = excluded.mtime_ns, usage_reader = excluded.reader,
+       lost_records = excluded.lost_records, gone = 0
+     RETURNING id";
+
+/// Records that the usage of a file was read. A new file counts as not completely read.
+const USAGE_READ: &str =
+    "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
+       usage_reader, lost_records) VALUES(?1, ?2, 0, -1, 0, 0, ?3, ?4, ?5, ?6, ?7)
+     ON CONFLICT(path) DO UPDATE SET usage_inode = excluded.usage_inode, usage_size = excluded.usage_size,
+       usage_mtime_ns = excluded.usage_mtime_ns, usage_reader = excluded.usage_reader,
+       lost_records = excluded.lost_records, gone = 0
+     RETURNING id";
+
+/// Runs [`FILE_READ`] or [`USAGE_READ`] for a file in this state, and returns the row id of the file.
 pub(super) fn upsert(
     conn: &Connection,
+    sql: &str,
     path: &str,
     agent: &str,
     state: &FileState,
     lost_records: u64,
 ) -> Result<i64, rusqlite::Error> {
-    let mut q = conn.prepare_cached(
-        "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
-           usage_reader, lost_records) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT(path) DO UPDATE SET agent = excluded.agent, inode = excluded.inode, size = excluded.size,
-           mtime_ns = excluded.mtime_ns, reader = excluded.reader, usage_inode = excluded.inode,
-           usage_size = excluded.size, usage_mtime_ns = excluded.mtime_ns, usage_reader = excluded.reader,
-           lost_records = excluded.lost_records, gone = 0
-         RETURNING id",
-    )?;
-    q.query_row(
-        params![
-            path,
-            agent,
-            state.inode as i64,
-            state.size as i64,
-            state.mtime_ns,
-            state.reader,
-            lost_records as i64
-        ],
-        |r| r.get(0),
-    )
-}
-
-/// Records that the usage of a file was read in this state, and returns its row id. A new file counts as not completely
-/// read.
-fn upsert_usage(
-    conn: &Connection,
-    path: &str,
-    agent: &str,
-    state: &FileState,
-    lost_records: u64,
-) -> Result<i64, rusqlite::Error> {
-    let mut q = conn.prepare_cached(
-        "INSERT INTO files(path, agent, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns,
-           usage_reader, lost_records) VALUES(?1, ?2, 0, -1, 0, 0, ?3, ?4, ?5, ?6, ?7)
-         ON CONFLICT(path) DO UPDATE SET usage_inode = excluded.usage_inode, usage_size = excluded.usage_size,
-           usage_mtime_ns = excluded.usage_mtime_ns, usage_reader = excluded.usage_reader,
-           lost_records = excluded.lost_records, gone = 0
-         RETURNING id",
-    )?;
-    q.query_row(
-        params![
-            path,
-            agent,
-            state.inode as i64,
-            state.size as i64,
-            state.mtime_ns,
-            state.reader,
-            lost_records as i64
-        ],
-        |r| r.get(0),
-    )
+    let (inode, size, lost) = (state.inode as i64, state.size as i64, lost_records as i64);
+    let values = params![path, agent, inode, size, state.mtime_ns, state.reader, lost];
+    conn.prepare_cached(sql)?.query_row(values, |r| r.get(0))
 }

@@ -172,18 +172,11 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails for another reason.
     pub fn compact(&self) -> Result<bool, StoreError> {
-        let busy = |e: &rusqlite::Error| {
-            matches!(
-                e.sqlite_error_code(),
-                Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)
-            )
-        };
         // FTS5 keeps the entries of deleted documents until its segments are merged.
         for sql in ["INSERT INTO docs_fts(docs_fts) VALUES('optimize')", "VACUUM"] {
-            match self.conn.execute_batch(sql) {
-                Ok(()) => {}
-                Err(e) if busy(&e) => return Ok(false),
-                Err(e) => return Err(e.into()),
+            match self.conn.execute_batch(sql).map_err(StoreError::from) {
+                Err(e) if e.is_busy() => return Ok(false),
+                done => done?,
             }
         }
         let blocked: i64 = self.conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |r| r.get(0))?;

@@ -18,13 +18,11 @@ pub enum Sort {
     Started,
     /// Last instant.
     Ended,
-    /// Tool calls.
     Tools,
     /// Human prompts and model answers.
     Messages,
     /// Size of the normal form.
     Size,
-    /// Quality score.
     Score,
 }
 
@@ -57,7 +55,6 @@ impl Sort {
 /// Selects sessions to list. An empty field does not restrict the selection.
 #[derive(Debug, Clone, Default)]
 pub struct Inbox {
-    /// Agent id.
     pub agent: Option<String>,
     /// Names of projects.
     pub projects: Option<Vec<String>>,
@@ -116,8 +113,8 @@ impl Archive {
         );
         let (value, id) = f.after.unzip();
         let limit = if f.limit == 0 { -1 } else { i64::try_from(f.limit).unwrap_or(i64::MAX) };
-        let mut q = self.conn.prepare_cached(&sql)?;
-        let rows = q.query_map(
+        let mut rows: Vec<SessionRow> = self.rows(
+            &sql,
             named_params! {
                 ":agent": f.agent, ":projects": json_list(f.projects.as_deref()), ":status": f.status.map(Mark::as_str),
                 ":since": f.since.map(Timestamp::millis), ":until": f.until.map(Timestamp::millis),
@@ -126,7 +123,6 @@ impl Archive {
             },
             session_row,
         )?;
-        let mut rows: Vec<SessionRow> = rows.collect::<Result<_, _>>()?;
         self.inherit_marks(&mut rows)?;
         Ok(rows)
     }
@@ -145,9 +141,8 @@ impl Archive {
              LEFT JOIN projects p ON p.id = s.project_id
              WHERE s.key NOT IN (SELECT value FROM json_each(?1)) ORDER BY coalesce(s.started, 0), s.id"
         );
-        let mut q = self.conn.prepare_cached(&sql)?;
         let roots = serde_json::to_string(roots).unwrap_or_default();
-        let mut rows: Vec<SessionRow> = q.query_map([roots], session_row)?.collect::<Result<_, _>>()?;
+        let mut rows: Vec<SessionRow> = self.rows(&sql, [roots], session_row)?;
         self.inherit_marks(&mut rows)?;
         Ok(rows)
     }
@@ -157,7 +152,10 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn children(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
-        self.keys_by("SELECT key FROM sessions WHERE parent = ?1 ORDER BY coalesce(started, 0), id", key)
+        self.keys(
+            "SELECT key FROM sessions WHERE parent = ?1 ORDER BY coalesce(started, 0), id",
+            [key.as_str()],
+        )
     }
 
     /// Returns the subagents of several sessions by the parent's key, oldest first.
@@ -183,12 +181,7 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn forks(&self, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
-        self.keys_by("SELECT key FROM sessions WHERE forked_from = ?1 ORDER BY coalesce(started, 0), id", key)
-    }
-
-    fn keys_by(&self, sql: &str, key: &SessionKey) -> Result<Vec<SessionKey>, StoreError> {
-        let mut q = self.conn.prepare_cached(sql)?;
-        let rows = q.query_map(params![key.as_str()], |r| r.get(0).map(SessionKey))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let sql = "SELECT key FROM sessions WHERE forked_from = ?1 ORDER BY coalesce(started, 0), id";
+        self.keys(sql, [key.as_str()])
     }
 }

@@ -46,11 +46,6 @@ pub enum StoreError {
     /// The disk is full.
     #[error("The disk is full. Free some space and run the same command again; nothing was lost.")]
     Full,
-    /// The archive is read-only.
-    #[error(
-        "The archive is not writable. Check the owner of clawgate's directory (mode 0700) and its files (mode 0600)."
-    )]
-    ReadOnly,
     /// A file operation failed.
     #[error(
         "archive {path}: {source}. Check the owner of clawgate's directory (mode 0700) and its files (mode 0600)."

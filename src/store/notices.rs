@@ -2,7 +2,7 @@
 //!
 //! A notice is stored as a hash of its text, so that neither sessions nor amounts can be read back from it.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest, Sha256};
 
 use crate::trace::Timestamp;
@@ -42,14 +42,7 @@ impl Archive {
         if silent(known) {
             return Ok(false);
         }
-        tx.execute(
-            "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
-            params![key, now.millis().to_string()],
-        )?;
-        tx.execute(
-            "DELETE FROM meta WHERE key LIKE 'notice:%' AND CAST(value AS INTEGER) < ?1",
-            [now.millis().saturating_sub(RETENTION_MS)],
-        )?;
+        put_dated(&tx, &key, now)?;
         tx.commit()?;
         Ok(true)
     }
@@ -64,16 +57,8 @@ impl Archive {
             return Ok(());
         }
         let tx = self.begin()?;
-        tx.execute(
-            "INSERT OR IGNORE INTO meta(key, value) VALUES(?1, ?2)",
-            params![key, now.millis().to_string()],
-        )?;
-        tx.execute(
-            "DELETE FROM meta WHERE key LIKE 'below:%' AND CAST(value AS INTEGER) < ?1",
-            [now.millis().saturating_sub(RETENTION_MS)],
-        )?;
-        tx.commit()?;
-        Ok(())
+        put_dated(&tx, &key, now)?;
+        Ok(tx.commit()?)
     }
 
     /// Returns the recorded subagents of a session.
@@ -82,14 +67,24 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn recorded_subagents(&self, parent: &str) -> Result<Vec<String>, StoreError> {
         let from = format!("{SUBAGENT_PREFIX}{parent}\n");
-        let mut q = self
-            .conn
-            .prepare_cached("SELECT substr(key, length(?1) + 1) FROM meta WHERE key > ?1 AND key < ?2")?;
         // The character after a line break.
         let to = format!("{SUBAGENT_PREFIX}{parent}\u{b}");
-        let keys = q.query_map([from, to], |r| r.get(0))?;
-        keys.collect::<Result<_, _>>().map_err(StoreError::from)
+        let sql = "SELECT substr(key, length(?1) + 1) FROM meta WHERE key > ?1 AND key < ?2";
+        self.rows(sql, [from, to], |r| r.get(0))
     }
+}
+
+/// Stores the current time under a name, and removes notices and subagents that are too old.
+fn put_dated(conn: &Connection, key: &str, now: Timestamp) -> Result<(), rusqlite::Error> {
+    conn.execute(
+        "INSERT INTO meta(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        params![key, now.millis().to_string()],
+    )?;
+    conn.execute(
+        "DELETE FROM meta WHERE (key LIKE 'notice:%' OR key LIKE 'below:%') AND CAST(value AS INTEGER) < ?1",
+        [now.millis().saturating_sub(RETENTION_MS)],
+    )?;
+    Ok(())
 }
 
 #[cfg(test)]

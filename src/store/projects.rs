@@ -56,13 +56,11 @@ impl Archive {
             let (id, path): (i64, String) = row?;
             directories.entry(id).or_default().push(path);
         }
-        let mut q = self.conn.prepare_cached(
-            "SELECT p.id, p.name, p.path, p.repository, group_concat(DISTINCT s.agent ORDER BY s.agent), count(s.id),
+        let sql = "SELECT p.id, p.name, p.path, p.repository, group_concat(DISTINCT s.agent ORDER BY s.agent), count(s.id),
                coalesce(sum(s.bytes), 0)
              FROM projects p JOIN sessions s ON s.project_id = p.id
-             GROUP BY p.id ORDER BY max(coalesce(s.started, 0)) DESC, p.name",
-        )?;
-        let rows = q.query_map([], |r| {
+             GROUP BY p.id ORDER BY max(coalesce(s.started, 0)) DESC, p.name";
+        self.rows(sql, [], |r| {
             let agents: String = r.get(4)?;
             Ok(ProjectRow {
                 name: r.get(1)?,
@@ -74,8 +72,7 @@ impl Archive {
                 excluded: false,
                 directories: directories.remove(&r.get(0)?).unwrap_or_default(),
             })
-        })?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        })
     }
 
     /// Returns the paths of the log files whose sessions have no working directory.
@@ -83,12 +80,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn files_without_project(&self) -> Result<HashSet<String>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT DISTINCT f.path FROM sessions s JOIN files f ON f.id = s.file_id
-             WHERE s.project_id IS NULL AND NOT f.gone",
-        )?;
-        let rows = q.query_map([], |r| r.get(0))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let sql = "SELECT DISTINCT f.path FROM sessions s JOIN files f ON f.id = s.file_id
+             WHERE s.project_id IS NULL AND NOT f.gone";
+        self.rows(sql, [], |r| r.get(0))
     }
 
     /// Returns all working directories and the paths of their projects.

@@ -1,6 +1,5 @@
 //! Reads single messages of a stored session without parsing the others.
 
-use rusqlite::{OptionalExtension, params};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -31,15 +30,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or the stored session cannot be read.
     pub fn messages(&self, key: &SessionKey, indices: &[u32]) -> Result<SessionMessages, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT b.body, b.raw_bytes FROM sessions s
-             JOIN bodies b ON b.session_id = s.id AND b.version = s.version WHERE s.key = ?1",
-        )?;
-        let found: Option<(Vec<u8>, i64)> =
-            q.query_row(params![key.as_str()], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
-        let Some((body, raw)) = found else { return Ok(SessionMessages::default()) };
-        let bytes = zstd::bulk::decompress(&body, usize::try_from(raw).unwrap_or(usize::MAX))
-            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })?;
+        let Some(bytes) = self.session_json(key.as_str(), None)? else {
+            return Ok(SessionMessages::default());
+        };
         Ok(SessionMessages { messages: parse(&bytes, indices)?, session_bytes: bytes.len() as u64 })
     }
 }

@@ -92,12 +92,11 @@ pub(super) struct Doc {
 /// row for each match, and a common word matches most of the archive.
 const RANKING_WINDOW: u64 = 1000;
 
-/// A search.
+/// The words to find, and the filters of sessions and texts.
 #[derive(Debug, Clone)]
 pub struct SearchQuery {
     /// FTS5 expression: words, `"phrases"`, `prefix*`, AND OR NOT.
     pub text: String,
-    /// Agent id.
     pub agent: Option<String>,
     /// Names of projects.
     pub projects: Option<Vec<String>>,
@@ -140,11 +139,9 @@ impl SearchQuery {
 /// A match of a search.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Hit {
-    /// Session.
     pub key: SessionKey,
     /// Index of the message in the session.
     pub message: u32,
-    /// Kind of text.
     pub kind: DocKind,
     /// Title of the session, redacted.
     pub title: Option<String>,

@@ -128,7 +128,7 @@ pub enum Stored {
     Forgotten,
 }
 
-/// A triage mark.
+/// A person's decision about sharing a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Mark {
@@ -167,7 +167,6 @@ words!(Mark, "new, shortlisted, approved or blocked", {
 /// A session as lists show it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionRow {
-    /// Row id.
     pub id: i64,
     pub key: SessionKey,
     pub agent: String,
@@ -181,7 +180,6 @@ pub struct SessionRow {
     pub project_path: Option<String>,
     /// Title, redacted.
     pub title: Option<String>,
-    /// Git branch.
     pub git_branch: Option<String>,
     /// Time of the first message.
     pub started: Option<Timestamp>,
@@ -191,7 +189,6 @@ pub struct SessionRow {
     pub user_messages: u64,
     /// Model answers with text.
     pub assistant_messages: u64,
-    /// Tool calls.
     pub tool_calls: u64,
     /// Tool calls that failed.
     pub failed_tool_calls: u64,
@@ -199,7 +196,6 @@ pub struct SessionRow {
     pub bytes: u64,
     pub models: Vec<String>,
     pub badges: Vec<String>,
-    /// Current version.
     pub version: Version,
     /// The session's own mark, or that of the nearest marked ancestor if the session is a subagent without a decision.
     pub status: Mark,
@@ -281,7 +277,8 @@ impl Archive {
         let left = ForgottenSessions::load(&tx)?;
         let mut done = Vec::new();
         for file in files {
-            let file_id = files::upsert(&tx, file.path, file.agent, file.state, file.lost_records)?;
+            let (state, lost) = (file.state, file.lost_records);
+            let file_id = files::upsert(&tx, files::FILE_READ, file.path, file.agent, state, lost)?;
             for p in file.sessions {
                 if left.as_ref().is_some_and(|l| l.session(&p.session)) {
                     done.push(Stored::Forgotten);
@@ -374,12 +371,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn keys_like(&self, prefix: &str, limit: u64) -> Result<Vec<SessionKey>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT key FROM sessions WHERE substr(key, 1, length(?1)) = ?1
-               OR substr(key, instr(key, ':') + 1, length(?1)) = ?1 ORDER BY key LIMIT ?2",
-        )?;
-        let rows = q.query_map(params![prefix, limit as i64], |r| r.get(0).map(SessionKey))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let sql = "SELECT key FROM sessions WHERE substr(key, 1, length(?1)) = ?1
+               OR substr(key, instr(key, ':') + 1, length(?1)) = ?1 ORDER BY key LIMIT ?2";
+        self.keys(sql, params![prefix, limit as i64])
     }
 
     /// Returns those of `keys` whose session is blocked, itself or by its parent.
@@ -440,6 +434,16 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or the stored form cannot be read.
     pub fn load(&self, key: &str, version: Option<&str>) -> Result<Option<Session>, StoreError> {
+        let Some(json) = self.session_json(key, version)? else { return Ok(None) };
+        serde_json::from_slice(&json).map(Some).map_err(StoreError::json("session"))
+    }
+
+    /// Loads the normal form of a session as JSON, in the given version or the current one.
+    pub(super) fn session_json(
+        &self,
+        key: &str,
+        version: Option<&str>,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT b.body, b.raw_bytes FROM sessions s JOIN bodies b ON b.session_id = s.id
              WHERE s.key = ?1 AND b.version = coalesce(?2, s.version)",
@@ -447,9 +451,9 @@ impl Archive {
         let found: Option<(Vec<u8>, i64)> =
             q.query_row(params![key, version], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
         let Some((body, raw)) = found else { return Ok(None) };
-        let bytes = zstd::bulk::decompress(&body, usize::try_from(raw).unwrap_or(usize::MAX))
-            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })?;
-        serde_json::from_slice(&bytes).map(Some).map_err(StoreError::json("session"))
+        zstd::bulk::decompress(&body, usize::try_from(raw).unwrap_or(usize::MAX))
+            .map(Some)
+            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })
     }
 
     /// Returns the current versions of the given sessions. A session that is no longer in the archive is left out.
@@ -457,12 +461,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn versions_of(&self, keys: &[&str]) -> Result<BTreeMap<SessionKey, Version>, StoreError> {
-        let mut q = self.conn.prepare_cached(
-            "SELECT key, version FROM sessions WHERE key IN (SELECT value FROM json_each(?1))",
-        )?;
         let keys = serde_json::to_string(keys).unwrap_or_default();
-        let rows = q.query_map([keys], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        let sql = "SELECT key, version FROM sessions WHERE key IN (SELECT value FROM json_each(?1))";
+        self.rows(sql, [keys], |r| Ok((SessionKey(r.get(0)?), Version(r.get(1)?))))
     }
 
     /// Returns whether the archive contains no session.
@@ -479,10 +480,9 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn agents(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let mut q =
-            self.conn.prepare_cached("SELECT agent, count(*) FROM sessions GROUP BY agent ORDER BY agent")?;
-        let rows = q.query_map([], |r| Ok((r.get(0)?, r.get::<_, i64>(1)? as u64)))?;
-        rows.collect::<Result<_, _>>().map_err(StoreError::from)
+        self.rows("SELECT agent, count(*) FROM sessions GROUP BY agent ORDER BY agent", [], |r| {
+            Ok((r.get(0)?, r.get::<_, i64>(1)? as u64))
+        })
     }
 }
 
@@ -641,9 +641,7 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn with_secrets(&self) -> Result<Vec<SessionKey>, StoreError> {
         let sql = "SELECT key FROM sessions WHERE badges LIKE '%\"secrets:%' ORDER BY key";
-        let mut q = self.conn.prepare_cached(sql)?;
-        let keys = q.query_map([], |r| r.get(0).map(SessionKey))?;
-        keys.collect::<Result<_, _>>().map_err(StoreError::from)
+        self.keys(sql, [])
     }
 
     /// Returns all descendants of these sessions.
@@ -667,5 +665,74 @@ impl Archive {
             }
         }
         Ok(out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Message, Origin, Role};
+
+    const KEY: &str = "claude:s1";
+
+    fn put(archive: &mut Archive, path: &str, texts: &[&str]) -> (Stored, Version) {
+        let mut session = Session::empty("claude", "s1");
+        let message = |text: &&str| Message {
+            id: None,
+            role: Role::User,
+            origin: Origin::Human,
+            at: None,
+            model: None,
+            parts: vec![Part::Text { text: (*text).to_owned() }],
+        };
+        session.messages = texts.iter().map(message).collect();
+        let sessions = [Prepared::of(session, None, Vec::new()).unwrap()];
+        let version = sessions[0].version.clone();
+        let state = FileState { inode: 1, size: 1, mtime_ns: 1, reader: 1 };
+        let now = Timestamp(0);
+        let file = FileResult {
+            path,
+            agent: "claude",
+            state: &state,
+            sessions: &sessions,
+            usage: &[],
+            lost_records: 0,
+            plan_windows: &[],
+            now,
+        };
+        (archive.put(&[file]).unwrap()[0], version)
+    }
+
+    #[test]
+    fn a_session_that_grew_replaces_its_version_and_a_rewritten_one_keeps_it() {
+        let mut archive = Archive::in_memory().unwrap();
+        let (first, short) = put(&mut archive, "a", &["one"]);
+        let (second, grown) = put(&mut archive, "a", &["one", "two", "three"]);
+        assert_eq!((first, second), (Stored::New, Stored::Updated));
+        assert_eq!(archive.load(KEY, Some(&short.0)).unwrap(), None);
+        let (third, rewritten) = put(&mut archive, "a", &["other", "text", "and", "more"]);
+        assert_eq!(third, Stored::Updated);
+        assert_eq!(archive.load(KEY, Some(&grown.0)).unwrap().unwrap().messages.len(), 3);
+        assert_eq!(archive.session(KEY).unwrap().unwrap().version, rewritten);
+    }
+
+    #[test]
+    fn of_two_files_with_the_same_session_the_longer_one_counts() {
+        let mut archive = Archive::in_memory().unwrap();
+        let (_, version) = put(&mut archive, "a", &["one", "two"]);
+        assert_eq!(put(&mut archive, "b", &["one"]).0, Stored::Unchanged);
+        assert_eq!(archive.session(KEY).unwrap().unwrap().version, version);
+        assert_eq!(put(&mut archive, "b", &["one", "two", "three"]).0, Stored::Updated);
+    }
+
+    #[test]
+    fn a_mark_says_whether_the_session_changed_since() {
+        let mut archive = Archive::in_memory().unwrap();
+        put(&mut archive, "a", &["one"]);
+        assert!(archive.mark(KEY, Mark::Approved, None).unwrap());
+        assert!(!archive.session(KEY).unwrap().unwrap().changed_since);
+        put(&mut archive, "a", &["one", "two"]);
+        assert!(archive.session(KEY).unwrap().unwrap().changed_since);
+        assert_eq!(archive.marks().unwrap(), [(Mark::Approved, 1)]);
     }
 }

@@ -16,10 +16,11 @@ pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
 pub use checkout::{Checkout, checkout, is_windows_path, trim_separators};
 pub use env::Env;
 pub use plan_window::{FIVE_HOURS, PlanWindow, WEEK};
+pub(crate) use session::is_zero;
 pub use session::{
     Message, Origin, Part, Role, Session, SessionKey, ToolCall, ToolStatus, Version, canonical_json,
 };
 pub use time::{Clock, FixedClock, Timestamp};
-pub use usage::{Confidence, PromptChain, SessionFacts, Tokens, ToolPromptTokens, UsageRow};
+pub use usage::{Confidence, PromptChain, SessionFacts, SessionUsage, Tokens, ToolPromptTokens, UsageRow};
 pub use words::UnknownName;
 pub(crate) use words::words;

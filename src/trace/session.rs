@@ -139,6 +139,21 @@ pub struct Message {
     pub parts: Vec<Part>,
 }
 
+impl Message {
+    /// Whether a person typed the message, which starts a turn.
+    pub fn is_prompt(&self) -> bool {
+        self.role == Role::User && self.origin == Origin::Human
+    }
+
+    /// Returns the tool calls, in order.
+    pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
+        self.parts.iter().filter_map(|p| match p {
+            Part::Tool(call) => Some(call),
+            _ => None,
+        })
+    }
+}
+
 /// A part of a message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -207,7 +222,7 @@ pub struct ToolCall {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's skip_serializing_if passes a reference")]
-fn is_zero(n: &u64) -> bool {
+pub(crate) fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
@@ -252,7 +267,7 @@ impl Session {
 
     /// Returns the number of prompts that a person typed.
     pub fn user_messages(&self) -> u64 {
-        self.messages.iter().filter(|m| m.role == Role::User && m.origin == Origin::Human).count() as u64
+        self.messages.iter().filter(|m| m.is_prompt()).count() as u64
     }
 
     /// Returns the number of answers of the model with visible text.
@@ -267,10 +282,7 @@ impl Session {
 
     /// Returns all tool calls, in order.
     pub fn tool_calls(&self) -> impl Iterator<Item = &ToolCall> {
-        self.messages.iter().flat_map(|m| &m.parts).filter_map(|p| match p {
-            Part::Tool(call) => Some(call),
-            _ => None,
-        })
+        self.messages.iter().flat_map(Message::tool_calls)
     }
 
     /// Returns the number of tool calls that failed or were refused.

@@ -54,6 +54,13 @@ impl Tokens {
     }
 }
 
+/// Tokens and cost of the requests that a session owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct SessionUsage {
+    pub tokens: Tokens,
+    pub cost_picousd: i64,
+}
+
 impl From<[u64; 7]> for Tokens {
     fn from(counts: [u64; 7]) -> Self {
         let [input, output, reasoning, cache_read, cache_write_5m, cache_write_1h, web_search] = counts;
@@ -107,14 +114,28 @@ pub enum Confidence {
 }
 
 /// Prompt tokens that the results of a tool added since the previous request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(S, u64)", into = "(S, u64)", bound(serialize = "S: Clone + Serialize"))]
 pub struct ToolPromptTokens<S = String> {
     pub tool: S,
     pub tokens: u64,
 }
 
+impl<S> From<(S, u64)> for ToolPromptTokens<S> {
+    fn from((tool, tokens): (S, u64)) -> Self {
+        ToolPromptTokens { tool, tokens }
+    }
+}
+
+impl<S> From<ToolPromptTokens<S>> for (S, u64) {
+    fn from(t: ToolPromptTokens<S>) -> Self {
+        (t.tool, t.tokens)
+    }
+}
+
 /// How the prompt of a request relates to the previous request of the same session and file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
 pub enum PromptChain {
     /// The prompt is independent: it takes no tool results over from other requests and passes none on.
     #[default]
@@ -125,14 +146,32 @@ pub enum PromptChain {
     Continuation,
 }
 
+impl From<u8> for PromptChain {
+    fn from(code: u8) -> Self {
+        match code {
+            1 => PromptChain::Start,
+            2 => PromptChain::Continuation,
+            _ => PromptChain::Detached,
+        }
+    }
+}
+
+impl From<PromptChain> for u8 {
+    fn from(chain: PromptChain) -> Self {
+        chain as u8
+    }
+}
+
 /// One provider request as one log file records it.
 ///
 /// The readers produce rows with owned text (`UsageRow<String>`); the ledger decodes its segments into rows that
-/// borrow their text (`UsageRow<&str>`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// borrow their text (`UsageRow<&str>`). The names and the order of the fields in JSON are those of exported ledgers.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(bound(serialize = "S: Clone + Serialize"))]
 pub struct UsageRow<S = String> {
     /// Identifies the request across files: the provider's message id, or else session and position. Copied history
     /// repeats it.
+    #[serde(rename = "key")]
     pub dedupe_key: S,
     /// The session that the request is attributed to.
     pub session: SessionKey<S>,
@@ -141,28 +180,40 @@ pub struct UsageRow<S = String> {
     /// The model id as the log has it.
     pub model: S,
     /// The provider id, if the log names one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<S>,
     pub tokens: Tokens,
-    pub chain: PromptChain,
-    /// Prompt tokens that tool results added since the previous request, derived from the prompt's growth.
-    pub tool_tokens: Vec<ToolPromptTokens<S>>,
     /// The cost that the agent itself reported, in pico-USD; only if it is greater than zero.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_picousd: Option<i64>,
     /// Whether the provider's fast mode was used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub fast: bool,
     /// `inference_geo`, if the provider reports it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub geo: Option<S>,
     /// The service tier, unless it is the standard one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub service_tier: Option<S>,
     /// The kind of subagent that made the request.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subagent: Option<S>,
     /// The skill that the request is attributed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub skill: Option<S>,
     /// Byte offset of the record in its file; the position of the row in a database.
+    #[serde(default)]
     pub offset: u64,
     /// Whether the log says that another session wrote this record first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copied: bool,
+    #[serde(default)]
     pub confidence: Confidence,
+    #[serde(default)]
+    pub chain: PromptChain,
+    /// Prompt tokens that tool results added since the previous request, derived from the prompt's growth.
+    #[serde(default = "Vec::new", rename = "added", skip_serializing_if = "Vec::is_empty")]
+    pub tool_tokens: Vec<ToolPromptTokens<S>>,
 }
 
 impl<S> UsageRow<S> {

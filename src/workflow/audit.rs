@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use super::canonical;
+use super::{Actor, canonical};
 use crate::trace::Timestamp;
 
 /// One entry of the log.
@@ -16,7 +16,7 @@ pub struct AuditEntry {
     /// Position, from 1.
     pub seq: u64,
     pub at: Timestamp,
-    /// `person` or `agent`.
+    /// `person` or `agent`, as text: an entry that somebody edited must stay readable, so that the check can name it.
     pub actor: String,
     /// Event name, for instance `prepared`.
     pub kind: String,
@@ -29,20 +29,6 @@ pub struct AuditEntry {
     pub prev: String,
     /// SHA-256 of this entry's canonical JSON without `hash`, lower-case hex.
     pub hash: String,
-}
-
-/// An entry that is not part of the chain yet.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AuditDraft {
-    pub at: Timestamp,
-    /// `person` or `agent`.
-    pub actor: String,
-    /// Event name, for instance `prepared`.
-    pub kind: String,
-    /// Id of the release.
-    pub release: Option<String>,
-    /// Facts, without secrets or session text.
-    pub detail: Value,
 }
 
 /// The first fault of a chain.
@@ -71,20 +57,29 @@ fn hash(e: &AuditEntry) -> String {
     data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&body).as_bytes()))
 }
 
-/// Makes the entry that follows `prev`. `None` starts the chain.
-pub fn append(prev: Option<&AuditEntry>, draft: AuditDraft) -> AuditEntry {
-    let mut entry = AuditEntry {
-        seq: prev.map_or(1, |p| p.seq + 1),
-        at: draft.at,
-        actor: draft.actor,
-        kind: draft.kind,
-        release: draft.release,
-        detail: draft.detail,
-        prev: prev.map_or_else(|| NO_PREVIOUS_HASH.to_owned(), |p| p.hash.clone()),
-        hash: String::new(),
-    };
-    entry.hash = hash(&entry);
-    entry
+impl AuditEntry {
+    /// Makes the entry that follows `prev`. `None` starts the chain. `detail` must contain no secret and no session text.
+    pub fn after(
+        prev: Option<&AuditEntry>,
+        at: Timestamp,
+        actor: Actor,
+        kind: &str,
+        release: Option<&str>,
+        detail: Value,
+    ) -> Self {
+        let mut entry = AuditEntry {
+            seq: prev.map_or(1, |p| p.seq + 1),
+            at,
+            actor: actor.as_str().to_owned(),
+            kind: kind.to_owned(),
+            release: release.map(str::to_owned),
+            detail,
+            prev: prev.map_or_else(|| NO_PREVIOUS_HASH.to_owned(), |p| p.hash.clone()),
+            hash: String::new(),
+        };
+        entry.hash = hash(&entry);
+        entry
+    }
 }
 
 /// Checks a whole chain.
@@ -116,17 +111,9 @@ mod tests {
     fn chain(n: u64) -> Vec<AuditEntry> {
         let mut all: Vec<AuditEntry> = Vec::new();
         for i in 0..n {
-            let next = append(
-                all.last(),
-                AuditDraft {
-                    at: Timestamp(i64::try_from(i).unwrap() * 1000),
-                    actor: "agent".to_owned(),
-                    kind: "prepared".to_owned(),
-                    release: Some("r1".to_owned()),
-                    detail: json!({"rows": i, "digest": "d"}),
-                },
-            );
-            all.push(next);
+            let at = Timestamp(i64::try_from(i).unwrap() * 1000);
+            let detail = json!({"rows": i, "digest": "d"});
+            all.push(AuditEntry::after(all.last(), at, Actor::Agent, "prepared", Some("r1"), detail));
         }
         all
     }

@@ -132,18 +132,12 @@ pub enum Effect {
         /// Facts, without secrets or session text.
         detail: Value,
     },
-    /// The rows of these sessions must be made again.
-    PrepareAgain { keys: Vec<SessionKey> },
     /// The review of the rows of these sessions is void.
     VoidRows { keys: Vec<SessionKey> },
     /// The attestations are void.
     VoidAttestations,
     /// The approval is void. Its nonce counts as used.
     VoidReceipt { nonce: String },
-    /// Send exactly the bytes of this digest.
-    Upload { digest: String, destination: Destination },
     /// A publication used the nonce.
     SpendNonce { nonce: String },
-    /// A withdrawn release still exists at its destination. Tell the person how to remove it.
-    TakeDown { destination: Destination, commit: String },
 }

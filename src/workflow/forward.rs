@@ -129,9 +129,9 @@ fn need_seal(release: &Release, required: Phase) -> Result<&Sealed, Refusal> {
     match &release.sealed {
         Some(sealed) if release.seal_is_current() => Ok(sealed),
         Some(_) => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
-            .missing(["files sealed for the current destination".to_owned()])),
+            .missing(["files sealed for the current destination"])),
         None => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
-            .missing(["sealed files of the current sessions and policy".to_owned()])),
+            .missing(["sealed files of the current sessions and policy"])),
     }
 }
 
@@ -139,7 +139,7 @@ pub(super) fn name_scanned(release: &Release, over: &str, result: NameScan) -> S
     let sealed = need_seal(release, Phase::Prepared)?;
     if sealed.digest != over {
         return Err(Refusal::of(release, RefusalCode::DigestNotCurrent, Some(Phase::Prepared))
-            .missing(["a scan over the current digest".to_owned()]));
+            .missing(["a scan over the current digest"]));
     }
     // Only `name_hits_waived` waives hits, because it requires a person, and no event resets a result.
     if matches!(result, NameScan::Waived { .. } | NameScan::NotDone) {
@@ -162,11 +162,11 @@ pub(super) fn name_hits_waived(release: &Release, assurance: Assurance) -> StepR
     need_seal(release, Phase::Prepared)?;
     let NameScan::Hits { count } = release.name_scan else {
         return Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Prepared))
-            .missing(["exact-name hits to waive".to_owned()]));
+            .missing(["exact-name hits to waive"]));
     };
     if !assurance.is_human() {
         return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Prepared))
-            .missing(["a person's decision on the exact-name hits".to_owned()]));
+            .missing(["a person's decision on the exact-name hits"]));
     }
     let mut t = Transition::on(release);
     t.release.name_scan = NameScan::Waived { count };
@@ -179,7 +179,7 @@ pub(super) fn row_read(release: &Release, sha256: &str, by: &str, at: Timestamp)
         release.rows.iter().find(|(k, row)| row.sha256 == sha256 && !release.stale.contains(*k))
     else {
         return Err(Refusal::of(release, RefusalCode::RowNotCurrent, Some(Phase::Prepared))
-            .missing(["a row of the current preparation".to_owned()]));
+            .missing(["a row of the current preparation"]));
     };
     let mut t = Transition::on(release);
     if !release.read.contains_key(sha256) {
@@ -355,7 +355,7 @@ pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: T
     need_destination(release, Phase::Confirmed)?;
     if !release.archive.scope_confirmed {
         return Err(Refusal::of(release, RefusalCode::ScopeNotConfirmed, Some(Phase::Confirmed))
-            .missing(["a confirmed scope".to_owned()]));
+            .missing(["a confirmed scope"]));
     }
     let again = |code, missing: Vec<String>| {
         Err(Refusal::of(release, code, Some(Phase::Confirmed))
@@ -433,18 +433,18 @@ pub(super) fn publishing(release: &Release, over: &str, now: Timestamp) -> StepR
             return Err(refusal);
         }
         return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Approved))
-            .missing(["a receipt signed by a human".to_owned()]));
+            .missing(["a receipt signed by a human"]));
     };
     let sealed = need_seal(release, Phase::Approved)?;
     if now < receipt.issued || now >= receipt.expires {
         return Err(Refusal::of(release, RefusalCode::ReceiptExpired, Some(Phase::Approved))
             .next(NextStep::sign(&release.id))
-            .missing(["a receipt that has not expired".to_owned()]));
+            .missing(["a receipt that has not expired"]));
     }
     if over != receipt.digest || over != sealed.digest {
         return Err(Refusal::of(release, RefusalCode::BytesChanged, Some(Phase::Approved))
             .next(NextStep::prepare())
-            .missing(["the files that were approved".to_owned()]));
+            .missing(["the files that were approved"]));
     }
     let mut t = Transition::on(release);
     t.release.in_flight = Some(InFlight {
@@ -457,7 +457,6 @@ pub(super) fn publishing(release: &Release, over: &str, now: Timestamp) -> StepR
         "publishing",
         json!({ "digest": over, "destination": receipt.destination, "nonce": receipt.nonce }),
     );
-    t.effects.push(Effect::Upload { digest: over.to_owned(), destination: receipt.destination.clone() });
     t.done()
 }
 
@@ -467,7 +466,7 @@ pub(super) fn published(release: &Release, commit: &str, read_back: &str, now: T
     };
     if flight.digest != read_back {
         return Err(Refusal::of(release, RefusalCode::ReadBackDiffers, Some(Phase::Approved))
-            .missing(["a destination that holds exactly the approved files".to_owned()]));
+            .missing(["a destination that holds exactly the approved files"]));
     }
     let mut t = Transition::on(release);
     t.release.spent.insert(flight.nonce.clone());
@@ -483,4 +482,59 @@ pub(super) fn published(release: &Release, commit: &str, read_back: &str, now: T
     t.release.approval = None;
     t.release.phase = Phase::Published;
     t.done()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::trace::Version;
+    use crate::workflow::{ArchiveFacts, FileEntry, Row};
+
+    fn key() -> SessionKey {
+        SessionKey::new("claude", "s1")
+    }
+
+    fn made() -> Preparation {
+        let files = vec![FileEntry::of("data/train-00000.jsonl", b"{}")];
+        Preparation {
+            rows: BTreeMap::from([(
+                key(),
+                Row { version: Version("v1".into()), sha256: "s".into(), bytes: 2 },
+            )]),
+            digest: digest(&files),
+            files,
+            policy: "p".into(),
+            open_findings: 0,
+            undecided_entities: 0,
+            sample: vec![key()],
+        }
+    }
+
+    #[test]
+    fn each_contradiction_of_a_preparation_is_named() {
+        let mut release = Release::new("r1", ArchiveFacts::default());
+        release.chosen.insert(key(), Version("v1".into()));
+        assert!(preparation_faults(&release, &made()).is_empty());
+        type Edit = fn(&mut Preparation);
+        let edits: [(Edit, &str); 6] = [
+            (|p| p.rows.clear(), "a row of claude:s1"),
+            (|p| p.rows.values_mut().for_each(|r| r.version.0.clear()), "the chosen version of claude:s1"),
+            (|p| p.digest.push('0'), "the digest of its files"),
+            (|p| p.files.push(p.files[0].clone()), "one file per path"),
+            (|p| p.sample.clear(), "a sample of 1 different rows"),
+            (|p| p.sample.push(key()), "a sample of 1 different rows"),
+        ];
+        for (edit, fault) in edits {
+            let mut bad = made();
+            edit(&mut bad);
+            let faults = preparation_faults(&release, &bad);
+            assert!(faults.iter().any(|f| f == fault), "{fault}: {faults:?}");
+        }
+        release.policy = Some("other".into());
+        assert_eq!(preparation_faults(&release, &made()), ["the current policy"]);
+        release.chosen.clear();
+        assert!(preparation_faults(&release, &made())[0].starts_with("claude:s1 among"));
+    }
 }

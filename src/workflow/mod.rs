@@ -20,7 +20,7 @@ mod step;
 mod transition;
 
 pub use assurance::{Assurance, needed_assurance};
-pub use audit::{AuditBreak, AuditDraft, AuditEntry, append, verify};
+pub use audit::{AuditBreak, AuditEntry, verify};
 pub use canonical::canonical;
 pub use decision::{Actor, EntityDecision};
 pub use destination::{BadRepo, Destination, Target, Visibility};

@@ -295,17 +295,17 @@ impl Refusal {
         } else {
             (RefusalCode::NothingChosen, "approved sessions")
         };
-        Refusal::with(Phase::Draft, code, Some(required), archive.next_step()).missing([missing.to_owned()])
+        Refusal::with(Phase::Draft, code, Some(required), archive.next_step()).missing([missing])
     }
 
     /// The refusal of a step that needs sessions, in an archive that has none.
     pub fn without_sessions(required: Phase) -> Self {
         Refusal::with(Phase::Draft, RefusalCode::NoSessions, Some(required), NextStep::find_logs())
-            .missing(["sessions".to_owned()])
+            .missing(["sessions"])
     }
 
-    pub(super) fn missing(mut self, what: impl IntoIterator<Item = String>) -> Self {
-        self.missing.extend(what);
+    pub(super) fn missing(mut self, what: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.missing.extend(what.into_iter().map(Into::into));
         self
     }
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::forward;
 use super::refusal::NextStep;
 use super::transition::{StepResult, Transition};
-use super::{Destination, Effect, Event, Phase, Refusal, RefusalCode, Release};
+use super::{Destination, Event, Phase, Refusal, RefusalCode, Release};
 use crate::trace::{SessionKey, Timestamp, Version};
 
 /// An upload that began longer ago than this is considered failed: the process that sent it has crashed.
@@ -87,7 +87,7 @@ fn during_upload(release: &Release, event: &Event) -> Option<StepResult> {
         // Every other event is a step of a person or an agent, which has to wait.
         _ => {
             let refusal = Refusal::of(release, RefusalCode::PublishUnderWay, None);
-            Some(Err(refusal.missing(["the end of the upload".to_owned()])))
+            Some(Err(refusal.missing(["the end of the upload"])))
         }
     }
 }
@@ -106,18 +106,14 @@ fn finished(release: &Release, event: &Event) -> StepResult {
         _ => {
             let withdrawn = release.phase == Phase::Withdrawn;
             let code = if withdrawn { RefusalCode::Withdrawn } else { RefusalCode::AlreadyPublished };
-            Err(Refusal::of(release, code, None)
-                .next(NextStep::prepare())
-                .missing(["a new release".to_owned()]))
+            Err(Refusal::of(release, code, None).next(NextStep::prepare()).missing(["a new release"]))
         }
     }
 }
 
 fn scope_confirmed(release: &Release) -> StepResult {
     if !release.archive.scanned {
-        return Err(
-            Refusal::of(release, RefusalCode::NotScanned, Some(Phase::Draft)).missing(["a scan".to_owned()])
-        );
+        return Err(Refusal::of(release, RefusalCode::NotScanned, Some(Phase::Draft)).missing(["a scan"]));
     }
     let mut t = Transition::on(release);
     t.release.archive.scope_confirmed = true;
@@ -186,11 +182,7 @@ fn policy_changed(release: &Release, policy: &str) -> StepResult {
     t.release.policy = Some(policy.to_owned());
     // Only a new preparation shows which rows the new policy changes. Reading evidence belongs to bytes, so a row
     // that has the same bytes afterwards keeps its review.
-    let keys: Vec<SessionKey> = t.release.rows.keys().cloned().collect();
-    t.release.stale.extend(keys.iter().cloned());
-    if !keys.is_empty() {
-        t.effects.push(Effect::PrepareAgain { keys });
-    }
+    t.release.stale.extend(t.release.rows.keys().cloned());
     t.unseal();
     t.audit("policy_changed", json!({ "policy": policy }));
     t.done()
@@ -253,10 +245,6 @@ fn publish_failed(release: &Release, now: Option<Timestamp>) -> StepResult {
 fn withdrawn(release: &Release) -> StepResult {
     let mut t = Transition::on(release);
     t.void_receipt();
-    if let Some(p) = &release.published {
-        let destination = p.receipt.destination.clone();
-        t.effects.push(Effect::TakeDown { destination, commit: p.commit.clone() });
-    }
     t.release.phase = Phase::Withdrawn;
     t.audit("withdrawn", json!({ "from": release.phase }));
     t.done()

@@ -64,8 +64,7 @@ impl Transition {
             return;
         }
         self.void_reading(&keys);
-        self.release.stale.extend(keys.iter().cloned());
-        self.effects.push(Effect::PrepareAgain { keys });
+        self.release.stale.extend(keys);
     }
 
     /// Removes sessions from the release.

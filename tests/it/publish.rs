@@ -22,10 +22,9 @@ fn session(agent: &str, native: &str, text: &str) -> Session {
 
 #[test]
 fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
-    let format = export::format("rows").unwrap();
+    let format = export::format(export::FormatId::Rows);
     let mut packer = Packer::with_limits(700, 2_000);
-    let mut summary =
-        ReleaseSummary::new(SummaryHead { format: format.id().into(), ..SummaryHead::default() });
+    let mut summary = ReleaseSummary::new(SummaryHead { format: format.id(), ..SummaryHead::default() });
     let mut left_out = Vec::new();
     for i in 0..12 {
         let length = if i == 5 { 3_000 } else { 20 * i };

@@ -65,7 +65,7 @@ fn as_row(mut s: Session) -> Session {
 #[test]
 fn an_exported_session_can_be_read_again() {
     let claude = sources::by_agent("claude").unwrap();
-    let format = export::REGISTRY.iter().find(|f| f.id() == "rows").unwrap();
+    let format = export::format(export::FormatId::Rows);
     let found = Found::scan(claude, &fixtures().join("claude-2.1.329/HOME"));
     let (mut lines, mut want) = (Vec::new(), Vec::new());
     for session in found.sessions().filter(|s| s.models().len() <= 1) {

@@ -6,7 +6,7 @@ use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table};
 
 use super::Config;
 use crate::app::Failure;
-use crate::app::fs::{io_failure, write_private};
+use crate::app::fs::{read_if_exists, write_private};
 use crate::pricing::CustomPrice;
 
 /// Applies an edit to the file. Returns the new configuration, or `None` if the edit changes nothing. Writes the file only
@@ -19,11 +19,7 @@ pub(in crate::app) fn edit_file(
     current: &Config,
     edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
 ) -> Result<Option<Config>, Failure> {
-    let old = match std::fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
-        Err(e) => return Err(io_failure("cannot read", path, &e)),
-    };
+    let old = read_if_exists(path)?.unwrap_or_default();
     let mut doc: DocumentMut =
         old.parse().map_err(|_| Failure::usage("bad_config", "config.toml is not valid TOML."))?;
     edit(&mut doc)?;

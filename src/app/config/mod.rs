@@ -12,13 +12,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::export::FormatId;
 use crate::pricing::CustomPrice;
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
 
 use crate::app::Failure;
 use crate::app::agents::known_agent;
-use crate::app::fs::io_failure;
+use crate::app::fs::read_if_exists;
 use crate::app::text::{expected_names, nearest};
 use cost::is_default;
 use licence::known_licence;
@@ -146,8 +147,7 @@ pub struct ExportConfig {
     pub timestamps: Timestamps,
     /// Style of the placeholders of personal data.
     pub pseudonyms: PlaceholderStyle,
-    /// Output format.
-    pub format: String,
+    pub format: FormatId,
 }
 
 impl Default for ExportConfig {
@@ -156,7 +156,7 @@ impl Default for ExportConfig {
             thinking: true,
             timestamps: Timestamps::Hour,
             pseudonyms: PlaceholderStyle::Typed,
-            format: "rows".to_owned(),
+            format: FormatId::Rows,
         }
     }
 }
@@ -167,11 +167,8 @@ impl Config {
     /// # Errors
     /// [`Failure`] that names the line and, for an unknown key, the nearest known one.
     pub fn read(path: &Path) -> Result<Self, Failure> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Config::parse(&text).map_err(|f| f.hint(format!("edit {}", path.display()))),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Config::default()),
-            Err(e) => Err(io_failure("cannot read", path, &e)),
-        }
+        let Some(text) = read_if_exists(path)? else { return Ok(Config::default()) };
+        Config::parse(&text).map_err(|f| f.hint(format!("edit {}", path.display())))
     }
 
     /// Checks the agents and the licence.

@@ -46,13 +46,14 @@ pub struct DayCost {
     pub unpriced_tokens: u64,
 }
 
-/// Cost of a model over all time.
+/// Cost and size of a model, a project or a session.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ModelCost {
-    /// Model id as it is in the logs.
-    pub model: String,
+pub struct CostSums {
     pub cost_usd: f64,
     pub total_tokens: u64,
+    /// Sessions with a request in a project. ClawTrace counts them for projects only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_count: Option<u64>,
     /// Number of requests.
     pub message_count: u64,
     /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
@@ -60,20 +61,22 @@ pub struct ModelCost {
     pub unpriced_tokens: u64,
 }
 
+/// Cost of a model over all time.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelCost {
+    /// Model id as it is in the logs.
+    pub model: String,
+    #[serde(flatten)]
+    pub sums: CostSums,
+}
+
 /// Cost of a project over all time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProjectCost {
     /// Short name of the project.
     pub project: String,
-    pub cost_usd: f64,
-    pub total_tokens: u64,
-    /// Sessions with a request in the project.
-    pub session_count: u64,
-    /// Number of requests.
-    pub message_count: u64,
-    /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
-    #[serde(skip)]
-    pub unpriced_tokens: u64,
+    #[serde(flatten)]
+    pub sums: CostSums,
 }
 
 /// Cost of a session, or of its compactions.
@@ -83,13 +86,8 @@ pub struct SessionCost {
     pub session_id: String,
     /// Short name of the project.
     pub project: String,
-    pub cost_usd: f64,
-    pub total_tokens: u64,
-    /// Number of requests.
-    pub message_count: u64,
-    /// Tokens without a known price. Their cost is not in `cost_usd`. ClawTrace's JSON has no such field.
-    #[serde(skip)]
-    pub unpriced_tokens: u64,
+    #[serde(flatten)]
+    pub sums: CostSums,
 }
 
 /// A day that cost more than the days before it. Today is not compared, because it is not over.
@@ -106,7 +104,7 @@ pub struct DayAnomaly {
 }
 
 /// Every ClawTrace report, computed in one pass over the ledger.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ClawTraceReport {
     /// Totals of the current day.
     pub summary: DaySummary,
@@ -124,6 +122,9 @@ pub struct ClawTraceReport {
     pub file_count: u64,
     /// Number of requests over all time.
     pub total_messages: u64,
+    /// The current spend, if it was asked for.
+    #[serde(skip)]
+    pub current: Option<CurrentSpend>,
 }
 
 /// Parameters of the ClawTrace reports.
@@ -137,6 +138,8 @@ pub struct ClawTraceParams {
     pub timezone: Option<String>,
     /// Number of days in which anomalies are reported, including today; 30 by default.
     pub anomaly_days: Option<u32>,
+    /// Computes the current spend in the same pass.
+    pub with_current: bool,
 }
 
 /// Totals of a day, model, project or session.
@@ -156,6 +159,18 @@ impl Totals {
         self.tokens = self.tokens.saturating_add(row.request.tokens.total());
         self.unpriced = self.unpriced.saturating_add(unpriced(row, priced));
         self.requests += 1;
+    }
+}
+
+impl From<Totals> for CostSums {
+    fn from(t: Totals) -> Self {
+        CostSums {
+            cost_usd: rounded_usd(t.picousd),
+            total_tokens: t.tokens,
+            session_count: (!t.sessions.is_empty()).then_some(t.sessions.len() as u64),
+            message_count: t.requests,
+            unpriced_tokens: t.unpriced,
+        }
     }
 }
 
@@ -237,28 +252,6 @@ impl App {
     /// # Errors
     /// [`Failure`] if the zone is unknown or the archive refuses.
     pub fn clawtrace_report(&mut self, p: &ClawTraceParams) -> Result<ClawTraceReport, Failure> {
-        Ok(self.clawtrace_and_current(p, false)?.0)
-    }
-
-    /// Computes every ClawTrace report, and the current spend in the same pass.
-    ///
-    /// # Errors
-    /// As [`App::clawtrace_report`].
-    pub fn clawtrace_report_with_current(
-        &mut self,
-        p: &ClawTraceParams,
-    ) -> Result<(ClawTraceReport, CurrentSpend), Failure> {
-        let (report, current) = self.clawtrace_and_current(p, true)?;
-        let current =
-            current.ok_or_else(|| Failure::failed("cost", "The current spend was not computed."))?;
-        Ok((report, current))
-    }
-
-    fn clawtrace_and_current(
-        &mut self,
-        p: &ClawTraceParams,
-        with_current: bool,
-    ) -> Result<(ClawTraceReport, Option<CurrentSpend>), Failure> {
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
         let today = DayCache::new(&zone).day(self.now());
@@ -266,7 +259,7 @@ impl App {
         let current_params = CurrentSpendParams { timezone: p.timezone.clone(), ..Default::default() };
         self.refresh_usage()?;
         let mut current =
-            with_current.then(|| CurrentSpendFold::new(self, &zone, &current_params, &no_sessions));
+            p.with_current.then(|| CurrentSpendFold::new(self, &zone, &current_params, &no_sessions));
         let mut fold = empty(&zone, today);
         let mut pricer = prices.pricer();
         self.archive.for_each_request(UsageFilter::default(), &mut |row| {
@@ -279,7 +272,8 @@ impl App {
         let current = current.map(|c| c.finish(&timezone, &current_params, &self.config.budgets));
         let names = self.project_names()?;
         let file_count = self.archive.files()?.values().filter(|f| !f.gone).count() as u64;
-        Ok((finish(fold, p, &names, file_count, &self.config.anomalies.mean_rule()), current))
+        let report = finish(fold, p, &names, file_count, &self.config.anomalies.mean_rule());
+        Ok(ClawTraceReport { current, ..report })
     }
 }
 
@@ -340,40 +334,25 @@ fn finish(
             .collect(),
         models: by_falling_cost(fold.models)
             .into_iter()
-            .map(|(model, s)| ModelCost {
-                model,
-                cost_usd: rounded_usd(s.picousd),
-                total_tokens: s.tokens,
-                message_count: s.requests,
-                unpriced_tokens: s.unpriced,
-            })
+            .map(|(model, sums)| ModelCost { model, sums: sums.into() })
             .collect(),
         projects: by_falling_cost(fold.projects)
             .into_iter()
-            .map(|(path, s)| ProjectCost {
-                project: name(&path),
-                cost_usd: rounded_usd(s.picousd),
-                total_tokens: s.tokens,
-                session_count: s.sessions.len() as u64,
-                message_count: s.requests,
-                unpriced_tokens: s.unpriced,
-            })
+            .map(|(path, sums)| ProjectCost { project: name(&path), sums: sums.into() })
             .collect(),
         sessions: by_falling_cost(sessions)
             .into_iter()
             .take(max_sessions)
-            .map(|(session_id, s)| SessionCost {
+            .map(|(session_id, sums)| SessionCost {
                 session_id,
-                project: name(s.project.as_deref().unwrap_or(NONE_KEY)),
-                cost_usd: rounded_usd(s.picousd),
-                total_tokens: s.tokens,
-                message_count: s.requests,
-                unpriced_tokens: s.unpriced,
+                project: name(sums.project.as_deref().unwrap_or(NONE_KEY)),
+                sums: sums.into(),
             })
             .collect(),
         anomalies: anomalies.collect(),
         file_count,
         total_messages: fold.requests,
+        current: None,
     }
 }
 
@@ -456,9 +435,9 @@ mod tests {
             series,
             [("2026-11-17", 9.0), ("2026-11-18", 0.0), ("2026-11-19", 0.0), ("2026-11-20", 50.0)]
         );
-        assert_eq!(c.models.iter().map(|m| m.cost_usd).sum::<f64>(), 62.0);
-        assert_eq!(c.projects.iter().map(|m| m.cost_usd).sum::<f64>(), 62.0);
-        assert_eq!((c.projects[1].project.as_str(), c.projects[1].session_count), ("app", 2));
+        assert_eq!(c.models.iter().map(|m| m.sums.cost_usd).sum::<f64>(), 62.0);
+        assert_eq!(c.projects.iter().map(|m| m.sums.cost_usd).sum::<f64>(), 62.0);
+        assert_eq!((c.projects[1].project.as_str(), c.projects[1].sums.session_count), ("app", Some(2)));
         assert_eq!((c.sessions.len(), c.sessions[0].session_id.as_str()), (2, "claude:a"));
         let days: Vec<_> = c.anomalies.iter().map(|a| (a.date.as_str(), a.pct_over)).collect();
         assert_eq!(days, [("2026-11-17", 800.0)], "today is not over");

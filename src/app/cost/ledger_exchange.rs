@@ -13,9 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::store::{FileState, UsageFilter, UsageResult, device_of, device_path};
-use crate::trace::{
-    Confidence, PromptChain, SessionFacts, SessionKey, Timestamp, Tokens, ToolPromptTokens, UsageRow,
-};
+use crate::trace::{SessionFacts, Timestamp, UsageRow};
 
 use crate::app::{App, Failure};
 
@@ -45,40 +43,13 @@ struct LedgerHeader {
 struct LedgerLine {
     /// Hash of the file's path. It keeps the records of a file together without revealing the path.
     file: String,
-    key: String,
-    session: String,
-    at: Timestamp,
-    model: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    provider: Option<String>,
-    tokens: Tokens,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    reported_picousd: Option<i64>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    fast: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    geo: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    service_tier: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    subagent: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    skill: Option<String>,
-    #[serde(default)]
-    offset: u64,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    copied: bool,
-    #[serde(default)]
-    confidence: Confidence,
-    #[serde(default)]
-    chain: u8,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    added: Vec<(String, u64)>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(flatten)]
+    row: UsageRow,
+    #[serde(skip_serializing_if = "Option::is_none")]
     project: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     started: Option<Timestamp>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     ended: Option<Timestamp>,
 }
 
@@ -87,27 +58,7 @@ impl LedgerLine {
         let digest = Sha256::digest(file.as_bytes());
         LedgerLine {
             file: data_encoding::HEXLOWER.encode(&digest)[..16].to_owned(),
-            key: row.dedupe_key,
-            session: row.session.0,
-            at: row.at,
-            model: row.model,
-            provider: row.provider,
-            tokens: row.tokens,
-            reported_picousd: row.reported_picousd,
-            fast: row.fast,
-            geo: row.geo,
-            service_tier: row.service_tier,
-            subagent: row.subagent,
-            skill: row.skill,
-            offset: row.offset,
-            copied: row.copied,
-            confidence: row.confidence,
-            chain: match row.chain {
-                PromptChain::Detached => 0,
-                PromptChain::Start => 1,
-                PromptChain::Continuation => 2,
-            },
-            added: row.tool_tokens.into_iter().map(|a| (a.tool, a.tokens)).collect(),
+            row,
             project: facts.project,
             started: facts.started,
             ended: facts.ended,
@@ -116,44 +67,18 @@ impl LedgerLine {
 
     fn into_row(self) -> Option<(String, UsageRow, SessionFacts)> {
         let name = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric());
-        let (agent, id) = self.session.split_once(':')?;
-        if !name(&self.file) || agent.is_empty() || id.is_empty() || self.key.is_empty() {
+        let mut row = self.row;
+        let (agent, id) = row.session.as_str().split_once(':')?;
+        if !name(&self.file) || agent.is_empty() || id.is_empty() || row.dedupe_key.is_empty() {
             return None;
         }
-        let session = SessionKey(self.session.clone());
+        // A reported cost of zero counts as not reported, as in the readers of the logs.
+        row.reported_picousd = row.reported_picousd.filter(|p| *p > 0);
         let facts = SessionFacts {
-            key: session.clone(),
+            key: row.session.clone(),
             project: self.project,
             started: self.started,
             ended: self.ended,
-        };
-        let row = UsageRow {
-            dedupe_key: self.key,
-            session,
-            at: self.at,
-            model: self.model,
-            provider: self.provider,
-            tokens: self.tokens,
-            chain: match self.chain {
-                1 => PromptChain::Start,
-                2 => PromptChain::Continuation,
-                _ => PromptChain::Detached,
-            },
-            tool_tokens: self
-                .added
-                .into_iter()
-                .map(|(tool, tokens)| ToolPromptTokens { tool, tokens })
-                .collect(),
-            // A reported cost of zero counts as not reported, as in the readers of the logs.
-            reported_picousd: self.reported_picousd.filter(|p| *p > 0),
-            fast: self.fast,
-            geo: self.geo,
-            service_tier: self.service_tier,
-            subagent: self.subagent,
-            skill: self.skill,
-            offset: self.offset,
-            copied: self.copied,
-            confidence: self.confidence,
         };
         Some((self.file, row, facts))
     }
@@ -435,5 +360,54 @@ impl BoundedLines<'_> {
             return Ok(Some((self.number, None)));
         }
         Ok(Some((self.number, Some(line))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{Confidence, PromptChain, SessionKey, Tokens, ToolPromptTokens};
+
+    fn full_row() -> UsageRow {
+        UsageRow {
+            dedupe_key: "msg_1".into(),
+            session: SessionKey::new("claude", "s1"),
+            at: Timestamp(0),
+            model: "m".into(),
+            provider: Some("p".into()),
+            tokens: Tokens { input: 1, output: 2, ..Tokens::default() },
+            reported_picousd: Some(3),
+            fast: true,
+            geo: Some("us".into()),
+            service_tier: Some("batch".into()),
+            subagent: Some("sub".into()),
+            skill: Some("skill".into()),
+            offset: 4,
+            copied: true,
+            confidence: Confidence::Estimated,
+            chain: PromptChain::Continuation,
+            tool_tokens: vec![ToolPromptTokens { tool: "Bash".into(), tokens: 5 }],
+        }
+    }
+
+    #[test]
+    fn the_format_of_an_exported_record_does_not_change() {
+        let facts = SessionFacts {
+            key: SessionKey::new("claude", "s1"),
+            project: Some("/p".into()),
+            started: Some(Timestamp(0)),
+            ended: Some(Timestamp(1000)),
+        };
+        let text = r#"{"file":"50e721e49c013f00","key":"msg_1","session":"claude:s1","at":"1970-01-01T00:00:00.000Z","model":"m","provider":"p","tokens":{"input":1,"output":2,"reasoning":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0,"web_search":0},"reported_picousd":3,"fast":true,"geo":"us","service_tier":"batch","subagent":"sub","skill":"skill","offset":4,"copied":true,"confidence":"estimated","chain":2,"added":[["Bash",5]],"project":"/p","started":"1970-01-01T00:00:00.000Z","ended":"1970-01-01T00:00:01.000Z"}"#;
+        let line = LedgerLine::of("a", full_row(), facts.clone());
+        let at = line.file.clone();
+        assert_eq!(serde_json::to_string(&line).unwrap(), text.replace("50e721e49c013f00", &at));
+        let read: LedgerLine = serde_json::from_str(text).unwrap();
+        assert_eq!(read.into_row(), Some(("50e721e49c013f00".to_owned(), full_row(), facts)));
+        let least = r#"{"file":"a","key":"k","session":"claude:s","at":"1970-01-01T00:00:00.000Z","model":"m","tokens":{"input":1,"output":0,"reasoning":0,"cache_read":0,"cache_write_5m":0,"cache_write_1h":0,"web_search":0}}"#;
+        let (_, row, _) = serde_json::from_str::<LedgerLine>(least).unwrap().into_row().unwrap();
+        assert_eq!((row.chain, row.fast, row.provider), (PromptChain::Detached, false, None));
+        let unknown = least.replacen("\"key\"", "\"other\":1,\"key\"", 1);
+        assert!(serde_json::from_str::<LedgerLine>(&unknown).is_err(), "a field of a newer version");
     }
 }

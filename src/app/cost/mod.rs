@@ -25,7 +25,8 @@ pub use anomalies::{
 };
 pub use budget_hook::{HookInput, HookVerdict};
 pub use clawtrace::{
-    ClawTraceParams, ClawTraceReport, DayAnomaly, DayCost, DaySummary, ModelCost, ProjectCost, SessionCost,
+    ClawTraceParams, ClawTraceReport, CostSums, DayAnomaly, DayCost, DaySummary, ModelCost, ProjectCost,
+    SessionCost,
 };
 pub use current::{ActiveBlock, CurrentSpend, CurrentSpendParams, Spend, Today};
 pub use explain::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};

@@ -5,6 +5,7 @@ use sha2::{Digest, Sha256};
 use crate::pricing::{Overrides, PriceError, PriceTable};
 use crate::usage::Pricer;
 
+use crate::app::fs::read_if_exists;
 use crate::app::{App, Failure};
 
 /// Name of the imported price table in clawgate's directory.
@@ -61,19 +62,16 @@ impl App {
             .map_err(|e| Failure::from(e).hint("correct [[price]] in config.toml"))?;
         let path = self.dir().join(IMPORTED_TABLE);
         let mut custom_text = format!("{:?}", self.config.price);
-        let imported = match std::fs::read_to_string(&path) {
-            Ok(text) => {
-                let table = PriceTable::parse(&text).map_err(|e| {
-                    Failure::from(e)
-                        .hint("import a valid file: clawgate pricing import FILE")
-                        .hint(format!("remove {} to use the built-in prices", path.display()))
-                })?;
-                custom_text.push_str(&text);
-                Some(table)
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => None,
-            Err(e) => return Err(crate::app::fs::io_failure("cannot read", &path, &e)),
-        };
-        Ok(Prices { imported: imported.map(|t| t.over(PriceTable::builtin())), overrides, custom_text })
+        let mut imported = None;
+        if let Some(text) = read_if_exists(&path)? {
+            let table = PriceTable::parse(&text).map_err(|e| {
+                Failure::from(e)
+                    .hint("import a valid file: clawgate pricing import FILE")
+                    .hint(format!("remove {} to use the built-in prices", path.display()))
+            })?;
+            custom_text.push_str(&text);
+            imported = Some(table.over(PriceTable::builtin()));
+        }
+        Ok(Prices { imported, overrides, custom_text })
     }
 }

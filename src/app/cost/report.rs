@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::scan::Skipped;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
-use crate::trace::{Confidence, PlanWindow, Timestamp, Tokens};
+use crate::trace::{Confidence, PlanWindow, SessionUsage, Timestamp};
 use crate::usage::{Aggregator, Dimension, NONE_KEY, Report, ReportRow};
 
 use super::anomalies::{SpendingWarnings, SpendingWatch};
@@ -53,6 +53,9 @@ pub struct CostParams {
     /// Adds the current alerts and anomalies.
     #[serde(skip)]
     pub watch: bool,
+    /// Computes the current spend in the same pass.
+    #[serde(skip)]
+    pub with_current: bool,
 }
 
 /// What the rows of a report are sorted by. Numbers are sorted highest first.
@@ -98,16 +101,9 @@ pub struct CostReport {
     /// Alerts and anomalies, if they were asked for.
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub warnings: Option<SpendingWarnings>,
-}
-
-impl CostReport {
-    fn name_skipped(&mut self, skipped: Vec<Skipped>) {
-        if !skipped.is_empty() {
-            let confidence = &mut self.report.total.confidence;
-            *confidence = (*confidence).max(Confidence::LowerBound);
-        }
-        self.skipped = skipped;
-    }
+    /// The current spend, if it was asked for.
+    #[serde(skip)]
+    pub current: Option<CurrentSpend>,
 }
 
 impl CostParams {
@@ -123,29 +119,6 @@ impl App {
     /// [`Failure`] if the time zone is unknown or the archive refuses.
     pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
         let (_, skipped) = self.refresh_and_name_skipped()?;
-        let (mut report, _) = self.cost_and_current(p, false)?;
-        report.name_skipped(skipped);
-        Ok(report)
-    }
-
-    /// Adds the ledger up by a dimension, and computes the current spend in the same pass.
-    ///
-    /// # Errors
-    /// As [`App::cost`].
-    pub fn cost_with_current(&mut self, p: &CostParams) -> Result<(CostReport, CurrentSpend), Failure> {
-        let (_, skipped) = self.refresh_and_name_skipped()?;
-        let (mut report, current) = self.cost_and_current(p, true)?;
-        report.name_skipped(skipped);
-        let current =
-            current.ok_or_else(|| Failure::failed("cost", "The current spend was not computed."))?;
-        Ok((report, current))
-    }
-
-    fn cost_and_current(
-        &self,
-        p: &CostParams,
-        with_current: bool,
-    ) -> Result<(CostReport, Option<CurrentSpend>), Failure> {
         let by = p.by.unwrap_or(Dimension::Total);
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
@@ -158,7 +131,7 @@ impl App {
         pass.filter = filter;
         pass.watch = p.watch.then(|| SpendingWatch::new(self, &zone));
         pass.current =
-            with_current.then(|| CurrentSpendFold::new(self, &current_zone, &current_params, &nobody));
+            p.with_current.then(|| CurrentSpendFold::new(self, &current_zone, &current_params, &nobody));
         let mut pass = pass.run(self)?;
         let mut report = pass.finish_reports().pop().unwrap_or_default();
         if by == Dimension::Project {
@@ -176,18 +149,11 @@ impl App {
             report.rows.drain(..report.rows.len().saturating_sub(limit));
         }
         report.rows.truncate(limit);
-        Ok((
-            CostReport {
-                by,
-                timezone,
-                report,
-                rows_left_out,
-                plan_windows: self.plan_windows()?,
-                skipped: Vec::new(),
-                warnings,
-            },
-            current,
-        ))
+        if !skipped.is_empty() {
+            report.total.confidence = report.total.confidence.max(Confidence::LowerBound);
+        }
+        let plan_windows = self.plan_windows()?;
+        Ok(CostReport { by, timezone, report, rows_left_out, plan_windows, skipped, warnings, current })
     }
 
     /// Replaces the paths in a report by projects with the names that lists show.
@@ -221,12 +187,12 @@ impl App {
         Ok(pass.run(self)?.finish_reports())
     }
 
-    /// Returns tokens and cost in pico-USD of the requests that sessions own, by session key. Sessions without requests
-    /// are left out.
-    pub(crate) fn usage_of(&self, keys: &[&str]) -> Result<HashMap<String, (Tokens, i64)>, Failure> {
+    /// Returns the usage of sessions by their keys. Sessions without requests are left out.
+    pub(crate) fn usage_of(&self, keys: &[&str]) -> Result<HashMap<String, SessionUsage>, Failure> {
         let (prices, zone) = (self.prices()?, TimeZone::UTC);
         let mut report = Aggregator::new(Dimension::Session, &zone, prices.pricer());
         self.archive.for_each_request_of(&keys.iter().copied().collect(), &mut |row| report.add(row))?;
-        Ok(report.finish().rows.into_iter().map(|r| (r.key, (r.tokens, r.cost_picousd))).collect())
+        let rows = report.finish().rows.into_iter();
+        Ok(rows.map(|r| (r.key, SessionUsage { tokens: r.tokens, cost_picousd: r.cost_picousd })).collect())
     }
 }

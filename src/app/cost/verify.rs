@@ -459,3 +459,34 @@ fn compare(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(session: &str, copied: bool, output: u64) -> Record {
+        let row = UsageRow {
+            session: SessionKey::new("claude", session),
+            copied,
+            tokens: Tokens { output, ..Tokens::default() },
+            ..UsageRow::default()
+        };
+        Record { row, facts: SessionFacts::default(), device: None }
+    }
+
+    #[test]
+    fn a_request_belongs_to_the_session_that_wrote_it_and_counts_its_most_complete_copy() {
+        let (own, copy) = (record("a", false, 1), record("b", true, 5));
+        let (owner, figures) = resolve_records(vec![&copy, &own]).unwrap();
+        assert_eq!((owner.row.session.native(), figures.row.tokens.output), ("a", 5));
+        assert!(resolve_records(Vec::new()).is_none());
+    }
+
+    #[test]
+    fn a_block_starts_at_a_full_hour_and_lasts_five_hours() {
+        let at = |minutes: i64| (minutes * 60_000, [1; 10]);
+        let mut lines = Lines::new();
+        blocks(vec![at(365), at(30), at(299)], &mut lines);
+        assert_eq!(lines.values().map(|l| l[0]).collect::<Vec<_>>(), [2, 1]);
+    }
+}

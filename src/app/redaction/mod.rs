@@ -2,3 +2,4 @@
 
 pub(crate) mod detector_process;
 pub(crate) mod local_identities;
+mod policy;

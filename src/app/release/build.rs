@@ -7,7 +7,7 @@ use crate::app::{App, Failure};
 use crate::export::{self, Format, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
 use crate::redact::{Detectors, RedactedSession, Redactor};
 use crate::rules::Engine;
-use crate::trace::{Part, Session, SessionKey, Tokens, Version};
+use crate::trace::{Part, Session, SessionKey, SessionUsage, Version};
 use crate::workflow::{EntityDecision, Target};
 
 use super::OpenRelease;
@@ -68,11 +68,8 @@ impl RedactionPass {
         }
         self.rows.push(StoredRow {
             key: key.clone(),
-            sha256: place.sha256,
-            file: place.file,
-            offset: place.offset,
-            bytes: place.bytes,
-            messages: place.messages,
+            place,
+            messages: row.messages.iter().map(|m| m.start as u64..m.end as u64).collect(),
             facts: RowFacts::of(&redacted.session, meta),
             redactions: redacted.counts,
             examples,
@@ -121,7 +118,7 @@ impl RedactedEntities {
 struct SessionReader<'a> {
     app: &'a App,
     chosen: &'a BTreeMap<SessionKey, Version>,
-    tokens: HashMap<String, Tokens>,
+    usage: HashMap<String, SessionUsage>,
     cached: BTreeMap<&'a SessionKey, Session>,
     cached_bytes: usize,
 }
@@ -129,8 +126,8 @@ struct SessionReader<'a> {
 impl<'a> SessionReader<'a> {
     fn new(app: &'a App, chosen: &'a BTreeMap<SessionKey, Version>) -> Result<Self, Failure> {
         let keys: Vec<&str> = chosen.keys().map(SessionKey::as_str).collect();
-        let tokens = app.usage_of(&keys)?.into_iter().map(|(key, usage)| (key, usage.0)).collect();
-        Ok(SessionReader { app, chosen, tokens, cached: BTreeMap::new(), cached_bytes: 0 })
+        let usage = app.usage_of(&keys)?;
+        Ok(SessionReader { app, chosen, usage, cached: BTreeMap::new(), cached_bytes: 0 })
     }
 
     /// Calls `each` for every chosen session, in order. The session is `None` if its version was forgotten.
@@ -198,8 +195,7 @@ impl App {
         secrets: &ReleaseSecrets,
     ) -> Result<BuiltRelease, Failure> {
         let options = self.export_options(&open.data);
-        let format =
-            export::format(&options.format).map_err(|e| Failure::usage("bad_format", e.to_string()))?;
+        let format = export::format(options.format);
         let detectors = self.detectors()?;
         let mut redacted = RedactedEntities {
             decided: self.decided_values(open.id(), EntityDecision::Redact)?,
@@ -307,7 +303,7 @@ impl App {
         thinking: bool,
     ) -> Result<RedactionPass, Failure> {
         let mut pass = RedactionPass::default();
-        let tokens = std::mem::take(&mut reader.tokens);
+        let usage = std::mem::take(&mut reader.usage);
         reader.for_each("redacting", |key, version, session| {
             let Some(session) = session else {
                 pass.leave_out(key, "this version is no longer in the archive".to_owned());
@@ -317,7 +313,7 @@ impl App {
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| redactor.redact_text(&p).text);
-            meta.tokens = tokens.get(key.as_str()).copied().unwrap_or_default();
+            meta.tokens = usage.get(key.as_str()).copied().unwrap_or_default().tokens;
             meta.thinking = thinking;
             let row = format
                 .row(&redacted.session, &meta)
@@ -326,7 +322,7 @@ impl App {
             pass.add(key, redacted, &meta, &row);
             Ok(())
         })?;
-        reader.tokens = tokens;
+        reader.usage = usage;
         Ok(pass)
     }
 
@@ -360,14 +356,14 @@ impl App {
             }),
             licence: destination.and_then(|d| d.licence.clone()),
             generated: self.now().to_jiff().strftime("%Y-%m-%d").to_string(),
-            format: format.id().to_owned(),
+            format: format.id(),
             rules_version: report.rules_version.clone(),
             policy: report.policy.clone(),
             clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
         });
         for r in rows {
             let version = open.release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
-            summary.add(&r.facts, &redactor.redact_id(r.key.native()).text, version, &r.place());
+            summary.add(&r.facts, &redactor.redact_id(r.key.native()).text, version, &r.place);
         }
         for (kind, n) in &report.redactions {
             summary.redacted(kind, *n);
@@ -436,6 +432,15 @@ mod tests {
         assert!(surviving_values(&redactor, &[file("data/x.jsonl", "nothing here")]).is_empty());
         let failure = value_survived(surviving_values(&redactor, &rows));
         assert!(!failure.message.contains("Harbourline"), "{failure}");
+    }
+
+    #[test]
+    fn a_packed_row_keeps_the_ranges_of_its_messages() {
+        let mut pass = RedactionPass::default();
+        let redacted = redactor().redact_session(&Session::empty("claude", "s1"));
+        let row = RowText { json: "{\"messages\":[1,22]}".into(), messages: vec![13..14, 15..17] };
+        pass.add(&SessionKey::new("claude", "s1"), redacted, &RowMeta::new(Version("v".into())), &row);
+        assert_eq!((pass.rows[0].place.bytes, &pass.rows[0].messages), (19, &vec![13..14, 15..17]));
     }
 
     #[test]

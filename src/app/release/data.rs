@@ -49,10 +49,8 @@ impl ReleaseData {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct StoredRow {
     pub key: SessionKey,
-    pub sha256: String,
-    pub file: String,
-    pub offset: u64,
-    pub bytes: u64,
+    #[serde(flatten)]
+    pub place: RowPlace,
     /// Byte ranges of the messages in the row. Empty for rows outside of the sample, because only sampled rows are cut
     /// into chunks, and for rows that a version before this field has sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -64,27 +62,13 @@ pub(crate) struct StoredRow {
     pub examples: BTreeMap<String, String>,
 }
 
+#[cfg(test)]
 impl StoredRow {
-    /// The place of the row, for the metadata of the release.
-    pub fn place(&self) -> RowPlace {
-        RowPlace {
-            file: self.file.clone(),
-            offset: self.offset,
-            bytes: self.bytes,
-            sha256: self.sha256.clone(),
-            messages: self.messages.clone(),
-        }
-    }
-
     /// A row without content, for tests.
-    #[cfg(test)]
     pub fn for_tests(session: &str) -> Self {
         StoredRow {
             key: SessionKey::new("claude", session),
-            sha256: String::new(),
-            file: String::new(),
-            offset: 0,
-            bytes: 0,
+            place: RowPlace::default(),
             messages: Vec::new(),
             facts: RowFacts::default(),
             redactions: BTreeMap::new(),
@@ -109,12 +93,14 @@ pub(crate) struct ReleaseSecrets {
 
 /// A value that a reviewer reported.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ReportedValue {
+pub struct ReportedValue {
     pub kind: String,
+    /// Untrusted text.
     pub value: String,
     /// `person`, `agent` with its client, or the source that an imported finding names.
     pub by: String,
     pub at: Timestamp,
+    /// Confidence of the reviewer, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub confidence: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,7 @@ pub use publish::{PublishParams, PublishReport};
 pub use review::{
     DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, Page, PageChunk, PiiApplied, PiiDocument,
     PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, ReadingEffort,
-    Remaining, ReportedItem, ReviewParams, ReviewReport, Undone, string_state,
+    Remaining, ReviewParams, ReviewReport, Undone, string_state,
 };
 pub use sign::{Preview, SampleRow, SignReport};
 

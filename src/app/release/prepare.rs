@@ -127,15 +127,15 @@ impl App {
         secrets.entities = built.entities;
         self.save_secrets(&id, &secrets)?;
 
-        let before: BTreeSet<&str> = open.data.rows.iter().map(|r| r.sha256.as_str()).collect();
-        let unchanged = built.rows.iter().filter(|r| before.contains(r.sha256.as_str())).count() as u64;
+        let before: BTreeSet<&str> = open.data.rows.iter().map(|r| r.place.sha256.as_str()).collect();
+        let unchanged = built.rows.iter().filter(|r| before.contains(r.place.sha256.as_str())).count() as u64;
         let digest = digest(&files);
         let rows: BTreeMap<SessionKey, Row> = built
             .rows
             .iter()
             .filter_map(|r| {
                 let version = open.release.chosen.get(&r.key)?.clone();
-                Some((r.key.clone(), Row { version, sha256: r.sha256.clone(), bytes: r.bytes }))
+                Some((r.key.clone(), Row { version, sha256: r.place.sha256.clone(), bytes: r.place.bytes }))
             })
             .collect();
         let sample = sample_rows(&built.rows, &digest, &open.data.sample);

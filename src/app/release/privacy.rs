@@ -112,49 +112,35 @@ const PARTY_KINDS: &[&str] = &[
 /// Longest list of parties or sessions.
 const MAX_LISTED: usize = 100;
 
-/// Counts the parties in each session while the rows of a release are made.
+/// Counts the parties in each session while the rows of a release are made: by kind and placeholder, with their sessions.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Parties(BTreeMap<PartyKey, PartyCount>);
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct PartyKey {
-    kind: String,
-    placeholder: String,
-}
-
-#[derive(Debug, Clone, Default)]
-struct PartyCount {
-    masked: String,
-    sessions: BTreeSet<SessionKey>,
-    count: u64,
-}
+pub(super) struct Parties(BTreeMap<(String, String), (BTreeSet<SessionKey>, Party)>);
 
 impl Parties {
     /// Counts the redactions in a session.
     pub fn add(&mut self, session: &SessionKey, findings: &[FindingNote]) {
         for f in findings.iter().filter(|f| PARTY_KINDS.contains(&f.kind.as_str())) {
-            let key = PartyKey { kind: f.kind.clone(), placeholder: f.placeholder.clone() };
-            let party = self
-                .0
-                .entry(key)
-                .or_insert_with(|| PartyCount { masked: f.masked.clone(), ..PartyCount::default() });
-            party.sessions.insert(session.clone());
+            let key = (f.kind.clone(), f.placeholder.clone());
+            let (sessions, party) = self.0.entry(key).or_insert_with(|| {
+                let party = Party {
+                    kind: f.kind.clone(),
+                    shown: f.placeholder.clone(),
+                    masked: f.masked.clone(),
+                    sessions: 0,
+                    count: 0,
+                    decision: Some(PartyDecision::Rule),
+                };
+                (BTreeSet::new(), party)
+            });
+            sessions.insert(session.clone());
+            party.sessions = sessions.len() as u64;
             party.count += f.count;
         }
     }
 
     /// The parties that appear in at least two sessions. Those in the most sessions come first.
     pub fn across(self) -> Vec<Party> {
-        let several = self.0.into_iter().filter(|(_, party)| party.sessions.len() > 1);
-        let parties = several.map(|(key, party)| Party {
-            kind: key.kind,
-            shown: key.placeholder,
-            masked: party.masked,
-            sessions: party.sessions.len() as u64,
-            count: party.count,
-            decision: Some(PartyDecision::Rule),
-        });
-        let mut out: Vec<Party> = parties.collect();
+        let mut out: Vec<Party> = self.0.into_values().map(|(_, p)| p).filter(|p| p.sessions > 1).collect();
         out.sort_by_key(most_sessions_first);
         out.truncate(MAX_LISTED);
         out
@@ -261,7 +247,7 @@ fn restrict_to_session(
     sheet.redactions.clone_from(&row.redactions);
     sheet.examples.clone_from(&row.examples);
     sheet.third_parties.clear();
-    sheet.read_by = open.release.read.get(&row.sha256).map(|r| r.by.clone());
+    sheet.read_by = open.release.read.get(&row.place.sha256).map(|r| r.by.clone());
     Ok(())
 }
 
@@ -321,7 +307,7 @@ fn session_lines(open: &OpenRelease) -> Vec<SessionLine> {
         .map(|r| SessionLine {
             key: r.key.clone(),
             redactions: r.redactions.values().sum(),
-            read_by: open.release.read.get(&r.sha256).map(|r| r.by.clone()),
+            read_by: open.release.read.get(&r.place.sha256).map(|r| r.by.clone()),
         })
         .collect();
     out.sort_by_key(|l| std::cmp::Reverse(l.redactions));

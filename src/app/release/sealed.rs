@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::app::{App, Failure, Kind};
+use crate::export::RowPlace;
 use crate::gate::{SealedFile, read_sealed};
 use crate::trace::SessionKey;
 use crate::workflow::FileEntry;
@@ -57,11 +58,12 @@ impl App {
         // Rows are stored in the order of the files, so one file at a time is enough.
         let mut file = (String::new(), Vec::new());
         for row in open.data.rows.iter().filter(|r| wanted(&r.key)) {
-            if file.0 != row.file {
-                let bytes = std::fs::read(dir.join(&row.file)).map_err(|_| sealed_changed(open.id()))?;
-                file = (row.file.clone(), bytes);
+            if file.0 != row.place.file {
+                let bytes =
+                    std::fs::read(dir.join(&row.place.file)).map_err(|_| sealed_changed(open.id()))?;
+                file = (row.place.file.clone(), bytes);
             }
-            let text = row_text(row, &file.1).ok_or_else(|| sealed_changed(open.id()))?;
+            let text = row_text(&row.place, &file.1).ok_or_else(|| sealed_changed(open.id()))?;
             out.push(SealedRow { row: row.clone(), text });
         }
         Ok(out)
@@ -69,7 +71,7 @@ impl App {
 }
 
 /// The text of a row in its file. `None` if it is not the text that was sealed.
-fn row_text(row: &StoredRow, file: &[u8]) -> Option<String> {
+fn row_text(row: &RowPlace, file: &[u8]) -> Option<String> {
     let start = usize::try_from(row.offset).ok()?;
     let bytes = file.get(start..start.checked_add(usize::try_from(row.bytes).ok()?)?)?;
     let text = std::str::from_utf8(bytes).ok()?;
@@ -83,16 +85,12 @@ mod tests {
     #[test]
     fn a_row_is_read_only_if_its_bytes_are_unchanged() {
         let file = b"{\"a\":1}\n{\"b\":2}\n";
-        let row = StoredRow {
-            offset: 8,
-            bytes: 7,
-            sha256: FileEntry::of("", b"{\"b\":2}").sha256,
-            ..StoredRow::for_tests("s")
-        };
+        let sha256 = FileEntry::of("", b"{\"b\":2}").sha256;
+        let row = RowPlace { file: String::new(), offset: 8, bytes: 7, sha256 };
         assert_eq!(row_text(&row, file).as_deref(), Some("{\"b\":2}"));
         assert_eq!(row_text(&row, b"{\"a\":1}\n{\"b\":3}\n"), None);
         for (offset, bytes) in [(7, 7), (8, 8), (100, 7), (u64::MAX, 1), (8, u64::MAX)] {
-            assert_eq!(row_text(&StoredRow { offset, bytes, ..row.clone() }, file), None, "{offset} {bytes}");
+            assert_eq!(row_text(&RowPlace { offset, bytes, ..row.clone() }, file), None, "{offset} {bytes}");
         }
     }
 }

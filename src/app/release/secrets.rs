@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use crate::app::fs::{io_failure, make_private_dir, write_private};
+use crate::app::fs::{io_failure, make_private_dir, read_if_exists, write_private};
 use crate::app::random::{key_from_hex, random_key_hex};
 use crate::app::{App, Failure};
 
@@ -33,14 +33,11 @@ impl App {
     /// Reads the secrets of a release. A new release gets a new key.
     pub(crate) fn secrets(&self, id: &str) -> Result<ReleaseSecrets, Failure> {
         let path = self.secrets_path(id);
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .map_err(|_| Failure::failed("private", format!("{} cannot be read.", path.display()))),
-            Err(e) if e.kind() == ErrorKind::NotFound => {
-                Ok(ReleaseSecrets { key: random_key_hex()?, ..ReleaseSecrets::default() })
-            }
-            Err(e) => Err(io_failure("cannot read", &path, &e)),
-        }
+        let Some(text) = read_if_exists(&path)? else {
+            return Ok(ReleaseSecrets { key: random_key_hex()?, ..ReleaseSecrets::default() });
+        };
+        serde_json::from_str(&text)
+            .map_err(|_| Failure::failed("private", format!("{} cannot be read.", path.display())))
     }
 
     pub(crate) fn save_secrets(&self, id: &str, secrets: &ReleaseSecrets) -> Result<(), Failure> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use crate::app::fs::{io_failure, make_private_dir, write_private};
+use crate::app::fs::{make_private_dir, read_if_exists, write_private};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{DEFAULT_TTL_MS, Issue, SealedFile, SignedReceipt, Unlocked, issue, verify};
 use crate::trace::{SessionKey, Timestamp};
@@ -107,7 +107,7 @@ impl App {
         let rows = self.sampled_rows(open)?.into_iter().take(PREVIEW_ROWS);
         let sample = rows.map(|r| SampleRow {
             key: r.row.key,
-            bytes: r.row.bytes,
+            bytes: r.row.place.bytes,
             excerpt: r.text.chars().take(EXCERPT_CHARS).collect(),
         });
         Ok(Some(Preview {
@@ -166,15 +166,11 @@ impl App {
 
     /// Reads the receipt of a release. `None` if there is none.
     pub(super) fn receipt(&self, id: &str) -> Result<Option<SignedReceipt>, Failure> {
-        let path = self.receipt_path(id);
-        match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map(Some).map_err(|_| {
-                Failure::new(Kind::Refused, "bad_receipt", "The receipt cannot be read.")
-                    .hint(format!("clawgate sign {id}"))
-            }),
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(io_failure("cannot read", &path, &e)),
-        }
+        let Some(text) = read_if_exists(&self.receipt_path(id))? else { return Ok(None) };
+        serde_json::from_str(&text).map(Some).map_err(|_| {
+            Failure::new(Kind::Refused, "bad_receipt", "The receipt cannot be read.")
+                .hint(format!("clawgate sign {id}"))
+        })
     }
 }
 

@@ -135,11 +135,7 @@ impl App {
                     self.archive.use_nonce(nonce, open.id(), now)?;
                 }
                 // The new state already contains these. The caller of `step` prepares, uploads and reports.
-                Effect::PrepareAgain { .. }
-                | Effect::VoidRows { .. }
-                | Effect::VoidAttestations
-                | Effect::Upload { .. }
-                | Effect::TakeDown { .. } => {}
+                Effect::VoidRows { .. } | Effect::VoidAttestations => {}
             }
         }
         Ok(())

@@ -139,18 +139,11 @@ fn outcome(session: &Session, activity: &ToolActivity<'_>) -> Option<&'static st
             (Role::User, Origin::Human) if !text.starts_with('/') => return Some("interrupted"),
             (Role::Assistant, _) if text.starts_with("API Error") => return Some("errored"),
             (Role::Assistant, Origin::Model) => {
-                let calls: Vec<ToolStatus> = m
-                    .parts
-                    .iter()
-                    .filter_map(|p| match p {
-                        Part::Tool(call) => Some(call.status),
-                        _ => None,
-                    })
-                    .collect();
-                return match calls.last() {
+                let last_status = m.tool_calls().last().map(|call| call.status);
+                return match last_status {
                     Some(ToolStatus::Pending | ToolStatus::Denied) => Some("interrupted"),
                     Some(ToolStatus::Error) if text.is_empty() => Some("errored"),
-                    _ if text.is_empty() && calls.is_empty() => continue,
+                    None if text.is_empty() => continue,
                     _ => Some("completed"),
                 };
             }
@@ -167,8 +160,7 @@ fn count_secrets(session: &Session, engine: &Engine) -> usize {
     for message in &session.messages {
         for part in &message.parts {
             match part {
-                Part::Text { text } | Part::Thinking { text } => count(text),
-                Part::Attachment { text, .. } => count(text),
+                Part::Text { text } | Part::Thinking { text } | Part::Attachment { text, .. } => count(text),
                 Part::Tool(call) => {
                     let mut input = String::new();
                     append_strings(&call.input, &mut input);
@@ -188,7 +180,7 @@ fn count_secrets(session: &Session, engine: &Engine) -> usize {
 fn count_names(session: &Session, engine: &Engine) -> usize {
     let mut found: HashSet<String> = HashSet::new();
     let mut bytes_left = NAMES_SAMPLE_BYTES;
-    let typed = session.messages.iter().filter(|m| m.role == Role::User && m.origin == Origin::Human);
+    let typed = session.messages.iter().filter(|m| m.is_prompt());
     for part in typed.flat_map(|m| &m.parts) {
         let Part::Text { text } = part else { continue };
         if text.is_empty() {

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::rules::{Classes, Engine};
 use crate::sources::{self, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
-use crate::trace::{SessionKey, Timestamp};
+use crate::trace::{SessionKey, Timestamp, is_zero};
 
 use crate::app::agents::{agent_ids, known_agent};
 use crate::app::{App, Failure};
@@ -62,11 +62,6 @@ pub struct SessionCounts {
     pub forgotten: u64,
     /// Sessions in the archive now.
     pub total: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 /// A file or a line that was not read.
@@ -410,4 +405,17 @@ pub(crate) fn redact_line(engine: &Engine, text: &str) -> String {
     }
     out.push_str(&text[at..]);
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_shows_the_kind_of_each_finding_and_the_other_words() {
+        let engine = Engine::builtin().unwrap();
+        let text = "ask anna.berg@nordwind-logistik.de about it";
+        assert_eq!(redact_line(engine, text), "ask [EMAIL] about it");
+        assert_eq!(redact_line(engine, "nothing to hide"), "nothing to hide");
+    }
 }

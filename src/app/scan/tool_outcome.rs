@@ -2,6 +2,7 @@
 //! the call changed. Badges are based on this.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -23,113 +24,12 @@ pub(super) enum RunOutcome {
 }
 
 /// Prefixes of commands that run tests.
-const TEST_COMMANDS: &[&str] = &[
-    "cargo test",
-    "cargo t",
-    "cargo nextest",
-    "pytest",
-    "py.test",
-    "tox",
-    "nox",
-    "python -m pytest",
-    "python3 -m pytest",
-    "python -m unittest",
-    "python3 -m unittest",
-    "uv run pytest",
-    "poetry run pytest",
-    "npm test",
-    "npm t",
-    "npm run test",
-    "yarn test",
-    "yarn run test",
-    "pnpm test",
-    "pnpm run test",
-    "bun test",
-    "deno test",
-    "jest",
-    "vitest",
-    "mocha",
-    "npx jest",
-    "npx vitest",
-    "npx mocha",
-    "npx playwright test",
-    "node --test",
-    "go test",
-    "make test",
-    "make check",
-    "just test",
-    "ctest",
-    "mvn test",
-    "mvn verify",
-    "./mvnw test",
-    "gradle test",
-    "./gradlew test",
-    "dotnet test",
-    "swift test",
-    "mix test",
-    "rspec",
-    "bundle exec rspec",
-    "rake test",
-    "phpunit",
-    "vendor/bin/phpunit",
-    "./vendor/bin/phpunit",
-    "composer test",
-    "flutter test",
-    "sbt test",
-    "zig build test",
-    "bats",
-];
+static TEST_COMMANDS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("test_commands.txt").lines().collect());
 
 /// Prefixes of commands that build or check types.
-const BUILD_COMMANDS: &[&str] = &[
-    "cargo build",
-    "cargo b",
-    "cargo check",
-    "cargo c",
-    "cargo clippy",
-    "npm run build",
-    "yarn build",
-    "yarn run build",
-    "pnpm build",
-    "pnpm run build",
-    "bun run build",
-    "tsc",
-    "npx tsc",
-    "go build",
-    "go vet",
-    "make",
-    "cmake --build",
-    "ninja",
-    "meson compile",
-    "mvn package",
-    "mvn compile",
-    "mvn install",
-    "./mvnw package",
-    "gradle build",
-    "./gradlew build",
-    "./gradlew assemble",
-    "dotnet build",
-    "swift build",
-    "xcodebuild",
-    "docker build",
-    "bazel build",
-    "gcc",
-    "g++",
-    "clang",
-    "clang++",
-    "rustc",
-    "javac",
-    "webpack",
-    "npx webpack",
-    "vite build",
-    "npx vite build",
-    "next build",
-    "npx next build",
-    "zig build",
-    "sbt compile",
-    "mix compile",
-    "flutter build",
-];
+static BUILD_COMMANDS: LazyLock<Vec<&str>> =
+    LazyLock::new(|| include_str!("build_commands.txt").lines().collect());
 
 /// Signs of failed tests in an output, in lower case. They are needed because the exit status is that of the last command
 /// of a pipe, such as `tail`.
@@ -211,10 +111,10 @@ fn run_kind(command: &str) -> Option<RunKind> {
                     .is_some_and(|r| r.is_empty() || r.starts_with(|c: char| c.is_whitespace() || c == ':'))
             })
         };
-        if runs(TEST_COMMANDS) || is_test_file(rest) {
+        if runs(&TEST_COMMANDS) || is_test_file(rest) {
             return Some(RunKind::Tests);
         }
-        if runs(BUILD_COMMANDS) {
+        if runs(&BUILD_COMMANDS) {
             found = Some(RunKind::Build);
         }
     }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
-use crate::trace::{SessionKey, Timestamp, Tokens, words};
+use crate::trace::{SessionKey, SessionUsage, Timestamp, Tokens, words};
 
 use crate::app::agents::{agent_ids, known_agent};
 use crate::app::text::{parse_name, sanitize, unknown_name};
@@ -300,8 +300,9 @@ impl App {
         let keys: Vec<&str> = rows.iter().map(|r| r.key.as_str()).collect();
         let usage = self.usage_of(&keys)?;
         let value = |row: &SessionRow| {
-            let (tokens, cost) = usage.get(row.key.as_str()).copied().unwrap_or_default();
-            if sort == SortKey::Cost { cost } else { i64::try_from(tokens.total()).unwrap_or(i64::MAX) }
+            let u = usage.get(row.key.as_str()).copied().unwrap_or_default();
+            let tokens = i64::try_from(u.tokens.total()).unwrap_or(i64::MAX);
+            if sort == SortKey::Cost { u.cost_picousd } else { tokens }
         };
         let mut rows: Vec<SortedRow> =
             rows.into_iter().map(|row| SortedRow { value: value(&row), row }).collect();
@@ -311,8 +312,9 @@ impl App {
     }
 
     /// Returns a session as a list shows it, without its children. `usage` comes from [`App::usage_of`].
-    pub(crate) fn item(&self, r: SessionRow, usage: &HashMap<String, (Tokens, i64)>) -> SessionItem {
-        let (usage, cost_picousd) = usage.get(r.key.as_str()).copied().unwrap_or_default();
+    pub(crate) fn item(&self, r: SessionRow, usage: &HashMap<String, SessionUsage>) -> SessionItem {
+        let SessionUsage { tokens: usage, cost_picousd } =
+            usage.get(r.key.as_str()).copied().unwrap_or_default();
         SessionItem {
             agent: r.agent,
             project: r.project,

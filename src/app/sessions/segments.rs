@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use serde::{Deserialize, Serialize};
 
-use crate::trace::{Origin, Part, Role, SessionKey, Timestamp, Tokens, active_periods};
+use crate::trace::{Message, SessionKey, Timestamp, Tokens, active_periods};
 
 use crate::app::sessions::show::gap_millis;
 use crate::app::{App, Failure};
@@ -66,7 +66,6 @@ impl App {
         let mut segments: Vec<SegmentItem> = Vec::with_capacity(found.len());
         for (n, s) in (1..).zip(&found) {
             let messages = session.messages.get(s.from..s.to).unwrap_or_default();
-            let tools = |p: &&Part| matches!(p, Part::Tool(_));
             segments.push(SegmentItem {
                 segment: n,
                 from: s.from as u64,
@@ -74,11 +73,8 @@ impl App {
                 started: s.started,
                 ended: s.ended,
                 messages: messages.len() as u64,
-                user_messages: messages
-                    .iter()
-                    .filter(|m| m.role == Role::User && m.origin == Origin::Human)
-                    .count() as u64,
-                tool_calls: messages.iter().flat_map(|m| &m.parts).filter(tools).count() as u64,
+                user_messages: messages.iter().filter(|m| m.is_prompt()).count() as u64,
+                tool_calls: messages.iter().flat_map(Message::tool_calls).count() as u64,
                 usage: Tokens::default(),
                 tokens: 0,
             });

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::redact::{Policy, Redactor, Timestamps};
+use crate::redact::Redactor;
 use crate::rules::Engine;
 use crate::store::SessionRow;
-use crate::trace::{IDLE_GAP_MILLIS, Message, Origin, Part, Role, Session, SessionKey, active_periods};
+use crate::trace::{IDLE_GAP_MILLIS, Message, Part, Session, SessionKey, active_periods};
 
-use crate::app::config::ExportConfig;
 use crate::app::{App, Failure};
 
 /// Which part of which session to show.
@@ -103,8 +102,8 @@ impl App {
             redacted: !p.raw,
             from,
             message_count: session.messages.len() as u64,
-            turns_before: before.iter().filter(|m| is_prompt(m)).count() as u64,
-            tools_before: before.iter().map(count_tool_calls).sum(),
+            turns_before: before.iter().filter(|m| m.is_prompt()).count() as u64,
+            tools_before: before.iter().flat_map(Message::tool_calls).count() as u64,
             next_from: (end < past).then_some(end - if p.segment.is_some() { first } else { 0 }),
         })
     }
@@ -123,44 +122,10 @@ impl App {
         let redacted = redactor.redact_session(&session).session;
         Ok(self.redacted_sessions.insert(key, row.bytes, redacted))
     }
-
-    /// Returns the policy for reading a session: secrets, personal data and configured strings are redacted, but times are
-    /// exact and the models' reasoning is included, because nothing leaves this machine.
-    fn reading_policy(&self) -> Policy {
-        let mut policy = self.policy_for(&self.config.export);
-        policy.options.timestamps = Timestamps::Exact;
-        policy.options.thinking = true;
-        policy
-    }
-
-    /// Returns the redaction policy of the configuration and these export options.
-    pub(crate) fn policy_for(&self, export: &ExportConfig) -> Policy {
-        let mut policy = Policy {
-            custom: self.config.redact.strings.clone(),
-            usernames: self.config.redact.usernames.clone(),
-            homes: vec![self.ctx.env.home.to_string_lossy().into_owned()],
-            detectors: self.config.detectors.iter().map(|d| format!("{} {:?}", d.name, d.command)).collect(),
-            identities: crate::app::redaction::local_identities::identities(&self.ctx.env),
-            ..Policy::default()
-        };
-        policy.options.thinking = export.thinking;
-        policy.options.timestamps = export.timestamps;
-        policy.options.placeholder_style = export.pseudonyms;
-        policy
-    }
 }
 
 fn no_such_session() -> Failure {
     Failure::usage("no_such_session", "There is no such session.").hint("clawgate inbox")
-}
-
-/// Returns whether a message is a human prompt, which starts a turn.
-fn is_prompt(m: &Message) -> bool {
-    m.role == Role::User && m.origin == Origin::Human
-}
-
-fn count_tool_calls(m: &Message) -> u64 {
-    m.parts.iter().filter(|p| matches!(p, Part::Tool(_))).count() as u64
 }
 
 /// Returns the indices of the requested tool call or segment: the first message, and the one after the last.
@@ -169,7 +134,7 @@ fn selected_range(session: &Session, p: &ShowParams) -> Result<(u64, u64), Failu
     if let Some(wanted) = p.tool {
         let mut seen = 0;
         for (i, m) in (0..).zip(&session.messages) {
-            seen += count_tool_calls(m);
+            seen += m.tool_calls().count() as u64;
             if wanted > 0 && seen >= wanted {
                 return Ok((i, i + 1));
             }

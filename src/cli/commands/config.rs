@@ -143,7 +143,7 @@ fn render(report: &ConfigReport, path: &str) -> String {
         ("publish.licence", value(&c.publish.licence)),
         ("export.thinking", c.export.thinking.to_string()),
         ("export.timestamps", c.export.timestamps.as_str().to_owned()),
-        ("export.format", c.export.format.clone()),
+        ("export.format", c.export.format.to_string()),
     ];
     let lines: String = lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect();
     lines + &warnings(&report.hits)

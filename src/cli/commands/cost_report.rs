@@ -47,17 +47,20 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             out.push_str(&table.render(width));
         };
         section("day", all.timeseries.iter().map(|d| (&*d.date, d.cost_usd, d.unpriced_tokens)).collect());
-        section("model", all.models.iter().map(|m| (&*m.model, m.cost_usd, m.unpriced_tokens)).collect());
+        section(
+            "model",
+            all.models.iter().map(|m| (&*m.model, m.sums.cost_usd, m.sums.unpriced_tokens)).collect(),
+        );
         section(
             "project",
-            all.projects.iter().map(|p| (&*p.project, p.cost_usd, p.unpriced_tokens)).collect(),
+            all.projects.iter().map(|p| (&*p.project, p.sums.cost_usd, p.sums.unpriced_tokens)).collect(),
         );
         section(
             "session",
             all.sessions
                 .iter()
                 .zip(&sessions)
-                .map(|(s, key)| (&**key, s.cost_usd, s.unpriced_tokens))
+                .map(|(s, key)| (&**key, s.sums.cost_usd, s.sums.unpriced_tokens))
                 .collect(),
         );
         if !out.is_empty() {

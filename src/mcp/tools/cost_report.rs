@@ -22,12 +22,9 @@ pub(super) struct Output {
     #[schemars(skip)]
     rest: Map<String, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(skip)]
     alerts: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schemars(skip)]
     anomalies: Vec<String>,
-    #[schemars(skip)]
     rows_left_out: Option<u64>,
 }
 

@@ -8,7 +8,7 @@ use crate::app::sessions::{InboxParams, Mark, SessionItem};
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip};
 use crate::store::ProjectRow;
-use crate::trace::{SessionKey, Timestamp};
+use crate::trace::{SessionKey, Timestamp, is_zero};
 
 pub(super) struct List;
 
@@ -40,7 +40,6 @@ pub(super) struct Output {
     projects: Option<Vec<ProjectRow>>,
     next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schemars(skip)]
     integrity: Option<&'static str>,
 }
 
@@ -71,11 +70,6 @@ struct SessionLine {
     changed_since: bool,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     source_gone: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-fn is_zero(n: &u64) -> bool {
-    *n == 0
 }
 
 impl Tool for List {

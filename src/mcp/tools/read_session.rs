@@ -24,29 +24,18 @@ const MAX_TITLE_CHARS: usize = 120;
 
 #[derive(Serialize, JsonSchema)]
 pub(in crate::mcp) struct Output {
-    #[schemars(skip)]
     key: SessionKey,
-    #[schemars(skip)]
     agent: String,
-    #[schemars(skip)]
     project: Option<String>,
-    #[schemars(skip)]
     title: Option<String>,
-    #[schemars(skip)]
     parent: Option<SessionKey>,
-    #[schemars(skip)]
     started: Option<Timestamp>,
-    #[schemars(skip)]
     ended: Option<Timestamp>,
-    #[schemars(skip)]
     version: String,
-    #[schemars(skip)]
     redacted: bool,
     message_count: u64,
-    #[schemars(skip)]
     from: u64,
     next_from: Option<u64>,
-    #[schemars(skip)]
     integrity: &'static str,
     text: String,
 }

@@ -23,7 +23,6 @@ pub(super) struct Output {
     next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    #[schemars(skip)]
     integrity: &'static str,
 }
 

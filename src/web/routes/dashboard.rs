@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::app::cost::{ClawTraceParams, ClawTraceReport, CurrentSpend, Spend};
+use crate::app::cost::{ClawTraceParams, ClawTraceReport, CostSums, CurrentSpend, Spend};
 use crate::app::{App, Failure};
 use crate::usage::BudgetLevel;
 use crate::web::html::{self, bars, count, section, short, table, text, track, usd};
@@ -20,9 +20,13 @@ pub(super) fn page(app: &mut App, request: &Request) -> Result<Response, Failure
         days: Some(14),
         sessions: Some(10),
         timezone: request.timezone(),
+        with_current: true,
         ..ClawTraceParams::default()
     };
-    let (all, live) = app.clawtrace_report_with_current(&params)?;
+    let all = app.clawtrace_report(&params)?;
+    let Some(live) = &all.current else {
+        return Err(Failure::failed("cost", "The current spend was not computed."));
+    };
     let mut main = String::new();
     let _ = writeln!(
         main,
@@ -33,8 +37,8 @@ pub(super) fn page(app: &mut App, request: &Request) -> Result<Response, Failure
     if all.total_messages == 0 {
         section(&mut main, "No usage recorded yet", NO_USAGE);
     } else {
-        current_spend(&mut main, &all, &live);
-        alerts_and_budgets(&mut main, &live);
+        current_spend(&mut main, &all, live);
+        alerts_and_budgets(&mut main, live);
         days(&mut main, &all);
         tables(&mut main, &all);
     }
@@ -132,20 +136,23 @@ fn days(out: &mut String, all: &ClawTraceReport) {
 }
 
 fn tables(out: &mut String, all: &ClawTraceReport) {
+    let cost = |s: &CostSums| usd(s.cost_usd, s.unpriced_tokens);
     out.push_str("<div class=\"pair\">\n");
     let models = all.models.iter().take(MAX_ROWS).map(|m| {
-        [text(&m.model), usd(m.cost_usd, m.unpriced_tokens), short(m.total_tokens), count(m.message_count)]
+        let s = &m.sums;
+        [text(&m.model), cost(s), short(s.total_tokens), count(s.message_count)]
     });
     let models = table(["model", "cost", "tokens", "requests"], models);
     section(out, "Models, all time", &(models + &rest(all.models.len(), "/api/models")));
     let projects = all.projects.iter().take(MAX_ROWS).map(|p| {
-        [text(&p.project), usd(p.cost_usd, p.unpriced_tokens), count(p.session_count), count(p.message_count)]
+        let s = &p.sums;
+        [text(&p.project), cost(s), count(s.session_count.unwrap_or(0)), count(s.message_count)]
     });
     let projects = table(["project", "cost", "sessions", "requests"], projects);
     section(out, "Projects, all time", &(projects + &rest(all.projects.len(), "/api/projects")));
     let sessions = all.sessions.iter().map(|s| {
         let name = format!("{}<span class=\"note\">{}</span>", text(&s.session_id), text(&s.project));
-        [name, usd(s.cost_usd, s.unpriced_tokens), short(s.total_tokens)]
+        [name, cost(&s.sums), short(s.sums.total_tokens)]
     });
     section(out, "Most expensive sessions", &table(["session", "cost", "tokens"], sessions));
     let unusual = all.anomalies.iter().rev().take(MAX_ANOMALIES).map(|a| {

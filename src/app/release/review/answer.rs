@@ -99,11 +99,11 @@ impl App {
         let decoys = of_round(self.archive.decoys(open.id())?, first.round);
         let is_served = |key: &SessionKey| {
             let row = open.data.rows.iter().find(|r| r.key == *key);
-            row.is_some_and(|r| served.iter().any(|s| s.row_sha256 == r.sha256))
+            row.is_some_and(|r| served.iter().any(|s| s.row_sha256 == r.place.sha256))
         };
         let rows = self.sealed_rows(open, &is_served)?;
         let text = |s: &ServedChunk| {
-            let row = rows.iter().find(|r| r.row.sha256 == s.row_sha256)?;
+            let row = rows.iter().find(|r| r.row.place.sha256 == s.row_sha256)?;
             let sealed = row.text.get(s.start as usize..s.stop as usize)?.to_owned();
             let decoy = decoys.get(&s.chunk_sha256).filter(|_| first.reviewer != PERSON).cloned();
             Some(ServedText { shown: with_decoy(&sealed, decoy.as_ref()), sealed, decoy })

@@ -3,9 +3,9 @@
 use aho_corasick::AhoCorasick;
 use serde::Serialize;
 
+use crate::app::release::data::ReportedValue;
 use crate::app::text::sanitize;
 use crate::app::{App, Failure};
-use crate::trace::Timestamp;
 use crate::workflow::Phase;
 
 use super::{EntityItem, OpenRelease};
@@ -27,23 +27,7 @@ pub struct Inventory {
     /// All values. Those without a decision come first, then the most frequent ones.
     pub entities: Vec<EntityItem>,
     /// Values that reviewers reported. They are redacted.
-    pub reported: Vec<ReportedItem>,
-}
-
-/// A value that a reviewer reported.
-#[derive(Debug, Clone, Serialize)]
-pub struct ReportedItem {
-    pub kind: String,
-    /// Untrusted text.
-    pub value: String,
-    /// Who reported it.
-    pub by: String,
-    pub at: Timestamp,
-    /// Confidence of the reviewer, from 0 to 1.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub confidence: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reported: Vec<ReportedValue>,
 }
 
 impl App {
@@ -66,13 +50,10 @@ impl App {
                 e.context = places;
             }
         }
-        let reported = secrets.notes.into_iter().map(|n| ReportedItem {
-            kind: n.kind,
+        let reported = secrets.notes.into_iter().map(|n| ReportedValue {
             value: sanitize(&n.value),
-            by: n.by,
-            at: n.at,
-            confidence: n.confidence,
-            reason: n.reason.map(|r| sanitize(&r)),
+            reason: n.reason.as_deref().map(sanitize),
+            ..n
         });
         Ok(Inventory {
             undecided: entities.iter().filter(|e| e.decision.is_none()).count() as u64,

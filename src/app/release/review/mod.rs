@@ -27,7 +27,7 @@ pub use decisions::Undone;
 pub use findings_file::{
     PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
 };
-pub use inventory::{Inventory, ReportedItem};
+pub use inventory::Inventory;
 
 /// The name of a person who reads, in the evidence.
 const PERSON: &str = Actor::Person.as_str();

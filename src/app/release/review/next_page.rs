@@ -53,7 +53,7 @@ impl ReadingProgress<'_> {
             let readers: BTreeSet<&str> =
                 chunks.iter().filter_map(|c| self.read.get(c)).map(String::as_str).collect();
             let by = readers.iter().find(|r| **r != PERSON).copied().unwrap_or(PERSON);
-            out.insert(sealed.row.sha256.clone(), by.to_owned());
+            out.insert(sealed.row.place.sha256.clone(), by.to_owned());
         }
         out
     }
@@ -192,7 +192,7 @@ impl App {
             }
             self.archive.record_served(&ServedChunk {
                 release: open.id().to_owned(),
-                row_sha256: chunk.row.sha256.clone(),
+                row_sha256: chunk.row.place.sha256.clone(),
                 start: chunk.range.start as u64,
                 stop: chunk.range.end as u64,
                 round: open.data.round,

@@ -63,17 +63,14 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
             .or((cli.stdout_is_terminal() && !cli.json && !args.csv).then_some(MAX_TERMINAL_ROWS)),
         // Anomaly detection takes a quarter of the time. Programs need it only for reports over time.
         watch: !args.csv && (!cli.json || by.is_time()) && !is_filtered,
+        // Budgets and alerts are about all requests.
+        with_current: !args.csv && !cli.json && !is_filtered,
         agent: args.agent,
         project: args.project,
         model: args.model,
         sort: args.sort.as_deref().map(|s| parse_name::<CostSort>("--sort", "bad_sort", s)).transpose()?,
     };
-    // Budgets and alerts are about all requests.
-    let with_current = !args.csv && !cli.json && !is_filtered;
-    let (mut report, current) = match with_current {
-        true => cli.app()?.cost_with_current(&params).map(|(report, current)| (report, Some(current)))?,
-        false => (cli.app()?.cost(&params)?, None),
-    };
+    let mut report = cli.app()?.cost(&params)?;
     if by == Dimension::Session && cli.stdout_is_terminal() && !args.csv && !cli.json {
         let keys: Vec<&str> = report.report.rows.iter().map(|row| row.key.as_str()).collect();
         let mut short = cli.app()?.short_keys(&keys)?;
@@ -88,9 +85,9 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
         cli.print_report(&report, |_| String::new())?;
     } else {
         let labels = labels(cli, &report, &times)?;
-        let budgets = current.as_ref().map(|current| alert_line(current, false)).unwrap_or_default();
+        let budgets = report.current.as_ref().map(|current| alert_line(current, false)).unwrap_or_default();
         cli.print_report(&report, |r| format!("{}{budgets}", render(r, &labels, &times, width, bars)))?;
-        if let Some(current) = &current {
+        if let Some(current) = &report.current {
             spawn_background_update(cli, current);
         }
     }
@@ -372,6 +369,7 @@ mod tests {
             plan_windows: Vec::new(),
             skipped: Vec::new(),
             warnings: None,
+            current: None,
         }
     }
 
