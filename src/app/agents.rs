@@ -41,6 +41,6 @@ mod tests {
         assert_eq!((f.code.as_str(), f.exit_code()), ("no_such_agent", 2));
         assert!(f.message.contains("\"claud\"") && f.message.contains("claude, codex"), "{f}");
         assert_eq!(f.hints, ["did you mean `claude`?"]);
-        assert_eq!(f.unmatched, ["claud"]);
+        assert_eq!(*f.unmatched, ["claud"]);
     }
 }

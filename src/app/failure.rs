@@ -38,13 +38,13 @@ pub struct Failure {
     pub message: String,
     /// The message for a person on a terminal, if it differs from `message`.
     #[serde(skip)]
-    pub for_person: Option<String>,
+    pub for_person: Option<Box<str>>,
     /// What to do next, the best hint first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
     /// Values of the call that match nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unmatched: Vec<String>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub unmatched: Box<[String]>,
     /// The refusal of the workflow, if it refused the step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub refusal: Option<Box<Refusal>>,
@@ -58,7 +58,7 @@ impl Failure {
             message: message.into(),
             for_person: None,
             hints: Vec::new(),
-            unmatched: Vec::new(),
+            unmatched: Box::default(),
             refusal: None,
         }
     }
@@ -76,7 +76,7 @@ impl Failure {
     /// Sets the message for a person on a terminal.
     #[must_use]
     pub fn for_person(mut self, message: impl Into<String>) -> Self {
-        self.for_person = Some(message.into());
+        self.for_person = Some(message.into().into_boxed_str());
         self
     }
 

@@ -115,7 +115,7 @@ pub(crate) fn unknown_name(what: &str, code: &str, name: &str, known: &[&str]) -
             known => format!("There is no {what} {:?}. Known: {}.", echo(name), list_names(known)),
         },
     );
-    failure.unmatched = vec![name.to_owned()];
+    failure.unmatched = Box::new([name.to_owned()]);
     match nearest(name, known.iter().copied()) {
         Some(near) => failure.hint(format!("did you mean `{near}`?")),
         None => failure,

@@ -78,7 +78,7 @@ mod tests {
         }
         let mut without = Vec::new();
         check(&command_line(100), "clawgate", &mut without);
-        assert_eq!(without, ["clawgate mcp", "clawgate hook", "clawgate completions"]);
+        assert_eq!(without, ["clawgate hook", "clawgate mcp", "clawgate completions"]);
         command_line(100).debug_assert();
     }
 

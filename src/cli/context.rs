@@ -333,7 +333,7 @@ impl CliContext {
                 };
                 format!("{} (state: {}).{missing}", r.code.meaning(), r.state)
             }
-            None => f.for_person.as_ref().filter(|_| person).unwrap_or(&f.message).clone(),
+            None => f.for_person.as_deref().filter(|_| person).unwrap_or(&f.message).to_owned(),
         };
         writeln!(err, "{} {}", red("error:"), sanitize(&message))?;
         // What an agent has to ask a person for is not said to the person.

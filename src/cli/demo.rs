@@ -308,12 +308,9 @@ fn review(app: &mut App) -> Result<DemoStep, CommandError> {
                 "{} ({}) read, {}: the name of a colleague",
                 pluralize(pages as u64, "page"),
                 pluralize(bytes as u64, "byte"),
-                pluralize(found as u64, "finding")
+                pluralize(found, "finding")
             ),
-            format!(
-                "resealed {}; the review of the other rows stays valid",
-                pluralize(resealed as u64, "row")
-            ),
+            format!("resealed {}; the review of the other rows stays valid", pluralize(resealed, "row")),
         ],
         proves: "The review is recorded page by page, and a finding is redacted everywhere.",
         held: state == "reviewed" && found >= 1 && names >= 1,

@@ -42,7 +42,7 @@ fn domain(value: &str, labels: usize) -> Option<String> {
     let parts: Vec<&str> = host.split('.').collect();
     let is_label = |p: &&str| !p.is_empty() && p.chars().all(|c| c.is_alphanumeric() || c == '-');
     let is_host = parts.len() >= 2
-        && parts.iter().all(|p| is_label(&p))
+        && parts.iter().all(is_label)
         && parts.last().is_some_and(|top| top.chars().all(char::is_alphabetic));
     (is_host && (labels == 1 || parts.len() > labels)).then(|| parts[parts.len() - labels..].join("."))
 }

@@ -196,7 +196,7 @@ fn unescape(text: &str) -> String {
         let end = [12, 6, 2].into_iter().find_map(|len| {
             let piece = rest.get(..len)?;
             let text = serde_json::from_str::<String>(&format!("\"{piece}\"")).ok()?;
-            (text.chars().count() == 1).then(|| (len, text))
+            (text.chars().count() == 1).then_some((len, text))
         });
         let (len, text) = end.unwrap_or((1, "\\".to_owned()));
         out.push_str(&text);

@@ -369,8 +369,7 @@ fn is_date(v: &str, digits: usize) -> bool {
 /// degrees and minutes.
 fn is_coordinate(v: &str) -> bool {
     let degrees = |part: &str| {
-        let part =
-            part.trim().trim_end_matches(|c: char| matches!(c, 'N' | 'S' | 'E' | 'W' | 'O' | '°' | ' '));
+        let part = part.trim().trim_end_matches(['N', 'S', 'E', 'W', 'O', '°', ' ']);
         let part = part.trim_start_matches(['-', '+', '(']).trim_end_matches(')');
         part.split_once('.').is_some_and(|(whole, rest)| {
             (1..=3).contains(&whole.len())

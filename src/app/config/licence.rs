@@ -104,7 +104,7 @@ pub(in crate::app) fn known_licence(argument: &str, name: &str) -> Result<&'stat
     let shown = echo(name);
     let message = format!("{argument}: there is no licence {shown:?}. Common ids: {COMMON}.");
     let mut failure = Failure::usage("bad_licence", message);
-    failure.unmatched = vec![name.to_owned()];
+    failure.unmatched = Box::new([name.to_owned()]);
     if let Some(near) = nearest(&wanted, LICENCES.iter().copied()) {
         failure = failure.hint(format!("did you mean `{near}`?"));
     }

@@ -129,7 +129,7 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
     if more > 0 {
         batch.skipped.push(Skipped {
             path: batch.path.clone(),
-            reason: format!("{} skipped", pluralize(more as u64, "more line")),
+            reason: format!("{} skipped", pluralize(more, "more line")),
         });
     }
     batch.usage = read.usage;

@@ -349,6 +349,6 @@ mod tests {
         assert_eq!((f.code.as_str(), f.exit_code()), ("no_such_project", 2));
         assert!(f.message.contains("\"ledger-apu\"") && f.message.contains("deep/App"), "{f}");
         assert_eq!(f.hints[0], "did you mean ledger-api?");
-        assert_eq!(f.unmatched, ["ledger-apu"]);
+        assert_eq!(*f.unmatched, ["ledger-apu"]);
     }
 }

@@ -199,7 +199,7 @@ mod tests {
         grouped.sort();
         all.sort();
         assert_eq!(grouped, all);
-        let help = with_grouped_help(command, 80).render_help().to_string();
+        let help = with_grouped_help(command.term_width(80), 80).render_help().to_string();
         assert!(help.lines().all(|l| l.chars().count() <= 80), "{help}");
         for name in all {
             assert!(help.lines().any(|l| l.trim_start().starts_with(&name)), "{name} is missing:\n{help}");

@@ -211,7 +211,7 @@ impl RequestCollector {
 
     /// Whether an id belongs to a single request.
     fn is_unique(&self, id: &str) -> bool {
-        looks_unique(id) && !(!self.shared_ids.is_empty() && self.shared_ids.contains(id))
+        looks_unique(id) && !self.shared_ids.contains(id)
     }
 
     /// Returns the key of a request whose id does not identify it. A copy has the same time and the same prompt.

@@ -39,8 +39,7 @@ pub(crate) fn split(line: &[u8], ended: bool) -> Vec<Piece> {
     let mut pieces = Vec::new();
     let mut budget = line.len().saturating_mul(MAX_PASSES);
     let mut at = if line.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 };
-    loop {
-        let Some(blank) = line[at..].iter().position(|b| !b.is_ascii_whitespace()) else { break };
+    while let Some(blank) = line[at..].iter().position(|b| !b.is_ascii_whitespace()) {
         at += blank;
         let (error, unfinished) = match object(&line[at..]) {
             Object::Whole(len) => {
