@@ -12,7 +12,7 @@ pub(crate) fn io_failure(what: &str, path: &Path, e: &io::Error) -> Failure {
 
 /// Makes a directory that only its owner can enter (0700), and restricts one that exists already.
 pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Failure> {
-    crate::private_dir::make(dir).map_err(|e| io_failure("cannot make", dir, &e))
+    crate::private_dir::make(dir).map_err(|e| io_failure("cannot create", dir, &e))
 }
 
 /// Writes a file that only its owner can read (0600). The file is replaced in one step, or not at all.

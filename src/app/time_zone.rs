@@ -2,6 +2,7 @@
 
 use jiff::tz::TimeZone;
 
+use crate::app::config::edit::edit_file;
 use crate::app::{App, Failure};
 
 /// The name of a local zone that the system does not name.
@@ -27,6 +28,25 @@ impl App {
                 )
             }),
         }
+    }
+
+    /// Stores the time zone of all later commands in `config.toml`. The name `local` removes the setting.
+    ///
+    /// # Errors
+    /// [`Failure`] if the name is not an IANA time zone, or the file cannot be written.
+    pub fn set_timezone(&mut self, name: &str) -> Result<(), Failure> {
+        let stored = match name.eq_ignore_ascii_case(UNNAMED) {
+            true => None,
+            false => Some(self.zone(Some(name))?.0),
+        };
+        let config = edit_file(&self.config_path(), &self.config, |doc| {
+            match &stored {
+                Some(zone) => doc["cost"]["timezone"] = toml_edit::value(zone.as_str()),
+                None => drop(doc.get_mut("cost").and_then(|t| t.as_table_like_mut()?.remove("timezone"))),
+            }
+            Ok(())
+        })?;
+        self.apply_config(config)
     }
 }
 

@@ -29,8 +29,8 @@ const PREDECESSORS: &[Predecessor] = &[
     },
     Predecessor {
         names: &["bundle-list"],
-        here: "a bundle is a release, and `clawgate status` lists the releases",
-        next: "clawgate status",
+        here: "a bundle is a release, and `clawgate releases` lists them",
+        next: "clawgate releases",
     },
     Predecessor {
         names: &["bundle-view"],

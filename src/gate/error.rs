@@ -31,7 +31,7 @@ pub enum GateError {
     #[error("The system provides no random bytes.")]
     Random,
     /// A file operation failed.
-    #[error("{path}: {source}.")]
+    #[error("cannot access {path}: {source}")]
     Io { path: PathBuf, source: std::io::Error },
     /// The receipt is not a canonical receipt.
     #[error("The receipt cannot be read: {0}. Sign again with `clawgate sign`.")]

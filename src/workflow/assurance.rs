@@ -15,7 +15,7 @@ pub enum Assurance {
     A1,
     /// The local workbench or a terminal was used.
     A2,
-    /// A passphrase unlocked the signing key.
+    /// A passphrase unlocked the approver key.
     A3,
     /// Hardware verified the user.
     A4,
@@ -35,7 +35,7 @@ impl Assurance {
             Assurance::A0 => "an agent said so",
             Assurance::A1 => "a client's form was answered",
             Assurance::A2 => "given in the local workbench or a terminal",
-            Assurance::A3 => "a passphrase unlocked the signing key",
+            Assurance::A3 => "a passphrase unlocked the approver key",
             Assurance::A4 => "hardware verified the user",
             Assurance::A5 => "another device or person agreed",
         }

@@ -47,7 +47,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
     ("audit", &["context", "failure"]),
     ("doctor", &["audit", "context", "failure"]),
     ("status", &["context", "failure"]),
-    ("time_zone", &["context", "failure"]),
+    ("time_zone", &["config", "context", "failure"]),
     ("scan", &["agents", "context", "failure", "text"]),
     ("redaction", &["config", "context", "failure"]),
     ("sessions", &["agents", "config", "context", "failure", "random", "redaction", "scan", "text"]),

@@ -47,6 +47,19 @@ fn days_and_bounds_are_local_unless_a_zone_is_given_or_configured() {
 }
 
 #[test]
+fn the_zone_can_be_set_and_taken_back_by_a_command() {
+    let world = world();
+    let zone = "America/Los_Angeles";
+    run_in(&world, zone, &["config", "--timezone", "asia/tokyo"]);
+    assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], "Asia/Tokyo");
+    let refused = world.command().args(["config", "--timezone", "Tokyo/Asia"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], "Asia/Tokyo");
+    run_in(&world, zone, &["config", "--timezone", "local"]);
+    assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], zone);
+}
+
+#[test]
 fn every_command_that_shows_times_shows_local_ones_and_names_the_zone() {
     let world = world();
     run_in(&world, "UTC", &["scan"]);

@@ -184,7 +184,7 @@ impl App {
     }
 
     /// Uses an edited configuration from now on, and records the change.
-    fn apply_config(&mut self, config: Option<Config>) -> Result<(), Failure> {
+    pub(in crate::app) fn apply_config(&mut self, config: Option<Config>) -> Result<(), Failure> {
         let Some(config) = config else { return Ok(()) };
         self.config = config;
         self.audit("config_changed", None, serde_json::json!({ "scope": self.scope_hash() }))

@@ -45,9 +45,12 @@ pub struct Args {
     /// Visibility of the published dataset: private or public
     #[arg(long)]
     visibility: Option<String>,
-    /// License of the published data, for example cc-by-4.0
+    /// Licence of the published data, for example cc-by-4.0
     #[arg(long, visible_alias = "license")]
     licence: Option<String>,
+    /// Time zone of all times and days: an IANA name, "utc", or "local"
+    #[arg(long, value_name = "ZONE")]
+    timezone: Option<String>,
     /// Confirm the resulting scope
     #[arg(long, visible_alias = "confirm-projects")]
     confirm: bool,
@@ -85,6 +88,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         || lists.iter().any(|l| !l.is_empty())
         || values.iter().any(|v| v.is_some());
     let app = cli.app()?;
+    if let Some(zone) = &args.timezone {
+        app.set_timezone(zone)?;
+    }
     let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
     let path = app.dir().join("config.toml");
     let report = ConfigReport { hits: app.list_hits()?, scope: report };
@@ -141,6 +147,7 @@ fn render(report: &ConfigReport, path: &str) -> String {
         ("publish.folder", value(&c.publish.folder)),
         ("publish.visibility", visibility.as_str().unwrap_or_default().to_owned()),
         ("publish.licence", value(&c.publish.licence)),
+        ("cost.timezone", c.cost.timezone.clone().unwrap_or_else(|| "local".to_owned())),
         ("export.thinking", c.export.thinking.to_string()),
         ("export.timestamps", c.export.timestamps.as_str().to_owned()),
         ("export.format", c.export.format.to_string()),

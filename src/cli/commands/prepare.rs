@@ -27,7 +27,7 @@ pub struct Args {
     /// Visibility of the published dataset: private or public
     #[arg(long)]
     visibility: Option<Visibility>,
-    /// License of the published data, for example cc-by-4.0
+    /// Licence of the published data, for example cc-by-4.0
     #[arg(long, visible_alias = "license")]
     licence: Option<String>,
     /// Omit the reasoning of the models
