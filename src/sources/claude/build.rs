@@ -17,13 +17,16 @@ use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::Read;
 use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall, ToolStatus};
 
-/// Beginnings of texts in user records that the agent wrote and no person typed.
-const INJECTED: [&str; 6] = [
+/// Beginnings of texts in user records that the agent, another agent or a program wrote and no person typed.
+const INJECTED: [&str; 9] = [
     "<command-name>",
     "<command-message>",
     "<local-command-",
     "<system-reminder>",
     "<task-notification>",
+    "<cross-session-message",
+    "<teammate-message",
+    "<channel source=",
     "Caveat:",
 ];
 
@@ -170,11 +173,15 @@ impl Builder {
         self.session.messages.len() - 1
     }
 
+    /// Whether a user record says that no person typed its text.
+    fn is_injected(&self, record: &Record<'_>) -> bool {
+        record.is_meta.0 || record.is_sidechain.0 || self.log.subagent || !may_be_of_a_person(&record.origin)
+    }
+
     fn push_user(&mut self, mut record: Record<'_>) {
         let Some(message) = record.message.0.take() else { return };
         let at = Timestamp::parse(record.timestamp.str());
-        let injected =
-            record.is_meta.0 || record.is_sidechain.0 || self.log.subagent || !record.origin.is_null();
+        let injected = self.is_injected(&record);
         let mut parts = Vec::new();
         let mut human = false;
         let mut add_text = |text: String, parts: &mut Vec<Part>| {
@@ -338,9 +345,10 @@ impl Builder {
             "file" => (vec![attached_file(attachment)], false),
             "queued_command" => {
                 let parts = queued_parts(&attachment.prompt);
-                let typed =
-                    matches!(attachment.command_mode.str(), "" | "prompt") && parts.iter().any(is_typed);
-                (parts, typed && !record.is_meta.0 && !record.is_sidechain.0 && !self.log.subagent)
+                let typed = matches!(attachment.command_mode.str(), "" | "prompt")
+                    && may_be_of_a_person(&attachment.origin)
+                    && parts.iter().any(is_typed);
+                (parts, typed && !self.is_injected(record))
             }
             _ => return,
         };
@@ -365,6 +373,13 @@ fn attached_file(attachment: &Attachment<'_>) -> Part {
     let name =
         attachment.filename.owned().or_else(|| file.and_then(|f| f.file_path.owned())).unwrap_or_default();
     Part::Attachment { name, text: file.map(|f| f.content.str().to_owned()).unwrap_or_default() }
+}
+
+/// Whether the `origin` of a record allows that a person typed its text. Early versions write none. Newer ones write
+/// `{"kind": "human"}` for what a person typed, and other kinds for tasks, channels and other agents.
+fn may_be_of_a_person(origin: &serde_json::Value) -> bool {
+    let kind = origin.get("kind").unwrap_or(origin);
+    kind.is_null() || kind.as_str() == Some("human")
 }
 
 /// Whether a person may have typed a text.
@@ -448,6 +463,29 @@ mod tests {
         assert_eq!(origin("fix the test"), Origin::Human);
         assert_eq!(origin("<command-name>/clear</command-name>"), Origin::Injected);
         assert_eq!(origin(" Caveat: the messages below"), Origin::Injected);
+        assert_eq!(origin("<cross-session-message from='b'>done</cross-session-message>"), Origin::Injected);
+        assert_eq!(origin("<channel source='ci'>green</channel>"), Origin::Injected);
+        assert_eq!(origin("<channel> is missing in the feed"), Origin::Human);
+    }
+
+    #[test]
+    fn the_origin_of_a_record_tells_whether_a_person_typed_it() {
+        let origins = |origin: &str| {
+            let typed =
+                format!(r#"{{"type":"user","uuid":"1","message":{{"content":"hi"}},"origin":{origin}}}"#);
+            let queued = format!(
+                r#"{{"type":"attachment","uuid":"2","attachment":{{"type":"queued_command","prompt":"hi","commandMode":"prompt","origin":{origin}}}}}"#
+            );
+            let read = read(&[typed.as_str(), queued.as_str()]);
+            read.sessions[0].messages.iter().map(|m| m.origin).collect::<Vec<_>>()
+        };
+        for of_a_person in ["null", r#"{"kind":"human"}"#, r#""human""#] {
+            assert_eq!(origins(of_a_person), [Origin::Human; 2], "{of_a_person}");
+        }
+        for kind in ["task-notification", "channel", "peer", "coordinator", ""] {
+            assert_eq!(origins(&format!(r#"{{"kind":"{kind}"}}"#)), [Origin::Injected; 2], "{kind}");
+        }
+        assert_eq!(origins(r#"{"server":"ci"}"#), [Origin::Injected; 2], "an unknown form");
     }
 
     #[test]

@@ -85,6 +85,7 @@ pub(super) struct Record<'a, C = TextOr<'a, Block<'a>>> {
     pub is_sidechain: Flag,
     pub is_meta: Flag,
     pub is_compact_summary: Flag,
+    /// Who wrote the text of a user record: `{"kind": "human"}`, or another kind.
     pub origin: serde_json::Value,
     pub forked_from: Obj<Fork<'a>>,
     pub tool_denial_kind: Text<'a>,
@@ -193,6 +194,8 @@ pub(super) struct Attachment<'a> {
     /// What a queued command is: `prompt` if a person typed it.
     #[serde(rename = "commandMode")]
     pub command_mode: Text<'a>,
+    /// Who wrote a queued command, as in [`Record::origin`].
+    pub origin: serde_json::Value,
     /// A prompt that was typed while the agent was working (`queued_command`).
     pub prompt: TextOr<'a, Inner<'a>>,
 }
