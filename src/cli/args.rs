@@ -24,8 +24,8 @@ const WITHOUT_JSON: &[&str] = &["mcp", "hook", "completions"];
 const LAST: usize = 1000;
 
 /// Returns the command line: the commands with `--json`, examples, and a help that lists them by task. `width` is the
-/// width of the terminal in columns.
-pub fn command_line(width: usize) -> clap::Command {
+/// width of the terminal in columns, if there is one.
+pub fn command_line(width: Option<usize>) -> clap::Command {
     let command = Cli::command()
         .mut_subcommands(|sub| if WITHOUT_JSON.contains(&sub.get_name()) { sub } else { with_json(sub) });
     let command = command.arg(json_option()).mut_subcommands(examples::with_examples);
@@ -77,14 +77,14 @@ mod tests {
             }
         }
         let mut without = Vec::new();
-        check(&command_line(100), "clawgate", &mut without);
+        check(&command_line(None), "clawgate", &mut without);
         assert_eq!(without, ["clawgate hook", "clawgate mcp", "clawgate completions"]);
-        command_line(100).debug_assert();
+        command_line(None).debug_assert();
     }
 
     #[test]
     fn the_called_command_is_found_between_options() {
-        let line = command_line(100);
+        let line = command_line(None);
         let called = |text: &str| called_command(&line, text.split(' '));
         assert_eq!(called("--json cost explain claude:1"), "cost explain");
         assert_eq!(called("search cost"), "search");

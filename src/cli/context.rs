@@ -57,14 +57,14 @@ const DEFAULT_HEIGHT: usize = 24;
 /// Narrower terminals are treated as this wide.
 const MIN_WIDTH: usize = 40;
 
-/// Returns the width of the terminal in columns, or `usize::MAX` if standard output is not a terminal.
-pub(super) fn width(env: &Env) -> usize {
+/// Returns the width of the terminal in columns, or `None` if standard output is not a terminal.
+pub(super) fn terminal_width(env: &Env) -> Option<usize> {
     if !io::stdout().is_terminal() {
-        return usize::MAX;
+        return None;
     }
     let requested = env.var("COLUMNS").and_then(|c| c.parse().ok());
     let detected = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
-    requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+    Some(requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH))
 }
 
 /// The state of one command line while it runs.
@@ -135,9 +135,14 @@ impl CliContext {
         io::stdout().is_terminal()
     }
 
-    /// Returns the width of the terminal in columns, or `usize::MAX` if standard output is not a terminal.
+    /// Returns the width of the terminal in columns, or `None` if standard output is not a terminal.
+    pub fn terminal_width(&self) -> Option<usize> {
+        terminal_width(&self.process.env)
+    }
+
+    /// Returns the maximum width of tables in columns. Only a terminal limits it.
     pub fn width(&self) -> usize {
-        width(&self.process.env)
+        self.terminal_width().unwrap_or(usize::MAX)
     }
 
     /// Says on standard error that the command waits for standard input, if that is a terminal.
@@ -170,7 +175,7 @@ impl CliContext {
     pub fn print(&self, text: &str) -> Result<(), CommandError> {
         self.clear_progress();
         let mut out = anstream::stdout().lock();
-        out.write_all(wrap(text, self.width()).as_bytes())?;
+        out.write_all(wrap(text, self.terminal_width()).as_bytes())?;
         out.flush()?;
         Ok(())
     }
@@ -194,7 +199,7 @@ impl CliContext {
     pub fn print_paged(&self, text: &str, no_pager: bool) -> Result<(), CommandError> {
         let person = self.stdout_is_terminal() && io::stdin().is_terminal() && self.can_prompt();
         let pager = self.configured_pager().unwrap_or_else(|| vec!["less"]);
-        let text = wrap(text, self.width());
+        let text = wrap(text, self.terminal_width());
         let is_short = text.lines().count() < self.height();
         if no_pager || !person || pager.is_empty() || is_short || !self.run_pager(&pager, &text) {
             return self.print(&text);

@@ -117,7 +117,7 @@ mod tests {
     fn every_example_is_a_valid_command_line_of_its_command() {
         for (name, examples) in EXAMPLES {
             for example in *examples {
-                let parsed = command_line(100).try_get_matches_from(words(example));
+                let parsed = command_line(None).try_get_matches_from(words(example));
                 let parsed = parsed.unwrap_or_else(|e| panic!("{example}: {e}"));
                 assert_eq!(parsed.subcommand_name(), Some(*name), "{example}");
             }

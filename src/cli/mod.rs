@@ -61,7 +61,7 @@ pub struct ProcessEnv {
 /// Runs one command line and returns its exit code: 0 done, 1 failed, 2 usage error, 3 refused by the workflow, 4 a
 /// person is needed, 130 interrupted.
 pub fn run(args: Vec<OsString>, process: ProcessEnv) -> u8 {
-    let line = command_line(context::width(&process.env));
+    let line = command_line(context::terminal_width(&process.env));
     let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let command = args::called_command(&line, words.iter().map(String::as_str));
     // Agents read exit code 2 of a hook as "deny this step". A usage error of `hook` must not deny anything.

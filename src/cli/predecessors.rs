@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_renamed_command_names_commands_that_exist() {
-        let line = command_line(100);
+        let line = command_line(None);
         for p in PREDECESSORS {
             for name in p.names {
                 assert!(line.find_subcommand(name).is_none(), "{name} exists");

@@ -3,12 +3,14 @@
 //! Every name, text and number of the page is shown, because the person decides whether it may be published. Control and
 //! hidden characters are shown as `\u{…}`. A chunk may begin and end anywhere in a row, so it is not parsed as a whole.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
 use crate::app::release::PageChunk;
 use crate::app::text::sanitize;
+use crate::redact::placeholder;
 
 use super::render::{bold, cyan, dim, red, yellow};
 use super::table::one_line;
@@ -32,10 +34,21 @@ pub(super) fn render(chunks: &[PageChunk]) -> String {
     out.trim_start_matches('\n').to_owned()
 }
 
+/// Fields that every row has. Headings replace their names.
+const LIST_FIELDS: [&str; 2] = ["messages", "tool_uses"];
+
+/// The names around the fields of a message, from the inside to the row.
+const MESSAGE: &[&str] = &["", "messages", ""];
+/// The names around the fields of a tool call.
+const TOOL_CALL: &[&str] = &["", "tool_uses", "", "messages", ""];
+/// The names around the fields of a tool's output.
+const OUTPUT: &[&str] = &["output", "", "tool_uses", "", "messages", ""];
+
 /// An open object or array.
 struct Open {
-    /// The field that contains it.
+    /// The field that contains it. Entries of an array have no name.
     name: String,
+    is_empty: bool,
 }
 
 #[derive(Default)]
@@ -64,11 +77,15 @@ impl PageText {
                 '"' => self.string(&rest[1..]),
                 '{' | '[' => {
                     self.flush();
-                    self.open.push(Open { name: std::mem::take(&mut self.field) });
+                    self.contains_value();
+                    self.open.push(Open { name: std::mem::take(&mut self.field), is_empty: true });
                     &rest[1..]
                 }
                 '}' | ']' => {
-                    self.flush();
+                    match self.open.last() {
+                        Some(open) if open.is_empty => self.only_name(if c == '}' { "{}" } else { "[]" }),
+                        _ => self.flush(),
+                    }
                     self.open.pop();
                     self.field.clear();
                     &rest[1..]
@@ -85,7 +102,25 @@ impl PageText {
                 }
             };
         }
+        // The value of a field can be in the next chunk.
+        if !self.field.is_empty() || self.open.last().is_some_and(|open| open.is_empty) {
+            self.only_name("…");
+        }
         self.flush();
+    }
+
+    /// Shows the name of a field that has no value here.
+    fn only_name(&mut self, value: &str) {
+        if !self.label().is_empty() {
+            self.fact(value);
+        }
+    }
+
+    /// Notes that the innermost object or array is not empty.
+    fn contains_value(&mut self) {
+        if let Some(open) = self.open.last_mut() {
+            open.is_empty = false;
+        }
     }
 
     /// Takes the string that begins before `rest`: the name of a field or a value. Returns the text after it.
@@ -101,18 +136,21 @@ impl PageText {
 
     fn value(&mut self, text: &str) {
         let shown = one_line(text);
+        self.contains_value();
         match self.field.as_str() {
-            "role" if self.is_in_message() => {
+            "role" if self.is_in(MESSAGE) => {
                 let speaker = format!("── {shown} ──");
                 let speaker = if shown == "user" { cyan(&speaker) } else { bold(&speaker) };
                 self.block(&format!("\n{speaker}\n"));
             }
-            "content" if self.is_in_message() => {
+            "content" if self.is_in(MESSAGE) => {
                 self.flush();
                 self.lines(text, 2);
             }
-            "tool" if self.is_in("tool_uses") => self.block(&format!("  ▸ {}\n", bold(&shown))),
-            "text" if self.is_in("output") && !text.is_empty() => {
+            "tool" if !self.open.is_empty() && self.is_in(TOOL_CALL) => {
+                self.block(&format!("  ▸ {}\n", bold(&shown)))
+            }
+            "text" if !self.open.is_empty() && self.is_in(OUTPUT) && !text.is_empty() => {
                 self.block(&format!("    {}\n", dim("←")));
                 self.lines(text, 4);
             }
@@ -126,29 +164,22 @@ impl PageText {
         }
     }
 
-    /// Whether the value belongs to a message itself. At the beginning of a chunk, the object around it may be unknown.
-    fn is_in_message(&self) -> bool {
-        self.open.last().is_none_or(|open| open.name.is_empty())
+    /// Whether these names are around the value. At the beginning of a chunk, the outer ones may be unknown.
+    fn is_in(&self, names: &[&str]) -> bool {
+        let around = self.open.iter().rev().map(|open| open.name.as_str());
+        self.open.len() <= names.len() && around.zip(names).all(|(name, expected)| name == *expected)
     }
 
-    /// Whether the value belongs to a field of this name or to an entry of it.
-    fn is_in(&self, name: &str) -> bool {
-        let mut names = self.open.iter().rev().map(|open| open.name.as_str());
-        names.next().is_some_and(|n| n == name || n.is_empty() && names.next().is_none_or(|n| n == name))
-    }
-
-    /// The name of the field, with the names of the objects around it up to the message.
+    /// The name of the field, with the names of the objects around it.
     fn label(&self) -> String {
-        let around =
-            self.open.iter().rev().map(|open| open.name.as_str()).take_while(|name| !name.is_empty());
-        let mut names: Vec<&str> = around.filter(|name| *name != "messages").collect();
-        names.reverse();
-        names.extend((!self.field.is_empty()).then_some(self.field.as_str()));
+        let names = self.open.iter().map(|open| open.name.as_str()).chain([self.field.as_str()]);
+        let names: Vec<&str> = names.filter(|name| !name.is_empty() && !LIST_FIELDS.contains(name)).collect();
         one_line(&names.join("."))
     }
 
     fn fact(&mut self, text: &str) {
         let (label, text) = (self.label(), one_line(text));
+        self.contains_value();
         let text = if text.is_empty() { "\"\"".to_owned() } else { text };
         self.facts.push(if label.is_empty() { text } else { format!("{label}: {text}") });
         self.field.clear();
@@ -208,22 +239,35 @@ fn unescape(text: &str) -> String {
 
 /// Colours placeholders, and characters that would be invisible.
 fn mark(text: &str) -> String {
-    static MARKS: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"\[[A-Z][A-Z0-9_]*_[a-z2-7]{6}\]|\buser_[a-z2-7]{6}\b|(?<hidden>\\u\{[0-9a-f]+\})").ok()
-    });
-    let Some(marks) = MARKS.as_ref() else { return text.to_owned() };
-    let colour = |found: &Captures<'_>| match found.name("hidden") {
-        Some(hidden) => red(hidden.as_str()),
-        None => yellow(&found[0]),
-    };
-    marks.replace_all(text, colour).into_owned()
+    let mut out = String::with_capacity(text.len());
+    let mut shown = 0;
+    for (start, end) in placeholder::find_any(text) {
+        out.push_str(&mark_hidden(&text[shown..start]));
+        out.push_str(&yellow(&text[start..end]));
+        shown = end;
+    }
+    out.push_str(&mark_hidden(&text[shown..]));
+    out
+}
+
+/// Colours the escapes of hidden characters.
+fn mark_hidden(text: &str) -> Cow<'_, str> {
+    static HIDDEN: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\\u\{[0-9a-f]+\}").ok());
+    match HIDDEN.as_ref() {
+        Some(hidden) => hidden.replace_all(text, |found: &Captures<'_>| red(&found[0])),
+        None => text.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::RangeInclusive;
+
     use proptest::prelude::*;
 
     use super::*;
+    use crate::app::text::is_hidden;
+    use crate::cli::wrap::wrap;
     use crate::trace::SessionKey;
 
     fn plain(chunks: &[PageChunk]) -> String {
@@ -268,25 +312,147 @@ mod tests {
         assert_eq!(unescape("\\ud83d\\ude00\\u00e9\\/\\\\n"), "😀é/\\n");
     }
 
+    #[test]
+    fn placeholders_of_both_styles_are_highlighted() {
+        for placeholder in [
+            "[EMAIL_k3f2qa]",
+            "user_k3f2qa",
+            "user-k3f2qa@example.com",
+            "host-k3f2qa.example.internal",
+            "192.0.2.7",
+            "2001:db8::1f2e:3d4c",
+            "+1-202-555-0142",
+        ] {
+            let coloured = render(&[chunk(&format!(r#"{{"content":"by {placeholder}, today"}}"#))]);
+            assert!(coloured.contains(&yellow(placeholder)), "{coloured}");
+        }
+    }
+
+    /// A field of the test's row. Only its value contains letters of its alphabet.
+    #[derive(Debug)]
+    struct Field {
+        alphabet: RangeInclusive<char>,
+        value: String,
+    }
+
+    impl Field {
+        fn letters(&self, text: &str) -> String {
+            text.chars().filter(|c| self.alphabet.contains(c)).collect()
+        }
+    }
+
+    /// Returns values with letters of the alphabet between characters that hide, move or end text.
+    fn field(alphabet: RangeInclusive<char>) -> impl Strategy<Value = Field> {
+        let letters = prop::collection::vec(prop::char::range(*alphabet.start(), *alphabet.end()), 1..30);
+        let between = prop::sample::select(
+            &[
+                "",
+                "",
+                " ",
+                "\n",
+                "\r",
+                "\t",
+                "\\",
+                "\"",
+                "\\n",
+                "\\u0041",
+                "},{[]:,",
+                "\u{0}",
+                "\u{7}",
+                "\u{8}",
+                "\u{1b}[2J",
+                "\u{1b}[8m",
+                "\u{1b}]0;",
+                "\u{9b}1A",
+                "\u{7f}",
+                "\u{200b}",
+                "\u{200d}",
+                "\u{202e}",
+                "\u{2066}",
+                "\u{2028}",
+                "\u{feff}",
+                "\u{e0041}",
+                "\u{fe0f}",
+                "é",
+                "東京",
+                "😀",
+                "  ── user ──\n",
+                "[EMAIL_k3f2qa]",
+            ][..],
+        );
+        let between = prop::collection::vec(between, 1..12);
+        // Every fifth value is longer than any terminal is wide.
+        let repetitions = prop_oneof![4 => Just(1usize), 1 => Just(100)];
+        (letters, between, repetitions).prop_map(move |(letters, between, repetitions)| {
+            let piece = |(i, letter): (usize, &char)| format!("{letter}{}", between[i % between.len()]);
+            let value: String = letters.iter().enumerate().map(piece).collect();
+            Field { alphabet: alphabet.clone(), value: value.repeat(repetitions) }
+        })
+    }
+
+    #[test]
+    fn names_are_shown_even_if_their_value_is_empty_or_in_another_chunk() {
+        let row = r#"{"messages":[{"role":"user","content":"c","tool_uses":[{"tool":"t","input":{"a":{},"b":[],"d":[{"e":[[1]]}],"messages":[{"content":"f"}],"g":{"output":{"text":"h"}},"i":{"content":"j"},"k":""}}]}]}"#;
+        let text = plain(&[chunk(row)]);
+        for shown in [
+            "input.a: {}",
+            "input.b: []",
+            "input.d.e: 1",
+            "input.content: f",
+            "input.g.output.text: h",
+            "input.i.content: j",
+            "input.k: \"\"",
+        ] {
+            assert!(text.contains(shown), "{shown} is missing: {text}");
+        }
+        for (part, shown) in [(r#"{"a":"#, "a: …"), (r#"{"a":[{"#, "a: …"), (r#"{"a":{"b":"#, "a.b: …")]
+        {
+            assert!(plain(&[chunk(part)]).contains(shown), "{part}");
+        }
+    }
+
     proptest! {
-        /// Cuts a row at any place, and looks for every word of it in what is shown.
+        #![proptest_config(crate::testing::cases(200))]
+
+        /// Cuts a row at any place and looks for every letter of every field in what the terminal shows.
         #[test]
-        fn everything_that_leaves_is_shown(words in prop::collection::vec("[a-zA-Z0-9\"\\\\é\n\u{200b}]{1,12}", 1..12), at in 0usize..4000) {
-            let value = serde_json::json!({
-                "role": "user", "content": words.join(" "), "x": { words[0].clone(): words.clone() },
-                "tool_uses": [{ "tool": words[0], "input": { "value": words.join("\n") }, "output": { "text": words.join("\t") } }],
+        fn everything_that_leaves_is_shown(
+            fields in [
+                field('\u{430}'..='\u{44f}'), field('\u{3b1}'..='\u{3c1}'), field('\u{561}'..='\u{586}'),
+                field('\u{10d0}'..='\u{10f0}'), field('\u{ac00}'..='\u{d7a3}'), field('\u{5d0}'..='\u{5ea}'),
+                field('\u{e01}'..='\u{e30}'),
+            ],
+            at in any::<prop::sample::Index>(),
+            width in 40usize..200,
+        ) {
+            let [content, name, inner, tool, input, output, title] = fields.each_ref().map(|f| f.value.as_str());
+            let row = serde_json::json!({
+                "title": title,
+                "messages": [{
+                    "role": "user",
+                    "content": content,
+                    "extra": { name: [{ "inner": inner }, 5, {}] },
+                    "tool_uses": [{ "tool": tool, "input": { "value": input }, "output": { "text": output } }],
+                }],
             });
-            let row = value.to_string();
-            let at = row.floor_char_boundary(at % row.len());
+            let row = row.to_string();
+            let at = row.floor_char_boundary(at.index(row.len()));
             let (starts_in_string, starts_escaped) = crate::app::release::string_state(&row[..at]);
             let chunks =
                 [chunk(&row[..at]), PageChunk { starts_in_string, starts_escaped, ..chunk(&row[at..]) }];
-            let squeeze = |text: &str| text.chars().filter(char::is_ascii_alphanumeric).collect::<String>();
-            let shown = squeeze(&plain(&chunks).replace("session claude:1", "").replace("(continued)", ""));
-            // Names of fields are implied by the layout; the letters of all values appear in their order.
-            let mut left = shown.chars();
-            let wanted: String = squeeze(&sanitize(&words.join(" ")));
-            prop_assert!(wanted.chars().all(|c| left.any(|l| l == c)), "{row} at {at}: {shown}");
+            let coloured = wrap(&render(&chunks), Some(width));
+            let shown = anstream::adapter::strip_str(&coloured).to_string();
+            prop_assert!(!shown.contains(is_hidden), "{shown:?}");
+            for field in &fields {
+                // The name of a field is repeated if a message follows that began in another chunk.
+                let (letters, seen) = (field.letters(&field.value), field.letters(&shown));
+                let is_name = field.value == name;
+                prop_assert!(seen == letters || is_name && seen.starts_with(&letters), "{field:?} at {at}: {shown}");
+            }
+            // A line break is shown as one. The cut can separate one escape into two parts.
+            let hidden = |c: char| is_hidden(c) && c != '\r';
+            let escapes: usize = fields.iter().map(|f| f.value.chars().filter(|c| hidden(*c)).count()).sum();
+            prop_assert!(shown.matches("\\u{").count() + 1 >= escapes, "{row} at {at}: {shown}");
         }
     }
 }

@@ -329,7 +329,7 @@ fn read_page(
         bold("Read this page:"),
         cyan(&format!("page {} of {}", format_count(number), format_count(of)))
     ))?;
-    let text = wrap(&review_page::render(&page.chunks), cli.width());
+    let text = wrap(&review_page::render(&page.chunks), cli.terminal_width());
     let lines: Vec<&str> = text.lines().collect();
     let screen = cli.height().saturating_sub(PROMPT_LINES).max(1);
     let is_long = lines.len() > screen && cli.stdout_is_terminal() && !options.no_pager;

@@ -4,10 +4,9 @@ use super::table::text_width;
 
 /// Breaks each line that is longer than `width` columns before a word. Following lines get the indentation of the first
 /// one. A word that is longer than the terminal stays whole, so that paths and commands can be copied.
-pub(super) fn wrap(text: &str, width: usize) -> String {
-    if width == usize::MAX {
-        return text.to_owned();
-    }
+/// Without a width, the text stays as it is.
+pub(super) fn wrap(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else { return text.to_owned() };
     let mut out = String::with_capacity(text.len() + text.len() / 50);
     for line in text.split_inclusive('\n') {
         // Escape sequences only make a line longer, so a short line fits.
@@ -72,16 +71,19 @@ mod tests {
     #[test]
     fn lines_break_between_words_and_keep_their_indentation() {
         let text = "short\n  To read a segment: clawgate show claude:1 --segment N\n";
-        assert_eq!(wrap(text, 30), "short\n  To read a segment: clawgate\n  show claude:1 --segment N\n");
-        assert_eq!(wrap(text, usize::MAX), text);
+        assert_eq!(
+            wrap(text, Some(30)),
+            "short\n  To read a segment: clawgate\n  show claude:1 --segment N\n"
+        );
+        assert_eq!(wrap(text, None), text);
         let path = "a /very/long/path/that/cannot/be/broken/anywhere end";
-        assert_eq!(wrap(path, 20), "a\n/very/long/path/that/cannot/be/broken/anywhere\nend");
+        assert_eq!(wrap(path, Some(20)), "a\n/very/long/path/that/cannot/be/broken/anywhere\nend");
     }
 
     #[test]
     fn the_value_after_a_label_stays_aligned() {
         assert_eq!(
-            wrap("sessions   91: claude 17, codex 11\n", 26),
+            wrap("sessions   91: claude 17, codex 11\n", Some(26)),
             "sessions   91: claude 17,\n           codex 11\n"
         );
     }
@@ -89,9 +91,9 @@ mod tests {
     #[test]
     fn colours_and_wide_characters_are_counted_as_they_are_shown() {
         let text = "\u{1b}[1mnext:\u{1b}[0m 東京 タワー です";
-        for line in wrap(text, 12).lines() {
+        for line in wrap(text, Some(12)).lines() {
             assert!(visible_width(line) <= 12, "{line:?}");
         }
-        assert_eq!(wrap("\u{1b}[1mnext:\u{1b}[0m one", 9), "\u{1b}[1mnext:\u{1b}[0m one");
+        assert_eq!(wrap("\u{1b}[1mnext:\u{1b}[0m one", Some(9)), "\u{1b}[1mnext:\u{1b}[0m one");
     }
 }

@@ -27,7 +27,7 @@ mod jsonl_filter;
 mod known_values;
 mod names;
 mod paths;
-mod placeholder;
+pub(crate) mod placeholder;
 mod policy;
 mod render;
 mod selftest;

@@ -232,6 +232,11 @@ pub(crate) fn find_styled(text: &str, style: PlaceholderStyle) -> Vec<(usize, us
     without_overlaps(out)
 }
 
+/// Finds the placeholders of both styles in a text of unknown style, in order and without overlaps.
+pub(crate) fn find_any(text: &str) -> Vec<(usize, usize)> {
+    find_styled(text, PlaceholderStyle::Realistic)
+}
+
 /// Whether an escape such as `\n` ends at `at`. Its letter is not part of the word that follows.
 fn escape_ends(b: &[u8], at: usize) -> bool {
     at >= 2 && b[at - 2] == b'\\' && matches!(b[at - 1], b'n' | b't' | b'r' | b'b' | b'f')

@@ -19,7 +19,7 @@ pub struct Args {
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let mut script = Vec::new();
-    let mut command = with_values(command_line(usize::MAX));
+    let mut command = with_values(command_line(None));
     clap_complete::generate(args.shell, &mut command, "clawgate", &mut script);
     cli.print_raw(&script)
 }
@@ -61,7 +61,7 @@ mod tests {
 
     #[test]
     fn options_with_known_values_offer_them() {
-        let command = with_values(command_line(usize::MAX));
+        let command = with_values(command_line(None));
         let offered = |path: &[&str], option: &str| -> Vec<String> {
             let found = path.iter().fold(&command, |c, name| c.find_subcommand(name).unwrap());
             let arg = found.get_arguments().find(|a| a.get_long() == Some(option)).unwrap();

@@ -48,6 +48,7 @@ mod withdraw;
 use clap::Subcommand;
 
 use super::context::{CliContext, CommandError};
+use super::wrap::wrap;
 
 macro_rules! commands {
     ($($group:literal { $($variant:ident => $module:ident,)* })*) => {
@@ -130,10 +131,11 @@ commands! {
 const MAX_HELP_WIDTH: usize = 100;
 
 /// Sets a help template that lists the commands in groups. clap itself lists them under a single heading.
-pub(super) fn with_grouped_help(mut command: clap::Command, terminal_width: usize) -> clap::Command {
+pub(super) fn with_grouped_help(mut command: clap::Command, terminal_width: Option<usize>) -> clap::Command {
     let header = *command.get_styles().get_header();
     let literal = *command.get_styles().get_literal();
     let width = command.get_subcommands().map(|c| c.get_name().len()).max().unwrap_or_default();
+    let help_width = terminal_width.map_or(MAX_HELP_WIDTH, |width| width.min(MAX_HELP_WIDTH));
     let mut groups = String::new();
     for (title, modules) in GROUPS {
         groups.push_str(&format!("{header}{title}:{header:#}\n"));
@@ -142,12 +144,8 @@ pub(super) fn with_grouped_help(mut command: clap::Command, terminal_width: usiz
             let name = module.replace('_', "-");
             if let Some(subcommand) = command.find_subcommand(&name) {
                 let about = subcommand.get_about().map(ToString::to_string).unwrap_or_default();
-                let about = wrap(&about, terminal_width.min(MAX_HELP_WIDTH).saturating_sub(width + 4));
-                let indent = format!("\n{:1$}", "", width + 4);
-                groups.push_str(&format!(
-                    "  {literal}{name:width$}{literal:#}  {}\n",
-                    about.join(indent.as_str())
-                ));
+                let line = format!("  {literal}{name:width$}{literal:#}  {about}\n");
+                groups.push_str(&wrap(&line, Some(help_width)));
             }
         }
         groups.push('\n');
@@ -159,36 +157,12 @@ pub(super) fn with_grouped_help(mut command: clap::Command, terminal_width: usiz
     command
 }
 
-/// Breaks a text into lines of at most `width` characters, between words.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last().map_or(0, |l| l.chars().count());
-        if line > 0 && line + 1 + word.chars().count() > width {
-            lines.push(String::new());
-        }
-        if let Some(line) = lines.last_mut() {
-            if !line.is_empty() {
-                line.push(' ');
-            }
-            line.push_str(word);
-        }
-    }
-    lines
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
-    use super::{GROUPS, with_grouped_help, wrap};
+    use super::{GROUPS, with_grouped_help};
     use crate::cli::Cli;
-
-    #[test]
-    fn a_long_text_is_broken_between_words() {
-        assert_eq!(wrap("one two three four", 9), ["one two", "three", "four"]);
-        assert_eq!(wrap("one", 2), ["one"]);
-    }
 
     #[test]
     fn every_command_is_in_a_group_of_the_help() {
@@ -199,7 +173,7 @@ mod tests {
         grouped.sort();
         all.sort();
         assert_eq!(grouped, all);
-        let help = with_grouped_help(command.term_width(80), 80).render_help().to_string();
+        let help = with_grouped_help(command.term_width(80), Some(80)).render_help().to_string();
         assert!(help.lines().all(|l| l.chars().count() <= 80), "{help}");
         for name in all {
             assert!(help.lines().any(|l| l.trim_start().starts_with(&name)), "{name} is missing:\n{help}");
