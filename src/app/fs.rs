@@ -1,13 +1,26 @@
 //! File operations with errors that name the path.
 
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use super::Failure;
 
 /// The failure of a file operation, for instance `cannot read` a path.
 pub(crate) fn io_failure(what: &str, path: &Path, e: &io::Error) -> Failure {
     Failure::failed("io", format!("{what} {}: {e}", path.display()))
+}
+
+/// Resolves `.` and `..` without looking at the disk.
+pub(crate) fn normal_path(path: &Path) -> PathBuf {
+    let mut out = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => drop(out.pop()),
+            Component::CurDir => {}
+            part => out.push(part),
+        }
+    }
+    out
 }
 
 /// Makes a directory that only its owner can enter (0700), and restricts one that exists already.
@@ -66,6 +79,13 @@ mod tests {
         write_private(&file, b"{}").unwrap();
         assert_eq!((mode(&dir), mode(&tmp.path().join("a/b")), mode(&file)), (0o700, 0o700, 0o600));
         assert_eq!(std::fs::read(&file).unwrap(), b"{}");
+    }
+
+    #[test]
+    fn dots_are_resolved_in_a_path() {
+        for (path, want) in [("/a/./b/../c", "/a/c"), ("/../a/", "/a"), ("./a", "a"), ("/a/b", "/a/b")] {
+            assert_eq!(normal_path(Path::new(path)), Path::new(want), "{path}");
+        }
     }
 
     #[test]

@@ -1,28 +1,18 @@
 //! Paths of projects as a person types them.
 
-use std::path::{Component, Path, PathBuf};
+use crate::app::fs::normal_path;
 
 /// Makes a path absolute that is relative to the current directory: `.`, `./x`, `../x`. Leaves names and other paths alone.
 pub(super) fn absolute_project(text: &str) -> String {
     let relative = matches!(text, "." | "..") || text.starts_with("./") || text.starts_with("../");
     let Ok(absolute) = std::path::absolute(text) else { return text.to_owned() };
-    if relative { without_parents(&absolute).display().to_string() } else { text.to_owned() }
-}
-
-/// Resolves `..` without looking at the disk.
-fn without_parents(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => drop(out.pop()),
-            part => out.push(part),
-        }
-    }
-    out
+    if relative { normal_path(&absolute).display().to_string() } else { text.to_owned() }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     #[test]

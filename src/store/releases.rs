@@ -16,6 +16,7 @@ pub struct ReleaseRow {
     pub stored: String,
     /// The data of the application, as JSON.
     pub data: String,
+    pub created: Timestamp,
 }
 
 /// A release in a list.
@@ -61,11 +62,19 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or the state cannot be parsed.
     pub fn release(&self, id: &str) -> Result<Option<ReleaseRow>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT state, extra FROM releases WHERE id = ?1")?;
-        let raw: Option<(String, String)> = q.query_row([id], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
-        let Some((stored, data)) = raw else { return Ok(None) };
-        let state = serde_json::from_str(&stored).map_err(StoreError::json("release"))?;
-        Ok(Some(ReleaseRow { state, stored, data }))
+        let mut q = self.conn.prepare_cached("SELECT state, extra, created FROM releases WHERE id = ?1")?;
+        q.query_row([id], release_row).optional()?.transpose()
+    }
+
+    /// Reads all releases, the last changed first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails or a state cannot be parsed.
+    pub fn release_rows(&self) -> Result<Vec<ReleaseRow>, StoreError> {
+        let sql = "SELECT state, extra, created FROM releases ORDER BY updated DESC, id DESC";
+        let mut q = self.conn.prepare_cached(sql)?;
+        let rows: Vec<_> = q.query_map([], release_row)?.collect::<Result<_, _>>()?;
+        rows.into_iter().collect()
     }
 
     /// All releases, the last changed first.
@@ -86,6 +95,13 @@ impl Archive {
         })?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
+}
+
+/// Reads the columns `state`, `extra` and `created`. The inner error is that of a state that cannot be parsed.
+fn release_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<ReleaseRow, StoreError>> {
+    let (stored, data, created): (String, String, i64) = (r.get(0)?, r.get(1)?, r.get(2)?);
+    let state = serde_json::from_str(&stored).map_err(StoreError::json("release"));
+    Ok(state.map(|state| ReleaseRow { state, stored, data, created: Timestamp(created) }))
 }
 
 /// Reads a text column with [`std::str::FromStr`]. An unknown text is a conversion error of that column.

@@ -48,7 +48,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
     ("doctor", &["audit", "context", "failure"]),
     ("status", &["context", "failure"]),
     ("time_zone", &["config", "context", "failure"]),
-    ("scan", &["agents", "context", "failure", "text"]),
+    ("scan", &["agents", "context", "failure", "fs", "text"]),
     ("redaction", &["config", "context", "failure"]),
     ("sessions", &["agents", "config", "context", "failure", "random", "redaction", "scan", "text"]),
     ("release", &["config", "context", "failure", "fs", "random", "text"]),

@@ -29,6 +29,7 @@ mod receipts;
 mod redaction;
 mod redaction_lists;
 mod release_flow;
+mod releases;
 mod review;
 mod scope;
 mod session_commands;

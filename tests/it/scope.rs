@@ -112,13 +112,35 @@ fn an_exclusion_with_a_typo_in_the_configuration_stops_the_release() {
     assert_eq!(ok(&world, &["scope", "--json"])["unmatched"], json!(["shopp", "menu"]));
     let ran = run(&world, &["scope", "--confirm", "--json"]);
     assert_eq!((ran.code, &ran.json()["error"]["code"]), (2, &json!("unmatched_exclusion")));
+    let before = fs::read_to_string(world.state().join("config.toml")).unwrap();
+    let ran = run(&world, &["config", "--redact", "Foo Bar", "--timezone", "UTC", "--confirm", "--json"]);
+    assert_eq!((ran.code, &ran.json()["error"]["code"]), (2, &json!("unmatched_exclusion")));
+    let ran = run(&world, &["config", "--redact", "Foo Bar", "--timezone", "Nowhere"]);
+    assert_eq!(ran.code, 2, "{}", ran.err);
+    let after = fs::read_to_string(world.state().join("config.toml")).unwrap();
+    assert_eq!(after, before, "a command that fails changes nothing");
     ok(&world, &["scope", "--include", "shopp", "--include", "menu", "--confirm", "--json"]);
+}
+
+#[test]
+fn prepare_and_confirm_refuse_an_exclusion_that_matches_nothing() {
+    let world = world_with(&CLIENTS);
+    ok(&world, &["scope", "--exclude", "shop", "--confirm", "--json"]);
     ok(&world, &["approve", "--all", "--json"]);
-    world.configure("[scope]\nexclude = [\"shopp\"]\n");
-    ok(&world, &["config", "--json"]);
     let folder = world.out().display().to_string();
-    let ran = run(&world, &["prepare", "--folder", &folder]);
-    assert!(ran.code != 0, "{}", ran.out);
+    ok(&world, &["prepare", "--folder", &folder, "--json"]);
+    ok(&world, &["forget", "--project", "shop", "--yes", "--json"]);
+    assert_eq!(ok(&world, &["status", "--json"])["scope_confirmed"], json!(true));
+    let words = "I asked the person and this is what they said.";
+    let confirm =
+        ["confirm", "--skip-full-name-scan", "--attest-full-name", words, "--attest-sensitive", words];
+    for args in [&["prepare"][..], &[&confirm[..], &["--attest-manual-scan", words]].concat()] {
+        let ran = run(&world, &[args, &["--json"]].concat());
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.out);
+        let failure = ran.json();
+        assert_eq!(failure["error"]["code"], json!("unmatched_exclusion"), "{args:?}");
+        assert_eq!(failure["unmatched"], json!(["shop"]), "{args:?}");
+    }
 }
 
 #[test]
@@ -136,10 +158,9 @@ fn worktrees_belong_to_their_repository_everywhere() {
         "/home/ada/.codex/worktrees/9c1d/kettle",
         "/home/ada/.codex/worktrees/0a0b/kettle",
     ]);
-    let kettle = "/home/ada/.codex/worktrees/44be/kettle";
     let found = projects(&world);
     assert_eq!(found[1], ("tea".to_owned(), "/src/tea".to_owned(), 5), "{found:?}");
-    assert_eq!((found[0].0.as_str(), found[0].2, found.len()), ("kettle", 2, 2), "{found:?} {kettle}");
+    assert_eq!((found[0].0.as_str(), found[0].2, found.len()), ("kettle", 2, 2), "{found:?}");
     let cost = ok(&world, &["cost", "--by", "project", "--json"]);
     let rows: Vec<_> = cost["rows"].as_array().unwrap().iter().map(|r| (&r["key"], &r["requests"])).collect();
     assert!(rows.contains(&(&json!("tea"), &json!(5))), "{rows:?}");
@@ -162,6 +183,9 @@ fn worktrees_belong_to_their_repository_everywhere() {
 #[test]
 fn all_agents_stays_all_and_unknown_values_are_refused() {
     let world = world_with(&CLIENTS);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["approve", "--all", "--json"]);
+    ok(&world, &["prepare", "--folder", &world.out().display().to_string(), "--json"]);
     ok(&world, &["config", "--source", "claude", "--json"]);
     assert_eq!(ok(&world, &["config", "--source", "all", "--json"])["config"]["scope"]["agents"], json!([]));
     for (args, named) in [
@@ -171,11 +195,11 @@ fn all_agents_stays_all_and_unknown_values_are_refused() {
         (&["forget", "--project", "nope", "--yes"], "menu-ui"),
         (&["config", "--visibility", "secret"], "--visibility"),
         (&["config", "--licence", "foo"], "--licence"),
-        (&["prepare", "--licence", "foo", "--folder", "/x"], "scope"),
+        (&["prepare", "--licence", "foo"], "--licence"),
         (&["scan", "--path", "/nonexistent"], "/nonexistent"),
     ] {
         let ran = run(&world, args);
-        assert!(ran.code == 2 || args[0] == "prepare", "{args:?}: {} {}", ran.code, ran.err);
+        assert_eq!(ran.code, 2, "{args:?}: {}", ran.err);
         assert!(ran.err.contains(named) && !ran.err.contains("config.toml line"), "{args:?}: {}", ran.err);
     }
 }
@@ -212,6 +236,21 @@ fn subagents_have_the_mark_of_their_parent() {
     assert_eq!(status["by_status"]["approved"], json!(approved.len()));
     let table = run(&world, &["inbox", "--status", "approved"]).out;
     assert!(table.contains("approved (parent)"), "{table}");
+    ok(&world, &["block", child, "--json"]);
+    assert_eq!(sessions(&["--status", "approved"]).len(), approved.len() - 1, "its own mark counts first");
+}
+
+#[test]
+fn a_release_contains_subagents_that_are_not_blocked_and_can_be_withdrawn() {
+    let world = World::new(&["claude-2.1.329"]);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    let all = ok(&world, &["inbox", "--limit", "1000", "--json"]);
+    let parent = all["sessions"].as_array().unwrap().iter().find(|s| s["children"] != json!([])).unwrap();
+    let (key, child) = (parent["key"].as_str().unwrap(), parent["children"][0].as_str().unwrap());
+    ok(&world, &["approve", key, "--json"]);
+    let approved = ok(&world, &["inbox", "--status", "approved", "--json"]);
+    let approved = approved["sessions"].as_array().unwrap();
     let folder = world.out().display().to_string();
     let prepared = ok(&world, &["prepare", "--folder", &folder, "--json"]);
     assert_eq!(prepared["rows"], json!(approved.len()));

@@ -19,12 +19,26 @@ pub(in crate::app) fn edit_file(
     current: &Config,
     edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
 ) -> Result<Option<Config>, Failure> {
+    edit_file_if(path, current, edit, |_| Ok(()))
+}
+
+/// Like [`edit_file`], but writes the file only if the new configuration passes a check.
+///
+/// # Errors
+/// [`Failure`] as [`edit_file`], and the failure of the check.
+pub(in crate::app) fn edit_file_if(
+    path: &Path,
+    current: &Config,
+    edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
+    check: impl FnOnce(&Config) -> Result<(), Failure>,
+) -> Result<Option<Config>, Failure> {
     let old = read_if_exists(path)?.unwrap_or_default();
     let mut doc: DocumentMut =
         old.parse().map_err(|_| Failure::usage("bad_config", "config.toml is not valid TOML."))?;
     edit(&mut doc)?;
     let text = doc.to_string();
     let config = Config::parse(&text)?;
+    check(&config)?;
     if config == *current && !old.is_empty() {
         return Ok(None);
     }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::app::{App, Failure, Kind};
+use crate::store::ReleaseHead;
 use crate::trace::Timestamp;
 use crate::workflow::{Destination, Phase};
 
@@ -40,11 +41,10 @@ impl App {
     /// [`Failure`] if the archive cannot be read.
     pub fn releases(&self) -> Result<ReleaseList, Failure> {
         let mut releases = Vec::new();
-        for head in self.archive.releases()? {
-            if let Some(mut open) = self.load_release(Some(&head.id))? {
-                self.preview_sync(&mut open)?;
-                releases.push(item(&open, head.created));
-            }
+        for row in self.archive.release_rows()? {
+            let mut open = OpenRelease::new(row)?;
+            self.preview_sync(&mut open)?;
+            releases.push(item(&open));
         }
         Ok(ReleaseList { releases })
     }
@@ -54,9 +54,7 @@ impl App {
     /// # Errors
     /// [`Failure`] if there is no such release.
     pub fn release_item(&self, name: Option<&str>) -> Result<ReleaseItem, Failure> {
-        let open = self.viewed_release(name, Phase::Draft)?;
-        let created = self.archive.releases()?.into_iter().find(|head| head.id == open.release.id);
-        Ok(item(&open, created.map_or(Timestamp(0), |head| head.created)))
+        Ok(item(&self.viewed_release(name, Phase::Draft)?))
     }
 
     /// Returns the failure that says when and where a release was published: the named one, or the last one if no release
@@ -65,15 +63,12 @@ impl App {
         if name.is_none() && self.load_release(None)?.is_some() {
             return Ok(None);
         }
-        let mut list = self.releases()?.releases.into_iter();
-        let Some((release, at)) = list
-            .find(|r| r.state == Phase::Published && name.is_none_or(|name| name == r.release))
-            .and_then(|r| r.published.map(|at| (r, at)))
-        else {
-            return Ok(None);
-        };
+        let is_meant = |r: &ReleaseHead| r.phase == Phase::Published && name.is_none_or(|name| name == r.id);
+        let Some(head) = self.archive.releases()?.into_iter().find(is_meant) else { return Ok(None) };
+        let Some(release) = self.archive.release(&head.id)?.map(|row| row.state) else { return Ok(None) };
+        let Some(published) = release.published else { return Ok(None) };
         let to = release.destination.map(|d| format!(" to {}", d.target)).unwrap_or_default();
-        let message = format!("Release {} was already published{to} at {at}.", release.release);
+        let message = format!("Release {} was already published{to} at {}.", release.id, published.at);
         let failure = Failure::new(Kind::Refused, "already_published", message);
         Ok(Some(match self.has_unpublished_approval()? {
             true => failure.hint("clawgate prepare"),
@@ -82,7 +77,7 @@ impl App {
     }
 }
 
-fn item(open: &OpenRelease, created: Timestamp) -> ReleaseItem {
+fn item(open: &OpenRelease) -> ReleaseItem {
     let r = &open.release;
     ReleaseItem {
         release: r.id.clone(),
@@ -90,7 +85,7 @@ fn item(open: &OpenRelease, created: Timestamp) -> ReleaseItem {
         rows: r.rows.len() as u64,
         destination: r.destination.clone(),
         digest: r.digest().map(str::to_owned),
-        created,
+        created: open.created.unwrap_or(Timestamp(0)),
         published: r.published.as_ref().map(|p| p.at),
         commit: r.published.as_ref().map(|p| p.commit.clone()),
     }

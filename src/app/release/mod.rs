@@ -34,6 +34,8 @@ pub use review::{
 };
 pub use sign::{Preview, SampleRow, SignReport};
 
+use crate::store::ReleaseRow;
+use crate::trace::Timestamp;
 use crate::workflow::{NextStep, Phase, Refusal, RefusalCode, Release};
 
 use super::{App, Failure};
@@ -48,9 +50,16 @@ pub(crate) struct OpenRelease {
     pub data: ReleaseData,
     /// The state as it is stored in the archive. `None` for a new release.
     pub stored: Option<String>,
+    /// `None` for a new release.
+    pub created: Option<Timestamp>,
 }
 
 impl OpenRelease {
+    fn new(row: ReleaseRow) -> Result<Self, Failure> {
+        let data = ReleaseData::parse(&row.data)?;
+        Ok(OpenRelease { release: row.state, data, stored: Some(row.stored), created: Some(row.created) })
+    }
+
     /// Id of the release.
     pub fn id(&self) -> &str {
         &self.release.id
@@ -70,8 +79,7 @@ impl App {
         let Some(row) = self.archive.release(&id)? else {
             return Err(self.unknown_release());
         };
-        let data = ReleaseData::parse(&row.data)?;
-        Ok(Some(OpenRelease { release: row.state, data, stored: Some(row.stored) }))
+        Ok(Some(OpenRelease::new(row)?))
     }
 
     fn unknown_release(&self) -> Failure {

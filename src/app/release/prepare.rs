@@ -95,6 +95,7 @@ impl App {
                 release: Release::new(release_id(self.now())?, facts),
                 data: ReleaseData::default(),
                 stored: None,
+                created: None,
             },
         };
         self.apply_params(&mut open.data, p)?;

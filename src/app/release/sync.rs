@@ -204,7 +204,7 @@ mod tests {
 
     fn new_release() -> OpenRelease {
         let release = Release::new("r1", ArchiveFacts::default());
-        OpenRelease { release, data: ReleaseData::default(), stored: None }
+        OpenRelease { release, data: ReleaseData::default(), stored: None, created: None }
     }
 
     fn folder(path: &str) -> Destination {

@@ -1,8 +1,9 @@
 //! Finds the repositories of worktrees whose paths do not tell them, from the file `.git` in the worktree.
 
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use crate::app::fs::normal_path;
 use crate::app::{App, Failure};
 use crate::store::CheckedDirectory;
 
@@ -58,19 +59,6 @@ fn repository_of_git_dir(git_dir: &Path) -> Option<String> {
     // A root directory is no repository.
     repository.parent()?;
     repository.to_str().map(str::to_owned)
-}
-
-/// Resolves `.` and `..` without looking at the disk.
-fn normal_path(path: &Path) -> PathBuf {
-    let mut out = PathBuf::new();
-    for part in path.components() {
-        match part {
-            std::path::Component::ParentDir => drop(out.pop()),
-            std::path::Component::CurDir => {}
-            part => out.push(part),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -228,12 +228,16 @@ pub(super) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
 impl App {
     /// Returns all projects, and whether the configuration excludes them.
     pub(super) fn projects_in_scope(&self) -> Result<(Vec<ProjectRow>, Exclusions), Failure> {
-        let mut projects = self.archive.projects()?;
+        Ok(self.with_exclusions(self.archive.projects()?))
+    }
+
+    /// Applies the exclusions of the configuration to projects.
+    pub(super) fn with_exclusions(&self, mut projects: Vec<ProjectRow>) -> (Vec<ProjectRow>, Exclusions) {
         let exclusions = Exclusions::new(&self.config.scope.exclude, &projects, &self.ctx.env.home);
         for p in &mut projects {
             p.excluded = exclusions.names.contains(&p.name);
         }
-        Ok((projects, exclusions))
+        (projects, exclusions)
     }
 
     /// Returns the names of the projects that a name, path or glob selects.

@@ -5,6 +5,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use toml_edit::DocumentMut;
 
 use crate::redact::NameCounter;
 use crate::store::{Inbox, ProjectRow, SessionRow};
@@ -12,7 +13,7 @@ use crate::workflow::{Target, Visibility};
 
 use crate::app::agents::known_agent;
 use crate::app::config::Config;
-use crate::app::config::edit::{edit_file, edit_list};
+use crate::app::config::edit::{edit_file, edit_file_if, edit_list};
 use crate::app::config::licence::known_licence;
 use crate::app::config::redact_lists::{
     ListHits, checked, checked_usernames, entries_to_remove, is_common_word, new_values,
@@ -79,8 +80,9 @@ impl App {
         }
         let agents = p.agents.iter().map(|a| known_agent(a)).collect::<Result<Option<Vec<_>>, _>>()?;
         let licence = p.licence.as_deref().map(|l| known_licence("--licence", l)).transpose()?;
-        let exclude = self.new_exclusions(&p.exclude)?;
-        let include = self.exclusions_to_remove(&p.include)?;
+        let projects = self.archive.projects()?;
+        let exclude = self.new_exclusions(&p.exclude, &projects)?;
+        let include = self.exclusions_to_remove(&p.include, &projects)?;
         if let Some(repo) = &p.repo {
             Target::hub(repo)?;
         }
@@ -92,7 +94,7 @@ impl App {
         let usernames = new_values(&redact.usernames, checked_usernames("--redact-usernames", &p.usernames)?);
         let old_strings = entries_to_remove("redact.strings", &redact.strings, &p.remove_redact)?;
         let old_usernames = entries_to_remove("redact.usernames", &redact.usernames, &p.remove_usernames)?;
-        let config = edit_file(&self.config_path(), &self.config, |doc| {
+        let edit = |doc: &mut DocumentMut| {
             match &agents {
                 Some(agents) => edit_list(doc, "scope", "agents", &owned(agents), &[]),
                 // An empty list means all agents, those of later versions included.
@@ -119,15 +121,19 @@ impl App {
                 doc["publish"].as_table_like_mut().map(|t| t.remove(replaced));
             }
             Ok(())
-        })?;
+        };
+        let check = |config: &Config| match p.confirm {
+            true => self.check_matches(&config.scope.exclude, &projects),
+            false => Ok(()),
+        };
+        let config = edit_file_if(&self.config_path(), &self.config, edit, check)?;
         self.apply_config(config)?;
         if p.confirm {
-            self.check_exclusions()?;
             self.archive.set_meta("scope_confirmed", &self.scope_hash())?;
             self.audit("scope_confirmed", None, serde_json::json!({ "scope": self.scope_hash() }))?;
         }
         self.sync_current_release()?;
-        self.scope()
+        self.scope_of(projects)
     }
 
     /// Returns how often each entry of the lists hits in the newest sessions of the archive.
@@ -191,27 +197,24 @@ impl App {
     }
 
     /// Returns the entries for projects to exclude, as the configuration stores them.
-    fn new_exclusions(&self, typed: &[String]) -> Result<Vec<String>, Failure> {
-        if typed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let projects = self.archive.projects()?;
+    fn new_exclusions(&self, typed: &[String], projects: &[ProjectRow]) -> Result<Vec<String>, Failure> {
         let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
         for text in typed {
-            match select(text, &projects, &self.ctx.env.home) {
+            match select(text, projects, &self.ctx.env.home) {
                 Ok(selection) => entries.push(selection.entry),
                 Err(mismatch) => mismatches.push((text.clone(), mismatch)),
             }
         }
-        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, &projects)) }
+        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, projects)) }
     }
 
     /// Returns the entries of the configuration that exclude the named projects.
-    fn exclusions_to_remove(&self, typed: &[String]) -> Result<Vec<String>, Failure> {
-        if typed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (projects, home) = (self.archive.projects()?, &self.ctx.env.home);
+    fn exclusions_to_remove(
+        &self,
+        typed: &[String],
+        projects: &[ProjectRow],
+    ) -> Result<Vec<String>, Failure> {
+        let home = &self.ctx.env.home;
         let configured = &self.config.scope.exclude;
         let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
         for text in typed {
@@ -221,7 +224,7 @@ impl App {
                 entries.extend(named);
                 continue;
             }
-            let selection = match select(text, &projects, home) {
+            let selection = match select(text, projects, home) {
                 Ok(selection) => selection,
                 Err(mismatch) => {
                     mismatches.push((text.clone(), mismatch));
@@ -229,7 +232,7 @@ impl App {
                 }
             };
             for entry in configured {
-                let names = match select(entry, &projects, home) {
+                let names = match select(entry, projects, home) {
                     Ok(excluded) => excluded.names,
                     Err(Mismatch::Ambiguous(names) | Mismatch::Shortened(names)) => names,
                     Err(Mismatch::Unknown) => continue,
@@ -247,7 +250,7 @@ impl App {
                 }
             }
         }
-        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, &projects)) }
+        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, projects)) }
     }
 
     /// Checks that each exclusion of the configuration matches a project, because an exclusion with a typo protects nothing.
@@ -255,16 +258,19 @@ impl App {
     /// # Errors
     /// A usage [`Failure`] that names the exclusions that match nothing.
     pub(crate) fn check_exclusions(&self) -> Result<(), Failure> {
-        let projects = self.archive.projects()?;
+        self.check_matches(&self.config.scope.exclude, &self.archive.projects()?)
+    }
+
+    fn check_matches(&self, exclusions: &[String], projects: &[ProjectRow]) -> Result<(), Failure> {
         let mut mismatches = Vec::new();
-        for entry in &self.config.scope.exclude {
-            if let Err(mismatch) = select(entry, &projects, &self.ctx.env.home) {
+        for entry in exclusions {
+            if let Err(mismatch) = select(entry, projects, &self.ctx.env.home) {
                 mismatches.push((entry.clone(), mismatch));
             }
         }
         let Some((first, _)) = mismatches.first() else { return Ok(()) };
         let remove = format!("clawgate scope --include {first:?} removes the exclusion");
-        let mut failure = no_such_project(&mismatches, &projects);
+        let mut failure = no_such_project(&mismatches, projects);
         failure.message = format!("config.toml, scope.exclude: {}", failure.message);
         "unmatched_exclusion".clone_into(&mut failure.code);
         Err(failure.hint(remove))
@@ -275,7 +281,11 @@ impl App {
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn scope(&self) -> Result<ScopeReport, Failure> {
-        let (projects, exclusions) = self.projects_in_scope()?;
+        self.scope_of(self.archive.projects()?)
+    }
+
+    fn scope_of(&self, projects: Vec<ProjectRow>) -> Result<ScopeReport, Failure> {
+        let (projects, exclusions) = self.with_exclusions(projects);
         Ok(ScopeReport {
             confirmed: self.scope_confirmed()?,
             projects,

@@ -88,10 +88,15 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         || lists.iter().any(|l| !l.is_empty())
         || values.iter().any(|v| v.is_some());
     let app = cli.app()?;
+    // Checked before anything is changed.
+    app.zone(args.timezone.as_deref())?;
+    if has_changes {
+        app.set_scope(&params)?;
+    }
     if let Some(zone) = &args.timezone {
         app.set_timezone(zone)?;
     }
-    let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
+    let report = app.scope()?;
     let path = app.dir().join("config.toml");
     let report = ConfigReport { hits: app.list_hits()?, scope: report };
     cli.print_with_status(&report, |r| render(r, &path.display().to_string()))

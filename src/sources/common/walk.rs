@@ -69,7 +69,7 @@ struct Walk<'w> {
     is_log: &'w dyn Fn(&Path) -> bool,
     found: &'w mut dyn FnMut(Candidate),
     skip: &'w mut dyn FnMut(Skip),
-    /// Targets of links that were followed.
+    /// Paths without links: the targets of links that were followed, and the files that were found behind links.
     seen: HashSet<PathBuf>,
 }
 
@@ -80,6 +80,11 @@ impl Walk<'_> {
 
     fn found(&mut self, path: &Path) {
         (self.found)(Candidate { path: path.to_owned(), agent: self.agent, root: self.root.to_owned() });
+    }
+
+    /// Returns whether a file behind a link was not found yet.
+    fn is_new(&mut self, path: &Path) -> bool {
+        path.canonicalize().map_or(true, |path| self.seen.insert(path))
     }
 
     /// Searches a directory and returns the links in it. `others` is how many files that are no logs may be looked at.
@@ -116,6 +121,8 @@ impl Walk<'_> {
                 }
             } else if is_log {
                 match kind.is_file() {
+                    // The target of another link may contain the file too.
+                    true if others.is_some() && !self.is_new(path) => {}
                     true => self.found(path),
                     false => self.skip(path, "not a regular file"),
                 }
@@ -231,6 +238,34 @@ mod tests {
         // The root itself may be a link.
         link(&root, dir.path().join("linked"));
         assert_eq!(walk(&dir.path().join("linked")).0.len(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_behind_links_to_nested_directories_is_found_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = dir.path().join("disk");
+        std::fs::create_dir_all(disk.join("b/c")).unwrap();
+        std::fs::write(disk.join("b/c/one.jsonl"), "").unwrap();
+        std::fs::write(disk.join("b/two.jsonl"), "").unwrap();
+        let two = "disk/b/two.jsonl";
+        for (n, links) in [
+            [("x", "disk"), ("y", "disk/b")],
+            [("x", "disk/b"), ("y", "disk")],
+            [("x.jsonl", two), ("y", "disk")],
+            [("x", "disk"), ("y.jsonl", two)],
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let root = dir.path().join(format!("root{n}"));
+            std::fs::create_dir_all(&root).unwrap();
+            for (name, target) in links {
+                link(dir.path().join(target), root.join(name));
+            }
+            let (found, skipped) = walk(&root);
+            assert_eq!((found.len(), skipped.len()), (2, 0), "{links:?}: {found:?} {skipped:?}");
+        }
     }
 
     #[cfg(unix)]
