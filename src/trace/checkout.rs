@@ -10,6 +10,21 @@ const SIBLING_SUFFIXES: [&str; 3] = [".worktrees", "-worktrees", "_worktrees"];
 /// Agents that keep worktrees in their own directory in the home directory, wherever that is.
 const AGENTS_WITH_CENTRAL_WORKTREES: [&str; 2] = [".codex", ".cursor"];
 
+/// Directories of agents, anywhere, that contain a directory for each repository. The names end like those of the
+/// worktrees of one repository, so only a list tells them.
+const CONTAINERS_OF_AGENTS: [&str; 1] = ["copilot-worktrees"];
+
+/// Directories in which programs keep their data, each in a directory of its own: `~/.local/share/tool/worktrees`.
+const DATA_DIRECTORIES: [&[&str]; 7] = [
+    &[".local", "share"],
+    &[".local", "state"],
+    &[".config"],
+    &[".cache"],
+    &["Library", "Application Support"],
+    &["AppData", "Local"],
+    &["AppData", "Roaming"],
+];
+
 /// The repository that a directory belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Checkout<'a> {
@@ -54,6 +69,12 @@ fn worktree<'a>(path: &'a str, parts: &[Component<'a>], i: usize) -> Option<Chec
             false => Some(Checkout::At(base_path(path, base)?)),
         };
     }
+    // `~/.local/share/tool/worktrees/repo/x`, `copilot-worktrees/repo/x`
+    let has_own_data =
+        || part.text == "worktrees" && i > 1 && parts.get(..i - 1).is_some_and(is_data_directory);
+    if CONTAINERS_OF_AGENTS.contains(&part.text) || has_own_data() {
+        return Some(named(path, part.text, below));
+    }
     // `repo/.worktrees/x`, `~/.claude-worktrees/repo/x`
     if hidden(part) && SIBLING_SUFFIXES.iter().any(|suffix| part.text.ends_with(suffix)) {
         let base = parts.get(..i)?;
@@ -67,7 +88,7 @@ fn worktree<'a>(path: &'a str, parts: &[Component<'a>], i: usize) -> Option<Chec
     if stem.is_empty() { None } else { path.get(..part.start + stem.len()).map(Checkout::At) }
 }
 
-/// A worktree below the home directory: the repository's name is one of the two components below the agent's directory,
+/// A worktree in a directory of an agent: the repository's name is one of the two components below the agent's directory,
 /// the other one is the id or the branch of the worktree.
 fn named<'a>(path: &'a str, owner: &str, below: &[Component<'a>]) -> Checkout<'a> {
     let [first, second, ..] = below else { return Checkout::At(path) };
@@ -96,6 +117,14 @@ fn is_home(parts: &[Component<'_>]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Returns whether components end with those of a directory in which programs keep their data.
+fn is_data_directory(parts: &[Component<'_>]) -> bool {
+    DATA_DIRECTORIES.iter().any(|names| {
+        let end = parts.len().checked_sub(names.len()).and_then(|from| parts.get(from..));
+        end.is_some_and(|end| end.iter().zip(*names).all(|(part, name)| part.text == *name))
+    })
 }
 
 /// Returns the path up to and including the last of some components.
@@ -166,6 +195,7 @@ mod tests {
             "/home/ada/src/shop.worktrees/feat/new-menu",
             "/home/ada/src/shop-worktrees/fix",
             "/home/ada/src/shop_worktrees/fix",
+            "/home/ada/src/shop-worktrees/feat/new-menu",
         ] {
             assert_eq!(at(worktree), "/home/ada/src/shop", "{worktree}");
         }
@@ -187,6 +217,14 @@ mod tests {
             "/home/ada/.claude-worktrees/shop/calm-heron",
             "/home/ada/.worktrees/shop/fix",
             r"C:\Users\ada\.codex\worktrees\44be\shop",
+            "/home/ada/copilot-worktrees/shop/ada-calm-heron",
+            "/srv/git/copilot-worktrees/shop/ada-calm-heron/src/api",
+            r"D:\git\copilot-worktrees\shop\ada-calm-heron",
+            "/home/ada/.local/share/crew/worktrees/shop/fix",
+            "/home/ada/.local/share/crew/worktrees/shop/feat/menu",
+            "/home/ada/.local/share/crew/worktrees/44be/shop",
+            "/Users/ada/Library/Application Support/Crew/worktrees/shop/fix",
+            r"C:\Users\ada\AppData\Local\Crew\worktrees\shop\fix",
         ] {
             assert!(matches!(checkout(worktree), Checkout::Named(_)), "{worktree}");
             assert_eq!(first(worktree), "shop", "{worktree}");
@@ -203,6 +241,10 @@ mod tests {
             "/home/ada/.codex/worktrees",
             "/home/ada/.codex/worktrees/44be",
             "/home/ada/.worktrees/fix",
+            "/home/ada/copilot-worktrees",
+            "/home/ada/copilot-worktrees/shop",
+            "/home/ada/.local/share/crew/worktrees/shop",
+            "/home/ada/.local/share/worktrees/shop/fix",
             "/home/ada/src/shop.worktrees",
             "/home/ada/src/shop-worktree-tools/x",
             "relative",
