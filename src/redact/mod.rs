@@ -337,7 +337,7 @@ impl<'e> Redactor<'e> {
         }
         let any_case = matches!(&*f.kind, "EMAIL" | "USER");
         // The parts of a name do not spread if only a sentence or a column of a table says that it is one.
-        if &*f.kind == "PERSON" && !["name-told", "name-on-line", "name-column"].contains(&&*f.rule) {
+        if &*f.kind == "PERSON" && !["name-told", "name-on-line", "column-role"].contains(&&*f.rule) {
             self.learn_name(value);
         }
         // The local part of a mail address is an account name too, unless it is a word such as `support`.

@@ -501,9 +501,12 @@ impl<'t> Candidate<'t> {
     /// Whether a value without quotes is an expression: `get_token(x)`, `Token::new`, `=> {`.
     fn is_code(&self, value: &str) -> bool {
         self.quote.is_none()
-            && (value.contains('(')
-                && (value.contains("()") || value.contains(")") || value.as_bytes()[0].is_ascii_lowercase())
-                && !self.begin.env
+            && (is_column_type(value)
+                || value.contains('(')
+                    && (value.contains("()")
+                        || value.contains(")")
+                        || value.as_bytes()[0].is_ascii_lowercase())
+                    && !self.begin.env
                 || value.ends_with('{')
                 || value.contains("::")
                 || value.contains("=>"))
@@ -610,6 +613,24 @@ impl<'t> Candidate<'t> {
     }
 }
 
+/// Whether a value is a type of SQL with its length: `NVARCHAR(50)`.
+fn is_column_type(value: &str) -> bool {
+    const TYPES: [&str; 10] = [
+        "varchar",
+        "nvarchar",
+        "varchar2",
+        "nvarchar2",
+        "char",
+        "nchar",
+        "character",
+        "binary",
+        "varbinary",
+        "raw",
+    ];
+    let name = value.split('(').next().unwrap_or(value);
+    TYPES.iter().any(|t| name.eq_ignore_ascii_case(t))
+}
+
 /// Beginnings of values that are public or not secret: addresses, paths, public keys and references.
 const PUBLIC_STARTS: &[&str] = &[
     "http://",
@@ -686,6 +707,8 @@ mod tests {
             "password: Please enter it",
             "token = get_token(x1)",
             "password = os.environ[\"X1\"]",
+            "password NVARCHAR(50) NOT NULL",
+            "  password varchar2(64),",
             "password='x1password='",
         ] {
             let key = if t.to_lowercase().contains("password") { "password" } else { "token" };

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use unicode_normalization::UnicodeNormalization;
 
 use super::value_shape::{self, CharCounts};
+use super::word_lists::NOT_NAMES;
 
 /// The kind of value that a column contains, by its name in the rule data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -19,13 +20,17 @@ pub(crate) enum CellShape {
     Identifier,
     Phone,
     Coordinate,
+    /// A latitude or longitude under a header such as `lat`, which counts only beside the other one.
+    Degree,
     Account,
     Card,
     Address,
     /// The name of a person under a header that says so.
     Name,
+    /// The full name of a person under a header such as `assignee`.
+    FullName,
     /// The name of a person under a header that may also mean a product or a company. It counts only beside another column
-    /// about persons.
+    /// about persons, and means the surname beside a column of first names: `nom`, `prénom`.
     MaybeName,
     Password,
     Token,
@@ -36,7 +41,9 @@ impl CellShape {
     pub fn labels(self) -> bool {
         !matches!(
             self,
-            CellShape::Name
+            CellShape::Degree
+                | CellShape::Name
+                | CellShape::FullName
                 | CellShape::MaybeName
                 | CellShape::Password
                 | CellShape::Token
@@ -133,6 +140,120 @@ const FREQUENT: &[&str] = &[
     "date", "full", "first", "last", "card", "private", "of", "number", "code", "client", "access", "id",
     "via", "name",
 ];
+
+/// Words of a header that occur only in tables about persons, so that a column `name` beside it contains names of persons.
+const PERSONAL_WORDS: &[&str] = &[
+    "email",
+    "mail",
+    "correo",
+    "courriel",
+    "epost",
+    "邮箱",
+    "メール",
+    "이메일",
+    "почта",
+    "salary",
+    "wage",
+    "wages",
+    "payroll",
+    "payslip",
+    "gehalt",
+    "lohn",
+    "salaire",
+    "salario",
+    "sueldo",
+    "nomina",
+    "stipendio",
+    "salaris",
+    "loon",
+    "lon",
+    "palkka",
+    "wynagrodzenie",
+    "pensja",
+    "plat",
+    "maas",
+    "зарплата",
+    "оклад",
+    "工资",
+    "薪资",
+    "給与",
+    "年収",
+    "급여",
+    "diagnosis",
+    "diagnosen",
+    "diagnose",
+    "diagnostic",
+    "diagnostico",
+    "diagnosi",
+    "diagnoza",
+    "диагноз",
+    "诊断",
+    "診断",
+    "진단",
+    "allergy",
+    "allergies",
+    "medication",
+    "symptoms",
+    "phone",
+    "telephone",
+    "telefon",
+    "telefono",
+    "telefone",
+    "telefoon",
+    "телефон",
+    "电话",
+    "電話",
+    "전화",
+    "birth",
+    "birthday",
+    "birthdate",
+    "dob",
+    "geburtsdatum",
+    "geburtstag",
+    "naissance",
+    "nacimiento",
+    "nascimento",
+    "nascita",
+    "urodzenia",
+    "生年月日",
+    "出生日期",
+    "department",
+    "dept",
+    "abteilung",
+    "departement",
+    "departamento",
+    "dipartimento",
+    "reparto",
+    "afdeling",
+    "avdelning",
+    "dzial",
+    "отдел",
+    "部门",
+    "部署",
+    "부서",
+    "ssn",
+    "gender",
+    "geschlecht",
+    "nationality",
+    "supervisor",
+    "hired",
+    "prenom",
+    "vorname",
+    "cognome",
+];
+
+/// Words that make a thing of the word before them: `phone_model`, `email_template`.
+const THING_WORDS: &[&str] = &[
+    "model", "type", "kind", "os", "brand", "version", "template", "server", "provider", "app", "service",
+    "domain", "size", "count",
+];
+
+/// Whether a header occurs only in tables about persons.
+pub(crate) fn is_personal(header: &str) -> bool {
+    let words = words(header);
+    words.iter().any(|w| PERSONAL_WORDS.contains(&w.as_str()))
+        && !words.iter().any(|w| THING_WORDS.contains(&w.as_str()))
+}
 
 /// Shortest keyword, in bytes.
 const MIN_KEYWORD_BYTES: usize = 3;
@@ -268,6 +389,21 @@ pub(crate) fn keywords(header: &str) -> Vec<String> {
     out
 }
 
+/// Whether a value shows that its column is of the kind that the header promises. Some values only [`fits`]: in a column
+/// of persons, the name of one may read like a product.
+pub(crate) fn proves(value: &str, shape: CellShape) -> bool {
+    match shape {
+        CellShape::FullName | CellShape::MaybeName => {
+            fits(value, shape)
+                && !value
+                    .split([' ', ',', '\u{a0}'])
+                    .any(|w| NOT_NAMES.has(w.to_lowercase().trim_matches('.')))
+        }
+        CellShape::Degree => fits(value, shape) && is_coordinate(value.trim()),
+        _ => fits(value, shape),
+    }
+}
+
 /// Whether a value is of the kind that its header promises.
 pub(crate) fn fits(value: &str, shape: CellShape) -> bool {
     let v = value.trim();
@@ -293,6 +429,7 @@ pub(crate) fn fits(value: &str, shape: CellShape) -> bool {
                 && !looks_like_time(v)
         }
         CellShape::Coordinate => is_coordinate(v),
+        CellShape::Degree => v.contains('.') && v.parse::<f64>().is_ok_and(|d| d.abs() <= 180.0),
         CellShape::Account => {
             (6..=34).contains(&counts.digit)
                 && counts.letters() <= 8
@@ -308,7 +445,7 @@ pub(crate) fn fits(value: &str, shape: CellShape) -> bool {
                 && !v.contains(['=', '{', '<', '@', '_'])
                 && !v.starts_with("http")
         }
-        CellShape::Name | CellShape::MaybeName => is_name(v, shape == CellShape::Name),
+        CellShape::Name | CellShape::FullName | CellShape::MaybeName => is_name(v, shape == CellShape::Name),
         CellShape::Password => {
             v.len() >= 5
                 && counts.space == 0
@@ -485,5 +622,77 @@ mod tests {
             assert_eq!(words(header), ["date", "of", "birth"], "{header}");
         }
         assert_eq!(words("Téléphone n°2"), ["telephone", "n", "2"]);
+    }
+
+    /// Returns the values that the built-in rules find in a text.
+    fn found(text: &str) -> Vec<&str> {
+        let engine = crate::rules::Engine::builtin().unwrap();
+        let mut out: Vec<&str> =
+            engine.scan(text, crate::rules::Classes::ALL).iter().map(|f| &text[f.start..f.end]).collect();
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+
+    #[test]
+    fn a_column_of_names_goes_entirely_or_not_at_all() {
+        let names = ["Brannoc Thule", "Isolde Quarry", "Nyx Service"];
+        for (header, second) in [
+            ("name,salary", "41250.00"),
+            ("name,department", "Night"),
+            ("assignee,ticket", "T-41"),
+            ("Patient,Diagnosis", "flu"),
+            ("employee,salary", "41250"),
+            ("customer,email_sent", "t"),
+            ("Name,Gehalt", "3890"),
+        ] {
+            let rows: Vec<String> = names.iter().map(|n| format!("{n},{second}\n")).collect();
+            let text = format!("{header}\n{}", rows.concat());
+            assert_eq!(found(&text), names, "{text}");
+            let text = text.replace(',', " | ");
+            assert_eq!(found(&text), names, "{text}");
+        }
+        for header in
+            ["name,version", "name,kind", "table_name,rows", "name,date,phone_model", "name,email_template"]
+        {
+            let rows: Vec<String> = names.iter().map(|n| format!("{n},x\n")).collect();
+            let text = format!("{header}\n{}", rows.concat());
+            assert_eq!(found(&text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_neighbouring_header_settles_an_ambiguous_one() {
+        for (text, values) in [
+            ("nom;prenom\nThule;Brannoc\nQuarry;Isolde\n", &["Brannoc", "Isolde", "Quarry", "Thule"][..]),
+            ("nome,cognome\nBrannoc,Thule\n", &["Brannoc", "Thule"]),
+            (
+                "INSERT INTO p (nom, prenom, num_secu) VALUES ('O\'\'Thule', 'Isolde', '284027512345671');",
+                &["284027512345671", "Isolde", "O\'\'Thule"],
+            ),
+            ("nom;taille\nThule;12\nQuarry;14\n", &[]),
+            (
+                "id,lat,lng\n1,61.82571,17.26309\n2,62.58,18.22154\n",
+                &["17.26309", "18.22154", "61.82571", "62.58"],
+            ),
+            ("        lat       lon  qty\n0  61.82571  17.26309    3\n", &["17.26309", "61.82571"]),
+            ("lat,p99\n61.82571,17.26309\n", &[]),
+        ] {
+            assert_eq!(found(text), values, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_columns_of_an_expanded_display_are_judged_like_those_of_a_table() {
+        let record = |n: u8, first: &str, key: &str| {
+            format!(
+                "-[ RECORD {n} ]------\nid         | {n}\nfirst_name | {first}\nlast_name  | Thule\napi_key    | {key}\nplan       | basic\n"
+            )
+        };
+        let keys = [["7gQ2nXw", "5LpZt"].concat(), ["3hT8yWb", "9QnRs"].concat()];
+        let text = record(1, "Brannoc", &keys[0]) + &record(2, "Isolde", &keys[1]);
+        assert_eq!(found(&text), [&keys[1], &keys[0], "Brannoc", "Isolde", "Thule"]);
+        let text = "*** 1. row ***\n  name: Nyx Service\n  kind: x\n";
+        assert_eq!(found(text), [""; 0]);
     }
 }

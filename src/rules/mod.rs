@@ -15,7 +15,7 @@
 //! | `bare_identifier.rs` | national ids that are the entire text |
 //! | `postal.rs` | postal addresses without a keyword |
 //! | `wallet.rs` | addresses of Bitcoin wallets |
-//! | `tables.rs`, `columns.rs` | values of tables and fields that only their header identifies |
+//! | `tables.rs`, `expanded.rs`, `columns.rs` | values of tables and fields that only their header identifies |
 //! | `validate.rs` | validators: further conditions on a matched value, such as checksums |
 //! | `value_shape.rs` | whether a value looks random, made of words, or like a placeholder |
 //! | `word_lists.rs` | words that are placeholders, shared accounts, or not names |
@@ -25,6 +25,7 @@ mod assignment;
 mod bare_identifier;
 mod columns;
 mod engine;
+mod expanded;
 mod load;
 mod matchers;
 mod model;

@@ -6,6 +6,7 @@
 //! a column counts only if at least half of its values are of the kind that its header promises.
 
 use super::columns::{self, CellShape, Headers};
+use super::expanded;
 
 /// Longest line that is read as a header, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -65,6 +66,11 @@ pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules:
     let reader = Reader { text: whole, rules };
     if rules.headers().rule(whole.get(from..to)?).is_none() {
         return reader.aligned_words(start, end);
+    }
+    if let Some(records) = expanded::read(whole, from, to) {
+        let rules: Vec<Option<u16>> =
+            records.headers.iter().map(|h| rules.headers().rule(reader.value(*h))).collect();
+        return Some(reader.judge(&records.headers, &rules, &records.rows, records.end));
     }
     if closing == b':' {
         return reader.field(from, to);
@@ -238,24 +244,53 @@ impl<R: ColumnRules> Reader<'_, R> {
     }
 
     /// Collects the cells of the columns that contain what their headers say.
-    fn judge(&self, rules: &[Option<u16>], rows: &[Vec<Cell>], end: usize) -> Table {
+    fn judge(&self, headers: &[Cell], rules: &[Option<u16>], rows: &[Vec<Cell>], end: usize) -> Table {
         let mut table = Table { end, cells: Vec::new() };
-        let mut maybe = Vec::new();
+        let (mut names, mut degrees) = (Vec::new(), Vec::new());
+        let (mut parts_of_names, mut coordinates) = (false, 0);
         for (column, rule) in rules.iter().enumerate() {
             let Some(rule) = *rule else { continue };
             let shape = self.rules.shape(rule);
-            let cells = || rows.iter().filter_map(|r| r.get(column)).filter(|c| c.0 < c.1);
-            let fitting = cells().filter(|c| columns::fits(self.value(**c), shape));
-            let found: Vec<(usize, usize, u16)> = fitting.map(|c| (c.0, c.1, rule)).collect();
-            if found.is_empty() || found.len() * 2 < cells().count() {
-                continue;
+            let found = self.column(rows, column, rule, shape);
+            match shape {
+                CellShape::MaybeName => names.push((column, rule, found)),
+                CellShape::Degree if !found.is_empty() => degrees.push(found),
+                _ => {
+                    parts_of_names |= shape == CellShape::Name && !found.is_empty();
+                    coordinates += usize::from(shape == CellShape::Coordinate && !found.is_empty());
+                    table.cells.extend(found);
+                }
             }
-            if shape == CellShape::MaybeName { maybe.extend(found) } else { table.cells.extend(found) }
         }
-        if !table.cells.is_empty() {
-            table.cells.extend(maybe);
+        if degrees.len() + coordinates >= 2 {
+            table.cells.extend(degrees.into_iter().flatten());
+        }
+        let settled = !table.cells.is_empty() || headers.iter().any(|h| columns::is_personal(self.value(*h)));
+        for (column, rule, found) in names {
+            if parts_of_names && found.is_empty() {
+                // `nom` beside `prénom` contains surnames.
+                table.cells.extend(self.column(rows, column, rule, CellShape::Name));
+            } else if settled {
+                table.cells.extend(found);
+            }
         }
         table
+    }
+
+    /// Returns the cells of a column that are of its kind, if at least half of the column is.
+    fn column(
+        &self,
+        rows: &[Vec<Cell>],
+        column: usize,
+        rule: u16,
+        shape: CellShape,
+    ) -> Vec<(usize, usize, u16)> {
+        let cells = || rows.iter().filter_map(|r| r.get(column)).filter(|c| c.0 < c.1);
+        let proofs = cells().filter(|c| columns::proves(self.value(**c), shape)).count();
+        if proofs == 0 || proofs * 2 < cells().count() {
+            return Vec::new();
+        }
+        cells().filter(|c| columns::fits(self.value(**c), shape)).map(|c| (c.0, c.1, rule)).collect()
     }
 
     /// Reads a table whose columns are separated by a mark, from its header line.
@@ -313,7 +348,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             end = row_end;
             at = next_line(text, row_end);
         }
-        let table = self.judge(&rules, &rows, end);
+        let table = self.judge(&headers, &rules, &rows, end);
         if table.cells.is_empty() { self.pair(&headers, line.1) } else { Some(table) }
     }
 
@@ -398,7 +433,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         };
         let rows: Vec<Vec<Cell>> = rows.iter().map(cells).collect();
         let end = lines.last().map_or(line.1, |l| l.1);
-        let table = self.judge(&rules, &rows, end);
+        let table = self.judge(&header_cells, &rules, &rows, end);
         (!table.cells.is_empty()).then_some(table)
     }
 
@@ -428,7 +463,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             .map(|row| (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, true))).collect())
             .collect();
         let end = rows.len().checked_sub(1).map_or(line.1, |n| lines[n].1);
-        let table = self.judge(&rules, &cells, end);
+        let table = self.judge(&headers, &rules, &cells, end);
         (!table.cells.is_empty()).then_some(table)
     }
 
@@ -513,7 +548,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 end = row_end;
             }
         }
-        Some(self.judge(&rules, &rows, end))
+        Some(self.judge(&headers, &rules, &rows, end))
     }
 
     /// Reads `(a, 'b', …)` at `open`: the content of its cells and its end.
@@ -544,6 +579,9 @@ impl<R: ColumnRules> Reader<'_, R> {
     /// Returns the content of an SQL value: `N'x'`, `DATE '1944-05-14'` and `'x'::text` are what is in their quotes.
     fn sql_value(&self, cell: Cell) -> Cell {
         let cell = self.content(cell);
+        if cell.0 > 0 && matches!(self.text.as_bytes()[cell.0 - 1], b'\'' | b'"' | b'`') {
+            return cell;
+        }
         let v = self.value(cell);
         match (v.find('\''), v.rfind('\'')) {
             (Some(s), Some(e)) if s < e => (cell.0 + s + 1, cell.0 + e),
