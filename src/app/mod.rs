@@ -11,6 +11,7 @@ mod failure;
 pub(crate) mod fs;
 mod http;
 pub mod pool;
+mod projects;
 pub mod random;
 pub mod redaction;
 pub mod release;

@@ -209,3 +209,66 @@ pub(super) fn assign_directories(conn: &Connection) -> Result<(), StoreError> {
     remove_unused(conn)?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Archive;
+
+    const WORKTREES: [&str; 2] =
+        ["/home/ada/.codex/worktrees/44be/tea", "/home/ada/.codex/worktrees/9c1d/tea"];
+
+    /// Returns the id and the name of the project of a directory.
+    fn project_of(conn: &Connection, directory: &str) -> (i64, String) {
+        let sql =
+            "SELECT p.id, p.name FROM directories d JOIN projects p ON p.id = d.project_id WHERE d.path = ?1";
+        conn.query_row(sql, [directory], |r| Ok((r.get(0)?, r.get(1)?))).unwrap()
+    }
+
+    #[test]
+    fn worktrees_join_the_only_repository_of_their_name_and_give_it_the_name() {
+        let archive = Archive::in_memory().unwrap();
+        let conn = &archive.conn;
+        let named = WORKTREES.map(|directory| upsert(conn, directory).unwrap());
+        merge_named(conn).unwrap();
+        assert_eq!(project_of(conn, WORKTREES[0]), (named[0], "tea".into()), "no repository is known");
+        let repository = upsert(conn, "/src/tea").unwrap();
+        assert_eq!(project_of(conn, "/src/tea"), (repository, "src/tea".into()), "the name is in use");
+        merge_named(conn).unwrap();
+        for directory in [WORKTREES[0], WORKTREES[1], "/src/tea"] {
+            assert_eq!(project_of(conn, directory), (repository, "tea".into()), "{directory}");
+        }
+    }
+
+    #[test]
+    fn worktrees_stay_apart_if_several_repositories_have_their_name() {
+        let archive = Archive::in_memory().unwrap();
+        let conn = &archive.conn;
+        let named = WORKTREES.map(|directory| upsert(conn, directory).unwrap());
+        for repository in ["/src/tea", "/srv/tea"] {
+            upsert(conn, repository).unwrap();
+        }
+        merge_named(conn).unwrap();
+        assert_eq!(project_of(conn, WORKTREES[0]), (named[0], "tea".into()));
+        assert_eq!(project_of(conn, WORKTREES[1]), (named[1], "tea".into()));
+    }
+
+    #[test]
+    fn a_repository_takes_a_short_name_only_if_it_ends_its_own_and_is_free() {
+        let archive = Archive::in_memory().unwrap();
+        let conn = &archive.conn;
+        let first = upsert(conn, "/a/tea").unwrap();
+        let second = upsert(conn, "/b/tea").unwrap();
+        let gone = second + 1;
+        let name = || project_of(conn, "/b/tea").1;
+        take_name(conn, second, gone, "tea").unwrap();
+        assert_eq!(name(), "b/tea", "another project has the name");
+        move_directory(conn, "/a/tea", second).unwrap();
+        take_name(conn, second, gone, "ea").unwrap();
+        assert_eq!(name(), "b/tea", "not a whole component");
+        take_name(conn, second, second, "tea").unwrap();
+        assert_eq!(name(), "b/tea", "the worktrees still have their project");
+        take_name(conn, second, first, "tea").unwrap();
+        assert_eq!(name(), "tea");
+    }
+}

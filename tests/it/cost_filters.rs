@@ -46,6 +46,38 @@ fn a_report_is_filtered_by_agent_project_and_model() {
 }
 
 #[test]
+fn the_project_filter_means_the_same_as_in_lists() {
+    let world = world();
+    ok(&world, &["scan", "--json"]);
+    for (typed, projects) in [
+        ("sh*", &["shop"][..]),
+        ("SHOP", &["shop"]),
+        ("a", &["api"]),
+        ("~/work", &["api", "shop"]),
+        ("/HOME/ada/work/", &["api", "shop"]),
+        ("/home/*/work/s?op", &["shop"]),
+        ("shop,ap", &["api", "shop"]),
+    ] {
+        let report = ok(&world, &["cost", "--by", "project", "--sort", "key", "--project", typed, "--json"]);
+        assert_eq!(keys(&report), projects, "{typed}");
+    }
+    // The usage of forgotten sessions stays, so that its project can still be named.
+    ok(&world, &["forget", "--project", "shop", "--yes", "--json"]);
+    let report = ok(&world, &["cost", "--by", "project", "--project", "sho*", "--json"]);
+    assert_eq!(keys(&report), ["shop"]);
+    for (args, typed) in
+        [(["cost"], "sh…"), (["inbox"], "sh…"), (["cost"], "/home/ada/wor"), (["cost"], "x*")]
+    {
+        let ran = run(&world, &[&args[..], &["--project", typed, "--json"]].concat());
+        assert_eq!(
+            (ran.code, &ran.json()["unmatched"]),
+            (2, &serde_json::json!([typed])),
+            "{args:?} {typed}"
+        );
+    }
+}
+
+#[test]
 fn a_report_shows_days_and_is_sorted_as_asked() {
     let world = world();
     let report = ok(&world, &["cost", "--json"]);

@@ -44,15 +44,19 @@ const APP_AREAS: &[(&str, &[&str])] = &[
     ("context", &["cache", "config", "failure", "fs"]),
     ("config", &["agents", "failure", "fs", "text"]),
     ("pool", &["config", "context", "failure"]),
+    ("projects", &["context", "failure", "text"]),
     ("audit", &["context", "failure"]),
     ("doctor", &["audit", "context", "failure"]),
     ("status", &["context", "failure"]),
     ("time_zone", &["config", "context", "failure"]),
     ("scan", &["agents", "context", "failure", "fs", "text"]),
     ("redaction", &["config", "context", "failure"]),
-    ("sessions", &["agents", "config", "context", "failure", "random", "redaction", "scan", "text"]),
+    (
+        "sessions",
+        &["agents", "config", "context", "failure", "projects", "random", "redaction", "scan", "text"],
+    ),
     ("release", &["config", "context", "failure", "fs", "random", "text"]),
-    ("cost", &["config", "context", "failure", "fs", "http", "random", "scan", "text"]),
+    ("cost", &["config", "context", "failure", "fs", "http", "projects", "random", "scan", "text"]),
     ("server_token", &["cost", "failure", "fs", "random"]),
 ];
 

@@ -504,6 +504,26 @@ fn a_release_stops_at_the_persons_approval_and_every_answer_matches_its_schema()
 }
 
 #[test]
+fn the_hits_of_what_is_redacted_are_objects_with_masked_values() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut client = Client::ready(&world);
+    client.call("scan", &json!({}));
+    let scope = client.call("set_scope", &json!({ "redact": ["zanzibar-17"] }));
+    let hit =
+        json!({ "setting": "redact.strings", "value": "z… (11 characters)", "hits": 0, "common": false });
+    assert_eq!(scope["config"]["hits"], json!([hit]));
+    assert_eq!(scope["config"]["complete"], json!(true));
+    assert!(!scope.to_string().contains("zanzibar"), "{scope}");
+    let tools = client.ask("tools/list", &json!({}))["result"]["tools"].clone();
+    let set_scope = tools.as_array().unwrap().iter().find(|t| t["name"] == "set_scope").unwrap();
+    for name in ["remove_redact", "remove_usernames"] {
+        let meaning = set_scope["inputSchema"]["properties"][name]["description"].as_str().unwrap();
+        assert!(meaning.ends_with("to stop redacting."), "{name}: {meaning}");
+    }
+    client.end();
+}
+
+#[test]
 fn publish_sends_the_sealed_bytes_once_with_a_persons_receipt() {
     let world = World::new(&["claude-2.1.329"]);
     let mut client = Client::ready(&world);

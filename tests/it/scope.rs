@@ -144,6 +144,31 @@ fn prepare_and_confirm_refuse_an_exclusion_that_matches_nothing() {
 }
 
 #[test]
+fn the_configuration_is_shown_with_what_each_entry_hits() {
+    let world = world_with(&CLIENTS);
+    let set = ok(&world, &["config", "--exclude", "/home/ada/clients,shop", "--redact", "totals", "--json"]);
+    let hits = set["hits"].as_array().unwrap();
+    let excluded: Vec<_> = hits
+        .iter()
+        .filter(|h| h["setting"] == "scope.exclude")
+        .map(|h| (h["value"].as_str().unwrap(), h["hits"].as_u64().unwrap()))
+        .collect();
+    assert_eq!(excluded, [("/home/ada/clients", 2), ("shop", 1)]);
+    assert!(hits[0]["value"] == "totals" && hits[0]["hits"].as_u64().unwrap() >= 4, "{set}");
+    assert_eq!((&set["sessions_counted"], &set["complete"]), (&json!(4), &json!(true)));
+    let shown = run(&world, &["config"]).out;
+    assert!(shown.contains("/home/ada/clients (2 sessions), shop (1 session)"), "{shown}");
+    for args in
+        [["--licence", "cc-by-4.0"], ["--visibility", "private"], ["--repo", "ada/x"], ["--timezone", "UTC"]]
+    {
+        let set = ok(&world, &[&["config"][..], &args, &["--json"]].concat());
+        assert_eq!(set["hits"], json!(null), "{args:?}: the sessions need not be read");
+    }
+    let shown = run(&world, &["config", "--licence", "cc-by-4.0"]).out;
+    assert!(shown.contains("/home/ada/clients, shop\n"), "{shown}");
+}
+
+#[test]
 fn worktrees_belong_to_their_repository_everywhere() {
     let tmp = tempfile::tempdir().unwrap();
     let wild = tmp.path().join("wild");

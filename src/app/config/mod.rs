@@ -6,7 +6,7 @@ pub(in crate::app) mod licence;
 pub(in crate::app) mod redact_lists;
 
 pub use cost::{AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd};
-pub use redact_lists::ListHits;
+pub use redact_lists::{HitCounts, ListHits};
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! The lists of what is always redacted and what is excluded: which entries are valid, and how often each hits.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::Failure;
@@ -19,16 +20,39 @@ const COMMON_WORDS: &str = "able about after again agent all also and any api ap
     thing this time title token tool too true try type two update use used user using value version very view want was \
     way web well were what when where which while who why will with word work world would write www year yes you your";
 
+/// How often the entries of the lists hit.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HitCounts {
+    /// Each entry with its hits.
+    pub hits: Vec<ListHits>,
+    /// Number of sessions that were searched for strings and user names.
+    pub sessions_counted: u64,
+    /// Whether all sessions were searched, so that the numbers are exact.
+    pub complete: bool,
+}
+
 /// How often an entry of a list hits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct ListHits {
     /// `redact.strings`, `redact.usernames` or `scope.exclude`.
     pub setting: &'static str,
     pub value: String,
-    /// Occurrences in the archive; for an exclusion the excluded sessions.
+    /// Occurrences in the sessions that were searched; for an exclusion the number of sessions that it excludes.
     pub hits: u64,
     /// The value is a common word, so that redacting it removes ordinary text.
     pub common: bool,
+}
+
+impl ListHits {
+    /// Returns the entry with its value reduced to the first letter and the length, for a reader that must not see what is
+    /// redacted. An exclusion and a common word are no secrets, and the person has to be asked about a common word.
+    pub fn masked(mut self) -> Self {
+        if !self.common && self.setting != "scope.exclude" {
+            let first: String = self.value.chars().take(1).collect();
+            self.value = format!("{first}… ({} characters)", self.value.chars().count());
+        }
+        self
+    }
 }
 
 /// Whether a string is a common word.
@@ -135,6 +159,17 @@ mod tests {
         assert_eq!(new_values(&list, owned(&["ada-works", "Nokia", "NOKIA"])), ["Nokia"]);
         assert_eq!(entries_to_remove("x", &list, &owned(&["AdaWorks "])).unwrap(), ["Ada Works"]);
         assert_eq!(entries_to_remove("x", &list, &owned(&["Ada"])).unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn only_exclusions_and_common_words_are_shown_whole() {
+        let masked = |setting, value: &str, common| {
+            ListHits { setting, value: value.to_owned(), hits: 1, common }.masked().value
+        };
+        assert_eq!(masked("redact.strings", "Ébène SA", false), "É… (8 characters)");
+        assert_eq!(masked("redact.usernames", "ada_mill", false), "a… (8 characters)");
+        assert_eq!(masked("redact.strings", "server", true), "server");
+        assert_eq!(masked("scope.exclude", "shop", false), "shop");
     }
 
     #[test]

@@ -1,19 +1,18 @@
 //! Filters of the cost report: agents, projects and models.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 
-use crate::app::text::nearest;
+use crate::app::projects::{no_such_project, select};
+use crate::app::text::unknown_name;
 use crate::app::{App, Failure};
 use crate::sources;
-use crate::store::UsageFilter;
+use crate::store::{ProjectRow, UsageFilter};
 use crate::usage::{CountedRow, Dimension, NONE_KEY};
 
+use super::clawtrace::short_names;
 use super::price_sources::Prices;
-
-/// An error about an unknown name lists at most this many known ones.
-const MAX_LISTED_NAMES: usize = 20;
 
 /// Which requests a report adds up. An empty set takes all of its dimension.
 #[derive(Debug, Default)]
@@ -59,27 +58,40 @@ impl App {
         let mut next = || known.next().unwrap_or_default();
         let (mut agents, projects, models) = (next(), next(), next());
         agents.extend(sources::REGISTRY.iter().map(|s| s.agent().to_owned()));
-        let names = self.project_names()?;
         let is_agent = |key: &str, asked: &str| key.eq_ignore_ascii_case(asked);
-        let is_project = |key: &str, asked: &str| {
-            let asked = asked.trim_end_matches('/');
-            let below = key.strip_prefix(asked).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
-            let name = names.get(key).map_or_else(|| key.rsplit('/').next().unwrap_or(key), String::as_str);
-            below || name.eq_ignore_ascii_case(asked)
-        };
         let is_model = |key: &str, asked: &str| key.starts_with(asked);
-        let shown = |key: &String| names.get(key).unwrap_or(key).clone();
         Ok(Some(RowFilter {
-            agents: matching("agent", p.agent, &agents, &agents, &is_agent)?,
-            projects: matching(
-                "project",
-                p.project,
-                &projects,
-                &projects.iter().map(shown).collect::<Vec<_>>(),
-                &is_project,
-            )?,
-            models: matching("model", p.model, &models, &models, &is_model)?,
+            agents: matching("agent", p.agent, &agents, &is_agent)?,
+            projects: self.project_keys(p.project, &projects)?,
+            models: matching("model", p.model, &models, &is_model)?,
         }))
+    }
+
+    /// Returns the keys of the projects that the texts select. `all` means every key. `keys` are those of the ledger, which
+    /// also has the usage of projects whose sessions were forgotten.
+    fn project_keys(&self, asked: &[String], keys: &[String]) -> Result<HashSet<String>, Failure> {
+        if asked.is_empty() || asked.iter().any(|text| text == "all") {
+            return Ok(HashSet::new());
+        }
+        let mut projects = self.archive.projects()?;
+        let known: HashMap<String, String> =
+            projects.iter().map(|p| (p.path.clone(), p.name.clone())).collect();
+        let names = short_names(keys.iter(), &known);
+        for key in keys.iter().filter(|key| !known.contains_key(*key)) {
+            let name = names.get(key).unwrap_or(key).clone();
+            projects.push(ProjectRow { name, path: key.clone(), ..ProjectRow::default() });
+        }
+        let (mut out, mut mismatches) = (HashSet::new(), Vec::new());
+        for text in asked {
+            match select(text, &projects, &self.ctx.env.home) {
+                Ok(selection) => out.extend(selection.names),
+                Err(mismatch) => mismatches.push((text.clone(), mismatch)),
+            }
+        }
+        if !mismatches.is_empty() {
+            return Err(no_such_project(&mismatches, &projects));
+        }
+        Ok(projects.into_iter().filter(|p| out.contains(&p.name)).map(|p| p.path).collect())
     }
 }
 
@@ -88,7 +100,6 @@ fn matching(
     what: &str,
     asked: &[String],
     keys: &[String],
-    shown: &[String],
     is_match: &dyn Fn(&str, &str) -> bool,
 ) -> Result<HashSet<String>, Failure> {
     let mut out = HashSet::new();
@@ -102,31 +113,14 @@ fn matching(
             None => keys.iter().filter(|key| is_match(key, name)).collect(),
         };
         if found.is_empty() {
-            return Err(unknown(what, name, shown));
+            let mut known: Vec<&str> = keys.iter().map(String::as_str).collect();
+            known.sort_unstable();
+            known.dedup();
+            return Err(unknown_name(what, &format!("no_such_{what}"), name, &known));
         }
         out.extend(found.into_iter().cloned());
     }
     Ok(out)
-}
-
-fn unknown(what: &str, name: &str, known: &[String]) -> Failure {
-    let mut names: Vec<&str> = known.iter().map(String::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    let more = match names.len().saturating_sub(MAX_LISTED_NAMES) {
-        0 => String::new(),
-        n => format!(" and {n} more"),
-    };
-    let listed = names.iter().take(MAX_LISTED_NAMES).copied().collect::<Vec<_>>().join(", ");
-    let name: String = name.chars().take(80).collect();
-    let failure = Failure::usage(
-        &format!("no_such_{what}"),
-        format!("No {what} with usage is called {name:?}. Known: {listed}{more}."),
-    );
-    match nearest(&name, names) {
-        Some(near) => failure.hint(format!("did you mean `{near}`?")),
-        None => failure,
-    }
 }
 
 #[cfg(test)]
@@ -137,12 +131,12 @@ mod tests {
     fn a_name_that_matches_nothing_is_an_error_that_lists_the_known_ones() {
         let keys = ["claude-opus-4-8", "gpt-5.1"].map(str::to_owned);
         let prefix = |key: &str, asked: &str| key.starts_with(asked);
-        let found = matching("model", &["claude".to_owned()], &keys, &keys, &prefix).unwrap();
+        let found = matching("model", &["claude".to_owned()], &keys, &prefix).unwrap();
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["claude-opus-4-8"]);
-        let f = matching("model", &["gpt-5.2".to_owned()], &keys, &keys, &prefix).unwrap_err();
+        let f = matching("model", &["gpt-5.2".to_owned()], &keys, &prefix).unwrap_err();
         assert_eq!((f.code.as_str(), f.exit_code()), ("no_such_model", 2));
         assert!(f.message.contains("claude-opus-4-8, gpt-5.1"), "{}", f.message);
         assert_eq!(f.hints, ["did you mean `gpt-5.1`?"]);
-        assert!(matching("model", &["all".to_owned()], &keys, &keys, &prefix).unwrap().is_empty());
+        assert!(matching("model", &["all".to_owned()], &keys, &prefix).unwrap().is_empty());
     }
 }

@@ -2,7 +2,6 @@
 
 pub(crate) mod forget;
 pub(crate) mod list;
-pub(crate) mod projects;
 mod resolve;
 pub(crate) mod scope;
 pub(crate) mod search;

@@ -2,10 +2,11 @@
 
 use serde::Serialize;
 
-use crate::app::config::ListHits;
+use crate::app::config::{HitCounts, ListHits};
 use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
 use crate::cli::project_arg::absolute_project;
 use crate::cli::table::one_line;
 use crate::workflow::Visibility;
@@ -82,10 +83,11 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         &params.remove_redact,
         &params.remove_usernames,
     ];
+    let has_list_changes = lists.iter().any(|l| !l.is_empty());
     let values = [&params.repo, &params.folder, &params.licence];
     let has_changes = params.confirm
         || params.visibility.is_some()
-        || lists.iter().any(|l| !l.is_empty())
+        || has_list_changes
         || values.iter().any(|v| v.is_some());
     let app = cli.app()?;
     // Checked before anything is changed.
@@ -98,7 +100,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     }
     let report = app.scope()?;
     let path = app.dir().join("config.toml");
-    let report = ConfigReport { hits: app.list_hits()?, scope: report };
+    // Searching the sessions takes a second or two, so it is not done for a change of other values.
+    let counts = if has_list_changes || !(has_changes || args.timezone.is_some()) {
+        Some(app.list_hits()?)
+    } else {
+        None
+    };
+    let report = ConfigReport { counts, scope: report };
     cli.print_with_status(&report, |r| render(r, &path.display().to_string()))
 }
 
@@ -106,19 +114,32 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 struct ConfigReport {
     #[serde(flatten)]
     scope: ScopeReport,
-    /// How often each entry of a list hits.
-    hits: Vec<ListHits>,
+    /// How often each entry of a list hits. `None` if only other values were set.
+    #[serde(flatten)]
+    counts: Option<HitCounts>,
 }
 
 /// Returns the entries of a list, each with the number of its hits.
 fn with_hits(hits: &[ListHits], setting: &str) -> String {
     let shown = |h: &ListHits| {
-        let times = if h.hits == 1 { "hit" } else { "hits" };
+        let what = if setting == "scope.exclude" { "session" } else { "hit" };
         let warning = if h.common { ", a common word" } else { "" };
-        format!("{} ({} {times}{warning})", h.value, h.hits)
+        format!("{} ({}{warning})", h.value, pluralize(h.hits, what))
     };
     let entries: Vec<String> = hits.iter().filter(|h| h.setting == setting).map(shown).collect();
     if entries.is_empty() { "none".to_owned() } else { entries.join(", ") }
+}
+
+/// Says how many sessions were searched, unless all were.
+fn coverage(counts: &HitCounts) -> String {
+    match counts.complete {
+        true => String::new(),
+        false => format!(
+            "note: the hits of strings and user names were counted in {}; the others are too large to search, so there \
+             may be more hits.\n",
+            pluralize(counts.sessions_counted, "session")
+        ),
+    }
 }
 
 /// Returns a line for each common word among the strings.
@@ -140,14 +161,18 @@ fn render(report: &ConfigReport, path: &str) -> String {
     let value = |v: &Option<String>| v.clone().unwrap_or_else(|| "none".to_owned());
     let visibility = serde_json::to_value(c.publish.visibility).unwrap_or_default();
     let agents = if c.scope.agents.is_empty() { "all".to_owned() } else { list(&c.scope.agents) };
+    let entries = |setting: &str, l: &[String]| match &report.counts {
+        Some(counts) => with_hits(&counts.hits, setting),
+        None => list(l),
+    };
     let confirmed = if r.confirmed { "yes" } else { "no" };
     let lines = [
         ("file", path.to_owned()),
         ("scope.agents", agents),
-        ("scope.exclude", list(&c.scope.exclude)),
+        ("scope.exclude", entries("scope.exclude", &c.scope.exclude)),
         ("scope confirmed", confirmed.to_owned()),
-        ("redact.strings", with_hits(&report.hits, "redact.strings")),
-        ("redact.usernames", with_hits(&report.hits, "redact.usernames")),
+        ("redact.strings", entries("redact.strings", &c.redact.strings)),
+        ("redact.usernames", entries("redact.usernames", &c.redact.usernames)),
         ("publish.repo", value(&c.publish.repo)),
         ("publish.folder", value(&c.publish.folder)),
         ("publish.visibility", visibility.as_str().unwrap_or_default().to_owned()),
@@ -158,5 +183,8 @@ fn render(report: &ConfigReport, path: &str) -> String {
         ("export.format", c.export.format.to_string()),
     ];
     let lines: String = lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect();
-    lines + &warnings(&report.hits)
+    match &report.counts {
+        Some(counts) => lines + &coverage(counts) + &warnings(&counts.hits),
+        None => lines,
+    }
 }

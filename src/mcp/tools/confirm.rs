@@ -12,7 +12,7 @@ impl Tool for Confirm {
 
     const NAME: &'static str = "confirm";
     const TITLE: &'static str = "Confirm a release";
-    const DESCRIPTION: &'static str = "Records three statements in the person's own words and checks them against the \
+    const DESCRIPTION: &'static str = "Records three statements in the person's words and checks them against the \
          evidence. Ask for their full name (searched in the sealed files) or if they decline, which entities they \
          considered, how the sample was read. Never invent their words.";
     const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: false, open_world: false };

@@ -15,7 +15,7 @@ impl Tool for Publish {
     const NAME: &'static str = "publish";
     const TITLE: &'static str = "Publish a release";
     const DESCRIPTION: &'static str = "Publishes exactly the bytes that a person approved. Without their signed receipt \
-         nothing is sent, and the answer has the command for their own terminal. Never run it for them or ask for the \
+         nothing is sent; the answer has the command for their terminal. Never run it for them or ask for the \
          passphrase.";
     const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: false, open_world: true };
 

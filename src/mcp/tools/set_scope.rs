@@ -29,17 +29,10 @@ struct Settings {
     exclude: Vec<String>,
     redact_strings: usize,
     redact_usernames: usize,
-    hits: Vec<String>,
-}
-
-/// Describes an entry by its first letter and its length. A common word is no secret, and the person has to be asked
-/// about it.
-fn entry(h: &ListHits) -> String {
-    let first: String = h.value.chars().take(1).collect();
-    match h.common {
-        true => format!("{} {:?}: {}, a common word", h.setting, h.value, h.hits),
-        false => format!("{} {first}… ({}): {}", h.setting, h.value.chars().count(), h.hits),
-    }
+    /// How often the entries of the lists hit. Redacted values are masked.
+    hits: Vec<ListHits>,
+    sessions_counted: u64,
+    complete: bool,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -61,6 +54,7 @@ impl Tool for SetScope {
 
     fn call(app: &mut App, input: ScopeParams) -> Result<Output, Failure> {
         let report = app.set_scope(&input)?;
+        let counts = app.list_hits()?;
         let c = report.config;
         let project = |p: crate::store::ProjectRow| Project {
             name: p.name,
@@ -74,7 +68,9 @@ impl Tool for SetScope {
                 exclude: c.scope.exclude,
                 redact_strings: c.redact.strings.len(),
                 redact_usernames: c.redact.usernames.len(),
-                hits: app.list_hits()?.iter().map(entry).collect(),
+                hits: counts.hits.into_iter().map(ListHits::masked).collect(),
+                sessions_counted: counts.sessions_counted,
+                complete: counts.complete,
             },
             unmatched: Some(report.unmatched).filter(|list| !list.is_empty()),
             projects: report.projects.into_iter().map(project).collect(),

@@ -16,7 +16,7 @@ const MAX_PATTERN_CHARS: usize = 4096;
 
 /// The projects that a name, path or glob selects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     /// Names of the projects, in the order of the list.
     pub names: Vec<String>,
     /// The text that selects the same projects in the configuration: names are complete, paths absolute.
@@ -25,7 +25,7 @@ pub(super) struct Selection {
 
 /// Why a text selects no project.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Mismatch {
+pub(crate) enum Mismatch {
     Unknown,
     /// The text is the beginning of the names of several projects.
     Ambiguous(Vec<String>),
@@ -34,7 +34,7 @@ pub(super) enum Mismatch {
 }
 
 /// Selects projects by a name in any case, the unique beginning of a name, a path with everything below it, or a glob.
-pub(super) fn select(typed: &str, projects: &[ProjectRow], home: &Path) -> Result<Selection, Mismatch> {
+pub(crate) fn select(typed: &str, projects: &[ProjectRow], home: &Path) -> Result<Selection, Mismatch> {
     let typed = typed.trim();
     if typed.is_empty() || typed.chars().count() > MAX_PATTERN_CHARS {
         return Err(Mismatch::Unknown);
@@ -156,7 +156,7 @@ impl Glob {
 
 /// The projects that the configuration excludes.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Exclusions {
+pub(crate) struct Exclusions {
     pub names: BTreeSet<String>,
     /// Entries of the configuration that select no project, or not exactly one.
     pub unmatched: Vec<String>,
@@ -192,7 +192,7 @@ impl Exclusions {
 }
 
 /// Returns the failure for texts that select no project.
-pub(super) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[ProjectRow]) -> Failure {
+pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[ProjectRow]) -> Failure {
     let names: Vec<&str> = projects.iter().map(|p| p.name.as_str()).collect();
     let mut sentences = Vec::new();
     let mut hints = Vec::new();
@@ -227,12 +227,12 @@ pub(super) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
 
 impl App {
     /// Returns all projects, and whether the configuration excludes them.
-    pub(super) fn projects_in_scope(&self) -> Result<(Vec<ProjectRow>, Exclusions), Failure> {
+    pub(crate) fn projects_in_scope(&self) -> Result<(Vec<ProjectRow>, Exclusions), Failure> {
         Ok(self.with_exclusions(self.archive.projects()?))
     }
 
     /// Applies the exclusions of the configuration to projects.
-    pub(super) fn with_exclusions(&self, mut projects: Vec<ProjectRow>) -> (Vec<ProjectRow>, Exclusions) {
+    pub(crate) fn with_exclusions(&self, mut projects: Vec<ProjectRow>) -> (Vec<ProjectRow>, Exclusions) {
         let exclusions = Exclusions::new(&self.config.scope.exclude, &projects, &self.ctx.env.home);
         for p in &mut projects {
             p.excluded = exclusions.names.contains(&p.name);
