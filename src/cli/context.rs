@@ -1,5 +1,6 @@
 //! [`CliContext`]: what every command needs. It opens the application, prints reports and reports failures.
 
+use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
@@ -282,6 +283,17 @@ impl CliContext {
     pub fn print_next_step(&mut self) -> Result<(), CommandError> {
         let position = self.app()?.workflow_status()?;
         self.print(&render_next_step(&position, self.is_for_person()))
+    }
+
+    /// Returns what is shown for the keys of sessions: short ones for a person, whole ones for a program.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub fn session_names(&mut self, keys: &[&str]) -> Result<HashMap<String, String>, Failure> {
+        if self.stdout_is_terminal() {
+            return self.app()?.short_keys(keys);
+        }
+        Ok(keys.iter().map(|key| ((*key).to_owned(), (*key).to_owned())).collect())
     }
 
     /// Returns what a list without entries says: `no_match`, or where clawgate looked if the archive has no sessions.

@@ -60,6 +60,11 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "clawgate prepare --repo ada/sessions --visibility private",
         ],
     ),
+    ("login", &["clawgate login"]),
+    ("withdraw", &["clawgate withdraw", "clawgate withdraw --yes"]),
+    ("releases", &["clawgate releases", "clawgate releases --json"]),
+    ("mcp", &["claude mcp add clawgate -- clawgate mcp", "codex mcp add clawgate -- clawgate mcp"]),
+    ("statusline", &["clawgate statusline < session.json"]),
     ("sign", &["clawgate sign", "clawgate sign --no-publish"]),
     (
         "cost",
@@ -117,7 +122,9 @@ mod tests {
     fn every_example_is_a_valid_command_line_of_its_command() {
         for (name, examples) in EXAMPLES {
             for example in *examples {
-                let parsed = command_line(None).try_get_matches_from(words(example));
+                // What another program runs is behind `--`.
+                let line = example.rsplit_once("-- ").map_or(*example, |(_, line)| line);
+                let parsed = command_line(None).try_get_matches_from(words(line));
                 let parsed = parsed.unwrap_or_else(|e| panic!("{example}: {e}"));
                 assert_eq!(parsed.subcommand_name(), Some(*name), "{example}");
             }

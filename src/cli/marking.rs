@@ -7,6 +7,7 @@ use crate::app::sessions::{Mark, TriageParams, TriageReport};
 
 use super::context::{CliContext, CommandError};
 use super::format::{format_count, pluralize};
+use super::render::yellow;
 use super::table::one_line;
 
 #[derive(Debug, clap::Args)]
@@ -61,13 +62,22 @@ pub(super) fn mark(cli: &mut CliContext, params: &TriageParams) -> Result<(), Co
 const MAX_LISTED_SESSIONS: usize = 10;
 
 fn render(r: &TriageReport) -> String {
-    let mut out = format!("Marked {} as {}", pluralize(r.marked.len() as u64, "session"), r.status.as_str());
+    let mut marked = pluralize(r.marked.len() as u64, "session");
     if r.with_subagents > 0 {
-        out.push_str(&format!(", including {}", pluralize(r.with_subagents, "subagent session")));
+        marked.push_str(&format!(" and {}", pluralize(r.with_subagents, "subagent session")));
     }
-    out.push_str(".\n");
+    let mut out = format!("Marked {marked} as {}.\n", r.status);
     if r.marked.len() <= MAX_LISTED_SESSIONS {
         r.marked.iter().for_each(|k| out.push_str(&format!("  {}\n", one_line(k.as_str()))));
+    }
+    if !r.excluded.is_empty() && r.status == Mark::Approved {
+        let (what, verb) = match r.excluded.len() as u64 {
+            1 if r.marked.len() == 1 => ("The project or agent of the session".to_owned(), "is"),
+            n => (format!("The project or agent of {}", pluralize(n, "session")), "is"),
+        };
+        let line =
+            format!("{what} {verb} excluded: not in a release until `clawgate scope --include` includes it.");
+        out.push_str(&format!("{}\n", yellow(&line)));
     }
     let totals: Vec<String> = r.totals.iter().map(|(m, n)| format!("{m} {}", format_count(*n))).collect();
     out.push_str(&format!("Totals: {}\n", totals.join(", ")));

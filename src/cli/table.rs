@@ -226,6 +226,11 @@ impl Table {
             let to = match self.columns[i].cut {
                 // Half of the way from the short to the long form shows nothing more.
                 Cut::ShortForm if to.saturating_sub(now) > spare => now,
+                // Part of a word is not shown, so that only whole words need room.
+                Cut::Words => {
+                    let room = to.min(now + spare);
+                    self.cells(i).map(|c| text_width(&truncate_words(&c.text, room))).max().unwrap_or(0)
+                }
                 _ => to.min(now + spare),
             };
             widths[i] = Some(to.max(now));
@@ -363,7 +368,7 @@ fn truncate_words(text: &str, width: usize) -> String {
     let mut out = String::new();
     for word in text.split(' ') {
         // Two columns for the space and the ellipsis.
-        if text_width(&out) + text_width(word) + 3 > width {
+        if text_width(&out) + text_width(word) + 2 > width {
             break;
         }
         out.push_str(word);
@@ -392,6 +397,16 @@ mod tests {
         assert!(lines.iter().all(|l| text_width(l) <= 30), "{lines:?}");
         assert!(lines[2].starts_with("bcd  1,234  東京\\u{1b}[31m"), "{lines:?}");
         assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn a_column_of_words_takes_no_room_that_it_leaves_empty() {
+        let mut t = Table::new([
+            Column::left("agents").cut_words(6).rank(2),
+            Column::left("path").cut_start(6).optional().rank(1),
+        ]);
+        t.row(["claude, a-very-long-agent-name", "/home/ada/work/ledger-api"]);
+        assert_eq!(plain(&t, 36), ["agents     path", "claude, …  /home/ada/work/ledger-api"]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(super) struct TimeRange {
     /// Only activity since this time: a date (2026-11-20), an age (7d, 24h), "today" or RFC 3339
     #[arg(long, value_name = "TIME")]
     since: Option<String>,
-    /// Only activity before this time
+    /// Only activity before this time; a date means the beginning of that day
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
 }
@@ -31,7 +31,7 @@ impl TimeRange {
     /// Returns both ends of the range. A date is its first instant in `zone`.
     ///
     /// # Errors
-    /// Returns a [`Failure`] if an option is not a time.
+    /// Returns a [`Failure`] if an option is not a time, or if no time is in the range.
     pub fn resolve(
         &self,
         now: Timestamp,
@@ -39,6 +39,20 @@ impl TimeRange {
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
         let since = parse_optional_instant(self.since.as_deref(), now, zone)?;
         let until = parse_optional_instant(self.until.as_deref(), now, zone)?;
+        if let (Some(start), Some(end)) = (since, until)
+            && start >= end
+        {
+            let text = |option: &Option<String>| one_line(option.as_deref().unwrap_or_default());
+            let message = format!(
+                "No time is since {} and before {}. A date means the beginning of that day.",
+                text(&self.since),
+                text(&self.until)
+            );
+            let next_day = start.to_jiff().to_zoned(zone.clone()).date().tomorrow();
+            let hint = next_day.map(|day| format!("--since {} --until {day}", text(&self.since)));
+            let failure = Failure::usage("empty_range", message);
+            return Err(hint.into_iter().fold(failure, Failure::hint));
+        }
         Ok((since, until))
     }
 }

@@ -118,7 +118,12 @@ fn filters_keep_only_matching_sessions() {
     let child = all.iter().find(|s| !s["parent"].is_null()).unwrap();
     let parent = child["parent"].as_str().unwrap();
     expect(&["--parent", parent], &|s| s["parent"] == child["parent"]);
-    assert!(list(&["--gone"]).is_empty() && list(&["--badge", "secret"]).is_empty());
+    assert!(list(&["--gone"]).is_empty() && list(&["--badge", "secrets:7777"]).is_empty());
+    let unknown = run(&world, &["inbox", "--badge", "secret", "--json"]);
+    assert_eq!((unknown.code, unknown.json()["error"]["code"].as_str()), (2, Some("no_such_badge")));
+    let empty = run(&world, &["inbox", "--since", "2026-11-20", "--until", "2026-11-20", "--json"]);
+    assert_eq!((empty.code, empty.json()["error"]["code"].as_str()), (2, Some("empty_range")));
+    assert_eq!(empty.json()["hints"][0], "--since 2026-11-20 --until 2026-11-21");
     fs::remove_dir_all(world.home().join(".codex")).unwrap();
     ok(&world, &["scan", "--json"]);
     expect(&["--gone"], &|s| s["agent"] == "codex");
@@ -501,4 +506,50 @@ fn the_mcp_tools_find_the_same_sessions_as_the_commands() {
     let kinds = tool["hits"].as_array().unwrap().iter().map(|h| h["kind"].as_str().unwrap());
     assert!(kinds.clone().count() > 0 && kinds.clone().all(|k| k.starts_with("tool_")), "{tool}");
     client.end();
+}
+
+#[test]
+fn short_keys_of_subagents_whose_key_continues_their_parents_are_short_and_accepted() {
+    let world = World::with_every_agent();
+    ok(&world, &["scan", "--json"]);
+    let app = world.app();
+    let all = paged(&world, &["inbox"], "1000");
+    let all: Vec<&str> = all.iter().map(|s| s["key"].as_str().unwrap()).collect();
+    let short = app.short_keys(&all).unwrap();
+    for key in &all {
+        let name = &short[*key];
+        assert_eq!(app.resolve(name).unwrap().as_str(), *key, "{name}");
+        assert!(name.chars().count() <= 34, "{name} is the short form of {key}");
+    }
+    assert!(all.iter().any(|key| short[*key].contains('…')), "a key continues another one");
+}
+
+#[test]
+fn a_mark_counts_each_session_once_and_tells_subagents_apart() {
+    let world = scanned();
+    let all = paged(&world, &["inbox", "--roots"], "1000");
+    let parent = all.iter().find(|s| !s["children"].as_array().unwrap().is_empty()).unwrap();
+    let key = parent["key"].as_str().unwrap();
+    let marked = ok(&world, &["approve", key, key, "--json"]);
+    assert_eq!(marked["marked"], json!([key]));
+    let count = 1 + marked["with_subagents"].as_u64().unwrap();
+    assert_eq!((count > 1, marked["totals"]["approved"].as_u64()), (true, Some(count)));
+    let text = run(&world, &["approve", key]).out;
+    assert!(text.starts_with("Marked 1 session and ") && !text.contains("including"), "{text}");
+
+    let project = parent["project"].as_str().unwrap();
+    ok(&world, &["scope", "--exclude", project, "--json"]);
+    assert_eq!(ok(&world, &["approve", key, "--json"])["excluded"], json!([key]));
+    let text = run(&world, &["approve", key]).out;
+    assert!(text.contains("excluded: not in a release"), "{text}");
+    let refused = run(&world, &["approve", "--project", project, "--json"]);
+    assert_eq!((refused.code, refused.json()["error"]["code"].as_str()), (2, Some("project_excluded")));
+}
+
+#[test]
+fn a_page_behind_the_last_one_names_the_last_one() {
+    let world = scanned();
+    let all = paged(&world, &["inbox"], "1000");
+    let ran = run(&world, &["show", all[0]["key"].as_str().unwrap(), "--page", "99"]);
+    assert!(ran.code == 2 && ran.err.contains("page") && ran.err.contains("--page "), "{}", ran.err);
 }

@@ -29,6 +29,23 @@ const DEBUG_MIN_FAILURES: usize = 3;
 /// as those for secrets. Tool output, which is most of a session, is left out.
 const NAMES_SAMPLE_BYTES: usize = 16 << 10;
 
+/// The names of all badges.
+pub(crate) const BADGE_NAMES: &[&str] = &[
+    "tests-passed",
+    "tests-failed",
+    "build-failed",
+    "errored",
+    "interrupted",
+    "completed",
+    "long-horizon",
+    "tool-rich",
+    "debugging",
+    "secrets",
+    "names",
+    "files",
+    "commands",
+];
+
 /// Returns the badges of a session.
 pub(super) fn badges(session: &Session, engine: &Engine) -> Vec<String> {
     let mut badges = Vec::new();

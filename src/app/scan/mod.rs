@@ -27,6 +27,7 @@ mod read_file;
 mod repositories;
 mod tool_outcome;
 
+pub(crate) use badges::BADGE_NAMES;
 pub(crate) use discover::{FoundLogs, LogFile, ScanPlan, find_logs, stat_log};
 use read_file::{MemoryLimit, ParsedBatch, read_file};
 

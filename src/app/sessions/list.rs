@@ -10,6 +10,7 @@ use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
 use crate::trace::{SessionKey, SessionUsage, Timestamp, Tokens, words};
 
 use crate::app::agents::{agent_ids, known_agent};
+use crate::app::scan::BADGE_NAMES;
 use crate::app::text::{parse_name, sanitize, unknown_name};
 use crate::app::{App, Failure};
 
@@ -215,6 +216,22 @@ impl App {
         Err(unknown_name("model", "no_such_model", name, &models))
     }
 
+    /// Returns the title of each session, or its project if it has no title. Sessions that are not in the archive are
+    /// left out.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub fn titles(&self, keys: &[&str]) -> Result<HashMap<String, String>, Failure> {
+        let mut out = HashMap::new();
+        for key in keys {
+            let row = self.archive.session(SessionKey::without_compaction_suffix(key))?;
+            if let Some(name) = row.and_then(|r| r.title.or(r.project)) {
+                out.insert((*key).to_owned(), sanitize(&name));
+            }
+        }
+        Ok(out)
+    }
+
     /// Returns a page of sessions.
     ///
     /// # Errors
@@ -226,6 +243,9 @@ impl App {
         let (agent, projects) = self.filters(p.agent.as_deref(), p.project.as_deref())?;
         if let Some(model) = &p.model {
             self.check_model(model)?;
+        }
+        if let Some(badge) = &p.badge {
+            check_badge(badge)?;
         }
         let query = Inbox {
             agent,
@@ -343,6 +363,15 @@ impl App {
             short_key: String::new(),
             key: r.key,
         }
+    }
+}
+
+/// Checks that a badge, `name` or `name:value`, has a known name.
+fn check_badge(badge: &str) -> Result<(), Failure> {
+    let name = badge.split(':').next().unwrap_or_default();
+    match BADGE_NAMES.contains(&name) {
+        true => Ok(()),
+        false => Err(unknown_name("badge", "no_such_badge", name, BADGE_NAMES)),
     }
 }
 

@@ -2,6 +2,8 @@
 
 use clap::builder::PossibleValuesParser;
 
+use crate::app::cost::CostSort;
+use crate::app::scan::BADGE_NAMES;
 use crate::app::sessions::{DocKind, Mark, SearchRole, SortKey};
 use crate::app::text::known_names;
 use crate::cli::command_line;
@@ -45,6 +47,10 @@ fn values_of(option: &str, command: &str) -> Option<Vec<String>> {
         ("by", _) => known_names::<Dimension>(),
         ("status", _) => known_names::<Mark>(),
         ("sort", "inbox") => known_names::<SortKey>(),
+        ("sort", "cost") => known_names::<CostSort>(),
+        ("badge", _) => BADGE_NAMES.iter().map(|name| (*name).to_owned()).collect(),
+        // The names of all zones would be most of the script.
+        ("timezone", _) => ["UTC", "local"].map(str::to_owned).to_vec(),
         ("kind", "search") => known_names::<DocKind>(),
         ("role", _) => known_names::<SearchRole>(),
         ("visibility", _) => known_names::<Visibility>(),
@@ -72,6 +78,9 @@ mod tests {
             (&["cost", "explain"], "by", "day"),
             (&["inbox"], "status", "approved"),
             (&["inbox"], "sort", "cost"),
+            (&["inbox"], "badge", "tests-failed"),
+            (&["cost"], "sort", "requests"),
+            (&["cost"], "timezone", "UTC"),
             (&["scan"], "agent", "claude"),
             (&["scope"], "agent", "codex"),
             (&["search"], "kind", "tool_output"),

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::inbox::shorten_keys;
 use crate::app::cost::ClawTraceParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::dim;
@@ -30,7 +29,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     });
     let times = cli.times(&TimeZoneArg { timezone })?;
     let keys: Vec<&str> = all.sessions.iter().map(|s| s.session_id.as_str()).collect();
-    let sessions = shorten_keys(&keys, cli.stdout_is_terminal());
+    let names = cli.session_names(&keys)?;
     cli.print_report(&report, |_| {
         let mut out = String::new();
         let mut section = |title: &str, rows: Vec<(&str, f64, u64)>| {
@@ -59,8 +58,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             "session",
             all.sessions
                 .iter()
-                .zip(&sessions)
-                .map(|(s, key)| (&**key, s.sums.cost_usd, s.sums.unpriced_tokens))
+                .map(|s| (&*names[&s.session_id], s.sums.cost_usd, s.sums.unpriced_tokens))
                 .collect(),
         );
         if !out.is_empty() {

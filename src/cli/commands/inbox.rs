@@ -1,7 +1,5 @@
 //! `clawgate inbox`: lists sessions.
 
-use std::collections::BTreeSet;
-
 use anstyle::Style;
 
 use crate::app::sessions::{InboxPage, InboxParams, Mark, SessionItem};
@@ -87,13 +85,13 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
     let mut table = Table::new([
         Column::left("session").rank(9),
         Column::left("started").short_form().optional().rank(7),
-        Column::left("project").cut_middle(10).want(20).optional().rank(6),
+        Column::left("project").cut_middle(8).want(20).optional().rank(5),
         Column::right("prompts").optional().rank(1),
         Column::right("tools").optional().rank(0),
         Column::right("cost").optional().rank(4),
-        Column::left("mark").optional().rank(5),
+        Column::left("mark").short_form().optional().rank(6),
         Column::left("badges").cut_words(10).want(24).optional().rank(2),
-        Column::left("title").cut_end(22).want(36).rank(8),
+        Column::left("title").cut_end(21).want(22).rank(8),
     ]);
     let keys = display_keys(&page.sessions, short);
     for (s, name) in page.sessions.iter().zip(keys) {
@@ -102,9 +100,9 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
             failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
         };
         let mark = match (s.changed_since, s.status_inherited) {
-            (true, _) => format!("{} (changed)", s.status),
-            (false, true) => format!("{} (parent)", s.status),
-            (false, false) => s.status.to_string(),
+            (true, _) => Cell::from(format!("{} (changed)", s.status)).short("changed"),
+            (false, true) => Cell::from(format!("{} (parent)", s.status)).short(s.status.as_str()),
+            (false, false) => Cell::from(s.status.as_str()),
         };
         let title = s.title.clone().unwrap_or_default();
         let title = match &s.forked_from {
@@ -122,7 +120,7 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
             Cell::from(format_count(s.user_messages)),
             Cell::from(tools).styled(if s.failed_tool_calls > 0 { YELLOW } else { Style::new() }),
             Cell::from(format_dollars(s.cost_picousd)),
-            Cell::from(mark).styled(mark_style(s)),
+            mark.styled(mark_style(s)),
             badges(s),
             Cell::from(title),
         ]);
@@ -176,47 +174,4 @@ fn badges(s: &SessionItem) -> Cell {
 /// Returns the keys of a page: short ones for a person, whole ones for a program.
 pub(super) fn display_keys(sessions: &[SessionItem], short: bool) -> Vec<String> {
     sessions.iter().map(|s| if short { s.short_key.clone() } else { s.key.0.clone() }).collect()
-}
-
-/// Shortens keys to prefixes that are different from each other, so that each can be pasted into a command. The label of
-/// a compaction (`#…`) is kept.
-pub(super) fn shorten_keys(keys: &[&str], short: bool) -> Vec<String> {
-    // The first 13 characters of a time-ordered UUID contain its milliseconds.
-    const MIN_ID_CHARS: usize = 13;
-    let native = |key: &str| key.split_once(':').map_or(0, |(agent, _)| agent.len() + 1);
-    let prefix = |key: &&str, n: usize| -> String {
-        let (agent, rest) = key.split_at(native(key));
-        let (id, label) = rest.split_at(rest.find('#').unwrap_or(rest.len()));
-        format!("{agent}{}{label}", id.chars().take(n).collect::<String>())
-    };
-    let longest = keys.iter().map(|k| k.len()).max().unwrap_or(0);
-    let lengths = if short { MIN_ID_CHARS.min(longest)..=longest } else { longest..=longest };
-    let mut names = Vec::new();
-    for n in lengths {
-        names = keys.iter().map(|k| prefix(k, n)).collect();
-        if names.iter().collect::<BTreeSet<_>>().len() == keys.len() {
-            break;
-        }
-    }
-    names
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shorten_keys;
-
-    #[test]
-    fn short_keys_are_different_prefixes_of_the_whole_keys() {
-        let keys = [
-            "claude:0832e050-7d2c-4d33-aaaa",
-            "claude:0832e050-7d2d-4d33-bbbb",
-            "claude:b9148785-c762#compaction",
-            "(none)",
-        ];
-        assert_eq!(
-            shorten_keys(&keys, true),
-            ["claude:0832e050-7d2c", "claude:0832e050-7d2d", "claude:b9148785-c762#compaction", "(none)"]
-        );
-        assert_eq!(shorten_keys(&keys, false), keys);
-    }
 }

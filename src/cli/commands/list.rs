@@ -26,14 +26,17 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 /// Project names are arguments of other commands, so they are shortened only if they are longer than this.
 pub(super) const MIN_PROJECT_WIDTH: usize = 40;
 
+/// The agents get this width before the path gets its own.
+pub(super) const AGENTS_WIDTH: usize = 18;
+
 fn render(list: &ProjectList, width: usize) -> String {
     let mut table = Table::new([
         Column::left("project").cut_middle(MIN_PROJECT_WIDTH).rank(5),
-        Column::left("agents").cut_words(10).rank(2),
+        Column::left("agents").cut_words(10).want(AGENTS_WIDTH).rank(2),
         Column::right("sessions").optional().rank(3),
         Column::right("size").optional().rank(0),
         Column::left("scope").rank(4),
-        Column::left("path").cut_start(12).optional().rank(1),
+        Column::left("path").cut_start(12).want(40).optional().rank(1),
     ]);
     for p in &list.projects {
         let style = if p.excluded { DIM } else { Style::new() };

@@ -3,6 +3,7 @@
 use crate::app::release::ReleaseList;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
+use crate::cli::render::target;
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::time_args::{TimeZoneArg, Times};
 
@@ -36,7 +37,7 @@ fn render(list: &ReleaseList, times: &Times, width: usize) -> String {
             Cell::from(format_count(r.rows)),
             times.cell(Some(r.created)),
             times.cell(r.published),
-            Cell::from(r.destination.as_ref().map(|d| d.target.to_string()).unwrap_or_default()),
+            Cell::from(r.destination.as_ref().map(|d| target(&d.target)).unwrap_or_default()),
         ]);
     }
     if table.is_empty() {

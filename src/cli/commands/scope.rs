@@ -9,7 +9,7 @@ use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{DIM, green, yellow};
 use crate::cli::table::{Column, Table, one_line};
 
-use super::list::MIN_PROJECT_WIDTH;
+use super::list::{AGENTS_WIDTH, MIN_PROJECT_WIDTH};
 
 /// Choose and confirm which projects and agents may be shared
 ///
@@ -56,9 +56,9 @@ fn render(r: &ScopeReport, width: usize) -> String {
     let mut table = Table::new([
         Column::left("scope").rank(4),
         Column::left("project").cut_middle(MIN_PROJECT_WIDTH).rank(5),
-        Column::left("agents").cut_words(10).rank(2),
+        Column::left("agents").cut_words(10).want(AGENTS_WIDTH).rank(2),
         Column::right("sessions").optional().rank(3),
-        Column::left("path").cut_start(12).optional().rank(1),
+        Column::left("path").cut_start(12).want(40).optional().rank(1),
     ]);
     for p in &r.projects {
         let style = if p.excluded { DIM } else { Style::new() };

@@ -1,8 +1,9 @@
 //! `clawgate search`: full-text search in the archive.
 
+use std::collections::HashMap;
+
 use regex::{Captures, Regex};
 
-use super::inbox::shorten_keys;
 use crate::app::sessions::{SearchPage, SearchParams};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
@@ -64,8 +65,16 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         cursor: args.cursor,
     };
     let page = cli.app()?.search(&params)?;
-    let (width, short) = (cli.width(), cli.stdout_is_terminal());
-    let view = View { times: &times, matches: matches(&params.query, params.regex), width, short };
+    let keys: Vec<&str> = page.hits.iter().map(|h| h.key.as_str()).collect();
+    let names = cli.session_names(&keys)?;
+    let empty = cli.empty_note("No matches.")?;
+    let view = View {
+        times: &times,
+        matches: matches(&params.query, params.regex),
+        width: cli.width(),
+        names,
+        empty,
+    };
     cli.print_report(&page, |p| render(p, &view))
 }
 
@@ -75,8 +84,10 @@ struct View<'a> {
     /// What is highlighted.
     matches: Option<Regex>,
     width: usize,
-    /// Whether the keys of sessions are shortened.
-    short: bool,
+    /// What is shown for the keys of sessions.
+    names: HashMap<String, String>,
+    /// What is shown if there are no hits.
+    empty: String,
 }
 
 /// Returns the pattern of what a query finds. The words of a query are shown wherever a text contains them.
@@ -109,15 +120,10 @@ fn highlight(text: &str, matches: Option<&Regex>) -> String {
 fn render(page: &SearchPage, view: &View<'_>) -> String {
     let mut out = String::new();
     if page.hits.is_empty() {
-        out.push_str("No matches.\n");
+        out.push_str(&view.empty);
     }
-    // Several hits can be in one session.
-    let mut distinct: Vec<&str> = page.hits.iter().map(|h| h.key.as_str()).collect();
-    distinct.sort_unstable();
-    distinct.dedup();
-    let shortened = shorten_keys(&distinct, view.short);
     for h in &page.hits {
-        let key = distinct.binary_search(&h.key.as_str()).ok().and_then(|i| shortened.get(i));
+        let key = view.names.get(h.key.as_str());
         let kind = serde_json::to_value(h.kind).ok().and_then(|k| k.as_str().map(str::to_owned));
         let facts = [
             format!("message {}", h.message),

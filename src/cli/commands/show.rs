@@ -1,7 +1,9 @@
 //! `clawgate show`: shows one session.
 
+use crate::app::Failure;
 use crate::app::sessions::ShowParams;
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
 use crate::cli::session_view::{ViewOptions, render};
 use crate::cli::time_args::{TimeZoneArg, parse_gap_minutes};
 
@@ -66,6 +68,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     };
     let times = cli.times(&args.zone)?;
     let session = cli.app()?.show(&params)?;
+    // Programs that read page by page get an empty page.
+    if !cli.json && paged && page > 1 && session.session.messages.is_empty() {
+        let pages = session.message_count.div_ceil(size).max(1);
+        let failure =
+            Failure::usage("no_such_page", format!("The session has {}.", pluralize(pages, "page")));
+        return Err(failure.hint(format!("--page {pages}")).into());
+    }
     if cli.json {
         return cli.print_report(&session, |_| String::new());
     }

@@ -1,6 +1,7 @@
 //! `clawgate cost` without a subcommand: a table with bars, JSON or CSV.
 
-use super::super::inbox::shorten_keys;
+use std::collections::HashMap;
+
 use super::dimension;
 use crate::app::cost::{CostParams, CostReport, CostSort};
 use crate::app::text::{parse_name, sanitize};
@@ -70,14 +71,7 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
         model: args.model,
         sort: args.sort.as_deref().map(|s| parse_name::<CostSort>("--sort", "bad_sort", s)).transpose()?,
     };
-    let mut report = cli.app()?.cost(&params)?;
-    if by == Dimension::Session && cli.stdout_is_terminal() && !args.csv && !cli.json {
-        let keys: Vec<&str> = report.report.rows.iter().map(|row| row.key.as_str()).collect();
-        let mut short = cli.app()?.short_keys(&keys)?;
-        for row in &mut report.report.rows {
-            row.key = short.remove(&row.key).unwrap_or_default();
-        }
-    }
+    let report = cli.app()?.cost(&params)?;
     let (width, bars) = (cli.width(), args.bars || cli.stdout_is_terminal());
     if args.csv {
         cli.print_raw(csv(&report).as_bytes())?;
@@ -86,7 +80,13 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
     } else {
         let labels = labels(cli, &report, &times)?;
         let budgets = report.current.as_ref().map(|current| alert_line(current, false)).unwrap_or_default();
-        cli.print_report(&report, |r| format!("{}{budgets}", render(r, &labels, &times, width, bars)))?;
+        let empty = if is_filtered || since.is_some() || until.is_some() {
+            "No requests.\n".to_owned()
+        } else {
+            format!("No requests. {}\n", sanitize(&cli.app()?.searched_for()))
+        };
+        let view = View { labels: &labels, times: &times, width, bars, empty: &empty };
+        cli.print_report(&report, |r| format!("{}{budgets}", render(r, &view)))?;
         if let Some(current) = &report.current {
             spawn_background_update(cli, current);
         }
@@ -131,22 +131,46 @@ fn plan_and_skipped(r: &CostReport, times: &Times) -> String {
     out
 }
 
-/// Returns what the table shows for each key: short session keys and local times.
-fn labels(cli: &mut CliContext, r: &CostReport, times: &Times) -> Result<Vec<String>, CommandError> {
-    let keys: Vec<&str> = r.report.rows.iter().map(|row| row.key.as_str()).collect();
-    Ok(match r.by {
-        Dimension::Session => shorten_keys(&keys, cli.stdout_is_terminal()),
-        Dimension::Block => {
-            let span = |row: &ReportRow| row.block.as_ref().map(|b| block_span(b, times));
-            r.report.rows.iter().map(|row| span(row).unwrap_or_else(|| row.key.clone())).collect()
-        }
-        _ => keys.into_iter().map(str::to_owned).collect(),
-    })
+/// What the table shows for a row.
+#[derive(Default)]
+struct Label {
+    /// A short session key, a local time or the key of the row.
+    name: String,
+    /// Title of a session, or its project.
+    title: String,
 }
 
-fn render(r: &CostReport, labels: &[String], times: &Times, width: usize, bars: bool) -> String {
+fn labels(cli: &mut CliContext, r: &CostReport, times: &Times) -> Result<Vec<Label>, CommandError> {
+    let keys: Vec<&str> = r.report.rows.iter().map(|row| row.key.as_str()).collect();
+    let (mut names, mut titles) = (HashMap::new(), HashMap::new());
+    if r.by == Dimension::Session {
+        names = cli.session_names(&keys)?;
+        titles = cli.app()?.titles(&keys)?;
+    }
+    let mut label = |row: &ReportRow| {
+        let span = row.block.as_ref().filter(|_| r.by == Dimension::Block).map(|b| block_span(b, times));
+        Label {
+            name: span.or_else(|| names.remove(&row.key)).unwrap_or_else(|| row.key.clone()),
+            title: titles.remove(&row.key).unwrap_or_default(),
+        }
+    };
+    Ok(r.report.rows.iter().map(&mut label).collect())
+}
+
+/// How a report is shown.
+struct View<'a> {
+    labels: &'a [Label],
+    times: &'a Times,
+    width: usize,
+    bars: bool,
+    /// What is shown if there are no requests.
+    empty: &'a str,
+}
+
+fn render(r: &CostReport, view: &View<'_>) -> String {
+    let View { labels, times, width, bars, empty } = *view;
     if r.report.rows.is_empty() {
-        return format!("No requests.\n{}", plan_and_skipped(r, times));
+        return format!("{empty}{}", plan_and_skipped(r, times));
     }
     let max_cost = r.report.rows.iter().map(|row| row.cost_picousd).max().unwrap_or_default();
     let bars = bars && r.report.rows.len() > 1 && max_cost > 0;
@@ -195,34 +219,38 @@ fn render(r: &CostReport, labels: &[String], times: &Times, width: usize, bars: 
     out
 }
 
-fn table(r: &CostReport, labels: &[String], max_cost: Option<i64>) -> Table {
+fn table(r: &CostReport, labels: &[Label], max_cost: Option<i64>) -> Table {
+    // A name is worth more than a bar, so that usual names are only shortened on a narrow terminal.
+    const MIN_NAME_WIDTH: usize = 30;
     let key = match r.by {
         Dimension::Session | Dimension::Block => Column::left(r.by.name()),
-        _ => Column::left(r.by.name()).cut_middle(12).want(40),
+        _ => Column::left(r.by.name()).cut_middle(MIN_NAME_WIDTH).want(40),
     };
     // Requests are not divided among tools: a request belongs to the tool with its largest part, so the number of requests
     // of a tool says nothing.
     let shows_requests = r.by != Dimension::Tool;
     let all = [
         (key.rank(9), true),
-        (Column::left("").optional().rank(5), max_cost.is_some()),
-        (Column::right("requests").optional().rank(4), shows_requests),
-        (Column::right("input").optional().rank(2), true),
-        (Column::right("output").optional().rank(3), true),
+        (Column::left("title").cut_end(16).want(30).optional().rank(5), r.by == Dimension::Session),
+        (Column::left("").optional().rank(2), max_cost.is_some()),
+        (Column::right("requests").optional().rank(6), shows_requests),
+        (Column::right("input").optional().rank(3), true),
+        (Column::right("output").optional().rank(4), true),
         (Column::right("cache read").optional().rank(1), true),
         (Column::right("cache write").optional().rank(0), true),
         (Column::right("cost").rank(8), true),
-        (Column::left("").short_form().rank(6), true),
+        (Column::left("").short_form().rank(7), true),
     ];
     let shown = all.clone().map(|(_, shown)| shown);
     let mut table = Table::new(all.into_iter().filter(|(_, shown)| *shown).map(|(column, _)| column));
-    let cells = |name: &str, drawn: String, row: &ReportRow| {
+    let cells = |label: &Label, drawn: String, row: &ReportRow| {
         let note = match row.unpriced_tokens {
             0 => Cell::new(confidence(row).replace('_', " ")),
-            n => Cell::new(format!("{} unpriced", pluralize(n, "token"))).short("unpriced").styled(YELLOW),
+            n => unpriced_note(n, row.cost_picousd),
         };
         let all = [
-            Cell::new(name),
+            Cell::new(&label.name),
+            Cell::new(&label.title),
             Cell::from(drawn),
             Cell::from(format_count(row.requests)),
             Cell::from(format_count(row.tokens.input)),
@@ -238,9 +266,20 @@ fn table(r: &CostReport, labels: &[String], max_cost: Option<i64>) -> Table {
         table.row(cells(label, max_cost.map_or(String::new(), |m| bar(row.cost_picousd, m)), row));
     }
     if r.by != Dimension::Total {
-        table.styled_row(BOLD, cells("total", String::new(), &r.report.total));
+        let total = Label { name: "total".to_owned(), ..Label::default() };
+        table.styled_row(BOLD, cells(&total, String::new(), &r.report.total));
     }
     table
+}
+
+/// Renders the confidence of a row with unpriced tokens. If other tokens have a price, the cost is a lower bound.
+fn unpriced_note(tokens: u64, cost_picousd: i64) -> Cell {
+    let unpriced = format!("{} unpriced", pluralize(tokens, "token"));
+    match cost_picousd {
+        0 => Cell::new(unpriced).short("unpriced"),
+        _ => Cell::new(format!("lower bound, {unpriced}")).short("lower bound"),
+    }
+    .styled(YELLOW)
 }
 
 /// Renders the start and end of a block. Marks the active one with `*`.
@@ -332,7 +371,7 @@ fn csv_field(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{bar, csv_field, render, sparkline};
+    use super::{Label, View, bar, csv_field, render, sparkline};
     use crate::app::cost::CostReport;
     use crate::cli::table::text_width;
     use crate::cli::time_args::Times;
@@ -341,8 +380,10 @@ mod tests {
 
     fn shown(r: &CostReport, width: usize, bars: bool) -> String {
         let utc = Times::new(("UTC".to_owned(), jiff::tz::TimeZone::UTC));
-        let labels: Vec<String> = r.report.rows.iter().map(|row| row.key.clone()).collect();
-        anstream::adapter::strip_str(&render(r, &labels, &utc, width, bars)).to_string()
+        let label = |row: &ReportRow| Label { name: row.key.clone(), title: "Fix the totals".to_owned() };
+        let labels: Vec<Label> = r.report.rows.iter().map(label).collect();
+        let view = View { labels: &labels, times: &utc, width, bars, empty: "No requests.\n" };
+        anstream::adapter::strip_str(&render(r, &view)).to_string()
     }
 
     fn report(by: &str, keys: &[&str]) -> CostReport {
@@ -381,17 +422,18 @@ mod tests {
             let longest = text.lines().map(text_width).max().unwrap();
             assert!(longest <= width, "{longest} in {width}:\n{text}");
             assert!(text.contains("$246.80") && text.contains("pi ") && text.contains("total"), "{text}");
-            assert!(
-                text.contains('█') || width < 60,
-                "bars are drawn on every usual terminal: {width}\n{text}"
-            );
+            assert!(text.contains('█') || width < 92, "bars are drawn if the names fit: {width}\n{text}");
             let names: Vec<&str> = text.lines().filter_map(|l| l.split(' ').next()).collect();
             assert_ne!(names[1], names[2], "{text}");
+            let is_whole = text.contains("claude-opus-4-7-20260416");
+            assert!(is_whole || width < 60, "names are whole before bars are drawn: {width}\n{text}");
         }
         let wide = shown(&r, usize::MAX, false);
         assert!(wide.contains("9,876,543,210") && !wide.contains('█'));
         let days = shown(&report("day", &["2026-11-01", "2026-11-04", "2026-11-05"]), 80, true);
         assert!(days.contains("···▄█") && days.contains("Days are in Europe/Berlin."), "{days}");
+        let sessions = shown(&report("session", &["kimi-code:session_7a…-0", "claude:a01ef872"]), 80, true);
+        assert!(sessions.contains("Fix the totals") && sessions.contains("requests"), "{sessions}");
         let tools = shown(&report("tool", &["Bash", "(none)"]), 120, true);
         assert!(!tools.contains("requests") && tools.contains("an estimate"), "{tools}");
     }
