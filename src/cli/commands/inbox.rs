@@ -85,13 +85,13 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
     let mut table = Table::new([
         Column::left("session").rank(9),
         Column::left("started").short_form().optional().rank(7),
-        Column::left("project").cut_middle(8).want(20).optional().rank(5),
+        Column::left("project").cut_middle(7).want(20).optional().rank(5),
         Column::right("prompts").optional().rank(1),
         Column::right("tools").optional().rank(0),
         Column::right("cost").optional().rank(4),
         Column::left("mark").short_form().optional().rank(6),
         Column::left("badges").cut_words(10).want(24).optional().rank(2),
-        Column::left("title").cut_end(21).want(22).rank(8),
+        Column::left("title").cut_end(22).want(22).rank(8),
     ]);
     let keys = display_keys(&page.sessions, short);
     for (s, name) in page.sessions.iter().zip(keys) {
