@@ -182,11 +182,20 @@ impl App {
         Ok(WorkflowStatus::new(state, None, next, note))
     }
 
+    /// The preparation of a new release. It names the option for the destination if none is configured.
+    fn prepare_step(&self) -> NextStep {
+        let publish = &self.config.publish;
+        match publish.repo.is_none() && publish.folder.is_none() {
+            true => NextStep::prepare_for_destination(),
+            false => NextStep::prepare(),
+        }
+    }
+
     /// The next step if no release is open, and what is new since the last publication.
     fn next_release(&self) -> Result<(NextStep, Option<String>), Failure> {
         let Some(last) = self.last_publication()? else {
             let approved = !self.archive.approved()?.is_empty();
-            return Ok((if approved { NextStep::prepare() } else { NextStep::choose() }, None));
+            return Ok((if approved { self.prepare_step() } else { NextStep::choose() }, None));
         };
         let release = last.release;
         if last.unpublished > 0 {
@@ -194,7 +203,7 @@ impl App {
                 "Release {release} is published. Approved since then: {}.",
                 sessions(last.unpublished as u64)
             );
-            return Ok((NextStep::prepare(), Some(note)));
+            return Ok((self.prepare_step(), Some(note)));
         }
         let new = self.archive.marks()?.into_iter().find(|(mark, _)| *mark == Mark::New);
         Ok(match new.map_or(0, |(_, n)| n) {

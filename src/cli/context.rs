@@ -352,7 +352,8 @@ impl CliContext {
             }
             None => f.for_person.as_deref().filter(|_| person).unwrap_or(&f.message).to_owned(),
         };
-        writeln!(err, "{} {}", red("error:"), sanitize(&message))?;
+        let width = if io::stderr().is_terminal() { self.width() } else { usize::MAX };
+        writeln!(err, "{}", wrap(&format!("{} {}", red("error:"), sanitize(&message)), width))?;
         // What an agent has to ask a person for is not said to the person.
         let human_action = f.refusal.as_ref().and_then(|r| r.human_action.as_ref()).filter(|_| person);
         for hint in f.hints.iter().filter(|hint| human_action != Some(hint)) {

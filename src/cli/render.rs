@@ -57,7 +57,7 @@ pub(super) fn heading(text: &str) -> String {
 /// Describes a destination on one line.
 pub(super) fn destination(d: Option<&Destination>) -> String {
     let Some(d) = d else { return "not set".to_owned() };
-    let licence = d.licence.as_deref().unwrap_or("no license");
+    let licence = d.licence.as_deref().unwrap_or("no licence");
     let visibility = match d.visibility {
         Visibility::Private => "private",
         Visibility::Public => "PUBLIC",

@@ -131,6 +131,14 @@ impl NextStep {
         NextStep::new("prepare_release", "clawgate prepare")
     }
 
+    /// As [`NextStep::prepare`], if the person has not chosen a destination.
+    pub fn prepare_for_destination() -> Self {
+        NextStep::new("prepare_release", "clawgate prepare --folder DIR").ask(
+            "Ask the person for the destination (a folder, or a Hub dataset repository with --repo OWNER/NAME), who may \
+             see the dataset, and its licence.",
+        )
+    }
+
     pub(super) fn review(id: &str) -> Self {
         NextStep::new("review_pii", format!("clawgate review {id}"))
     }
@@ -237,6 +245,7 @@ pub fn next_step(release: &Release) -> NextStep {
     match release.phase {
         Phase::Draft => NextStep::prepare(),
         Phase::Prepared => NextStep::review(id),
+        Phase::Reviewed if release.destination.is_none() => NextStep::prepare_for_destination(),
         Phase::Reviewed if !release.destination_missing().is_empty() => NextStep::prepare()
             .ask("Ask the person for the destination, who may see the dataset, and its licence."),
         Phase::Reviewed => NextStep::confirm(id)

@@ -88,6 +88,9 @@ impl App {
     /// # Errors
     /// [`Failure`] if the release is not confirmed or the sealed files were changed.
     pub fn sign_preview(&mut self, release: Option<&str>) -> Result<Preview, Failure> {
+        if let Some(failure) = self.already_published(release)? {
+            return Err(failure);
+        }
         let open = self.required_release(release, Phase::Confirmed)?;
         if open.release.phase < Phase::Confirmed || open.release.destination.is_none() {
             let event = Event::Publishing { digest: String::new(), now: self.now() };

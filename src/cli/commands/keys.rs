@@ -81,10 +81,22 @@ pub(super) fn hub_token(
     question: &str,
 ) -> Result<Option<Zeroizing<String>>, Failure> {
     terminal.print_line("Use a fine-grained Hub token that can write only to your dataset repository.")?;
-    let token = terminal.secret(question)?;
-    let token = Zeroizing::new(token.trim().to_owned());
-    Ok((!token.is_empty()).then_some(token))
+    loop {
+        let token = terminal.secret(question)?;
+        let token = Zeroizing::new(token.trim().to_owned());
+        if token.is_empty() {
+            return Ok(None);
+        }
+        // A passphrase that is typed here must not be stored and later sent to the Hub as a token.
+        if token.starts_with(TOKEN_PREFIX) && !token.contains(char::is_whitespace) {
+            return Ok(Some(token));
+        }
+        terminal.print_line(&format!("That is not a Hub token: a token starts with {TOKEN_PREFIX}. Nothing was stored."))?;
+    }
 }
+
+/// The Hub's tokens start with this.
+const TOKEN_PREFIX: &str = "hf_";
 
 /// Renders the fingerprints and whether a Hub token is stored.
 pub(super) fn render(r: &KeysReport) -> String {

@@ -83,7 +83,11 @@ fn render(r: &PrepareReport, width: usize) -> String {
             format_count(new)
         ));
     }
-    out.push_str(&format!("destination  {}\n\n", destination(r.destination.as_ref())));
+    let missing = match r.destination {
+        Some(_) => "",
+        None => "; choose one with --folder DIR or --repo OWNER/NAME",
+    };
+    out.push_str(&format!("destination  {}{missing}\n\n", destination(r.destination.as_ref())));
     out.push_str(&files(&r.files, width));
     out.push('\n');
     out.push_str(&privacy_report(&r.privacy_report, width));

@@ -22,9 +22,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         let mut terminal = cli.open_terminal(&format!("clawgate withdraw {}", found.release))?;
         let rows = pluralize(found.rows, "row");
         terminal.print_line(&format!("Release {} ({}) has {rows}.", found.release, found.state))?;
-        let answer = terminal.line("Its review and approval will be void. Withdraw it? [y/N] ")?;
-        if !matches!(answer.unwrap_or_default().to_lowercase().as_str(), "y" | "yes") {
-            return Err(Failure::usage("not_withdrawn", "Nothing was withdrawn.").into());
+        if !terminal.agrees("Its review and approval will be void. Withdraw it?")? {
+            return Err(Failure::failed("not_withdrawn", "Nothing was withdrawn.").into());
         }
     }
     let id = cli.app()?.withdraw(args.release.as_deref())?;
