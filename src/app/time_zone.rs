@@ -8,6 +8,9 @@ use crate::app::{App, Failure};
 /// The name of a local zone that the system does not name.
 const UNNAMED: &str = "local";
 
+/// Largest file of a time zone that is read. The real ones have a few kB.
+const MAX_ZONE_BYTES: u64 = 1 << 20;
+
 /// Where systems keep their time zones.
 const ZONE_DIRECTORY: &str = "/usr/share/zoneinfo/";
 
@@ -84,7 +87,10 @@ fn named(name: &str) -> Option<(String, TimeZone)> {
 }
 
 fn read_zone(path: &str, name: &str) -> Option<TimeZone> {
-    TimeZone::tzif(name, &std::fs::read(path).ok()?).ok()
+    // `TZ` may name a pipe or a device, which would block or never end.
+    let meta = std::fs::metadata(path).ok()?;
+    let is_readable = meta.is_file() && meta.len() <= MAX_ZONE_BYTES;
+    TimeZone::tzif(name, &is_readable.then(|| std::fs::read(path).ok())??).ok()
 }
 
 #[cfg(test)]
@@ -106,6 +112,7 @@ mod tests {
             (Some("EST5EDT,M3.2.0,M11.1.0"), "EST5EDT,M3.2.0,M11.1.0", "2026-07-04T08:00:00"),
             (Some("no/such/zone"), "UTC", "2026-07-04T12:00:00"),
             (Some("/etc/passwd"), "UTC", "2026-07-04T12:00:00"),
+            (Some("/dev/zero"), "UTC", "2026-07-04T12:00:00"),
         ] {
             let (found, zone) = local_zone(tz);
             assert_eq!((found.as_str(), at_noon(&zone).as_str()), (name, noon), "{tz:?}");

@@ -352,7 +352,7 @@ impl CliContext {
             }
             None => f.for_person.as_deref().filter(|_| person).unwrap_or(&f.message).to_owned(),
         };
-        let width = if io::stderr().is_terminal() { self.width() } else { usize::MAX };
+        let width = self.terminal_width().filter(|_| io::stderr().is_terminal());
         writeln!(err, "{}", wrap(&format!("{} {}", red("error:"), sanitize(&message)), width))?;
         // What an agent has to ask a person for is not said to the person.
         let human_action = f.refusal.as_ref().and_then(|r| r.human_action.as_ref()).filter(|_| person);

@@ -333,10 +333,9 @@ fn read_page(
     let lines: Vec<&str> = text.lines().collect();
     let screen = cli.height().saturating_sub(PROMPT_LINES).max(1);
     let is_long = lines.len() > screen && cli.stdout_is_terminal() && !options.no_pager;
-    let pager = cli.configured_pager();
-    let was_paged = is_long && pager.is_some_and(|pager| !pager.is_empty() && cli.run_pager(&pager, &text));
+    // No external pager: `PAGER` could be a program that shows nothing, and the page would count as read.
     let step = if is_long { screen } else { lines.len().max(1) };
-    let mut shown = if was_paged { lines.len() } else { 0 };
+    let mut shown = 0;
     while shown < lines.len() || shown == 0 {
         let end = (shown + step).min(lines.len());
         cli.print(&format!("{}\n", lines[shown..end].join("\n")))?;

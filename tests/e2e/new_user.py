@@ -45,7 +45,7 @@ class Person:
         import pexpect
 
         self.commands.append(" ".join(args))
-        child = self.world.person(*args, env={"PAGER": "cat", "NO_COLOR": None})
+        child = self.world.person(*args, env={"PAGER": "false", "NO_COLOR": None})
         child.setwinsize(LINES, COLUMNS)
         screen = pyte.HistoryScreen(COLUMNS, LINES, history=100_000, ratio=0.5)
         stream = pyte.Stream(screen)

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::sources::common::files::small_file;
+
 /// Agent id.
 pub(super) const AGENT: &str = "claude";
 
@@ -42,8 +44,7 @@ impl LogPath {
         };
         let name = |p: &Path| p.file_name().map(|n| n.to_string_lossy().into_owned());
         let subagents = file.ancestors().find(|a| a.file_name() == Some(OsStr::new("subagents")));
-        let meta = std::fs::read(file.with_extension("meta.json"))
-            .ok()
+        let meta = small_file(&file.with_extension("meta.json"))
             .map(|bytes| serde_json::from_slice::<Meta>(&bytes).unwrap_or_default());
         let session = subagents.and_then(Path::parent);
         let results = session.map(|s| s.join("tool-results")).unwrap_or_default();

@@ -100,7 +100,11 @@ fn is_task(file: &Path) -> bool {
 /// Reads a whole JSON file. Returns `null` for one that cannot be used, and counts it.
 fn whole_json(path: &Path, opts: &ReadOptions, read: &mut Read) -> Result<Value, SourceError> {
     let io = |source| SourceError::Io { path: path.to_owned(), source };
-    let size = std::fs::metadata(path).map_err(io)?.len();
+    let meta = std::fs::metadata(path).map_err(io)?;
+    if !meta.is_file() {
+        return Err(SourceError::NotAFile { path: path.to_owned() });
+    }
+    let size = meta.len();
     if size > opts.line_limit as u64 {
         read.skipped_lines.add(1, format!("longer than {} bytes", opts.line_limit));
         return Ok(Value::Null);
