@@ -21,7 +21,7 @@ impl App {
     /// [`Failure`] if the name is not an IANA time zone.
     pub fn zone(&self, asked: Option<&str>) -> Result<(String, TimeZone), Failure> {
         let local = || local_zone(self.ctx.env.var("TZ"));
-        match asked.or(self.config.cost.timezone.as_deref()) {
+        match asked.or(self.config.timezone.as_deref()) {
             None => Ok(local()),
             Some(name) if name.eq_ignore_ascii_case(UNNAMED) => Ok(local()),
             Some(name) => named(name).ok_or_else(|| {
@@ -43,9 +43,11 @@ impl App {
             false => Some(self.zone(Some(name))?.0),
         };
         let config = edit_file(&self.config_path(), &self.config, |doc| {
+            // Earlier versions stored the zone in the section `cost`.
+            doc.get_mut("cost").and_then(|t| t.as_table_like_mut()?.remove("timezone"));
             match &stored {
-                Some(zone) => doc["cost"]["timezone"] = toml_edit::value(zone.as_str()),
-                None => drop(doc.get_mut("cost").and_then(|t| t.as_table_like_mut()?.remove("timezone"))),
+                Some(zone) => doc["timezone"] = toml_edit::value(zone.as_str()),
+                None => drop(doc.remove("timezone")),
             }
             Ok(())
         })?;
@@ -53,7 +55,8 @@ impl App {
     }
 }
 
-/// Returns the zone that the variable `TZ` names. It is UTC if the variable is absent or has no meaning, as in the C library.
+/// Returns the zone that the variable `TZ` names. `src/main.rs` sets it to the system's zone if the person has not set it.
+/// If it is absent nevertheless, or has no meaning, the zone is UTC, as in the C library.
 fn local_zone(tz: Option<&str>) -> (String, TimeZone) {
     let text = tz.unwrap_or_default();
     let text = text.strip_prefix(':').unwrap_or(text);

@@ -2,7 +2,7 @@
 
 use crate::app::Failure;
 
-/// A command of a predecessor, what does its job here, and the command to run first.
+/// A command of a predecessor, the commands that replace it here, and the command to run first.
 struct Predecessor {
     names: &'static [&'static str],
     here: &'static str,

@@ -210,7 +210,7 @@ impl ServerHandler for Server {
         let Some(tool) = tools::find(&request.name) else {
             let names: Vec<&str> = TOOLS.iter().map(|t| t.name).collect();
             let near = nearest(&request.name, names.iter().copied());
-            let near = near.map_or_else(|| ".".to_owned(), |n| format!("; did you mean {n}?"));
+            let near = near.map_or_else(|| ".".to_owned(), |n| format!("; did you mean `{n}`?"));
             let message = format!("There is no such tool{near} The tools are {}.", names.join(", "));
             return Err(ErrorData::invalid_params(message, None));
         };

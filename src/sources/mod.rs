@@ -98,7 +98,7 @@ pub trait Source: Sync {
     /// Reads one file as a whole.
     ///
     /// # Errors
-    /// [`SourceError`] if the file cannot be opened or read. Broken content is no error: it is counted in
+    /// [`SourceError`] if the file cannot be opened or read. Broken content is not an error: it is counted in
     /// [`Read::skipped_lines`].
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError>;
 

@@ -44,11 +44,11 @@ impl PlanWindow {
     ) -> Option<Self> {
         let window_minutes = window_minutes.div_ceil(5) * 5;
         let length = i64::try_from(window_minutes).ok()?.checked_mul(MINUTE_MS).filter(|ms| *ms > 0)?;
-        let latest = Timestamp(observed.millis().saturating_add(length));
+        let default_reset = Timestamp(observed.millis().saturating_add(length));
         if !(0.0..=1000.0).contains(&used_percent) {
             return None;
         }
-        let resets = resets.unwrap_or(latest);
+        let resets = resets.unwrap_or(default_reset);
         Some(PlanWindow {
             agent: agent.to_owned(),
             limit: None,

@@ -160,7 +160,7 @@ impl NextStep {
     pub fn find_logs() -> Self {
         NextStep::new("scan", "clawgate doctor").ask(
             "No agent logs were found. Ask the person which coding agents they use on this machine, and whether their \
-             logs are in another directory. `clawgate doctor` lists the directories that were looked in.",
+             logs are in another directory. `clawgate doctor` lists the directories that were searched.",
         )
     }
 

@@ -635,7 +635,7 @@ fn arguments_are_coerced_and_errors_explain_the_correct_form() {
         assert!(refusal.to_string().contains(said), "{tool} {args}: {refusal}");
     }
     let unknown = client.ask("tools/call", &json!({ "name": "stats", "arguments": {} }));
-    assert!(unknown["error"]["message"].as_str().unwrap().contains("did you mean status"), "{unknown}");
+    assert!(unknown["error"]["message"].as_str().unwrap().contains("did you mean `status`?"), "{unknown}");
     let since = client.call("list", &json!({ "since": "2026-11-20" }));
     assert!(!since["sessions"].as_array().unwrap().is_empty());
     client.end();

@@ -50,8 +50,12 @@ fn days_and_bounds_are_local_unless_a_zone_is_given_or_configured() {
 fn the_zone_can_be_set_and_taken_back_by_a_command() {
     let world = world();
     let zone = "America/Los_Angeles";
+    // Earlier versions stored the zone in the section `cost`.
+    world.configure("# mine\n[cost]\ntimezone = \"Europe/Berlin\"\ndevice = \"desk\"\n");
     run_in(&world, zone, &["config", "--timezone", "asia/tokyo"]);
     assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], "Asia/Tokyo");
+    let text = std::fs::read_to_string(world.state().join("config.toml")).unwrap();
+    assert_eq!(text, "timezone = \"Asia/Tokyo\"\n# mine\n[cost]\ndevice = \"desk\"\n");
     let refused = world.command().args(["config", "--timezone", "Tokyo/Asia"]).output().unwrap();
     assert_eq!(refused.status.code(), Some(2));
     assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], "Asia/Tokyo");

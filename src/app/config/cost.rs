@@ -28,9 +28,9 @@ impl Serialize for Usd {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CostConfig {
-    /// IANA time zone of all times and days that people see (default: the local zone).
+    /// The place of [`Config::timezone`](super::Config::timezone) in earlier versions. Parsing moves it there.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub timezone: Option<String>,
+    pub(super) timezone: Option<String>,
     /// Name of this machine in exported ledgers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub device: Option<String>,

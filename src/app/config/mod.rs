@@ -28,6 +28,9 @@ use licence::known_licence;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
+    /// IANA time zone of all times and days that people see (default: the local zone).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub timezone: Option<String>,
     /// Agents and projects that may be shared.
     pub scope: Scope,
     /// What is always redacted.
@@ -196,6 +199,8 @@ impl Config {
                 None => failure,
             }
         })?;
+        let earlier = config.cost.timezone.take();
+        config.timezone = config.timezone.or(earlier);
         config.review.check()?;
         config.check_names()?;
         let lists = &mut config.redact;
@@ -216,6 +221,15 @@ mod tests {
             let f = Config::parse(&format!("[review]\n{off}\n")).unwrap_err();
             assert_eq!(f.code, "bad_config", "{off}");
         }
+    }
+
+    #[test]
+    fn the_time_zone_is_also_read_from_its_earlier_place() {
+        let zone = |text: &str| Config::parse(text).unwrap().timezone;
+        assert_eq!(zone("timezone = \"Asia/Tokyo\"\n").as_deref(), Some("Asia/Tokyo"));
+        assert_eq!(zone("[cost]\ntimezone = \"Asia/Tokyo\"\n").as_deref(), Some("Asia/Tokyo"));
+        let both = "timezone = \"UTC\"\n[cost]\ntimezone = \"Asia/Tokyo\"\n";
+        assert_eq!(zone(both).as_deref(), Some("UTC"));
     }
 
     #[test]

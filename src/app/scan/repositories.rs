@@ -56,7 +56,7 @@ fn repository_of_git_dir(git_dir: &Path) -> Option<String> {
     let common = worktrees.parent()?;
     let name = common.file_name()?.to_str()?;
     let repository = if matches!(name, ".git" | ".bare") { common.parent()? } else { common };
-    // A root directory is no repository.
+    // A root directory is not a repository.
     repository.parent()?;
     repository.to_str().map(str::to_owned)
 }

@@ -114,7 +114,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 struct ConfigReport {
     #[serde(flatten)]
     scope: ScopeReport,
-    /// How often each entry of a list hits. `None` if only other values were set.
+    /// The hits of each entry of a list. `None` if only other values were set.
     #[serde(flatten)]
     counts: Option<HitCounts>,
 }
@@ -177,7 +177,7 @@ fn render(report: &ConfigReport, path: &str) -> String {
         ("publish.folder", value(&c.publish.folder)),
         ("publish.visibility", visibility.as_str().unwrap_or_default().to_owned()),
         ("publish.licence", value(&c.publish.licence)),
-        ("cost.timezone", c.cost.timezone.clone().unwrap_or_else(|| "local".to_owned())),
+        ("timezone", c.timezone.clone().unwrap_or_else(|| "local".to_owned())),
         ("export.thinking", c.export.thinking.to_string()),
         ("export.timestamps", c.export.timestamps.as_str().to_owned()),
         ("export.format", c.export.format.to_string()),

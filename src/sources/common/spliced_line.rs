@@ -16,7 +16,7 @@ const MAX_PASSES: usize = 8;
 pub(crate) enum Piece {
     /// A whole JSON object.
     Record(Range<usize>),
-    /// Bytes that are no record: one that was cut, or text between two records.
+    /// Bytes that are not a whole record: the rest of a record that was cut, or text between two records.
     Lost(Range<usize>),
 }
 

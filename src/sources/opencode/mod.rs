@@ -48,7 +48,7 @@ impl Source for OpenCode {
 
     fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let data = env.dir("XDG_DATA_HOME", ".local/share").join("opencode");
-        // An absolute path, or a path below the data directory. A database that is found there anyway is no other root.
+        // An absolute path, or a path below the data directory. A database that is found there anyway is not a second root.
         let database =
             env.var("OPENCODE_DB").filter(|p| !p.is_empty() && *p != ":memory:").map(|p| data.join(p));
         let other = database.filter(|p| !(is_own_database(p) && p.parent() == Some(&*data)));
