@@ -1,6 +1,7 @@
 //! The JSON of every command: its names follow the contract, and `docs/json.md` describes it.
 //!
-//! The commands run in order on one home directory, from the first scan to a published release. The page is generated
+//! The commands run in order on one home directory, from the first scan to a published release, and then on two others:
+//! one without logs, and one with data that the first lacks. The page is generated
 //! from what they print, so it cannot differ from it. To accept changes:
 //! `INSTA_UPDATE=always cargo test --locked --test it json_schema`, then read `git diff docs/json.md`.
 
@@ -13,7 +14,7 @@ use std::process::Stdio;
 use serde_json::Value;
 
 use crate::help_snapshots::command_paths;
-use crate::world::{PASSPHRASE, World, keys, review_to_end, run_with};
+use crate::world::{PASSPHRASE, World, confirm, keys, review_to_end, run_with};
 
 /// Commands whose JSON this test does not see, with the reason.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -246,6 +247,56 @@ impl<'de> serde::Deserialize<'de> for Unique {
 /// A session of the fixture that has no subagents.
 const SESSION: &str = "claude:edd9c3e6";
 
+/// Runs commands in a home directory without logs, where optional fields are missing.
+fn run_without_logs(s: &mut Session) {
+    s.world = World::new(&[]);
+    for command in ["status", "scan", "list", "inbox", "recent", "cost", "menubar", "config", "releases"] {
+        s.run(command, &[], "");
+    }
+}
+
+/// Runs commands on logs with what the other fixtures lack: a model without a price, requests in the last hours, windows
+/// of plans, excluded projects, and a release of many sessions.
+fn run_with_more_data(s: &mut Session) {
+    s.world = World::new(&["claude-2.1.329", "codex-0.169.0", "kimi-code-2.1.0"]);
+    let projects = s.world.home().join(".claude/projects/-home-mquintanilla-work-calc-app");
+    let request = |id: &str, minute: u32, model: &str| {
+        format!(
+            "{{\"type\":\"assistant\",\"uuid\":\"{id}\",\"parentUuid\":null,\"sessionId\":\"fresh\",\"version\":\"2.1.0\",\"timestamp\":\"2026-11-20T23:{minute}:00.000Z\",\"message\":{{\"id\":\"msg_{id}\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"{model}\",\"content\":[{{\"type\":\"text\",\"text\":\"Done.\"}}],\"usage\":{{\"input_tokens\":900,\"output_tokens\":90}}}}}}\n"
+        )
+    };
+    let log = request("f1", 20, "mystery-9") + &request("f2", 40, "claude-sonnet-4-5");
+    fs::write(projects.join("fresh.jsonl"), log).unwrap();
+    let limits = "{\"rate_limits\":{\"five_hour\":{\"used_percentage\":42,\"resets_at\":1795222200}}}";
+    s.run("statusline", &[], limits);
+    s.ok("scan", &[]);
+    s.run("statusline", &[], "{}");
+    for command in ["status", "menubar"] {
+        s.ok(command, &[]);
+    }
+    for by in ["day", "model", "session", "block"] {
+        s.ok("cost", &["--by", by]);
+    }
+    s.ok("inbox", &["--limit", "1000"]);
+    s.ok("recent", &["1000", "--all"]);
+    s.ok("search", &["staging", "--limit", "100"]);
+    s.ok("search", &["nowhere-in-any-log"]);
+    s.ok("config", &["--redact", "Quintanilla", "--redact-usernames", "mquintanilla"]);
+    s.ok("scope", &["--exclude", "ledger-api", "--confirm"]);
+    s.run("approve", &["--project", "ledger-api"], "");
+    s.ok("approve", &["--all"]);
+    let folder = s.world.out().display().to_string();
+    s.ok("prepare", &["--folder", &folder, "--licence", "cc-by-4.0"]);
+    s.ok("config", &[]);
+    s.ok("preview", &[]);
+    review_to_end(&mut s.world.app());
+    s.ok("privacy", &[]);
+    confirm(&mut s.world.app()).unwrap();
+    s.ok("preview", &[]);
+    s.ok("privacy", &[]);
+    s.ok("config", &[]);
+}
+
 /// Runs every command with `--json`.
 fn run_all() -> Session {
     let mut s = Session {
@@ -343,6 +394,9 @@ fn run_all() -> Session {
     s.ok("demo", &[]);
     s.run("inbox", &["--sort", "nothing"], "");
     s.run("scan", &["--nothing"], "");
+
+    run_without_logs(&mut s);
+    run_with_more_data(&mut s);
 
     for command in ["serve", "cost serve"] {
         let mut args: Vec<&str> = command.split(' ').collect();
