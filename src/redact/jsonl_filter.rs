@@ -64,7 +64,7 @@ impl<'a> RedactFilter<'a> {
     /// line number.
     ///
     /// # Errors
-    /// If reading or writing fails, or a detector does not answer.
+    /// If reading or writing fails, a detector does not answer, or a search cannot be built.
     pub fn filter_lines(&self, mut input: impl BufRead, mut output: impl Write) -> Result<(), RedactError> {
         let (mut line, mut out) = (Vec::new(), Vec::new());
         let mut n = 0;
@@ -81,7 +81,9 @@ impl<'a> RedactFilter<'a> {
             }
             match serde_json::from_slice::<InputRecord>(&line) {
                 Ok(record) => {
-                    let done = fresh.clone().redact_text(&record.text);
+                    let mut redactor = fresh.clone();
+                    let done = redactor.redact_text(&record.text);
+                    redactor.check()?;
                     self.detectors.check()?;
                     let spans = done
                         .spans
@@ -111,12 +113,14 @@ impl<'a> RedactFilter<'a> {
     /// Reads a text and writes it redacted. Invalid UTF-8 becomes the replacement character.
     ///
     /// # Errors
-    /// If reading or writing fails, or a detector does not answer.
+    /// If reading or writing fails, a detector does not answer, or a search cannot be built.
     pub fn filter_text(&self, mut input: impl BufRead, mut output: impl Write) -> Result<(), RedactError> {
         let mut bytes = Vec::new();
         input.read_to_end(&mut bytes)?;
         let text = String::from_utf8_lossy(&bytes);
-        let done = self.redactor().redact_text(&text);
+        let mut redactor = self.redactor();
+        let done = redactor.redact_text(&text);
+        redactor.check()?;
         self.detectors.check()?;
         output.write_all(done.text.as_bytes())?;
         output.flush()?;

@@ -100,20 +100,24 @@ impl Encodings {
         let work = forms.len().saturating_mul(Self::COST_PER_FORM + b.len());
         let spent = self.spent.fetch_add(work, Ordering::Relaxed).saturating_add(work);
         let size: usize = forms.iter().map(|(_, form)| form.len()).sum();
+        let each = |(value, form): &(usize, String)| {
+            let (value, len) = (*value, form.len());
+            memchr::memmem::find_iter(b, form.as_bytes())
+                .map(move |at| (value, at, at + len))
+                .collect::<Vec<_>>()
+        };
+        let each_form = |forms: &[(usize, String)]| {
+            forms.iter().filter(|(_, form)| form.len() <= b.len()).flat_map(each).collect()
+        };
         if spent < size.saturating_mul(Self::BUILD_COST_PER_BYTE) {
-            let each = |(value, form): &(usize, String)| {
-                let (value, len) = (*value, form.len());
-                memchr::memmem::find_iter(b, form.as_bytes())
-                    .map(move |at| (value, at, at + len))
-                    .collect::<Vec<_>>()
-            };
-            return forms.iter().filter(|(_, form)| form.len() <= b.len()).flat_map(each).collect();
+            return each_form(forms);
         }
         let made = self.automaton.get_or_init(|| {
             let patterns = forms.iter().map(|(_, form)| form.as_bytes());
             AhoCorasick::builder().kind(Some(AhoCorasickKind::ContiguousNFA)).build(patterns).ok()
         });
-        let hits = made.iter().flat_map(|a| a.find_overlapping_iter(b));
+        let Some(automaton) = made else { return each_form(forms) };
+        let hits = automaton.find_overlapping_iter(b);
         hits.filter_map(|hit| Some((forms.get(hit.pattern().as_usize())?.0, hit.start(), hit.end())))
             .collect()
     }
@@ -188,6 +192,17 @@ impl KnownValues {
             .build(&patterns)
             .ok();
         true
+    }
+
+    /// Whether the search could not be built, so that values are not found.
+    pub fn has_failed(&self) -> bool {
+        self.automaton.is_none() && !self.needles.is_empty() || self.names.0.has_failed()
+    }
+
+    /// Makes the search fail, as if it could not be built.
+    #[cfg(test)]
+    pub fn fail(&mut self) {
+        self.automaton = None;
     }
 
     /// Finds every known value in the text. [`KnownValues::build`] has to be called first.

@@ -63,6 +63,9 @@ pub enum RedactError {
     /// A detector outside this program did not answer.
     #[error("detector {0}")]
     Detector(String),
+    /// The automaton of the known values could not be built.
+    #[error("there are too many known values to search for")]
+    Search,
 }
 
 /// One removed span, in byte offsets of the raw text; `end` is one past the last byte.
@@ -181,6 +184,15 @@ impl<'e> Redactor<'e> {
     pub fn with_detectors(mut self, detectors: &'e Detectors) -> Self {
         self.detectors = Some(detectors);
         self
+    }
+
+    /// Checks that every search so far could be built, without which a text is not redacted.
+    ///
+    /// # Errors
+    /// If the rules or the known values could not be searched for.
+    pub fn check(&self) -> Result<(), RedactError> {
+        self.engine.check()?;
+        if self.values.has_failed() { Err(RedactError::Search) } else { Ok(()) }
     }
 
     /// Asks the detectors outside this program about a text.

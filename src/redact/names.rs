@@ -98,6 +98,11 @@ impl Names {
         Names { names, automaton }
     }
 
+    /// Whether the search could not be built, so that no name is found.
+    pub fn has_failed(&self) -> bool {
+        self.automaton.is_none() && !self.names.is_empty()
+    }
+
     /// The names as they are configured.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
         self.names.iter().map(|n| n.text.as_str())
@@ -334,12 +339,15 @@ fn changes(c: char) -> bool {
         || is_nfkc_quick(std::iter::once(c)) != IsNormalized::Yes
 }
 
-/// Appends a character without case: `ß` and `ẞ` become `ss`, `ς` becomes `σ`.
+/// Appends a character without case: `ß` and `ẞ` become `ss`, `ς` becomes `σ`, `İ` and `ı` become `i`.
 fn fold_char(c: char, out: &mut String) {
-    if c.is_ascii() {
-        out.push(c.to_ascii_lowercase());
-    } else {
-        out.extend(c.to_uppercase().flat_map(char::to_lowercase));
+    match c {
+        c if c.is_ascii() => out.push(c.to_ascii_lowercase()),
+        // The lower case of `İ` is `i` and a combining dot, which most spellings of the word omit.
+        'İ' => out.push('i'),
+        '\u{307}' => {}
+        // `ẞ` has no upper case but itself, so its lower case has to come first.
+        c => out.extend(c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)),
     }
 }
 
@@ -394,6 +402,25 @@ mod tests {
         for (name, text) in [
             ("Straßenwerk Köln", "STRASSENWERK KO\u{308}LN"),
             ("Strassenwerk", "Straßenwerk"),
+            ("Straßenwerk", "STRA\u{1e9e}ENWERK"),
+            ("STRA\u{1e9e}ENWERK", "Straßenwerk"),
+            ("STRA\u{1e9e}ENWERK", "STRASSENWERK"),
+            ("İstanbul Dock", "istanbul-dock"),
+            ("İstanbul Dock", "I\u{307}STANBUL DOCK"),
+            ("ISTANBUL", "İstanbul"),
+            ("Balıkçı", "BALIKÇI"),
+            ("balikçi", "Balıkçı"),
+            ("Νόστος Φάρος", "ΝΌΣΤΟΣ ΦΆΡΟΣ"),
+            ("ΝΌΣΤΟΣ", "νόστος"),
+            ("Tarn", "ＴＡＲＮ"),
+            ("Ｔａｒｎ", "tarn"),
+            ("ﬁnfield oﬃce", "FINFIELD-OFFICE"),
+            ("finfield", "ﬁnﬁeld"),
+            ("Kra\u{301}lovec", "KRÁLOVEC"),
+            ("Ёлка Йод", "ЁЛКА_ЙОД"),
+            ("İstanbul", "i\u{307}stanbul"),
+            ("Їжак", "І\u{308}ЖАК"),
+            ("ǅungla", "Ǆungla"),
             ("Łódź Dock", "łódź-dock"),
             ("Ακτή Ναύς", "ΑΚΤΉ_ΝΑΎΣ"),
             ("Гавань Север", "гаваньсевер"),

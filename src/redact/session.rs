@@ -1,6 +1,6 @@
 //! Redacts all strings of a session, after the sensitive values of all sessions were collected.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rules::{Class, Classes};
-use crate::trace::{Part, Session, Timestamp};
+use crate::trace::{Part, Session, SessionKey, Timestamp};
 
 use super::decoded_view::DecodedView;
 use super::detect::Detection;
 use super::known_values::KnownValues;
 use super::names::Names;
-use super::{PlaceholderStyle, Redactor, Timestamps, detect, placeholder};
+use super::{PlaceholderStyle, RedactError, Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session and what was removed from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -329,7 +329,11 @@ impl<'e> Redactor<'e> {
     }
 
     /// Makes a scanner that finds every value known so far in final bytes.
-    pub fn sealed_scanner(&self) -> SealedScanner {
+    ///
+    /// # Errors
+    /// If a search could not be built, for the scanner or for the redaction before it.
+    pub fn sealed_scanner(&self) -> Result<SealedScanner, RedactError> {
+        self.check()?;
         let mut known = Vec::new();
         let mut patterns: Vec<String> = Vec::new();
         for (value, k) in self.values.iter() {
@@ -342,30 +346,33 @@ impl<'e> Redactor<'e> {
             .match_kind(MatchKind::Standard)
             .kind(Some(AhoCorasickKind::ContiguousNFA))
             .build(&patterns)
-            .ok();
+            .map_err(|_| RedactError::Search)?;
         let names = self.values.names().clone();
-        SealedScanner { automaton, known, names, style: self.policy.options.placeholder_style }
+        let agents = self.collected.iter().map(|key| SessionKey(key.as_str()).agent().to_owned()).collect();
+        let style = self.policy.options.placeholder_style;
+        Ok(SealedScanner { automaton, known, names, agents, style })
     }
 }
 
 /// Finds known values in final bytes, in every encoding that they could have there.
 pub struct SealedScanner {
-    automaton: Option<AhoCorasick>,
+    automaton: AhoCorasick,
     known: Vec<(String, String, bool)>,
     names: Names,
+    /// The ids of the agents whose sessions were collected.
+    agents: BTreeSet<String>,
     style: PlaceholderStyle,
 }
 
 impl SealedScanner {
     /// Returns the known values in the final bytes. Nothing may be published unless this is empty.
     pub fn scan(&self, bytes: &[u8]) -> Vec<SealedHit> {
-        let Some(automaton) = &self.automaton else { return Vec::new() };
         let text = String::from_utf8_lossy(bytes);
         let b = text.as_bytes();
         // A tag may look like a known value by chance.
         let placeholders = placeholder::find_styled(&text, self.style);
         let mut out = Vec::new();
-        for hit in automaton.find_overlapping_iter(b) {
+        for hit in self.automaton.find_overlapping_iter(b) {
             let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
             if *whole && !super::names::is_whole_word(&text, hit.start(), hit.end()) {
                 continue;
@@ -384,7 +391,7 @@ impl SealedScanner {
         for (_, start, end) in self.names.find(&text) {
             let next = placeholders.partition_point(|(_, end)| *end <= start);
             let inside = placeholders.get(next).is_some_and(|(s, e)| *s <= start && end <= *e);
-            if !inside && !is_own_field(&text, start, end) {
+            if !inside && !is_own_field(&text, start, end, &self.agents) {
                 out.push(SealedHit {
                     kind: "CUSTOM".to_owned(),
                     rule: "custom".to_owned(),
@@ -397,17 +404,33 @@ impl SealedScanner {
     }
 }
 
-/// Whether a span of a row is in the name of a field or in a value that only this program writes, such as an agent's id.
-fn is_own_field(text: &str, start: usize, end: usize) -> bool {
+/// The values that this program writes into a row, by their fields. The ids of agents are also written by it, but depend
+/// on the sessions.
+const OWN_VALUES: [(&str, &[&str]); 4] = [
+    ("role", &["user", "assistant", "system"]),
+    ("status", &["success", "error", "denied", "pending"]),
+    ("origin", &["human", "model", "injected", "compaction"]),
+    ("format", &["rows"]),
+];
+
+/// Whether a span of a row is in the name of a field or in a value that this program writes, such as an agent's id.
+fn is_own_field(text: &str, start: usize, end: usize, agents: &BTreeSet<String>) -> bool {
     let own = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let before = text[..start].trim_end_matches(own);
     let after = text[end..].trim_start_matches(own);
+    let value = &text[before.len()..text.len() - after.len()];
     let Some(before) = before.strip_suffix('"') else { return false };
-    after.starts_with("\":")
-        || after.starts_with('"')
-            && ["agent", "role", "status", "origin", "format"]
-                .iter()
-                .any(|field| before.strip_suffix("\":").is_some_and(|b| b.ends_with(field)))
+    if after.starts_with("\":") {
+        return true;
+    }
+    // Tool arguments have fields of the same names, and any value.
+    let is_field = |name: &str| {
+        let field = before.strip_suffix("\":").and_then(|b| b.strip_suffix(name));
+        field.is_some_and(|b| b.ends_with('"'))
+    };
+    after.starts_with('"')
+        && (is_field("agent") && agents.contains(value)
+            || OWN_VALUES.iter().any(|(name, values)| values.contains(&value) && is_field(name)))
 }
 
 /// A known value that survived in sealed bytes.
@@ -461,6 +484,32 @@ mod tests {
         let at = Timestamp(3_600_000 * 5 + 1234);
         assert_eq!(changed_time(at, None), Timestamp(3_600_000 * 5));
         assert_eq!(changed_time(at, Some(2)), Timestamp(3_600_000 * 5 - 766));
+    }
+
+    #[test]
+    fn only_values_that_this_program_writes_may_be_equal_to_a_configured_name() {
+        let agents = BTreeSet::from(["acme-code".to_owned(), "claude".to_owned()]);
+        let is_own = |row: &str| {
+            let start = row.rfind("acme").or_else(|| row.rfind("user")).unwrap();
+            is_own_field(row, start, start + 4, &agents)
+        };
+        for own in [r#"{"role":"user","x":1}"#, r#"{"agent":"acme-code"}"#] {
+            assert!(is_own(own), "{own}");
+        }
+        for other in [
+            r#"{"user_agent":"acme"}"#,
+            r#"{"user_agent":"acme-code"}"#,
+            r#"{"agent":"acme"}"#,
+            r#"{"status":"acme"}"#,
+            r#"{"format":"acme"}"#,
+            r#"{"role":"acme"}"#,
+            r#"{"origin":"acme-code"}"#,
+            r#"{"status":"user"}"#,
+            r#"{"role":"acme user"}"#,
+            r#"{"text":"acme"}"#,
+        ] {
+            assert!(!is_own(other), "{other}");
+        }
     }
 
     #[test]

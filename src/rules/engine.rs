@@ -309,6 +309,17 @@ impl Engine {
         out
     }
 
+    /// Checks that every scan so far searched for all keywords. A scan whose search could not be built finds nothing.
+    ///
+    /// # Errors
+    /// If a search could not be built.
+    pub fn check(&self) -> Result<(), RulesError> {
+        match self.prefilters.iter().filter_map(OnceLock::get).all(|p| p.automaton.is_some()) {
+            true => Ok(()),
+            false => Err(RulesError::Search),
+        }
+    }
+
     fn regex(&self, rule: u16) -> Option<&Regex> {
         let rule = &self.rules[usize::from(rule)];
         rule.regex.get_or_init(|| compile(&rule.spec.pattern, rule.spec.unicode)).as_ref()

@@ -110,6 +110,9 @@ pub enum RulesError {
     /// The pattern, matcher or validator of a rule is invalid.
     #[error("rule {rule}: {reason}")]
     Rule { rule: String, reason: String },
+    /// The automaton of all keywords could not be built.
+    #[error("the rules have too many keywords to search for")]
+    Search,
 }
 
 /// How a rule finds its spans, by its name in the rule data.

@@ -172,8 +172,11 @@ fn text_bytes(session: &Session) -> usize {
 }
 
 /// Known values that are still in the files, as kind and file.
-fn surviving_values(redactor: &Redactor<'_>, files: &[(String, Vec<u8>)]) -> BTreeSet<String> {
-    let scanner = redactor.sealed_scanner();
+fn surviving_values(
+    redactor: &Redactor<'_>,
+    files: &[(String, Vec<u8>)],
+) -> Result<BTreeSet<String>, Failure> {
+    let scanner = redactor.sealed_scanner()?;
     let mut out = BTreeSet::new();
     for (path, bytes) in files {
         for hit in scanner.scan(bytes) {
@@ -184,7 +187,7 @@ fn surviving_values(redactor: &Redactor<'_>, files: &[(String, Vec<u8>)]) -> BTr
             }
         }
     }
-    out
+    Ok(out)
 }
 
 impl App {
@@ -237,7 +240,7 @@ impl App {
             let rows = std::mem::take(&mut pass.rows);
             let files = self.release_files(open, &redactor, pass.packer, &rows, &report, format);
             // The last check runs over exactly the bytes that would be published.
-            survivors = surviving_values(&redactor, &files);
+            survivors = surviving_values(&redactor, &files)?;
             if survivors.is_empty() {
                 let parties = pass.parties.across();
                 return Ok(BuiltRelease { files, rows, report, entities, parties });
@@ -426,11 +429,11 @@ mod tests {
         let file = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
         let rows = [file("data/train-00000.jsonl", "{\"content\":\"at Harbourline today\"}\n")];
         assert_eq!(
-            surviving_values(&redactor, &rows).into_iter().collect::<Vec<_>>(),
+            surviving_values(&redactor, &rows).unwrap().into_iter().collect::<Vec<_>>(),
             ["ORG in data/train-00000.jsonl"]
         );
-        assert!(surviving_values(&redactor, &[file("data/x.jsonl", "nothing here")]).is_empty());
-        let failure = value_survived(surviving_values(&redactor, &rows));
+        assert!(surviving_values(&redactor, &[file("data/x.jsonl", "nothing here")]).unwrap().is_empty());
+        let failure = value_survived(surviving_values(&redactor, &rows).unwrap());
         assert!(!failure.message.contains("Harbourline"), "{failure}");
     }
 

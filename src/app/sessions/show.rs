@@ -120,6 +120,7 @@ impl App {
         let session = self.archive.load(row.key.as_str(), None)?.ok_or_else(no_such_session)?;
         let mut redactor = Redactor::new(Engine::builtin()?, policy, self.local_key()?);
         let redacted = redactor.redact_session(&session).session;
+        redactor.check()?;
         Ok(self.redacted_sessions.insert(key, row.bytes, redacted))
     }
 }
