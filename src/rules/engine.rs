@@ -15,6 +15,7 @@ use regex_automata::{Anchored, Input};
 
 use super::columns::{self, CellShape, Headers};
 use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
+use super::table_columns::ReadingLog;
 use super::{assignment, load, matchers, numbers, tables, template, value_shape};
 
 /// A rule with its patterns, which are compiled when they are first needed.
@@ -281,11 +282,35 @@ impl Engine {
 
     /// Finds the spans of all rules, sorted by start; a longer span comes first, then the earlier rule.
     fn matches(&self, text: &str, classes: Classes, short: bool) -> Vec<RuleMatch> {
-        let whole = text;
-        let text = text.as_bytes();
+        let mut out = self.run(text, classes, short).out;
+        out.sort_unstable_by(|a, b| (a.start, b.end, a.rule).cmp(&(b.start, a.end, b.rule)));
+        out
+    }
+
+    /// Checks that every scan so far searched for all keywords. A scan whose search could not be built finds nothing.
+    ///
+    /// # Errors
+    /// If a search could not be built.
+    pub fn check(&self) -> Result<(), RulesError> {
+        match self.prefilters.iter().filter_map(OnceLock::get).all(|p| p.automaton.is_some()) {
+            true => Ok(()),
+            false => Err(RulesError::Search),
+        }
+    }
+
+    fn run<'e, 't>(&'e self, whole: &'t str, classes: Classes, short: bool) -> Scan<'e, 't> {
+        let text = whole.as_bytes();
         let prefilter = self.prefilter(classes, short || self.is_cold(text.len()));
-        let mut scan =
-            Scan { engine: self, whole, text, classes, table_end: 0, windows: Vec::new(), out: Vec::new() };
+        let mut scan = Scan {
+            engine: self,
+            whole,
+            text,
+            classes,
+            table_end: 0,
+            table_log: ReadingLog::default(),
+            windows: Vec::new(),
+            out: Vec::new(),
+        };
         if let Some(automaton) = &prefilter.automaton {
             for hit in automaton.find_overlapping_iter(text) {
                 let keyword = &prefilter.keywords[hit.pattern().as_usize()];
@@ -304,20 +329,13 @@ impl Engine {
                 }
             });
         }
-        let mut out = scan.out;
-        out.sort_unstable_by(|a, b| (a.start, b.end, a.rule).cmp(&(b.start, a.end, b.rule)));
-        out
+        scan
     }
 
-    /// Checks that every scan so far searched for all keywords. A scan whose search could not be built finds nothing.
-    ///
-    /// # Errors
-    /// If a search could not be built.
-    pub fn check(&self) -> Result<(), RulesError> {
-        match self.prefilters.iter().filter_map(OnceLock::get).all(|p| p.automaton.is_some()) {
-            true => Ok(()),
-            false => Err(RulesError::Search),
-        }
+    /// Returns the number of bytes of headers and rows that a scan reads for tables.
+    #[cfg(test)]
+    pub(crate) fn table_bytes_read(&self, text: &str) -> usize {
+        self.run(text, Classes::ALL, false).table_log.bytes
     }
 
     fn regex(&self, rule: u16) -> Option<&Regex> {
@@ -385,6 +403,7 @@ struct Scan<'e, 't> {
     classes: Classes,
     /// The end of the last table, all columns of which were judged at the first header.
     table_end: usize,
+    table_log: ReadingLog,
     /// The last window of each rule, which the next keyword may still extend: keywords come in the order of their ends.
     windows: Vec<Window>,
     out: Vec<RuleMatch>,
@@ -438,7 +457,9 @@ impl<'e> Scan<'e, '_> {
         if start < self.table_end {
             return;
         }
-        let Some(table) = tables::read(self.whole, start, end, self.engine) else { return };
+        let Some(table) = tables::read(self.whole, start, end, self.engine, &mut self.table_log) else {
+            return;
+        };
         self.table_end = table.end;
         for (start, end, rule) in table.cells {
             if self.classes.has(self.rule(rule).spec.class) {

@@ -15,12 +15,13 @@
 //! | `bare_identifier.rs` | national ids that are the entire text |
 //! | `postal.rs` | postal addresses without a keyword |
 //! | `wallet.rs` | addresses of Bitcoin wallets |
-//! | `tables.rs`, `expanded.rs`, `columns.rs` | values of tables and fields that only their header identifies |
+//! | `tables.rs`, `aligned_row.rs`, `expanded.rs`, `table_columns.rs`, `columns.rs` | values that only the header of their column identifies |
 //! | `validate.rs` | validators: further conditions on a matched value, such as checksums |
 //! | `value_shape.rs` | whether a value looks random, made of words, or like a placeholder |
 //! | `word_lists.rs` | words that are placeholders, shared accounts, or not names |
 //! | `template.rs`, `seeded_rng.rs` | example values for tests and the self-test |
 
+mod aligned_row;
 mod assignment;
 mod bare_identifier;
 mod columns;
@@ -37,6 +38,7 @@ mod postal;
 mod seeded_rng;
 mod separators;
 mod stream;
+mod table_columns;
 mod tables;
 mod template;
 mod validate;

@@ -5,8 +5,10 @@
 //! side show. Otherwise the line is read as a header, and all columns of the table are judged in one pass over its rows:
 //! a column counts only if at least half of its values are of the kind that its header promises.
 
+use super::aligned_row::{Row, char_spans, split_blanks};
 use super::columns::{self, CellShape, Headers};
 use super::expanded;
+use super::table_columns::{Columns, Reading, ReadingLog, Rejection};
 
 /// Longest line that is read as a header, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -16,6 +18,14 @@ const MAX_HEADER_CELL_BYTES: usize = 60;
 const MAX_QUOTED_BYTES: usize = 4096;
 /// Rows in a row that do not have the columns of the header. More of them end the table.
 const MAX_BAD_ROWS: usize = 2;
+/// Longest row, in bytes.
+const MAX_ROW_BYTES: usize = 64 * 1024;
+/// Largest number of cells of a row.
+const MAX_CELLS: usize = 2000;
+/// Rows by which the alignment of a table is judged.
+const MAX_ALIGNED_ROWS: usize = 20;
+/// Nesting of parentheses in a row of SQL.
+const MAX_NESTING: usize = 16;
 
 /// The separators of tables whose columns are framed, in the order in which they are tried.
 const FRAMES: [&str; 4] = ["│", "┆", "┃", "|"];
@@ -36,16 +46,24 @@ pub(crate) trait ColumnRules {
 }
 
 /// A cell: the span of its content.
-type Cell = (usize, usize);
+pub(super) type Cell = (usize, usize);
 
 /// One table or field, as it is read.
 struct Reader<'t, R> {
     text: &'t str,
     rules: &'t R,
+    log: &'t mut ReadingLog,
 }
 
-/// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header.
-pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules: &R) -> Option<Table> {
+/// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header. `log`
+/// belongs to the text.
+pub(crate) fn read<R: ColumnRules>(
+    whole: &str,
+    start: usize,
+    end: usize,
+    rules: &R,
+    log: &mut ReadingLog,
+) -> Option<Table> {
     let text = whole.as_bytes();
     if is_inside_word(text, start, end) {
         return None;
@@ -63,26 +81,31 @@ pub(crate) fn read<R: ColumnRules>(whole: &str, start: usize, end: usize, rules:
     {
         return None;
     }
-    let reader = Reader { text: whole, rules };
+    let mut reader = Reader { text: whole, rules, log };
     if rules.headers().rule(whole.get(from..to)?).is_none() {
         return reader.aligned_words(start, end);
     }
     if let Some(records) = expanded::read(whole, from, to) {
         let rules: Vec<Option<u16>> =
             records.headers.iter().map(|h| rules.headers().rule(reader.value(*h))).collect();
-        return Some(reader.judge(&records.headers, &rules, &records.rows, records.end));
+        let mut columns = reader.columns(&records.headers, &rules);
+        for row in &records.rows {
+            columns.add_row(|n| row.get(n).copied());
+        }
+        return Some(columns.finish(records.end));
     }
     if closing == b':' {
         return reader.field(from, to);
     }
     let Some(line) = reader.header_line(from) else { return reader.insert(from) };
     let listed = matches!(closing, b',' | b')');
-    listed
-        .then(|| reader.insert(from))
-        .flatten()
-        .or_else(|| reader.delimited(line, from, to))
-        .or_else(|| reader.field(from, to))
-        .or_else(|| reader.aligned(line, from, to))
+    if listed && let Some(table) = reader.insert(from) {
+        return Some(table);
+    }
+    if let Some(table) = reader.delimited(line, from, to) {
+        return Some(table);
+    }
+    reader.field(from, to).or_else(|| reader.aligned(line, from, to))
 }
 
 /// Whether a keyword is only a part of a word, or is followed by a mark of code. Most occurrences are rejected here.
@@ -170,15 +193,7 @@ fn skip(text: &[u8], at: usize, set: &[u8]) -> usize {
     at + text[at..].iter().take(8).take_while(|b| set.contains(b)).count()
 }
 
-impl<R: ColumnRules> Reader<'_, R> {
-    /// Returns the line around `at` without its line end.
-    fn line(&self, at: usize) -> (usize, usize) {
-        let b = self.text.as_bytes();
-        let start = memchr::memrchr(b'\n', &b[..at]).map_or(0, |n| n + 1);
-        let end = memchr::memchr(b'\n', &b[at..]).map_or(b.len(), |n| at + n);
-        (start, if end > start && b[end - 1] == b'\r' { end - 1 } else { end })
-    }
-
+impl<'t, R: ColumnRules> Reader<'t, R> {
     /// Returns the line around `at`, if it is short enough for a header.
     fn header_line(&self, at: usize) -> Option<(usize, usize)> {
         let b = self.text.as_bytes();
@@ -243,102 +258,96 @@ impl<R: ColumnRules> Reader<'_, R> {
         (filled * 2 >= cells.len() && rules.iter().any(Option::is_some)).then_some(rules)
     }
 
-    /// Collects the cells of the columns that contain what their headers say.
-    fn judge(&self, headers: &[Cell], rules: &[Option<u16>], rows: &[Vec<Cell>], end: usize) -> Table {
-        let mut table = Table { end, cells: Vec::new() };
-        let (mut names, mut degrees) = (Vec::new(), Vec::new());
-        let (mut parts_of_names, mut coordinates) = (false, 0);
-        for (column, rule) in rules.iter().enumerate() {
-            let Some(rule) = *rule else { continue };
-            let shape = self.rules.shape(rule);
-            let found = self.column(rows, column, rule, shape);
-            match shape {
-                CellShape::MaybeName => names.push((column, rule, found)),
-                CellShape::Degree if !found.is_empty() => degrees.push(found),
-                _ => {
-                    parts_of_names |= shape == CellShape::Name && !found.is_empty();
-                    coordinates += usize::from(shape == CellShape::Coordinate && !found.is_empty());
-                    table.cells.extend(found);
-                }
-            }
-        }
-        if degrees.len() + coordinates >= 2 {
-            table.cells.extend(degrees.into_iter().flatten());
-        }
-        let settled = !table.cells.is_empty() || headers.iter().any(|h| columns::is_personal(self.value(*h)));
-        for (column, rule, found) in names {
-            if parts_of_names && found.is_empty() {
-                // `nom` beside `prénom` contains surnames.
-                table.cells.extend(self.column(rows, column, rule, CellShape::Name));
-            } else if settled {
-                table.cells.extend(found);
-            }
-        }
-        table
-    }
-
-    /// Returns the cells of a column that are of its kind, if at least half of the column is.
-    fn column(
-        &self,
-        rows: &[Vec<Cell>],
-        column: usize,
-        rule: u16,
-        shape: CellShape,
-    ) -> Vec<(usize, usize, u16)> {
-        let cells = || rows.iter().filter_map(|r| r.get(column)).filter(|c| c.0 < c.1);
-        let proofs = cells().filter(|c| columns::proves(self.value(**c), shape)).count();
-        if proofs == 0 || proofs * 2 < cells().count() {
-            return Vec::new();
-        }
-        cells().filter(|c| columns::fits(self.value(**c), shape)).map(|c| (c.0, c.1, rule)).collect()
+    /// Returns the columns of a table that have a rule.
+    fn columns(&self, headers: &[Cell], rules: &[Option<u16>]) -> Columns<'t> {
+        let personal = headers.iter().any(|h| columns::is_personal(self.value(*h)));
+        Columns::new(self.text, rules, |rule| self.rules.shape(rule), self.log).of_persons(personal)
     }
 
     /// Reads a table whose columns are separated by a mark, from its header line.
-    fn delimited(&self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
+    fn delimited(&mut self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
         let text = self.text;
         let after = text[to..line.1].trim_start_matches(['"', '\'', '`', '*', ' ']);
         let before = text[line.0..from].trim_end_matches(['"', '\'', '`', '*', ' ']);
-        let marks = FRAMES.iter().chain([&",", &";", &"\t"]);
-        let mark = marks
-            .into_iter()
-            .find(|m| after.starts_with(**m) || after.is_empty() && before.ends_with(**m))?;
-        let framed = FRAMES.contains(mark);
-        // The table may begin inside of a string: `{"content": "name,dob`.
-        let in_string = self.string_start(line.0, from);
-        let starts = [Some(line.0), in_string];
-        let read = starts.into_iter().flatten().find_map(|start| {
-            let (headers, _) = self.split(start, mark)?;
-            let rules = self.headers(&headers).filter(|_| headers.len() > 1)?;
-            Some((headers, rules, start != line.0))
-        });
-        let Some((headers, rules, quoted)) = read else {
-            return self.pair(&self.split(line.0, mark)?.0, line.1);
+        let mut marks = FRAMES.into_iter().chain([",", ";", "\t"]);
+        let mark = marks.find(|m| after.starts_with(*m) || after.is_empty() && before.ends_with(*m))?;
+        let mut read = self.delimited_headers(line.0, line.0, mark)?;
+        if read.is_none() && !self.log.gave_up(line.0) {
+            // The table may begin inside of a string: `{"content": "name,dob`.
+            read = match self.string_start(line.0, from) {
+                Some(start) => self.delimited_headers(line.0, start, mark)?,
+                None => None,
+            };
+        }
+        let Some(header) = read else {
+            return match self.log.gave_up(line.0) {
+                true => None,
+                false => self.pair(&self.split(line.0, mark)?.0, line.1),
+            };
         };
-        let mut rows = Vec::new();
+        let table = self.delimited_rows(&header, line, mark);
+        if !table.cells.is_empty() {
+            return Some(table);
+        }
+        self.log.reject(line.0, Reading::Delimited(header.start, mark), Rejection::Rows);
+        self.pair(&header.cells, line.1)
+    }
+
+    /// Reads the headers in a line from `start` on: `Some(None)` if they are none, `None` if they were read before and no
+    /// rows with their values are below them.
+    #[allow(clippy::option_option)]
+    fn delimited_headers(&mut self, line: usize, start: usize, mark: &'static str) -> Option<Option<Header>> {
+        let reading = Reading::Delimited(start, mark);
+        match self.log.rejection(line, reading) {
+            Some(Rejection::Rows) => return None,
+            Some(Rejection::Header) => return Some(None),
+            None => {}
+        }
+        let header = self.split(start, mark).and_then(|(cells, end)| {
+            self.log.bytes += end - start;
+            let rules = self.headers(&cells).filter(|_| cells.len() > 1)?;
+            Some(Header { start, cells, rules })
+        });
+        if header.is_none() {
+            self.log.reject(line, reading, Rejection::Header);
+        }
+        Some(header)
+    }
+
+    /// Reads the rows below a header line.
+    fn delimited_rows(&mut self, header: &Header, line: (usize, usize), mark: &str) -> Table {
+        let text = self.text;
+        let framed = FRAMES.contains(&mark);
+        let quoted = header.start != line.0;
+        let mut columns = self.columns(&header.cells, &header.rules);
         let (mut at, mut bad) = (next_line(text, line.1), 0);
         let mut end = line.1;
         while at < text.len() {
-            let row = self.line(at);
+            let row = line_at(text, at);
             let body = &text[row.0..row.1];
-            if body.trim().is_empty() || body.len() > 64 * 1024 {
+            if body.len() > MAX_ROW_BYTES || body.trim().is_empty() {
                 break;
             }
             if is_border(body) {
+                self.log.bytes += body.len();
                 at = next_line(text, row.1);
                 continue;
             }
             let Some((mut cells, row_end)) = self.split(row.0, mark) else { break };
+            self.log.bytes += row_end - row.0;
             if quoted && let Some(last) = cells.last_mut() {
                 // The string ends with the last row.
                 last.1 = text[last.0..last.1].find(['"', '\'', '`']).map_or(last.1, |n| last.0 + n);
             }
-            let short = !framed && *mark != "\t" && cells.len() < headers.len();
+            let short = !framed && mark != "\t" && cells.len() < header.cells.len();
             if cells.len() < 2 {
                 break;
             }
-            if cells.len() == headers.len() || short {
+            if cells.len() == header.cells.len() || short {
                 bad = 0;
-                rows.push(cells);
+                if !columns.add_row(|n| cells.get(n).copied()) {
+                    break;
+                }
             } else {
                 bad += 1;
                 if bad > MAX_BAD_ROWS {
@@ -348,8 +357,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             end = row_end;
             at = next_line(text, row_end);
         }
-        let table = self.judge(&headers, &rules, &rows, end);
-        if table.cells.is_empty() { self.pair(&headers, line.1) } else { Some(table) }
+        columns.finish(end)
     }
 
     /// Returns where the string begins that contains the header at `from`, after a line number.
@@ -398,14 +406,18 @@ impl<R: ColumnRules> Reader<'_, R> {
                 }
                 None => {
                     cells.push(self.content((from, line_end)));
-                    return (cells.len() <= 2000).then_some((cells, line_end));
+                    return (cells.len() <= MAX_CELLS && line_end - start <= MAX_ROW_BYTES)
+                        .then_some((cells, line_end));
                 }
+            }
+            if cells.len() >= MAX_CELLS || at - start > MAX_ROW_BYTES {
+                return None;
             }
         }
     }
 
     /// Reads a table whose columns are aligned with blanks, or a single column.
-    fn aligned(&self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
+    fn aligned(&mut self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
         let text = self.text;
         let inside = |e: usize| e == line.1 || text[e..].starts_with("  ") || text[e..line.1].trim() == "\\";
         if !inside(to)
@@ -413,32 +425,48 @@ impl<R: ColumnRules> Reader<'_, R> {
         {
             return None;
         }
-        let offset = |at: usize| text[line.0..at].chars().count();
+        if self.log.rejection(line.0, Reading::Aligned).is_some() {
+            return None;
+        }
+        let table = self.aligned_rows(line);
+        if table.is_none() {
+            self.log.reject(line.0, Reading::Aligned, Rejection::Rows);
+        }
+        table
+    }
+
+    fn aligned_rows(&mut self, line: (usize, usize)) -> Option<Table> {
+        let text = self.text;
+        self.log.bytes += line.1 - line.0;
         let header_cells: Vec<Cell> = split_blanks(text, line.0, line.1);
-        let columns: Vec<(usize, usize)> = header_cells.iter().map(|c| (offset(c.0), offset(c.1))).collect();
+        let headers = char_spans(text, line.0, &header_cells);
         let rules = self.headers(&header_cells)?;
-        let lines = self.lines_below(line.1);
+        let mut lines = lines_below(text, line.1);
         if header_cells.len() == 1 {
-            return self.single(rules[0]?, &lines);
+            return self.single(rules[0]?, lines);
         }
         let fits = |row: &Row, right: bool| {
-            (0..columns.len()).filter(|n| row.is_aligned(&columns, *n, right)).count()
+            (0..headers.len()).filter(|n| row.is_aligned(&headers, *n, right)).count()
         };
-        let rows: Vec<Row> = lines.iter().map(|l| Row::new(text, *l)).collect();
+        let first: Vec<Row> = lines.by_ref().take(MAX_ALIGNED_ROWS).map(|l| Row::new(text, l)).collect();
         let (right, left): (usize, usize) =
-            rows.iter().take(20).fold((0, 0), |(r, l), row| (r + fits(row, true), l + fits(row, false)));
+            first.iter().fold((0, 0), |(r, l), row| (r + fits(row, true), l + fits(row, false)));
         let right = right >= left;
-        let cells = |row: &Row| -> Vec<Cell> {
-            (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, right))).collect()
-        };
-        let rows: Vec<Vec<Cell>> = rows.iter().map(cells).collect();
-        let end = lines.last().map_or(line.1, |l| l.1);
-        let table = self.judge(&header_cells, &rules, &rows, end);
+        let mut columns = self.columns(&header_cells, &rules);
+        let mut end = line.1;
+        for row in first.into_iter().chain(lines.map(|l| Row::new(text, l))) {
+            self.log.bytes += row.end() - row.start();
+            end = row.end();
+            if !columns.add_row(|n| Some(self.content(row.cell(text, &headers, n, right)))) {
+                break;
+            }
+        }
+        let table = columns.finish(end);
         (!table.cells.is_empty()).then_some(table)
     }
 
     /// Reads a data frame whose headers are single words that only one blank separates; every value ends with its header.
-    fn aligned_words(&self, start: usize, end: usize) -> Option<Table> {
+    fn aligned_words(&mut self, start: usize, end: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
         let near = start.saturating_sub(MAX_HEADER_CELL_BYTES);
         let from = near + b[near..start].iter().rposition(u8::is_ascii_whitespace)? + 1;
@@ -448,72 +476,74 @@ impl<R: ColumnRules> Reader<'_, R> {
             return None;
         }
         self.rules.headers().rule(text.get(from..to)?)?;
+        if self.log.rejection(line.0, Reading::Words).is_some() {
+            return None;
+        }
+        let table = self.word_rows(line);
+        if table.is_none() {
+            self.log.reject(line.0, Reading::Words, Rejection::Rows);
+        }
+        table
+    }
+
+    fn word_rows(&mut self, line: (usize, usize)) -> Option<Table> {
+        let text = self.text;
+        self.log.bytes += line.1 - line.0;
         let words = text[line.0..line.1].split_whitespace();
         let at = |w: &str| w.as_ptr() as usize - text.as_ptr() as usize;
-        let headers: Vec<Cell> = words.map(|w| (at(w), at(w) + w.len())).collect();
-        let rules = self.headers(&headers)?;
-        let offset = |at: usize| text[line.0..at].chars().count();
-        let columns: Vec<(usize, usize)> = headers.iter().map(|c| (offset(c.0), offset(c.1))).collect();
-        let lines = self.lines_below(line.1);
-        let rows: Vec<Row> = lines.iter().map(|l| Row::new(text, *l)).collect();
-        let aligned = |row: &&Row| (0..columns.len()).all(|n| row.is_aligned(&columns, n, true));
-        let rows: Vec<&Row> = rows.iter().take_while(aligned).collect();
-        let cells: Vec<Vec<Cell>> = rows
-            .iter()
-            .map(|row| (0..columns.len()).map(|n| self.content(row.cell(text, &columns, n, true))).collect())
-            .collect();
-        let end = rows.len().checked_sub(1).map_or(line.1, |n| lines[n].1);
-        let table = self.judge(&headers, &rules, &cells, end);
+        let header_cells: Vec<Cell> = words.map(|w| (at(w), at(w) + w.len())).collect();
+        let rules = self.headers(&header_cells)?;
+        let headers = char_spans(text, line.0, &header_cells);
+        let mut columns = self.columns(&header_cells, &rules);
+        let mut end = line.1;
+        for row in lines_below(text, line.1).map(|l| Row::new(text, l)) {
+            self.log.bytes += row.end() - row.start();
+            if !(0..headers.len()).all(|n| row.is_aligned(&headers, n, true)) {
+                break;
+            }
+            end = row.end();
+            if !columns.add_row(|n| Some(self.content(row.cell(text, &headers, n, true)))) {
+                break;
+            }
+        }
+        let table = columns.finish(end);
         (!table.cells.is_empty()).then_some(table)
     }
 
     /// Reads a list with a header and one value a line.
-    fn single(&self, rule: u16, lines: &[(usize, usize)]) -> Option<Table> {
+    fn single(&mut self, rule: u16, lines: impl Iterator<Item = (usize, usize)>) -> Option<Table> {
         let shape = self.rules.shape(rule);
-        let values: Vec<Cell> = lines
-            .iter()
-            .map(|l| self.content(*l))
-            .take_while(|c| columns::fits(self.value(*c), shape))
-            .collect();
-        let end = values.last()?.1;
-        shape.labels().then(|| Table { end, cells: values.iter().map(|c| (c.0, c.1, rule)).collect() })
-    }
-
-    /// Returns the lines below a header, up to a blank one.
-    fn lines_below(&self, header_end: usize) -> Vec<(usize, usize)> {
-        let mut out = Vec::new();
-        let mut at = next_line(self.text, header_end);
-        while at < self.text.len() {
-            let line = self.line(at);
-            let body = &self.text[line.0..line.1];
-            if body.trim().is_empty() || body.len() > MAX_HEADER_BYTES {
+        if !shape.labels() {
+            return None;
+        }
+        let mut table = Table::default();
+        for line in lines {
+            self.log.bytes += line.1 - line.0;
+            let cell = self.content(line);
+            if !columns::fits(self.value(cell), shape) {
                 break;
             }
-            if !is_border(body) {
-                out.push(line);
-            }
-            at = next_line(self.text, line.1);
+            table.end = cell.1;
+            table.cells.push((cell.0, cell.1, rule));
         }
-        out
+        (!table.cells.is_empty()).then_some(table)
     }
 
     /// Reads the rows of `INSERT INTO t (columns) VALUES (…), (…)` and of `COPY t (columns) FROM stdin`.
-    fn insert(&self, from: usize) -> Option<Table> {
+    fn insert(&mut self, from: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
         let back = from.saturating_sub(MAX_HEADER_BYTES / 2);
-        let open = back + b[back..from].iter().rposition(|c| matches!(c, b'(' | b')' | b';'))?;
-        if b[open] != b'(' {
+        let open = back + memchr::memrchr3(b'(', b')', b';', &b[back..from])?;
+        if b[open] != b'(' || self.log.rejected_list == Some(open) {
             return None;
         }
-        let head = text[text.floor_char_boundary(open.saturating_sub(120))..open].to_ascii_lowercase();
-        if !head.contains("into") && !head.contains("copy") {
+        let Some((headers, rules, close)) = self.listed_headers(open) else {
+            self.log.rejected_list = Some(open);
             return None;
-        }
-        let (headers, close) = self.tuple(open)?;
-        let rules = self.headers(&headers)?;
+        };
         let rest = &text[close..text.floor_char_boundary((close + 200).min(text.len()))];
         let lower = rest.to_ascii_lowercase();
-        let mut rows = Vec::new();
+        let (mut columns, count) = (self.columns(&headers, &rules), headers.len());
         let mut end = close;
         if let Some(values) = lower.find("values") {
             let mut at = close + values + 6;
@@ -530,35 +560,56 @@ impl<R: ColumnRules> Reader<'_, R> {
                 if b.get(next) != Some(&b'(') {
                     break;
                 }
-                let Some((cells, tuple_end)) = self.tuple(next) else { break };
-                // `VALUES (?, ?)` is followed by the arguments of the call.
-                if cells.len() == headers.len() {
-                    rows.push(cells);
-                }
+                let Some((cells, tuple_end)) = self.tuple(next, MAX_ROW_BYTES, MAX_NESTING) else { break };
                 (at, end) = (tuple_end, tuple_end);
+                // `VALUES (?, ?)` is followed by the arguments of the call.
+                if cells.len() == count && !columns.add_row(|n| cells.get(n).copied()) {
+                    break;
+                }
             }
         } else if lower.contains("stdin") {
-            for line in self.lines_below(close) {
-                let Some((cells, row_end)) =
-                    self.split(line.0, "\t").filter(|(c, _)| c.len() == headers.len())
+            for line in lines_below(text, close) {
+                let Some((cells, row_end)) = self.split(line.0, "\t").filter(|(c, _)| c.len() == count)
                 else {
                     break;
                 };
-                rows.push(cells);
+                self.log.bytes += row_end - line.0;
                 end = row_end;
+                if !columns.add_row(|n| cells.get(n).copied()) {
+                    break;
+                }
             }
         }
-        Some(self.judge(&headers, &rules, &rows, end))
+        Some(columns.finish(end))
     }
 
-    /// Reads `(a, 'b', …)` at `open`: the content of its cells and its end.
-    fn tuple(&self, open: usize) -> Option<(Vec<Cell>, usize)> {
+    /// Reads the headers of `INTO t (a, b)` at `open`, their rules, and where the list ends.
+    fn listed_headers(&mut self, open: usize) -> Option<(Vec<Cell>, Vec<Option<u16>>, usize)> {
+        let text = self.text;
+        let head = text[text.floor_char_boundary(open.saturating_sub(120))..open].to_ascii_lowercase();
+        if !head.contains("into") && !head.contains("copy") {
+            return None;
+        }
+        let (headers, close) = self.tuple(open, MAX_HEADER_BYTES, 0)?;
+        let rules = self.headers(&headers)?;
+        Some((headers, rules, close))
+    }
+
+    /// Reads `(a, 'b', …)` at `open`: the content of its cells and its end. `None` if it is longer than `max_bytes` or
+    /// contains more than `max_depth` levels of parentheses.
+    fn tuple(&mut self, open: usize, max_bytes: usize, max_depth: usize) -> Option<(Vec<Cell>, usize)> {
         let b = self.text.as_bytes();
         let mut cells = Vec::new();
         let (mut at, mut from, mut depth) = (open + 1, open + 1, 0);
-        while at < b.len() && at - open < 64 * 1024 {
+        while at < b.len() && at - open < max_bytes {
+            self.log.bytes += 1;
             match b[at] {
-                quote @ (b'\'' | b'"' | b'`') => at = closing_mark(b, at, quote)?,
+                quote @ (b'\'' | b'"' | b'`') => {
+                    let close = closing_mark(b, at, quote);
+                    self.log.bytes += close.map_or(MAX_QUOTED_BYTES, |close| close - at);
+                    at = close?;
+                }
+                b'(' | b'[' if depth >= max_depth => return None,
                 b'(' | b'[' => depth += 1,
                 b')' | b']' if depth > 0 => depth -= 1,
                 b',' if depth == 0 => {
@@ -647,78 +698,39 @@ impl<R: ColumnRules> Reader<'_, R> {
     }
 }
 
-/// A row of an aligned table.
-struct Row {
-    /// Byte offset of each character, and of the end.
-    offsets: Vec<usize>,
-    blank: Vec<bool>,
+/// The header line of a table whose columns are separated by a mark.
+struct Header {
+    /// Where the first cell begins: the line, or a string in it.
+    start: usize,
+    cells: Vec<Cell>,
+    /// The rule of each cell.
+    rules: Vec<Option<u16>>,
 }
 
-impl Row {
-    fn new(text: &str, (start, end): (usize, usize)) -> Row {
-        let chars = || text[start..end].char_indices();
-        Row {
-            offsets: chars().map(|(n, _)| start + n).chain([end]).collect(),
-            blank: chars().map(|(_, c)| c == ' ').collect(),
-        }
-    }
-
-    fn is_blank(&self, at: usize) -> bool {
-        self.blank.get(at).copied().unwrap_or(true)
-    }
-
-    /// Whether the row has a value that ends (or begins) with the header of column `n`.
-    fn is_aligned(&self, columns: &[(usize, usize)], n: usize, right: bool) -> bool {
-        let (start, end) = columns[n];
-        match right {
-            true => !self.is_blank(end - 1) && self.is_blank(end),
-            false => !self.is_blank(start) && (start == 0 || self.is_blank(start - 1)),
-        }
-    }
-
-    /// Returns the span of the value in column `n`.
-    fn cell(&self, text: &str, columns: &[(usize, usize)], n: usize, right: bool) -> Cell {
-        let past = |n: usize| columns.get(n).map_or(usize::MAX, |c| c.0);
-        let (from, to) = match right {
-            true => {
-                let to = if n + 1 == columns.len() { usize::MAX } else { columns[n].1 };
-                (n.checked_sub(1).map_or(0, |n| columns[n].1), to)
-            }
-            false => (columns[n].0, past(n + 1)),
-        };
-        let at = |i: usize| self.offsets.get(i).or(self.offsets.last()).copied().unwrap_or(0);
-        let (s, e) = (at(from), at(to));
-        // A value that reaches into the next column is not aligned with the headers.
-        if to < self.blank.len() && !self.is_blank(to) && !self.is_blank(to - 1)
-            || from > 0 && !self.is_blank(from) && !self.is_blank(from - 1)
-        {
-            return (s, s);
-        }
-        // The index of a data frame has no header and precedes the first column.
-        let piece = text[s..e].trim();
-        match piece.rfind("  ") {
-            Some(p) if right && n == 0 => {
-                let lead = text[s..e].len() - text[s..e].trim_start().len();
-                (s + lead + p + 2, e)
-            }
-            _ => (s, e),
-        }
-    }
+/// Returns the line that begins at `start` without its line end.
+fn line_at(text: &str, start: usize) -> (usize, usize) {
+    let b = text.as_bytes();
+    let end = memchr::memchr(b'\n', &b[start..]).map_or(b.len(), |n| start + n);
+    (start, if end > start && b[end - 1] == b'\r' { end - 1 } else { end })
 }
 
-/// Splits a line where two or more blanks are, and returns the spans of the pieces.
-fn split_blanks(text: &str, start: usize, end: usize) -> Vec<Cell> {
-    let line = text[start..end].trim_end().trim_end_matches('\\');
-    let mut out = Vec::new();
-    let mut at = 0;
-    for piece in line.split("  ") {
-        let lead = piece.len() - piece.trim_start().len();
-        if !piece.trim().is_empty() {
-            out.push((start + at + lead, start + at + lead + piece.trim().len()));
+/// Returns the lines below a header, up to a blank one.
+fn lines_below(text: &str, header_end: usize) -> impl Iterator<Item = (usize, usize)> {
+    let mut at = next_line(text, header_end);
+    std::iter::from_fn(move || {
+        while at < text.len() {
+            let line = line_at(text, at);
+            let body = &text[line.0..line.1];
+            if body.len() > MAX_HEADER_BYTES || body.trim().is_empty() {
+                return None;
+            }
+            at = next_line(text, line.1);
+            if !is_border(body) {
+                return Some(line);
+            }
         }
-        at += piece.len() + 2;
-    }
-    out
+        None
+    })
 }
 
 /// Returns the start of the next line after a line end at `end`.
