@@ -91,7 +91,9 @@ pub(super) fn hub_token(
         if token.starts_with(TOKEN_PREFIX) && !token.contains(char::is_whitespace) {
             return Ok(Some(token));
         }
-        terminal.print_line(&format!("That is not a Hub token: a token starts with {TOKEN_PREFIX}. Nothing was stored."))?;
+        terminal.print_line(&format!(
+            "That is not a Hub token: a token starts with {TOKEN_PREFIX}. Nothing was stored."
+        ))?;
     }
 }
 
