@@ -1,6 +1,6 @@
 //! The rows of a table whose columns are aligned with blanks.
 
-use super::tables::Cell;
+use super::table_columns::Cell;
 
 /// A row of an aligned table.
 pub(super) struct Row {

@@ -2,7 +2,18 @@
 //! headers.
 
 use super::columns::{self, CellShape};
-use super::tables::{Cell, Table};
+
+/// A cell: the span of its content.
+pub(super) type Cell = (usize, usize);
+
+/// The sensitive cells of a table.
+#[derive(Debug, Default)]
+pub(crate) struct Table {
+    /// Where the table ends.
+    pub end: usize,
+    /// Span and rule of each value.
+    pub cells: Vec<(usize, usize, u16)>,
+}
 
 /// Rows without a value that fits any column, after which a line counts as no header.
 const MAX_UNFIT_ROWS: usize = 20;

@@ -8,7 +8,7 @@
 use super::aligned_row::{Row, char_spans, split_blanks};
 use super::columns::{self, CellShape, Headers};
 use super::expanded;
-use super::table_columns::{Columns, Reading, ReadingLog, Rejection};
+use super::table_columns::{Cell, Columns, Reading, ReadingLog, Rejection, Table};
 
 /// Longest line that is read as a header, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
@@ -30,23 +30,11 @@ const MAX_NESTING: usize = 16;
 /// The separators of tables whose columns are framed, in the order in which they are tried.
 const FRAMES: [&str; 4] = ["│", "┆", "┃", "|"];
 
-/// The sensitive cells of a table.
-#[derive(Debug, Default)]
-pub(crate) struct Table {
-    /// Where the table ends.
-    pub end: usize,
-    /// Span and rule of each value.
-    pub cells: Vec<(usize, usize, u16)>,
-}
-
 /// What the rules of a header require of its column.
 pub(crate) trait ColumnRules {
     fn headers(&self) -> &Headers;
     fn shape(&self, rule: u16) -> CellShape;
 }
-
-/// A cell: the span of its content.
-pub(super) type Cell = (usize, usize);
 
 /// One table or field, as it is read.
 struct Reader<'t, R> {
