@@ -77,7 +77,7 @@ impl App {
         Ok(self.archive.count_keys_like(name)? == named as u64 + 1)
     }
 
-    /// Returns a short form of each key: the agent and the shortest beginning of its id, of at least [`MIN_ID_CHARS`]
+    /// Returns a short form of each key: the agent and the shortest beginning of its id, of at least `MIN_ID_CHARS`
     /// characters, that no other session has. A subagent whose key continues its parent's has the beginning of the
     /// parent, `…` and the end of its own key. Every command accepts it.
     ///
