@@ -29,7 +29,7 @@ const ANOMALY_DAYS: u16 = 7;
 pub struct CostParams {
     /// Dimension (default total).
     pub by: Option<Dimension>,
-    /// IANA zone (default: the local one).
+    /// IANA zone (default: local).
     pub timezone: Option<String>,
     /// Day or time.
     pub since: Option<Timestamp>,

@@ -32,7 +32,7 @@ const MAX_COUNTED_BYTES: u64 = 64 << 20;
 pub struct ScopeParams {
     /// Agent ids, or all.
     pub agents: Vec<String>,
-    /// Project names, paths or globs.
+    /// Names, paths or globs.
     pub exclude: Vec<String>,
     /// Exclusions to remove.
     pub include: Vec<String>,
@@ -42,7 +42,7 @@ pub struct ScopeParams {
     pub usernames: Vec<String>,
     /// Strings to stop redacting.
     pub remove_redact: Vec<String>,
-    /// User names to stop redacting.
+    /// Names to stop redacting.
     pub remove_usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]

@@ -22,7 +22,7 @@ pub struct ShowParams {
     #[serde(default)]
     #[schemars(skip)]
     pub raw: bool,
-    /// Index of the first message.
+    /// First message.
     pub from: Option<u64>,
     /// Maximum number of messages.
     #[schemars(skip)]
