@@ -71,7 +71,7 @@ impl ReadingLog {
         self.rejected.push((reading, why));
     }
 
-    /// Whether a line was read in so many ways that it is no header.
+    /// Whether a line was read in [`MAX_READINGS`] ways without success, so that it counts as no header.
     pub fn gave_up(&self, line: usize) -> bool {
         self.line == line && self.rejected.len() >= MAX_READINGS
     }
@@ -231,9 +231,9 @@ impl<'t> Columns<'t> {
         if degrees.len() + coordinates >= 2 {
             table.cells.extend(degrees.into_iter().flatten());
         }
-        let settled = !table.cells.is_empty() || self.of_persons;
+        let is_personal = !table.cells.is_empty() || self.of_persons;
         for (column, accepted) in names {
-            if accepted && settled {
+            if accepted && is_personal {
                 table.cells.extend(column.fitting);
             } else if !accepted && parts_of_names && column.contains_parts() {
                 // `nom` beside `prénom` contains surnames.

@@ -106,7 +106,7 @@ pub struct UsageRead {
     pub lost_records: u64,
 }
 
-/// Marks the usage of a file as a lower bound if records of it were lost. The last request stands for all of them,
+/// Marks the usage of a file as a lower bound if records of it were lost. It is enough to mark the last request,
 /// because a sum has the lowest confidence of its parts.
 pub fn mark_incomplete(rows: &mut [UsageRow], lost_records: u64) {
     if let Some(row) = rows.last_mut().filter(|_| lost_records > 0) {

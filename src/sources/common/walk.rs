@@ -165,7 +165,7 @@ impl Walk<'_> {
                 }
             } else if !target.is_dir() || is_log {
                 if is_log {
-                    self.skip(&path, "symbolic link to something that is no file");
+                    self.skip(&path, "symbolic link that does not lead to a file");
                 }
             } else if self.inside.starts_with(&target) {
                 self.skip(&path, "symbolic link to a directory that contains the log directory");
