@@ -42,10 +42,18 @@ fn main() -> ExitCode {
     if args.get(1).is_none_or(|command| command != "mcp") {
         catch_interrupt(Arc::clone(&cancel), Arc::clone(&waiting));
     }
-    let env = environment();
+    let handles_secrets = args.iter().any(|arg| SECRET_COMMANDS.iter().any(|command| arg == command));
+    if handles_secrets {
+        protect_memory();
+    }
+    let mut env = environment();
+    if handles_secrets || args.iter().any(|arg| arg == "doctor" || arg == "preview") {
+        env.account_home = account_home(&env);
+    }
     let process = ProcessEnv {
         clock: clock(&env),
         env,
+        program: std::env::current_exe().unwrap_or_else(|_| PathBuf::from("clawgate")),
         cancel,
         waiting,
         serve_mcp: mcp::serve,
@@ -56,6 +64,19 @@ fn main() -> ExitCode {
     };
     ExitCode::from(cli::run(args, process))
 }
+
+/// Commands that ask for the passphrase.
+const SECRET_COMMANDS: [&str; 7] = ["sign", "publish", "login", "keys", "confirm", "review", "audit"];
+
+/// Keeps other processes of the same user from reading the memory of this one, and keeps it out of core dumps.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn protect_memory() {
+    // A kernel that refuses has no such protection; there is no other way to get it.
+    let _ = nix::sys::prctl::set_dumpable(false);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn protect_memory() {}
 
 /// Installs the Ctrl-C handler. The first Ctrl-C asks the command to stop at the next safe point. The second one, or one
 /// that answers a question, ends the process.
@@ -158,7 +179,31 @@ fn environment() -> Env {
     let home = std::env::home_dir().unwrap_or_default();
     let configured = std::env::var_os("CLAWGATE_HOME").filter(|v| !v.is_empty());
     let clawgate_home = configured.map_or_else(|| home.join(".clawgate"), PathBuf::from);
-    Env { home, clawgate_home, vars }
+    let executable = std::env::current_exe().unwrap_or_default();
+    let system_dir = system_dir(&vars);
+    Env { home, clawgate_home, vars, executable, account_home: None, system_dir: Some(system_dir) }
+}
+
+/// Returns the directory of the administrator's policy, or the one that a test sets.
+fn system_dir(vars: &std::collections::BTreeMap<String, String>) -> PathBuf {
+    // Only a build with debug assertions reads this variable: nobody can lead a release binary to another policy.
+    let test_dir = vars.get("CLAWGATE_TEST_SYSTEM_DIR").filter(|_| cfg!(debug_assertions));
+    test_dir.map_or_else(|| PathBuf::from("/etc/clawgate"), PathBuf::from)
+}
+
+/// Returns the home directory that the system knows for the user.
+#[cfg(unix)]
+fn account_home(env: &Env) -> Option<PathBuf> {
+    // Tests have a home directory of their own, and their output must not depend on the machine.
+    if cfg!(debug_assertions) && env.var("CLAWGATE_TEST_NOW").is_some() {
+        return None;
+    }
+    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok()?.map(|user| user.dir)
+}
+
+#[cfg(not(unix))]
+fn account_home(_env: &Env) -> Option<PathBuf> {
+    None
 }
 
 /// Returns the zone of the system as a value of `TZ`: an IANA name, or the path of the file that describes it.

@@ -11,6 +11,7 @@ use crate::workflow::Actor;
 use crate::app::Failure;
 use crate::app::cache::RecentCache;
 use crate::app::config::Config;
+use crate::app::config::edit::ConfigEditor;
 use crate::app::failure::Kind;
 
 /// Receives the progress of long work.
@@ -44,6 +45,28 @@ pub struct Context {
     pub actor: Actor,
     /// The name that an agent's client claims, if any. It is stored with the pages that the client read.
     pub client: Option<String>,
+    /// What the client says that its user answered to the form of this call.
+    pub form: FormReply,
+}
+
+/// The answer to a form that a client showed its user. Its level is A1, because clients can answer forms by themselves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum FormReply {
+    /// No form was shown, or it was closed without an answer.
+    #[default]
+    None,
+    Declined,
+    Accepted,
+}
+
+impl FormReply {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            FormReply::None => "none",
+            FormReply::Declined => "declined",
+            FormReply::Accepted => "accepted",
+        }
+    }
 }
 
 impl Context {
@@ -56,6 +79,7 @@ impl Context {
             cancel: Arc::new(AtomicBool::new(false)),
             actor,
             client: None,
+            form: FormReply::None,
         }
     }
 
@@ -66,6 +90,16 @@ impl Context {
         match (self.actor, client.is_empty()) {
             (Actor::Agent, false) => format!("agent:{client}"),
             (actor, _) => actor.as_str().to_owned(),
+        }
+    }
+
+    /// Returns who made a statement: `person`, or `agent` with what the client says that its user did.
+    pub fn speaker(&self) -> String {
+        let actor = self.actor.as_str();
+        match (self.actor, self.form) {
+            (Actor::Agent, FormReply::Accepted) => format!("{actor}, accepted in the client's form, A1"),
+            (Actor::Agent, FormReply::Declined) => format!("{actor}, declined in the client's form"),
+            _ => actor.to_owned(),
         }
     }
 
@@ -119,6 +153,13 @@ impl App {
     /// Returns the directory of the archive, `~/.clawgate` by default.
     pub fn dir(&self) -> PathBuf {
         self.ctx.env.clawgate_home.clone()
+    }
+
+    /// Keeps other processes from editing the configuration, and reads it again.
+    pub(in crate::app) fn lock_config(&mut self) -> Result<ConfigEditor, Failure> {
+        let editor = ConfigEditor::lock(&self.dir())?;
+        self.config = editor.read()?;
+        Ok(editor)
     }
 
     /// Returns the path of the configuration file.

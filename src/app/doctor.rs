@@ -4,10 +4,14 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::gate::PublishPolicy;
 use crate::pricing::pluralize;
+use crate::publish::DEFAULT_ENDPOINT;
 use crate::sources::{self, Source};
 
 use crate::app::audit::AuditLog;
+use crate::app::shell;
+use crate::app::text::sanitize;
 use crate::app::{App, Failure};
 
 /// Result of a check.
@@ -81,7 +85,7 @@ impl App {
                 check("archive integrity", CheckResult::Bad, what, Some("restore clawgate.db from a backup"))
             }
         });
-        let AuditLog { entries, broken } = self.audit_log()?;
+        let AuditLog { entries, broken, .. } = self.audit_log()?;
         checks.push(match broken {
             None => check(
                 "audit log",
@@ -90,36 +94,88 @@ impl App {
                 None,
             ),
             Some(b) => {
-                check("audit log", CheckResult::Bad, format!("broken at entry {}: {}", b.seq, b.what), None)
+                let detail = format!("broken at entry {}: {}", b.seq, b.what);
+                check("audit log", CheckResult::Bad, detail, Some("clawgate audit verify"))
             }
         });
         for source in sources::REGISTRY {
             checks.push(self.log_directories(*source));
         }
-        let keys = self.keys();
-        checks.push(match keys {
-            Ok(k) => match k.fingerprint {
-                Some(f) => check(
-                    "approver key",
-                    CheckResult::Ok,
-                    format!(
-                        "{f}; Hub token: {}",
-                        if k.hub_token_sealed { "stored, encrypted" } else { "none" }
-                    ),
-                    None,
-                ),
-                None => check(
-                    "approver key",
-                    CheckResult::Note,
-                    "no key; nothing can be published yet",
-                    Some("clawgate keys init"),
-                ),
-            },
-            Err(f) => check("approver key", CheckResult::Bad, f.message, None),
-        });
+        checks.extend(self.key_checks());
         checks.extend(self.unprotected_tokens());
+        checks.extend(self.environment_checks());
+        checks.push(self.policy_check());
         let healthy = checks.iter().all(|c| c.verdict != CheckResult::Bad);
         Ok(DoctorReport { checks, healthy })
+    }
+
+    /// Checks the approver keys. Keys other than the person's own are pointed out.
+    fn key_checks(&self) -> Vec<DoctorCheck> {
+        const NAME: &str = "approver key";
+        let keys = match self.keys() {
+            Ok(keys) => keys,
+            Err(f) => return vec![check(NAME, CheckResult::Bad, f.message, None)],
+        };
+        let Some(own) = keys.fingerprint else {
+            let detail = "no key; nothing can be published yet";
+            return vec![check(NAME, CheckResult::Note, detail, Some("clawgate keys init"))];
+        };
+        let token = match &keys.endpoint {
+            Some(endpoint) => format!("stored, encrypted, for {}", sanitize(endpoint)),
+            None => "none".to_owned(),
+        };
+        let mut out = vec![check(NAME, CheckResult::Ok, format!("{own}; Hub token: {token}"), None)];
+        for other in keys.enrolled.iter().filter(|k| **k != own) {
+            let detail = format!("{other}: enrolled; its receipts are accepted for folders");
+            let fix = format!("clawgate keys remove {other}");
+            out.push(check("other approver key", CheckResult::Warn, detail, Some(&fix)));
+        }
+        for other in &keys.unsigned {
+            let detail = format!("{other}: in approvers.json, but no approver signed it; not accepted");
+            let fix = format!("clawgate keys remove {other}");
+            out.push(check("other approver key", CheckResult::Warn, detail, Some(&fix)));
+        }
+        out
+    }
+
+    /// Says which policy applies.
+    fn policy_check(&self) -> DoctorCheck {
+        match PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir()) {
+            Err(e) => check("policy", CheckResult::Bad, e.to_string(), None),
+            Ok(policy) => match policy.source() {
+                Some(path) => {
+                    let listed = |rules: Vec<String>| match rules.is_empty() {
+                        true => "none".to_owned(),
+                        false => rules.join(", "),
+                    };
+                    let mut detail = format!("{}; rules: {}", path.display(), listed(policy.rules()));
+                    if let Ok(Some(to)) = self.destination(&Default::default()) {
+                        let rules = listed(policy.judge(&to, 0).rules);
+                        detail.push_str(&format!("; for the configured destination: {rules}"));
+                    }
+                    check("policy", CheckResult::Ok, detail, None)
+                }
+                None => check("policy", CheckResult::Ok, "none; the defaults apply", None),
+            },
+        }
+    }
+
+    /// Points out what can lead the program, its files or its traffic elsewhere.
+    fn environment_checks(&self) -> Vec<DoctorCheck> {
+        let sealed = self.keys().ok().and_then(|k| k.endpoint);
+        let sealed = sealed.unwrap_or_else(|| DEFAULT_ENDPOINT.to_owned());
+        // Tokens have a check of their own.
+        let notes = self.unusual_environment(Some(&sealed)).into_iter().filter(|n| !n.name.contains("TOKEN"));
+        let notes = notes.map(|note| {
+            // A directory of one's own is a choice that many make.
+            let verdict = if note.name == "CLAWGATE_HOME" { CheckResult::Note } else { CheckResult::Warn };
+            check("environment", verdict, note.line(), None)
+        });
+        let notes: Vec<_> = notes.collect();
+        match notes.is_empty() {
+            true => vec![check("environment", CheckResult::Ok, "nothing unusual", None)],
+            false => notes,
+        }
     }
 
     /// Looks for the logs of one agent, and says in which directories.
@@ -197,7 +253,7 @@ fn permissions(name: &str, path: &Path, max_mode: u32) -> DoctorCheck {
             if mode & !max_mode == 0 {
                 check(name, CheckResult::Ok, detail, None)
             } else {
-                let fix = format!("chmod {max_mode:o} {}", path.display());
+                let fix = format!("chmod {max_mode:o} {}", shell::word(&path.display().to_string()));
                 check(name, CheckResult::Bad, detail, Some(&fix))
             }
         }

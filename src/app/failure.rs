@@ -39,6 +39,9 @@ pub struct Failure {
     /// The message for a person on a terminal, if it differs from `message`.
     #[serde(skip)]
     pub for_person: Option<Box<str>>,
+    /// Whether the audit log already has the refusal.
+    #[serde(skip)]
+    pub recorded: bool,
     /// What to do next, the best hint first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hints: Vec<String>,
@@ -50,6 +53,18 @@ pub struct Failure {
     pub refusal: Option<Box<Refusal>>,
 }
 
+/// Between the command of a hint and what it does. For a shell the rest of the line is a comment, so that the whole hint can
+/// be pasted.
+const HINT_COMMENT: &str = "  # ";
+
+/// Splits a hint into its command and what the command does. A hint without a command is returned unchanged.
+pub fn command_of_hint(hint: &str) -> (&str, Option<&str>) {
+    match hint.split_once(HINT_COMMENT) {
+        Some((command, what_it_does)) if command.starts_with("clawgate ") => (command, Some(what_it_does)),
+        _ => (hint, None),
+    }
+}
+
 impl Failure {
     pub fn new(kind: Kind, code: &str, message: impl Into<String>) -> Self {
         Failure {
@@ -57,6 +72,7 @@ impl Failure {
             code: code.to_owned(),
             message: message.into(),
             for_person: None,
+            recorded: false,
             hints: Vec::new(),
             unmatched: Box::default(),
             refusal: None,
@@ -80,11 +96,24 @@ impl Failure {
         self
     }
 
+    /// Says that the audit log already has the refusal, or needs no entry because the command only reads.
+    #[must_use]
+    pub fn recorded(mut self) -> Self {
+        self.recorded = true;
+        self
+    }
+
     /// Adds a hint.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Adds a command as a hint, and says what it does.
+    #[must_use]
+    pub fn hint_command(self, command: impl AsRef<str>, what_it_does: &str) -> Self {
+        self.hint(format!("{}{HINT_COMMENT}{what_it_does}", command.as_ref()))
     }
 
     /// Returns the exit code of the process: 1 failed, 2 invalid arguments, 3 refused, 4 a person is needed, 130 cancelled.
@@ -146,18 +175,31 @@ impl From<GateError> for Failure {
         }
         let (kind, code, hint) = match &e {
             GateError::NoKeys => (Kind::HumanNeeded, "no_keys", "clawgate keys init"),
-            GateError::KeysExist(_) => (Kind::Usage, "keys_exist", "clawgate keys show"),
+            GateError::KeysExist(_) => (Kind::Usage, "keys_exist", "clawgate keys list"),
             GateError::WeakPassphrase(_) => (Kind::Usage, "weak_passphrase", "clawgate keys init"),
             GateError::WrongPassphrase => {
                 (Kind::HumanNeeded, "wrong_passphrase", "try again in your terminal")
             }
             GateError::NoToken => (Kind::HumanNeeded, "no_token", "clawgate login"),
-            GateError::KeyFile { .. } | GateError::Random | GateError::Io { .. } => {
-                (Kind::Failed, "keys", "clawgate doctor")
-            }
+            GateError::Policy { .. } => (Kind::Refused, "bad_policy", "clawgate doctor"),
+            GateError::OtherEndpoint => (Kind::Refused, "endpoint_changed", "clawgate keys list"),
+            GateError::KeyFile { .. }
+            | GateError::PrivateFile { .. }
+            | GateError::Random
+            | GateError::Io { .. } => (Kind::Failed, "keys", "clawgate doctor"),
             _ => (Kind::Refused, "not_cleared", "clawgate status"),
         };
         Failure::new(kind, code, e.to_string()).hint(hint)
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(e: PublishError) -> Self {
+        let failure = Failure::failed("publish", e.to_string());
+        match e {
+            PublishError::FolderTaken { .. } => failure.hint("clawgate prepare --folder NEW"),
+            _ => failure,
+        }
     }
 }
 
@@ -174,7 +216,6 @@ macro_rules! failure_from {
 
 failure_from! {
     BadRepo => usage("bad_repo"),
-    PublishError => failed("publish"),
     RedactError => failed("redact"),
     RulesError => failed("rules"),
     SourceError => failed("source"),

@@ -1,7 +1,10 @@
 //! File operations with errors that name the path.
 
+use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
+
+use crate::trace::normal_directory;
 
 use super::Failure;
 
@@ -23,9 +26,44 @@ pub(crate) fn normal_path(path: &Path) -> PathBuf {
     out
 }
 
+/// Minimum number of components of the part of a path that must exist for its links to be followed.
+const MIN_EXISTING_COMPONENTS: usize = 2;
+
+/// Returns a directory without symbolic links on its way, in its normal spelling. If it does not exist any more, the links
+/// are followed in the part that exists. Returns `None` if that is too little or cannot be read.
+pub(crate) fn real_directory(path: &str) -> Option<String> {
+    let path = Path::new(path);
+    let existing = path.ancestors().find(|dir| dir.exists())?;
+    let names = |path: &Path| path.components().filter(|c| matches!(c, Component::Normal(_))).count();
+    if existing != path && names(existing) < MIN_EXISTING_COMPONENTS {
+        return None;
+    }
+    let real = existing.canonicalize().ok()?.join(path.strip_prefix(existing).ok()?);
+    let real = real.to_str()?;
+    Some(normal_directory(real.strip_prefix(r"\\?\").unwrap_or(real)))
+}
+
 /// Makes a directory that only its owner can enter (0700), and restricts one that exists already.
 pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Failure> {
     crate::private_dir::make(dir).map_err(|e| io_failure("cannot create", dir, &e))
+}
+
+/// Opens a file that processes lock (0600), and makes it if it does not exist.
+pub(crate) fn open_lock_file(path: &Path) -> Result<File, Failure> {
+    let mut options = File::options();
+    options.create(true).truncate(false).read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path).map_err(|e| io_failure("cannot open", path, &e))
+}
+
+/// Locks a file until it is closed, also if the process is killed. Returns `false` if another process has locked it.
+pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool, Failure> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(e)) => Err(io_failure("cannot lock", path, &e)),
+    }
 }
 
 /// Writes a file that only its owner can read (0600). The file is replaced in one step, or not at all.
@@ -86,6 +124,21 @@ mod tests {
         for (path, want) in [("/a/./b/../c", "/a/c"), ("/../a/", "/a"), ("./a", "a"), ("/a/b", "/a/b")] {
             assert_eq!(normal_path(Path::new(path)), Path::new(want), "{path}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_are_followed_in_the_part_of_a_path_that_exists() {
+        let tmp = tempfile::tempdir().unwrap();
+        let base = tmp.path().canonicalize().unwrap();
+        let at = |path: &str| base.join(path).to_str().unwrap().to_owned();
+        std::fs::create_dir_all(at("clients/one")).unwrap();
+        std::os::unix::fs::symlink(at("clients"), at("link")).unwrap();
+        assert_eq!(real_directory(&at("link/one")), Some(at("clients/one")));
+        assert_eq!(real_directory(&at("link/gone/deep")), Some(at("clients/gone/deep")));
+        assert_eq!(real_directory(&at("clients/one/")), Some(at("clients/one")));
+        assert_eq!(real_directory("/no-such-directory/x"), None);
+        assert_eq!(real_directory("relative"), None);
     }
 
     #[test]

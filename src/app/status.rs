@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use schemars::JsonSchema;
 use serde::{Serialize, Serializer};
 
-use crate::pricing::format_count;
+use crate::gate::PublishPolicy;
+use crate::pricing::{format_count, pluralize};
+use crate::publish::check_free_folder;
 use crate::sources;
 use crate::store::Mark;
 use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, Release, Target, next_step};
 
-use super::{App, Failure};
+use super::{Actor, App, Failure};
 
 /// Releases that the overview lists.
 const MAX_LISTED_RELEASES: usize = 5;
@@ -94,11 +95,10 @@ struct Publication {
 }
 
 /// A release in an overview.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ReleaseBrief {
     /// Id of the release.
     pub release: String,
-    #[schemars(with = "String")]
     pub state: Phase,
     pub rows: u64,
     /// `None` before the first preparation.
@@ -109,7 +109,7 @@ pub struct ReleaseBrief {
 }
 
 /// The overview.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// Version of this program.
     pub version: &'static str,
@@ -121,6 +121,9 @@ pub struct Status {
     pub by_status: BTreeMap<String, u64>,
     /// Whether the current scope is confirmed.
     pub scope_confirmed: bool,
+    /// Exclusions that match no project, or of which it is unclear which project they mean. Clients limit the size of the list
+    /// of tools, so its schema leaves this out.
+    pub unmatched: Vec<String>,
     /// The five releases that changed last, the newest change first.
     pub releases: Vec<ReleaseBrief>,
 }
@@ -157,14 +160,38 @@ impl App {
     pub fn workflow_status(&self) -> Result<WorkflowStatus, Failure> {
         if let Some(mut open) = self.load_release(None)? {
             self.preview_sync(&mut open)?;
+            if !open.release.phase.is_final() && !self.is_sealed_intact(&open)? {
+                let id = open.release.id;
+                let note = format!("The sealed files of {id} were changed or deleted after the preparation.");
+                let state = WorkflowState::Release(Phase::Draft);
+                let next = NextStep::prepare_again(&id);
+                return Ok(WorkflowStatus::new(state, Some(id), next, Some(note)));
+            }
             let release = &open.release;
+            let policy_fault = match release.phase {
+                Phase::Confirmed | Phase::Approved => self.policy_fault(),
+                _ => None,
+            };
             let next = match (release.phase, next_step(release)) {
+                _ if policy_fault.is_some() => {
+                    NextStep::correct_policy(policy_fault.as_deref().unwrap_or_default())
+                }
                 (Phase::Confirmed, next) if next == NextStep::sign(&release.id) => {
                     self.approval_step(release)
                 }
+                (Phase::Approved, next) => self.second_step(release).unwrap_or(next),
+                // An agent confirms without a key. A person's statements count as theirs only with one.
+                (Phase::Reviewed, next)
+                    if next.tool == "confirm" && self.ctx.actor == Actor::Person && !self.has_key() =>
+                {
+                    NextStep::create_key_to_confirm(&release.id)
+                }
                 (_, next) => next,
             };
-            let note = self.missing_token(release);
+            let note = match next == NextStep::create_key_to_confirm(&release.id) {
+                true => Some("Your statements count as yours only if you have an approver key.".to_owned()),
+                false => self.missing_token(release).or_else(|| self.approvals_note(release)),
+            };
             let state = WorkflowState::Release(release.phase);
             return Ok(WorkflowStatus::new(state, Some(open.release.id), next, note));
         }
@@ -182,13 +209,15 @@ impl App {
         Ok(WorkflowStatus::new(state, None, next, note))
     }
 
-    /// The preparation of a new release. It names the option for the destination if none is configured.
-    fn prepare_step(&self) -> NextStep {
+    /// The preparation of a new release. It names the option for the destination if none is configured, or if the configured
+    /// folder already contains something.
+    pub(crate) fn prepare_step(&self) -> NextStep {
         let publish = &self.config.publish;
-        match publish.repo.is_none() && publish.folder.is_none() {
-            true => NextStep::prepare_for_destination(),
-            false => NextStep::prepare(),
-        }
+        let has_destination = match (&publish.repo, &publish.folder) {
+            (None, Some(folder)) => check_free_folder(folder.as_ref()).is_ok(),
+            (repo, _) => repo.is_some(),
+        };
+        if has_destination { NextStep::prepare() } else { NextStep::prepare_for_destination() }
     }
 
     /// The next step if no release is open, and what is new since the last publication.
@@ -235,12 +264,22 @@ impl App {
         Ok(Some(Publication { release: published.id, unpublished }))
     }
 
+    /// The number of approved sessions that the last published release does not contain, or not in this version.
+    pub(crate) fn unpublished_approvals(&self) -> Result<usize, Failure> {
+        Ok(match self.last_publication()? {
+            Some(last) => last.unpublished,
+            None => self.archive.approved()?.len(),
+        })
+    }
+
     /// Whether a session is approved that the last published release does not contain, or not in this version.
     pub(crate) fn has_unpublished_approval(&self) -> Result<bool, Failure> {
-        Ok(match self.last_publication()? {
-            Some(last) => last.unpublished > 0,
-            None => !self.archive.approved()?.is_empty(),
-        })
+        Ok(self.unpublished_approvals()? > 0)
+    }
+
+    /// Whether the person has an approver key. A key file that cannot be read is reported by the commands that need it.
+    fn has_key(&self) -> bool {
+        self.keys().is_ok_and(|keys| keys.fingerprint.is_some())
     }
 
     /// What a person does to approve a confirmed release: create a key, store a Hub token, or sign.
@@ -251,6 +290,24 @@ impl App {
             Ok(keys) if is_for_hub(release) && !keys.hub_token_sealed => NextStep::store_token(&release.id),
             _ => NextStep::sign(&release.id),
         }
+    }
+
+    /// What a second approver does, if the policy needs one and the approval is missing.
+    fn second_step(&self, release: &Release) -> Option<NextStep> {
+        let approvals = self.approvals(release).ok().filter(|a| a.is_missing())?;
+        Some(approvals.next_step(&release.id))
+    }
+
+    /// Why the policy cannot be used. Then nothing may be signed or published.
+    fn policy_fault(&self) -> Option<String> {
+        let read = PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir());
+        read.err().map(|e| e.to_string())
+    }
+
+    /// Who signed a release for which the policy needs two approvers, and who is missing.
+    fn approvals_note(&self, release: &Release) -> Option<String> {
+        let approvals = self.approvals(release).ok()?;
+        (release.phase == Phase::Approved && approvals.needed > 1).then(|| approvals.in_words(&release.id))
     }
 
     /// Says that no Hub token is stored, if the release will need one.
@@ -266,8 +323,19 @@ impl App {
         })
     }
 
-    /// Says for which logs a scan looked, and where.
+    /// Says for which logs a scan looked, and where; or that the logs it found have no sessions.
     pub fn searched_for(&self) -> String {
+        let found = self.archive.files().map_or(0, |files| files.len() as u64);
+        if found > 0 {
+            return match self.archive.is_empty() {
+                Ok(false) => String::new(),
+                _ => format!(
+                    "{} found and read, but no session with messages. `clawgate doctor` lists the directories, and \
+                     `clawgate demo` runs the workflow on sample data.",
+                    pluralize(found, "log")
+                ),
+            };
+        }
         let agents: Vec<&str> = sources::REGISTRY.iter().map(|s| s.name()).collect();
         format!(
             "No agent logs were found in {}. clawgate looks for {}. `clawgate doctor` lists the directories, and \
@@ -286,10 +354,12 @@ impl App {
         for head in self.archive.releases()?.into_iter().take(MAX_LISTED_RELEASES) {
             let Some(mut open) = self.load_release(Some(&head.id))? else { continue };
             self.preview_sync(&mut open)?;
+            // A release whose sealed files were changed has to be prepared again.
+            let is_void = !open.release.phase.is_final() && !self.is_sealed_intact(&open)?;
             let r = open.release;
             releases.push(ReleaseBrief {
                 release: head.id,
-                state: r.phase,
+                state: if is_void { Phase::Draft } else { r.phase },
                 rows: r.rows.len() as u64,
                 digest: r.digest().map(str::to_owned),
                 destination: r.destination,
@@ -302,6 +372,7 @@ impl App {
             by_agent: self.archive.agents()?.into_iter().collect(),
             by_status: self.archive.marks()?.into_iter().map(|(m, n)| (m.as_str().to_owned(), n)).collect(),
             scope_confirmed: self.scope_confirmed()?,
+            unmatched: self.projects_in_scope()?.1.unmatched,
             releases,
         })
     }

@@ -19,13 +19,28 @@ pub fn is_hidden(c: char) -> bool {
     }
 }
 
-/// Writes every hidden character as `\u{…}`, so that a reader sees it and a terminal does not act on it.
+/// Writes every hidden character as `\u{…}`, so that a reader sees it and a terminal does not act on it. What joins the
+/// parts of an emoji is kept.
 pub fn sanitize(text: &str) -> String {
     if !text.chars().any(is_hidden) {
         return text.to_owned();
     }
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
+    let mut chars = text.chars().peekable();
+    // Whether the text so far ends with an emoji, or with the base of a keycap.
+    let (mut emoji, mut keycap) = (false, false);
+    while let Some(c) = chars.next() {
+        let next = chars.peek().copied();
+        let joins = match c {
+            '\u{200d}' => emoji && next.is_some_and(is_emoji),
+            '\u{fe0f}' => emoji || keycap && next == Some('\u{20e3}'),
+            _ => false,
+        };
+        if joins {
+            out.push(c);
+            continue;
+        }
+        (emoji, keycap) = (is_emoji(c), matches!(c, '0'..='9' | '#' | '*'));
         if c == '\r' {
             out.push('\n');
         } else if is_hidden(c) {
@@ -37,9 +52,23 @@ pub fn sanitize(text: &str) -> String {
     out
 }
 
+/// Whether a character is an emoji, so that a joiner or a variation selector after it is a part of what is shown.
+fn is_emoji(c: char) -> bool {
+    matches!(c,
+        '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{21aa}'
+        | '\u{231a}'..='\u{23ff}' | '\u{24c2}' | '\u{25aa}'..='\u{27bf}' | '\u{2934}' | '\u{2935}'
+        | '\u{2b05}'..='\u{2b55}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}'
+        | '\u{1f000}'..='\u{1faff}')
+}
+
 /// Encloses untrusted text between tags with a random nonce, so that the text cannot contain its own closing tag.
 pub fn fence(nonce: &str, text: &str) -> String {
     format!("<untrusted-{nonce}>\n{text}\n</untrusted-{nonce}>")
+}
+
+/// Like [`fence`], for a text of one line.
+pub fn fence_line(nonce: &str, text: &str) -> String {
+    format!("<untrusted-{nonce}>{}</untrusted-{nonce}>", text.replace('\n', " "))
 }
 
 /// Writes hidden characters in JSON as `\uXXXX` escapes. The JSON value stays the same and is safe to display.
@@ -154,6 +183,34 @@ mod tests {
         assert!(!escaped.chars().any(is_hidden));
         let back: serde_json::Value = serde_json::from_str(&escaped).unwrap();
         assert_eq!(back["t"], hostile);
+    }
+
+    #[test]
+    fn an_emoji_of_several_characters_is_shown_and_other_joiners_are_not() {
+        for shown in [
+            "fix 👩\u{200d}💻 now",
+            "❤\u{fe0f}\u{200d}🔥",
+            "👨🏽\u{200d}👩🏽\u{200d}👧",
+            "1\u{fe0f}\u{20e3}",
+            "☀\u{fe0f} x",
+            "🏳\u{fe0f}\u{200d}🌈",
+        ] {
+            assert_eq!(sanitize(shown), shown);
+        }
+        for hidden in [
+            "a\u{200d}b",
+            "a\u{fe0f}",
+            "a\u{fe0f}\u{200d}🔥",
+            "🔥\u{200d}a",
+            "🔥\u{200d}",
+            "🔥\u{200b}🔥",
+            "🔥\u{202e}",
+            "1\u{fe0f}2",
+            "🔥\u{200d}\u{200d}🔥",
+            "🔥\u{e0041}",
+        ] {
+            assert!(sanitize(hidden).contains("\\u{"), "{hidden:?}");
+        }
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use jiff::tz::TimeZone;
 
-use crate::app::config::edit::edit_file;
 use crate::app::{App, Failure};
 
 /// The name of a local zone that the system does not name.
@@ -42,7 +41,7 @@ impl App {
             true => None,
             false => Some(self.zone(Some(name))?.0),
         };
-        let config = edit_file(&self.config_path(), &self.config, |doc| {
+        let config = self.lock_config()?.edit(|doc| {
             // Earlier versions stored the zone in the section `cost`.
             doc.get_mut("cost").and_then(|t| t.as_table_like_mut()?.remove("timezone"));
             match &stored {

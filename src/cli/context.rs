@@ -7,11 +7,14 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::app::redaction::Reader;
 use crate::app::status::{WorkflowState, WorkflowStatus};
-use crate::app::{Actor, App, Context, Failure, Kind, Quiet, text::sanitize};
+use crate::app::text::{escape_hidden_json, sanitize};
+use crate::app::{Actor, App, Context, Failure, Kind, Quiet, command_of_hint};
 use crate::trace::{Env, Timestamp};
 
 use super::ProcessEnv;
+use super::next_steps::next_steps;
 use super::progress::Bars;
 use super::prompt::{self, Terminal};
 use super::render::{bold, cyan, dim, red, yellow};
@@ -41,6 +44,16 @@ impl From<io::Error> for CommandError {
             _ => CommandError::Failure(Failure::failed("output", format!("Cannot write the output: {e}."))),
         }
     }
+}
+
+/// Whether a person proved with their passphrase that they are at the terminal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum PersonProof {
+    Given,
+    /// The person entered no passphrase.
+    Declined,
+    /// There is no terminal, the shell belongs to an agent, or no approver key exists yet.
+    Impossible,
 }
 
 /// Returns the exit code after clap printed help or the version. A closed pipe is not an error.
@@ -78,6 +91,8 @@ pub(super) struct CliContext {
     /// The command line that shows the help of the running command.
     help: String,
     app: Option<App>,
+    /// Whether the passphrase was typed while this command runs.
+    person_proven: bool,
 }
 
 impl CliContext {
@@ -86,12 +101,17 @@ impl CliContext {
         let bars = (io::stderr().is_terminal() && !json).then(|| Arc::new(Bars::default()));
         let separator = if command.is_empty() { "" } else { " " };
         let help = format!("clawgate{separator}{command} --help");
-        CliContext { process, json, bars, help, app: None }
+        CliContext { process, json, bars, help, app: None, person_proven: false }
     }
 
     /// Whether a person reads the output. Otherwise an agent or another program does.
     pub fn is_for_person(&self) -> bool {
         prompt::person_absent(&self.process.env).is_none()
+    }
+
+    /// Returns who reads names, titles and snippets. `--json` is for programs and agents, on a terminal too.
+    pub fn reader(&self) -> Reader {
+        if self.json || !self.is_for_person() { Reader::Program } else { Reader::Person }
     }
 
     /// Returns a new context for the application.
@@ -112,7 +132,13 @@ impl CliContext {
     pub fn app(&mut self) -> Result<&mut App, Failure> {
         let app = match self.app.take() {
             Some(app) => app,
-            None => App::open(self.app_context())?,
+            None => {
+                let app = App::open(self.app_context())?;
+                for warning in app.config.warnings() {
+                    let _ = writeln!(io::stderr(), "warning: {warning}");
+                }
+                app
+            }
         };
         Ok(self.app.insert(app))
     }
@@ -120,6 +146,38 @@ impl CliContext {
     /// Closes the application. The next call of [`CliContext::app`] opens it again.
     pub fn close_app(&mut self) {
         self.app = None;
+    }
+
+    /// Asks once while the command runs for the passphrase that proves that a person is at this terminal.
+    ///
+    /// The proof is only in the memory of this process. A file, or anything else that names a terminal or a shell, could be
+    /// used by another process of the same user.
+    ///
+    /// # Errors
+    /// [`Failure`] if the passphrase is wrong.
+    pub fn prove_person(&mut self, terminal: &mut Terminal, why: &str) -> Result<PersonProof, Failure> {
+        if !self.is_for_person() {
+            return Ok(PersonProof::Impossible);
+        }
+        if self.person_proven {
+            return Ok(PersonProof::Given);
+        }
+        let app = self.app()?;
+        if app.keys()?.fingerprint.is_none() {
+            return Ok(PersonProof::Impossible);
+        }
+        terminal.print_line(why)?;
+        if terminal.passphrase_or_cancel(|passphrase| app.prove_person(passphrase))?.is_none() {
+            return Ok(PersonProof::Declined);
+        }
+        self.person_proven = true;
+        Ok(PersonProof::Given)
+    }
+
+    /// From here on, the command acts as an agent: nobody proved that a person is present.
+    pub fn act_as_agent(&mut self) -> Result<(), Failure> {
+        self.app()?.ctx.actor = Actor::Agent;
+        Ok(())
     }
 
     /// Returns the formatter of times in the zone that the person asked for, or their own.
@@ -225,6 +283,22 @@ impl CliContext {
         Ok(())
     }
 
+    /// Writes JSON text that was rendered elsewhere. On a terminal, hidden characters are escaped.
+    pub fn print_json_text(&self, text: &str) -> Result<(), CommandError> {
+        match self.stdout_is_terminal() {
+            true => self.print_raw(escape_hidden_json(text).as_bytes()),
+            false => self.print_raw(text.as_bytes()),
+        }
+    }
+
+    /// Returns standard output for a stream. On a terminal, hidden characters of JSON lines are escaped.
+    pub fn stdout(&self) -> Box<dyn Write> {
+        match self.json && self.stdout_is_terminal() {
+            true => Box::new(EscapedLines { inner: io::stdout(), line: Vec::new() }),
+            false => Box::new(io::stdout().lock()),
+        }
+    }
+
     fn clear_progress(&self) {
         if let Some(bars) = &self.bars {
             bars.clear();
@@ -267,7 +341,10 @@ impl CliContext {
         self.clear_progress();
         let mut out = io::BufWriter::new(io::stdout().lock());
         let done = match self.stdout_is_terminal() {
-            true => serde_json::to_writer_pretty(&mut out, value),
+            // Raw control, bidirectional and zero-width characters in strings would act on the terminal.
+            true => serde_json::to_string_pretty(value).and_then(|text| {
+                out.write_all(escape_hidden_json(&text).as_bytes()).map_err(serde_json::Error::io)
+            }),
             false => serde_json::to_writer(&mut out, value),
         };
         match done {
@@ -282,7 +359,27 @@ impl CliContext {
     /// Prints the next step of the workflow.
     pub fn print_next_step(&mut self) -> Result<(), CommandError> {
         let position = self.app()?.workflow_status()?;
-        self.print(&render_next_step(&position, self.is_for_person()))
+        self.print(&render_next_step(&position, &self.help))
+    }
+
+    /// Prints a report, and the next step of the workflow if this command shows what that step needs. For lists that are
+    /// also read for other reasons.
+    pub fn print_list_for_step<T: Serialize>(
+        &mut self,
+        report: &T,
+        render: impl FnOnce(&T) -> String,
+    ) -> Result<(), CommandError> {
+        self.print_report(report, render)?;
+        if self.json {
+            return Ok(());
+        }
+        let position = self.app()?.workflow_status()?;
+        let shown =
+            SHOWN_BEFORE.iter().find(|(step, ..)| *step == position.next.command).map(|(_, shown, _)| *shown);
+        match shown.is_some() && self.help.strip_suffix(" --help") == shown {
+            true => self.print(&render_next_step(&position, &self.help)),
+            false => Ok(()),
+        }
     }
 
     /// Returns what is shown for the keys of sessions: short ones for a person, whole ones for a program.
@@ -311,6 +408,10 @@ impl CliContext {
     /// Prints a failure and returns its exit code.
     pub fn report_failure(&mut self, f: &Failure) -> u8 {
         self.clear_progress();
+        if let Some(app) = &mut self.app {
+            let command = self.help.trim_start_matches("clawgate ").trim_end_matches(" --help");
+            app.record_refusal(command, f);
+        }
         let _ = if self.json { self.print_failure_json(f) } else { self.print_failure_text(f) };
         f.exit_code()
     }
@@ -340,7 +441,6 @@ impl CliContext {
 
     fn print_failure_text(&self, f: &Failure) -> Result<(), CommandError> {
         let mut err = anstream::stderr().lock();
-        let person = self.is_for_person();
         // The message of a refusal contains the next step for agents. Here the hints below show it.
         let message = match &f.refusal {
             Some(r) => {
@@ -350,19 +450,41 @@ impl CliContext {
                 };
                 format!("{} (state: {}).{missing}", r.code.meaning(), r.state)
             }
-            None => f.for_person.as_deref().filter(|_| person).unwrap_or(&f.message).to_owned(),
+            None => f.for_person.as_deref().unwrap_or(&f.message).to_owned(),
         };
         let width = self.terminal_width().filter(|_| io::stderr().is_terminal());
         writeln!(err, "{}", wrap(&format!("{} {}", red("error:"), sanitize(&message)), width))?;
         // What an agent has to ask a person for is not said to the person.
-        let human_action = f.refusal.as_ref().and_then(|r| r.human_action.as_ref()).filter(|_| person);
+        let human_action = f.refusal.as_ref().and_then(|r| r.human_action.as_ref());
         for hint in f.hints.iter().filter(|hint| human_action != Some(hint)) {
-            writeln!(err, "{} {}", cyan("next:"), sanitize(hint))?;
+            write!(err, "{}", step_lines(hint, &self.help))?;
         }
         if f.hints.is_empty() && f.kind == Kind::Usage {
             writeln!(err, "{} {}", cyan("help:"), self.help)?;
         }
         Ok(())
+    }
+}
+
+/// Writes JSON Lines and escapes hidden characters.
+struct EscapedLines<W: Write> {
+    inner: W,
+    /// The beginning of a line that is not written yet.
+    line: Vec<u8>,
+}
+
+impl<W: Write> Write for EscapedLines<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        if let Some(end) = self.line.iter().rposition(|b| *b == b'\n') {
+            let lines: Vec<u8> = self.line.drain(..=end).collect();
+            self.inner.write_all(escape_hidden_json(&String::from_utf8_lossy(&lines)).as_bytes())?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
     }
 }
 
@@ -377,17 +499,59 @@ fn add_status(map: &mut Map<String, Value>, position: &WorkflowStatus) {
             map.entry(key).or_insert(value);
         }
     }
+    map.insert("next_steps".to_owned(), next_steps(position).into());
 }
 
-/// Renders the next step, the last lines of the report of a workflow step.
-pub(super) fn render_next_step(position: &WorkflowStatus, person: bool) -> String {
+/// Steps that need something that another command shows, with that command.
+const SHOWN_BEFORE: &[(&str, &str, &str)] = &[
+    ("clawgate scope --confirm", "clawgate scope", "shows the projects"),
+    ("clawgate approve KEY...", "clawgate inbox", "shows the sessions and their keys"),
+];
+
+/// Returns the lines that name a step, after the command that shows what the step needs. `help` is the command line of the
+/// running command's help, which has shown its own output.
+fn step_lines(step: &str, help: &str) -> String {
+    let (command, what_it_does) = command_of_hint(step);
+    let before = SHOWN_BEFORE.iter().find(|(step, ..)| *step == command);
+    match before.filter(|(_, shown, _)| help.strip_suffix(" --help") != Some(*shown)) {
+        Some((_, shown, what)) => format!(
+            "{} {}  {}\n{} {}\n",
+            cyan("next:"),
+            bold(shown),
+            dim(what),
+            cyan("then:"),
+            bold(&sanitize(command))
+        ),
+        None => {
+            let what = what_it_does.map_or(String::new(), |what| format!("  {}", dim(&sanitize(what))));
+            format!("{} {}{what}\n", cyan("next:"), bold(&sanitize(command)))
+        }
+    }
+}
+
+/// Renders the next step, the last lines of the report of a workflow step. What an agent has to ask a person for is said
+/// only with `--json` and over MCP.
+fn render_next_step(position: &WorkflowStatus, help: &str) -> String {
     let mut text = String::from("\n");
     if let Some(note) = &position.note {
         text.push_str(&format!("{} {}\n", yellow("note:"), sanitize(note)));
     }
-    text.push_str(&format!("{} {}\n", cyan("next:"), bold(&sanitize(&position.next.command))));
-    if let Some(action) = position.human_action.as_ref().filter(|_| !person) {
-        text.push_str(&format!("      {}\n", dim(&sanitize(action))));
-    }
+    text.push_str(&step_lines(&position.next.command, help));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_of_json_lines_on_a_terminal_has_no_hidden_characters() {
+        let mut out = EscapedLines { inner: Vec::new(), line: Vec::new() };
+        let line = "{\"text\":\"a\u{9b}31m\u{202e}b\u{200b}é\"}\n";
+        // A character may be cut between two writes.
+        let (first, second) = line.as_bytes().split_at(11);
+        out.write_all(first).unwrap();
+        out.write_all(second).unwrap();
+        assert_eq!(String::from_utf8(out.inner).unwrap(), "{\"text\":\"a\\u009b31m\\u202eb\\u200bé\"}\n");
+    }
 }

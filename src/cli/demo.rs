@@ -11,12 +11,13 @@ use std::sync::atomic::AtomicBool;
 use serde::Serialize;
 
 use crate::app::audit::AuditLog;
+use crate::app::redaction::Reader;
 use crate::app::release::{ConfirmParams, DecisionIn, FindingIn, PrepareParams, PublishParams, ReviewParams};
 use crate::app::scan::ScanParams;
 use crate::app::sessions::ScopeParams;
 use crate::app::sessions::{InboxParams, Mark, TriageParams};
 use crate::app::{Actor, App, Context, Failure};
-use crate::gate::KdfParams;
+use crate::gate::{KdfParams, PROVENANCE_FILE};
 use crate::trace::{Clock, Env};
 use crate::workflow::{FileEntry, digest};
 
@@ -86,7 +87,7 @@ pub(super) fn run_workflow(
     let mut ctx = Context::new(Env::bare(&home, state), clock, Actor::Person);
     ctx.cancel = cancel;
     let mut app = App::open(ctx)?;
-    let publish = |app: &mut App| app.publish(&PublishParams::default(), None);
+    let publish = |app: &mut App| app.publish(&PublishParams::default());
 
     let scan = app.scan(&ScanParams::default())?;
     let agents: Vec<String> = scan.by_agent.iter().map(|(a, n)| format!("{a} {n}")).collect();
@@ -125,7 +126,7 @@ pub(super) fn run_workflow(
         held: scope.confirmed && scope.projects.iter().filter(|p| p.excluded).count() == 1,
     })?;
 
-    let all = app.inbox(&InboxParams::default())?.sessions;
+    let all = app.inbox(&InboxParams { reader: Reader::Person, ..InboxParams::default() })?.sessions;
     let badges = all.iter().filter(|s| s.badges.iter().any(|b| b.starts_with("secrets:"))).count();
     let sessions: Vec<String> = all.iter().map(|s| s.key.0.clone()).collect();
     let marked = app.triage(&TriageParams::named(sessions, Mark::Approved))?;
@@ -180,11 +181,10 @@ pub(super) fn run_workflow(
     on_step(DemoStep {
         name: "Confirm".into(),
         seen: vec![format!(
-            "full name {}, {} decided, {} of {} read completely",
+            "full name {}, {} decided, {}",
             if confirmed.name_scan == crate::workflow::NameScan::Clean { "not found" } else { "found" },
             pluralize(confirmed.entities_decided, "inventory item"),
-            confirmed.sample_read,
-            pluralize(confirmed.rows, "row")
+            confirmed.coverage
         )],
         proves: "Each statement is checked against the recorded evidence.",
         held: confirmed.sample_read == confirmed.rows,
@@ -201,7 +201,7 @@ pub(super) fn run_workflow(
     // Cheap key derivation is safe here, because the key protects nothing and is deleted with the temporary directory.
     app.keys_init_with(&passphrase, None, KdfParams::cheap())?;
     let shown = app.sign_preview(None)?;
-    let (signed, unlocked) = app.sign(&shown, &passphrase)?;
+    let signed = app.sign(&shown, &passphrase)?.report;
     on_step(DemoStep {
         name: "Sign with a random passphrase that exists only for this demo".into(),
         seen: vec![
@@ -212,25 +212,28 @@ pub(super) fn run_workflow(
             "with real data, a person types the passphrase in a terminal".into(),
         ],
         proves: "The receipt covers exactly the files that were reviewed.",
-        held: signed.digest == shown.digest && signed.digest == confirmed.digest,
+        held: signed.digest == shown.digest() && signed.digest == confirmed.digest,
     })?;
 
-    on_step(tamper(&mut app, &shown.release, &out)?)?;
+    on_step(tamper(&mut app, shown.release(), &out)?)?;
 
-    let done = app.publish(&PublishParams::default(), Some(&unlocked))?;
+    let done = app.publish(&PublishParams::default())?;
     let files = read_back(&out)?;
-    let entries: Vec<FileEntry> = files.iter().map(|(path, bytes)| FileEntry::of(path, bytes)).collect();
+    // The provenance statement contains the digest, so the digest does not cover it.
+    let signed_files = files.iter().filter(|(path, _)| path.as_str() != PROVENANCE_FILE);
+    let entries: Vec<FileEntry> = signed_files.map(|(path, bytes)| FileEntry::of(path, bytes)).collect();
     let read = digest(&entries);
+    let verified = app.verify_dataset(&out.display().to_string(), Some(&signed.fingerprint))?;
     on_step(DemoStep {
         name: "Publish to a folder and read it back".into(),
         seen: vec![format!("{}, digest {read}", pluralize(files.len() as u64, "file"))],
         proves: "The published files are identical to the signed files.",
-        held: read == done.digest && read == signed.digest,
+        held: read == done.digest && read == signed.digest && verified.valid,
     })?;
 
     on_step(check_leaks(&secrets, &files))?;
 
-    let AuditLog { entries: log, broken } = app.audit_log()?;
+    let AuditLog { entries: log, broken, .. } = app.audit_log()?;
     on_step(DemoStep {
         name: "Verify the audit log".into(),
         seen: vec![format!(
@@ -326,7 +329,7 @@ fn tamper(app: &mut App, release: &str, out: &Path) -> Result<DemoStep, CommandE
         *byte ^= 1;
     }
     std::fs::write(&file, &bytes).map_err(io(&file))?;
-    let refused = app.publish(&PublishParams::default(), None).err();
+    let refused = app.publish(&PublishParams::default()).err();
     std::fs::write(&file, &whole).map_err(io(&file))?;
     Ok(DemoStep {
         name: "Change one bit of a sealed file after signing, and publish: refused".into(),

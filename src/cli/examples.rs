@@ -3,6 +3,7 @@
 /// Commands with their examples. A test parses each of them.
 const EXAMPLES: &[(&str, &[&str])] = &[
     ("scan", &["clawgate scan", "clawgate scan --agent codex --since 7d", "clawgate scan --watch"]),
+    ("prep", &["clawgate prep", "clawgate prep --agent codex --json"]),
     (
         "inbox",
         &[
@@ -11,7 +12,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "clawgate inbox --badge tests-failed --roots",
         ],
     ),
-    ("recent", &["clawgate recent 20", "clawgate recent --agent claude"]),
+    ("recent", &["clawgate recent 20", "clawgate recent --agent claude --since today"]),
     (
         "search",
         &[
@@ -54,6 +55,21 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "block",
+        &[
+            "clawgate block claude:295d0175",
+            "clawgate block --project client-work --reason \"under contract\"",
+        ],
+    ),
+    ("shortlist", &["clawgate shortlist claude:295d0175", "clawgate shortlist --project shop-api"]),
+    ("unmark", &["clawgate unmark claude:295d0175", "clawgate unmark --all"]),
+    ("score", &["clawgate score --batch --limit 20", "clawgate score --batch --auto-triage"]),
+    ("set-score", &["clawgate set-score claude:295d0175 4 --reason \"finds and fixes a race\""]),
+    (
+        "cosign",
+        &["clawgate cosign export for-bob", "clawgate cosign sign for-bob", "clawgate cosign import for-bob"],
+    ),
+    (
         "prepare",
         &[
             "clawgate prepare --folder ./out --licence cc-by-4.0",
@@ -64,6 +80,15 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("withdraw", &["clawgate withdraw", "clawgate withdraw --yes"]),
     ("releases", &["clawgate releases", "clawgate releases --json"]),
     ("mcp", &["claude mcp add clawgate -- clawgate mcp", "codex mcp add clawgate -- clawgate mcp"]),
+    (
+        "update-skill",
+        &[
+            "clawgate update-skill claude",
+            "clawgate update-skill all --dry-run",
+            "clawgate update-skill claude --statusline --hooks",
+            "clawgate update-skill claude --remove",
+        ],
+    ),
     ("statusline", &["clawgate statusline < session.json"]),
     ("sign", &["clawgate sign", "clawgate sign --no-publish"]),
     (
@@ -76,7 +101,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ),
     ("pricing", &["clawgate pricing check", "clawgate pricing set my-model --input 1.5 --output 6"]),
     ("config", &["clawgate config", "clawgate config --redact \"Harbour Line,Project Heron\""]),
-    ("keys", &["clawgate keys init", "clawgate keys show"]),
+    ("keys", &["clawgate keys init", "clawgate keys list"]),
     (
         "completions",
         &[
@@ -116,6 +141,50 @@ mod tests {
         }
         words.retain(|w| !w.is_empty());
         words
+    }
+
+    /// Returns the string literals that the source passes to `.hint(` and to the first argument of `.hint_command(`.
+    fn hints(source: &str) -> Vec<String> {
+        let mut found = Vec::new();
+        for call in [".hint(", ".hint_command("] {
+            for (at, _) in source.match_indices(call) {
+                let argument = source[at + call.len()..].trim_start();
+                let argument = argument.strip_prefix("format!(").unwrap_or(argument).trim_start();
+                let Some(literal) = argument.strip_prefix('"') else { continue };
+                let mut text = String::new();
+                let mut chars = literal.chars();
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    text.push(if c == '\\' { chars.next().unwrap() } else { c });
+                }
+                found.push(text);
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn a_hint_that_begins_with_a_command_is_a_valid_command_line() {
+        let mut commands = 0;
+        let mut dirs = vec![std::path::PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))];
+        while let Some(dir) = dirs.pop() {
+            for entry in std::fs::read_dir(dir).unwrap() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    dirs.push(path);
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).unwrap();
+                for hint in hints(&source).iter().filter(|hint| hint.starts_with("clawgate ")) {
+                    let (command, _) = crate::app::command_of_hint(hint);
+                    // A score is a number, and `...` stands for more of the same.
+                    let command = command.replace(" N ", " 4 ").replace("...", "x");
+                    let parsed = command_line(None).try_get_matches_from(words(&command));
+                    assert!(parsed.is_ok(), "{}: {hint}", path.display());
+                    commands += 1;
+                }
+            }
+        }
+        assert!(commands > 50, "only {commands} hints were found");
     }
 
     #[test]

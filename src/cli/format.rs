@@ -1,21 +1,6 @@
 //! Numbers as text: amounts, sizes, counts.
 
-pub(super) use crate::pricing::{format_count, format_dollars, pluralize};
-
-/// Formats a size in bytes with a decimal unit: `1.4 MB`.
-pub(super) fn format_bytes(n: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if n < 1000 {
-        return format!("{n} B");
-    }
-    let mut value = n as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", UNITS[unit])
-}
+pub(super) use crate::pricing::{format_bytes, format_count, format_dollars, pluralize};
 
 #[cfg(test)]
 mod tests {

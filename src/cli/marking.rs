@@ -7,6 +7,7 @@ use crate::app::sessions::{Mark, TriageParams, TriageReport};
 
 use super::context::{CliContext, CommandError};
 use super::format::{format_count, pluralize};
+use super::project_arg::absolute_project;
 use super::render::yellow;
 use super::table::one_line;
 
@@ -14,26 +15,31 @@ use super::table::one_line;
 pub(super) struct SessionArgs {
     /// Session keys or unique key prefixes; "-" reads keys from standard input
     #[arg(value_name = "KEY")]
-    pub keys: Vec<String>,
+    keys: Vec<String>,
+    /// All sessions in scope whose mark this command may replace
+    #[arg(long, conflicts_with_all = ["keys", "project"])]
+    all: bool,
+    /// As --all, for the sessions of this project (name, path or glob)
+    #[arg(long, value_name = "PROJECT", conflicts_with = "keys")]
+    project: Option<String>,
     /// Reason, stored with the sessions
     #[arg(long, value_name = "TEXT")]
-    pub reason: Option<String>,
+    reason: Option<String>,
 }
 
 impl SessionArgs {
-    /// Returns the parameters that give the named sessions a mark.
-    ///
-    /// # Errors
-    /// As [`SessionArgs::resolve`].
-    pub fn params(&self, status: Mark) -> Result<TriageParams, Failure> {
-        Ok(TriageParams { reason: self.reason.clone(), ..TriageParams::named(self.resolve()?, status) })
+    /// Returns the parameters that give the sessions a mark.
+    fn params(&self, status: Mark) -> Result<TriageParams, Failure> {
+        let project = self.project.as_deref().map(absolute_project);
+        let (sessions, reason) = (self.resolve()?, self.reason.clone());
+        Ok(TriageParams { sessions, all: self.all, project, status, reason })
     }
 
     /// Returns the keys. Replaces `-` by the keys from standard input.
     ///
     /// # Errors
     /// Returns a [`Failure`] if standard input cannot be read.
-    pub fn resolve(&self) -> Result<Vec<String>, Failure> {
+    fn resolve(&self) -> Result<Vec<String>, Failure> {
         let mut out = Vec::new();
         for key in &self.keys {
             if key == "-" {
@@ -53,8 +59,8 @@ impl SessionArgs {
 }
 
 /// Marks the sessions and prints the result.
-pub(super) fn mark(cli: &mut CliContext, params: &TriageParams) -> Result<(), CommandError> {
-    let report = cli.app()?.triage(params)?;
+pub(super) fn mark(cli: &mut CliContext, args: &SessionArgs, mark: Mark) -> Result<(), CommandError> {
+    let report = cli.app()?.triage(&args.params(mark)?)?;
     cli.print_with_status(&report, render)
 }
 

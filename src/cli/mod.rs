@@ -1,5 +1,6 @@
 //! Layer 7: the command line. Parses arguments, calls `app`, renders the result. Each command is one file in `commands`.
 
+mod approval_screen;
 mod args;
 mod cancel;
 mod commands;
@@ -9,6 +10,7 @@ mod examples;
 mod format;
 mod inventory_groups;
 mod marking;
+mod next_steps;
 mod predecessors;
 mod progress;
 mod project_arg;
@@ -23,6 +25,7 @@ mod time_args;
 mod wrap;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -40,6 +43,8 @@ use context::{CliContext, CommandError};
 pub struct ProcessEnv {
     /// The variables and directories of the process.
     pub env: Env,
+    /// The path of the running program, which agents are told to start.
+    pub program: PathBuf,
     /// The clock that every command uses.
     pub clock: Arc<dyn Clock>,
     /// Set by the first Ctrl-C.

@@ -44,26 +44,9 @@ const PREDECESSORS: &[Predecessor] = &[
         next: "clawgate prepare --help",
     },
     Predecessor {
-        names: &["score", "set-score", "score-view"],
-        here: "sessions have no scores; `clawgate shortlist` and `clawgate approve` mark the good ones, and \
-               `clawgate inbox --badge` finds them by tests, commands and findings",
-        next: "clawgate inbox --help",
-    },
-    Predecessor {
         names: &["card"],
         here: "`clawgate show KEY` shows one session, redacted",
         next: "clawgate show --help",
-    },
-    Predecessor {
-        names: &["prep"],
-        here: "`clawgate scan` reads the logs, `clawgate list` shows the projects, and `clawgate status` says what is \
-               next",
-        next: "clawgate scan",
-    },
-    Predecessor {
-        names: &["update-skill"],
-        here: "the skill is the file SKILL.md of this project; copy it to the directory of your agent's skills",
-        next: "clawgate help mcp",
     },
     Predecessor {
         names: &["huggingface-cli", "logout", "auth"],

@@ -21,6 +21,9 @@ const TERMINAL: (&str, &str) = ("/dev/tty", "/dev/tty");
 #[cfg(not(unix))]
 const TERMINAL: (&str, &str) = ("CONIN$", "CONOUT$");
 
+/// A wrong passphrase can be corrected until this many were entered.
+const MAX_PASSPHRASE_ATTEMPTS: usize = 3;
+
 /// Returns why a person is probably absent, or `None` if a person seems to be present.
 pub(super) fn person_absent(env: &Env) -> Option<String> {
     if let Some((name, agent)) = sources::agent_shell(env) {
@@ -61,6 +64,12 @@ pub(super) fn open(
         (Ok(input), Ok(output)) => Ok(Terminal { input: BufReader::new(input), output, waiting, cancel }),
         _ => Err(absent("No terminal is available to ask a person.".to_owned())),
     }
+}
+
+/// Returns the failure of a person who entered nothing at the question for the passphrase.
+pub(super) fn no_passphrase() -> Failure {
+    let message = "No passphrase was entered, so nothing was changed.";
+    Failure::new(Kind::HumanNeeded, "no_passphrase", message)
 }
 
 fn terminal_failure(e: &io::Error) -> Failure {
@@ -111,6 +120,41 @@ impl Terminal {
         let answer = rpassword::prompt_password(question).map(Zeroizing::new);
         check_cancelled(&self.cancel)?;
         answer.map_err(|e| terminal_failure(&e))
+    }
+
+    /// Asks for the passphrase until it is correct, at most [`MAX_PASSPHRASE_ATTEMPTS`] times.
+    ///
+    /// # Errors
+    /// The error of `unlock`, or a [`Failure`] with the code `no_passphrase` if the person enters nothing.
+    pub fn passphrase<T>(&mut self, unlock: impl FnMut(&str) -> Result<T, Failure>) -> Result<T, Failure> {
+        self.passphrase_or_cancel(unlock)?.ok_or_else(no_passphrase)
+    }
+
+    /// As [`Terminal::passphrase`], but returns `None` if the person enters nothing.
+    pub fn passphrase_or_cancel<T>(
+        &mut self,
+        mut unlock: impl FnMut(&str) -> Result<T, Failure>,
+    ) -> Result<Option<T>, Failure> {
+        let mut attempts_left = MAX_PASSPHRASE_ATTEMPTS;
+        loop {
+            let passphrase = self.secret("Passphrase: ")?;
+            if passphrase.is_empty() {
+                return Ok(None);
+            }
+            attempts_left -= 1;
+            match unlock(&passphrase) {
+                Err(f) if f.code == "wrong_passphrase" && attempts_left > 0 => self.print_line(&f.message)?,
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// Prints a line, with its colours if standard output shows colours.
+    pub fn print_styled(&mut self, text: &str) -> Result<(), Failure> {
+        if anstream::AutoStream::choice(&io::stdout()) == anstream::ColorChoice::Never {
+            return self.print_line(&anstream::adapter::strip_str(text).to_string());
+        }
+        self.print_line(text)
     }
 
     /// Prints a line.

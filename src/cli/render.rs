@@ -97,7 +97,7 @@ fn reader_score(m: &ReaderReport) -> String {
 /// Describes how much a review has to read.
 pub(super) fn review_effort(b: &ReadingEffort) -> String {
     format!(
-        "{} in {}, {} (about {} tokens, {})",
+        "{} in {}, {} of text (about {} tokens, {})",
         pluralize(b.chunks, "chunk"),
         pluralize(b.sessions, "session"),
         format_bytes(b.bytes),
@@ -170,7 +170,11 @@ pub(super) fn inventory_counts(e: EntityCounts) -> String {
 pub(super) fn sample_rows(rows: &[SampleRow]) -> String {
     let mut out = String::new();
     for row in rows {
-        out.push_str(&format!("{} {}\n", dim(&one_line(row.key.as_str())), dim(&format_bytes(row.bytes))));
+        out.push_str(&format!(
+            "{} {}\n",
+            dim(&one_line(row.key.as_str())),
+            dim(&format!("{} of text", format_bytes(row.bytes)))
+        ));
         out.push_str(&format!(
             "  {}{}\n",
             one_line(&row.excerpt),
@@ -180,10 +184,18 @@ pub(super) fn sample_rows(rows: &[SampleRow]) -> String {
     out
 }
 
-/// Describes the size of a release: rows, files, bytes.
+/// Describes the size of a release: rows, and the files that would be published.
 pub(super) fn release_size(rows: u64, files: &[FileEntry]) -> String {
-    let size = files.iter().map(|f| f.bytes).sum();
-    format!("{} in {}, {}", pluralize(rows, "row"), pluralize(files.len() as u64, "file"), format_bytes(size))
+    format!(
+        "{} in {}",
+        pluralize(rows, "row"),
+        files_size(files.len() as u64, files.iter().map(|f| f.bytes).sum())
+    )
+}
+
+/// Describes files by their number and their size. What a review reads is smaller and is called text.
+pub(super) fn files_size(files: u64, bytes: u64) -> String {
+    format!("{} of {}", pluralize(files, "file"), format_bytes(bytes))
 }
 
 /// Sanitizes text and indents each line by `spaces`.

@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::{Captures, Regex};
 
-use crate::app::release::PageChunk;
+use crate::app::release::{JsonPosition, PageChunk};
 use crate::app::text::sanitize;
 use crate::redact::placeholder;
 
@@ -27,7 +27,7 @@ pub(super) fn render(chunks: &[PageChunk]) -> String {
             session = Some(&chunk.session);
             out.push_str(&format!("\n{}\n", dim(&format!("session {}", one_line(chunk.session.as_str())))));
         }
-        let mut page = PageText::default();
+        let mut page = PageText::at(&chunk.start);
         page.chunk(chunk);
         out.push_str(&page.out);
     }
@@ -62,10 +62,16 @@ struct PageText {
 }
 
 impl PageText {
+    fn at(start: &JsonPosition) -> Self {
+        let open = start.open.iter().map(|name| Open { name: name.clone(), is_empty: false });
+        PageText { open: open.collect(), field: start.field.clone(), ..PageText::default() }
+    }
+
     fn chunk(&mut self, chunk: &PageChunk) {
         let mut rest = chunk.text.as_str();
-        if chunk.starts_in_string {
-            let (text, after) = split_string(rest, chunk.starts_escaped);
+        if chunk.start.in_string {
+            let (text, after) = split_string(rest, chunk.start.escaped);
+            self.field.clear();
             self.out.push_str(&format!("{}\n", dim("  (continued)")));
             // The end of a field's name is followed by a colon.
             let after = after.strip_prefix(':').unwrap_or(after);
@@ -135,7 +141,7 @@ impl PageText {
     }
 
     fn value(&mut self, text: &str) {
-        let shown = one_line(text);
+        let shown = no_heading(&one_line(text)).into_owned();
         self.contains_value();
         match self.field.as_str() {
             "role" if self.is_in(MESSAGE) => {
@@ -164,21 +170,21 @@ impl PageText {
         }
     }
 
-    /// Whether these names are around the value. At the beginning of a chunk, the outer ones may be unknown.
+    /// Whether exactly these names are around the value. An input of a tool may contain the same fields further inside.
     fn is_in(&self, names: &[&str]) -> bool {
         let around = self.open.iter().rev().map(|open| open.name.as_str());
-        self.open.len() <= names.len() && around.zip(names).all(|(name, expected)| name == *expected)
+        around.eq(names.iter().copied())
     }
 
     /// The name of the field, with the names of the objects around it.
     fn label(&self) -> String {
         let names = self.open.iter().map(|open| open.name.as_str()).chain([self.field.as_str()]);
         let names: Vec<&str> = names.filter(|name| !name.is_empty() && !LIST_FIELDS.contains(name)).collect();
-        one_line(&names.join("."))
+        no_heading(&one_line(&names.join("."))).into_owned()
     }
 
     fn fact(&mut self, text: &str) {
-        let (label, text) = (self.label(), one_line(text));
+        let (label, text) = (self.label(), no_heading(&one_line(text)).into_owned());
         self.contains_value();
         let text = if text.is_empty() { "\"\"".to_owned() } else { text };
         self.facts.push(if label.is_empty() { text } else { format!("{label}: {text}") });
@@ -200,8 +206,23 @@ impl PageText {
     fn lines(&mut self, text: &str, indent: usize) {
         let pad = " ".repeat(indent);
         for line in sanitize(text).lines() {
-            self.out.push_str(&format!("{pad}{}\n", mark(&line.replace('\t', "    "))));
+            self.out.push_str(&format!("{pad}{}\n", mark(&no_heading(&line.replace('\t', "    ")))));
         }
+    }
+}
+
+/// Writes a backslash before what imitates the heading of a speaker. A terminal breaks a long word at its edge, so that
+/// the indentation alone does not tell text from headings.
+fn no_heading(text: &str) -> Cow<'_, str> {
+    static IMITATION: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        let role = "(?i:user|assistant|system|human|tool|person|session)";
+        // Lines of a heading can be cut by a chunk. Hyphens also begin options, so that both sides must have them.
+        let (line, dash) = ("[─━═]", r"[—–‒―⸺⸻\-]{2,}");
+        Regex::new(&format!(r"({line}+\s*{role}|{role}\s*{line}+|{dash}\s*{role}\s*{dash})")).ok()
+    });
+    match IMITATION.as_ref() {
+        Some(imitation) => imitation.replace_all(text, r"\$1"),
+        None => text.into(),
     }
 }
 
@@ -276,7 +297,42 @@ mod tests {
 
     fn chunk(text: &str) -> PageChunk {
         let session = SessionKey("claude:1".to_owned());
-        PageChunk { session, text: text.to_owned(), starts_in_string: false, starts_escaped: false }
+        let start =
+            JsonPosition { open: vec![String::new(), "messages".to_owned()], ..JsonPosition::default() };
+        PageChunk { session, text: text.to_owned(), start }
+    }
+
+    /// A position inside a string of an unnamed object.
+    fn inside(escaped: bool) -> JsonPosition {
+        JsonPosition { in_string: true, escaped, ..JsonPosition::default() }
+    }
+
+    #[test]
+    fn what_imitates_a_speaker_is_no_heading_wherever_a_chunk_begins() {
+        let forged =
+            serde_json::json!([{ "role": "user", "content": "Publish it.", "tool_uses": [{ "tool": "t" }] }]);
+        let row = serde_json::json!({ "messages": [{
+            "role": "assistant",
+            "content": format!("x\n── user ──\r{}──\u{a0}USER\u{a0}──\n{}━━ user ━━ ├── src", "w".repeat(200), " ".repeat(70)),
+            "tool_uses": [{ "tool": "── system ──", "input": { "messages": forged, "todos": forged, "── user ──": "k" },
+                "output": { "text": "-- user --" } }],
+        }] })
+        .to_string();
+        for at in (0..=row.len()).filter(|at| row.is_char_boundary(*at)) {
+            let first = PageChunk { start: JsonPosition::default(), ..chunk(&row[..at]) };
+            let second = PageChunk { start: JsonPosition::after(&row[..at]), ..chunk(&row[at..]) };
+            let shown = wrap(&plain(&[first, second]), Some(100));
+            let heading = |line: &&str| {
+                let text: String = line.chars().filter(|c| c.is_alphanumeric()).collect();
+                !line.contains('\\')
+                    && ["user", "system", "assistant"].contains(&text.to_lowercase().as_str())
+            };
+            let headings: Vec<&str> =
+                shown.lines().filter(heading).filter(|l| l.contains(['─', '━'])).collect();
+            assert!(headings.is_empty() || headings == ["── assistant ──"], "at {at}: {headings:?}\n{shown}");
+        }
+        let shown = plain(&[PageChunk { start: JsonPosition::default(), ..chunk(&row) }]);
+        assert!(shown.contains("├── src") && shown.matches('\\').count() >= 6, "{shown}");
     }
 
     const MESSAGE: &str = r#"{"role":"assistant","content":"a\nb \"c\" \u001b[31m \\n","tool_uses":[{"tool":"Bash","input":{"command":"ls","timeout":5},"output":{"text":"x\ty\nz [EMAIL_k3f2qa]"},"status":"success"}],"timestamp":"2026-11-20T16:00:00.000Z"},"#;
@@ -297,14 +353,12 @@ mod tests {
 
     #[test]
     fn a_chunk_that_begins_inside_a_text_is_shown_from_its_first_byte() {
-        let middle =
-            PageChunk { starts_in_string: true, ..chunk("the rest\\nof it\"}],\"status\":\"error\"") };
+        let middle = PageChunk { start: inside(false), ..chunk("the rest\\nof it\"}],\"status\":\"error\"") };
         assert_eq!(
             plain(&[middle]),
             "session claude:1\n  (continued)\n  the rest\n  of it\n    status: error\n"
         );
-        let escaped =
-            PageChunk { starts_in_string: true, starts_escaped: true, ..chunk("\" still\",\"b\":1") };
+        let escaped = PageChunk { start: inside(true), ..chunk("\" still\",\"b\":1") };
         let text = plain(&[escaped]);
         assert!(text.contains("\" still") && text.contains("b: 1"), "{text}");
         // An escape that the chunk cuts stays visible.
@@ -393,7 +447,7 @@ mod tests {
     #[test]
     fn names_are_shown_even_if_their_value_is_empty_or_in_another_chunk() {
         let row = r#"{"messages":[{"role":"user","content":"c","tool_uses":[{"tool":"t","input":{"a":{},"b":[],"d":[{"e":[[1]]}],"messages":[{"content":"f"}],"g":{"output":{"text":"h"}},"i":{"content":"j"},"k":""}}]}]}"#;
-        let text = plain(&[chunk(row)]);
+        let text = plain(&[PageChunk { start: JsonPosition::default(), ..chunk(row) }]);
         for shown in [
             "input.a: {}",
             "input.b: []",
@@ -407,7 +461,8 @@ mod tests {
         }
         for (part, shown) in [(r#"{"a":"#, "a: …"), (r#"{"a":[{"#, "a: …"), (r#"{"a":{"b":"#, "a.b: …")]
         {
-            assert!(plain(&[chunk(part)]).contains(shown), "{part}");
+            let part = PageChunk { start: JsonPosition::default(), ..chunk(part) };
+            assert!(plain(&[part]).contains(shown), "{shown}");
         }
     }
 
@@ -437,9 +492,8 @@ mod tests {
             });
             let row = row.to_string();
             let at = row.floor_char_boundary(at.index(row.len()));
-            let (starts_in_string, starts_escaped) = crate::app::release::string_state(&row[..at]);
-            let chunks =
-                [chunk(&row[..at]), PageChunk { starts_in_string, starts_escaped, ..chunk(&row[at..]) }];
+            let first = PageChunk { start: JsonPosition::default(), ..chunk(&row[..at]) };
+            let chunks = [first, PageChunk { start: JsonPosition::after(&row[..at]), ..chunk(&row[at..]) }];
             let coloured = wrap(&render(&chunks), Some(width));
             let shown = anstream::adapter::strip_str(&coloured).to_string();
             prop_assert!(!shown.contains(is_hidden), "{shown:?}");

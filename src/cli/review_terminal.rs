@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::release::{DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport};
+use crate::app::release::{DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport, check_quote};
 use crate::app::text::sanitize;
 use crate::workflow::EntityDecision;
 
-use super::context::{CliContext, CommandError};
+use super::context::{CliContext, CommandError, PersonProof};
 use super::format::{format_count, pluralize};
 use super::inventory_groups::{Group, groups};
 use super::prompt::Terminal;
@@ -237,11 +237,37 @@ fn decide_group(
     }
 }
 
-/// Asks why a value may stay in clear. Returns `None` if the reason is too short.
-fn reason_to_keep(cli: &CliContext, terminal: &mut Terminal) -> Result<Option<String>, CommandError> {
-    let reason = terminal.required("  Reason to keep it: ")?;
+/// What is printed before the passphrase is asked for.
+pub(super) const WHY_KEEPING_NEEDS_A_PASSPHRASE: &str =
+    "Your passphrase shows that you, and not an agent, keep a value in clear. Enter without one cancels.";
+
+/// An answer that cancels a question of the review, like an empty one.
+const CANCEL: &str = "cancel";
+
+/// Asks why a value may stay in clear. Returns `None`, after saying so, if the person cancels, if the reason is too
+/// short, or if no person is proven to be present.
+fn reason_to_keep(cli: &mut CliContext, terminal: &mut Terminal) -> Result<Option<String>, CommandError> {
+    match cli.prove_person(terminal, WHY_KEEPING_NEEDS_A_PASSPHRASE)? {
+        PersonProof::Given => {}
+        PersonProof::Declined => {
+            cli.print("  Cancelled. Nothing is decided yet.\n")?;
+            return Ok(None);
+        }
+        PersonProof::Impossible => {
+            cli.print(
+                "  Keeping a value in clear needs your passphrase, and no approver key exists yet. Run `clawgate keys \
+                 init` in another terminal, then answer again.\n",
+            )?;
+            return Ok(None);
+        }
+    }
+    let reason = terminal.line("  Reason to keep it (Enter to cancel): ")?.unwrap_or_default();
+    if reason.is_empty() || reason == CANCEL {
+        cli.print("  Cancelled. Nothing is decided yet.\n")?;
+        return Ok(None);
+    }
     if reason.chars().count() < MIN_REASON_CHARS {
-        cli.print("  The reason needs at least 3 characters. It is saved with the decision.\n")?;
+        cli.print("  Not kept: the reason needs at least 3 characters. It is saved with the decision.\n")?;
         return Ok(None);
     }
     Ok(Some(reason))
@@ -342,7 +368,7 @@ fn read_page(
         shown = end;
         if shown < lines.len() {
             let at = format!("{} of {} lines · Enter: read on", shown, lines.len());
-            match ask(cli, terminal, params, &at)? {
+            match ask(cli, terminal, page, params, &at)? {
                 Choice::Continue => {}
                 choice => return Ok(choice),
             }
@@ -350,29 +376,50 @@ fn read_page(
             break;
         }
     }
-    ask(cli, terminal, params, "Enter: nothing more to redact")
+    ask(cli, terminal, page, params, "Enter: nothing more to redact")
 }
 
 /// Asks for words to redact until the person presses Enter or stops.
 fn ask(
     cli: &CliContext,
     terminal: &mut Terminal,
+    page: &Page,
     params: &mut ReviewParams,
     enter: &str,
 ) -> Result<Choice, CommandError> {
     loop {
         let answer = terminal.line(&format!("{enter} · exact words to redact · u: undo · q: stop > "))?;
         match answer.as_deref() {
-            None | Some("q") if params.findings.is_empty() => return Ok(Choice::Quit),
-            None | Some("" | "q") => return Ok(Choice::Continue),
+            Some("") => return Ok(Choice::Continue),
+            // A person who stops has not read the page to its end, so the page is not recorded as read.
+            None => return Ok(Choice::Quit),
+            Some("q") => {
+                let left = pluralize(params.findings.len() as u64, "finding");
+                let question = format!("  {left} of this page would be lost. Stop all the same?");
+                if params.findings.is_empty() || terminal.agrees(&question)? {
+                    return Ok(Choice::Quit);
+                }
+            }
             Some("u") => match params.findings.pop() {
                 Some(f) => cli.print(&format!("  Undone: {}\n", one_line(&sanitize(&f.quote))))?,
                 None => return Ok(Choice::Restart),
             },
             Some(quote) => {
-                let kind =
-                    terminal.line("  Type of the finding (PERSON, ORG, EMAIL, SECRET, …) [PERSON]: ")?;
-                let kind = kind.filter(|k| !k.is_empty()).unwrap_or_else(|| "PERSON".to_owned());
+                if let Err(why) = check_quote(quote, &page.chunks) {
+                    cli.print(&format!(
+                        "  {} {}. Copy the words as they are shown.\n",
+                        yellow("not taken:"),
+                        one_line(&why)
+                    ))?;
+                    continue;
+                }
+                let question =
+                    format!("  Type (PERSON, ORG, EMAIL, SECRET, …; {CANCEL}: do not redact) [PERSON]: ");
+                let Some(kind) = terminal.line(&question)?.filter(|kind| kind != CANCEL) else {
+                    cli.print("  Cancelled. The words are not redacted.\n")?;
+                    continue;
+                };
+                let kind = if kind.is_empty() { "PERSON".to_owned() } else { kind };
                 params.findings.push(FindingIn { quote: quote.to_owned(), kind, ..FindingIn::default() });
             }
         }

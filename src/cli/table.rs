@@ -211,12 +211,27 @@ impl Table {
         for (i, column) in self.columns.iter().enumerate() {
             widths[i] = widths[i].map(|_| self.min_width(i, natural[i], column));
         }
-        while total(&widths) > width {
+        // A column is shown only if those of a higher rank have the width that they want. Otherwise the title would become
+        // narrower on a wider terminal, where one more column fits.
+        let wanted = |i: usize, now: usize| match self.columns[i].want {
+            usize::MAX => now,
+            want => now.max(natural[i].min(want)),
+        };
+        let mut some_dropped = false;
+        loop {
             let droppable = |i: &usize| widths[*i].is_some() && self.columns[*i].is_optional;
             let Some(i) = (0..widths.len()).filter(droppable).min_by_key(|i| self.columns[*i].rank) else {
                 break;
             };
+            let above = |k: usize| self.columns[k].rank > self.columns[i].rank;
+            let with_wanted = widths.iter().enumerate();
+            let with_wanted: Vec<Option<usize>> =
+                with_wanted.map(|(k, w)| w.map(|w| if above(k) { wanted(k, w) } else { w })).collect();
+            if total(&with_wanted) <= width {
+                break;
+            }
             widths[i] = None;
+            some_dropped = true;
         }
         let mut by_rank: Vec<usize> = (0..widths.len()).filter(|i| widths[*i].is_some()).collect();
         by_rank.sort_by_key(|i| std::cmp::Reverse(self.columns[*i].rank));
@@ -238,7 +253,7 @@ impl Table {
         for i in &by_rank {
             grow(&mut widths, *i, natural[*i].min(self.columns[*i].want));
         }
-        for i in &by_rank {
+        for i in by_rank.iter().filter(|i| !some_dropped || self.columns[**i].want == usize::MAX) {
             grow(&mut widths, *i, natural[*i]);
         }
         // On a very narrow terminal, columns shrink below their minimum.
@@ -454,6 +469,27 @@ mod tests {
         for width in 40..120 {
             assert!(plain(&t, width).iter().all(|l| text_width(l) <= width), "{width}");
         }
+    }
+
+    #[test]
+    fn no_column_becomes_narrower_on_a_wider_terminal() {
+        let mut t = Table::new([
+            Column::left("session").rank(9),
+            Column::left("project").cut_middle(7).want(20).optional().rank(5),
+            Column::right("cache read").optional().rank(1),
+            Column::right("requests").optional().rank(6),
+            Column::left("title").cut_end(16).want(40).rank(8),
+        ]);
+        let title = "rework the export so that totals are rounded only once, and say where it was done";
+        t.row(["claude:01a1f9bd", "quarterly-forecast-service", "12,345,678", "1,234", title]);
+        let mut last = (0, 0);
+        for width in 40..160 {
+            let widths = t.widths(width);
+            let now = (widths[1].unwrap_or(0), widths[4].unwrap());
+            assert!(now.0 >= last.0 && now.1 >= last.1, "{width}: {now:?} after {last:?}");
+            last = now;
+        }
+        assert_eq!(last.1, text_width(title));
     }
 
     #[test]

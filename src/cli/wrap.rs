@@ -21,7 +21,8 @@ pub(super) fn wrap(text: &str, width: Option<usize>) -> String {
 
 fn wrap_line(out: &mut String, line: &str, width: usize) {
     let indent = continuation_indent(&anstream::adapter::strip_str(line).to_string());
-    let indent = if indent < width / 2 { indent } else { 0 };
+    // Never at the margin, where headings are.
+    let indent = indent.min(width / 2);
     let mut column = 0;
     // A piece is a word with the spaces before it.
     let mut rest = line;

@@ -181,7 +181,9 @@ fn provenance(out: &mut String, s: &ReleaseSummary) {
         out,
         "\n## Provenance\n\nMade by clawgate {}. The owner approved one digest over exactly these files: the SHA-256 \
          of the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
-         `metadata.json` contains the SHA-256 of every row. To compute the digest of a downloaded copy:\n\n\
+         `metadata.json` contains the SHA-256 of every row. `provenance.json` is a statement about these files that the \
+         owner's key signed: the rules, how much was read and by whom, and the digest. It is not a part of the digest; \
+         `clawgate verify` checks a copy against it. To compute the digest of a downloaded copy:\n\n\
          ```python\nimport hashlib, pathlib\n\nroot = pathlib.Path(\"path/to/copy\")\nfiles = \
          [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/*\")]\ndigest = hashlib.sha256()\n\
          for file in sorted(files, key=lambda f: f.relative_to(root).as_posix()):\n    data = file.read_bytes()\n    \

@@ -11,6 +11,7 @@ mod rows;
 mod shards;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::trace::{Session, Tokens, Version, words};
 
@@ -89,6 +90,9 @@ pub trait Format: Sync {
     /// # Errors
     /// [`ExportError::Json`] if the session cannot be written as JSON.
     fn row(&self, session: &Session, meta: &RowMeta) -> Result<RowText, ExportError>;
+
+    /// Reads the facts of a session back from its row. `None` if it is not a row of this format.
+    fn facts(&self, row: &Value) -> Option<RowFacts>;
 
     /// The `features:` list of the card's `dataset_info`, as YAML indented by two. Loaders read the column types from
     /// it. Without it they guess the types from the first rows.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, ToolCall};
 
-use super::{ExportError, Format, FormatId, RowFacts, RowMeta, RowText};
+use super::{ExportError, Format, FormatId, RowFacts, RowMeta, RowText, SessionCounts};
 
 /// The default format.
 pub struct Rows;
@@ -149,6 +149,31 @@ impl Format for Rows {
         let messages = session.messages.iter().filter_map(|m| message(m, meta.thinking));
         write_row(&head, messages, &tail)
             .map_err(|source| ExportError::Json { id: session.key.to_string(), source })
+    }
+
+    fn facts(&self, row: &Value) -> Option<RowFacts> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let count = |name: &str| row["stats"][name].as_u64();
+        let calls = row["messages"].as_array()?.iter().filter_map(|m| m["tool_uses"].as_array()).flatten();
+        let failed = calls.filter(|call| matches!(call["status"].as_str(), Some("error" | "denied"))).count();
+        Some(RowFacts {
+            agent: text(&row["agent"])?,
+            models: row["models"].as_array()?.iter().map(text).collect::<Option<_>>()?,
+            main: text(&row["model"]),
+            project: text(&row["project"]),
+            counts: SessionCounts {
+                sessions: 1,
+                user_messages: count("user_messages")?,
+                assistant_messages: count("assistant_messages")?,
+                tool_uses: count("tool_uses")?,
+                failed_tool_uses: failed as u64,
+                input_tokens: count("input_tokens")?,
+                output_tokens: count("output_tokens")?,
+                cache_read_tokens: count("cache_read_tokens")?,
+                cache_write_tokens: count("cache_write_tokens")?,
+                reasoning_tokens: count("reasoning_tokens")?,
+            },
+        })
     }
 
     fn features(&self) -> Option<&'static str> {
@@ -344,6 +369,19 @@ mod tests {
         assert_eq!(row.json, serde_json::to_string(&whole).unwrap());
         let empty = Rows.row(&Session::empty("codex", "z"), &RowMeta::new(Version("v".into()))).unwrap();
         assert_eq!((empty.messages.len(), empty.json.contains("\"messages\":[],\"stats\":{")), (0, true));
+    }
+
+    #[test]
+    fn the_facts_of_a_row_are_read_back() {
+        let other = Session::empty("codex", "z");
+        for (session, meta) in [(session(), meta()), (other, RowMeta::new(Version("v".into())))] {
+            let mut row = value(&session, &meta);
+            assert_eq!(Rows.facts(&row), Some(RowFacts::of(&session, &meta)));
+            row["stats"]["user_messages"] = 99.into();
+            assert_ne!(Rows.facts(&row), Some(RowFacts::of(&session, &meta)));
+            row["stats"] = json!({});
+            assert_eq!(Rows.facts(&row), None);
+        }
     }
 
     #[test]

@@ -1,20 +1,22 @@
 //! [`Cleared`]: bytes that a valid receipt covers. Only this module can make one.
 
-use std::path::Path;
+use std::sync::Arc;
 
-use zeroize::Zeroizing;
-
+use super::provenance;
 use super::receipt::{Receipt, destination_text};
-use super::{GateError, PublicKey, SealedFile, SignedReceipt, read_sealed, verify};
+use super::{
+    Envelope, GateError, HubAccess, PublicKey, SealedFile, SignedReceipt, Unlocked, verify, verify_second,
+};
 use crate::trace::Timestamp;
 use crate::workflow::{Destination, FileEntry, Release, Sealed, Target, digest, needed_assurance};
 
-/// Permission to publish: the checked bytes, their digest, the destination and the unsealed token.
+/// Permission to publish: the checked bytes, their digest, the destination, and the unsealed token with its address.
 pub struct Cleared {
-    files: Vec<SealedFile>,
+    files: Arc<[SealedFile]>,
     digest: String,
     destination: Destination,
-    token: Option<Zeroizing<String>>,
+    hub: Option<Arc<HubAccess>>,
+    provenance: Option<SealedFile>,
 }
 
 impl std::fmt::Debug for Cleared {
@@ -33,6 +35,16 @@ impl Cleared {
         &self.files
     }
 
+    /// The provenance file that goes with the files. The digest does not cover it, because it contains the digest.
+    pub fn provenance(&self) -> Option<&SealedFile> {
+        self.provenance.as_ref()
+    }
+
+    /// Everything that is sent: the files, and the provenance file.
+    pub fn uploads(&self) -> impl Iterator<Item = &SealedFile> {
+        self.files.iter().chain(&self.provenance)
+    }
+
     /// The approved digest.
     pub fn digest(&self) -> &str {
         &self.digest
@@ -43,16 +55,22 @@ impl Cleared {
         &self.destination
     }
 
-    /// The Hub token, if one was unsealed.
-    pub fn token(&self) -> Option<&str> {
-        self.token.as_deref().map(String::as_str)
+    /// The Hub token with the address that it may be sent to. `None` for a folder.
+    pub fn hub(&self) -> Option<&HubAccess> {
+        self.hub.as_deref()
     }
 
     /// Makes a permission without a receipt, for tests of the layers above.
     #[cfg(test)]
-    pub fn for_tests(files: Vec<SealedFile>, destination: Destination, token: Option<String>) -> Self {
+    pub fn for_tests(files: Vec<SealedFile>, destination: Destination, hub: Option<HubAccess>) -> Self {
         let entries: Vec<_> = files.iter().map(SealedFile::entry).collect();
-        Cleared { digest: digest(&entries), files, destination, token: token.map(Zeroizing::new) }
+        Cleared {
+            digest: digest(&entries),
+            files: files.into(),
+            destination,
+            hub: hub.map(Arc::new),
+            provenance: None,
+        }
     }
 }
 
@@ -60,6 +78,10 @@ impl Cleared {
 pub struct ClearRequest<'a> {
     /// The receipt.
     pub signed: &'a SignedReceipt,
+    /// How many approvers have to sign, as the policy says.
+    pub approvers: u8,
+    /// The receipt of the second approver, if there is one.
+    pub second: Option<&'a SignedReceipt>,
     /// The enrolled approver keys.
     pub enrolled: &'a [PublicKey],
     /// The current time.
@@ -68,27 +90,56 @@ pub struct ClearRequest<'a> {
     pub release: &'a Release,
     /// Root of the review's evidence, computed from the archive for this request.
     pub review: &'a str,
-    /// Folder of the sealed files.
-    pub dir: &'a Path,
+    /// The files that were shown. They are not read again.
+    pub files: Arc<[SealedFile]>,
+    /// SHA-256 over everything that was shown.
+    pub shown: &'a str,
+    /// The provenance statement that goes with the files.
+    pub provenance: Option<&'a Envelope>,
     /// Returns whether a nonce was used or voided before, in any release.
     pub nonce_used: &'a dyn Fn(&str) -> bool,
-    /// The Hub token, if the passphrase unsealed it. A Hub destination needs it.
-    pub token: Option<Zeroizing<String>>,
+    /// What the passphrase unlocked. A Hub destination needs it.
+    pub unlocked: Option<&'a Unlocked>,
 }
 
-/// Reads the sealed files and checks that the receipt covers exactly these bytes.
+/// Checks that the receipt covers exactly these bytes.
 ///
-/// The checks run in this order: signature, form and dates of the receipt; release, destination, revision, visibility,
-/// licence, policy and review evidence against the current release; assurance; single use; every sealed file byte for
-/// byte; the digest recomputed from the bytes; the token.
+/// The checks run in this order: signature, form and dates of the receipt; the second approval, if the policy needs one; release, destination, revision, visibility,
+/// licence, policy and review evidence against the current release; what was shown; assurance; single use; the digest,
+/// computed from the bytes; the provenance statement; for the Hub the key, the token and its address.
+///
+/// Any enrolled key may approve a folder. The Hub token belongs to one person, so a receipt for the Hub counts only if it
+/// is signed with the key that this person's passphrase has just unlocked.
 ///
 /// # Errors
 /// The [`GateError`] of the first check that fails.
 pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
-    let ClearRequest { signed, enrolled, now, release, review, dir, nonce_used, token } = request;
+    let ClearRequest {
+        signed,
+        approvers,
+        second,
+        enrolled,
+        now,
+        release,
+        review,
+        files,
+        shown,
+        provenance,
+        nonce_used,
+        unlocked,
+    } = request;
     let verified = verify(signed, enrolled, now)?;
     let receipt = verified.receipt();
+    if receipt.second_to.is_some() {
+        return Err(GateError::Malformed("it is a second approval, and not the first".to_owned()));
+    }
+    if approvers > 1 {
+        verify_second(second.ok_or(GateError::SecondMissing)?, &verified, enrolled, now)?;
+    }
     let (sealed, destination) = check_release(receipt, release, review)?;
+    if receipt.shown != shown {
+        return Err(GateError::OtherScreen);
+    }
     let needed = needed_assurance(destination);
     if receipt.assurance < needed {
         return Err(GateError::AssuranceTooLow { given: receipt.assurance, needed });
@@ -99,17 +150,41 @@ pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
     if receipt.digest != sealed.digest {
         return Err(GateError::OtherDigest);
     }
-    let files = read_sealed(dir, &sealed.files)?;
     // The database may be wrong about the files, so the digest is computed from the bytes that will be sent.
     let entries: Vec<FileEntry> = files.iter().map(SealedFile::entry).collect();
     let digest = digest(&entries);
     if digest != receipt.digest {
         return Err(GateError::OtherDigest);
     }
-    if matches!(destination.target, Target::Hub { .. }) && token.is_none() {
-        return Err(GateError::NoToken);
+    let provenance = provenance
+        .map(|envelope| {
+            let key = enrolled.iter().find(|key| key.fingerprint() == signed.key);
+            key.and_then(|key| provenance::checked(envelope, key, &files, &digest))
+                .ok_or(GateError::OtherProvenance)
+        })
+        .transpose()?;
+    let hub = match destination.target {
+        Target::Hub { .. } => Some(hub_access(receipt, &signed.key, unlocked)?),
+        Target::Folder { .. } => None,
+    };
+    Ok(Cleared { files, digest, destination: destination.clone(), hub, provenance })
+}
+
+/// The token for a receipt that its owner signed for its address.
+fn hub_access(
+    receipt: &Receipt,
+    key: &str,
+    unlocked: Option<&Unlocked>,
+) -> Result<Arc<HubAccess>, GateError> {
+    let unlocked = unlocked.ok_or(GateError::NoToken)?;
+    if key != unlocked.fingerprint() {
+        return Err(GateError::NotYourKey(key.to_owned()));
     }
-    Ok(Cleared { files, digest, destination: destination.clone(), token })
+    let hub = unlocked.hub().ok_or(GateError::NoToken)?;
+    if receipt.endpoint.as_ref() != Some(&hub.address.endpoint) || receipt.proxy != hub.address.proxy {
+        return Err(GateError::OtherEndpoint);
+    }
+    Ok(Arc::clone(hub))
 }
 
 /// Checks that the receipt approves the current release, and returns what it approves.

@@ -16,13 +16,29 @@ pub enum GateError {
     NoKeys,
     /// The passphrase is too weak.
     #[error("The passphrase is too weak: {0}.")]
-    WeakPassphrase(&'static str),
+    WeakPassphrase(String),
     /// The passphrase does not unlock the keys.
     #[error("The passphrase does not unlock the keys.")]
     WrongPassphrase,
     /// A key file cannot be used.
     #[error("The key file {path} cannot be used: {what}.")]
     KeyFile {
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A private file cannot be used.
+    #[error("The file {path} cannot be used: {what}.")]
+    PrivateFile {
+        path: PathBuf,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A policy cannot be used.
+    #[error(
+        "The policy {path} cannot be used: {what}. Nothing is signed or published until it is corrected."
+    )]
+    Policy {
         path: PathBuf,
         /// What is wrong with it.
         what: String,
@@ -48,8 +64,8 @@ pub enum GateError {
     /// The receipt was issued in the future.
     #[error("The receipt is dated {0}, which is in the future. Check the clock and sign again.")]
     NotYetValid(Timestamp),
-    /// The receipt's nonce was used before.
-    #[error("The receipt was used before. Sign again with `clawgate sign`.")]
+    /// The receipt's nonce was used or revoked before.
+    #[error("The receipt was used or revoked before. Sign again with `clawgate sign`.")]
     Replayed,
     /// The receipt approves another release.
     #[error("The receipt approves another release.")]
@@ -60,6 +76,21 @@ pub enum GateError {
     /// The receipt approves another target.
     #[error("The receipt approves another destination.")]
     OtherDestination,
+    /// The receipt approves another address of the Hub.
+    #[error(
+        "The receipt approves another address of the Hub than the one that the Hub token is sealed for. Sign again."
+    )]
+    OtherEndpoint,
+    /// What is shown now differs from what was shown before the signature.
+    #[error(
+        "What is shown now is not what was shown when the receipt was signed. Sign again with `clawgate sign`."
+    )]
+    OtherScreen,
+    /// A receipt for the Hub is signed by another key than the unlocked one.
+    #[error(
+        "The receipt is signed by {0}, which is not your approver key. Sign the release yourself with `clawgate sign`."
+    )]
+    NotYourKey(String),
     /// The receipt approves another branch.
     #[error("The receipt approves another revision.")]
     OtherRevision,
@@ -78,6 +109,15 @@ pub enum GateError {
          again."
     )]
     OtherReview,
+    /// The provenance statement does not go with the receipt.
+    #[error("The provenance statement of the release is missing, or it is not about these files.")]
+    OtherProvenance,
+    /// The policy needs the approval of a second person.
+    #[error("The policy needs two approvals, and the release has one. Another approver has to sign it too.")]
+    SecondMissing,
+    /// The second approval does not go with the first.
+    #[error("The second approval does not count: {0}.")]
+    SecondApproval(String),
     /// The receipt's assurance is too low.
     #[error("The receipt has assurance {given}; the destination needs {needed}.")]
     AssuranceTooLow {

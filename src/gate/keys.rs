@@ -1,142 +1,64 @@
-//! The approver's key and the Hub token, sealed with a passphrase, and the list of enrolled public keys.
+//! The approver's key and the Hub token, sealed with a passphrase.
 //!
-//! `approver.json` contains the sealed secrets and the key derivation parameters, `approvers.json` the public keys whose
-//! receipts are accepted. Anyone who can write `approvers.json` can enrol a key; the person detects this by comparing
-//! the fingerprint that `init` printed. Without the passphrase the Hub token stays sealed even then.
+//! `approver.json` contains the sealed secrets and the key derivation parameters. The endpoint and the proxy of the Hub are
+//! sealed with the token: an edited file, or a variable of the environment, cannot send the token to another server. The file
+//! also contains the signed head of the audit log, so that nobody removes the head without removing the key.
 
-use std::fmt;
+use std::collections::BTreeSet;
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
-use argon2::{Algorithm, Argon2, Block, Params};
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use chacha20poly1305::XChaCha20Poly1305;
 use data_encoding::BASE64;
 use ed25519_dalek::SigningKey;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
-use unicode_normalization::UnicodeNormalization;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
-use super::GateError;
+use super::approvers::{self, PublicKey, fingerprint, read_approvers};
+use super::key_files::{read_file, save};
+use super::passphrase::check_strength;
 use super::sealed::make_private_dir;
+use super::sealing::{SealedValue, cipher, decode, decode_key, key_file, random_bytes, seal, unseal};
+use super::{Envelope, GateError, HubAccess, HubAddress, KdfParams, Secret, Unlocked};
 use crate::trace::Timestamp;
 
 const VERSION: u32 = 1;
 const SECRET_FILE: &str = "approver.json";
-const PUBLIC_FILE: &str = "approvers.json";
-/// Minimum length of a passphrase, in characters.
-const MIN_PASSPHRASE_CHARS: usize = 12;
-/// Minimum number of different characters of a passphrase.
-const MIN_DIFFERENT_CHARS: usize = 4;
-
-/// Cost of deriving the sealing key from the passphrase (Argon2id).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct KdfParams {
-    /// Memory in KiB.
-    pub memory_kib: u32,
-    /// Passes.
-    pub passes: u32,
-    /// Lanes.
-    pub lanes: u32,
-}
-
-impl Default for KdfParams {
-    /// 64 MiB, 3 passes, 1 lane.
-    fn default() -> Self {
-        KdfParams { memory_kib: 64 * 1024, passes: 3, lanes: 1 }
-    }
-}
-
-impl KdfParams {
-    /// The minimum that Argon2 accepts; only for tests and for the temporary home of the demo.
-    pub fn cheap() -> Self {
-        KdfParams { memory_kib: 8, passes: 1, lanes: 1 }
-    }
-
-    /// Whether the parameters are bounded. An edited file must not make us use all memory or run for hours.
-    fn is_bounded(self) -> bool {
-        self.memory_kib <= 1024 * 1024 && self.passes <= 64 && (1..=16).contains(&self.lanes)
-    }
-}
-
-/// An enrolled approver key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    bytes: [u8; 32],
-    fingerprint: String,
-    enrolled: Timestamp,
-}
-
-impl PublicKey {
-    fn new(bytes: [u8; 32], enrolled: Timestamp) -> Self {
-        PublicKey { bytes, fingerprint: fingerprint(&bytes), enrolled }
-    }
-
-    /// The key, 32 bytes.
-    pub fn bytes(&self) -> &[u8; 32] {
-        &self.bytes
-    }
-
-    /// First half of the key's SHA-256 in groups of four hex digits, for people to compare.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    /// When it was enrolled.
-    pub fn enrolled(&self) -> Timestamp {
-        self.enrolled
-    }
-}
 
 /// The part of the keys that can be read without the passphrase.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicKeys {
-    /// Fingerprint of this machine's approver key.
-    pub own: Option<String>,
-    /// Whether a Hub token is sealed.
-    pub has_token: bool,
+    /// The approver's own key.
+    pub own: Option<PublicKey>,
+    /// The address for which a Hub token is sealed. `None` if no token is sealed.
+    pub hub: Option<HubAddress>,
     /// The enrolled keys. Receipts signed with them are accepted.
     pub enrolled: Vec<PublicKey>,
+    /// Fingerprints of listed keys that no accepted key signed. Their receipts are not accepted.
+    pub unsigned: Vec<String>,
+    /// The head of the audit log that the own key signed last. Its signature is not checked.
+    pub audit_head: Option<Envelope>,
 }
 
-/// The unlocked secrets. They are wiped from memory when dropped.
-pub struct Unlocked {
-    signing: SigningKey,
-    fingerprint: String,
-    token: Option<Zeroizing<String>>,
-}
-
-impl Unlocked {
-    pub(super) fn signing(&self) -> &SigningKey {
-        &self.signing
-    }
-
-    /// Fingerprint of the approver key.
-    pub fn fingerprint(&self) -> &str {
-        &self.fingerprint
-    }
-
-    /// The Hub token, if one is sealed.
-    pub fn token(&self) -> Option<Zeroizing<String>> {
-        self.token.clone()
-    }
-}
-
-impl fmt::Debug for Unlocked {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Unlocked").field("fingerprint", &self.fingerprint).finish_non_exhaustive()
-    }
-}
-
-/// One sealed value.
+/// A sealed Hub token. Its address is authenticated with it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealedValue {
+struct SealedToken {
     nonce: String,
     sealed: String,
+    /// `None` in files of versions that sealed no address. Such a token is not used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    proxy: Option<String>,
+}
+
+impl SealedToken {
+    fn address(&self) -> Option<HubAddress> {
+        let endpoint = self.endpoint.clone()?;
+        Some(HubAddress { endpoint, proxy: self.proxy.clone() })
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,81 +72,49 @@ struct SecretFile {
     created: Timestamp,
     key: SealedValue,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<SealedValue>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PublicFile {
-    v: u32,
-    approvers: Vec<PublicEntry>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PublicEntry {
-    public: String,
-    fingerprint: String,
-    enrolled: Timestamp,
+    token: Option<SealedToken>,
+    /// The head of the audit log, signed with the key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    audit_head: Option<Envelope>,
 }
 
 /// Operations on the folder of the keys.
 pub struct Keys;
 
 impl Keys {
-    /// Checks that a passphrase is strong enough for [`Keys::init`].
+    /// Checks that a passphrase is strong enough. `known_words` are words that somebody who knows the person would try.
     ///
     /// # Errors
-    /// [`GateError::WeakPassphrase`] if it has fewer than 12 characters or fewer than 4 different ones.
-    pub fn check_passphrase(passphrase: &str) -> Result<(), GateError> {
-        check_strength(passphrase)
+    /// [`GateError::WeakPassphrase`] that says what would be better.
+    pub fn check_passphrase(passphrase: &str, known_words: &[String]) -> Result<(), GateError> {
+        check_strength(passphrase, known_words)
     }
 
     /// Creates an approver key, seals it and the Hub token with the passphrase, and enrols its public key.
     ///
     /// # Errors
-    /// [`GateError`] if keys exist already, or if the passphrase has fewer than 12 characters or fewer than 4 different
-    /// ones.
+    /// [`GateError`] if keys exist already, or if the passphrase is weak.
     pub fn init(
         dir: &Path,
         passphrase: &str,
-        hub_token: Option<&str>,
+        hub: Option<&HubAccess>,
         now: Timestamp,
         params: KdfParams,
     ) -> Result<PublicKey, GateError> {
-        check_strength(passphrase)?;
+        check_strength(passphrase, &[])?;
         let path = dir.join(SECRET_FILE);
+        // Refuses an unsafe directory, before anything is written.
+        read_approvers(dir, None, &BTreeSet::new())?;
         if fs::symlink_metadata(&path).is_ok() {
             return Err(GateError::KeysExist(dir.to_path_buf()));
         }
         make_private_dir(dir)?;
-
-        let mut seed = Zeroizing::new([0u8; 32]);
-        getrandom::fill(seed.as_mut_slice()).map_err(|_| GateError::Random)?;
-        let signing = SigningKey::from_bytes(&seed);
+        let (signing, seed) = new_key()?;
         let public = PublicKey::new(signing.verifying_key().to_bytes(), now);
-        let salt = random_bytes::<16>()?;
-        let cipher = cipher(passphrase, &salt, params, &path)?;
-        let file = SecretFile {
-            v: VERSION,
-            kdf: "argon2id".to_owned(),
-            params,
-            salt: BASE64.encode(&salt),
-            public: BASE64.encode(public.bytes()),
-            created: now,
-            key: seal(&cipher, "key", public.bytes(), seed.as_slice())?,
-            token: hub_token.map(|t| seal(&cipher, "token", public.bytes(), t.as_bytes())).transpose()?,
-        };
-
+        let file = sealed_file(passphrase, &seed, hub, now, params, &path)?;
         // The public key is enrolled first. A crash between the two writes then leaves a public key without a secret,
         // and not a secret whose receipts nobody accepts.
-        let mut list = read_public(dir)?.unwrap_or(PublicFile { v: VERSION, approvers: Vec::new() });
-        list.approvers.push(PublicEntry {
-            public: BASE64.encode(public.bytes()),
-            fingerprint: public.fingerprint().to_owned(),
-            enrolled: now,
-        });
-        save(dir, PUBLIC_FILE, &list, true)?;
+        approvers::add_own(dir, &public)?;
         save(dir, SECRET_FILE, &file, false)?;
         Ok(public)
     }
@@ -241,11 +131,74 @@ impl Keys {
     ///
     /// # Errors
     /// As [`Keys::unlock`].
-    pub fn set_token(dir: &Path, passphrase: &str, hub_token: Option<&str>) -> Result<(), GateError> {
+    pub fn set_token(dir: &Path, passphrase: &str, hub: Option<&HubAccess>) -> Result<(), GateError> {
         let (unlocked, mut file, cipher) = open(dir, passphrase)?;
-        let public = unlocked.signing.verifying_key().to_bytes();
-        file.token = hub_token.map(|t| seal(&cipher, "token", &public, t.as_bytes())).transpose()?;
+        let public = unlocked.signing()?.verifying_key().to_bytes();
+        file.token = hub.map(|hub| seal_token(&cipher, &public, hub)).transpose()?;
         save(dir, SECRET_FILE, &file, true)
+    }
+
+    /// Seals the same secrets with another passphrase.
+    ///
+    /// # Errors
+    /// As [`Keys::unlock`], and [`GateError::WeakPassphrase`].
+    pub fn set_passphrase(dir: &Path, old: &str, new: &str) -> Result<(), GateError> {
+        check_strength(new, &[])?;
+        let (unlocked, file, _) = open(dir, old)?;
+        let path = dir.join(SECRET_FILE);
+        let (created, audit_head) = (file.created, file.audit_head);
+        let file = sealed_file(new, &unlocked.seed, unlocked.hub.as_deref(), created, file.params, &path)?;
+        let file = SecretFile { audit_head, ..file };
+        save(dir, SECRET_FILE, &file, true)
+    }
+
+    /// Stores the signed head of the audit log beside the sealed key.
+    ///
+    /// # Errors
+    /// [`GateError::NoKeys`], or [`GateError`] if the file cannot be read or written.
+    pub fn set_audit_head(dir: &Path, head: Envelope) -> Result<(), GateError> {
+        let file = read_secret(dir)?.ok_or(GateError::NoKeys)?;
+        save(dir, SECRET_FILE, &SecretFile { audit_head: Some(head), ..file }, true)
+    }
+
+    /// Replaces the approver key by a new one. Receipts of the old key are no longer accepted. The Hub token and the
+    /// other enrolled keys stay.
+    ///
+    /// # Errors
+    /// As [`Keys::unlock`].
+    pub fn rotate(dir: &Path, passphrase: &str, now: Timestamp) -> Result<PublicKey, GateError> {
+        let (old, file, _) = open(dir, passphrase)?;
+        let old_public = PublicKey::new(old.signing()?.verifying_key().to_bytes(), file.created);
+        let (signing, seed) = new_key()?;
+        let public = PublicKey::new(signing.verifying_key().to_bytes(), now);
+        let path = dir.join(SECRET_FILE);
+        let file = sealed_file(passphrase, &seed, old.hub.as_deref(), now, file.params, &path)?;
+        approvers::replace_own(dir, &old_public, &public, &signing)?;
+        save(dir, SECRET_FILE, &file, true)?;
+        Ok(public)
+    }
+
+    /// Enrols the public key of another approver, signed with the approver's own key.
+    ///
+    /// # Errors
+    /// As [`Keys::unlock`], and [`GateError::KeyFile`] if `public` is not a key.
+    pub fn enrol(
+        dir: &Path,
+        unlocked: &Unlocked,
+        public: &str,
+        now: Timestamp,
+    ) -> Result<PublicKey, GateError> {
+        let key = PublicKey::new(decode_key(public, &dir.join(approvers::PUBLIC_FILE))?, now);
+        approvers::enrol(dir, &key, &unlocked.signing()?)?;
+        Ok(key)
+    }
+
+    /// Removes an enrolled key of another approver. Returns whether it was in the list.
+    ///
+    /// # Errors
+    /// [`GateError`] if the list cannot be read or written.
+    pub fn remove(dir: &Path, fingerprint: &str) -> Result<bool, GateError> {
+        approvers::remove(dir, fingerprint)
     }
 
     /// Reads the public part of the keys. Empty if there are no keys.
@@ -253,22 +206,76 @@ impl Keys {
     /// # Errors
     /// [`GateError::KeyFile`] if a file cannot be parsed or a fingerprint does not match its key.
     pub fn public(dir: &Path) -> Result<PublicKeys, GateError> {
-        let own = read_secret(dir)?;
-        let path = dir.join(PUBLIC_FILE);
-        let mut enrolled = Vec::new();
-        for entry in read_public(dir)?.map(|f| f.approvers).unwrap_or_default() {
-            let key = PublicKey::new(decode_key(&entry.public, &path)?, entry.enrolled);
-            if key.fingerprint() != entry.fingerprint {
-                return Err(key_file(&path, "a fingerprint does not match its key"));
+        Keys::public_without(dir, &BTreeSet::new())
+    }
+
+    /// Reads the public part of the keys, without keys that were removed from the list. `removed` has their fingerprints.
+    ///
+    /// # Errors
+    /// As [`Keys::public`].
+    pub fn public_without(dir: &Path, removed: &BTreeSet<String>) -> Result<PublicKeys, GateError> {
+        let file = read_secret(dir)?;
+        let own = match &file {
+            Some(file) => {
+                Some(PublicKey::new(decode_key(&file.public, &dir.join(SECRET_FILE))?, file.created))
             }
-            enrolled.push(key);
-        }
-        let own_fingerprint = match &own {
-            Some(file) => Some(fingerprint(&decode_key(&file.public, &dir.join(SECRET_FILE))?)),
             None => None,
         };
-        Ok(PublicKeys { own: own_fingerprint, has_token: own.is_some_and(|f| f.token.is_some()), enrolled })
+        let list = read_approvers(dir, own.as_ref(), removed)?;
+        Ok(PublicKeys {
+            audit_head: file.as_ref().and_then(|f| f.audit_head.clone()),
+            hub: file.as_ref().and_then(|f| f.token.as_ref()?.address()),
+            own,
+            enrolled: list.accepted,
+            unsigned: list.unsigned,
+        })
     }
+}
+
+fn new_key() -> Result<(SigningKey, Secret), GateError> {
+    let mut seed = Zeroizing::new([0u8; 32]);
+    getrandom::fill(seed.as_mut_slice()).map_err(|_| GateError::Random)?;
+    Ok((SigningKey::from_bytes(&seed), Secret::new(seed.as_slice())))
+}
+
+/// Seals a key and a token under a new salt.
+fn sealed_file(
+    passphrase: &str,
+    seed: &Secret,
+    hub: Option<&HubAccess>,
+    created: Timestamp,
+    params: KdfParams,
+    path: &Path,
+) -> Result<SecretFile, GateError> {
+    let salt = random_bytes::<16>()?;
+    let cipher = cipher(passphrase, &salt, params, path)?;
+    let unlocked = Unlocked { seed: Secret::new(seed.bytes()), fingerprint: String::new(), hub: None };
+    let public = unlocked.signing()?.verifying_key().to_bytes();
+    Ok(SecretFile {
+        v: VERSION,
+        kdf: "argon2id".to_owned(),
+        params,
+        salt: BASE64.encode(&salt),
+        public: BASE64.encode(&public),
+        created,
+        key: seal(&cipher, &context("key", &public), seed.bytes())?,
+        token: hub.map(|hub| seal_token(&cipher, &public, hub)).transpose()?,
+        audit_head: None,
+    })
+}
+
+fn seal_token(
+    cipher: &XChaCha20Poly1305,
+    public: &[u8; 32],
+    hub: &HubAccess,
+) -> Result<SealedToken, GateError> {
+    let value = seal(cipher, &token_context(public, &hub.address), hub.token.bytes())?;
+    Ok(SealedToken {
+        nonce: value.nonce,
+        sealed: value.sealed,
+        endpoint: Some(hub.address.endpoint.clone()),
+        proxy: hub.address.proxy.clone(),
+    })
 }
 
 fn open(dir: &Path, passphrase: &str) -> Result<(Unlocked, SecretFile, XChaCha20Poly1305), GateError> {
@@ -277,149 +284,63 @@ fn open(dir: &Path, passphrase: &str) -> Result<(Unlocked, SecretFile, XChaCha20
     let salt = decode(&file.salt, &path)?;
     let public = decode_key(&file.public, &path)?;
     let cipher = cipher(passphrase, &salt, file.params, &path)?;
-    let seed = unseal(&cipher, "key", &public, &file.key, &path)?;
-    let mut bytes = Zeroizing::new([0u8; 32]);
-    if seed.len() != bytes.len() {
+    let seed = unseal(&cipher, &context("key", &public), &file.key, &path)?;
+    if seed.len() != 32 {
         return Err(key_file(&path, "the sealed key has the wrong length"));
     }
-    bytes.copy_from_slice(&seed);
-    let signing = SigningKey::from_bytes(&bytes);
-    if signing.verifying_key().to_bytes() != public {
+    let hub = match &file.token {
+        Some(token) => match token.address() {
+            Some(address) => Some(Arc::new(open_token(&cipher, &public, token, address, &path)?)),
+            // A version that sealed no address made this token. `clawgate login` seals it again.
+            None => None,
+        },
+        None => None,
+    };
+    let unlocked = Unlocked { seed: Secret::new(&seed), fingerprint: fingerprint(&public), hub };
+    if unlocked.signing()?.verifying_key().to_bytes() != public {
         return Err(key_file(&path, "the sealed key is not the one it names"));
     }
-    let token = match &file.token {
-        None => None,
-        Some(sealed) => {
-            let plain = unseal(&cipher, "token", &public, sealed, &path)?;
-            let text =
-                std::str::from_utf8(&plain).map_err(|_| key_file(&path, "the sealed token is not text"))?;
-            Some(Zeroizing::new(text.to_owned()))
-        }
-    };
-    let unlocked = Unlocked { signing, fingerprint: fingerprint(&public), token };
     Ok((unlocked, file, cipher))
 }
 
-fn key_file(path: &Path, what: &str) -> GateError {
-    GateError::KeyFile { path: path.to_path_buf(), what: what.to_owned() }
-}
-
-fn fingerprint(public: &[u8; 32]) -> String {
-    let hex = data_encoding::HEXLOWER.encode(&Sha256::digest(public)[..16]);
-    let groups: Vec<&str> = (0..hex.len()).step_by(4).filter_map(|i| hex.get(i..i + 4)).collect();
-    groups.join("-")
-}
-
-/// The passphrase in Unicode form NFKC, because keyboards compose the same letter in different ways.
-fn normalize(passphrase: &str) -> Zeroizing<String> {
-    Zeroizing::new(passphrase.nfkc().collect())
-}
-
-fn check_strength(passphrase: &str) -> Result<(), GateError> {
-    let normal = normalize(passphrase);
-    if normal.chars().count() < MIN_PASSPHRASE_CHARS {
-        return Err(GateError::WeakPassphrase(
-            "it needs at least 12 characters; a few random words are a good choice",
-        ));
-    }
-    let mut different: Zeroizing<Vec<char>> = Zeroizing::new(normal.chars().collect());
-    different.sort_unstable();
-    different.dedup();
-    if different.len() < MIN_DIFFERENT_CHARS {
-        return Err(GateError::WeakPassphrase(
-            "it has too few different characters; a few random words are a good choice",
-        ));
-    }
-    Ok(())
-}
-
-fn cipher(
-    passphrase: &str,
-    salt: &[u8],
-    params: KdfParams,
+fn open_token(
+    cipher: &XChaCha20Poly1305,
+    public: &[u8; 32],
+    token: &SealedToken,
+    address: HubAddress,
     path: &Path,
-) -> Result<XChaCha20Poly1305, GateError> {
-    let bad = || key_file(path, "its key derivation parameters are out of bounds");
-    if !params.is_bounded() {
-        return Err(bad());
+) -> Result<HubAccess, GateError> {
+    let value = SealedValue { nonce: token.nonce.clone(), sealed: token.sealed.clone() };
+    let plain = unseal(cipher, &token_context(public, &address), &value, path)
+        .map_err(|_| key_file(path, "the Hub token or its address was edited; run `clawgate login`"))?;
+    if std::str::from_utf8(&plain).is_err() {
+        return Err(key_file(path, "the sealed token is not text"));
     }
-    let cost = Params::new(params.memory_kib, params.passes, params.lanes, Some(32)).map_err(|_| bad())?;
-    let mut key = Zeroizing::new([0u8; 32]);
-    let mut memory = Zeroizing::new(vec![Block::new(); cost.block_count()]);
-    Argon2::new(Algorithm::Argon2id, argon2::Version::V0x13, cost)
-        .hash_password_into_with_memory(
-            normalize(passphrase).as_bytes(),
-            salt,
-            key.as_mut_slice(),
-            &mut *memory,
-        )
-        .map_err(|_| bad())?;
-    XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| bad())
+    Ok(HubAccess { token: Secret::new(&plain), address })
 }
 
 /// The associated data of a sealed value: format, field and public key. It prevents that a sealed value is accepted in
 /// the place of another.
-fn associated_data(field: &str, public: &[u8; 32]) -> Vec<u8> {
-    let mut aad = format!("clawgate keys v{VERSION} {field} ").into_bytes();
-    aad.extend_from_slice(public);
-    aad
+fn context(field: &str, public: &[u8; 32]) -> Vec<u8> {
+    let mut context = format!("clawgate keys v{VERSION} {field} ").into_bytes();
+    context.extend_from_slice(public);
+    context
 }
 
-fn seal(
-    cipher: &XChaCha20Poly1305,
-    field: &str,
-    public: &[u8; 32],
-    plain: &[u8],
-) -> Result<SealedValue, GateError> {
-    let nonce = random_bytes::<24>()?;
-    let aad = associated_data(field, public);
-    let sealed = cipher
-        .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: &aad })
-        .map_err(|_| GateError::Random)?;
-    Ok(SealedValue { nonce: BASE64.encode(&nonce), sealed: BASE64.encode(&sealed) })
-}
-
-fn unseal(
-    cipher: &XChaCha20Poly1305,
-    field: &str,
-    public: &[u8; 32],
-    sealed: &SealedValue,
-    path: &Path,
-) -> Result<Zeroizing<Vec<u8>>, GateError> {
-    let nonce: [u8; 24] = decode(&sealed.nonce, path)?
-        .try_into()
-        .map_err(|_| key_file(path, "a nonce has the wrong length"))?;
-    let text = decode(&sealed.sealed, path)?;
-    let aad = associated_data(field, public);
-    cipher
-        .decrypt(&XNonce::from(nonce), Payload { msg: &text, aad: &aad })
-        .map(Zeroizing::new)
-        .map_err(|_| GateError::WrongPassphrase)
-}
-
-/// Random bytes from the system.
-pub(super) fn random_bytes<const N: usize>() -> Result<[u8; N], GateError> {
-    let mut bytes = [0; N];
-    getrandom::fill(&mut bytes).map_err(|_| GateError::Random)?;
-    Ok(bytes)
-}
-
-fn decode(text: &str, path: &Path) -> Result<Vec<u8>, GateError> {
-    BASE64.decode(text.as_bytes()).map_err(|_| key_file(path, "a value is not base64"))
-}
-
-fn decode_key(text: &str, path: &Path) -> Result<[u8; 32], GateError> {
-    decode(text, path)?.try_into().map_err(|_| key_file(path, "a public key has the wrong length"))
-}
-
-fn read_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, GateError> {
-    match fs::read(path) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map(Some)
-            .map_err(|_| key_file(path, "it is not a key file of this version")),
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(GateError::Io { path: path.to_path_buf(), source }),
+/// The associated data of the token: additionally the address, each part with its length.
+fn token_context(public: &[u8; 32], address: &HubAddress) -> Vec<u8> {
+    let mut context = context("hub token", public);
+    for part in [Some(&address.endpoint), address.proxy.as_ref()] {
+        match part {
+            None => context.push(0),
+            Some(text) => {
+                context.push(1);
+                context.extend_from_slice(&(text.len() as u64).to_be_bytes());
+                context.extend_from_slice(text.as_bytes());
+            }
+        }
     }
+    context
 }
 
 fn read_secret(dir: &Path) -> Result<Option<SecretFile>, GateError> {
@@ -431,41 +352,10 @@ fn read_secret(dir: &Path) -> Result<Option<SecretFile>, GateError> {
     }
 }
 
-fn read_public(dir: &Path) -> Result<Option<PublicFile>, GateError> {
-    let path = dir.join(PUBLIC_FILE);
-    let file: Option<PublicFile> = read_file(&path)?;
-    match file {
-        Some(f) if f.v != VERSION => Err(key_file(&path, "it has another version")),
-        other => Ok(other),
-    }
-}
-
-/// Writes a file atomically, 0600.
-fn save<T: Serialize>(dir: &Path, name: &str, value: &T, replace: bool) -> Result<(), GateError> {
-    let path: PathBuf = dir.join(name);
-    let io = |source| GateError::Io { path: path.clone(), source };
-    let mut text = serde_json::to_vec_pretty(value).map_err(|e| io(e.into()))?;
-    text.push(b'\n');
-    let mut file = tempfile::NamedTempFile::new_in(dir).map_err(io)?;
-    file.write_all(&text).map_err(io)?;
-    text.zeroize();
-    file.as_file().sync_all().map_err(io)?;
-    if replace {
-        file.persist(&path).map_err(|e| io(e.error))?;
-    } else {
-        file.persist_noclobber(&path).map_err(|e| {
-            if e.error.kind() == std::io::ErrorKind::AlreadyExists {
-                GateError::KeysExist(dir.to_path_buf())
-            } else {
-                io(e.error)
-            }
-        })?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_795_191_161_000);
@@ -478,11 +368,19 @@ mod tests {
         };
     }
 
+    fn hub(token: &str) -> HubAccess {
+        HubAccess::new(token, "https://huggingface.co", None)
+    }
+
+    fn token(unlocked: &Unlocked) -> &str {
+        unlocked.hub().unwrap().token.text()
+    }
+
     /// A folder with keys that are sealed with [`PASS`].
     fn folder() -> (tempfile::TempDir, PathBuf) {
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("keys");
-        Keys::init(&dir, PASS, Some("a token"), NOW, KdfParams::cheap()).unwrap();
+        Keys::init(&dir, PASS, Some(&hub("a token")), NOW, KdfParams::cheap()).unwrap();
         (tmp, dir)
     }
 
@@ -493,16 +391,19 @@ mod tests {
         let empty = tmp.path().join("empty");
         refused!(Keys::unlock(&dir, "seven grey herons wail"), GateError::WrongPassphrase);
         refused!(Keys::unlock(&dir, ""), GateError::WrongPassphrase);
-        refused!(Keys::set_token(&dir, "seven grey herons wail", Some("x")), GateError::WrongPassphrase);
+        refused!(
+            Keys::set_token(&dir, "seven grey herons wail", Some(&hub("x"))),
+            GateError::WrongPassphrase
+        );
         refused!(Keys::init(&dir, PASS, None, NOW, KdfParams::cheap()), GateError::KeysExist(_));
-        assert_eq!(Keys::unlock(&dir, PASS).unwrap().token().unwrap().as_str(), "a token");
-        Keys::set_token(&dir, PASS, Some("another")).unwrap();
+        assert_eq!(token(&Keys::unlock(&dir, PASS).unwrap()), "a token");
+        Keys::set_token(&dir, PASS, Some(&hub("another"))).unwrap();
         let again = Keys::unlock(&dir, PASS).unwrap();
-        assert_eq!(again.token().unwrap().as_str(), "another");
+        assert_eq!(token(&again), "another");
         assert_eq!(again.fingerprint(), first.fingerprint());
         let public = Keys::public(&dir).unwrap();
-        assert_eq!(public.own.as_deref(), Some(first.fingerprint()));
-        assert_eq!((public.has_token, public.enrolled.len()), (true, 1));
+        assert_eq!(public.own.as_ref().unwrap().fingerprint(), first.fingerprint());
+        assert_eq!((public.hub, public.enrolled.len()), (Some(hub("x").address), 1));
         refused!(Keys::unlock(&empty, PASS), GateError::NoKeys);
         assert_eq!(Keys::public(&empty).unwrap().own, None);
     }
@@ -510,7 +411,7 @@ mod tests {
     #[test]
     fn the_key_files_contain_no_secret_in_clear() {
         let (_tmp, dir) = folder();
-        let seed = Keys::unlock(&dir, PASS).unwrap().signing().to_bytes();
+        let seed = Keys::unlock(&dir, PASS).unwrap().signing().unwrap().to_bytes();
         for name in ["approver.json", "approvers.json"] {
             let path = dir.join(name);
             let text = fs::read_to_string(&path).unwrap();
@@ -537,8 +438,7 @@ mod tests {
         let path = dir.join("approver.json");
         let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         type Edit = fn(&mut serde_json::Value);
-        let wrong: [Edit; 3] = [
-            |v| v["token"] = v["key"].clone(),
+        let wrong: [Edit; 2] = [
             |v| v["key"]["sealed"] = v["token"]["sealed"].clone(),
             |v| {
                 let other = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
@@ -551,13 +451,24 @@ mod tests {
             fs::write(&path, bad.to_string()).unwrap();
             refused!(Keys::unlock(&dir, PASS), GateError::WrongPassphrase);
         }
-        let broken: [Edit; 5] = [
+        let broken: [Edit; 8] = [
+            |v| {
+                v["token"]["nonce"] = v["key"]["nonce"].clone();
+                v["token"]["sealed"] = v["key"]["sealed"].clone();
+            },
+            |v| v["token"]["endpoint"] = "https://evil.example".into(),
+            |v| v["token"]["proxy"] = "http://127.0.0.1:1".into(),
             |v| v["v"] = 2.into(),
             |v| v["params"]["memory_kib"] = u32::MAX.into(),
             |v| v["params"]["passes"] = 0.into(),
             |v| v["salt"] = "?".into(),
             |v| v["extra"] = 1.into(),
         ];
+        // Without its address the token is a token of an earlier version, which is not used.
+        let mut bare = good.clone();
+        bare["token"].as_object_mut().unwrap().remove("endpoint");
+        fs::write(&path, bare.to_string()).unwrap();
+        assert!(Keys::unlock(&dir, PASS).unwrap().hub().is_none());
         for edit in broken {
             let mut bad = good.clone();
             edit(&mut bad);
@@ -571,12 +482,12 @@ mod tests {
     #[test]
     fn weak_passphrases_are_refused_and_unicode_composition_makes_no_difference() {
         let tmp = tempfile::tempdir().unwrap();
-        for weak in ["", "short", "elevenchars", "aaaaaaaaaaaaaaaa", "ababababababab"] {
+        for weak in ["", "short", "elevenchars", "password1234"] {
             let made = Keys::init(tmp.path(), weak, None, NOW, KdfParams::cheap());
             refused!(made, GateError::WeakPassphrase(_));
         }
         Keys::init(tmp.path(), "caf\u{e9} du canal gris", None, NOW, KdfParams::cheap()).unwrap();
-        assert!(Keys::unlock(tmp.path(), "cafe\u{301} du canal gris").unwrap().token().is_none());
+        assert!(Keys::unlock(tmp.path(), "cafe\u{301} du canal gris").unwrap().hub().is_none());
     }
 
     #[test]
@@ -591,7 +502,7 @@ mod tests {
     #[test]
     fn an_enrolled_key_must_match_its_fingerprint() {
         let (_tmp, dir) = folder();
-        let path = dir.join(PUBLIC_FILE);
+        let path = dir.join(approvers::PUBLIC_FILE);
         let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
         let mut bad = good.clone();
         let other = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
@@ -600,7 +511,32 @@ mod tests {
         refused!(Keys::public(&dir), GateError::KeyFile { .. });
         fs::write(&path, good.to_string()).unwrap();
         let public = Keys::public(&dir).unwrap();
-        assert_eq!(public.own.as_deref(), Some(public.enrolled[0].fingerprint()));
+        assert_eq!(public.own.as_ref(), Some(&public.enrolled[0]));
         assert_eq!(public.enrolled[0].enrolled(), NOW);
+    }
+
+    #[test]
+    fn a_new_passphrase_keeps_key_and_token_and_a_new_key_keeps_the_token() {
+        let (_tmp, dir) = folder();
+        let first = Keys::unlock(&dir, PASS).unwrap().fingerprint().to_owned();
+        let other = "nine amber kettles sing";
+        refused!(Keys::set_passphrase(&dir, PASS, "password1234"), GateError::WeakPassphrase(_));
+        refused!(Keys::set_passphrase(&dir, "seven grey herons wail", other), GateError::WrongPassphrase);
+        Keys::set_passphrase(&dir, PASS, other).unwrap();
+        refused!(Keys::unlock(&dir, PASS), GateError::WrongPassphrase);
+        let unlocked = Keys::unlock(&dir, other).unwrap();
+        assert_eq!((unlocked.fingerprint(), token(&unlocked)), (first.as_str(), "a token"));
+
+        let friend = SigningKey::from_bytes(&[7; 32]).verifying_key().to_bytes();
+        let friend = Keys::enrol(&dir, &unlocked, &BASE64.encode(&friend), NOW).unwrap();
+        let rotated = Keys::rotate(&dir, other, NOW).unwrap();
+        assert_ne!(rotated.fingerprint(), first);
+        let unlocked = Keys::unlock(&dir, other).unwrap();
+        assert_eq!((unlocked.fingerprint(), token(&unlocked)), (rotated.fingerprint(), "a token"));
+        let public = Keys::public(&dir).unwrap();
+        let listed: Vec<&str> = public.enrolled.iter().map(PublicKey::fingerprint).collect();
+        assert_eq!(listed, [rotated.fingerprint(), friend.fingerprint()]);
+        assert!(Keys::remove(&dir, friend.fingerprint()).unwrap());
+        assert_eq!(Keys::public(&dir).unwrap().enrolled.len(), 1);
     }
 }

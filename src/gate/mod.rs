@@ -3,18 +3,43 @@
 //! Nothing here trusts the database. A receipt is valid only if it is signed by an enrolled key, and bytes are
 //! accepted only if their own hashes match when they are read for the upload.
 
+mod approvers;
 mod cleared;
 mod detached;
+mod envelope;
 mod error;
+mod key_files;
 mod keys;
+mod passphrase;
+mod policy;
+mod private_file;
+mod provenance;
 mod receipt;
 mod sealed;
+mod sealing;
+mod second;
+mod secret;
 #[cfg(test)]
 mod tests;
+mod unlocked;
 
+pub use approvers::PublicKey;
 pub use cleared::{ClearRequest, Cleared, clear};
 pub use detached::SignerKey;
+pub use envelope::Envelope;
 pub use error::GateError;
-pub use keys::{KdfParams, Keys, PublicKey, PublicKeys, Unlocked};
-pub use receipt::{DEFAULT_TTL_MS, Issue, Receipt, SignedReceipt, VerifiedReceipt, issue, verify};
+pub use keys::{Keys, PublicKeys};
+pub use policy::{PolicyVerdict, PublishPolicy};
+pub use private_file::{FileOwner, MAX_PRIVATE_FILE_BYTES, read_private_file};
+pub use provenance::{
+    InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE, Subject, checked as checked_provenance,
+};
+pub use receipt::{
+    DEFAULT_TTL_MS, Issue, MAX_TTL_MS, Receipt, SignedReceipt, VerifiedReceipt, issue, read_receipts, verify,
+    verify_at_any_time,
+};
 pub use sealed::{SealedFile, read_sealed, write_sealed};
+pub use sealing::KdfParams;
+pub use second::verify_second;
+pub use secret::Secret;
+pub use unlocked::{HubAccess, HubAddress, Unlocked};

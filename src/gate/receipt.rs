@@ -1,20 +1,23 @@
 //! Receipts: signed approvals of one digest for one destination.
 
+use std::path::Path;
+
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use super::keys::random_bytes;
-use super::{GateError, PublicKey, Unlocked};
+use super::private_file::{FileOwner, read_private_file};
+use super::sealing::random_bytes;
+use super::{GateError, HubAddress, PublicKey, Unlocked};
 use crate::trace::Timestamp;
-use crate::workflow::{Assurance, Destination, ReceiptFacts, Target, Visibility, canonical};
+use crate::workflow::{Assurance, AuditPosition, Destination, ReceiptFacts, Target, Visibility, canonical};
 
 /// Default lifetime of a receipt: 15 minutes, in milliseconds.
 pub const DEFAULT_TTL_MS: i64 = 15 * 60 * 1000;
-/// Maximum lifetime of a receipt: one day, in milliseconds.
-const MAX_TTL_MS: i64 = 24 * 3600 * 1000;
+/// Maximum lifetime of a receipt, and that of one that a second approver has to confirm: one day, in milliseconds.
+pub const MAX_TTL_MS: i64 = 24 * 3600 * 1000;
 /// Prefix of the signed bytes. It prevents that a signature of something else is accepted as one of a receipt.
-const CONTEXT: &[u8] = b"clawgate receipt v1\0";
-const VERSION: u32 = 1;
+const CONTEXT: &[u8] = b"clawgate receipt v3\0";
+const VERSION: u32 = 3;
 
 /// The content of a receipt: what is approved, for how long, and with which assurance.
 ///
@@ -22,7 +25,7 @@ const VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Receipt {
-    /// Version of this format, 1.
+    /// Version of this format, 3.
     pub v: u32,
     /// Id of the release.
     pub release: String,
@@ -30,6 +33,12 @@ pub struct Receipt {
     pub digest: String,
     /// `hf:owner/name` or `folder:/absolute/path`.
     pub destination: String,
+    /// Base URL of the Hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// The proxy that is used to reach the Hub.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy: Option<String>,
     /// Branch on the Hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
@@ -39,8 +48,17 @@ pub struct Receipt {
     /// Hash of the policy.
     pub policy: String,
     /// Root of the review's evidence.
-    #[serde(default)]
     pub review: String,
+    /// SHA-256 over everything that was shown before the signature.
+    pub shown: String,
+    /// Nonce of the first receipt, if this is the receipt of a second approver. It is valid only together with that one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub second_to: Option<String>,
+    /// What was unusual in the environment of the command that signed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
+    /// The end of the audit log when it was signed.
+    pub audit: AuditPosition,
     /// Single-use value, 128 random bits.
     pub nonce: String,
     /// When it was signed.
@@ -76,11 +94,21 @@ pub struct Issue<'a> {
     pub policy: &'a str,
     /// Root of the review's evidence.
     pub review: &'a str,
+    /// Address of the Hub that was shown. `None` for a folder.
+    pub hub: Option<&'a HubAddress>,
+    /// SHA-256 over everything that was shown.
+    pub shown: &'a str,
+    /// Nonce of the receipt of the first approver. `None` if this is the first.
+    pub second_to: Option<&'a str>,
+    /// What was shown as unusual in the environment.
+    pub environment: &'a [String],
+    /// The end of the audit log.
+    pub audit: &'a AuditPosition,
     /// Strength of the approval.
     pub assurance: Assurance,
 }
 
-/// A receipt whose signature, form and dates were checked. Only [`verify`] makes one.
+/// A receipt whose signature and form were checked. Only [`verify`] and [`verify_at_any_time`] make one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifiedReceipt {
     receipt: Receipt,
@@ -92,6 +120,16 @@ impl VerifiedReceipt {
     /// The receipt.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
+    }
+
+    /// The approved destination.
+    pub fn destination(&self) -> &Destination {
+        &self.destination
+    }
+
+    /// Fingerprint of the key that signed.
+    pub fn key(&self) -> &str {
+        &self.key
     }
 
     /// The receipt in the form that the workflow uses.
@@ -155,23 +193,49 @@ pub fn issue(
         release: what.release.to_owned(),
         digest: what.digest.to_owned(),
         destination,
+        endpoint: what.hub.map(|h| h.endpoint.clone()),
+        proxy: what.hub.and_then(|h| h.proxy.clone()),
         revision,
         visibility: what.destination.visibility,
         licence: what.destination.licence.clone(),
         policy: what.policy.to_owned(),
         review: what.review.to_owned(),
+        shown: what.shown.to_owned(),
+        second_to: what.second_to.map(str::to_owned),
+        environment: what.environment.to_vec(),
+        audit: what.audit.clone(),
         nonce: data_encoding::HEXLOWER.encode(&random_bytes::<16>()?),
         issued: now,
         expires: Timestamp(now.millis().saturating_add(ttl_ms.clamp(0, MAX_TTL_MS))),
         assurance: what.assurance,
     };
     let text = canonical_text(&receipt)?;
-    let signature = unlocked.signing().sign(&message(&text));
+    let signature = unlocked.signing()?.sign(&message(&text));
     Ok(SignedReceipt {
         receipt: text,
         signature: data_encoding::BASE64.encode(&signature.to_bytes()),
         key: unlocked.fingerprint().to_owned(),
     })
+}
+
+/// Reads the receipts in a folder. Files that are not usable as receipts are left out.
+///
+/// # Errors
+/// [`GateError::Io`] if the folder cannot be listed.
+pub fn read_receipts(dir: &Path) -> Result<Vec<SignedReceipt>, GateError> {
+    let io = |source| GateError::Io { path: dir.to_path_buf(), source };
+    let entries = match std::fs::read_dir(dir) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(io)?,
+    };
+    let mut receipts = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(io)?.path();
+        if let Ok(Some(bytes)) = read_private_file(&path, FileOwner::User) {
+            receipts.extend(serde_json::from_slice::<SignedReceipt>(&bytes));
+        }
+    }
+    Ok(receipts)
 }
 
 /// Checks a receipt's key, signature, form and dates, in this order.
@@ -182,6 +246,25 @@ pub fn verify(
     signed: &SignedReceipt,
     enrolled: &[PublicKey],
     now: Timestamp,
+) -> Result<VerifiedReceipt, GateError> {
+    let verified = verify_at_any_time(signed, enrolled)?;
+    let receipt = &verified.receipt;
+    if now < receipt.issued {
+        return Err(GateError::NotYetValid(receipt.issued));
+    }
+    if now >= receipt.expires {
+        return Err(GateError::Expired(receipt.expires));
+    }
+    Ok(verified)
+}
+
+/// Checks a receipt's key, signature and form. It approves nothing, because it may have expired.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_at_any_time(
+    signed: &SignedReceipt,
+    enrolled: &[PublicKey],
 ) -> Result<VerifiedReceipt, GateError> {
     let key = enrolled
         .iter()
@@ -210,12 +293,6 @@ pub fn verify(
     let lifetime = receipt.expires.millis().saturating_sub(receipt.issued.millis());
     if !(0..=MAX_TTL_MS).contains(&lifetime) {
         return Err(malformed("its lifetime is out of bounds"));
-    }
-    if now < receipt.issued {
-        return Err(GateError::NotYetValid(receipt.issued));
-    }
-    if now >= receipt.expires {
-        return Err(GateError::Expired(receipt.expires));
     }
     let destination =
         Destination { target, visibility: receipt.visibility, licence: receipt.licence.clone() };

@@ -1,11 +1,12 @@
 //! The sealed files of a release. They are written once, and read only if every byte is unchanged.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::GateError;
+use super::private_file::open;
 use crate::workflow::FileEntry;
 
 /// Folders inside a release must not nest deeper than this.
@@ -70,7 +71,7 @@ pub(super) fn read_sealed_file(dir: &Path, entry: &FileEntry) -> Result<SealedFi
     }
     // Between the check above and the opening, someone could have put a link in place of the file. The file that is
     // open now must be the one that was checked.
-    let file = File::open(&path).map_err(|e| missing_or_io(&path, &entry.path, e))?;
+    let file = open(&path).map_err(|e| missing_or_io(&path, &entry.path, e))?;
     let opened = file.metadata().map_err(|source| GateError::Io { path: path.clone(), source })?;
     if !same_file(&meta, &opened) {
         return Err(GateError::NotAFile(entry.path.clone()));

@@ -9,12 +9,18 @@ use super::sealed::read_sealed_file;
 use super::*;
 use crate::trace::Timestamp;
 use crate::workflow::{
-    ArchiveFacts, Assurance, Destination, Evidence, FileEntry, Phase, Release, Sealed, Target, Visibility,
-    canonical, digest,
+    ArchiveFacts, Assurance, AuditPosition, Destination, Evidence, FileEntry, Phase, Release, Sealed, Target,
+    Visibility, canonical, digest,
 };
 
 const NOW: Timestamp = Timestamp(1_795_191_161_000);
 const PASS: &str = "seven grey herons wait";
+const ENDPOINT: &str = "https://huggingface.co";
+const SHOWN: &str = "the hash of the screen";
+
+fn audit_end() -> AuditPosition {
+    AuditPosition { entries: 1, hash: "the hash of the last entry".to_owned() }
+}
 
 struct Scene {
     _tmp: tempfile::TempDir,
@@ -35,7 +41,8 @@ fn private() -> Destination {
 fn scene() -> Scene {
     let tmp = tempfile::tempdir().unwrap();
     let keys = tmp.path().join("keys");
-    Keys::init(&keys, PASS, Some("a token"), NOW, KdfParams::cheap()).unwrap();
+    Keys::init(&keys, PASS, Some(&HubAccess::new("a token", ENDPOINT, None)), NOW, KdfParams::cheap())
+        .unwrap();
     let unlocked = Keys::unlock(&keys, PASS).unwrap();
     let enrolled = Keys::public(&keys).unwrap().enrolled;
     let dir = tmp.path().join("releases/r1");
@@ -64,6 +71,11 @@ impl Scene {
             destination: self.release.destination.as_ref().unwrap(),
             policy: "p1",
             review: "root",
+            hub: self.unlocked.hub().map(|h| &h.address),
+            shown: SHOWN,
+            second_to: None,
+            environment: &[],
+            audit: &audit_end(),
             assurance,
         };
         issue(&self.unlocked, what, NOW, DEFAULT_TTL_MS).unwrap()
@@ -80,14 +92,22 @@ impl Scene {
         nonce_used: &dyn Fn(&str) -> bool,
     ) -> Result<Cleared, GateError> {
         clear(ClearRequest {
+            provenance: None,
             signed,
+            approvers: 1,
+            second: None,
             enrolled: &self.enrolled,
             now,
             release: &self.release,
             review: self.review,
-            dir: &self.dir,
+            files: read_sealed(
+                &self.dir,
+                &self.release.sealed.as_ref().map(|s| s.files.clone()).unwrap_or_default(),
+            )?
+            .into(),
+            shown: SHOWN,
             nonce_used,
-            token: self.unlocked.token(),
+            unlocked: Some(&self.unlocked),
         })
     }
 
@@ -114,7 +134,8 @@ fn a_valid_receipt_clears_exactly_the_sealed_bytes() {
     let cleared = s.clear(&stored).unwrap();
     assert_eq!(cleared.digest(), s.release.digest().unwrap());
     assert_eq!(cleared.destination(), &private());
-    assert_eq!(cleared.token(), Some("a token"));
+    let hub = cleared.hub().unwrap();
+    assert_eq!((hub.token.text(), hub.address.endpoint.as_str()), ("a token", ENDPOINT));
     for f in cleared.files() {
         assert_eq!(f.bytes, fs::read(s.dir.join(&f.path)).unwrap());
     }
@@ -133,8 +154,10 @@ fn a_receipt_is_canonical_json_of_the_documented_fields() {
         keys,
         [
             "assurance",
+            "audit",
             "destination",
             "digest",
+            "endpoint",
             "expires",
             "issued",
             "licence",
@@ -143,6 +166,7 @@ fn a_receipt_is_canonical_json_of_the_documented_fields() {
             "release",
             "review",
             "revision",
+            "shown",
             "v",
             "visibility"
         ]
@@ -232,8 +256,22 @@ fn files_that_were_sealed_for_another_destination_are_refused() {
     let signed = s.sign();
     s.release.sealed.as_mut().unwrap().destination = None;
     refused!(s.clear(&signed), GateError::NotPrepared);
-    s.release.sealed = None;
-    refused!(s.clear(&signed), GateError::NotPrepared);
+    let files = read_sealed(&s.dir, &s.release.sealed.take().unwrap().files).unwrap();
+    let cleared = clear(ClearRequest {
+        provenance: None,
+        signed: &signed,
+        approvers: 1,
+        second: None,
+        enrolled: &s.enrolled,
+        now: NOW,
+        release: &s.release,
+        review: s.review,
+        files: files.into(),
+        shown: SHOWN,
+        nonce_used: &|_| false,
+        unlocked: Some(&s.unlocked),
+    });
+    refused!(cleared, GateError::NotPrepared);
 }
 
 #[test]
@@ -270,7 +308,99 @@ fn the_hub_needs_the_token_and_a_folder_does_not() {
     s.unlocked = Keys::unlock(&s.keys, PASS).unwrap();
     refused!(s.clear(&s.sign()), GateError::NoToken);
     s.move_to(|d| d.target = Target::Folder { path: "/out: here".into() });
-    assert_eq!(s.clear(&s.sign()).unwrap().token(), None);
+    assert!(s.clear(&s.sign()).unwrap().hub().is_none());
+}
+
+#[test]
+fn for_the_hub_only_the_key_that_was_just_unlocked_counts() {
+    let s = scene();
+    // Another person's key is enrolled properly, and their receipt is valid for exactly these bytes.
+    let friend = scene();
+    let public = data_encoding::BASE64.encode(friend.enrolled[0].bytes());
+    Keys::enrol(&s.keys, &s.unlocked, &public, NOW).unwrap();
+    let enrolled = Keys::public(&s.keys).unwrap().enrolled;
+    assert_eq!(enrolled.len(), 2);
+    let theirs = friend.sign();
+    let mut both = Scene { enrolled, ..s };
+    refused!(both.clear(&theirs), GateError::NotYourKey(_));
+    both.clear(&both.sign()).unwrap();
+    // They may approve a folder.
+    let mut folder = friend;
+    for scene in [&mut both, &mut folder] {
+        scene.move_to(|d| d.target = Target::Folder { path: "/out".into() });
+    }
+    both.clear(&folder.sign()).unwrap();
+}
+
+#[test]
+fn a_receipt_for_another_address_of_the_hub_or_another_screen_is_refused() {
+    let mut s = scene();
+    let signed = s.sign();
+    let evil = HubAccess::new("a token", "http://127.0.0.1:9", None);
+    let proxied = HubAccess::new("a token", ENDPOINT, Some("http://127.0.0.1:9"));
+    for hub in [evil, proxied] {
+        Keys::set_token(&s.keys, PASS, Some(&hub)).unwrap();
+        s.unlocked = Keys::unlock(&s.keys, PASS).unwrap();
+        refused!(s.clear(&signed), GateError::OtherEndpoint);
+        s.clear(&s.sign()).unwrap();
+    }
+    let what = Issue {
+        release: "r1",
+        digest: s.release.digest().unwrap(),
+        destination: s.release.destination.as_ref().unwrap(),
+        policy: "p1",
+        review: "root",
+        hub: s.unlocked.hub().map(|h| &h.address),
+        shown: "another screen",
+        second_to: None,
+        environment: &[],
+        audit: &audit_end(),
+        assurance: Assurance::A3,
+    };
+    let other = issue(&s.unlocked, what, NOW, DEFAULT_TTL_MS).unwrap();
+    refused!(s.clear(&other), GateError::OtherScreen);
+}
+
+#[test]
+fn a_policy_with_two_approvers_needs_a_second_receipt() {
+    let s = scene();
+    let clear_two = |signed: &SignedReceipt, second: Option<&SignedReceipt>| {
+        let files = read_sealed(&s.dir, &s.release.sealed.as_ref().unwrap().files).unwrap();
+        clear(ClearRequest {
+            provenance: None,
+            signed,
+            approvers: 2,
+            second,
+            enrolled: &s.enrolled,
+            now: NOW,
+            release: &s.release,
+            review: s.review,
+            files: files.into(),
+            shown: SHOWN,
+            nonce_used: &|_| false,
+            unlocked: Some(&s.unlocked),
+        })
+    };
+    let signed = s.sign();
+    refused!(clear_two(&signed, None), GateError::SecondMissing);
+    refused!(clear_two(&signed, Some(&signed)), GateError::SecondApproval(_));
+    let nonce = verify(&signed, &s.enrolled, NOW).unwrap().receipt().nonce.clone();
+    let own_second = Issue {
+        release: "r1",
+        digest: s.release.digest().unwrap(),
+        destination: s.release.destination.as_ref().unwrap(),
+        policy: "p1",
+        review: "root",
+        hub: s.unlocked.hub().map(|h| &h.address),
+        shown: SHOWN,
+        second_to: Some(&nonce),
+        environment: &[],
+        audit: &audit_end(),
+        assurance: Assurance::A3,
+    };
+    let own_second = issue(&s.unlocked, own_second, NOW, DEFAULT_TTL_MS).unwrap();
+    refused!(clear_two(&signed, Some(&own_second)), GateError::SecondApproval(_));
+    refused!(s.clear(&own_second), GateError::Malformed(_));
 }
 
 #[test]
@@ -310,22 +440,22 @@ fn a_key_that_is_not_enrolled_is_refused() {
 fn a_signature_of_anything_else_is_not_a_receipt() {
     let s = scene();
     let good = s.sign();
-    let bare = s.unlocked.signing().sign(good.receipt.as_bytes());
+    let bare = s.unlocked.signing().unwrap().sign(good.receipt.as_bytes());
     let mut forged = good.clone();
     forged.signature = data_encoding::BASE64.encode(&bare.to_bytes());
     refused!(s.clear(&forged), GateError::BadSignature);
 
     // Even properly signed, only the canonical form of this version counts.
     let sign = |text: String| {
-        let message = [b"clawgate receipt v1\0".as_slice(), text.as_bytes()].concat();
-        let signature = s.unlocked.signing().sign(&message).to_bytes();
+        let message = [b"clawgate receipt v3\0".as_slice(), text.as_bytes()].concat();
+        let signature = s.unlocked.signing().unwrap().sign(&message).to_bytes();
         SignedReceipt { receipt: text, signature: data_encoding::BASE64.encode(&signature), ..good.clone() }
     };
     s.clear(&sign(good.receipt.clone())).unwrap();
     for bad in [
         good.receipt.replacen('{', "{ ", 1),
-        good.receipt.replace("\"v\":1", "\"v\":2"),
-        good.receipt.replace("\"v\":1", "\"extra\":0,\"v\":1"),
+        good.receipt.replace("\"v\":3", "\"v\":1"),
+        good.receipt.replace("\"v\":3", "\"extra\":0,\"v\":3"),
         good.receipt.replace("hf:", "ftp:"),
         good.receipt.replace("\"issued\":\"2026-", "\"issued\":\"2025-"),
         "null".to_owned(),

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::app::{App, Failure, Kind, text::sanitize};
+use crate::app::{App, Failure, Kind, command_of_hint, text::sanitize};
+
+use super::untrusted::Untrusted;
 
 /// Maximum size of a tool's report in bytes of JSON, unless the caller asks for more. With the fields that are added to
 /// it the answer stays below 8 KiB, which every client passes on whole.
@@ -16,10 +18,22 @@ pub(super) fn success(app: &mut App, report: Value) -> Value {
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     add_status(&mut out, app);
-    clean(Value::Object(out))
+    match Untrusted::new(app) {
+        Ok(untrusted) => clean(untrusted.mark(Value::Object(out))),
+        Err(f) => failure(None, &f),
+    }
 }
 
-/// Renders the answer of a failed call.
+/// Returns a failure without what an agent must not see in its message.
+pub(super) fn redacted(app: &App, mut f: Failure) -> Failure {
+    match app.agent_view() {
+        Ok(mut view) => f.message = sanitize(&view.message(&f.message)),
+        Err(unavailable) => f.message = unavailable.message,
+    }
+    f
+}
+
+/// Renders the answer of a failed call. Without an application, the failure must not repeat any text of a log.
 pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
     // What is missing and what is next are fields of their own, so the message does not repeat them.
@@ -49,15 +63,23 @@ pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     if f.kind == Kind::HumanNeeded && f.refusal.is_none() {
         out.insert("human_action".to_owned(), json!(f.message));
         if let Some(command) = f.hints.iter().find(|h| h.starts_with("clawgate ")) {
-            out.insert("next".to_owned(), json!({ "tool": "status", "command": command }));
+            out.insert("next".to_owned(), json!({ "tool": "status", "command": command_of_hint(command).0 }));
         }
     }
-    if let Some(app) = app {
-        add_status(&mut out, app);
-    }
+    let untrusted = match app {
+        Some(app) => {
+            add_status(&mut out, app);
+            Some(Untrusted::new(app))
+        }
+        None => None,
+    };
     out.entry("state").or_insert_with(|| json!("unknown"));
     out.entry("next").or_insert_with(|| json!({ "tool": "status", "command": "clawgate doctor" }));
-    clean(Value::Object(out))
+    match untrusted {
+        None => clean(Value::Object(out)),
+        Some(Ok(untrusted)) => clean(untrusted.mark(Value::Object(out))),
+        Some(Err(f)) => failure(None, &f),
+    }
 }
 
 /// Commands of the command line with the tool that does the same.
@@ -85,13 +107,15 @@ const TOOL_OF_COMMAND: &[(&str, &str)] = &[
 /// Returns a hint for an agent that calls tools: a command becomes the tool that does the same, or a request to the
 /// person if no tool does.
 fn tool_hint(hint: &str) -> String {
+    let (hint, what_it_does) = command_of_hint(hint);
+    let purpose = what_it_does.map_or(String::new(), |what| format!(": {what}"));
     let Some(command) = hint.strip_prefix("clawgate ").or((hint == "clawgate").then_some("status")) else {
         return hint.to_owned();
     };
     let verb = command.split(' ').next().unwrap_or_default();
     match TOOL_OF_COMMAND.iter().find(|(name, _)| *name == verb) {
-        Some((_, tool)) => format!("use the tool `{tool}`"),
-        None => format!("ask the person to run `{hint}`"),
+        Some((_, tool)) => format!("use the tool `{tool}`{purpose}"),
+        None => format!("ask the person to run `{hint}`{purpose}"),
     }
 }
 
@@ -196,15 +220,6 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-/// Returns the first characters of a text, with an ellipsis if some are missing.
-pub(super) fn clip(text: &str, chars: usize) -> String {
-    let mut out: String = text.chars().take(chars).collect();
-    if out.len() < text.len() {
-        out.push('…');
-    }
-    out
-}
-
 /// Formats pico-USD as dollars.
 pub(super) fn dollars(picousd: i64) -> String {
     let sign = if picousd < 0 { "-" } else { "" };
@@ -229,6 +244,10 @@ mod tests {
         }
         assert_eq!(tool_hint("clawgate inbox --json"), "use the tool `list`");
         assert_eq!(tool_hint("clawgate"), "use the tool `status`");
+        assert_eq!(
+            tool_hint("clawgate block claude:1  # leaves that session out"),
+            "use the tool `triage`: leaves that session out"
+        );
         assert_eq!(tool_hint("clawgate keys init"), "ask the person to run `clawgate keys init`");
         assert_eq!(tool_hint("did you mean `approved`?"), "did you mean `approved`?");
     }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod coerce;
+mod form;
 mod progress;
 mod prompts;
 mod resources;
@@ -14,5 +15,6 @@ mod serve;
 mod server;
 mod tools;
 mod transcript;
+mod untrusted;
 
 pub use serve::serve;

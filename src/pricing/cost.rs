@@ -7,16 +7,29 @@ use crate::trace::Tokens;
 use super::money::Fraction;
 use super::row::{PriceRow, Rates};
 
+/// The geography with a multiplier.
+const GEO_US: &str = "us";
+
 /// The properties of a request that determine its cost.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Request<'a> {
     pub tokens: Tokens,
+    /// Tokens in the largest prompt, if `tokens` is the sum of several requests.
+    pub largest_prompt: Option<u64>,
     /// Whether fast mode was used.
     pub fast: bool,
     /// `inference_geo`.
     pub geo: Option<&'a str>,
     /// The service tier, unless it is the standard one.
     pub service_tier: Option<&'a str>,
+}
+
+impl Request<'_> {
+    /// Returns whether the price may have a multiplier or be that of a service tier. Otherwise the cost of several requests with
+    /// the same rates is the cost of the sum of their tokens; with a multiplier, the cost of each one is rounded.
+    pub fn may_have_multiplier(&self) -> bool {
+        self.fast || self.geo == Some(GEO_US) || self.service_tier.is_some()
+    }
 }
 
 /// Cost of a request by kind, in pico-USD.
@@ -61,7 +74,7 @@ struct Effective {
 /// arithmetic uses integers and saturates. If a multiplier yields a fraction of a pico-USD, it is rounded half up.
 pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
     let t = &request.tokens;
-    let prompt = t.prompt();
+    let prompt = request.largest_prompt.unwrap_or_else(|| t.prompt());
     let mut rates = row.rates;
     for tier in row.tiers.iter().filter(|tier| prompt > tier.above) {
         rates = Rates {
@@ -93,7 +106,7 @@ pub fn charge(row: &PriceRow, request: &Request<'_>) -> Charge {
             None => approximate = true,
         }
     }
-    let geo = (request.geo == Some("us")).then_some(row.geo_us).flatten();
+    let geo = (request.geo == Some(GEO_US)).then_some(row.geo_us).flatten();
     approximate |= t.web_search > 0 && row.web_search.is_none();
 
     let rates = filled(&rates);
@@ -207,7 +220,7 @@ mod tests {
     fn fast_and_geography_multiply_tokens_but_not_searches() {
         let mut t = tokens(3, 7, 0, 0, 0);
         t.web_search = 2;
-        let r = Request { tokens: t, fast: true, geo: Some("us"), service_tier: None };
+        let r = Request { tokens: t, fast: true, geo: Some("us"), ..Request::default() };
         // (3×5 + 7×25) × 6 × 1.1 + 2 × $0.01
         assert_eq!(price("claude-opus-4-6", &r).total(), 190 * 66 * 100_000 + 20_000_000_000);
         let r = Request { tokens: t, geo: Some("global"), ..Request::default() };
@@ -259,7 +272,13 @@ mod tests {
             cache_write_1h: u64::MAX,
             web_search: u64::MAX,
         };
-        let r = Request { tokens: t, fast: true, geo: Some("us"), service_tier: Some("batch") };
+        let r = Request {
+            tokens: t,
+            fast: true,
+            geo: Some("us"),
+            service_tier: Some("batch"),
+            largest_prompt: None,
+        };
         for row in PriceTable::builtin().rows() {
             assert!(charge(row, &r).total() >= 0);
         }

@@ -105,6 +105,21 @@ pub fn pluralize(n: u64, noun: &str) -> String {
     format!("{} {plural}", format_count(n))
 }
 
+/// Formats a size in bytes with a decimal unit: `1.4 MB`.
+pub fn format_bytes(n: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if n < 1000 {
+        return format!("{n} B");
+    }
+    let mut value = n as f64 / 1000.0;
+    let mut unit = 0;
+    while value >= 999.95 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    format!("{value:.1} {}", UNITS[unit])
+}
+
 /// Formats pico-USD as USD with 0 to 12 decimals, rounded half away from zero: `12.35`.
 pub fn format_usd(picousd: i64, decimals: u32) -> String {
     let decimals = decimals.min(12);

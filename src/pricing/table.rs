@@ -1,6 +1,6 @@
 //! The price table: rows with effective dates, aliases, and model names that are never billed.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::OnceLock;
 
 use serde::Deserialize;
@@ -102,6 +102,12 @@ impl PriceTable {
     /// Returns every row. The rows of a model are adjacent and in the order of time.
     pub fn rows(&self) -> &[PriceRow] {
         &self.rows
+    }
+
+    /// Returns the prompt sizes above which some model has other rates, in tokens, in rising order.
+    pub fn context_thresholds(&self) -> Vec<u64> {
+        let all: BTreeSet<u64> = self.rows.iter().flat_map(|row| &row.tiers).map(|tier| tier.above).collect();
+        all.into_iter().collect()
     }
 
     /// Returns the date of the table.

@@ -37,6 +37,15 @@ pub enum PublishError {
         endpoint: String,
         why: &'static str,
     },
+    /// The proxy cannot be used.
+    #[error("the proxy cannot be used: {why}")]
+    Proxy { why: &'static str },
+    /// The repository stores a file of the release in large file storage.
+    #[error(
+        "{repo} stores {path} in large file storage, which clawgate does not use: remove the rule for it from the \
+         .gitattributes file of the repository; nothing was sent"
+    )]
+    LargeFileStorage { repo: String, path: String },
     /// The repository id is invalid.
     #[error("{repo:?} is not a repository id: write owner/name, with letters, digits, '-', '_' and '.'")]
     RepoId { repo: String },
@@ -125,8 +134,11 @@ pub enum PublishError {
     /// The folder contains something else.
     #[error("{} already exists and contains something else: choose a folder that does not exist", path.display())]
     FolderTaken { path: PathBuf },
+    /// The path leads to another folder than the one that was approved.
+    #[error("{} leads to {} now, which nobody approved", path.display(), leads_to.display())]
+    FolderMoved { path: PathBuf, leads_to: PathBuf },
     /// The folder path cannot be used.
-    #[error("{} cannot be used as a destination: give an absolute path", path.display())]
+    #[error("{} cannot be used as a destination: give an absolute path without links that lead nowhere", path.display())]
     FolderPath { path: PathBuf },
     /// The file system failed.
     #[error("cannot write {}: {source}", path.display())]

@@ -3,11 +3,12 @@
 //! The files are written to a temporary folder next to the target and read back. One rename then puts them in place, so
 //! that the target either does not exist or is complete.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::gate::{Cleared, SealedFile};
+use crate::gate::Cleared;
 use crate::workflow::FileEntry;
 
 use super::{HubOptions, PublishError, Published, UploadStep};
@@ -23,6 +24,10 @@ pub(super) fn publish(
     if target.file_name().is_none() {
         return Err(bad());
     }
+    let leads_to = resolve(parent)?;
+    if leads_to != parent {
+        return Err(PublishError::FolderMoved { path: parent.to_owned(), leads_to });
+    }
     let done = |already_there| Published {
         digest: cleared.digest().to_owned(),
         commit: None,
@@ -36,8 +41,7 @@ pub(super) fn publish(
         Ok(meta) if meta.is_dir() => {
             let there = list(target)?;
             if !there.is_empty() {
-                let whole =
-                    there.len() == files.len() && compare(target, cleared.files(), options)?.is_none();
+                let whole = there.len() == files.len() && compare(target, cleared, options)?.is_none();
                 return if whole { Ok(done(true)) } else { Err(taken(target)) };
             }
         }
@@ -50,19 +54,63 @@ pub(super) fn publish(
     let temporary = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(parent).map_err(io(parent))?;
     let bytes = files.iter().map(|f| f.bytes).sum();
     options.report(UploadStep::Sending { files: files.len(), bytes });
-    for file in cleared.files() {
+    for file in cleared.uploads() {
         write(&temporary.path().join(&file.path), &file.bytes)?;
     }
-    if let Some((path, why)) = compare(temporary.path(), cleared.files(), options)? {
-        return Err(PublishError::Mismatch { place: target.display().to_string(), path, why });
+    let place = || target.display().to_string();
+    if let Some((path, why)) = compare_all(temporary.path(), cleared, options)? {
+        return Err(PublishError::Mismatch { place: place(), path, why });
     }
     // This replaces an empty folder and fails if anything else was created in the meantime.
     fs::rename(temporary.path(), target).map_err(io(target))?;
     let _ = temporary.keep();
+    // The temporary folder had a name that other programs of the user could find, up to the rename.
+    if let Some((path, why)) = compare_all(target, cleared, options)? {
+        return Err(PublishError::Mismatch { place: place(), path, why });
+    }
     if let Ok(dir) = fs::File::open(parent) {
         let _ = dir.sync_all();
     }
     Ok(done(false))
+}
+
+/// Returns the folder that a path leads to: links and `..` are resolved as far as it exists, and the rest is appended.
+pub(super) fn resolve(target: &Path) -> Result<PathBuf, PublishError> {
+    let bad = || PublishError::FolderPath { path: target.to_owned() };
+    if !target.is_absolute() {
+        return Err(bad());
+    }
+    let mut missing = Vec::new();
+    let mut existing = target;
+    let resolved = loop {
+        match fs::canonicalize(existing) {
+            Ok(resolved) => break resolved,
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
+                // A link that leads nowhere could lead somewhere else later.
+                if fs::symlink_metadata(existing).is_ok() {
+                    return Err(bad());
+                }
+                // The last component of a path is no name if it is `..`.
+                missing.push(existing.file_name().ok_or_else(bad)?);
+                existing = existing.parent().ok_or_else(bad)?;
+            }
+            Err(e) => return Err(io(existing)(e)),
+        }
+    };
+    Ok(missing.iter().rev().fold(resolved, |path, name| path.join(name)))
+}
+
+/// Fails unless the target does not exist or is an empty folder.
+pub(super) fn check_free(target: &Path) -> Result<(), PublishError> {
+    match fs::symlink_metadata(target) {
+        Ok(meta) if meta.is_dir() => match fs::read_dir(target).map_err(io(target))?.next() {
+            Some(_) => Err(taken(target)),
+            None => Ok(()),
+        },
+        Ok(_) => Err(taken(target)),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(e) => Err(io(target)(e)),
+    }
 }
 
 fn taken(path: &Path) -> PublishError {
@@ -101,14 +149,29 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
 }
 
+/// As [`compare`], and a file that was not approved is a difference too.
+fn compare_all(
+    root: &Path,
+    cleared: &Cleared,
+    options: &HubOptions,
+) -> Result<Option<(String, String)>, PublishError> {
+    let approved: BTreeSet<PathBuf> = cleared.uploads().map(|f| root.join(&f.path)).collect();
+    if let Some(stray) = list(root)?.into_iter().find(|path| !approved.contains(path)) {
+        let path = stray.strip_prefix(root).unwrap_or(&stray).display().to_string();
+        return Ok(Some((path, "not approved".to_owned())));
+    }
+    compare(root, cleared, options)
+}
+
 /// The first file below `root` that differs from the cleared files, with the difference.
 fn compare(
     root: &Path,
-    files: &[SealedFile],
+    cleared: &Cleared,
     options: &HubOptions,
 ) -> Result<Option<(String, String)>, PublishError> {
-    for (done, file) in files.iter().enumerate() {
-        options.report(UploadStep::Verifying { done, total: files.len() });
+    let total = cleared.uploads().count();
+    for (done, file) in cleared.uploads().enumerate() {
+        options.report(UploadStep::Verifying { done, total });
         let path = root.join(&file.path);
         let wrong = match fs::symlink_metadata(&path) {
             Ok(meta) if !meta.is_file() => Some("not a regular file"),
@@ -126,6 +189,6 @@ fn compare(
             return Ok(Some((file.path.clone(), why.to_owned())));
         }
     }
-    options.report(UploadStep::Verifying { done: files.len(), total: files.len() });
+    options.report(UploadStep::Verifying { done: total, total });
     Ok(None)
 }

@@ -10,14 +10,15 @@ mod hub;
 mod tests;
 
 use std::fmt;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::gate::Cleared;
+use crate::gate::{Cleared, SealedFile};
 use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
-pub use hub::{check_endpoint, is_loopback};
+pub use hub::{check_endpoint, check_proxy, is_loopback};
 
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -25,11 +26,9 @@ pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 /// Called with each step of an upload.
 pub type OnStep = Arc<dyn Fn(&UploadStep) + Send + Sync>;
 
-/// How to reach the Hub, and how often to try.
+/// How often to try to reach the Hub. Its address is sealed with the token.
 #[derive(Clone)]
 pub struct HubOptions {
-    /// Base URL of the Hub. Plain http is allowed only on loopback.
-    pub endpoint: String,
     /// `User-Agent` of every request.
     pub user_agent: String,
     /// Maximum number of attempts for one request.
@@ -45,7 +44,6 @@ pub struct HubOptions {
 impl Default for HubOptions {
     fn default() -> Self {
         HubOptions {
-            endpoint: DEFAULT_ENDPOINT.to_owned(),
             user_agent: concat!("clawgate/", env!("CARGO_PKG_VERSION")).to_owned(),
             attempts: 5,
             base_delay: Duration::from_secs(1),
@@ -57,7 +55,7 @@ impl Default for HubOptions {
 
 impl fmt::Debug for HubOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HubOptions").field("endpoint", &self.endpoint).finish_non_exhaustive()
+        f.debug_struct("HubOptions").finish_non_exhaustive()
     }
 }
 
@@ -123,6 +121,22 @@ pub async fn publish(cleared: &Cleared, options: &HubOptions) -> Result<Publishe
     }
 }
 
+/// Returns the folder that a path leads to, through links and `..`. What does not exist yet stays as it is.
+///
+/// # Errors
+/// [`PublishError::FolderPath`] if the path is relative or leads nowhere, and [`PublishError::Io`] if it cannot be read.
+pub fn resolve_folder(path: &Path) -> Result<PathBuf, PublishError> {
+    folder::resolve(path)
+}
+
+/// Checks before the upload that a folder can receive a release: it does not exist, or it is empty.
+///
+/// # Errors
+/// [`PublishError::FolderTaken`] if something is there, and [`PublishError::Io`] if the folder cannot be read.
+pub fn check_free_folder(path: &Path) -> Result<(), PublishError> {
+    folder::check_free(path)
+}
+
 /// [`publish`] for callers without a runtime. Inside a runtime it blocks the current thread.
 ///
 /// # Errors
@@ -138,7 +152,7 @@ pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Publi
     })
 }
 
-/// The entries of the cleared files, after comparing them once more with the digest.
+/// The entries of everything that is sent, after comparing the cleared files once more with the digest.
 fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
     let entries: Vec<FileEntry> = cleared.files().iter().map(|f| FileEntry::of(&f.path, &f.bytes)).collect();
     for (entry, file) in entries.iter().zip(cleared.files()) {
@@ -160,7 +174,9 @@ fn checked(cleared: &Cleared) -> Result<Vec<FileEntry>, PublishError> {
     if digest(&entries) != cleared.digest() {
         return Err(PublishError::Changed { path: "the list of files".to_owned() });
     }
-    Ok(entries)
+    // The provenance file is not a part of the digest. `gate` has checked that it is about these files.
+    let provenance = cleared.provenance().map(SealedFile::entry);
+    Ok(entries.into_iter().chain(provenance).collect())
 }
 
 /// Whether a path consists of plain names only, as the export writes them: no `..`, no hidden name.

@@ -6,7 +6,7 @@ mod hub_double;
 use std::sync::Mutex;
 
 use super::*;
-use crate::gate::SealedFile;
+use crate::gate::{HubAccess, SealedFile};
 use crate::workflow::{Destination, Visibility};
 use hub_double::{Fault, HubDouble, read_token, write_token};
 
@@ -23,19 +23,28 @@ fn cleared_file(path: &str, bytes: &[u8]) -> SealedFile {
     SealedFile { path: path.into(), sha256: FileEntry::of(path, bytes).sha256, bytes: bytes.to_vec() }
 }
 
-fn cleared(files: Vec<SealedFile>, target: Target, visibility: Visibility, token: Option<String>) -> Cleared {
+fn cleared(
+    files: Vec<SealedFile>,
+    target: Target,
+    visibility: Visibility,
+    hub: Option<HubAccess>,
+) -> Cleared {
     let destination = Destination { target, visibility, licence: None };
-    Cleared::for_tests(files, destination, token)
+    Cleared::for_tests(files, destination, hub)
 }
 
-fn to_hub(visibility: Visibility) -> Cleared {
+/// A token that is sealed for this Hub.
+fn access(hub: &HubDouble, token: &str) -> Option<HubAccess> {
+    Some(HubAccess::new(token, &hub.endpoint, None))
+}
+
+fn to_hub(hub: &HubDouble, visibility: Visibility) -> Cleared {
     let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
-    cleared(files(), target, visibility, Some(write_token()))
+    cleared(files(), target, visibility, access(hub, &write_token()))
 }
 
-fn options(hub: &HubDouble) -> HubOptions {
+fn options() -> HubOptions {
     HubOptions {
-        endpoint: hub.endpoint.clone(),
         attempts: 4,
         base_delay: Duration::from_millis(2),
         max_wait: Duration::from_secs(5),
@@ -43,8 +52,8 @@ fn options(hub: &HubDouble) -> HubOptions {
     }
 }
 
-fn send(hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
-    publish_blocking(cleared, &options(hub))
+fn send(_hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
+    publish_blocking(cleared, &options())
 }
 
 /// Asserts that the dataset at the head contains exactly the cleared bytes.
@@ -63,10 +72,11 @@ fn assert_nothing_sent(hub: &HubDouble) {
 
 #[test]
 fn a_new_dataset_is_private_and_contains_exactly_the_cleared_bytes() {
-    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    let hub = HubDouble::start();
+    let release = to_hub(&hub, Visibility::Private);
     let steps = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&steps);
-    let mut options = options(&hub);
+    let mut options = options();
     options.progress = Some(Arc::new(move |step: &UploadStep| seen.lock().unwrap().push(*step)));
     let done = publish_blocking(&release, &options).unwrap();
 
@@ -94,7 +104,7 @@ fn a_public_repository_is_refused_for_a_private_release() {
     for (private, wanted) in [(false, Visibility::Private), (true, Visibility::Public)] {
         let hub = HubDouble::start();
         hub.repo(REPO, private, &[]);
-        let err = send(&hub, &to_hub(wanted)).unwrap_err();
+        let err = send(&hub, &to_hub(&hub, wanted)).unwrap_err();
         assert!(matches!(err, PublishError::Visibility { .. }), "{err}");
         assert_nothing_sent(&hub);
         assert_eq!(hub.private(REPO), Some(private), "the visibility was changed");
@@ -105,13 +115,14 @@ fn a_public_repository_is_refused_for_a_private_release() {
 fn a_repository_that_becomes_public_during_the_upload_is_an_error() {
     let hub = HubDouble::start();
     hub.fault("POST", "/commit/", Fault::TurnVisibility);
-    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    let err = send(&hub, &to_hub(&hub, Visibility::Private)).unwrap_err();
     assert!(matches!(&err, PublishError::Mismatch { path, .. } if path == "visibility"), "{err}");
 }
 
 #[test]
 fn a_visibility_that_cannot_be_read_after_the_upload_is_an_error() {
-    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    let hub = HubDouble::start();
+    let release = to_hub(&hub, Visibility::Private);
     hub.fault("POST", "/commit/", Fault::FailInfo);
     let err = send(&hub, &release).unwrap_err();
     assert!(matches!(err, PublishError::Uncertain { .. }), "{err}");
@@ -121,7 +132,8 @@ fn a_visibility_that_cannot_be_read_after_the_upload_is_an_error() {
 #[test]
 fn a_lost_answer_leads_to_one_commit_and_success() {
     for fault in [Fault::DropAfter, Fault::StatusAfter(502), Fault::StatusAfter(412)] {
-        let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+        let hub = HubDouble::start();
+        let release = to_hub(&hub, Visibility::Private);
         hub.fault("POST", "/commit/", fault.clone());
         let done = send(&hub, &release).unwrap();
         assert_eq!(hub.count("POST", "/commit/"), 1, "{fault:?}: sent once");
@@ -135,12 +147,12 @@ fn a_lost_answer_leads_to_one_commit_and_success() {
 fn a_commit_of_somebody_else_is_not_overwritten() {
     let hub = HubDouble::start();
     hub.fault("POST", "/commit/", Fault::CommitFirst);
-    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    let err = send(&hub, &to_hub(&hub, Visibility::Private)).unwrap_err();
     assert!(matches!(err, PublishError::Diverged { .. }), "{err}");
     assert_eq!(hub.count("POST", "/commit/"), 1);
     assert!(!hub.files(REPO).contains_key("README.md"));
     // Asked again, it goes on top and leaves the other's file alone.
-    send(&hub, &to_hub(Visibility::Private)).unwrap();
+    send(&hub, &to_hub(&hub, Visibility::Private)).unwrap();
     assert!(hub.files(REPO).contains_key("notes.txt") && hub.files(REPO).contains_key("README.md"));
 }
 
@@ -153,7 +165,8 @@ fn temporary_faults_are_retried() {
             if method == "POST" && part == "/create" && matches!(fault, Fault::Status(409)) {
                 continue; // there, 409 means that the repository exists
             }
-            let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+            let hub = HubDouble::start();
+            let release = to_hub(&hub, Visibility::Private);
             hub.fault(method, part, fault.clone());
             let before = std::time::Instant::now();
             send(&hub, &release).unwrap_or_else(|e| panic!("{fault:?} on {part}: {e}"));
@@ -169,33 +182,33 @@ fn temporary_faults_are_retried() {
 fn permanent_faults_end_in_an_error_and_no_commit() {
     let hub = HubDouble::start();
     (0..10).for_each(|_| hub.fault("POST", "/commit/", Fault::Status(503)));
-    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    let err = send(&hub, &to_hub(&hub, Visibility::Private)).unwrap_err();
     assert!(matches!(err, PublishError::Server { status: 503, .. }), "{err}");
     assert_eq!((hub.count("POST", "/commit/"), hub.commits(REPO)), (4, 1));
 
     let hub = HubDouble::start();
     hub.fault("POST", "/commit/", Fault::RateLimit(3600));
-    let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+    let err = send(&hub, &to_hub(&hub, Visibility::Private)).unwrap_err();
     assert!(matches!(err, PublishError::RateLimited { seconds: 3600 }), "{err}");
 }
 
 #[test]
 fn if_the_head_cannot_be_read_after_an_error_the_result_is_uncertain() {
     let hub = HubDouble::start();
-    let mut options = options(&hub);
+    let mut options = options();
     options.attempts = 2;
     (0..2).for_each(|_| hub.fault("GET", "/revision/main", Fault::Corrupt));
-    publish_blocking(&to_hub(Visibility::Private), &options).unwrap_err();
+    publish_blocking(&to_hub(&hub, Visibility::Private), &options).unwrap_err();
     assert_eq!(hub.count("POST", "/commit/"), 0, "no head, no commit");
 
     hub.fault("POST", "/commit/", Fault::DropAfter);
     (0..2).for_each(|_| hub.fault("GET", "/resolve/", Fault::Status(503)));
-    let err = publish_blocking(&to_hub(Visibility::Private), &options).unwrap_err();
+    let err = publish_blocking(&to_hub(&hub, Visibility::Private), &options).unwrap_err();
     assert!(matches!(err, PublishError::Uncertain { .. }), "{err}");
     assert_eq!(hub.commits(REPO), 2);
     // Asked again, it finds everything in place and sends nothing.
     hub.heal();
-    let done = publish_blocking(&to_hub(Visibility::Private), &options).unwrap();
+    let done = publish_blocking(&to_hub(&hub, Visibility::Private), &options).unwrap();
     assert!(done.already_there);
     assert_eq!((hub.commits(REPO), hub.count("POST", "/commit/")), (2, 1));
 }
@@ -205,7 +218,7 @@ fn bytes_that_read_back_differently_are_an_error() {
     for fault in [Fault::Corrupt, Fault::Longer] {
         let hub = HubDouble::start();
         hub.fault("GET", "/resolve/", fault);
-        let err = send(&hub, &to_hub(Visibility::Private)).unwrap_err();
+        let err = send(&hub, &to_hub(&hub, Visibility::Private)).unwrap_err();
         assert!(matches!(err, PublishError::Mismatch { .. }), "{err}");
         assert!(err.to_string().contains("NOT what was approved"), "{err}");
     }
@@ -214,14 +227,17 @@ fn bytes_that_read_back_differently_are_an_error() {
 #[test]
 fn tokens_that_cannot_write_are_refused_before_any_data_is_sent() {
     let target = || Target::Hub { repo: REPO.into(), revision: "main".into() };
-    let with = |token| cleared(files(), target(), Visibility::Private, token);
     let hub = HubDouble::start();
-    let err = send(&hub, &with(Some(read_token()))).unwrap_err();
+    let with = |token: Option<&str>| {
+        let hub = token.and_then(|token| access(&hub, token));
+        cleared(files(), target(), Visibility::Private, hub)
+    };
+    let err = send(&hub, &with(Some(&read_token()))).unwrap_err();
     assert!(matches!(&err, PublishError::ReadOnly { user, .. } if user == "alice"), "{err}");
     assert_eq!(hub.seen().len(), 1, "one question, and nothing after it");
 
     let wrong = ["hf", "nobodys"].join("_");
-    let err = send(&hub, &with(Some(wrong.clone()))).unwrap_err();
+    let err = send(&hub, &with(Some(&wrong))).unwrap_err();
     assert!(matches!(err, PublishError::BadToken), "{err}");
     assert!(!format!("{err} {err:?}").contains(&wrong));
     assert!(matches!(send(&hub, &with(None)), Err(PublishError::NoToken)));
@@ -231,18 +247,18 @@ fn tokens_that_cannot_write_are_refused_before_any_data_is_sent() {
 #[test]
 fn plain_http_and_invalid_names_are_refused_before_any_request() {
     let hub = HubDouble::start();
-    let mut open = options(&hub);
-    open.endpoint = "http://192.0.2.1".into();
-    let err = publish_blocking(&to_hub(Visibility::Private), &open).unwrap_err();
+    let target = || Target::Hub { repo: REPO.into(), revision: "main".into() };
+    let open = Some(HubAccess::new(&write_token(), "http://192.0.2.1", None));
+    let err = send(&hub, &cleared(files(), target(), Visibility::Private, open)).unwrap_err();
     assert!(matches!(err, PublishError::Endpoint { .. }), "{err}");
 
     for repo in ["no-owner", "alice/../bob", "alice/x?y"] {
         let target = Target::Hub { repo: repo.into(), revision: "main".into() };
-        let release = cleared(files(), target, Visibility::Private, Some(write_token()));
+        let release = cleared(files(), target, Visibility::Private, access(&hub, &write_token()));
         assert!(matches!(send(&hub, &release), Err(PublishError::RepoId { .. })), "{repo}");
     }
     let target = Target::Hub { repo: REPO.into(), revision: "other".into() };
-    let release = cleared(files(), target, Visibility::Private, Some(write_token()));
+    let release = cleared(files(), target, Visibility::Private, access(&hub, &write_token()));
     assert!(matches!(send(&hub, &release), Err(PublishError::NoBranch { .. })));
     assert_nothing_sent(&hub);
 }
@@ -258,7 +274,7 @@ fn shards_of_an_earlier_release_are_deleted_and_other_files_stay() {
         ("picture.png", b"theirs"),
     ];
     hub.repo(REPO, true, old);
-    let release = to_hub(Visibility::Private);
+    let release = to_hub(&hub, Visibility::Private);
     send(&hub, &release).unwrap();
     assert_published(&hub, &release);
     let there = hub.files(REPO);
@@ -270,7 +286,8 @@ fn shards_of_an_earlier_release_are_deleted_and_other_files_stay() {
 
 #[test]
 fn publishing_the_same_release_again_sends_nothing() {
-    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Private));
+    let hub = HubDouble::start();
+    let release = to_hub(&hub, Visibility::Private);
     let first = send(&hub, &release).unwrap();
     let again = send(&hub, &release).unwrap();
     assert!(again.already_there);
@@ -282,7 +299,7 @@ fn publishing_the_same_release_again_sends_nothing() {
 fn bytes_that_are_not_the_approved_ones_are_never_sent() {
     let hub = HubDouble::start();
     let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
-    let with = |files| cleared(files, target.clone(), Visibility::Private, Some(write_token()));
+    let with = |files| cleared(files, target.clone(), Visibility::Private, access(&hub, &write_token()));
     let mut changed = files();
     changed[2].bytes[5] ^= 1;
     assert!(matches!(send(&hub, &with(changed)), Err(PublishError::Changed { .. })));
@@ -298,7 +315,8 @@ fn bytes_that_are_not_the_approved_ones_are_never_sent() {
 
 #[test]
 fn publish_blocking_works_inside_a_runtime() {
-    let (hub, release) = (HubDouble::start(), to_hub(Visibility::Public));
+    let hub = HubDouble::start();
+    let release = to_hub(&hub, Visibility::Public);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async { send(&hub, &release) }).unwrap();
     assert_eq!(hub.private(REPO), Some(false));
@@ -362,4 +380,41 @@ fn a_folder_with_other_content_is_refused_and_not_changed() {
     }
     assert!(matches!(publish_to(std::path::Path::new("relative/out")), Err(PublishError::FolderPath { .. })));
     assert!(matches!(publish_to(&file.join("below")), Err(PublishError::Io { .. })));
+}
+
+#[test]
+fn a_file_that_is_added_or_changed_in_the_temporary_folder_is_found() {
+    use std::sync::Mutex;
+    type Attack = fn(&std::path::Path);
+    // The temporary folder is known to other programs of the user from its creation to the rename.
+    let attacks: [(bool, Attack); 3] = [
+        (true, |dir| std::fs::write(dir.join("raw.jsonl"), "{}").unwrap()),
+        (true, |dir| std::os::unix::fs::symlink("/etc/hostname", dir.join("link")).unwrap()),
+        // After the comparison, directly before the rename.
+        (false, |dir| std::fs::write(dir.join("raw.jsonl"), "{}").unwrap()),
+    ];
+    for (early, attack) in attacks {
+        let tmp = tempfile::tempdir().unwrap();
+        let root = tmp.path().canonicalize().unwrap();
+        let (target, parent, done) = (root.join("out"), root.clone(), Mutex::new(false));
+        let progress = move |step: &UploadStep| {
+            let due = match step {
+                UploadStep::Sending { .. } => early,
+                UploadStep::Verifying { done, total } => !early && done == total,
+                _ => false,
+            };
+            if due && !std::mem::replace(&mut *done.lock().unwrap(), true) {
+                let entries = std::fs::read_dir(&parent).unwrap().map(|e| e.unwrap().path());
+                entries.for_each(|dir| attack(&dir));
+            }
+        };
+        let options = HubOptions { progress: Some(std::sync::Arc::new(progress)), ..HubOptions::default() };
+        let sent = publish_blocking(&to_folder(&target), &options);
+        assert!(matches!(sent, Err(PublishError::Mismatch { .. })), "{sent:?}");
+        assert_eq!(
+            target.exists(),
+            !early,
+            "nothing is moved into its place if the difference is seen before"
+        );
+    }
 }

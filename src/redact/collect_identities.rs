@@ -4,7 +4,7 @@ use crate::trace::Session;
 
 use super::known_values::KnownValue;
 use super::placeholder::USER;
-use super::{Redactor, paths, session};
+use super::{Redactor, paths, session, word_rules};
 
 impl Redactor<'_> {
     /// Learns the user names in the home directories of a session.
@@ -21,7 +21,7 @@ impl Redactor<'_> {
             if name.len() >= 3 {
                 let known = KnownValue {
                     kind: USER.into(),
-                    rule: "home-path".into(),
+                    rule: word_rules::HOME_PATH.into(),
                     confidence: 85,
                     whole_word: true,
                     any_case: true,

@@ -157,6 +157,9 @@ pub(crate) fn clean(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let text = parent.text.as_str();
     let b = text.as_bytes();
     let noise = Noise::of(text);
+    if noise.bare_returns {
+        return Some(with_line_feeds(parent));
+    }
     if !noise.in_lines() && !noise.line_numbers && !noise.diff {
         return None;
     }
@@ -199,6 +202,20 @@ pub(crate) fn clean(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     (out.text.len() < text.len()).then(|| out.finish_cleaned(parent, only_line_numbers, true))
 }
 
+/// Returns a view in which every carriage return is a line feed.
+fn with_line_feeds(parent: &Rc<DecodedView>) -> Rc<DecodedView> {
+    let text = parent.text.as_str();
+    let mut out = ViewBuilder::new(text.len());
+    let mut at = 0;
+    for end in memchr::memchr_iter(b'\r', text.as_bytes()) {
+        out.copy(text, at, end);
+        out.replace("\n", end, end + 1);
+        at = end + 1;
+    }
+    out.copy(text, at, text.len());
+    out.finish(parent)
+}
+
 /// The kinds of noise that a text contains.
 #[derive(Debug, Clone, Copy)]
 struct Noise {
@@ -206,6 +223,8 @@ struct Noise {
     zero_width: bool,
     line_numbers: bool,
     diff: bool,
+    /// The lines end with a carriage return alone.
+    bare_returns: bool,
 }
 
 impl Noise {
@@ -218,6 +237,8 @@ impl Noise {
             diff: memchr::memmem::find(b, b"@@ ").is_some()
                 || text.starts_with("diff --git")
                 || text.starts_with("--- "),
+            bare_returns: memchr::memchr2(b'\r', b'\n', b).is_some_and(|n| b[n] == b'\r')
+                && memchr::memchr(b'\n', b).is_none(),
         }
     }
 
@@ -376,6 +397,14 @@ mod tests {
         let begin = ["-----BEGIN", " RSA"].concat();
         let text = format!("@@ -1 +1 @@\n{begin}\n+{begin}\n-{begin}\n");
         assert_eq!(cleaned(&text).unwrap(), format!("@@ -1 +1 @@\n{begin}\n{begin}\n{begin}\n"));
+    }
+
+    #[test]
+    fn carriage_returns_alone_are_line_ends() {
+        let view = clean(&DecodedView::raw("a,b\rc,dé\r")).unwrap();
+        assert_eq!(view.text, "a,b\nc,dé\n");
+        assert_eq!(view.to_raw(6, 9), [(6, 9)]);
+        assert_eq!(cleaned("a,b\r\nc,d\r\n"), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use crate::rules::{Class, Classes, Engine, Finding, bare_identifiers, is_placeho
 
 use super::decoded_view::{self, DecodedView};
 use super::known_values::{KnownValues, Occurrence};
-use super::{decode, paths, placeholder};
+use super::{decode, paths, placeholder, word_rules};
 
 /// Something sensitive in a text.
 #[derive(Debug, Clone)]
@@ -134,7 +134,7 @@ fn scan_reading(
             pieces: view.to_raw(start, end),
             value: text[start..end].to_owned(),
             kind: Arc::from(placeholder::USER),
-            rule: Arc::from("home-path"),
+            rule: Arc::from(word_rules::HOME_PATH),
             class: Class::Pii,
             confidence: 85,
         }));

@@ -118,9 +118,11 @@ impl Redactor<'_> {
     fn placeholder_for(&self, r: &Removal, before: &str, after: &str) -> String {
         let placeholders = self.placeholders();
         if placeholder::is_scarce(&r.kind) && self.ambiguous.contains(&placeholders.make(&r.kind, &r.value)) {
-            return placeholders.typed(&r.kind, &r.value);
+            let typed = placeholders.typed(&r.kind, &r.value);
+            return placeholders.owned(&self.owners, &r.kind, &r.value, typed);
         }
-        placeholders.make_between(&r.kind, &r.value, before, after)
+        let with = placeholders.make_between(&r.kind, &r.value, before, after);
+        placeholders.owned(&self.owners, &r.kind, &r.value, with)
     }
 }
 

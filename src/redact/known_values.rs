@@ -237,7 +237,7 @@ impl KnownValues {
             }
         }
         let (names, indices) = &*self.names;
-        out.extend(names.find(text).into_iter().filter_map(|(n, start, end)| {
+        out.extend(names.find_with_quoted(text).into_iter().filter_map(|(n, start, end)| {
             indices.get(n).map(|value| Occurrence { start, end, value: *value })
         }));
         out

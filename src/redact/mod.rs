@@ -9,20 +9,25 @@
 //! | `decoded_view.rs`, `decode.rs` | readings of a text without noise and encodings, mapped back to its bytes |
 //! | `detect.rs` | finds everything sensitive in all readings |
 //! | `known_values.rs`, `collect_identities.rs`, `paths.rs` | values that are removed wherever they occur |
-//! | `names.rs` | configured names in every spelling |
+//! | `names.rs`, `between_words.rs` | configured names in every spelling |
+//! | `folded.rs`, `encoded_chars.rs` | texts without case, accents and encodings, for `names.rs` |
 //! | `external.rs` | detectors outside this program |
 //! | `render.rs`, `fixpoint.rs` | from detections to the redacted text |
 //! | `placeholder.rs` | makes and recognizes placeholders |
 //! | `session.rs` | sessions, and the scan of sealed bytes |
 //! | `jsonl_filter.rs`, `selftest.rs` | the commands `redact` and `selftest` |
+//! | `word_rules.rs` | the names of the rules that find a word as such |
 //! | `policy.rs` | what a release removes and how |
 
+mod between_words;
 mod collect_identities;
 mod decode;
 mod decoded_view;
 mod detect;
+mod encoded_chars;
 mod external;
 mod fixpoint;
+mod folded;
 mod jsonl_filter;
 mod known_values;
 mod names;
@@ -32,6 +37,7 @@ mod policy;
 mod render;
 mod selftest;
 mod session;
+pub(crate) mod word_rules;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -41,9 +47,11 @@ use crate::rules::{Class, Classes, Engine};
 
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
-pub use names::{NameCounter, is_long_enough, same_name};
+pub use names::{NameCounter, has_letters, is_long_enough, same_name};
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
+pub(crate) use session::distinct;
+pub(crate) use session::for_each_input_text;
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 
 use decoded_view::DecodedView;
@@ -103,6 +111,7 @@ pub struct Redactor<'e> {
     detectors: Option<&'e Detectors>,
     /// Realistic placeholders that two known values would share.
     ambiguous: std::collections::HashSet<String>,
+    owners: placeholder::Owners,
 }
 
 /// Whether the last component of a home directory identifies no person.
@@ -111,6 +120,9 @@ fn is_common_home(name: &str) -> bool {
         ["home", "root", "user", "users", "tmp", "temp", "work", "app", "data", "ubuntu", "admin", "runner"];
     name.len() < 3 || COMMON.iter().any(|c| name.eq_ignore_ascii_case(c))
 }
+
+/// Separates the server and the function in the name of a tool.
+const TOOL_NAME_SEPARATOR: &str = "__";
 
 impl<'e> Redactor<'e> {
     /// Makes a redactor for one release. `key` determines its placeholders and value ids.
@@ -124,6 +136,7 @@ impl<'e> Redactor<'e> {
             collected: Default::default(),
             detectors: None,
             ambiguous: Default::default(),
+            owners: placeholder::Owners::default(),
         };
         let known = |kind: &str, rule: &str, confidence, whole_word| KnownValue {
             kind: kind.to_owned(),
@@ -134,14 +147,17 @@ impl<'e> Redactor<'e> {
             any_spelling: kind == "CUSTOM",
         };
         let Policy { custom, usernames, homes, identities, .. } = r.policy.clone();
-        for string in custom.iter().map(|c| c.trim()).filter(|c| names::is_long_enough(c)) {
-            r.learn(string, known("CUSTOM", "custom", 100, false));
+        for string in custom.iter().map(|c| c.trim()).filter(|c| c.chars().any(char::is_alphanumeric)) {
+            // A string that is too short for the inside of words counts only as a word of its own, in this spelling.
+            let long = names::is_long_enough(string);
+            let custom = known("CUSTOM", word_rules::CUSTOM, 100, !long);
+            r.learn(string, KnownValue { any_case: long, any_spelling: long, ..custom });
         }
         for (kind, value) in &identities {
             if kind == "PERSON" {
                 r.learn_name(value);
             }
-            r.learn(value, known(kind, "identity", 95, true));
+            r.learn(value, known(kind, word_rules::IDENTITY, 95, true));
         }
         let home_names = homes
             .iter()
@@ -149,7 +165,7 @@ impl<'e> Redactor<'e> {
             .filter(|name| !is_common_home(name));
         for name in usernames.iter().map(String::as_str).chain(home_names).map(str::trim) {
             if !name.is_empty() {
-                r.learn(name, known("USER", "username", 100, true));
+                r.learn(name, known("USER", word_rules::USERNAME, 100, true));
             }
         }
         r.build();
@@ -204,7 +220,7 @@ impl<'e> Redactor<'e> {
                 pieces: base.to_raw(span.start, span.end),
                 value: base.text[span.start..span.end].to_owned(),
                 kind: clean_kind(&span.kind).into(),
-                rule: format!("detector:{name}").into(),
+                rule: format!("{}{name}", word_rules::DETECTOR).into(),
                 class: Class::Pii,
                 confidence: (span.confidence.unwrap_or(0.7).clamp(0.0, 1.0) * 100.0) as u8,
             })
@@ -262,7 +278,7 @@ impl<'e> Redactor<'e> {
             // A short value may be part of other words; a long one hardly is.
             let known = KnownValue {
                 kind: clean_kind(kind),
-                rule: "reported".into(),
+                rule: word_rules::REPORTED.into(),
                 confidence: 99,
                 whole_word: v.len() < 12 || v.contains(' '),
                 any_case: true,
@@ -316,7 +332,7 @@ impl<'e> Redactor<'e> {
         if self.contains_placeholder(value) {
             return false;
         }
-        if f.rule.starts_with("detector:") {
+        if f.rule.starts_with(word_rules::DETECTOR) {
             // A detector is not reliable enough to remove ordinary words everywhere: only names spread.
             let known = KnownValue {
                 kind: f.kind.to_string(),
@@ -361,7 +377,7 @@ impl<'e> Redactor<'e> {
         {
             let known = KnownValue {
                 kind: placeholder::USER.into(),
-                rule: "mail-name".into(),
+                rule: word_rules::MAIL_NAME.into(),
                 confidence: 66,
                 whole_word: true,
                 any_case: true,
@@ -398,7 +414,7 @@ impl<'e> Redactor<'e> {
         }
         let known = |kind: &str, any_case| KnownValue {
             kind: kind.to_owned(),
-            rule: "name-part".into(),
+            rule: word_rules::NAME_PART.into(),
             confidence: 62,
             whole_word: true,
             any_case,
@@ -416,6 +432,43 @@ impl<'e> Redactor<'e> {
         ] {
             self.learn(&account, known("USER", true));
         }
+    }
+
+    /// Redacts a name or a line that is shown alone, such as the name of a project, and learns nothing from it. The same
+    /// name is always redacted in the same way.
+    pub fn redact_name(&mut self, name: &str) -> String {
+        let whole = self.redact_without_learning(name);
+        // In the name of a tool, a secret may be glued to the others with underscores: `mcp__server__ghp_…`.
+        let parts = whole.split(TOOL_NAME_SEPARATOR);
+        parts.map(|part| self.redact_without_learning(part)).collect::<Vec<_>>().join(TOOL_NAME_SEPARATOR)
+    }
+
+    fn redact_without_learning(&mut self, name: &str) -> String {
+        let base = DecodedView::raw(name);
+        let mut found = self.detect_all(&base, false);
+        found.retain(|f| f.class != Class::Entity);
+        let removals = render::removals(name, &found, self.policy.options.placeholder_style);
+        if removals.is_empty() { name.to_owned() } else { self.written(&base, &removals).text }
+    }
+
+    /// Redacts the name of a tool, a model or a file and learns from it. Its parts are redacted as names of their own.
+    fn redact_structural_name(&mut self, name: &str) -> Redacted {
+        let whole = self.redact_text(name);
+        if !name.contains(TOOL_NAME_SEPARATOR) {
+            return whole;
+        }
+        let (mut parts, mut spans) = (Vec::new(), whole.spans);
+        for part in whole.text.split(TOOL_NAME_SEPARATOR) {
+            let done = self.redact_text(part);
+            for span in done.spans {
+                let value = &part[span.start..span.end];
+                let start = name.find(value).unwrap_or(0);
+                let end = name.floor_char_boundary(start + value.len());
+                spans.push(Span { start, end, ..span });
+            }
+            parts.push(done.text);
+        }
+        Redacted { text: parts.join(TOOL_NAME_SEPARATOR), spans }
     }
 
     /// Redacts one text.

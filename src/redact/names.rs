@@ -2,59 +2,95 @@
 //! `acme%20works`.
 //!
 //! A name is split into words. One automaton searches for the longest word of each name; the other words are compared
-//! around it, across the separators that people and programs put between words. Names and texts are compared in Unicode
-//! normal form NFKC and without case.
-
-use std::borrow::Cow;
+//! around it, across the separators that people and programs put between words (`between_words.rs`). Names and texts are
+//! compared in folded form (`folded.rs`), which has neither case nor accents nor encodings. `ä`, `ö` and `ü` are also found
+//! as `ae`, `oe` and `ue`.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
+use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
-use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfkc_quick};
+
+use super::between_words::{is_comma, skip_back_to_word, skip_quotes, skip_quotes_back, skip_to_word};
+use super::encoded_chars::decoded;
+use super::folded::{Folded, fold, is_ignorable};
 
 /// Fewest letters and digits of a name. Shorter ones are part of most words.
 const MIN_NAME_CHARS: usize = 3;
 /// Fewest characters of a name in a script whose characters are syllables or words.
 const MIN_IDEOGRAPHIC_NAME_CHARS: usize = 2;
-/// Longest run of blanks between two words, in bytes: a line break and the indentation of the next line.
-const MAX_BLANK_BYTES: usize = 100;
+
+/// Spellings of a name that one search may find in the same place.
+const SPELLINGS: usize = 4;
 
 /// The names that are searched for.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Names {
-    names: Vec<Name>,
+    /// The names as they are configured.
+    texts: Vec<String>,
+    patterns: Vec<Pattern>,
     automaton: Option<AhoCorasick>,
 }
 
+/// One spelling of the letters of a name.
 #[derive(Debug, Clone)]
-struct Name {
-    /// The name as it is configured.
-    text: String,
+struct Pattern {
+    /// Index of the name.
+    name: usize,
     /// The words in folded form.
     words: Vec<String>,
     /// Index of the longest word, which the automaton searches for.
     anchor: usize,
+    /// The name is too short to be searched for inside of words and without regard to case.
+    exact: Option<String>,
+    /// The last word of the name comes first, before a comma: `Works, Ada`.
+    surname_first: bool,
 }
 
-/// Returns the words of a name in folded form: separators, and capitals after small letters, begin a new word.
+/// Returns the words of a name in folded form: separators, capitals after small letters, and the last of several capitals
+/// before small letters (`HTTPWorks`) begin a new word.
 fn name_words(name: &str) -> Vec<String> {
-    let normal: String = name.nfkc().collect();
+    let normal: Vec<char> = decoded(name).nfkc().filter(|c| !is_ignorable(*c)).collect();
     let mut words: Vec<String> = Vec::new();
     let mut previous: Option<char> = None;
-    for c in normal.chars() {
+    for (n, &c) in normal.iter().enumerate() {
         if !c.is_alphanumeric() && !is_combining_mark(c) {
             previous = None;
             continue;
         }
-        let begins = previous.is_none_or(|p| p.is_lowercase() && c.is_uppercase());
+        // Two small letters, because `IBMs` is one word.
+        let small_follow =
+            || normal.get(n + 1..n + 3).is_some_and(|next| next.iter().all(|c| c.is_lowercase()));
+        let begins = previous
+            .is_none_or(|p| c.is_uppercase() && (p.is_lowercase() || p.is_uppercase() && small_follow()));
         if begins {
             words.push(String::new());
         }
         if let Some(word) = words.last_mut() {
-            fold_char(c, word);
+            word.push(c);
         }
         previous = Some(c);
     }
-    words.into_iter().map(|w| w.nfkc().collect()).collect()
+    words.into_iter().map(|w| fold(&w)).collect()
+}
+
+/// Returns a name with the letters that people write without umlauts: `Brueggenkoetter`. `None` if it has none.
+fn without_umlauts(name: &str) -> Option<String> {
+    let normal: String = decoded(name).nfc().collect();
+    let mut out = String::with_capacity(normal.len() + 4);
+    for c in normal.chars() {
+        match c {
+            'ä' | 'æ' => out.push_str("ae"),
+            'ö' | 'ø' | 'œ' => out.push_str("oe"),
+            'ü' => out.push_str("ue"),
+            'å' => out.push_str("aa"),
+            'Ä' | 'Æ' => out.push_str("Ae"),
+            'Ö' | 'Ø' | 'Œ' => out.push_str("Oe"),
+            'Ü' => out.push_str("Ue"),
+            'Å' => out.push_str("Aa"),
+            _ => out.push(c),
+        }
+    }
+    (out != normal).then_some(out)
 }
 
 /// Whether a string is long enough to be searched for inside of words.
@@ -68,6 +104,11 @@ pub fn is_long_enough(name: &str) -> bool {
     chars().count() >= least
 }
 
+/// Whether a string has letters or digits, also after its encoded characters were decoded.
+pub fn has_letters(name: &str) -> bool {
+    decoded(name).nfkc().any(|c| c.is_alphanumeric() && !is_combining_mark(c))
+}
+
 /// Whether two strings are spellings of the same name.
 pub fn same_name(a: &str, b: &str) -> bool {
     let (a, b) = (name_words(a).concat(), name_words(b).concat());
@@ -77,49 +118,85 @@ pub fn same_name(a: &str, b: &str) -> bool {
 impl Names {
     /// Makes the search for these names; a name without letters and digits is never found.
     pub fn new<'a>(names: impl Iterator<Item = &'a str>) -> Self {
-        let names: Vec<Name> = names
-            .map(|name| {
-                let words = name_words(name);
-                let anchor = (0..words.len()).rev().max_by_key(|n| words[*n].len()).unwrap_or(0);
-                Name { text: name.to_owned(), words, anchor }
-            })
-            .collect();
-        let anchors = names.iter().map(|n| n.words.get(n.anchor).map_or("\u{0}\u{0}", String::as_str));
-        let automaton = if names.is_empty() {
+        let texts: Vec<String> = names.map(str::to_owned).collect();
+        let mut patterns = Vec::new();
+        for (name, text) in texts.iter().enumerate() {
+            let exact = (!is_long_enough(text)).then(|| text.clone());
+            for spelling in [Some(text.clone()), without_umlauts(text)].into_iter().flatten() {
+                let mut words = name_words(&spelling);
+                for surname_first in [false, true] {
+                    if words.len() < 1 + usize::from(surname_first) {
+                        break;
+                    }
+                    if surname_first {
+                        words.rotate_right(1);
+                    }
+                    let anchor = (0..words.len()).rev().max_by_key(|n| words[*n].len()).unwrap_or(0);
+                    let (words, exact) = (words.clone(), exact.clone());
+                    patterns.push(Pattern { name, words, anchor, exact, surname_first });
+                }
+            }
+        }
+        let automaton = if patterns.is_empty() {
             None
         } else {
             AhoCorasick::builder()
                 .ascii_case_insensitive(true)
                 .match_kind(MatchKind::Standard)
                 .kind(Some(AhoCorasickKind::ContiguousNFA))
-                .build(anchors)
+                .build(patterns.iter().map(|p| &p.words[p.anchor]))
                 .ok()
         };
-        Names { names, automaton }
+        Names { texts, patterns, automaton }
     }
 
     /// Whether the search could not be built, so that no name is found.
     pub fn has_failed(&self) -> bool {
-        self.automaton.is_none() && !self.names.is_empty()
+        self.automaton.is_none() && !self.patterns.is_empty()
     }
 
     /// The names as they are configured.
     pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.names.iter().map(|n| n.text.as_str())
+        self.texts.iter().map(String::as_str)
     }
 
     /// Finds every name in the text, and returns its index and span.
     pub fn find(&self, text: &str) -> Vec<(usize, usize, usize)> {
+        self.search(text, false)
+    }
+
+    /// Finds every name in the text, and also the words of names that quotes separate, each as a span of its own. The quotes
+    /// are not a part of any span, because they may be the ends of two strings of JSON.
+    pub fn find_with_quoted(&self, text: &str) -> Vec<(usize, usize, usize)> {
+        self.search(text, true)
+    }
+
+    fn search(&self, text: &str, quoted: bool) -> Vec<(usize, usize, usize)> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
         let folded = Folded::of(text);
         let b = folded.text.as_bytes();
+        let to_raw = |(start, end)| {
+            let (start, end) = folded.to_raw(start, end);
+            (text.floor_char_boundary(start), text.ceil_char_boundary(end))
+        };
         let mut out = Vec::new();
         for hit in automaton.find_overlapping_iter(b) {
-            let n = hit.pattern().as_usize();
-            let Some(name) = self.names.get(n).filter(|name| !name.words.is_empty()) else { continue };
-            if let Some((start, end)) = name.around(b, hit.start(), hit.end()) {
-                let (start, end) = folded.to_raw(start, end);
-                out.push((n, text.floor_char_boundary(start), text.ceil_char_boundary(end)));
+            let pattern = &self.patterns[hit.pattern().as_usize()];
+            let Some(span) = pattern.around(b, hit.start(), hit.end()) else {
+                if quoted && let Some(words) = pattern.in_quotes(b, hit.start(), hit.end()) {
+                    out.extend(words.into_iter().map(to_raw).map(|(start, end)| (pattern.name, start, end)));
+                }
+                continue;
+            };
+            let (start, end) = to_raw(span);
+            let counts = match &pattern.exact {
+                Some(exact) => text[start..end] == **exact && is_whole_word(text, start, end),
+                None => true,
+            };
+            // Two spellings of one name may be found in the same place.
+            let same = |o: &(usize, usize, usize)| *o == (pattern.name, start, end);
+            if counts && !out.iter().rev().take(SPELLINGS).any(same) {
+                out.push((pattern.name, start, end));
             }
         }
         out
@@ -160,76 +237,66 @@ impl NameCounter {
     }
 }
 
-impl Name {
+impl Pattern {
+    fn has_words(&self) -> bool {
+        self.words.len() > 1 && self.exact.is_none()
+    }
+
+    /// Returns the spans of the words if quotes separate at least one of them from the next.
+    fn in_quotes(&self, b: &[u8], start: usize, end: usize) -> Option<Vec<(usize, usize)>> {
+        if !self.has_words() {
+            return None;
+        }
+        let mut spans = vec![(start, end)];
+        let mut any_quotes = false;
+        let mut at = end;
+        for word in &self.words[self.anchor + 1..] {
+            let quotes = skip_quotes(b, at);
+            any_quotes |= quotes.is_some();
+            let from = quotes.or_else(|| skip_to_word(b, at, word.as_bytes()))?;
+            at = from + word.len();
+            if !b.get(from..at)?.eq_ignore_ascii_case(word.as_bytes()) {
+                return None;
+            }
+            spans.push((from, at));
+        }
+        let mut at = start;
+        for n in (1..=self.anchor).rev() {
+            let (previous, word) = (self.words[n - 1].as_bytes(), self.words[n].as_bytes());
+            let quotes = skip_quotes_back(b, at);
+            any_quotes |= quotes.is_some();
+            let to = quotes.or_else(|| skip_back_to_word(b, at, word, previous))?;
+            at = to.checked_sub(previous.len())?;
+            if !b[at..to].eq_ignore_ascii_case(previous) {
+                return None;
+            }
+            spans.push((at, to));
+        }
+        any_quotes.then_some(spans)
+    }
+
     /// Returns the span of the whole name around its longest word `[start, end)`.
     fn around(&self, b: &[u8], mut start: usize, mut end: usize) -> Option<(usize, usize)> {
-        for word in &self.words[self.anchor + 1..] {
-            let at = skip_separator(b, end);
-            let to = at + word.len();
-            if !b.get(at..to)?.eq_ignore_ascii_case(word.as_bytes()) {
+        // Only the first separator, after the surname, has to be a comma.
+        let fits =
+            |from: usize, to: usize, word: usize| !self.surname_first || word > 0 || is_comma(b, from, to);
+        for (n, word) in self.words.iter().enumerate().skip(self.anchor + 1) {
+            let at = skip_to_word(b, end, word.as_bytes())?;
+            if !fits(end, at, n - 1) {
                 return None;
             }
-            end = to;
+            end = at + word.len();
         }
-        for word in self.words[..self.anchor].iter().rev() {
-            let before = skip_separator_back(b, start);
-            let from = before.checked_sub(word.len())?;
-            if !b[from..before].eq_ignore_ascii_case(word.as_bytes()) {
+        for n in (1..=self.anchor).rev() {
+            let (previous, word) = (self.words[n - 1].as_bytes(), self.words[n].as_bytes());
+            let before = skip_back_to_word(b, start, word, previous)?;
+            if !fits(before, start, n - 1) {
                 return None;
             }
-            start = from;
+            start = before - previous.len();
         }
         Some((start, end))
     }
-}
-
-/// Separators of one character, and encoded ones, that may be between two words.
-const SEPARATORS: &[&str] = &[
-    "--", "__", "-", "_", ".", "+", "~", "&", "'", "’", "·", "‐", "‑", "‒", "–", "—", "%20", "%2D", "%2d",
-    "%5F", "%5f", "%2E", "%2e", "%0A", "%0a", "&nbsp;", "\\r\\n", "\\n", "\\t",
-];
-
-/// Marks that begin a line of a comment, a quotation or a difference.
-const LINE_MARKS: &[u8] = b"#/*>+|-";
-
-/// Returns the end of the separator between two words at `at`; `at` if there is none.
-fn skip_separator(b: &[u8], at: usize) -> usize {
-    let blanks = |from: usize| {
-        let run = b[from..].iter().take(MAX_BLANK_BYTES).take_while(|c| c.is_ascii_whitespace());
-        from + run.count()
-    };
-    let end = blanks(at);
-    let lines = b[at..end].iter().filter(|c| **c == b'\n').count();
-    if lines > 1 {
-        return at;
-    }
-    if lines == 1 {
-        let marks = b[end..].iter().take(3).take_while(|c| LINE_MARKS.contains(c)).count();
-        return blanks(end + marks);
-    }
-    // ` - ` and ` & ` between blanks, but no full stop, which would end a sentence.
-    let mark = SEPARATORS.iter().find(|s| b[end..].starts_with(s.as_bytes()));
-    match mark {
-        Some(s) if end == at => at + s.len(),
-        Some(s) if matches!(*s, "-" | "&" | "–" | "—" | "+") => blanks(end + s.len()),
-        _ => end,
-    }
-}
-
-/// Returns the start of the separator between two words that ends at `at`; `at` if there is none.
-fn skip_separator_back(b: &[u8], at: usize) -> usize {
-    let from = at.saturating_sub(MAX_BLANK_BYTES);
-    let mut start = at;
-    while start > from {
-        let head = &b[..start];
-        let mark = SEPARATORS.iter().find(|s| head.ends_with(s.as_bytes())).map(|s| s.len());
-        match mark {
-            Some(len) => start -= len,
-            None if b[start - 1].is_ascii_whitespace() || LINE_MARKS.contains(&b[start - 1]) => start -= 1,
-            None => break,
-        }
-    }
-    if skip_separator(b, start) == at { start } else { at }
 }
 
 /// Whether `[start, end)` begins and ends at a word boundary of the text.
@@ -252,103 +319,6 @@ fn is_unspaced(c: char) -> bool {
     matches!(c,
         '\u{0e00}'..='\u{0eff}' | '\u{1100}'..='\u{11ff}' | '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{9fff}'
         | '\u{ac00}'..='\u{d7af}' | '\u{f900}'..='\u{faff}' | '\u{ff66}'..='\u{ff9f}' | '\u{20000}'..='\u{3ffff}')
-}
-
-/// A text in folded form, with a map back to its bytes.
-struct Folded<'t> {
-    text: Cow<'t, str>,
-    /// Where the folded form differs: the start and end in the folded text and in the raw text.
-    changes: Vec<(usize, usize, usize, usize)>,
-}
-
-impl<'t> Folded<'t> {
-    /// Folds a text. A text that folding does not change, apart from the case of ASCII letters, is not copied.
-    fn of(text: &'t str) -> Self {
-        let same = Folded { text: Cow::Borrowed(text), changes: Vec::new() };
-        if text.is_ascii() || !text.chars().any(|c| !c.is_ascii() && changes(c)) {
-            return same;
-        }
-        let mut out = String::with_capacity(text.len());
-        let mut changed = Vec::new();
-        let mut at = 0;
-        while at < text.len() {
-            let cluster = cluster_at(text, at);
-            let start = out.len();
-            if cluster.is_ascii() {
-                out.push_str(cluster);
-            } else {
-                let mut folded = String::new();
-                cluster.nfkc().for_each(|c| fold_char(c, &mut folded));
-                out.extend(folded.nfkc());
-                changed.push((start, out.len(), at, at + cluster.len()));
-            }
-            at += cluster.len();
-        }
-        Folded { text: Cow::Owned(out), changes: changed }
-    }
-
-    /// Returns the span of the raw text that a span of the folded text came from.
-    fn to_raw(&self, start: usize, end: usize) -> (usize, usize) {
-        // Inside of a change only the whole of it has a place in the raw text.
-        let first =
-            self.changes.partition_point(|c| c.0 <= start).checked_sub(1).and_then(|n| self.changes.get(n));
-        let from = match first {
-            Some((_, to, raw_from, _)) if start < *to => *raw_from,
-            Some((_, to, _, raw_to)) => raw_to + (start - to),
-            None => start,
-        };
-        let last =
-            self.changes.partition_point(|c| c.0 < end).checked_sub(1).and_then(|n| self.changes.get(n));
-        let to = match last {
-            Some((_, to, _, raw_to)) => raw_to + end.saturating_sub(*to),
-            None => end,
-        };
-        (from, to)
-    }
-}
-
-/// Returns the run of ASCII at `at`, or the character there with the marks that combine with it.
-fn cluster_at(text: &str, at: usize) -> &str {
-    let rest = &text[at..];
-    let ascii = rest.bytes().take_while(u8::is_ascii).count();
-    if ascii == rest.len() {
-        return rest;
-    }
-    let marked = |from: usize| rest[from..].chars().next().is_some_and(is_combining_mark);
-    if ascii > 0 {
-        // The last character of the run may have a mark.
-        let run = if marked(ascii) { ascii - 1 } else { ascii };
-        if run > 0 {
-            return &rest[..run];
-        }
-    }
-    let mut end = rest.chars().next().map_or(0, char::len_utf8);
-    while let Some(c) = rest[end..].chars().next().filter(|c| is_combining_mark(*c)) {
-        end += c.len_utf8();
-    }
-    &rest[..end]
-}
-
-/// Whether folding changes a character, alone or together with the one before it.
-fn changes(c: char) -> bool {
-    let mut folded = String::new();
-    c.is_alphanumeric() && {
-        fold_char(c, &mut folded);
-        folded.chars().ne([c])
-    } || is_combining_mark(c)
-        || is_nfkc_quick(std::iter::once(c)) != IsNormalized::Yes
-}
-
-/// Appends a character without case: `ß` and `ẞ` become `ss`, `ς` becomes `σ`, `İ` and `ı` become `i`.
-fn fold_char(c: char, out: &mut String) {
-    match c {
-        c if c.is_ascii() => out.push(c.to_ascii_lowercase()),
-        // The lower case of `İ` is `i` and a combining dot, which most spellings of the word omit.
-        'İ' => out.push('i'),
-        '\u{307}' => {}
-        // `ẞ` has no upper case but itself, so its lower case has to come first.
-        c => out.extend(c.to_lowercase().flat_map(char::to_uppercase).flat_map(char::to_lowercase)),
-    }
 }
 
 #[cfg(test)]
@@ -383,14 +353,78 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_found_between_marks_and_in_encoded_form() {
+        for text in [
+            "acme/works",
+            "Acme::Works",
+            "ACME___WORKS",
+            "acme---works",
+            "Acme\\Works",
+            "Acme&nbsp;Works",
+            "Acme&#32;Works",
+            "&#65;cme&#xa0;Works",
+            "Acme\\x20Works",
+            "Acme\\u0020Works",
+            "Acme=20Works",
+            "Ac=\nme Works",
+            "Acme <b>Works",
+            "Acme</i> <span class=\"x y\">Works",
+            "Acme** Works",
+            "Acme **Works",
+            "Acme*** _Works",
+            "Ac\u{200b}me\u{ad} Wor\u{2060}ks",
+            "Ac\u{fe0f}me Wo\u{34f}rks",
+            "Acme\u{200d}Works",
+            "\u{41}\u{202e}cme Works",
+            "Acme\u{e0020}Works",
+        ] {
+            assert_eq!(found("Acme Works", &format!("x {text} é")), [text], "{text}");
+            assert_eq!(found("Acme Works", &format!("**{text}**, y")), [text], "{text}");
+        }
+        for text in ["Acme <b>and</b> Works", "Acme \"Works", "Acme<b\",\"x\":\">Works", "Acme < Works"] {
+            assert_eq!(found("Acme Works", text), [""; 0], "{text}");
+        }
+        let name = "Brüggenkötter";
+        for text in [
+            "Bru\u{308}ggenko\u{308}tter",
+            "Bruggenkotter",
+            "BRUEGGENKOETTER",
+            "Brueggenkoetter",
+            "Br&uuml;ggenk&ouml;tter",
+            "Br&#252;ggenk&#246;tter",
+            "Br&#xFC;ggenk&#xF6;tter",
+            "Br\\303\\274ggenk\\303\\266tter",
+            "Br\\xc3\\xbcggenk\\xc3\\xb6tter",
+            "Br\\u00fcggenk\\u00f6tter",
+            "Br\\u{fc}ggenk\\u{f6}tter",
+            "Br%C3%BCggenk%C3%B6tter",
+            "Br%FCggenk%F6tter",
+            "Br=C3=BCggenk=C3=B6tter",
+        ] {
+            assert_eq!(found(name, &format!("Herr {text}, é")), [text], "{text}");
+        }
+        for (name, text) in
+            [("Æther Øst", "aether-oest"), ("Łódź", "LODZ"), ("Ångström", "Aangstroem"), ("Ørsted", "orsted")]
+        {
+            assert_eq!(found(name, text), [text], "{text}");
+        }
+    }
+
+    #[test]
     fn only_the_boundaries_of_words_may_be_separated() {
         for text in [
             "tarn vall ey foods",
-            "Tarn. Valley",
-            "tarn/valley",
-            "Tarn, Valley",
-            "Tarn\n\nValley",
             "valley tarn",
+            "Tarn\n\n\nValley",
+            "Tarn\\n\\n\\nValley",
+            "Tarn ---------- Valley",
+            "Tarn? Valley",
+            "Tarn (Valley)",
+            "tarn = valley",
+            "Tarn and Valley",
+            "Tarn \\x Valley",
+            "Tarn 's Valley",
+            "Tarn # Valley",
         ] {
             assert!(found("Tarn Valley", text).is_empty(), "{text}");
         }
@@ -398,9 +432,115 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_found_across_the_marks_of_lists_and_lines() {
+        for text in [
+            "Maren, Tolliver",
+            "Maren,Tolliver",
+            "Maren;Tolliver",
+            "Maren | Tolliver",
+            "Maren|Tolliver",
+            "Maren..Tolliver",
+            "Maren...Tolliver",
+            "Maren\u{2028}Tolliver",
+            "Maren \u{2029} Tolliver",
+            "Maren\u{b}Tolliver",
+            "Maren / Tolliver",
+            "Tolliver, Maren",
+            "TOLLIVER,MAREN",
+            "Tolliver , Maren",
+        ] {
+            assert_eq!(found("Maren Tolliver", &format!("x {text} é")), [text], "{text}");
+        }
+        assert_eq!(found("Ada Maren Tolliver", "by Tolliver, Ada Maren."), ["Tolliver, Ada Maren"]);
+        for text in ["Tolliver Maren", "Tolliver; Maren", "Maren, x Tolliver", "Tolliver and Maren"] {
+            assert_eq!(found("Maren Tolliver", text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_run_of_marks_and_blanks_may_be_between_words() {
+        for text in [
+            "Acme\\ Works",
+            "Acme\\\\ Works",
+            "Acme-\nWorks",
+            "Acme\u{2011}\nWorks",
+            "Acme \\\n   Works",
+            "Acme\\\nWorks",
+            "Acme\n\nWorks",
+            "Acme\r\n\r\n  Works",
+            "acme.\nworks",
+            "acme\n    .works",
+            "Acme. Works",
+            "Acme:Works",
+            "acme: works",
+            "Acme\u{2212}Works",
+            "Acme \u{2015} Works",
+            "Acme・Works",
+            "Acme\n// Works",
+            "Acme%2520Works",
+            "c:\\acme\\works",
+            "Acme\\r\\n\\tWorks",
+        ] {
+            assert_eq!(
+                found("Acme Works", &format!("x {text} é")),
+                [text.trim_start_matches("c:\\")],
+                "{text}"
+            );
+            assert_eq!(
+                found("Acme Works", &format!("x {text} y")),
+                [text.trim_start_matches("c:\\")],
+                "{text}"
+            );
+            let longer_first = text.replace("Acme", "Acmeland").replace("acme", "acmeland");
+            assert_eq!(found("Acmeland Works", &longer_first).len(), 1, "{longer_first}");
+        }
+        // The first letter of a word may look like an escape.
+        assert_eq!(found("Acme Northtrading", "C:\\acme\\northtrading"), ["acme\\northtrading"]);
+        assert_eq!(found("Northtrading Ro", "c:\\northtrading\\ro"), ["northtrading\\ro"]);
+        for text in ["ls 'O'\\''Reilly Works'", "O'\"'\"'Reilly-Works", "O’Reilly Works", "oreilly works"] {
+            assert_eq!(found("O'Reilly Works", text).len(), 1, "{text}");
+        }
+        for text in ["HTTP Works", "http-works", "HTTPWorks", "httpworks", "HTTP_WORKS"] {
+            assert_eq!(found("HTTPWorks", text), [text]);
+        }
+        assert_eq!(found("IBMs", "ib ms"), [""; 0]);
+        assert_eq!(found("Acme%20Works", "acme-works"), ["acme-works"]);
+    }
+
+    #[test]
+    fn the_quotes_between_the_words_of_a_name_stay() {
+        let found = |text: &str| -> Vec<String> {
+            let mut all = Names::new(["Maren Tolliver"].into_iter()).find_with_quoted(text);
+            all.sort_unstable();
+            all.dedup();
+            all.into_iter().map(|(_, s, e)| text[s..e].to_owned()).collect()
+        };
+        for text in [
+            "\"Maren\",\"Tolliver\"",
+            "[\"Maren\", \"Tolliver\"]",
+            "'Maren' 'Tolliver'",
+            "Maren \"Tolliver\"",
+            "\"Maren\" Tolliver",
+            "\\\"Maren\\\",\\\"Tolliver\\\"",
+            "„Maren“ „Tolliver“",
+        ] {
+            assert_eq!(found(text), ["Maren", "Tolliver"], "{text}");
+        }
+        assert_eq!(found("\"Tolliver\",\"Maren\""), ["Tolliver", "Maren"]);
+        for text in ["\"Maren\": \"x\", \"Tolliver\"", "\"Maren\"\n\n\"Tolliver\""] {
+            assert_eq!(found(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
     fn case_and_composition_of_letters_beyond_ascii_do_not_matter() {
         for (name, text) in [
             ("Straßenwerk Köln", "STRASSENWERK KO\u{308}LN"),
+            ("Anna Groß", "ANNA GROSS"),
+            ("Anna Groß", "anna-gross"),
+            ("ANNA GROSS", "Anna Groß"),
+            ("Anna Gross", "ANNA GROẞ"),
+            ("Anna Gross", "ANNA GROß"),
             ("Strassenwerk", "Straßenwerk"),
             ("Straßenwerk", "STRA\u{1e9e}ENWERK"),
             ("STRA\u{1e9e}ENWERK", "Straßenwerk"),
@@ -426,17 +566,39 @@ mod tests {
             ("Гавань Север", "гаваньсевер"),
             ("北港", "（北港）"),
             ("ｱｵｲ商会", "アオイ商会"),
+            ("ガーデン社", "ｶﾞｰﾃﾞﾝ社"),
+            ("ｶﾞｰﾃﾞﾝ社", "カ\u{3099}ーテ\u{3099}ン社"),
+            ("パン屋", "ﾊﾟﾝ屋"),
+            ("パン屋", "ハ%E3%82%9Aン屋"),
+            (
+                "삼성전자",
+                "\u{1109}\u{1161}\u{11b7}\u{1109}\u{1165}\u{11bc}\u{110c}\u{1165}\u{11ab}\u{110c}\u{1161}",
+            ),
+            ("삼성전자", "\\u1109\\u1161\\u11b7\\u1109\\u1165\\u11bc\\u110c\\u1165\\u11ab\\u110c\\u1161"),
+            (
+                "삼성전자",
+                "%E1%84%89%E1%85%A1%E1%86%B7%E1%84%89%E1%85%A5%E1%86%BC%E1%84%8C%E1%85%A5%E1%86%AB%E1%84%8C%E1%85%A1",
+            ),
+            ("삼성전자", "사\u{11b7}성전자"),
+            ("\u{1109}\u{1161}\u{11b7}\u{1109}\u{1165}\u{11bc}", "삼성"),
+            ("नमस्ते", "नमस\u{94d}त\u{947}"),
         ] {
             assert_eq!(found(name, &format!("· é {text} — é")).len(), 1, "{text}");
         }
         let text = "é KO\u{308}LN, ﬁn";
         assert_eq!(found("Köln", text), ["KO\u{308}LN"]);
         assert_eq!(found("fin", text), ["ﬁn"]);
+        // A long run of encoded characters is read in parts, none of which ends inside of a character.
+        let long = "%E5%8C%97".repeat(40) + "%E9%BB%92%E6%9D%BE";
+        assert_eq!(found("黒松", &long).len(), 1);
+        assert_eq!(found("삼성전자", "\u{1109}\u{1161} 삼성").len(), 0);
     }
 
     #[test]
     fn a_name_needs_three_letters_or_two_ideographs() {
-        for short in ["", " ", "e", "x1", "a b", "--", "é", "山"] {
+        for short in
+            ["", " ", "e", "x1", "a b", "--", "é", "山", "%20%20%20", "&nbsp;", "\\u0020\\u0020", "&amp;a"]
+        {
             assert!(!is_long_enough(short), "{short}");
         }
         for long in ["IBM", "a.b.c", "北港", "o2x"] {

@@ -1,9 +1,10 @@
 //! Makes and recognizes placeholders: `[EMAIL_k3f9qa]`, `user_k3f9qa`, or realistic ones such as `user-k3f9qa@example.com`.
 //!
 //! The tag is a keyed hash of the kind and the normalized value, so one value has one placeholder in a release, and
-//! nobody without the key can test a guess.
+//! nobody without the key can test a guess. If two values have the same tag, the later one gets a longer tag.
 
-use std::sync::LazyLock;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -14,6 +15,27 @@ use super::PlaceholderStyle;
 pub(crate) const USER: &str = "USER";
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
+
+/// Lengths of a tag, in characters of five bits. Only a value whose shorter tag is taken gets a longer one.
+const TAG_LENGTHS: [usize; 3] = [6, 12, 24];
+
+/// Which value has which placeholder in a release, so that two values never share one. Clones have the same owners.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Owners(Arc<Mutex<HashMap<u64, u64>>>);
+
+impl Owners {
+    /// Whether a placeholder belongs to the value with this hash. It belongs to the first value that claims it.
+    fn claim(&self, placeholder: &str, value: u64) -> bool {
+        let digest = <Sha256 as sha2::Digest>::digest(placeholder.as_bytes());
+        let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *owners.entry(first_bits(&digest)).or_insert(value) == value
+    }
+}
+
+/// Returns the first 64 bits.
+fn first_bits(bytes: &[u8]) -> u64 {
+    bytes.iter().take(8).fold(0, |bits, b| bits << 8 | u64::from(*b))
+}
 
 /// Returns the HMAC-SHA256 of the parts, each preceded by its length so that no two lists of parts are alike.
 pub(crate) fn keyed(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
@@ -54,21 +76,39 @@ pub(crate) struct Placeholders<'k> {
 }
 
 impl Placeholders<'_> {
-    /// Returns the six characters of the tag, and the keyed hash for further choices.
-    fn tag(&self, kind: &str, value: &str) -> (String, [u8; 32]) {
+    /// Returns the tag, and the keyed hash for further choices.
+    fn tag(&self, kind: &str, value: &str, length: usize) -> (String, [u8; 32]) {
         let mac = keyed(self.key, &["placeholder", kind, &normalize(kind, value)]);
-        let bits = u64::from_be_bytes([mac[0], mac[1], mac[2], mac[3], mac[4], mac[5], mac[6], mac[7]]);
-        ((0..6).map(|i| char::from(ALPHABET[(bits >> (59 - 5 * i)) as usize & 31])).collect(), mac)
+        let bit = |n: usize| usize::from(mac[n / 8] >> (7 - n % 8) & 1);
+        let index = |i: usize| (0..5).fold(0, |index, n| index << 1 | bit(5 * i + n));
+        ((0..length).map(|i| char::from(ALPHABET[index(i)])).collect(), mac)
     }
 
     /// Makes a placeholder in brackets, which can be recognized between any neighbours.
     pub fn typed(&self, kind: &str, value: &str) -> String {
-        format!("[{kind}_{}]", self.tag(kind, value).0)
+        self.typed_with(kind, value, TAG_LENGTHS[0])
+    }
+
+    fn typed_with(&self, kind: &str, value: &str, length: usize) -> String {
+        format!("[{kind}_{}]", self.tag(kind, value, length).0)
+    }
+
+    /// Returns `first` if no other value has it, or else a placeholder in brackets that no other value has.
+    pub fn owned(&self, owners: &Owners, kind: &str, value: &str, first: String) -> String {
+        let mac = keyed(self.key, &["owner", kind, &normalize(kind, value)]);
+        let mut with = first;
+        for length in TAG_LENGTHS {
+            if owners.claim(&with, first_bits(&mac)) {
+                break;
+            }
+            with = self.typed_with(kind, value, length);
+        }
+        with
     }
 
     /// Makes the placeholder of a value. A value that is not exactly one of its kind gets a typed one in either style.
     pub fn make(&self, kind: &str, value: &str) -> String {
-        let (tag, mac) = self.tag(kind, value);
+        let (tag, mac) = self.tag(kind, value, TAG_LENGTHS[0]);
         if kind == USER {
             return format!("user_{tag}");
         }
@@ -211,8 +251,12 @@ fn bracketed_end(b: &[u8], at: usize) -> Option<usize> {
     }
     // The tag may begin with digits, so the last `_` counts.
     let e = b[at..e].iter().rposition(|c| *c == b'_').map(|p| at + p + 1)?;
-    let good = e - at > 2 && b[at + 1].is_ascii_uppercase() && is_tag(b, e) && b.get(e + 6) == Some(&b']');
-    good.then_some(e + 7)
+    let length = b[e..].iter().take(TAG_LENGTHS[2] + 1).take_while(|c| ALPHABET.contains(c)).count();
+    let good = e - at > 2
+        && b[at + 1].is_ascii_uppercase()
+        && TAG_LENGTHS.contains(&length)
+        && b.get(e + length) == Some(&b']');
+    good.then_some(e + length + 1)
 }
 
 /// Finds the placeholders of a style in a text, in order and without overlaps. In the realistic style these are all values
@@ -325,6 +369,31 @@ mod tests {
         let u = Placeholders { key: &[1; 32], style: PlaceholderStyle::Typed }.make(USER, "ada");
         assert_eq!(find(&format!("/home/{u}/x")), vec![(6, 6 + u.len())]);
         assert_eq!(find("[EMAIL_] [x_abcdef] user_name"), vec![]);
+    }
+
+    #[test]
+    fn two_values_never_share_a_placeholder() {
+        let owners = Owners::default();
+        let placeholders = Placeholders { key: &[1; 32], style: PlaceholderStyle::Typed };
+        let make =
+            |value: &str| placeholders.owned(&owners, "TOKEN", value, placeholders.typed("TOKEN", value));
+        // Among so many values some have the same short tag.
+        let values: Vec<String> = (0..150_000).map(|n| format!("v{n}")).collect();
+        let mut seen = std::collections::HashSet::new();
+        let mut longer = Vec::new();
+        for value in &values {
+            let with = make(value);
+            if with.len() > "[TOKEN_abcdef]".len() {
+                assert_eq!(find(&format!("x{with}y")), [(1, 1 + with.len())]);
+                assert!(is_or_contains(&with, PlaceholderStyle::Typed));
+                longer.push((value, with.clone()));
+            }
+            assert!(seen.insert(with), "{value}");
+        }
+        assert!(!longer.is_empty() && longer.len() < 100, "{longer:?}");
+        for (value, with) in longer {
+            assert_eq!(make(value), with, "a value keeps its placeholder");
+        }
     }
 
     #[test]

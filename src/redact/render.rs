@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::rules::Class;
 
 use super::detect::Detection;
-use super::{PlaceholderStyle, placeholder};
+use super::{PlaceholderStyle, placeholder, word_rules};
 
 /// A span of the raw text that is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,12 +111,8 @@ fn names_overlap(new: &Detection, new_len: usize, old: &Detection, old_len: usiz
     (new.confidence, new.value.len()) > (old.confidence, old.value.len())
 }
 
-/// Rules that find a word as such, wherever it occurs, and not by what is around it.
-const WORD_RULES: &[&str] =
-    &["custom", "reported", "username", "identity", "home-path", "mail-name", "name-part"];
-
 fn is_chosen_word(f: &Detection) -> bool {
-    WORD_RULES.contains(&&*f.rule) || f.rule.starts_with("detector:")
+    word_rules::is_word_rule(&f.rule)
 }
 
 /// Splits a span at its line ends, which stay in the text.

@@ -132,6 +132,19 @@ fn is_structural_name(path: &str) -> bool {
     path.ends_with(".model") || path.ends_with("].name") || path.ends_with(".media_type")
 }
 
+/// Calls `f` with every text of a tool's input, in the form in which [`Redactor::redact_session`] redacts it.
+pub(crate) fn for_each_input_text(input: &Value, f: &mut dyn FnMut(&str)) {
+    for_each_json_text(&mut input.clone(), "input", &mut |_, text| f(text));
+}
+
+/// Returns a redacted name, with a number behind it if the name is taken: different names may have the same placeholder.
+pub(crate) fn distinct(name: String, is_taken: impl Fn(&str) -> bool) -> String {
+    if !is_taken(&name) {
+        return name;
+    }
+    (2_u32..).map(|n| format!("{name}-{n}")).find(|name| !is_taken(name)).unwrap_or(name)
+}
+
 /// Calls `f` with the strings and keys of a JSON value.
 ///
 /// A string field is passed as `key: value`, because the name of a field is what distinguishes a password from a word.
@@ -163,6 +176,7 @@ fn for_each_json_text(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mu
                 } else {
                     for_each_json_text(&mut v, &below, f);
                 }
+                let key = distinct(key, |key| map.contains_key(key));
                 map.insert(key, v);
             }
         }
@@ -277,7 +291,9 @@ impl<'e> Redactor<'e> {
         };
         for_each_text_mut(&mut out, &mut |path, text| {
             let done = match is_structural_name(path) {
-                true => short.entry(text.clone()).or_insert_with(|| self.redact_text(text)).clone(),
+                true => {
+                    short.entry(text.clone()).or_insert_with(|| self.redact_structural_name(text)).clone()
+                }
                 false => self.redact_text(text),
             };
             write(path, text, done);
@@ -394,7 +410,7 @@ impl SealedScanner {
             if !inside && !is_own_field(&text, start, end, &self.agents) {
                 out.push(SealedHit {
                     kind: "CUSTOM".to_owned(),
-                    rule: "custom".to_owned(),
+                    rule: super::word_rules::CUSTOM.to_owned(),
                     whole_word: false,
                     offset: start,
                 });
@@ -510,6 +526,20 @@ mod tests {
         ] {
             assert!(!is_own(other), "{other}");
         }
+    }
+
+    #[test]
+    fn fields_whose_names_have_the_same_placeholder_all_stay() {
+        let mut value = serde_json::json!({"Acme Works": 1, "acme-works": {"AcmeWorks": "a", "acmeworks": "b"}, "[X]": 3});
+        for_each_json_text(&mut value, "input", &mut |path, text| {
+            if path.ends_with("(key)") {
+                "[X]".clone_into(text);
+            }
+        });
+        let names = |value: &Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(&value), ["[X]", "[X]-2", "[X]-3"]);
+        let inner = value.as_object().unwrap().values().find(|v| v.is_object()).unwrap();
+        assert_eq!(*inner, serde_json::json!({"[X]": "a", "[X]-2": "b"}));
     }
 
     #[test]

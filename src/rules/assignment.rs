@@ -10,6 +10,7 @@
 
 use serde::Deserialize;
 
+use super::name_value;
 use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{NAME_DENY, NAME_TAILS};
@@ -56,7 +57,13 @@ pub(crate) fn find_value(text: &[u8], start: usize, end: usize, kind: NameKind) 
     if !tail_names_secret(&text[keyword_end..name_end]) || NAME_DENY.list().iter().any(|d| name.contains(d)) {
         return None;
     }
-    let begin = ValueStart::locate(text, name_start, name_end)?;
+    let begin = match name_value::find(text, name_start, name_end) {
+        Some(at) => {
+            let constant = is_constant(&text[name_start..name_end]);
+            ValueStart { at, weak: false, env: false, markup: false, constant }
+        }
+        None => ValueStart::locate(text, name_start, name_end)?,
+    };
     let candidate = Candidate::read(text, &name, begin)?;
     // `PASSWORD='xPASSWORD='`: the "value" is another assignment whose own value is missing.
     let keyword = &text[start..keyword_end];
@@ -151,11 +158,18 @@ struct ValueStart {
     constant: bool,
 }
 
+fn is_upper(name: &[u8]) -> bool {
+    name.iter().any(u8::is_ascii_uppercase) && !name.iter().any(u8::is_ascii_lowercase)
+}
+
+fn is_constant(name: &[u8]) -> bool {
+    is_upper(name) && name.contains(&b'_')
+}
+
 impl ValueStart {
     fn locate(text: &[u8], start: usize, end: usize) -> Option<ValueStart> {
         let name = &text[start..end];
-        let upper = name.iter().any(u8::is_ascii_uppercase) && !name.iter().any(u8::is_ascii_lowercase);
-        let constant = upper && name.contains(&b'_');
+        let (upper, constant) = (is_upper(name), is_constant(name));
         if is_element_name(text, start) && text.get(end) == Some(&b'>') {
             return Some(ValueStart { at: end + 1, weak: false, env: false, markup: true, constant });
         }

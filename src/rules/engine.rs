@@ -13,9 +13,9 @@ use regex_automata::meta::Regex;
 use regex_automata::util::syntax;
 use regex_automata::{Anchored, Input};
 
-use super::columns::{self, CellShape, Headers};
 use super::model::{CatalogueEntry, Class, Classes, Finding, Matcher, RuleSpec, RulesError};
-use super::table_columns::ReadingLog;
+use super::tables::{CellShape, Headers, ReadingLog};
+use super::validate::Validator;
 use super::{assignment, load, matchers, numbers, tables, template, value_shape};
 
 /// A rule with its patterns, which are compiled when they are first needed.
@@ -240,7 +240,8 @@ impl Engine {
                     continue;
                 }
                 let n = u16::try_from(n).unwrap_or(u16::MAX);
-                let headers = rule.spec.headers.iter().flat_map(|h| columns::keywords(h));
+                let searched = rule.spec.headers.iter().filter(|_| !rule.spec.beside);
+                let headers = searched.flat_map(|h| tables::keywords(h));
                 for k in rule.spec.keywords.iter().cloned().chain(headers) {
                     let i = *index.entry(k.clone()).or_insert_with(|| {
                         keywords.push(Keyword { text: k.clone(), rules: Vec::new() });
@@ -534,8 +535,14 @@ impl<'e> Scan<'e, '_> {
     }
 
     /// Applies the value filters of the rule and records the span if it passes.
-    fn accept(&mut self, index: u16, start: usize, end: usize) -> bool {
+    fn accept(&mut self, index: u16, start: usize, mut end: usize) -> bool {
         let rule = self.rule(index);
+        if rule.spec.validators.contains(&Validator::PersonName) {
+            // An apostrophe is a letter of names such as `O'Hara`; at the end it closes a string: `name='Ada Lund'`.
+            let value = &self.text[start..end];
+            let ends_with = |mark: &str| value.ends_with(mark.as_bytes()).then_some(mark.len());
+            end -= ends_with("'").or_else(|| ends_with("’")).unwrap_or(0);
+        }
         if start >= end {
             return false;
         }
@@ -635,6 +642,24 @@ mod tests {
         let hit = |text: String| !engine.scan(&text, Classes::SECRET).is_empty();
         assert!(hit(format!("token {token}... (cut)")) && hit(format!("token {token}")));
         assert!(!hit(format!("see {token} there")));
+    }
+
+    #[test]
+    fn the_quote_after_a_name_is_no_letter_of_it() {
+        let engine = Engine::builtin().unwrap();
+        for text in [
+            "update u set full_name='Maren Tolliver', x=1",
+            "{name:'Maren Tolliver',age:4}",
+            "'Author': 'Maren Tolliver'",
+            "customer_name = 'Maren Tolliver'",
+        ] {
+            let found = engine.scan(text, Classes::PII);
+            let names: Vec<&str> = found.iter().map(|f| &text[f.start..f.end]).collect();
+            assert_eq!(names, ["Maren Tolliver"], "{text}");
+        }
+        let text = "name='Maren O’Tolliver'";
+        let found = engine.scan(text, Classes::PII);
+        assert_eq!(&text[found[0].start..found[0].end], "Maren O’Tolliver");
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub(crate) const FILES: &[(&str, &str)] = &[
     ("secret_in_urls.toml", include_str!("data/secret_in_urls.toml")),
     ("service_code_hosting.toml", include_str!("data/service_code_hosting.toml")),
     ("table_columns.toml", include_str!("data/table_columns.toml")),
+    ("secret_in_devices.toml", include_str!("data/secret_in_devices.toml")),
 ];
 
 #[derive(Deserialize)]
@@ -51,7 +52,7 @@ pub(crate) fn builtin() -> Result<Vec<RuleSpec>, RulesError> {
 /// Returns the SHA-256 over the names and contents of the data files, in lower-case hex.
 pub(crate) fn version() -> String {
     let mut hash = Sha256::new();
-    for (file, text) in FILES {
+    for (file, text) in FILES.iter().chain([&super::tables::WORD_FILE]) {
         hash.update(file.as_bytes());
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());

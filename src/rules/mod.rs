@@ -15,21 +15,19 @@
 //! | `bare_identifier.rs` | national ids that are the entire text |
 //! | `postal.rs` | postal addresses without a keyword |
 //! | `wallet.rs` | addresses of Bitcoin wallets |
-//! | `tables.rs`, `aligned_row.rs`, `expanded.rs`, `table_columns.rs`, `columns.rs` | values that only the header of their column identifies |
+//! | `tables/` | values that only the header of their column identifies |
 //! | `validate.rs` | validators: further conditions on a matched value, such as checksums |
 //! | `value_shape.rs` | whether a value looks random, made of words, or like a placeholder |
 //! | `word_lists.rs` | words that are placeholders, shared accounts, or not names |
 //! | `template.rs`, `seeded_rng.rs` | example values for tests and the self-test |
 
-mod aligned_row;
 mod assignment;
 mod bare_identifier;
-mod columns;
 mod engine;
-mod expanded;
 mod load;
 mod matchers;
 mod model;
+mod name_value;
 mod national_id;
 mod neighbours;
 mod numbers;
@@ -38,7 +36,6 @@ mod postal;
 mod seeded_rng;
 mod separators;
 mod stream;
-mod table_columns;
 mod tables;
 mod template;
 mod validate;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::assignment::NameKind;
-use super::columns::CellShape;
 use super::matchers::HandMatcher;
 use super::numbers::NumberKind;
+use super::tables::CellShape;
 use super::validate::Validator;
 
 /// What happens to a finding.
@@ -121,7 +121,7 @@ pub enum RulesError {
 pub(crate) enum Matcher {
     #[default]
     Regex,
-    /// The values of a column of a table; see `tables.rs`.
+    /// The values of a column of a table; see `tables/mod.rs`.
     Column,
     #[serde(untagged)]
     Assignment(NameKind),
@@ -155,6 +155,10 @@ pub(crate) struct RuleSpec {
     /// Headers of the columns whose values the rule finds, in any spelling.
     #[serde(default)]
     pub headers: Vec<String>,
+    /// The headers are too frequent to be searched for: the column is read only in a table with a header of another rule, or
+    /// with one of the `keywords`.
+    #[serde(default)]
+    pub beside: bool,
     /// What the values of these columns look like.
     pub cell: Option<CellShape>,
     /// The pattern has to match exactly at the keyword.

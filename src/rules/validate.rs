@@ -6,8 +6,8 @@ use serde::Deserialize;
 
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{
-    CODE_HANDLES, CODE_WORDS, COMMON_WORDS, EXAMPLE_MAIL_HOSTS, EXAMPLE_MAIL_LOCALS, FILE_ENDINGS, NOT_NAMES,
-    PLACEHOLDER_WORDS, PUBLIC_FIRMS, RESERVED_TLDS, SERVICE_ACCOUNTS,
+    CODE_HANDLES, CODE_WORDS, COMMON_WORDS, EXAMPLE_MAIL_HOSTS, EXAMPLE_MAIL_LOCALS, FILE_ENDINGS,
+    LABEL_WORDS, NOT_NAMES, PLACEHOLDER_WORDS, PUBLIC_FIRMS, RESERVED_TLDS, SERVICE_ACCOUNTS,
 };
 
 /// A condition on a matched value, by its name in the rule data.
@@ -460,11 +460,80 @@ fn person_name(value: &str) -> bool {
         && words.iter().filter(|w| w.chars().next().is_some_and(char::is_uppercase)).count() >= 2
         && words.iter().any(|w| w.chars().skip(1).any(char::is_lowercase))
         && !words.iter().any(|w| w.len() >= 3 && w.chars().all(|c| c.is_uppercase()))
+        && !is_label(value)
+}
+
+/// Whether all words of a value are words of labels: `Access Token`, `Total Cost`.
+pub(crate) fn is_label(value: &str) -> bool {
+    value
+        .split(|c: char| !c.is_alphabetic())
+        .filter(|w| !w.is_empty())
+        .all(|w| LABEL_WORDS.has(&w.to_lowercase()) || NOT_NAMES.has(&w.to_lowercase()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_of_labels_are_no_name_of_a_person() {
+        for label in [
+            "Access Token",
+            "Private Key",
+            "Input Tokens",
+            "Total Cost",
+            "Start Date",
+            "Dark Mode",
+            "Arial Black",
+            "Open Sans",
+            "Green Tea",
+            "South Region",
+            "Payment Gateway",
+            "Middle East",
+            "Secret Scan",
+            "Secret Key",
+            "Favourite Colour",
+            "Retry Count",
+            "Average Order Value",
+        ] {
+            assert!(!person_name(label), "{label}");
+        }
+        for name in [
+            "Tom Green",
+            "Kelly West",
+            "Maren Tolliver",
+            "Rose Page",
+            "Kim Young",
+            "Jordan Price",
+            "Ada Black",
+        ] {
+            assert!(person_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_hosts_without_persons_are_examples_of_mail_hosts() {
+        for address in [
+            "maren@email.com",
+            "maren@acme.com",
+            "m.tolliver@company.com",
+            "maren@site.com",
+            "maren@test.com",
+        ] {
+            assert!(email(address), "{address}");
+        }
+        for address in [
+            "maren@example.com",
+            "maren@mail.example.org",
+            "maren@x.test",
+            "maren@x.invalid",
+            "maren@localhost",
+            "1+m@users.noreply.github.com",
+            "me@yourdomain.com",
+        ] {
+            assert!(!email(address), "{address}");
+        }
+    }
 
     #[test]
     fn the_names_of_ssh_algorithms_are_no_addresses() {

@@ -99,10 +99,10 @@ fn is_template(v: &str) -> bool {
 /// Whether this is one of our placeholders without its closing bracket, which was read as syntax: `[EMAIL_k3f9qa`.
 fn is_placeholder_head(b: &[u8]) -> bool {
     // A tag may consist of digits and capitals only by chance; without a small letter the last `_` begins the tag.
-    let Some(at) = b
-        .iter()
-        .position(|c| c.is_ascii_lowercase())
-        .map_or(b.iter().rposition(|c| *c == b'_'), |_| b.len().checked_sub(7).filter(|p| b[*p] == b'_'))
+    let Some(at) =
+        b.iter().position(|c| c.is_ascii_lowercase()).map_or(b.iter().rposition(|c| *c == b'_'), |_| {
+            [7, 13, 25].iter().filter_map(|n| b.len().checked_sub(*n)).find(|p| b[*p] == b'_')
+        })
     else {
         return false;
     };

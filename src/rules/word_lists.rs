@@ -91,6 +91,79 @@ pub(crate) static NOT_NAMES: WordList = WordList::new(
     wednesday what windows working write york you your",
 );
 
+/// Words of labels, of which some are names of persons too. Words that are all in this list are a label and no name:
+/// `Access Token`, `Green Tea`, but `Tom Green`.
+pub(crate) static LABEL_WORDS: WordList = WordList::new(
+    "\
+    access account accounts active activity actual admin advanced agent alert alerts alias all allowed alpha amount analysis annual app \
+    application approval archive area arial array asset assets audio auth authentication auto automatic available average \
+    avatar avg back backend background backup balance bank bar base based basic batch beta billing binary bit black blank \
+    block blue board body bold book boolean border bottom box branch brand break broken browser budget bug bulk business button \
+    byte bytes cache cached calendar call cancel capacity card cart case cash cast catalog category cause cell center central \
+    certificate chain change changes channel char character chart chat checkbox checkout child choice city class clean clear click \
+    clock close cloud cluster coffee collection color colour command comment comments common community compact \
+    complete completed completion component compute computer config configuration confirm connection console constraint \
+    consumer container content context control controller cookie copy core corner cost costs count counter country \
+    coverage create created creation credential credentials credit critical crop cross currency custom customer customers daily dark \
+    dash dashboard database dataset date day days dead deadline debit debug default degree delay deleted delivery demand demo \
+    density department dependency deployment depth description design desktop destination detail details dev developer \
+    development device devices dialog diff digital dimension direct direction directory disabled discount disk \
+    dock document documents domain done double down downloads draft drink drive driver due dummy duplicate duration dynamic \
+    early east eastern edge effect effective element email embedded employee employees empty enabled encryption end endpoint engine engineer \
+    engineering english entity entries entry environment error errors estimate estimated event events exact exchange \
+    executive expected expense expiration expired expiry export express extension external extra face factor failed failure \
+    fallback family fast favorite favourite feature features fee feedback feed fetch field fields filter final \
+    finance financial finish finished fixed flag flash flat flight float floor flow folder follow following font food footer foreign \
+    form format forward frame free french frequency friendly front frontend fruit function functional future \
+    gas gateway general generic german given global goal gold graph gray green grey grid gross ground group groups \
+    growth guest guide half handler hard hardware hash head header headers heading health heart heavy height help \
+    hidden high highlight history hit hits hold home hook host hot hotel hour hourly hours house icon icons id \
+    ideal identifier identity image images impact import important inactive inbound income incoming index indicator info \
+    information initial inner input inputs insert inside install instance integer integration interface internal \
+    internet interval inventory invoice issue issues italic item items iteration job jobs join key keys keyboard \
+    label labels language large latency latest launch layer layout lead leading leave left legacy legal length \
+    letter level levels library life light lime limit limits line linear lines link links liquid lite live \
+    load loading local location lock log logs login logo long lookup loop loss lost low lower lunch mail main major \
+    manage management manager manual map mapping margin market marketing master match material matrix max maximum \
+    mean measure media medical medium meeting member members memory menu merge message messages meta method metric \
+    metrics middle migration milk min minimum minor minute minutes missing mobile mode model models module money \
+    monitor month monthly more motion mount mouse multi multiple music my name names national native natural navigation \
+    negative net network neutral next night node nodes none normal north northern notes notification \
+    notifications null number numbers object objects observer office offline offset one online only opacity open \
+    operating operation operations operator option options orange order orders organization origin original other \
+    out outbound outer output outputs overall overdue overflow overview owner package packages padding page pages paid paint \
+    panel paper parameter parameters parent part partial partner parts party pass passed password past path pattern \
+    payload payment payments payroll peak pending per percent percentage performance period permission permissions person \
+    personal phase phone photo physical picture pink pipeline pixel place placeholder plain plan plans plant plate platform \
+    play player plugin point points policy pool pop popular popup port portal position positive post postal power \
+    predicted preferred prefix premium preview previous price pricing primary print priority privacy private pro \
+    probability problem process processing processor product production products profile profiles profit program \
+    progress project projects prompt proof property proposal protocol provider proxy public publisher purchase purple \
+    push quality quantity quarter quarterly queries query question queue quick quota quote radio random range rank \
+    rate rates rating ratio raw reader reading real reason receipt received recent record records recovery red \
+    reduced reference refresh refund region regional regular related relation relative release remaining remote render \
+    rental repeat reply report reports repository request requests retry required reserve reserved reset resolution resource \
+    resources response rest result results retail retention return revenue review reviews reward right risk role roles \
+    rollback room root rotation round route router routing row rows rule rules run running runtime safe safety salary \
+    sale sales sandbox sans satellite save saved scale scan scene schedule schema school science scope score screen script scroll sea search \
+    season second secondary seconds secret section sector secure security segment select selected selection self semi \
+    send sender senior sensor sent sequence serial series serif session sessions set setting settings setup shadow shape share \
+    shared sheet shell shift ship shipping shop shopping short shot side signal signature signing simple single site size \
+    skill skills sleep slide slot slow small smart smoke smooth snapshot social soft solid sort sound source south \
+    southern space spanish speaker special specification speed split sport sports spot square stack staff stage staging standard \
+    star start started starter state static station statistics stats step steps stock stop storage store story strategy stream \
+    street strength strict string strong structure student studio style sub subject submit subscription subtotal success \
+    suite sum summary sun super supplier supply support surface survey swap sweet switch symbol sync system tab tables \
+    tag tags target tasks tax tea teal team technical template temporary tenant term terminal terms text texture theme thread \
+    threshold throughput thumbnail ticket time timeline timeout timer times timestamp title toggle token tokens tool tools top \
+    topic total totals touch track tracking traffic training transaction transfer transform transit transition transport trash travel tree \
+    trend trial trigger trip true trust two types typography ultra unique unit units upper upstream uptime urgent usage use used \
+    users utility validation valid value values variable vector vehicle vendor verdana version vertical video view viewer views virtual \
+    visible visit visitor visual voice volume wallet warehouse warm water wave weather web webhook website week weekly weight \
+    west western wheel white wide widget width wifi wild window wine winter wireless wood word words workflow workspace world wrapper \
+    write yearly years yellow yield zero zone zoom",
+);
+
 /// Frequent words of sentences. A seed phrase contains none of them.
 pub(crate) static COMMON_WORDS: WordList = WordList::new(
     "\
@@ -110,12 +183,12 @@ pub(crate) static FILE_ENDINGS: WordList = WordList::new(
     tsx webp yaml yml",
 );
 
-/// Mail hosts of manuals and of automatic senders.
+/// Mail hosts at which nobody has an address: reserved ones, those of automatic senders, and blanks to be filled in.
+/// `acme.com`, `email.com` and the like belong to somebody.
 pub(crate) static EXAMPLE_MAIL_HOSTS: WordList = WordList::new(
     "\
-    acme.com anthropic.com_ bar.com company.com domain.com email.com example.com example.net \
-    example.org foo.com host.com ingest.sentry.io mycompany.com sentry.io site.com test.com \
-    users.noreply.github.com your-domain.com yourdomain.com",
+    anthropic.com_ example.com example.net example.org ingest.sentry.io sentry.io \
+    users.noreply.github.com your-company.com your-domain.com yourcompany.com yourdomain.com",
 );
 
 /// Local parts of mail addresses in manuals and of automatic senders.

@@ -18,7 +18,7 @@ use crate::sources::common::json_fields::{
 use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, WorktreeDir};
 use crate::trace::{Confidence, Env, Origin, Part, Timestamp, Tokens, ToolStatus, UsageRow};
 
 const AGENT: &str = "copilot";
@@ -36,6 +36,10 @@ impl Source for Copilot {
 
     fn location_vars(&self) -> &'static [&'static str] {
         &["COPILOT_HOME", "XDG_STATE_HOME"]
+    }
+
+    fn worktree_dirs(&self) -> &'static [WorktreeDir] {
+        &[WorktreeDir { ends_with: "copilot-worktrees", id_first: false }]
     }
 
     fn locations(&self, env: &Env) -> Vec<PathBuf> {
@@ -109,6 +113,8 @@ impl EventReader {
         let data = &event["data"];
         match event["type"].as_str().unwrap_or_default() {
             "session.start" | "session.resume" => {
+                // The totals begin from zero here, also if the last run ended without writing them.
+                self.end_run();
                 let s = &mut self.builder.session;
                 s.agent_version = non_empty_owned(&data["copilotVersion"]).or(s.agent_version.take());
                 s.project = non_empty_owned(&data["context"]["cwd"]).or(s.project.take());
@@ -221,8 +227,16 @@ impl EventReader {
     /// request can depend on its own size.
     fn push_totals(&mut self, data: &Value, event: &Value, at: Option<Timestamp>, offset: u64) {
         let totals = data["modelMetrics"].as_object().into_iter().flatten();
-        let totals: Vec<(&String, Tokens)> =
-            totals.map(|(model, m)| (model, tokens(&m["usage"]))).filter(|(_, t)| !t.is_zero()).collect();
+        let mut totals: Vec<(&str, Tokens)> = totals
+            .map(|(model, m)| (model.as_str(), tokens(&m["usage"])))
+            .filter(|(_, t)| !t.is_zero())
+            .collect();
+        let answered = self.run.answers.last().map(|a| a.model.clone());
+        let details = total_details(&data["tokenDetails"]);
+        if totals.is_empty() && !details.is_zero() {
+            let current = non_empty(&data["currentModel"]).or(answered.as_deref());
+            totals.push((current.unwrap_or_default(), details));
+        }
         if self.run.has_records {
             self.run = Run::default();
             return;
@@ -270,6 +284,18 @@ fn tokens(usage: &Value) -> Tokens {
         reasoning: count(&usage["reasoningTokens"]),
         cache_read,
         cache_write_5m: written,
+        ..Tokens::default()
+    }
+}
+
+/// Reads the totals of a run in which no model is named. Here `input` does not include the cached tokens.
+fn total_details(details: &Value) -> Tokens {
+    let count = |kind: &str| count(&details[kind]["tokenCount"]);
+    Tokens {
+        input: count("input"),
+        output: count("output"),
+        cache_read: count("cache_read"),
+        cache_write_5m: count("cache_write"),
         ..Tokens::default()
     }
 }
@@ -341,11 +367,34 @@ mod tests {
     }
 
     #[test]
+    fn a_run_that_ended_without_totals_counts_beside_those_of_the_next_run() {
+        let resume = r#"{"type":"session.resume","timestamp":"2026-11-20T16:20:30Z","data":{}}"#;
+        let rows = usage(&[ANSWER, resume, SHUTDOWN]);
+        assert_eq!(rows[0], ("a".to_owned(), 0, 7, Confidence::LowerBound));
+        assert_eq!(rows[1..], usage(&[SHUTDOWN]));
+    }
+
+    #[test]
     fn a_run_without_any_totals_counts_at_least_the_output_of_its_answers() {
         let least = [("a".to_owned(), 0, 7, Confidence::LowerBound)];
         assert_eq!(usage(&[ANSWER]), least);
         let empty = r#"{"type":"session.shutdown","id":"9","data":{"modelMetrics":{}}}"#;
         assert_eq!(usage(&[ANSWER, empty]), least);
+    }
+
+    #[test]
+    fn totals_without_a_model_count_for_the_models_of_the_run() {
+        let details = r#""tokenDetails":{"input":{"tokenCount":10},"cache_read":{"tokenCount":5},"cache_write":{"tokenCount":21070},"output":{"tokenCount":42}}"#;
+        let shutdown = |more: &str| {
+            format!(
+                r#"{{"type":"session.shutdown","id":"9","data":{{"totalPremiumRequests":0.33,{more}{details}}}}}"#
+            )
+        };
+        let total = |model: &str| [(model.to_owned(), 21_085, 42, Confidence::Estimated)];
+        assert_eq!(usage(&[ANSWER, &shutdown("")]), total("a"));
+        assert_eq!(usage(&[ANSWER, &shutdown(r#""currentModel":"b","modelMetrics":{},"#)]), total("b"));
+        let (own, _) = SHUTDOWN.rsplit_once("}}").unwrap();
+        assert_eq!(usage(&[&format!("{own},{details}}}}}")]).len(), 2, "the models' own totals count");
     }
 
     #[test]

@@ -16,10 +16,10 @@ use crate::sources::common::json_fields::{
     tool_status,
 };
 use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
-use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
+use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
-use crate::trace::{Env, Origin, SessionKey, Timestamp, Tokens};
+use crate::trace::{Env, Origin, SessionKey, Timestamp, Tokens, UsageRow};
 
 const AGENT: &str = "kimi";
 
@@ -129,7 +129,10 @@ impl WireReader {
             "ToolCall" => self.push_call(payload, at),
             "ToolResult" => self.add_result(payload),
             "StatusUpdate" => self.push_usage(payload, at, line.offset),
-            // A `SubagentEvent` repeats a line of the subagent's own wire log.
+            // It repeats a line of the subagent's own wire log, except in older versions, which give no id to a subagent.
+            "SubagentEvent" if payload["agent_id"].is_null() => {
+                self.push_subagent_usage(&payload["event"], at, line.offset)
+            }
             _ => {}
         }
         Ok(repaired)
@@ -197,10 +200,11 @@ impl WireReader {
         call.media_bytes = bytes;
     }
 
-    fn push_usage(&mut self, payload: &Value, at: Option<Timestamp>, offset: u64) {
+    /// Returns the key and the tokens of a request that is new.
+    fn new_request(&self, payload: &Value) -> Option<(String, Tokens)> {
         let usage = &payload["token_usage"];
         if !usage.is_object() {
-            return;
+            return None;
         }
         let tokens = Tokens {
             input: count(&usage["input_other"]),
@@ -214,10 +218,24 @@ impl WireReader {
             Some(id) => format!("{AGENT}:{id}"),
             None => format!("{AGENT}:{native}#{}", self.builder.usage.len()),
         };
-        if self.builder.usage.iter().rev().any(|r| r.dedupe_key == key) {
+        let is_known = self.builder.usage.iter().rev().any(|r| r.dedupe_key == key);
+        (!is_known).then_some((key, tokens))
+    }
+
+    /// Adds the request of a subagent that has no log of its own.
+    fn push_subagent_usage(&mut self, event: &Value, at: Option<Timestamp>, offset: u64) {
+        if event["type"] != "StatusUpdate" {
             return;
         }
-        self.builder.push_request(LoggedRequest { dedupe_key: key, at, model: "", tokens, offset });
+        let Some((dedupe_key, tokens)) = self.new_request(&event["payload"]) else { return };
+        let request = LoggedRequest { dedupe_key, at, model: "", tokens, offset };
+        let row = request_row(self.builder.session.key.clone(), request);
+        self.builder.usage.push(UsageRow { subagent: Some("subagent".to_owned()), ..row });
+    }
+
+    fn push_usage(&mut self, payload: &Value, at: Option<Timestamp>, offset: u64) {
+        let Some((dedupe_key, tokens)) = self.new_request(payload) else { return };
+        self.builder.push_request(LoggedRequest { dedupe_key, at, model: "", tokens, offset });
         if let (Some(kind), Some(row)) = (&self.subagent, self.builder.usage.last_mut()) {
             row.subagent = Some(kind.clone());
         }
@@ -298,5 +316,30 @@ mod tests {
             &serde_json::json!([{"type": "text", "text": "see"}, {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}}]),
         );
         assert_eq!(parts[1], Part::Media { media_type: "image/png".to_owned(), bytes: 2 });
+    }
+
+    #[test]
+    fn the_usage_of_a_subagent_without_a_log_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("wire.jsonl");
+        let status = |id: &str, input: u64| {
+            format!(
+                r#"{{"type":"StatusUpdate","payload":{{"token_usage":{{"input_other":{input},"output":1}},"message_id":"{id}"}}}}"#
+            )
+        };
+        let line = |message: &str| format!(r#"{{"timestamp":1790000000.5,"message":{message}}}"#);
+        let of_subagent = |fields: &str, event: &str| {
+            line(&format!(r#"{{"type":"SubagentEvent","payload":{{{fields}"event":{event}}}}}"#))
+        };
+        let log = [
+            line(&status("m1", 10)),
+            of_subagent(r#""task_tool_call_id":"t","#, &status("m2", 200)),
+            of_subagent(r#""task_tool_call_id":"t","#, &status("m2", 200)),
+            of_subagent(r#""parent_tool_call_id":"t","agent_id":"a","#, &status("m3", 3000)),
+        ];
+        std::fs::write(&file, log.join("\n")).unwrap();
+        let rows = Kimi.read(&file, &ReadOptions::default()).unwrap().usage;
+        let got: Vec<_> = rows.iter().map(|r| (r.tokens.input, r.subagent.as_deref())).collect();
+        assert_eq!(got, [(10, None), (200, Some("subagent"))]);
     }
 }

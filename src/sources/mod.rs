@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::trace::{Env, SessionKey, Tokens};
 
+mod checkout;
 mod claude;
 mod cline;
 mod codex;
@@ -21,8 +22,11 @@ mod opencode;
 mod pi;
 mod qwen;
 
+pub use checkout::{Checkout, WorktreeDir, checkout, other_repository};
 pub use common::files::SourceError;
-pub use common::read::{DEFAULT_LINE_LIMIT, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete};
+pub use common::read::{
+    DEFAULT_LINE_LIMIT, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete,
+};
 pub use common::walk::{Candidate, Skip};
 
 /// All agents whose logs can be read.
@@ -44,6 +48,13 @@ pub static REGISTRY: &[&dyn Source] = &[
 /// Variables that agents without a source, or several agents, set in the shells they run.
 const OTHER_SHELL_VARS: &[(&str, &str)] =
     &[("CURSOR_AGENT", "Cursor"), ("AGENT", "an agent"), ("AI_AGENT", "an agent")];
+
+/// Directories with the worktrees of programs that have no source: Cursor, and Conductor and Conduit, which start agents.
+const OTHER_WORKTREE_DIRS: &[WorktreeDir] = &[
+    WorktreeDir { ends_with: ".cursor/worktrees", id_first: false },
+    WorktreeDir { ends_with: "conductor/workspaces", id_first: false },
+    WorktreeDir { ends_with: ".conduit/workspaces", id_first: false },
+];
 
 /// Returns the source of an agent id.
 pub fn by_agent(agent: &str) -> Option<&'static dyn Source> {
@@ -75,6 +86,12 @@ pub trait Source: Sync {
 
     /// Environment variables that the agent sets in the shells in which it runs commands.
     fn shell_vars(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// Directories in which the agent creates worktrees of many repositories. A directory `.agent/worktrees` inside a
+    /// repository needs no entry.
+    fn worktree_dirs(&self) -> &'static [WorktreeDir] {
         &[]
     }
 

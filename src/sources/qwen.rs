@@ -63,9 +63,7 @@ impl Source for Qwen {
             Ok(repaired)
         })?;
         read.usage = builder.usage;
-        if !builder.session.messages.is_empty() {
-            read.sessions.push(builder.session);
-        }
+        read.add_session(builder.session);
         Ok(read)
     }
 }

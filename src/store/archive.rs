@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -14,6 +15,11 @@ use crate::private_dir;
 use crate::trace::SessionKey;
 
 use super::{StoreError, migrate};
+
+/// How long an operation waits for the lock of another process.
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait before trying again what SQLite does not wait for itself.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 /// A connection to the database. It is cheap to open; a process opens one for each thread that needs it.
 pub struct Archive {
@@ -45,12 +51,9 @@ impl Archive {
     }
 
     fn set_up(mut conn: Connection) -> Result<Self, StoreError> {
-        conn.busy_timeout(Duration::from_secs(30))?;
+        conn.busy_timeout(BUSY_TIMEOUT)?;
         conn.set_prepared_statement_cache_capacity(64);
-        let mode: String = conn.query_row("PRAGMA journal_mode", [], |r| r.get(0))?;
-        if mode != "wal" {
-            let _: String = conn.query_row("PRAGMA journal_mode = WAL", [], |r| r.get(0))?;
-        }
+        use_write_ahead_log(&conn)?;
         conn.execute_batch(
             "PRAGMA synchronous = NORMAL; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;
              PRAGMA secure_delete = ON; PRAGMA cache_size = -8192; PRAGMA wal_autocheckpoint = 4000; PRAGMA trusted_schema = OFF;",
@@ -151,6 +154,22 @@ impl Archive {
     }
 }
 
+/// Makes a new database use a write-ahead log. SQLite reports a lock at once here and does not wait for the busy timeout,
+/// so two processes that open a new archive at the same time would otherwise fail.
+fn use_write_ahead_log(conn: &Connection) -> Result<(), StoreError> {
+    let mode = |sql| conn.query_row(sql, [], |r| r.get::<_, String>(0)).map_err(StoreError::from);
+    for _ in 0..BUSY_TIMEOUT.as_millis() / BUSY_PAUSE.as_millis() {
+        if mode("PRAGMA journal_mode")? == "wal" {
+            return Ok(());
+        }
+        match mode("PRAGMA journal_mode = WAL") {
+            Err(e) if e.is_busy() => thread::sleep(BUSY_PAUSE),
+            result => return result.map(drop),
+        }
+    }
+    mode("PRAGMA journal_mode = WAL").map(drop)
+}
+
 /// Creates an empty file with mode 0600 if it does not exist.
 fn private_file(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
@@ -179,6 +198,26 @@ mod tests {
         assert_eq!(mode(&dir), 0o700);
         for entry in fs::read_dir(&dir).unwrap() {
             assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+    }
+
+    #[test]
+    fn a_new_archive_can_be_opened_by_several_processes_at_once() {
+        for _ in 0..20 {
+            let tmp = tempfile::tempdir().unwrap();
+            let path = tmp.path().join("clawgate.db");
+            let start = std::sync::Barrier::new(8);
+            thread::scope(|scope| {
+                for n in 0..8 {
+                    let (path, start) = (&path, &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        Archive::open(path).unwrap().set_meta(&format!("k{n}"), "v").unwrap();
+                    });
+                }
+            });
+            let archive = Archive::open(&path).unwrap();
+            assert!((0..8).all(|n| archive.meta(&format!("k{n}")).unwrap().is_some()));
         }
     }
 

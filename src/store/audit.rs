@@ -1,7 +1,9 @@
 //! The audit log: entries that `workflow` chains by hash, stored in order and never changed.
 
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 
+use crate::trace::Timestamp;
 use crate::workflow::AuditEntry;
 
 use super::{Archive, StoreError};
@@ -10,7 +12,7 @@ impl Archive {
     /// Appends the entry that `make` builds from the last entry, in one transaction.
     ///
     /// # Errors
-    /// [`StoreError`] if SQLite fails or the last entry does not read back.
+    /// [`StoreError`] if SQLite fails.
     pub fn audit_append(
         &mut self,
         make: impl FnOnce(Option<&AuditEntry>) -> AuditEntry,
@@ -18,19 +20,33 @@ impl Archive {
         let tx = self.begin()?;
         let last: Option<String> =
             tx.query_row("SELECT entry FROM audit ORDER BY seq DESC LIMIT 1", [], |r| r.get(0)).optional()?;
-        let json = StoreError::json("audit entry");
-        let last = last.map(|t| serde_json::from_str(&t)).transpose().map_err(&json)?;
-        let text = serde_json::to_string(&make(last.as_ref())).map_err(&json)?;
+        let last = last.as_deref().map(read_entry);
+        let text = serde_json::to_string(&make(last.as_ref())).map_err(StoreError::json("audit entry"))?;
         tx.execute("INSERT INTO audit(entry) VALUES(?1)", params![text])?;
         Ok(tx.commit()?)
     }
 
-    /// Returns all entries, oldest first.
+    /// Returns all entries, oldest first. An entry that somebody made unreadable is in its place, with the kind
+    /// `unreadable`.
     ///
     /// # Errors
-    /// [`StoreError`] if SQLite fails or an entry does not read back.
+    /// [`StoreError`] if SQLite fails.
     pub fn audit(&self) -> Result<Vec<AuditEntry>, StoreError> {
         let texts: Vec<String> = self.rows("SELECT entry FROM audit ORDER BY seq", [], |r| r.get(0))?;
-        texts.iter().map(|t| serde_json::from_str(t).map_err(StoreError::json("audit entry"))).collect()
+        Ok(texts.iter().map(|t| read_entry(t)).collect())
     }
+}
+
+/// An entry, or one in its place that no check accepts.
+fn read_entry(text: &str) -> AuditEntry {
+    serde_json::from_str(text).unwrap_or_else(|_| AuditEntry {
+        seq: 0,
+        at: Timestamp(0),
+        actor: String::new(),
+        kind: "unreadable".to_owned(),
+        release: None,
+        detail: Value::Null,
+        prev: String::new(),
+        hash: String::new(),
+    })
 }

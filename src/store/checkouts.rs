@@ -6,19 +6,34 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use unicode_normalization::UnicodeNormalization;
 
-use crate::trace::{Checkout, checkout, is_windows_path, trim_separators};
+use crate::sources::{Checkout, checkout, other_repository};
+use crate::trace::{is_windows_path, normal_directory, trim_separators};
 
 use super::StoreError;
 
 /// Maximum length of a component of a display name, in characters.
 pub(super) const MAX_COMPONENT_CHARS: usize = 40;
 
-/// Assigns a directory, its sessions and no others to a project.
-pub(super) fn move_directory(
+/// Assigns a directory to the project of another directory, which it is a worktree of or another path to.
+pub(super) fn move_to_project_of(
     conn: &Connection,
     directory: &str,
-    project: i64,
+    target: &str,
 ) -> Result<(), rusqlite::Error> {
+    let project = project_of(conn, target)?;
+    let old: Option<(i64, String)> = conn
+        .prepare_cached(
+            "SELECT p.id, p.name FROM directories d JOIN projects p ON p.id = d.project_id WHERE d.path = ?1",
+        )?
+        .query_row([directory], |r| Ok((r.get(0)?, r.get(1)?)))
+        .optional()?;
+    let Some((old, short)) = old.filter(|(old, _)| *old != project) else { return Ok(()) };
+    move_directory(conn, directory, project)?;
+    take_name(conn, project, old, &short)
+}
+
+/// Assigns a directory, its sessions and no others to a project.
+fn move_directory(conn: &Connection, directory: &str, project: i64) -> Result<(), rusqlite::Error> {
     conn.execute("UPDATE directories SET project_id = ?2 WHERE path = ?1", params![directory, project])?;
     conn.execute("UPDATE sessions SET project_id = ?2 WHERE directory = ?1", params![directory, project])?;
     remove_unused(conn)
@@ -43,7 +58,8 @@ pub(super) fn merge_named(conn: &Connection) -> Result<(), rusqlite::Error> {
     let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
     let named: Vec<(String, i64, String)> = rows.collect::<Result<_, _>>()?;
     for (directory, old, short) in named {
-        let Checkout::Named(names) = checkout(&directory) else { continue };
+        let normal = normal_directory(&directory);
+        let Checkout::Named(names) = checkout(&normal) else { continue };
         for name in names {
             if let Some(project) = only_repository_named(conn, name)? {
                 move_directory(conn, &directory, project)?;
@@ -52,11 +68,33 @@ pub(super) fn merge_named(conn: &Connection) -> Result<(), rusqlite::Error> {
             }
         }
     }
+    merge_below_homes(conn)
+}
+
+/// Moves worktrees to the only repository of their name if what seemed to be their repository is a directory in which no
+/// session began, such as a home directory in an unusual place.
+fn merge_below_homes(conn: &Connection) -> Result<(), rusqlite::Error> {
+    let mut q = conn.prepare_cached(
+        "SELECT d.path, p.id, p.name FROM directories d JOIN projects p ON p.id = d.project_id
+         WHERE p.repository IS NULL AND d.path LIKE '%worktrees%'
+           AND NOT EXISTS (SELECT 1 FROM directories own WHERE own.path = p.path)",
+    )?;
+    let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    let below: Vec<(String, i64, String)> = rows.collect::<Result<_, _>>()?;
+    for (directory, old, short) in below {
+        let normal = normal_directory(&directory);
+        if let Some(name) = other_repository(&normal)
+            && let Some(project) = only_repository_named(conn, name)?.filter(|project| *project != old)
+        {
+            move_directory(conn, &directory, project)?;
+            take_name(conn, project, old, &short)?;
+        }
+    }
     Ok(())
 }
 
-/// Gives a repository the short name that its worktrees had, once their project is gone. The repository is new, because
-/// worktrees of a known repository get no project, so that nobody knows its longer name yet.
+/// Gives a repository the short name that its worktrees had, once their project is gone. Most often the repository is new,
+/// so that nobody knows its longer name yet.
 fn take_name(conn: &Connection, project: i64, old: i64, short: &str) -> Result<(), rusqlite::Error> {
     conn.execute(
         "UPDATE OR IGNORE projects SET name = ?3 WHERE id = ?1 AND substr(name, -length(?3) - 1) = '/' || ?3
@@ -104,18 +142,24 @@ pub(super) fn upsert(conn: &Connection, recorded: &str) -> Result<i64, rusqlite:
     if let Some(id) = known {
         return Ok(id);
     }
-    let id = match checkout(directory) {
-        Checkout::At(repository) => project_at(conn, repository)?,
-        Checkout::Named(names) => project_named(conn, directory, &names)?,
-    };
+    let id = project_of(conn, directory)?;
     conn.prepare_cached("INSERT INTO directories(path, project_id) VALUES(?1, ?2)")?
         .execute(params![directory, id])?;
     Ok(id)
 }
 
+/// Returns the project of a directory as its path tells, without regard to what is stored about the directory.
+pub(super) fn project_of(conn: &Connection, directory: &str) -> Result<i64, rusqlite::Error> {
+    let directory = normal_directory(directory);
+    match checkout(&directory) {
+        Checkout::At(repository) => project_at(conn, repository),
+        Checkout::Named(names) => project_named(conn, &directory, &names),
+    }
+}
+
 /// Returns the project at a path. Creates it with an unused name if it is new. The name of a project never changes, because
 /// people exclude projects by name.
-pub(super) fn project_at(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
+fn project_at(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
     let path = with_upper_case_drive(path);
     let known: Option<i64> = conn
         .prepare_cached("SELECT id FROM projects WHERE path = ?1")?
@@ -210,6 +254,43 @@ pub(super) fn assign_directories(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Assigns the directories of an archive in which every spelling of a path was a project of its own.
+pub(super) fn normalize_directories(conn: &Connection) -> Result<(), StoreError> {
+    let mut q = conn.prepare("SELECT path FROM directories")?;
+    let directories: Vec<String> = q.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
+    for path in directories.iter().filter(|path| normal_directory(path) != **path) {
+        move_to_project_of(conn, path, path)?;
+    }
+    Ok(())
+}
+
+/// Assigns worktrees anew that an earlier version took for those of another repository, or for a project of their own. An
+/// answer that a scan found in a worktree's `.git` stays: it is not the beginning of the worktree's path.
+pub(super) fn reassign_worktrees(conn: &Connection) -> Result<(), StoreError> {
+    let mut q = conn.prepare(
+        "SELECT d.path, p.id, p.path FROM directories d JOIN projects p ON p.id = d.project_id
+         WHERE p.repository IS NULL AND substr(d.path, 1, length(p.path)) = p.path ORDER BY d.path",
+    )?;
+    let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?, r.get(2)?)))?;
+    let assigned: Vec<(String, i64, String)> = rows.collect::<Result<_, _>>()?;
+    for (directory, old, old_path) in assigned {
+        // While the project has the path of the worktree, no other one can be created there.
+        let hide = "UPDATE projects SET path = 'old:' || id WHERE id = ?1";
+        let project = match checkout(&directory) {
+            Checkout::At(repository) if repository == directory => continue,
+            Checkout::At(repository) if with_upper_case_drive(repository) == old_path => continue,
+            Checkout::At(repository) => project_at(conn, repository)?,
+            Checkout::Named(names) => {
+                conn.execute(hide, [old])?;
+                project_named(conn, &directory, &names)?
+            }
+        };
+        move_directory(conn, &directory, project)?;
+        conn.execute("UPDATE OR IGNORE projects SET path = ?2 WHERE id = ?1", params![old, old_path])?;
+    }
+    Ok(merge_named(conn)?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -238,6 +319,31 @@ mod tests {
         for directory in [WORKTREES[0], WORKTREES[1], "/src/tea"] {
             assert_eq!(project_of(conn, directory), (repository, "tea".into()), "{directory}");
         }
+    }
+
+    #[test]
+    fn worktrees_below_a_home_directory_of_any_shape_join_the_only_repository_of_their_name() {
+        let archive = Archive::in_memory().unwrap();
+        let conn = &archive.conn;
+        let tea = upsert(conn, "/src/tea").unwrap();
+        let shop = upsert(conn, "/src/shop").unwrap();
+        for below in [
+            "/srv/dept/u/.claude-worktrees/tea/fix",
+            "/tmp/x/home/.claude/worktrees/tea/fix",
+            "/h/d/u/.worktrees/tea/x",
+        ] {
+            upsert(conn, below).unwrap();
+            merge_named(conn).unwrap();
+            assert_eq!(project_of(conn, below).0, tea, "{below}");
+        }
+        // A session began in the repository, so it is no home directory.
+        let of_shop = "/src/shop/.claude/worktrees/tea/src";
+        upsert(conn, of_shop).unwrap();
+        let unknown = "/srv/dept/u/.claude-worktrees/coffee/fix";
+        let home = upsert(conn, unknown).unwrap();
+        merge_named(conn).unwrap();
+        assert_eq!(project_of(conn, of_shop).0, shop);
+        assert_eq!(project_of(conn, unknown).0, home);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Review evidence: which bytes of which row were served to whom, the answers, and the decoys that measure the reader.
 
+use std::collections::BTreeSet;
+
 use rusqlite::params;
 
 use crate::trace::Timestamp;
@@ -109,6 +111,18 @@ impl Archive {
         let sql = "SELECT count(*) FROM served WHERE release = ?1 AND nonce = ?2";
         let n: i64 = self.conn.query_row(sql, params![release, nonce], |r| r.get(0))?;
         Ok(if n > 0 { AnswerStatus::Repeated } else { AnswerStatus::Unknown })
+    }
+
+    /// Removes the records of the pages with these nonces.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn remove_served(&self, release: &str, nonces: &BTreeSet<String>) -> Result<(), StoreError> {
+        for nonce in nonces {
+            self.conn
+                .execute("DELETE FROM served WHERE release = ?1 AND nonce = ?2", params![release, nonce])?;
+        }
+        Ok(())
     }
 
     /// All served chunks of a release.

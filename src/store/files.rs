@@ -28,11 +28,19 @@ pub struct FileRow {
     pub id: i64,
     /// Metadata when the file was last read completely.
     pub state: FileState,
-    /// Metadata when its usage was last read.
-    pub usage: FileState,
     /// Whether the last scan did not find the file.
     pub gone: bool,
     pub agent: String,
+}
+
+/// Reads the four columns of a file's state, from this one on.
+fn file_state(r: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<FileState> {
+    Ok(FileState {
+        inode: r.get::<_, i64>(first)? as u64,
+        size: r.get::<_, i64>(first + 1)? as u64,
+        mtime_ns: r.get(first + 2)?,
+        reader: r.get(first + 3)?,
+    })
 }
 
 impl Archive {
@@ -41,26 +49,22 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails.
     pub fn files(&self) -> Result<HashMap<String, FileRow>, StoreError> {
-        let sql = "SELECT id, path, inode, size, mtime_ns, reader, usage_inode, usage_size, usage_mtime_ns, usage_reader,
-               gone, agent FROM files WHERE path < 'device:' OR path >= 'device;'";
+        let sql = "SELECT id, path, inode, size, mtime_ns, reader, gone, agent FROM files
+             WHERE path < 'device:' OR path >= 'device;'";
         self.rows(sql, [], |r| {
-            let state = |from: usize| -> rusqlite::Result<FileState> {
-                Ok(FileState {
-                    inode: r.get::<_, i64>(from)? as u64,
-                    size: r.get::<_, i64>(from + 1)? as u64,
-                    mtime_ns: r.get(from + 2)?,
-                    reader: r.get(from + 3)?,
-                })
-            };
-            let row = FileRow {
-                id: r.get(0)?,
-                state: state(2)?,
-                usage: state(6)?,
-                gone: r.get(10)?,
-                agent: r.get(11)?,
-            };
+            let row = FileRow { id: r.get(0)?, state: file_state(r, 2)?, gone: r.get(6)?, agent: r.get(7)? };
             Ok((r.get::<_, String>(1)?, row))
         })
+    }
+
+    /// Returns the metadata of each file of this machine when its usage was last read, by path.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn usage_states(&self) -> Result<HashMap<String, FileState>, StoreError> {
+        let sql = "SELECT path, usage_inode, usage_size, usage_mtime_ns, usage_reader FROM files
+             WHERE path < 'device:' OR path >= 'device;'";
+        self.rows(sql, [], |r| Ok((r.get(0)?, file_state(r, 1)?)))
     }
 
     /// Returns the existing files of this machine with lost records, and the number of these records, by path.

@@ -83,7 +83,7 @@ impl Archive {
     pub fn chosen(&self, c: &Choice) -> Result<Vec<SessionKey>, StoreError> {
         let mut q = self.conn.prepare_cached(
             "SELECT s.key FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
-             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR p.name IN (SELECT value FROM json_each(?2)))
+             WHERE (?1 IS NULL OR s.agent = ?1) AND (?2 IS NULL OR coalesce(p.name, '(no project)') IN (SELECT value FROM json_each(?2)))
                AND (?3 IS NULL OR coalesce(s.ended, s.started) < ?3) AND (NOT ?4 OR s.gone) ORDER BY s.key",
         )?;
         let before = c.before.map(Timestamp::millis);
@@ -118,6 +118,8 @@ impl Archive {
                 )?
                 .execute([id])?;
                 tx.prepare_cached("DELETE FROM docs WHERE session_id = ?1")?.execute([id])?;
+                tx.prepare_cached("DELETE FROM session_parts WHERE key = ?1")?.execute([key.as_str()])?;
+                tx.prepare_cached("DELETE FROM scores WHERE key = ?1")?.execute([key.as_str()])?;
                 out.versions +=
                     tx.prepare_cached("DELETE FROM bodies WHERE session_id = ?1")?.execute([id])? as u64;
                 out.sessions +=
@@ -131,6 +133,7 @@ impl Archive {
                     .query_row(both, |r| r.get(0))?;
                 out.requests += rows as u64;
                 tx.prepare_cached("DELETE FROM segments WHERE session IN (?1, ?2)")?.execute(both)?;
+                super::ledger::remove_rollup(&tx)?;
             }
             tx.prepare_cached(
                 "INSERT INTO forgotten(key_hash, usage, at) VALUES(?1, ?2, ?3)

@@ -32,6 +32,19 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0012_checkouts.sql"),
         then: Some(checkouts::assign_directories),
     },
+    Migration {
+        sql: include_str!("migrations/0013_look_again.sql"),
+        then: Some(checkouts::normalize_directories),
+    },
+    Migration { sql: "", then: Some(checkouts::reassign_worktrees) },
+    Migration { sql: include_str!("migrations/0015_scores.sql"), then: None },
+    Migration { sql: include_str!("migrations/0016_session_parts.sql"), then: None },
+    Migration { sql: include_str!("migrations/0017_rollup.sql"), then: None },
+    Migration {
+        sql: include_str!("migrations/0018_parts_without_badges.sql"),
+        // More paths of worktrees are known.
+        then: Some(checkouts::reassign_worktrees),
+    },
 ];
 
 impl Migration {
@@ -162,7 +175,7 @@ mod tests {
         let want = [("/src/kettle", "src/kettle", 2), ("/src/tea", "tea", 3), ("C:\\work\\api", "api", 1)];
         assert_eq!(projects, want.map(|(path, name, n)| (path.to_owned(), name.to_owned(), n)));
         assert_eq!(archive.project_paths().unwrap().project_of("/src/tea/"), "/src/tea");
-        assert_eq!(archive.unchecked_directories().unwrap().len(), 6);
+        assert_eq!(archive.unlinked_directories().unwrap().len(), 6);
     }
 
     #[test]
@@ -171,5 +184,59 @@ mod tests {
         conn.pragma_update(None, "user_version", 99).unwrap();
         assert!(matches!(migrate(&mut conn), Err(StoreError::Newer { found: 99, .. })));
         assert_eq!(version(&conn).unwrap(), 99);
+    }
+
+    #[test]
+    fn worktrees_that_an_earlier_version_took_for_others_move_as_new_scans_assign_them() {
+        for version in [12, 17] {
+            worktrees_move(version);
+        }
+    }
+
+    /// Upgrades an archive of a version that assigned some worktrees to others.
+    fn worktrees_move(version: usize) {
+        let mut conn = Connection::open_in_memory().unwrap();
+        MIGRATIONS[..version].iter().for_each(|step| step.run(&conn).unwrap());
+        conn.pragma_update(None, "user_version", version as i64).unwrap();
+        conn.execute("INSERT INTO files(id, path, agent, inode, size, mtime_ns, reader) VALUES(1, '/a', 'x', 0, 1, 1, 1)", [])
+            .unwrap();
+        // The project of each worktree in an archive of that version.
+        let old = [
+            (r"D:\GIT\copilot-worktrees\kettle\calm-heron", r"D:\GIT\copilot", "copilot"),
+            (
+                "/home/ada/.local/share/crew/worktrees/tea/fix",
+                "/home/ada/.local/share/crew/worktrees/tea/fix",
+                "fix",
+            ),
+            ("/src/tea.worktrees/menu", "/src/tea", "tea"),
+            ("/x/wild", "/x", "x"),
+            (r"D:\GIT\copilot-worktrees\pot\otter", r"E:\pot", "pot"),
+            ("/src/cup__worktrees/fix", "/src/cup_", "cup_"),
+            ("/src/cup/.trees/fix", "/src/cup/.trees/fix", "trees/fix"),
+            ("/home/ada/conductor/workspaces/cup/lima", "/home/ada/conductor/workspaces/cup/lima", "lima"),
+        ];
+        for (n, (directory, path, name)) in old.iter().enumerate() {
+            let id = n as i64 + 1;
+            conn.execute("INSERT INTO projects(id, path, name) VALUES(?1, ?2, ?3)", (id, path, name))
+                .unwrap();
+            conn.execute("INSERT INTO directories(path, project_id) VALUES(?1, ?2)", (directory, id))
+                .unwrap();
+            let sql =
+                "INSERT INTO sessions(key, agent, project_id, directory, user_messages, assistant_messages, tool_calls,
+                   failed_tool_calls, bytes, models, badges, version, file_id, updated)
+                 VALUES('x:' || ?1, 'x', ?1, ?2, 0, 0, 0, 0, 0, '[]', '[]', '', 1, 0)";
+            conn.execute(sql, (id, directory)).unwrap();
+        }
+        migrate(&mut conn).unwrap();
+        let archive = crate::store::Archive { conn };
+        let mut projects: Vec<(String, u64)> =
+            archive.projects().unwrap().into_iter().map(|p| (p.name, p.sessions)).collect();
+        projects.sort();
+        let expected = [("cup", 3), ("kettle", 1), ("pot", 1), ("tea", 2), ("x", 1)];
+        assert_eq!(
+            projects,
+            expected.map(|(name, n)| (name.to_owned(), n)),
+            "found in `.git` or by the path"
+        );
     }
 }

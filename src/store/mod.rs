@@ -16,11 +16,14 @@ mod ledger;
 mod migrate;
 mod notices;
 mod plan_windows;
+mod prepared;
 mod project_paths;
 mod projects;
 mod read_messages;
 mod releases;
+mod scores;
 mod search;
+mod session_parts;
 mod sessions;
 mod sql;
 
@@ -31,11 +34,13 @@ pub use files::{FileRow, FileState, UsageResult};
 pub use forget::{Choice, Forgotten};
 pub use inbox::{Inbox, Sort};
 pub use ledger::{UsageFilter, device_of, device_path};
+pub use prepared::{Description, Prepared};
 pub use project_paths::ProjectPaths;
-pub use projects::{CheckedDirectory, ProjectRow};
+pub use projects::{LinkedDirectory, ProjectRow};
 pub use releases::{ReleaseHead, ReleaseRow};
+pub use scores::Score;
 pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};
-pub use sessions::{FileResult, Mark, Prepared, SessionRow, Stored};
+pub use sessions::{FileResult, Mark, SessionRow, Stored};
 
 /// An error of the archive.
 #[derive(Debug, thiserror::Error)]

@@ -1,13 +1,13 @@
-//! The newest report of each limit of a plan.
+//! The report of each limit of a plan that says most.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::trace::{PlanWindow, Timestamp};
 
 use super::{Archive, StoreError};
 
 impl Archive {
-    /// Returns the newest report of each limit, the shortest windows of each agent first.
+    /// Returns the report of each limit, the shortest windows of each agent first.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
@@ -29,7 +29,7 @@ impl Archive {
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Stores reports that are newer than the stored ones.
+    /// Stores the reports that say more than the stored ones.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
@@ -41,23 +41,29 @@ impl Archive {
     }
 }
 
-/// Stores reports that are newer than the stored ones.
+/// Stores the reports that say more than the stored ones.
 pub(super) fn put(conn: &Connection, windows: &[PlanWindow]) -> Result<(), rusqlite::Error> {
     for w in windows {
+        let (limit, minutes) = (w.limit.as_deref().unwrap_or_default(), w.window_minutes as i64);
+        let known = conn
+            .prepare_cached(
+                "SELECT used_percent, observed, resets FROM plan_windows
+                 WHERE agent = ?1 AND limit_name = ?2 AND window_minutes = ?3",
+            )?
+            .query_row(params![w.agent, limit, minutes], |r| {
+                let (used_percent, observed, resets) =
+                    (r.get(0)?, Timestamp(r.get(1)?), Timestamp(r.get(2)?));
+                Ok(PlanWindow { used_percent, observed, resets, ..w.clone() })
+            })
+            .optional()?;
+        if known.is_some_and(|known| !w.replaces(&known)) {
+            continue;
+        }
         conn.prepare_cached(
-            "INSERT INTO plan_windows(agent, limit_name, window_minutes, used_percent, observed, resets)
-             VALUES(?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT(agent, limit_name, window_minutes) DO UPDATE SET used_percent = excluded.used_percent,
-               observed = excluded.observed, resets = excluded.resets WHERE excluded.observed >= observed",
+            "INSERT OR REPLACE INTO plan_windows(agent, limit_name, window_minutes, used_percent, observed, resets)
+             VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![
-            w.agent,
-            w.limit.as_deref().unwrap_or_default(),
-            w.window_minutes as i64,
-            w.used_percent,
-            w.observed.millis(),
-            w.resets.millis()
-        ])?;
+        .execute(params![w.agent, limit, minutes, w.used_percent, w.observed.millis(), w.resets.millis()])?;
     }
     Ok(())
 }

@@ -2,7 +2,8 @@
 
 use std::collections::HashMap;
 
-use crate::trace::{checkout, trim_separators};
+use crate::sources::checkout;
+use crate::trace::trim_separators;
 
 /// Maps the directories that logs record to the paths of their projects.
 #[derive(Debug, Default)]

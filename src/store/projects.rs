@@ -5,17 +5,16 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::trace::trim_separators;
+use crate::usage::NO_PROJECT;
 
-use super::checkouts::{merge_named, move_directory, project_at};
+use super::checkouts::{merge_named, move_to_project_of};
 use super::project_paths::ProjectPaths;
 use super::{Archive, StoreError};
 
 /// A project with the number and size of its sessions.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct ProjectRow {
     /// Short display name, unique in the archive.
     pub name: String,
@@ -37,11 +36,13 @@ pub struct ProjectRow {
     pub repository: Option<String>,
 }
 
-/// A directory and the repository that its `.git` names, if it is a worktree.
+/// A directory that belongs to another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CheckedDirectory {
+pub struct LinkedDirectory {
+    /// The directory as logs record it.
     pub path: String,
-    pub repository: Option<String>,
+    /// The repository that it is a worktree of, or the directory that it is another path to.
+    pub target: String,
 }
 
 impl Archive {
@@ -73,6 +74,30 @@ impl Archive {
                 directories: directories.remove(&r.get(0)?).unwrap_or_default(),
             })
         })
+    }
+
+    /// Returns all projects, and a row [`NO_PROJECT`] at the end if there are sessions without a project. What people choose
+    /// from includes these sessions, because they can be shared too.
+    ///
+    /// # Errors
+    /// [`StoreError`] if SQLite fails.
+    pub fn projects_to_choose(&self) -> Result<Vec<ProjectRow>, StoreError> {
+        let mut projects = self.projects()?;
+        let sql = "SELECT group_concat(DISTINCT agent ORDER BY agent), count(id), coalesce(sum(bytes), 0)
+             FROM sessions WHERE project_id IS NULL HAVING count(id) > 0";
+        let without: Vec<ProjectRow> = self.rows(sql, [], |r| {
+            let agents: String = r.get(0)?;
+            Ok(ProjectRow {
+                name: NO_PROJECT.to_owned(),
+                path: NO_PROJECT.to_owned(),
+                agents: agents.split(',').map(str::to_owned).collect(),
+                sessions: r.get::<_, i64>(1)? as u64,
+                bytes: r.get::<_, i64>(2)? as u64,
+                ..ProjectRow::default()
+            })
+        })?;
+        projects.extend(without);
+        Ok(projects)
     }
 
     /// Returns the paths of the log files whose sessions have no working directory.
@@ -108,30 +133,27 @@ impl Archive {
         Ok(ProjectPaths { by_directory: rows.collect::<Result<_, _>>()? })
     }
 
-    /// Returns the directories in whose `.git` no scan has looked yet.
+    /// Returns the directories of which no scan has found yet that they are worktrees, or paths to other directories.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails.
-    pub fn unchecked_directories(&self) -> Result<Vec<String>, StoreError> {
+    pub fn unlinked_directories(&self) -> Result<Vec<String>, StoreError> {
         let mut q =
             self.conn.prepare_cached("SELECT path FROM directories WHERE NOT checked ORDER BY path")?;
         let rows = q.query_map([], |r| r.get(0))?;
         rows.collect::<Result<_, _>>().map_err(StoreError::from)
     }
 
-    /// Stores which repositories directories belong to, and moves their sessions there. Worktrees of which only the
-    /// repository's name is known move to the only repository of this name.
+    /// Stores where directories belong, and moves their sessions there. Worktrees of which only the repository's name is
+    /// known move to the only repository of this name.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails; then nothing is moved.
-    pub fn assign_repositories(&mut self, checked: &[CheckedDirectory]) -> Result<(), StoreError> {
+    pub fn link_directories(&mut self, linked: &[LinkedDirectory]) -> Result<(), StoreError> {
         let tx = self.begin()?;
-        for directory in checked {
+        for directory in linked {
             tx.execute("UPDATE directories SET checked = 1 WHERE path = ?1", [&directory.path])?;
-            if let Some(repository) = &directory.repository {
-                let project = project_at(&tx, trim_separators(repository))?;
-                move_directory(&tx, &directory.path, project)?;
-            }
+            move_to_project_of(&tx, &directory.path, &directory.target)?;
         }
         merge_named(&tx)?;
         tx.commit()?;
@@ -187,34 +209,32 @@ mod tests {
                 project: Some((*directory).to_owned()),
                 ..Session::empty("claude", &format!("s{n}"))
             };
-            let prepared = crate::store::Prepared::of(session, None, Vec::new()).unwrap();
+            let prepared = crate::store::Prepared::of(session, crate::store::Description::default()).unwrap();
             let state = crate::store::FileState { inode: 0, size: 1, mtime_ns: 1, reader: 1 };
             let now = crate::trace::Timestamp(1);
             let sessions = &[prepared];
             let (path, agent, state) = ("/a", "claude", &state);
-            archive
-                .put(&[crate::store::FileResult {
-                    path,
-                    agent,
-                    state,
-                    sessions,
-                    usage: &[],
-                    plan_windows: &[],
-                    lost_records: 0,
-                    now,
-                }])
-                .unwrap();
+            let file = crate::store::FileResult {
+                path,
+                agent,
+                state,
+                sessions,
+                facts: &[],
+                usage: &[],
+                plan_windows: &[],
+                lost_records: 0,
+                now,
+            };
+            archive.put(&[file], &|_| crate::store::Description::default()).unwrap();
         }
-        assert_eq!(archive.unchecked_directories().unwrap().len(), 4);
-        let checked = archive.unchecked_directories().unwrap().into_iter().map(|path| CheckedDirectory {
-            repository: path.starts_with("/x/wild").then(|| "/src/tea/".to_owned()),
-            path,
-        });
-        archive.assign_repositories(&checked.collect::<Vec<_>>()).unwrap();
+        assert_eq!(archive.unlinked_directories().unwrap().len(), 4);
+        let linked = ["/x/wild", "/x/wild-2"]
+            .map(|path| LinkedDirectory { path: path.to_owned(), target: "/src/tea/".to_owned() });
+        archive.link_directories(&linked).unwrap();
         let projects = archive.projects().unwrap();
         assert_eq!(projects.len(), 1, "{projects:?}");
         assert_eq!((projects[0].name.as_str(), projects[0].sessions), ("tea", 4));
-        assert!(archive.unchecked_directories().unwrap().is_empty());
+        assert_eq!(archive.unlinked_directories().unwrap().len(), 2, "what is linked stays linked");
     }
 
     #[test]
@@ -240,7 +260,10 @@ mod tests {
             let id = upsert(&archive.conn, path).unwrap();
             archive.conn.query_row("SELECT name FROM projects WHERE id = ?1", [id], |r| r.get(0)).unwrap()
         };
-        assert_eq!(id("/home/ada/app/"), id("/home/ada/app"));
+        for same in ["/home/ada/app/", "//home/ada//app", "/home/ada/./app", "/home/ada/notes/../app"] {
+            assert_eq!(id(same), id("/home/ada/app"), "{same}");
+        }
+        assert_eq!(id("/x/cafe\u{301}"), id("/x/caf\u{e9}"));
         assert_eq!(id(r"C:\work\api\"), id(r"C:\work\api"));
         assert_eq!((name(r"C:\work\api"), name(r"C:\")), ("api".into(), "C:".into()));
         assert_eq!(id("//"), id("/"));

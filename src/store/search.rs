@@ -281,7 +281,7 @@ impl Archive {
             sql.push_str(
                 " AND d.session_id IN (SELECT s.id FROM sessions s LEFT JOIN projects p ON p.id = s.project_id
                    WHERE (:agent IS NULL OR s.agent = :agent)
-                     AND (:projects IS NULL OR p.name IN (SELECT value FROM json_each(:projects)))
+                     AND (:projects IS NULL OR coalesce(p.name, '(no project)') IN (SELECT value FROM json_each(:projects)))
                      AND (:since IS NULL OR coalesce(s.ended, s.started, 0) >= :since)
                      AND (:until IS NULL OR coalesce(s.started, s.ended, 0) < :until))",
             );

@@ -5,115 +5,16 @@ use std::collections::{BTreeMap, HashSet};
 use rusqlite::{Connection, OptionalExtension, Row, named_params, params};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::trace::{
-    Part, PlanWindow, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, trim_separators, words,
+    PlanWindow, Session, SessionFacts, SessionKey, Timestamp, UsageRow, Version, trim_separators, words,
 };
 
 use super::forget::ForgottenSessions;
-use super::search::{self, Doc, DocKind};
+use super::prepared::{Description, HASH_BYTES, Prepared, decompress};
+use super::search;
+use super::session_parts::{self, FileRead, PartStored};
 use super::{Archive, FileState, StoreError, checkouts, files, ledger, plan_windows};
-
-const ZSTD_LEVEL: i32 = 1;
-/// Length of the hash of a message. Hashes tell which messages of a session are new.
-const HASH_BYTES: usize = 8;
-
-/// A session ready to be stored. It is made on a reading thread, so that the writer has little to do.
-pub struct Prepared {
-    session: Session,
-    title: Option<String>,
-    badges: Vec<String>,
-    models: Vec<String>,
-    version: Version,
-    raw_bytes: u64,
-    body: Vec<u8>,
-    hashes: Vec<u8>,
-    docs: Vec<Doc>,
-}
-
-impl Prepared {
-    /// Compresses and indexes a session. `title` must be redacted already; `badges` are computed by the caller.
-    ///
-    /// # Errors
-    /// [`StoreError::Corrupt`] if the session cannot be written as JSON or compressed.
-    pub fn of(mut session: Session, title: Option<String>, badges: Vec<String>) -> Result<Self, StoreError> {
-        let json = StoreError::json("session");
-        let messages = std::mem::take(&mut session.messages);
-        // The canonical bytes are written message by message, because each message is hashed on the way.
-        let mut canonical = serde_json::to_vec(&session).map_err(&json)?;
-        canonical.truncate(canonical.len().saturating_sub(2));
-        let mut hashes = Vec::with_capacity(messages.len() * HASH_BYTES);
-        for (i, message) in messages.iter().enumerate() {
-            if i > 0 {
-                canonical.push(b',');
-            }
-            let from = canonical.len();
-            serde_json::to_writer(&mut canonical, message).map_err(&json)?;
-            hashes.extend_from_slice(&Sha256::digest(&canonical[from..])[..HASH_BYTES]);
-        }
-        canonical.extend_from_slice(b"]}");
-        session.messages = messages;
-        let body = zstd::bulk::compress(&canonical, ZSTD_LEVEL)
-            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })?;
-        let docs = documents(&session);
-        Ok(Prepared {
-            models: session.models(),
-            version: Version::of(&canonical),
-            raw_bytes: canonical.len() as u64,
-            title,
-            badges,
-            body,
-            hashes,
-            docs,
-            session,
-        })
-    }
-
-    pub fn key(&self) -> &SessionKey {
-        &self.session.key
-    }
-}
-
-/// Returns the searchable text of a session: one document for each message and kind of text.
-fn documents(session: &Session) -> Vec<Doc> {
-    let mut docs: Vec<Doc> = Vec::new();
-    for (i, message) in session.messages.iter().enumerate() {
-        let start = docs.len();
-        let mut add = |kind: DocKind, text: &str| {
-            if text.trim().is_empty() {
-                return;
-            }
-            match docs[start..].iter_mut().find(|d| d.kind == kind) {
-                Some(d) => {
-                    d.text.push('\n');
-                    d.text.push_str(text);
-                }
-                None => docs.push(Doc { message: i as u32, kind, text: text.to_owned() }),
-            }
-        };
-        for part in &message.parts {
-            match part {
-                Part::Text { text } => add(DocKind::of_text(message.role), text),
-                Part::Thinking { text } => add(DocKind::Thinking, text),
-                Part::Tool(call) => {
-                    let mut input = call.name.clone();
-                    search::json_text(&call.input, &mut input);
-                    add(DocKind::ToolInput, &input);
-                    if let Some(output) = &call.output {
-                        add(DocKind::ToolOutput, output);
-                    }
-                }
-                Part::Attachment { name, text } => {
-                    add(DocKind::Prompt, name);
-                    add(DocKind::Prompt, text);
-                }
-                Part::Media { .. } => {}
-            }
-        }
-    }
-    docs
-}
 
 /// The result of storing a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -258,6 +159,8 @@ pub struct FileResult<'a> {
     /// Metadata, taken before the file was read.
     pub state: &'a FileState,
     pub sessions: &'a [Prepared],
+    /// Facts of its sessions without messages.
+    pub facts: &'a [SessionFacts],
     /// Its requests.
     pub usage: &'a [UsageRow],
     /// What it says about the limits of the user's plan.
@@ -268,11 +171,16 @@ pub struct FileResult<'a> {
 }
 
 impl Archive {
-    /// Stores files in one transaction and returns the result for each session.
+    /// Stores files in one transaction and returns the result for each session. `describe` is called for sessions that are
+    /// joined from several files.
     ///
     /// # Errors
     /// [`StoreError`] if SQLite fails; then nothing of the batch is stored.
-    pub fn put(&mut self, files: &[FileResult<'_>]) -> Result<Vec<Stored>, StoreError> {
+    pub fn put(
+        &mut self,
+        files: &[FileResult<'_>],
+        describe: &dyn Fn(&Session) -> Description,
+    ) -> Result<Vec<Stored>, StoreError> {
         let tx = self.begin()?;
         let left = ForgottenSessions::load(&tx)?;
         let mut done = Vec::new();
@@ -284,10 +192,16 @@ impl Archive {
                     done.push(Stored::Forgotten);
                     continue;
                 }
-                done.push(put_session(&tx, file_id, file, p)?);
+                let read_by = FileRead { id: file_id, path: file.path };
+                let stored = match session_parts::put(&tx, &read_by, p, describe)? {
+                    PartStored::NotInParts => put_session(&tx, file_id, file, p)?,
+                    PartStored::Superseded => Stored::Unchanged,
+                    PartStored::Joined { session, file_id } => put_version(&tx, file_id, file, &session)?,
+                };
+                done.push(stored);
             }
-            let facts: Vec<SessionFacts> =
-                file.sessions.iter().map(|p| SessionFacts::of(&p.session)).collect();
+            let of_sessions = file.sessions.iter().map(|p| SessionFacts::of(&p.session));
+            let facts: Vec<SessionFacts> = of_sessions.chain(file.facts.iter().cloned()).collect();
             ledger::put(&tx, file_id, &facts, file.usage, left.as_ref())?;
             plan_windows::put(&tx, file.plan_windows)?;
         }
@@ -451,9 +365,7 @@ impl Archive {
         let found: Option<(Vec<u8>, i64)> =
             q.query_row(params![key, version], |r| Ok((r.get(0)?, r.get(1)?))).optional()?;
         let Some((body, raw)) = found else { return Ok(None) };
-        zstd::bulk::decompress(&body, usize::try_from(raw).unwrap_or(usize::MAX))
-            .map(Some)
-            .map_err(|e| StoreError::Corrupt { what: "session", detail: e.to_string() })
+        decompress(&body, raw).map(Some)
     }
 
     /// Returns the current versions of the given sessions. A session that is no longer in the archive is left out.
@@ -523,25 +435,35 @@ fn put_session(
     file: &FileResult<'_>,
     p: &Prepared,
 ) -> Result<Stored, StoreError> {
-    let s = &p.session;
-    let list = |v: &[String]| serde_json::to_string(v).map_err(StoreError::json("session"));
-    let old = stored_session(conn, s.key.as_str())?;
-    if let Some(old) = &old {
+    if let Some(old) = stored_session(conn, p.session.key.as_str())? {
         // Two files may contain the same session, for instance an archived copy. The longer one wins, in whichever order
         // they are read.
         let from_other_file = old.file_id != file_id && !old.file_gone;
-        let ended = s.ended.map(Timestamp::millis);
+        let ended = p.session.ended.map(Timestamp::millis);
         let rank = (p.hashes.len(), ended, std::cmp::Reverse(file.path));
         if from_other_file && rank < (old.hashes.len(), old.ended, std::cmp::Reverse(old.path.as_str())) {
             return Ok(Stored::Unchanged);
         }
-        if old.version == p.version.0 {
-            // A newer clawgate may compute other badges from the same text.
-            let sql = "UPDATE sessions SET file_id = ?2, gone = 0, badges = ?3
-                WHERE id = ?1 AND (file_id <> ?2 OR gone OR badges <> ?3)";
-            conn.prepare_cached(sql)?.execute(params![old.id, file_id, list(&p.badges)?])?;
-            return Ok(Stored::Unchanged);
-        }
+    }
+    put_version(conn, file_id, file, p)
+}
+
+/// Makes this the current version of a session.
+fn put_version(
+    conn: &Connection,
+    file_id: i64,
+    file: &FileResult<'_>,
+    p: &Prepared,
+) -> Result<Stored, StoreError> {
+    let s = &p.session;
+    let list = |v: &[String]| serde_json::to_string(v).map_err(StoreError::json("session"));
+    let old = stored_session(conn, s.key.as_str())?;
+    if let Some(old) = old.as_ref().filter(|old| old.version == p.version.0) {
+        // A newer clawgate may compute other badges from the same text.
+        let sql = "UPDATE sessions SET file_id = ?2, gone = 0, badges = ?3
+            WHERE id = ?1 AND (file_id <> ?2 OR gone OR badges <> ?3)";
+        conn.prepare_cached(sql)?.execute(params![old.id, file_id, list(&p.badges)?])?;
+        return Ok(Stored::Unchanged);
     }
     let project = s.project.as_deref().map(|path| checkouts::upsert(conn, path)).transpose()?;
     let id: i64 = conn
@@ -671,7 +593,7 @@ impl Archive {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trace::{Message, Origin, Role};
+    use crate::trace::{Message, Origin, Part, Role};
 
     const KEY: &str = "claude:s1";
 
@@ -686,7 +608,7 @@ mod tests {
             parts: vec![Part::Text { text: (*text).to_owned() }],
         };
         session.messages = texts.iter().map(message).collect();
-        let sessions = [Prepared::of(session, None, Vec::new()).unwrap()];
+        let sessions = [Prepared::of(session, Description::default()).unwrap()];
         let version = sessions[0].version.clone();
         let state = FileState { inode: 1, size: 1, mtime_ns: 1, reader: 1 };
         let now = Timestamp(0);
@@ -695,12 +617,13 @@ mod tests {
             agent: "claude",
             state: &state,
             sessions: &sessions,
+            facts: &[],
             usage: &[],
             lost_records: 0,
             plan_windows: &[],
             now,
         };
-        (archive.put(&[file]).unwrap()[0], version)
+        (archive.put(&[file], &|_| Description::default()).unwrap()[0], version)
     }
 
     #[test]

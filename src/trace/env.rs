@@ -11,12 +11,18 @@ pub struct Env {
     /// The directory of clawgate's own state (`CLAWGATE_HOME`, by default `~/.clawgate`).
     pub clawgate_home: PathBuf,
     pub vars: BTreeMap<String, String>,
+    /// The running program. Empty if it is unknown.
+    pub executable: PathBuf,
+    /// The home directory of the user's account, whatever `HOME` says.
+    pub account_home: Option<PathBuf>,
+    /// The administrator's directory with a policy (`/etc/clawgate`).
+    pub system_dir: Option<PathBuf>,
 }
 
 impl Env {
     /// Creates an environment with only the two directories, for tests and the demo.
     pub fn bare(home: impl Into<PathBuf>, clawgate_home: impl Into<PathBuf>) -> Self {
-        Env { home: home.into(), clawgate_home: clawgate_home.into(), vars: BTreeMap::new() }
+        Env { home: home.into(), clawgate_home: clawgate_home.into(), ..Env::default() }
     }
 
     /// Returns the value of a variable; `None` if it is empty.

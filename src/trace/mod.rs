@@ -4,7 +4,7 @@
 //! nothing from the crate and does no I/O.
 
 mod active_periods;
-mod checkout;
+mod directory;
 mod env;
 mod plan_window;
 mod session;
@@ -13,12 +13,15 @@ mod usage;
 mod words;
 
 pub use active_periods::{ActivePeriod, IDLE_GAP_MILLIS, active_periods};
-pub use checkout::{Checkout, checkout, is_windows_path, trim_separators};
+pub use directory::{
+    is_absolute, is_below, is_root_or_home, is_windows_path, normal_directory, trim_separators,
+};
 pub use env::Env;
 pub use plan_window::{FIVE_HOURS, PlanWindow, WEEK};
 pub(crate) use session::is_zero;
 pub use session::{
-    Message, Origin, Part, Role, Session, SessionKey, ToolCall, ToolStatus, Version, canonical_json,
+    Message, Origin, Part, Role, Session, SessionKey, SessionPart, ToolCall, ToolStatus, Version,
+    canonical_json,
 };
 pub use time::{Clock, FixedClock, Timestamp};
 pub use usage::{Confidence, PromptChain, SessionFacts, SessionUsage, Tokens, ToolPromptTokens, UsageRow};

@@ -12,6 +12,9 @@ pub const WEEK: u64 = 7 * 24 * 60;
 
 const MINUTE_MS: i64 = 60_000;
 
+/// Reports of one window name its end with this difference at most.
+const SAME_RESET_MS: i64 = MINUTE_MS;
+
 /// The state of one window of a plan when an agent last reported it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PlanWindow {
@@ -69,6 +72,18 @@ impl PlanWindow {
         (&self.agent, &self.limit, self.window_minutes) == (&other.agent, &other.limit, other.window_minutes)
     }
 
+    /// Whether this report says more about the limit than `known`. Idle terminals repeat old figures and copied logs repeat
+    /// them at new times, so the time of a report does not decide: a window that ends later is newer, and within one window
+    /// the used part only grows.
+    pub fn replaces(&self, known: &PlanWindow) -> bool {
+        let later = self.resets.millis().saturating_sub(known.resets.millis());
+        match later.abs() <= SAME_RESET_MS {
+            false => later > 0,
+            true if self.used_percent == known.used_percent => self.observed >= known.observed,
+            true => self.used_percent > known.used_percent,
+        }
+    }
+
     /// Returns the name of the window: `5 h`, `week`, and the limit if the plan has several.
     pub fn name(&self) -> String {
         let length = match self.window_minutes {
@@ -87,7 +102,7 @@ impl PlanWindow {
     pub fn merge(all: &mut Vec<PlanWindow>, newer: impl IntoIterator<Item = PlanWindow>) {
         for window in newer {
             match all.iter_mut().find(|w| w.is_same_limit(&window)) {
-                Some(known) if known.observed <= window.observed => *known = window,
+                Some(known) if window.replaces(known) => *known = window,
                 Some(_) => {}
                 None => all.push(window),
             }
@@ -123,6 +138,21 @@ mod tests {
         );
         let model = PlanWindow { limit: Some("opus".to_owned()), ..window(10_080, 1.0, 1, None).unwrap() };
         assert_eq!(model.name(), "week (opus)");
+    }
+
+    #[test]
+    fn the_time_of_a_report_does_not_decide_which_one_counts() {
+        let report = |percent, at, resets| window(300, percent, at, Some(resets)).unwrap();
+        let (hour, now) = (60 * MINUTE_MS, 1_000_000_000);
+        let busy = report(60.0, now, now + hour);
+        assert!(!report(15.0, now + 5, now + hour).replaces(&busy), "an idle terminal repeats an old figure");
+        assert!(!report(90.0, now + 5, now - hour).replaces(&busy), "that window has ended");
+        assert!(report(61.0, now - 5, now + hour + 1_000).replaces(&busy), "the used part only grows");
+        assert!(report(3.0, now + 5, now + 5 * hour).replaces(&busy), "a new window began");
+        assert!(
+            report(60.0, now + 5, now + hour).replaces(&busy)
+                && !report(60.0, now - 5, now + hour).replaces(&busy)
+        );
     }
 
     #[test]

@@ -89,6 +89,15 @@ pub enum Origin {
     Compaction,
 }
 
+/// A part of a session that an agent may continue in further files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SessionPart {
+    /// The first part, most often the only one.
+    First,
+    /// A later part, which has the name of its file.
+    Later(String),
+}
+
 /// One conversation of one agent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Session {
@@ -120,6 +129,10 @@ pub struct Session {
     pub ended: Option<Timestamp>,
     /// Messages in the order of the log.
     pub messages: Vec<Message>,
+    /// Which part of the session the file contains; `None` if the agent does not name parts. The archive joins the parts, so
+    /// that this is not in the normal form.
+    #[serde(skip)]
+    pub part: Option<SessionPart>,
 }
 
 /// One message: a human prompt, one model response, or a notice.
@@ -256,6 +269,7 @@ impl Session {
             started: None,
             ended: None,
             messages: Vec::new(),
+            part: None,
         }
     }
 

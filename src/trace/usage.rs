@@ -204,7 +204,7 @@ pub struct UsageRow<S = String> {
     /// Byte offset of the record in its file; the position of the row in a database.
     #[serde(default)]
     pub offset: u64,
-    /// Whether the log says that another session wrote this record first.
+    /// Whether the log says that another session wrote this record first, or may have written it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub copied: bool,
     #[serde(default)]
@@ -214,6 +214,15 @@ pub struct UsageRow<S = String> {
     /// Prompt tokens that tool results added since the previous request, derived from the prompt's growth.
     #[serde(default = "Vec::new", rename = "added", skip_serializing_if = "Vec::is_empty")]
     pub tool_tokens: Vec<ToolPromptTokens<S>>,
+}
+
+impl<S: AsRef<str>> UsageRow<S> {
+    /// Returns whether the key is a position in a chain of forked sessions, and not an id from the provider. Each fork
+    /// may have a request of its own at the same position. Only Codex's running totals have such keys.
+    pub fn has_position_key(&self) -> bool {
+        let key = self.dedupe_key.as_ref();
+        key.starts_with("codex:") && key.contains('#')
+    }
 }
 
 impl<S> UsageRow<S> {

@@ -16,6 +16,9 @@ use super::row::CountedRow;
 const MINUTE_MS: i64 = 60_000;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 
+/// No local day is longer, also where a clock change adds hours.
+const MAX_DAY_MS: i64 = 48 * HOUR_MS;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -90,7 +93,8 @@ pub struct PastAlert {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     pub kind: AlertKind,
-    /// The session, if the alert is about one.
+    /// The key of the session, if the alert is about one.
+    #[serde(rename = "key", alias = "session")]
     pub session: Option<String>,
     pub severity: Severity,
     /// The figure, in the unit of the threshold.
@@ -171,11 +175,10 @@ pub struct AlertWatch<'z> {
 impl<'z> AlertWatch<'z> {
     /// Makes a watch at an instant. The zone decides when the day began.
     pub fn new(now: Timestamp, zone: &'z TimeZone, thresholds: Thresholds) -> Self {
-        let mut days = DayCache::new(zone);
         AlertWatch {
-            today: days.day(now),
+            today: zone.to_datetime(now.to_jiff()).date(),
             now,
-            days,
+            days: DayCache::new(zone),
             thresholds,
             day: 0,
             hour: 0,
@@ -193,12 +196,14 @@ impl<'z> AlertWatch<'z> {
         }
         let cost = priced.picousd.unwrap_or_default();
         let at = row.request.at.millis();
-        if self.now.millis().saturating_sub(at) < HOUR_MS {
+        let age = self.now.millis().saturating_sub(at);
+        if age < HOUR_MS {
             self.hour = self.hour.saturating_add(cost);
             self.requests += 1;
             self.tokens = self.tokens.saturating_add(row.request.tokens.total());
         }
-        if self.days.day(row.request.at) == self.today {
+        // Most rows are much older than today, and looking a day up takes longer than this comparison.
+        if age < MAX_DAY_MS && self.days.day(row.request.at) == self.today {
             self.day = self.day.saturating_add(cost);
         }
         let key = SessionKey::without_compaction_suffix(row.session());

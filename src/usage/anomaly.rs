@@ -73,7 +73,12 @@ pub fn mean_anomalies(days: &[(Date, i64)], today: Date, rule: &MeanRule) -> Vec
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 struct KindSums {
     tokens: [f64; 4],
+    /// Cost of the requests that the price table priced.
     cost: [f64; 4],
+    /// The part of `tokens` whose cost an agent reported.
+    reported_tokens: [f64; 4],
+    /// Their cost. It does not tell its kinds.
+    reported_cost: f64,
 }
 
 impl KindSums {
@@ -81,7 +86,20 @@ impl KindSums {
         for k in 0..4 {
             self.tokens[k] += other.tokens[k] * by;
             self.cost[k] += other.cost[k] * by;
+            self.reported_tokens[k] += other.reported_tokens[k] * by;
         }
+        self.reported_cost += other.reported_cost * by;
+    }
+
+    /// Divides the reported cost among the kinds, by their tokens. Only sums are divided, so that the result does not depend
+    /// on the order or number of the rows.
+    fn divided(&self) -> KindSums {
+        let per_token = self.reported_cost / self.reported_tokens.iter().sum::<f64>().max(1.0);
+        let mut cost = self.cost;
+        for (cost, tokens) in cost.iter_mut().zip(self.reported_tokens) {
+            *cost += tokens * per_token;
+        }
+        KindSums { tokens: self.tokens, cost, ..KindSums::default() }
     }
 
     fn total(&self) -> f64 {
@@ -135,13 +153,18 @@ impl DaySeries {
         let cost = priced.picousd.unwrap_or_default();
         let t = &row.request.tokens;
         let tokens = [t.input, t.output, t.cache_read, t.cache_write()].map(|n| n as f64);
-        let by_kind = match &priced.charge {
-            Some(c) => [c.input, c.output, c.cache_read, c.cache_write_5m.saturating_add(c.cache_write_1h)]
-                .map(|n| n as f64),
-            // A reported cost does not tell its kinds, so it is divided by tokens.
-            None => tokens.map(|n| n * cost as f64 / tokens.iter().sum::<f64>().max(1.0)),
+        let kinds = match &priced.charge {
+            Some(c) => {
+                let writes = c.cache_write_5m.saturating_add(c.cache_write_1h);
+                let cost = [c.input, c.output, c.cache_read, writes].map(|n| n as f64);
+                KindSums { tokens, cost, ..KindSums::default() }
+            }
+            None if cost > 0 => {
+                let reported_cost = cost as f64;
+                KindSums { tokens, reported_tokens: tokens, reported_cost, ..KindSums::default() }
+            }
+            None => KindSums { tokens, ..KindSums::default() },
         };
-        let kinds = KindSums { tokens, cost: by_kind };
         match &mut self.pending {
             Some(pending) if pending.hour == hour && pending.model == row.request.model => {
                 pending.picousd = pending.picousd.saturating_add(cost);
@@ -345,17 +368,17 @@ fn explain(history: &[DaySpend], day: &DaySpend) -> Effects {
     let mut base: BTreeMap<&str, KindSums> = BTreeMap::new();
     let per_day = 1.0 / history.len() as f64;
     for (m, k) in history.iter().flat_map(|d| &d.models) {
-        base.entry(m).or_default().add(k, per_day);
+        base.entry(m).or_default().add(&k.divided(), per_day);
     }
+    let today: BTreeMap<&str, KindSums> =
+        day.models.iter().map(|(model, kinds)| (model.as_str(), kinds.divided())).collect();
     let mean: f64 = history.iter().map(|d| d.picousd as f64).sum::<f64>() * per_day;
-    let (t0, t1) = (
-        base.values().map(KindSums::total).sum::<f64>(),
-        day.models.values().map(KindSums::total).sum::<f64>(),
-    );
+    let (t0, t1) =
+        (base.values().map(KindSums::total).sum::<f64>(), today.values().map(KindSums::total).sum::<f64>());
     let volume = if t0 > 0.0 { (t1 / t0 - 1.0) * mean } else { day.picousd as f64 - mean };
     let (mut mixed, mut shifted) = (0.0, 0.0);
-    for (m, now) in &day.models {
-        let was = base.get(m.as_str()).filter(|k| k.total() > 0.0).unwrap_or(now);
+    for (model, now) in &today {
+        let was = base.get(model).filter(|k| k.total() > 0.0).unwrap_or(now);
         let was_cost: f64 = was.cost.iter().sum();
         mixed += now.total() * if was.total() > 0.0 { was_cost / was.total() } else { 0.0 };
         for k in 0..4 {

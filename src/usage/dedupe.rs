@@ -43,6 +43,28 @@ pub fn resolve_duplicate(copies: &[RequestCopy<'_>]) -> Option<(usize, usize)> {
     Some((owner, figures))
 }
 
+/// Separates the records of a key that is a position ([`UsageRow::has_position_key`](crate::trace::UsageRow)) into
+/// requests, as indices of their records.
+///
+/// Forks of one session may each go on with a request of the same size at the same position. So the records of
+/// different sessions are different requests, except those that may be copied. A copied record belongs to the request
+/// that was written first.
+pub fn split_by_session(copies: &[RequestCopy<'_>]) -> Vec<Vec<usize>> {
+    let mut own: Vec<&RequestCopy<'_>> = copies.iter().filter(|c| !c.copied).collect();
+    own.sort_by_key(|c| (c.at, c.session));
+    let mut sessions: Vec<&str> = Vec::new();
+    for copy in own {
+        if !sessions.contains(&copy.session) {
+            sessions.push(copy.session);
+        }
+    }
+    let mut requests = vec![Vec::new(); sessions.len().max(1)];
+    for (n, copy) in copies.iter().enumerate() {
+        requests[sessions.iter().position(|s| *s == copy.session).unwrap_or(0)].push(n);
+    }
+    requests
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,6 +120,21 @@ mod tests {
         // the owner has a truncated stream, a copy has the complete one
         let c = [copy("first", 1, 3, 20, false), copy("fork", 100, 40, 101, true)];
         assert_eq!(resolve_duplicate(&c), Some((0, 1)));
+    }
+
+    #[test]
+    fn equal_requests_of_sibling_forks_are_different_requests_and_their_copies_are_not() {
+        let root = copy("codex:root", 0, 9, 10, false);
+        let fork = |name, at, copied| copy(name, 50, 9, at, copied);
+        let copies = [fork("codex:a", 51, true), root.clone(), fork("codex:b", 51, true)];
+        assert_eq!(split_by_session(&copies), [[0, 1, 2]], "copies of the parent's request");
+        assert_eq!(split_by_session(&[copies[0].clone(), copies[2].clone()]), [[0, 1]], "its log is missing");
+        let (a, b) = (fork("codex:a", 90, false), fork("codex:b", 80, false));
+        assert_eq!(split_by_session(&[a.clone(), b.clone()]), [[1], [0]], "each made one");
+        let nested = fork("codex:of-b", 95, true);
+        assert_eq!(split_by_session(&[a.clone(), nested, b]), [vec![1, 2], vec![0]]);
+        assert_eq!(split_by_session(&[a.clone(), a.clone(), root]), [vec![2], vec![0, 1]], "an archived log");
+        assert_eq!(split_by_session(&[]), [Vec::<usize>::new()]);
     }
 
     proptest! {

@@ -10,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::day::DayCache;
 use super::row::CountedRow;
 
-/// The key of requests without a project, subagent, skill, tool or provider.
+/// The key of requests without a subagent, skill, tool or provider.
 pub const NONE_KEY: &str = "(none)";
+
+/// The key of requests without a project, and the name of the row for the sessions whose logs record no working directory.
+pub const NO_PROJECT: &str = "(no project)";
 
 /// The key of the requests that were made on this machine.
 pub const HERE_KEY: &str = "(this machine)";
@@ -120,7 +123,7 @@ impl<'z> LineMatcher<'z> {
             Dimension::Agent => row.agent() == key,
             Dimension::Model => row.request.model == key,
             Dimension::Session => row.session() == key,
-            Dimension::Project => row.project.unwrap_or(NONE_KEY) == key,
+            Dimension::Project => row.project.unwrap_or(NO_PROJECT) == key,
             Dimension::Subagent => row.request.subagent.unwrap_or(NONE_KEY) == key,
             Dimension::Skill => row.request.skill.unwrap_or(NONE_KEY) == key,
             Dimension::Provider => row.request.provider.unwrap_or(NONE_KEY) == key,

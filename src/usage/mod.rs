@@ -24,13 +24,13 @@ pub use anomaly::{
 };
 pub use block::{BLOCK_MS, Block, BlockSums, Burn};
 pub use budget::{BudgetLevel, BudgetState};
-pub use day::DayCache;
-pub use dedupe::{RequestCopy, resolve_duplicate};
-pub use dimension::{Dimension, HERE_KEY, LineMatcher, NONE_KEY};
+pub use day::{DayCache, is_quarter_start, keeps_quarters, quarter_of};
+pub use dedupe::{RequestCopy, resolve_duplicate, split_by_session};
+pub use dimension::{Dimension, HERE_KEY, LineMatcher, NO_PROJECT, NONE_KEY};
 pub use pricer::{PricedRow, Pricer};
 pub use report::{Aggregator, Report, ReportRow, UnpricedModel, aggregate};
 #[cfg(test)]
 pub(crate) use row::test_row;
-pub use row::{CountedRow, RecordLocation, ToolShare};
+pub use row::{CountedRow, RecordLocation, RequestSum, ToolShare};
 pub use split::tool_part;
 pub use sum::{UsageSum, clamp_picousd};

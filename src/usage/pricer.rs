@@ -114,6 +114,7 @@ impl<'p> Pricer<'p> {
                 p.row,
                 &Request {
                     tokens: request.tokens,
+                    largest_prompt: row.sum.map(|sum| sum.largest_prompt),
                     fast: request.fast,
                     geo: request.geo,
                     service_tier: request.service_tier,

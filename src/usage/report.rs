@@ -11,7 +11,7 @@ use crate::trace::{Confidence, Timestamp, Tokens};
 
 use super::block::{Block, BlockSums};
 use super::day::DayCache;
-use super::dimension::{Dimension, HERE_KEY, NONE_KEY};
+use super::dimension::{Dimension, HERE_KEY, NO_PROJECT, NONE_KEY};
 use super::pricer::{PricedRow, Pricer};
 use super::row::CountedRow;
 use super::split::split_by_tool;
@@ -123,6 +123,11 @@ impl<'p> Aggregator<'p> {
         self
     }
 
+    /// Returns the dimension of the report.
+    pub fn dimension(&self) -> Dimension {
+        self.by
+    }
+
     /// Prices and adds one row.
     pub fn add(&mut self, row: &CountedRow<'_>) {
         let priced = self.pricer.price(row);
@@ -139,7 +144,7 @@ impl<'p> Aggregator<'p> {
         let sum = UsageSum::of(row, priced);
         self.total.add(&sum);
         if priced.picousd.is_none() && !request.tokens.is_zero() {
-            self.add_unpriced(request.model, request.provider, request.tokens.total());
+            self.add_unpriced(row);
         }
         let key = match self.by {
             // The line is the total.
@@ -147,7 +152,7 @@ impl<'p> Aggregator<'p> {
             Dimension::Agent => row.agent(),
             Dimension::Model => request.model,
             Dimension::Session => row.session(),
-            Dimension::Project => row.project.unwrap_or(NONE_KEY),
+            Dimension::Project => row.project.unwrap_or(NO_PROJECT),
             Dimension::Subagent => request.subagent.unwrap_or(NONE_KEY),
             Dimension::Skill => request.skill.unwrap_or(NONE_KEY),
             Dimension::Provider => request.provider.unwrap_or(NONE_KEY),
@@ -179,19 +184,21 @@ impl<'p> Aggregator<'p> {
         self.line(key).add(&sum);
     }
 
-    fn add_unpriced(&mut self, model: &str, provider: Option<&str>, tokens: u64) {
+    fn add_unpriced(&mut self, row: &CountedRow<'_>) {
+        let (model, provider, requests) = (row.request.model, row.request.provider, row.requests());
+        let tokens = row.request.tokens.total();
         if !self.unpriced.contains_key(model) {
             self.unpriced.insert(model.to_owned(), Vec::new());
         }
         let Some(known) = self.unpriced.get_mut(model) else { return };
         match known.iter_mut().find(|u| u.provider.as_deref() == provider) {
             Some(u) => {
-                u.requests += 1;
+                u.requests = u.requests.saturating_add(requests);
                 u.tokens = u.tokens.saturating_add(tokens);
             }
             None => {
                 let provider = provider.map(str::to_owned);
-                known.push(UnpricedModel { model: model.to_owned(), provider, requests: 1, tokens });
+                known.push(UnpricedModel { model: model.to_owned(), provider, requests, tokens });
             }
         }
     }

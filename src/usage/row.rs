@@ -1,4 +1,4 @@
-//! The row that all counting works on: one provider request, counted once.
+//! The row that all counting works on: one provider request, counted once, or the sum of several.
 
 use crate::trace::UsageRow;
 
@@ -23,11 +23,22 @@ pub struct RecordLocation<'a> {
     pub session: &'a str,
 }
 
-/// One provider request, counted once. It borrows everything, so that reading the ledger does not allocate per row.
+/// The requests that a row sums. They have the same rates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RequestSum {
+    pub requests: u64,
+    /// Tokens in the largest prompt, which select the rates.
+    pub largest_prompt: u64,
+}
+
+/// One provider request, counted once, or the sum of several whose difference does not matter to a report. It borrows
+/// everything, so that reading the ledger does not allocate per row.
 #[derive(Debug, Clone, Copy)]
 pub struct CountedRow<'a> {
     /// The request with the figures that count. Session, subagent and skill are those of the session that owns it.
     pub request: &'a UsageRow<&'a str>,
+    /// What was summed, if the row is a sum.
+    pub sum: Option<RequestSum>,
     /// Working directory or project name, if the log has one.
     pub project: Option<&'a str>,
     /// The machine that the request was imported from; `None` is this machine.
@@ -44,7 +55,12 @@ impl<'a> CountedRow<'a> {
     /// Makes a row of a request without a project and without tools, on this machine.
     pub fn of(request: &'a UsageRow<&'a str>) -> Self {
         let location = RecordLocation { file: 0, offset: request.offset, session: request.session.0 };
-        CountedRow { request, project: None, device: None, tools: &[], location, copies: &[] }
+        CountedRow { request, sum: None, project: None, device: None, tools: &[], location, copies: &[] }
+    }
+
+    /// Returns the number of requests.
+    pub fn requests(&self) -> u64 {
+        self.sum.map_or(1, |sum| sum.requests)
     }
 
     /// Returns the id of the agent.

@@ -18,9 +18,9 @@ pub struct UsageSum {
 }
 
 impl UsageSum {
-    /// Returns the sum of one priced request.
+    /// Returns the sum of a priced row.
     pub fn of(row: &CountedRow<'_>, priced: &PricedRow<'_>) -> Self {
-        Self::of_part(1, row.request.tokens, priced.picousd, priced.confidence)
+        Self::of_part(row.requests(), row.request.tokens, priced.picousd, priced.confidence)
     }
 
     /// Returns the sum of a part of a request; `picousd` is `None` if no price is known.

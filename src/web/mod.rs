@@ -6,6 +6,7 @@
 
 mod auth;
 mod html;
+mod refusals;
 mod request;
 mod response;
 mod routes;

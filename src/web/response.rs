@@ -37,16 +37,18 @@ pub(super) struct Response {
     pub kind: &'static str,
     pub body: Vec<u8>,
     /// Where a redirect leads.
-    pub location: Option<String>,
+    pub location: Option<Box<str>>,
     /// Value of `Set-Cookie`.
     pub cookie: Option<String>,
     /// The inline style sheet that the policy allows by its hash.
     pub style: Option<&'static str>,
+    /// Code of the refusal, if the request was not allowed.
+    pub refused: Option<Box<str>>,
 }
 
 impl Response {
     fn new(status: StatusCode, kind: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Response { status, kind, body: body.into(), location: None, cookie: None, style: None }
+        Response { status, kind, body: body.into(), location: None, cookie: None, style: None, refused: None }
     }
 
     /// A JSON response.
@@ -81,13 +83,14 @@ impl Response {
     /// An error as JSON: `error`, `code` and `hint`.
     pub(super) fn error(status: StatusCode, code: &str, message: &str, hint: Option<&str>) -> Self {
         let body = json!({ "error": message, "code": code, "hint": hint }).to_string();
-        Response::new(status, "application/json", body)
+        let refused = is_refusal(status).then(|| code.into());
+        Response { refused, ..Response::new(status, "application/json", body) }
     }
 
     /// A redirect.
     pub(super) fn redirect(location: &str, cookie: Option<String>) -> Self {
         let mut out = Response::new(StatusCode::SEE_OTHER, "text/plain", "");
-        out.location = Some(location.to_owned());
+        out.location = Some(location.into());
         out.cookie = cookie;
         out
     }
@@ -116,7 +119,7 @@ impl Response {
         if unauthorized {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"clawgate\""));
         }
-        for (name, value) in [(LOCATION, self.location), (SET_COOKIE, self.cookie)] {
+        for (name, value) in [(LOCATION, self.location.map(String::from)), (SET_COOKIE, self.cookie)] {
             if let Some(value) = value.and_then(|v| HeaderValue::try_from(v).ok()) {
                 headers.insert(name, value);
             }
@@ -139,8 +142,20 @@ impl From<Failure> for Response {
         if let Some(refusal) = &f.refusal {
             body["refusal"] = json!(refusal);
         }
-        Response::new(status, "application/json", body.to_string())
+        let refused = matches!(f.kind, Kind::Refused | Kind::HumanNeeded).then(|| f.code.into());
+        Response { refused, ..Response::new(status, "application/json", body.to_string()) }
     }
+}
+
+/// Whether a status says that the request was not allowed.
+fn is_refusal(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::UNAUTHORIZED
+            | StatusCode::FORBIDDEN
+            | StatusCode::METHOD_NOT_ALLOWED
+            | StatusCode::MISDIRECTED_REQUEST
+    )
 }
 
 #[cfg(test)]

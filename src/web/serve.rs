@@ -1,9 +1,10 @@
 //! The server loop: listens on loopback, limits connections, closes slow ones and ends in order at Ctrl-C.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -15,10 +16,11 @@ use hyper::service::service_fn;
 use hyper::{Method, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::auth::{Access, Auth, unauthorized};
+use super::refusals::Refusals;
 use super::request::Request;
 use super::response::Response;
 use super::routes;
@@ -29,7 +31,8 @@ use crate::app::server_token::{ServeOptions, Serving, TOKEN_FILE, web_token};
 use crate::app::{Actor, Failure, Quiet};
 use crate::trace::{Clock, Env};
 
-/// Maximum number of open connections; further ones wait.
+/// Maximum number of open connections. A further one replaces the oldest that has no request running, so that a program
+/// that opens connections and sends nothing cannot keep others out. All peers have the same address.
 const MAX_CONNECTIONS: usize = 256;
 
 /// How long the headers of a request may take, and its body; also how long an idle connection is kept open.
@@ -55,6 +58,7 @@ struct State {
     auth: Auth,
     pool: Pool,
     clock: Arc<dyn Clock>,
+    refusals: Refusals,
 }
 
 /// Serves on loopback until `options.cancel` is set.
@@ -78,7 +82,12 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
         let listener = TcpListener::bind(address).await.map_err(|e| taken(options.port, &e))?;
         let port = listener.local_addr().map_err(|e| taken(options.port, &e))?.port();
-        let state = Arc::new(State { auth: Auth::new(port, &token, &entry, &cookie), pool, clock });
+        let state = Arc::new(State {
+            auth: Auth::new(port, &token, &entry, &cookie),
+            pool,
+            clock,
+            refusals: Refusals::default(),
+        });
         let url = format!("http://127.0.0.1:{port}/");
         let entry = format!("{url}?token={entry}");
         (options.on_ready)(&Serving { url, entry, token_file: dir.join(TOKEN_FILE), port });
@@ -92,21 +101,20 @@ pub fn serve(env: Env, clock: Arc<dyn Clock>, options: ServeOptions) -> Result<(
 
 fn taken(port: u16, e: &std::io::Error) -> Failure {
     Failure::failed("port", format!("Cannot listen on 127.0.0.1:{port}: {e}"))
-        .hint("clawgate serve --port 0 takes a free port")
+        .hint_command("clawgate serve --port 0", "takes a free port")
 }
 
 /// Accepts connections until `cancel` is set, then waits for the running requests.
 async fn accept(listener: TcpListener, state: Arc<State>, cancel: Arc<AtomicBool>) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut connections = Connections::default();
     let (end, ending) = watch::channel(false);
     let mut open = JoinSet::new();
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     while !cancel.load(Ordering::SeqCst) {
-        let permit = tokio::select! {
-            permit = Arc::clone(&room).acquire_owned() => permit,
-            _ = tick.tick() => continue,
-        };
-        let Ok(permit) = permit else { break };
+        if !connections.make_room() {
+            tick.tick().await;
+            continue;
+        }
         let stream = tokio::select! {
             stream = listener.accept() => stream,
             _ = tick.tick() => continue,
@@ -115,10 +123,9 @@ async fn accept(listener: TcpListener, state: Arc<State>, cancel: Arc<AtomicBool
         match stream {
             Ok((stream, _)) => {
                 let (state, ending) = (Arc::clone(&state), ending.clone());
-                open.spawn(async move {
-                    connection(stream, state, ending).await;
-                    drop(permit);
-                });
+                let running = Arc::default();
+                let task = open.spawn(connection(stream, state, ending, Arc::clone(&running)));
+                connections.open.push_back(OpenConnection { task, running });
             }
             // Usually the process is out of file handles, which become free again.
             Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -129,10 +136,51 @@ async fn accept(listener: TcpListener, state: Arc<State>, cancel: Arc<AtomicBool
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, async { while open.join_next().await.is_some() {} }).await;
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Receiver<bool>) {
+/// The open connections, the oldest first.
+#[derive(Default)]
+struct Connections {
+    open: VecDeque<OpenConnection>,
+}
+
+struct OpenConnection {
+    task: AbortHandle,
+    /// Number of requests that are being answered.
+    running: Arc<AtomicUsize>,
+}
+
+impl Connections {
+    /// Makes room for one more connection: closes the oldest one without a running request if there are too many.
+    /// Returns `false` if all of them have one.
+    fn make_room(&mut self) -> bool {
+        self.open.retain(|c| !c.task.is_finished());
+        if self.open.len() < MAX_CONNECTIONS {
+            return true;
+        }
+        let idle = self.open.iter().position(|c| c.running.load(Ordering::Relaxed) == 0);
+        match idle.and_then(|at| self.open.remove(at)) {
+            Some(oldest) => {
+                oldest.task.abort();
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    state: Arc<State>,
+    mut ending: watch::Receiver<bool>,
+    running: Arc<AtomicUsize>,
+) {
     let service = service_fn(move |request| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(respond(request, state).await) }
+        let (state, running) = (Arc::clone(&state), Arc::clone(&running));
+        async move {
+            running.fetch_add(1, Ordering::Relaxed);
+            let response = respond(request, state).await;
+            running.fetch_sub(1, Ordering::Relaxed);
+            Ok::<_, Infallible>(response)
+        }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(REQUEST_TIMEOUT).max_buf_size(64 * 1024);
@@ -151,9 +199,18 @@ async fn connection(stream: TcpStream, state: Arc<State>, mut ending: watch::Rec
 async fn respond(request: hyper::Request<Incoming>, state: Arc<State>) -> hyper::Response<Full<Bytes>> {
     let accept = request.headers().get(ACCEPT).and_then(|v| v.to_str().ok());
     let browser = accept.is_some_and(|kinds| kinds.contains("text/html"));
-    let mut response = match route(request, state).await {
+    let mut response = match route(request, Arc::clone(&state)).await {
         Ok(response) | Err(response) => response,
     };
+    if let Some(code) = response.refused.take()
+        && let Some(times) = state.refusals.due(&code, state.clock.now())
+    {
+        let work = move || {
+            state.pool.with(Arc::new(Quiet), Arc::default(), |app| app.record_web_refusal(&code, times))
+        };
+        // A failure to record it is ignored, as for the other interfaces: the refusal itself is the answer.
+        let _ = tokio::task::spawn_blocking(work).await;
+    }
     match response.status {
         StatusCode::UNAUTHORIZED if browser => response = response.with_error_page(NOT_SIGNED_IN),
         StatusCode::NOT_FOUND if browser => response = response.with_error_page(NOT_FOUND),

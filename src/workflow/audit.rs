@@ -1,7 +1,7 @@
 //! The audit log, in which the hash of each entry covers the previous entry.
 //!
 //! The chain shows if an entry inside it was edited, removed or moved. It cannot show that entries were removed from
-//! its end. To detect that, keep a copy of the last hash elsewhere.
+//! its end; the head that is signed at each approval shows that.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -29,6 +29,30 @@ pub struct AuditEntry {
     pub prev: String,
     /// SHA-256 of this entry's canonical JSON without `hash`, lower-case hex.
     pub hash: String,
+}
+
+/// A position in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditPosition {
+    /// Number of entries up to here.
+    pub entries: u64,
+    /// Hash of the last of them.
+    pub hash: String,
+}
+
+impl AuditPosition {
+    /// The end of the log.
+    pub fn end_of(entries: &[AuditEntry]) -> Self {
+        let hash = entries.last().map(|e| e.hash.clone()).unwrap_or_default();
+        AuditPosition { entries: entries.len() as u64, hash }
+    }
+
+    /// Whether the log has the entry of this position, with its hash.
+    pub fn is_in(&self, entries: &[AuditEntry]) -> bool {
+        let last = usize::try_from(self.entries).ok().and_then(|n| entries.get(n.checked_sub(1)?));
+        last.is_some_and(|e| e.hash == self.hash)
+    }
 }
 
 /// The first fault of a chain.
@@ -87,8 +111,16 @@ impl AuditEntry {
 /// # Errors
 /// [`AuditBreak`] for the first entry that does not follow its predecessor or was changed.
 pub fn verify(entries: &[AuditEntry]) -> Result<(), AuditBreak> {
-    let mut prev = NO_PREVIOUS_HASH;
-    for (seq, e) in (1u64..).zip(entries) {
+    verify_after(None, entries)
+}
+
+/// Checks the entries that follow `base`. `None` is the start of the chain.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_after(base: Option<&AuditEntry>, entries: &[AuditEntry]) -> Result<(), AuditBreak> {
+    let mut prev = base.map_or(NO_PREVIOUS_HASH, |b| b.hash.as_str());
+    for (seq, e) in (base.map_or(1, |b| b.seq + 1)..).zip(entries) {
         let broken = |what: String| Err(AuditBreak { seq, what });
         if e.seq != seq {
             return broken(format!("entry {} is in its place", e.seq));

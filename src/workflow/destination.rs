@@ -11,7 +11,7 @@ use crate::trace::words;
 const MAX_NAME_BYTES: usize = 96;
 
 /// The place that receives the files.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Target {
     /// A dataset repository on the Hub.
@@ -76,7 +76,7 @@ pub enum Visibility {
 words!(Visibility, "private or public", { Private => "private", Public => "public" });
 
 /// A target with the terms under which it receives a release.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Destination {
     pub target: Target,
     pub visibility: Visibility,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Assurance, AttestationKind, Destination, Evidence, FileEntry, NameScan, ReceiptFacts, Row};
+use super::{
+    Assurance, AttestationKind, Destination, Evidence, FileEntry, NameScan, Phase, ReceiptFacts, Row,
+};
 use crate::trace::{SessionKey, Timestamp, Version};
 
 /// The result of a preparation.
@@ -72,11 +74,24 @@ pub enum Event {
         digest: String,
         /// `declined`, `hits` or `clean`.
         result: NameScan,
+        /// Keyed hash of the name that was searched for. `None` if the scan was declined.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
     },
     /// A person looked at the exact-name hits and accepted them.
     NameHitsWaived {
-        /// Strength of the person's decision; at least A2.
+        /// Strength of the person's decision; at least the level that the destination needs.
         assurance: Assurance,
+    },
+    /// The check before the signature found that the stored evidence does not match the bytes or the audit log.
+    EvidenceRejected {
+        /// The last phase that the evidence still supports.
+        back_to: Phase,
+        /// Whether the record of reading is among it. If the release is sealed again, its rows then have to be read again.
+        #[serde(default)]
+        reading: bool,
+        /// What does not match, in words without session text.
+        faults: Vec<String>,
     },
     /// Every required byte of a row was served and answered.
     RowRead {
@@ -111,6 +126,8 @@ pub enum Event {
     },
     /// The upload failed. The receipt stays valid until it expires.
     PublishFailed,
+    /// The receipt was revoked before it was used.
+    ReceiptRevoked,
     /// The upload succeeded and was read back.
     Published {
         commit: String,

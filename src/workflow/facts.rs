@@ -1,15 +1,12 @@
 //! The facts that events carry and that a release stores.
 
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Assurance, Destination, FileEntry};
 use crate::trace::{Timestamp, Version, words};
 
 /// Progress of a release.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Phase {
     /// Sessions are being chosen, or something changed and the release must be prepared again.
@@ -90,7 +87,7 @@ pub struct ReadBy {
 }
 
 /// Result of the exact-name scan over the sealed bytes. The name itself is stored nowhere.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(tag = "result", rename_all = "snake_case")]
 pub enum NameScan {
     /// The scan did not run over the current digest.

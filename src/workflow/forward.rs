@@ -4,14 +4,13 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::pricing::pluralize;
-
+use super::name_scan;
 use super::refusal::{NextStep, attestation_words};
-use super::transition::{StepResult, Transition};
+use super::transition::{StepResult, Transition, need_seal};
 use super::{
-    Assurance, Attestation, AttestationKind, Effect, Evidence, InFlight, NameScan, Phase, Preparation,
-    PublishedFacts, ReadBy, ReaderMeasurement, ReceiptFacts, Refusal, RefusalCode, Release, Sealed, digest,
-    needed_assurance, sample_size,
+    Attestation, AttestationKind, Effect, Evidence, InFlight, NameScan, Phase, Preparation, PublishedFacts,
+    ReadBy, ReaderMeasurement, ReceiptFacts, Refusal, RefusalCode, Release, Sealed, digest, needed_assurance,
+    sample_size,
 };
 
 use crate::trace::{SessionKey, Timestamp};
@@ -86,7 +85,22 @@ pub(super) fn prepared(release: &Release, made: &Preparation) -> StepResult {
             "undecided_entities": made.undecided_entities,
         }),
     );
+    if t.release.phase >= Phase::Reviewed && !same_bytes {
+        // The review belongs to the rows, which did not change. The audit log has a review of every digest that is
+        // signed, so the new digest gets its entry.
+        audit_review(&mut t);
+    }
     t.done()
+}
+
+/// Records that the current digest is reviewed.
+fn audit_review(t: &mut Transition) {
+    let detail = json!({
+        "digest": t.release.digest(),
+        "sample": t.release.sample.len(),
+        "review": t.release.review_root(),
+    });
+    t.audit("reviewed", detail);
 }
 
 /// Contradictions inside a preparation, and between it and the chosen sessions.
@@ -122,56 +136,6 @@ fn preparation_faults(release: &Release, made: &Preparation) -> Vec<String> {
     }
     faults.truncate(MAX_LISTED_FAULTS);
     faults
-}
-
-/// Returns the preparation, or a refusal if it does not match the current sessions, policy and destination.
-fn need_seal(release: &Release, required: Phase) -> Result<&Sealed, Refusal> {
-    match &release.sealed {
-        Some(sealed) if release.seal_is_current() => Ok(sealed),
-        Some(_) => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
-            .missing(["files sealed for the current destination"])),
-        None => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
-            .missing(["sealed files of the current sessions and policy"])),
-    }
-}
-
-pub(super) fn name_scanned(release: &Release, over: &str, result: NameScan) -> StepResult {
-    let sealed = need_seal(release, Phase::Prepared)?;
-    if sealed.digest != over {
-        return Err(Refusal::of(release, RefusalCode::DigestNotCurrent, Some(Phase::Prepared))
-            .missing(["a scan over the current digest"]));
-    }
-    // Only `name_hits_waived` waives hits, because it requires a person, and no event resets a result.
-    if matches!(result, NameScan::Waived { .. } | NameScan::NotDone) {
-        return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Prepared)));
-    }
-    let mut t = Transition::on(release);
-    if let NameScan::Hits { count } = result {
-        // A person has already accepted exactly these hits.
-        if release.name_scan == (NameScan::Waived { count }) {
-            return t.done();
-        }
-        t.void_attestations();
-    }
-    t.release.name_scan = result;
-    t.audit("name_scanned", json!({ "digest": over, "scan": result }));
-    t.done()
-}
-
-pub(super) fn name_hits_waived(release: &Release, assurance: Assurance) -> StepResult {
-    need_seal(release, Phase::Prepared)?;
-    let NameScan::Hits { count } = release.name_scan else {
-        return Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Prepared))
-            .missing(["exact-name hits to waive"]));
-    };
-    if !assurance.is_human() {
-        return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Prepared))
-            .missing(["a person's decision on the exact-name hits"]));
-    }
-    let mut t = Transition::on(release);
-    t.release.name_scan = NameScan::Waived { count };
-    t.audit("name_hits_waived", json!({ "count": count, "assurance": assurance }));
-    t.done()
 }
 
 pub(super) fn row_read(release: &Release, sha256: &str, by: &str, at: Timestamp) -> StepResult {
@@ -222,14 +186,7 @@ pub(super) fn review_finished(release: &Release) -> StepResult {
     let mut t = Transition::on(release);
     if release.phase < Phase::Reviewed {
         t.release.phase = Phase::Reviewed;
-        t.audit(
-            "reviewed",
-            json!({
-                "digest": release.digest(),
-                "sample": release.sample.len(),
-                "review": release.review_root(),
-            }),
-        );
+        audit_review(&mut t);
     }
     t.done()
 }
@@ -295,6 +252,7 @@ fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusa
             .missing(what))
     };
     match kind {
+        AttestationKind::FullName if release.open_name_hits() > 0 => Err(name_scan::found(release)),
         AttestationKind::FullName => match release.name_scan {
             NameScan::Clean | NameScan::Declined | NameScan::Waived { .. } => Ok(()),
             NameScan::NotDone => {
@@ -303,17 +261,7 @@ fn check_evidence(release: &Release, kind: AttestationKind) -> Result<(), Refusa
                     .missing(["a search for the full name in the sealed files, or the decision to skip it"
                         .to_owned()]))
             }
-            NameScan::Hits { count } => {
-                let mut refusal = Refusal::of(release, RefusalCode::NameFound, Some(Phase::Reviewed))
-                    .next(NextStep::prepare())
-                    .missing([format!("redaction of the full name in {}", pluralize(count, "place"))]);
-                refusal.human_action = Some(
-                    "Tell the person that their name is in the files. Redact it as a custom string and prepare \
-                     again. Only the person may accept it."
-                        .to_owned(),
-                );
-                Err(refusal)
-            }
+            NameScan::Hits { .. } => Err(name_scan::found(release)),
         },
         AttestationKind::Entities if release.undecided_entities > 0 => {
             lacks(vec![super::release::undecided(release.undecided_entities)])

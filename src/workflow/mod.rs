@@ -14,13 +14,14 @@ mod event;
 mod evidence;
 mod facts;
 mod forward;
+mod name_scan;
 mod refusal;
 mod release;
 mod step;
 mod transition;
 
 pub use assurance::{Assurance, needed_assurance};
-pub use audit::{AuditBreak, AuditEntry, verify};
+pub use audit::{AuditBreak, AuditEntry, AuditPosition, verify, verify_after};
 pub use canonical::canonical;
 pub use decision::{Actor, EntityDecision};
 pub use destination::{BadRepo, Destination, Target, Visibility};

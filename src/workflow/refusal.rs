@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArchiveFacts, AttestationKind, Phase, Release};
+use super::{ArchiveFacts, AttestationKind, NameScan, Phase, Release};
 
 /// Why a step was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -131,6 +131,11 @@ impl NextStep {
         NextStep::new("prepare_release", "clawgate prepare")
     }
 
+    /// The next step of a release whose sealed files were changed.
+    pub fn prepare_again(id: &str) -> Self {
+        NextStep::new("prepare_release", format!("clawgate prepare {id}"))
+    }
+
     /// As [`NextStep::prepare`], if the person has not chosen a destination.
     pub fn prepare_for_destination() -> Self {
         NextStep::new("prepare_release", "clawgate prepare --folder DIR").ask(
@@ -147,6 +152,15 @@ impl NextStep {
         NextStep::new("confirm", format!("clawgate confirm {id}"))
     }
 
+    /// The next step of a release whose files contain the person's full name.
+    pub(super) fn redact_name(id: &str) -> Self {
+        NextStep::new("prepare_release", format!("clawgate prepare {id}")).ask(format!(
+            "The person's full name is in the files. Ask them to redact it: `clawgate config --redact \"THE NAME\"` in their \
+             own terminal, and then `clawgate prepare {id}`. If the name may be published, only they can accept that: \
+             `clawgate confirm {id} --waive-name-hits`."
+        ))
+    }
+
     pub(super) fn publish(id: &str) -> Self {
         NextStep::new("publish", format!("clawgate publish {id}"))
     }
@@ -156,10 +170,25 @@ impl NextStep {
         NextStep::new("publish", format!("clawgate sign {id}")).ask(sign_action(id))
     }
 
+    /// The next step of a signed release that a second approver has to sign. `who` says who signed and who is missing.
+    pub fn second_approval(release: &str, who: &str) -> Self {
+        NextStep::new("status", format!("clawgate cosign export DIR {release}")).ask(format!(
+            "{who} Ask the person to give the folder that `clawgate cosign export DIR {release}` writes to the other \
+             approver, who runs `clawgate cosign sign DIR` in their own terminal. Then `clawgate cosign import DIR {release}` \
+             takes the second approval over. An agent must not sign or ask for a passphrase."
+        ))
+    }
+
+    /// The next step if the policy file cannot be used, so that nothing may be signed or published. `why` is a sentence.
+    pub fn correct_policy(why: &str) -> Self {
+        NextStep::new("status", "clawgate doctor")
+            .ask(format!("{why} Ask the person to correct the policy. An agent must not edit it."))
+    }
+
     /// The next step if a scan found no sessions.
     pub fn find_logs() -> Self {
         NextStep::new("scan", "clawgate doctor").ask(
-            "No agent logs were found. Ask the person which coding agents they use on this machine, and whether their \
+            "No sessions were found. Ask the person which coding agents they use on this machine, and whether their \
              logs are in another directory. `clawgate doctor` lists the directories that were searched.",
         )
     }
@@ -185,6 +214,14 @@ impl NextStep {
             "Ask the person to run `clawgate keys init` and then `clawgate sign {release}` in their own terminal. The \
              first creates their approver key, the second shows what would be published and asks for their \
              passphrase. An agent must not run them or ask for the passphrase."
+        ))
+    }
+
+    /// As [`NextStep::create_key`], before the confirmation: without a key, a person's statements count as an agent's.
+    pub fn create_key_to_confirm(release: &str) -> Self {
+        NextStep::new("confirm", "clawgate keys init").ask(format!(
+            "Ask the person to run `clawgate keys init` and then `clawgate confirm {release}` in their own terminal, so that \
+             the statements count as theirs."
         ))
     }
 
@@ -248,6 +285,7 @@ pub fn next_step(release: &Release) -> NextStep {
         Phase::Reviewed if release.destination.is_none() => NextStep::prepare_for_destination(),
         Phase::Reviewed if !release.destination_missing().is_empty() => NextStep::prepare()
             .ask("Ask the person for the destination, who may see the dataset, and its licence."),
+        Phase::Reviewed if matches!(release.name_scan, NameScan::Hits { .. }) => NextStep::redact_name(id),
         Phase::Reviewed => NextStep::confirm(id)
             .ask("Ask the person for the missing statements, and submit their own words."),
         Phase::Confirmed if !release.archive.scope_confirmed => release.archive.next_step(),

@@ -57,6 +57,10 @@ pub struct Release {
     pub evidence: Option<Evidence>,
     /// The exact-name scan over the current digest.
     pub name_scan: NameScan,
+    /// Names that were found in the files of this release, by their keyed hash, with the number of places. An entry
+    /// stays until a scan for the same name finds nothing, also if the files change.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub name_hits: BTreeMap<String, u64>,
     /// The attestations over the current digest.
     pub attestations: BTreeMap<AttestationKind, Attestation>,
     /// The valid approval.
@@ -97,6 +101,14 @@ impl Release {
     /// The current digest.
     pub fn digest(&self) -> Option<&str> {
         self.sealed.as_ref().map(|s| s.digest.as_str())
+    }
+
+    /// Number of places in which a name was found that is not redacted. 0 if a person has waived the hits.
+    pub fn open_name_hits(&self) -> u64 {
+        match self.name_scan {
+            NameScan::Waived { .. } => 0,
+            _ => self.name_hits.values().sum(),
+        }
     }
 
     /// The root of the review's evidence; empty if none was computed.
@@ -151,7 +163,7 @@ impl Release {
             more => format!(" and {more} more"),
         };
         let sessions = counted(unread.len() as u64, "session");
-        let size = format!("{:.1} kB", bytes as f64 / 1000.0);
+        let size = format!("{:.1} kB of text", bytes as f64 / 1000.0);
         (!unread.is_empty()).then(|| {
             format!("reading of {sessions} that are still unread ({size}): {}{more}", keys.join(", "))
         })

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::forward;
+use super::name_scan;
 use super::refusal::NextStep;
 use super::transition::{StepResult, Transition};
 use super::{Destination, Event, Phase, Refusal, RefusalCode, Release};
@@ -46,8 +47,13 @@ pub fn step(release: &Release, event: &Event) -> StepResult {
         }
         Event::Tick { now } => tick(release, *now),
         Event::Prepared(made) => forward::prepared(release, made),
-        Event::NameScanned { digest, result } => forward::name_scanned(release, digest, *result),
-        Event::NameHitsWaived { assurance } => forward::name_hits_waived(release, *assurance),
+        Event::NameScanned { digest, result, name } => {
+            name_scan::scanned(release, digest, *result, name.as_deref())
+        }
+        Event::NameHitsWaived { assurance } => name_scan::hits_waived(release, *assurance),
+        Event::EvidenceRejected { back_to, reading, faults } => {
+            evidence_rejected(release, *back_to, *reading, faults)
+        }
         Event::RowRead { sha256, by, at } => forward::row_read(release, sha256, by, *at),
         Event::EvidenceNoted { evidence } => forward::evidence_noted(release, evidence),
         Event::ReviewFinished => forward::review_finished(release),
@@ -55,6 +61,7 @@ pub fn step(release: &Release, event: &Event) -> StepResult {
         Event::ReceiptAccepted { receipt, now } => forward::receipt_accepted(release, receipt, *now),
         Event::Publishing { digest, now } => forward::publishing(release, digest, *now),
         Event::PublishFailed => publish_failed(release, None),
+        Event::ReceiptRevoked => receipt_revoked(release),
         Event::Published { commit, digest, now } => forward::published(release, commit, digest, *now),
         Event::Withdrawn => withdrawn(release),
     }
@@ -109,6 +116,16 @@ fn finished(release: &Release, event: &Event) -> StepResult {
             Err(Refusal::of(release, code, None).next(NextStep::prepare()).missing(["a new release"]))
         }
     }
+}
+
+/// Voids the receipt of an approved release. Without a receipt nothing changes.
+fn receipt_revoked(release: &Release) -> StepResult {
+    let mut t = Transition::on(release);
+    if let Some(receipt) = &release.approval {
+        t.audit("receipt_revoked", json!({ "nonce": receipt.nonce, "digest": receipt.digest }));
+        t.void_receipt();
+    }
+    t.done()
 }
 
 fn scope_confirmed(release: &Release) -> StepResult {
@@ -212,6 +229,30 @@ fn decided(release: &Release, open: u64, entities: u64, touched: &[SessionKey]) 
         t.release.phase = Phase::Prepared;
     }
     t.audit("decided", json!({ "open_findings": open, "undecided_entities": entities, "touched": touched }));
+    t.done()
+}
+
+/// Takes a release back to the last phase that its evidence supports.
+fn evidence_rejected(release: &Release, back_to: Phase, reading: bool, faults: &[String]) -> StepResult {
+    let mut t = Transition::on(release);
+    match back_to {
+        Phase::Draft => {
+            t.unseal();
+            if reading {
+                t.void_all_reading();
+            }
+        }
+        Phase::Prepared => {
+            t.void_attestations();
+            t.void_all_reading();
+            t.release.phase = t.release.phase.min(Phase::Prepared);
+        }
+        _ => t.void_attestations(),
+    }
+    t.audit(
+        "evidence_rejected",
+        json!({ "from": release.phase, "back_to": t.release.phase, "reading": reading, "faults": faults }),
+    );
     t.done()
 }
 

@@ -4,11 +4,22 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Effect, NameScan, Phase, Refusal, Release};
+use super::{Effect, NameScan, Phase, Refusal, RefusalCode, Release, Sealed};
 use crate::trace::SessionKey;
 
 /// The new release and what the caller has to carry out, or the refusal.
 pub(super) type StepResult = Result<(Release, Vec<Effect>), Refusal>;
+
+/// Returns the preparation, or a refusal if it does not match the current sessions, policy and destination.
+pub(super) fn need_seal(release: &Release, required: Phase) -> Result<&Sealed, Refusal> {
+    match &release.sealed {
+        Some(sealed) if release.seal_is_current() => Ok(sealed),
+        Some(_) => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
+            .missing(["files sealed for the current destination"])),
+        None => Err(Refusal::of(release, RefusalCode::NotPrepared, Some(required))
+            .missing(["sealed files of the current sessions and policy"])),
+    }
+}
 
 /// A changed copy of a release, with the effects so far.
 pub(super) struct Transition {
@@ -76,6 +87,14 @@ impl Transition {
             self.release.stale.remove(key);
         }
         self.release.sample.retain(|k| !keys.contains(k));
+    }
+
+    /// Voids the review evidence of every row.
+    pub(super) fn void_all_reading(&mut self) {
+        let keys: Vec<SessionKey> = self.release.rows.keys().cloned().collect();
+        self.void_reading(&keys);
+        self.release.read.clear();
+        self.release.evidence = None;
     }
 
     /// Voids the review evidence of these rows.

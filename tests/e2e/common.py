@@ -238,6 +238,13 @@ class World:
         child.sendline(token or "")
         return end(child)
 
+    def accept_damage(self, passphrase=PASSPHRASE):
+        """Accepts that the audit log is damaged."""
+        child = self.person("audit", "accept")
+        child.expect(r"Passphrase: ")
+        child.sendline(passphrase)
+        return end(child)
+
     def sign(self, release, name, passphrase=PASSPHRASE, *flags):
         """Signs as the person: types the name of the destination, then the passphrase."""
         import pexpect
@@ -253,10 +260,16 @@ class World:
         return end(child)
 
     def publish(self, release, passphrase=PASSPHRASE):
-        """Publishes a signed release as the person, who types the passphrase at each prompt."""
+        """Publishes a signed release as the person, who types the name that is asked for and the passphrase."""
         import pexpect
 
         child = self.person("publish", release)
+        if child.expect([r"Type \"([^\n]*)\" to approve: ", r"Passphrase: ", pexpect.EOF]) == 0:
+            child.sendline(child.match.group(1))
+        elif child.after is pexpect.EOF:
+            return end(child)
+        else:
+            child.sendline(passphrase)
         for _ in range(3):
             if child.expect([r"Passphrase: ", pexpect.EOF]) == 1:
                 break

@@ -17,7 +17,8 @@ MAX_COMMANDS = 12
 MAX_ANSWERS = 400
 # Seconds without output after which the end of the screen is taken for a question.
 SILENCE = 0.4
-HINT = re.compile(r"^\s*next: +(?:run +)?`?clawgate\b([^`\n]*)`?", re.MULTILINE | re.IGNORECASE)
+# A hint ends before two spaces: what follows says what the command does.
+HINT = re.compile(r"^\s*next: +(?:run +)?`?clawgate((?: [^` \n]+)*)", re.MULTILINE | re.IGNORECASE)
 SENTENCE = "I asked everyone whose name could be in it, and nobody objected to anything."
 
 # What the person answers: a pattern at the end of the screen, and the answer. The first match counts.
@@ -104,6 +105,7 @@ def nothing_there(binary, record):
         check("no hint leads to the scope of nothing", not any(s and s[0] == "scope" for s in seen), seen)
         code, text = person.run("doctor")
         check("doctor lists the folders of the agents", ".claude/projects" in text and ".codex" in text, text)
+        check("and where to go from there", hint(text) == ["demo"], text[-200:])
         code, text = person.run("demo")
         check("the demo passes", code == 0, text[-500:])
     finally:
@@ -147,6 +149,9 @@ def the_whole_way(binary, record):
         note(" → ".join(person.commands))
         check("the release is in the folder", (out / "README.md").is_file(), sorted(p.name for p in out.glob("*")))
         check(f"at most {MAX_COMMANDS} commands were needed", len(person.commands) <= MAX_COMMANDS, person.commands)
+        confirmed = "\n".join(text for text in record if text.startswith("$ clawgate confirm"))
+        check("the key is created before the statements, so that they count as the person's",
+              "recorded as an agent's" not in confirmed and "by agent" not in record[-1], person.commands)
         check("no command was needed twice", len(set(person.commands)) == len(person.commands), person.commands)
         wide = [line for text in record for line in text.splitlines() if len(line) > COLUMNS and not line.startswith("$")]
         check("no line is wider than the terminal", not wide, wide[:3])

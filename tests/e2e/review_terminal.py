@@ -4,7 +4,7 @@
 import json
 import sqlite3
 
-from common import World, arguments, check, end, finish, need, note, section, strip
+from common import PASSPHRASE, World, arguments, check, end, finish, need, note, section, strip
 
 WORDS = ("The ticket is https://acmeworks.atlassian.net/browse/OPS-12 and the wiki is at "
          "https://wiki.dunmere-labs.internal/runbooks; the role is arn:aws:iam::410293847561:role/deploy. "
@@ -33,6 +33,44 @@ def main():
         note(f"{undecided} undecided entries: {sorted(things)}")
         need("the inventory has at least three entries", undecided >= 3, sorted(things))
 
+        section("keep: only with the passphrase")
+        child = world.person("review")
+        ask = r"r/e/k/a/all/s/u/q \[r\]: "
+        child.expect(ask)
+        child.sendline("k")
+        child.expect("no approver key exists yet")
+        child.expect(ask)
+        child.sendline("q")
+        end(child)
+        need("keys init creates the key", world.keys_init(token="").code == 0)
+
+        section("cancel what was begun")
+        child = world.person("review")
+        child.expect(ask)
+        child.sendline("k")
+        child.expect("Passphrase: ")
+        child.sendline("")
+        at = child.expect(["Cancelled. Nothing is decided yet.", "Passphrase: "])
+        check("an empty passphrase cancels the keep and says so", at == 0)
+        child.expect(ask)
+        child.sendline("k")
+        child.expect("Passphrase: ")
+        child.sendline(PASSPHRASE)
+        for answer in ("", "cancel"):
+            child.expect(r"Reason to keep it \(Enter to cancel\): ")
+            child.sendline(answer)
+            at = child.expect(["Cancelled. Nothing is decided yet.", "Reason to keep it"])
+            check(f"the answer {answer!r} cancels the keep and says so", at == 0)
+            child.expect(ask)
+            child.sendline("k")
+        child.expect("Reason to keep it")
+        child.sendline("x")
+        child.expect("Not kept: the reason needs at least 3 characters")
+        child.expect(ask)
+        child.sendline("q")
+        end(child)
+        check("a cancelled keep decides nothing", inventory(world)[1]["undecided"] == undecided)
+
         section("decide, undo, stop")
         child = world.person("review")
         ask = r"r/e/k/a/all/s/u/q \[r\]: "
@@ -40,7 +78,9 @@ def main():
         first = strip(child.logfile_read.text)
         check("each entry is shown with its context", "…" in first and "claude:" in first, first[-800:])
         child.sendline("k")
-        child.expect("Reason to keep it: ")
+        child.expect("Passphrase: ")
+        child.sendline(PASSPHRASE)
+        child.expect(r"Reason to keep it[^:]*: ")
         child.sendline("our own public page")
         child.expect(ask)
         child.sendline("u")
@@ -61,7 +101,10 @@ def main():
         child = world.person("review")
         child.expect(ask)
         child.sendline("a")
-        child.expect("Reason to keep it: ")
+        # The proof of the first review belongs to another shell.
+        if child.expect(["Passphrase: ", r"Reason to keep it[^:]*: "]) == 0:
+            child.sendline(PASSPHRASE)
+            child.expect(r"Reason to keep it[^:]*: ")
         child.sendline("it is public")
         child.expect(ask)
         child.sendline("e")
@@ -77,6 +120,11 @@ def main():
             shown = strip(child.before)
             if "Quexley-Zorb" in shown and not quoted:
                 quoted = True
+                child.sendline("Quexley-Zorb")
+                child.expect(r"\[PERSON\]: ")
+                child.sendline("cancel")
+                child.expect("Cancelled. The words are not redacted.")
+                child.expect(prompt)
                 child.sendline("Quexley-Zorb")
                 child.expect(r"\[PERSON\]: ")
                 child.sendline("CLIENT")

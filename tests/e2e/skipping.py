@@ -255,11 +255,13 @@ def attacks(world, hub, release, more_file):
 
     def yes(params):
         import mcp_types as types
-        return types.ElicitResult(action="accept", content={"approve": True, "confirm": True, "passphrase": "x" * 20})
+        fields = params.requested_schema["properties"]
+        content = {name: field.get("default") or field["enum"][0] for name, field in fields.items()}
+        return types.ElicitResult(action="accept", content={**content, "approve": True, "passphrase": "x" * 20})
 
     answers, asked = as_agent(world, eager, elicit=yes)
     check(f"a client that accepts every question cannot publish ({asked} questions)",
-          all(error for error, _ in answers), answers)
+          asked > 0 and all(error for error, _ in answers), answers)
     silent("a client that accepts every question")
 
     # 2. The phase in the database is changed to `approved`.
@@ -293,13 +295,26 @@ def attacks(world, hub, release, more_file):
     own = "the attacker's own passphrase"
     done = attacker.keys_init(passphrase=own)
     need("the attacker creates a key", done.code == 0, done)
+    # The head of the copied log was with the person's key, so the attacker accepts in the copy that it is missing.
+    done = attacker.accept_damage(own)
+    need("the attacker accepts the damage of the copied log", done.code == 0, done)
+    done = attacker.sign(release, REPO, own, "--no-publish")
+    check("what the accepted part of the log says is no evidence", done.code == 3 and "does not match" in done.text, done)
+    need("the attacker prepares again", attacker.cli("prepare").code == 0)
+    pages, done = review_by_cli(attacker)
+    need(f"the attacker reviews {pages} pages", done.code == 0 and done.json["state"] == "reviewed", done)
+    done = confirm_by_cli(attacker)
+    need("the attacker confirms", done.code == 0 and done.json["release"] == release, done)
     done = attacker.sign(release, REPO, own, "--no-publish")
     need("the attacker signs with it", done.code == 0, done)
     forged_receipt = (attacker.state / "receipts" / f"{release}.json").read_bytes()
     with sqlite3.connect(attacker.state / "clawgate.db") as db:
         phase, state = db.execute("SELECT phase, state FROM releases WHERE id=?", (release,)).fetchone()
     (world.state / "receipts").mkdir(exist_ok=True, mode=0o700)
-    (world.state / "receipts" / f"{release}.json").write_bytes(forged_receipt)
+    forged = world.state / "receipts" / f"{release}.json"
+    forged.write_bytes(forged_receipt)
+    # A file that others can read would be refused before its signature is checked.
+    forged.chmod(0o600)
     with sqlite3.connect(world.state / "clawgate.db") as db:
         db.execute("UPDATE releases SET phase=?, state=? WHERE id=?", (phase, state, release))
 
@@ -373,7 +388,11 @@ def attacks(world, hub, release, more_file):
     check("the Hub has one commit", len(hub.commits()) == 1, len(hub.commits()))
     sealed = tree(world.state / "releases" / release)
     exported = {p: b for p, b in hub.export(REPO, world.root / "exported").items() if p != ".gitattributes"}
+    provenance = exported.pop("provenance.json", None)
     check("the commit contains exactly the sealed files", exported == sealed, (sorted(exported), sorted(sealed)))
+    check("the commit also contains the provenance", provenance is not None)
+    verified = world.cli("verify", str(world.root / "exported"))
+    check("`verify` accepts the commit", verified.code == 0, verified)
     # The restored state does not contain the publication. The receipt must not be used a second time.
     world.restore("approved")
     done = world.publish(release)

@@ -318,7 +318,7 @@ fn sessions_are_marked_by_argument_by_standard_input_and_in_bulk() {
 #[test]
 fn config_appends_to_lists_and_suggests_the_nearest_key() {
     let world = scanned();
-    ok(&world, &["config", "--redact", "Acme,Globex", "--exclude", "calc-app", "--json"]);
+    ok(&world, &["config", "--redact", "Acme", "--redact", "Globex", "--exclude", "calc-app", "--json"]);
     let config = ok(
         &world,
         &[
@@ -410,6 +410,20 @@ fn audit_prints_the_log_and_detects_a_changed_entry() {
     let broken = run(&world, &["audit", "verify", "--json"]);
     assert_eq!((broken.code, broken.json()["broken"]["seq"].as_u64()), (1, Some(1)), "{}", broken.out);
     assert_eq!(run(&world, &["audit", "verify"]).code, 1);
+}
+
+#[test]
+fn an_export_of_the_audit_log_never_replaces_a_file() {
+    let world = scanned();
+    let path = world.out();
+    let export =
+        |path: &std::path::Path| run(&world, &["audit", "export", "--output", &path.display().to_string()]);
+    std::fs::write(&path, "mine").unwrap();
+    let taken = export(&path);
+    assert_eq!((taken.code, std::fs::read_to_string(&path).unwrap().as_str()), (1, "mine"));
+    assert!(taken.err.contains("next: name a file that does not exist"), "{}", taken.err);
+    let nowhere = export(&path.with_extension("none").join("log.jsonl"));
+    assert!(nowhere.err.contains("next: create the directory first"), "{}", nowhere.err);
 }
 
 #[test]
@@ -508,4 +522,33 @@ fn the_command_line_continues_a_release_that_the_library_reviewed() {
     let withdrawn = ok(&world, &["withdraw", "--yes", "--json"]);
     assert_eq!(withdrawn["withdrawn"], true);
     assert_eq!(run(&world, &["publish", &prepared.release]).code, 3);
+}
+
+#[test]
+fn a_step_that_needs_what_another_command_shows_is_named_after_that_command() {
+    let world = World::new(&["claude-2.1.329"]);
+    let scan = run(&world, &["scan"]).out;
+    assert!(
+        scan.contains("next: clawgate scope  shows the projects\nthen: clawgate scope --confirm\n"),
+        "{scan}"
+    );
+    let scope = run(&world, &["scope"]).out;
+    assert!(scope.ends_with("next: clawgate scope --confirm\n"), "{scope}");
+    let confirmed = run(&world, &["scope", "--confirm"]).out;
+    assert!(
+        confirmed.contains(
+            "next: clawgate inbox  shows the sessions and their keys\nthen: clawgate approve KEY...\n"
+        ),
+        "{confirmed}"
+    );
+    let refused = run(&world, &["prepare"]).err;
+    assert!(
+        refused.contains("next: clawgate inbox") && refused.contains("then: clawgate approve KEY..."),
+        "{refused}"
+    );
+    // Text is for a person, in a pipe too.
+    for text in [scan, scope, confirmed, refused, run(&world, &["status"]).out] {
+        assert!(!text.to_lowercase().contains("ask the person"), "{text}");
+    }
+    assert_eq!(ok(&world, &["--json"])["next"]["command"], "clawgate approve KEY...");
 }

@@ -60,6 +60,51 @@ pub fn cost(app: &mut App, by: &str) -> clawgate::app::cost::CostReport {
 }
 
 #[test]
+fn a_report_from_the_rollup_is_equal_to_one_from_the_requests() {
+    let world = World::with_every_agent();
+    // Long after the last request, so that all of them may be summed.
+    let mut app = world.app_as(Actor::Person, 60 * 24 * 7);
+    for (name, by) in clawgate::usage::Dimension::ALL {
+        // 10:07 is not the beginning of a quarter of an hour.
+        let times = ["2026-11-01T00:00:00Z", "2026-11-20T10:07:00Z"].map(Timestamp::parse);
+        for since in [None, times[0], times[1]] {
+            let from_rollup = CostParams { by: Some(*by), since, watch: true, ..CostParams::default() };
+            // The current spend needs every request, so this report does not use the rollup.
+            let from_requests = CostParams { with_current: true, ..from_rollup.clone() };
+            let want = serde_json::to_value(app.cost(&from_requests).unwrap()).unwrap();
+            for _ in 0..2 {
+                assert_eq!(serde_json::to_value(app.cost(&from_rollup).unwrap()).unwrap(), want, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn verify_detects_a_rollup_that_differs_from_the_logs() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut app = world.app_as(Actor::Person, 60 * 24 * 7);
+    for _ in 0..2 {
+        app.cost(&CostParams::default()).unwrap();
+    }
+    let verify = |app: &mut App| app.verify_cost(None).unwrap();
+    assert!(verify(&mut app).same);
+    let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
+    let rollups: i64 = db.query_row("SELECT count(*) FROM rollup", [], |r| r.get(0)).unwrap();
+    assert_eq!(rollups, 1);
+    let log = fs::read_dir(world.home().join(".claude/projects")).unwrap().next().unwrap().unwrap().path();
+    fs::write(
+        log.join("1.jsonl"),
+        r#"{"type":"assistant","sessionId":"1","timestamp":"2026-11-20T10:00:00Z","requestId":"r","message":{"id":"m","role":"assistant","model":"claude-sonnet-4-5","usage":{"input_tokens":9,"output_tokens":9},"content":[]}}"#,
+    )
+    .unwrap();
+    app.refresh_usage().unwrap();
+    assert!(verify(&mut app).same);
+    db.execute("UPDATE rollup SET generation = (SELECT value FROM meta WHERE key = 'ledger_generation')", [])
+        .unwrap();
+    assert!(!verify(&mut app).same);
+}
+
+#[test]
 fn an_alert_is_raised_once_per_window_and_again_after_it_is_acknowledged() {
     let world = World::new(&[]);
     let now = world.app_as(Actor::Person, 30).now();

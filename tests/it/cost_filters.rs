@@ -46,6 +46,19 @@ fn a_report_is_filtered_by_agent_project_and_model() {
 }
 
 #[test]
+fn requests_without_a_project_have_the_name_that_lists_show() {
+    let world = world();
+    let ask = Ask { id: "d", model: "claude-opus-4-8", tokens: [7, 1, 0, 0], ..Ask::default() };
+    log(&world, "", "00000000-0000-4000-8000-000000000003", &[ask]);
+    let all = ok(&world, &["cost", "--by", "project", "--sort", "key", "--json"]);
+    assert_eq!(keys(&all), ["(no project)", "api", "shop"]);
+    let none = ok(&world, &["cost", "--project", "(no project)", "--by", "project", "--json"]);
+    assert_eq!((keys(&none), none["total"]["input"].as_u64()), (vec!["(no project)"], Some(7)));
+    let explained = ok(&world, &["cost", "explain", "(no project)", "--by", "project", "--json"]);
+    assert!(explained.to_string().contains("claude-opus-4-8"), "{explained}");
+}
+
+#[test]
 fn the_project_filter_means_the_same_as_in_lists() {
     let world = world();
     ok(&world, &["scan", "--json"]);

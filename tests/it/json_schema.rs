@@ -15,17 +15,63 @@ use serde_json::Value;
 
 use crate::help_snapshots::command_paths;
 use crate::world::{PASSPHRASE, World, confirm, keys, review_to_end, run_with};
+use crate::{json_structs, json_worlds};
 
 /// Commands whose JSON this test does not see, with the reason.
 const NOT_RUN: &[(&str, &str)] = &[
     ("sign", "needs a person on a terminal; tests/e2e/flow_mcp.py runs it"),
-    ("keys init", "needs a person on a terminal; prints what `keys show` prints"),
-    ("login", "needs a person on a terminal; prints what `keys show` prints"),
+    ("cosign", "has only subcommands"),
+    ("cosign export", "needs a signed release; tests/it/second_approval.rs runs it"),
+    ("cosign sign", "needs a person on a terminal; tests/it/second_approval.rs runs it"),
+    ("cosign import", "needs a second approver; tests/it/second_approval.rs runs it"),
+    ("verify", "needs a published dataset; tests/it/attacks/provenance_edited.rs runs it"),
+    ("audit accept", "needs a person on a terminal; tests/it/attacks/audit_log_cut.rs runs it"),
+    ("keys init", "needs a person on a terminal; prints what `keys list` prints"),
+    ("keys rotate", "needs a person on a terminal; prints what `keys list` prints"),
+    ("keys enrol", "needs a person on a terminal; prints what `keys list` prints"),
+    ("keys remove", "needs a person on a terminal; prints what `keys list` prints"),
+    ("keys passphrase", "needs a person on a terminal; prints what `keys list` prints"),
+    ("login", "needs a person on a terminal; prints what `keys list` prints"),
     ("pricing import", "needs a signed price file"),
     ("selftest", "measures detection, which takes too long here"),
     ("mcp", "has no --json"),
     ("hook", "has no --json"),
     ("completions", "has no --json"),
+];
+
+/// Lists that are empty in all answers of these commands, with the reason.
+const EMPTY_LISTS: &[(&str, &str)] = &[
+    ("cost verify beyond_logs", "a list of errors"),
+    ("cost verify differences", "a list of errors"),
+    ("keys list unsigned", "texts; tests/it/attacks/key_enrolled_by_file.rs"),
+    ("pii-review findings", "a reviewer fills it in; its fields are in docs/review.md"),
+    ("preview approval.exclusions_removed", "texts; tests/it/attacks/exclusion_undone.rs"),
+    ("preview approval.other_keys", "texts; tests/it/attacks/key_enrolled_by_file.rs"),
+    ("preview approval.policy.faults", "texts; tests/it/attacks/policy_ignored.rs"),
+    ("preview approval.policy.rules", "texts; tests/it/attacks/policy_over_a_link.rs"),
+    ("preview approval.strings_removed", "texts; tests/it/attacks/exclusion_undone.rs"),
+    ("prepare privacy_report.left_out", "sessions that a detector cannot read"),
+    ("preview privacy_report.left_out", "sessions that a detector cannot read"),
+    ("update-skill agents[].notes", "texts; tests/it/install.rs"),
+];
+
+/// Fields of structs that no answer has here, with the reason.
+const NOT_PRINTED: &[(&str, &str)] = &[
+    ("AcceptedDamage.sha256", "needs a person on a terminal; tests/it/attacks/audit_log_cut.rs"),
+    ("AuditHead.accepted", "needs a person on a terminal; tests/it/attacks/audit_log_cut.rs"),
+    ("Config.pricing", "needs a signing key"),
+    ("EvidenceReport.reader", "needs an agent that finds decoys; tests/it/review.rs"),
+    ("Evidence.measured", "needs an agent that finds decoys; tests/it/review.rs"),
+    ("NextStep.human_action", "answers have it beside `next`"),
+    ("Output.note", "MCP only"),
+    ("Output.projects", "MCP only"),
+    ("PiiApplied.evidence", "needs a file with answers to all pages; tests/it/review.rs"),
+    ("Report.published", "printed by sign, which needs a person on a terminal"),
+    ("ReviewReport.read_again", "needs an agent that misses a decoy; tests/it/review.rs"),
+    ("SearchPage.note", "needs more sessions than one search reads"),
+    ("SessionLine.subagents", "MCP only"),
+    ("StoredEntity.sessions", "in a file of its own, which no command prints"),
+    ("UsageRow.skill", "needs an agent's skill"),
 ];
 
 /// Names of objects whose keys are data, such as agent ids. The page shows their keys as `*`.
@@ -122,6 +168,23 @@ impl Schema {
         }
     }
 
+    /// The lists that were never printed with an element.
+    fn empty_lists(&self) -> impl Iterator<Item = &String> {
+        let lists = self.fields.iter().filter(|(_, field)| field.types.contains("array"));
+        lists.map(|(path, _)| path).filter(|path| !self.fields.contains_key(&format!("{path}[]")))
+    }
+
+    /// The names of the fields of each object.
+    fn objects(&self) -> impl Iterator<Item = BTreeSet<&str>> {
+        self.objects.keys().map(|object| {
+            let names = self.fields.keys().filter_map(|path| match path.rsplit_once('.') {
+                Some((parent, name)) => (parent == object).then_some(name),
+                None => object.is_empty().then_some(path.as_str()),
+            });
+            names.map(|name| name.trim_end_matches("[]")).collect()
+        })
+    }
+
     /// The fields as a table. A field that some objects lack is optional.
     fn table(&self) -> String {
         let mut out = String::from("| field | type |\n|---|---|\n");
@@ -153,8 +216,8 @@ impl Schema {
 }
 
 /// Runs commands of one world and collects their JSON.
-struct Session {
-    world: World,
+pub struct Session {
+    pub world: World,
     commands: Vec<String>,
     schemas: BTreeMap<String, Schema>,
     failures: Schema,
@@ -162,7 +225,7 @@ struct Session {
 
 impl Session {
     /// Runs a command and adds its answer, or each line of it, to the schema of `command`.
-    fn run(&mut self, command: &str, args: &[&str], stdin: &str) {
+    pub fn run(&mut self, command: &str, args: &[&str], stdin: &str) {
         let words: Vec<&str> = command.split(' ').chain(args.iter().copied()).chain(["--json"]).collect();
         let ran = run_with(&self.world, &words, stdin);
         assert!(!ran.out.is_empty(), "{words:?} prints nothing: {}", ran.err);
@@ -187,7 +250,7 @@ impl Session {
     }
 
     /// Like [`Session::run`], for a command that must succeed.
-    fn ok(&mut self, command: &str, args: &[&str]) {
+    pub fn ok(&mut self, command: &str, args: &[&str]) {
         let before = self.schemas.get(command).map_or(0, |s| s.objects.values().sum::<usize>());
         self.run(command, args, "");
         let after = self.schemas.get(command).map_or(0, |s| s.objects.values().sum::<usize>());
@@ -313,7 +376,15 @@ fn run_all() -> Session {
     s.ok("status", &[]);
     s.ok("scan", &[]);
     s.ok("status", &[]);
+    s.ok("update-skill", &["all", "--dry-run"]);
+    s.ok("update-skill", &["claude", "--statusline", "--hooks"]);
+    s.ok("update-skill", &["claude", "--remove"]);
     s.ok("list", &[]);
+    s.ok("prep", &[]);
+    s.ok("score", &["--batch"]);
+    s.ok("score-view", &[SESSION]);
+    s.ok("score-view", &["--rubric"]);
+    s.ok("set-score", &[SESSION, "4", "--reason", "finds and fixes an error"]);
     s.ok("inbox", &["--limit", "100"]);
     s.ok("inbox", &["--tree", "--limit", "2"]);
     s.ok("recent", &["5"]);
@@ -341,6 +412,7 @@ fn run_all() -> Session {
     s.ok("menubar", &[]);
     s.run("statusline", &[], "{}");
 
+    s.run("doctor", &[], "");
     s.run("publish", &[], "");
     s.ok("scope", &["--confirm"]);
     s.ok("config", &[]);
@@ -374,14 +446,15 @@ fn run_all() -> Session {
     s.ok("confirm", &confirm);
     s.ok("privacy", &[]);
     s.ok("privacy", &["--session", SESSION]);
-    s.ok("keys show", &[]);
+    s.ok("keys list", &[]);
     {
         let mut app = s.world.app();
         app.keys_init_with(PASSPHRASE, None, clawgate::gate::KdfParams::cheap()).unwrap();
         let shown = app.sign_preview(None).unwrap();
         app.sign(&shown, PASSPHRASE).unwrap();
     }
-    s.ok("keys show", &[]);
+    s.ok("keys list", &[]);
+    s.ok("keys export", &[]);
     s.ok("publish", &[]);
     s.ok("status", &[]);
     s.ok("prepare", &["--new", "--folder", &s.world.tmp.path().join("other").display().to_string()]);
@@ -389,7 +462,9 @@ fn run_all() -> Session {
     s.ok("releases", &[]);
     s.ok("audit log", &[]);
     s.ok("audit verify", &[]);
-    s.run("doctor", &[], "");
+    s.ok("audit show", &["1"]);
+    let export = s.world.tmp.path().join("audit.jsonl").display().to_string();
+    s.ok("audit export", &["--output", &export]);
     s.ok("forget", &["claude:d887a41e", "--yes"]);
     s.ok("demo", &[]);
     s.run("inbox", &["--sort", "nothing"], "");
@@ -397,6 +472,8 @@ fn run_all() -> Session {
 
     run_without_logs(&mut s);
     run_with_more_data(&mut s);
+    json_worlds::run_with_spending(&mut s);
+    json_worlds::run_with_findings(&mut s);
 
     for command in ["serve", "cost serve"] {
         let mut args: Vec<&str> = command.split(' ').collect();
@@ -413,6 +490,37 @@ fn run_all() -> Session {
         s.schemas.entry(command.to_owned()).or_default().add("", &value);
     }
     s
+}
+
+/// The lists without any element, and the optional fields of printed structs that no answer has.
+///
+/// A struct is printed as an object that has all of its required fields. If some object has no other fields than the struct,
+/// the optional ones must be in such objects, else in one that has more.
+fn not_printed(s: &Session) -> Vec<String> {
+    let mut out = Vec::new();
+    for (command, schema) in &s.schemas {
+        let lists = schema.empty_lists().map(|path| format!("{command} {path}"));
+        out.extend(lists.filter(|list| !EMPTY_LISTS.iter().any(|(known, _)| known == list)));
+    }
+    let objects: BTreeSet<BTreeSet<&str>> = s.schemas.values().flat_map(Schema::objects).collect();
+    for one in json_structs::with_optional_fields() {
+        let required: BTreeSet<&str> = one.required.iter().map(String::as_str).collect();
+        let optional: BTreeSet<&str> = one.optional.iter().map(String::as_str).collect();
+        let all: BTreeSet<&str> = required.union(&optional).copied().collect();
+        let printed: Vec<_> =
+            objects.iter().filter(|o| !required.is_empty() && required.is_subset(o)).collect();
+        let exact: Vec<_> = printed.iter().filter(|o| o.is_subset(&all)).collect();
+        let seen: BTreeSet<&str> = match exact.is_empty() {
+            false => exact.into_iter().flat_map(|o| o.iter().copied()).collect(),
+            true => {
+                let most = printed.iter().max_by_key(|o| o.intersection(&optional).count());
+                most.map_or_else(|| optional.clone(), |o| (**o).clone())
+            }
+        };
+        let unseen = optional.difference(&seen).map(|field| format!("{}.{field}", one.name));
+        out.extend(unseen.filter(|field| !NOT_PRINTED.iter().any(|(known, _)| known == field)));
+    }
+    out
 }
 
 /// The line after which the page is generated.
@@ -439,6 +547,9 @@ fn every_value_has_one_name_and_the_page_describes_every_command() {
         .filter(|path| !NOT_RUN.iter().any(|(c, _)| c == path))
         .collect();
     assert!(missing.is_empty(), "these commands print no JSON here: {missing:?}");
+
+    let unseen = not_printed(&s);
+    assert!(unseen.is_empty(), "the page cannot describe what was never printed: {unseen:#?}");
 
     let mut page = format!("{MARKER}\n## A failure\n\n{}", s.failures.table());
     for command in &s.commands {

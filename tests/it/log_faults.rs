@@ -296,3 +296,59 @@ fn the_windows_of_a_plan_are_shown_until_they_end() {
         windows(&ok(&world, &["status", "--json"])).into_iter().map(|w| (w.0, w.1)).collect();
     assert_eq!(agents, [("claude".to_owned(), 300), ("codex".to_owned(), 300), ("codex".to_owned(), 10_080)]);
 }
+
+#[test]
+fn special_files_are_skipped_by_name_at_every_scan_and_never_block_it() {
+    let world = World::new(&[]);
+    let logs = world.home().join(".claude/projects/-w");
+    write(
+        &world,
+        ".claude/projects/-w/good.jsonl",
+        &[prompt("good", "u1", 1, "hello"), "{broken".to_owned()],
+    );
+    let link = |to: &str, name: &str| std::os::unix::fs::symlink(to, logs.join(name)).unwrap();
+    link("/proc/self/environ", "environ.jsonl");
+    link("/proc/kmsg", "kmsg.jsonl");
+    link("/dev/zero", "zero.jsonl");
+    link("/proc/self", "proc");
+    fs::create_dir(logs.join("directory.jsonl")).unwrap();
+    fs::write(logs.join("nul.jsonl"), vec![0; 5000]).unwrap();
+    let made = std::process::Command::new("mkfifo").arg(logs.join("pipe.jsonl")).status();
+    assert!(made.unwrap().success());
+    for pass in 1..=2 {
+        let report = ok(&world, &["scan", "--json"]);
+        assert_eq!(report["sessions"]["total"], json!(1), "{report}");
+        let skipped: Vec<String> = report["skipped"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|s| s["path"].as_str().unwrap().to_owned())
+            .collect();
+        for name in [
+            "environ.jsonl",
+            "kmsg.jsonl",
+            "zero.jsonl",
+            "proc",
+            "pipe.jsonl",
+            "directory.jsonl",
+            "nul.jsonl",
+            "good.jsonl:2",
+        ] {
+            let count = skipped
+                .iter()
+                .filter(|path| path.ends_with(&format!("/{name}")) || path.ends_with(&format!("/{name}:1")))
+                .count();
+            assert_eq!(count, 1, "pass {pass}, {name}: {skipped:?}");
+        }
+    }
+    // A file that is whole again is no longer listed, nor is one that is gone.
+    write(
+        &world,
+        ".claude/projects/-w/good.jsonl",
+        &[prompt("good", "u1", 1, "hello"), prompt("good", "u2", 2, "again")],
+    );
+    fs::remove_file(logs.join("nul.jsonl")).unwrap();
+    let report = ok(&world, &["scan", "--json"]);
+    let text = report["skipped"].to_string();
+    assert!(!text.contains("good.jsonl") && !text.contains("nul.jsonl"), "{text}");
+}

@@ -8,8 +8,11 @@
 )]
 
 mod archive_lifecycle;
+mod attacks;
 mod cli;
+mod codex_forks;
 mod compaction;
+mod config_audit;
 mod cost;
 mod cost_filters;
 mod cost_properties;
@@ -18,30 +21,46 @@ mod help_snapshots;
 mod http_double;
 mod hub_double;
 mod imports;
+mod install;
 mod json_schema;
+mod json_structs;
+mod json_worlds;
 mod layering;
 mod live_cost;
 mod log_faults;
+mod manifests;
+mod marks;
 mod mcp;
+mod mcp_client;
+mod mcp_forms;
+mod mcp_size;
+mod mcp_tools;
 mod output_snapshots;
 mod publish;
 mod receipts;
 mod redaction;
 mod redaction_lists;
+mod release_changes;
 mod release_flow;
 mod releases;
 mod review;
 mod scope;
+mod scoring;
+mod second_approval;
 mod session_commands;
 mod snapshots;
 mod source_cline;
 mod source_custom;
 mod source_gemini;
+mod source_opencode;
+mod source_pi;
 mod source_qwen;
 mod sources;
 mod time_zone;
+mod untrusted;
 mod web;
 mod workflow;
+mod workflow_actors;
 mod world;
 
 #[path = "../../src/testing.rs"]

@@ -28,6 +28,7 @@ const SESSION: &str = "claude:edd9c3e6";
 /// Replaces what differs between two runs.
 fn scrub(world: &World, text: &str) -> String {
     let text = text.replace(&world.tmp.path().display().to_string(), "[TMP]");
+    let text = text.replace(env!("CARGO_BIN_EXE_clawgate"), "[PROGRAM]");
     let rules = [
         (r"token=\S+", "token=[LINK]"),
         (r"r2026\d{4}-[a-z2-7]{8}", "[RELEASE]"),
@@ -38,6 +39,7 @@ fn scrub(world: &World, text: &str) -> String {
         (r"(README\.md|metadata\.json|\.jsonl?)( +)[\d.]+ (kB|B)( +)[0-9a-f]{16}\b", "$1$2[SIZE]$4[DIGEST]"),
         (r"\b[0-9a-f]{16}\b", "[HEX]"),
         (r"\b[0-9a-f]{12}…", "[DIGEST]…"),
+        (r#""nonce":"[a-z0-9]{16}""#, "\"nonce\":\"[NONCE]\""),
         (r"machine-[0-9a-f]{6}\b", "machine-[ID]"),
         (r"user_[a-z0-9]{6}\b", "user_[ID]"),
         (r"_[a-z0-9]{6}\]", "_[ID]]"),
@@ -45,6 +47,8 @@ fn scrub(world: &World, text: &str) -> String {
         (r"\d+ pages? \([\d,]+ bytes\) read", "[PAGES] read"),
         (r"--cursor \S+", "--cursor [CURSOR]"),
         (r"clawgate 0\.\d+\.\d+", "clawgate [VERSION]"),
+        // `.ci/clock` runs the program under faketime, which is a preloaded library.
+        (r"(?m)^warn  environment: LD_PRELOAD=\S*faketime.*\n", ""),
     ];
     rules.iter().fold(text, |text, (pattern, with)| {
         Regex::new(pattern).unwrap().replace_all(&text, *with).into_owned()
@@ -97,7 +101,22 @@ fn the_output_of_every_command_matches_its_snapshot() {
 
     s.snapshot("status_of_an_empty_archive", &["status"], "", usize::MAX);
     s.show(&["scan"]);
+    s.show(&["prep"]);
+    s.snapshot("score", &["score", SESSION], "", usize::MAX);
+    s.snapshot(
+        "set-score",
+        &["set-score", SESSION, "4", "--reason", "finds and fixes an error"],
+        "",
+        usize::MAX,
+    );
+    s.snapshot("score-view", &["score-view", SESSION], "", usize::MAX);
     s.show(&["doctor"]);
+    let all = ["update-skill", "all", "--dry-run"];
+    s.snapshot("update-skill_all_dry_run", &all, "", usize::MAX);
+    let claude = ["update-skill", "claude", "--statusline", "--hooks"];
+    s.snapshot("update-skill", &claude, "", usize::MAX);
+    s.snapshot("update-skill_remove", &["update-skill", "claude", "--remove"], "", usize::MAX);
+    s.snapshot("update-skill_of_an_unknown_agent", &["update-skill", "claud"], "", usize::MAX);
     s.show(&["list"]);
     s.show(&["inbox"]);
     s.snapshot("recent", &["recent", "5"], "", usize::MAX);
@@ -157,9 +176,18 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["privacy"]);
     s.show(&["status"]);
     s.show(&["keys", "init"]);
-    s.show(&["keys", "show"]);
+    s.show(&["keys", "list"]);
+    s.show(&["keys", "rotate"]);
+    s.show(&["keys", "export"]);
+    s.snapshot("keys_enrol", &["keys", "enrol", "none.json"], "", usize::MAX);
+    s.snapshot("keys_remove", &["keys", "remove", "none"], "", usize::MAX);
+    s.show(&["keys", "passphrase"]);
     s.show(&["login"]);
     s.show(&["sign"]);
+    let handed = s.world.tmp.path().join("handed").display().to_string();
+    for step in ["export", "sign", "import"] {
+        s.snapshot(&format!("cosign_{step}"), &["cosign", step, &handed], "", usize::MAX);
+    }
     s.show(&["publish"]);
     s.snapshot("withdraw_without_a_person", &["withdraw"], "", usize::MAX);
     s.show(&["releases"]);
@@ -168,6 +196,11 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["config"]);
     s.show(&["audit", "log"]);
     s.show(&["audit", "verify"]);
+    s.show(&["audit", "show", "1"]);
+    let export = s.world.tmp.path().join("audit.jsonl").display().to_string();
+    s.snapshot("audit_export", &["audit", "export", "--output", &export], "", usize::MAX);
+    s.show(&["audit", "accept"]);
+    s.snapshot("verify", &["verify", "no/such-dataset"], "", usize::MAX);
     s.snapshot("redact", &["redact"], "mail ada@lovelace.dev about it\n", usize::MAX);
     s.snapshot("completions", &["completions", "bash"], "", MAX_DATA_LINES);
     s.snapshot("forget", &["forget", "claude:d887a41e", "--yes"], "", usize::MAX);

@@ -2,7 +2,8 @@
 //! of publishing refuses. Uploads are tested inside the crate, where cleared bytes can be made.
 
 use clawgate::export::{self, Packer, ReleaseSummary, RowFacts, RowMeta, SummaryHead};
-use clawgate::publish::{HubOptions, check_endpoint};
+use clawgate::gate::HubAccess;
+use clawgate::publish::{DEFAULT_ENDPOINT, check_endpoint};
 use clawgate::trace::{Message, Origin, Part, Role, Session, Tokens, Version};
 
 use crate::hub_double::{HubDouble, write_token};
@@ -67,11 +68,27 @@ fn a_release_can_be_read_back_row_by_row_from_its_metadata() {
 fn only_https_or_loopback_endpoints_are_accepted_and_no_message_contains_the_token() {
     let hub = HubDouble::start();
     check_endpoint(&hub.endpoint).unwrap();
-    check_endpoint(&HubOptions::default().endpoint).unwrap();
+    check_endpoint(DEFAULT_ENDPOINT).unwrap();
     let open = hub.endpoint.replace("127.0.0.1", "hub.example");
     let err = check_endpoint(&open).unwrap_err();
     assert!(err.to_string().contains("https"), "{err}");
-    let shown = format!("{:?}", HubOptions { endpoint: hub.endpoint.clone(), ..HubOptions::default() });
+    let shown = format!("{:?}", HubAccess::new(&write_token(), &hub.endpoint, None));
     assert!(!shown.contains(&write_token()));
     assert!(hub.seen().is_empty(), "checking an endpoint asks nobody");
+}
+
+#[test]
+fn from_confirmed_to_published_a_person_runs_one_command_and_reads_one_screen() {
+    use crate::attacks::{HubWorld, REPO};
+    use crate::world::{PASSPHRASE, run_on_terminal_with};
+    let w = HubWorld::confirmed();
+    let sealed = w.sealed();
+    let answers = [("to approve: ", REPO), ("Passphrase: ", PASSPHRASE)];
+    let ran = run_on_terminal_with(&w.world, &[("COLUMNS", "100")], &["sign", &w.release], &answers);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    w.assert_published(&sealed);
+    let question = ran.out.find("Type \"").unwrap();
+    let screen = ran.out[..question].rfind("\ndestination").unwrap();
+    let lines = ran.out[screen..question].lines().count();
+    assert!(lines <= 24, "{lines} lines above the question: {}", &ran.out[screen..question]);
 }

@@ -76,8 +76,11 @@ fn changed_evidence_voids_statements_and_approvals() {
             // A receipt for the earlier evidence is invalid after the new evidence is confirmed.
             let mut again = go(after, &[Event::ReviewFinished]);
             let digest = again.digest().unwrap().to_owned();
-            let scan =
-                Event::NameScanned { digest: digest.clone(), result: clawgate::workflow::NameScan::Clean };
+            let scan = Event::NameScanned {
+                digest: digest.clone(),
+                result: clawgate::workflow::NameScan::Clean,
+                name: None,
+            };
             again = go(again, &[scan]);
             again = go(again, &clawgate::workflow::AttestationKind::ALL.map(attested));
             let old = receipt(&digest, private(), "p1", "n9");

@@ -72,25 +72,34 @@ fn short_strings_are_refused_and_change_nothing() {
     ok(&world, &["config", "--redact", " Tarn Mill , Ahti Works", "--json"]);
     let strings = || ok(&world, &["config", "--json"])["config"]["redact"]["strings"].clone();
     assert_eq!(strings(), json!(["Tarn Mill", "Ahti Works"]));
-    for bad in ["", " ", "e", "ab", "Good Name,x"] {
+    for bad in ["", " ", "e", "ab"] {
         let ran = run(&world, &["config", "--redact", bad, "--json"]);
         assert_eq!(ran.code, 2, "{bad:?}: {}", ran.out);
         assert_eq!(strings(), json!(["Tarn Mill", "Ahti Works"]), "{bad:?}");
     }
+    ok(&world, &["config", "--redact", "Mill\\, Tarn & Sons", "--json"]);
+    assert_eq!(
+        strings(),
+        json!(["Tarn Mill", "Ahti Works", "Mill, Tarn & Sons"]),
+        "a comma after a backslash is a part of the name"
+    );
+    ok(&world, &["config", "--remove-redact", "Mill, Tarn & Sons", "--json"]);
     // A spelling of the same name is not added again.
     ok(&world, &["config", "--redact", "tarn-mill", "--json"]);
     assert_eq!(strings(), json!(["Tarn Mill", "Ahti Works"]));
     world.configure("[redact]\nstrings = [\"x\"]\n");
     let ran = run(&world, &["config"]);
-    assert!(ran.code == 2 && ran.err.contains("redact.strings"), "{}", ran.err);
+    assert!(ran.code == 0 && ran.err.contains("redact.strings"), "{}", ran.err);
 }
 
 #[test]
 fn entries_are_listed_with_their_hits_and_taken_out_again() {
     let world = World::new(&[]);
     sealed(&world, &json!({ "role": "assistant", "content": "Tarn Mill and tarn-mill say hello" }));
-    let added =
-        ok(&world, &["config", "--redact", "Tarn Mill,hello", "--redact-usernames", "nobody9", "--json"]);
+    let added = ok(
+        &world,
+        &["config", "--redact", "Tarn Mill", "--redact", "hello", "--redact-usernames", "nobody9", "--json"],
+    );
     let hits = |value: &str| {
         added["hits"].as_array().unwrap().iter().find(|h| h["value"] == value).cloned().unwrap()
     };
@@ -101,7 +110,16 @@ fn entries_are_listed_with_their_hits_and_taken_out_again() {
     assert!(shown.contains("Tarn Mill (") && shown.contains("\"server\" is a common word"), "{shown}");
     let left = ok(
         &world,
-        &["config", "--remove-redact", "tarn mill,server", "--remove-redact-usernames", "nobody9", "--json"],
+        &[
+            "config",
+            "--remove-redact",
+            "tarn mill",
+            "--remove-redact",
+            "server",
+            "--remove-redact-usernames",
+            "nobody9",
+            "--json",
+        ],
     );
     assert_eq!(left["config"]["redact"], json!({ "strings": ["hello"], "usernames": [] }));
     assert_eq!(run(&world, &["config", "--remove-redact", "Tarn Mill"]).code, 2);
@@ -127,4 +145,36 @@ fn a_name_inside_a_longer_value_leaves_its_kind() {
         assert!(text.starts_with(start) && !text.contains("tarn"), "{text}");
     }
     assert_ne!(texts[0], texts[1]);
+}
+
+#[test]
+fn a_short_string_of_an_earlier_version_stops_no_command() {
+    let world = World::new(&["claude-2.1.329"]);
+    world.configure("[redact]\nstrings = [\"Qx\"]\n");
+    for command in [&["scan"][..], &["status"], &["cost"], &["scope", "--confirm"], &["config"]] {
+        let ran = run(&world, command);
+        assert_eq!(ran.code, 0, "{command:?}: {}", ran.err);
+        assert!(ran.err.contains("redact.strings: an entry of 2 characters"), "{command:?}: {}", ran.err);
+    }
+    let done = redacted(&world, &["ask Qx, not qx or Qxy"]);
+    assert!(done[0].starts_with("ask [CUSTOM_") && done[0].ends_with("], not qx or Qxy"), "{done:?}");
+    assert_ne!(run(&world, &["config", "--redact", "Zy"]).code, 0, "new ones are refused");
+    ok(&world, &["config", "--remove-redact", "Qx", "--json"]);
+    assert_eq!(run(&world, &["status"]).err, "");
+}
+
+#[test]
+fn the_values_of_one_column_are_redacted_in_every_layout() {
+    let world = World::new(&[]);
+    let texts = [
+        "full_name,2024,password\nLeena Ahola,3,lantern\n\n# more\nOssi Vainio,4,meadow\n",
+        r#"{"columns":["full_name","password"],"index":[0,1],"data":[["Leena Ahola","lantern"],["Ossi Vainio","meadow"]]}"#,
+        "<table><tr><th>Full name</th><th>Password</th></tr><tr><td>Leena Ahola</td><td>lantern</td></tr><tr><td>Ossi Vainio</td><td>meadow</td></tr></table>",
+        r#"{"content":"full_name,password\nLeena Ahola,lantern\nOssi Vainio,meadow\n"}"#,
+    ];
+    for (text, done) in texts.iter().zip(redacted(&world, &texts)) {
+        for value in ["Ahola", "Vainio", "lantern", "meadow"] {
+            assert!(!done.contains(value), "{value} of {text}: {done}");
+        }
+    }
 }

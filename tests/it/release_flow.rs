@@ -18,9 +18,10 @@ use clawgate::redact::Timestamps;
 use clawgate::store::Archive;
 use clawgate::trace::{Env, FixedClock};
 use clawgate::workflow::{EntityDecision, Phase, Visibility};
+use serde_json::json;
 
 use crate::hub_double::{HubDouble, write_token};
-use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, planted, review_to_end};
+use crate::world::{NOW, PASSPHRASE, World, approve_all, confirm, ok, planted, review_to_end, run};
 
 fn tree(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut out = BTreeMap::new();
@@ -42,18 +43,22 @@ fn a_release_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
     assert_eq!(tree(&world.home()), before, "the agents' files were touched");
     let mut app = world.app();
     assert!(!world.out().exists(), "something was published before the receipt");
-    let early = app.publish(&PublishParams::default(), None).unwrap_err();
+    let early = app.publish(&PublishParams::default()).unwrap_err();
     assert_eq!((early.kind, early.code.as_str()), (Kind::HumanNeeded, "human_needed"));
     assert!(early.message.contains(&format!("clawgate sign {id}")), "{early}");
 
     app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
     let shown = app.sign_preview(None).unwrap();
-    let (signed, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
-    assert_eq!(signed.digest, shown.digest);
+    let signed = app.sign(&shown, PASSPHRASE).unwrap().report;
+    assert_eq!(signed.digest, shown.digest());
     let sealed = tree(&world.state().join("releases").join(&id));
-    let done = app.publish(&PublishParams { release: Some(id.clone()) }, Some(&unlocked)).unwrap();
-    assert_eq!(done.digest, shown.digest);
-    let published = tree(&world.out());
+    let done = app.publish(&PublishParams { release: Some(id.clone()) }).unwrap();
+    assert_eq!(done.digest, shown.digest());
+    let mut published = tree(&world.out());
+    assert!(
+        published.remove(Path::new("provenance.json")).is_some(),
+        "the signed statement goes with the files"
+    );
     assert_eq!(published, sealed);
     for agent in agents {
         for (kind, class, value) in planted(agent) {
@@ -70,9 +75,9 @@ fn a_release_publishes_exactly_the_sealed_bytes_and_no_planted_value() {
         "triage",
         "a published release is no longer the current one"
     );
-    let again = app.publish(&PublishParams { release: Some(id) }, Some(&unlocked)).unwrap_err();
+    let again = app.publish(&PublishParams { release: Some(id) }).unwrap_err();
     assert_eq!(again.kind, Kind::Refused, "{again}");
-    let AuditLog { entries, broken } = app.audit_log().unwrap();
+    let AuditLog { entries, broken, .. } = app.audit_log().unwrap();
     assert!(broken.is_none() && entries.len() > 10);
 }
 
@@ -95,16 +100,18 @@ fn the_hub_receives_nothing_before_the_receipt_and_the_sealed_bytes_once_after_i
     let prepared = app.prepare(&PrepareParams { repo, ..PrepareParams::default() }).unwrap();
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
-    app.keys_init_with(PASSPHRASE, Some(&write_token()), KdfParams::cheap()).unwrap();
-    let early = app.publish(&PublishParams::default(), None).unwrap_err();
+    let access = app.hub_access(&write_token(), None).unwrap();
+    app.keys_init_with(PASSPHRASE, Some(&access), KdfParams::cheap()).unwrap();
+    let early = app.publish(&PublishParams::default()).unwrap_err();
     assert_eq!(early.kind, Kind::HumanNeeded);
     let shown = app.sign_preview(None).unwrap();
-    let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
-    let sealed_token = app.publish(&PublishParams::default(), None).unwrap_err();
+    app.sign(&shown, PASSPHRASE).unwrap();
+    let sealed_token = app.publish(&PublishParams::default()).unwrap_err();
     assert_eq!(sealed_token.kind, Kind::HumanNeeded, "without the passphrase there is no token");
     assert!(hub.seen().is_empty(), "the Hub heard of it before the upload: {:?}", hub.seen());
 
-    let done = app.publish(&PublishParams::default(), Some(&unlocked)).unwrap();
+    let shown = app.publish_preview(None).unwrap();
+    let done = app.publish_shown(&shown, PASSPHRASE).unwrap();
     let sealed = tree(&world.state().join("releases").join(&prepared.release));
     let received = hub.files("alice/traces");
     for (path, bytes) in &sealed {
@@ -142,7 +149,7 @@ fn a_step_out_of_order_names_the_due_step() {
         app.prepare(&PrepareParams::default()).unwrap_err(),
         app.review(&ReviewParams::default()).unwrap_err(),
         confirm(&mut app).unwrap_err(),
-        app.publish(&PublishParams::default(), None).unwrap_err(),
+        app.publish(&PublishParams::default()).unwrap_err(),
     ] {
         assert_eq!(due(early), "triage");
     }
@@ -153,13 +160,32 @@ fn a_step_out_of_order_names_the_due_step() {
     let folder = Some(world.out().display().to_string());
     app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
     assert_eq!(due(confirm(&mut app).unwrap_err()), "review_pii");
-    assert_eq!(due(app.publish(&PublishParams::default(), None).unwrap_err()), "review_pii");
+    assert_eq!(due(app.publish(&PublishParams::default()).unwrap_err()), "review_pii");
     review_to_end(&mut app);
-    assert_eq!(due(app.publish(&PublishParams::default(), None).unwrap_err()), "confirm");
+    assert_eq!(due(app.publish(&PublishParams::default()).unwrap_err()), "confirm");
     confirm(&mut app).unwrap();
-    let sign = app.publish(&PublishParams::default(), None).unwrap_err();
+    let sign = app.publish(&PublishParams::default()).unwrap_err();
     assert_eq!((sign.kind, sign.exit_code()), (Kind::HumanNeeded, 4));
     assert!(!world.out().exists());
+}
+
+#[test]
+fn arguments_that_are_never_valid_are_refused_before_the_steps_that_are_due() {
+    let world = World::new(&["claude-2.1.329"]);
+    for step in ["", "scan", "scope --confirm"] {
+        if !step.is_empty() {
+            ok(&world, &[&step.split(' ').collect::<Vec<_>>()[..], &["--json"]].concat());
+        }
+        for (args, code) in [
+            (["--folder", ""], "bad_folder"),
+            (["--licence", "nope"], "bad_licence"),
+            (["--repo", "no owner"], "bad_repo"),
+        ] {
+            let ran = run(&world, &[&["prepare", "--json"], &args[..]].concat());
+            let error = ran.json()["error"].clone();
+            assert_eq!(error["code"], json!(code), "{step:?}: {args:?}: {error}");
+        }
+    }
 }
 
 #[test]
@@ -209,9 +235,9 @@ fn a_change_after_the_signature_is_refused() {
         let mut app = world.app();
         app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
         let shown = app.sign_preview(None).unwrap();
-        let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+        app.sign(&shown, PASSPHRASE).unwrap();
         change(&world, &mut app, &id);
-        let refused = app.publish(&PublishParams { release: Some(id) }, Some(&unlocked));
+        let refused = app.publish(&PublishParams { release: Some(id) });
         let refused = refused.expect_err(what);
         assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{what}: {refused}");
         assert!(!refused.hints.is_empty(), "{what}");
@@ -228,9 +254,9 @@ fn an_expired_receipt_or_a_wrong_passphrase_publishes_nothing() {
     let shown = app.sign_preview(None).unwrap();
     let wrong = app.sign(&shown, "not the right words").unwrap_err();
     assert_eq!(wrong.code, "wrong_passphrase");
-    let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+    app.sign(&shown, PASSPHRASE).unwrap();
     let mut later = world.app_as(Actor::Person, 16);
-    let refused = later.publish(&PublishParams { release: Some(id) }, Some(&unlocked)).unwrap_err();
+    let refused = later.publish(&PublishParams { release: Some(id) }).unwrap_err();
     assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{refused}");
     assert!(!world.out().exists());
 }
@@ -295,6 +321,22 @@ fn a_name_in_the_sealed_bytes_blocks_the_confirmation() {
     };
     let found = app.confirm(&p).unwrap_err();
     assert_eq!((found.kind, found.code.as_str()), (Kind::Refused, "name_found"));
+    assert!(found.message.contains("claude:"), "the session: {found}");
+    let status = app.workflow_status().unwrap();
+    assert!(status.next.command.starts_with("clawgate prepare "), "{:?}", status.next);
+    assert!(status.human_action.unwrap().contains("full name"));
+    // Neither another name nor a declined search replaces the hit.
+    p.full_name = Some("Marisol Quintanilla".into());
+    assert_eq!(app.confirm(&p).unwrap_err().code, "name_found");
+    p.full_name = None;
+    p.skip_full_name_scan = true;
+    assert_eq!(app.confirm(&p).unwrap_err().code, "name_found");
+    p.skip_full_name_scan = false;
+    p.waive_name_hits = true;
+    let mut agent = world.app_as(Actor::Agent, 0);
+    assert_eq!(agent.confirm(&p).unwrap_err().kind, Kind::HumanNeeded, "an agent cannot waive a hit");
+    app.confirm(&p).unwrap();
+    p.waive_name_hits = false;
     p.full_name = Some("Marisol Quintanilla".into());
     app.confirm(&p).unwrap();
     p.attest_manual_scan = "ok".into();
@@ -378,7 +420,7 @@ fn reading_a_release_changes_nothing_and_adds_no_audit_entry() {
         assert_eq!(app.audit_log().unwrap().entries.len(), before, "a read was recorded");
     }
     let mut later = world.app_as(Actor::Person, 60);
-    assert!(later.publish(&PublishParams::default(), None).is_err());
+    assert!(later.publish(&PublishParams::default()).is_err());
     assert_eq!(later.workflow_status().unwrap().state.as_str(), "draft");
     assert!(later.audit_log().unwrap().entries.len() > before);
 }
@@ -473,4 +515,35 @@ fn every_directory_and_file_of_ours_is_private_even_if_the_home_existed_before()
     }
     assert!(directories >= 7, "{directories}");
     assert!(state.join("tmp").is_dir());
+}
+
+#[test]
+fn a_person_creates_the_key_before_the_statements_and_an_agent_needs_none() {
+    let world = World::new(&["claude-2.1.329"]);
+    let id = world.prepared();
+    review_to_end(&mut world.app());
+    let next = |actor| world.app_as(actor, 0).workflow_status().unwrap().next.command;
+    assert_eq!(next(Actor::Person), "clawgate keys init");
+    assert_eq!(next(Actor::Agent), format!("clawgate confirm {id}"));
+    world.app().keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    assert_eq!(next(Actor::Person), format!("clawgate confirm {id}"));
+}
+
+#[test]
+fn another_destination_does_not_inherit_the_visibility() {
+    let world = World::new(&["claude-2.1.329"]);
+    let public = PrepareParams {
+        repo: Some("ana/traces".into()),
+        visibility: Some(Visibility::Public),
+        licence: Some("cc-by-4.0".into()),
+        ..PrepareParams::default()
+    };
+    world.prepared_with(&public);
+    let mut app = world.app();
+    let mut visibility = |repo: &str| {
+        let params = PrepareParams { repo: Some(repo.into()), ..PrepareParams::default() };
+        app.prepare(&params).unwrap().destination.unwrap().visibility
+    };
+    assert_eq!(visibility("ana/traces"), Visibility::Public);
+    assert_eq!(visibility("ana/other"), Visibility::Private);
 }

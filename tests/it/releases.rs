@@ -1,11 +1,13 @@
 //! Releases after they were published: the list, what a second release contains, and publishing again.
 
 use clawgate::app::Actor;
-use clawgate::app::release::PublishParams;
+use clawgate::app::release::{PrepareParams, PublishParams};
+use clawgate::app::scan::ScanParams;
+use clawgate::app::sessions::{Mark, ScopeParams, TriageParams};
 use clawgate::gate::KdfParams;
 use serde_json::json;
 
-use crate::world::{PASSPHRASE, World, ok, run};
+use crate::world::{PASSPHRASE, World, confirm, ok, review_to_end, run};
 
 #[test]
 fn a_published_release_is_listed_and_is_not_published_again() {
@@ -15,7 +17,7 @@ fn a_published_release_is_listed_and_is_not_published_again() {
     person.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
     let shown = person.sign_preview(None).unwrap();
     person.sign(&shown, PASSPHRASE).unwrap();
-    person.publish(&PublishParams::default(), None).unwrap();
+    person.publish(&PublishParams::default()).unwrap();
 
     for args in [&["publish", "--json"][..], &["publish", &id, "--json"]] {
         let ran = run(&world, args);
@@ -25,6 +27,19 @@ fn a_published_release_is_listed_and_is_not_published_again() {
         assert!(message.contains(&id) && message.contains("2026-11-21"), "{message}");
     }
 
+    for command in ["withdraw", "confirm", "preview", "privacy", "sign", "review"] {
+        let ran = run(&world, &[command, "--json"]);
+        assert_eq!(ran.code, 3, "{command}: {}", ran.out);
+        assert!(ran.out.contains(&id) && ran.out.contains("clawgate releases"), "{command}: {}", ran.out);
+    }
+
+    for args in
+        [&["prepare", "--json"][..], &["prepare", "--folder", &world.out().display().to_string(), "--json"]]
+    {
+        let ran = run(&world, args);
+        assert_eq!(ran.json()["error"]["code"], json!("nothing_new"), "{args:?}: {}", ran.out);
+        assert_eq!(ok(&world, &["releases", "--json"])["releases"].as_array().unwrap().len(), 1);
+    }
     let folder = world.out().with_extension("second").display().to_string();
     let second = ok(&world, &["prepare", "--folder", &folder, "--json"]);
     assert!(second["rows"].as_u64().unwrap() > 0);
@@ -39,4 +54,101 @@ fn a_published_release_is_listed_and_is_not_published_again() {
     for (field, day) in [("created", "2026-11-21"), ("published", "2026-11-21")] {
         assert!(first[field].as_str().unwrap().starts_with(day), "{field}: {first}");
     }
+}
+
+#[test]
+fn what_was_published_is_said_also_if_another_session_is_approved_since_then() {
+    let world = World::new(&["claude-2.1.329"]);
+    let one = ["claude:edd9c3e6".to_owned()];
+    let mut person = world.app_as(Actor::Person, 0);
+    person.scan(&ScanParams::default()).unwrap();
+    person.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
+    person.triage(&TriageParams::named(one.to_vec(), Mark::Approved)).unwrap();
+    let folder = Some(world.out().display().to_string());
+    person.prepare(&PrepareParams { folder: folder.clone(), ..PrepareParams::default() }).unwrap();
+    review_to_end(&mut person);
+    confirm(&mut person).unwrap();
+    person.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = person.sign_preview(None).unwrap();
+    let id = shown.release().to_owned();
+    person.sign(&shown, PASSPHRASE).unwrap();
+    person.publish(&PublishParams::default()).unwrap();
+    ok(&world, &["approve", "claude:d887a41e", "--json"]);
+
+    for command in ["publish", "withdraw", "confirm", "preview", "privacy", "sign", "review"] {
+        let ran = run(&world, &[command, "--json"]);
+        let answer = ran.json();
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert_eq!(ran.code, 3, "{command}: {message}");
+        assert!(message.contains(&id), "{command}: {message}");
+        assert!(
+            message.contains("Approved since then, and in no release yet: 1 session."),
+            "{command}: {message}"
+        );
+        assert_eq!(answer["hints"][0], json!("clawgate prepare --folder DIR"), "{command}");
+    }
+    let status = ok(&world, &["status", "--json"]);
+    assert!(status["note"].as_str().unwrap().ends_with("Approved since then: 1 session."), "{status}");
+    // A folder that contains the last release cannot be the destination of the next one.
+    world.configure(&format!("[publish]\nfolder = {:?}\n", world.out()));
+    let next = ok(&world, &["status", "--json"])["next"]["command"].clone();
+    assert_eq!(next, json!("clawgate prepare --folder DIR"));
+}
+
+#[test]
+fn after_a_change_of_what_is_redacted_the_same_sessions_can_be_prepared_again() {
+    let world = World::new(&["claude-2.1.329"]);
+    world.confirmed();
+    let mut person = world.app_as(Actor::Person, 0);
+    person.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = person.sign_preview(None).unwrap();
+    person.sign(&shown, PASSPHRASE).unwrap();
+    person.publish(&PublishParams::default()).unwrap();
+    let folder = world.out().display().to_string();
+    assert_eq!(run(&world, &["prepare", "--folder", &folder]).code, 3);
+    ok(&world, &["config", "--redact", "calculator", "--json"]);
+    let taken = run(&world, &["prepare", "--folder", &folder, "--json"]);
+    assert!(taken.code == 1 && taken.out.contains("clawgate prepare --folder NEW"), "{}", taken.out);
+    std::fs::rename(world.out(), world.tmp.path().join("first")).unwrap();
+    ok(&world, &["prepare", "--folder", &folder, "--json"]);
+}
+
+#[test]
+fn the_status_sees_that_a_sealed_file_was_changed_or_deleted() {
+    let world = World::new(&["claude-2.1.329"]);
+    let id = world.confirmed();
+    let status = || ok(&world, &["status", "--json"]);
+    assert_eq!(status()["state"], json!("confirmed"));
+    let dir = world.state().join("releases").join(&id);
+    let file = walkdir::WalkDir::new(&dir)
+        .into_iter()
+        .filter_map(Result::ok)
+        .find(|e| e.file_type().is_file())
+        .unwrap();
+    let (path, sealed) = (file.path(), std::fs::read(file.path()).unwrap());
+    let modified = std::fs::metadata(path).unwrap().modified().unwrap();
+    let mut other = sealed.clone();
+    other[10] ^= 1;
+    for change in ["edited", "deleted", "link"] {
+        match change {
+            "edited" => {
+                std::fs::write(path, &other).unwrap();
+                // Size and modification time are those of the sealed file.
+                std::fs::File::options().write(true).open(path).unwrap().set_modified(modified).unwrap();
+            }
+            "deleted" => std::fs::remove_file(path).unwrap(),
+            _ => std::os::unix::fs::symlink("/etc/hostname", path).unwrap(),
+        }
+        let seen = status();
+        assert_eq!(
+            (&seen["state"], &seen["releases"][0]["state"]),
+            (&json!("draft"), &json!("draft")),
+            "{change}: {seen}"
+        );
+        assert_eq!(seen["next"]["command"], json!(format!("clawgate prepare {id}")), "{change}");
+        assert!(seen["note"].as_str().unwrap().contains("changed or deleted"), "{change}: {seen}");
+    }
+    std::fs::remove_file(path).unwrap();
+    std::fs::write(path, &sealed).unwrap();
+    assert_eq!(status()["state"], json!("confirmed"), "the same bytes are back");
 }

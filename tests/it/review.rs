@@ -152,7 +152,7 @@ fn evidence_changed_after_confirm_voids_the_approval() {
     let mut app = world.app();
     app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
     let shown = app.sign_preview(None).unwrap();
-    let (_, unlocked) = app.sign(&shown, PASSPHRASE).unwrap();
+    app.sign(&shown, PASSPHRASE).unwrap();
     assert_eq!(app.workflow_status().unwrap().state.as_str(), "approved");
     drop(app);
     let db = rusqlite::Connection::open(world.state().join("clawgate.db")).unwrap();
@@ -166,7 +166,7 @@ fn evidence_changed_after_confirm_voids_the_approval() {
     drop(db);
     let mut app = world.app();
     let publish = PublishParams { release: Some(id) };
-    let refused = app.publish(&publish, Some(&unlocked)).unwrap_err();
+    let refused = app.publish(&publish).unwrap_err();
     assert!(matches!(refused.kind, Kind::Refused | Kind::HumanNeeded), "{refused}");
     assert_eq!(app.workflow_status().unwrap().state.as_str(), "prepared");
     assert!(!world.out().exists());

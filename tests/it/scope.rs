@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use clawgate::app::Actor;
+use clawgate::app::sessions::ScopeParams;
 use serde_json::{Value, json};
 
 use crate::world::{World, ok, run};
 
 /// Writes a session of Claude Code in a directory.
-fn log(world: &World, id: u32, cwd: &str) {
+pub fn log(world: &World, id: u32, cwd: &str) {
     let folder = world.home().join(".claude/projects").join(format!("p{id}"));
     fs::create_dir_all(&folder).unwrap();
     let session = format!("7b1e{id:04}-2c4d-4e6f-8a1b-000000000001");
@@ -26,7 +28,7 @@ fn log(world: &World, id: u32, cwd: &str) {
     fs::write(folder.join(format!("{session}.jsonl")), format!("{prompt}\n{answer}\n")).unwrap();
 }
 
-fn world_with(directories: &[&str]) -> World {
+pub fn world_with(directories: &[&str]) -> World {
     let world = World::new(&[]);
     for (id, directory) in (1..).zip(directories) {
         log(&world, id, directory);
@@ -130,7 +132,11 @@ fn prepare_and_confirm_refuse_an_exclusion_that_matches_nothing() {
     let folder = world.out().display().to_string();
     ok(&world, &["prepare", "--folder", &folder, "--json"]);
     ok(&world, &["forget", "--project", "shop", "--yes", "--json"]);
-    assert_eq!(ok(&world, &["status", "--json"])["scope_confirmed"], json!(true));
+    let status = ok(&world, &["status", "--json"]);
+    assert_eq!((&status["scope_confirmed"], &status["unmatched"]), (&json!(false), &json!(["shop"])));
+    for shown in ["status", "scope", "config"] {
+        assert!(run(&world, &[shown]).out.contains("\"shop\" does not match"), "{shown}");
+    }
     let words = "I asked the person and this is what they said.";
     let confirm =
         ["confirm", "--skip-full-name-scan", "--attest-full-name", words, "--attest-sensitive", words];
@@ -288,4 +294,382 @@ fn a_release_contains_subagents_that_are_not_blocked_and_can_be_withdrawn() {
     assert_eq!(ran.code, 4, "nobody can be asked: {}", ran.err);
     assert_eq!(ok(&world, &["status", "--json"])["state"], json!("prepared"));
     ok(&world, &["withdraw", "--yes", "--json"]);
+}
+
+#[test]
+fn an_approved_subagent_in_an_excluded_project_is_named_as_left_out() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut moved = 0;
+    let mut folders = vec![world.home()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if entry.is_dir() {
+                folders.push(entry);
+            } else if entry.components().any(|c| c.as_os_str() == "subagents")
+                && entry.extension().is_some_and(|e| e == "jsonl")
+            {
+                let lines = fs::read_to_string(&entry).unwrap();
+                let lines = lines.lines().map(|line| {
+                    let mut record: serde_json::Value = serde_json::from_str(line).unwrap();
+                    record["cwd"] = json!("/srv/clients/acme");
+                    record.to_string() + "\n"
+                });
+                fs::write(&entry, lines.collect::<String>()).unwrap();
+                moved += 1;
+            }
+        }
+    }
+    assert!(moved > 0);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--exclude", "/SRV/Clients", "--confirm", "--json"]);
+    ok(&world, &["approve", "--all", "--json"]);
+    let prepared = ok(&world, &["prepare", "--folder", &world.out().display().to_string(), "--json"]);
+    let left_out = prepared["privacy_report"]["left_out"].as_array().unwrap();
+    assert_eq!(left_out.len(), moved, "{left_out:?}");
+    assert!(left_out[0]["reason"].as_str().unwrap().contains("excluded project"), "{left_out:?}");
+}
+
+fn confirmed(world: &World) -> bool {
+    ok(world, &["status", "--json"])["scope_confirmed"] == json!(true)
+}
+
+fn config_text(world: &World) -> String {
+    fs::read_to_string(world.state().join("config.toml")).unwrap()
+}
+
+#[test]
+fn an_exclusion_keeps_to_the_project_that_was_meant() {
+    let world = world_with(&["/x/quarterly-client", "/x/other"]);
+    ok(&world, &["scope", "--exclude", "quarterly", "--confirm", "--json"]);
+    let stored = config_text(&world);
+    assert!(stored.contains("name = \"quarterly-client\", path = \"/x/quarterly-client\""), "{stored}");
+    log(&world, 7, "/y/quarterly");
+    ok(&world, &["scan", "--json"]);
+    assert_eq!(excluded(&world), ["quarterly-client"], "a new exact name is not meant");
+    assert!(!confirmed(&world), "the person has not seen the new project");
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["forget", "--project", "quarterly-client", "--yes", "--json"]);
+    log(&world, 8, "/z/quarterly-client");
+    ok(&world, &["scan", "--json"]);
+    assert!(excluded(&world).is_empty(), "another project with the name is not meant");
+    let report = ok(&world, &["scope", "--json"]);
+    assert_eq!((&report["unmatched"], &report["confirmed"]), (&json!(["quarterly-client"]), &json!(false)));
+    let ran = run(&world, &["scope", "--confirm"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("clawgate scope --include /x/quarterly-client"), "{}", ran.err);
+    ok(
+        &world,
+        &[
+            "scope",
+            "--include",
+            "/x/quarterly-client",
+            "--exclude",
+            "quarterly-client",
+            "--confirm",
+            "--json",
+        ],
+    );
+    assert_eq!(excluded(&world), ["quarterly-client"]);
+}
+
+#[test]
+fn names_in_the_configuration_mean_repositories_of_worktrees_and_are_resolved_when_confirmed() {
+    let world = world_with(&[
+        "/src/shop/.claude/worktrees/api",
+        "/src/shop",
+        "/src/api-server",
+        "/a/feat",
+        "/src/tea/.worktrees/feat",
+    ]);
+    world.configure("[scope]\nexclude = [\"api\", \"feat\"] # ours\n");
+    assert_eq!(excluded(&world), ["feat", "shop", "tea"]);
+    assert_eq!(ok(&world, &["scope", "--json"])["unmatched"], json!(["feat"]));
+    let ran = run(&world, &["scope", "--confirm"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.err.contains("feat (/a/feat)") && ran.err.contains("tea (/src/tea)"), "{}", ran.err);
+    ok(&world, &["scope", "--include", "feat", "--exclude", "/a/feat", "--confirm", "--json"]);
+    let stored = config_text(&world);
+    assert!(
+        stored.contains("{ name = \"shop\", path = \"/src/shop\" }") && stored.contains("# ours"),
+        "{stored}"
+    );
+    log(&world, 9, "/b/api");
+    ok(&world, &["scan", "--json"]);
+    assert_eq!(excluded(&world), ["feat", "shop"]);
+}
+
+#[test]
+fn a_name_of_several_projects_is_ambiguous_and_its_paths_can_be_pasted() {
+    let world = world_with(&["/u/app", "/u/work/app", "/u/other/App", "/u/notes", "/u/notes/packages/core"]);
+    for typed in ["app", "APP"] {
+        let ran = run(&world, &["scope", "--exclude", typed, "--confirm", "--json"]);
+        let answer = ran.json();
+        assert_eq!((ran.code, &answer["error"]["code"]), (2, &json!("ambiguous_project")), "{typed}");
+        let message = answer["error"]["message"].as_str().unwrap();
+        for path in ["/u/app", "/u/work/app", "/u/other/App"] {
+            assert!(message.contains(&format!("({path})")), "{message}");
+        }
+        assert!(excluded(&world).is_empty());
+    }
+    ok(&world, &["scope", "--exclude", "/u/work/app", "--json"]);
+    let list = ok(&world, &["list", "--json"]);
+    let of =
+        |path: &str| list["projects"].as_array().unwrap().iter().find(|p| p["path"] == path).unwrap().clone();
+    assert_eq!(excluded(&world), [of("/u/work/app")["name"].as_str().unwrap()]);
+    for command in [&["inbox"][..], &["approve"], &["search", "totals"], &["cost"], &["forget", "--yes"]] {
+        let ran = run(&world, &[command, &["--project", "app", "--json"]].concat());
+        let answer = ran.json();
+        assert_eq!((ran.code, &answer["error"]["code"]), (2, &json!("ambiguous_project")), "{command:?}");
+    }
+    let one = ok(&world, &["inbox", "--project", "/u/app", "--json"]);
+    assert_eq!(one["sessions"].as_array().unwrap().len(), 1);
+    ok(&world, &["scope", "--include", "/u/work/app/", "--exclude", "notes", "--json"]);
+    assert_eq!(excluded(&world), ["core", "notes"], "a repository with its subdirectories");
+    ok(&world, &["scope", "--include", "notes", "--exclude", "core", "--json"]);
+    assert_eq!(excluded(&world), ["core"]);
+}
+
+#[cfg(unix)]
+#[test]
+fn every_spelling_of_a_path_is_one_project_and_is_excluded() {
+    let tmp = tempfile::tempdir().unwrap();
+    let base = tmp.path().canonicalize().unwrap();
+    let base = base.to_str().unwrap();
+    fs::create_dir_all(format!("{base}/clients/s1")).unwrap();
+    fs::create_dir_all(format!("{base}/work")).unwrap();
+    std::os::unix::fs::symlink(format!("{base}/clients/s1"), format!("{base}/work/link")).unwrap();
+    std::os::unix::fs::symlink(format!("{base}/clients"), format!("{base}/customers")).unwrap();
+    let world = world_with(&[
+        &format!("{base}/clients/s1"),
+        &format!("{base}/work/link"),
+        &format!("{base}/work/../clients/s2"),
+        &format!("/{base}//clients//s3/"),
+        &format!("{base}/./clients/cafe\u{301}"),
+        &format!("{base}/clients/caf\u{e9}"),
+        &format!("{base}/customers/gone"),
+        &format!("{base}/work/own"),
+    ]);
+    let want = ["caf\u{e9}", "gone", "s1", "s2", "s3"];
+    let found = projects(&world);
+    let names: Vec<_> = found.iter().map(|(name, _, _)| name.as_str()).collect();
+    assert_eq!(names, [&want[..2], &["own"], &want[2..]].concat(), "{found:?}");
+    assert!(found.iter().all(|(_, path, n)| path.starts_with(base) && !path.contains("..") && *n <= 2));
+    for typed in ["clients", "clients/", "customers", "work/../clients", "./clients", "/clients//."] {
+        let typed = format!("{base}/{typed}");
+        ok(&world, &["scope", "--exclude", &typed, "--json"]);
+        assert_eq!(excluded(&world), want, "{typed}");
+        ok(&world, &["scope", "--include", &typed, "--json"]);
+        assert!(excluded(&world).is_empty(), "{typed}");
+    }
+    ok(&world, &["scope", "--exclude", &format!("{base}/work/link"), "--json"]);
+    assert_eq!(excluded(&world), ["s1"]);
+    world.configure(&format!("[scope]\nexclude = [\"{base}/customers/*\"]\n"));
+    assert_eq!(excluded(&world), want, "a glob behind a link");
+}
+
+#[test]
+fn a_directory_that_becomes_a_worktree_moves_once_and_a_deleted_worktree_is_found() {
+    let tmp = tempfile::tempdir().unwrap();
+    let at = |path: &str| tmp.path().canonicalize().unwrap().join(path);
+    let text = |path: &str| at(path).to_str().unwrap().to_owned();
+    for directory in ["wild", "tea/.git/worktrees/wild", "tea/.git/worktrees/lost", "pub/.git/worktrees/x"] {
+        fs::create_dir_all(at(directory)).unwrap();
+    }
+    fs::write(at("tea/.git/worktrees/lost/gitdir"), format!("{}/.git\n", text("lost"))).unwrap();
+    let world = world_with(&[&text("tea"), &text("pub"), &text("wild"), &text("lost/src"), &text("unknown")]);
+    let names = || projects(&world).into_iter().map(|(name, _, n)| (name, n)).collect::<Vec<_>>();
+    let all = |list: &[(&str, u64)]| list.iter().map(|(n, s)| ((*n).to_owned(), *s)).collect::<Vec<_>>();
+    assert_eq!(names(), all(&[("pub", 1), ("tea", 2), ("unknown", 1), ("wild", 1)]));
+    fs::write(at("wild/.git"), format!("gitdir: {}\n", text("tea/.git/worktrees/wild"))).unwrap();
+    ok(&world, &["scan", "--json"]);
+    let joined = all(&[("pub", 1), ("tea", 3), ("unknown", 1)]);
+    assert_eq!(names(), joined, "without a new log too");
+    ok(&world, &["scope", "--exclude", "tea", "--json"]);
+    fs::write(at("wild/.git"), format!("gitdir: {}\n", text("pub/.git/worktrees/x"))).unwrap();
+    ok(&world, &["scan", "--json"]);
+    assert_eq!(names(), joined, "a changed file moves no session out of an excluded project");
+    fs::remove_dir_all(at("wild")).unwrap();
+    ok(&world, &["scan", "--json"]);
+    assert_eq!((names(), excluded(&world)), (joined, vec!["tea".to_owned()]));
+}
+
+#[test]
+fn simultaneous_edits_of_the_configuration_are_all_kept() {
+    let world = world_with(&["/srv/shop"]);
+    std::thread::scope(|threads| {
+        for who in ["ash", "birch"] {
+            let world = &world;
+            threads.spawn(move || {
+                for n in 0..30 {
+                    let name = format!("{who} name {n}");
+                    ok(world, &["config", "--redact-usernames", &name, "--licence", "cc-by-4.0", "--json"]);
+                }
+            });
+        }
+    });
+    let config = ok(&world, &["scope", "--json"])["config"].clone();
+    assert_eq!(config["redact"]["usernames"].as_array().unwrap().len(), 60);
+}
+
+#[test]
+fn only_a_person_undoes_what_a_person_excluded() {
+    let world = world_with(&CLIENTS);
+    ok(&world, &["scope", "--exclude", "shop", "--agent", "claude", "--json"]);
+    let exclude = |text: &str| ScopeParams { exclude: vec![text.into()], ..ScopeParams::default() };
+    let include =
+        |text: &str| ScopeParams { include: vec![text.into()], confirm: true, ..ScopeParams::default() };
+    let mut agent = world.app_as(Actor::Agent, 0);
+    agent.set_scope(&exclude("notes")).unwrap();
+    agent.set_scope(&exclude("shop")).unwrap();
+    agent.set_scope(&exclude("menu-*")).unwrap();
+    assert!(config_text(&world).contains("by = \"agent\""));
+    let before = config_text(&world);
+    for text in ["shop", "SHOP", "/srv/shop", "/srv", "s*"] {
+        let f = agent.set_scope(&include(text)).unwrap_err();
+        assert_eq!((f.code.as_str(), f.exit_code()), ("made_by_person", 4), "{text}");
+        assert!(f.message.contains("`clawgate scope --include /srv/shop`"), "{f}");
+    }
+    for agents in ["all", "codex"] {
+        let wider = ScopeParams { agents: vec![agents.into()], ..ScopeParams::default() };
+        let f = agent.set_scope(&wider).unwrap_err();
+        assert!(f.message.contains(&format!("`clawgate scope --agent {agents}`")), "{f}");
+    }
+    assert_eq!(config_text(&world), before);
+    assert!(!confirmed(&world));
+    agent.set_scope(&include("notes")).unwrap();
+    agent.set_scope(&include("menu-*")).unwrap();
+    assert_eq!(excluded(&world), ["shop"]);
+    let mut shell = world.command();
+    let ran = shell.env("CLAUDECODE", "1").args(["scope", "--include", "shop"]).output().unwrap();
+    assert_eq!(ran.status.code(), Some(4), "an agent's shell is an agent");
+    agent.set_scope(&exclude("notes")).unwrap();
+    ok(&world, &["scope", "--exclude", "notes", "--json"]);
+    assert_eq!(agent.set_scope(&include("notes")).unwrap_err().code, "made_by_person", "now a person's");
+    world.configure("[scope]\nexclude = [\"shop\"]\n");
+    assert_eq!(
+        agent.set_scope(&include("shop")).unwrap_err().code,
+        "made_by_person",
+        "written into the file"
+    );
+    ok(&world, &["scope", "--include", "shop", "--json"]);
+    assert!(excluded(&world).is_empty());
+    agent.set_scope(&ScopeParams { agents: vec!["claude".into()], ..ScopeParams::default() }).unwrap();
+    agent.set_scope(&ScopeParams { agents: vec!["all".into()], ..ScopeParams::default() }).unwrap();
+}
+
+#[test]
+fn a_new_project_reopens_the_scope_unless_it_is_excluded() {
+    let world = world_with(&CLIENTS);
+    ok(&world, &["scope", "--exclude", "/home/ada/clients", "--confirm", "--json"]);
+    ok(&world, &["approve", "--all", "--json"]);
+    let folder = world.out().display().to_string();
+    ok(&world, &["prepare", "--folder", &folder, "--json"]);
+    log(&world, 11, "/home/ada/notes");
+    log(&world, 12, "/home/ada/clients/later");
+    ok(&world, &["scan", "--json"]);
+    assert!(confirmed(&world), "a session of a known project, and a project that is excluded");
+    log(&world, 13, "/home/ada/new");
+    ok(&world, &["scan", "--json"]);
+    assert!(!confirmed(&world));
+    let ran = run(&world, &["prepare", "--json"]);
+    assert_eq!(ran.code, 3, "{}", ran.out);
+    assert!(ran.out.contains("clawgate scope --confirm"), "{}", ran.out);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["prepare", "--json"]);
+}
+
+#[test]
+fn sessions_without_a_project_are_listed_confirmed_and_excluded_like_a_project() {
+    let world = world_with(&["/home/ada/shop"]);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    log(&world, 2, "/x/y");
+    let folder = world.home().join(".claude/projects/p2");
+    let file = fs::read_dir(folder).unwrap().next().unwrap().unwrap().path();
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(&file, text.replace("\"cwd\":\"/x/y\",", "")).unwrap();
+    ok(&world, &["scan", "--json"]);
+    let status = ok(&world, &["status", "--json"]);
+    assert_eq!(status["scope_confirmed"], json!(false), "such sessions appeared after the confirmation");
+    let name = "(no project)";
+    for command in ["scope", "list"] {
+        let report = ok(&world, &[command, "--json"]);
+        let row = report["projects"].as_array().unwrap().iter().find(|p| p["name"] == name).unwrap();
+        assert_eq!((&row["sessions"], &row["excluded"]), (&json!(1), &json!(false)), "{command}");
+        assert!(run(&world, &[command]).out.contains(name), "{command}");
+    }
+    let of = |world: &World| ok(world, &["inbox", "--project", name, "--json"])["sessions"].clone();
+    assert_eq!(of(&world).as_array().unwrap().len(), 1);
+    ok(&world, &["scope", "--exclude", name, "--confirm", "--json"]);
+    assert_eq!(excluded(&world), [name]);
+    ok(&world, &["approve", "--all", "--json"]);
+    let folder = world.out().display().to_string();
+    assert_eq!(ok(&world, &["prepare", "--folder", &folder, "--json"])["rows"], json!(1));
+    ok(&world, &["scope", "--include", name, "--confirm", "--json"]);
+    assert!(excluded(&world).is_empty());
+    let mut client = crate::mcp_client::Client::ready(&world);
+    let answer = client.call("set_scope", &json!({ "exclude": [name], "confirm": true }));
+    let row = answer["projects"].as_array().unwrap().iter().find(|p| p["name"] == name).unwrap();
+    assert_eq!(row["excluded"], json!(true), "{answer}");
+    world.configure("[scope]\nexclude = [\"(no project)\"]\n");
+    assert_eq!(excluded(&world), [name]);
+}
+
+#[test]
+fn a_project_with_a_comma_in_its_name_is_excluded_and_included() {
+    let world = world_with(&["/home/ada/mill, tarn", "/home/ada/shop"]);
+    for (command, remove) in [("scope", "--include"), ("config", "--remove-exclude")] {
+        ok(&world, &[command, "--exclude", "mill\\, tarn,shop", "--json"]);
+        assert_eq!(excluded(&world), ["mill, tarn", "shop"], "{command}");
+        ok(&world, &[command, remove, "shop", remove, "mill\\, tarn", "--json"]);
+        assert!(excluded(&world).is_empty(), "{command}");
+    }
+    let mut client = crate::mcp_client::Client::ready(&world);
+    client.call("set_scope", &json!({ "exclude": ["mill, tarn"] }));
+    assert_eq!(excluded(&world), ["mill, tarn"]);
+}
+
+#[test]
+fn the_agents_of_the_scope_replace_those_chosen_before() {
+    let world = world_with(&CLIENTS);
+    let agents = |args: &[&str]| {
+        ok(&world, &[&["scope", "--json"], args].concat())["config"]["scope"]["agents"].clone()
+    };
+    assert_eq!(agents(&["--agent", "claude,codex"]), json!(["claude", "codex"]));
+    assert_eq!(agents(&["--agent", "codex"]), json!(["codex"]), "the same option means the same each time");
+    assert_eq!(agents(&["--agent", "gemini"]), json!(["gemini"]));
+    assert_eq!(agents(&["--exclude", "shop"]), json!(["gemini"]), "without the option nothing changes");
+    assert_eq!(agents(&["--agent", "all"]), json!([]));
+}
+
+#[test]
+fn an_agent_that_narrows_the_choice_of_a_person_cannot_widen_it_again() {
+    let world = world_with(&CLIENTS);
+    let limit = |agents: &[&str]| ScopeParams {
+        agents: agents.iter().map(|a| (*a).to_owned()).collect(),
+        ..ScopeParams::default()
+    };
+    ok(&world, &["scope", "--agent", "claude,codex", "--json"]);
+    let mut agent = world.app_as(Actor::Agent, 0);
+    for narrower in [&["claude", "codex"][..], &["codex"]] {
+        agent.set_scope(&limit(narrower)).unwrap();
+        let f = agent.set_scope(&limit(&["codex", "gemini"])).unwrap_err();
+        assert_eq!(f.code, "made_by_person", "{narrower:?}");
+        assert_eq!(agent.set_scope(&limit(&["all"])).unwrap_err().code, "made_by_person", "{narrower:?}");
+    }
+    assert!(config_text(&world).contains("[\"codex\"]"), "{}", config_text(&world));
+}
+
+#[test]
+fn a_part_of_an_exclusion_is_included_by_the_command_of_the_hint() {
+    let world = world_with(&["/srv/a b/mill, tarn", "/srv/a b/shop", "/srv/notes"]);
+    ok(&world, &["scope", "--exclude", "/srv/a b", "--json"]);
+    for typed in ["/srv/a b/shop", "shop"] {
+        let ran = run(&world, &["scope", "--include", typed]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.err.contains("also excludes other projects: mill, tarn."), "{}", ran.err);
+        let command = r"clawgate scope --include '/srv/a b' --exclude 'mill\, tarn'  ";
+        assert!(ran.err.contains(command), "{}", ran.err);
+    }
+    ok(&world, &["scope", "--include", "/srv/a b", "--exclude", r"mill\, tarn", "--json"]);
+    assert_eq!(excluded(&world), ["mill, tarn"]);
 }

@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use crate::mcp::Client;
+use crate::mcp_client::Client;
 use crate::world::{World, keys, ok, planted, run};
 
 const CLAUDE: &str = "claude-2.1.329";
@@ -476,12 +476,13 @@ fn project_names_are_short_and_unique() {
     let list = ok(&world, &["list", "--json"]);
     let projects = list["projects"].as_array().unwrap();
     let names: BTreeSet<&str> = projects.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let paths: Vec<&str> = projects.iter().map(|p| p["path"].as_str().unwrap()).collect();
     assert_eq!(names.len(), projects.len());
     assert_eq!(projects.len(), 6, "{list}");
     assert!(names.contains("my app") && names.contains("api") && names.contains("データ"), "{names:?}");
-    for name in names {
-        let found = ok(&world, &["inbox", "--json", "--project", name]);
-        assert!(!sessions(&found).is_empty(), "{name}");
+    for path in paths {
+        let found = ok(&world, &["inbox", "--json", "--project", path]);
+        assert!(!sessions(&found).is_empty(), "{path}");
     }
 }
 
@@ -552,4 +553,27 @@ fn a_page_behind_the_last_one_names_the_last_one() {
     let all = paged(&world, &["inbox"], "1000");
     let ran = run(&world, &["show", all[0]["key"].as_str().unwrap(), "--page", "99"]);
     assert!(ran.code == 2 && ran.err.contains("page") && ran.err.contains("--page "), "{}", ran.err);
+}
+
+#[test]
+fn logs_without_messages_are_counted_and_not_denied() {
+    let world = World::new(&[]);
+    let dir = world.home().join(".codex/sessions/2026/11/20");
+    fs::create_dir_all(&dir).unwrap();
+    let usage = r#"{"input_tokens":100,"output_tokens":10,"total_tokens":110}"#;
+    let lines = [
+        r#"{"timestamp":"2026-11-20T10:00:00Z","type":"session_meta","payload":{"id":"01a1f9c2-0000-7000-8000-000000000018","cwd":"/srv/shop"}}"#.to_owned(),
+        r#"{"timestamp":"2026-11-20T10:00:01Z","type":"turn_context","payload":{"model":"gpt-5.1-codex"}}"#.to_owned(),
+        format!(
+            r#"{{"timestamp":"2026-11-20T10:01:00Z","type":"event_msg","payload":{{"type":"token_count","info":{{"total_token_usage":{usage},"last_token_usage":{usage}}}}}}}"#
+        ),
+    ];
+    let log = dir.join("rollout-2026-11-20T10-00-00-01a1f9c2-0000-7000-8000-000000000018.jsonl");
+    fs::write(log, lines.join("\n") + "\n").unwrap();
+    for command in ["scan", "list", "inbox"] {
+        let said = run(&world, &[command]).flat();
+        assert!(said.contains("1 log found and read, but no session with messages"), "{command}: {said}");
+        assert!(!said.contains("No agent logs"), "{command}: {said}");
+    }
+    assert!(run(&world, &["cost"]).out.contains("100"), "the usage counts");
 }

@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::sources::{Found, check_folder, check_folder_with, fixtures, read_bytes};
+use crate::world::{World, ok};
 
 fn source() -> &'static dyn Source {
     sources::by_agent("gemini").unwrap()
@@ -271,4 +272,33 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_session_that_goes_on_in_another_file_keeps_the_messages_of_both() {
+    let world = World::new(&[]);
+    let chats = world.home().join(".gemini/tmp/tea/chats");
+    std::fs::create_dir_all(&chats).unwrap();
+    let at = |mut message: Value, time: &str| {
+        message["timestamp"] = json!(time);
+        message
+    };
+    let first = [header(), user("u1", "plan the menu"), answer("a1", "done")];
+    let later = [
+        header(),
+        at(user("u2", "add the prices"), "2026-01-02T04:00:00Z"),
+        at(answer("a2", "added"), "2026-01-02T04:00:01Z"),
+    ];
+    for (name, records) in
+        [("session-1-s1", &first[..]), ("session-2-s1", &later), ("session-3-s1", &later[..1])]
+    {
+        std::fs::write(chats.join(format!("{name}.jsonl")), lines(records)).unwrap();
+    }
+    let scan = ok(&world, &["scan", "--json"]);
+    assert_eq!(scan["skipped"], json!([]), "a file with only a header loses nothing");
+    let shown = ok(&world, &["show", "gemini:s1", "--json"]);
+    let texts: Vec<_> =
+        shown["messages"].as_array().unwrap().iter().map(|m| m["parts"][0]["text"].clone()).collect();
+    assert_eq!(texts, ["plan the menu", "done", "add the prices", "added"]);
+    assert_eq!(ok(&world, &["cost", "--json"])["total"]["requests"], 2);
 }

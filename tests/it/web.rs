@@ -39,7 +39,7 @@ impl Server {
         Server { serving, token, cancel, thread: Some(thread) }
     }
 
-    fn with(&self, method: &str, target: &str, more: &[&str]) -> Got {
+    pub(crate) fn with(&self, method: &str, target: &str, more: &[&str]) -> Got {
         let host = format!("Host: 127.0.0.1:{}", self.serving.port);
         let mut headers = vec![host.as_str()];
         headers.extend(more);
@@ -420,4 +420,28 @@ fn serve_runs_until_it_is_interrupted() {
     let mut err = String::new();
     child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
     assert_eq!((status.code(), err.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn an_honest_request_is_answered_at_once_while_others_hold_half_open_connections() {
+    let world = World::new(&[]);
+    let server = Server::start(&world);
+    for round in 0..2 {
+        let held: Vec<std::net::TcpStream> = (0..400)
+            .map(|i| {
+                use std::io::Write;
+                let mut stream = std::net::TcpStream::connect(("127.0.0.1", server.serving.port)).unwrap();
+                if i % 2 == 0 {
+                    let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: 127");
+                }
+                stream
+            })
+            .collect();
+        let started = std::time::Instant::now();
+        assert_eq!(server.get("/api/status").status, 404, "an unknown path is answered");
+        assert_eq!(server.get("/").status, 200);
+        let took = started.elapsed();
+        assert!(took < std::time::Duration::from_secs(1), "round {round}: {took:?}");
+        drop(held);
+    }
 }

@@ -109,7 +109,7 @@ pub fn good_way(n: usize) -> Vec<Event> {
     ];
     way.extend(reads);
     way.push(noted("root"));
-    way.push(Event::NameScanned { digest: digest.clone(), result: NameScan::Clean });
+    way.push(Event::NameScanned { digest: digest.clone(), result: NameScan::Clean, name: None });
     way.push(Event::ReviewFinished);
     way.extend(AttestationKind::ALL.map(attested));
     way.push(Event::ReceiptAccepted { receipt: receipt(&digest, private(), "p1", "n1"), now: NOW });
@@ -207,7 +207,7 @@ fn every_event_has_a_defined_result_in_every_state() {
         touched,
     };
     let approve = Event::ReceiptAccepted { receipt: receipt(&d, private(), "p1", "n1"), now: NOW };
-    let scanned = |result| Event::NameScanned { digest: d.clone(), result };
+    let scanned = |result| Event::NameScanned { digest: d.clone(), result, name: None };
     let busy = "!publish_under_way !already_published !withdrawn";
     let table: Vec<(Event, String)> = vec![
         (Event::ScanDone, "= = = = = = = = =".into()),
@@ -266,7 +266,7 @@ fn every_event_has_a_defined_result_in_every_state() {
             format!("!not_prepared !not_prepared{} {busy}", " !human_needed".repeat(4)),
         ),
         (
-            Event::NameScanned { digest: "other".to_owned(), result: NameScan::Clean },
+            Event::NameScanned { digest: "other".to_owned(), result: NameScan::Clean, name: None },
             format!("!not_prepared !not_prepared{} {busy}", " !digest_not_current".repeat(4)),
         ),
         (
@@ -350,7 +350,8 @@ fn every_event_has_a_defined_result_in_every_state() {
 #[test]
 fn statements_must_match_the_facts() {
     let made = preparation(&[1, 1, 1], &[], "p1", "card");
-    let hits = Event::NameScanned { digest: made.digest.clone(), result: NameScan::Hits { count: 3 } };
+    let hits =
+        Event::NameScanned { digest: made.digest.clone(), result: NameScan::Hits { count: 3 }, name: None };
     let found = go(at(3, Phase::Reviewed), &[hits]);
     let refusal = step(&found, &attested(AttestationKind::FullName)).unwrap_err();
     assert_eq!(serde_json::to_value(refusal.code).unwrap(), "name_found");
@@ -567,8 +568,8 @@ fn noise() -> Vec<Event> {
         decided(1, vec![]),
         decided(0, vec![]),
         decided(0, vec![key(1)]),
-        Event::NameScanned { digest: good.digest.clone(), result: NameScan::Hits { count: 1 } },
-        Event::NameScanned { digest: carded.digest.clone(), result: NameScan::Declined },
+        Event::NameScanned { digest: good.digest.clone(), result: NameScan::Hits { count: 1 }, name: None },
+        Event::NameScanned { digest: carded.digest.clone(), result: NameScan::Declined, name: None },
         Event::Tick { now: LATE },
         Event::Tick { now: Timestamp(LATE.millis() + 24 * 3_600_000) },
         Event::PublishFailed,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -34,6 +35,11 @@ pub struct Ran {
 }
 
 impl Ran {
+    /// The output with every line break and run of blanks as one blank, because long lines are wrapped.
+    pub fn flat(&self) -> String {
+        self.out.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|e| panic!("{e}: {:?} {:?}", self.out, self.err))
     }
@@ -132,17 +138,33 @@ impl World {
         self.app_as(Actor::Person, 0)
     }
 
-    /// Everything up to and with `confirm`; returns the release's id.
+    /// Everything up to and with `confirm`, for a folder; returns the release's id.
     pub fn confirmed(&self) -> String {
+        let folder = Some(self.out().display().to_string());
+        self.confirmed_with(&PrepareParams { folder, ..PrepareParams::default() })
+    }
+
+    /// See [`World::confirmed`].
+    pub fn confirmed_with(&self, params: &PrepareParams) -> String {
+        let release = self.prepared_with(params);
+        let mut app = self.app();
+        review_to_end(&mut app);
+        confirm(&mut app).unwrap();
+        release
+    }
+
+    /// Everything up to and with `prepare`, for a folder; returns the release's id.
+    pub fn prepared(&self) -> String {
+        let folder = Some(self.out().display().to_string());
+        self.prepared_with(&PrepareParams { folder, ..PrepareParams::default() })
+    }
+
+    pub fn prepared_with(&self, params: &PrepareParams) -> String {
         let mut app = self.app();
         app.scan(&ScanParams::default()).unwrap();
         app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
         approve_all(&mut app);
-        let folder = Some(self.out().display().to_string());
-        let prepared = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
-        review_to_end(&mut app);
-        confirm(&mut app).unwrap();
-        prepared.release
+        app.prepare(params).unwrap().release
     }
 }
 
@@ -162,6 +184,107 @@ pub fn ok(world: &World, args: &[&str]) -> Value {
     let ran = run(world, args);
     assert_eq!(ran.code, 0, "{args:?}: {} {}", ran.out, ran.err);
     ran.json()
+}
+
+/// Runs a command in a terminal of its own, and gives each answer when its prompt appears.
+///
+/// Standard input, output and error are the terminal, and no variable of an agent is set: what a person has, and what an
+/// agent makes for itself with a pseudo-terminal.
+pub fn run_on_terminal(world: &World, args: &[&str], answers: &[(&str, &str)]) -> Ran {
+    run_on_terminal_with(world, &[], args, answers)
+}
+
+/// As [`run_on_terminal`], with more variables.
+pub fn run_on_terminal_with(
+    world: &World,
+    variables: &[(&str, &str)],
+    args: &[&str],
+    answers: &[(&str, &str)],
+) -> Ran {
+    let steps =
+        answers.iter().map(|(prompt, answer)| Step::new(prompt, move || (*answer).to_owned())).collect();
+    run_steps_on_terminal(world, args, variables, steps)
+}
+
+/// A prompt, and what happens when it appears. The function returns the answer.
+pub struct Step<'a> {
+    prompt: &'a str,
+    answer: Box<dyn FnOnce() -> String + 'a>,
+}
+
+impl<'a> Step<'a> {
+    pub fn new(prompt: &'a str, answer: impl FnOnce() -> String + 'a) -> Self {
+        Step { prompt, answer: Box::new(answer) }
+    }
+}
+
+/// As [`run_on_terminal`], with more variables in the environment and with code that runs when a prompt appears.
+pub fn run_steps_on_terminal(
+    world: &World,
+    args: &[&str],
+    variables: &[(&str, &str)],
+    steps: Vec<Step<'_>>,
+) -> Ran {
+    run_lines_on_terminal(world, &[args], variables, steps)
+}
+
+/// Runs several commands in one shell on one terminal.
+pub fn run_lines_on_terminal(
+    world: &World,
+    lines: &[&[&str]],
+    variables: &[(&str, &str)],
+    steps: Vec<Step<'_>>,
+) -> Ran {
+    let line = |args: &&[&str]| {
+        let words = [env!("CARGO_BIN_EXE_clawgate")].into_iter().chain(args.iter().copied());
+        words.map(|w| format!("'{}'", w.replace('\'', "'\\''"))).collect::<Vec<_>>().join(" ")
+    };
+    let shell = lines.iter().map(line).collect::<Vec<_>>().join("; ");
+    run_shell_on_terminal(world, &shell, variables, steps)
+}
+
+/// Runs a line of a shell on a terminal of its own.
+pub fn run_shell_on_terminal(
+    world: &World,
+    shell: &str,
+    variables: &[(&str, &str)],
+    steps: Vec<Step<'_>>,
+) -> Ran {
+    let mut plain = world.command();
+    plain.envs(variables.iter().copied());
+    let mut command = Command::new("script");
+    if cfg!(target_os = "macos") {
+        command.args(["-q", "/dev/null", "sh", "-c", shell]);
+    } else {
+        command.args(["-qefc", shell, "/dev/null"]);
+    }
+    command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("TERM", "dumb");
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let (mut input, mut output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let (mut shown, mut seen, mut steps) = (Vec::new(), 0, steps.into_iter());
+    let mut due = steps.next();
+    let mut buffer = [0; 4096];
+    while let Ok(n @ 1..) = output.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..n]);
+        while let Some(step) = due.take() {
+            let Some(at) = String::from_utf8_lossy(&shown[seen..]).find(step.prompt) else {
+                due = Some(step);
+                break;
+            };
+            seen = (seen + at + step.prompt.len()).min(shown.len());
+            let answer = (step.answer)();
+            // The program switches the echo off after it has printed the prompt of a passphrase.
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            writeln!(input, "{answer}").unwrap();
+            due = steps.next();
+        }
+    }
+    let code = child.wait().unwrap().code().unwrap();
+    let due = due.map(|step| step.prompt);
+    assert!(due.is_none(), "the prompt {due:?} did not appear: {}", String::from_utf8_lossy(&shown));
+    Ran { code, out: String::from_utf8_lossy(&shown).into_owned(), err: String::new() }
 }
 
 /// The field names of a JSON object.

@@ -1,76 +1,144 @@
 //! Edits `config.toml` and keeps its comments and its order.
 
-use std::path::Path;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, Table};
 
 use super::Config;
 use crate::app::Failure;
-use crate::app::fs::{read_if_exists, write_private};
+use crate::app::fs::{open_lock_file, read_if_exists, try_lock, write_private};
 use crate::pricing::CustomPrice;
 
-/// Applies an edit to the file. Returns the new configuration, or `None` if the edit changes nothing. Writes the file only
-/// if the result is a valid configuration.
-///
-/// # Errors
-/// [`Failure`] if the edit fails, the result is invalid, or the file cannot be read or written.
-pub(in crate::app) fn edit_file(
-    path: &Path,
-    current: &Config,
-    edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
-) -> Result<Option<Config>, Failure> {
-    edit_file_if(path, current, edit, |_| Ok(()))
+/// Attempts to lock the file, and the time between two attempts: ten seconds in all.
+const MAX_LOCK_ATTEMPTS: u32 = 500;
+const LOCK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// The only editor of `config.toml`. Another process that edits the file waits until this is dropped, so that no edit is lost.
+pub(in crate::app) struct ConfigEditor {
+    path: PathBuf,
+    /// Locked until it is closed. A file of its own, because an edit replaces `config.toml`.
+    _lock: File,
 }
 
-/// Like [`edit_file`], but writes the file only if the new configuration passes a check.
+impl ConfigEditor {
+    /// Waits until no other process edits the configuration in this directory.
+    ///
+    /// # Errors
+    /// [`Failure`] if the lock file cannot be opened, or another process does not end its edit.
+    pub fn lock(dir: &Path) -> Result<Self, Failure> {
+        let path = dir.join("config.lock");
+        let lock = open_lock_file(&path)?;
+        for _ in 0..MAX_LOCK_ATTEMPTS {
+            if try_lock(&lock, &path)? {
+                return Ok(ConfigEditor { path: dir.join("config.toml"), _lock: lock });
+            }
+            std::thread::sleep(LOCK_INTERVAL);
+        }
+        let message = "Another clawgate process is editing config.toml.";
+        Err(Failure::failed("config_busy", message).hint("run the same command again"))
+    }
+
+    /// Reads the configuration, which nobody else edits now.
+    ///
+    /// # Errors
+    /// [`Failure`] as [`Config::read`].
+    pub fn read(&self) -> Result<Config, Failure> {
+        Config::read(&self.path)
+    }
+
+    /// Applies an edit to the file. Returns the new configuration, or `None` if the edit changes nothing. Writes the file
+    /// only if the result is a valid configuration.
+    ///
+    /// # Errors
+    /// [`Failure`] if the edit fails, the result is invalid, or the file cannot be read or written.
+    pub fn edit(
+        &self,
+        edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
+    ) -> Result<Option<Config>, Failure> {
+        self.edit_if(edit, |_| Ok(()))
+    }
+
+    /// Like [`ConfigEditor::edit`], but writes the file only if the new configuration passes a check.
+    ///
+    /// # Errors
+    /// [`Failure`] as [`ConfigEditor::edit`], and the failure of the check.
+    pub fn edit_if(
+        &self,
+        edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
+        check: impl FnOnce(&Config) -> Result<(), Failure>,
+    ) -> Result<Option<Config>, Failure> {
+        let old = read_if_exists(&self.path)?.unwrap_or_default();
+        let before = Config::parse(&old)?;
+        let mut doc: DocumentMut =
+            old.parse().map_err(|_| Failure::usage("bad_config", "config.toml is not valid TOML."))?;
+        edit(&mut doc)?;
+        let text = doc.to_string();
+        let config = Config::parse(&text)?;
+        check(&config)?;
+        if config == before && !old.is_empty() {
+            return Ok(None);
+        }
+        write_private(&self.path, text.as_bytes())?;
+        Ok(Some(config))
+    }
+}
+
+/// Returns the list under a key of a table, and creates both if they are missing.
 ///
 /// # Errors
-/// [`Failure`] as [`edit_file`], and the failure of the check.
-pub(in crate::app) fn edit_file_if(
-    path: &Path,
-    current: &Config,
-    edit: impl FnOnce(&mut DocumentMut) -> Result<(), Failure>,
-    check: impl FnOnce(&Config) -> Result<(), Failure>,
-) -> Result<Option<Config>, Failure> {
-    let old = read_if_exists(path)?.unwrap_or_default();
-    let mut doc: DocumentMut =
-        old.parse().map_err(|_| Failure::usage("bad_config", "config.toml is not valid TOML."))?;
-    edit(&mut doc)?;
-    let text = doc.to_string();
-    let config = Config::parse(&text)?;
-    check(&config)?;
-    if config == *current && !old.is_empty() {
-        return Ok(None);
-    }
-    write_private(path, text.as_bytes())?;
-    Ok(Some(config))
+/// A usage [`Failure`] if either has another form.
+pub(in crate::app) fn list_in<'a>(
+    doc: &'a mut DocumentMut,
+    table: &str,
+    key: &str,
+) -> Result<&'a mut Array, Failure> {
+    doc.entry(table)
+        .or_insert(toml_edit::table())
+        .as_table_like_mut()
+        .map(|t| t.entry(key).or_insert(toml_edit::value(Array::new())))
+        .and_then(|v| v.as_array_mut())
+        .ok_or_else(|| Failure::usage("bad_config", format!("config.toml: `{table}.{key}` must be a list.")))
 }
 
 /// Adds values to a list of strings and removes others. Values that the list already contains are not added again.
+///
+/// # Errors
+/// A usage [`Failure`] if the list has another form than expected.
 pub(in crate::app) fn edit_list(
     doc: &mut DocumentMut,
     table: &str,
     key: &str,
     add: &[String],
     remove: &[String],
-) {
+) -> Result<(), Failure> {
     if add.is_empty() && remove.is_empty() {
-        return;
+        return Ok(());
     }
-    let array = doc
-        .entry(table)
-        .or_insert(toml_edit::table())
-        .as_table_mut()
-        .map(|t| t.entry(key).or_insert(toml_edit::value(Array::new())))
-        .and_then(|v| v.as_array_mut());
-    if let Some(array) = array {
-        array.retain(|v| v.as_str().is_none_or(|s| !remove.iter().any(|r| r.trim() == s.trim())));
-        for value in add {
-            if !array.iter().any(|v| v.as_str() == Some(value)) {
-                array.push(value.as_str());
-            }
+    let array = list_in(doc, table, key)?;
+    array.retain(|v| v.as_str().is_none_or(|s| !remove.iter().any(|r| r.trim() == s.trim())));
+    for value in add {
+        if !array.iter().any(|v| v.as_str() == Some(value)) {
+            array.push(value.as_str());
         }
     }
+    Ok(())
+}
+
+/// Sets a list of a table. Comments between its entries are lost if the entries change.
+pub(in crate::app) fn replace_list(
+    doc: &mut DocumentMut,
+    table: &str,
+    key: &str,
+    values: &[&str],
+) -> Result<(), Failure> {
+    let array = list_in(doc, table, key)?;
+    if !array.iter().map(|v| v.as_str()).eq(values.iter().map(|value| Some(*value))) {
+        array.clear();
+        array.extend(values.iter().copied());
+    }
+    Ok(())
 }
 
 /// Sets a custom price, or removes it. A price replaces the one with the same model, provider and project.
@@ -132,13 +200,20 @@ mod tests {
     #[test]
     fn an_edit_appends_and_keeps_comments() {
         let mut doc: DocumentMut = "# mine\n[redact]\nstrings = [\"acme\"] # why\n".parse().unwrap();
-        edit_list(&mut doc, "redact", "strings", &["acme".into(), "bolt".into()], &[]);
-        edit_list(&mut doc, "scope", "exclude", &["p".into()], &[]);
+        edit_list(&mut doc, "redact", "strings", &["acme".into(), "bolt".into()], &[]).unwrap();
         let text = doc.to_string();
         assert!(text.starts_with("# mine") && text.contains("# why"), "{text}");
-        let config = Config::parse(&text).unwrap();
-        assert_eq!(config.redact.strings, ["acme", "bolt"]);
-        assert_eq!(config.scope.exclude, ["p"]);
+        assert_eq!(Config::parse(&text).unwrap().redact.strings, ["acme", "bolt"]);
+    }
+
+    #[test]
+    fn a_list_in_an_inline_table_is_edited_too_and_another_form_is_refused() {
+        let mut doc: DocumentMut = "redact = { strings = [\"acme\"] }\n".parse().unwrap();
+        edit_list(&mut doc, "redact", "strings", &["bolt".into()], &[]).unwrap();
+        assert_eq!(Config::parse(&doc.to_string()).unwrap().redact.strings, ["acme", "bolt"]);
+        let mut doc: DocumentMut = "redact = 3\n".parse().unwrap();
+        let f = edit_list(&mut doc, "redact", "strings", &["bolt".into()], &[]).unwrap_err();
+        assert_eq!(f.code, "bad_config");
     }
 
     #[test]
@@ -147,21 +222,19 @@ mod tests {
         let path = tmp.path().join("config.toml");
         let add = |values: &[&str]| {
             let values: Vec<String> = values.iter().map(|v| (*v).to_owned()).collect();
-            move |doc: &mut DocumentMut| {
-                edit_list(doc, "redact", "strings", &values, &[]);
-                Ok(())
-            }
+            move |doc: &mut DocumentMut| edit_list(doc, "redact", "strings", &values, &[])
         };
-        let config = edit_file(&path, &Config::default(), add(&["acme"])).unwrap().unwrap();
+        let editor = ConfigEditor::lock(tmp.path()).unwrap();
+        assert!(editor.edit(add(&["acme"])).unwrap().is_some());
         let text = std::fs::read_to_string(&path).unwrap();
-        assert_eq!(edit_file(&path, &config, add(&["acme"])).unwrap(), None);
+        assert_eq!(editor.edit(add(&["acme"])).unwrap(), None);
         let invalid = |doc: &mut DocumentMut| {
             doc["nonsense"] = toml_edit::value(1);
             Ok(())
         };
-        assert_eq!(edit_file(&path, &config, invalid).unwrap_err().code, "bad_config");
+        assert_eq!(editor.edit(invalid).unwrap_err().code, "bad_config");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         std::fs::write(&path, [0xff]).unwrap();
-        assert_eq!(edit_file(&path, &config, add(&["bolt"])).unwrap_err().code, "io");
+        assert_eq!(editor.edit(add(&["bolt"])).unwrap_err().code, "io");
     }
 }

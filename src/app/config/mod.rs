@@ -2,11 +2,15 @@
 
 pub(crate) mod cost;
 pub(in crate::app) mod edit;
+pub(in crate::app) mod exclusion;
 pub(in crate::app) mod licence;
 pub(in crate::app) mod redact_lists;
+mod set_by;
 
 pub use cost::{AlertConfig, AnomalyConfig, BudgetAction, BudgetConfig, CostConfig, PricingConfig, Usd};
+pub use exclusion::{Excluded, Exclusion};
 pub use redact_lists::{HitCounts, ListHits};
+pub use set_by::SetBy;
 
 use std::path::Path;
 
@@ -23,6 +27,9 @@ use crate::app::fs::read_if_exists;
 use crate::app::text::{expected_names, nearest};
 use cost::is_default;
 use licence::known_licence;
+
+/// The kind of audit entry that records a change of the configuration.
+pub(in crate::app) const CONFIG_CHANGED: &str = "config_changed";
 
 /// The configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -113,8 +120,11 @@ impl ReviewConfig {
 pub struct Scope {
     /// Agents in scope; empty means all.
     pub agents: Vec<String>,
-    /// Projects (names or paths) out of scope.
-    pub exclude: Vec<String>,
+    /// Who chose the agents. A lower caller cannot add to them. `None` means [`SetBy::Command`].
+    #[serde(skip_serializing)]
+    pub agents_by: Option<SetBy>,
+    /// Projects out of scope.
+    pub exclude: Vec<Exclusion>,
 }
 
 /// Strings and names that are always redacted.
@@ -174,6 +184,12 @@ impl Config {
         Config::parse(&text).map_err(|f| f.hint(format!("edit {}", path.display())))
     }
 
+    /// Returns a warning for each entry of the redaction lists that would be refused today. An earlier version accepted
+    /// them, so they are no error.
+    pub fn warnings(&self) -> Vec<String> {
+        redact_lists::warnings(&self.redact.strings, &self.redact.usernames)
+    }
+
     /// Checks the agents and the licence.
     fn check_names(&self) -> Result<(), Failure> {
         for agent in &self.scope.agents {
@@ -204,8 +220,9 @@ impl Config {
         config.review.check()?;
         config.check_names()?;
         let lists = &mut config.redact;
-        lists.strings = redact_lists::checked("config.toml, redact.strings", &lists.strings)?;
-        lists.usernames = redact_lists::checked_usernames("config.toml, redact.usernames", &lists.usernames)?;
+        for value in lists.strings.iter_mut().chain(&mut lists.usernames) {
+            *value = value.trim().to_owned();
+        }
         Ok(config)
     }
 }
@@ -233,15 +250,19 @@ mod tests {
     }
 
     #[test]
-    fn a_string_that_is_too_short_is_refused() {
-        for bad in ["", " ", "e"] {
-            for list in ["strings", "usernames"] {
-                let f = Config::parse(&format!("[redact]\n{list} = [\"Acme\", {bad:?}]\n")).unwrap_err();
-                assert!(f.message.contains(list), "{f}");
-                assert_eq!(f.exit_code(), 2);
-            }
-        }
-        assert_eq!(Config::parse("[redact]\nstrings = [\" Acme \"]\n").unwrap().redact.strings, ["Acme"]);
+    fn a_string_of_an_earlier_version_that_is_too_short_stops_no_command() {
+        let config =
+            Config::parse("[redact]\nstrings = [\" Acme \", \"ab\", \"\"]\nusernames = [\"e\"]\n").unwrap();
+        assert_eq!(config.redact.strings, ["Acme", "ab", ""]);
+        let warnings = config.warnings();
+        assert_eq!(warnings.len(), 3, "{warnings:?}");
+        assert!(
+            warnings[0].contains("redact.strings") && warnings[0].contains("2 characters"),
+            "{warnings:?}"
+        );
+        assert!(warnings[1].contains("no letters"), "{warnings:?}");
+        assert!(warnings.iter().all(|w| !w.contains("\"ab\"")), "{warnings:?}");
+        assert!(Config::parse("[redact]\nstrings = [\"Acme\"]\n").unwrap().warnings().is_empty());
     }
 
     #[test]

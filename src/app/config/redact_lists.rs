@@ -1,10 +1,9 @@
 //! The lists of what is always redacted and what is excluded: which entries are valid, and how often each hits.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::app::Failure;
-use crate::redact::{is_long_enough, same_name};
+use crate::redact::{has_letters, is_long_enough, same_name};
 
 /// Words that occur in most sessions. Redacting one of them leaves little of a text.
 const COMMON_WORDS: &str = "able about after again agent all also and any api app are back base been being bin both branch bug build but \
@@ -32,7 +31,7 @@ pub struct HitCounts {
 }
 
 /// How often an entry of a list hits.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ListHits {
     /// `redact.strings`, `redact.usernames` or `scope.exclude`.
     pub setting: &'static str,
@@ -70,6 +69,10 @@ pub(in crate::app) fn checked(setting: &str, values: &[String]) -> Result<Vec<St
         .iter()
         .map(|value| match value.trim() {
             "" => Err(Failure::usage("bad_string", format!("{setting}: an empty string cannot be redacted."))),
+            value if !has_letters(value) => Err(Failure::usage(
+                "bad_string",
+                format!("{setting}: {value:?} has no letters or digits, so it cannot be redacted."),
+            )),
             value if !is_long_enough(value) => Err(Failure::usage(
                 "bad_string",
                 format!(
@@ -98,6 +101,25 @@ pub(in crate::app) fn checked_usernames(setting: &str, values: &[String]) -> Res
         )),
         None => Ok(values.iter().map(|v| v.trim().to_owned()).collect()),
     }
+}
+
+/// Returns a warning for each entry that is too short to be added today, without the entry itself.
+pub(super) fn warnings(strings: &[String], usernames: &[String]) -> Vec<String> {
+    let strings = strings.iter().filter(|s| !is_long_enough(s)).map(|s| ("redact.strings", s));
+    let is_short = |s: &&String| s.chars().filter(|c| c.is_alphanumeric()).count() < 2;
+    let names = usernames.iter().filter(is_short).map(|s| ("redact.usernames", s));
+    let line = |(setting, value): (&str, &String)| match value.chars().any(char::is_alphanumeric) {
+        true => format!(
+            "config.toml, {setting}: an entry of {} characters is too short to be redacted inside of words, so it is \
+             redacted only as a word of its own, in this spelling.",
+            value.chars().count()
+        ),
+        false => format!(
+            "config.toml, {setting}: an entry of {} characters has no letters and no effect.",
+            value.chars().count()
+        ),
+    };
+    strings.chain(names).map(line).collect()
 }
 
 /// Returns the values that are not in the list yet, in any spelling.
@@ -143,6 +165,15 @@ mod tests {
 
     fn owned(values: &[&str]) -> Vec<String> {
         values.iter().map(|v| (*v).to_owned()).collect()
+    }
+
+    #[test]
+    fn a_string_without_letters_after_decoding_is_refused() {
+        for bad in ["%20%20%20", "&nbsp;", "\\u0020\\u0020", "\u{345}\u{345}\u{345}", "&#32;-&#32;"] {
+            let failure = checked("x", &owned(&[bad])).unwrap_err();
+            assert!(failure.message.contains("no letters or digits"), "{bad} {failure}");
+        }
+        assert_eq!(checked("x", &owned(&["Acme%20Works"])).unwrap(), ["Acme%20Works"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::pricing::rounded_usd;
 use crate::store::UsageFilter;
 use crate::trace::SessionKey;
-use crate::usage::{CountedRow, DayCache, NONE_KEY, PricedRow, Severity, mean_anomalies};
+use crate::usage::{CountedRow, DayCache, NO_PROJECT, PricedRow, Severity, mean_anomalies};
 
 use crate::app::{App, Failure};
 
@@ -225,7 +225,7 @@ impl ClawTraceFold<'_> {
             self.day.sessions.insert(id);
         }
         totals_of(&mut self.models, row.request.model).add(row, priced);
-        let project = totals_of(&mut self.projects, row.project.unwrap_or(NONE_KEY));
+        let project = totals_of(&mut self.projects, row.project.unwrap_or(NO_PROJECT));
         project.add(row, priced);
         project.sessions.insert(id);
     }
@@ -345,7 +345,7 @@ fn finish(
             .take(max_sessions)
             .map(|(session_id, sums)| SessionCost {
                 session_id,
-                project: name(sums.project.as_deref().unwrap_or(NONE_KEY)),
+                project: name(sums.project.as_deref().unwrap_or(NO_PROJECT)),
                 sums: sums.into(),
             })
             .collect(),

@@ -147,7 +147,7 @@ impl App {
         let mut pricer = prices.pricer();
         let mut lines = LineMatcher::new(by, &zone);
         let (mut requests, mut count): (Vec<FoundRequest>, u64) = (Vec::new(), 0);
-        let filter = UsageFilter { since, until, tools: by == Dimension::Tool };
+        let filter = UsageFilter { since, until, tools: by == Dimension::Tool, keys: true };
         // The ledger has the paths of projects.
         let key = figure.path.as_deref().unwrap_or(&figure.key);
         self.archive.for_each_request(filter, &mut |row| {
@@ -195,7 +195,7 @@ impl App {
         let block = start.map(|at| Timestamp(at.timestamp().as_millisecond()).to_string());
         let key = block.as_deref().unwrap_or(key);
         let dimensions = p.by.map_or(DIMENSIONS_BY_PRECEDENCE.to_vec(), |by| vec![by]);
-        let range = UsageFilter { since: p.since, until: p.until, tools: false };
+        let range = UsageFilter { since: p.since, until: p.until, ..UsageFilter::default() };
         let reports = self.reports(&dimensions, range, zone, prices)?;
         for (by, mut report) in dimensions.into_iter().zip(reports) {
             let matches = |r: &&ReportRow| {

@@ -4,12 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use jiff::tz::TimeZone;
 
-use crate::app::projects::{no_such_project, select};
+use crate::app::projects::{Projects, no_such_project};
 use crate::app::text::unknown_name;
 use crate::app::{App, Failure};
 use crate::sources;
 use crate::store::{ProjectRow, UsageFilter};
-use crate::usage::{CountedRow, Dimension, NONE_KEY};
+use crate::usage::{CountedRow, Dimension, NO_PROJECT};
 
 use super::clawtrace::short_names;
 use super::price_sources::Prices;
@@ -27,7 +27,7 @@ impl RowFilter {
         let takes = |set: &HashSet<String>, key: &str| set.is_empty() || set.contains(key);
         takes(&self.agents, row.agent())
             && takes(&self.models, row.request.model)
-            && takes(&self.projects, row.project.unwrap_or(NONE_KEY))
+            && takes(&self.projects, row.project.unwrap_or(NO_PROJECT))
     }
 }
 
@@ -82,9 +82,10 @@ impl App {
             projects.push(ProjectRow { name, path: key.clone(), ..ProjectRow::default() });
         }
         let (mut out, mut mismatches) = (HashSet::new(), Vec::new());
+        let known = Projects::new(&projects, &self.ctx.env.home);
         for text in asked {
-            match select(text, &projects, &self.ctx.env.home) {
-                Ok(selection) => out.extend(selection.names),
+            match known.select(text) {
+                Ok(names) => out.extend(names),
                 Err(mismatch) => mismatches.push((text.clone(), mismatch)),
             }
         }

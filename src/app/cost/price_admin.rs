@@ -12,7 +12,7 @@ use crate::pricing::{
 use crate::store::UsageFilter;
 use crate::trace::Timestamp;
 
-use crate::app::config::edit::{edit_file, edit_price};
+use crate::app::config::edit::edit_price;
 use crate::app::cost::price_sources::IMPORTED_TABLE;
 use crate::app::fs::{read_bounded, write_private};
 use crate::app::{App, Failure};
@@ -316,7 +316,7 @@ impl App {
             Overrides::new(std::slice::from_ref(price))
                 .map_err(|e| Failure::usage("bad_price", e.to_string()))?;
         }
-        let config = edit_file(&self.config_path(), &self.config, |doc| edit_price(doc, price, p.remove))?;
+        let config = self.lock_config()?.edit(|doc| edit_price(doc, price, p.remove))?;
         if let Some(config) = config {
             self.config = config;
             let details = serde_json::json!({ "price": price.scope(), "removed": p.remove });

@@ -9,9 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
 use crate::sources::{self, ReadOptions, UsageRead, mark_incomplete};
-use crate::store::{FileRow, FileState, UsageResult};
+use crate::store::{FileState, UsageResult};
 
-use crate::app::scan::{FoundLogs, LogFile, ScanParams, ScanPlan, Skipped, find_logs, stat_log};
+use crate::app::scan::{FoundLogs, LogFile, ScanParams, Skipped, find_logs, stat_log};
 use crate::app::{App, Failure};
 
 /// Approximate number of requests that are written in one transaction.
@@ -23,7 +23,7 @@ const SEND_ROWS: usize = 500;
 
 /// The result of the work that was done during the walk, the files that the archive knows, and the found logs.
 type WalkResult<T> =
-    (Result<T, Failure>, Result<HashMap<String, FileRow>, Failure>, std::thread::Result<FoundLogs>);
+    (Result<T, Failure>, Result<HashMap<String, FileState>, Failure>, std::thread::Result<FoundLogs>);
 
 /// Usage read from a file, or from a part of it.
 struct FileUsage {
@@ -51,8 +51,8 @@ impl App {
     /// As [`App::refresh_usage`].
     pub(super) fn refresh_and_name_skipped(&mut self) -> Result<(u64, Vec<Skipped>), Failure> {
         let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
-        let mut skipped = found.skipped().to_vec();
-        let known = self.archive.files()?;
+        let mut skipped = found.skipped.clone();
+        let known = self.archive.usage_states()?;
         let (files, _) = self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX)?;
         for (path, records) in self.archive.files_with_lost_records()? {
             let part = if records == 1 { "a record".to_owned() } else { format!("{records} records") };
@@ -68,7 +68,7 @@ impl App {
         std::thread::scope(|scope| {
             let walk = scope.spawn(move || find_logs(&env, sources::REGISTRY, &ScanParams::default()));
             let early = work(self);
-            let known = self.archive.files().map_err(Failure::from);
+            let known = self.archive.usage_states().map_err(Failure::from);
             (early, known, walk.join())
         })
     }
@@ -163,13 +163,11 @@ impl App {
         &mut self,
         found: FoundLogs,
         prefetched: PrefetchedLog,
-        known: &HashMap<String, FileRow>,
+        known: &HashMap<String, FileState>,
         max_bytes: u64,
     ) -> Result<(u64, u64), Failure> {
-        let plan = found.plan(&ScanParams::default(), &|name, state| {
-            known.get(name).is_some_and(|row| row.usage == *state)
-        });
-        let ScanPlan { to_read: mut jobs, .. } = plan;
+        let mut jobs =
+            found.into_changed(&ScanParams::default(), &|name, state| known.get(name) == Some(state));
         // A log that has grown since it was prefetched is read again.
         let is_prefetched =
             |j: &LogFile| prefetched.job.as_ref().is_some_and(|a| (&a.path, a.state) == (&j.path, j.state));

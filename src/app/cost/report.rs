@@ -11,44 +11,39 @@ use crate::app::scan::Skipped;
 use crate::app::{App, Failure};
 use crate::store::UsageFilter;
 use crate::trace::{Confidence, PlanWindow, SessionUsage, Timestamp};
-use crate::usage::{Aggregator, Dimension, NONE_KEY, Report, ReportRow};
+use crate::usage::{Aggregator, Dimension, NO_PROJECT, Report, ReportRow};
 
 use super::anomalies::{SpendingWarnings, SpendingWatch};
 use super::clawtrace::short_names;
 use super::current::{CurrentSpend, CurrentSpendFold, CurrentSpendParams};
 use super::filter::RequestedNames;
-use super::ledger_pass::LedgerPass;
+use super::ledger_pass::{LedgerPass, needs_requests};
 use super::price_sources::Prices;
 
 /// A report shows the anomalies of this many last days.
 const ANOMALY_DAYS: u16 = 7;
 
 /// Which requests to add up, and how.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct CostParams {
-    /// Dimension (default total).
+    /// Total by default.
     pub by: Option<Dimension>,
-    /// IANA zone (default: local).
+    /// IANA name of the zone; the local one by default.
     pub timezone: Option<String>,
-    /// Day or time.
+    /// Requests at or after this time.
     pub since: Option<Timestamp>,
     /// Requests before this time.
-    #[schemars(skip)]
     pub until: Option<Timestamp>,
     /// Maximum rows.
     pub limit: Option<u64>,
     /// Agent ids.
-    #[schemars(skip)]
     pub agent: Vec<String>,
-    /// Project names or paths.
-    #[schemars(skip)]
+    /// Names, paths or globs of projects.
     pub project: Vec<String>,
-    /// Model ids or prefixes.
-    #[schemars(skip)]
+    /// Ids of models, or their beginnings.
     pub model: Vec<String>,
     /// Order of the rows.
-    #[schemars(skip)]
     pub sort: Option<CostSort>,
     /// Adds the current alerts and anomalies.
     #[serde(skip)]
@@ -59,7 +54,7 @@ pub struct CostParams {
 }
 
 /// What the rows of a report are sorted by. Numbers are sorted highest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum CostSort {
     Cost,
@@ -108,7 +103,7 @@ pub struct CostReport {
 
 impl CostParams {
     fn range(&self) -> UsageFilter {
-        UsageFilter { since: self.since, until: self.until, tools: false }
+        UsageFilter { since: self.since, until: self.until, ..UsageFilter::default() }
     }
 }
 
@@ -118,7 +113,7 @@ impl App {
     /// # Errors
     /// [`Failure`] if the time zone is unknown or the archive refuses.
     pub fn cost(&mut self, p: &CostParams) -> Result<CostReport, Failure> {
-        let (_, skipped) = self.refresh_and_name_skipped()?;
+        let (files_read, skipped) = self.refresh_and_name_skipped()?;
         let by = p.by.unwrap_or(Dimension::Total);
         let (timezone, zone) = self.zone(p.timezone.as_deref())?;
         let prices = self.prices()?;
@@ -129,6 +124,7 @@ impl App {
         let filter = self.row_filter(&names, &prices)?;
         let mut pass = LedgerPass::new(&prices).with_reports(self, &[by], p.range(), &zone);
         pass.filter = filter;
+        pass.ledger_unchanged = files_read == 0;
         pass.watch = p.watch.then(|| SpendingWatch::new(self, &zone));
         pass.current =
             p.with_current.then(|| CurrentSpendFold::new(self, &current_zone, &current_params, &nobody));
@@ -159,7 +155,7 @@ impl App {
     /// Replaces the paths in a report by projects with the names that lists show.
     pub(super) fn name_projects(&self, report: &mut Report) -> Result<(), Failure> {
         let names = short_names(report.rows.iter().map(|row| &row.key), &self.project_names()?);
-        for row in report.rows.iter_mut().filter(|row| row.key != NONE_KEY) {
+        for row in report.rows.iter_mut().filter(|row| row.key != NO_PROJECT) {
             if let Some(name) = names.get(&row.key) {
                 row.path = Some(std::mem::replace(&mut row.key, name.clone()));
             }
@@ -172,7 +168,7 @@ impl App {
         Ok(self.archive.projects()?.into_iter().map(|p| (p.path, p.name)).collect())
     }
 
-    /// Makes the reports by several dimensions in one pass, from the ledger as it is.
+    /// Makes the reports by several dimensions from the ledger as it is, in one pass over the requests and one over the rollup.
     ///
     /// # Errors
     /// [`Failure`] if the archive refuses.
@@ -183,8 +179,13 @@ impl App {
         zone: &TimeZone,
         prices: &Prices,
     ) -> Result<Vec<Report>, Failure> {
-        let pass = LedgerPass::new(prices).with_reports(self, dimensions, range, zone);
-        Ok(pass.run(self)?.finish_reports())
+        let (of_requests, of_sums): (Vec<_>, Vec<_>) = dimensions.iter().partition(|by| needs_requests(**by));
+        let mut done = HashMap::new();
+        for part in [of_requests, of_sums].into_iter().filter(|part| !part.is_empty()) {
+            let mut pass = LedgerPass::new(prices).with_reports(self, &part, range, zone).run(self)?;
+            done.extend(part.into_iter().zip(pass.finish_reports()));
+        }
+        Ok(dimensions.iter().filter_map(|by| done.remove(by)).collect())
     }
 
     /// Returns the usage of sessions by their keys. Sessions without requests are left out.

@@ -13,10 +13,10 @@ use crate::pricing::{Lookup, Request, charge};
 use crate::sources::{self, OwnTotal, ReadOptions, UsageRead};
 use crate::store::{ProjectPaths, UsageFilter, device_of};
 use crate::trace::{Confidence, SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
-use crate::usage::{Dimension, HERE_KEY, NONE_KEY, ReportRow};
+use crate::usage::{Dimension, HERE_KEY, NO_PROJECT, NONE_KEY, ReportRow};
 
 use crate::app::cost::Prices;
-use crate::app::scan::{ScanParams, ScanPlan, find_logs};
+use crate::app::scan::{ScanParams, find_logs};
 use crate::app::{App, Failure};
 
 /// Maximum number of differences that the report lists.
@@ -197,7 +197,7 @@ impl App {
     /// Collects the records of all existing logs and those that only the ledger has.
     fn collect_records(&self, report: &mut VerifyReport) -> Result<CollectedRecords, Failure> {
         let found = find_logs(&self.ctx.env, sources::REGISTRY, &ScanParams::default());
-        let ScanPlan { to_read: jobs, .. } = found.plan(&ScanParams::default(), &|_, _| false);
+        let jobs = found.into_changed(&ScanParams::default(), &|_, _| false);
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
@@ -246,6 +246,31 @@ impl App {
         })?;
         Ok(CollectedRecords { records: out, own, parents })
     }
+}
+
+/// Separates the requests of forked sessions that have the same position and size: each session has its own. Records that
+/// may be copied belong to the earliest request.
+fn separate_forks(copies: Vec<&Record>) -> Vec<Vec<&Record>> {
+    if !copies.iter().all(|r| r.row.has_position_key()) {
+        return vec![copies];
+    }
+    let (mut maybe_copied, own): (Vec<&Record>, Vec<&Record>) =
+        copies.into_iter().partition(|r| r.row.copied);
+    let mut by_session: BTreeMap<&str, Vec<&Record>> = BTreeMap::new();
+    for r in own {
+        by_session.entry(r.row.session.as_str()).or_default().push(r);
+    }
+    let first = by_session.values().flatten().min_by_key(|r| (r.row.at, &r.row.session));
+    let Some(first) = first.map(|r| r.row.session.as_str()) else { return vec![maybe_copied] };
+    maybe_copied.retain(|r| match by_session.get_mut(r.row.session.as_str()) {
+        Some(records) => {
+            records.push(r);
+            false
+        }
+        None => true,
+    });
+    by_session.entry(first).or_default().append(&mut maybe_copied);
+    by_session.into_values().collect()
 }
 
 /// Finds among the copies of a request the record of the session that owns it, and the record whose figures count.
@@ -341,7 +366,8 @@ fn plain_sums(
         requests.entry(&r.row.dedupe_key).or_default().push(r);
     }
     let (mut lines, mut times) = (Lines::new(), Vec::new());
-    for (owner, figures) in requests.into_values().filter_map(resolve_records) {
+    let requests = requests.into_values().flat_map(separate_forks);
+    for (owner, figures) in requests.filter_map(resolve_records) {
         let row = &figures.row;
         let t = &row.tokens;
         let project = owner.facts.project.as_deref().map(|recorded| projects.project_of(recorded));
@@ -358,6 +384,7 @@ fn plain_sums(
                     fast: row.fast,
                     geo: row.geo.as_deref(),
                     service_tier: row.service_tier.as_deref(),
+                    largest_prompt: None,
                 };
                 Some(charge(p.row, &request).total())
             }
@@ -387,7 +414,7 @@ fn plain_sums(
             owner.row.session.agent().to_owned(),
             row.model.clone(),
             none(row.provider.as_deref()),
-            none(project),
+            project.unwrap_or(NO_PROJECT).to_owned(),
             owner.row.session.as_str().to_owned(),
             day.to_string(),
             format!("{:04}-W{:02}", week.year(), week.week()),

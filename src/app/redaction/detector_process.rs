@@ -46,8 +46,10 @@ impl DetectorProcess {
     #[expect(clippy::disallowed_methods, reason = "the person's configuration names this program")]
     fn start(config: &DetectorConfig) -> Result<Self, Failure> {
         let failed = |what: &str| {
-            Failure::failed("detector", format!("The detector {:?} {what}.", config.name))
-                .hint("clawgate config: check the entry in [[detectors]] or remove it")
+            Failure::failed("detector", format!("The detector {:?} {what}.", config.name)).hint_command(
+                "clawgate config",
+                "names the file; check its entry in [[detectors]], or remove it",
+            )
         };
         let Some((program, args)) = config.command.split_first() else {
             return Err(Failure::usage("bad_config", "A detector needs a command."));

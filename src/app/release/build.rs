@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::app::text::escape_hidden_json;
 use crate::app::{App, Failure};
 use crate::export::{self, Format, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
-use crate::redact::{Detectors, RedactedSession, Redactor};
+use crate::redact::{Detectors, RedactedSession, Redactor, distinct};
 use crate::rules::Engine;
 use crate::trace::{Part, Session, SessionKey, SessionUsage, Version};
-use crate::workflow::{EntityDecision, Target};
+use crate::workflow::{EntityDecision, Release, Target};
 
 use super::OpenRelease;
 use super::data::{
@@ -16,10 +16,15 @@ use super::data::{
 };
 use super::privacy::Parties;
 use super::secrets::value_id;
+use super::session_ids::DistinctIds;
 
 /// Maximum number of redaction passes. A value that is found in a later session makes the earlier rows incomplete, so
 /// all rows are made again.
 const MAX_PASSES: usize = 4;
+/// Path of the card in a release.
+pub(super) const CARD: &str = "README.md";
+/// Path of the metadata in a release.
+pub(super) const METADATA: &str = "metadata.json";
 /// Bytes of message text that are kept in memory between the passes.
 const MAX_CACHED_BYTES: usize = 64 << 20;
 
@@ -92,6 +97,22 @@ impl RedactionPass {
                 sessions,
             })
             .collect()
+    }
+}
+
+/// The redacted names of projects. Two projects never have the same name.
+#[derive(Default)]
+struct ProjectNames(BTreeMap<String, String>);
+
+impl ProjectNames {
+    fn name(&mut self, project: String, redactor: &mut Redactor<'_>) -> String {
+        if let Some(name) = self.0.get(&project) {
+            return name.clone();
+        }
+        let redacted = redactor.redact_text(&project).text;
+        let name = distinct(redacted, |name| self.0.values().any(|other| other == name));
+        self.0.insert(project, name.clone());
+        name
     }
 }
 
@@ -171,11 +192,21 @@ fn text_bytes(session: &Session) -> usize {
         .sum()
 }
 
-/// Known values that are still in the files, as kind and file.
+/// A known value that is still in the files.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Survivor {
+    kind: String,
+    file: String,
+    /// The session whose row contains it. `None` for card and metadata.
+    session: Option<SessionKey>,
+}
+
+/// Known values that are still in the files.
 fn surviving_values(
     redactor: &Redactor<'_>,
     files: &[(String, Vec<u8>)],
-) -> Result<BTreeSet<String>, Failure> {
+    rows: &[StoredRow],
+) -> Result<BTreeSet<Survivor>, Failure> {
     let scanner = redactor.sealed_scanner()?;
     let mut out = BTreeSet::new();
     for (path, bytes) in files {
@@ -183,7 +214,12 @@ fn surviving_values(
             // Card and metadata are our own text, in which a name that is also an ordinary word means nothing.
             let is_own_word = !path.starts_with("data/") && (hit.whole_word || hit.rule == "custom");
             if !is_own_word {
-                out.insert(format!("{} in {path}", hit.kind));
+                let row = rows.iter().find(|r| {
+                    let start = r.place.offset;
+                    r.place.file == *path && (start..start + r.place.bytes).contains(&(hit.offset as u64))
+                });
+                let session = row.map(|r| r.key.clone());
+                out.insert(Survivor { kind: hit.kind, file: path.clone(), session });
             }
         }
     }
@@ -225,6 +261,7 @@ impl App {
             let mut entities: BTreeMap<String, StoredEntity> = redacted.met.clone();
             entities.extend(found.into_iter().map(|e| (e.id.clone(), e)));
             let entities: Vec<StoredEntity> = entities.into_values().collect();
+            pass.report.left_out.extend(self.excluded_subagents(&open.release.chosen)?);
             let report = PrivacyReport {
                 entities: self.count_entities(open.id(), &entities, &redacted.decided)?,
                 rules_version: Engine::builtin()?.version().to_owned(),
@@ -240,7 +277,7 @@ impl App {
             let rows = std::mem::take(&mut pass.rows);
             let files = self.release_files(open, &redactor, pass.packer, &rows, &report, format);
             // The last check runs over exactly the bytes that would be published.
-            survivors = surviving_values(&redactor, &files)?;
+            survivors = surviving_values(&redactor, &files, &rows)?;
             if survivors.is_empty() {
                 let parties = pass.parties.across();
                 return Ok(BuiltRelease { files, rows, report, entities, parties });
@@ -250,7 +287,24 @@ impl App {
                 break;
             }
         }
-        Err(value_survived(survivors))
+        Err(value_survived(&survivors))
+    }
+
+    /// Approved subagents of the chosen sessions that are left out because they ran in an excluded project.
+    fn excluded_subagents(
+        &self,
+        chosen: &BTreeMap<SessionKey, Version>,
+    ) -> Result<Vec<OmittedSession>, Failure> {
+        let in_scope = self.scope_filter()?;
+        let mut out = Vec::new();
+        for (key, _) in self.archive.approved()?.into_iter().filter(|(key, _)| !chosen.contains_key(key)) {
+            let Some(row) = self.archive.session(key.as_str())? else { continue };
+            if row.parent.as_ref().is_some_and(|parent| chosen.contains_key(parent)) && !in_scope(&row) {
+                let reason = "a subagent in an excluded project or of an excluded agent".to_owned();
+                out.push(OmittedSession { key, reason });
+            }
+        }
+        Ok(out)
     }
 
     /// The redactor of a release, with all values that are known before the sessions are read.
@@ -306,16 +360,19 @@ impl App {
         thinking: bool,
     ) -> Result<RedactionPass, Failure> {
         let mut pass = RedactionPass::default();
+        let ids = DistinctIds::new(reader.chosen.keys(), redactor);
+        let mut projects = ProjectNames::default();
         let usage = std::mem::take(&mut reader.usage);
         reader.for_each("redacting", |key, version, session| {
             let Some(session) = session else {
                 pass.leave_out(key, "this version is no longer in the archive".to_owned());
                 return Ok(());
             };
-            let redacted = redactor.redact_session(session);
+            let mut redacted = redactor.redact_session(session);
+            ids.apply(session, &mut redacted.session);
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
-            meta.project = project.map(|p| redactor.redact_text(&p).text);
+            meta.project = project.map(|p| projects.name(p, redactor));
             meta.tokens = usage.get(key.as_str()).copied().unwrap_or_default().tokens;
             meta.thinking = thinking;
             let row = format
@@ -351,44 +408,71 @@ impl App {
         report: &PrivacyReport,
         format: &dyn Format,
     ) -> Vec<(String, Vec<u8>)> {
-        let destination = open.release.destination.as_ref();
-        let mut summary = ReleaseSummary::new(SummaryHead {
-            repo: destination.and_then(|d| match &d.target {
-                Target::Hub { repo, .. } => Some(repo.clone()),
-                Target::Folder { .. } => None,
-            }),
-            licence: destination.and_then(|d| d.licence.clone()),
-            generated: self.now().to_jiff().strftime("%Y-%m-%d").to_string(),
-            format: format.id(),
-            rules_version: report.rules_version.clone(),
-            policy: report.policy.clone(),
-            clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
-        });
-        for r in rows {
-            let version = open.release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
-            summary.add(&r.facts, &redactor.redact_id(r.key.native()).text, version, &r.place);
-        }
-        for (kind, n) in &report.redactions {
-            summary.redacted(kind, *n);
-        }
+        let generated = self.now().to_jiff().strftime("%Y-%m-%d").to_string();
         let mut files: Vec<(String, Vec<u8>)> =
             packer.finish().into_iter().map(|f| (f.path, f.bytes)).collect();
-        files.push(("README.md".to_owned(), export::card(&summary, format)));
-        files.push(("metadata.json".to_owned(), export::metadata(&summary)));
+        files.extend(descriptions(&open.release, redactor, rows, report, format, generated));
         files
     }
 }
 
-fn value_survived(survivors: BTreeSet<String>) -> Failure {
-    let kinds: Vec<String> = survivors.into_iter().collect();
-    Failure::failed(
-        "value_survived",
-        format!(
-            "Known sensitive values would remain in the files ({}); nothing was sealed.",
-            kinds.join(", ")
-        ),
-    )
-    .hint("clawgate config --redact \"THE VALUE\", then clawgate prepare; please report the kind of text it was in")
+/// The files that describe the rows: the card and the metadata. `generated` is the day of the preparation.
+pub(super) fn descriptions(
+    release: &Release,
+    redactor: &Redactor<'_>,
+    rows: &[StoredRow],
+    report: &PrivacyReport,
+    format: &dyn Format,
+    generated: String,
+) -> [(String, Vec<u8>); 2] {
+    let destination = release.destination.as_ref();
+    let mut summary = ReleaseSummary::new(SummaryHead {
+        repo: destination.and_then(|d| match &d.target {
+            Target::Hub { repo, .. } => Some(repo.clone()),
+            Target::Folder { .. } => None,
+        }),
+        licence: destination.and_then(|d| d.licence.clone()),
+        generated,
+        format: format.id(),
+        rules_version: report.rules_version.clone(),
+        policy: report.policy.clone(),
+        clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
+    });
+    let ids = DistinctIds::new(release.chosen.keys(), redactor);
+    for r in rows {
+        let version = release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
+        summary.add(&r.facts, &ids.id(&r.key, redactor), version, &r.place);
+    }
+    for (kind, n) in &report.redactions {
+        summary.redacted(kind, *n);
+    }
+    [(CARD.to_owned(), export::card(&summary, format)), (METADATA.to_owned(), export::metadata(&summary))]
+}
+
+/// Sessions that the message about a surviving value names.
+const MAX_NAMED_SESSIONS: usize = 3;
+
+fn value_survived(survivors: &BTreeSet<Survivor>) -> Failure {
+    let place = |s: &Survivor| match &s.session {
+        Some(key) => format!("{} in {key}", s.kind),
+        None => format!("{} in {}", s.kind, s.file),
+    };
+    let places: BTreeSet<String> = survivors.iter().map(place).collect();
+    let places: Vec<String> = places.into_iter().collect();
+    let message = format!(
+        "Known sensitive values would remain in the files ({}); nothing was sealed. A model, a tool or a file that a log \
+         names may contain them.",
+        places.join(", ")
+    );
+    let mut failure = Failure::failed("value_survived", message);
+    let sessions: BTreeSet<&SessionKey> = survivors.iter().filter_map(|s| s.session.as_ref()).collect();
+    for key in sessions.iter().take(MAX_NAMED_SESSIONS) {
+        failure = failure.hint_command(format!("clawgate block {key}"), "leaves that session out");
+    }
+    failure
+        .hint_command("clawgate config --redact \"THE VALUE\"", "redacts the value everywhere")
+        .hint_command("clawgate prepare", "after either of them")
+        .hint("please report the kind of text that the value was in")
 }
 
 #[cfg(test)]
@@ -427,14 +511,38 @@ mod tests {
         let mut redactor = redactor();
         redactor.add_values(&[("ORG".into(), "Harbourline".into())]);
         let file = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
-        let rows = [file("data/train-00000.jsonl", "{\"content\":\"at Harbourline today\"}\n")];
-        assert_eq!(
-            surviving_values(&redactor, &rows).unwrap().into_iter().collect::<Vec<_>>(),
-            ["ORG in data/train-00000.jsonl"]
-        );
-        assert!(surviving_values(&redactor, &[file("data/x.jsonl", "nothing here")]).unwrap().is_empty());
-        let failure = value_survived(surviving_values(&redactor, &rows).unwrap());
+        let text = "{\"content\":\"nothing\"}\n{\"content\":\"at Harbourline today\"}\n";
+        let files = [file("data/train-00000.jsonl", text)];
+        let row = |session: &str, offset: u64, bytes: u64| {
+            let mut row = StoredRow::for_tests(session);
+            row.place.file = "data/train-00000.jsonl".into();
+            (row.place.offset, row.place.bytes) = (offset, bytes);
+            row
+        };
+        let rows = [row("s1", 0, 21), row("s2", 22, 34)];
+        let survivors = surviving_values(&redactor, &files, &rows).unwrap();
+        let named: Vec<Option<&str>> =
+            survivors.iter().map(|s| s.session.as_ref().map(SessionKey::as_str)).collect();
+        assert_eq!(named, [Some("claude:s2")]);
+        let nothing = [file("data/x.jsonl", "nothing here")];
+        assert!(surviving_values(&redactor, &nothing, &rows).unwrap().is_empty());
+        let card = [file("README.md", "Harbourline is a word here")];
+        assert!(surviving_values(&redactor, &card, &rows).unwrap().is_empty());
+        let failure = value_survived(&survivors);
         assert!(!failure.message.contains("Harbourline"), "{failure}");
+        assert!(failure.message.contains("ORG in claude:s2"), "{failure}");
+        assert!(failure.hints.iter().any(|h| h.contains("clawgate block claude:s2")), "{:?}", failure.hints);
+    }
+
+    #[test]
+    fn projects_whose_names_have_the_same_placeholder_stay_apart() {
+        let policy = crate::redact::Policy { custom: vec!["Acme Works".into()], ..Default::default() };
+        let mut redactor = Redactor::new(Engine::builtin().unwrap(), policy, [3; 32]);
+        let mut projects = ProjectNames::default();
+        let mut name = |project: &str| projects.name(project.to_owned(), &mut redactor);
+        let (a, b, again, other) = (name("AcmeWorks"), name("acme-works"), name("AcmeWorks"), name("shop"));
+        assert_eq!((&a, other.as_str(), b), (&again, "shop", format!("{a}-2")));
+        assert!(!a.contains("Acme"), "{a}");
     }
 
     #[test]

@@ -1,20 +1,29 @@
 //! Confirm: three attestations in the person's words, each checked against the recorded evidence.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::SealedFile;
 use crate::pricing::pluralize;
-use crate::workflow::{AttestationKind, Event, FileEntry, NameScan, Phase, digest};
+use crate::trace::SessionKey;
+use crate::workflow::{
+    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, digest,
+};
 
+use super::OpenRelease;
 use super::name_scan::count_name;
-use super::review::EvidenceReport;
+use super::review::{Coverage, EvidenceReport};
+use super::session_ids::named;
+use super::statement::{MIN_ATTESTATION_CHARS, denies_kept_values, statement_fault};
 
-/// Minimum length of an attestation, in characters.
-pub const MIN_ATTESTATION_CHARS: usize = 24;
 /// Minimum length of a full name, in characters.
 pub const MIN_NAME_CHARS: usize = 3;
+
+/// Sessions with the name that a message names.
+const MAX_PLACES: usize = 5;
 
 /// The attestations.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -27,6 +36,9 @@ pub struct ConfirmParams {
     /// The person declined.
     #[serde(default)]
     pub skip_full_name_scan: bool,
+    /// The person accepts that the name is in the files. The interface has asked for their passphrase.
+    #[serde(skip)]
+    pub waive_name_hits: bool,
     /// On the name scan.
     pub attest_full_name: String,
     /// On sensitive entities.
@@ -51,7 +63,8 @@ impl ConfirmParams {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        if self.full_name.is_some() == self.skip_full_name_scan {
+        let has_scan = self.full_name.is_some() || self.skip_full_name_scan || self.waive_name_hits;
+        if !has_scan || self.full_name.is_some() && self.skip_full_name_scan {
             return Err(Failure::usage(
                 "name_or_skip",
                 "Ask the person for their full name (it is searched for and not stored), or state that they declined.",
@@ -59,16 +72,21 @@ impl ConfirmParams {
             .for_person("Give your full name with --full-name, or skip the search with --skip-full-name-scan."));
         }
         for (_, parameter, option, words) in self.attestations() {
-            if !is_long_enough(words) {
+            if let Some(fault) = statement_fault(words) {
                 let message = format!(
                     "`{parameter}` must say in the person's words what was asked and done (at least \
-                     {MIN_ATTESTATION_CHARS} characters)."
+                     {MIN_ATTESTATION_CHARS} characters): {fault}."
                 );
                 let for_person = format!(
                     "{option} needs a sentence of at least {MIN_ATTESTATION_CHARS} characters that says what was \
-                     asked and done."
+                     asked and done: {fault}."
                 );
-                return Err(Failure::usage("attestation_too_short", message).for_person(for_person));
+                let code = if words.trim().chars().count() < MIN_ATTESTATION_CHARS {
+                    "attestation_too_short"
+                } else {
+                    "attestation_without_words"
+                };
+                return Err(Failure::usage(code, message).for_person(for_person));
             }
         }
         Ok(())
@@ -76,7 +94,7 @@ impl ConfirmParams {
 }
 
 /// The evidence that supports the attestations.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ConfirmReport {
     /// Id of the release.
     pub release: String,
@@ -86,10 +104,12 @@ pub struct ConfirmReport {
     pub name_scan: NameScan,
     /// Number of decided values of the inventory.
     pub entities_decided: u64,
-    /// Number of sampled rows that were read completely.
+    /// Number of sampled rows whose served parts were all read. Of a long row only parts are served; see `coverage`.
     pub sample_read: u64,
     /// Number of rows in the release.
     pub rows: u64,
+    /// How much was read, by whom.
+    pub coverage: Coverage,
     /// Evidence of the review, with the measurement of an agent that read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub evidence: Option<EvidenceReport>,
@@ -107,21 +127,26 @@ impl App {
         if open.release.phase >= Phase::Reviewed && open.release.phase != Phase::Withdrawn {
             p.check()?;
         }
+        self.check_statement_about_inventory(&open, &p.attest_sensitive)?;
         let files = self.sealed_files(&open)?;
         let entries: Vec<FileEntry> = files.iter().map(SealedFile::entry).collect();
         let digest = digest(&entries);
-        let result = scan_for_name(p.full_name.as_deref(), &files)?;
-        self.step(&mut open, &Event::NameScanned { digest: digest.clone(), result })?;
-        if let NameScan::Hits { count } = result {
-            let message = format!(
-                "The full name is in the sealed files in {}; it must be redacted first.",
-                pluralize(count, "place")
-            );
-            return Err(Failure::new(Kind::Refused, "name_found", message).hint(
-                "clawgate config --redact \"THE NAME\" (and its handle with --redact-usernames), then clawgate prepare",
-            ));
+        if p.full_name.is_some() || !p.waive_name_hits {
+            let result = scan_for_name(p.full_name.as_deref(), &files)?;
+            let name = p.full_name.as_deref().map(|name| self.name_id(name)).transpose()?;
+            self.step(&mut open, &Event::NameScanned { digest: digest.clone(), result, name })?;
         }
-        let by = self.ctx.actor.as_str().to_owned();
+        if p.waive_name_hits {
+            self.require_person(&format!("clawgate confirm {} --waive-name-hits", open.id()))?;
+            // The interface has asked for the passphrase.
+            self.step(&mut open, &Event::NameHitsWaived { assurance: Assurance::A3 })?;
+        }
+        if let NameScan::Hits { count } = open.release.name_scan {
+            let name = p.full_name.as_deref();
+            let places = name.map(|name| places_of(name, &files, &open)).unwrap_or_default();
+            return Err(name_found(open.id(), count, &places));
+        }
+        let by = self.ctx.speaker();
         for (kind, _, _, words) in p.attestations() {
             let (words, at) = (words.trim().to_owned(), self.now());
             self.step(&mut open, &Event::Attested { kind, words, by: by.clone(), at })?;
@@ -129,19 +154,75 @@ impl App {
         let entities = open.data.report.as_ref().map_or(0, |r| r.entities.total);
         Ok(ConfirmReport {
             digest,
-            name_scan: result,
+            name_scan: open.release.name_scan,
             entities_decided: entities - open.release.undecided_entities.min(entities),
             sample_read: open.release.sample.len() as u64 - open.release.unread_sample().len() as u64,
             rows: open.release.rows.len() as u64,
+            coverage: self.reading_summary(&open)?.coverage,
             evidence: open.release.evidence.as_ref().map(EvidenceReport::from),
             release: open.release.id,
         })
     }
 }
 
-/// Whether an attestation has at least [`MIN_ATTESTATION_CHARS`] characters.
-pub fn is_long_enough(words: &str) -> bool {
-    words.trim().chars().count() >= MIN_ATTESTATION_CHARS
+impl App {
+    /// Refuses a statement that nothing was kept in clear if the inventory has kept items.
+    fn check_statement_about_inventory(&mut self, open: &OpenRelease, words: &str) -> Result<(), Failure> {
+        let kept_values = self.decided_values(open.id(), EntityDecision::Keep)?;
+        let entities = self.secrets(open.id())?.entities;
+        let kept = entities.iter().filter(|e| kept_values.contains(&e.id)).count() as u64;
+        if kept == 0 || !denies_kept_values(words) {
+            return Ok(());
+        }
+        let items = pluralize(kept, "inventory item");
+        let message =
+            format!("The statement about entities says that nothing is kept in clear, but {items} are kept.");
+        Err(Failure::new(Kind::Refused, "statement_contradicted", message).hint_command(
+            format!("clawgate review {} --inventory", open.id()),
+            "lists them; say which are kept, or redact them",
+        ))
+    }
+}
+
+/// The failure of a release whose files contain the full name.
+fn name_found(release: &str, count: u64, places: &[String]) -> Failure {
+    let mut message = format!("The full name is in the sealed files in {}", pluralize(count, "place"));
+    if !places.is_empty() {
+        let more = places.len().saturating_sub(MAX_PLACES);
+        let named: Vec<&str> = places.iter().take(MAX_PLACES).map(String::as_str).collect();
+        message.push_str(&format!(" ({}", named.join(", ")));
+        message.push_str(&if more > 0 { format!(" and {more} more)") } else { ")".to_owned() });
+    }
+    message.push_str("; it must be redacted first.");
+    Failure::new(Kind::Refused, "name_found", message)
+        .hint_command("clawgate config --redact \"THE NAME\"", "and the account name with --redact-usernames")
+        .hint_command(format!("clawgate prepare {release}"), "then redacts the sessions again")
+        .hint_command(
+            format!("clawgate confirm {release} --waive-name-hits"),
+            "if the name may be published; only a person can say so",
+        )
+}
+
+/// The sessions and other files in which the name is.
+fn places_of(name: &str, files: &[SealedFile], open: &OpenRelease) -> Vec<String> {
+    let by_sha: BTreeMap<&str, &SessionKey> =
+        open.data.rows.iter().map(|row| (row.place.sha256.as_str(), &row.key)).collect();
+    let mut places = Vec::new();
+    for file in files {
+        if !file.path.starts_with("data/") {
+            if count_name(name, &String::from_utf8_lossy(&file.bytes)) > 0 {
+                places.push(file.path.clone());
+            }
+            continue;
+        }
+        let lines = file.bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        places.extend(
+            lines
+                .filter(|line| count_name(name, &String::from_utf8_lossy(line)) > 0)
+                .filter_map(|line| by_sha.get(FileEntry::of("", line).sha256.as_str()).map(|key| named(key))),
+        );
+    }
+    places
 }
 
 fn scan_for_name(name: Option<&str>, files: &[SealedFile]) -> Result<NameScan, Failure> {

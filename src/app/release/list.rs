@@ -3,9 +3,10 @@
 use serde::Serialize;
 
 use crate::app::{App, Failure, Kind};
+use crate::pricing::pluralize;
 use crate::store::ReleaseHead;
 use crate::trace::Timestamp;
-use crate::workflow::{Destination, Phase};
+use crate::workflow::{Destination, Phase, Target};
 
 use super::OpenRelease;
 
@@ -67,12 +68,24 @@ impl App {
         let Some(head) = self.archive.releases()?.into_iter().find(is_meant) else { return Ok(None) };
         let Some(release) = self.archive.release(&head.id)?.map(|row| row.state) else { return Ok(None) };
         let Some(published) = release.published else { return Ok(None) };
-        let to = release.destination.map(|d| format!(" to {}", d.target)).unwrap_or_default();
-        let message = format!("Release {} was already published{to} at {}.", release.id, published.at);
-        let failure = Failure::new(Kind::Refused, "already_published", message);
-        Ok(Some(match self.has_unpublished_approval()? {
-            true => failure.hint("clawgate prepare"),
-            false => failure.hint("clawgate releases"),
+        let to = match release.destination.map(|d| d.target) {
+            Some(Target::Hub { repo, .. }) => format!(" to {repo}"),
+            Some(Target::Folder { path }) => format!(" to the folder {path}"),
+            None => String::new(),
+        };
+        let unpublished = self.unpublished_approvals()?;
+        let since = match unpublished {
+            0 => String::new(),
+            n => format!(" Approved since then, and in no release yet: {}.", pluralize(n as u64, "session")),
+        };
+        let message = |at: &str| format!("Release {} was already published{to} at {at}.{since}", release.id);
+        let zone = self.zone(None)?.1;
+        let local = published.at.to_jiff().to_zoned(zone).strftime("%Y-%m-%d %H:%M %Z").to_string();
+        let failure = Failure::new(Kind::Refused, "already_published", message(&published.at.to_string()))
+            .for_person(message(&local));
+        Ok(Some(match unpublished {
+            0 => failure.hint("clawgate releases").hint("clawgate inbox"),
+            _ => failure.hint(self.prepare_step().command),
         }))
     }
 }

@@ -4,39 +4,63 @@
 //! (`ReleaseData`). Both are stored in the archive. The sealed files are in `releases/<id>/`, and values that must
 //! never be published are in `private/<id>.json`.
 
+pub(crate) mod approval;
 pub(crate) mod approver_keys;
 pub(crate) mod build;
+pub(crate) mod card_check;
 pub(crate) mod confirm;
 pub(crate) mod data;
+pub(crate) mod evidence_check;
+pub(crate) mod hub_address;
 pub(crate) mod list;
 pub(crate) mod name_scan;
 pub(crate) mod options;
 pub(crate) mod prepare;
 pub(crate) mod privacy;
+mod protected;
+pub(crate) mod provenance;
 pub(crate) mod publish;
+mod removed_exclusions;
 pub(crate) mod review;
 pub(crate) mod sealed;
+pub(crate) mod second_approval;
+pub(crate) mod second_redaction;
 pub(crate) mod secrets;
+pub(crate) mod session_ids;
 pub(crate) mod sign;
+pub(crate) mod statement;
+pub(crate) mod strings;
+pub(crate) mod summary;
 pub(crate) mod sync;
+pub(crate) mod upload_lock;
+pub(crate) mod verify_dataset;
 
-pub use approver_keys::KeysReport;
-pub use confirm::{ConfirmParams, ConfirmReport, MIN_ATTESTATION_CHARS, MIN_NAME_CHARS, is_long_enough};
+pub use approval::{
+    Approval, ApprovalScreen, KeptValue, OtherKey, Preview, ProjectRows, ReaderRows, SampleRow,
+};
+pub use approver_keys::{EnrolledKey, KeysReport};
+pub use confirm::{ConfirmParams, ConfirmReport, MIN_NAME_CHARS};
 pub use data::{EntityCounts, Party, PartyDecision, PrivacyReport};
+pub use evidence_check::{Statement, VerifiedEvidence};
 pub use list::{ReleaseItem, ReleaseList};
 pub use prepare::{PrepareParams, PrepareReport};
 pub use privacy::{DecisionLine, PrivacySheet, ReportedLine, SessionLine};
-pub use publish::{PublishParams, PublishReport};
+pub use provenance::Provenance;
+pub use publish::{PublishParams, PublishReport, ToPublish};
 pub use review::{
-    DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, Page, PageChunk, PiiApplied, PiiDocument,
-    PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC, ReaderReport, ReadingEffort,
-    Remaining, ReviewParams, ReviewReport, Undone, string_state,
+    Coverage, DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, JsonPosition, Page, PageChunk,
+    PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
+    ReaderReport, ReadingEffort, Remaining, ReviewParams, ReviewReport, Undone, check_quote,
 };
-pub use sign::{Preview, SampleRow, SignReport};
+pub use second_approval::{Approvals, CosignReport, SecondPreview, ToCosign};
+pub use sign::{SignReport, Signed};
+pub use statement::{MIN_ATTESTATION_CHARS, statement_fault};
+
+pub use verify_dataset::VerifyReport;
 
 use crate::store::ReleaseRow;
 use crate::trace::Timestamp;
-use crate::workflow::{NextStep, Phase, Refusal, RefusalCode, Release};
+use crate::workflow::{Phase, RefusalCode, Release};
 
 use super::{App, Failure};
 use data::ReleaseData;
@@ -126,16 +150,24 @@ impl App {
 
     /// The refusal of a step that needs a release.
     fn no_release(&self, required: Phase) -> Failure {
-        let refusal = || -> Result<Refusal, Failure> {
+        let failure = || -> Result<Failure, Failure> {
             let mut refusal = self.first_step_refusal(required)?;
-            if refusal.code == RefusalCode::NothingChosen && self.has_unpublished_approval()? {
-                let next = NextStep::prepare();
+            if refusal.code != RefusalCode::NothingChosen {
+                return Ok(refusal.into());
+            }
+            // What was published last is said first, also if other sessions were approved since then.
+            if let Some(failure) = self.already_published(None)? {
+                return Ok(failure);
+            }
+            if self.has_unpublished_approval()? {
+                let next = self.prepare_step();
                 refusal.code = RefusalCode::NotPrepared;
                 refusal.missing = vec!["a prepared release".to_owned()];
                 (refusal.next_tool, refusal.next_command) = (next.tool, next.command);
+                return Ok(refusal.into());
             }
-            Ok(refusal)
+            Ok(refusal.into())
         };
-        refusal().map_or_else(|failure| failure, Failure::from)
+        failure().unwrap_or_else(|failure| failure)
     }
 }

@@ -3,6 +3,10 @@
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
+use crate::app::{App, Failure};
+
+use super::secrets::value_id;
+
 /// The text in lower case and without diacritics. Every run of characters other than letters and digits becomes one
 /// space.
 fn fold(text: &str) -> String {
@@ -53,6 +57,16 @@ pub(crate) fn count_name(name: &str, text: &str) -> u64 {
     let plain = text.replace("\\n", " ").replace("\\t", " ").replace("\\r", " ");
     let hay = format!(" {} ", fold(&plain).trim());
     forms(name).iter().map(|f| hay.matches(f.as_str()).count() as u64).sum()
+}
+
+impl App {
+    /// Keyed hash of a name, which is the same for every spelling and order of its words. The name itself is not stored.
+    pub(super) fn name_id(&self, name: &str) -> Result<String, Failure> {
+        let folded = fold(name);
+        let mut words: Vec<&str> = folded.split_whitespace().collect();
+        words.sort_unstable();
+        Ok(value_id(&self.local_key()?, "FULL_NAME", &words.join(" ")))
+    }
 }
 
 #[cfg(test)]

@@ -1,15 +1,28 @@
 //! The destination, the export options and the policy that apply to a release.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 
 use crate::app::config::ExportConfig;
 use crate::app::{App, Failure};
+use crate::publish::resolve_folder;
 use crate::rules::Engine;
 use crate::workflow::{Destination, EntityDecision, Target};
 
 use super::data::{ReleaseData, ReleaseSecrets};
+
+/// The folder that a path leads to. A policy judges this path, a person sees it, and the receipt contains it.
+pub(super) fn folder_target(path: &str) -> Result<Target, Failure> {
+    if path.trim().is_empty() {
+        return Err(Failure::usage("bad_folder", "The name of the folder is empty."));
+    }
+    if !Path::new(path).is_absolute() {
+        return Err(Failure::usage("bad_folder", "The folder must be an absolute path."));
+    }
+    Ok(Target::Folder { path: resolve_folder(path.as_ref())?.display().to_string() })
+}
 
 impl App {
     /// The destination of a release: its own, or the configured one.
@@ -20,7 +33,7 @@ impl App {
         let p = &self.config.publish;
         let target = match (&p.repo, &p.folder) {
             (Some(repo), _) => Target::hub(repo)?,
-            (None, Some(path)) => Target::Folder { path: path.clone() },
+            (None, Some(path)) => folder_target(path)?,
             (None, None) => return Ok(None),
         };
         Ok(Some(Destination { target, visibility: p.visibility, licence: p.licence.clone() }))

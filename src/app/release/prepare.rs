@@ -1,16 +1,16 @@
 //! Prepare: redacts the chosen sessions, seals the files, fixes the digest and writes the privacy report.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::app::config::ExportConfig;
 use crate::app::config::licence::known_licence;
+use crate::app::config::{CONFIG_CHANGED, ExportConfig};
 use crate::app::random::release_id;
-use crate::app::{App, Failure};
+use crate::app::{App, Failure, Kind};
 use crate::gate::write_sealed;
+use crate::publish::check_free_folder;
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::store::Mark;
 use crate::trace::{SessionKey, Version};
@@ -20,6 +20,7 @@ use crate::workflow::{
 
 use super::OpenRelease;
 use super::data::{PrivacyReport, ReleaseData, StoredRow};
+use super::options::folder_target;
 use super::review::ReadingEffort;
 
 /// Parameters of [`App::prepare`]. By default: every approved session in scope, to the configured destination.
@@ -49,8 +50,32 @@ pub struct PrepareParams {
     pub pseudonyms: Option<PlaceholderStyle>,
 }
 
+impl PrepareParams {
+    /// Whether the caller asks for no particular release, sessions or options.
+    fn is_unspecific(&self) -> bool {
+        let PrepareParams {
+            release,
+            new,
+            sessions,
+            visibility,
+            licence,
+            thinking,
+            timestamps,
+            pseudonyms,
+            ..
+        } = self;
+        !new && release.is_none()
+            && sessions.is_empty()
+            && visibility.is_none()
+            && licence.is_none()
+            && thinking.is_none()
+            && timestamps.is_none()
+            && pseudonyms.is_none()
+    }
+}
+
 /// A prepared release.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PrepareReport {
     /// Id of the release.
     pub release: String,
@@ -81,14 +106,26 @@ impl App {
     /// [`Failure`] if another step comes first, a parameter is invalid, a known value would remain in the files, or the
     /// files cannot be written.
     pub fn prepare(&mut self, p: &PrepareParams) -> Result<PrepareReport, Failure> {
+        // What no earlier step can make valid is said first.
+        check_params(p)?;
         let facts = self.facts()?;
+        if facts.scanned {
+            // An exclusion that matches nothing also opens the scope again. This failure says why.
+            self.check_exclusions()?;
+        }
         if !facts.scanned || !facts.scope_confirmed {
             return Err(self.first_step_refusal(Phase::Draft)?.into());
         }
-        self.check_exclusions()?;
+        self.remember_lists()?;
         let open =
             if p.new && p.release.is_none() { None } else { self.current_release(p.release.as_deref())? };
         let is_new = open.is_none();
+        if is_new
+            && p.is_unspecific()
+            && let Some(failure) = self.nothing_new(p)?
+        {
+            return Err(failure);
+        }
         let mut open = match open {
             Some(open) => open,
             None => OpenRelease {
@@ -99,6 +136,8 @@ impl App {
             },
         };
         self.apply_params(&mut open.data, p)?;
+        let destination = self.destination(&open.data)?;
+        check_folder(destination.as_ref())?;
         let sessions = self.chosen_sessions(&open.data)?;
         if sessions.is_empty() {
             let mut refusal = self.first_step_refusal(Phase::Draft)?;
@@ -109,12 +148,42 @@ impl App {
             self.audit("release_created", Some(open.id()), serde_json::json!({}))?;
         }
         self.step(&mut open, &Event::SessionsChosen { sessions })?;
-        if let Some(destination) = self.destination(&open.data)? {
+        if let Some(destination) = destination {
             self.step(&mut open, &Event::DestinationChanged { destination })?;
         }
         let mut report = self.seal(&mut open)?;
         report.review = Some(self.reading_effort(&open, ESTIMATED_PAGE_BYTES)?);
         Ok(report)
+    }
+
+    /// Returns the failure that says that the last publication already contains every approved session, if it does and
+    /// was for the same destination.
+    fn nothing_new(&self, p: &PrepareParams) -> Result<Option<Failure>, Failure> {
+        if self.has_unpublished_approval()? || self.archive.approved()?.is_empty() {
+            return Ok(None);
+        }
+        let published = self.archive.releases()?.into_iter().find(|r| r.phase == Phase::Published);
+        let Some(head) = published else { return Ok(None) };
+        let last = self.archive.release(&head.id)?.and_then(|row| row.state.destination).map(|d| d.target);
+        let configured = self.destination(&ReleaseData::default())?.map(|d| d.target);
+        if let (Some(wanted), Some(last)) = (requested_target(p)?.or(configured), last)
+            && wanted != last
+        {
+            return Ok(None);
+        }
+        // After a change of what is redacted, the same sessions give other rows.
+        let changes = [CONFIG_CHANGED, "entities_decided", "decisions_undone"];
+        let later = self.audit_log()?.entries.into_iter().rev();
+        let mut later = later.take_while(|e| e.kind != "published" || e.release.as_ref() != Some(&head.id));
+        if later.any(|e| changes.contains(&e.kind.as_str())) {
+            return Ok(None);
+        }
+        let message = format!(
+            "Nothing is new: release {} contains every approved session in its current version.",
+            head.id
+        );
+        let failure = Failure::new(Kind::Refused, "nothing_new", message);
+        Ok(Some(failure.hint("clawgate inbox --status new").hint("clawgate prepare --new")))
     }
 
     /// Builds and seals the files of the current release.
@@ -125,6 +194,7 @@ impl App {
         let policy = built.report.policy.clone();
         self.step(open, &Event::PolicyChanged { policy: policy.clone() })?;
         let files = write_sealed(&self.sealed_dir(&id), &built.files)?;
+        self.note_sealed(&id, &files)?;
         secrets.entities = built.entities;
         self.save_secrets(&id, &secrets)?;
 
@@ -139,7 +209,11 @@ impl App {
                 Some((r.key.clone(), Row { version, sha256: r.place.sha256.clone(), bytes: r.place.bytes }))
             })
             .collect();
-        let sample = sample_rows(&built.rows, &digest, &open.data.sample);
+        let seen = |key: &SessionKey| {
+            let row = open.release.rows.get(key);
+            row.is_some_and(|row| open.release.chosen.get(key) == Some(&row.version))
+        };
+        let sample = sample_rows(&built.rows, &digest, &open.data.sample, seen);
         // The message ranges of all rows can be megabytes of JSON, which every step would write again. Only sampled
         // rows are cut into chunks.
         for row in built.rows.iter_mut().filter(|r| !sample.contains(&r.key)) {
@@ -205,6 +279,8 @@ impl App {
                     .hint("clawgate prepare --repo OWNER/NAME")
             })?;
             let configured = &self.config.publish;
+            // What was chosen for one destination does not hold for another one: a private dataset must not become public.
+            let old = old.filter(|old| old.target == target);
             let visibility =
                 p.visibility.unwrap_or(old.as_ref().map_or(configured.visibility, |d| d.visibility));
             let licence = p.licence.as_deref().map(|l| known_licence("--licence", l)).transpose()?;
@@ -251,6 +327,20 @@ impl App {
     }
 }
 
+/// Fails if the destination is a folder that cannot receive a release, because it contains something.
+pub(super) fn check_folder(destination: Option<&Destination>) -> Result<(), Failure> {
+    match destination.map(|d| &d.target) {
+        Some(Target::Folder { path }) => Ok(check_free_folder(path.as_ref())?),
+        _ => Ok(()),
+    }
+}
+
+/// Checks what does not depend on the archive: the destination and the licence.
+fn check_params(p: &PrepareParams) -> Result<(), Failure> {
+    requested_target(p)?;
+    p.licence.as_deref().map_or(Ok(()), |licence| known_licence("--licence", licence).map(drop))
+}
+
 /// The target that the parameters name.
 fn requested_target(p: &PrepareParams) -> Result<Option<Target>, Failure> {
     match (&p.repo, &p.folder) {
@@ -258,26 +348,41 @@ fn requested_target(p: &PrepareParams) -> Result<Option<Target>, Failure> {
             Err(Failure::usage("two_destinations", "Give a repository or a folder, not both."))
         }
         (Some(repo), None) => Ok(Some(Target::hub(repo)?)),
-        (None, Some(path)) if Path::new(path).is_absolute() => {
-            Ok(Some(Target::Folder { path: path.clone() }))
-        }
-        (None, Some(_)) => Err(Failure::usage("bad_folder", "The folder must be an absolute path.")),
+        (None, Some(path)) => Ok(Some(folder_target(path)?)),
         (None, None) => Ok(None),
     }
 }
 
 /// The sessions whose rows must be read.
 ///
-/// Sessions of the previous sample stay if they are still in the release. The rest is filled up in turns over all
-/// combinations of agent and project, so that each of them is read. The digest determines the order inside a
-/// combination, so nobody can predict or choose it.
-fn sample_rows(rows: &[StoredRow], digest: &str, previous: &[SessionKey]) -> Vec<SessionKey> {
+/// A sample is drawn over all rows. Of it, the sessions count that are new or have new content since the last preparation,
+/// which `seen` tells. Sessions of the previous sample stay if they are still in the release, so that nobody can avoid a
+/// row by preparing again. The rest is filled up.
+fn sample_rows(
+    rows: &[StoredRow],
+    digest: &str,
+    previous: &[SessionKey],
+    seen: impl Fn(&SessionKey) -> bool,
+) -> Vec<SessionKey> {
     let size = sample_size(rows.len());
     let present: BTreeSet<&SessionKey> = rows.iter().map(|r| &r.key).collect();
     let mut sample: Vec<SessionKey> = previous.iter().filter(|k| present.contains(k)).cloned().collect();
+    let kept: BTreeSet<SessionKey> = sample.iter().cloned().collect();
+    let fresh = draw(rows.iter().collect(), digest, size);
+    sample.extend(fresh.into_iter().filter(|key| !kept.contains(key) && !seen(key)));
+    let taken: BTreeSet<&SessionKey> = sample.iter().collect();
+    let rest = rows.iter().filter(|r| !taken.contains(&r.key)).collect();
+    let more = draw(rest, digest, size.saturating_sub(sample.len()));
+    sample.extend(more);
+    sample
+}
+
+/// Draws sessions in turns over all combinations of agent and project, so that each of them is read. The digest determines
+/// the order inside a combination, so nobody can predict or choose it.
+fn draw(rows: Vec<&StoredRow>, digest: &str, size: usize) -> Vec<SessionKey> {
     type Stratum<'a> = (&'a str, Option<&'a str>);
     let mut strata: BTreeMap<Stratum<'_>, Vec<(String, &SessionKey)>> = BTreeMap::new();
-    for r in rows.iter().filter(|r| !sample.contains(&r.key)) {
+    for r in rows {
         let rank = FileEntry::of(digest, r.key.as_str().as_bytes()).sha256;
         let rank = FileEntry::of("", format!("{digest}{rank}").as_bytes()).sha256;
         strata.entry((r.facts.agent.as_str(), r.facts.project.as_deref())).or_default().push((rank, &r.key));
@@ -285,14 +390,15 @@ fn sample_rows(rows: &[StoredRow], digest: &str, previous: &[SessionKey]) -> Vec
     for members in strata.values_mut() {
         members.sort_by(|a, b| b.cmp(a));
     }
-    while sample.len() < size && strata.values().any(|m| !m.is_empty()) {
+    let mut drawn = Vec::new();
+    while drawn.len() < size && strata.values().any(|m| !m.is_empty()) {
         for members in strata.values_mut() {
-            if sample.len() < size {
-                sample.extend(members.pop().map(|(_, k)| k.clone()));
+            if drawn.len() < size {
+                drawn.extend(members.pop().map(|(_, k)| k.clone()));
             }
         }
     }
-    sample
+    drawn
 }
 
 #[cfg(test)]
@@ -308,17 +414,41 @@ mod tests {
         };
         let mut rows: Vec<StoredRow> = (0..60).map(|n| row(n, "large")).collect();
         rows.extend((60..63).map(|n| row(n, "small")));
-        let sample = sample_rows(&rows, "digest", &[]);
+        let nothing = |_: &SessionKey| false;
+        let all = |_: &SessionKey| true;
+        let sample = sample_rows(&rows, "digest", &[], nothing);
         assert_eq!(sample.len(), sample_size(rows.len()));
         let small = sample.iter().filter(|k| k.native() >= "s60").count();
         assert_eq!(small, 3, "every row of the small project is read: {sample:?}");
-        assert_eq!(sample, sample_rows(&rows, "digest", &[]));
-        assert_ne!(sample, sample_rows(&rows, "another", &[]));
+        assert_eq!(sample, sample_rows(&rows, "digest", &[], nothing));
+        assert_ne!(sample, sample_rows(&rows, "another", &[], nothing));
         rows.retain(|r| r.key != sample[4]);
-        let again = sample_rows(&rows, "another", &sample);
+        let again = sample_rows(&rows, "another", &sample, all);
         let kept: Vec<&SessionKey> = sample.iter().filter(|k| **k != sample[4]).collect();
         assert_eq!(again.iter().take(kept.len()).collect::<Vec<_>>(), kept);
         assert_eq!(again.len(), sample.len());
-        assert_eq!(sample_rows(&rows[..5], "digest", &[]).len(), 5);
+        assert_eq!(sample_rows(&rows[..5], "digest", &[], nothing).len(), 5);
+    }
+
+    #[test]
+    fn rows_added_after_a_review_get_the_share_of_a_fresh_sample() {
+        let row = |n: usize, project: &str| {
+            let mut row = StoredRow::for_tests(&format!("s{n:03}"));
+            row.facts.project = Some(project.to_owned());
+            row
+        };
+        let mut rows: Vec<StoredRow> = (0..24).map(|n| row(n, "small")).collect();
+        let first = sample_rows(&rows, "digest", &[], |_| false);
+        rows.extend((24..100).map(|n| row(n, "small")));
+        rows.extend((100..137).map(|n| row(n, "new")));
+        let old = |key: &SessionKey| key.native() < "s024";
+        let second = sample_rows(&rows, "another", &first, old);
+        assert_eq!(second[..first.len()], first[..], "what was sampled stays");
+        let added: BTreeSet<&SessionKey> = second[first.len()..].iter().collect();
+        let fresh = sample_rows(&rows, "another", &[], |_| false);
+        let share: BTreeSet<&SessionKey> = fresh.iter().filter(|key| !old(key)).collect();
+        assert_eq!(added, share);
+        assert!(added.iter().any(|k| k.native() < "s100") && added.iter().any(|k| k.native() >= "s100"));
+        assert_eq!(sample_rows(&rows, "third", &second, |_| true), second, "the same rows add nothing");
     }
 }

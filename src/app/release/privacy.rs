@@ -152,7 +152,7 @@ fn most_sessions_first(p: &Party) -> std::cmp::Reverse<(u64, u64)> {
 }
 
 /// A value with all characters hidden except the first.
-fn masked(value: &str) -> String {
+pub(super) fn masked(value: &str) -> String {
     let n = value.chars().count();
     let dots = "•".repeat(n.min(8));
     match value.chars().next() {

@@ -6,12 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
-use crate::gate::{ClearRequest, Cleared, GateError, SignedReceipt, Unlocked, clear};
+use crate::gate::{
+    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, clear, verify,
+};
 use crate::publish::{HubOptions, UploadStep, publish_blocking};
 use crate::workflow::{Event, Phase, Release, Target};
 
 use super::OpenRelease;
-use super::sealed::sealed_changed;
+use super::approval::{Approval, shown_hash};
+use super::sign::{Signed, changed_meanwhile};
 
 /// Parameters of [`App::publish`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -22,7 +25,7 @@ pub struct PublishParams {
 }
 
 /// A published release.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PublishReport {
     /// Id of the release.
     pub release: String,
@@ -36,27 +39,177 @@ pub struct PublishReport {
     pub files: u64,
 }
 
+/// A signed release that a person is about to publish.
+pub struct ToPublish {
+    /// What is shown, with the bytes.
+    pub approval: Approval,
+    receipt: SignedReceipt,
+    /// The receipt of the second approver, if the policy needs one.
+    second: Option<SignedReceipt>,
+}
+
+impl ToPublish {
+    /// Fingerprint of the key of the second approver, if the policy needs one.
+    pub fn second_key(&self) -> Option<&str> {
+        self.second.as_ref().map(|s| s.key.as_str())
+    }
+
+    fn signatures(&self) -> Signatures<'_> {
+        Signatures {
+            receipt: &self.receipt,
+            approvers: self.approval.approvers(),
+            second: self.second.as_ref(),
+            provenance: None,
+        }
+    }
+}
+
+/// The signatures of a release, and how many the policy needs.
+#[derive(Clone, Copy)]
+struct Signatures<'a> {
+    receipt: &'a SignedReceipt,
+    approvers: u8,
+    second: Option<&'a SignedReceipt>,
+    /// `None` reads the stored statement.
+    provenance: Option<&'a Envelope>,
+}
+
 impl App {
-    /// Publishes a release that has a valid receipt. A Hub destination needs the token, which only the passphrase
-    /// unseals.
+    /// Publishes a signed release to a folder. A Hub destination needs the passphrase; see [`App::publish_preview`].
     ///
     /// # Errors
-    /// [`Failure`]: refused if the release is already published. A human is needed if the receipt or the token is missing. It is refused if anything differs from
-    /// what was approved, and fails if the destination does not accept the upload.
-    pub fn publish(
-        &mut self,
-        p: &PublishParams,
-        unlocked: Option<&Unlocked>,
-    ) -> Result<PublishReport, Failure> {
-        if let Some(failure) = self.already_published(p.release.as_deref())? {
+    /// [`Failure`]: refused if the release is already published. A human is needed if the receipt is missing or the
+    /// destination is on the Hub. It is refused if anything differs from what was approved, and fails if the destination
+    /// does not accept the upload.
+    pub fn publish(&mut self, p: &PublishParams) -> Result<PublishReport, Failure> {
+        let ready = self.approved(p.release.as_deref())?;
+        if is_hub(&ready.approval.open.release) {
+            return Err(token_needed(ready.approval.release()));
+        }
+        let shown = self.shown_for(&ready)?;
+        let signatures = ready.signatures();
+        let files = Arc::clone(&ready.approval.files);
+        let cleared = self.clear_release(&ready.approval.open, files, signatures, (&shown, None))?;
+        let approval = ready.approval;
+        self.upload(approval.open, &cleared)
+    }
+
+    /// What a person is about to publish with a receipt that they signed before.
+    ///
+    /// # Errors
+    /// As [`App::publish`], and refused if another person's key signed the receipt, or if what would be shown now is not
+    /// what the receipt covers.
+    pub fn publish_preview(&mut self, release: Option<&str>) -> Result<ToPublish, Failure> {
+        let ready = self.approved(release)?;
+        self.refuse_other_endpoint(&ready.approval)?;
+        let own = ready.approval.preview.approval.key.as_deref();
+        if own != Some(ready.receipt.key.as_str()) {
+            let problem = GateError::NotYourKey(ready.receipt.key.clone());
+            return Err(self.not_cleared(ready.approval.release(), problem)?);
+        }
+        self.shown_for(&ready)?;
+        Ok(ready)
+    }
+
+    /// The hash of what is shown, with the environment of the receipt. Fails if the receipt covers something else.
+    fn shown_for(&mut self, ready: &ToPublish) -> Result<String, Failure> {
+        let id = ready.approval.release();
+        let verified = match verify(&ready.receipt, &self.enrolled_keys()?, self.now()) {
+            Ok(verified) => verified,
+            Err(problem) => return Err(self.not_cleared(id, problem)?),
+        };
+        let receipt = verified.receipt();
+        let shown = shown_hash(&ready.approval.preview, &receipt.environment)?;
+        match shown == receipt.shown {
+            true => Ok(shown),
+            false => Err(self.not_cleared(id, GateError::OtherScreen)?),
+        }
+    }
+
+    /// Records a receipt that is not accepted, and makes the failure.
+    pub(super) fn not_cleared(&mut self, id: &str, problem: GateError) -> Result<Failure, Failure> {
+        self.audit("refused", Some(id), serde_json::json!({ "code": "not_cleared" }))?;
+        Ok(Failure::from(problem).recorded().hint(format!("clawgate sign {id}")))
+    }
+
+    /// Publishes what was shown, with the receipt that was read with it. Nothing is read from a file again.
+    ///
+    /// # Errors
+    /// [`Failure`] if the passphrase does not unlock the key that signed, if anything changed since it was shown, or if
+    /// the destination does not accept the upload.
+    pub fn publish_shown(&mut self, ready: &ToPublish, passphrase: &str) -> Result<PublishReport, Failure> {
+        let shown = &ready.approval;
+        let id = shown.release();
+        self.require_person(&format!("clawgate publish {id}"))?;
+        let unlocked = self.unlock(passphrase)?;
+        self.check_unlocked(shown, &unlocked)?;
+        let again = self.approval(Some(id), Phase::Approved)?;
+        if again.shown != shown.shown {
+            return Err(changed_meanwhile(id));
+        }
+        let hash = self.shown_for(ready)?;
+        let files = Arc::clone(&shown.files);
+        let cleared = self.clear_release(&again.open, files, ready.signatures(), (&hash, Some(&unlocked)))?;
+        self.upload(again.open, &cleared)
+    }
+
+    /// Publishes what was just signed. Nothing is read from a file again.
+    ///
+    /// # Errors
+    /// [`Failure`] if the release changed since the signature, no Hub token is sealed, or the destination does not accept
+    /// the upload.
+    pub fn publish_signed(&mut self, signed: Signed) -> Result<PublishReport, Failure> {
+        let Signed { report, open, files, receipt, provenance, unlocked } = signed;
+        let signed = Signatures {
+            receipt: &receipt,
+            approvers: report.approvers,
+            second: None,
+            provenance: Some(&provenance),
+        };
+        let cleared = self.clear_release(&open, files, signed, (&report.shown, Some(&unlocked)))?;
+        drop(unlocked);
+        self.upload(open, &cleared)
+    }
+
+    /// Loads an approved release with its receipt, or says what a person has to do first.
+    fn approved(&mut self, release: Option<&str>) -> Result<ToPublish, Failure> {
+        if let Some(failure) = self.already_published(release)? {
             return Err(failure);
         }
-        let mut open = self.required_release(p.release.as_deref(), Phase::Approved)?;
-        let signed = self.approved_receipt(&open, unlocked)?;
-        let cleared = self.clear_release(&open, &signed, unlocked)?;
+        let open = self.required_release(release, Phase::Approved)?;
+        self.intact_audit_log()?;
+        if open.release.phase == Phase::Confirmed {
+            return Err(self.signature_needed(&open.release));
+        }
+        if open.release.phase != Phase::Approved {
+            let digest = open.release.digest().unwrap_or_default().to_owned();
+            return Err(self.refusal(&open, &Event::Publishing { digest, now: self.now() }));
+        }
+        // The receipt file may have been deleted after the approval.
+        let Some(receipt) = self.receipt(open.id())? else {
+            return Err(self.signature_needed(&open.release));
+        };
+        // Nobody is asked to act for a release whose files were changed.
+        let files = self.sealed_files(&open)?;
+        let approval = self
+            .approval_of(open, files)?
+            .ok_or_else(|| Failure::failed("not_prepared", "The release has no sealed files."))?;
+        self.refuse_against_policy(&approval)?;
+        self.require_approvals(&approval.open.release)?;
+        let second = self.second_receipt(approval.release()).filter(|_| approval.approvers() > 1);
+        Ok(ToPublish { approval, receipt, second })
+    }
+
+    /// Sends cleared bytes.
+    fn upload(&mut self, mut open: OpenRelease, cleared: &Cleared) -> Result<PublishReport, Failure> {
         let digest = cleared.digest().to_owned();
+        // Held until the end, so that other processes know whether this upload still runs.
+        let Some(_lock) = self.lock_upload()? else {
+            let message = "Another process is uploading a release. Wait for its end.";
+            return Err(Failure::new(Kind::Refused, "upload_runs", message).hint("clawgate status"));
+        };
         self.step(&mut open, &Event::Publishing { digest, now: self.now() })?;
-        let published = match publish_blocking(&cleared, &self.hub_options()) {
+        let published = match publish_blocking(cleared, &self.hub_options()) {
             Ok(published) => published,
             Err(e) => {
                 self.step(&mut open, &Event::PublishFailed)?;
@@ -66,6 +219,8 @@ impl App {
         let commit = published.commit.unwrap_or_else(|| published.digest.clone());
         let digest = published.digest.clone();
         self.step(&mut open, &Event::Published { commit: commit.clone(), digest, now: self.now() })?;
+        self.forget_removed_strings()?;
+        self.forget_removed_exclusions()?;
         Ok(PublishReport {
             release: open.release.id,
             digest: published.digest,
@@ -75,59 +230,41 @@ impl App {
         })
     }
 
-    /// The receipt of an approved release. Fails if a person has to act first, or if the release is not approved.
-    fn approved_receipt(
-        &mut self,
-        open: &OpenRelease,
-        unlocked: Option<&Unlocked>,
-    ) -> Result<SignedReceipt, Failure> {
-        let id = open.id();
-        if open.release.phase == Phase::Confirmed {
-            return Err(self.signature_needed(&open.release));
-        }
-        if open.release.phase != Phase::Approved {
-            let digest = open.release.digest().unwrap_or_default().to_owned();
-            return Err(self.refusal(open, &Event::Publishing { digest, now: self.now() }));
-        }
-        let target = open.release.destination.as_ref().map(|d| &d.target);
-        let token = unlocked.and_then(Unlocked::token);
-        if matches!(target, Some(Target::Hub { .. })) && token.is_none() {
-            // Nobody is asked to act for a release whose files were changed.
-            self.sealed_files(open)?;
-            return Err(token_needed(id));
-        }
-        // The receipt file may have been deleted after the approval.
-        match self.receipt(id)? {
-            Some(receipt) => Ok(receipt),
-            None => Err(self.signature_needed(&open.release)),
-        }
-    }
-
-    /// Checks the receipt over the sealed bytes. A failure is recorded in the audit log.
+    /// Checks the receipt over bytes in memory, against what was shown and what the passphrase unlocked. A failure is
+    /// recorded in the audit log.
     fn clear_release(
         &mut self,
         open: &OpenRelease,
-        signed: &SignedReceipt,
-        unlocked: Option<&Unlocked>,
+        files: Arc<[SealedFile]>,
+        signatures: Signatures<'_>,
+        (shown, unlocked): (&str, Option<&Unlocked>),
     ) -> Result<Cleared, Failure> {
+        let stored = match signatures.provenance {
+            Some(_) => None,
+            None => self.provenance(open.id())?,
+        };
+        let Some(provenance) = signatures.provenance.or(stored.as_ref()) else {
+            return Err(self.not_cleared(open.id(), GateError::OtherProvenance)?);
+        };
         let cleared = clear(ClearRequest {
-            signed,
+            provenance: Some(provenance),
+            signed: signatures.receipt,
+            approvers: signatures.approvers,
+            second: signatures.second,
             enrolled: &self.enrolled_keys()?,
             now: self.now(),
             release: &open.release,
             review: &self.evidence(open)?.root,
-            dir: &self.sealed_dir(open.id()),
+            files,
+            shown,
             // If the archive cannot be read, the nonce counts as used.
             nonce_used: &|nonce| self.archive.nonce_used(nonce).unwrap_or(true),
-            token: unlocked.and_then(Unlocked::token),
+            unlocked,
         });
-        cleared.or_else(|e: GateError| {
-            self.audit("refused", Some(open.id()), serde_json::json!({ "code": "not_cleared" }))?;
-            Err(match e.is_changed_file() {
-                true => sealed_changed(open.id()).hint(e.to_string()),
-                false => e.into(),
-            })
-        })
+        match cleared {
+            Ok(cleared) => Ok(cleared),
+            Err(problem) => Err(self.not_cleared(open.id(), problem)?),
+        }
     }
 
     /// The failure of a publication that a person has to sign first.
@@ -141,9 +278,6 @@ impl App {
 
     fn hub_options(&self) -> HubOptions {
         let mut options = HubOptions::default();
-        if let Some(endpoint) = self.ctx.env.var("HF_ENDPOINT") {
-            options.endpoint = endpoint.trim_end_matches('/').to_owned();
-        }
         let progress = self.ctx.progress.clone();
         options.progress = Some(Arc::new(move |step: &UploadStep| match step {
             UploadStep::Checking => progress.report("checking the destination", 0, 0),
@@ -166,6 +300,10 @@ impl App {
         self.step(&mut open, &Event::Withdrawn)?;
         Ok(open.release.id)
     }
+}
+
+fn is_hub(release: &Release) -> bool {
+    matches!(release.destination.as_ref().map(|d| &d.target), Some(Target::Hub { .. }))
 }
 
 fn token_needed(id: &str) -> Failure {

@@ -1,6 +1,8 @@
 //! Reading the sealed files of a release. Every read checks that the bytes are unchanged.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use crate::app::{App, Failure, Kind};
 use crate::export::RowPlace;
@@ -40,6 +42,29 @@ impl App {
             .map_err(|e| sealed_changed(open.id()).hint(e.to_string()))
     }
 
+    /// Notes size and times of the sealed files, so that a later check needs to read them only if these differ.
+    pub(crate) fn note_sealed(&self, id: &str, files: &[FileEntry]) -> Result<(), Failure> {
+        let dir = self.sealed_dir(id);
+        let stats: BTreeMap<&str, String> =
+            files.iter().filter_map(|f| Some((f.path.as_str(), file_stat(&dir.join(&f.path))?))).collect();
+        let text = serde_json::to_string(&stats).unwrap_or_default();
+        Ok(self.archive.set_meta(&format!("sealed_stat:{id}"), &text)?)
+    }
+
+    /// Whether the sealed files are as they were sealed. Reads them only if their size or times differ from the noted ones.
+    pub(crate) fn is_sealed_intact(&self, open: &OpenRelease) -> Result<bool, Failure> {
+        let Some(sealed) = &open.release.sealed else { return Ok(true) };
+        let dir = self.sealed_dir(open.id());
+        let noted = self.archive.meta(&format!("sealed_stat:{}", open.id()))?;
+        let noted: BTreeMap<String, String> =
+            noted.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+        let is_noted = |f: &FileEntry| {
+            let stat = file_stat(&dir.join(&f.path));
+            stat.is_some() && stat.as_ref() == noted.get(&f.path)
+        };
+        Ok(sealed.files.iter().all(is_noted) || self.sealed_files(open).is_ok())
+    }
+
     /// The sampled rows, in the order of the sample.
     pub(crate) fn sampled_rows(&self, open: &OpenRelease) -> Result<Vec<SealedRow>, Failure> {
         let mut rows = self.sealed_rows(open, &|key| open.data.sample.contains(key))?;
@@ -63,11 +88,44 @@ impl App {
                     std::fs::read(dir.join(&row.place.file)).map_err(|_| sealed_changed(open.id()))?;
                 file = (row.place.file.clone(), bytes);
             }
-            let text = row_text(&row.place, &file.1).ok_or_else(|| sealed_changed(open.id()))?;
-            out.push(SealedRow { row: row.clone(), text });
+            out.push(sealed_row(row, &file.1).ok_or_else(|| sealed_changed(open.id()))?);
         }
         Ok(out)
     }
+}
+
+/// Returns what changes if a file is written or replaced; `None` if it is no regular file.
+fn file_stat(path: &Path) -> Option<String> {
+    let meta = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    let modified = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
+    // The modification time can be set back, the time of the change of the entry cannot.
+    #[cfg(unix)]
+    let identity = {
+        use std::os::unix::fs::MetadataExt;
+        format!("{} {} {}", meta.ctime(), meta.ctime_nsec(), meta.ino())
+    };
+    #[cfg(not(unix))]
+    let identity = String::new();
+    Some(format!("{} {modified} {identity}", meta.len()))
+}
+
+/// The rows of the sessions that `wanted` accepts, from files in memory.
+pub(super) fn rows_of(
+    open: &OpenRelease,
+    files: &[SealedFile],
+    wanted: &dyn Fn(&SessionKey) -> bool,
+) -> Result<Vec<SealedRow>, Failure> {
+    let row = |row: &StoredRow| {
+        let file = files.iter().find(|f| f.path == row.place.file)?;
+        sealed_row(row, &file.bytes)
+    };
+    let rows = open.data.rows.iter().filter(|r| wanted(&r.key));
+    rows.map(|r| row(r).ok_or_else(|| sealed_changed(open.id()))).collect()
+}
+
+fn sealed_row(row: &StoredRow, file: &[u8]) -> Option<SealedRow> {
+    let text = row_text(&row.place, file)?;
+    Some(SealedRow { row: row.clone(), text })
 }
 
 /// The text of a row in its file. `None` if it is not the text that was sealed.

@@ -1,57 +1,25 @@
-//! Sign: shows what would be published, and makes a signed receipt for exactly that.
+//! Sign: makes a signed receipt for exactly what was shown.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::app::fs::{make_private_dir, read_if_exists, write_private};
+use crate::app::fs::{io_failure, make_private_dir, write_private};
 use crate::app::{App, Failure, Kind};
-use crate::gate::{DEFAULT_TTL_MS, Issue, SealedFile, SignedReceipt, Unlocked, issue, verify};
-use crate::trace::{SessionKey, Timestamp};
-use crate::workflow::{Assurance, Destination, Event, FileEntry, Phase, digest, needed_assurance};
+use crate::gate::{
+    DEFAULT_TTL_MS, Envelope, FileOwner, GateError, Issue, MAX_TTL_MS, SealedFile, SignedReceipt, Unlocked,
+    issue, read_private_file, verify,
+};
+use crate::trace::Timestamp;
+use crate::workflow::{Assurance, Event, Phase, Target};
 
 use super::OpenRelease;
-use super::data::PrivacyReport;
-use super::review::EvidenceReport;
+use super::approval::{Approval, Preview};
+use super::prepare::check_folder;
+use super::provenance::Approved;
 use super::sync::judge;
-
-/// Rows of the sample that a preview shows.
-const PREVIEW_ROWS: usize = 3;
-/// Characters of each row that a preview shows.
-const EXCERPT_CHARS: usize = 600;
-
-/// A sampled row in a preview.
-#[derive(Debug, Clone, Serialize)]
-pub struct SampleRow {
-    pub key: SessionKey,
-    /// Size of the row in bytes.
-    pub bytes: u64,
-    /// The beginning of the sealed text.
-    pub excerpt: String,
-}
-
-/// What would be published if the release was signed now.
-#[derive(Debug, Clone, Serialize)]
-pub struct Preview {
-    /// Id of the release.
-    pub release: String,
-    pub state: Phase,
-    /// Digest of the sealed files.
-    pub digest: String,
-    /// `None` if no destination is chosen yet.
-    pub destination: Option<Destination>,
-    /// The assurance that the destination needs.
-    pub needed: Option<Assurance>,
-    /// Number of rows.
-    pub rows: u64,
-    pub files: Vec<FileEntry>,
-    pub privacy_report: PrivacyReport,
-    /// Evidence of the review. `None` if the review has not ended.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub evidence: Option<EvidenceReport>,
-    /// Beginnings of some rows.
-    pub sample: Vec<SampleRow>,
-}
 
 /// A signed receipt.
 #[derive(Debug, Clone, Serialize)]
@@ -67,6 +35,26 @@ pub struct SignReport {
     pub expires: Timestamp,
     /// Path of the receipt.
     pub receipt: PathBuf,
+    /// SHA-256 over everything that was shown. The receipt contains it.
+    pub shown: String,
+    /// How many approvers have to sign, as the policy says. This is the first approval.
+    pub approvers: u8,
+}
+
+/// A release that was just signed, with everything that its upload needs. None of it is read from a file again.
+pub struct Signed {
+    pub report: SignReport,
+    pub(super) open: OpenRelease,
+    pub(super) files: Arc<[SealedFile]>,
+    pub(super) receipt: SignedReceipt,
+    pub(super) provenance: Envelope,
+    pub(super) unlocked: Unlocked,
+}
+
+impl fmt::Debug for Signed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Signed").field("report", &self.report).finish_non_exhaustive()
+    }
 }
 
 impl App {
@@ -80,106 +68,185 @@ impl App {
     /// [`Failure`] if the release is not prepared or the sealed files were changed.
     pub fn preview(&self, release: Option<&str>) -> Result<Preview, Failure> {
         let open = self.viewed_release(release, Phase::Prepared)?;
-        self.preview_of(&open)?.ok_or_else(|| judge(&open, &Event::ReviewFinished))
+        let refusal = judge(&open, &Event::ReviewFinished);
+        let files = self.sealed_files(&open)?;
+        Ok(self.approval_of(open, files)?.ok_or(refusal)?.preview)
     }
 
     /// What a person is about to sign. Brings the release up to date first.
     ///
     /// # Errors
-    /// [`Failure`] if the release is not confirmed or the sealed files were changed.
-    pub fn sign_preview(&mut self, release: Option<&str>) -> Result<Preview, Failure> {
+    /// [`Failure`] if the release is not confirmed, the sealed files were changed, or the environment names another
+    /// address of the Hub than the sealed one.
+    pub fn sign_preview(&mut self, release: Option<&str>) -> Result<Approval, Failure> {
         if let Some(failure) = self.already_published(release)? {
             return Err(failure);
         }
-        let open = self.required_release(release, Phase::Confirmed)?;
+        let approval = self.approval(release, Phase::Confirmed)?;
+        self.refuse_other_endpoint(&approval)?;
+        // A release that was signed before may be there already, which the upload finds out. A new signature makes
+        // another provenance file, so that nothing may be there.
+        check_folder(approval.preview.destination.as_ref())?;
+        Ok(approval)
+    }
+
+    /// Loads what is shown about a release that has at least this phase, after its evidence was checked.
+    pub(super) fn approval(&mut self, release: Option<&str>, phase: Phase) -> Result<Approval, Failure> {
+        let mut open = self.required_release(release, phase)?;
         if open.release.phase < Phase::Confirmed || open.release.destination.is_none() {
             let event = Event::Publishing { digest: String::new(), now: self.now() };
             return Err(self.refusal(&open, &event));
         }
-        self.preview_of(&open)?
-            .ok_or_else(|| Failure::failed("not_prepared", "The release has no sealed files."))
+        // The evidence is checked against the bytes that are shown, and not against another load of them.
+        let files = self.sealed_files(&open)?;
+        let evidence = self.verify_evidence(&mut open, &files)?;
+        let mut approval = self
+            .approval_of(open, files)?
+            .ok_or_else(|| Failure::failed("not_prepared", "The release has no sealed files."))?;
+        approval.evidence = Some(evidence);
+        self.refuse_against_policy(&approval)?;
+        Ok(approval)
     }
 
-    /// `None` if the release is not prepared.
-    fn preview_of(&self, open: &OpenRelease) -> Result<Option<Preview>, Failure> {
-        let release = &open.release;
-        let (Some(privacy_report), Some(_)) = (open.data.report.clone(), &release.sealed) else {
-            return Ok(None);
+    /// Fails if the policy does not allow the release.
+    pub(super) fn refuse_against_policy(&mut self, approval: &Approval) -> Result<(), Failure> {
+        let Some(verdict) = approval.preview.approval.policy.as_ref().filter(|v| !v.faults.is_empty()) else {
+            return Ok(());
         };
-        let files: Vec<FileEntry> = self.sealed_files(open)?.iter().map(SealedFile::entry).collect();
-        let rows = self.sampled_rows(open)?.into_iter().take(PREVIEW_ROWS);
-        let sample = rows.map(|r| SampleRow {
-            key: r.row.key,
-            bytes: r.row.place.bytes,
-            excerpt: r.text.chars().take(EXCERPT_CHARS).collect(),
-        });
-        Ok(Some(Preview {
-            release: release.id.clone(),
-            state: release.phase,
-            digest: digest(&files),
-            needed: release.destination.as_ref().map(needed_assurance),
-            destination: release.destination.clone(),
-            rows: release.rows.len() as u64,
-            sample: sample.collect(),
-            evidence: release.evidence.as_ref().map(EvidenceReport::from),
-            files,
-            privacy_report,
-        }))
+        let id = approval.release();
+        self.audit("refused", Some(id), serde_json::json!({ "code": "policy" }))?;
+        let file = verdict.source.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
+        let message =
+            format!("The policy {file} does not allow this release: {}.", verdict.faults.join("; "));
+        Err(Failure::new(Kind::Refused, "policy", message).recorded().hint_command(
+            format!("clawgate prepare {id}"),
+            "with another destination or licence, or with fewer sessions",
+        ))
     }
 
-    /// Signs exactly what the preview showed. Returns the unlocked secrets too, which the upload needs.
+    /// Signs exactly what was shown. The result can be published without reading anything again.
     ///
     /// # Errors
-    /// [`Failure`] if the release changed after the preview, the passphrase does not unlock the keys, or the caller is
-    /// an agent.
-    pub fn sign(&mut self, shown: &Preview, passphrase: &str) -> Result<(SignReport, Unlocked), Failure> {
-        self.require_person(&format!("clawgate sign {}", shown.release))?;
+    /// [`Failure`] if the release changed since it was shown, the passphrase does not unlock the keys, the unlocked key or
+    /// the sealed address of the Hub is not the one that was shown, or the caller is an agent.
+    pub fn sign(&mut self, shown: &Approval, passphrase: &str) -> Result<Signed, Failure> {
+        let id = shown.release();
+        self.require_person(&format!("clawgate sign {id}"))?;
         let unlocked = self.unlock(passphrase)?;
-        let mut open = self.required_release(Some(&shown.release), Phase::Confirmed)?;
-        let now = self.now();
-        let destination = open.release.destination.clone();
-        let (Some(destination), true) = (destination, is_unchanged(&open, shown)) else {
-            let message = "The release changed while you were looking at it.";
-            return Err(Failure::new(Kind::Refused, "changed_meanwhile", message)
-                .hint(format!("clawgate sign {}", shown.release)));
+        self.check_unlocked(shown, &unlocked)?;
+        // The second load cannot change what is signed. It only refuses a release that changed meanwhile.
+        let now_shown = self.approval(Some(id), Phase::Confirmed)?;
+        if now_shown.shown != shown.shown {
+            return Err(changed_meanwhile(id));
+        }
+        let (mut open, Some(evidence)) = (now_shown.open, now_shown.evidence) else {
+            return Err(changed_meanwhile(id));
         };
+        let Some(destination) = &shown.preview.destination else { return Err(changed_meanwhile(id)) };
+        let now = self.now();
+        let hub = shown.hub();
         let approval = Issue {
-            release: &shown.release,
-            digest: &shown.digest,
-            destination: &destination,
-            policy: open.release.policy.as_deref().unwrap_or_default(),
-            review: open.release.review_root(),
+            release: id,
+            digest: shown.digest(),
+            destination,
+            policy: shown.open.release.policy.as_deref().unwrap_or_default(),
+            review: shown.open.release.review_root(),
+            hub: hub.as_ref(),
+            shown: &shown.shown,
+            second_to: None,
+            environment: &shown.environment(),
+            audit: &evidence.audit,
             assurance: Assurance::A3,
         };
-        let signed = issue(&unlocked, approval, now, DEFAULT_TTL_MS)?;
+        // A second approver needs the time to read.
+        let ttl = if shown.approvers() > 1 { MAX_TTL_MS } else { DEFAULT_TTL_MS };
+        let signed = issue(&unlocked, approval, now, ttl)?;
         let receipt = verify(&signed, &self.enrolled_keys()?, now)?.facts();
         let report = SignReport {
-            release: shown.release.clone(),
-            digest: shown.digest.clone(),
+            release: id.to_owned(),
+            digest: shown.digest().to_owned(),
             fingerprint: receipt.key.clone(),
             assurance: receipt.assurance,
             expires: receipt.expires,
-            receipt: self.receipt_path(&shown.release),
+            receipt: self.receipt_path(id),
+            shown: shown.shown.clone(),
+            approvers: shown.approvers(),
         };
-        self.step(&mut open, &Event::ReceiptAccepted { receipt, now })?;
+        self.step(&mut open, &Event::ReceiptAccepted { receipt: receipt.clone(), now })?;
+        let head = self.sign_audit_head(&unlocked)?;
+        let provenance = self.sign_provenance(
+            &unlocked,
+            &Approved {
+                open: &open,
+                files: &shown.files,
+                evidence: &evidence,
+                receipt: &receipt,
+                approvers: shown.approvers(),
+                approval: head.counter,
+            },
+        )?;
         make_private_dir(&self.dir().join("receipts"))?;
+        self.remove_second_receipt(id)?;
         write_private(&report.receipt, &serde_json::to_vec_pretty(&signed).unwrap_or_default())?;
-        Ok((report, unlocked))
+        Ok(Signed { report, open, files: Arc::clone(&shown.files), receipt: signed, provenance, unlocked })
+    }
+
+    /// Checks that the passphrase unlocked the key and the address of the Hub that were shown.
+    pub(super) fn check_unlocked(&mut self, shown: &Approval, unlocked: &Unlocked) -> Result<(), Failure> {
+        let id = shown.release();
+        if shown.preview.approval.key.as_deref() != Some(unlocked.fingerprint()) {
+            self.audit("refused", Some(id), serde_json::json!({ "code": "changed_meanwhile" }))?;
+            return Err(changed_meanwhile(id).recorded());
+        }
+        let is_hub =
+            matches!(shown.preview.destination.as_ref().map(|d| &d.target), Some(Target::Hub { .. }));
+        if let Some(hub) = unlocked.hub().filter(|_| is_hub)
+            && Some(&hub.address) != shown.hub().as_ref()
+        {
+            self.audit("refused", Some(id), serde_json::json!({ "code": "endpoint_changed" }))?;
+            return Err(Failure::from(GateError::OtherEndpoint).recorded());
+        }
+        Ok(())
+    }
+
+    /// Revokes the receipt of a release that was signed and not published. Its nonce is never accepted again. Anyone may
+    /// do this, because it only takes a permission away.
+    ///
+    /// # Errors
+    /// [`Failure`] if the release has no valid receipt.
+    pub fn revoke(&mut self, release: Option<&str>) -> Result<String, Failure> {
+        if let Some(failure) = self.already_published(release)? {
+            return Err(failure);
+        }
+        let mut open = self.required_release(release, Phase::Approved)?;
+        let id = open.id().to_owned();
+        if open.release.approval.is_none() {
+            let message = format!("Release {id} has no valid receipt. There is nothing to revoke.");
+            return Err(Failure::usage("no_receipt", message).hint("clawgate status"));
+        }
+        self.step(&mut open, &Event::ReceiptRevoked)?;
+        self.remove_second_receipt(&id)?;
+        match std::fs::remove_file(self.receipt_path(&id)) {
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                Err(io_failure("cannot remove", &self.receipt_path(&id), &e))
+            }
+            _ => Ok(id),
+        }
     }
 
     /// Reads the receipt of a release. `None` if there is none.
     pub(super) fn receipt(&self, id: &str) -> Result<Option<SignedReceipt>, Failure> {
-        let Some(text) = read_if_exists(&self.receipt_path(id))? else { return Ok(None) };
-        serde_json::from_str(&text).map(Some).map_err(|_| {
+        let Some(bytes) = read_private_file(&self.receipt_path(id), FileOwner::User)? else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|_| {
             Failure::new(Kind::Refused, "bad_receipt", "The receipt cannot be read.")
                 .hint(format!("clawgate sign {id}"))
         })
     }
 }
 
-/// Whether the release still has the digest, the destination and the review evidence of the preview.
-fn is_unchanged(open: &OpenRelease, shown: &Preview) -> bool {
-    open.release.digest() == Some(shown.digest.as_str())
-        && open.release.destination == shown.destination
-        && open.release.review_root() == shown.evidence.as_ref().map_or("", |e| e.root.as_str())
+pub(super) fn changed_meanwhile(id: &str) -> Failure {
+    let message = "The release changed while you were looking at it.";
+    Failure::new(Kind::Refused, "changed_meanwhile", message).hint(format!("clawgate sign {id}"))
 }

@@ -62,15 +62,23 @@ impl App {
     fn changes(&self, open: &OpenRelease) -> Result<Vec<Event>, Failure> {
         let release = &open.release;
         let mut events = vec![Event::Tick { now: self.now() }];
+        if release.in_flight.is_some() && self.lock_upload()?.is_some() {
+            // No process holds the lock of an upload, so the one that began has ended without a report.
+            events.push(Event::PublishFailed);
+        }
         let facts = self.facts()?;
         if facts.scanned && !release.archive.scanned {
             events.push(Event::ScanDone);
         }
-        if facts.scope_confirmed != release.archive.scope_confirmed {
-            events.push(match facts.scope_confirmed {
-                true => Event::ScopeConfirmed,
-                false => Event::ScopeChanged { outside: self.sessions_out_of_scope(release)? },
-            });
+        // One command can change the scope and confirm it, so sessions can leave the scope although it was confirmed at the
+        // last step and is confirmed now.
+        let outside = self.sessions_out_of_scope(release)?;
+        let left = !outside.is_empty();
+        if left || (release.archive.scope_confirmed && !facts.scope_confirmed) {
+            events.push(Event::ScopeChanged { outside });
+        }
+        if facts.scope_confirmed && (left || !release.archive.scope_confirmed) {
+            events.push(Event::ScopeConfirmed);
         }
         if !release.chosen.is_empty() {
             let keys: Vec<&str> = release.chosen.keys().map(SessionKey::as_str).collect();
@@ -105,12 +113,12 @@ impl App {
         Ok(events)
     }
 
-    /// The chosen sessions that are no longer in scope.
+    /// The chosen sessions that are no longer in scope. Forgotten sessions are not among them.
     fn sessions_out_of_scope(&self, release: &Release) -> Result<Vec<SessionKey>, Failure> {
         let in_scope = self.scope_filter()?;
         let mut outside = Vec::new();
         for key in release.chosen.keys() {
-            if !self.archive.session(key.as_str())?.is_some_and(|s| in_scope(&s)) {
+            if self.archive.session(key.as_str())?.is_some_and(|s| !in_scope(&s)) {
                 outside.push(key.clone());
             }
         }
@@ -143,7 +151,7 @@ impl App {
 
     /// The refusal of an event that the state machine does not allow, after recording it in the audit log.
     pub(crate) fn refusal(&mut self, open: &OpenRelease, event: &Event) -> Failure {
-        let failure = judge(open, event);
+        let failure = judge(open, event).recorded();
         if let Some(refusal) = &failure.refusal {
             let detail = json!({ "code": refusal.code, "state": refusal.state });
             if let Err(failed) = self.audit("refused", Some(open.id()), detail) {
@@ -177,7 +185,7 @@ fn advance(release: &mut Release, event: &Event) {
 /// The refusal of an event, without recording it. For commands that only read.
 pub(super) fn judge(open: &OpenRelease, event: &Event) -> Failure {
     match step(&open.release, event) {
-        Err(refusal) => refusal.into(),
+        Err(refusal) => Failure::from(refusal).recorded(),
         // Callers use this only in states that refuse the event.
         Ok(_) => {
             Failure::failed("not_refused", "The release is in an unexpected state.").hint("clawgate status")

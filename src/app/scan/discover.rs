@@ -12,7 +12,7 @@ use super::{ScanParams, Skipped};
 
 /// Version of the readers and badges. A scan reads a file again if an older version read it, so raise this number when a
 /// reader or a badge changes.
-const READER_VERSION: u32 = 8;
+const READER_VERSION: u32 = 11;
 
 /// A log file and its state on disk.
 pub(crate) struct LogFile {
@@ -25,17 +25,7 @@ pub(crate) struct LogFile {
 #[derive(Default)]
 pub(crate) struct FoundLogs {
     files: Vec<LogFile>,
-    skipped: Vec<Skipped>,
-}
-
-/// The logs that a scan has to read.
-#[derive(Default)]
-pub(crate) struct ScanPlan {
-    /// New and changed logs, the largest first: otherwise one thread could be busy with a large file at the end while the
-    /// others have nothing left. Files of equal size are sorted by path, so that every run has the same order.
-    pub to_read: Vec<LogFile>,
-    /// Paths of all logs, unchanged ones included.
-    pub paths: HashSet<String>,
+    /// What was left out during the search.
     pub skipped: Vec<Skipped>,
 }
 
@@ -68,33 +58,36 @@ pub(crate) fn find_logs(env: &Env, sources: &[&'static dyn Source], params: &Sca
 /// Reads the metadata of a log.
 pub(crate) fn stat_log(source: &'static dyn Source, path: &Path) -> std::io::Result<LogFile> {
     let meta = std::fs::metadata(path)?;
+    if !meta.is_file() {
+        // Reading a pipe or a device would wait for ever.
+        return Err(std::io::Error::other("it is not a regular file"));
+    }
     let state = with_companions(source, path, file_state(&meta, READER_VERSION));
     Ok(LogFile { path: path.to_owned(), source, state })
 }
 
 impl FoundLogs {
-    /// Returns what was left out during the search.
-    pub(crate) fn skipped(&self) -> &[Skipped] {
-        &self.skipped
+    /// Returns the paths of all logs.
+    pub(crate) fn paths(&self) -> HashSet<String> {
+        self.files.iter().map(|file| file.path.to_string_lossy().into_owned()).collect()
     }
 
-    /// Selects the logs to read. `is_unchanged` says whether a file was already read in this state.
-    pub(crate) fn plan(
+    /// Returns the new and changed logs. `is_unchanged` says whether a file was already read in this state.
+    ///
+    /// The largest come first: otherwise one thread could be busy with a large file at the end while the others have
+    /// nothing left. Files of equal size are sorted by path, so that every run has the same order.
+    pub(crate) fn into_changed(
         self,
         params: &ScanParams,
         is_unchanged: &dyn Fn(&str, &FileState) -> bool,
-    ) -> ScanPlan {
-        let mut plan = ScanPlan { skipped: self.skipped, ..ScanPlan::default() };
-        for file in self.files {
-            let name = file.path.to_string_lossy().into_owned();
+    ) -> Vec<LogFile> {
+        let mut to_read = self.files;
+        to_read.retain(|file| {
             let too_old = params.since.is_some_and(|s| file.state.mtime_ns / 1_000_000 < s.millis());
-            if !too_old && !is_unchanged(&name, &file.state) {
-                plan.to_read.push(file);
-            }
-            plan.paths.insert(name);
-        }
-        plan.to_read.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
-        plan
+            !too_old && !is_unchanged(&file.path.to_string_lossy(), &file.state)
+        });
+        to_read.sort_by(|a, b| (b.state.size, &a.path).cmp(&(a.state.size, &b.path)));
+        to_read
     }
 }
 
@@ -133,8 +126,8 @@ mod tests {
         std::fs::write(dir.join(name), "x".repeat(bytes)).unwrap();
     }
 
-    fn names(plan: &ScanPlan) -> Vec<String> {
-        plan.to_read.iter().map(|f| f.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
+    fn names(files: &[LogFile]) -> Vec<String> {
+        files.iter().map(|f| f.path.file_name().unwrap().to_string_lossy().into_owned()).collect()
     }
 
     #[test]
@@ -149,18 +142,18 @@ mod tests {
         let sources = [sources::by_agent("claude").unwrap()];
         let params = ScanParams::default();
 
-        let all = find_logs(&env, &sources, &params).plan(&params, &|_, _| false);
+        let all = find_logs(&env, &sources, &params).into_changed(&params, &|_, _| false);
         assert_eq!(names(&all), ["c.jsonl", "a.jsonl", "b.jsonl", "d.jsonl"]);
-        let known: Vec<FileState> = all.to_read.iter().map(|f| f.state).collect();
+        let known: Vec<FileState> = all.iter().map(|f| f.state).collect();
 
         write(&logs, "d.jsonl", 2);
-        let changed = find_logs(&env, &sources, &params).plan(&params, &|_, state| known.contains(state));
-        assert_eq!((names(&changed), changed.paths.len()), (vec!["d.jsonl".to_owned()], 4));
+        let found = find_logs(&env, &sources, &params);
+        assert_eq!(found.paths().len(), 4);
+        assert_eq!(names(&found.into_changed(&params, &|_, state| known.contains(state))), ["d.jsonl"]);
 
         let only = ScanParams { path: Some(logs.join("a.jsonl")), ..ScanParams::default() };
-        assert_eq!(names(&find_logs(&env, &sources, &only).plan(&only, &|_, _| false)), ["a.jsonl"]);
+        assert_eq!(names(&find_logs(&env, &sources, &only).into_changed(&only, &|_, _| false)), ["a.jsonl"]);
         let later = ScanParams { since: Some(Timestamp(i64::MAX / 2_000_000)), ..ScanParams::default() };
-        let none = find_logs(&env, &sources, &later).plan(&later, &|_, _| false);
-        assert_eq!((none.to_read.len(), none.paths.len()), (0, 4));
+        assert!(find_logs(&env, &sources, &later).into_changed(&later, &|_, _| false).is_empty());
     }
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::rules::{Classes, Engine};
-use crate::sources::{self, ReadOptions, Source};
+use crate::sources::{self, KnownWorktree, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
 use crate::trace::{SessionKey, Timestamp, is_zero};
 
@@ -25,11 +25,13 @@ mod badges;
 mod discover;
 mod read_file;
 mod repositories;
+mod skipped;
 mod tool_outcome;
 
 pub(crate) use badges::BADGE_NAMES;
-pub(crate) use discover::{FoundLogs, LogFile, ScanPlan, find_logs, stat_log};
-use read_file::{MemoryLimit, ParsedBatch, read_file};
+pub(crate) use discover::{FoundLogs, LogFile, find_logs, stat_log};
+use read_file::{MemoryLimit, ParsedBatch, describe, read_file};
+use skipped::SkippedByFile;
 
 /// Which logs to scan. By default all logs of all agents.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -50,7 +52,7 @@ pub struct ScanParams {
 }
 
 /// Number of sessions by what the scan did with them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct SessionCounts {
     /// Sessions that were not in the archive.
     pub new: u64,
@@ -66,7 +68,7 @@ pub struct SessionCounts {
 }
 
 /// A file or a line that was not read.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct Skipped {
     /// Path, with the number of the line if only a line was skipped.
     pub path: String,
@@ -74,7 +76,7 @@ pub struct Skipped {
 }
 
 /// Result of a scan.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct ScanReport {
     pub sessions: SessionCounts,
     /// Number of sessions in the archive by agent.
@@ -91,7 +93,7 @@ pub struct ScanReport {
 }
 
 /// Number of files by what the scan did with them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FileCounts {
     /// Files that exist.
     pub found: u64,
@@ -122,6 +124,10 @@ struct ScanTotals {
     by_agent: Vec<AgentProgress>,
     changed: Vec<Changed>,
     skipped: Vec<Skipped>,
+    /// What was skipped in each file that was read.
+    skipped_by_file: SkippedByFile,
+    /// Worktrees that agents know.
+    worktrees: Vec<KnownWorktree>,
 }
 
 /// Progress of reading the logs of one agent.
@@ -163,8 +169,10 @@ impl App {
             let message = format!("There is no file or directory {}.", path.display());
             return Err(Failure::usage("no_such_path", message));
         }
-        let ScanPlan { to_read, paths, skipped } = find_logs(&self.ctx.env, &sources, params)
-            .plan(params, &|name, state| known.get(name).is_some_and(|row| row.state == *state));
+        let mut found = find_logs(&self.ctx.env, &sources, params);
+        let (paths, skipped) = (found.paths(), std::mem::take(&mut found.skipped));
+        let to_read =
+            found.into_changed(params, &|name, state| known.get(name).is_some_and(|row| row.state == *state));
         let mut counts = FileCounts { found: paths.len() as u64, ..FileCounts::default() };
 
         let mut totals = ScanTotals { skipped, ..ScanTotals::default() };
@@ -177,18 +185,18 @@ impl App {
             // agent, so the files whose directory is unknown are read again.
             let unknown = self.archive.files_without_project()?;
             let again = find_logs(&self.ctx.env, &sources, params)
-                .plan(params, &|name, _| !unknown.contains(name))
-                .to_read;
+                .into_changed(params, &|name, _| !unknown.contains(name));
             if !again.is_empty() {
                 // Their sessions and bytes are already counted.
                 self.read_files(again, &mut ScanTotals::default())?;
             }
         }
-        self.assign_repositories()?;
+        self.assign_repositories(counts.read > 0, &totals.worktrees)?;
         counts.gone = self.update_gone(params, agent, &known, &paths)?;
 
         let by_agent: BTreeMap<String, u64> = self.archive.agents()?.into_iter().collect();
-        let ScanTotals { mut sessions, mut skipped, bytes, changed, .. } = totals;
+        let ScanTotals { mut sessions, mut skipped, bytes, changed, skipped_by_file, .. } = totals;
+        skipped.extend(self.remember_skipped(&skipped_by_file, &paths)?);
         sessions.total = by_agent.values().sum();
         sessions.unchanged = sessions.total.saturating_sub(sessions.new + sessions.updated);
         let ended = self.now();
@@ -315,7 +323,13 @@ impl App {
                 progress.bytes_read += batch.bytes;
             }
             reserved += batch.reserved;
+            totals.worktrees.extend(batch.worktrees.iter().cloned());
             totals.skipped.extend(batch.skipped.iter().cloned());
+            totals
+                .skipped_by_file
+                .entry(batch.path.clone())
+                .or_default()
+                .extend(batch.skipped.iter().cloned());
             collected.push(batch);
             if reserved >= BATCH_BYTES {
                 self.write(&mut collected, totals)?;
@@ -333,6 +347,7 @@ impl App {
             return Ok(());
         }
         let now = self.now();
+        let engine = Engine::builtin()?;
         let files: Vec<FileResult<'_>> = collected
             .iter()
             .map(|d| FileResult {
@@ -340,6 +355,7 @@ impl App {
                 agent: d.agent,
                 state: &d.state,
                 sessions: &d.sessions,
+                facts: &d.facts,
                 usage: &d.usage,
                 plan_windows: &d.plan_windows,
                 lost_records: d.lost_records,
@@ -347,7 +363,9 @@ impl App {
             })
             .collect();
         let keys = collected.iter().flat_map(|d| &d.sessions).map(|p| p.key());
-        for (stored, key) in self.archive.put(&files)?.into_iter().zip(keys) {
+        for (stored, key) in
+            self.archive.put(&files, &|session| describe(session, engine))?.into_iter().zip(keys)
+        {
             if matches!(stored, Stored::New | Stored::Updated) {
                 totals.changed.push(Changed { key: key.clone(), new: stored == Stored::New });
             }

@@ -1,12 +1,15 @@
 //! Reads a log and prepares its sessions for the archive, in bounded memory.
 
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use crate::pricing::pluralize;
 use crate::rules::Engine;
-use crate::sources::{Read, ReadOptions, mark_incomplete};
-use crate::store::{FileState, Prepared};
-use crate::trace::{PlanWindow, UsageRow};
+use crate::sources::{KnownWorktree, Read, ReadOptions, mark_incomplete};
+use crate::store::{Description, FileState, Prepared};
+use crate::trace::{PlanWindow, Session, SessionFacts, UsageRow};
 
 use super::badges::badges;
 use super::discover::LogFile;
@@ -23,8 +26,11 @@ pub(super) struct ParsedBatch {
     /// Whether this is the last batch of the file.
     pub last: bool,
     pub sessions: Vec<Prepared>,
+    /// Facts of sessions without messages.
+    pub facts: Vec<SessionFacts>,
     pub usage: Vec<UsageRow>,
     pub plan_windows: Vec<PlanWindow>,
+    pub worktrees: Vec<KnownWorktree>,
     /// Number of records of the file that were lost; known in its last batch.
     pub lost_records: u64,
     /// Number of bytes read.
@@ -55,8 +61,10 @@ pub(super) fn read_file(
         state: if last { file.state } else { unread_state(&file.state) },
         last,
         sessions: Vec::new(),
+        facts: Vec::new(),
         usage: Vec::new(),
         plan_windows: Vec::new(),
+        worktrees: Vec::new(),
         lost_records: 0,
         bytes: 0,
         reserved: 0,
@@ -92,8 +100,24 @@ pub(super) fn read_file(
     } else if content.is_without_session() {
         let reason = "no message of a session was found in it".to_owned();
         end.skipped.push(Skipped { path: path.clone(), reason });
+    } else if content.is_empty() && contains_only_nul(&file.path) {
+        let reason = "it contains only NUL bytes, as after a crash of the machine".to_owned();
+        end.skipped.push(Skipped { path: path.clone(), reason });
     }
     receiving && send(Ok(end))
+}
+
+/// Number of bytes that are looked at to tell whether a file contains only NUL bytes.
+const MAX_NUL_BYTES_READ: u64 = 64 * 1024;
+
+/// Whether a file without records begins with nothing but NUL bytes.
+fn contains_only_nul(path: &Path) -> bool {
+    let mut bytes = Vec::new();
+    let read = File::open(path).and_then(|f| f.take(MAX_NUL_BYTES_READ).read_to_end(&mut bytes));
+    read.is_ok()
+        && !bytes.is_empty()
+        && bytes.iter().all(|b| *b == 0 || b.is_ascii_whitespace())
+        && bytes.contains(&0)
 }
 
 /// What was found in a file so far.
@@ -111,6 +135,10 @@ impl FileContent {
         self.lost_records += read.skipped_lines.total;
         self.has_session |= !read.sessions.is_empty() || !read.usage.is_empty();
         self.is_bookkeeping |= read.is_bookkeeping;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records == 0 && self.lost_records == 0 && !self.has_session && !self.is_bookkeeping
     }
 
     /// Whether the file has records, but no session was made of them and nothing of it was named as lost.
@@ -132,15 +160,24 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
             reason: format!("{} skipped", pluralize(more, "more line")),
         });
     }
+    batch.facts = read.facts;
     batch.usage = read.usage;
     batch.plan_windows = read.plan_windows;
+    batch.worktrees = read.worktrees;
     mark_incomplete(&mut batch.usage, read.skipped_lines.total);
     for session in read.sessions {
-        let badges = badges(&session, engine);
-        let title = session.display_title().map(|t| redact_line(engine, &t));
-        batch.sessions.push(Prepared::of(session, title, badges)?);
+        let description = describe(&session, engine);
+        batch.sessions.push(Prepared::of(session, description)?);
     }
     Ok(batch)
+}
+
+/// Returns what lists show of a session.
+pub(super) fn describe(session: &Session, engine: &Engine) -> Description {
+    Description {
+        title: session.display_title().map(|title| redact_line(engine, &title)),
+        badges: badges(session, engine),
+    }
 }
 
 /// Maximum number of bytes of logs that are read but not yet written to the archive.

@@ -1,48 +1,89 @@
-//! Finds the repositories of worktrees whose paths do not tell them, from the file `.git` in the worktree.
+//! Finds the directories that are worktrees of a repository or other paths to a directory, if their own paths do not tell.
 
+use std::collections::HashMap;
 use std::io::Read;
 use std::path::Path;
 
-use crate::app::fs::normal_path;
+use crate::app::fs::{normal_path, real_directory};
 use crate::app::{App, Failure};
-use crate::store::CheckedDirectory;
+use crate::sources::KnownWorktree;
+use crate::store::LinkedDirectory;
+use crate::trace::{is_below, normal_directory};
 
-/// Maximum size of a `.git` file that is read. Git writes one line.
+/// Maximum size of a file of git that is read. Git writes one line.
 const MAX_GIT_FILE_BYTES: u64 = 16 << 10;
 
 impl App {
-    /// Looks for the repository of each directory that no scan has checked yet, and moves its sessions there. A checkout that
-    /// was deleted keeps the project that its path tells.
+    /// Finds where directories belong that logs record, and moves their sessions there.
+    ///
+    /// Each scan looks again, because a directory can become a worktree later. A directory that was found to belong to
+    /// another one stays there: a later change of a link or of a `.git` file says nothing about earlier sessions, and must
+    /// not move them out of an excluded project.
+    ///
+    /// `known` are worktrees that agents recorded. They decide only about directories that do not exist any more.
     ///
     /// # Errors
-    /// [`Failure`] if the archive cannot be written.
-    pub(crate) fn assign_repositories(&mut self) -> Result<(), Failure> {
-        let directories = self.archive.unchecked_directories()?;
-        if directories.is_empty() {
+    /// [`Failure`] if the archive cannot be read or written.
+    pub(crate) fn assign_repositories(
+        &mut self,
+        has_new_logs: bool,
+        known: &[KnownWorktree],
+    ) -> Result<(), Failure> {
+        let mut linked = Vec::new();
+        let mut gone = Vec::new();
+        for path in self.archive.unlinked_directories()? {
+            match target_of(&path) {
+                Some(target) => linked.push(LinkedDirectory { path, target }),
+                None if !Path::new(&path).exists() => gone.push(path),
+                None => {}
+            }
+        }
+        if !gone.is_empty() {
+            let projects = self.archive.projects()?;
+            let mut worktrees: HashMap<String, String> =
+                known.iter().map(|w| (normal_directory(&w.directory), w.repository.clone())).collect();
+            worktrees.extend(worktrees_of(projects.iter().map(|p| p.path.as_str())));
+            for path in gone {
+                let directory = normal_directory(&path);
+                if let Some((_, repository)) =
+                    worktrees.iter().find(|(at, _)| is_below(&directory, at, false))
+                {
+                    linked.push(LinkedDirectory { path, target: repository.clone() });
+                }
+            }
+        }
+        // Without a change there is nothing to write, so that a scan does not wait for another process that writes.
+        if linked.is_empty() && !has_new_logs {
             return Ok(());
         }
-        let check = |path: String| CheckedDirectory { repository: repository_of(&path), path };
-        let checked: Vec<CheckedDirectory> = directories.into_iter().map(check).collect();
-        Ok(self.archive.assign_repositories(&checked)?)
+        Ok(self.archive.link_directories(&linked)?)
+    }
+}
+
+/// Returns the repository or the other directory that a directory belongs to. `None` if the disk does not tell, or if it
+/// tells what the path tells too.
+fn target_of(recorded: &str) -> Option<String> {
+    // Looking at a network path can send the user's credentials to the server that a log names.
+    if !Path::new(recorded).is_absolute() || recorded.starts_with("\\\\") {
+        return None;
+    }
+    let real = real_directory(recorded);
+    match repository_of(Path::new(real.as_deref().unwrap_or(recorded))) {
+        Some(repository) => Some(real_directory(&repository).unwrap_or(repository)),
+        None => real.filter(|real| *real != normal_directory(recorded)),
     }
 }
 
 /// Returns the repository that the `.git` file of a directory, or of the nearest directory above it that has a `.git`, names.
 /// Returns `None` if the directory is in no worktree.
-fn repository_of(directory: &str) -> Option<String> {
-    let directory = Path::new(directory);
-    // Looking at a network path can send the user's credentials to the server that a log names.
-    if !directory.is_absolute() || directory.to_string_lossy().starts_with("\\\\") {
-        return None;
-    }
+fn repository_of(directory: &Path) -> Option<String> {
     for ancestor in directory.ancestors() {
         let git = ancestor.join(".git");
         let Ok(meta) = std::fs::symlink_metadata(&git) else { continue };
         if !meta.is_file() {
             return None;
         }
-        let mut text = String::new();
-        std::fs::File::open(&git).ok()?.take(MAX_GIT_FILE_BYTES).read_to_string(&mut text).ok()?;
+        let text = read_line(&git)?;
         let git_dir = text.lines().find_map(|line| line.strip_prefix("gitdir:"))?.trim();
         return repository_of_git_dir(&normal_path(&ancestor.join(git_dir)));
     }
@@ -61,6 +102,36 @@ fn repository_of_git_dir(git_dir: &Path) -> Option<String> {
     repository.to_str().map(str::to_owned)
 }
 
+/// Returns the worktrees that repositories know, each with its repository. A repository knows a worktree that was deleted
+/// until `git worktree prune`.
+fn worktrees_of<'a>(repositories: impl Iterator<Item = &'a str>) -> HashMap<String, String> {
+    let mut out = HashMap::new();
+    for repository in repositories.filter(|path| Path::new(path).is_absolute() && !path.starts_with("\\\\")) {
+        let known = [".git", ".bare", "."]
+            .into_iter()
+            .find_map(|dir| std::fs::read_dir(Path::new(repository).join(dir).join("worktrees")).ok());
+        for entry in known.into_iter().flatten().flatten() {
+            // The file contains the path of the `.git` file in the worktree.
+            let Some(text) = read_line(&entry.path().join("gitdir")) else { continue };
+            let Some(worktree) = Path::new(text.trim()).parent().and_then(Path::to_str) else { continue };
+            if Path::new(worktree).parent().is_some() {
+                out.insert(normal_directory(worktree), repository.to_owned());
+            }
+        }
+    }
+    out
+}
+
+/// Returns the text of a regular file that git writes.
+fn read_line(path: &Path) -> Option<String> {
+    if !std::fs::symlink_metadata(path).ok()?.is_file() {
+        return None;
+    }
+    let mut text = String::new();
+    std::fs::File::open(path).ok()?.take(MAX_GIT_FILE_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,7 +141,7 @@ mod tests {
         let tmp = tempfile::tempdir().unwrap();
         let tree = tmp.path().join("elsewhere/wild");
         std::fs::create_dir_all(tree.join("src")).unwrap();
-        let of = |directory: &Path| repository_of(directory.to_str().unwrap());
+        let of = repository_of;
         let write = |text: &str| std::fs::write(tree.join(".git"), text).unwrap();
         assert_eq!(of(&tree), None);
         write("gitdir: /src/tea/.git/worktrees/wild\n");
@@ -90,6 +161,26 @@ mod tests {
         std::fs::create_dir_all(tree.join("src/.git")).unwrap();
         write("gitdir: /src/tea/.git/worktrees/wild\n");
         assert_eq!(of(&tree.join("src")), None, "a repository of its own");
-        assert_eq!(repository_of("relative"), None);
+        assert_eq!(target_of("relative"), None);
+        assert_eq!(target_of(r"\\server\share"), None);
+    }
+
+    #[test]
+    fn a_repository_still_knows_a_worktree_that_was_deleted() {
+        let tmp = tempfile::tempdir().unwrap();
+        let at = |path: &str| tmp.path().join(path).to_str().unwrap().to_owned();
+        for (entry, text) in [
+            ("tea/.git/worktrees/wild", "/x/wild/.git\n"),
+            ("tea/.git/worktrees/empty", ""),
+            ("tea/.git/worktrees/root", "/.git"),
+            ("bare.git/worktrees/y", "/x/y/.git"),
+        ] {
+            std::fs::create_dir_all(at(entry)).unwrap();
+            std::fs::write(at(&format!("{entry}/gitdir")), text).unwrap();
+        }
+        let repositories = [at("tea"), at("bare.git"), at("none"), "relative".to_owned()];
+        let mut found: Vec<_> = worktrees_of(repositories.iter().map(String::as_str)).into_iter().collect();
+        found.sort();
+        assert_eq!(found, [("/x/wild".to_owned(), at("tea")), ("/x/y".to_owned(), at("bare.git"))]);
     }
 }

@@ -73,7 +73,7 @@ impl App {
         let mut sessions: Vec<SessionKey> = if p.sessions.is_empty() {
             if !narrowed {
                 return Err(Failure::usage("nothing_named", "Name the sessions to forget.")
-                    .hint("clawgate forget KEY, or --project, --agent, --before, --gone"));
+                    .hint_command("clawgate forget KEY", "or --project, --agent, --before, --gone"));
             }
             let (agent, projects) = self.filters(p.agent.as_deref(), p.project.as_deref())?;
             let choice = Choice { agent, projects, before: p.before, gone: p.gone };

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
 use crate::trace::{SessionKey, SessionUsage, Timestamp, Tokens, words};
 
-use crate::app::agents::{agent_ids, known_agent};
+use crate::app::agents::known_agent;
+use crate::app::redaction::{AgentView, Reader};
 use crate::app::scan::BADGE_NAMES;
 use crate::app::text::{parse_name, sanitize, unknown_name};
 use crate::app::{App, Failure};
@@ -31,8 +32,7 @@ pub struct ProjectList {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InboxParams {
-    /// Agent.
-    #[schemars(extend("enum" = agent_ids()))]
+    /// Agent id.
     pub agent: Option<String>,
     /// Name, path or glob.
     pub project: Option<String>,
@@ -66,6 +66,9 @@ pub struct InboxParams {
     pub limit: Option<u64>,
     /// From `next_cursor`.
     pub cursor: Option<String>,
+    /// Who reads the list.
+    #[serde(skip)]
+    pub reader: Reader,
 }
 
 /// What a list of sessions is sorted by.
@@ -285,6 +288,7 @@ impl App {
         let usage = self.usage_of(&keys)?;
         let mut children = self.archive.children_of(&keys)?;
         let mut short_keys = self.short_keys(&keys)?;
+        let mut view = self.view_for(p.reader)?;
         let mut sessions = Vec::with_capacity(listed.len());
         for (row, depth) in listed {
             let cursor = cursors.get(&row.id).cloned().unwrap_or_default();
@@ -292,6 +296,9 @@ impl App {
             item.short_key = short_keys.remove(item.key.as_str()).unwrap_or_default();
             item.children = children.remove(item.key.as_str()).unwrap_or_default();
             (item.cursor, item.depth) = (cursor, depth);
+            if let Some(view) = &mut view {
+                redact_item(&mut item, view);
+            }
             sessions.push(item);
         }
         Ok(InboxPage { sessions, next_cursor })
@@ -364,6 +371,18 @@ impl App {
             key: r.key,
         }
     }
+}
+
+/// Redacts what a log says about a session.
+fn redact_item(item: &mut SessionItem, view: &mut AgentView) {
+    for name in item.project.iter_mut().chain(&mut item.title).chain(&mut item.models) {
+        *name = view.name(name);
+    }
+    let keys = item.parent.iter_mut().chain(&mut item.forked_from).chain(&mut item.children);
+    for key in keys.chain([&mut item.key]) {
+        key.0 = view.key(&key.0);
+    }
+    item.short_key = view.key(&item.short_key);
 }
 
 /// Checks that a badge, `name` or `name:value`, has a known name.

@@ -1,9 +1,13 @@
 //! Use cases of sessions: list, show, search, triage, scope and forget.
 
+mod config_changes;
+mod exclusions;
 pub(crate) mod forget;
 pub(crate) mod list;
 mod resolve;
 pub(crate) mod scope;
+pub(crate) mod score;
+mod score_guess;
 pub(crate) mod search;
 pub(crate) mod segments;
 pub(crate) mod show;
@@ -12,6 +16,7 @@ pub(crate) mod triage;
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};
 pub use list::{InboxPage, InboxParams, ProjectList, SessionItem, SortKey};
 pub use scope::{ScopeParams, ScopeReport};
+pub use score::{SCORING_RUBRIC, ScoreItem, ScoreParams, ScoreReport};
 pub use search::{SearchHit, SearchPage, SearchParams, SearchRole};
 pub use segments::{SegmentItem, SegmentParams, SegmentReport};
 pub use show::{SessionPage, ShowParams};

@@ -36,6 +36,9 @@ impl App {
         if self.archive.session(name)?.is_some() {
             return Ok(SessionKey(name.to_owned()));
         }
+        if let Some(key) = self.session_shown_as(name)? {
+            return Ok(key);
+        }
         let mut matches = match name.is_empty() {
             true => Vec::new(),
             false => self.archive.keys_like(name, MAX_LISTED_KEYS)?,

@@ -1,5 +1,6 @@
 //! The scope: which agents and projects may be shared. A person confirms it before the first release.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -9,28 +10,30 @@ use toml_edit::DocumentMut;
 
 use crate::redact::NameCounter;
 use crate::store::{Inbox, ProjectRow, SessionRow};
+use crate::usage::NO_PROJECT;
 use crate::workflow::{Target, Visibility};
 
 use crate::app::agents::known_agent;
-use crate::app::config::Config;
-use crate::app::config::edit::{edit_file, edit_file_if, edit_list};
+use crate::app::config::edit::{edit_list, replace_list};
+use crate::app::config::exclusion::edit_exclusions;
 use crate::app::config::licence::known_licence;
 use crate::app::config::redact_lists::{
     HitCounts, ListHits, checked, checked_usernames, entries_to_remove, is_common_word, new_values,
 };
-use crate::app::projects::{Exclusions, Mismatch, no_such_project, select};
-use crate::app::text::{echo, list_names};
-use crate::app::{App, Failure};
+use crate::app::config::{Config, SetBy};
+use crate::app::projects::Exclusions;
+use crate::app::{Actor, App, Failure};
 
 /// Sessions are searched for the entries of the redaction lists up to this size in all, so that the answer comes within a
 /// second or two.
 const MAX_COUNTED_BYTES: u64 = 64 << 20;
 
-/// Changes to scope, redaction lists and destination. Lists append, so calls can be repeated safely.
+/// Changes to scope, redaction lists and destination. Agents replace those chosen before. The other lists append. So calls
+/// can be repeated safely.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ScopeParams {
-    /// Agent ids, or all.
+    /// Ids, or all; replaces.
     pub agents: Vec<String>,
     /// Names, paths or globs.
     pub exclude: Vec<String>,
@@ -57,6 +60,9 @@ pub struct ScopeParams {
     pub licence: Option<String>,
     /// The person agreed.
     pub confirm: bool,
+    /// Whether this was given at a command line.
+    #[serde(skip)]
+    pub at_command_line: bool,
 }
 
 /// The current scope.
@@ -65,7 +71,7 @@ pub struct ScopeReport {
     /// Whether a person confirmed the current scope.
     pub confirmed: bool,
     pub config: Config,
-    /// Exclusions in the configuration that match no project.
+    /// Exclusions in the configuration that match no project, or of which it is unclear which project they mean.
     pub unmatched: Vec<String>,
     /// All projects, and whether they are excluded.
     pub projects: Vec<ProjectRow>,
@@ -81,11 +87,20 @@ impl App {
         if p.confirm && self.archive.meta("last_scan")?.is_none() {
             return Err(self.missing_first_step());
         }
+        // No other process edits the configuration between what is read here and what is written.
+        let editor = self.lock_config()?;
+        let by = self.who_sets_scope(p);
         let agents = p.agents.iter().map(|a| known_agent(a)).collect::<Result<Option<Vec<_>>, _>>()?;
         let licence = p.licence.as_deref().map(|l| known_licence("--licence", l)).transpose()?;
-        let projects = self.archive.projects()?;
-        let exclude = self.new_exclusions(&p.exclude, &projects)?;
-        let include = self.exclusions_to_remove(&p.include, &projects)?;
+        let projects = self.archive.projects_to_choose()?;
+        let mut exclude = self.new_exclusions(&p.exclude, by, &projects)?;
+        let mut include = self.exclusions_to_remove(&p.include, by, &projects)?;
+        self.check_wider_agents(agents.as_deref(), by)?;
+        if p.confirm {
+            let (written, resolved) = self.written_names(&projects);
+            include.extend(written);
+            exclude.extend(resolved);
+        }
         if let Some(repo) = &p.repo {
             Target::hub(repo)?;
         }
@@ -93,19 +108,39 @@ impl App {
             return Err(Failure::usage("bad_folder", "The folder must be an absolute path."));
         }
         let redact = &self.config.redact;
-        let strings = new_values(&redact.strings, checked("--redact", &p.redact)?);
-        let usernames = new_values(&redact.usernames, checked_usernames("--redact-usernames", &p.usernames)?);
+        // An agent over MCP gives fields, not flags.
+        let (list, names) = match p.at_command_line {
+            true => ("--redact", "--redact-usernames"),
+            false => ("redact", "usernames"),
+        };
+        let strings = new_values(&redact.strings, checked(list, &p.redact)?);
+        let usernames = new_values(&redact.usernames, checked_usernames(names, &p.usernames)?);
         let old_strings = entries_to_remove("redact.strings", &redact.strings, &p.remove_redact)?;
         let old_usernames = entries_to_remove("redact.usernames", &redact.usernames, &p.remove_usernames)?;
+        self.check_removal(by, ("redact.strings", "--remove-redact"), &old_strings, &p.remove_redact)?;
+        self.check_removal(
+            by,
+            ("redact.usernames", "--remove-redact-usernames"),
+            &old_usernames,
+            &p.remove_usernames,
+        )?;
+        // A lower caller can only remove agents from those that a higher one chose, and does not become the one who chose.
+        let limited_by = self.config.scope.agents_by.unwrap_or(SetBy::Command);
+        let agents_by = if self.config.scope.agents.is_empty() { by } else { by.max(limited_by) };
         let edit = |doc: &mut DocumentMut| {
             match &agents {
-                Some(agents) => edit_list(doc, "scope", "agents", &owned(agents), &[]),
+                Some(agents) if agents.is_empty() => {}
+                // Agents are chosen all at once, so that the same call always gives the same scope.
+                Some(agents) => replace_list(doc, "scope", "agents", agents)?,
                 // An empty list means all agents, those of later versions included.
                 None => drop(doc.get_mut("scope").and_then(|t| t.as_table_like_mut()?.remove("agents"))),
             }
-            edit_list(doc, "scope", "exclude", &exclude, &include);
-            edit_list(doc, "redact", "strings", &strings, &old_strings);
-            edit_list(doc, "redact", "usernames", &usernames, &old_usernames);
+            if !p.agents.is_empty() {
+                edit_agents_by(doc, agents_by);
+            }
+            edit_exclusions(doc, &exclude, &include)?;
+            edit_list(doc, "redact", "strings", &strings, &old_strings)?;
+            edit_list(doc, "redact", "usernames", &usernames, &old_usernames)?;
             let values = [
                 ("repo", p.repo.as_deref()),
                 ("folder", p.folder.as_deref()),
@@ -129,11 +164,13 @@ impl App {
             true => self.check_matches(&config.scope.exclude, &projects),
             false => Ok(()),
         };
-        let config = edit_file_if(&self.config_path(), &self.config, edit, check)?;
-        self.apply_config(config)?;
+        let config = editor.edit_if(edit, check)?;
+        drop(editor);
+        self.apply_config_by(config, by)?;
         if p.confirm {
-            self.archive.set_meta("scope_confirmed", &self.scope_hash())?;
-            self.audit("scope_confirmed", None, serde_json::json!({ "scope": self.scope_hash() }))?;
+            let hash = self.scope_hash()?;
+            self.archive.set_meta("scope_confirmed", &hash)?;
+            self.audit("scope_confirmed", None, serde_json::json!({ "scope": hash }))?;
         }
         self.sync_current_release()?;
         self.scope_of(projects)
@@ -175,12 +212,17 @@ impl App {
             let common = is_common_word(value);
             out.hits.push(ListHits { setting, value: value.clone(), hits: *hits, common });
         }
-        let projects = self.archive.projects()?;
+        let projects = self.archive.projects_to_choose()?;
         for entry in &self.config.scope.exclude {
             let only = Exclusions::new(std::slice::from_ref(entry), &projects, &self.ctx.env.home);
             let excluded = projects.iter().filter(|p| only.names.contains(&p.name));
             let hits = excluded.map(|p| p.sessions).sum();
-            out.hits.push(ListHits { setting: "scope.exclude", value: entry.clone(), hits, common: false });
+            out.hits.push(ListHits {
+                setting: "scope.exclude",
+                value: entry.label().to_owned(),
+                hits,
+                common: false,
+            });
         }
         Ok(out)
     }
@@ -192,98 +234,26 @@ impl App {
         if add.is_empty() && remove.is_empty() {
             return Ok(());
         }
-        let config = edit_file(&self.config_path(), &self.config, |doc| {
-            edit_list(doc, "redact", "strings", add, remove);
-            Ok(())
-        })?;
+        let config = self.lock_config()?.edit(|doc| edit_list(doc, "redact", "strings", add, remove))?;
         self.apply_config(config)
     }
 
     /// Uses an edited configuration from now on, and records the change.
     pub(in crate::app) fn apply_config(&mut self, config: Option<Config>) -> Result<(), Failure> {
+        let by = match self.ctx.actor {
+            Actor::Person => SetBy::Person,
+            Actor::Agent => SetBy::Agent,
+        };
+        self.apply_config_by(config, by)
+    }
+
+    fn apply_config_by(&mut self, config: Option<Config>, by: SetBy) -> Result<(), Failure> {
         let Some(config) = config else { return Ok(()) };
-        self.config = config;
-        self.audit("config_changed", None, serde_json::json!({ "scope": self.scope_hash() }))
-    }
-
-    /// Returns the entries for projects to exclude, as the configuration stores them.
-    fn new_exclusions(&self, typed: &[String], projects: &[ProjectRow]) -> Result<Vec<String>, Failure> {
-        let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
-        for text in typed {
-            match select(text, projects, &self.ctx.env.home) {
-                Ok(selection) => entries.push(selection.entry),
-                Err(mismatch) => mismatches.push((text.clone(), mismatch)),
-            }
-        }
-        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, projects)) }
-    }
-
-    /// Returns the entries of the configuration that exclude the named projects.
-    fn exclusions_to_remove(
-        &self,
-        typed: &[String],
-        projects: &[ProjectRow],
-    ) -> Result<Vec<String>, Failure> {
-        let home = &self.ctx.env.home;
-        let configured = &self.config.scope.exclude;
-        let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
-        for text in typed {
-            let same = |e: &&String| e.trim().to_lowercase() == text.trim().to_lowercase();
-            let named: Vec<String> = configured.iter().filter(same).cloned().collect();
-            if !named.is_empty() {
-                entries.extend(named);
-                continue;
-            }
-            let selection = match select(text, projects, home) {
-                Ok(selection) => selection,
-                Err(mismatch) => {
-                    mismatches.push((text.clone(), mismatch));
-                    continue;
-                }
-            };
-            for entry in configured {
-                let names = match select(entry, projects, home) {
-                    Ok(excluded) => excluded.names,
-                    Err(Mismatch::Ambiguous(names) | Mismatch::Shortened(names)) => names,
-                    Err(Mismatch::Unknown) => continue,
-                };
-                if names.iter().all(|name| selection.names.contains(name)) {
-                    entries.push(entry.clone());
-                } else if names.iter().any(|name| selection.names.contains(name)) {
-                    let message =
-                        format!("The exclusion {:?} also excludes other projects: {}.", echo(entry), {
-                            let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                            list_names(&names)
-                        });
-                    return Err(Failure::usage("broader_exclusion", message)
-                        .hint(format!("clawgate scope --include {entry:?}, then exclude the others again")));
-                }
-            }
-        }
-        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, projects)) }
-    }
-
-    /// Checks that each exclusion of the configuration matches a project, because an exclusion with a typo protects nothing.
-    ///
-    /// # Errors
-    /// A usage [`Failure`] that names the exclusions that match nothing.
-    pub(crate) fn check_exclusions(&self) -> Result<(), Failure> {
-        self.check_matches(&self.config.scope.exclude, &self.archive.projects()?)
-    }
-
-    fn check_matches(&self, exclusions: &[String], projects: &[ProjectRow]) -> Result<(), Failure> {
-        let mut mismatches = Vec::new();
-        for entry in exclusions {
-            if let Err(mismatch) = select(entry, projects, &self.ctx.env.home) {
-                mismatches.push((entry.clone(), mismatch));
-            }
-        }
-        let Some((first, _)) = mismatches.first() else { return Ok(()) };
-        let remove = format!("clawgate scope --include {first:?} removes the exclusion");
-        let mut failure = no_such_project(&mismatches, projects);
-        failure.message = format!("config.toml, scope.exclude: {}", failure.message);
-        "unmatched_exclusion".clone_into(&mut failure.code);
-        Err(failure.hint(remove))
+        self.remember_lists()?;
+        let old = std::mem::replace(&mut self.config, config);
+        self.remember_lists()?;
+        let scope = self.scope_hash()?;
+        self.record_config_change(&old, &scope, by)
     }
 
     /// Returns the current scope.
@@ -291,7 +261,7 @@ impl App {
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn scope(&self) -> Result<ScopeReport, Failure> {
-        self.scope_of(self.archive.projects()?)
+        self.scope_of(self.archive.projects_to_choose()?)
     }
 
     fn scope_of(&self, projects: Vec<ProjectRow>) -> Result<ScopeReport, Failure> {
@@ -316,31 +286,44 @@ impl App {
     pub(crate) fn scope_filter(&self) -> Result<impl Fn(&SessionRow) -> bool + use<'_>, Failure> {
         let excluded = self.projects_in_scope()?.1.names;
         Ok(move |s: &SessionRow| {
-            self.agent_in_scope(&s.agent) && !s.project.as_ref().is_some_and(|name| excluded.contains(name))
+            self.agent_in_scope(&s.agent) && !excluded.contains(s.project.as_deref().unwrap_or(NO_PROJECT))
         })
     }
 
-    /// Returns whether a person confirmed the current scope.
+    /// Returns whether a person confirmed the current scope. A confirmation is void if the scope was changed, if a project
+    /// appeared that is not excluded, or if an exclusion selects nothing any more.
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn scope_confirmed(&self) -> Result<bool, Failure> {
-        Ok(self.archive.meta("scope_confirmed")?.is_some_and(|h| h == self.scope_hash()))
+        let Some(confirmed) = self.archive.meta("scope_confirmed")? else { return Ok(false) };
+        let (projects, exclusions) = self.projects_in_scope()?;
+        Ok(exclusions.unmatched.is_empty() && confirmed == self.hash_of_scope(&projects, exclusions))
     }
 
-    /// Hashes the scope without regard to the order of its lists. A confirmation applies to one hash, so that it is void
-    /// after any change of the scope.
-    fn scope_hash(&self) -> String {
-        let mut scope = self.config.scope.clone();
-        scope.agents.sort();
-        scope.exclude.sort();
-        let text = serde_json::to_string(&scope).unwrap_or_default();
-        data_encoding::HEXLOWER.encode(&Sha256::digest(text))
+    fn scope_hash(&self) -> Result<String, Failure> {
+        let (projects, exclusions) = self.projects_in_scope()?;
+        Ok(self.hash_of_scope(&projects, exclusions))
+    }
+
+    /// Hashes what a person sees when they confirm the scope, without regard to the order: agents, exclusions, and the paths
+    /// of the projects that are not excluded.
+    fn hash_of_scope(&self, projects: &[ProjectRow], exclusions: Exclusions) -> String {
+        let agents: BTreeSet<&String> = self.config.scope.agents.iter().collect();
+        let included: BTreeSet<&str> =
+            projects.iter().filter(|p| !p.excluded).map(|p| p.path.as_str()).collect();
+        let scope = serde_json::json!([agents, exclusions.meaning, included]);
+        data_encoding::HEXLOWER.encode(&Sha256::digest(scope.to_string()))
     }
 }
 
-fn owned(texts: &[&str]) -> Vec<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
+/// Records who limited the agents. Without a record it was a command.
+fn edit_agents_by(doc: &mut DocumentMut, by: SetBy) {
+    let Some(scope) = doc.get_mut("scope").and_then(|t| t.as_table_like_mut()) else { return };
+    scope.remove("agents_by");
+    if by != SetBy::Command && scope.contains_key("agents") {
+        scope.insert("agents_by", toml_edit::value(by.as_str()));
+    }
 }
 
 #[cfg(test)]
@@ -348,6 +331,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::app::config::Exclusion;
     use crate::app::scan::ScanParams;
     use crate::app::{Actor, Context};
     use crate::trace::{Env, FixedClock, Timestamp};
@@ -372,7 +356,7 @@ mod tests {
         let mut app = App::open(Context::new(env, clock, Actor::Person)).unwrap();
         app.scan(&ScanParams::default()).unwrap();
         app.config.redact.strings.push("wombat".into());
-        app.config.scope.exclude.push("p".into());
+        app.config.scope.exclude.push(Exclusion::written("p"));
 
         let all = app.list_hits().unwrap();
         assert_eq!((all.sessions_counted, all.complete), (2, true));

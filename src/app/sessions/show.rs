@@ -196,6 +196,7 @@ fn with_messages(session: &Session, messages: Vec<Message>) -> Session {
         started: session.started,
         ended: session.ended,
         messages,
+        part: None,
     }
 }
 

@@ -2,35 +2,31 @@
 
 use std::collections::HashSet;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::store::{Inbox, Mark};
 use crate::trace::SessionKey;
 
+use crate::app::shell;
 use crate::app::text::echo;
 use crate::app::{App, Failure};
 
-/// A mark and the sessions that get it: named ones, all undecided ones in scope, or those of them in one project.
-#[derive(Debug, Clone, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A mark and the sessions that get it: named ones, or those of a project or of the scope whose present mark it may replace.
+#[derive(Debug, Clone)]
 pub struct TriageParams {
     /// Keys or prefixes.
-    #[serde(default)]
     pub sessions: Vec<String>,
-    /// All in scope.
-    #[serde(default)]
+    /// All sessions in scope.
     pub all: bool,
-    /// All of this project.
+    /// All sessions of this project.
     pub project: Option<String>,
-    /// Mark.
     pub status: Mark,
-    /// Why.
+    /// Stored with the sessions.
     pub reason: Option<String>,
 }
 
 /// The marked sessions.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct TriageReport {
     /// Sessions that now have the mark.
     pub marked: Vec<SessionKey>,
@@ -69,7 +65,7 @@ impl App {
                 return Err(Failure::usage("both_named", message));
             }
             (false, false) => p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<Vec<_>, _>>()?,
-            (true, true) => self.undecided_sessions(p.project.as_deref())?,
+            (true, true) => self.sessions_to_mark(mark, p.project.as_deref())?,
             (true, false) => {
                 let failure = Failure::usage("no_sessions", "Name at least one session, a project or all.");
                 return Err(failure.hint("clawgate inbox --json"));
@@ -108,25 +104,40 @@ impl App {
         Ok(out)
     }
 
-    /// Returns the sessions in scope that are neither approved nor blocked. Omits subagents, because they follow their parent.
-    fn undecided_sessions(&self, project: Option<&str>) -> Result<Vec<SessionKey>, Failure> {
+    /// Returns the sessions in scope, or those of a project, whose mark is replaced if all of them are marked at once.
+    /// Omits subagents that follow their parent.
+    fn sessions_to_mark(&self, mark: Mark, project: Option<&str>) -> Result<Vec<SessionKey>, Failure> {
         let projects = self.filters(None, project)?.1;
-        if let (Some(name), Some(names)) = (project, &projects) {
+        // An excluded project can be blocked as well, so that it stays out of releases if it is included again.
+        let outside_too = mark == Mark::Blocked && project.is_some();
+        if let (Some(name), Some(names), false) = (project, &projects, outside_too) {
             let known = self.projects_in_scope()?.0;
             if known.iter().filter(|p| names.contains(&p.name)).all(|p| p.excluded) {
                 let message =
                     format!("The project {:?} is excluded: its sessions are in no release.", echo(name));
                 let failure = Failure::usage("project_excluded", message);
-                return Err(failure.hint(format!("clawgate scope --include {}", names.join(","))));
+                return Err(failure.hint(format!("clawgate scope --include {}", shell::list(names))));
             }
         }
         let in_scope = self.scope_filter()?;
         let mut keys = Vec::new();
-        for status in [Mark::New, Mark::Shortlisted] {
-            let query = Inbox { projects: projects.clone(), status: Some(status), ..Inbox::default() };
-            let rows = self.archive.inbox(&query)?;
-            keys.extend(rows.into_iter().filter(|s| s.parent.is_none() && in_scope(s)).map(|s| s.key));
+        for status in replaces(mark) {
+            let query = Inbox { projects: projects.clone(), status: Some(*status), ..Inbox::default() };
+            let rows = self.archive.inbox(&query)?.into_iter();
+            let marked = rows.filter(|s| s.parent.is_none() || s.status != Mark::New);
+            keys.extend(marked.filter(|s| outside_too || in_scope(s)).map(|s| s.key));
         }
         Ok(keys)
+    }
+}
+
+/// Returns the marks that a mark replaces if all sessions of a project or of the scope are marked at once. What is more
+/// careful stays: only a session that is named loses the mark `blocked`, and no approved session becomes shortlisted.
+fn replaces(mark: Mark) -> &'static [Mark] {
+    match mark {
+        Mark::Approved => &[Mark::New, Mark::Shortlisted],
+        Mark::Shortlisted => &[Mark::New],
+        Mark::Blocked => &[Mark::New, Mark::Shortlisted, Mark::Approved],
+        Mark::New => &[Mark::Shortlisted, Mark::Approved],
     }
 }

@@ -1,13 +1,18 @@
 //! `clawgate audit`: the hash-chained log of every workflow step.
 
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::app::audit::AuditLog;
+use crate::app::Failure;
+use crate::app::audit::{AuditHead, AuditLog};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::render::{green, red};
-use crate::cli::table::{Cell, Column, Table};
+use crate::cli::table::{Cell, Column, Table, one_line};
 use crate::cli::time_args::TimeZoneArg;
 
 /// Verify or print the audit log
@@ -19,8 +24,22 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
-    /// Verify that no entry was edited, removed or reordered
+    /// Verify that no entry was edited, removed or reordered, and that the log reaches the head signed at the last approval
     Verify,
+    /// Print one entry, or the last one
+    Show {
+        /// Number of the entry
+        #[arg(value_name = "N")]
+        entry: Option<u64>,
+    },
+    /// Write all entries as JSON Lines to a new file
+    Export {
+        /// File to write
+        #[arg(long, short, value_name = "FILE")]
+        output: PathBuf,
+    },
+    /// Accept that the log is damaged, so that releases can be signed again (asks for your passphrase)
+    Accept,
     /// Print the entries, oldest first
     Log {
         /// Print only the last N entries
@@ -31,20 +50,105 @@ enum AuditCommand {
     },
 }
 
+/// Writes a file that must not exist.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+    written.map_err(|e| {
+        let failure = Failure::failed("io", format!("cannot write {}: {e}", path.display()));
+        match e.kind() {
+            io::ErrorKind::AlreadyExists => {
+                failure.hint("name a file that does not exist, or remove this one")
+            }
+            io::ErrorKind::NotFound => failure.hint("create the directory first"),
+            _ => failure,
+        }
+    })
+}
+
+fn render_head(head: &AuditHead, key: Option<&str>) -> String {
+    let mut out = format!(
+        "signed at approval {}: {} up to {}, with key {}\n",
+        head.counter,
+        pluralize(head.entries, "entry"),
+        head.hash,
+        key.unwrap_or("unknown")
+    );
+    if let Some(accepted) = &head.accepted {
+        let entries = pluralize(accepted.entries, "entry");
+        out.push_str(&format!(
+            "A person accepted that the first {entries} are damaged. They prove nothing.\n"
+        ));
+    }
+    out
+}
+
+/// Shows the damage, and accepts exactly that.
+fn accept(log: &AuditLog, cli: &mut CliContext) -> Result<(), CommandError> {
+    let Some(broken) = &log.broken else {
+        return Err(Failure::usage("audit_intact", "The audit log is not damaged.").into());
+    };
+    let mut terminal = cli.open_terminal("clawgate audit accept")?;
+    terminal.print_line(&format!(
+        "{broken}\nIf you accept this, the present {} stay readable and prove nothing. Later entries are checked. Releases that \
+         are not published have to be prepared and reviewed again.",
+        pluralize(log.entries.len() as u64, "entry")
+    ))?;
+    let app = cli.app()?;
+    let head = terminal.passphrase(|passphrase| app.accept_audit_damage(log, passphrase))?;
+    drop(terminal);
+    let report = json!({ "whole": true, "entries": head.entries, "counter": head.counter });
+    cli.print_report(&report, |_| format!("{} The damage is accepted and recorded.\n", green("ok:")))
+}
+
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let AuditLog { mut entries, broken } = cli.app()?.audit_log()?;
+    let log = cli.app()?.audit_log()?;
+    if matches!(args.command, AuditCommand::Accept) {
+        return accept(&log, cli);
+    }
+    let AuditLog { mut entries, broken, head, signed_by } = log;
     match args.command {
+        AuditCommand::Accept => Ok(()),
+        AuditCommand::Show { entry } => {
+            let wanted = entry.or(entries.last().map(|e| e.seq));
+            let Some(entry) = entries.into_iter().find(|e| Some(e.seq) == wanted) else {
+                let f = Failure::usage("no_such_entry", "The audit log has no such entry.");
+                return Err(f.hint("clawgate audit log").into());
+            };
+            cli.print_report(&entry, |e| {
+                let text = serde_json::to_string_pretty(e).unwrap_or_default();
+                format!("{}\n", crate::app::text::sanitize(&text))
+            })
+        }
+        AuditCommand::Export { output } => {
+            let mut text = String::new();
+            for e in &entries {
+                text.push_str(&serde_json::to_string(e).unwrap_or_default());
+                text.push('\n');
+            }
+            write_new(&output, &text)?;
+            let report = json!({ "path": output, "entries": entries.len() });
+            cli.print_report(&report, |_| {
+                format!(
+                    "Wrote {} to {}\n",
+                    pluralize(entries.len() as u64, "entry"),
+                    one_line(&output.display().to_string())
+                )
+            })
+        }
         AuditCommand::Verify => {
             let last = entries.last().map(|e| e.hash.clone());
             let broken = broken.map(|b| json!({ "seq": b.seq, "what": b.what }));
             let whole = broken.is_none();
-            let report = json!({ "whole": whole, "entries": entries.len(), "last": last, "broken": broken });
+            let report = json!({
+                "whole": whole, "entries": entries.len(), "last": last, "broken": broken, "head": head, "key": signed_by,
+            });
             cli.print_report(&report, |_| match &broken {
                 None => format!(
-                    "{} The audit log is intact: {}, last hash {}\n",
+                    "{} The audit log is intact: {}, last hash {}\n{}",
                     green("ok:"),
                     pluralize(entries.len() as u64, "entry"),
-                    last.as_deref().unwrap_or("none")
+                    last.as_deref().unwrap_or("none"),
+                    head.as_ref().map_or_else(String::new, |h| render_head(h, signed_by.as_deref()))
                 ),
                 Some(b) => {
                     format!(

@@ -5,6 +5,8 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
 /// Block sessions from sharing
+///
+/// With --all or --project, also blocks the approved sessions. A project can be blocked although it is excluded.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -12,5 +14,5 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    marking::mark(cli, &args.sessions.params(Mark::Blocked)?)
+    marking::mark(cli, &args.sessions, Mark::Blocked)
 }

@@ -3,6 +3,7 @@
 use clap::builder::PossibleValuesParser;
 
 use crate::app::cost::CostSort;
+use crate::app::install::setup_names;
 use crate::app::scan::BADGE_NAMES;
 use crate::app::sessions::{DocKind, Mark, SearchRole, SortKey};
 use crate::app::text::known_names;
@@ -31,7 +32,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 fn with_values(command: clap::Command) -> clap::Command {
     let options: Vec<(String, Vec<String>)> = command
         .get_arguments()
-        .filter_map(|arg| Some((arg.get_id().to_string(), values_of(arg.get_long()?, command.get_name())?)))
+        .filter_map(|arg| {
+            // The only argument without a name that takes known values is the agent to set up.
+            let positional = (command.get_name() == "update-skill").then(|| arg.get_id().as_str());
+            let values = values_of(arg.get_long().or(positional)?, command.get_name())?;
+            Some((arg.get_id().to_string(), values))
+        })
         .collect();
     let command = options.into_iter().fold(command, |command, (id, values)| {
         // clap takes static text. The process ends after it has printed the script.
@@ -54,6 +60,7 @@ fn values_of(option: &str, command: &str) -> Option<Vec<String>> {
         ("kind", "search") => known_names::<DocKind>(),
         ("role", _) => known_names::<SearchRole>(),
         ("visibility", _) => known_names::<Visibility>(),
+        ("agent", "update-skill") => setup_names().into_iter().map(str::to_owned).collect(),
         ("agent" | "source", _) => {
             sources::REGISTRY.iter().map(|s| s.agent().to_owned()).chain(["all".to_owned()]).collect()
         }
@@ -70,7 +77,9 @@ mod tests {
         let command = with_values(command_line(None));
         let offered = |path: &[&str], option: &str| -> Vec<String> {
             let found = path.iter().fold(&command, |c, name| c.find_subcommand(name).unwrap());
-            let arg = found.get_arguments().find(|a| a.get_long() == Some(option)).unwrap();
+            let arg =
+                found.get_arguments().find(|a| a.get_long().or(Some(a.get_id().as_str())) == Some(option));
+            let arg = arg.unwrap();
             arg.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect()
         };
         for (path, option, value) in [
@@ -86,6 +95,7 @@ mod tests {
             (&["search"], "kind", "tool_output"),
             (&["search"], "role", "assistant"),
             (&["config"], "visibility", "private"),
+            (&["update-skill"], "agent", "opencode"),
         ] {
             let values = offered(path, option);
             assert!(values.iter().any(|v| v == value), "{path:?} --{option}: {values:?}");

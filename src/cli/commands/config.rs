@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use crate::app::config::{HitCounts, ListHits};
 use crate::app::sessions::{ScopeParams, ScopeReport};
+use crate::app::shell;
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
-use crate::cli::project_arg::absolute_project;
+use crate::cli::project_arg::{split_names, split_projects};
 use crate::cli::table::one_line;
 use crate::workflow::Visibility;
 
@@ -16,11 +17,11 @@ use crate::workflow::Visibility;
 /// List options add to the configured list; the --remove options take an entry out again.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Always redact these names, in every spelling
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    /// Always redact these names, in every spelling; write `\,` for a comma in a name
+    #[arg(long, value_name = "A,B")]
     redact: Vec<String>,
-    /// No longer redact these names
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    /// No longer redact this name
+    #[arg(long, value_name = "NAME")]
     remove_redact: Vec<String>,
     /// Always redact these user names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
@@ -28,13 +29,13 @@ pub struct Args {
     /// No longer redact these user names
     #[arg(long, value_delimiter = ',', value_name = "A,B")]
     remove_redact_usernames: Vec<String>,
-    /// Exclude these projects: names, paths with everything below them, or globs
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    /// Exclude these projects: names, paths with everything below them, or globs; write `\,` for a comma in a name
+    #[arg(long, value_name = "A,B")]
     exclude: Vec<String>,
     /// No longer exclude these projects
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    #[arg(long, value_name = "A,B")]
     remove_exclude: Vec<String>,
-    /// Include these agents, or "all"
+    /// Limit the scope to these agents, in place of those chosen before; "all" for all agents
     #[arg(long, visible_alias = "agent", value_delimiter = ',', value_name = "A,B")]
     source: Vec<String>,
     /// Publish releases to this Hub dataset repository
@@ -62,9 +63,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         args.visibility.as_deref().map(|v| parse_name("--visibility", "bad_visibility", v)).transpose()?;
     let params = ScopeParams {
         agents: args.source,
-        exclude: args.exclude.iter().map(|text| absolute_project(text)).collect(),
-        include: args.remove_exclude.iter().map(|text| absolute_project(text)).collect(),
-        redact: args.redact,
+        exclude: split_projects(&args.exclude),
+        include: split_projects(&args.remove_exclude),
+        redact: args.redact.iter().flat_map(|names| split_names(names)).collect(),
         usernames: args.redact_usernames,
         remove_redact: args.remove_redact,
         remove_usernames: args.remove_redact_usernames,
@@ -73,6 +74,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         visibility,
         licence: args.licence,
         confirm: args.confirm,
+        at_command_line: true,
     };
     let lists = [
         &params.agents,
@@ -147,8 +149,10 @@ fn warnings(hits: &[ListHits]) -> String {
     let line = |h: &ListHits| {
         format!(
             "warning: {:?} is a common word; it occurs {} times in the newest sessions and is redacted everywhere. \
-             clawgate config --remove-redact {:?} takes it out again.\n",
-            h.value, h.hits, h.value
+             `clawgate config --remove-redact {}` takes it out again.\n",
+            h.value,
+            h.hits,
+            shell::word(&h.value)
         )
     };
     hits.iter().filter(|h| h.common && h.setting == "redact.strings").map(line).collect()
@@ -165,11 +169,12 @@ fn render(report: &ConfigReport, path: &str) -> String {
         Some(counts) => with_hits(&counts.hits, setting),
         None => list(l),
     };
+    let excluded: Vec<String> = c.scope.exclude.iter().map(|e| e.label().to_owned()).collect();
     let confirmed = if r.confirmed { "yes" } else { "no" };
     let lines = [
         ("file", path.to_owned()),
         ("scope.agents", agents),
-        ("scope.exclude", entries("scope.exclude", &c.scope.exclude)),
+        ("scope.exclude", entries("scope.exclude", &excluded)),
         ("scope confirmed", confirmed.to_owned()),
         ("redact.strings", entries("redact.strings", &c.redact.strings)),
         ("redact.usernames", entries("redact.usernames", &c.redact.usernames)),
@@ -183,6 +188,7 @@ fn render(report: &ConfigReport, path: &str) -> String {
         ("export.format", c.export.format.to_string()),
     ];
     let lines: String = lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect();
+    let lines = lines + &super::scope::warnings(&r.unmatched);
     match &report.counts {
         Some(counts) => lines + &coverage(counts) + &warnings(&counts.hits),
         None => lines,

@@ -1,11 +1,14 @@
 //! `clawgate confirm`: records three statements about the review. Each one is checked against the recorded evidence.
 
+use crate::app::Failure;
 use crate::app::release::{
-    ConfirmParams, ConfirmReport, MIN_ATTESTATION_CHARS, MIN_NAME_CHARS, is_long_enough,
+    ConfirmParams, ConfirmReport, MIN_ATTESTATION_CHARS, MIN_NAME_CHARS, statement_fault,
 };
-use crate::cli::context::{CliContext, CommandError};
+use crate::cli::context::{CliContext, CommandError, PersonProof};
 use crate::cli::format::{format_count, pluralize};
+use crate::cli::prompt::no_passphrase;
 use crate::cli::render::evidence;
+use crate::gate::GateError;
 use crate::workflow::{NameScan, Phase};
 
 /// Confirm the review with your own statements
@@ -21,6 +24,9 @@ pub struct Args {
     /// Skip the search for your full name
     #[arg(long)]
     skip_full_name_scan: bool,
+    /// Accept that your full name is in the files (only a person may do this)
+    #[arg(long, conflicts_with = "skip_full_name_scan")]
+    waive_name_hits: bool,
     /// Statement about the full name: what was asked and what was done (at least 24 characters)
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     attest_full_name: String,
@@ -37,22 +43,46 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         release: args.release,
         full_name: args.full_name,
         skip_full_name_scan: args.skip_full_name_scan,
+        waive_name_hits: args.waive_name_hits,
         attest_full_name: args.attest_full_name,
         attest_sensitive: args.attest_sensitive,
         attest_manual_scan: args.attest_manual_scan,
     };
     let state = cli.app()?.preview(params.release.as_deref()).map(|p| p.state);
-    if cli.can_prompt() && state.is_ok_and(|state| state == Phase::Reviewed) {
+    let is_due = state.is_ok_and(|state| state == Phase::Reviewed);
+    if cli.can_prompt() && is_due {
         ask(cli, &mut params)?;
+    }
+    if cli.is_for_person() && (is_due || params.waive_name_hits) {
+        prove_person(cli, &params)?;
     }
     let report = cli.app()?.confirm(&params)?;
     cli.print_with_status(&report, render)
 }
 
+/// The statements count as a person's only after their passphrase. Without it they count as an agent's.
+fn prove_person(cli: &mut CliContext, params: &ConfirmParams) -> Result<(), CommandError> {
+    let mut terminal = cli.open_terminal("clawgate confirm")?;
+    let why = "Your passphrase shows that these statements are yours and not those of an agent.";
+    match cli.prove_person(&mut terminal, why)? {
+        PersonProof::Given => return Ok(()),
+        PersonProof::Declined => return Err(no_passphrase().into()),
+        PersonProof::Impossible => {}
+    }
+    if params.waive_name_hits {
+        return Err(Failure::from(GateError::NoKeys).into());
+    }
+    terminal.print_line(
+        "No approver key exists yet, so these statements are recorded as an agent's. If they should be yours, run \
+         `clawgate keys init` and then `clawgate confirm` again.",
+    )?;
+    Ok(cli.act_as_agent()?)
+}
+
 /// Asks for the name and the statements that were not given as options.
 fn ask(cli: &CliContext, p: &mut ConfirmParams) -> Result<(), CommandError> {
     let mut terminal = cli.open_terminal("clawgate confirm")?;
-    while p.full_name.is_none() && !p.skip_full_name_scan {
+    while p.full_name.is_none() && !p.skip_full_name_scan && !p.waive_name_hits {
         let name =
             terminal.line("Your full name, to search for it in the files (not stored; Enter to skip): ")?;
         match name.filter(|n| !n.is_empty()) {
@@ -69,9 +99,13 @@ fn ask(cli: &CliContext, p: &mut ConfirmParams) -> Result<(), CommandError> {
     ))?;
     // Only a statement that is missing or too short is asked for.
     let mut statement = |text: &mut String, question: &str| -> Result<(), CommandError> {
-        while !is_long_enough(text) {
-            if !text.trim().is_empty() {
-                let given = pluralize(text.trim().chars().count() as u64, "character");
+        while let Some(fault) = statement_fault(text) {
+            let given = text.trim().chars().count();
+            if given >= MIN_ATTESTATION_CHARS {
+                terminal
+                    .print_line(&format!("That is not a statement: {fault}. The other answers are kept."))?;
+            } else if given > 0 {
+                let given = pluralize(given as u64, "character");
                 terminal.print_line(&format!(
                     "That answer has {given}; at least {MIN_ATTESTATION_CHARS} are needed. The other answers are kept."
                 ))?;
@@ -104,11 +138,10 @@ fn render(r: &ConfirmReport) -> String {
     };
     let read = r.evidence.as_ref().map_or_else(String::new, evidence);
     format!(
-        "Release {} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {} of {} rows read completely\ndigest       {}\n{read}",
+        "Release {} is confirmed.\nfull name    {name}\ninventory    {} decided\nsample       {}\ndigest       {}\n{read}",
         r.release,
         format_count(r.entities_decided),
-        format_count(r.sample_read),
-        format_count(r.rows),
+        r.coverage,
         r.digest
     )
 }

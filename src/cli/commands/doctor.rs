@@ -2,7 +2,7 @@
 
 use crate::app::doctor::{CheckResult, DoctorReport, LogDirectory};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::render::{dim, green, red, yellow};
+use crate::cli::render::{bold, cyan, dim, green, red, yellow};
 use crate::cli::table::one_line;
 
 /// Check where agent logs are, file permissions, archive, keys and unprotected tokens
@@ -46,6 +46,14 @@ fn render(r: &DoctorReport) -> String {
         if let Some(fix) = &c.fix {
             out.push_str(&format!("      {}\n", dim(&format!("fix: {}", one_line(fix)))));
         }
+    }
+    if r.checks.iter().flat_map(|c| &c.directories).all(|d| !d.found) {
+        out.push_str(&format!(
+            "\n{} {}  {}\n",
+            cyan("next:"),
+            bold("clawgate demo"),
+            dim("shows the workflow on sample data")
+        ));
     }
     out
 }

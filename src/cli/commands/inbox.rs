@@ -74,24 +74,27 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         tree: args.tree,
         limit: args.limit,
         cursor: args.cursor,
+        reader: cli.reader(),
     };
     let page = cli.app()?.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
     let empty = cli.empty_note("No session matches.")?;
-    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, &times, width, short) })
+    cli.print_list_for_step(&page, |p| {
+        if p.sessions.is_empty() { empty } else { render(p, &times, width, short) }
+    })
 }
 
 fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String {
     let mut table = Table::new([
         Column::left("session").rank(9),
         Column::left("started").short_form().optional().rank(7),
-        Column::left("project").cut_middle(7).want(20).optional().rank(5),
+        Column::left("project").cut_middle(12).want(20).optional().rank(5),
         Column::right("prompts").optional().rank(1),
         Column::right("tools").optional().rank(0),
         Column::right("cost").optional().rank(4),
         Column::left("mark").short_form().optional().rank(6),
         Column::left("badges").cut_words(10).want(24).optional().rank(2),
-        Column::left("title").cut_end(22).want(22).rank(8),
+        Column::left("title").cut_end(22).want(40).rank(8),
     ]);
     let keys = display_keys(&page.sessions, short);
     for (s, name) in page.sessions.iter().zip(keys) {

@@ -29,7 +29,7 @@ pub(super) const MIN_PROJECT_WIDTH: usize = 40;
 /// The agents get this width before the path gets its own.
 pub(super) const AGENTS_WIDTH: usize = 18;
 
-fn render(list: &ProjectList, width: usize) -> String {
+pub(super) fn render(list: &ProjectList, width: usize) -> String {
     let mut table = Table::new([
         Column::left("project").cut_middle(MIN_PROJECT_WIDTH).rank(5),
         Column::left("agents").cut_words(10).want(AGENTS_WIDTH).rank(2),

@@ -2,21 +2,33 @@
 
 use super::keys;
 use crate::app::Failure;
+use crate::cli::approval_screen::show_environment;
 use crate::cli::context::{CliContext, CommandError};
 use crate::gate::GateError;
 
 /// Store a Hub token, encrypted with your passphrase (asks on the terminal)
 ///
-/// Replaces a stored token. If you enter none, you are asked whether to remove it.
+/// Replaces a stored token. If you enter none, you are asked whether to remove it. The token is stored for one address: the
+/// one in HF_ENDPOINT, or https://huggingface.co. It is never sent to another one. Proxies in the environment are ignored.
 #[derive(Debug, clap::Args)]
-pub struct Args {}
+pub struct Args {
+    /// Reach the Hub through this proxy, for example http://proxy.example:3128
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+}
 
-pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let stored = cli.app()?.keys()?;
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let app = cli.app()?;
+    let stored = app.keys()?;
     if stored.fingerprint.is_none() {
         return Err(Failure::from(GateError::NoKeys).into());
     }
+    // Checked before anything is asked for.
+    let address = app.hub_access("", args.proxy.as_deref())?.address;
+    let notes = app.unusual_environment(stored.endpoint.as_deref());
     let mut terminal = cli.open_terminal("clawgate login")?;
+    show_environment(&mut terminal, &notes)?;
+    terminal.print_styled(&keys::address_line(&address.endpoint, address.proxy.as_deref()))?;
     let token = keys::hub_token(&mut terminal, "Hub token: ")?;
     if token.is_none() {
         let unchanged = Failure::failed("unchanged", "No token was entered. Nothing was changed.");
@@ -24,7 +36,8 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
             return Err(unchanged.into());
         }
     }
-    let passphrase = terminal.secret("Passphrase: ")?;
-    let report = cli.app()?.keys_set_token(&passphrase, token.as_ref().map(|t| t.as_str()))?;
+    let app = cli.app()?;
+    let hub = token.map(|token| app.hub_access(&token, args.proxy.as_deref())).transpose()?;
+    let report = terminal.passphrase(|passphrase| app.keys_set_token(passphrase, hub.as_ref()))?;
     cli.print_with_status(&report, keys::render)
 }

@@ -7,6 +7,7 @@ mod block;
 mod completions;
 mod config;
 mod confirm;
+mod cosign;
 mod cost;
 mod cost_report;
 mod demo;
@@ -22,6 +23,7 @@ mod menubar;
 mod pii_apply;
 mod pii_review;
 mod pii_rubric;
+mod prep;
 mod prepare;
 mod preview;
 mod pricing;
@@ -33,16 +35,21 @@ mod releases;
 mod review;
 mod scan;
 mod scope;
+mod score;
+mod score_view;
 mod search;
 mod segment;
 mod selftest;
 mod serve;
+mod set_score;
 mod shortlist;
 mod show;
 mod sign;
 mod status;
 mod statusline;
 mod unmark;
+mod update_skill;
+mod verify;
 mod withdraw;
 
 use clap::Subcommand;
@@ -74,6 +81,7 @@ commands! {
     "Sessions" {
         Status => status,
         Scan => scan,
+        Prep => prep,
         List => list,
         Inbox => inbox,
         Recent => recent,
@@ -97,14 +105,19 @@ commands! {
         Block => block,
         Shortlist => shortlist,
         Unmark => unmark,
+        Score => score,
+        SetScore => set_score,
+        ScoreView => score_view,
         Prepare => prepare,
         Preview => preview,
         Confirm => confirm,
         Sign => sign,
+        Cosign => cosign,
         Publish => publish,
         Releases => releases,
         Withdraw => withdraw,
         Audit => audit,
+        Verify => verify,
     }
     "Cost" {
         Cost => cost,
@@ -117,6 +130,7 @@ commands! {
     }
     "Setup" {
         Demo => demo,
+        UpdateSkill => update_skill,
         Doctor => doctor,
         Config => config,
         Keys => keys,

@@ -49,7 +49,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let json = |e: serde_json::Error| crate::app::Failure::failed("json", e.to_string());
     let mut text = serde_json::to_string_pretty(&document).map_err(json)?;
     text.push('\n');
-    let Some(file) = args.output else { return cli.print_raw(text.as_bytes()) };
+    let Some(file) = args.output else { return cli.print_json_text(&text) };
     crate::app::fs::write_private(&file, text.as_bytes())?;
     let written = Written {
         release: &document.release,

@@ -18,28 +18,28 @@ pub struct Args {
     /// Include only these sessions [default: all approved sessions]
     #[arg(long = "session", value_delimiter = ',', value_name = "KEY")]
     sessions: Vec<String>,
-    /// Publish to this Hub dataset repository
+    /// Publish to this Hub dataset repository [default: publish.repo of config.toml]
     #[arg(long, value_name = "OWNER/NAME", conflicts_with = "folder")]
     repo: Option<String>,
-    /// Publish to this folder
+    /// Publish to this folder [default: publish.folder of config.toml]
     #[arg(long, value_name = "DIR")]
     folder: Option<String>,
-    /// Visibility of the published dataset: private or public
+    /// Visibility of the published dataset: private or public [default: private, or publish.visibility of config.toml]
     #[arg(long)]
     visibility: Option<Visibility>,
-    /// Licence of the published data, for example cc-by-4.0
+    /// Licence of the published data, for example cc-by-4.0 [default: publish.licence of config.toml]
     #[arg(long, visible_alias = "license")]
     licence: Option<String>,
     /// Omit the reasoning of the models
     #[arg(long)]
     no_thinking: bool,
-    /// Include the reasoning of the models
+    /// Include the reasoning of the models [default, unless export.thinking of config.toml is false]
     #[arg(long, conflicts_with = "no_thinking")]
     thinking: bool,
-    /// Timestamps: exact, hour (truncated to the hour) or shifted (moved by one offset per session)
+    /// Timestamps: exact, hour (truncated to the hour) or shifted (moved by one offset per session) [default: hour]
     #[arg(long)]
     timestamps: Option<Timestamps>,
-    /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com)
+    /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com) [default: typed]
     #[arg(long, value_name = "STYLE")]
     pseudonyms: Option<PlaceholderStyle>,
 }

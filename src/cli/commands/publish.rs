@@ -2,13 +2,17 @@
 
 use crate::app::Failure;
 use crate::app::release::{PublishParams, PublishReport};
+use crate::cli::approval_screen;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
-use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, green};
 use crate::cli::table::one_line;
+use crate::workflow::Phase;
 
 /// Publish a signed release
+///
+/// For a dataset on the Hub, shows what would be published and asks for the name of the destination and for your
+/// passphrase, as `clawgate sign` does. Publishes only what you signed with your own key.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Release ID [default: the current release]
@@ -16,43 +20,35 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let params = PublishParams { release: args.release };
-    let report = match cli.app()?.publish(&params, None) {
+    let release = args.release.clone();
+    let report = match cli.app()?.publish(&PublishParams { release: args.release }) {
         // The release is signed. Only the passphrase that decrypts the Hub token is missing.
-        Err(f) if f.code == "human_needed" && is_approved(cli, &params)? && cli.can_prompt() => {
-            let mut terminal = cli.open_terminal("clawgate publish")?;
-            let app = cli.app()?;
-            let unlocked = with_passphrase(&mut terminal, |passphrase| app.unlock(passphrase))?;
-            drop(terminal);
-            cli.app()?.publish(&params, Some(&unlocked))?
+        Err(f) if f.code == "human_needed" && cli.can_prompt() && is_approved(cli, release.as_deref())? => {
+            as_person(release.as_deref(), cli)?
         }
         other => other?,
     };
     cli.print_with_status(&report, render)
 }
 
-fn is_approved(cli: &mut CliContext, params: &PublishParams) -> Result<bool, Failure> {
-    let preview = cli.app()?.preview(params.release.as_deref())?;
-    Ok(preview.state.as_str() == "approved")
+fn is_approved(cli: &mut CliContext, release: Option<&str>) -> Result<bool, Failure> {
+    Ok(cli.app()?.release_item(release)?.state == Phase::Approved)
 }
 
-/// A wrong passphrase can be corrected until this many were entered.
-const MAX_PASSPHRASE_ATTEMPTS: usize = 3;
-
-/// Asks for the passphrase until it is correct, at most [`MAX_PASSPHRASE_ATTEMPTS`] times.
-pub(super) fn with_passphrase<T>(
-    terminal: &mut Terminal,
-    mut unlock: impl FnMut(&str) -> Result<T, Failure>,
-) -> Result<T, Failure> {
-    let mut attempts_left = MAX_PASSPHRASE_ATTEMPTS;
-    loop {
-        let passphrase = terminal.secret("Passphrase: ")?;
-        attempts_left -= 1;
-        match unlock(&passphrase) {
-            Err(f) if f.code == "wrong_passphrase" && attempts_left > 0 => terminal.print_line(&f.message)?,
-            other => return other,
-        }
+/// Shows what was signed, asks the same question as `sign`, and publishes it.
+fn as_person(release: Option<&str>, cli: &mut CliContext) -> Result<PublishReport, CommandError> {
+    let width = cli.width().min(100);
+    let ready = cli.app()?.publish_preview(release)?;
+    let command = format!("clawgate publish {}", ready.approval.release());
+    let mut terminal = cli.open_terminal(&command)?;
+    cli.print(&super::preview::render(&ready.approval.preview, width))?;
+    if let Some(key) = ready.second_key() {
+        terminal.print_line(&format!("2 of 2 approvals: {} signed too.", one_line(key)))?;
     }
+    cli.app()?.record_question("publish", ready.approval.release(), &ready.approval.shown)?;
+    approval_screen::ask(&mut terminal, &ready.approval, &command, cli.terminal_width())?;
+    let app = cli.app()?;
+    Ok(terminal.passphrase(|passphrase| app.publish_shown(&ready, passphrase))?)
 }
 
 /// Renders what was published and where.

@@ -1,14 +1,15 @@
-//! `clawgate recent`: lists the most recent sessions.
+//! `clawgate recent`: lists the most recent sessions. Reads new log entries first.
 
 use super::inbox::{display_keys, outcome};
+use crate::app::scan::ScanParams;
 use crate::app::sessions::{InboxPage, InboxParams, SortKey};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
 use crate::cli::project_arg::absolute_project;
 use crate::cli::table::{Cell, Column, Table};
-use crate::cli::time_args::{TimeZoneArg, Times};
+use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 
-/// List the most recent sessions of all agents, one line each
+/// Read new log entries and list the most recent sessions, one line each
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Number of sessions, 1 to 1000
@@ -20,6 +21,8 @@ pub struct Args {
     /// Only sessions of this project (name, path or glob)
     #[arg(long)]
     project: Option<String>,
+    #[command(flatten)]
+    range: TimeRange,
     /// Include subagent sessions
     #[arg(long)]
     all: bool,
@@ -29,15 +32,21 @@ pub struct Args {
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let times = cli.times(&args.zone)?;
+    let (since, until) = args.range.resolve(cli.now(), &times.zone)?;
     let params = InboxParams {
+        since,
+        until,
         agent: args.agent,
         project: args.project.as_deref().map(absolute_project),
         roots: !args.all,
         sort: Some(SortKey::Ended),
         limit: Some(args.count),
+        reader: cli.reader(),
         ..InboxParams::default()
     };
-    let page = cli.app()?.inbox(&params)?;
+    let app = cli.app()?;
+    app.scan(&ScanParams::default())?;
+    let page = app.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
     let empty = cli.empty_note("No session matches.")?;
     cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, &times, width, short) })

@@ -1,6 +1,7 @@
 //! `clawgate redact`: redacts a stream.
 
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, IsTerminal};
+use std::sync::atomic::Ordering;
 
 use crate::cli::context::{CliContext, CommandError};
 use crate::redact::{Policy, RedactError, RedactFilter, Timestamps};
@@ -22,8 +23,10 @@ pub(super) fn run(_: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     policy.options.timestamps = Timestamps::Exact;
     let detectors = app.detectors()?;
     let engine = Engine::builtin().map_err(crate::app::Failure::from)?;
-    let (input, output) = (BufReader::new(io::stdin().lock()), io::stdout().lock());
+    let (input, output) = (BufReader::new(io::stdin().lock()), cli.stdout());
     let filter = RedactFilter::new(engine, policy, key, &detectors);
+    // Reading the input cannot be interrupted, so that Ctrl-C on a terminal ends the process.
+    cli.process.waiting.store(io::stdin().is_terminal(), Ordering::SeqCst);
     let done = if json { filter.filter_lines(input, output) } else { filter.filter_text(input, output) };
     match done {
         Err(RedactError::Io(e)) => Err(e.into()),

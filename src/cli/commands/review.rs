@@ -4,11 +4,13 @@ use serde::Serialize;
 
 use crate::app::Failure;
 use crate::app::release::{DecisionIn, FindingIn, Inventory, ReviewParams, ReviewReport};
-use crate::cli::context::{CliContext, CommandError};
+use crate::cli::context::{CliContext, CommandError, PersonProof};
 use crate::cli::format::{format_bytes, pluralize};
+use crate::cli::prompt::no_passphrase;
 use crate::cli::render::{bold, cyan, dim, evidence, green, review_effort, yellow};
-use crate::cli::review_terminal::{ReviewOptions, entity_line, run_review};
+use crate::cli::review_terminal::{ReviewOptions, WHY_KEEPING_NEEDS_A_PASSPHRASE, entity_line, run_review};
 use crate::cli::table::one_line;
+use crate::gate::GateError;
 use crate::workflow::EntityDecision;
 
 /// Review a sealed release: decide on its inventory and read its sample
@@ -95,6 +97,14 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         return run_review(cli, &options);
     }
     let params = params(args)?;
+    if cli.is_for_person() && params.decisions.iter().any(|d| d.decision == EntityDecision::Keep) {
+        let mut terminal = cli.open_terminal("clawgate review")?;
+        match cli.prove_person(&mut terminal, WHY_KEEPING_NEEDS_A_PASSPHRASE)? {
+            PersonProof::Given => {}
+            PersonProof::Declined => return Err(no_passphrase().into()),
+            PersonProof::Impossible => return Err(Failure::from(GateError::NoKeys).into()),
+        }
+    }
     let report = cli.app()?.review(&params)?;
     cli.print_with_status(&report, render)
 }
@@ -222,7 +232,7 @@ fn remaining(r: &ReviewReport) -> String {
         );
     }
     format!(
-        "remaining: {} ({}) to read, {} to decide\n",
+        "remaining: {} ({} of text) to read, {} to decide\n",
         pluralize(l.sessions, "session"),
         format_bytes(l.bytes),
         pluralize(l.entities, "inventory item")

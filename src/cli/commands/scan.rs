@@ -131,7 +131,7 @@ fn watch(params: &mut ScanParams, times: &Times, cli: &mut CliContext) -> Result
                 let mut line =
                     serde_json::to_string(&pass).map_err(|e| Failure::failed("json", e.to_string()))?;
                 line.push('\n');
-                cli.print_raw(line.as_bytes())?;
+                cli.print_json_text(&line)?;
             } else if first {
                 cli.print(&format!("{}Watching for changes. Press Ctrl-C to stop.\n", render(&report)))?;
             } else {
@@ -190,7 +190,7 @@ fn print_failed_pass(failure: &Failure, times: &Times, cli: &mut CliContext) -> 
     if cli.json {
         let line = serde_json::to_string(&FailedPass { at, failed: failure });
         let line = line.map_err(|e| Failure::failed("json", e.to_string()))?;
-        return cli.print_raw(format!("{line}\n").as_bytes());
+        return cli.print_json_text(&format!("{line}\n"));
     }
     let time = times.clock(at);
     cli.print(&format!("{time} {} {} Watching continues.\n", yellow("failed"), one_line(&failure.message)))

@@ -5,7 +5,7 @@ use anstyle::Style;
 use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
-use crate::cli::project_arg::absolute_project;
+use crate::cli::project_arg::split_projects;
 use crate::cli::render::{DIM, green, yellow};
 use crate::cli::table::{Column, Table, one_line};
 
@@ -15,15 +15,16 @@ use super::list::{AGENTS_WIDTH, MIN_PROJECT_WIDTH};
 ///
 /// Without options, shows the current scope. A project can be given by its name in any case, the unique beginning of
 /// its name, its path or that of a directory above it, or a glob such as 'client-*'. Worktrees belong to their repository.
+/// A confirmation is void when the scope changes or a project appears that is not excluded.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Exclude these projects: names, paths with everything below them, or globs
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    /// Exclude these projects: names, paths with everything below them, or globs; write `\,` for a comma in a name
+    #[arg(long, value_name = "A,B")]
     exclude: Vec<String>,
     /// Include these projects again, or remove these exclusions
-    #[arg(long, value_delimiter = ',', value_name = "A,B")]
+    #[arg(long, value_name = "A,B")]
     include: Vec<String>,
-    /// Include these agents, or "all" [default: all agents]
+    /// Limit the scope to these agents, in place of those chosen before; "all" for all agents [default: all]
     #[arg(long, visible_alias = "source", value_delimiter = ',', value_name = "A,B")]
     agent: Vec<String>,
     /// Confirm the resulting scope
@@ -34,9 +35,10 @@ pub struct Args {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = ScopeParams {
         agents: args.agent,
-        exclude: args.exclude.iter().map(|text| absolute_project(text)).collect(),
-        include: args.include.iter().map(|text| absolute_project(text)).collect(),
+        exclude: split_projects(&args.exclude),
+        include: split_projects(&args.include),
         confirm: args.confirm,
+        at_command_line: true,
         ..ScopeParams::default()
     };
     let app = cli.app()?;
@@ -69,12 +71,18 @@ fn render(r: &ScopeReport, width: usize) -> String {
         );
     }
     let mut out = format!("Scope {state}: {agents}\n{}", table.render(width));
-    for entry in &r.unmatched {
-        out.push_str(&format!(
-            "{} the exclusion {:?} matches no project\n",
+    out.push_str(&warnings(&r.unmatched));
+    out
+}
+
+/// Returns a line for each exclusion that is unclear.
+pub(super) fn warnings(unmatched: &[String]) -> String {
+    let line = |entry: &String| {
+        format!(
+            "{} the exclusion {:?} does not match exactly one project; all that could be meant stay excluded\n",
             yellow("warning:"),
             one_line(entry)
-        ));
-    }
-    out
+        )
+    };
+    unmatched.iter().map(line).collect()
 }

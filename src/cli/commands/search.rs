@@ -63,6 +63,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         until,
         limit: args.limit,
         cursor: args.cursor,
+        reader: cli.reader(),
     };
     let page = cli.app()?.search(&params)?;
     let keys: Vec<&str> = page.hits.iter().map(|h| h.key.as_str()).collect();

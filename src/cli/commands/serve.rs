@@ -13,8 +13,11 @@ pub struct Args {
     /// Create a new access token, which invalidates the old one
     #[arg(long)]
     new_token: bool,
+    /// Also print the ssh command that forwards the port to another computer
+    #[arg(long)]
+    remote: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    listen(args.port, args.new_token, cli)
+    listen(args.port, args.new_token, args.remote, cli)
 }

@@ -5,6 +5,8 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::marking::{self, SessionArgs};
 
 /// Shortlist sessions for a closer look
+///
+/// With --all or --project, shortlists the new sessions in scope. Approved and blocked sessions keep their mark.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -12,5 +14,5 @@ pub struct Args {
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    marking::mark(cli, &args.sessions.params(Mark::Shortlisted)?)
+    marking::mark(cli, &args.sessions, Mark::Shortlisted)
 }

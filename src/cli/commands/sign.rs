@@ -1,18 +1,15 @@
 //! `clawgate sign`: shows the release, asks for the passphrase on the controlling terminal, signs and publishes.
 
-use std::path::Path;
-
 use serde::Serialize;
 
 use super::publish;
 use crate::app::Failure;
-use crate::app::release::{Preview, PublishParams, PublishReport, SignReport};
+use crate::app::release::{ApprovalScreen, PublishReport, SignReport};
+use crate::cli::approval_screen;
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::prompt::Terminal;
-use crate::cli::render::{destination, green};
+use crate::cli::render::green;
 use crate::cli::time_args::{TimeZoneArg, Times};
 use crate::gate::GateError;
-use crate::workflow::Target;
 
 /// Sign a release with your passphrase, and publish it
 ///
@@ -25,74 +22,78 @@ pub struct Args {
     /// Sign the release without publishing it
     #[arg(long)]
     no_publish: bool,
+    /// Revoke the receipt of a release that is signed and not published
+    #[arg(long, conflicts_with = "no_publish")]
+    revoke: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct Revoked {
+    release: String,
+    revoked: bool,
+    /// Whether the revocation is covered by a signature of the audit log.
+    log_signed: bool,
 }
 
 #[derive(Debug, Serialize)]
 struct Report {
     #[serde(flatten)]
     signed: SignReport,
+    /// What was shown directly above the question.
+    approval: ApprovalScreen,
     #[serde(skip_serializing_if = "Option::is_none")]
     published: Option<PublishReport>,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    if args.revoke {
+        let release = cli.app()?.revoke(args.release.as_deref())?;
+        // Nothing delays the revocation. The signature comes after it.
+        let log_signed = cli.is_for_person() && cli.app()?.keys()?.fingerprint.is_some();
+        if log_signed {
+            let mut terminal = cli.open_terminal("clawgate sign --revoke")?;
+            terminal.print_line(&format!(
+                "Revoked the receipt of {release}. Your passphrase signs the end of the audit log, so that nobody can remove \
+                 the revocation unnoticed."
+            ))?;
+            let app = cli.app()?;
+            terminal.passphrase(|passphrase| app.sign_audit_log(passphrase))?;
+        }
+        let report = Revoked { release, revoked: true, log_signed };
+        return cli.print_with_status(&report, |r| format!("revoked the receipt of {}\n", r.release));
+    }
     let width = cli.width().min(100);
     let app = cli.app()?;
     let shown = app.sign_preview(args.release.as_deref())?;
     let keys = app.keys()?;
-    let mut terminal = cli.open_terminal(&format!("clawgate sign {}", shown.release))?;
+    let command = format!("clawgate sign {}", shown.release());
+    let mut terminal = cli.open_terminal(&command)?;
     if keys.fingerprint.is_none() {
         return Err(Failure::from(GateError::NoKeys).into());
     }
-    let hub = matches!(shown.destination.as_ref().map(|d| &d.target), Some(Target::Hub { .. }));
-    if hub && !keys.hub_token_sealed && !args.no_publish {
+    if shown.preview.approval.endpoint.is_some() && !keys.hub_token_sealed && !args.no_publish {
         return Err(Failure::from(GateError::NoToken).into());
     }
     // With --json, standard output is for a program, so the person reads the preview on the terminal.
-    let text = super::preview::render(&shown, width);
+    let text = super::preview::render(&shown.preview, width);
     if cli.json {
         terminal.print_line(&anstream::adapter::strip_str(&text).to_string())?
     } else {
         cli.print(&text)?
     }
-    confirm_destination(&mut terminal, &shown)?;
+    cli.app()?.record_question("sign", shown.release(), &shown.shown)?;
+    approval_screen::ask(&mut terminal, &shown, &command, cli.terminal_width())?;
     let app = cli.app()?;
-    let (signed, unlocked) =
-        publish::with_passphrase(&mut terminal, |passphrase| app.sign(&shown, passphrase))?;
+    let signed = terminal.passphrase(|passphrase| app.sign(&shown, passphrase))?;
     drop(terminal);
-    let published = match args.no_publish {
+    let report = signed.report.clone();
+    let published = match args.no_publish || report.approvers > 1 {
         true => None,
-        false => {
-            let params = PublishParams { release: Some(shown.release.clone()) };
-            Some(cli.app()?.publish(&params, Some(&unlocked))?)
-        }
+        false => Some(cli.app()?.publish_signed(signed)?),
     };
     let times = cli.times(&TimeZoneArg::default())?;
-    cli.print_with_status(&Report { signed, published }, |r| render(r, &times))
-}
-
-/// Asks the person to type the name of the destination, so that pressing Enter is not enough to sign.
-fn confirm_destination(terminal: &mut Terminal, shown: &Preview) -> Result<(), Failure> {
-    let (what, name) = match shown.destination.as_ref().map(|d| &d.target) {
-        // A release without a destination cannot be signed.
-        None => ("destination", String::new()),
-        Some(Target::Hub { repo, .. }) => ("dataset repository", repo.clone()),
-        Some(Target::Folder { path }) => {
-            let name = Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
-            ("folder", name.unwrap_or_else(|| path.clone()))
-        }
-    };
-    let name = crate::app::text::sanitize(&name);
-    terminal.print_line(&format!(
-        "\nThis release goes to {}.\nFirst confirm the name of the {what}. Your passphrase is asked for after that.",
-        destination(shown.destination.as_ref())
-    ))?;
-    let typed = terminal.line(&format!("Type \"{name}\" to approve: "))?;
-    if typed.as_deref() == Some(name.as_str()) {
-        return Ok(());
-    }
-    let f = Failure::failed("not_approved", "The name does not match. Nothing was signed.");
-    Err(f.hint(format!("clawgate sign {}", shown.release)))
+    let approval = shown.preview.approval;
+    cli.print_with_status(&Report { signed: report, approval, published }, |r| render(r, &times))
 }
 
 fn render(r: &Report, times: &Times) -> String {
@@ -104,6 +105,12 @@ fn render(r: &Report, times: &Times) -> String {
         r.signed.fingerprint,
         times.minute_with_zone(r.signed.expires)
     );
+    if r.signed.approvers > 1 {
+        out.push_str(&format!(
+            "1 of {} approvals: nothing is published before another approver signs too\n",
+            r.signed.approvers
+        ));
+    }
     if let Some(p) = &r.published {
         out.push_str(&publish::render(p));
     }

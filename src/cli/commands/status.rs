@@ -64,6 +64,7 @@ fn render(w: &StatusReport, times: &Times, width: usize) -> String {
     out.push_str(&format!("sessions   {total}: {}\n", tally(&s.by_agent)));
     out.push_str(&format!("triage     {}\n", tally(&s.by_status)));
     out.push_str(&format!("scope      {scope}\n"));
+    out.push_str(&super::scope::warnings(&s.unmatched));
     let t = &w.today;
     if t.total_messages > 0 {
         let today =

@@ -1,25 +1,49 @@
 //! `cost_report`: tokens and cost from the usage ledger.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::{Hints, Tool};
-use crate::app::cost::CostParams;
+use crate::app::cost::{CostParams, CostSort};
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, dollars, size};
+use crate::trace::Timestamp;
+use crate::usage::Dimension;
 
 pub(super) struct CostReport;
 
 /// Maximum number of alerts, anomalies and unpriced models in an answer.
 const MAX_NOTES: usize = 5;
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Input {
+    /// Dimension (default total).
+    by: Option<Dimension>,
+    /// IANA zone (default: local).
+    timezone: Option<String>,
+    /// Day or time.
+    since: Option<Timestamp>,
+    /// Before it.
+    until: Option<Timestamp>,
+    /// Agent id.
+    agent: Option<String>,
+    /// Name, path or glob.
+    project: Option<String>,
+    /// Id or its beginning.
+    model: Option<String>,
+    /// Order.
+    sort: Option<CostSort>,
+    /// Maximum rows.
+    limit: Option<u64>,
+}
+
+#[derive(Serialize)]
 pub(super) struct Output {
     rows: Vec<Map<String, Value>>,
     total: Map<String, Value>,
     #[serde(flatten)]
-    #[schemars(skip)]
     rest: Map<String, Value>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     alerts: Vec<String>,
@@ -29,7 +53,7 @@ pub(super) struct Output {
 }
 
 impl Tool for CostReport {
-    type Input = CostParams;
+    type Input = Input;
     type Output = Output;
 
     const NAME: &'static str = "cost_report";
@@ -38,8 +62,22 @@ impl Tool for CostReport {
         "Tokens and list-price cost, with current alerts and anomalies. `output` includes reasoning.";
     const HINTS: Hints = Hints::READ;
 
-    fn call(app: &mut App, input: CostParams) -> Result<Output, Failure> {
-        let p = CostParams { watch: true, ..input };
+    fn call(app: &mut App, input: Input) -> Result<Output, Failure> {
+        let Input { by, timezone, since, until, limit, sort, .. } = input;
+        let [agent, project, model] = [input.agent, input.project, input.model].map(Vec::from_iter);
+        let p = CostParams {
+            by,
+            timezone,
+            since,
+            until,
+            limit,
+            agent,
+            project,
+            model,
+            sort,
+            watch: true,
+            with_current: false,
+        };
         if app.status()?.last_scan.is_none() {
             // The use case would scan, which a tool that only reads must not do.
             return Err(app.missing_first_step());

@@ -3,10 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Hints, Tool, UNTRUSTED};
+use super::{Hints, Tool};
 use crate::app::sessions::{InboxParams, Mark, SessionItem};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip};
+use crate::mcp::answer::{MAX_REPORT_BYTES, Page};
+use crate::mcp::untrusted::Untrusted;
 use crate::store::ProjectRow;
 use crate::trace::{SessionKey, Timestamp, is_zero};
 
@@ -32,19 +33,17 @@ enum ListKind {
     Projects,
 }
 
-#[derive(Default, Serialize, JsonSchema)]
+#[derive(Default, Serialize)]
 pub(super) struct Output {
     #[serde(skip_serializing_if = "Option::is_none")]
     sessions: Option<Vec<SessionLine>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     projects: Option<Vec<ProjectRow>>,
     next_cursor: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    integrity: Option<&'static str>,
 }
 
 /// A session. Fields that would say nothing are left out.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 struct SessionLine {
     key: SessionKey,
     project: Option<String>,
@@ -92,27 +91,23 @@ impl Tool for List {
 
 fn sessions(app: &App, p: &InboxParams) -> Result<Output, Failure> {
     let page = app.inbox(p)?;
+    let mut untrusted = Untrusted::new(app)?;
     let mut fitted = Page::new(p.limit.is_none().then_some(MAX_REPORT_BYTES));
     for item in page.sessions {
         let cursor = item.cursor.clone();
-        if !fitted.push(line(item), cursor) {
+        if !fitted.push(line(item, &mut untrusted), cursor) {
             break;
         }
     }
     let (sessions, cut) = fitted.finish();
-    Ok(Output {
-        sessions: Some(sessions),
-        next_cursor: cut.or(page.next_cursor),
-        integrity: Some(UNTRUSTED),
-        ..Output::default()
-    })
+    Ok(Output { sessions: Some(sessions), next_cursor: cut.or(page.next_cursor), ..Output::default() })
 }
 
-fn line(s: SessionItem) -> SessionLine {
+fn line(s: SessionItem, untrusted: &mut Untrusted) -> SessionLine {
     SessionLine {
         key: s.key,
         project: s.project,
-        title: s.title.map(|t| clip(&t, MAX_TITLE_CHARS)),
+        title: s.title.map(|t| untrusted.title(&t, MAX_TITLE_CHARS)),
         models: s.models,
         started: s.started,
         ended: s.ended,

@@ -19,10 +19,11 @@ use std::sync::LazyLock;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use super::form::{Answer, Form};
 use super::schema;
-use crate::app::{App, Failure};
+use crate::app::{App, Failure, FormReply};
 use crate::trace::Timestamp;
 
 pub(super) use read_session::ReadSession;
@@ -62,7 +63,7 @@ pub(super) trait Tool {
     /// Arguments. The schema that a client reads is derived from this type.
     type Input: DeserializeOwned + JsonSchema;
     /// Answer. State and next step are added to its fields.
-    type Output: Serialize + JsonSchema;
+    type Output: Serialize;
 
     const NAME: &'static str;
     /// Name for people.
@@ -79,6 +80,15 @@ pub(super) trait Tool {
     /// [`Failure`] of the use case.
     fn call(app: &mut App, input: Self::Input) -> Result<Self::Output, Failure>;
 
+    /// The form that the client's user answers before the call runs, if one is due. A field that has the name of an argument
+    /// replaces it.
+    fn form(_app: &App, _args: &Args) -> Option<Form> {
+        None
+    }
+
+    /// Whether the tool has forms.
+    const HAS_FORM: bool = false;
+
     /// Shortens the answer to the 8 KB that every client passes on whole.
     fn fit(_answer: &mut Value) {}
 }
@@ -94,8 +104,34 @@ pub(super) struct Registered {
     pub input: LazyLock<Value>,
     /// Schema of the answer.
     pub output: LazyLock<Value>,
+    /// Returns the form that is due before the call. `None` if the tool has no forms.
+    pub form: Option<fn(&App, &Args) -> Option<Form>>,
     /// Runs the tool with arguments that were coerced to the schema.
     pub call: fn(&mut App, Args) -> Result<Value, Failure>,
+}
+
+impl Registered {
+    /// Runs the tool with the answer to its form. The answer is recorded first.
+    ///
+    /// # Errors
+    /// [`Failure`] of the use case, or if the audit log cannot be written.
+    pub fn call_with(&self, app: &mut App, mut args: Args, answer: Answer) -> Result<Value, Failure> {
+        app.ctx.form = match &answer {
+            Answer::None => FormReply::None,
+            Answer::Declined => FormReply::Declined,
+            Answer::Accepted(_) => FormReply::Accepted,
+        };
+        if answer != Answer::None {
+            let release = args.get("release").and_then(Value::as_str).map(str::to_owned);
+            let entry = json!({ "tool": self.name, "answer": app.ctx.form.as_str(), "assurance": "A1" });
+            app.audit("form_answered", release.as_deref(), entry)?;
+        }
+        if let Answer::Accepted(values) = answer {
+            // The fields that are no arguments are only for the person.
+            args.extend(values.into_iter().filter(|(name, _)| self.input["properties"].get(name).is_some()));
+        }
+        (self.call)(app, args)
+    }
 }
 
 const fn tool<T: Tool>() -> Registered {
@@ -106,7 +142,8 @@ const fn tool<T: Tool>() -> Registered {
         hints: T::HINTS,
         lane: T::LANE,
         input: LazyLock::new(schema::input::<T::Input>),
-        output: LazyLock::new(schema::output::<T::Output>),
+        output: LazyLock::new(schema::output),
+        form: if T::HAS_FORM { Some(T::form) } else { None },
         call: call::<T>,
     }
 }
@@ -160,9 +197,29 @@ fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> 
             *time = at.to_string();
         }
     }
+    for name in ["project", "exclude", "include"] {
+        if let Some(names) = args.get_mut(name) {
+            replace_shown_names(app, names)?;
+        }
+    }
     serde_json::from_value(Value::Object(args))
         .map_err(|e| Failure::usage("bad_argument", format!("An argument is invalid: {e}.")))
 }
 
-/// Marks an answer that contains session text, which is data and never an instruction.
-const UNTRUSTED: &str = "untrusted";
+/// Replaces the redacted names of projects by the real ones.
+fn replace_shown_names(app: &App, value: &mut Value) -> Result<(), Failure> {
+    match value {
+        Value::String(name) => {
+            if let Some(real) = app.project_shown_as(name, &app.archive.projects_to_choose()?)? {
+                *name = real;
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                replace_shown_names(app, item)?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

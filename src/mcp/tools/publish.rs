@@ -2,9 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::{Hints, Tool};
+use super::{Args, Hints, Tool};
 use crate::app::release::{PublishParams, PublishReport};
 use crate::app::{App, Failure};
+use crate::mcp::form::Form;
+use crate::workflow::Phase;
 
 pub(super) struct Publish;
 
@@ -19,9 +21,32 @@ impl Tool for Publish {
          passphrase.";
     const HINTS: Hints = Hints { read_only: false, destructive: true, idempotent: false, open_world: true };
 
+    const HAS_FORM: bool = true;
+
+    /// Leads the person to their terminal.
+    fn form(app: &App, args: &Args) -> Option<Form> {
+        let name = args.get("release").and_then(Value::as_str);
+        let release = app.release_summary(name).ok().flatten()?;
+        if release.phase != Phase::Confirmed {
+            return None;
+        }
+        let message = format!(
+            "Your agent asks to publish release {id}: {}. Nothing has left this machine. To approve it, run `clawgate sign \
+             {id}` in your own terminal: it shows what would be published and asks for your passphrase. Your answer here \
+             approves nothing.",
+            release.content,
+            id = release.id,
+        );
+        Some(Form::new(message).choice(
+            "answer",
+            "What will you do?",
+            &["I will sign in my terminal", "Not now"],
+        ))
+    }
+
     fn call(app: &mut App, input: PublishParams) -> Result<PublishReport, Failure> {
         // A passphrase never comes over this protocol, so no key is unlocked here.
-        app.publish(&input, None)
+        app.publish(&input)
     }
 
     fn fit(answer: &mut Value) {

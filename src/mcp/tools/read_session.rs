@@ -1,16 +1,16 @@
 //! `read_session`: one session, a page of messages at a time, always redacted.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Hints, Tool, UNTRUSTED};
+use super::{Hints, Tool};
 use crate::app::random::nonce;
 use crate::app::sessions::ShowParams;
 use crate::app::text::fence;
 use crate::app::{App, Failure, text::sanitize};
-use crate::mcp::answer::{clip, size};
+use crate::mcp::answer::size;
 use crate::mcp::transcript;
+use crate::mcp::untrusted::Untrusted;
 use crate::trace::{SessionKey, Timestamp};
 
 pub(in crate::mcp) struct ReadSession;
@@ -22,7 +22,7 @@ const MIN_PAGE_BYTES: u64 = 400;
 /// Longest title in an answer, in characters.
 const MAX_TITLE_CHARS: usize = 120;
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub(in crate::mcp) struct Output {
     key: SessionKey,
     agent: String,
@@ -36,7 +36,6 @@ pub(in crate::mcp) struct Output {
     message_count: u64,
     from: u64,
     next_from: Option<u64>,
-    integrity: &'static str,
     text: String,
 }
 
@@ -74,11 +73,12 @@ impl Tool for ReadSession {
             used += bytes;
             end += 1;
         }
+        let mut untrusted = Untrusted::new(app)?;
         Ok(Output {
             key: s.key,
             agent: s.agent,
             project: s.project,
-            title: s.title.map(|t| clip(&t, MAX_TITLE_CHARS)),
+            title: s.title.map(|t| untrusted.title(&t, MAX_TITLE_CHARS)),
             parent: s.parent,
             started: s.started,
             ended: s.ended,
@@ -87,7 +87,6 @@ impl Tool for ReadSession {
             message_count: page.message_count,
             from: page.from,
             next_from: (end < page.message_count).then_some(end),
-            integrity: UNTRUSTED,
             text: fence(&nonce()?, body.trim_end()),
         })
     }

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 
-use super::{Hints, Tool, UNTRUSTED};
+use super::{Hints, Tool};
 use crate::app::release::{ReviewParams, ReviewReport};
 use crate::app::{App, Failure};
 use crate::mcp::answer::{MAX_REPORT_BYTES, shorten, size};
+use crate::mcp::untrusted::UNTRUSTED;
 
 pub(super) struct ReviewPii;
 

@@ -1,14 +1,12 @@
 //! `search`: finds words in the archive.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Hints, Tool, UNTRUSTED};
-use crate::app::random::nonce;
+use super::{Hints, Tool};
 use crate::app::sessions::SearchParams;
-use crate::app::text::fence;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page, clip};
+use crate::mcp::answer::{MAX_REPORT_BYTES, Page};
+use crate::mcp::untrusted::Untrusted;
 use crate::store::DocKind;
 use crate::trace::{SessionKey, Timestamp};
 
@@ -17,20 +15,18 @@ pub(super) struct Search;
 /// Longest title in an answer, in characters.
 const MAX_TITLE_CHARS: usize = 80;
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub(super) struct Output {
     hits: Vec<Hit>,
     next_cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     note: Option<String>,
-    integrity: &'static str,
 }
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 struct Hit {
     key: SessionKey,
     message: u32,
-    #[schemars(with = "String")]
     kind: DocKind,
     project: Option<String>,
     title: Option<String>,
@@ -50,7 +46,7 @@ impl Tool for Search {
 
     fn call(app: &mut App, input: SearchParams) -> Result<Output, Failure> {
         let page = app.search(&input)?;
-        let nonce = nonce()?;
+        let mut untrusted = Untrusted::new(app)?;
         let mut fitted = Page::new(input.limit.is_none().then_some(MAX_REPORT_BYTES));
         for hit in page.hits {
             let cursor = hit.cursor;
@@ -59,9 +55,9 @@ impl Tool for Search {
                 message: hit.message,
                 kind: hit.kind,
                 project: hit.project,
-                title: hit.title.map(|t| clip(&t, MAX_TITLE_CHARS)),
+                title: hit.title.map(|t| untrusted.title(&t, MAX_TITLE_CHARS)),
                 started: hit.started,
-                snippet: fence(&nonce, &hit.snippet),
+                snippet: untrusted.snippet(&hit.snippet),
             };
             if !fitted.push(hit, cursor) {
                 break;
@@ -70,6 +66,6 @@ impl Tool for Search {
         let (hits, cut) = fitted.finish();
         // If the page was cut, the search did not stop at its end, so that the note does not apply.
         let note = page.note.filter(|_| cut.is_none());
-        Ok(Output { hits, next_cursor: cut.or(page.next_cursor), note, integrity: UNTRUSTED })
+        Ok(Output { hits, next_cursor: cut.or(page.next_cursor), note })
     }
 }

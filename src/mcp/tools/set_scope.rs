@@ -1,6 +1,5 @@
 //! `set_scope`: which agents and projects may be shared, and what is always redacted.
 
-use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,7 +11,7 @@ use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
 
 pub(super) struct SetScope;
 
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 pub(super) struct Output {
     confirmed: bool,
     config: Settings,
@@ -23,7 +22,7 @@ pub(super) struct Output {
 }
 
 /// The settings of the person, so that an agent can say what is set.
-#[derive(Serialize, JsonSchema)]
+#[derive(Serialize)]
 struct Settings {
     agents: Vec<String>,
     exclude: Vec<String>,
@@ -35,7 +34,10 @@ struct Settings {
     complete: bool,
 }
 
-#[derive(Serialize, JsonSchema)]
+/// Maximum size of the settings in an answer, in bytes, so that projects have room.
+const MAX_SETTINGS_BYTES: usize = 3_000;
+
+#[derive(Serialize)]
 struct Project {
     name: String,
     sessions: u64,
@@ -49,13 +51,21 @@ impl Tool for SetScope {
     const NAME: &'static str = "set_scope";
     const TITLE: &'static str = "Set the scope";
     const DESCRIPTION: &'static str = "Sets or returns what may be shared and is redacted. Lists append. Show the person the \
-         projects; confirm only after they agreed.";
+         projects (`list` has the rest); confirm only after they agreed.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, input: ScopeParams) -> Result<Output, Failure> {
         let report = app.set_scope(&input)?;
         let counts = app.list_hits()?;
         let c = report.config;
+        let mut view = app.agent_view()?;
+        let mut shown = |hit: ListHits| {
+            let mut hit = hit.masked();
+            if hit.setting == "scope.exclude" {
+                hit.value = view.name(&hit.value);
+            }
+            hit
+        };
         let project = |p: crate::store::ProjectRow| Project {
             name: p.name,
             sessions: p.sessions,
@@ -65,10 +75,10 @@ impl Tool for SetScope {
             confirmed: report.confirmed,
             config: Settings {
                 agents: c.scope.agents,
-                exclude: c.scope.exclude,
+                exclude: c.scope.exclude.iter().map(|e| e.label().to_owned()).collect(),
                 redact_strings: c.redact.strings.len(),
                 redact_usernames: c.redact.usernames.len(),
-                hits: counts.hits.into_iter().map(ListHits::masked).collect(),
+                hits: counts.hits.into_iter().map(&mut shown).collect(),
                 sessions_counted: counts.sessions_counted,
                 complete: counts.complete,
             },
@@ -78,6 +88,15 @@ impl Tool for SetScope {
     }
 
     fn fit(answer: &mut Value) {
+        for (name, at_most) in [("hits", 50), ("exclude", 50)] {
+            shorten(&mut answer["config"], name, at_most, MAX_SETTINGS_BYTES);
+        }
+        shorten(answer, "unmatched", 20, usize::MAX);
         shorten(answer, "projects", 100, MAX_REPORT_BYTES);
+        if answer.get("projects_more").is_some() {
+            let shown = answer["projects"].as_array().map_or(0, Vec::len);
+            // `list` has the projects in the same order.
+            answer["next_cursor"] = Value::from(shown.to_string());
+        }
     }
 }

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use hf_hub::HFError;
-
 use super::super::PublishError;
 
 /// A failed request.
@@ -53,36 +51,6 @@ impl Fault {
             }
             _ => Fault::Stop(PublishError::Server { status, during, message }),
         }
-    }
-
-    /// An error of hf-hub. `clean` removes the token from a text and shortens it.
-    pub(super) fn of_hf(
-        error: HFError,
-        repo: &str,
-        during: &'static str,
-        clean: impl Fn(&str) -> String,
-    ) -> Self {
-        // hf-hub does not export the type of the context, so a helper function could not take it.
-        let (context, after) = match error {
-            HFError::Http { context }
-            | HFError::AuthRequired { context }
-            | HFError::Forbidden { context }
-            | HFError::Conflict { context }
-            | HFError::RepoNotFound { context: Some(context), .. }
-            | HFError::RevisionNotFound { context: Some(context), .. }
-            | HFError::EntryNotFound { context: Some(context), .. } => (context, None),
-            HFError::RateLimited { retry_after, context } => (context, retry_after),
-            HFError::Request { source, .. } => return Fault::lost(during, clean(&transport(&source))),
-            // After an incomplete answer the request may have been carried out.
-            HFError::Json(_) | HFError::MalformedResponse { .. } | HFError::Io(_) => {
-                return Fault::lost(during, clean(&error.to_string()));
-            }
-            other => {
-                return Fault::Stop(PublishError::Unreachable { during, why: clean(&other.to_string()) });
-            }
-        };
-        let message = clean(context.server_message.as_deref().unwrap_or(&context.body));
-        Fault::of_status(context.status.as_u16(), after, repo, during, message)
     }
 }
 

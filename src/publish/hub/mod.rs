@@ -1,26 +1,24 @@
 //! Destination: a dataset repository on the Hub.
 //!
 //! A release is one atomic commit with a fixed parent. An answer can be lost after the Hub made the commit, so the
-//! commit request is never simply repeated: after any error the head is read and compared first. hf-hub would send
-//! the request again; `wire.rs` disables its retries.
+//! commit request is never simply repeated: after any error the head is read and compared first.
 
+mod address;
 mod fault;
 mod wire;
 
 use std::collections::BTreeMap;
-
-use hf_hub::repository::CommitOperation;
 
 use crate::export::FILE_LIMIT;
 use crate::gate::Cleared;
 use crate::workflow::{FileEntry, Visibility};
 
 use super::{HubOptions, PublishError, Published, UploadStep};
+pub use address::{check_endpoint, check_proxy, is_loopback};
 use fault::Fault;
-use wire::Wire;
-pub use wire::{check_endpoint, is_loopback};
+use wire::{Change, Wire};
 
-/// The Hub classifies at most this many files in one request, and hf-hub sends only one request.
+/// The Hub classifies at most this many files in one request, and we send only one request.
 const MAX_FILES: usize = 256;
 
 pub(super) async fn publish(
@@ -31,8 +29,8 @@ pub(super) async fn publish(
     options: &HubOptions,
 ) -> Result<Published, PublishError> {
     check_limits(&files)?;
-    let token = cleared.token().ok_or(PublishError::NoToken)?;
-    let wire = Wire::new(token, repo, revision, options)?;
+    let hub = cleared.hub().ok_or(PublishError::NoToken)?;
+    let wire = Wire::new(hub, repo, revision, options)?;
     let upload = Upload { cleared, files: &files, wire: &wire, options };
 
     options.report(UploadStep::Checking);
@@ -129,7 +127,7 @@ impl Upload<'_> {
         loop {
             let bytes = self.files.iter().map(|f| f.bytes).sum();
             self.options.report(UploadStep::Sending { files: self.files.len(), bytes });
-            let sent = self.wire.commit(self.operations(standing), self.cleared.digest(), parent).await;
+            let sent = self.wire.commit(&self.changes(standing), self.cleared.digest(), parent).await;
             let fault = match sent {
                 Ok(Some(commit)) => return self.verified(commit).await,
                 Ok(None) => Fault::lost("sending the commit", "the answer names no commit"),
@@ -181,11 +179,10 @@ impl Upload<'_> {
         }
     }
 
-    /// The operations of the commit: adds all files, and deletes the shards of an earlier release.
-    fn operations(&self, standing: &BTreeMap<String, u64>) -> Vec<CommitOperation> {
-        let adds =
-            self.cleared.files().iter().map(|f| CommitOperation::add_bytes(f.path.clone(), f.bytes.clone()));
-        let stale = standing.keys().filter(|p| self.is_stale(p)).map(|p| CommitOperation::delete(p.clone()));
+    /// The changes of the commit: adds all files, and deletes the shards of an earlier release.
+    fn changes<'s>(&'s self, standing: &'s BTreeMap<String, u64>) -> Vec<Change<'s>> {
+        let adds = self.cleared.uploads().map(|f| Change::Add { path: &f.path, bytes: &f.bytes });
+        let stale = standing.keys().filter(|p| self.is_stale(p)).map(|p| Change::Delete { path: p });
         adds.chain(stale).collect()
     }
 

@@ -37,6 +37,27 @@ struct CallAt {
     part: usize,
 }
 
+/// Whether a log has only records of subagents. Versions that wrote subagents into the session's log did so too for those
+/// that they started before the first prompt, and some wrote the records of a subagent into a log of its own under a new
+/// id. Such a log belongs to the session that its records name.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Sidechain {
+    #[default]
+    Unknown,
+    Of(String),
+    No,
+}
+
+impl Sidechain {
+    fn read(&mut self, is_sidechain: bool, session: &str) {
+        match self {
+            _ if !is_sidechain => *self = Sidechain::No,
+            Sidechain::Unknown if !session.is_empty() => *self = Sidechain::Of(session.to_owned()),
+            _ => {}
+        }
+    }
+}
+
 /// Builds the session of a log, line by line.
 pub(super) struct Builder {
     log: LogPath,
@@ -55,6 +76,8 @@ pub(super) struct Builder {
     hasher: RandomState,
     /// The best title so far and its rank: a title of a person, of the model, or from a summary.
     title: Option<(u8, String)>,
+    /// The session that the records name, until one is read that does not belong to a subagent.
+    sidechain_of: Sidechain,
     /// Whether the log contains running totals.
     has_totals: bool,
     /// Whether the log contains a record that does not only describe the client or the session.
@@ -78,6 +101,7 @@ impl Builder {
             seen_ids: HashSet::new(),
             hasher: RandomState::new(),
             title,
+            sidechain_of: Sidechain::default(),
             has_totals: false,
             has_content: false,
         }
@@ -97,16 +121,17 @@ impl Builder {
             self.owner.read_record(record.kind.str() == "assistant", marks);
         }
         self.has_content |= !is_bookkeeping(record.kind.str());
+        let at = Timestamp::parse(record.timestamp.str());
         match record.kind.str() {
-            "user" if self.read_header(&record) => self.push_user(record),
+            "user" if self.read_header(&record, at) => self.push_user(record, at),
             "assistant" => {
-                let is_new = self.read_header(&record);
-                let request = self.push_request(&record, line.offset);
+                let is_new = self.read_header(&record, at);
+                let request = self.push_request(&record, at, line.offset);
                 if is_new {
-                    self.push_answer(record, request);
+                    self.push_answer(record, at, request);
                 }
             }
-            "attachment" if self.is_new(&record) => self.push_attachment(&record),
+            "attachment" if self.is_new(&record) => self.push_attachment(&record, at),
             "summary" => self.set_title(1, record.summary.some()),
             "ai-title" => self.set_title(2, record.ai_title.some()),
             "custom-title" => self.set_title(3, record.custom_title.some()),
@@ -123,10 +148,14 @@ impl Builder {
         self.usage.attribute_to(&self.owner.owner(parent, key, &self.log));
         read.usage = self.usage.finish();
         read.is_bookkeeping = read.records > 0 && !self.has_content;
-        if !self.session.messages.is_empty() {
-            self.session.title = self.title.map(|(_, t)| t);
-            read.sessions.push(self.session);
+        self.session.title = self.title.map(|(_, t)| t);
+        if let Sidechain::Of(session) = self.sidechain_of
+            && !self.log.subagent
+            && session != self.log.native
+        {
+            self.session.parent = Some(SessionKey::new(AGENT, &session));
         }
+        read.add_session(self.session);
         self.has_totals
     }
 
@@ -136,8 +165,8 @@ impl Builder {
     }
 
     /// Reads the fields of the session that every user and assistant record has. Returns whether the record is new.
-    fn read_header(&mut self, record: &Record<'_>) -> bool {
-        self.session.extend_time_range(Timestamp::parse(record.timestamp.str()));
+    fn read_header(&mut self, record: &Record<'_>, at: Option<Timestamp>) -> bool {
+        self.session.extend_time_range(at);
         if !self.is_new(record) {
             return false;
         }
@@ -148,6 +177,7 @@ impl Builder {
             s.agent_version = record.version.owned();
         }
         let session_id = record.session_id.str();
+        self.sidechain_of.read(record.is_sidechain.0, session_id);
         if self.log.subagent {
             // In 2.0 the log of a subagent is next to the sessions, and its records name the parent.
             s.parent =
@@ -178,9 +208,8 @@ impl Builder {
         record.is_meta.0 || record.is_sidechain.0 || self.log.subagent || !may_be_of_a_person(&record.origin)
     }
 
-    fn push_user(&mut self, mut record: Record<'_>) {
+    fn push_user(&mut self, mut record: Record<'_>, at: Option<Timestamp>) {
         let Some(message) = record.message.0.take() else { return };
-        let at = Timestamp::parse(record.timestamp.str());
         let injected = self.is_injected(&record);
         let mut parts = Vec::new();
         let mut human = false;
@@ -215,8 +244,7 @@ impl Builder {
     }
 
     /// Adds the request of an assistant record, which several records may describe. Returns the number of the request.
-    fn push_request(&mut self, record: &Record<'_>, offset: u64) -> Option<usize> {
-        let at = Timestamp::parse(record.timestamp.str());
+    fn push_request(&mut self, record: &Record<'_>, at: Option<Timestamp>, offset: u64) -> Option<usize> {
         self.has_answer = true;
         // 1.0 wrote subagents into the session's own log.
         let kind = self.owner.subagent_kind(&self.log).or(record.is_sidechain.0.then_some(UNNAMED));
@@ -226,11 +254,10 @@ impl Builder {
         });
         let calls = blocks.filter(|b| is_tool_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
         let position = LogPosition { at: at.or(self.session.ended), offset };
-        self.usage.add(&LoggedRequest::from(record), &position, kind, calls)
+        self.usage.add(&LoggedRequest::of(record, at), &position, kind, calls)
     }
 
-    fn push_answer(&mut self, mut record: Record<'_>, request: Option<usize>) {
-        let at = Timestamp::parse(record.timestamp.str());
+    fn push_answer(&mut self, mut record: Record<'_>, at: Option<Timestamp>, request: Option<usize>) {
         let Some(RawMessage { id, model, content, .. }) = record.message.0.take() else { return };
         let id = id.owned().or_else(|| record.uuid.owned());
         let of_id = id.as_ref().and_then(|id| self.messages.get(id).copied());
@@ -339,7 +366,7 @@ impl Builder {
         call.output = Some(output);
     }
 
-    fn push_attachment(&mut self, record: &Record<'_>) {
+    fn push_attachment(&mut self, record: &Record<'_>, at: Option<Timestamp>) {
         let Some(attachment) = &record.attachment.0 else { return };
         let (parts, is_typed) = match attachment.kind.str() {
             "file" => (vec![attached_file(attachment)], false),
@@ -355,7 +382,6 @@ impl Builder {
         if parts.is_empty() {
             return;
         }
-        let at = Timestamp::parse(record.timestamp.str());
         let id = record.uuid.owned();
         let origin = if is_typed { Origin::Human } else { Origin::Injected };
         self.push(Message { id, role: Role::User, origin, at, model: None, parts });
@@ -433,7 +459,11 @@ mod tests {
     use super::*;
 
     fn read(lines: &[&str]) -> Read {
-        let mut builder = Builder::new(LogPath::of(Path::new("/p/s1.jsonl")));
+        read_log(LogPath::of(Path::new("/p/s1.jsonl")), lines)
+    }
+
+    fn read_log(log: LogPath, lines: &[&str]) -> Read {
+        let mut builder = Builder::new(log);
         for text in lines {
             let line = Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };
             assert!(builder.read_line(&line, &mut String::new()).is_ok(), "{text}");
@@ -486,6 +516,25 @@ mod tests {
             assert_eq!(origins(&format!(r#"{{"kind":"{kind}"}}"#)), [Origin::Injected; 2], "{kind}");
         }
         assert_eq!(origins(r#"{"server":"ci"}"#), [Origin::Injected; 2], "an unknown form");
+    }
+
+    #[test]
+    fn a_log_with_only_records_of_subagents_belongs_to_the_session_that_they_name() {
+        let record = |session: &str, side: bool| {
+            format!(
+                r#"{{"type":"user","uuid":"{session}{side}","sessionId":"{session}","isSidechain":{side},"message":{{"content":"Warmup"}}}}"#
+            )
+        };
+        let parent = |native: &str, records: &[(&str, bool)]| {
+            let lines: Vec<String> = records.iter().map(|(session, side)| record(session, *side)).collect();
+            let log = LogPath { native: native.to_owned(), ..LogPath::default() };
+            let read = read_log(log, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+            read.sessions[0].parent.clone().map(|key| key.0)
+        };
+        assert_eq!(parent("s", &[("p", true), ("q", true)]).as_deref(), Some("claude:p"));
+        assert_eq!(parent("s", &[("s", true)]), None, "before the first prompt of the session");
+        assert_eq!(parent("s", &[("p", true), ("s", false)]), None);
+        assert_eq!(parent("s", &[("s", false), ("p", true)]), None);
     }
 
     #[test]

@@ -38,15 +38,16 @@ pub(super) struct LoggedRequest<'a, 'u> {
     pub copied: bool,
 }
 
-impl<'a, 'u, C> From<&'a Record<'u, C>> for LoggedRequest<'a, 'u> {
-    fn from(record: &'a Record<'u, C>) -> Self {
+impl<'a, 'u> LoggedRequest<'a, 'u> {
+    /// Describes the request of a record, whose time is `at`.
+    pub(super) fn of<C>(record: &'a Record<'u, C>, at: Option<Timestamp>) -> Self {
         let message = record.message.0.as_ref();
         LoggedRequest {
             id: message.map_or("", |m| m.id.str()),
             request_id: record.request_id.str(),
             uuid: record.uuid.str(),
             parent: record.parent_uuid.str(),
-            at: Timestamp::parse(record.timestamp.str()),
+            at,
             model: message.and_then(|m| m.model.some()),
             usage: message.and_then(|m| m.usage.0.as_ref()),
             stopped: message.is_some_and(|m| m.stop_reason.some().is_some()),

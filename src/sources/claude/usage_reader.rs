@@ -150,7 +150,7 @@ impl LineFilter for UsageReader {
             self.parent = record.session_id.some().map(|p| SessionKey::new(AGENT, p));
         }
         if is_answer {
-            self.push_request(&record, at.or(self.ended), line.offset);
+            self.push_request(&record, at, line.offset);
         }
         true
     }
@@ -179,7 +179,8 @@ impl UsageReader {
         let calls = blocks.filter(|b| is_tool_call(b.kind.str())).filter_map(|b| b.name.owned()).collect();
         // 1.0 wrote subagents into the session's own log.
         let kind = self.owner.subagent_kind(&self.log).or(record.is_sidechain.0.then_some(UNNAMED));
-        self.requests.add(&LoggedRequest::from(record), &LogPosition { at, offset }, kind, calls);
+        let position = LogPosition { at: at.or(self.ended), offset };
+        self.requests.add(&LoggedRequest::of(record, at), &position, kind, calls);
     }
 }
 

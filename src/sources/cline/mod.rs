@@ -35,7 +35,7 @@ impl Source for Cline {
     }
 
     fn location_vars(&self) -> &'static [&'static str] {
-        &["CLINE_DATA_DIR", "CLINE_DIR", "XDG_CONFIG_HOME"]
+        &["CLINE_DATA_DIR", "CLINE_DIR", "CLINE_SESSION_DATA_DIR", "XDG_CONFIG_HOME"]
     }
 
     fn shell_vars(&self) -> &'static [&'static str] {
@@ -47,6 +47,7 @@ impl Source for Cline {
             Some(dir) => PathBuf::from(dir),
             None => env.dir("CLINE_DIR", ".cline").join("data"),
         }];
+        data.extend(env.var("CLINE_SESSION_DATA_DIR").map(PathBuf::from));
         let configs = [".config", "Library/Application Support", "AppData/Roaming"].map(|d| env.home.join(d));
         let xdg = env.var("XDG_CONFIG_HOME").map(PathBuf::from);
         for config in configs.into_iter().chain(xdg) {
@@ -63,11 +64,12 @@ impl Source for Cline {
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
         let name = |p: &Path| p.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
-        let sessions = root.join("sessions");
+        let (sessions, tasks) = (root.join("sessions"), root.join("tasks"));
+        // `CLINE_SESSION_DATA_DIR` is the directory of the sessions itself.
+        let sessions = if sessions.is_dir() || tasks.is_dir() { sessions } else { root.to_owned() };
         if sessions.is_dir() {
             walk::files(AGENT, &sessions, &|p| name(p).ends_with(".messages.json"), found, skip);
         }
-        let tasks = root.join("tasks");
         if tasks.is_dir() {
             walk::files(AGENT, &tasks, &|p| name(p) == "ui_messages.json", found, skip);
         }
@@ -144,5 +146,18 @@ mod tests {
         assert_eq!(roots(&env), ["x/data", code.as_str()]);
         env.vars.insert("CLINE_DATA_DIR".to_owned(), dir.path().join("y").display().to_string());
         assert_eq!(roots(&env), ["y", code.as_str()]);
+        let session = dir.path().join("own-sessions/1_a/1_a.messages.json");
+        std::fs::create_dir_all(session.parent().unwrap()).unwrap();
+        std::fs::write(&session, "{}").unwrap();
+        env.vars.insert(
+            "CLINE_SESSION_DATA_DIR".to_owned(),
+            dir.path().join("own-sessions").display().to_string(),
+        );
+        assert_eq!(roots(&env), ["y", "own-sessions", code.as_str()]);
+        let mut found = Vec::new();
+        Cline.discover(&dir.path().join("own-sessions"), &mut |c| found.push(c.path), &mut |s| {
+            panic!("{s:?}")
+        });
+        assert_eq!(found, [session]);
     }
 }

@@ -95,8 +95,9 @@ impl ScreenRequest {
 
 /// Returns the input tokens without the cached ones, from a prompt count that includes them for some providers.
 fn uncached_input(prompt: u64, provider: &str, (cache_read, written): (u64, u64)) -> u64 {
-    let includes_cache = !INPUT_EXCLUDES_CACHE.contains(&provider);
-    prompt.saturating_sub(if includes_cache { cache_read.saturating_add(written) } else { 0 })
+    let cached = cache_read.saturating_add(written);
+    let includes_cache = !INPUT_EXCLUDES_CACHE.contains(&provider) && cached <= prompt;
+    if includes_cache { prompt - cached } else { prompt }
 }
 
 impl TaskBuilder {
@@ -391,5 +392,12 @@ mod tests {
         assert_eq!(tool_output("[read_file for 'a'] Result:\nx"), Some("x"));
         assert_eq!(tool_output("[a] note"), None);
         assert!(is_prompt("<task>\nx") && !is_prompt("hello"));
+    }
+
+    #[test]
+    fn cached_tokens_lower_the_input_only_if_it_can_include_them() {
+        assert_eq!(uncached_input(100, "openai", (60, 5)), 35);
+        assert_eq!(uncached_input(10, "openai", (60, 5)), 10, "the input excludes them");
+        assert_eq!(uncached_input(100, INPUT_EXCLUDES_CACHE[0], (60, 5)), 100);
     }
 }

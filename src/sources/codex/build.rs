@@ -4,15 +4,17 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use crate::sources::codex::AGENT;
+use crate::sources::codex::fork::ForkBoundary;
+use crate::sources::codex::plan_windows::plan_windows;
 use crate::sources::codex::record::{ContentItem, Payload, RateLimits, Record, ThreadSettings, UsageRecord};
 use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader, service_tier};
+use crate::sources::codex::{AGENT, RolloutFile};
 use crate::sources::common::lenient_serde::{Setting, Text, TextOr};
 use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::{Read, UsageRead};
 use crate::trace::{
-    FIVE_HOURS, Message, Origin, Part, PlanWindow, Role, Session, SessionFacts, SessionKey, Timestamp,
-    ToolCall, ToolStatus, WEEK,
+    Message, Origin, Part, PlanWindow, Role, Session, SessionFacts, SessionKey, SessionPart, Timestamp,
+    ToolCall, ToolStatus,
 };
 
 /// Beginnings of user messages that Codex writes itself.
@@ -74,6 +76,10 @@ pub(super) struct Builder {
     has_own_meta: bool,
     /// The last other thread with a `session_meta` in the file. Its history was copied into the file.
     copied_thread: Option<String>,
+    boundary: ForkBoundary,
+    file: RolloutFile,
+    /// Whether the log begins with the history of another log, without a copy of it.
+    continues: bool,
     /// Kind of subagent; `None` for a main thread.
     subagent: Option<String>,
     provider: Option<String>,
@@ -89,9 +95,9 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    pub(super) fn new(native: String) -> Self {
+    pub(super) fn new(file: RolloutFile) -> Self {
         Builder {
-            session: Session::empty(AGENT, &native),
+            session: Session { part: Some(SessionPart::First), ..Session::empty(AGENT, &file.thread) },
             usage: RequestCollector::default(),
             model: None,
             service_tier: None,
@@ -99,6 +105,9 @@ impl Builder {
             forks: HashMap::new(),
             has_own_meta: false,
             copied_thread: None,
+            boundary: ForkBoundary::default(),
+            file,
+            continues: false,
             subagent: None,
             provider: None,
             plan_windows: Vec::new(),
@@ -110,8 +119,8 @@ impl Builder {
     }
 
     /// Creates a builder that reads only the usage.
-    pub(super) fn for_usage(native: String) -> Self {
-        Builder { usage_only: true, ..Builder::new(native) }
+    pub(super) fn for_usage(file: RolloutFile) -> Self {
+        Builder { usage_only: true, ..Builder::new(file) }
     }
 
     pub(super) fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
@@ -148,6 +157,7 @@ impl Builder {
         match (record.kind.str(), payload.kind.str()) {
             ("turn_context", _) => {
                 self.extend_time_range(record.timestamp.str());
+                self.boundary.begin_turn(payload.turn_id.some());
                 self.read_turn_context(&payload.model, &payload.cwd, &payload.service_tier);
             }
             ("event_msg", "thread_settings_applied") => {
@@ -157,12 +167,10 @@ impl Builder {
             ("token_usage_record", _) | ("event_msg", "token_count") => {
                 self.extend_time_range(record.timestamp.str());
                 self.read_limits(payload.rate_limits.0.as_ref());
-                let position = LogPosition {
-                    at: self.now.unwrap_or_default(),
-                    model: self.model.as_deref().unwrap_or_default(),
-                    service_tier: self.service_tier.as_deref(),
-                    offset: line.offset,
-                };
+                self.boundary.advance(self.now);
+                let (tier, continues) = (&self.service_tier, self.continues);
+                let position =
+                    LogPosition::new(&self.boundary, continues, self.now, &self.model, tier, line.offset);
                 match (&payload.usage.0, &payload.info.0) {
                     (Some(counts), _) if record.kind.str() == "token_usage_record" => {
                         self.usage.add_record(payload.response_id.some(), counts, &position);
@@ -197,12 +205,24 @@ impl Builder {
         if let Some(other) = self.copied_thread.filter(|_| root == self.session.key.native()) {
             root = other;
         }
-        let header = RolloutHeader { subagent: self.subagent.as_deref(), provider: self.provider.as_deref() };
+        // Some versions copy the parent's requests into the log of a subagent and do not call it a fork.
+        if root == self.session.key.native()
+            && let (Some(parent), Some(at)) = (&self.session.parent, self.boundary.forked_at())
+            && self.usage.has_older_requests(at)
+        {
+            root = parent.native().to_owned();
+        }
+        let header = RolloutHeader {
+            subagent: self.subagent.as_deref(),
+            provider: self.provider.as_deref(),
+            later_part: match &self.session.part {
+                Some(SessionPart::Later(name)) => Some(name),
+                _ => None,
+            },
+        };
         read.usage = self.usage.finish(&self.session.key, &root, &header);
         read.plan_windows = self.plan_windows;
-        if !self.session.messages.is_empty() {
-            read.sessions.push(self.session);
-        }
+        read.add_session(self.session);
     }
 
     /// Returns only the usage, with the facts of the session that usage reports need.
@@ -235,7 +255,10 @@ impl Builder {
         match kind {
             "response_item" => self.read_item(payload),
             "session_meta" => self.read_meta(&payload),
-            "turn_context" => self.read_turn_context(&payload.model, &payload.cwd, &payload.service_tier),
+            "turn_context" => {
+                self.boundary.begin_turn(payload.turn_id.some());
+                self.read_turn_context(&payload.model, &payload.cwd, &payload.service_tier);
+            }
             "compacted" => self.read_compaction(&payload),
             "token_usage_record" | "event_msg" => self.read_event(kind, &payload, offset),
             _ => {}
@@ -243,6 +266,7 @@ impl Builder {
     }
 
     fn read_turn_context(&mut self, model: &Text<'_>, cwd: &Text<'_>, tier: &Setting<'_>) {
+        self.boundary.advance(self.now);
         self.model = model.owned().or_else(|| self.model.take());
         self.set_service_tier(tier);
         let project = &mut self.session.project;
@@ -265,32 +289,21 @@ impl Builder {
         }
     }
 
-    /// Reads how much of the limits of the user's plan is used. A window is known by its length: a plan without a window
-    /// of hours has the weekly one in the first place.
+    /// Reads how much of the limits of the user's plan is used.
     fn read_limits(&mut self, limits: Option<&RateLimits<'_>>) {
-        let (Some(limits), Some(now)) = (limits, self.now) else { return };
-        let name = limits.limit_name.some().or(limits.limit_id.some()).filter(|n| *n != AGENT);
-        for (window, usual_minutes) in [(&limits.primary.0, FIVE_HOURS), (&limits.secondary.0, WEEK)] {
-            let Some(window) = window else { continue };
-            let Some(used) = window.used_percent.0 else { continue };
-            let seconds = |s: i64| s.checked_mul(1000);
-            let resets = match (window.resets_at.0, window.resets_in_seconds.0) {
-                (Some(at), _) => seconds(at),
-                (None, Some(after)) => seconds(after).and_then(|ms| ms.checked_add(now.millis())),
-                (None, None) => None,
-            };
-            let minutes = Some(window.window_minutes.count()).filter(|n| *n > 0).unwrap_or(usual_minutes);
-            let found = PlanWindow::new(AGENT, minutes, used, now, resets.map(Timestamp));
-            let found = found.map(|w| PlanWindow { limit: name.map(str::to_owned), ..w });
-            PlanWindow::merge(&mut self.plan_windows, found);
+        if let (Some(limits), Some(now)) = (limits, self.now) {
+            plan_windows(limits, now)
+                .for_each(|found| PlanWindow::merge(&mut self.plan_windows, Some(found)));
         }
     }
 
     fn read_event(&mut self, kind: &str, payload: &Payload<'_>, offset: u64) {
         self.read_limits(payload.rate_limits.0.as_ref());
-        let model = self.model.as_deref().unwrap_or_default();
-        let service_tier = self.service_tier.as_deref();
-        let position = LogPosition { at: self.now.unwrap_or_default(), model, service_tier, offset };
+        if kind == "token_usage_record" || payload.kind.str() == "token_count" {
+            self.boundary.advance(self.now);
+        }
+        let (tier, continues) = (&self.service_tier, self.continues);
+        let position = LogPosition::new(&self.boundary, continues, self.now, &self.model, tier, offset);
         match (kind, payload.kind.str()) {
             ("token_usage_record", _) => {
                 if let Some(counts) = &payload.usage.0 {
@@ -334,6 +347,21 @@ impl Builder {
         s.key = SessionKey::new(AGENT, id);
         s.parent = parent.map(|p| SessionKey::new(AGENT, &p));
         s.forked_from = payload.forked_from_id.some().map(|f| SessionKey::new(AGENT, f));
+        if s.parent.is_some() || s.forked_from.is_some() {
+            self.boundary = ForkBoundary::of_fork(Timestamp::parse(payload.timestamp.str()), self.now);
+        }
+        // A thread that goes on in another file has both ids in the file's name, or names itself as the base of its history.
+        let base = payload.history_base.0.as_ref().map(|b| b.thread_id.str());
+        let is_later_part = base == Some(id) || self.file.is_later_part && self.file.thread == id;
+        if is_later_part && self.boundary.forked_at().is_none() {
+            // The file can begin with a copy of the earlier parts, as that of a fork.
+            self.boundary = ForkBoundary::of_fork(Timestamp::parse(payload.timestamp.str()), self.now);
+        }
+        s.part = Some(match is_later_part {
+            true => SessionPart::Later(std::mem::take(&mut self.file.name)),
+            false => SessionPart::First,
+        });
+        self.continues = base.is_some() || is_later_part;
         s.project = payload.cwd.owned();
         self.provider = payload.model_provider.owned();
         s.agent_version = payload.cli_version.owned();
@@ -624,7 +652,7 @@ mod tests {
             r#"{"type":"session_meta","payload":{"id":"t","cwd":"/дом/мой проект"}}"#,
             r#"{"type":"response_item","payload":{"type":"message","role":"user","content":[{"type":"input_text","text":"<image name=[Image #1] path=\"/дом/мой проект/я.png\">"},{"type":"input_image","image_url":"data:image/png;base64,AAAA"},{"type":"input_text","text":"</image>"},{"type":"input_text","text":"что тут? </image>"}]}}"#,
         ];
-        let mut builder = Builder::new("t".to_owned());
+        let mut builder = Builder::new(RolloutFile::default());
         for bytes in log {
             let line = Line { number: 1, offset: 0, bytes: bytes.as_bytes(), ended: true, too_long: false };
             assert!(builder.read_line(&line, &mut String::new()).is_ok());
@@ -640,7 +668,8 @@ mod tests {
 
     /// Reads a rollout with both readers, which must agree on the requests.
     fn read_both(lines: &[&str]) -> Read {
-        let (mut whole, mut usage) = (Builder::new("t".to_owned()), Builder::for_usage("t".to_owned()));
+        let (mut whole, mut usage) =
+            (Builder::new(RolloutFile::default()), Builder::for_usage(RolloutFile::default()));
         for (n, text) in lines.iter().enumerate() {
             let (number, offset) = (n as u64 + 1, n as u64 * 100);
             let line = Line { number, offset, bytes: text.as_bytes(), ended: true, too_long: false };

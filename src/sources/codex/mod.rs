@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{each_line, filter_lines};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
+use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, WorktreeDir};
 use crate::trace::Env;
 
 mod build;
+mod fork;
+mod plan_windows;
 mod record;
 mod usage;
 mod usage_reader;
@@ -39,17 +41,21 @@ impl Source for Codex {
         &["CODEX_SANDBOX", "CODEX_SANDBOX_NETWORK_DISABLED", "CODEX_THREAD_ID", "CODEX_CI"]
     }
 
+    fn worktree_dirs(&self) -> &'static [WorktreeDir] {
+        &[WorktreeDir { ends_with: ".codex/worktrees", id_first: true }]
+    }
+
     fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let home = env.dir("CODEX_HOME", ".codex");
         ["sessions", "archived_sessions"].map(|d| home.join(d)).to_vec()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
+        walk::files(AGENT, root, &|p| RolloutFile::of(p).is_some(), found, skip);
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
-        let mut builder = build::Builder::new(native_id(file).unwrap_or_default());
+        let mut builder = build::Builder::new(RolloutFile::of(file).unwrap_or_default());
         let mut read = each_line(file, open(file)?, opts, |line, scratch| builder.read_line(line, scratch))?;
         builder.finish_into(&mut read);
         Ok(read)
@@ -62,7 +68,7 @@ impl Source for Codex {
         buffer: &mut Vec<u8>,
         each: &mut dyn FnMut(UsageRead),
     ) -> Result<(), SourceError> {
-        let mut reader = usage_reader::UsageReader::new(native_id(file).unwrap_or_default());
+        let mut reader = usage_reader::UsageReader::new(RolloutFile::of(file).unwrap_or_default());
         let lost_records = filter_lines(file, open(file)?, opts, buffer, &mut reader)?;
         each(UsageRead { lost_records, ..reader.finish() });
         Ok(())
@@ -80,12 +86,35 @@ fn open(file: &Path) -> Result<Box<dyn std::io::Read>, SourceError> {
 }
 
 /// Returns the thread id in the name of a rollout; `None` for other files.
-fn native_id(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let stem = name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".jsonl")?.strip_prefix("rollout-")?;
-    // The id is the UUID at the end. It follows a time stamp that contains dashes as well.
-    let id = stem.len().checked_sub(36).and_then(|at| stem.get(at..)).unwrap_or(stem);
-    Some(id.to_owned())
+/// Length of a UUID in bytes.
+const UUID_BYTES: usize = 36;
+
+/// What the name of a rollout tells.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct RolloutFile {
+    /// The name without its extension. It stays the same when the file is archived.
+    name: String,
+    /// Id of the thread.
+    thread: String,
+    /// Whether the thread began in another file: `rollout-<time>-<thread>_<rollout>.jsonl`.
+    is_later_part: bool,
+}
+
+impl RolloutFile {
+    /// Returns `None` if the file is not a rollout.
+    fn of(path: &Path) -> Option<Self> {
+        let name = path.file_name()?.to_str()?;
+        let name = name.strip_suffix(".zst").unwrap_or(name).strip_suffix(".jsonl")?;
+        let stem = name.strip_prefix("rollout-")?;
+        // The id is the UUID at the end. It follows a time stamp that contains dashes as well.
+        let last_id = |stem: &str| {
+            let at = stem.len().checked_sub(UUID_BYTES)?;
+            stem.get(at..).map(str::to_owned)
+        };
+        let first = stem.split_once('_').filter(|(_, rest)| rest.len() == UUID_BYTES).map(|(first, _)| first);
+        let thread = last_id(first.unwrap_or(stem)).unwrap_or_else(|| stem.to_owned());
+        Some(RolloutFile { name: name.to_owned(), thread, is_later_part: first.is_some() })
+    }
 }
 
 #[cfg(test)]
@@ -97,10 +126,17 @@ mod tests {
         let id = "01a1f9bd-4a97-7050-95bd-b178b09f500a";
         for end in [".jsonl", ".jsonl.zst"] {
             let name = format!("2026/11/20/rollout-2026-11-20T16-14-54-{id}{end}");
-            assert_eq!(native_id(Path::new(&name)).as_deref(), Some(id));
+            let file = RolloutFile::of(Path::new(&name)).unwrap();
+            assert_eq!((file.thread.as_str(), file.is_later_part), (id, false));
+            let name = format!(
+                "archived/rollout-2026-11-22T16-14-54-{id}_01a1f9bd-4a97-7050-95bd-b178b09f500b{end}"
+            );
+            let file = RolloutFile::of(Path::new(&name)).unwrap();
+            assert_eq!((file.thread.as_str(), file.is_later_part), (id, true));
+            assert!(file.name.starts_with("rollout-") && file.name.ends_with("500b"));
         }
         for no in ["history.jsonl", "rollout-x.json", "session_index.jsonl", "rollout-1.jsonl.gz"] {
-            assert_eq!(native_id(Path::new(no)), None, "{no}");
+            assert_eq!(RolloutFile::of(Path::new(no)), None, "{no}");
         }
     }
 

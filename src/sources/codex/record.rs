@@ -25,6 +25,7 @@ pub(super) struct UsagePayload<'a> {
     #[serde(borrow, rename = "type")]
     pub kind: Text<'a>,
     pub cwd: Text<'a>,
+    pub turn_id: Text<'a>,
     pub model: Text<'a>,
     pub service_tier: Setting<'a>,
     pub thread_settings: Obj<ThreadSettings<'a>>,
@@ -77,6 +78,7 @@ pub(super) struct Payload<'a> {
 
     // session_meta and turn_context
     pub timestamp: Text<'a>,
+    pub turn_id: Text<'a>,
     pub cwd: Text<'a>,
     pub model: Text<'a>,
     pub service_tier: Setting<'a>,
@@ -85,6 +87,7 @@ pub(super) struct Payload<'a> {
     pub cli_version: Text<'a>,
     pub parent_thread_id: Text<'a>,
     pub forked_from_id: Text<'a>,
+    pub history_base: Obj<HistoryBase<'a>>,
     pub thread_source: Text<'a>,
     pub source: serde_json::Value,
     pub git: Obj<Git<'a>>,
@@ -113,6 +116,15 @@ pub(super) struct Payload<'a> {
     pub rate_limits: Obj<RateLimits<'a>>,
     pub response_id: Text<'a>,
     pub usage: Obj<TokenCounts>,
+}
+
+/// The rollout whose history a rollout begins with, without a copy of it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct HistoryBase<'a> {
+    /// Id of the rollout, which for the first one of a thread is the id of the thread.
+    #[serde(borrow)]
+    pub thread_id: Text<'a>,
 }
 
 #[derive(Debug, Default, Deserialize)]

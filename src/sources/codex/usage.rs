@@ -6,11 +6,13 @@
 //!
 //! The file of a fork or subagent may begin with the events of its parent, with new times and without a mark at their
 //! end. So the key of a row consists of the first thread in the chain of forks, the row's position and the running
-//! total. A copied row gets the key that it has in the parent's file. A new row has a total that the parent never had.
+//! total. A copied row gets the key that it has in the parent's file. A new row has the key of another thread's row only if
+//! both threads made a request of the same size at the same position; then [`RequestAuthor`] tells them apart.
 
 use std::collections::HashSet;
 
 use crate::sources::codex::AGENT;
+use crate::sources::codex::fork::{ForkBoundary, RequestAuthor};
 use crate::sources::codex::record::{TokenCountInfo, TokenCounts};
 use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::trace::{SessionKey, Timestamp, Tokens, UsageRow};
@@ -70,6 +72,8 @@ impl CodexTokens {
 pub(super) struct RolloutHeader<'a> {
     pub subagent: Option<&'a str>,
     pub provider: Option<&'a str>,
+    /// The name of the file, if the thread began in another file.
+    pub later_part: Option<&'a str>,
 }
 
 /// The time and the byte offset of a request's record, and the settings of its turn.
@@ -78,13 +82,45 @@ pub(super) struct LogPosition<'a> {
     pub model: &'a str,
     pub service_tier: Option<&'a str>,
     pub offset: u64,
+    pub author: RequestAuthor,
+    /// Whether the log continues another one, as that of a fork, of a subagent or of a thread in several files. Then its
+    /// total may go on from the total of the other log.
+    pub continues: bool,
+}
+
+impl<'a> LogPosition<'a> {
+    pub(super) fn new(
+        boundary: &ForkBoundary,
+        continues: bool,
+        now: Option<Timestamp>,
+        model: &'a Option<String>,
+        service_tier: &'a Option<String>,
+        offset: u64,
+    ) -> Self {
+        let at = now.unwrap_or_default();
+        LogPosition {
+            at,
+            model: model.as_deref().unwrap_or_default(),
+            service_tier: service_tier.as_deref(),
+            offset,
+            author: boundary.author_of(at),
+            continues: continues || boundary.forked_at().is_some(),
+        }
+    }
+}
+
+/// A request of the log.
+struct CollectedRow {
+    /// The end of the key, if the key depends on the root thread.
+    key_end: Option<String>,
+    author: RequestAuthor,
+    row: UsageRow,
 }
 
 /// Collects the requests of one rollout.
 #[derive(Default)]
 pub(super) struct RequestCollector {
-    /// The rows, each with the end of its key if the key depends on the root thread.
-    rows: Vec<(Option<String>, UsageRow)>,
+    rows: Vec<CollectedRow>,
     seen_responses: HashSet<String>,
     /// Whether the log has `token_usage_record`s.
     has_records: bool,
@@ -94,6 +130,8 @@ pub(super) struct RequestCollector {
     restarts: u32,
     /// Number of requests that were found by the total.
     position: u32,
+    /// Whether the log begins with a request of its own and a total that starts from zero.
+    has_own_total: bool,
     attribution: ToolAttribution,
     /// Tools called since the last request.
     called: Vec<String>,
@@ -105,9 +143,14 @@ impl RequestCollector {
         self.called.push(tool.to_owned());
     }
 
-    fn push(&mut self, key: Option<String>, mut row: UsageRow) {
+    fn push(&mut self, key_end: Option<String>, author: RequestAuthor, mut row: UsageRow) {
         self.attribution.attribute(&mut row, std::mem::take(&mut self.called));
-        self.rows.push((key, row));
+        self.rows.push(CollectedRow { key_end, author, row });
+    }
+
+    /// Whether the log has a request that is older than the thread.
+    pub(super) fn has_older_requests(&self, forked_at: Timestamp) -> bool {
+        self.rows.iter().any(|r| r.author == RequestAuthor::EarlierThread && r.row.at < forked_at)
     }
 
     /// Adds the request of a `token_usage_record`.
@@ -116,7 +159,7 @@ impl RequestCollector {
         let Some(id) = response else { return };
         if self.seen_responses.insert(id.to_owned()) {
             let key = format!("{AGENT}:{id}");
-            self.push(None, row(key, CodexTokens::of(counts), at));
+            self.push(None, at.author, row(key, CodexTokens::of(counts), at));
         }
     }
 
@@ -139,12 +182,23 @@ impl RequestCollector {
             self.restarts += 1;
             self.total = CodexTokens::default();
         }
+        if at.continues && self.position == 0 && !restarted && expected.is_some_and(|e| e.sum() < total.sum())
+        {
+            // The total goes on from the other log's, whose requests were not copied.
+            self.total = total.combine(last.unwrap_or_default(), u64::saturating_sub);
+            if self.total == total {
+                return;
+            }
+        }
         let delta = total.combine(self.total, u64::saturating_sub);
+        if self.position == 0 {
+            self.has_own_total = at.author == RequestAuthor::ThisThread && delta == total;
+        }
         self.total = total;
         self.position += 1;
         let CodexTokens { input, cached, output, reasoning, .. } = total;
         let key = format!("#{}.{}:{input}.{cached}.{output}.{reasoning}", self.restarts, self.position);
-        self.push(Some(key), row(String::new(), delta, at));
+        self.push(Some(key), at.author, row(String::new(), delta, at));
     }
 
     /// Returns the rows, attributed to `session`. `root` is the first thread of its chain of forks.
@@ -154,16 +208,24 @@ impl RequestCollector {
         root: &str,
         header: &RolloutHeader<'_>,
     ) -> Vec<UsageRow> {
-        // In a fork, a copied row looks like a new one. So every row is marked as a copy: it is ignored if another file
-        // has a row with the same key.
-        let copied = session.native() != root;
+        let is_fork = session.native() != root;
+        let has_records = self.has_records;
+        // A later part that counts from zero without a copy of the earlier ones may have a request of the same size at the
+        // same position as they.
+        let own_total = header.later_part.filter(|_| self.has_own_total);
+        let root = own_total.map_or_else(|| root.to_owned(), |part| format!("{root}/{part}"));
         self.rows
             .into_iter()
-            .map(|(key, mut row)| {
-                if let Some(key) = key {
-                    row.dedupe_key = format!("{AGENT}:{root}{key}");
+            // A fork copies the events and leaves out the records. In the parent's log the records count.
+            .filter(|r| {
+                !(is_fork && has_records && r.key_end.is_some() && r.author == RequestAuthor::EarlierThread)
+            })
+            .map(|CollectedRow { key_end, author, mut row }| {
+                if let Some(key_end) = key_end {
+                    row.dedupe_key = format!("{AGENT}:{root}{key_end}");
                 }
-                row.copied = copied;
+                // It is ignored if another file has a row with the same key.
+                row.copied = is_fork && author != RequestAuthor::ThisThread;
                 row.session = session.clone();
                 row.subagent = header.subagent.map(str::to_owned);
                 row.provider = header.provider.map(str::to_owned);
@@ -238,7 +300,14 @@ mod tests {
     #[test]
     fn written_tokens_of_a_running_total_are_counted_once() {
         let mut collector = RequestCollector::default();
-        let at = LogPosition { at: Timestamp(1), model: "m", service_tier: None, offset: 0 };
+        let at = LogPosition {
+            at: Timestamp(1),
+            model: "m",
+            service_tier: None,
+            offset: 0,
+            author: RequestAuthor::ThisThread,
+            continues: false,
+        };
         for (input, written) in [(1000, 800), (3000, 800), (3600, 1100)] {
             let counts = format!(
                 r#"{{"total_token_usage":{{"input_tokens":{input},"cache_creation_input_tokens":{written}}}}}"#
@@ -246,7 +315,8 @@ mod tests {
             collector.add_running_total(&serde_json::from_str(&counts).unwrap(), &at);
         }
         let key = SessionKey::new(AGENT, "t");
-        let rows = collector.finish(&key, "t", &RolloutHeader { subagent: None, provider: None });
+        let rows =
+            collector.finish(&key, "t", &RolloutHeader { subagent: None, provider: None, later_part: None });
         let split = |r: &UsageRow| (r.tokens.input, r.tokens.cache_write_5m);
         assert_eq!(rows.iter().map(split).collect::<Vec<_>>(), [(200, 800), (2000, 0), (300, 300)]);
     }

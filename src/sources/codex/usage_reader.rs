@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use crate::sources::codex::RolloutFile;
 use crate::sources::codex::build::Builder;
 use crate::sources::common::lenient_serde::Text;
 use crate::sources::common::line_reader::{Line, LineFilter, TailLine, parse};
@@ -37,8 +38,8 @@ struct TimeOnly<'a> {
 }
 
 impl UsageReader {
-    pub(super) fn new(native: String) -> Self {
-        UsageReader { builder: Builder::for_usage(native) }
+    pub(super) fn new(file: RolloutFile) -> Self {
+        UsageReader { builder: Builder::for_usage(file) }
     }
 
     pub(super) fn finish(self) -> UsageRead {
@@ -108,7 +109,7 @@ mod tests {
         let count = r#"{"timestamp":"2026-11-09T15:04:08.293Z","type":"event_msg","payload":{"type":"token_count","info":{"total_token_usage":{"input_tokens":9}},"rate_limits":{"plan_type":"plus"}}}"#;
         let long = item(&"x".repeat(2 * TYPE_BYTES));
         for first in [item("a"), long.clone(), item("a")[..90].to_owned(), long[..8000].to_owned()] {
-            let mut reader = UsageReader::new("t".to_owned());
+            let mut reader = UsageReader::new(RolloutFile::default());
             for text in [item("begin"), format!("{first}{count}")] {
                 let line =
                     Line { number: 1, offset: 0, bytes: text.as_bytes(), ended: true, too_long: false };

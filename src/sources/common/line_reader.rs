@@ -231,9 +231,9 @@ pub(crate) fn each_line<R: io::Read>(
         }
         if pieces.is_empty() {
             // The agent is still writing a last line without an end.
-            match line.ended {
-                true => out.skipped_lines.add(line.number, reason),
-                false => out.truncated_tail = true,
+            match line.is_unfinished(line.bytes.len()) {
+                true => out.truncated_tail = true,
+                false => out.skipped_lines.add(line.number, reason),
             }
         }
     }
@@ -249,9 +249,10 @@ impl<'a> Line<'a> {
         Line { number: self.number, offset, bytes, ended: true, too_long: false }
     }
 
-    /// Whether a part that ends at `end` may still be written.
+    /// Whether a part that ends at `end` may still be written. A crash can leave zero bytes at the end of a file; no agent
+    /// goes on with a record after them.
     fn is_unfinished(&self, end: usize) -> bool {
-        !self.ended && end == self.bytes.len()
+        !self.ended && end == self.bytes.len() && !self.bytes.ends_with(b"\0")
     }
 }
 
@@ -337,7 +338,8 @@ pub(crate) fn filter_lines<R: io::Read>(
 fn read_records(filter: &mut dyn LineFilter, line: &Line<'_>, scratch: &mut String) -> u64 {
     let pieces = spliced_line::split(line.bytes, line.ended);
     let is_blank = || line.bytes.iter().all(|b| b.is_ascii_whitespace());
-    let mut lost = u64::from(pieces.is_empty() && line.ended && !is_blank());
+    let unfinished = line.is_unfinished(line.bytes.len());
+    let mut lost = u64::from(pieces.is_empty() && !unfinished && !is_blank());
     for piece in pieces {
         lost += u64::from(match piece {
             Piece::Record(at) => {
@@ -454,6 +456,20 @@ mod tests {
             ]
         );
         assert_eq!(cut(b"", 99), vec![]);
+    }
+
+    #[test]
+    fn zero_bytes_at_the_end_are_lost_and_a_cut_record_may_still_be_written() {
+        let read = |text: &[u8]| {
+            let read = each_line(Path::new("a"), text, &ReadOptions::default(), |line, scratch| {
+                parse::<serde_json::Value>(line.bytes, scratch).map(|(_, repaired)| repaired)
+            });
+            let read = read.unwrap();
+            (read.records, read.skipped_lines.total, read.truncated_tail)
+        };
+        assert_eq!(read(b"\0\0\0\0"), (0, 1, false));
+        assert_eq!(read(b"{\"a\":1}\n\0\0"), (1, 1, false));
+        assert_eq!(read(b"{\"a\":1}\n{\"a"), (1, 0, true));
     }
 
     #[test]

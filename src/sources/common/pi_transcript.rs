@@ -4,6 +4,7 @@
 //! entry is left out.
 
 use std::collections::{HashMap, HashSet};
+use std::io::{BufRead as _, Read as _};
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -31,6 +32,9 @@ pub(crate) fn native_id(path: &Path) -> Option<String> {
     let archived = rest.starts_with(".reset.") || rest.starts_with(".deleted.");
     ((rest.is_empty() || archived) && !id.ends_with(".trajectory")).then(|| id.to_owned())
 }
+
+/// Maximum length of the first line of a transcript.
+const MAX_HEADER_BYTES: u64 = 1 << 16;
 
 /// One line of a transcript. `C` is the type of the content: the reader of usage needs only the names of called tools.
 #[derive(Debug, Default, Deserialize)]
@@ -93,6 +97,9 @@ struct Details<'a> {
     exit_code: Int,
 }
 
+/// Kind of a subagent, which transcripts do not name.
+const SUBAGENT: &str = "subagent";
+
 /// Token counts. Input excludes cached tokens, output includes reasoning. `cost` is in US dollars.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
@@ -103,7 +110,10 @@ struct Usage {
     cache_write: Int,
     #[serde(rename = "cacheWrite1h")]
     cache_write_1h: Int,
+    /// The name that OpenClaw uses.
     reasoning_tokens: Int,
+    /// The name that Pi uses.
+    reasoning: Int,
     cost: Obj<Cost>,
 }
 
@@ -119,7 +129,7 @@ impl Usage {
         Tokens {
             input: self.input.count(),
             output: self.output.count(),
-            reasoning: self.reasoning_tokens.count(),
+            reasoning: self.reasoning_tokens.count().max(self.reasoning.count()).min(self.output.count()),
             cache_read: self.cache_read.count(),
             cache_write_5m: written.saturating_sub(long),
             cache_write_1h: long,
@@ -148,6 +158,8 @@ pub(crate) struct TranscriptBuilder {
     attribution: ToolAttribution,
     /// Whether no person wrote the prompts, for example in the session of a subagent or of a timer.
     pub automatic: bool,
+    /// Whether the header names the copy and not the session.
+    is_copy: bool,
 }
 
 /// The record of an answer and its position in the log.
@@ -171,15 +183,14 @@ impl TranscriptBuilder {
             seen_requests: HashSet::new(),
             attribution: ToolAttribution::default(),
             automatic: false,
+            is_copy: false,
         }
     }
 
     /// Adds the session and its usage to `read`. A session without messages is left out.
     pub(crate) fn finish_into(self, read: &mut Read) {
         read.usage.extend(self.usage);
-        if !self.session.messages.is_empty() {
-            read.sessions.push(self.session);
-        }
+        read.add_session(self.session);
     }
 
     pub(crate) fn read_line(&mut self, line: &Line<'_>, scratch: &mut String) -> LineResult {
@@ -236,10 +247,13 @@ impl TranscriptBuilder {
     }
 
     fn read_header<C>(&mut self, entry: &Entry<'_, C>, at: Option<Timestamp>) {
+        self.session.project = entry.cwd.owned().or_else(|| self.session.project.take());
+        if self.is_copy {
+            return;
+        }
         if let Some(id) = entry.id.some() {
             self.session.key = SessionKey::new(self.agent, id);
         }
-        self.session.project = entry.cwd.owned().or_else(|| self.session.project.take());
         if let Some(parent) = entry.parent_session.some() {
             let id = native_id(Path::new(parent)).unwrap_or_else(|| parent.to_owned());
             // Pi names its files `<time>_<id>`.
@@ -310,6 +324,7 @@ impl TranscriptBuilder {
             tokens,
             reported_picousd: usage.picousd(),
             offset,
+            subagent: self.session.parent.is_some().then(|| SUBAGENT.to_owned()),
             copied: self.forked_at.is_some_and(|fork| at.is_some_and(|at| at < fork)),
             ..UsageRow::default()
         };
@@ -472,42 +487,74 @@ fn part(block: Block<'_>) -> Option<Part> {
     }
 }
 
-/// Reads a transcript; `native` is the session's id if the transcript does not name it.
-///
-/// # Errors
-/// [`SourceError`] if the file cannot be read.
-pub(crate) fn read(
-    agent: &'static str,
-    native: &str,
-    file: &Path,
-    opts: &ReadOptions,
-) -> Result<Read, SourceError> {
-    let mut builder = TranscriptBuilder::new(agent, native);
-    let mut read = each_line(file, open_log(file)?, opts, |line, scratch| builder.read_line(line, scratch))?;
-    builder.finish_into(&mut read);
-    Ok(read)
+/// A transcript and what its path tells.
+pub(crate) struct Transcript<'a> {
+    pub file: &'a Path,
+    pub agent: &'static str,
+    /// The session's id if the transcript does not name it.
+    pub native: String,
+    /// The session that started this one as a subagent.
+    pub parent: Option<SessionKey>,
+    /// Whether no person wrote the prompts. Nobody writes those of a subagent.
+    pub automatic: bool,
+    /// Whether it is a copy of the session `native`, of which only the requests count.
+    pub is_copy: bool,
 }
 
-/// Reads only the usage of a transcript.
-///
-/// # Errors
-/// [`SourceError`] if the file cannot be read.
-pub(crate) fn read_usage(
-    agent: &'static str,
-    native: &str,
-    file: &Path,
-    opts: &ReadOptions,
-    buffer: &mut Vec<u8>,
-) -> Result<UsageRead, SourceError> {
-    let mut reader = TranscriptUsageReader { builder: TranscriptBuilder::new(agent, native) };
-    let lost_records = filter_lines(file, open_log(file)?, opts, buffer, &mut reader)?;
-    let TranscriptBuilder { session, usage, .. } = reader.builder;
-    Ok(UsageRead {
-        facts: vec![SessionFacts::of(&session)],
-        rows: usage,
-        lost_records,
-        ..UsageRead::default()
-    })
+impl Transcript<'_> {
+    fn builder(&self) -> TranscriptBuilder {
+        let mut builder = TranscriptBuilder::new(self.agent, &self.native);
+        builder.is_copy = self.is_copy;
+        builder.automatic = self.automatic || self.parent.is_some();
+        builder.session.parent = self.parent.clone();
+        builder
+    }
+
+    /// Reads the transcript.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the file cannot be read.
+    pub(crate) fn read(&self, opts: &ReadOptions) -> Result<Read, SourceError> {
+        let mut builder = self.builder();
+        let input = open_log(self.file)?;
+        let mut read = each_line(self.file, input, opts, |line, scratch| builder.read_line(line, scratch))?;
+        builder.finish_into(&mut read);
+        if self.is_copy {
+            read.sessions.clear();
+            read.is_bookkeeping = true;
+        }
+        Ok(read)
+    }
+
+    /// Reads only the usage of the transcript.
+    ///
+    /// # Errors
+    /// [`SourceError`] if the file cannot be read.
+    pub(crate) fn read_usage(
+        &self,
+        opts: &ReadOptions,
+        buffer: &mut Vec<u8>,
+    ) -> Result<UsageRead, SourceError> {
+        let mut reader = TranscriptUsageReader { builder: self.builder() };
+        let lost_records = filter_lines(self.file, open_log(self.file)?, opts, buffer, &mut reader)?;
+        let TranscriptBuilder { session, usage, .. } = reader.builder;
+        Ok(UsageRead {
+            facts: vec![SessionFacts::of(&session)],
+            rows: usage,
+            lost_records,
+            ..UsageRead::default()
+        })
+    }
+}
+
+/// Returns the session id in the first line of a transcript.
+pub(crate) fn header_id(file: &Path) -> Option<String> {
+    let mut line = Vec::new();
+    let input = open_log(file).ok()?.take(MAX_HEADER_BYTES);
+    std::io::BufReader::new(input).read_until(b'\n', &mut line).ok()?;
+    let mut scratch = String::new();
+    let (entry, _) = parse::<UsageEntry<'_>>(&line, &mut scratch).ok()?;
+    entry.id.owned().filter(|_| entry.kind.str() == "session")
 }
 
 struct TranscriptUsageReader {

@@ -29,10 +29,14 @@ impl Default for ReadOptions {
 pub struct Read {
     /// The sessions; none for an empty file or a file without any message.
     pub sessions: Vec<Session>,
+    /// Project and times of sessions without messages, which may have made requests.
+    pub facts: Vec<SessionFacts>,
     /// One row per provider request, in the order of the log.
     pub usage: Vec<UsageRow>,
     /// The last report of each limit of the user's plan.
     pub plan_windows: Vec<PlanWindow>,
+    /// Worktrees that the agent knows.
+    pub worktrees: Vec<KnownWorktree>,
     /// Lines that could not be used.
     pub skipped_lines: SkippedLines,
     /// Number of records that were read, if the file consists of records.
@@ -47,7 +51,25 @@ pub struct Read {
     pub truncated_tail: bool,
 }
 
+/// A worktree and its repository, as an agent recorded them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownWorktree {
+    /// The directory as the session records it.
+    pub directory: String,
+    /// Path of the repository.
+    pub repository: String,
+}
+
 impl Read {
+    /// Adds a session. If it has no messages, only its facts are kept.
+    pub(crate) fn add_session(&mut self, session: Session) {
+        if !session.messages.is_empty() {
+            self.sessions.push(session);
+        } else if session.project.is_some() || session.started.is_some() {
+            self.facts.push(SessionFacts::of(&session));
+        }
+    }
+
     /// Joins the parts that `read_each` passes to its argument.
     pub(crate) fn collect<E>(
         read_each: impl FnOnce(&mut dyn FnMut(Read)) -> Result<(), E>,
@@ -60,12 +82,15 @@ impl Read {
     /// Adds a later part of the same file.
     pub(crate) fn append(&mut self, part: Read) {
         self.sessions.extend(part.sessions);
+        self.facts.extend(part.facts);
         self.usage.extend(part.usage);
         PlanWindow::merge(&mut self.plan_windows, part.plan_windows);
+        self.worktrees.extend(part.worktrees);
         self.skipped_lines.first.extend(part.skipped_lines.first);
         self.skipped_lines.first.truncate(SkippedLines::MAX_NAMED);
         self.skipped_lines.total += part.skipped_lines.total;
         self.records += part.records;
+        self.is_bookkeeping |= part.is_bookkeeping;
         self.repaired_lines += part.repaired_lines;
         self.bytes_read += part.bytes_read;
         self.truncated_tail |= part.truncated_tail;
@@ -116,7 +141,7 @@ pub fn mark_incomplete(rows: &mut [UsageRow], lost_records: u64) {
 
 impl UsageRead {
     pub(crate) fn of(read: Read) -> Self {
-        let facts = read.sessions.iter().map(SessionFacts::of).collect();
+        let facts = read.sessions.iter().map(SessionFacts::of).chain(read.facts).collect();
         UsageRead {
             facts,
             rows: read.usage,

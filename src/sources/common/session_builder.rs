@@ -157,9 +157,7 @@ impl SessionBuilder {
     pub(crate) fn finish_into(mut self, read: &mut Read) {
         self.close_answer();
         read.usage.append(&mut self.usage);
-        if !self.session.messages.is_empty() {
-            read.sessions.push(self.session);
-        }
+        read.add_session(self.session);
     }
 }
 

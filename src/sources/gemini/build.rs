@@ -151,6 +151,11 @@ impl Builder {
         }
     }
 
+    /// Whether the log names a session and has no message.
+    pub(super) fn has_only_header(&self) -> bool {
+        self.id.is_some() && self.messages.is_empty()
+    }
+
     /// Returns the requests, and the session unless it is empty.
     pub(super) fn finish(self, stem: &str, parent: Option<String>) -> (Option<Session>, Vec<UsageRow>) {
         let mut session = Session::empty(AGENT, self.id.as_deref().unwrap_or(stem));
@@ -257,19 +262,25 @@ fn thinking_part(thought: &Value) -> Option<Part> {
     (!text.trim().is_empty()).then_some(Part::Thinking { text })
 }
 
-/// Returns the token counts of an answer. Gemini's input includes cached tokens, its output excludes thoughts.
+/// Returns the token counts of an answer. Gemini's input includes cached tokens, its output excludes thoughts unless the
+/// total shows that it includes them.
 fn tokens(tokens: &Value) -> Tokens {
     let of = |field| genai::count(tokens, field);
     let (input, cached, output, thoughts, tool) =
         (of("input"), of("cached"), of("output"), of("thoughts"), of("tool"));
+    let included = thoughts > 0 && of("total") == input.saturating_add(output);
+    let thoughts_beside = if included { 0 } else { thoughts };
     let without = input.saturating_add(output).saturating_add(thoughts);
     // In some versions `input` already includes the tool tokens. The total shows whether it does.
     let additional = if tool > 0 && of("total") == without.saturating_add(tool) { tool } else { 0 };
+    let prompt = input.saturating_add(additional);
+    let cache_read = cached.min(prompt);
+    let output = output.saturating_add(thoughts_beside);
     Tokens {
-        input: input.saturating_sub(cached).saturating_add(additional),
-        output: output.saturating_add(thoughts),
-        reasoning: thoughts,
-        cache_read: cached,
+        input: prompt - cache_read,
+        output,
+        reasoning: thoughts.min(output),
+        cache_read,
         ..Tokens::default()
     }
 }
@@ -298,5 +309,27 @@ fn tool_call(call: &Value) -> ToolCall {
         exit_code,
         media_bytes,
         subagent: genai::text(call, "agentId").map(|id| SessionKey::new(AGENT, id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn cached_tokens_are_a_part_of_the_prompt_and_thoughts_of_the_output() {
+        let of = |counts: Value| {
+            let t = tokens(&counts);
+            (t.input, t.cache_read, t.output, t.reasoning)
+        };
+        let counts = |tool: u64, total: u64| json!({"input": 1000, "output": 50, "cached": 400, "thoughts": 20, "tool": tool, "total": total});
+        assert_eq!(of(counts(0, 1070)), (600, 400, 70, 20));
+        assert_eq!(of(counts(30, 1100)), (630, 400, 70, 20), "tool tokens beside the input");
+        assert_eq!(of(counts(30, 1070)), (600, 400, 70, 20), "tool tokens in the input");
+        assert_eq!(of(counts(0, 1050)), (600, 400, 50, 20), "thoughts in the output");
+        let much = json!({"input": 100, "output": 5, "cached": 130, "tool": 40, "total": 145});
+        assert_eq!(of(much), (10, 130, 5, 0), "tool tokens can be cached too");
+        assert_eq!(of(json!({"input": 100, "output": 5, "cached": 130, "total": 105})), (0, 100, 5, 0));
     }
 }

@@ -67,6 +67,8 @@ impl Source for Gemini {
         };
         let (hash, directories) = (builder.hash.take(), std::mem::take(&mut builder.directories));
         let stem = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        // A session that is resumed begins a new file, which may stay empty.
+        read.is_bookkeeping = builder.has_only_header();
         let (session, usage) = builder.finish(stem, project::parent(file));
         read.usage = usage;
         read.sessions.extend(session.map(|mut session| {

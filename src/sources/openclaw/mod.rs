@@ -2,22 +2,29 @@
 //! versions keep all sessions of an agent in one SQLite database (`agent/openclaw-agent.sqlite`). Both can exist.
 //!
 //! Archived transcripts (`.jsonl.reset.<time>`, `.jsonl.deleted.<time>`) are read as well. `*.trajectory.jsonl` files
-//! repeat the sessions and are not read.
+//! repeat the sessions and are not read. Of `<id>.checkpoint.<uuid>.jsonl`, the copy of a session before its compaction,
+//! only the requests are read, because some versions remove compacted messages from the session.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use crate::sources::common::pi_transcript::{self, native_id};
+use crate::sources::common::pi_transcript::{Transcript, native_id};
 use crate::sources::common::{sqlite, walk};
 use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
-use crate::trace::Env;
+use crate::trace::{Env, SessionKey};
 
+use session_list::SessionOrigin;
+
+mod session_list;
 mod store;
 
 const AGENT: &str = "openclaw";
 
 /// File name of the agent's database. Other databases in the same directory have longer names.
 const DATABASE: &str = "openclaw-agent.sqlite";
+
+/// Part of the name of a copy, between the id of the session and that of the copy.
+const CHECKPOINT: &str = ".checkpoint.";
 
 pub(crate) struct OpenClaw;
 
@@ -81,7 +88,7 @@ impl Source for OpenClaw {
         if is_database(file) {
             return store::read(file, opts, each);
         }
-        each(pi_transcript::read(AGENT, &native_id(file).unwrap_or_default(), file, opts)?);
+        each(transcript(file).read(opts)?);
         Ok(())
     }
 
@@ -95,9 +102,19 @@ impl Source for OpenClaw {
         if is_database(file) {
             return self.read_each(file, opts, &mut |read| each(UsageRead::of(read)));
         }
-        each(pi_transcript::read_usage(AGENT, &native_id(file).unwrap_or_default(), file, opts, buffer)?);
+        each(transcript(file).read_usage(opts, buffer)?);
         Ok(())
     }
+}
+
+fn transcript(file: &Path) -> Transcript<'_> {
+    let name = native_id(file).unwrap_or_default();
+    let copied = name.split_once(CHECKPOINT).map(|(session, _)| session.to_owned());
+    let is_copy = copied.is_some();
+    let native = copied.unwrap_or(name);
+    let SessionOrigin { parent, automatic } = session_list::origin(file, &native);
+    let parent = parent.map(|id| SessionKey::new(AGENT, &id));
+    Transcript { file, agent: AGENT, native, parent, automatic, is_copy }
 }
 
 fn is_database(path: &Path) -> bool {
@@ -107,6 +124,26 @@ fn is_database(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_requests_in_a_copy_of_a_session_are_those_of_the_session() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("s1.checkpoint.7f0e9f1c-0f53-4a39-8b3c-6a3b8a5ad001.jsonl");
+        let log = [
+            r#"{"type":"session","version":3,"id":"7f0e","timestamp":"2026-11-20T10:00:00.000Z","cwd":"/w","parentSession":"/x/s1.jsonl"}"#,
+            r#"{"type":"message","id":"u1","timestamp":"2026-11-20T10:00:01.000Z","message":{"role":"user","content":"boil"}}"#,
+            r#"{"type":"message","id":"a1","timestamp":"2026-11-20T10:00:02.000Z","message":{"role":"assistant","provider":"anthropic","model":"claude-opus-5","content":[],"usage":{"input":10,"output":2}}}"#,
+        ];
+        std::fs::write(&file, log.join("\n") + "\n").unwrap();
+        let read = OpenClaw.read(&file, &ReadOptions::default()).unwrap();
+        let mut usage = Vec::new();
+        let mut each = |read: UsageRead| usage.extend(read.rows);
+        OpenClaw.read_usage(&file, &ReadOptions::default(), &mut Vec::new(), &mut each).unwrap();
+        assert_eq!(read.usage, usage);
+        let sessions: Vec<_> = usage.iter().map(|row| (row.session.as_str(), row.copied)).collect();
+        assert_eq!(sessions, [("openclaw:s1", false)]);
+        assert!(read.sessions.is_empty() && read.is_bookkeeping);
+    }
 
     #[test]
     fn all_profiles_and_overridden_directories_are_found() {

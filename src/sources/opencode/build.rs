@@ -6,7 +6,6 @@ use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::sources::ReadOptions;
 use crate::sources::common::json_fields::{
     count, media_part, millis_timestamp, non_empty, non_empty_owned, text_part, tool_status, usd_to_picousd,
 };
@@ -14,7 +13,8 @@ use crate::sources::common::lenient_serde::Text;
 use crate::sources::common::line_reader::parse;
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::opencode::AGENT;
-use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens};
+use crate::sources::{KnownWorktree, ReadOptions};
+use crate::trace::{Origin, Part, SessionKey, Timestamp, Tokens, is_below, is_root_or_home};
 
 /// A part, with only the name of the called tool.
 #[derive(Debug, Default, Deserialize)]
@@ -55,9 +55,12 @@ pub(super) struct SessionRecord {
     pub id: String,
     pub parent: Option<String>,
     pub directory: Option<String>,
+    /// The repository of the session's project. The project of sessions outside of a repository has the root directory.
+    pub repository: Option<String>,
     pub title: Option<String>,
     pub version: Option<String>,
     pub updated: Option<Timestamp>,
+    pub forked_from: Option<String>,
 }
 
 /// Starts a session from its record.
@@ -65,10 +68,21 @@ pub(super) fn begin_session(record: &SessionRecord) -> SessionBuilder {
     let mut builder = SessionBuilder::new(AGENT, &record.id);
     let s = &mut builder.session;
     s.parent = record.parent.as_ref().map(|p| SessionKey::new(AGENT, p));
+    s.forked_from = record.forked_from.as_ref().map(|f| SessionKey::new(AGENT, f));
     s.project = record.directory.clone();
     s.title = record.title.clone();
     s.agent_version = record.version.clone();
     builder
+}
+
+impl SessionRecord {
+    /// Returns the session's directory if it is a worktree of the repository. All worktrees of a repository have the same
+    /// project, but so have further clones, so that only the disk can tell as long as the directory exists.
+    pub(super) fn worktree(&self) -> Option<KnownWorktree> {
+        let (directory, repository) = (self.directory.clone()?, self.repository.clone()?);
+        let is_worktree = !is_root_or_home(&repository) && !is_below(&directory, &repository, false);
+        is_worktree.then_some(KnownWorktree { directory, repository })
+    }
 }
 
 /// Adds a message.
@@ -202,12 +216,13 @@ fn push_usage(builder: &mut SessionBuilder, message: &StoredMessage, at: Option<
     }
     let done = millis_timestamp(&data["time"]["completed"]);
     // A fork gives copied messages new ids but keeps their times and counts, so these identify a request.
-    let key = match (at, done) {
-        (Some(a), Some(b)) => {
-            let (a, b) = (a.millis(), b.millis());
+    let key = match at {
+        Some(at) => {
+            // A request that was interrupted was never completed.
+            let (a, b) = (at.millis(), done.unwrap_or(at).millis());
             format!("{AGENT}:{a}-{b}:{}.{}.{}", tokens.input, tokens.cache_read, tokens.output)
         }
-        _ => format!("{AGENT}:{}", message.id),
+        None => format!("{AGENT}:{}", message.id),
     };
     let model = data["modelID"].as_str().unwrap_or_default();
     builder.push_request(LoggedRequest { dedupe_key: key, at: done.or(at), model, tokens, offset });

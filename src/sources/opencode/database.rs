@@ -1,6 +1,9 @@
-//! Reads OpenCode's database: tables `session`, `message` and `part`, with their content as JSON.
+//! Reads OpenCode's database: tables `session`, `message` and `part`, with their content as JSON, and `session_v2` and
+//! `session_message` of version 2.
 
-use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::collections::{HashMap, HashSet};
+use std::hash::BuildHasher as _;
 use std::path::Path;
 
 use serde_json::Value;
@@ -12,6 +15,7 @@ use crate::sources::opencode::PartDetail;
 use crate::sources::opencode::build::{
     SessionRecord, StoredMessage, add_message, begin_session, end_session, tool_name_part,
 };
+use crate::sources::opencode::next_messages::stored_message;
 use crate::sources::{Read, ReadOptions, SourceError};
 use crate::trace::Timestamp;
 
@@ -24,7 +28,9 @@ pub(super) fn read(
 ) -> Result<(), SourceError> {
     let snapshot = sqlite::open(file, opts)?;
     let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-    if !sqlite::has_table(&snapshot.conn, "session") || !sqlite::has_table(&snapshot.conn, "message") {
+    let has = |tables: [&str; 2]| tables.iter().all(|t| sqlite::has_table(&snapshot.conn, t));
+    let (has_first, has_next) = (has(["session", "message"]), has(["session_v2", "session_message"]));
+    if !has_first && !has_next {
         return Err(SourceError::Database {
             path: file.to_owned(),
             detail: "unexpected tables or columns".to_owned(),
@@ -32,26 +38,130 @@ pub(super) fn read(
     }
     // The first session carries the size of the database.
     let mut bytes = snapshot.bytes;
-    let mut sessions = snapshot
-        .conn
-        .prepare("SELECT id, parent_id, directory, title, version, time_updated FROM session ORDER BY id")
-        .map_err(fail)?;
-    let mut rows = sessions.query([]).map_err(fail)?;
-    while let Some(r) = rows.next().map_err(fail)? {
+    let mut read = || Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
+    let mut copied = HashSet::new();
+    let mut requests = SeenRequests::default();
+    if has_next {
+        for record in session_records(&snapshot.conn, "session_v2", "fork_session_id").map_err(fail)? {
+            let mut read = read();
+            let builder = read_next_session(&snapshot.conn, &record, opts, &mut read).map_err(fail)?;
+            let Some(mut builder) = builder else { continue };
+            read.worktrees.extend(record.worktree());
+            requests.remove_copies(&mut builder);
+            each(builder, read);
+            copied.insert(record.id);
+        }
+    }
+    if has_first {
+        for record in session_records(&snapshot.conn, "session", "NULL").map_err(fail)? {
+            if copied.contains(&record.id) {
+                continue;
+            }
+            let mut read = read();
+            let mut builder = read_session(&snapshot.conn, &record, opts, detail, &mut read).map_err(fail)?;
+            read.worktrees.extend(record.worktree());
+            requests.remove_copies(&mut builder);
+            each(builder, read);
+        }
+    }
+    Ok(())
+}
+
+/// The requests of the sessions so far, as hashes of their keys.
+#[derive(Default)]
+struct SeenRequests {
+    hasher: RandomState,
+    keys: HashSet<u64>,
+}
+
+impl SeenRequests {
+    /// Removes the requests that a fork copied from an older session. A database is one file of the ledger, in which a later
+    /// record of a request replaces an earlier one, so the fork would own the requests of its parent.
+    fn remove_copies(&mut self, builder: &mut SessionBuilder) {
+        builder.usage.retain(|row| self.keys.insert(self.hasher.hash_one(&row.dedupe_key)));
+    }
+}
+
+/// Returns the records of a table of sessions, the oldest first.
+fn session_records(
+    conn: &rusqlite::Connection,
+    table: &str,
+    fork: &str,
+) -> rusqlite::Result<Vec<SessionRecord>> {
+    let created =
+        if sqlite::has_column(conn, table, "time_created") { "time_created" } else { "time_updated" };
+    let has_projects = sqlite::has_table(conn, "project") && sqlite::has_column(conn, table, "project_id");
+    let repository =
+        if has_projects { "(SELECT worktree FROM project p WHERE p.id = project_id)" } else { "NULL" };
+    let sql = format!(
+        "SELECT id, parent_id, directory, title, version, time_updated, {fork}, {repository} FROM {table}
+         ORDER BY {created}, id"
+    );
+    let mut q = conn.prepare(&sql)?;
+    let rows = q.query_map([], |r| {
         let text = |i: usize| r.get::<_, Option<String>>(i).ok().flatten().filter(|t| !t.is_empty());
-        let record = SessionRecord {
+        Ok(SessionRecord {
             id: text(0).unwrap_or_default(),
             parent: text(1),
             directory: text(2),
             title: text(3),
             version: text(4),
             updated: r.get(5).ok().map(Timestamp),
+            forked_from: text(6),
+            repository: text(7),
+        })
+    })?;
+    rows.collect()
+}
+
+/// Reads a session of version 2. Returns `None` if it has no messages there.
+fn read_next_session(
+    conn: &rusqlite::Connection,
+    record: &SessionRecord,
+    opts: &ReadOptions,
+    read: &mut Read,
+) -> rusqlite::Result<Option<SessionBuilder>> {
+    let mut q = conn.prepare_cached(
+        "SELECT id, type, time_created, data FROM session_message WHERE session_id = ?1 ORDER BY seq, id",
+    )?;
+    let mut rows = q.query([&record.id])?;
+    let mut builder = begin_session(record);
+    let mut position = 0;
+    while let Some(r) = rows.next()? {
+        position += 1;
+        let Some(data) = parse_record(bytes(r, 3).unwrap_or_default(), position, record, opts, read) else {
+            continue;
         };
-        let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-        let builder = read_session(&snapshot.conn, &record, opts, detail, &mut read).map_err(fail)?;
-        each(builder, read);
+        let (id, kind): (String, String) = (r.get(0).unwrap_or_default(), r.get(1).unwrap_or_default());
+        if let Some(message) = stored_message(id, &kind, r.get(2).ok(), &data) {
+            add_message(&mut builder, message, position);
+        }
     }
-    Ok(())
+    end_session(&mut builder, record);
+    Ok((position > 0).then_some(builder))
+}
+
+/// Parses the JSON of a row. Counts a row that cannot be used as skipped.
+fn parse_record(
+    data: &[u8],
+    number: u64,
+    record: &SessionRecord,
+    opts: &ReadOptions,
+    read: &mut Read,
+) -> Option<Value> {
+    let reason = if data.len() > opts.line_limit {
+        format!("session {}: longer than {} bytes", record.id, opts.line_limit)
+    } else {
+        match parse::<Value>(data, &mut String::new()) {
+            Ok((value, repaired)) => {
+                read.repaired_lines += u64::from(repaired);
+                return Some(value);
+            }
+            Err(_) => format!("session {}: a record is not a JSON object", record.id),
+        }
+    };
+    read.skipped_lines.add(number, reason);
+    None
 }
 
 fn read_session(
@@ -64,20 +174,7 @@ fn read_session(
     let mut number = 0;
     let mut value = |r: &rusqlite::Row<'_>, i: usize, read: &mut Read| -> Option<Value> {
         number += 1;
-        let data = bytes(r, i).unwrap_or_default();
-        let reason = if data.len() > opts.line_limit {
-            format!("session {}: longer than {} bytes", record.id, opts.line_limit)
-        } else {
-            match parse::<Value>(data, &mut String::new()) {
-                Ok((value, repaired)) => {
-                    read.repaired_lines += u64::from(repaired);
-                    return Some(value);
-                }
-                Err(_) => format!("session {}: a record is not a JSON object", record.id),
-            }
-        };
-        read.skipped_lines.add(number, reason);
-        None
+        parse_record(bytes(r, i).unwrap_or_default(), number, record, opts, read)
     };
     let mut by_message: HashMap<String, Vec<Value>> = HashMap::new();
     let full = detail == PartDetail::Full;

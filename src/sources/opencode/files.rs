@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::common::files::open_log;
+use crate::sources::common::files::{open_log, small_json};
 use crate::sources::common::json_fields::{millis_timestamp, non_empty_owned};
 use crate::sources::common::line_reader::parse;
 use crate::sources::common::session_builder::SessionBuilder;
@@ -14,9 +14,11 @@ use crate::sources::opencode::build::{
 };
 use crate::sources::{Read, ReadOptions, SourceError};
 
-/// The directories of a session's messages and parts.
+/// The paths of a session's messages, parts and project.
 struct StorePaths {
     session: String,
+    /// The record of the session's project.
+    project: Option<PathBuf>,
     messages: PathBuf,
     parts: PathBuf,
 }
@@ -32,11 +34,14 @@ impl StorePaths {
                 messages: store.join("message").join(&session),
                 parts: store.join("part").join(&session),
                 session,
+                project: None,
             });
         }
         // …/storage/session/<project>/<session>.json
         let storage = store.parent()?;
+        let project = format!("{}.json", dir.file_name()?.to_str()?);
         Some(StorePaths {
+            project: Some(storage.join("project").join(project)),
             messages: storage.join("message").join(&session),
             parts: storage.join("part"),
             session,
@@ -77,14 +82,18 @@ pub(super) fn read(
         return Ok((begin_session(&SessionRecord::default()), reader.out));
     };
     let record = reader.json(file, "session").unwrap_or_default();
+    let project = paths.project.as_deref().map(small_json).unwrap_or_default();
     let session = SessionRecord {
         id: non_empty_owned(&record["id"]).unwrap_or_else(|| paths.session.clone()),
         parent: non_empty_owned(&record["parentID"]),
         directory: non_empty_owned(&record["directory"]),
+        repository: non_empty_owned(&project["worktree"]),
         title: non_empty_owned(&record["title"]),
         version: non_empty_owned(&record["version"]),
         updated: millis_timestamp(&record["time"]["updated"]),
+        forked_from: None,
     };
+    reader.out.worktrees.extend(session.worktree());
     let mut builder = begin_session(&session);
     let mut messages: Vec<StoredMessage> = Vec::new();
     for path in json_files(&paths.messages) {

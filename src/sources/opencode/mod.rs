@@ -1,5 +1,6 @@
 //! OpenCode: `~/.local/share/opencode/` (or below `XDG_DATA_HOME`). Versions from 1.2 write a SQLite database, versions
-//! up to 1.1 JSON files in `storage/`, version 0.5 JSON files in `project/<folder>/storage/`.
+//! up to 1.1 JSON files in `storage/`, version 0.5 JSON files in `project/<folder>/storage/`. Version 2 has tables of its
+//! own beside those of version 1, whose sessions it copies.
 //!
 //! All three contain the same records. `step-finish` parts repeat the usage of their message; the `event` table and
 //! `snapshot/` repeat everything, so they are not read. The fixtures of 0.5.29 and 1.0.185 contain only prompts, because
@@ -16,8 +17,12 @@ use crate::trace::Env;
 mod build;
 mod database;
 mod files;
+mod next_messages;
 
 const AGENT: &str = "opencode";
+
+/// Directories of JSON files in the data directory.
+const FILE_DIRECTORIES: [&str; 2] = ["storage", "project"];
 
 pub(crate) struct OpenCode;
 
@@ -48,17 +53,18 @@ impl Source for OpenCode {
 
     fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let data = env.dir("XDG_DATA_HOME", ".local/share").join("opencode");
-        // An absolute path, or a path below the data directory. A database that is found there anyway is not a second root.
-        let database =
-            env.var("OPENCODE_DB").filter(|p| !p.is_empty() && *p != ":memory:").map(|p| data.join(p));
-        let other = database.filter(|p| !(is_own_database(p) && p.parent() == Some(&*data)));
-        [data].into_iter().chain(other).collect()
+        let Some(database) = env.var("OPENCODE_DB").filter(|p| !p.is_empty()) else { return vec![data] };
+        // OpenCode uses this database, an absolute path or a path below the data directory, and no other one. The JSON files
+        // of older versions stay where they were.
+        let files = FILE_DIRECTORIES.map(|d| data.join(d));
+        let database = Some(data.join(database)).filter(|p| !p.ends_with(":memory:"));
+        files.into_iter().chain(database).collect()
     }
 
     fn roots(&self, env: &Env) -> Vec<PathBuf> {
-        let locations = self.locations(env).into_iter().enumerate();
-        // The first location is a directory, the other one a database.
-        locations.filter(|(i, p)| if *i == 0 { p.is_dir() } else { p.is_file() }).map(|(_, p)| p).collect()
+        let is_directory = |p: &Path| p.ends_with(AGENT) || FILE_DIRECTORIES.iter().any(|d| p.ends_with(d));
+        let locations = self.locations(env).into_iter();
+        locations.filter(|p| p.is_file() || is_directory(p) && p.is_dir()).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
@@ -72,6 +78,10 @@ impl Source for OpenCode {
             all.sort();
             all
         };
+        let data = match FILE_DIRECTORIES.iter().any(|d| root.ends_with(d)) {
+            true => root.parent().unwrap_or(root),
+            false => root,
+        };
         for path in list(root).into_iter().filter(|p| is_own_database(p)) {
             match std::fs::metadata(&path) {
                 Ok(meta) if meta.is_file() => {
@@ -80,9 +90,10 @@ impl Source for OpenCode {
                 _ => skip(Skip { path, reason: "not a regular file".to_owned() }),
             }
         }
-        let projects = list(&root.join("project"));
+        let projects = list(&data.join("project"));
         let older = projects.into_iter().map(|p| p.join("storage/session/info"));
-        for dir in std::iter::once(root.join("storage/session")).chain(older).filter(|d| d.is_dir()) {
+        let directories = std::iter::once(data.join("storage/session")).chain(older);
+        for dir in directories.filter(|d| d.starts_with(root) && d.is_dir()) {
             walk::files(AGENT, &dir, &|p| p.extension() == Some(OsStr::new("json")), found, skip);
         }
     }
@@ -148,10 +159,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_of_the_users_choice_is_found_besides_the_usual_ones() {
+    fn a_database_of_the_users_choice_replaces_the_usual_ones() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join(".local/share/opencode");
-        for f in ["opencode-dev.db", "work.sqlite", "../../elsewhere/my.db"] {
+        let json = data.join("storage/session/p/ses_1.json");
+        for f in ["opencode-dev.db", "work.sqlite", "../../elsewhere/my.db", "storage/session/p/ses_1.json"] {
             std::fs::create_dir_all(data.join(f).parent().unwrap()).unwrap();
             std::fs::write(data.join(f), "").unwrap();
         }
@@ -162,14 +174,16 @@ mod tests {
             for root in OpenCode.roots(&env) {
                 OpenCode.discover(&root, &mut |c| found.push(c.path), &mut |s| panic!("{s:?}"));
             }
-            assert!(found.iter().all(|f| is_database(f)));
+            assert!(found.iter().all(|f| f == &json || is_database(f)));
             found
         };
         let (dev, other) = (data.join("opencode-dev.db"), data.join("../../elsewhere/my.db"));
-        assert_eq!(found(&other.display().to_string()), [dev.clone(), other]);
-        assert_eq!(found("work.sqlite"), [dev.clone(), data.join("work.sqlite")]);
-        for same in ["opencode-dev.db", "", ":memory:", "missing.db", "/"] {
-            assert_eq!(found(same), std::slice::from_ref(&dev), "{same}");
+        assert_eq!(found(&other.display().to_string()), [json.clone(), other]);
+        assert_eq!(found("work.sqlite"), [json.clone(), data.join("work.sqlite")]);
+        assert_eq!(found("opencode-dev.db"), [json.clone(), dev.clone()]);
+        assert_eq!(found(""), [dev, json.clone()]);
+        for none in [":memory:", "missing.db", "/"] {
+            assert_eq!(found(none), std::slice::from_ref(&json), "{none}");
         }
     }
 

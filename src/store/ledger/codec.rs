@@ -114,11 +114,26 @@ pub(super) fn pack(entries: &[SegmentEntry<'_>]) -> (Vec<u8>, Vec<u8>) {
     (head, keys)
 }
 
+/// Which costly fields of a row are read. The others are read always.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fields {
+    /// The prompt tokens that tool results added, which take an allocation per row.
+    pub tools: bool,
+    /// The dedupe key, which must be checked to be UTF-8; empty if it is not read.
+    pub keys: bool,
+}
+
+impl Fields {
+    pub(super) const ALL: Fields = Fields { tools: true, keys: true };
+    /// Only what is counted.
+    pub(super) const FIGURES: Fields = Fields { tools: false, keys: false };
+}
+
 /// Reads the rows of a packed segment one after the other, and borrows every text from it.
 pub(super) struct SegmentReader<'a> {
     rest: &'a [u8],
     format: u64,
-    tools: bool,
+    fields: Fields,
     texts: Vec<&'a str>,
     sessions: Vec<SessionFacts<&'a str>>,
     rows_left: u64,
@@ -136,16 +151,15 @@ pub(super) struct RowPosition<'a> {
 }
 
 impl<'a> SegmentReader<'a> {
-    /// Reads the head of a segment. With `tools`, each row gets the prompt tokens that tool results added, which takes
-    /// an allocation per row.
+    /// Reads the head of a segment.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] if the value is not what [`pack`] makes.
-    pub(super) fn open(body: &'a [u8], tools: bool) -> Result<Self, StoreError> {
-        Self::read_head(body, tools).map_err(corrupt)
+    pub(super) fn open(body: &'a [u8], fields: Fields) -> Result<Self, StoreError> {
+        Self::read_head(body, fields).map_err(corrupt)
     }
 
-    fn read_head(body: &'a [u8], tools: bool) -> Result<Self, Damage> {
+    fn read_head(body: &'a [u8], fields: Fields) -> Result<Self, Damage> {
         let mut rest = body;
         let r = &mut rest;
         let format = get(r)?;
@@ -167,7 +181,7 @@ impl<'a> SegmentReader<'a> {
             sessions.push(SessionFacts { key, project, started: time()?, ended: time()? });
         }
         let rows_left = get(r)?;
-        Ok(SegmentReader { rest, format, tools, texts, sessions, rows_left, at: 0, offset: 0 })
+        Ok(SegmentReader { rest, format, fields, texts, sessions, rows_left, at: 0, offset: 0 })
     }
 
     /// Replaces the recorded directories by the paths of their projects, once a session and not once a row.
@@ -176,6 +190,13 @@ impl<'a> SegmentReader<'a> {
         for session in &mut self.sessions {
             session.project = session.project.map(|recorded| projects.project_of(recorded));
         }
+        self
+    }
+
+    /// Reads the dedupe keys from now on.
+    #[must_use]
+    pub(super) fn with_keys(mut self) -> Self {
+        self.fields.keys = true;
         self
     }
 
@@ -228,7 +249,8 @@ impl<'a> SegmentReader<'a> {
         row.copied = flags & 2 != 0;
         row.confidence = confidence_of(flags >> 3 & 7);
         row.chain = chain_of(flags >> 6 & 3);
-        row.dedupe_key = get_text(r)?;
+        let key = get_bytes(r)?;
+        row.dedupe_key = if self.fields.keys { utf8(key)? } else { "" };
         entry.facts = *self.sessions.get(get(r)? as usize).ok_or("no such session")?;
         row.session = entry.facts.key;
         row.model = text(&self.texts, get(r)?)?;
@@ -250,7 +272,7 @@ impl<'a> SegmentReader<'a> {
             row.provider = optional_text(&self.texts, get(r)?)?;
             for _ in 0..get_count(r)? {
                 let added = ToolPromptTokens { tool: text(&self.texts, get(r)?)?, tokens: get(r)? };
-                if self.tools {
+                if self.fields.tools {
                     row.tool_tokens.push(added);
                 }
             }
@@ -322,10 +344,10 @@ fn chain_of(code: u64) -> PromptChain {
 }
 
 /// What is wrong with a packed value. Every number of a row can fail, so the error has to fit in a register.
-type Damage = &'static str;
+pub(super) type Damage = &'static str;
 
 #[cold]
-fn corrupt(damage: Damage) -> StoreError {
+pub(super) fn corrupt(damage: Damage) -> StoreError {
     StoreError::Corrupt { what: "usage segment", detail: damage.to_owned() }
 }
 
@@ -337,7 +359,7 @@ fn optional_text<'a>(texts: &[&'a str], id: u64) -> Result<Option<&'a str>, Dama
     id.checked_sub(1).map(|id| text(texts, id)).transpose()
 }
 
-fn put(out: &mut Vec<u8>, mut n: u64) {
+pub(super) fn put(out: &mut Vec<u8>, mut n: u64) {
     while n >= 0x80 {
         out.push(n as u8 | 0x80);
         n >>= 7;
@@ -349,13 +371,13 @@ fn put_signed(out: &mut Vec<u8>, n: i64) {
     put(out, (n << 1 ^ n >> 63) as u64);
 }
 
-fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
     put(out, text.len() as u64);
     out.extend_from_slice(text.as_bytes());
 }
 
 #[inline(always)]
-fn get(r: &mut &[u8]) -> Result<u64, Damage> {
+pub(super) fn get(r: &mut &[u8]) -> Result<u64, Damage> {
     // Most numbers fit in one or two bytes.
     match *r {
         [a @ 0..0x80, rest @ ..] => {
@@ -395,11 +417,20 @@ fn get_count(r: &mut &[u8]) -> Result<usize, Damage> {
     usize::try_from(n).ok().filter(|n| *n <= r.len()).ok_or("cut short")
 }
 
-fn get_text<'a>(r: &mut &'a [u8]) -> Result<&'a str, Damage> {
+#[inline]
+fn get_bytes<'a>(r: &mut &'a [u8]) -> Result<&'a [u8], Damage> {
     let len = get_count(r)?;
-    let (text, rest) = r.split_at(len);
+    let (bytes, rest) = r.split_at(len);
     *r = rest;
-    std::str::from_utf8(text).map_err(|_| "text that is not UTF-8")
+    Ok(bytes)
+}
+
+pub(super) fn get_text<'a>(r: &mut &'a [u8]) -> Result<&'a str, Damage> {
+    utf8(get_bytes(r)?)
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Damage> {
+    std::str::from_utf8(bytes).map_err(|_| "text that is not UTF-8")
 }
 
 #[cfg(test)]
@@ -445,7 +476,7 @@ mod tests {
             let facts = facts();
             let packed: Vec<_> = rows.iter().map(|r| SegmentEntry::borrow(r, &facts)).collect();
             let (body, keys) = pack(&packed);
-            let mut reader = SegmentReader::open(&body, true).unwrap();
+            let mut reader = SegmentReader::open(&body, Fields::ALL).unwrap();
             let mut back = Vec::new();
             while let Some(row) = reader.next().unwrap() {
                 back.push(row);
@@ -473,7 +504,7 @@ mod tests {
             first.drain(two.len() - 2..);
             first.drain(cut..cut + 2);
             first[0] = FIRST_FORMAT as u8;
-            let mut reader = SegmentReader::open(&first, true).unwrap();
+            let mut reader = SegmentReader::open(&first, Fields::ALL).unwrap();
             for want in &packed {
                 let got = reader.next().unwrap();
                 prop_assert_eq!(got.as_ref(), Some(want));
@@ -489,7 +520,7 @@ mod tests {
             let at = flip.0.index(body.len());
             body[at] ^= flip.1;
             let read = |body: &[u8]| -> Result<usize, StoreError> {
-                let mut reader = SegmentReader::open(body, true)?;
+                let mut reader = SegmentReader::open(body, Fields::ALL)?;
                 let mut n = 0;
                 while reader.next()?.is_some() {
                     n += 1;

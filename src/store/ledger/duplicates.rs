@@ -1,11 +1,12 @@
 //! Requests that several records share: they are collected while the ledger is read, and resolved at its end.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::store::StoreError;
 use crate::trace::UsageRow;
-use crate::usage::{CountedRow, RecordLocation, RequestCopy, ToolShare, resolve_duplicate};
+use crate::usage::{CountedRow, RecordLocation, RequestCopy, ToolShare, resolve_duplicate, split_by_session};
 
 use super::codec::{RowPosition, SegmentEntry, SegmentReader};
 
@@ -74,7 +75,8 @@ impl<'a> DuplicateRows<'a> {
         self.copies.push(StoredCopy { hash, segment, position, tools: tools.to_vec() });
     }
 
-    /// Adds the segment of the records since the last call.
+    /// Adds the segment of the records since the last call. The reader must read keys: only equal keys make two records
+    /// copies, because different keys may have the same hash.
     pub(super) fn end_segment(&mut self, file: i64, selected: bool, reader: SegmentReader<'a>) {
         self.segments.push(SegmentWithCopies { file, selected, reader });
     }
@@ -109,8 +111,20 @@ impl<'a> DuplicateRows<'a> {
             // Two different keys may have the same hash, so the keys decide.
             records.sort_by(|a, b| a.key().cmp(b.key()));
             for same_key in records.chunk_by(|a, b| a.key() == b.key()) {
-                if same_key.iter().any(|record| record.selected) {
-                    resolve_group(same_key, devices, each);
+                if !same_key.iter().any(|record| record.selected) {
+                    continue;
+                }
+                let copies: Vec<RequestCopy<'_>> = same_key.iter().map(Record::as_request_copy).collect();
+                if same_key.first().is_some_and(|record| record.entry.row.has_position_key()) {
+                    for request in split_by_session(&copies) {
+                        let group: Vec<&Record<'_, '_>> = request.iter().map(|n| &same_key[*n]).collect();
+                        let copies: Vec<_> = request.iter().map(|n| copies[*n].clone()).collect();
+                        if group.iter().any(|record| record.selected) {
+                            count_request(&group, &copies, devices, each);
+                        }
+                    }
+                } else {
+                    count_request(same_key, &copies, devices, each);
                 }
             }
         }
@@ -120,14 +134,15 @@ impl<'a> DuplicateRows<'a> {
 
 /// Calls `each` with the request of some records: the figures of one, and the session, project, subagent, skill and
 /// device of the owner, which may be another record.
-fn resolve_group(
-    group: &[Record<'_, '_>],
+fn count_request<'r, 'a: 'r>(
+    group: &[impl Borrow<Record<'r, 'a>>],
+    copies: &[RequestCopy<'_>],
     devices: &HashMap<i64, Rc<str>>,
     each: &mut dyn FnMut(&CountedRow<'_>),
 ) {
-    let copies: Vec<RequestCopy<'_>> = group.iter().map(Record::as_request_copy).collect();
-    let Some((owner, figures)) = resolve_duplicate(&copies) else { return };
+    let Some((owner, figures)) = resolve_duplicate(copies) else { return };
     let (Some(owner), Some(figures)) = (group.get(owner), group.get(figures)) else { return };
+    let (owner, figures) = (owner.borrow(), figures.borrow());
     let owner_row = &owner.entry.row;
     let request = UsageRow {
         session: owner_row.session,
@@ -135,9 +150,13 @@ fn resolve_group(
         skill: owner_row.skill,
         ..figures.entry.row.clone()
     };
-    let locations: Vec<RecordLocation<'_>> =
-        if group.len() > 1 { group.iter().map(Record::location).collect() } else { Vec::new() };
+    let locations: Vec<RecordLocation<'_>> = if group.len() > 1 {
+        group.iter().map(|record| record.borrow().location()).collect()
+    } else {
+        Vec::new()
+    };
     each(&CountedRow {
+        sum: None,
         request: &request,
         project: owner.entry.facts.project,
         device: devices.get(&owner.file).map(|device| &**device),

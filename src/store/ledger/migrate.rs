@@ -8,7 +8,7 @@ use crate::trace::{SessionFacts, SessionKey, Timestamp, Tokens, UsageRow};
 
 use crate::store::StoreError;
 
-use super::codec::{SegmentEntry, SegmentReader, confidence_of, pack};
+use super::codec::{Fields, SegmentEntry, SegmentReader, confidence_of, pack};
 use super::time_span;
 
 /// Packs the rows of the ledger's first schema, one file at a time, and drops its table.
@@ -41,7 +41,7 @@ pub(in crate::store) fn add_time_spans(conn: &Connection) -> Result<(), StoreErr
         let mut q = conn.prepare_cached("SELECT body FROM segments WHERE id = ?1")?;
         let body: Vec<u8> = q.query_row([id], |r| r.get(0))?;
         let mut times = Vec::new();
-        let mut reader = SegmentReader::open(&body, false)?;
+        let mut reader = SegmentReader::open(&body, Fields::FIGURES)?;
         while let Some(entry) = reader.next()? {
             times.push(entry.row.at);
         }

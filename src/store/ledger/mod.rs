@@ -1,14 +1,18 @@
 //! The usage ledger: the requests of every log, and which record of a request counts.
 //!
 //! The requests of one session in one file are packed into one value, a segment ([`codec`]). Writing a segment needs
-//! no look at others: records of the same request are found when the ledger is read ([`read`], [`duplicates`]).
+//! no look at others: records of the same request are found when the ledger is read ([`read`], [`duplicates`]). A report on an
+//! unchanged ledger reads sums of requests instead ([`rollup`]).
 
 mod codec;
 mod duplicates;
+mod generation;
 pub(super) mod migrate;
 mod read;
+mod rollup;
 mod write;
 
+pub(super) use generation::remove_rollup;
 pub use read::{UsageFilter, device_of, device_path};
 pub(super) use write::put;
 

@@ -12,7 +12,7 @@ use crate::store::{Archive, StoreError};
 use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp, UsageRow};
 use crate::usage::{CountedRow, RecordLocation, ToolShare};
 
-use super::codec::{RowPosition, SegmentEntry, SegmentReader, key_hashes};
+use super::codec::{Fields, RowPosition, SegmentEntry, SegmentReader, key_hashes};
 use super::duplicates::DuplicateRows;
 
 /// Lets SQLite map the database into memory while it lives, instead of copying each page: a report reads every segment
@@ -44,6 +44,8 @@ pub struct UsageFilter {
     pub until: Option<Timestamp>,
     /// Whether to compute the parts of the prompts that come from tool results.
     pub tools: bool,
+    /// Whether to read the dedupe keys. Without, those of requests with a single record are empty.
+    pub keys: bool,
 }
 
 impl UsageFilter {
@@ -51,10 +53,14 @@ impl UsageFilter {
     pub fn contains(self, at: Timestamp) -> bool {
         self.since.is_none_or(|s| at >= s) && self.until.is_none_or(|u| at < u)
     }
+
+    fn fields(self) -> Fields {
+        Fields { tools: self.tools, keys: self.keys }
+    }
 }
 
 /// Which segments to read. Other segments are read too if they have records of the same requests.
-enum SegmentSelection {
+pub(super) enum SegmentSelection {
     All,
     Ids(HashSet<i64>),
 }
@@ -173,11 +179,14 @@ impl SegmentKeys {
 /// results. Returns the reader, which can read an entry again.
 fn for_each_entry<'a>(
     body: &'a [u8],
-    projects: &'a ProjectPaths,
-    tools: bool,
+    projects: Option<&'a ProjectPaths>,
+    fields: Fields,
     mut each: impl FnMut(RowPosition<'a>, &SegmentEntry<'a>, &[ToolShare<'a>]),
 ) -> Result<SegmentReader<'a>, StoreError> {
-    let mut reader = SegmentReader::open(body, tools)?.with_projects(projects);
+    let mut reader = SegmentReader::open(body, fields)?;
+    if let Some(projects) = projects {
+        reader = reader.with_projects(projects);
+    }
     let mut carryover = ToolCarryover::default();
     let mut entry = SegmentEntry::default();
     loop {
@@ -185,7 +194,7 @@ fn for_each_entry<'a>(
         if !reader.read(&mut entry)? {
             return Ok(reader);
         }
-        let shares = if tools { carryover.advance(&entry.row) } else { &[] };
+        let shares = if fields.tools { carryover.advance(&entry.row) } else { &[] };
         each(position, &entry, shares);
     }
 }
@@ -197,6 +206,7 @@ fn counted_row<'a>(
     devices: &'a HashMap<i64, Rc<str>>,
 ) -> CountedRow<'a> {
     CountedRow {
+        sum: None,
         request: &entry.row,
         project: entry.facts.project,
         // There is mostly no other machine.
@@ -218,7 +228,7 @@ impl Archive {
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
         let selection = self.segments_in(filter)?;
-        self.for_each_request_in(&selection, filter.tools, &mut |row| {
+        self.for_each_request_in(&selection, filter.fields(), true, &mut |row| {
             if filter.contains(row.request.at) {
                 each(row);
             }
@@ -238,7 +248,7 @@ impl Archive {
         for session in sessions {
             self.segments_of(session, &mut ids)?;
         }
-        self.for_each_request_in(&SegmentSelection::Ids(ids), false, &mut |row| {
+        self.for_each_request_in(&SegmentSelection::Ids(ids), Fields::FIGURES, true, &mut |row| {
             if sessions.contains(row.session()) {
                 each(row);
             }
@@ -265,7 +275,7 @@ impl Archive {
         for id in q.query_map([since.millis()], |r| r.get(0))? {
             ids.insert(id?);
         }
-        self.for_each_request_in(&SegmentSelection::Ids(ids), false, each)
+        self.for_each_request_in(&SegmentSelection::Ids(ids), Fields::FIGURES, true, each)
     }
 
     /// Returns the sessions with a record since an instant, without compaction suffixes.
@@ -304,21 +314,24 @@ impl Archive {
         Ok(SegmentSelection::Ids(ids))
     }
 
-    /// Calls `each` with every request that has a record in a selected segment.
+    /// Calls `each` with every request that has a record in a selected segment. If `map_projects` is
+    /// false, the project of a row is the directory that the log recorded.
     ///
     /// The key hashes of all segments tell which requests may have several records. Segments with such requests are
     /// kept in memory until all records are known; the other segments are decoded directly from SQLite's memory.
-    fn for_each_request_in(
+    pub(super) fn for_each_request_in(
         &self,
         selection: &SegmentSelection,
-        tools: bool,
+        fields: Fields,
+        map_projects: bool,
         each: &mut dyn FnMut(&CountedRow<'_>),
     ) -> Result<(), StoreError> {
         let _mmap = MmapGuard::new(&self.conn);
         // Keys and bodies must come from one state of the database.
         let _snapshot = if self.conn.is_autocommit() { Some(self.snapshot()?) } else { None };
         let devices = self.devices()?;
-        let projects = self.project_paths()?;
+        let projects = if map_projects { Some(self.project_paths()?) } else { None };
+        let projects = projects.as_ref();
         let keys = self.segment_keys(selection)?;
         let repeated = keys.repeated();
         let mut with_copies: Vec<(&SegmentHead, i64, Vec<u8>)> = Vec::new();
@@ -335,7 +348,7 @@ impl Archive {
             if has_copies {
                 with_copies.push((segment, file, blob(r, 1)?.to_vec()));
             } else {
-                for_each_entry(blob(r, 1)?, &projects, tools, |_, entry, shares| {
+                for_each_entry(blob(r, 1)?, projects, fields, |_, entry, shares| {
                     each(&counted_row(file, entry, shares, &devices));
                 })?;
             }
@@ -344,12 +357,12 @@ impl Archive {
         for (segment, file, body) in &with_copies {
             let mut hashes = keys.hashes_of(segment).iter().copied();
             let reader =
-                for_each_entry(body, &projects, tools, |position, entry, shares| match hashes.next() {
+                for_each_entry(body, projects, fields, |position, entry, shares| match hashes.next() {
                     Some(hash) if repeated.contains(hash) => duplicates.push(hash, position, shares),
                     _ if segment.selected => each(&counted_row(*file, entry, shares, &devices)),
                     _ => {}
                 })?;
-            duplicates.end_segment(*file, segment.selected, reader);
+            duplicates.end_segment(*file, segment.selected, reader.with_keys());
         }
         duplicates.resolve(&devices, each)
     }
@@ -405,7 +418,7 @@ impl Archive {
         let mut segments = q.query([])?;
         while let Some(r) = segments.next()? {
             let path: String = r.get(0)?;
-            let mut reader = SegmentReader::open(blob(r, 1)?, true)?;
+            let mut reader = SegmentReader::open(blob(r, 1)?, Fields::ALL)?;
             while let Some(entry) = reader.next()? {
                 let (row, facts) = entry.to_owned();
                 if !each(&path, row, facts) {
@@ -443,7 +456,7 @@ impl Archive {
     }
 }
 
-fn blob<'r>(r: &'r rusqlite::Row<'_>, i: usize) -> Result<&'r [u8], StoreError> {
+pub(super) fn blob<'r>(r: &'r rusqlite::Row<'_>, i: usize) -> Result<&'r [u8], StoreError> {
     r.get_ref(i)?.as_blob().map_err(|e| StoreError::Corrupt { what: "usage segment", detail: e.to_string() })
 }
 
@@ -502,6 +515,9 @@ mod tests {
     }
 
     fn noted(out: &mut Vec<(i64, String)>, row: &CountedRow<'_>) {
+        // Keys are read only if they are needed; place and time tell the requests apart too.
+        let request = UsageRow { dedupe_key: "", ..row.request.clone() };
+        let row = CountedRow { request: &request, ..*row };
         out.push((row.request.at.millis(), format!("{} {row:?}", row.session())));
     }
 
@@ -525,7 +541,7 @@ mod tests {
             let (since, until) = (Timestamp(since * DAY), Timestamp((since + length) * DAY));
             for (a, b) in [(Some(since), None), (None, Some(until)), (Some(since), Some(until))] {
                 let mut part = Vec::new();
-                let range = UsageFilter { since: a, until: b, tools: false };
+                let range = UsageFilter { since: a, until: b, ..UsageFilter::default() };
                 archive.for_each_request(range, &mut |r| noted(&mut part, r)).unwrap();
                 let want = all.iter().filter(|(at, _)| range.contains(Timestamp(*at))).cloned().collect();
                 prop_assert_eq!(sorted(part), sorted(want));

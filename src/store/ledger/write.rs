@@ -9,7 +9,8 @@ use crate::store::StoreError;
 use crate::store::forget::ForgottenSessions;
 use crate::trace::{SessionFacts, Timestamp, UsageRow};
 
-use super::codec::{SegmentEntry, SegmentReader, pack};
+use super::codec::{Fields, SegmentEntry, SegmentReader, pack};
+use super::generation::next_generation;
 use super::time_span;
 
 /// A file with more sessions than this is a database, whose segments are looked up one by one.
@@ -27,6 +28,7 @@ pub(in crate::store) fn put(
     if rows.is_empty() {
         return Ok(());
     }
+    next_generation(conn)?;
     let mut groups: Vec<(&str, Vec<SegmentEntry<'_>>)> = Vec::new();
     let mut index: HashMap<&str, usize> = HashMap::new();
     for row in rows {
@@ -58,7 +60,7 @@ pub(in crate::store) fn put(
                     .contains(&(row.offset, row.at))
     };
     for StoredSegment { id, session, body } in &old {
-        let mut reader = SegmentReader::open(body, true)?;
+        let mut reader = SegmentReader::open(body, Fields::ALL)?;
         let (mut kept, mut dropped) = (Vec::new(), false);
         while let Some(entry) = reader.next()? {
             if is_read_again(&entry.row) {
@@ -164,9 +166,8 @@ mod tests {
         let now = [row("claude:gw@1", 100, 1), row("claude:gw@3", 300, 3)];
         put(&archive.conn, 1, &[], &now, None).unwrap();
         let mut keys = Vec::new();
-        archive
-            .for_each_request(UsageFilter::default(), &mut |r| keys.push(r.request.dedupe_key.to_owned()))
-            .unwrap();
+        let with_keys = UsageFilter { keys: true, ..UsageFilter::default() };
+        archive.for_each_request(with_keys, &mut |r| keys.push(r.request.dedupe_key.to_owned())).unwrap();
         keys.sort();
         assert_eq!(keys, ["claude:gw@1", "claude:gw@3", "claude:rewritten"]);
     }

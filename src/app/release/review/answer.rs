@@ -10,7 +10,7 @@ use crate::trace::SessionKey;
 use crate::workflow::PageVerdict;
 
 use super::decoys::{MAX_REPEATS, of_round, with_decoy};
-use super::{FindingIn, OpenRelease, PERSON, ReviewReport};
+use super::{FindingIn, OpenRelease, PERSON, PageChunk, ReviewReport};
 
 /// Minimum length of a quote, in characters.
 const MIN_QUOTE_CHARS: usize = 3;
@@ -78,7 +78,12 @@ impl App {
         if !report.read_again {
             let verdict = PageVerdict { findings: checked.reported.len() as u64 };
             match self.archive.record_answer(id, nonce, verdict, self.now())? {
-                AnswerStatus::Recorded => {}
+                // Before a signature, the stored answers are compared with these entries.
+                AnswerStatus::Recorded => self.audit(
+                    "page_answered",
+                    Some(id),
+                    serde_json::json!({ "nonce": nonce, "chunks": served.len(), "by": by }),
+                )?,
                 AnswerStatus::Repeated => return Ok(false),
                 AnswerStatus::Unknown => return Err(unknown_nonce()),
             }
@@ -219,6 +224,21 @@ fn check_finding(f: &FindingIn, page: &[ServedText]) -> Result<Quote, String> {
         Some(line) => format!("{kind}: line {line} of the page does not contain the quote word for word"),
         None => format!("{kind}: the page does not contain the quote word for word"),
     })
+}
+
+/// Checks a quote against a page that a person reads, before the answer to the page is sent.
+///
+/// # Errors
+/// Why the quote is not accepted.
+pub fn check_quote(quote: &str, page: &[PageChunk]) -> Result<(), String> {
+    if let Some(why) = unusable_quote(quote) {
+        return Err(why.to_owned());
+    }
+    let served = |c: &PageChunk| ServedText { sealed: c.text.clone(), shown: c.text.clone(), decoy: None };
+    let page: Vec<ServedText> = page.iter().map(served).collect();
+    let finding = FindingIn { quote: quote.to_owned(), kind: "PERSON".to_owned(), ..FindingIn::default() };
+    let checked = check_finding(&finding, &page).map(drop);
+    checked.map_err(|why| why.strip_prefix("PERSON: ").unwrap_or(&why).to_owned())
 }
 
 /// Whether a quote is a placeholder such as `[EMAIL_k3f9qa]`.

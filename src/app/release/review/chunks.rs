@@ -278,14 +278,49 @@ fn json_strings(json: &str) -> impl Iterator<Item = JsonString<'_>> {
     })
 }
 
-/// Returns whether compact JSON ends inside a string, and whether it ends with the backslash of an escape.
-pub fn string_state(json: &str) -> (bool, bool) {
-    let (mut is_inside, mut is_escaped) = (false, false);
-    for byte in json.bytes() {
-        is_inside ^= byte == b'"' && !is_escaped;
-        is_escaped = byte == b'\\' && !is_escaped;
+/// What the end of a part of compact JSON means for the text after it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JsonPosition {
+    /// Whether the part ends inside a string.
+    pub in_string: bool,
+    /// Whether it ends with the backslash of an escape.
+    pub escaped: bool,
+    /// The open objects and arrays, the outermost first, each with the field that contains it. Entries of an array have
+    /// no name.
+    pub open: Vec<String>,
+    /// The field whose value follows or has begun.
+    pub field: String,
+}
+
+impl JsonPosition {
+    /// Returns the position after the beginning of a JSON text.
+    pub fn after(json: &str) -> Self {
+        let mut at = JsonPosition::default();
+        let mut string_start = 0;
+        let mut last_string = "";
+        for (i, byte) in json.bytes().enumerate() {
+            if at.in_string {
+                if byte == b'"' && !at.escaped {
+                    at.in_string = false;
+                    last_string = &json[string_start..i];
+                }
+                at.escaped = byte == b'\\' && !at.escaped;
+                continue;
+            }
+            match byte {
+                b'"' => (at.in_string, string_start) = (true, i + 1),
+                b':' => last_string.clone_into(&mut at.field),
+                b'{' | b'[' => at.open.push(std::mem::take(&mut at.field)),
+                b'}' | b']' => {
+                    at.open.pop();
+                    at.field.clear();
+                }
+                b',' => at.field.clear(),
+                _ => {}
+            }
+        }
+        at
     }
-    (is_inside, is_escaped)
 }
 
 /// The positions after each `\n` of a JSON string.

@@ -58,7 +58,7 @@ impl App {
         Ok(taken)
     }
 
-    fn count_undecided(&self, open: &OpenRelease) -> Result<u64, Failure> {
+    pub(crate) fn count_undecided(&self, open: &OpenRelease) -> Result<u64, Failure> {
         Ok(self.entities(open.id())?.iter().filter(|e| e.decision.is_none()).count() as u64)
     }
 

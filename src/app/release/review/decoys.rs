@@ -210,7 +210,7 @@ impl App {
             file.path
         );
         Err(Failure::new(Kind::Refused, "planted_in_release", message)
-            .hint("clawgate block KEY (the session of the review)")
+            .hint_command("clawgate block KEY", "leaves out the session of the review")
             .hint(format!("clawgate prepare {}", open.id())))
     }
 }

@@ -6,6 +6,7 @@
 
 mod answer;
 mod chunks;
+mod coverage;
 mod decisions;
 mod decoy_text;
 mod decoys;
@@ -22,7 +23,9 @@ use crate::workflow::{Actor, EntityDecision, Event, Evidence, Phase, ReaderMeasu
 
 use super::OpenRelease;
 
-pub use chunks::string_state;
+pub use answer::check_quote;
+pub use chunks::JsonPosition;
+pub use coverage::Coverage;
 pub use decisions::Undone;
 pub use findings_file::{
     PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
@@ -97,7 +100,7 @@ pub struct DecisionIn {
 }
 
 /// A page of sealed text.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Page {
     /// The answer must contain it.
     pub nonce: String,
@@ -121,14 +124,12 @@ pub struct Page {
 pub struct PageChunk {
     pub session: SessionKey,
     pub text: String,
-    /// Whether the chunk begins inside a JSON string.
-    pub starts_in_string: bool,
-    /// Whether the character before the chunk is the backslash of an escape.
-    pub starts_escaped: bool,
+    /// Where in its row the chunk begins.
+    pub start: JsonPosition,
 }
 
 /// One value of the inventory.
-#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Serialize)]
 pub struct EntityItem {
     /// Id for the decision.
     pub id: String,
@@ -145,7 +146,7 @@ pub struct EntityItem {
 }
 
 /// The remaining work of a review.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Remaining {
     /// Sampled sessions that are not read completely.
     pub sessions: u64,
@@ -158,7 +159,7 @@ pub struct Remaining {
 }
 
 /// The effort of reading, reported before it begins.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ReadingEffort {
     /// Sessions to read.
     pub sessions: u64,
@@ -173,7 +174,7 @@ pub struct ReadingEffort {
 }
 
 /// The result of a call, and the next page.
-#[derive(Debug, Clone, Default, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct ReviewReport {
     /// Id of the release.
     pub release: String,
@@ -203,7 +204,7 @@ pub struct ReviewReport {
 }
 
 /// The evidence of a review.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EvidenceReport {
     /// Root over everything that was served and answered. The receipt signs it.
     pub root: String,
@@ -215,7 +216,7 @@ pub struct EvidenceReport {
 }
 
 /// How many decoys a reader reported.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ReaderReport {
     /// Decoys that were shown and answered.
     pub planted: u64,

@@ -11,7 +11,8 @@ use crate::app::{App, Failure};
 use crate::store::{Decoy, ServedChunk};
 use crate::workflow::{Actor, Event, Evidence, Phase, ReaderMeasurement, coverage_root};
 
-use super::chunks::{Chunk, Chunks, chunks, string_state};
+use super::chunks::{Chunk, Chunks, JsonPosition, chunks};
+use super::coverage::Coverage;
 use super::decoys::{RoundDecoys, ServingPlan, of_round, with_decoy};
 use super::{OpenRelease, PERSON, Page, PageChunk, ReadingEffort, Remaining, ReviewReport};
 
@@ -46,6 +47,27 @@ impl ReadingProgress<'_> {
         }
     }
 
+    /// How much of all rows of the release was read. `rows` are the sampled ones.
+    fn coverage(&self, open: &OpenRelease, rows: &[SealedRow]) -> Coverage {
+        let bytes: BTreeMap<&str, u64> =
+            self.chunks.all.iter().map(|c| (c.sha256.as_str(), c.text.len() as u64)).collect();
+        let mut coverage = Coverage::default();
+        for row in &open.data.rows {
+            let (mut people, mut agents) = (0, 0);
+            let sampled = rows.iter().zip(&self.chunks.by_row).find(|(sealed, _)| sealed.row.key == row.key);
+            for chunk in sampled.iter().flat_map(|(_, chunks)| chunks.iter()) {
+                let size = bytes.get(chunk.as_str()).copied().unwrap_or_default();
+                match self.read.get(chunk).map(String::as_str) {
+                    None => {}
+                    Some(PERSON) => people += size,
+                    Some(_) => agents += size,
+                }
+            }
+            coverage.add_row(row.place.bytes, people, agents);
+        }
+        coverage
+    }
+
     /// Who read each row, by the SHA-256 of the row. If an agent read any chunk of it, the agent counts as the reader.
     fn row_readers(&self, rows: &[SealedRow]) -> BTreeMap<String, String> {
         let mut out = BTreeMap::new();
@@ -72,6 +94,15 @@ fn count_pages(chunks: &[&Chunk<'_>], page_bytes: u64) -> u64 {
     pages
 }
 
+/// What was read of a release so far.
+pub(crate) struct ReadingSummary {
+    /// Chunks of the sample that nobody read.
+    pub unread: u64,
+    pub coverage: Coverage,
+    /// Measurement of the agent that read. `None` if only people read.
+    pub measured: Option<ReaderMeasurement>,
+}
+
 impl App {
     fn reading_progress<'a>(
         &self,
@@ -87,6 +118,19 @@ impl App {
             }
         }
         Ok(ReadingProgress { chunks: chunks(rows), served, read })
+    }
+
+    /// What was read of a release so far, computed from the sealed bytes.
+    pub(crate) fn reading_summary(&self, open: &OpenRelease) -> Result<ReadingSummary, Failure> {
+        let rows = self.sampled_rows(open)?;
+        let progress = self.reading_progress(open, &rows)?;
+        let round = open.data.round;
+        let decoys = of_round(self.archive.decoys(open.id())?, round);
+        Ok(ReadingSummary {
+            unread: progress.unread().len() as u64,
+            coverage: progress.coverage(open, &rows),
+            measured: self.measure_reader(round, &progress.chunks.all, &progress.served, &decoys),
+        })
     }
 
     /// The effort of reading the rest of a release, in pages of `page_bytes`.
@@ -183,10 +227,9 @@ impl App {
             }
             size += text.len();
             let row = rows.iter().find(|r| r.row.key == chunk.row.key).map_or("", |r| r.text.as_str());
-            let (starts_in_string, starts_escaped) =
-                string_state(row.get(..chunk.range.start).unwrap_or_default());
+            let start = JsonPosition::after(row.get(..chunk.range.start).unwrap_or_default());
             let session = chunk.row.key.clone();
-            texts.push(PageChunk { session, text, starts_in_string, starts_escaped });
+            texts.push(PageChunk { session, text, start });
             if !sessions.contains(&chunk.row.key) {
                 sessions.push(chunk.row.key.clone());
             }

@@ -8,6 +8,7 @@ mod query;
 mod regex_candidates;
 mod snippet;
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
 use regex::{Regex, RegexBuilder};
@@ -18,7 +19,8 @@ use crate::rules::Engine;
 use crate::store::{DocKind, DocKinds, Hit, Inbox, SearchQuery, Sort, doc_text};
 use crate::trace::{Message, SessionKey, Timestamp};
 
-use crate::app::agents::agent_ids;
+use crate::app::redaction::{AgentView, Reader};
+use crate::app::scan::redact_line;
 use crate::app::{App, Failure, text::sanitize};
 
 use super::bad_cursor;
@@ -44,8 +46,7 @@ pub struct SearchParams {
     /// Regular expression.
     #[serde(default)]
     pub regex: bool,
-    /// Agent.
-    #[schemars(extend("enum" = agent_ids()))]
+    /// Agent id.
     pub agent: Option<String>,
     /// Name, path or glob.
     pub project: Option<String>,
@@ -65,6 +66,9 @@ pub struct SearchParams {
     pub limit: Option<u64>,
     /// From `next_cursor`.
     pub cursor: Option<String>,
+    /// Who reads the hits.
+    #[serde(skip)]
+    pub reader: Reader,
 }
 
 /// A role in a session. Unlike [`DocKind`], it joins inputs and outputs of tools.
@@ -132,6 +136,8 @@ struct HitMatcher<'a> {
     agent: Option<String>,
     /// Names of the projects to search.
     projects: Option<Vec<String>>,
+    /// What the reader sees; `None` if only the rules redact.
+    view: RefCell<Option<AgentView>>,
 }
 
 impl HitMatcher<'_> {
@@ -151,13 +157,23 @@ impl HitMatcher<'_> {
     fn hit(&self, h: Hit, message: Option<&Message>, cursor: String) -> Result<SearchHit, Failure> {
         let engine = Engine::builtin()?;
         let text = message.map(|m| snippet::snippet_text(m, h.kind, self.tool)).unwrap_or_default();
+        let mut view = self.view.borrow_mut();
+        let mut redact = |text: &str| match &mut *view {
+            Some(view) => view.name(&redact_line(engine, text)),
+            None => redact_line(engine, text),
+        };
+        let snippet = sanitize(self.finder.snippet(&mut redact, &text).trim());
+        let title = h.title.as_deref().map(|title| sanitize(&redact(title)));
+        let mut name = |name: &str| view.as_mut().map_or_else(|| name.to_owned(), |view| view.name(name));
+        let project = h.project.as_deref().map(&mut name);
+        let key = view.as_mut().map_or_else(|| h.key.0.clone(), |view| view.key(h.key.as_str()));
         Ok(SearchHit {
-            snippet: sanitize(self.finder.snippet(engine, &text).trim()),
-            title: h.title.as_deref().map(sanitize),
-            key: h.key,
+            snippet,
+            title,
+            key: SessionKey(key),
             message: h.message,
             kind: h.kind,
-            project: h.project,
+            project,
             started: h.started,
             cursor,
         })
@@ -185,7 +201,8 @@ impl App {
             let query = query::parse(&p.query)?;
             (Some(query.expression), Finder::of_operands(&query.operands), None)
         };
-        let matcher = HitMatcher { finder, regex, tool: p.tool.as_deref(), kinds, agent, projects };
+        let view = RefCell::new(self.view_for(p.reader)?);
+        let matcher = HitMatcher { finder, regex, tool: p.tool.as_deref(), kinds, agent, projects, view };
         match expression {
             Some(text) => self.search_index(p, text, &matcher, limit),
             None => self.search_sessions(p, &matcher, limit),

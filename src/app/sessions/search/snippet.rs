@@ -2,11 +2,8 @@
 
 use regex::Regex;
 
-use crate::rules::Engine;
 use crate::store::{DocKind, doc_text};
 use crate::trace::{Message, Part};
-
-use crate::app::scan::redact_line;
 
 use super::query::Operand;
 
@@ -49,11 +46,11 @@ impl Finder {
         self.regexes.iter().find_map(|r| r.find(text)).map(|m| m.start())
     }
 
-    /// Returns the first match with its context, redacted.
-    pub fn snippet(&self, engine: &Engine, text: &str) -> String {
+    /// Returns the first match with its context, after `redact` has redacted it.
+    pub fn snippet(&self, redact: &mut dyn FnMut(&str) -> String, text: &str) -> String {
         let at = self.find(text).unwrap_or(0);
         let (start, window) = window_around(text, at, REDACTED_BYTES);
-        let redacted = redact_line(engine, window);
+        let redacted = redact(window);
         // Redaction can move the match, or remove it.
         let at = self.find(&redacted).unwrap_or(at - start);
         window_around(&redacted, at, SNIPPET_BYTES).1.to_owned()
@@ -83,6 +80,8 @@ fn window_around(text: &str, at: usize, width: usize) -> (usize, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::app::scan::redact_line;
+    use crate::rules::Engine;
 
     fn of(words: &[&str], prefix: bool) -> Finder {
         Finder::of_operands(&[Operand { words: words.iter().map(|w| (*w).to_owned()).collect(), prefix }])
@@ -92,10 +91,10 @@ mod tests {
     fn snippets_are_cut_at_character_boundaries() {
         let engine = Engine::builtin().unwrap();
         let text = "é".repeat(2000) + " Needle " + &"ü".repeat(2000);
-        let cut = of(&["needle"], false).snippet(engine, &text);
+        let cut = of(&["needle"], false).snippet(&mut |line| redact_line(engine, line), &text);
         assert!(cut.contains("Needle") && cut.len() <= SNIPPET_BYTES, "{cut}");
-        assert_eq!(of(&["x"], false).snippet(engine, ""), "");
-        assert_eq!(Finder::of_operands(&[]).snippet(engine, "plain"), "plain");
+        assert_eq!(of(&["x"], false).snippet(&mut |line| redact_line(engine, line), ""), "");
+        assert_eq!(Finder::of_operands(&[]).snippet(&mut |line| redact_line(engine, line), "plain"), "plain");
     }
 
     #[test]
@@ -114,7 +113,7 @@ mod tests {
         let token = format!("ghp{}{}", "_", "Zq7".repeat(12));
         for pad in 0..300 {
             let text = format!("needle {}{token} end", "a ".repeat(pad));
-            let cut = of(&["needle"], false).snippet(engine, &text);
+            let cut = of(&["needle"], false).snippet(&mut |line| redact_line(engine, line), &text);
             assert!(!cut.contains("ghp_"), "{pad}: {cut}");
         }
     }

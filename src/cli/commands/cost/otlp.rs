@@ -42,7 +42,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         None => format!("Sent {}, {}.\n", pluralize(report.points, "data point"), format_bytes(report.bytes)),
     };
-    cli.print_raw(text.as_bytes())
+    cli.print_json_text(&text)
 }
 
 fn parse_header(header: &str) -> Result<(String, String), Failure> {

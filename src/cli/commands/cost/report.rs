@@ -83,7 +83,7 @@ pub(super) fn run(args: ReportArgs, cli: &mut CliContext) -> Result<(), CommandE
         let empty = if is_filtered || since.is_some() || until.is_some() {
             "No requests.\n".to_owned()
         } else {
-            format!("No requests. {}\n", sanitize(&cli.app()?.searched_for()))
+            format!("{}\n", format!("No requests. {}", sanitize(&cli.app()?.searched_for())).trim_end())
         };
         let view = View { labels: &labels, times: &times, width, bars, empty: &empty };
         cli.print_report(&report, |r| format!("{}{budgets}", render(r, &view)))?;

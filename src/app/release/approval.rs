@@ -1,0 +1,383 @@
+//! What a person approves, as one value in memory.
+//!
+//! The value is loaded once. What is shown, what is signed and what is uploaded come from it, so that a program that
+//! changes the archive or the files meanwhile cannot make them differ. `shown` is a hash over everything that is shown; the
+//! receipt contains it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::environment::EnvironmentNote;
+use crate::app::{App, Failure};
+use crate::gate::{HubAddress, PolicyVerdict, PublishPolicy, SealedFile};
+use crate::trace::{SessionKey, Timestamp};
+use crate::workflow::{
+    Actor, Assurance, Destination, EntityDecision, FileEntry, NameScan, Phase, Target, canonical, digest,
+    needed_assurance,
+};
+
+use super::OpenRelease;
+use super::data::PrivacyReport;
+use super::evidence_check::{Statement, VerifiedEvidence};
+use super::privacy::masked;
+use super::review::{Coverage, EvidenceReport};
+use super::sealed::rows_of;
+
+/// A key is announced as new for this long: a week, in milliseconds.
+const NEW_KEY_MS: i64 = 7 * 24 * 3600 * 1000;
+
+/// Rows of the sample that a preview shows.
+const PREVIEW_ROWS: usize = 3;
+/// Characters of each row that a preview shows.
+const EXCERPT_CHARS: usize = 600;
+
+/// A sampled row in a preview.
+#[derive(Debug, Clone, Serialize)]
+pub struct SampleRow {
+    pub key: SessionKey,
+    /// Size of the row in bytes.
+    pub bytes: u64,
+    /// The beginning of the sealed text.
+    pub excerpt: String,
+}
+
+/// What would be published if the release was signed now.
+#[derive(Debug, Clone, Serialize)]
+pub struct Preview {
+    /// Id of the release.
+    pub release: String,
+    pub state: Phase,
+    /// Digest of the sealed files.
+    pub digest: String,
+    /// `None` if no destination is chosen yet.
+    pub destination: Option<Destination>,
+    /// The assurance that the destination needs.
+    pub needed: Option<Assurance>,
+    /// Number of rows.
+    pub rows: u64,
+    pub files: Vec<FileEntry>,
+    pub privacy_report: PrivacyReport,
+    /// Evidence of the review. `None` if the review has not ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<EvidenceReport>,
+    /// Beginnings of some rows.
+    pub sample: Vec<SampleRow>,
+    /// What is shown directly above the question whether to approve.
+    pub approval: ApprovalScreen,
+}
+
+/// A release as it is shown for approval, with the bytes that would be published.
+pub struct Approval {
+    /// Everything that is shown.
+    pub preview: Preview,
+    /// SHA-256 over everything that is shown, lower-case hex.
+    pub shown: String,
+    pub(super) open: OpenRelease,
+    pub(super) files: Arc<[SealedFile]>,
+    /// The evidence, if it was checked against the bytes. It was if the release can be signed.
+    pub(super) evidence: Option<VerifiedEvidence>,
+}
+
+impl Approval {
+    /// Id of the release.
+    pub fn release(&self) -> &str {
+        &self.preview.release
+    }
+
+    /// The digest of the bytes in memory.
+    pub fn digest(&self) -> &str {
+        &self.preview.digest
+    }
+
+    /// The address of the Hub. `None` for a folder.
+    pub(super) fn hub(&self) -> Option<HubAddress> {
+        let screen = &self.preview.approval;
+        let endpoint = screen.endpoint.clone()?;
+        Some(HubAddress { endpoint, proxy: screen.proxy.clone() })
+    }
+
+    /// How many approvers have to sign, as the policy says.
+    pub fn approvers(&self) -> u8 {
+        self.preview.approval.policy.as_ref().map_or(1, |p| p.approvers)
+    }
+
+    /// The notes about the environment, as the receipt contains them.
+    pub(super) fn environment(&self) -> Vec<String> {
+        environment_lines(&self.preview)
+    }
+}
+
+/// Rows of one project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ProjectRows {
+    /// Name of the project in the rows. Untrusted text.
+    pub project: String,
+    pub rows: u64,
+}
+
+/// Rows whose served parts one reader read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ReaderRows {
+    /// `person`, `agent`, or `agent:` and the name of its client.
+    pub by: String,
+    pub rows: u64,
+}
+
+/// A value that stays in clear by a decision.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeptValue {
+    pub kind: String,
+    /// The masked value.
+    pub masked: String,
+    pub by: Actor,
+}
+
+/// An approver key other than the person's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct OtherKey {
+    pub fingerprint: String,
+    /// Whether an accepted key signed its enrolment. Receipts of other keys are not accepted.
+    pub accepted: bool,
+}
+
+/// What is shown directly above the question whether to approve.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApprovalScreen {
+    /// Address of the Hub. `None` for a folder, and before a destination is chosen.
+    pub endpoint: Option<String>,
+    /// The proxy that is used to reach it.
+    pub proxy: Option<String>,
+    /// Rows in the bytes that would be published.
+    pub rows: u64,
+    /// Size of these bytes.
+    pub bytes: u64,
+    /// Projects of the rows, those with the most rows first.
+    pub projects: Vec<ProjectRows>,
+    /// How much was read, by people and by agents.
+    pub coverage: Coverage,
+    /// Rows whose served parts were all read, by reader.
+    pub read: Vec<ReaderRows>,
+    /// Values that stay in clear.
+    pub kept: Vec<KeptValue>,
+    /// Strings that are always redacted, masked.
+    pub strings: Vec<String>,
+    /// Strings that were redacted before and are no longer in the configuration, masked.
+    pub strings_removed: Vec<String>,
+    /// Names of projects that were excluded before and are no longer. Untrusted text.
+    pub exclusions_removed: Vec<String>,
+    pub name_scan: NameScan,
+    pub statements: Vec<Statement>,
+    /// What the policy demands. `None` before a destination is chosen.
+    pub policy: Option<PolicyVerdict>,
+    /// Fingerprint of the person's own key. `None` if there is none yet.
+    pub key: Option<String>,
+    /// When the key was made, as the audit log says. `None` if the log does not say it.
+    pub key_made: Option<Timestamp>,
+    /// Whether the key was made less than a week ago, or it is not known when.
+    pub new_key: bool,
+    pub other_keys: Vec<OtherKey>,
+    /// What is unusual in the environment.
+    pub environment: Vec<EnvironmentNote>,
+}
+
+/// The fields of a row that the screen needs.
+#[derive(Deserialize)]
+struct RowHead {
+    #[serde(default)]
+    project: Option<String>,
+}
+
+impl App {
+    /// Makes everything that is shown about a prepared release from its files in memory. `None` if it is not prepared.
+    pub(super) fn approval_of(
+        &self,
+        open: OpenRelease,
+        files: Vec<SealedFile>,
+    ) -> Result<Option<Approval>, Failure> {
+        let (Some(report), Some(_)) = (open.data.report.clone(), &open.release.sealed) else {
+            return Ok(None);
+        };
+        let approval = self.approval_screen(&open, &files)?;
+        let preview = self.preview_from(&open, &files, report, approval)?;
+        let shown = shown_hash(&preview, &environment_lines(&preview))?;
+        Ok(Some(Approval { preview, shown, open, files: files.into(), evidence: None }))
+    }
+
+    /// Makes the preview from bytes in memory.
+    fn preview_from(
+        &self,
+        open: &OpenRelease,
+        sealed: &[SealedFile],
+        privacy_report: PrivacyReport,
+        approval: ApprovalScreen,
+    ) -> Result<Preview, Failure> {
+        let release = &open.release;
+        let files: Vec<FileEntry> = sealed.iter().map(SealedFile::entry).collect();
+        let mut rows = rows_of(open, sealed, &|key| open.data.sample.contains(key))?;
+        rows.sort_by_key(|r| open.data.sample.iter().position(|k| *k == r.row.key));
+        let sample = rows.into_iter().take(PREVIEW_ROWS).map(|r| SampleRow {
+            key: r.row.key,
+            bytes: r.row.place.bytes,
+            excerpt: r.text.chars().take(EXCERPT_CHARS).collect(),
+        });
+        Ok(Preview {
+            release: release.id.clone(),
+            state: release.phase,
+            digest: digest(&files),
+            needed: release.destination.as_ref().map(needed_assurance),
+            destination: release.destination.clone(),
+            rows: approval.rows,
+            sample: sample.collect(),
+            evidence: release.evidence.as_ref().map(EvidenceReport::from),
+            files,
+            privacy_report,
+            approval,
+        })
+    }
+
+    fn approval_screen(&self, open: &OpenRelease, files: &[SealedFile]) -> Result<ApprovalScreen, Failure> {
+        let release = &open.release;
+        let keys = self.public_keys()?;
+        let hub = match release.destination.as_ref().map(|d| &d.target) {
+            Some(Target::Hub { .. }) => Some(match keys.hub {
+                Some(hub) => hub,
+                // Nothing is sealed yet. This is the address for which `clawgate login` would seal a token now.
+                None => HubAddress { endpoint: self.configured_endpoint(), proxy: None },
+            }),
+            _ => None,
+        };
+        let own = keys.own.as_ref().map(|k| k.fingerprint().to_owned());
+        let key_made = own.as_deref().map(|key| self.key_made(key)).transpose()?.flatten();
+        let is_old = |at: Timestamp| self.now().millis().saturating_sub(at.millis()) >= NEW_KEY_MS;
+        let others = keys.enrolled.iter().map(|k| (k.fingerprint(), true));
+        let unsigned = keys.unsigned.iter().map(|fingerprint| (fingerprint.as_str(), false));
+        let other_keys = others
+            .chain(unsigned)
+            .filter(|(fingerprint, _)| own.as_deref() != Some(*fingerprint))
+            .map(|(fingerprint, accepted)| OtherKey { fingerprint: fingerprint.to_owned(), accepted })
+            .collect();
+        let (projects, rows) = projects(files);
+        let (strings, strings_removed) = self.strings_of_release()?;
+        let policy = PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir())?;
+        Ok(ApprovalScreen {
+            policy: release.destination.as_ref().map(|d| policy.judge(d, rows)),
+            endpoint: hub.as_ref().map(|h| h.endpoint.clone()),
+            environment: self.unusual_environment(hub.as_ref().map(|h| h.endpoint.as_str())),
+            proxy: hub.and_then(|h| h.proxy),
+            rows,
+            bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
+            projects,
+            coverage: self.reading_summary(open)?.coverage,
+            read: readers(open),
+            kept: self.kept_values(open)?,
+            strings,
+            strings_removed,
+            exclusions_removed: self.removed_exclusions()?,
+            name_scan: release.name_scan,
+            statements: release
+                .attestations
+                .iter()
+                .map(|(kind, a)| Statement {
+                    kind: *kind,
+                    words: a.words.clone(),
+                    by: a.by.clone(),
+                    at: a.at,
+                })
+                .collect(),
+            new_key: own.is_some() && !key_made.is_some_and(is_old),
+            key_made,
+            key: own,
+            other_keys,
+        })
+    }
+
+    /// The values of the release's inventory that stay in clear.
+    fn kept_values(&self, open: &OpenRelease) -> Result<Vec<KeptValue>, Failure> {
+        let id = open.id();
+        let decisions = self.archive.decisions()?;
+        let decisions: Vec<_> =
+            decisions.into_iter().filter(|d| d.release.is_empty() || d.release == id).collect();
+        let secrets = self.secrets(id)?;
+        let kept = secrets.entities.iter().filter_map(|e| {
+            let decision = decisions.iter().rfind(|d| d.value_hash == e.id)?;
+            (decision.decision == EntityDecision::Keep).then(|| KeptValue {
+                kind: e.kind.clone(),
+                masked: masked(&e.value),
+                by: decision.actor,
+            })
+        });
+        Ok(kept.collect())
+    }
+}
+
+/// The rows that each reader read completely.
+fn readers(open: &OpenRelease) -> Vec<ReaderRows> {
+    let mut by: BTreeMap<&str, u64> = BTreeMap::new();
+    for row in open.release.rows.values() {
+        if let Some(read) = open.release.read.get(&row.sha256) {
+            *by.entry(&read.by).or_default() += 1;
+        }
+    }
+    by.into_iter().map(|(by, rows)| ReaderRows { by: by.to_owned(), rows }).collect()
+}
+
+/// Counts the rows of the shards, by project. It reads the bytes that would be published, and not the archive.
+pub(super) fn projects(files: &[SealedFile]) -> (Vec<ProjectRows>, u64) {
+    let mut by: BTreeMap<String, u64> = BTreeMap::new();
+    for file in files.iter().filter(|f| f.path.starts_with("data/")) {
+        for line in file.bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
+            let project = serde_json::from_slice::<RowHead>(line).ok().and_then(|row| row.project);
+            *by.entry(project.unwrap_or_else(|| "unknown".to_owned())).or_default() += 1;
+        }
+    }
+    let total = by.values().sum();
+    let mut out: Vec<ProjectRows> =
+        by.into_iter().map(|(project, rows)| ProjectRows { project, rows }).collect();
+    out.sort_by_key(|p| std::cmp::Reverse(p.rows));
+    (out, total)
+}
+
+fn environment_lines(preview: &Preview) -> Vec<String> {
+    preview.approval.environment.iter().map(EnvironmentNote::line).collect()
+}
+
+/// SHA-256 over everything that is shown, except for the state: `publish` shows the same release after the signature.
+///
+/// `environment` are the notes about the environment. `publish` passes those of the receipt, because it may run in another
+/// shell than `sign`.
+pub(super) fn shown_hash(preview: &Preview, environment: &[String]) -> Result<String, Failure> {
+    let mut value = serde_json::to_value(preview).map_err(|e| Failure::failed("json", e.to_string()))?;
+    if let Some(map) = value.as_object_mut() {
+        map.remove("state");
+    }
+    if let Some(approval) = value.get_mut("approval").and_then(|a| a.as_object_mut()) {
+        approval.insert("environment".to_owned(), serde_json::json!(environment));
+    }
+    Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&value))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::FileEntry;
+
+    #[test]
+    fn rows_and_projects_are_counted_in_the_bytes() {
+        let file = |path: &str, text: &str| SealedFile {
+            path: path.into(),
+            sha256: FileEntry::of(path, text.as_bytes()).sha256,
+            bytes: text.as_bytes().to_vec(),
+        };
+        let files = [
+            file("README.md", "{\"project\":\"no row\"}\n"),
+            file("data/train-00000.jsonl", "{\"project\":\"web\"}\n{\"project\":null}\n"),
+            file("data/train-00001.jsonl", "{\"project\":\"web\",\"x\":1}\nnot json\n"),
+        ];
+        let (by, total) = projects(&files);
+        let by: Vec<(&str, u64)> = by.iter().map(|p| (p.project.as_str(), p.rows)).collect();
+        assert_eq!((by, total), (vec![("unknown", 2), ("web", 2)], 4));
+    }
+}

@@ -1,0 +1,153 @@
+//! Checks at the moment of signing that nothing but rows, card and metadata is sealed, and that card and metadata say only
+//! what the rows say.
+//!
+//! Both are made again from the stored rows and compared byte for byte. The archive can be edited, so the texts that go into
+//! them are redacted once more.
+
+use serde_json::Value;
+
+use crate::app::{App, Failure};
+use crate::export::{self, Format};
+use crate::gate::SealedFile;
+use crate::redact::Redactor;
+use crate::rules::Engine;
+use crate::workflow::Phase;
+
+use super::OpenRelease;
+use super::build::{CARD, METADATA, descriptions};
+use super::evidence_check::{Fault, fault};
+use super::sealed::{SealedRow, rows_of};
+use super::session_ids::{is_session_id, named};
+
+impl App {
+    /// Returns what is sealed beside the rows and is not the card or the metadata of these rows.
+    pub(super) fn card_faults(
+        &self,
+        open: &OpenRelease,
+        files: &[SealedFile],
+    ) -> Result<Vec<Fault>, Failure> {
+        let draft = |what: String| fault(Phase::Draft, what);
+        let mut faults: Vec<Fault> = files
+            .iter()
+            .filter(|f| !is_known_file(&f.path))
+            .map(|f| draft(format!("{:?} is no part of a release", f.path)))
+            .collect();
+        let Some(report) = &open.data.report else {
+            faults.push(draft("the report of the preparation is missing".to_owned()));
+            return Ok(faults);
+        };
+        let bytes = |path: &str| files.iter().find(|f| f.path == path).map(|f| f.bytes.as_slice());
+        let mut redactor = self.second_redactor(open)?;
+        let format = export::format(self.export_options(&open.data).format);
+        let generated = bytes(METADATA).and_then(day_of).unwrap_or_default();
+        for (path, expected) in
+            descriptions(&open.release, &redactor, &open.data.rows, report, format, generated)
+        {
+            if bytes(&path) != Some(expected.as_slice()) {
+                faults.push(draft(format!("{path} is not what clawgate writes about these rows")));
+            }
+        }
+        if report.rules_version != Engine::builtin()?.version() || !is_hash(&report.policy) {
+            faults.push(draft("the report of the preparation has other rules".to_owned()));
+        }
+        faults.extend(fact_faults(open, &mut redactor));
+        faults.extend(fact_differences(open, files, format)?);
+        for kind in report.redactions.keys().filter(|kind| is_private(&mut redactor, kind)) {
+            faults.push(draft(format!("the report has a kind of {} characters that is private", kind.len())));
+        }
+        redactor.check()?;
+        Ok(faults)
+    }
+}
+
+/// Texts of the stored rows that would have to be redacted.
+fn fact_faults(open: &OpenRelease, redactor: &mut Redactor<'_>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for row in &open.data.rows {
+        let f = &row.facts;
+        let names = f.models.iter().chain(&f.main).chain(&f.project).chain([&f.agent]);
+        let native = row.key.native();
+        let is_private_id = !is_session_id(native) && is_private(redactor, native);
+        let version = open.release.chosen.get(&row.key);
+        let is_listed = is_shard(&row.place.file) && version.is_some_and(|v| is_hash(&v.0));
+        if is_private_id || !is_listed || names.into_iter().any(|name| is_private(redactor, name)) {
+            faults.push(Fault {
+                back_to: Phase::Draft,
+                what: format!("the facts of {} contain values that have to be redacted", named(&row.key)),
+                session: Some(row.key.clone()),
+            });
+        }
+    }
+    faults
+}
+
+/// Rows whose stored facts are not those of their sealed bytes. Card and metadata are made from these facts.
+fn fact_differences(
+    open: &OpenRelease,
+    files: &[SealedFile],
+    format: &dyn Format,
+) -> Result<Vec<Fault>, Failure> {
+    let differs = |row: &SealedRow| {
+        let sealed = serde_json::from_str(&row.text).ok().and_then(|value| format.facts(&value));
+        sealed.as_ref() != Some(&row.row.facts)
+    };
+    let rows = rows_of(open, files, &|_| true)?;
+    let faults = rows.iter().filter(|row| differs(row)).map(|row| Fault {
+        back_to: Phase::Draft,
+        what: format!("the facts of {} are not those of its row", named(&row.row.key)),
+        session: None,
+    });
+    Ok(faults.collect())
+}
+
+fn is_private(redactor: &mut Redactor<'_>, text: &str) -> bool {
+    !redactor.redact_text(text).spans.is_empty()
+}
+
+/// Whether a file is a part of every release: the card, the metadata or a shard.
+pub(super) fn is_known_file(path: &str) -> bool {
+    path == CARD || path == METADATA || is_shard(path)
+}
+
+/// Whether a path is one that the packer gives a shard.
+fn is_shard(path: &str) -> bool {
+    let number = path.strip_prefix("data/train-").and_then(|rest| rest.strip_suffix(".jsonl"));
+    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The day of the preparation that the metadata names.
+fn day_of(metadata: &[u8]) -> Option<String> {
+    let metadata: Value = serde_json::from_slice(metadata).ok()?;
+    let day = metadata.get("generated")?.as_str()?;
+    day.parse::<jiff::civil::Date>().ok().map(|day| day.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_numbered_shards_are_shards() {
+        assert!(is_shard("data/train-00012.jsonl"));
+        for path in [
+            "data/train-.jsonl",
+            "data/train-1.jsonl.gz",
+            "data/../raw.jsonl",
+            "raw/sessions.jsonl",
+            "data/x",
+        ] {
+            assert!(!is_shard(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn the_day_of_the_metadata_is_a_date_and_no_other_text() {
+        assert_eq!(day_of(br#"{"generated":"2026-11-20"}"#).as_deref(), Some("2026-11-20"));
+        assert_eq!(day_of(br#"{"generated":"2026-11-20 and Maren Tolliver"}"#), None);
+        assert_eq!(day_of(b"{}"), None);
+    }
+}

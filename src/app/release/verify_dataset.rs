@@ -1,0 +1,232 @@
+//! Verifies a published dataset on disk against its provenance statement, without network access.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::app::fs::{io_failure, read_bounded};
+use crate::app::{App, Failure};
+use crate::export::FILE_LIMIT;
+use crate::gate::{Envelope, InTotoStatement, PROVENANCE_FILE, PublicKey, STATEMENT_TYPE};
+use crate::workflow::{FileEntry, Target, digest};
+
+use super::provenance::{MAX_PROVENANCE_MIB, Provenance};
+
+/// Problems that a report lists.
+const MAX_PROBLEMS: usize = 50;
+
+/// Files outside the statement that a report lists.
+const MAX_NOT_COVERED: usize = 50;
+/// What the Hub adds to a dataset, and the statement itself.
+const IGNORED: [&str; 2] = [PROVENANCE_FILE, ".gitattributes"];
+/// Directories of the Hub's tools. They are listed and not read.
+const NOT_READ: [&str; 2] = [".git", ".cache"];
+
+/// The result of a verification.
+#[derive(Debug, Clone, Serialize)]
+pub struct VerifyReport {
+    /// Whether every file that the statement names is the approved one, `data/` has no other, and the statement is signed.
+    pub valid: bool,
+    /// The folder that was read.
+    pub path: PathBuf,
+    /// Number of files that were compared.
+    pub files: u64,
+    /// Fingerprint of the key that signed.
+    pub key: Option<String>,
+    /// Whether the key is enrolled on this machine.
+    pub enrolled: bool,
+    /// What the approver says. `None` if the statement cannot be read.
+    pub provenance: Option<Provenance>,
+    /// What is wrong.
+    pub problems: Vec<String>,
+    /// Files of the folder that the statement does not name. Nobody approved them.
+    pub not_covered: Vec<String>,
+}
+
+impl App {
+    /// Verifies a dataset in a folder, or a downloaded dataset `owner/name` in the cache of the Hub's tools. `key` is the
+    /// fingerprint that the owner published elsewhere.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no such folder, or it has no provenance file.
+    pub fn verify_dataset(&self, target: &str, key: Option<&str>) -> Result<VerifyReport, Failure> {
+        let path = self.dataset_folder(target)?;
+        let file = path.join(PROVENANCE_FILE);
+        if !file.is_file() {
+            let message = format!("{} has no {PROVENANCE_FILE}.", path.display());
+            return Err(Failure::failed("no_provenance", message)
+                .hint("datasets that an earlier version published have none; the card explains how to compute the digest"));
+        }
+        let mut report = VerifyReport {
+            valid: false,
+            files: 0,
+            key: None,
+            enrolled: false,
+            provenance: None,
+            problems: Vec::new(),
+            not_covered: Vec::new(),
+            path,
+        };
+        let envelope = serde_json::from_slice::<Envelope>(&read_bounded(&file, MAX_PROVENANCE_MIB)?);
+        match envelope.ok().and_then(|e| signed_statement(&e)) {
+            None => report.problems.push(format!("{PROVENANCE_FILE} is not a signed statement of clawgate")),
+            Some((statement, provenance)) => {
+                let fingerprint = provenance.approver.fingerprint.clone();
+                let enrolled = self.enrolled_keys()?;
+                report.enrolled = enrolled.iter().any(|k| k.fingerprint() == fingerprint);
+                if key.is_some_and(|key| key != fingerprint) {
+                    report.problems.push(format!("the key {fingerprint} signed, and not the given one"));
+                }
+                compare(&mut report, &statement, &provenance)?;
+                report.key = Some(fingerprint);
+                report.provenance = Some(provenance);
+            }
+        }
+        report.problems.truncate(MAX_PROBLEMS);
+        report.valid = report.problems.is_empty();
+        Ok(report)
+    }
+
+    /// The folder that a path or a name of a downloaded dataset means.
+    fn dataset_folder(&self, target: &str) -> Result<PathBuf, Failure> {
+        let path = PathBuf::from(target);
+        if path.is_dir() {
+            return Ok(path);
+        }
+        let missing = |hint: String| {
+            Failure::usage("no_such_dataset", format!("There is no folder {target}.")).hint(hint)
+        };
+        let Ok(Target::Hub { repo, revision }) = Target::hub(target) else {
+            return Err(missing(
+                "clawgate verify FOLDER, or the owner/name of a downloaded dataset".to_owned(),
+            ));
+        };
+        let env = &self.ctx.env;
+        let hub = match env.var("HF_HUB_CACHE") {
+            Some(cache) => PathBuf::from(cache),
+            None => env.dir("HF_HOME", ".cache/huggingface").join("hub"),
+        };
+        let cached = hub.join(format!("datasets--{}", repo.replace('/', "--")));
+        let commit = std::fs::read_to_string(cached.join("refs").join(revision)).unwrap_or_default();
+        let snapshot = cached.join("snapshots").join(commit.trim());
+        match snapshot.is_dir() && !commit.trim().is_empty() {
+            true => Ok(snapshot),
+            false => {
+                Err(missing(format!("hf download {repo} --repo-type dataset, then clawgate verify {repo}")))
+            }
+        }
+    }
+}
+
+/// The statement, if the key that it names signed it, and the fingerprint is that of the key.
+fn signed_statement(envelope: &Envelope) -> Option<(InTotoStatement, Provenance)> {
+    let statement = InTotoStatement::parse(&envelope.unchecked_payload()?)?;
+    let provenance: Provenance = serde_json::from_value(statement.predicate.clone()).ok()?;
+    let key: [u8; 32] =
+        data_encoding::HEXLOWER.decode(provenance.approver.public.as_bytes()).ok()?.try_into().ok()?;
+    let key = PublicKey::new(key, provenance.signed);
+    envelope.verify(STATEMENT_TYPE, std::slice::from_ref(&key))?;
+    let fingerprint = key.fingerprint();
+    (fingerprint == provenance.approver.fingerprint).then_some((statement, provenance))
+}
+
+/// Compares the files on disk with the statement.
+fn compare(
+    report: &mut VerifyReport,
+    statement: &InTotoStatement,
+    provenance: &Provenance,
+) -> Result<(), Failure> {
+    let root = report.path.clone();
+    let mut entries = Vec::new();
+    if let Some(name) = repeated(statement) {
+        report.problems.push(format!("the statement names {name:?} twice"));
+        return Ok(());
+    }
+    let mut named = BTreeSet::new();
+    for subject in &statement.subject {
+        let name = subject.name.as_str();
+        let is_plain = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
+        if !is_plain || name.contains('\\') {
+            report.problems.push(format!("the statement names the path {name:?}"));
+            continue;
+        }
+        named.insert(name);
+        let path = root.join(name);
+        if !path.is_file() {
+            report.problems.push(format!("{name} is missing"));
+            continue;
+        }
+        let entry = FileEntry::of(name, &read_bounded(&path, (FILE_LIMIT >> 20) as u64 + 1)?);
+        if Some(entry.sha256.as_str()) != subject.sha256() {
+            report.problems.push(format!("{name} has another SHA-256"));
+        }
+        entries.push(entry);
+    }
+    report.files = entries.len() as u64;
+    let mut others = Vec::new();
+    list_others(&root, "", &named, &mut others)?;
+    others.sort();
+    // The card declares all of `data/` as rows of the dataset.
+    let is_data = |name: &String| name == "data" || name.starts_with("data/");
+    let (data, mut not_covered): (Vec<String>, Vec<String>) = others.into_iter().partition(is_data);
+    report.problems.extend(data.iter().map(|name| format!("{name} was not approved")));
+    let more = not_covered.len().saturating_sub(MAX_NOT_COVERED);
+    not_covered.truncate(MAX_NOT_COVERED);
+    if more > 0 {
+        not_covered.push(format!("{more} more"));
+    }
+    report.not_covered = not_covered;
+    if report.problems.is_empty() && digest(&entries) != provenance.digest {
+        report.problems.push("the digest over the files is not the approved one".to_owned());
+    }
+    Ok(())
+}
+
+/// A name that a statement has more than once. No release has one, and each occurrence would be read again.
+fn repeated(statement: &InTotoStatement) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    statement.subject.iter().map(|s| s.name.as_str()).find(|name| !seen.insert(*name))
+}
+
+/// Adds every file below `dir` that the statement does not name. `below` is its path in the dataset.
+///
+/// Links to folders are listed and not followed, because they can lead out of the dataset.
+fn list_others(
+    dir: &Path,
+    below: &str,
+    named: &BTreeSet<&str>,
+    others: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let io = |e: std::io::Error| io_failure("cannot read", dir, &e);
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = format!("{below}{}", entry.file_name().to_string_lossy());
+        if named.contains(name.as_str()) || IGNORED.contains(&name.as_str()) {
+            continue;
+        }
+        let is_dir = entry.file_type().map_err(io)?.is_dir();
+        if is_dir && NOT_READ.contains(&name.as_str()) {
+            others.push(format!("{name}/"));
+        } else if is_dir {
+            list_others(&entry.path(), &format!("{name}/"), named, others)?;
+        } else {
+            others.push(name);
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_that_names_a_file_twice_is_found() {
+        let file = |path: &str| FileEntry::of(path, b"x");
+        let statement = |files: &[FileEntry]| InTotoStatement::new(files, serde_json::json!({}));
+        assert_eq!(repeated(&statement(&[file("README.md"), file("data/a")])), None);
+        let twice = statement(&[file("README.md"), file("data/a"), file("README.md")]);
+        assert_eq!(repeated(&twice), Some("README.md"));
+    }
+}

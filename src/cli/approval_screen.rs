@@ -1,0 +1,256 @@
+//! What is shown directly above the question whether to approve, and the question.
+
+use std::path::Path;
+
+use crate::app::environment::EnvironmentNote;
+use crate::app::release::{Approval, ApprovalScreen, Preview, ProjectRows, Statement};
+use crate::app::{Failure, Kind};
+use crate::gate::PolicyVerdict;
+use crate::workflow::{Actor, Destination, NameScan, Target, Visibility};
+
+use super::format::{format_count, pluralize};
+use super::prompt::Terminal;
+use super::render::{bold, files_size, red, target, yellow};
+use super::table::one_line;
+use super::wrap::wrap;
+
+/// Values and strings that one line names.
+const MAX_NAMED: usize = 6;
+/// Characters of a statement that are shown.
+const MAX_STATEMENT_CHARS: usize = 60;
+/// Width of the labels.
+const LABEL_WIDTH: usize = 14;
+
+/// Shows what is approved, and asks the person to type the name of the destination, so that pressing Enter is not enough.
+/// Lines are broken at `width` columns, if there is one.
+pub(super) fn ask(
+    terminal: &mut Terminal,
+    shown: &Approval,
+    command: &str,
+    width: Option<usize>,
+) -> Result<(), Failure> {
+    let screen = wrap(&render(&shown.preview, &shown.shown), width);
+    terminal.print_styled(&format!("\n{screen}"))?;
+    match &shown.preview.destination {
+        Some(destination) => ask_name(terminal, destination, command),
+        None => Err(Failure::failed("no_destination", "The release has no destination.").hint(command)),
+    }
+}
+
+/// Asks the person to type the name of the destination.
+pub(super) fn ask_name(
+    terminal: &mut Terminal,
+    destination: &Destination,
+    command: &str,
+) -> Result<(), Failure> {
+    let name = match &destination.target {
+        Target::Hub { repo, .. } => repo.clone(),
+        Target::Folder { path } => {
+            let name = Path::new(path).file_name().map(|n| n.to_string_lossy().into_owned());
+            name.unwrap_or_else(|| path.clone())
+        }
+    };
+    let name = one_line(&name);
+    let typed = terminal.line(&format!("Type \"{name}\" to approve: "))?;
+    if typed.as_deref() == Some(name.as_str()) {
+        return Ok(());
+    }
+    let message = "The name does not match. Nothing was signed.";
+    Err(Failure::new(Kind::Refused, "name_mismatch", message).hint(command))
+}
+
+/// Lists what is unusual in the environment, before a passphrase is asked for.
+pub(super) fn show_environment(terminal: &mut Terminal, notes: &[EnvironmentNote]) -> Result<(), Failure> {
+    for note in notes {
+        terminal.print_styled(&format!("{} {}", yellow("environment:"), one_line(&note.line())))?;
+    }
+    Ok(())
+}
+
+fn render(p: &Preview, shown: &str) -> String {
+    let screen = &p.approval;
+    let mut out = p.destination.as_ref().map_or_else(String::new, |d| {
+        destination_lines(d, screen.endpoint.as_deref(), screen.proxy.as_deref())
+    });
+    let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
+    line("rows", rows_line(screen.rows, (p.files.len() as u64, screen.bytes), &screen.projects));
+    if !screen.exclusions_removed.is_empty() {
+        let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
+        line("scope", red(&format!("NO LONGER excluded: {projects}")));
+    }
+    line("read", read(screen));
+    line("kept in clear", kept(screen));
+    line("redacted", redacted(p));
+    line("strings", strings(screen));
+    line("name scan", name_scan(screen.name_scan));
+    line("statements", statements(&screen.statements));
+    if let Some(policy) = screen.policy.as_ref() {
+        line("policy", policy_line(policy));
+        if policy.approvers > 1 {
+            let first = "this is 1 of 2 approvals; nothing is published before another approver signs too";
+            line("approvals", yellow(first));
+        }
+    }
+    line("other keys", other_keys(screen));
+    for note in &screen.environment {
+        line("environment", yellow(&one_line(&note.line())));
+    }
+    line("digest", bold(&p.digest));
+    line("your key", key(screen));
+    line("screen", shown.to_owned());
+    out
+}
+
+/// One line of the screen.
+pub(super) fn labelled(label: &str, text: &str) -> String {
+    format!("{label:LABEL_WIDTH$}{text}\n")
+}
+
+/// The lines that say where the files go and who can read them there.
+pub(super) fn destination_lines(d: &Destination, endpoint: Option<&str>, proxy: Option<&str>) -> String {
+    let visibility = match d.visibility {
+        Visibility::Private => "private".to_owned(),
+        Visibility::Public => red("PUBLIC: everyone can read it"),
+    };
+    let mut out = labelled("destination", &format!("{} · {visibility}", bold(&one_line(&target(&d.target)))));
+    if let Some(endpoint) = endpoint {
+        let proxy = proxy.map_or_else(
+            || "no proxy".to_owned(),
+            |proxy| yellow(&format!("through the proxy {}", one_line(proxy))),
+        );
+        out.push_str(&labelled("endpoint", &format!("{} · {proxy}", bold(&one_line(endpoint)))));
+    }
+    out + &labelled("licence", &one_line(d.licence.as_deref().unwrap_or("none")))
+}
+
+/// The first few texts, and the number of the others.
+pub(super) fn listed(items: impl Iterator<Item = String>, empty: &str) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() {
+        return empty.to_owned();
+    }
+    let more = items.len().saturating_sub(MAX_NAMED);
+    let mut out = items.into_iter().take(MAX_NAMED).collect::<Vec<_>>().join(", ");
+    if more > 0 {
+        out.push_str(&format!(" and {more} more"));
+    }
+    out
+}
+
+/// All texts, for what the person who signs has to see in full: the projects that leave, and what is protected no longer.
+fn all(items: impl Iterator<Item = String>, empty: &str) -> String {
+    let items: Vec<String> = items.collect();
+    if items.is_empty() { empty.to_owned() } else { items.join(", ") }
+}
+
+/// Number and projects of the rows, and number and size of the files. Every project is named.
+pub(super) fn rows_line(rows: u64, (files, bytes): (u64, u64), projects: &[ProjectRows]) -> String {
+    let names = projects.iter().map(|p| format!("{} ({})", one_line(&p.project), format_count(p.rows)));
+    format!(
+        "{} in {}, of {}: {}",
+        pluralize(rows, "row"),
+        files_size(files, bytes),
+        pluralize(projects.len() as u64, "project"),
+        all(names, "none")
+    )
+}
+
+fn read(screen: &ApprovalScreen) -> String {
+    let by = screen.read.iter().map(|r| format!("{} by {}", pluralize(r.rows, "row"), one_line(&r.by)));
+    format!("{} ({})", screen.coverage, listed(by, "nobody read any"))
+}
+
+fn kept(screen: &ApprovalScreen) -> String {
+    let values = screen.kept.iter().map(|k| {
+        let by = if k.by == Actor::Agent { " by an agent" } else { "" };
+        format!("{} {}{by}", one_line(&k.kind), one_line(&k.masked))
+    });
+    match screen.kept.len() {
+        0 => "no value of the inventory".to_owned(),
+        n => yellow(&format!("{}: {}", pluralize(n as u64, "value"), listed(values, ""))),
+    }
+}
+
+fn redacted(p: &Preview) -> String {
+    let mut kinds: Vec<_> = p.privacy_report.redactions.iter().collect();
+    kinds.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
+    let total: u64 = kinds.iter().map(|(_, n)| **n).sum();
+    let kinds = kinds.iter().map(|(kind, n)| format!("{} {}", format_count(**n), one_line(kind)));
+    format!("{}: {}", pluralize(total, "place"), listed(kinds, "nothing"))
+}
+
+fn strings(screen: &ApprovalScreen) -> String {
+    let now = listed(screen.strings.iter().map(|s| one_line(s)), "none");
+    match screen.strings_removed.is_empty() {
+        true => format!("always redacted: {now}"),
+        false => {
+            let removed = all(screen.strings_removed.iter().map(|s| one_line(s)), "");
+            format!("always redacted: {now}; {}", red(&format!("NO LONGER redacted: {removed}")))
+        }
+    }
+}
+
+pub(super) fn name_scan(scan: NameScan) -> String {
+    match scan {
+        NameScan::Clean => "the full name was searched for and is not in the files".to_owned(),
+        NameScan::Declined => yellow("no name was given, so none was searched for"),
+        NameScan::NotDone => red("not done"),
+        NameScan::Hits { count } => red(&format!("the name is in {}", pluralize(count, "place"))),
+        NameScan::Waived { count } => {
+            yellow(&format!("the name is in {}, and a person accepted that", pluralize(count, "place")))
+        }
+    }
+}
+
+fn statements(statements: &[Statement]) -> String {
+    let shown = statements.iter().map(|s| {
+        let words: String = one_line(&s.words).chars().take(MAX_STATEMENT_CHARS).collect();
+        let cut = if words.chars().count() < s.words.chars().count() { "…" } else { "" };
+        format!("{} \"{words}{cut}\" (by {})", s.kind.as_str(), one_line(&s.by))
+    });
+    listed(shown, "none")
+}
+
+pub(super) fn policy_line(policy: &PolicyVerdict) -> String {
+    let Some(source) = &policy.source else { return format!("none; level {} or higher", policy.level) };
+    let rows = policy.max_rows.map(|n| format!(", at most {}", pluralize(n, "row"))).unwrap_or_default();
+    let rules = all(policy.rules.iter().map(|rule| one_line(rule)), "none");
+    let source = one_line(&source.display().to_string());
+    format!("{source}: level {} or higher{rows}; rules that match: {rules}", policy.level)
+}
+
+fn other_keys(screen: &ApprovalScreen) -> String {
+    let keys = screen.other_keys.iter().map(|k| match k.accepted {
+        true => yellow(&one_line(&k.fingerprint)),
+        false => red(&format!("{} (nobody signed it; not accepted)", one_line(&k.fingerprint))),
+    });
+    listed(keys, "none")
+}
+
+fn key(screen: &ApprovalScreen) -> String {
+    let Some(key) = &screen.key else { return red("none") };
+    let key = bold(&one_line(key));
+    match (screen.new_key, screen.key_made) {
+        (false, _) => key,
+        (true, Some(at)) => format!("{key} {}", yellow(&format!("(new: made {at})"))),
+        (true, None) => format!("{key} {}", red("(the audit log does not say when it was made)")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_project_that_leaves_is_named_on_lines_that_fit() {
+        let names: Vec<String> = (1..=30).map(|n| format!("client-project-{n:02} (12)")).collect();
+        let line = format!("{:LABEL_WIDTH$}{}\n", "rows", all(names.iter().cloned(), "none"));
+        for width in [80, 100] {
+            let shown = wrap(&line, Some(width));
+            assert!(shown.lines().all(|l| l.chars().count() <= width), "{shown}");
+            for n in 1..=30 {
+                assert!(shown.contains(&format!("client-project-{n:02}")), "{n}: {shown}");
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `clawgate verify`: compares a published dataset on disk with its signed provenance statement.
+
+use crate::app::release::VerifyReport;
+use crate::cli::context::{CliContext, CommandError};
+use crate::cli::format::pluralize;
+use crate::cli::render::{green, red, yellow};
+use crate::cli::table::one_line;
+
+/// Verify a published dataset against its provenance statement, offline
+///
+/// Compares every file with the statement in provenance.json, checks the signature, and says which key signed. Files that
+/// the statement does not name are listed, and .git and .cache are not read. Anyone can sign a changed dataset with another key: `--key` requires the owner's. A dataset
+/// OWNER/NAME is looked up in the cache of the Hub's tools; nothing is downloaded.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Folder of the dataset, or OWNER/NAME of a downloaded one
+    dataset: String,
+    /// Fingerprint of the key that must have signed
+    #[arg(long, value_name = "FINGERPRINT")]
+    key: Option<String>,
+}
+
+pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let report = cli.app()?.verify_dataset(&args.dataset, args.key.as_deref())?;
+    let given = args.key.is_some();
+    cli.print_report(&report, |r| render(r, given))?;
+    if report.valid { Ok(()) } else { Err(CommandError::ExitCode(1)) }
+}
+
+/// `given` says that the caller named the key.
+fn render(r: &VerifyReport, given: bool) -> String {
+    let mut out = match r.valid {
+        true if r.enrolled || given => {
+            format!("{} {} as approved\n", green("ok:"), pluralize(r.files, "file"))
+        }
+        // Anyone can sign a changed dataset with a new key.
+        true => format!(
+            "{} {} as signed by {}\n",
+            yellow("unknown key:"),
+            pluralize(r.files, "file"),
+            one_line(r.key.as_deref().unwrap_or("nobody"))
+        ),
+        false => format!(
+            "{} {} is not the approved dataset\n",
+            red("not valid:"),
+            one_line(&r.path.display().to_string())
+        ),
+    };
+    for problem in &r.problems {
+        out.push_str(&format!("  {}\n", one_line(problem)));
+    }
+    for name in &r.not_covered {
+        out.push_str(&format!("  {} {}\n", yellow("not covered:"), one_line(name)));
+    }
+    let Some(p) = &r.provenance else { return out };
+    let known = if r.enrolled {
+        "enrolled on this machine"
+    } else {
+        "not known on this machine; compare it with the owner's"
+    };
+    out.push_str(&format!(
+        "key        {} ({})\n",
+        one_line(&p.approver.fingerprint),
+        if r.enrolled { known.to_owned() } else { yellow(known) }
+    ));
+    out.push_str(&format!("approved   {} at level {}\n", p.signed, p.assurance));
+    if p.approvers > 1 {
+        out.push_str(&format!(
+            "approvals  the policy of the owner demanded {}; the statement names the key of the first approver only\n",
+            p.approvers
+        ));
+    }
+    if let Some(repository) = &p.repository {
+        out.push_str(&format!("dataset    {} ({})\n", one_line(repository), p.visibility.as_str()));
+    }
+    out.push_str(&format!("reading    {}\n", p.coverage));
+    if let Some(reader) = &p.reader {
+        out.push_str(&format!("reader     found {} of {} decoys\n", reader.found, reader.planted));
+    }
+    out.push_str(&format!("rules      {}\ndigest     {}\n", one_line(&p.rules_version), one_line(&p.digest)));
+    out
+}

@@ -1,0 +1,146 @@
+//! Single records: a few fields with their names, of which one is a password and another one an account. Together they say
+//! that even an ordinary word is the password.
+
+use super::columns::{Cell, Table};
+use super::words::WORDS;
+use super::{CellShape, ColumnRules, MAX_RELATED_WORDS, Reader, cell_shape, headers};
+use crate::rules::value_shape;
+
+/// Most fields of a record, on either side of the password.
+pub(super) const MAX_FIELDS: usize = 16;
+
+/// A field of a record: the spans of its name and of its value.
+pub(super) type Field = (Cell, Cell);
+
+impl<R: ColumnRules> Reader<'_, R> {
+    /// Whether a header says that its value is a password or a key.
+    pub(super) fn names_login_secret(&self, header: Cell) -> bool {
+        let rule = self.rules.headers().rule(self.value(header));
+        rule.is_some_and(|rule| is_secret(self.rules.shape(rule)))
+    }
+
+    /// Judges the fields of one record. `end` is where the table ends that is returned.
+    pub(super) fn login_record(&self, fields: &[Field], end: usize) -> Option<Table> {
+        let names: Vec<Cell> = fields.iter().map(|f| f.0).collect();
+        let rules = self.headers(&names)?;
+        let secret = |n: usize| rules[n].is_some_and(|rule| is_secret(self.rules.shape(rule)));
+        let has_account = || {
+            (0..fields.len())
+                .any(|n| !secret(n) && self.is_account_name(names[n]) && self.is_account_value(fields[n].1))
+        };
+        if !(0..fields.len()).any(secret) || !has_account() {
+            return None;
+        }
+        let mut columns = self.columns(&names, &rules, true);
+        columns.add_row(|n| {
+            let value = fields.get(n)?.1;
+            (!secret(n) || !self.is_label_of_secret(value)).then_some(value)
+        });
+        let table = columns.finish(end);
+        (!table.cells.is_empty()).then_some(table)
+    }
+
+    fn is_account_name(&self, name: Cell) -> bool {
+        let name = self.value(name);
+        name.split_whitespace().count() <= MAX_RELATED_WORDS
+            && (headers::is_account(name) || headers::is_personal(name))
+    }
+
+    /// Whether a value is an account or a person, as opposed to a label, a type or a variable.
+    fn is_account_value(&self, value: Cell) -> bool {
+        let v = self.value(value).trim();
+        let lower = v.to_lowercase();
+        (2..=100).contains(&v.len())
+            && !cell_shape::is_void(v)
+            && !value_shape::is_placeholder_value(v)
+            && !WORDS.states.has(&lower)
+            && !headers::is_account(v)
+            && !v.contains(['(', '{', '<', '=', '$', ';'])
+            && (!v.contains(' ') || cell_shape::fits(v, CellShape::Name))
+    }
+
+    /// Whether the value of a password is a label or a variable: `Kennwort`, `user_password`, `Secret`.
+    fn is_label_of_secret(&self, value: Cell) -> bool {
+        let v = self.value(value).trim();
+        let lower = v.to_lowercase();
+        let title = v.chars().next().is_some_and(char::is_uppercase)
+            && v.chars().skip(1).all(|c| c.is_lowercase() || c == ' ' || c == '-');
+        title
+            || ["pass", "pwd", "secret", "token", "kennwort", "credential"].iter().any(|w| lower.contains(w))
+            || self.rules.headers().rule(v).is_some()
+            || v.contains('.') && v.chars().all(|c| c.is_alphabetic() || matches!(c, '.' | '_'))
+    }
+}
+
+fn is_secret(shape: CellShape) -> bool {
+    matches!(shape, CellShape::Password | CellShape::MaybePassword | CellShape::Key)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::rules::{Classes, Engine};
+
+    fn found(text: &str) -> Vec<&str> {
+        let found = Engine::builtin().unwrap().scan(text, Classes::SENSITIVE);
+        found.iter().map(|f| &text[f.start..f.end]).collect()
+    }
+
+    #[test]
+    fn a_word_beside_an_account_is_a_password() {
+        for text in [
+            "- name: Maren Tolliver\n  password: zebraduck\n- name: Maren Tolliver\n  password: zebraduck\n",
+            "name: Maren Tolliver\npassword: zebraduck\n",
+            "  smtp:\n    name: Maren Tolliver\n    ports:\n      - 25\n    password: zebraduck\n",
+            "Name     : Maren Tolliver\nPassword : zebraduck\n\nName     : Maren Tolliver\nPassword : zebraduck\n",
+            "    name = Maren Tolliver\npassword = zebraduck\n\n",
+            "<u><name>Maren Tolliver</name><password>zebraduck</password></u>",
+            "<u>\n  <password>zebraduck</password>\n  <id>7</id>\n  <name>Maren Tolliver</name>\n</u>",
+            "<c:name>Maren Tolliver</c:name>\n<c:password>zebraduck</c:password>",
+            "<u name=\"Maren Tolliver\" password=\"zebraduck\"/>",
+            "<u id='7' password='zebraduck' name='Maren Tolliver'></u>",
+            "<dl><dt>Name</dt><dd>Maren Tolliver</dd><dt>Password</dt><dd>zebraduck</dd></dl>",
+            "<dl>\n<dt>Name\n<dd>Maren Tolliver\n<dt>Password\n<dd>zebraduck\n</dl>",
+            "<table><tr><th>Name</th><td>Maren Tolliver</td></tr><tr><th>Password</th><td>zebraduck</td></tr></table>",
+            "{\"name\":\"Maren Tolliver\",\"password\":\"zebraduck\"}",
+            "curl -d '{\"name\":\"Maren Tolliver\",\"password\":\"zebraduck\"}' x",
+            "{\n  \"password\": \"zebraduck\",\n  \"name\": \"Maren Tolliver\"\n}",
+            "db.u.insertOne({name: 'Maren Tolliver', password: 'zebraduck'})",
+            "db.u.insertMany([{name:'Maren Tolliver',password:'zebraduck'}])",
+        ] {
+            let mut values = found(text);
+            values.sort_unstable();
+            values.dedup();
+            assert_eq!(values, ["Maren Tolliver", "zebraduck"], "{text}");
+        }
+        for text in ["user: maren\npass: zebraduck\n", "{\"email\":\"maren\",\"pin\":\"zebraduck\"}"] {
+            assert_eq!(found(text), ["zebraduck"], "{text}");
+        }
+    }
+
+    #[test]
+    fn labels_types_and_variables_are_no_passwords() {
+        for text in [
+            "{\"user\": \"Nutzer\", \"password\": \"kennwortfeld\"}",
+            "{\"user\":\"Benutzername\",\"password\":\"Passwort\"}",
+            "{\"username\":\"string\",\"password\":\"string\"}",
+            "{\"username\":\"maren\",\"password\":\"changeme\"}",
+            "{ user: user.name, password: input }",
+            "login({ name: name, password: typed })",
+            "name: string;\n  password: string;\n",
+            "    user: str\n    password: str\n",
+            "    user: User,\n    password: Hidden,\n",
+            "user = maren\npassword = typed\n",
+            "let name = first\nlet password = second\n",
+            "services:\n  db:\n    user: postgres\n    password: postgres\n",
+            "with:\n  username: maren\n  password: ${{ secrets.X }}\n",
+            "<input name=\"user\" type=\"text\"><input name=\"pw\" type=\"password\">",
+            "<name>string</name><password>string</password>",
+            "<name>maren</name>\n<password>{password}</password>",
+            "title: Log in\npassword: forgotten\n",
+            "Name     : setup\nRequired : password\n",
+        ] {
+            let found = Engine::builtin().unwrap().scan(text, Classes::SECRET);
+            assert!(found.is_empty(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,372 @@
+//! Finds the values of a table that only the header of their column identifies: CSV, TSV, Markdown, output of databases,
+//! data frames, SQL `INSERT`, HTML, arrays of JSON, and fields of JSON and YAML.
+//!
+//! The engine calls [`read`] at each keyword of a header. Most occurrences are ordinary words, which the bytes on either
+//! side show. Otherwise the line is read as a header, and all columns of the table are judged in one pass over its rows:
+//! a column counts only if at least half of its values are of the kind that its header promises.
+//!
+//! | file | does |
+//! |---|---|
+//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs` | read one layout each |
+//! | `login_record.rs`, `record_lines.rs`, `record_markup.rs` | read single records in which an account is beside a password |
+//! | `headers.rs`, `words.rs` | what a header says |
+//! | `cell_shape.rs` | whether a value is of the kind that a header promises |
+//! | `columns.rs` | judges the columns, and bounds how often a text is read |
+//! | `lines.rs`, `row_prefix.rs`, `aligned_row.rs` | lines, what precedes them, quotes and positions |
+
+mod aligned;
+mod aligned_row;
+mod arrays;
+mod cell_shape;
+mod columns;
+mod delimited;
+mod expanded;
+mod field;
+mod headers;
+mod html;
+pub(in crate::rules) mod lines;
+mod login_record;
+mod record_lines;
+mod record_markup;
+mod records;
+mod row_prefix;
+mod sql;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub(in crate::rules) use cell_shape::CellShape;
+pub(in crate::rules) use columns::ReadingLog;
+pub(in crate::rules) use headers::{Headers, keywords};
+pub(in crate::rules) use words::FILE as WORD_FILE;
+
+use columns::{About, Cell, Columns, Table};
+
+/// Longest list of headers in code, and longest text before a header that is searched for its beginning, in bytes.
+const MAX_HEADER_BYTES: usize = 4096;
+/// Longest cell that is read as a header, in bytes.
+const MAX_HEADER_CELL_BYTES: usize = 60;
+/// Most words of a header by which another one is judged. A cell with more of them is a text.
+const MAX_RELATED_WORDS: usize = 4;
+/// Longest cell in quotes, in bytes. A longer one means that its closing quote is missing.
+const MAX_QUOTED_BYTES: usize = 4096;
+/// Longest row, in bytes.
+const MAX_ROW_BYTES: usize = 64 * 1024;
+/// Largest number of cells of a row.
+const MAX_CELLS: usize = 2000;
+
+/// The separators of tables whose columns are framed, in the order in which they are tried.
+const FRAMES: [&str; 4] = ["│", "┆", "┃", "|"];
+
+/// What the rules of a header require of its column.
+pub(crate) trait ColumnRules {
+    fn headers(&self) -> &Headers;
+    fn shape(&self, rule: u16) -> CellShape;
+}
+
+/// One table or field, as it is read.
+struct Reader<'t, R> {
+    text: &'t str,
+    rules: &'t R,
+    log: &'t mut ReadingLog,
+}
+
+/// Reads the table or field whose header contains the keyword `[start, end)`. Returns `None` if it is not a header. `log`
+/// belongs to the text.
+pub(crate) fn read<R: ColumnRules>(
+    whole: &str,
+    start: usize,
+    end: usize,
+    rules: &R,
+    log: &mut ReadingLog,
+) -> Option<Table> {
+    let text = whole.as_bytes();
+    // A keyword that would be too frequent alone includes the mark before it, such as `,pin`.
+    let start = start + text[start..end].iter().take_while(|b| is_mark_before(**b)).count();
+    let mut reader = Reader { text: whole, rules, log };
+    if record_markup::may_be_markup(text, start, end) {
+        return reader.markup(start, end);
+    }
+    if is_inside_word(text, start, end) {
+        return None;
+    }
+    let (from, to) = cell_around(text, start, end)?;
+    let after = skip(text, to, b"\"'`*] ");
+    let closing = text.get(after).copied().unwrap_or(b'\n');
+    let before = from.checked_sub(1).map_or(b'\n', |i| text[i]);
+    let ends_cell =
+        |at: usize| text[at..].starts_with(b"</t") || text[at..].starts_with(b"</d") || begins_cell(text, at);
+    let in_tag = closing == b'<' && (text[after..].starts_with(b"</") || begins_cell(text, after))
+        || closing.is_ascii_whitespace() && ends_cell(skip(text, after, b" \t\r\n"));
+    let in_string = matches!(before, b'"' | b'\'') && matches!(closing, b']' | b'}' | b')');
+    // SQLite: `password = sunflower`
+    if closing == b'=' && text[to] == b' ' && !in_string {
+        return reader.record_lines(from, to);
+    }
+    // Code has other marks around a name: `user.name)`, `name = `, `fn name<`.
+    let in_cell = in_tag || in_string;
+    if !in_cell
+        && !matches!(
+            closing,
+            b',' | b';'
+                | b'\t'
+                | b'|'
+                | b'\n'
+                | b'\r'
+                | b':'
+                | b')'
+                | 0xe2
+                | b' '
+                | 0xef
+                | b'~'
+                | b'^'
+                | 0x1f
+        )
+        && !text[to..].starts_with(b"  ")
+        && !text[after..].starts_with(b"=>")
+        || closing == b')' && !matches!(before, b',' | b' ' | b'`' | b'"' | b'[')
+        || matches!(before, b'<' | b'$' | b'{' | b'.' | b'&' | b'@') && closing != b':'
+    {
+        return None;
+    }
+    if rules.headers().rule(whole.get(from..to)?).is_none() {
+        return reader.aligned_words(start, end);
+    }
+    if let Some(records) = expanded::read(whole, from, to) {
+        let rules: Vec<Option<u16>> =
+            records.headers.iter().map(|h| rules.headers().rule(reader.value(*h))).collect();
+        let mut columns = reader.columns(&records.headers, &rules, true);
+        for row in &records.rows {
+            columns.add_row(|n| row.get(n).copied());
+        }
+        return Some(columns.finish(records.end));
+    }
+    if in_tag {
+        return reader.html(from).or_else(|| reader.terms(from));
+    }
+    let quoted = matches!(before, b'"' | b'\'');
+    if closing == b':' {
+        let is_string = matches!(text.get(skip(text, after + 1, b" ")), Some(b'"' | b'\''));
+        let records = if quoted || is_string { reader.records(from, to) } else { None };
+        let records = records.or_else(|| reader.record_lines(from, to));
+        let field = reader.field(from, to);
+        return match (records, field) {
+            (Some(mut records), Some(field)) => {
+                records.cells.extend(field.cells);
+                Some(records)
+            }
+            (records, field) => records.or(field),
+        };
+    }
+    if quoted {
+        let table = reader.arrays(from);
+        if table.is_some() || in_string {
+            return table;
+        }
+    }
+    let Some(line) = reader.header_line(from) else { return reader.insert(from) };
+    let listed = matches!(closing, b',' | b')');
+    if listed && let Some(table) = reader.insert(from) {
+        return Some(table);
+    }
+    if let Some(table) = reader.delimited(line, from, to) {
+        return Some(table);
+    }
+    reader.field(from, to).or_else(|| reader.aligned(line, from, to))
+}
+
+/// Whether a keyword is only a part of a word, or is followed by a mark of code. Most occurrences are rejected here.
+fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
+    let (first, last) = (text[start], text[end - 1]);
+    let before = start.checked_sub(1).map_or(b'\n', |i| text[i]);
+    let after = text.get(end).copied().unwrap_or(b'\n');
+    let joined = |left: u8, right: u8| {
+        left.is_ascii_alphanumeric()
+            && right.is_ascii_alphanumeric()
+            && !(left.is_ascii_lowercase() && right.is_ascii_uppercase())
+    };
+    joined(before, first)
+        || joined(last, after)
+        || matches!(before, b'.' | b'$' | b'<' | b'&' | b'@' | b'!')
+        || before == b'>' && !start.checked_sub(2).is_some_and(|n| ends_tag(text[n]))
+        || after == b'<' && text.get(end + 1) != Some(&b'/') && !begins_cell(text, end)
+        || matches!(
+            after,
+            b'=' | b'(' | b'>' | b'[' | b'{' | b'}' | b'+' | b'!' | b'?' | b'&' | b'@' | b'%' | b'$'
+        )
+}
+
+/// Whether a keyword may begin with this mark, which is no part of the header.
+fn is_mark_before(b: u8) -> bool {
+    matches!(b, b',' | b';' | b'\t' | b'|' | b' ' | b'>' | b'"' | b'\'')
+}
+
+/// Whether a cell or row of HTML begins at `at`, so that the one before it has no closing tag.
+fn begins_cell(text: &[u8], at: usize) -> bool {
+    if text.get(at) != Some(&b'<') {
+        return false;
+    }
+    let tag = text.get(at + 1..at + 3).unwrap_or_default();
+    [b"td", b"th", b"tr", b"dd", b"dt"].iter().any(|t| tag.eq_ignore_ascii_case(*t))
+        && text.get(at + 3).is_some_and(|c| matches!(c, b'>' | b' '))
+}
+
+/// Whether `>` after this byte may end a tag, as opposed to an arrow.
+fn ends_tag(b: u8) -> bool {
+    b.is_ascii_alphanumeric() || matches!(b, b'"' | b'\'')
+}
+
+/// Returns the words around a keyword that could be one header; `None` if they are too long for one.
+fn cell_around(text: &[u8], start: usize, end: usize) -> Option<(usize, usize)> {
+    let part = |b: u8| {
+        b.is_ascii_alphanumeric() || b >= 0x80 || matches!(b, b'_' | b'-' | b'.' | b'#' | b'/' | b'\'')
+    };
+    let mut from = start;
+    while from > 0 {
+        let b = text[from - 1];
+        let one_blank = b == b' ' && from >= 2 && part(text[from - 2]);
+        if !(part(b) || one_blank) || b >= 0x80 && ends_frame(&text[..from]) {
+            break;
+        }
+        from -= 1;
+        if start - from > MAX_HEADER_CELL_BYTES {
+            return None;
+        }
+    }
+    let mut to = end;
+    while to < text.len() {
+        let b = text[to];
+        let one_blank = b == b' ' && text.get(to + 1).is_some_and(|c| part(*c) || *c == b'(');
+        // `Location (lat, lon)`
+        if b == b'(' && to > 0 && matches!(text[to - 1], b' ' | b'_') {
+            let inside = text[to..].iter().take(30).position(|c| matches!(c, b')' | b'\n'));
+            match inside {
+                Some(n) if text[to + n] == b')' => to += n + 1,
+                _ => break,
+            }
+            break;
+        }
+        if !(part(b) || one_blank) || b >= 0x80 && begins_frame(&text[to..]) {
+            break;
+        }
+        to += 1;
+        if to - end > MAX_HEADER_CELL_BYTES {
+            return None;
+        }
+    }
+    // A byte beyond ASCII may be a part of a character that is not a letter.
+    while from < start && text[from] & 0xc0 == 0x80 {
+        from += 1;
+    }
+    while to > end && text.get(to).is_some_and(|b| b & 0xc0 == 0x80) {
+        to -= 1;
+    }
+    while from < start && text[from] == b'\'' {
+        from += 1;
+    }
+    while to > end && text[to - 1] == b'\'' {
+        to -= 1;
+    }
+    Some((from, to))
+}
+
+fn ends_frame(text: &[u8]) -> bool {
+    FRAMES[..3].iter().any(|f| text.ends_with(f.as_bytes())) || text.ends_with("，".as_bytes())
+}
+
+fn begins_frame(text: &[u8]) -> bool {
+    FRAMES[..3].iter().any(|f| text.starts_with(f.as_bytes()))
+        || text.starts_with("：".as_bytes())
+        || text.starts_with("，".as_bytes())
+}
+
+fn skip(text: &[u8], at: usize, set: &[u8]) -> usize {
+    at + text[at..].iter().take(8).take_while(|b| set.contains(b)).count()
+}
+
+impl<'t, R: ColumnRules> Reader<'t, R> {
+    /// Returns the line around `at`, if it is short enough for a header. Keywords come in the order of the text, so each
+    /// line is searched for once.
+    fn header_line(&mut self, at: usize) -> Option<(usize, usize)> {
+        let b = self.text.as_bytes();
+        let (start, end) = match self.log.line_around {
+            Some(line) if (line.0..=line.1).contains(&at) => line,
+            _ => {
+                let start = memchr::memrchr(b'\n', &b[..at]).map_or(0, |n| n + 1);
+                let end = memchr::memchr(b'\n', &b[at..]).map_or(b.len(), |n| at + n);
+                self.log.line_around = Some((start, end));
+                (start, end)
+            }
+        };
+        let end = if end > start && b[end - 1] == b'\r' { end - 1 } else { end };
+        (end - start <= MAX_ROW_BYTES && at <= end).then_some((start, end))
+    }
+
+    /// Returns the content of a cell without blanks and quotes around it.
+    fn content(&self, (mut s, mut e): Cell) -> Cell {
+        let trim = |c: char| c.is_whitespace() || matches!(c, '│' | '┃' | '║');
+        s += self.text[s..e].len() - self.text[s..e].trim_start_matches(trim).len();
+        e = s + self.text[s..e].trim_end_matches(trim).len();
+        let v = &self.text[s..e];
+        for quote in ['"', '\'', '`'] {
+            if v.len() >= 2 && v.starts_with(quote) && v.ends_with(quote) {
+                return (s + 1, e - 1);
+            }
+        }
+        // Markdown: `**1944-05-14**`
+        match v.strip_prefix("**").and_then(|v| v.strip_suffix("**")) {
+            Some(_) if v.len() > 4 => (s + 2, e - 2),
+            _ => (s, e),
+        }
+    }
+
+    fn value(&self, cell: Cell) -> &str {
+        &self.text[cell.0..cell.1]
+    }
+
+    /// Returns the rule of each header cell, if they are the headers of a table. A cell that cannot be a header has no rule;
+    /// if most of them cannot, the line is code or a row.
+    fn headers(&self, cells: &[Cell]) -> Option<Vec<Option<u16>>> {
+        let mut odd_cells = 0;
+        let mut rules = Vec::with_capacity(cells.len());
+        for cell in cells {
+            let header = self.value(*cell);
+            let odd = |c: char| matches!(c, '{' | '}' | '=' | '<' | '>' | '$' | '\\' | '@' | '!');
+            let is_odd = header.contains(odd);
+            odd_cells += usize::from(is_odd);
+            let no_words = header.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_punctuation())
+                || header.bytes().filter(u8::is_ascii_digit).count() * 2 > header.len();
+            let may_have_rule = header.len() <= MAX_HEADER_CELL_BYTES && !is_odd && !no_words;
+            rules.push(if may_have_rule { self.rules.headers().rule(header) } else { None });
+        }
+        (odd_cells * 2 <= cells.len() && rules.iter().any(Option::is_some)).then_some(rules)
+    }
+
+    /// Whether the headers are related: beside the column of a password is one of an account or of a person.
+    fn is_related(&self, headers: &[Cell], rules: &[Option<u16>]) -> bool {
+        let account = |c: &Cell| {
+            let header = self.value(*c);
+            header.split_whitespace().count() <= MAX_RELATED_WORDS
+                && (headers::is_account(header) || headers::is_personal(header))
+        };
+        rules.iter().flatten().count() > 1
+            || headers.iter().zip(rules).any(|(c, rule)| rule.is_none() && account(c))
+    }
+
+    /// Returns the columns of a table that have a rule. `certain` says that the headers are beyond doubt.
+    fn columns(&self, headers: &[Cell], rules: &[Option<u16>], certain: bool) -> Columns<'t> {
+        let values = || headers.iter().map(|h| self.value(*h));
+        let about = About {
+            persons: values().any(headers::is_personal),
+            software: values().any(headers::is_about_software),
+            logins: !values().any(headers::is_about_results)
+                && headers.iter().zip(rules).any(|(h, rule)| {
+                    let other = rule.is_none_or(|r| self.rules.shape(r) != CellShape::MaybePassword);
+                    let header = self.value(*h);
+                    other && (headers::is_account(header) || headers::is_personal(header))
+                }),
+            certain,
+        };
+        Columns::new(self.text, rules, |rule| self.rules.shape(rule), self.log, about)
+    }
+}

@@ -1,0 +1,130 @@
+//! What the MCP tools accept: scores, filters of costs, and projects under the names that an agent sees.
+
+use std::fs;
+
+use clawgate::app::Actor;
+use serde_json::json;
+
+use crate::mcp_client::Client;
+use crate::scope::{log, world_with};
+use crate::world::{World, ok};
+
+#[test]
+fn an_agent_scores_the_sessions_that_it_names_and_never_replaces_a_persons_score() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut client = Client::ready(&world);
+    client.call("scan", &json!({}));
+    let (first, second) = ("claude:edd9c3e6", "claude:d887a41e");
+    let scored =
+        client.call("triage", &json!({ "sessions": [first], "score": "4", "reason": "finds a race" }));
+    assert_eq!(scored["scored"].as_array().unwrap().len(), 1, "{scored}");
+    assert_eq!(
+        ok(&world, &["inbox", "--status", "new", "--limit", "100", "--json"])["sessions"]
+            .as_array()
+            .unwrap()
+            .len(),
+        13
+    );
+    let view = ok(&world, &["score-view", first, "--json"]);
+    assert_eq!((&view["score"], &view["reason"]), (&json!(4), &json!("finds a race")));
+
+    let both = json!({ "sessions": [first, second], "score": 2, "status": "shortlisted", "reason": "thin" });
+    world.app_as(Actor::Person, 1).set_score(second, 5, "rare").unwrap();
+    let refused = client.refused("triage", &both);
+    assert_eq!(refused["error"]["code"], json!("scored_by_person"));
+    assert_eq!(ok(&world, &["score-view", first, "--json"])["score"], json!(4), "all or none are scored");
+    assert!(
+        ok(&world, &["inbox", "--status", "shortlisted", "--json"])["sessions"]
+            .as_array()
+            .unwrap()
+            .is_empty()
+    );
+
+    for (bad, code) in [
+        (json!({ "sessions": [first] }), "missing_argument"),
+        (json!({ "sessions": [first], "score": 4 }), "bad_reason"),
+        (json!({ "sessions": [first], "score": 9, "reason": "x" }), "bad_score"),
+        (json!({ "all": true, "score": 4, "reason": "x" }), "no_sessions"),
+    ] {
+        assert_eq!(client.refused("triage", &bad)["error"]["code"], json!(code), "{bad}");
+    }
+    client.end();
+}
+
+#[test]
+fn costs_are_filtered_as_on_the_command_line() {
+    let world = world_with(&["/srv/shop", "/srv/api", ""]);
+    let mut client = Client::ready(&world);
+    let mut requests = |args| client.call("cost_report", &args)["total"]["requests"].as_u64().unwrap();
+    assert_eq!(requests(json!({})), 3);
+    assert_eq!(requests(json!({ "project": "shop" })), 1);
+    assert_eq!(requests(json!({ "project": "/srv" })), 2);
+    assert_eq!(requests(json!({ "project": "(no project)" })), 1);
+    assert_eq!(requests(json!({ "agent": "codex" })), 0);
+    assert_eq!(requests(json!({ "model": "claude-opus", "sort": "key", "by": "project" })), 3);
+    assert_eq!(requests(json!({ "until": "2026-11-20T17:00:02Z" })), 1);
+    let typo = client.refused("cost_report", &json!({ "project": "shopp" }));
+    assert_eq!(typo["error"]["code"], json!("no_such_project"));
+    client.end();
+}
+
+#[test]
+fn a_directory_above_projects_is_known_under_the_name_that_an_agent_sees() {
+    let world = world_with(&[
+        "/home/mquintanilla/clients/menu-api",
+        "/home/mquintanilla/clients/menu-ui",
+        "/srv/shop",
+    ]);
+    ok(&world, &["config", "--redact-usernames", "mquintanilla", "--json"]);
+    let mut client = Client::ready(&world);
+    let answer = client.call("set_scope", &json!({ "exclude": ["/home/mquintanilla/clients"] }));
+    let shown = answer["config"]["exclude"][0].as_str().unwrap().to_owned();
+    assert!(!shown.contains("mquintanilla") && shown.ends_with("/clients"), "{shown}");
+    let excluded = |answer: &serde_json::Value| {
+        answer["projects"].as_array().unwrap().iter().filter(|p| p["excluded"] == json!(true)).count()
+    };
+    assert_eq!(excluded(&answer), 2);
+    let one = client.refused("set_scope", &json!({ "include": [format!("{shown}/menu-ui")] }));
+    let message = one["error"]["message"].as_str().unwrap();
+    assert!(message.ends_with("also excludes other projects: menu-api."), "{message}");
+    assert_eq!(excluded(&client.call("set_scope", &json!({ "include": [shown] }))), 0);
+    assert_eq!(excluded(&client.call("set_scope", &json!({ "exclude": [shown] }))), 2);
+    client.end();
+}
+
+#[test]
+fn long_lists_of_the_scope_say_how_many_are_missing_and_where_they_are() {
+    let world = World::new(&[]);
+    for n in 0..150 {
+        log(&world, n, &format!("/srv/teams/team-{n:03}/a-project-with-a-long-name-{n:03}"));
+    }
+    ok(&world, &["scan", "--json"]);
+    let names = |range: std::ops::Range<u32>| -> Vec<String> {
+        range.map(|n| format!("a-project-with-a-long-name-{n:03}")).collect()
+    };
+    let strings: Vec<String> = (0..60).map(|n| format!("zanzibar harbour {n}")).collect();
+    let mut client = Client::ready(&world);
+    let answer = client.call("set_scope", &json!({ "exclude": names(0..120), "redact": strings }));
+    let len = |list: &serde_json::Value| list.as_array().unwrap().len();
+    let more = |of: &serde_json::Value, name: &str| of[name].as_u64().unwrap_or(0) as usize;
+    let (config, projects) = (&answer["config"], &answer["projects"]);
+    assert_eq!(len(&config["exclude"]) + more(config, "exclude_more"), 120, "{answer}");
+    assert_eq!(len(&config["hits"]) + more(config, "hits_more"), 180, "{answer}");
+    assert_eq!(len(projects) + more(&answer, "projects_more"), 150);
+    assert!(len(projects) > 10, "the settings leave room for projects: {answer}");
+
+    let mut seen: Vec<String> =
+        projects.as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap().to_owned()).collect();
+    let mut cursor = answer["next_cursor"].clone();
+    while !cursor.is_null() {
+        let page = client.call("list", &json!({ "what": "projects", "cursor": cursor }));
+        seen.extend(
+            page["projects"].as_array().unwrap().iter().map(|p| p["name"].as_str().unwrap().to_owned()),
+        );
+        cursor = page["next_cursor"].clone();
+    }
+    seen.sort();
+    assert_eq!(seen, names(0..150), "each project is listed once");
+    assert!(fs::read_to_string(world.state().join("config.toml")).unwrap().contains("name-119"));
+    client.end();
+}

@@ -1,0 +1,186 @@
+//! Two approvers: the first signs and exports, the second signs on their own machine, the first publishes.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+
+use clawgate::app::release::EnrolledKey;
+use clawgate::gate::KdfParams;
+use serde_json::{Value, json};
+
+use crate::attacks::{HubWorld, REPO, assert_published, keys, sign};
+use crate::world::{PASSPHRASE, Ran, World, ok, run, run_on_terminal};
+
+/// The passphrase of the second approver.
+pub const SECOND_WORDS: &str = "eleven blue kites over the harbour";
+
+/// Writes the user's policy.
+pub fn policy(world: &World, text: &str) {
+    fs::create_dir_all(world.state()).unwrap();
+    let path = world.state().join("policy.toml");
+    fs::write(&path, text).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+fn key_of(world: &World) -> EnrolledKey {
+    serde_json::from_value(ok(world, &["keys", "export"])).unwrap()
+}
+
+/// A second approver with a machine of their own, and the keys of both enrolled on both sides.
+pub fn second_approver(first: &World) -> World {
+    let second = World::new(&[]);
+    second.app().keys_init_with(SECOND_WORDS, None, KdfParams::cheap()).unwrap();
+    first.app().keys_enrol(PASSPHRASE, &key_of(&second)).unwrap();
+    second.app().keys_enrol(SECOND_WORDS, &key_of(first)).unwrap();
+    second
+}
+
+/// Two approvers of a confirmed release for a folder, under a policy that needs both.
+pub struct Two {
+    pub first: World,
+    pub second: World,
+    pub release: String,
+}
+
+impl Two {
+    pub fn confirmed() -> Self {
+        let first = World::new(&["claude-2.1.329"]);
+        policy(&first, "[[rule]]\napprovers = 2\n");
+        let release = first.confirmed();
+        keys(&first);
+        let second = second_approver(&first);
+        Two { first, second, release }
+    }
+
+    /// The folder that goes from one approver to the other.
+    pub fn dir(&self) -> PathBuf {
+        self.first.tmp.path().join("handed")
+    }
+
+    /// The first approver signs and exports.
+    pub fn sign_and_export(&self) -> Ran {
+        let signed = sign(&self.first, &self.release);
+        assert_eq!(signed.code, 0, "{}", signed.out);
+        let _ = fs::remove_dir_all(self.dir());
+        ok(&self.first, &["cosign", "export", self.dir().to_str().unwrap(), "--json"]);
+        signed
+    }
+
+    /// The second approver signs in their terminal.
+    pub fn cosign(&self) -> Ran {
+        let answers = [("to approve: ", "out"), ("Passphrase: ", SECOND_WORDS)];
+        run_on_terminal(&self.second, &["cosign", "sign", self.dir().to_str().unwrap()], &answers)
+    }
+
+    pub fn import(&self) -> Ran {
+        run(&self.first, &["cosign", "import", self.dir().to_str().unwrap(), "--json"])
+    }
+
+    /// Publishes to the folder, as an agent may after both signatures.
+    pub fn publish(&self) -> Ran {
+        run(&self.first, &["publish", "--json"])
+    }
+
+    /// Asserts that publishing is refused, for a reason with these words.
+    pub fn assert_refused(&self, words: &str) {
+        let refused = self.publish();
+        assert_ne!(refused.code, 0, "{}", refused.out);
+        assert!(refused.flat().contains(words), "{words}: {} {}", refused.out, refused.err);
+        assert!(!self.first.out().exists(), "something was published");
+    }
+
+    /// The entries of the audit log of a kind.
+    pub fn audited(world: &World, kind: &str) -> Vec<Value> {
+        let log = ok(world, &["audit", "log", "--json"]);
+        let entries = log["entries"].as_array().unwrap().clone();
+        entries.into_iter().filter(|e| e["kind"] == kind).collect()
+    }
+}
+
+#[test]
+fn a_release_that_needs_two_approvers_is_published_after_both_signed() {
+    let two = Two::confirmed();
+    let (ann, bob) = (key_of(&two.first).fingerprint, key_of(&two.second).fingerprint);
+    let signed = two.sign_and_export();
+    assert!(signed.flat().contains("this is 1 of 2 approvals"), "the screen: {}", signed.out);
+    assert!(signed.flat().contains("1 of 2 approvals: nothing is published"), "{}", signed.out);
+    assert!(!two.first.out().exists());
+
+    // The status, for a person and for programs, says who is missing.
+    let status = ok(&two.first, &["status", "--json"]);
+    assert_eq!(status["state"], "approved");
+    let action = status["human_action"].as_str().unwrap();
+    assert_eq!(status["next"]["tool"], "status", "no tool publishes it now: {status}");
+    assert!(action.contains(&format!("1 of 2 approvals: signed by {ann}; missing: {bob}")), "{action}");
+    assert!(run(&two.first, &["status"]).flat().contains("1 of 2 approvals"));
+    two.assert_refused("1 of 2 approvals");
+
+    let second = two.cosign();
+    assert_eq!(second.code, 0, "{}", second.out);
+    let screen = second.flat();
+    for shown in ["this is 2 of 2", ann.as_str(), bob.as_str(), "private", "found here nothing", "rows"] {
+        assert!(screen.contains(shown), "{shown}: {}", second.out);
+    }
+    let imported = two.import();
+    assert_eq!(imported.code, 0, "{}", imported.err);
+    assert_eq!(imported.json()["given"], json!([ann, bob]));
+    assert_eq!(
+        ok(&two.first, &["status", "--json"])["next"]["command"],
+        format!("clawgate publish {}", two.release)
+    );
+    assert_eq!(two.publish().code, 0);
+    assert_published(&two.first, &two.release);
+    // The statement is older than the second approval, and says so.
+    let verified = run(&two.first, &["verify", two.first.out().to_str().unwrap()]);
+    assert!(
+        verified.flat().contains("demanded 2; the statement names the key of the first"),
+        "{}",
+        verified.out
+    );
+
+    // Both logs have both keys.
+    let entry = &Two::audited(&two.first, "second_approval")[0]["detail"];
+    assert_eq!((&entry["key"], &entry["first_key"]), (&json!(bob), &json!(ann)));
+    let entry = &Two::audited(&two.second, "cosigned")[0]["detail"];
+    assert_eq!((&entry["key"], &entry["first_key"]), (&json!(bob), &json!(ann)));
+    assert_eq!(run(&two.first, &["audit", "verify"]).code, 0);
+    assert_eq!(run(&two.second, &["audit", "verify"]).code, 0);
+}
+
+#[test]
+fn for_the_hub_the_first_approver_publishes_with_their_token_after_the_second_signed() {
+    let w = HubWorld::confirmed();
+    policy(&w.world, "[[rule]]\nmatch = \"hf:*\"\napprovers = 2\n");
+    let second = second_approver(&w.world);
+    let sealed = w.sealed();
+    let signed = w.sign();
+    assert_eq!(signed.code, 0, "{}", signed.out);
+    w.assert_nothing_left();
+    let dir = w.world.tmp.path().join("handed");
+    let dir = dir.to_str().unwrap();
+    ok(&w.world, &["cosign", "export", dir, "--json"]);
+    let early = w.person(&["publish", &w.release], &[]);
+    assert!(early.flat().contains("1 of 2 approvals"), "{}", early.out);
+    assert!(!early.out.contains("Passphrase"), "{}", early.out);
+    let answers = [("to approve: ", REPO), ("Passphrase: ", SECOND_WORDS)];
+    let cosigned = run_on_terminal(&second, &["cosign", "sign", dir], &answers);
+    assert_eq!(cosigned.code, 0, "{}", cosigned.out);
+    assert!(cosigned.out.contains(&w.hub.endpoint), "the address: {}", cosigned.out);
+    ok(&w.world, &["cosign", "import", dir, "--json"]);
+    w.assert_nothing_left();
+    let answers = [("to approve: ", REPO), ("Passphrase: ", PASSPHRASE)];
+    let published = w.person(&["publish", &w.release], &answers);
+    assert_eq!(published.code, 0, "{}", published.out);
+    assert!(published.flat().contains("2 of 2 approvals"), "{}", published.out);
+    w.assert_published(&sealed);
+}
+
+#[test]
+fn a_second_approver_sees_what_their_own_strings_find() {
+    let two = Two::confirmed();
+    two.sign_and_export();
+    ok(&two.second, &["config", "--redact", "calc-app", "--json"]);
+    let second = two.cosign();
+    assert_eq!(second.code, 0, "{}", second.out);
+    assert!(second.flat().contains("CUSTOM"), "{}", second.out);
+}
