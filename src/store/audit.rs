@@ -1,6 +1,6 @@
 //! The audit log: entries that `workflow` chains by hash, stored in order and never changed.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 
 use crate::trace::Timestamp;
@@ -18,11 +18,7 @@ impl Archive {
         make: impl FnOnce(Option<&AuditEntry>) -> AuditEntry,
     ) -> Result<(), StoreError> {
         let tx = self.begin()?;
-        let last: Option<String> =
-            tx.query_row("SELECT entry FROM audit ORDER BY seq DESC LIMIT 1", [], |r| r.get(0)).optional()?;
-        let last = last.as_deref().map(read_entry);
-        let text = serde_json::to_string(&make(last.as_ref())).map_err(StoreError::json("audit entry"))?;
-        tx.execute("INSERT INTO audit(entry) VALUES(?1)", params![text])?;
+        append(&tx, make)?;
         Ok(tx.commit()?)
     }
 
@@ -35,6 +31,19 @@ impl Archive {
         let texts: Vec<String> = self.rows("SELECT entry FROM audit ORDER BY seq", [], |r| r.get(0))?;
         Ok(texts.iter().map(|t| read_entry(t)).collect())
     }
+}
+
+/// Appends the entry that `make` builds from the last entry. The caller's transaction keeps other writers out.
+pub(super) fn append(
+    conn: &Connection,
+    make: impl FnOnce(Option<&AuditEntry>) -> AuditEntry,
+) -> Result<(), StoreError> {
+    let last: Option<String> =
+        conn.query_row("SELECT entry FROM audit ORDER BY seq DESC LIMIT 1", [], |r| r.get(0)).optional()?;
+    let last = last.as_deref().map(read_entry);
+    let text = serde_json::to_string(&make(last.as_ref())).map_err(StoreError::json("audit entry"))?;
+    conn.execute("INSERT INTO audit(entry) VALUES(?1)", params![text])?;
+    Ok(())
 }
 
 /// An entry, or one in its place that no check accepts.

@@ -1,6 +1,6 @@
 //! Decisions about values of the inventory. A value is stored as a keyed hash, never in clear.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::trace::Timestamp;
 use crate::workflow::{Actor, EntityDecision};
@@ -79,15 +79,6 @@ impl Archive {
         })
     }
 
-    /// Marks the nonce of a receipt as used. Returns false if it was used before.
-    ///
-    /// # Errors
-    /// [`StoreError`] if SQLite fails.
-    pub fn use_nonce(&self, nonce: &str, release: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let sql = "INSERT OR IGNORE INTO nonces(nonce, release, used) VALUES(?1, ?2, ?3)";
-        Ok(self.conn.execute(sql, params![nonce, release, now.millis()])? == 1)
-    }
-
     /// Whether the nonce of a receipt was used.
     ///
     /// # Errors
@@ -96,6 +87,17 @@ impl Archive {
         let mut q = self.conn.prepare_cached("SELECT 1 FROM nonces WHERE nonce = ?1")?;
         Ok(q.query_row([nonce], |_| Ok(())).optional()?.is_some())
     }
+}
+
+/// Marks the nonce of a receipt as used. Returns false if it was used before.
+pub(super) fn use_nonce(
+    conn: &Connection,
+    nonce: &str,
+    release: &str,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let sql = "INSERT OR IGNORE INTO nonces(nonce, release, used) VALUES(?1, ?2, ?3)";
+    Ok(conn.execute(sql, params![nonce, release, now.millis()])? == 1)
 }
 
 #[cfg(test)]

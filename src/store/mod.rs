@@ -37,7 +37,7 @@ pub use ledger::{UsageFilter, device_of, device_path};
 pub use prepared::{Description, Prepared};
 pub use project_paths::ProjectPaths;
 pub use projects::{LinkedDirectory, ProjectRow};
-pub use releases::{ReleaseHead, ReleaseRow};
+pub use releases::{ReleaseHead, ReleaseRow, StepRecords};
 pub use scores::Score;
 pub use search::{DocKind, DocKinds, Hit, SearchQuery, doc_text, json_text, quoted};
 pub use sessions::{FileResult, Mark, SessionRow, Stored};

@@ -1,11 +1,12 @@
 //! Releases: the state of the state machine and the data of the application, both as JSON.
 
 use rusqlite::{OptionalExtension, params};
+use serde_json::Value;
 
 use crate::trace::Timestamp;
-use crate::workflow::{Phase, Release};
+use crate::workflow::{Actor, AuditEntry, Phase, Release};
 
-use super::{Archive, StoreError};
+use super::{Archive, StoreError, audit, decisions};
 
 /// A stored release.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,32 +30,56 @@ pub struct ReleaseHead {
     pub updated: Timestamp,
 }
 
+/// What a step of the state machine stores beside the new state.
+#[derive(Debug, Clone, Default)]
+pub struct StepRecords<'a> {
+    /// Nonces of receipts that count as used.
+    pub nonces: Vec<&'a str>,
+    /// Kind and facts of each entry of the audit log.
+    pub audit: Vec<(&'a str, &'a Value)>,
+}
+
 impl Archive {
-    /// Stores a release, if its stored state is still `before` (`None` for a new release). Returns the new state as
-    /// JSON, or `None` if another process changed the release first.
+    /// Stores a release and the records of the step, if its stored state is still `before` (`None` for a new release).
+    /// Returns the new state as JSON, or `None` if another process changed the release first. Everything is one transaction,
+    /// so that a program that is killed never leaves a new state without its records.
     ///
     /// # Errors
-    /// [`StoreError`] if SQLite fails or the state cannot be written as JSON.
+    /// [`StoreError`] if SQLite fails or the state cannot be written as JSON; then nothing is stored.
     pub fn put_release(
-        &self,
+        &mut self,
         release: &Release,
         data: &str,
         before: Option<&str>,
-        now: Timestamp,
+        records: &StepRecords<'_>,
+        (now, actor): (Timestamp, Actor),
     ) -> Result<Option<String>, StoreError> {
         let state = serde_json::to_string(release).map_err(StoreError::json("release"))?;
         let (id, phase) = (&release.id, release.phase.as_str());
+        let tx = self.begin()?;
         let rows = match before {
-            None => self.conn.execute(
+            None => tx.execute(
                 "INSERT OR IGNORE INTO releases(id, created, updated, phase, state, extra) VALUES(?1, ?2, ?2, ?3, ?4, ?5)",
                 params![id, now.millis(), phase, state, data],
             )?,
-            Some(before) => self.conn.execute(
+            Some(before) => tx.execute(
                 "UPDATE releases SET updated = ?2, phase = ?3, state = ?4, extra = ?5 WHERE id = ?1 AND state = ?6",
                 params![id, now.millis(), phase, state, data, before],
             )?,
         };
-        Ok((rows == 1).then_some(state))
+        if rows != 1 {
+            return Ok(None);
+        }
+        for nonce in &records.nonces {
+            decisions::use_nonce(&tx, nonce, id, now)?;
+        }
+        for (kind, detail) in &records.audit {
+            audit::append(&tx, |last| {
+                AuditEntry::after(last, now, actor, kind, Some(id), (*detail).clone())
+            })?;
+        }
+        tx.commit()?;
+        Ok(Some(state))
     }
 
     /// Reads one release.
@@ -123,17 +148,25 @@ mod tests {
 
     #[test]
     fn the_slower_of_two_writers_changes_nothing() {
-        let archive = Archive::in_memory().unwrap();
-        let put = |before: Option<&str>, entities: u64| {
+        let mut archive = Archive::in_memory().unwrap();
+        let mut put = |before: Option<&str>, entities: u64| {
             let mut release = Release::new("r", ArchiveFacts::default());
             release.undecided_entities = entities;
-            archive.put_release(&release, "{}", before, Timestamp(1)).unwrap()
+            let nonce = format!("n{entities}");
+            let detail = serde_json::json!({ "entities": entities });
+            let records = StepRecords { nonces: vec![&nonce], audit: vec![("step", &detail)] };
+            archive.put_release(&release, "{}", before, &records, (Timestamp(1), Actor::Person)).unwrap()
         };
         let first = put(None, 1).unwrap();
-        assert_eq!(put(None, 2), None, "the release was created twice");
+        assert_eq!(put(None, 20), None, "the release was created twice");
         let second = put(Some(&first), 2).unwrap();
-        assert_eq!(put(Some(&first), 3), None, "the slower writer overwrote the faster one");
+        assert_eq!(put(Some(&first), 30), None, "the slower writer overwrote the faster one");
         assert!(put(Some(&second), 3).is_some());
+        let used = ["n1", "n2", "n3", "n20", "n30"].map(|nonce| archive.nonce_used(nonce).unwrap());
+        assert_eq!(used, [true, true, true, false, false], "the records of a step are stored with it");
+        let entries = archive.audit().unwrap();
+        let recorded: Vec<_> = entries.iter().map(|e| e.detail["entities"].as_u64().unwrap()).collect();
+        assert_eq!(recorded, [1, 2, 3]);
         let row = archive.release("r").unwrap().unwrap();
         assert_eq!((row.state.undecided_entities, row.data.as_str()), (3, "{}"));
         let list = archive.releases().unwrap();

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::app::{App, Failure};
+use crate::store::StepRecords;
 use crate::trace::SessionKey;
 use crate::workflow::{Effect, Event, Evidence, Phase, Release, step};
 
@@ -134,19 +135,16 @@ impl App {
             return Ok(());
         }
         open.release = release;
-        self.save(open)?;
-        let now = self.now();
+        let mut records = StepRecords::default();
         for effect in &effects {
             match effect {
-                Effect::Audit { kind, detail } => self.audit(kind, Some(open.id()), detail.clone())?,
-                Effect::VoidReceipt { nonce } | Effect::SpendNonce { nonce } => {
-                    self.archive.use_nonce(nonce, open.id(), now)?;
-                }
+                Effect::Audit { kind, detail } => records.audit.push((kind, detail)),
+                Effect::VoidReceipt { nonce } | Effect::SpendNonce { nonce } => records.nonces.push(nonce),
                 // The new state already contains these. The caller of `step` prepares, uploads and reports.
                 Effect::VoidRows { .. } | Effect::VoidAttestations => {}
             }
         }
-        Ok(())
+        self.save_step(open, &records)
     }
 
     /// The refusal of an event that the state machine does not allow, after recording it in the audit log.
@@ -162,10 +160,15 @@ impl App {
     }
 
     /// Saves a release, unless another process changed it after it was loaded.
-    pub(crate) fn save(&self, open: &mut OpenRelease) -> Result<(), Failure> {
+    pub(crate) fn save(&mut self, open: &mut OpenRelease) -> Result<(), Failure> {
+        self.save_step(open, &StepRecords::default())
+    }
+
+    fn save_step(&mut self, open: &mut OpenRelease, records: &StepRecords<'_>) -> Result<(), Failure> {
         let data =
             serde_json::to_string(&open.data).map_err(|e| Failure::failed("archive", e.to_string()))?;
-        let stored = self.archive.put_release(&open.release, &data, open.stored.as_deref(), self.now())?;
+        let by = (self.now(), self.ctx.actor);
+        let stored = self.archive.put_release(&open.release, &data, open.stored.as_deref(), records, by)?;
         if stored.is_none() {
             let message = "Another clawgate process changed this release at the same time.";
             return Err(Failure::failed("changed_meanwhile", message).hint("run the same command again"));
@@ -239,7 +242,7 @@ mod tests {
     #[test]
     fn a_release_that_another_process_changed_is_not_overwritten() {
         let tmp = tempfile::tempdir().unwrap();
-        let app = app(tmp.path());
+        let mut app = app(tmp.path());
         let mut first = new_release();
         app.save(&mut first).unwrap();
         let mut second = app.load_release(Some("r1")).unwrap().unwrap();
