@@ -77,12 +77,14 @@ fn render(r: &TriageReport) -> String {
         r.marked.iter().for_each(|k| out.push_str(&format!("  {}\n", one_line(k.as_str()))));
     }
     if !r.excluded.is_empty() && r.status == Mark::Approved {
-        let (what, verb) = match r.excluded.len() as u64 {
-            1 if r.marked.len() == 1 => ("The project or agent of the session".to_owned(), "is"),
-            n => (format!("The project or agent of {}", pluralize(n, "session")), "is"),
+        let of = match r.excluded.len() as u64 {
+            1 if r.marked.len() == 1 => "the session".to_owned(),
+            n => pluralize(n, "session"),
         };
-        let line =
-            format!("{what} {verb} excluded: not in a release until `clawgate scope --include` includes it.");
+        let line = format!(
+            "The project, the agent or a directory of {of} is excluded: not in a release until \
+             `clawgate scope --include` includes it."
+        );
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     let totals: Vec<String> = r.totals.iter().map(|(m, n)| format!("{m} {}", format_count(*n))).collect();

@@ -117,7 +117,7 @@ impl EventReader {
                 self.end_run();
                 let s = &mut self.builder.session;
                 s.agent_version = non_empty_owned(&data["copilotVersion"]).or(s.agent_version.take());
-                s.project = non_empty_owned(&data["context"]["cwd"]).or(s.project.take());
+                s.move_to(non_empty(&data["context"]["cwd"]));
                 s.git_branch = non_empty_owned(&data["context"]["branch"]).or(s.git_branch.take());
             }
             "user.message" => {

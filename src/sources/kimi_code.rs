@@ -112,9 +112,7 @@ impl WireReader {
         }
         match record["type"].as_str().unwrap_or_default() {
             "profile.bind" => {
-                let cwd = non_empty_owned(&record["environmentDisclosure"]["cwd"]);
-                let s = &mut self.builder.session;
-                s.project = s.project.take().or(cwd);
+                self.builder.session.work_in(non_empty(&record["environmentDisclosure"]["cwd"]));
             }
             "turn.prompt" => {
                 let id = non_empty_owned(&record["promptId"]);

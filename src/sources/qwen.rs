@@ -110,7 +110,7 @@ impl Builder {
             self.has_id = true;
         }
         s.extend_time_range(at);
-        s.project = s.project.take().or_else(|| text("cwd"));
+        s.work_in(genai::text(record, "cwd"));
         s.git_branch = s.git_branch.take().or_else(|| text("gitBranch"));
         s.agent_version = text("version").or_else(|| s.agent_version.take());
         let content = record.get("message").and_then(|m| m.get("parts")).unwrap_or(&Value::Null);

@@ -119,7 +119,10 @@ impl Archive {
                 .execute([id])?;
                 tx.prepare_cached("DELETE FROM docs WHERE session_id = ?1")?.execute([id])?;
                 tx.prepare_cached("DELETE FROM session_parts WHERE key = ?1")?.execute([key.as_str()])?;
-                tx.prepare_cached("DELETE FROM scores WHERE key = ?1")?.execute([key.as_str()])?;
+                for table in ["scores", "session_directories"] {
+                    tx.prepare_cached(&format!("DELETE FROM {table} WHERE key = ?1"))?
+                        .execute([key.as_str()])?;
+                }
                 out.versions +=
                     tx.prepare_cached("DELETE FROM bodies WHERE session_id = ?1")?.execute([id])? as u64;
                 out.sessions +=

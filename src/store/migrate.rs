@@ -45,6 +45,7 @@ const MIGRATIONS: &[Migration] = &[
         // More paths of worktrees are known.
         then: Some(checkouts::reassign_worktrees),
     },
+    Migration { sql: include_str!("migrations/0019_session_directories.sql"), then: None },
 ];
 
 impl Migration {

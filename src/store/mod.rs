@@ -23,6 +23,7 @@ mod read_messages;
 mod releases;
 mod scores;
 mod search;
+mod session_directories;
 mod session_parts;
 mod sessions;
 mod sql;

@@ -13,6 +13,7 @@ use crate::trace::{
 use super::forget::ForgottenSessions;
 use super::prepared::{Description, HASH_BYTES, Prepared, decompress};
 use super::search;
+use super::session_directories;
 use super::session_parts::{self, FileRead, PartStored};
 use super::{Archive, FileState, StoreError, checkouts, files, ledger, plan_windows};
 
@@ -192,6 +193,7 @@ impl Archive {
                     done.push(Stored::Forgotten);
                     continue;
                 }
+                session_directories::put(&tx, &p.session)?;
                 let read_by = FileRead { id: file_id, path: file.path };
                 let stored = match session_parts::put(&tx, &read_by, p, describe)? {
                     PartStored::NotInParts => put_session(&tx, file_id, file, p)?,

@@ -1,5 +1,6 @@
 //! The normal form of a session, the same for all agents.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -133,6 +134,10 @@ pub struct Session {
     /// that this is not in the normal form.
     #[serde(skip)]
     pub part: Option<SessionPart>,
+    /// Directories other than `project` in which the agent worked. They decide about the scope only and are not in the normal
+    /// form.
+    #[serde(skip)]
+    pub other_directories: BTreeSet<String>,
 }
 
 /// One message: a human prompt, one model response, or a notice.
@@ -270,7 +275,26 @@ impl Session {
             ended: None,
             messages: Vec::new(),
             part: None,
+            other_directories: BTreeSet::new(),
         }
+    }
+
+    /// Records that the agent works in a directory. The first one is the project.
+    pub(crate) fn work_in(&mut self, directory: Option<&str>) {
+        let Some(directory) = directory.filter(|directory| !directory.is_empty()) else { return };
+        match self.project.as_deref() {
+            None => self.project = Some(directory.to_owned()),
+            // Most records name the same directory as the one before.
+            Some(project) if project == directory || self.other_directories.contains(directory) => {}
+            Some(_) => drop(self.other_directories.insert(directory.to_owned())),
+        }
+    }
+
+    /// Makes a directory the project. The project before it remains a directory in which the agent worked.
+    pub(crate) fn move_to(&mut self, directory: Option<&str>) {
+        let Some(directory) = directory.filter(|directory| !directory.is_empty()) else { return };
+        let before = self.project.replace(directory.to_owned());
+        self.work_in(before.as_deref());
     }
 
     /// Extends the session's start and end so that they include `at`.

@@ -2,16 +2,18 @@
 
 mod glob;
 mod select;
+mod visited;
 
 pub(crate) use select::{Mismatch, Projects};
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use crate::app::config::Exclusion;
 use crate::app::text::{echo, list_names, nearest};
 use crate::app::{App, Failure};
 use crate::store::ProjectRow;
+use crate::trace::SessionKey;
 
 /// The projects that the configuration excludes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -21,12 +23,15 @@ pub(crate) struct Exclusions {
     pub unmatched: Vec<String>,
     /// What the entries say, and what the written names among them mean now.
     pub meaning: BTreeSet<String>,
+    /// Those of the visited directories that are excluded.
+    pub visited: BTreeSet<String>,
 }
 
 impl Exclusions {
-    pub fn new(entries: &[Exclusion], rows: &[ProjectRow], home: &Path) -> Self {
+    /// `visited` are the directories in which sessions worked that began in another one.
+    pub fn new(entries: &[Exclusion], rows: &[ProjectRow], visited: &[String], home: &Path) -> Self {
         let mut out = Exclusions::default();
-        let projects = Projects::new(rows, home);
+        let projects = Projects::new(rows, home).with_visited(visited);
         for entry in entries {
             let coverage = projects.covered_by(&entry.what);
             if !coverage.is_clear {
@@ -36,6 +41,7 @@ impl Exclusions {
             let meant = resolved.map(|what| Exclusion { what, by: entry.by });
             out.meaning.insert(meant.as_ref().unwrap_or(entry).text().to_owned());
             out.names.extend(coverage.names);
+            out.visited.extend(coverage.visited);
         }
         // A worktree of a repository that is known only by its name may belong to an excluded repository.
         let last = |path: &str| path.rsplit(['/', '\\']).next().map(str::to_owned);
@@ -89,16 +95,41 @@ pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
 impl App {
     /// Returns all projects, and whether the configuration excludes them.
     pub(crate) fn projects_in_scope(&self) -> Result<(Vec<ProjectRow>, Exclusions), Failure> {
-        Ok(self.with_exclusions(self.archive.projects_to_choose()?))
+        self.with_exclusions(self.archive.projects_to_choose()?)
     }
 
     /// Applies the exclusions of the configuration to projects.
-    pub(crate) fn with_exclusions(&self, mut projects: Vec<ProjectRow>) -> (Vec<ProjectRow>, Exclusions) {
-        let exclusions = Exclusions::new(&self.config.scope.exclude, &projects, &self.ctx.env.home);
+    pub(crate) fn with_exclusions(
+        &self,
+        mut projects: Vec<ProjectRow>,
+    ) -> Result<(Vec<ProjectRow>, Exclusions), Failure> {
+        let visited = self.visited_directories()?;
+        let exclusions = Exclusions::new(&self.config.scope.exclude, &projects, &visited, &self.ctx.env.home);
         for p in &mut projects {
             p.excluded = exclusions.names.contains(&p.name);
         }
-        (projects, exclusions)
+        Ok((projects, exclusions))
+    }
+
+    /// Returns the directories in which sessions worked that began in another one.
+    pub(crate) fn visited_directories(&self) -> Result<Vec<String>, Failure> {
+        let mut paths: Vec<String> =
+            self.archive.session_directories()?.into_iter().map(|(_, path)| path).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        Ok(paths)
+    }
+
+    /// Returns the sessions that worked in one of these directories after they began in another one.
+    pub(crate) fn sessions_that_visited(
+        &self,
+        directories: &BTreeSet<String>,
+    ) -> Result<HashSet<SessionKey>, Failure> {
+        if directories.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let visits = self.archive.session_directories()?.into_iter();
+        Ok(visits.filter(|(_, path)| directories.contains(path)).map(|(key, _)| key).collect())
     }
 
     /// Returns the names of the projects that a name, path or glob selects.
@@ -127,7 +158,7 @@ mod tests {
 
     fn exclusions(entries: &[&str], rows: &[ProjectRow]) -> Exclusions {
         let entries: Vec<Exclusion> = entries.iter().map(|text| Exclusion::written(text)).collect();
-        Exclusions::new(&entries, rows, Path::new("/home/ada"))
+        Exclusions::new(&entries, rows, &[], Path::new("/home/ada"))
     }
 
     #[test]

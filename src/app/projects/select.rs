@@ -8,6 +8,7 @@ use crate::store::ProjectRow;
 use crate::trace::{is_absolute, is_below, is_root_or_home, normal_directory, trim_separators};
 
 use super::glob::{Glob, fold, is_glob};
+use super::visited::Visited;
 
 /// Maximum length of a name, path or glob, in characters.
 const MAX_PATTERN_CHARS: usize = 4096;
@@ -34,20 +35,23 @@ pub(crate) struct Candidate {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Coverage {
     pub names: Vec<String>,
+    /// Those of the visited directories that it excludes.
+    pub visited: Vec<String>,
     /// Whether the entry says without doubt what it excludes. Otherwise it selects nothing, or all that could be meant.
     pub is_clear: bool,
 }
 
 /// The projects of the archive, with their directories in their normal spelling.
 pub(crate) struct Projects<'a> {
-    known: Vec<Known<'a>>,
-    home: &'a Path,
+    pub(super) known: Vec<Known<'a>>,
+    pub(super) visited: Vec<Visited>,
+    pub(super) home: &'a Path,
 }
 
-struct Known<'a> {
-    row: &'a ProjectRow,
+pub(super) struct Known<'a> {
+    pub row: &'a ProjectRow,
     /// The project's own path, and those of its worktrees and links.
-    directories: Vec<String>,
+    pub directories: Vec<String>,
 }
 
 impl Known<'_> {
@@ -86,7 +90,7 @@ impl<'a> Projects<'a> {
             let paths = std::iter::once(&row.path).chain(&row.directories);
             Known { row, directories: paths.map(|path| normal_directory(path)).collect() }
         });
-        Projects { known: known.collect(), home }
+        Projects { known: known.collect(), visited: Vec::new(), home }
     }
 
     /// Selects projects for a filter: by a name in any case, the unique beginning of a name, a path with everything below it,
@@ -139,7 +143,7 @@ impl<'a> Projects<'a> {
             return if self.covered_by(&glob).is_clear { Ok(vec![glob]) } else { Err(Mismatch::Unknown) };
         }
         match self.all(&|p| p.name_begins_with(&folded))[..] {
-            [] => Err(Mismatch::Unknown),
+            [] => self.visited_named(&folded),
             [only] => Ok(vec![project(only)]),
             ref several => Err(ambiguous(several)),
         }
@@ -150,7 +154,7 @@ impl<'a> Projects<'a> {
         let spellings = spellings(path);
         let used: Vec<Excluded> = spellings
             .iter()
-            .filter(|path| self.known.iter().any(|p| p.is_below(path, false)))
+            .filter(|path| self.known.iter().any(|p| p.is_below(path, false)) || self.was_visited(path))
             .map(|path| Excluded::Pattern(path.clone()))
             .collect();
         if !used.is_empty() {
@@ -162,11 +166,14 @@ impl<'a> Projects<'a> {
         }
         // The case of the path that logs record is stored.
         let mut recorded: Vec<Candidate> = Vec::new();
-        for (p, path) in self.known.iter().flat_map(|p| spellings.iter().map(move |path| (p, path))) {
-            for directory in p.directories.iter().filter(|d| is_below(d, path, true)) {
+        let of_projects =
+            self.known.iter().flat_map(|p| p.directories.iter().map(|d| (p.row.name.as_str(), d.as_str())));
+        let visited = self.visited.iter().map(|v| (v.path(), v.path()));
+        for (name, directory) in of_projects.chain(visited) {
+            for path in spellings.iter().filter(|path| is_below(directory, path, true)) {
                 let above = first_components(directory, path.split('/').count());
                 if !recorded.iter().any(|c| c.path == above) {
-                    recorded.push(Candidate { name: p.row.name.clone(), path: above.to_owned() });
+                    recorded.push(Candidate { name: name.to_owned(), path: above.to_owned() });
                 }
             }
         }
@@ -184,44 +191,58 @@ impl<'a> Projects<'a> {
     /// An entry never selects a project by the beginning of its name, because another project can get that name later. Until
     /// a person says which project is meant, all that could be meant stay out.
     pub fn covered_by(&self, what: &Excluded) -> Coverage {
-        match what {
+        let (found, mut visited, is_clear) = match what {
             Excluded::Project { path, .. } => {
                 let path = normal_directory(path);
-                // The projects in a home directory are not parts of the project that is the home directory itself.
-                let alone = is_root_or_home(&path) || normal_directory(&self.home.to_string_lossy()) == path;
-                clear(self.all(&|p| {
-                    let mut directories = p.directories.iter();
-                    directories.any(|d| is_below(d, &path, true) && (!alone || is_below(&path, d, true)))
-                }))
+                let found = self.all(&|p| p.directories.iter().any(|d| self.is_part_of(d, &path)));
+                (found, self.visited_where(&|v| v.any_directory(&|d| self.is_part_of(d, &path))), true)
             }
             Excluded::Pattern(text) => {
                 let text = expand_home(text.trim(), self.home);
                 let spellings = spellings(&text);
+                let paths: Vec<&String> = spellings.iter().filter(|path| is_absolute(path)).collect();
                 let glob = is_glob(&text).then(|| spellings.iter().filter_map(|text| Glob::new(text)));
                 let globs: Vec<Glob> = glob.into_iter().flatten().collect();
+                let (of_paths, of_names): (Vec<&Glob>, Vec<&Glob>) = globs.iter().partition(|g| g.is_path);
+                let is_match = |directory: &str| {
+                    paths.iter().any(|path| is_below(directory, path, true))
+                        || of_paths.iter().any(|glob| glob.matches(directory))
+                };
                 let found = self.all(&|p| {
-                    spellings.iter().any(|path| is_absolute(path) && p.is_below(path, true))
-                        || globs.iter().any(|glob| match glob.is_path {
-                            true => p.directories.iter().any(|directory| glob.matches(directory)),
-                            false => glob.matches(&p.row.name),
-                        })
+                    p.directories.iter().any(|d| is_match(d))
+                        || of_names.iter().any(|glob| glob.matches(&p.row.name))
                 });
-                clear(found)
+                let visited = self.visited_where(&|v| {
+                    v.any_directory(&is_match)
+                        || of_names.iter().any(|glob| self.names_in(v).any(|name| glob.matches(name)))
+                });
+                (found, visited, true)
             }
             Excluded::Name(text) => {
                 let folded = fold(text.trim());
                 let named = self.all(&|p| p.has_name(&folded) || p.has_directory_named(&folded));
-                if let [only] = named[..] {
-                    return clear(vec![only]);
+                let is_clear = named.len() == 1;
+                let mut found = named;
+                if found.is_empty() && !folded.is_empty() {
+                    found = self.shortened(&folded);
+                    found.extend(self.all(&|p| p.name_begins_with(&folded)));
                 }
-                let mut meant = named;
-                if meant.is_empty() && !folded.is_empty() {
-                    meant = self.shortened(&folded);
-                    meant.extend(self.all(&|p| p.name_begins_with(&folded)));
-                }
-                Coverage { is_clear: false, ..clear(meant) }
+                (found, Vec::new(), is_clear)
             }
+        };
+        visited.extend(self.visited_in(&found));
+        Coverage {
+            is_clear: is_clear && !(found.is_empty() && visited.is_empty()),
+            names: found.iter().map(|p| p.row.name.clone()).collect(),
+            visited,
         }
+    }
+
+    /// Whether a directory is that of a project or below it. The projects in a home directory are not parts of the project that
+    /// is the home directory itself.
+    pub(super) fn is_part_of(&self, directory: &str, project: &str) -> bool {
+        let alone = is_root_or_home(project) || normal_directory(&self.home.to_string_lossy()) == project;
+        is_below(directory, project, true) && (!alone || is_below(project, directory, true))
     }
 
     /// Returns why an entry is not clear. `None` if it is.
@@ -260,10 +281,6 @@ impl<'a> Projects<'a> {
 fn project(p: &Known<'_>) -> Excluded {
     let Candidate { name, path } = p.candidate();
     Excluded::Project { name, path }
-}
-
-fn clear(found: Vec<&Known<'_>>) -> Coverage {
-    Coverage { is_clear: !found.is_empty(), names: found.iter().map(|p| p.row.name.clone()).collect() }
 }
 
 fn ambiguous(several: &[&Known<'_>]) -> Mismatch {

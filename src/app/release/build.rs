@@ -261,7 +261,7 @@ impl App {
             let mut entities: BTreeMap<String, StoredEntity> = redacted.met.clone();
             entities.extend(found.into_iter().map(|e| (e.id.clone(), e)));
             let entities: Vec<StoredEntity> = entities.into_values().collect();
-            pass.report.left_out.extend(self.excluded_subagents(&open.release.chosen)?);
+            pass.report.left_out.extend(self.approved_but_excluded(&open.release.chosen)?);
             let report = PrivacyReport {
                 entities: self.count_entities(open.id(), &entities, &redacted.decided)?,
                 rules_version: Engine::builtin()?.version().to_owned(),
@@ -290,15 +290,22 @@ impl App {
         Err(value_survived(&survivors))
     }
 
-    /// Approved subagents of the chosen sessions that are left out because they ran in an excluded project.
-    fn excluded_subagents(
+    /// Approved sessions that are left out for a reason that lists do not show: subagents of chosen sessions that ran in an
+    /// excluded project, and sessions that worked in an excluded directory after they began in another one.
+    fn approved_but_excluded(
         &self,
         chosen: &BTreeMap<SessionKey, Version>,
     ) -> Result<Vec<OmittedSession>, Failure> {
         let in_scope = self.scope_filter()?;
+        let visitors = self.sessions_that_visited(&self.projects_in_scope()?.1.visited)?;
         let mut out = Vec::new();
         for (key, _) in self.archive.approved()?.into_iter().filter(|(key, _)| !chosen.contains_key(key)) {
             let Some(row) = self.archive.session(key.as_str())? else { continue };
+            if visitors.contains(&key) {
+                let reason = "it also worked in an excluded directory".to_owned();
+                out.push(OmittedSession { key, reason });
+                continue;
+            }
             if row.parent.as_ref().is_some_and(|parent| chosen.contains_key(parent)) && !in_scope(&row) {
                 let reason = "a subagent in an excluded project or of an excluded agent".to_owned();
                 out.push(OmittedSession { key, reason });

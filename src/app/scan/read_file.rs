@@ -13,6 +13,7 @@ use crate::trace::{PlanWindow, Session, SessionFacts, UsageRow};
 
 use super::badges::badges;
 use super::discover::LogFile;
+use super::repositories::target_of;
 use super::{Skipped, redact_line};
 use crate::app::Failure;
 
@@ -165,7 +166,10 @@ fn prepare(read: Read, mut batch: ParsedBatch, engine: &Engine) -> Result<Parsed
     batch.plan_windows = read.plan_windows;
     batch.worktrees = read.worktrees;
     mark_incomplete(&mut batch.usage, read.skipped_lines.total);
-    for session in read.sessions {
+    for mut session in read.sessions {
+        // A directory can belong to an excluded project through a link or as a worktree.
+        let targets: Vec<String> = session.other_directories.iter().filter_map(|d| target_of(d)).collect();
+        session.other_directories.extend(targets);
         let description = describe(&session, engine);
         batch.sessions.push(Prepared::of(session, description)?);
     }

@@ -28,7 +28,8 @@ impl App {
         by: SetBy,
         rows: &[ProjectRow],
     ) -> Result<Vec<Exclusion>, Failure> {
-        let projects = Projects::new(rows, &self.ctx.env.home);
+        let visited = self.visited_directories()?;
+        let projects = Projects::new(rows, &self.ctx.env.home).with_visited(&visited);
         let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
         for text in typed {
             match projects.exclude(text) {
@@ -50,7 +51,8 @@ impl App {
         by: SetBy,
         rows: &[ProjectRow],
     ) -> Result<Vec<Exclusion>, Failure> {
-        let projects = Projects::new(rows, &self.ctx.env.home);
+        let visited = self.visited_directories()?;
+        let projects = Projects::new(rows, &self.ctx.env.home).with_visited(&visited);
         let (mut entries, mut mismatches) = (Vec::new(), Vec::new());
         for text in typed {
             match self.entries_meant(text, &projects)? {
@@ -135,13 +137,17 @@ impl App {
     }
 
     /// Returns the names in the configuration that are clear, and the entries that replace them.
-    pub(super) fn written_names(&self, rows: &[ProjectRow]) -> (Vec<Exclusion>, Vec<Exclusion>) {
-        let projects = Projects::new(rows, &self.ctx.env.home);
+    pub(super) fn written_names(
+        &self,
+        rows: &[ProjectRow],
+    ) -> Result<(Vec<Exclusion>, Vec<Exclusion>), Failure> {
+        let visited = self.visited_directories()?;
+        let projects = Projects::new(rows, &self.ctx.env.home).with_visited(&visited);
         let resolve = |entry: &Exclusion| {
             let what = projects.resolved(&entry.what)?;
             Some((entry.clone(), Exclusion { what, by: entry.by }))
         };
-        self.config.scope.exclude.iter().filter_map(resolve).unzip()
+        Ok(self.config.scope.exclude.iter().filter_map(resolve).unzip())
     }
 
     /// Checks that the caller does not add agents to those that a higher one chose.
@@ -174,7 +180,8 @@ impl App {
     }
 
     pub(super) fn check_matches(&self, exclusions: &[Exclusion], rows: &[ProjectRow]) -> Result<(), Failure> {
-        let projects = Projects::new(rows, &self.ctx.env.home);
+        let visited = self.visited_directories()?;
+        let projects = Projects::new(rows, &self.ctx.env.home).with_visited(&visited);
         let mut mismatches = Vec::new();
         let mut first: Option<&Exclusion> = None;
         for entry in exclusions {

@@ -97,7 +97,7 @@ impl App {
         let mut include = self.exclusions_to_remove(&p.include, by, &projects)?;
         self.check_wider_agents(agents.as_deref(), by)?;
         if p.confirm {
-            let (written, resolved) = self.written_names(&projects);
+            let (written, resolved) = self.written_names(&projects)?;
             include.extend(written);
             exclude.extend(resolved);
         }
@@ -212,11 +212,17 @@ impl App {
             let common = is_common_word(value);
             out.hits.push(ListHits { setting, value: value.clone(), hits: *hits, common });
         }
-        let projects = self.archive.projects_to_choose()?;
+        let (projects, visited) = (self.archive.projects_to_choose()?, self.visited_directories()?);
         for entry in &self.config.scope.exclude {
-            let only = Exclusions::new(std::slice::from_ref(entry), &projects, &self.ctx.env.home);
+            let only = Exclusions::new(std::slice::from_ref(entry), &projects, &visited, &self.ctx.env.home);
             let excluded = projects.iter().filter(|p| only.names.contains(&p.name));
-            let hits = excluded.map(|p| p.sessions).sum();
+            let mut hits = excluded.map(|p| p.sessions).sum();
+            for key in self.sessions_that_visited(&only.visited)? {
+                let row = self.archive.session(key.as_str())?;
+                let is_elsewhere =
+                    |row: SessionRow| !only.names.contains(row.project.as_deref().unwrap_or(NO_PROJECT));
+                hits += u64::from(row.is_some_and(is_elsewhere));
+            }
             out.hits.push(ListHits {
                 setting: "scope.exclude",
                 value: entry.label().to_owned(),
@@ -265,7 +271,7 @@ impl App {
     }
 
     fn scope_of(&self, projects: Vec<ProjectRow>) -> Result<ScopeReport, Failure> {
-        let (projects, exclusions) = self.with_exclusions(projects);
+        let (projects, exclusions) = self.with_exclusions(projects)?;
         Ok(ScopeReport {
             confirmed: self.scope_confirmed()?,
             projects,
@@ -279,14 +285,18 @@ impl App {
         self.config.scope.agents.is_empty() || self.config.scope.agents.iter().any(|a| a == agent)
     }
 
-    /// Returns a function that tells whether the agent and the project of a session are in scope.
+    /// Returns a function that tells whether a session is in scope: its agent, its project, and every other directory in
+    /// which it worked.
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub(crate) fn scope_filter(&self) -> Result<impl Fn(&SessionRow) -> bool + use<'_>, Failure> {
-        let excluded = self.projects_in_scope()?.1.names;
+        let exclusions = self.projects_in_scope()?.1;
+        let (excluded, visitors) = (exclusions.names, self.sessions_that_visited(&exclusions.visited)?);
         Ok(move |s: &SessionRow| {
-            self.agent_in_scope(&s.agent) && !excluded.contains(s.project.as_deref().unwrap_or(NO_PROJECT))
+            self.agent_in_scope(&s.agent)
+                && !excluded.contains(s.project.as_deref().unwrap_or(NO_PROJECT))
+                && !visitors.contains(&s.key)
         })
     }
 

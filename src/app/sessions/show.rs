@@ -1,5 +1,6 @@
 //! Shows a session page by page, redacted unless a person asks for the raw text.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -197,6 +198,7 @@ fn with_messages(session: &Session, messages: Vec<Message>) -> Session {
         ended: session.ended,
         messages,
         part: None,
+        other_directories: BTreeSet::new(),
     }
 }
 

@@ -171,7 +171,7 @@ impl Builder {
             return false;
         }
         let s = &mut self.session;
-        s.project = s.project.take().or_else(|| record.cwd.owned());
+        s.work_in(record.cwd.some());
         s.git_branch = s.git_branch.take().or_else(|| record.git_branch.owned());
         if record.version.some().is_some_and(|v| s.agent_version.as_deref() != Some(v)) {
             s.agent_version = record.version.owned();

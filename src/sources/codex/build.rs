@@ -269,8 +269,7 @@ impl Builder {
         self.boundary.advance(self.now);
         self.model = model.owned().or_else(|| self.model.take());
         self.set_service_tier(tier);
-        let project = &mut self.session.project;
-        *project = project.take().or_else(|| cwd.owned());
+        self.session.work_in(cwd.some());
     }
 
     /// Reads the settings of a thread that was changed between two turns.
@@ -362,7 +361,7 @@ impl Builder {
             false => SessionPart::First,
         });
         self.continues = base.is_some() || is_later_part;
-        s.project = payload.cwd.owned();
+        s.move_to(payload.cwd.some());
         self.provider = payload.model_provider.owned();
         s.agent_version = payload.cli_version.owned();
         s.git_branch = payload.git.0.as_ref().and_then(|g| g.branch.owned());

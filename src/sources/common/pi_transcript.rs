@@ -247,7 +247,7 @@ impl TranscriptBuilder {
     }
 
     fn read_header<C>(&mut self, entry: &Entry<'_, C>, at: Option<Timestamp>) {
-        self.session.project = entry.cwd.owned().or_else(|| self.session.project.take());
+        self.session.move_to(entry.cwd.some());
         if self.is_copy {
             return;
         }

@@ -140,8 +140,7 @@ fn file_part(part: &Value) -> Part {
 fn add_assistant(builder: &mut SessionBuilder, message: StoredMessage, at: Option<Timestamp>, offset: u64) {
     let data = &message.data;
     let model = data["modelID"].as_str().unwrap_or_default();
-    let s = &mut builder.session;
-    s.project = s.project.take().or_else(|| non_empty(&data["path"]["cwd"]).map(str::to_owned));
+    builder.session.work_in(non_empty(&data["path"]["cwd"]));
     builder.begin_answer(Some(message.id.clone()), at, non_empty_owned(&data["modelID"]));
     if data["summary"].as_bool().unwrap_or(false) {
         builder.open_answer(at).origin = Origin::Compaction;

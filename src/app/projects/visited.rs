@@ -1,0 +1,184 @@
+//! Directories in which sessions worked that began in another one, so that no project has their path.
+
+use crate::app::config::Excluded;
+use crate::sources::{Checkout, checkout};
+use crate::trace::{is_below, is_root_or_home, normal_directory};
+
+use super::glob::fold;
+use super::select::{Candidate, Known, Mismatch, Projects};
+
+/// A directory in which a session worked that began in another one.
+pub(crate) struct Visited {
+    recorded: String,
+    /// The directory in its normal spelling, and its repository if the path is that of a worktree.
+    directories: Vec<String>,
+    /// The possible names of its repository, if the path of the worktree tells only a name.
+    repositories: Vec<String>,
+}
+
+impl Visited {
+    fn new(recorded: &str) -> Self {
+        let mut directories = vec![normal_directory(recorded)];
+        let mut repositories = Vec::new();
+        match checkout(&directories[0]) {
+            Checkout::At(repository) if repository != directories[0] => {
+                let repository = repository.to_owned();
+                directories.push(repository);
+            }
+            Checkout::At(_) => {}
+            Checkout::Named(names) => repositories = names.into_iter().map(fold).collect(),
+        }
+        Visited { recorded: recorded.to_owned(), directories, repositories }
+    }
+
+    /// Returns the directory in its normal spelling.
+    pub fn path(&self) -> &str {
+        self.directories.first().map_or(self.recorded.as_str(), String::as_str)
+    }
+
+    pub fn any_directory(&self, fits: &dyn Fn(&str) -> bool) -> bool {
+        self.directories.iter().any(|directory| fits(directory))
+    }
+}
+
+impl<'a> Projects<'a> {
+    /// Adds directories in which sessions worked that began in another one.
+    pub fn with_visited(mut self, directories: &[String]) -> Self {
+        self.visited = directories.iter().map(|path| Visited::new(path)).collect();
+        self
+    }
+
+    /// Returns the visited directories for which `fits` is true, as the archive contains them.
+    pub(super) fn visited_where(&self, fits: &dyn Fn(&Visited) -> bool) -> Vec<String> {
+        self.visited.iter().filter(|v| fits(v)).map(|v| v.recorded.clone()).collect()
+    }
+
+    /// Returns the visited directories that belong to these projects.
+    pub(super) fn visited_in(&self, projects: &[&Known<'a>]) -> Vec<String> {
+        let belongs = |v: &Visited, p: &Known<'_>| {
+            let last = p.directories.first().and_then(|path| path.rsplit(['/', '\\']).next()).map(fold);
+            v.any_directory(&|d| p.directories.iter().any(|project| self.is_part_of(d, project)))
+                || last.is_some_and(|name| v.repositories.contains(&name))
+        };
+        self.visited_where(&|v| projects.iter().any(|p| belongs(v, p)))
+    }
+
+    /// Whether a session that began elsewhere worked in a directory or below it.
+    pub(super) fn was_visited(&self, path: &str) -> bool {
+        self.visited.iter().any(|v| v.any_directory(&|d| is_below(d, path, false)))
+    }
+
+    /// Returns the names of the directories on the path of a visited directory, up to the home directory, and the names of
+    /// its repository.
+    pub(super) fn names_in<'v>(&self, v: &'v Visited) -> impl Iterator<Item = &'v str> + use<'v> {
+        let home = normal_directory(&self.home.to_string_lossy());
+        let of = |path: &'v str| {
+            let ends = path.char_indices().filter(|(_, c)| matches!(c, '/' | '\\')).map(|(i, _)| i);
+            let below = ends.chain([path.len()]).filter_map(|end| path.get(..end));
+            let above = |part: &&str| part.is_empty() || is_root_or_home(part) || is_below(&home, part, true);
+            let names = below.filter(|part| !above(part)).filter_map(|part| part.rsplit(['/', '\\']).next());
+            names.collect::<Vec<_>>()
+        };
+        let directories: Vec<&str> = v.directories.iter().flat_map(|path| of(path)).collect();
+        directories.into_iter().chain(v.repositories.iter().map(String::as_str))
+    }
+
+    /// Resolves a name that no project has: to the only directory of this folded name in which or below which a session
+    /// worked.
+    pub(super) fn visited_named(&self, folded: &str) -> Result<Vec<Excluded>, Mismatch> {
+        let mut found: Vec<Candidate> = Vec::new();
+        for path in self.visited.iter().flat_map(|v| &v.directories) {
+            for (end, _) in path.match_indices(['/', '\\']).chain([(path.len(), "")]) {
+                let Some(part) = path.get(..end) else { continue };
+                let is_named = part.rsplit(['/', '\\']).next().is_some_and(|name| fold(name) == folded);
+                if is_named && !is_root_or_home(part) && !found.iter().any(|c| c.path == part) {
+                    found.push(Candidate { name: part.to_owned(), path: part.to_owned() });
+                }
+            }
+        }
+        match &found[..] {
+            [] => Err(Mismatch::Unknown),
+            [only] => Ok(vec![Excluded::Pattern(only.path.clone())]),
+            _ => Err(Mismatch::Ambiguous(found)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::store::ProjectRow;
+
+    fn excluded(what: &Excluded) -> Vec<String> {
+        let project = |name: &str, path: &str| ProjectRow {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            ..ProjectRow::default()
+        };
+        let rows = [
+            project("app", "/home/ada/app"),
+            project("ledger", "/home/ada/work/ledger"),
+            project("ada", "/home/ada"),
+        ];
+        let visited = [
+            "/home/ada",
+            "/home/ada/clients/Zorga/src",
+            "/home/ada/work/ledger/src",
+            "/home/ada/work/ledger.worktrees/fix",
+            "/home/ada/.codex/worktrees/44be/ledger",
+            "/home/ada/app/docs",
+        ]
+        .map(str::to_owned);
+        let coverage = Projects::new(&rows, Path::new("/home/ada")).with_visited(&visited).covered_by(what);
+        assert_eq!(coverage.is_clear, !coverage.visited.is_empty() || !coverage.names.is_empty(), "{what:?}");
+        coverage.visited
+    }
+
+    #[test]
+    fn an_exclusion_covers_the_directories_of_its_projects() {
+        let ledger = [
+            "/home/ada/work/ledger/src",
+            "/home/ada/work/ledger.worktrees/fix",
+            "/home/ada/.codex/worktrees/44be/ledger",
+        ];
+        let of = |what: Excluded| {
+            let mut found = excluded(&what);
+            found.sort_by_key(|path| ledger.iter().position(|l| l == path));
+            found.dedup();
+            found
+        };
+        let entry = |path: &str| Excluded::Project { name: String::new(), path: path.to_owned() };
+        assert_eq!(of(entry("/home/ada/work/ledger")), ledger);
+        assert_eq!(of(Excluded::Name("LEDGER".into())), ledger);
+        assert_eq!(of(Excluded::Pattern("/home/ada/work".into())), ledger);
+        assert_eq!(of(Excluded::Pattern("ledg*".into())), ledger);
+        assert_eq!(of(entry("/home/ada")), ["/home/ada"], "not what is below the home directory");
+    }
+
+    #[test]
+    fn an_exclusion_covers_directories_that_are_in_no_project() {
+        let zorga = ["/home/ada/clients/Zorga/src"];
+        for pattern in ["/home/ada/clients", "~/clients/zorga", "/home/*/clients", "zor*", "client?"] {
+            assert_eq!(excluded(&Excluded::Pattern(pattern.into())), zorga, "{pattern}");
+        }
+        for pattern in ["/home/ada/client", "ad*", "hom*"] {
+            assert!(
+                !excluded(&Excluded::Pattern(pattern.into())).contains(&zorga[0].to_owned()),
+                "{pattern}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_name_that_only_a_visited_directory_has_becomes_its_path() {
+        let visited = ["/home/ada/clients/Zorga/src", "/home/ada/clients/Zorga", "/x/src"].map(str::to_owned);
+        let projects = Projects::new(&[], Path::new("/home/ada")).with_visited(&visited);
+        let zorga = Excluded::Pattern("/home/ada/clients/Zorga".into());
+        assert_eq!(projects.exclude("zorga").unwrap(), [zorga.clone()]);
+        assert_eq!(projects.exclude("~/Clients/zorga/").unwrap(), [zorga]);
+        assert!(matches!(projects.exclude("src"), Err(Mismatch::Ambiguous(found)) if found.len() == 2));
+        assert_eq!(projects.exclude("ada"), Err(Mismatch::Unknown), "a home directory");
+    }
+}
