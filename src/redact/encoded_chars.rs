@@ -8,8 +8,8 @@ pub(super) struct Encoded {
     pub text: String,
 }
 
-/// Most encoded bytes that are read as one run.
-const MAX_RUN_BYTES: usize = 64;
+/// Longest character of UTF-8, in bytes.
+const MAX_CHARACTER_BYTES: usize = 4;
 /// Longest name or number of an entity, in bytes.
 const MAX_ENTITY_BYTES: usize = 10;
 
@@ -156,13 +156,15 @@ pub(super) fn decoded(text: &str) -> String {
 fn encoded_at(b: &[u8], start: usize) -> Option<Encoded> {
     let (end, text) = match b[start] {
         b'&' => entity(b, start)?,
-        b'%' => run(b, start, |at| Some((hex(b, at + 1, 2)?, at + 3)).filter(|_| b.get(at) == Some(&b'%')))?,
+        b'%' => {
+            character(b, start, |at| Some((hex(b, at + 1, 2)?, at + 3)).filter(|_| b.get(at) == Some(&b'%')))?
+        }
         b'=' => quoted_printable(b, start)?,
         _ => match b.get(start + 1)? {
-            b'x' => run(b, start, |at| {
+            b'x' => character(b, start, |at| {
                 Some((hex(b, at + 2, 2)?, at + 4)).filter(|_| b[at..].starts_with(b"\\x"))
             })?,
-            b'0'..=b'3' => run(b, start, |at| octal(b, at))?,
+            b'0'..=b'3' => character(b, start, |at| octal(b, at))?,
             b'u' if b.get(start + 2) == Some(&b'{') => {
                 let digits = b[start + 3..].iter().take(7).take_while(|c| c.is_ascii_hexdigit()).count();
                 let code = hex(b, start + 3, digits)?;
@@ -190,31 +192,32 @@ fn octal(b: &[u8], at: usize) -> Option<(u32, usize)> {
     (b[at] == b'\\' && (128..256).contains(&code)).then_some((code, at + 4))
 }
 
-/// Reads encoded bytes from `start` on, of which `next` returns each one and where it ends. They are UTF-8 or Latin-1.
-fn run(b: &[u8], start: usize, next: impl Fn(usize) -> Option<(u32, usize)>) -> Option<(usize, String)> {
+/// Reads the character whose encoded bytes begin at `start`, of which `next` returns each one and where it ends. They are
+/// UTF-8 or Latin-1.
+///
+/// Each character is read alone, so that names that touch each other keep their places: `Acm%65%47lobex`.
+fn character(
+    b: &[u8],
+    start: usize,
+    next: impl Fn(usize) -> Option<(u32, usize)>,
+) -> Option<(usize, String)> {
     let mut bytes = Vec::new();
-    let mut ends = Vec::new();
     let mut at = start;
+    let mut first_end = None;
     while at < b.len()
-        && bytes.len() < MAX_RUN_BYTES
+        && bytes.len() < MAX_CHARACTER_BYTES
         && let Some((byte, end)) = next(at)
     {
         bytes.push(u8::try_from(byte).ok()?);
-        ends.push(end);
         at = end;
+        first_end.get_or_insert(end);
+        match std::str::from_utf8(&bytes) {
+            Ok(text) => return Some((at, text.to_owned())),
+            Err(error) if error.error_len().is_some() => break,
+            Err(_) => {}
+        }
     }
-    if let Err(error) = std::str::from_utf8(&bytes)
-        && error.error_len().is_none()
-        && error.valid_up_to() > 0
-    {
-        // The limit cut a character, or the next byte is not valid UTF-8: the next run begins with it.
-        bytes.truncate(error.valid_up_to());
-    }
-    let at = *ends.get(bytes.len().checked_sub(1)?)?;
-    match String::from_utf8(bytes) {
-        Ok(text) => Some((at, text)),
-        Err(bytes) => Some((at, bytes.as_bytes().iter().map(|b| char::from(*b)).collect())),
-    }
+    Some((first_end?, char::from(*bytes.first()?).to_string()))
 }
 
 /// Reads `=C3=BC`, or the mark of a line that goes on. `=` before other digits is an assignment.
@@ -227,7 +230,7 @@ fn quoted_printable(b: &[u8], start: usize) -> Option<(usize, String)> {
         let code = hex(b, at + 1, 2).filter(|c| b[at] == b'=' && (*c >= 128 || *c == 0x20))?;
         b[at + 1..at + 3].iter().all(|c| !c.is_ascii_lowercase()).then_some((code, at + 3))
     };
-    run(b, start, byte)
+    character(b, start, byte)
 }
 
 /// Reads `&uuml;`, `&#252;` or `&#xFC;`.

@@ -15,6 +15,7 @@
 //! | `render.rs`, `fixpoint.rs` | from detections to the redacted text |
 //! | `placeholder.rs` | makes and recognizes placeholders |
 //! | `session.rs` | sessions, and the scan of sealed bytes |
+//! | `tool_input.rs` | the inputs of tools, judged by the names of their fields |
 //! | `jsonl_filter.rs`, `selftest.rs` | the commands `redact` and `selftest` |
 //! | `word_rules.rs` | the names of the rules that find a word as such |
 //! | `policy.rs` | what a release removes and how |
@@ -37,6 +38,7 @@ mod policy;
 mod render;
 mod selftest;
 mod session;
+mod tool_input;
 pub(crate) mod word_rules;
 
 use std::collections::BTreeMap;
@@ -48,9 +50,9 @@ use crate::rules::{Class, Classes, Engine};
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
 pub use names::{NameCounter, has_letters, is_long_enough, same_name};
+pub(crate) use placeholder::distinct;
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
-pub(crate) use session::distinct;
 pub(crate) use session::for_each_input_text;
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 

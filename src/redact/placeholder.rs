@@ -47,6 +47,14 @@ pub(crate) fn keyed(key: &[u8; 32], parts: &[&str]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
+/// Returns a redacted name, with a number behind it if the name is taken: different names may have the same placeholder.
+pub(crate) fn distinct(name: String, is_taken: impl Fn(&str) -> bool) -> String {
+    if !is_taken(&name) {
+        return name;
+    }
+    (2_u32..).map(|n| format!("{name}-{n}")).find(|name| !is_taken(name)).unwrap_or(name)
+}
+
 /// Returns a value without the case, blanks and separators that do not matter for its kind.
 pub(crate) fn normalize(kind: &str, value: &str) -> String {
     let v = value.trim();

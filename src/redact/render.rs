@@ -194,7 +194,7 @@ fn clip_json(text: &str, removals: Vec<Removal>) -> Vec<Removal> {
             }
         }
         if first && !strings[from..].iter().any(|s| s.0 < removal.end) {
-            out.extend(whole_scalar(b, removal));
+            out.extend(whole_scalars(text, removal));
         }
     }
     out
@@ -249,19 +249,31 @@ fn json_strings(b: &[u8], documents: &[(usize, usize)]) -> Vec<(usize, usize)> {
     strings
 }
 
-/// Widens a removal outside strings to the whole number or word; `None` if it covers only punctuation.
-fn whole_scalar(b: &[u8], mut removal: Removal) -> Option<Removal> {
+/// Widens a removal outside strings to whole numbers and words. Each of several, such as the two numbers of a position, is
+/// a value of its own. There is none if the removal covers only punctuation.
+fn whole_scalars(text: &str, removal: Removal) -> Vec<Removal> {
+    let b = text.as_bytes();
     let part = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'-' | b'+' | b'.');
-    removal.start += b[removal.start..removal.end].iter().position(|c| part(*c))?;
-    removal.end = removal.start + b[removal.start..removal.end].iter().take_while(|c| part(**c)).count();
-    while removal.start > 0 && part(b[removal.start - 1]) {
-        removal.start -= 1;
+    let mut scalars: Vec<(usize, usize)> = Vec::new();
+    let mut at = removal.start;
+    while let Some(n) = b[at..removal.end].iter().position(|c| part(*c)) {
+        let start = at + n - b[..at + n].iter().rev().take_while(|c| part(**c)).count();
+        at += n + b[at + n..].iter().take_while(|c| part(**c)).count();
+        scalars.push((start, at));
+        if at >= removal.end {
+            break;
+        }
     }
-    while removal.end < b.len() && part(b[removal.end]) {
-        removal.end += 1;
-    }
-    (removal.first, removal.bare_scalar) = (true, true);
-    Some(removal)
+    let alone = scalars.len() == 1;
+    let whole = |(start, end): (usize, usize)| Removal {
+        start,
+        end,
+        value: if alone { removal.value.clone() } else { text[start..end].to_owned() },
+        first: true,
+        bare_scalar: true,
+        ..removal.clone()
+    };
+    scalars.into_iter().map(whole).collect()
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use super::decoded_view::DecodedView;
 use super::detect::Detection;
 use super::known_values::KnownValues;
 use super::names::Names;
+use super::placeholder::distinct;
+use super::tool_input::{InputText, for_each_input, for_each_input_mut};
 use super::{PlaceholderStyle, RedactError, Redactor, Timestamps, detect, placeholder};
 
 /// A redacted session and what was removed from it.
@@ -135,14 +137,10 @@ fn is_structural_name(path: &str) -> bool {
 /// Calls `f` with every text of a tool's input, in the form in which [`Redactor::redact_session`] redacts it.
 pub(crate) fn for_each_input_text(input: &Value, f: &mut dyn FnMut(&str)) {
     for_each_json_text(&mut input.clone(), "input", &mut |_, text| f(text));
-}
-
-/// Returns a redacted name, with a number behind it if the name is taken: different names may have the same placeholder.
-pub(crate) fn distinct(name: String, is_taken: impl Fn(&str) -> bool) -> String {
-    if !is_taken(&name) {
-        return name;
+    let document = InputText::new(input);
+    if document.has_related_values() {
+        f(&document.text);
     }
-    (2_u32..).map(|n| format!("{name}-{n}")).find(|name| !is_taken(name)).unwrap_or(name)
 }
 
 /// Calls `f` with the strings and keys of a JSON value.
@@ -180,21 +178,8 @@ fn for_each_json_text(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mu
                 map.insert(key, v);
             }
         }
-        Value::Number(n) => {
-            // A card or account number may be written as a JSON number. It is passed with the name of its field, because a
-            // bare number matches the shapes of `rules::bare_identifiers`.
-            let n = n.to_string();
-            if n.len() >= 9 {
-                let head = format!("{}: ", path.rsplit('.').next().unwrap_or("number"));
-                let mut s = format!("{head}{n}");
-                f(path, &mut s);
-                let rest = s.strip_prefix(&head).unwrap_or(&s);
-                if rest != n {
-                    *value = Value::String(rest.to_owned());
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) => {}
+        // `tool_input.rs` judges numbers by the names of their fields.
+        Value::Number(_) | Value::Null | Value::Bool(_) => {}
     }
 }
 
@@ -208,6 +193,11 @@ impl<'e> Redactor<'e> {
         for (base, mut found) in self.detect_in(session) {
             found.extend(self.ask_detectors(&base));
             self.drop_placeholders(&base, &mut found);
+            for f in found {
+                self.learn_detection(&f);
+            }
+        }
+        for found in self.detect_in_inputs(session) {
             for f in found {
                 self.learn_detection(&f);
             }
@@ -247,6 +237,22 @@ impl<'e> Redactor<'e> {
         })
     }
 
+    /// Finds what the rules say about the input of each tool call, with the names of its fields.
+    fn detect_in_inputs(&self, session: &Session) -> Vec<Vec<Detection>> {
+        let mut out = Vec::new();
+        for_each_input(session, &mut |input| {
+            let document = InputText::new(input);
+            if document.has_related_values() {
+                let base = DecodedView::raw(&document.text);
+                let mut found =
+                    detect::detect(self.engine, &KnownValues::default(), &base, Classes::SENSITIVE);
+                self.drop_placeholders(&base, &mut found);
+                out.push(found);
+            }
+        });
+        out
+    }
+
     /// Redacts a session: removes everything that was collected. A session that was not collected is collected first.
     pub fn redact_session(&mut self, session: &Session) -> RedactedSession {
         if !self.collected.contains(session.key.as_str()) {
@@ -269,11 +275,8 @@ impl<'e> Redactor<'e> {
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         let mut notes: BTreeMap<(String, String), FindingNote> = BTreeMap::new();
         let mut short: HashMap<String, super::Redacted> = HashMap::new();
-        let mut write = |path: &str, text: &mut String, done: super::Redacted| {
-            for span in &done.spans {
-                if span.placeholder.is_empty() {
-                    continue;
-                }
+        let mut count = |path: &str, text: &str, spans: &[super::Span]| {
+            for span in spans.iter().filter(|span| !span.placeholder.is_empty()) {
                 *counts.entry(span.kind.to_string()).or_insert(0) += 1;
                 let note =
                     notes.entry((path.to_owned(), span.placeholder.clone())).or_insert_with(|| FindingNote {
@@ -287,8 +290,9 @@ impl<'e> Redactor<'e> {
                     });
                 note.count += 1;
             }
-            *text = done.text;
         };
+        // Once a value is a placeholder, it no longer shows what its column contains. So the inputs come first.
+        for_each_input_mut(&mut out, &mut |path, input| self.redact_input(input, path, &mut count));
         for_each_text_mut(&mut out, &mut |path, text| {
             let done = match is_structural_name(path) {
                 true => {
@@ -296,11 +300,14 @@ impl<'e> Redactor<'e> {
                 }
                 false => self.redact_text(text),
             };
-            write(path, text, done);
+            count(path, text, &done.spans);
+            *text = done.text;
         });
+        for_each_input_mut(&mut out, &mut |path, input| self.redact_input(input, path, &mut count));
         for_each_id_mut(&mut out, &mut |path, id| {
             let done = self.redact_id(id);
-            write(path, id, done);
+            count(path, id, &done.spans);
+            *id = done.text;
         });
         self.change_times(&mut out);
         let entities = std::mem::replace(&mut self.entities, before);
@@ -544,16 +551,10 @@ mod tests {
 
     #[test]
     fn json_fields_are_read_with_their_names() {
-        let mut value =
-            serde_json::json!({ "password": "x", "list": ["y"], "card": 4_111_111_111u64, "n": 7 });
+        let mut value = serde_json::json!({ "password": "x", "list": ["y"], "n": 7 });
         let mut seen = Vec::new();
         for_each_json_text(&mut value, "input", &mut |path, text| seen.push(format!("{path}|{text}")));
-        for want in [
-            "input.(key)|password",
-            "input.password|password: x",
-            "input.list[0]|y",
-            "input.card|card: 4111111111",
-        ] {
+        for want in ["input.(key)|password", "input.password|password: x", "input.list[0]|y"] {
             assert!(seen.iter().any(|s| s == want), "{want} in {seen:?}");
         }
         assert!(!seen.iter().any(|s| s.contains('7')), "{seen:?}");

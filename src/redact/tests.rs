@@ -206,6 +206,24 @@ fn no_two_values_share_a_realistic_placeholder() {
 }
 
 #[test]
+fn custom_strings_that_touch_keep_their_placeholders() {
+    let policy =
+        Policy { custom: ["Acme", "Globex", "Zürich"].map(str::to_owned).into(), ..Policy::default() };
+    let mut r = Redactor::new(Engine::builtin().unwrap(), policy, [7; 32]);
+    let [acme, globex, zurich] = ["Acme", "Globex", "Zürich"].map(|name| r.redact_text(name).text);
+    let encoded = |text: &str| text.bytes().map(|b| format!("%{b:02X}")).collect::<String>();
+    for text in
+        ["AcmeGlobex", "ACMEGLOBEX", "Acm%65%47lobex", "Acm\\u0065\\u0047lobex", &encoded("AcmeGlobex")]
+    {
+        assert_eq!(r.redact_text(text).text, format!("{acme}{globex}"), "{text}");
+    }
+    for text in ["GlobexZürich", &encoded("GlobexZürich"), "Globe%78%5a%c3%bcrich", "Globex&#90;&uuml;rich"]
+    {
+        assert_eq!(r.redact_text(text).text, format!("{globex}{zurich}"), "{text}");
+    }
+}
+
+#[test]
 fn no_known_value_is_left_in_a_session() {
     use crate::trace::{Message, Origin, Part, Role, Session, ToolCall};
     let pass = ["fzXJJX", "zfZh3d"].concat();

@@ -228,6 +228,9 @@ mod tests {
         .map(str::to_owned)
         .into();
         expected.push(format!("end_time: {time}"));
+        expected.push(format!(
+            r#"{{"x": ["three"], "user_id": "four", "end_time": "{time}", "session_id": "a"}}"#
+        ));
         expected.sort();
         assert_eq!(seen, expected);
     }
@@ -242,6 +245,8 @@ mod tests {
             row(json!({"id": {"deep": [SECRET]}})),
             row(json!({ SECRET: 1 })),
             row(json!({"password": "Winterreise2024"})),
+            row(json!({"lat": 48.137, "lon": 11.575})),
+            row(json!({"card": 4111111111111111_u64})),
             json!({"session_id": SECRET}),
             json!({"start_time": SECRET}),
             json!({"parent": SECRET}),
@@ -266,6 +271,7 @@ mod tests {
             json!({ SECRET: {"api_key": [SECRET], "mail": "ada@northwind.example"} }),
             json!({"env": format!("A=1\nTOKEN={SECRET}"), "json": format!("{{\"token\":\"{SECRET}\"}}")}),
             json!(SECRET),
+            json!({"coordinates": [[11.575, 48.137], [11.6, 48.2]], "phone": 4915112345678_u64}),
         ];
         session.messages = vec![Message {
             id: None,

@@ -1,7 +1,7 @@
 //! Single fields: `"pesel": "44051401359"`, `dob: 1944-05-14`.
 
 use super::cell_shape::{self, CellShape};
-use super::columns::Table;
+use super::columns::{Cell, Table};
 use super::lines::closing_mark;
 use super::{ColumnRules, Reader, skip};
 
@@ -26,40 +26,67 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         at = skip(b, at, b" *");
         let mut table = Table { end: at, cells: Vec::new() };
         let list = quoted && b.get(at) == Some(&b'[');
-        if list {
-            at = skip(b, at + 1, b" \n\r\t");
-        }
+        let (mut depth, mut unproved) = (0, Vec::new());
         loop {
-            let cell = match b.get(at)? {
-                quote @ (b'"' | b'\'') => {
-                    let close = closing_mark(b, at, *quote)?;
-                    (at + 1, close)
+            if list {
+                (at, depth) = next_item(b, at, depth);
+                if depth == 0 {
+                    break;
                 }
-                _ => {
-                    let stop = |c: &u8| matches!(c, b'\n' | b'\r' | b'}' | b']' | b'"' | b';' | b'<' | b'|');
-                    let run = b[at..].iter().take(120).take_while(|c| !stop(c)).count();
-                    let run = text.floor_char_boundary(at + run) - at;
-                    let comma = if shape == CellShape::Coordinate && !quoted {
-                        None
-                    } else {
-                        text[at..at + run].find([',', '，'])
-                    };
-                    self.content((at, at + comma.unwrap_or(run)))
-                }
-            };
+            }
+            let Some(cell) = self.field_value(at, quoted, shape) else { break };
             let value = self.value(cell);
-            if !cell_shape::fits(value, shape) {
+            if cell_shape::fits(value, shape) {
+                table.cells.push((cell.0, cell.1, rule));
+            } else if list && shape == CellShape::Coordinate && cell_shape::belongs(value, shape) {
+                // An altitude, or a number with few digits, beside those that are coordinates.
+                unproved.push((cell.0, cell.1, rule));
+            } else {
                 break;
             }
-            table.cells.push((cell.0, cell.1, rule));
             table.end = cell.1;
             if !list {
                 break;
             }
-            let close = usize::from(matches!(b.get(cell.1), Some(b'"' | b'\'')));
-            at = skip(b, cell.1 + close, b", \n\r\t");
-            at = skip(b, at, b" \n\r\t");
+            at = cell.1 + usize::from(matches!(b.get(cell.1), Some(b'"' | b'\'')));
         }
-        (!table.cells.is_empty()).then_some(table)
+        if table.cells.is_empty() {
+            return None;
+        }
+        table.cells.extend(unproved);
+        Some(table)
     }
+
+    /// Returns the value of a field, or the item of a list, that begins at `at`.
+    fn field_value(&self, at: usize, quoted: bool, shape: CellShape) -> Option<Cell> {
+        let (text, b) = (self.text, self.text.as_bytes());
+        if let quote @ (b'"' | b'\'') = *b.get(at)? {
+            return Some((at + 1, closing_mark(b, at, quote)?));
+        }
+        let stop = |c: &u8| matches!(c, b'\n' | b'\r' | b'}' | b']' | b'"' | b';' | b'<' | b'|');
+        let run = b[at..].iter().take(120).take_while(|c| !stop(c)).count();
+        let run = text.floor_char_boundary(at + run) - at;
+        let is_pair = shape == CellShape::Coordinate && !quoted;
+        let comma = if is_pair { None } else { text[at..at + run].find([',', '，']) };
+        Some(self.content((at, at + comma.unwrap_or(run))))
+    }
+}
+
+/// Returns where the next item of a list of lists begins, and how many lists contain it: none behind the end of the
+/// outermost one.
+fn next_item(b: &[u8], mut at: usize, mut depth: usize) -> (usize, usize) {
+    while let Some(c) = b.get(at) {
+        match c {
+            b'[' => depth += 1,
+            b']' => depth = depth.saturating_sub(1),
+            b',' => {}
+            c if c.is_ascii_whitespace() => {}
+            _ => return (at, depth),
+        }
+        at += 1;
+        if depth == 0 {
+            break;
+        }
+    }
+    (at, 0)
 }
