@@ -18,7 +18,7 @@ use crate::sources::common::json_fields::{
 use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, WorktreeDir};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, WorktreeDir};
 use crate::trace::{Confidence, Env, Origin, Part, Timestamp, Tokens, ToolStatus, UsageRow};
 
 const AGENT: &str = "copilot";
@@ -48,8 +48,8 @@ impl Source for Copilot {
         homes.into_iter().map(|h| h.join("session-state")).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| p.file_name() == Some(OsStr::new("events.jsonl")), found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &|p| p.file_name() == Some(OsStr::new("events.jsonl")), found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {

@@ -15,7 +15,7 @@ use crate::sources::common::json_fields::{
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{Confidence, Env, Origin, Part, Role, SessionKey, Timestamp, Tokens, ToolStatus};
 
 const AGENT: &str = "custom";
@@ -41,8 +41,8 @@ impl Source for Custom {
         std::iter::once(default).chain(other).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| p.extension() == Some(OsStr::new("jsonl")), found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &|p| p.extension() == Some(OsStr::new("jsonl")), found, skip);
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {

@@ -18,7 +18,7 @@ use crate::sources::common::json_fields::{
 use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{Env, Origin, SessionKey, Timestamp, Tokens, UsageRow};
 
 const AGENT: &str = "kimi";
@@ -43,10 +43,10 @@ impl Source for Kimi {
         vec![sessions]
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
         let is_log =
             |p: &Path| is_wire(p) || is_context(p) && !root.join(p.with_file_name("wire.jsonl")).exists();
-        walk::files(AGENT, root, &is_log, found, skip);
+        walk::files(root, &is_log, found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
@@ -290,7 +290,7 @@ mod tests {
         let mut env = Env::bare(dir.path(), dir.path().join("own"));
         env.vars.insert("KIMI_SHARE_DIR".to_owned(), dir.path().join("s p").display().to_string());
         let (mut found, roots) = (Vec::new(), Kimi.roots(&env));
-        Kimi.discover(&roots[0], &mut |c| found.push(c.path), &mut |s| panic!("{s:?}"));
+        Kimi.discover(&roots[0], &mut |path| found.push(path), &mut |s| panic!("{s:?}"));
         assert_eq!(
             found,
             ["h/1/wire.jsonl", "h/2/context.jsonl", "h/3/wire.jsonl"].map(|f| sessions.join(f))

@@ -18,7 +18,7 @@ use crate::sources::common::json_fields::{
 use crate::sources::common::line_reader::{Line, LineResult, each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{Env, Origin, SessionKey, Timestamp, Tokens};
 
 const AGENT: &str = "kimi-code";
@@ -43,8 +43,8 @@ impl Source for KimiCode {
         vec![sessions]
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| p.file_name() == Some(OsStr::new("wire.jsonl")), found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &|p| p.file_name() == Some(OsStr::new("wire.jsonl")), found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {

@@ -27,7 +27,7 @@ pub use common::files::SourceError;
 pub use common::read::{
     DEFAULT_LINE_LIMIT, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete,
 };
-pub use common::walk::{Candidate, Skip};
+pub use common::walk::Skip;
 
 /// All agents whose logs can be read.
 pub static REGISTRY: &[&dyn Source] = &[
@@ -104,7 +104,7 @@ pub trait Source: Sync {
     }
 
     /// Reports every file below `root` that can contain sessions, and what is left out and why. Reads no content.
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip));
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip));
 
     /// Returns the files that are read together with `file`, for example a database's `-wal` or a metadata file. When
     /// one of them changes, `file` is read again. They need not exist.

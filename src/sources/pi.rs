@@ -10,7 +10,7 @@ use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::non_empty;
 use crate::sources::common::pi_transcript::{Transcript, header_id};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::{Env, SessionKey};
 
 const AGENT: &str = "pi";
@@ -44,8 +44,8 @@ impl Source for Pi {
         chosen.into_iter().chain([home.join("sessions")]).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| native_id(p).is_some(), found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &|p| native_id(p).is_some(), found, skip);
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {

@@ -13,7 +13,7 @@ use crate::sources::common::genai;
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::tool_attribution::ToolAttribution;
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{
     Env, Message, Origin, Part, Role, Session, SessionKey, Timestamp, Tokens, ToolCall, ToolStatus, UsageRow,
 };
@@ -51,8 +51,8 @@ impl Source for Qwen {
         dir("QWEN_RUNTIME_DIR").into_iter().chain([home]).map(|d| d.join("projects")).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &is_log, found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &is_log, found, skip);
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {

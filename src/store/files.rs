@@ -50,7 +50,7 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn files(&self) -> Result<HashMap<String, FileRow>, StoreError> {
         let sql = "SELECT id, path, inode, size, mtime_ns, reader, gone, agent FROM files
-             WHERE path < 'device:' OR path >= 'device;'";
+             WHERE NOT (path >= 'device:' AND path < 'device;')";
         self.rows(sql, [], |r| {
             let row = FileRow { id: r.get(0)?, state: file_state(r, 2)?, gone: r.get(6)?, agent: r.get(7)? };
             Ok((r.get::<_, String>(1)?, row))
@@ -63,7 +63,8 @@ impl Archive {
     /// [`StoreError`] if SQLite fails.
     pub fn usage_states(&self) -> Result<HashMap<String, FileState>, StoreError> {
         let sql = "SELECT path, usage_inode, usage_size, usage_mtime_ns, usage_reader FROM files
-             WHERE path < 'device:' OR path >= 'device;'";
+             WHERE NOT (path >= 'device:' AND path < 'device;')";
+        // Nearly all rows match, so a scan of the table takes half the time of two ranges of the index.
         self.rows(sql, [], |r| Ok((r.get(0)?, file_state(r, 1)?)))
     }
 

@@ -311,7 +311,7 @@ fn read_changed(agent: &str, home: &Path) -> usize {
     let mut sessions = 0;
     for root in source.roots(&env) {
         let mut files = Vec::new();
-        source.discover(&root, &mut |c| files.push(c.path), &mut |_| {});
+        source.discover(&root, &mut |path| files.push(path), &mut |_| {});
         for file in files {
             let _ = source.companions(&file);
             // An error that names the file is correct; a panic or a loop is not.

@@ -31,7 +31,7 @@ impl Found {
         let mut found = Found::default();
         for root in source.roots(&env) {
             let mut paths = Vec::new();
-            source.discover(&root, &mut |c| paths.push(c.path), &mut |s| found.skips.push(s));
+            source.discover(&root, &mut |path| paths.push(path), &mut |s| found.skips.push(s));
             for path in paths {
                 let read = source.read(&path, opts).unwrap();
                 found.files.push((path, read));
@@ -331,7 +331,7 @@ fn samples() -> Vec<(&'static dyn Source, PathBuf, Vec<u8>)> {
         let env = Env::bare(folder.join("HOME"), folder.join("own"));
         let mut paths = Vec::new();
         for root in source.roots(&env) {
-            source.discover(&root, &mut |c| paths.push(c.path), &mut |_| {});
+            source.discover(&root, &mut |path| paths.push(path), &mut |_| {});
         }
         let largest = paths.into_iter().max_by_key(|p| std::fs::metadata(p).unwrap().len()).unwrap();
         let bytes = std::fs::read(&largest).unwrap();

@@ -35,15 +35,15 @@ pub(crate) fn find_logs(env: &Env, sources: &[&'static dyn Source], params: &Sca
     for source in sources {
         for root in source.roots(env) {
             let mut candidates = Vec::new();
-            source.discover(&root, &mut |c| candidates.push(c.path), &mut |s| {
+            source.discover(&root, &mut |path| candidates.push(path), &mut |s| {
                 out.skipped.push(Skipped { path: s.path.display().to_string(), reason: s.reason });
             });
             for path in candidates {
                 if params.path.as_deref().is_some_and(|only| !path.starts_with(only)) {
                     continue;
                 }
-                match stat_log(*source, &path) {
-                    Ok(file) => out.files.push(file),
+                match log_state(*source, &path) {
+                    Ok(state) => out.files.push(LogFile { path, source: *source, state }),
                     Err(e) => {
                         let path = path.to_string_lossy().into_owned();
                         out.skipped.push(Skipped { path, reason: format!("cannot be read: {e}") });
@@ -57,13 +57,16 @@ pub(crate) fn find_logs(env: &Env, sources: &[&'static dyn Source], params: &Sca
 
 /// Reads the metadata of a log.
 pub(crate) fn stat_log(source: &'static dyn Source, path: &Path) -> std::io::Result<LogFile> {
+    Ok(LogFile { path: path.to_owned(), source, state: log_state(source, path)? })
+}
+
+fn log_state(source: &dyn Source, path: &Path) -> std::io::Result<FileState> {
     let meta = std::fs::metadata(path)?;
     if !meta.is_file() {
         // Reading a pipe or a device would wait for ever.
         return Err(std::io::Error::other("it is not a regular file"));
     }
-    let state = with_companions(source, path, file_state(&meta, READER_VERSION));
-    Ok(LogFile { path: path.to_owned(), source, state })
+    Ok(with_companions(source, path, file_state(&meta, READER_VERSION)))
 }
 
 impl FoundLogs {

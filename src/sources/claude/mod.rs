@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
+use crate::sources::{OwnTotal, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::{Env, SessionKey, UsageRow};
 
 mod build;
@@ -54,8 +54,8 @@ impl Source for Claude {
         homes.into_iter().map(|home| home.join("projects")).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &log_path::is_log, found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &log_path::is_log, found, skip);
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {
@@ -120,7 +120,7 @@ fn subagent_rows(file: &Path, opts: &ReadOptions, requests: &[UsageRow]) -> Vec<
     let mut files: Vec<PathBuf> = Vec::new();
     let is_log = |p: &Path| p.extension().is_some_and(|e| e == "jsonl");
     let dir = file.with_extension("").join("subagents");
-    walk::files(AGENT, &dir, &is_log, &mut |c| files.push(c.path), &mut |_| ());
+    walk::files(&dir, &is_log, &mut |path| files.push(path), &mut |_| ());
     let (mut buffer, mut rows) = (Vec::new(), Vec::new());
     for path in files {
         let Ok(read) = usage_reader::read(&path, opts, &mut buffer) else { continue };

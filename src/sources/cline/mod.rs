@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::sources::common::files::open_log;
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::Env;
 
 mod session;
@@ -62,16 +62,16 @@ impl Source for Cline {
         data
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
         let name = |p: &Path| p.file_name().and_then(OsStr::to_str).unwrap_or_default().to_owned();
         let (sessions, tasks) = (root.join("sessions"), root.join("tasks"));
         // `CLINE_SESSION_DATA_DIR` is the directory of the sessions itself.
         let sessions = if sessions.is_dir() || tasks.is_dir() { sessions } else { root.to_owned() };
         if sessions.is_dir() {
-            walk::files(AGENT, &sessions, &|p| name(p).ends_with(".messages.json"), found, skip);
+            walk::files(&sessions, &|p| name(p).ends_with(".messages.json"), found, skip);
         }
         if tasks.is_dir() {
-            walk::files(AGENT, &tasks, &|p| name(p) == "ui_messages.json", found, skip);
+            walk::files(&tasks, &|p| name(p) == "ui_messages.json", found, skip);
         }
     }
 
@@ -155,7 +155,7 @@ mod tests {
         );
         assert_eq!(roots(&env), ["y", "own-sessions", code.as_str()]);
         let mut found = Vec::new();
-        Cline.discover(&dir.path().join("own-sessions"), &mut |c| found.push(c.path), &mut |s| {
+        Cline.discover(&dir.path().join("own-sessions"), &mut |path| found.push(path), &mut |s| {
             panic!("{s:?}")
         });
         assert_eq!(found, [session]);

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{each_line, filter_lines};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead, WorktreeDir};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, UsageRead, WorktreeDir};
 use crate::trace::Env;
 
 mod build;
@@ -50,8 +50,8 @@ impl Source for Codex {
         ["sessions", "archived_sessions"].map(|d| home.join(d)).to_vec()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| RolloutFile::of(p).is_some(), found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &|p| RolloutFile::of(p).is_some(), found, skip);
     }
 
     fn read(&self, file: &Path, opts: &ReadOptions) -> Result<Read, SourceError> {

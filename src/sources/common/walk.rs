@@ -1,22 +1,13 @@
 //! Finds log files below a root directory.
 
+use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 /// Deepest directory that is searched. No agent nests its logs as deep; the limit bounds a hostile tree.
 const MAX_DEPTH: usize = 16;
-
-/// A file that can contain sessions.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
-    pub path: PathBuf,
-    /// Agent id.
-    pub agent: &'static str,
-    /// The root that the file was found below.
-    pub root: PathBuf,
-}
 
 /// A file or directory that was left out, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,10 +42,9 @@ const MAX_LINKED_ENTRIES: usize = 20_000;
 /// reported once, under its own path if that is below `root`. A link to a directory that contains `root` is not followed,
 /// and behind a link only a limited number of other files is looked at. What is left out is reported to `skip`.
 pub(crate) fn files(
-    agent: &'static str,
     root: &Path,
     is_log: &dyn Fn(&Path) -> bool,
-    found: &mut dyn FnMut(Candidate),
+    found: &mut dyn FnMut(PathBuf),
     skip: &mut dyn FnMut(Skip),
 ) {
     let inside = root.canonicalize().unwrap_or_else(|_| root.to_owned());
@@ -62,7 +52,7 @@ pub(crate) fn files(
         let reason = "symbolic link into a directory of the system, which contains no logs".to_owned();
         return skip(Skip { path: root.to_owned(), reason });
     }
-    let mut walk = Walk { agent, root, inside: &inside, is_log, found, skip, seen: HashSet::new() };
+    let mut walk = Walk { root, inside: &inside, is_log, found, skip, seen: HashSet::new() };
     let links = walk.directory(root, None);
     for link in links {
         walk.link(&link);
@@ -79,14 +69,19 @@ fn below<'p>(path: &'p Path, root: &Path) -> Option<&'p Path> {
     }
 }
 
+/// Compares the entries of one directory by name. Their paths differ in the name only, and comparing the text of two paths takes
+/// less time than finding the names.
+fn in_order(a: &DirEntry, b: &DirEntry) -> Ordering {
+    a.path().as_os_str().cmp(b.path().as_os_str())
+}
+
 /// One search below a root.
 struct Walk<'w> {
-    agent: &'static str,
     root: &'w Path,
     /// The root without links in its path.
     inside: &'w Path,
     is_log: &'w dyn Fn(&Path) -> bool,
-    found: &'w mut dyn FnMut(Candidate),
+    found: &'w mut dyn FnMut(PathBuf),
     skip: &'w mut dyn FnMut(Skip),
     /// Paths without links: the targets of links that were followed, and the files that were found behind links.
     seen: HashSet<PathBuf>,
@@ -98,7 +93,7 @@ impl Walk<'_> {
     }
 
     fn found(&mut self, path: &Path) {
-        (self.found)(Candidate { path: path.to_owned(), agent: self.agent, root: self.root.to_owned() });
+        (self.found)(path.to_owned());
     }
 
     /// Returns whether a file behind a link was not found yet.
@@ -111,7 +106,7 @@ impl Walk<'_> {
         let mut links = Vec::new();
         let depth = dir.strip_prefix(self.root).map_or(0, |relative| relative.components().count());
         let max_depth = MAX_DEPTH.saturating_sub(depth);
-        let mut entries = WalkDir::new(dir).max_depth(max_depth).sort_by_file_name().into_iter();
+        let mut entries = WalkDir::new(dir).max_depth(max_depth).sort_by(in_order).into_iter();
         while let Some(entry) = entries.next() {
             let entry = match entry {
                 Ok(entry) => entry,
@@ -211,10 +206,9 @@ mod tests {
         let (mut found, mut skipped) = (Vec::new(), Vec::new());
         let name = |p: &Path| p.strip_prefix(root).unwrap().display().to_string();
         files(
-            "test",
             root,
             &|p| p.extension().is_some_and(|e| e == "jsonl"),
-            &mut |c| found.push(name(&c.path)),
+            &mut |path| found.push(name(&path)),
             &mut |s| skipped.push((name(&s.path), s.reason)),
         );
         (found, skipped)

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::{Env, Part, Session};
 
 mod build;
@@ -46,8 +46,8 @@ impl Source for Gemini {
         vec![home.join(".gemini/tmp")]
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &is_log, found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &is_log, found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sources::common::pi_transcript::{Transcript, native_id};
 use crate::sources::common::{sqlite, walk};
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::{Env, SessionKey};
 
 use session_list::SessionOrigin;
@@ -67,8 +67,8 @@ impl Source for OpenClaw {
         states.into_iter().map(|s| s.join("agents")).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
-        walk::files(AGENT, root, &|p| is_database(p) || native_id(p).is_some(), found, skip);
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
+        walk::files(root, &|p| is_database(p) || native_id(p).is_some(), found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {

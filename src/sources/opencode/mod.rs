@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::sources::common::sqlite;
 use crate::sources::common::walk;
-use crate::sources::{Candidate, Read, ReadOptions, Skip, Source, SourceError, UsageRead};
+use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, UsageRead};
 use crate::trace::Env;
 
 mod build;
@@ -67,9 +67,9 @@ impl Source for OpenCode {
         locations.filter(|p| p.is_file() || is_directory(p) && p.is_dir()).collect()
     }
 
-    fn discover(&self, root: &Path, found: &mut dyn FnMut(Candidate), skip: &mut dyn FnMut(Skip)) {
+    fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
         if root.is_file() {
-            return found(Candidate { path: root.to_owned(), agent: AGENT, root: root.to_owned() });
+            return found(root.to_owned());
         }
         // The directory also contains git objects and one file per part, so the whole tree is not walked.
         let list = |dir: &Path| -> Vec<PathBuf> {
@@ -85,7 +85,7 @@ impl Source for OpenCode {
         for path in list(root).into_iter().filter(|p| is_own_database(p)) {
             match std::fs::metadata(&path) {
                 Ok(meta) if meta.is_file() => {
-                    found(Candidate { path, agent: AGENT, root: root.to_owned() });
+                    found(path);
                 }
                 _ => skip(Skip { path, reason: "not a regular file".to_owned() }),
             }
@@ -94,7 +94,7 @@ impl Source for OpenCode {
         let older = projects.into_iter().map(|p| p.join("storage/session/info"));
         let directories = std::iter::once(data.join("storage/session")).chain(older);
         for dir in directories.filter(|d| d.starts_with(root) && d.is_dir()) {
-            walk::files(AGENT, &dir, &|p| p.extension() == Some(OsStr::new("json")), found, skip);
+            walk::files(&dir, &|p| p.extension() == Some(OsStr::new("json")), found, skip);
         }
     }
 
@@ -172,7 +172,7 @@ mod tests {
             env.vars.insert("OPENCODE_DB".to_owned(), variable.to_owned());
             let mut found = Vec::new();
             for root in OpenCode.roots(&env) {
-                OpenCode.discover(&root, &mut |c| found.push(c.path), &mut |s| panic!("{s:?}"));
+                OpenCode.discover(&root, &mut |path| found.push(path), &mut |s| panic!("{s:?}"));
             }
             assert!(found.iter().all(|f| f == &json || is_database(f)));
             found
@@ -209,7 +209,7 @@ mod tests {
         let mut found = Vec::new();
         let name = |p: PathBuf| p.strip_prefix(&data).unwrap().display().to_string();
         OpenCode
-            .discover(&OpenCode.roots(&env)[0], &mut |c| found.push(name(c.path)), &mut |s| panic!("{s:?}"));
+            .discover(&OpenCode.roots(&env)[0], &mut |path| found.push(name(path)), &mut |s| panic!("{s:?}"));
         assert_eq!(
             found,
             ["opencode.db", "storage/session/p/ses_1.json", "project/a/storage/session/info/ses_2.json"]
