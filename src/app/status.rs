@@ -1,6 +1,6 @@
 //! The state of the workflow, and the overview that `clawgate status` shows. Both only read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Serialize, Serializer};
 
@@ -8,7 +8,8 @@ use crate::gate::PublishPolicy;
 use crate::pricing::{format_count, pluralize};
 use crate::publish::check_free_folder;
 use crate::sources;
-use crate::store::Mark;
+use crate::store::{Inbox, Mark};
+use crate::trace::{SessionKey, Version};
 use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, Release, Target, next_step};
 
 use super::{Actor, App, Failure};
@@ -148,7 +149,11 @@ impl App {
         if facts.scanned && self.archive.is_empty()? {
             return Ok(Refusal::without_sessions(required));
         }
-        Ok(Refusal::without_release(&facts, required))
+        let refusal = Refusal::without_release(&facts, required);
+        Ok(match facts.scanned && facts.scope_confirmed {
+            true => refusal.next(self.next_release()?.0),
+            false => refusal,
+        })
     }
 
     /// The workflow state that the next command that acts will find.
@@ -221,10 +226,21 @@ impl App {
     }
 
     /// The next step if no release is open, and what is new since the last publication.
-    fn next_release(&self) -> Result<(NextStep, Option<String>), Failure> {
-        let Some(last) = self.last_publication()? else {
-            let approved = !self.archive.approved()?.is_empty();
-            return Ok((if approved { self.prepare_step() } else { NextStep::choose() }, None));
+    pub(crate) fn next_release(&self) -> Result<(NextStep, Option<String>), Failure> {
+        let outside = self.sessions_outside_scope()?;
+        let Some(last) = self.last_publication(&outside)? else {
+            let is_approved = |(key, _): &(SessionKey, Version)| !outside.contains(key);
+            if self.archive.approved()?.iter().any(is_approved) {
+                return Ok((self.prepare_step(), None));
+            }
+            return Ok(match (self.undecided(&outside)?, outside.len()) {
+                (0, excluded) if excluded > 0 => {
+                    let note =
+                        format!("No session can be approved. Excluded: {}.", sessions(excluded as u64));
+                    (NextStep::include(), Some(note))
+                }
+                _ => (NextStep::choose(), None),
+            });
         };
         let release = last.release;
         if last.unpublished > 0 {
@@ -234,11 +250,18 @@ impl App {
             );
             return Ok((self.prepare_step(), Some(note)));
         }
-        let new = self.archive.marks()?.into_iter().find(|(mark, _)| *mark == Mark::New);
-        Ok(match new.map_or(0, |(_, n)| n) {
-            0 => (
+        Ok(match self.undecided(&outside)? {
+            0 if outside.is_empty() => (
                 NextStep::look_for_new(),
                 Some(format!("Release {release} is published. No session is new since then.")),
+            ),
+            0 => (
+                NextStep::look_for_new(),
+                Some(format!(
+                    "Release {release} is published and contains every approved session. Excluded: {}; `clawgate scope` \
+                     lists the projects.",
+                    sessions(outside.len() as u64)
+                )),
             ),
             n => (
                 NextStep::list_new(),
@@ -251,24 +274,37 @@ impl App {
         })
     }
 
-    /// The last publication. `None` if nothing is published.
-    fn last_publication(&self) -> Result<Option<Publication>, Failure> {
+    /// The number of sessions in scope that nobody has decided on. `outside` are the sessions that are not in scope.
+    fn undecided(&self, outside: &HashSet<SessionKey>) -> Result<u64, Failure> {
+        if outside.is_empty() {
+            let new = self.archive.marks()?.into_iter().find(|(mark, _)| *mark == Mark::New);
+            return Ok(new.map_or(0, |(_, n)| n));
+        }
+        let rows = self.archive.inbox(&Inbox { status: Some(Mark::New), ..Inbox::default() })?;
+        Ok(rows.iter().filter(|row| !outside.contains(&row.key)).count() as u64)
+    }
+
+    /// The last publication. `None` if nothing is published. `outside` are the sessions that are not in scope.
+    fn last_publication(&self, outside: &HashSet<SessionKey>) -> Result<Option<Publication>, Failure> {
         let Some(published) = self.archive.releases()?.into_iter().find(|r| r.phase == Phase::Published)
         else {
             return Ok(None);
         };
         let rows = self.archive.release(&published.id)?.map(|r| r.state.rows).unwrap_or_default();
         let approved = self.archive.approved()?;
-        let is_new = |(key, version): &&(_, _)| rows.get(key).is_none_or(|row| row.version != *version);
+        let is_new = |(key, version): &&(_, _)| {
+            !outside.contains(key) && rows.get(key).is_none_or(|row| row.version != *version)
+        };
         let unpublished = approved.iter().filter(is_new).count();
         Ok(Some(Publication { release: published.id, unpublished }))
     }
 
     /// The number of approved sessions that the last published release does not contain, or not in this version.
     pub(crate) fn unpublished_approvals(&self) -> Result<usize, Failure> {
-        Ok(match self.last_publication()? {
+        let outside = self.sessions_outside_scope()?;
+        Ok(match self.last_publication(&outside)? {
             Some(last) => last.unpublished,
-            None => self.archive.approved()?.len(),
+            None => self.archive.approved()?.iter().filter(|(key, _)| !outside.contains(key)).count(),
         })
     }
 

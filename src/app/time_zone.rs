@@ -7,6 +7,9 @@ use crate::app::{App, Failure};
 /// The name of a local zone that the system does not name.
 const UNNAMED: &str = "local";
 
+/// Characters of a wrong name that an error repeats.
+const MAX_SHOWN_CHARS: usize = 80;
+
 /// Largest file of a time zone that is read. The real ones have a few kB.
 const MAX_ZONE_BYTES: u64 = 1 << 20;
 
@@ -24,10 +27,17 @@ impl App {
             None => Ok(local()),
             Some(name) if name.eq_ignore_ascii_case(UNNAMED) => Ok(local()),
             Some(name) => named(name).ok_or_else(|| {
-                Failure::usage(
-                    "bad_timezone",
-                    "The time zone must be \"local\", \"UTC\" or an IANA name such as Europe/Berlin.",
-                )
+                let place = if asked.is_some() { "The time zone" } else { "`timezone` in config.toml" };
+                let message = format!(
+                    "{place} must be \"local\", \"UTC\" or an IANA name such as Europe/Berlin, and not {:?}.",
+                    name.chars().take(MAX_SHOWN_CHARS).collect::<String>()
+                );
+                let failure = Failure::usage("bad_timezone", message);
+                match asked {
+                    Some(_) => failure,
+                    None => failure
+                        .hint_command("clawgate config --timezone local", "takes the zone of this machine"),
+                }
             }),
         }
     }

@@ -12,7 +12,7 @@ use super::format::{format_count, pluralize};
 use super::prompt::Terminal;
 use super::render::{bold, files_size, red, target, yellow};
 use super::table::one_line;
-use super::wrap::wrap;
+use super::time_args::Times;
 
 /// Values and strings that one line names.
 const MAX_NAMED: usize = 6;
@@ -22,15 +22,13 @@ const MAX_STATEMENT_CHARS: usize = 60;
 const LABEL_WIDTH: usize = 14;
 
 /// Shows what is approved, and asks the person to type the name of the destination, so that pressing Enter is not enough.
-/// Lines are broken at `width` columns, if there is one.
 pub(super) fn ask(
     terminal: &mut Terminal,
     shown: &Approval,
     command: &str,
-    width: Option<usize>,
+    times: &Times,
 ) -> Result<(), Failure> {
-    let screen = wrap(&render(&shown.preview, &shown.shown), width);
-    terminal.print_styled(&format!("\n{screen}"))?;
+    terminal.print_styled(&format!("\n{}", render(&shown.preview, &shown.shown, times)))?;
     match &shown.preview.destination {
         Some(destination) => ask_name(terminal, destination, command),
         None => Err(Failure::failed("no_destination", "The release has no destination.").hint(command)),
@@ -67,7 +65,7 @@ pub(super) fn show_environment(terminal: &mut Terminal, notes: &[EnvironmentNote
     Ok(())
 }
 
-fn render(p: &Preview, shown: &str) -> String {
+fn render(p: &Preview, shown: &str, times: &Times) -> String {
     let screen = &p.approval;
     let mut out = p.destination.as_ref().map_or_else(String::new, |d| {
         destination_lines(d, screen.endpoint.as_deref(), screen.proxy.as_deref())
@@ -78,7 +76,7 @@ fn render(p: &Preview, shown: &str) -> String {
         let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
         line("scope", red(&format!("NO LONGER excluded: {projects}")));
     }
-    line("read", read(screen));
+    line("review", read(screen));
     line("kept in clear", kept(screen));
     line("redacted", redacted(p));
     line("strings", strings(screen));
@@ -96,7 +94,7 @@ fn render(p: &Preview, shown: &str) -> String {
         line("environment", yellow(&one_line(&note.line())));
     }
     line("digest", bold(&p.digest));
-    line("your key", key(screen));
+    line("your key", key(screen, times));
     line("screen", shown.to_owned());
     out
 }
@@ -156,7 +154,10 @@ pub(super) fn rows_line(rows: u64, (files, bytes): (u64, u64), projects: &[Proje
 }
 
 fn read(screen: &ApprovalScreen) -> String {
-    let by = screen.read.iter().map(|r| format!("{} by {}", pluralize(r.rows, "row"), one_line(&r.by)));
+    let by = screen.read.iter().map(|r| {
+        let by = if r.by == "person" { "a person".to_owned() } else { one_line(&r.by) };
+        format!("{} by {by}", pluralize(r.rows, "row"))
+    });
     format!("{} ({})", screen.coverage, listed(by, "nobody read any"))
 }
 
@@ -227,12 +228,14 @@ fn other_keys(screen: &ApprovalScreen) -> String {
     listed(keys, "none")
 }
 
-fn key(screen: &ApprovalScreen) -> String {
+fn key(screen: &ApprovalScreen, times: &Times) -> String {
     let Some(key) = &screen.key else { return red("none") };
     let key = bold(&one_line(key));
     match (screen.new_key, screen.key_made) {
         (false, _) => key,
-        (true, Some(at)) => format!("{key} {}", yellow(&format!("(new: made {at})"))),
+        (true, Some(at)) => {
+            format!("{key} {}", yellow(&format!("(new: made {})", times.minute_with_zone(at))))
+        }
         (true, None) => format!("{key} {}", red("(the audit log does not say when it was made)")),
     }
 }
@@ -240,6 +243,7 @@ fn key(screen: &ApprovalScreen) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::wrap::wrap;
 
     #[test]
     fn every_project_that_leaves_is_named_on_lines_that_fit() {

@@ -28,7 +28,7 @@ const LAST: usize = 1000;
 pub fn command_line(width: Option<usize>) -> clap::Command {
     let command = Cli::command()
         .mut_subcommands(|sub| if WITHOUT_JSON.contains(&sub.get_name()) { sub } else { with_json(sub) });
-    let command = command.arg(json_option()).mut_subcommands(examples::with_examples);
+    let command = examples::with_examples(command.arg(json_option()));
     commands::with_grouped_help(command, width)
 }
 

@@ -71,14 +71,18 @@ const DEFAULT_HEIGHT: usize = 24;
 /// Narrower terminals are treated as this wide.
 const MIN_WIDTH: usize = 40;
 
-/// Returns the width of the terminal in columns, or `None` if standard output is not a terminal.
-pub(super) fn terminal_width(env: &Env) -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
+/// Returns the width in columns of the terminal of standard output, standard error or standard input.
+pub(super) fn terminal_width(env: &Env) -> usize {
     let requested = env.var("COLUMNS").and_then(|c| c.parse().ok());
     let detected = || terminal_size::terminal_size().map(|(w, _)| usize::from(w.0));
-    Some(requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH))
+    requested.or_else(detected).unwrap_or(DEFAULT_WIDTH).max(MIN_WIDTH)
+}
+
+/// Prints text to standard error. On a terminal, breaks long lines between words.
+pub(super) fn print_to_stderr(env: &Env, text: &str) {
+    let width = io::stderr().is_terminal().then(|| terminal_width(env));
+    // If standard error is closed, nobody reads the text.
+    let _ = anstream::stderr().lock().write_all(wrap(text, width).as_bytes());
 }
 
 /// The state of one command line while it runs.
@@ -135,7 +139,7 @@ impl CliContext {
             None => {
                 let app = App::open(self.app_context())?;
                 for warning in app.config.warnings() {
-                    let _ = writeln!(io::stderr(), "warning: {warning}");
+                    print_to_stderr(&self.process.env, &format!("warning: {}\n", sanitize(&warning)));
                 }
                 app
             }
@@ -182,7 +186,14 @@ impl CliContext {
 
     /// Returns the formatter of times in the zone that the person asked for, or their own.
     pub fn times(&mut self, zone: &TimeZoneArg) -> Result<Times, Failure> {
-        Ok(Times::new(self.app()?.zone(zone.timezone.as_deref())?))
+        let asked = zone.timezone.as_deref();
+        let found = self.app()?.zone(asked).map_err(|mut failure| {
+            if asked.is_some() {
+                failure.message = format!("--timezone: {}", failure.message);
+            }
+            failure
+        });
+        Ok(Times::new(found?))
     }
 
     /// Returns the current time.
@@ -196,7 +207,7 @@ impl CliContext {
 
     /// Returns the width of the terminal in columns, or `None` if standard output is not a terminal.
     pub fn terminal_width(&self) -> Option<usize> {
-        terminal_width(&self.process.env)
+        io::stdout().is_terminal().then(|| terminal_width(&self.process.env))
     }
 
     /// Returns the maximum width of tables in columns. Only a terminal limits it.
@@ -207,7 +218,7 @@ impl CliContext {
     /// Says on standard error that the command waits for standard input, if that is a terminal.
     pub fn say_that_input_is_awaited(&self, what: &str) {
         if io::stdin().is_terminal() {
-            let _ = writeln!(io::stderr(), "Waiting for standard input. {what}");
+            print_to_stderr(&self.process.env, &format!("Waiting for standard input. {what}\n"));
         }
     }
 
@@ -220,6 +231,7 @@ impl CliContext {
         prompt::open(
             &self.process.env,
             command,
+            terminal_width(&self.process.env),
             Arc::clone(&self.process.waiting),
             Arc::clone(&self.process.cancel),
         )
@@ -412,7 +424,11 @@ impl CliContext {
             let command = self.help.trim_start_matches("clawgate ").trim_end_matches(" --help");
             app.record_refusal(command, f);
         }
-        let _ = if self.json { self.print_failure_json(f) } else { self.print_failure_text(f) };
+        if self.json {
+            let _ = self.print_failure_json(f);
+        } else {
+            self.print_failure_text(f);
+        }
         f.exit_code()
     }
 
@@ -439,8 +455,7 @@ impl CliContext {
         self.print_json(&Value::Object(map))
     }
 
-    fn print_failure_text(&self, f: &Failure) -> Result<(), CommandError> {
-        let mut err = anstream::stderr().lock();
+    fn print_failure_text(&self, f: &Failure) {
         // The message of a refusal contains the next step for agents. Here the hints below show it.
         let message = match &f.refusal {
             Some(r) => {
@@ -452,17 +467,16 @@ impl CliContext {
             }
             None => f.for_person.as_deref().unwrap_or(&f.message).to_owned(),
         };
-        let width = self.terminal_width().filter(|_| io::stderr().is_terminal());
-        writeln!(err, "{}", wrap(&format!("{} {}", red("error:"), sanitize(&message)), width))?;
+        let mut text = format!("{} {}\n", red("error:"), sanitize(&message));
         // What an agent has to ask a person for is not said to the person.
         let human_action = f.refusal.as_ref().and_then(|r| r.human_action.as_ref());
         for hint in f.hints.iter().filter(|hint| human_action != Some(hint)) {
-            write!(err, "{}", step_lines(hint, &self.help))?;
+            text.push_str(&step_lines(hint, &self.help));
         }
         if f.hints.is_empty() && f.kind == Kind::Usage {
-            writeln!(err, "{} {}", cyan("help:"), self.help)?;
+            text.push_str(&format!("{} {}\n", cyan("help:"), self.help));
         }
-        Ok(())
+        print_to_stderr(&self.process.env, &text);
     }
 }
 
@@ -524,7 +538,8 @@ fn step_lines(step: &str, help: &str) -> String {
         ),
         None => {
             let what = what_it_does.map_or(String::new(), |what| format!("  {}", dim(&sanitize(what))));
-            format!("{} {}{what}\n", cyan("next:"), bold(&sanitize(command)))
+            let label = if command.ends_with('?') { "hint:" } else { "next:" };
+            format!("{} {}{what}\n", cyan(label), bold(&sanitize(command)))
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::workflow::{FileEntry, digest};
 
 use super::context::CommandError;
 use super::format::pluralize;
+use super::time_args::Times;
 
 /// The sample logs: path in the temporary home directory, and text.
 const LOGS: &[(&str, &str)] = &[
@@ -78,13 +79,16 @@ type OnStep<'a> = &'a mut dyn FnMut(DemoStep) -> Result<(), CommandError>;
 /// step says whether its check passed.
 pub(super) fn run_workflow(
     root: &Path,
+    env: &Env,
     clock: Arc<dyn Clock>,
     cancel: Arc<AtomicBool>,
     on_step: OnStep<'_>,
 ) -> Result<(), CommandError> {
     let (home, state, out) = (root.join("home"), root.join("home/.clawgate"), root.join("published"));
     let secrets = write_logs(&home)?;
-    let mut ctx = Context::new(Env::bare(&home, state), clock, Actor::Person);
+    let mut demo_env = Env::bare(&home, state);
+    demo_env.vars.extend(env.var("TZ").map(|zone| ("TZ".to_owned(), zone.to_owned())));
+    let mut ctx = Context::new(demo_env, clock, Actor::Person);
     ctx.cancel = cancel;
     let mut app = App::open(ctx)?;
     let publish = |app: &mut App| app.publish(&PublishParams::default());
@@ -202,12 +206,15 @@ pub(super) fn run_workflow(
     app.keys_init_with(&passphrase, None, KdfParams::cheap())?;
     let shown = app.sign_preview(None)?;
     let signed = app.sign(&shown, &passphrase)?.report;
+    let times = Times::new(app.zone(None)?);
     on_step(DemoStep {
         name: "Sign with a random passphrase that exists only for this demo".into(),
         seen: vec![
             format!(
                 "receipt for {} at level {}, valid until {}",
-                signed.digest, signed.assurance, signed.expires
+                signed.digest,
+                signed.assurance,
+                times.minute_with_zone(signed.expires)
             ),
             "with real data, a person types the passphrase in a terminal".into(),
         ],

@@ -109,13 +109,90 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "clawgate completions zsh > ~/.zfunc/_clawgate",
         ],
     ),
+    ("status", &["clawgate status", "clawgate status --json"]),
+    ("list", &["clawgate list", "clawgate list --agent codex"]),
+    ("pii-review", &["clawgate pii-review -o findings.json", "clawgate pii-review --provider rules"]),
+    (
+        "pii-apply",
+        &["clawgate pii-apply findings.json", "clawgate pii-apply findings.json --min-confidence 0.8"],
+    ),
+    ("pii-rubric", &["clawgate pii-rubric > rubric.md"]),
+    ("privacy", &["clawgate privacy", "clawgate privacy --session claude:295d0175"]),
+    ("selftest", &["clawgate selftest", "clawgate selftest --rounds 5 --seed ours"]),
+    ("score-view", &["clawgate score-view claude:295d0175", "clawgate score-view --rubric"]),
+    ("preview", &["clawgate preview", "clawgate preview --json"]),
+    (
+        "confirm",
+        &[
+            "clawgate confirm",
+            "clawgate confirm --full-name \"Ada Lovelace\" --attest-manual-scan \"I read every page of the sample myself.\"",
+        ],
+    ),
+    ("cosign export", &["clawgate cosign export for-bob"]),
+    ("cosign sign", &["clawgate cosign sign for-bob"]),
+    ("cosign import", &["clawgate cosign import for-bob"]),
+    ("publish", &["clawgate publish", "clawgate publish --json"]),
+    ("audit", &["clawgate audit verify", "clawgate audit log --limit 20"]),
+    ("audit verify", &["clawgate audit verify"]),
+    ("audit show", &["clawgate audit show", "clawgate audit show 12"]),
+    ("audit export", &["clawgate audit export -o audit.jsonl"]),
+    ("audit accept", &["clawgate audit accept"]),
+    ("audit log", &["clawgate audit log --limit 20"]),
+    (
+        "verify",
+        &[
+            "clawgate verify ./out --key 1f0c-9d2a-77b3-4e51-8c60-52aa-93de-0b18",
+            "clawgate verify ada/sessions",
+        ],
+    ),
+    (
+        "cost explain",
+        &["clawgate cost explain 2026-11-20", "clawgate cost explain claude:295d0175 --limit 5"],
+    ),
+    ("cost verify", &["clawgate cost verify", "clawgate cost verify --json"]),
+    ("cost anomalies", &["clawgate cost anomalies --days 90"]),
+    ("cost alerts", &["clawgate cost alerts", "clawgate cost alerts --deliver"]),
+    ("cost otlp", &["clawgate cost otlp --endpoint http://127.0.0.1:4318 --dry-run"]),
+    ("cost serve", &["clawgate cost serve"]),
+    ("cost export", &["clawgate cost export -o laptop.jsonl --device laptop"]),
+    ("cost import", &["clawgate cost import laptop.jsonl desktop.jsonl"]),
+    ("cost-report", &["clawgate cost-report", "clawgate cost-report --days 30 --json"]),
+    ("anomalies", &["clawgate anomalies", "clawgate anomalies --days 90"]),
+    ("pricing show", &["clawgate pricing show", "clawgate pricing show gpt-5.1"]),
+    (
+        "pricing set",
+        &[
+            "clawgate pricing set my-model --input 1.5 --output 6",
+            "clawgate pricing set --provider lmstudio --input 0 --output 0",
+            "clawgate pricing set my-model --remove",
+        ],
+    ),
+    ("pricing import", &["clawgate pricing import prices.json --key signer.pem"]),
+    ("pricing check", &["clawgate pricing check"]),
+    ("menubar", &["clawgate menubar", "clawgate menubar --waybar"]),
+    ("hook", &["clawgate hook claude < event.json"]),
+    ("demo", &["clawgate demo", "clawgate demo --keep"]),
+    ("doctor", &["clawgate doctor", "clawgate doctor --json"]),
+    ("keys init", &["clawgate keys init"]),
+    ("keys list", &["clawgate keys list"]),
+    ("keys rotate", &["clawgate keys rotate"]),
+    ("keys passphrase", &["clawgate keys passphrase"]),
+    ("keys export", &["clawgate keys export > bob.key"]),
+    ("keys enrol", &["clawgate keys enrol bob.key"]),
+    ("keys remove", &["clawgate keys remove 1f0c-9d2a-77b3-4e51-8c60-52aa-93de-0b18"]),
+    ("serve", &["clawgate serve", "clawgate serve --port 0 --remote"]),
 ];
 
-/// Adds its examples to the help of a command.
+/// Adds its examples to the help of every command and subcommand.
 pub(super) fn with_examples(command: clap::Command) -> clap::Command {
-    let Some((_, examples)) = EXAMPLES.iter().find(|(name, _)| *name == command.get_name()) else {
-        return command;
-    };
+    command.mut_subcommands(|sub| add_examples(sub, ""))
+}
+
+/// `parents` are the names of the commands above, each with a space after it.
+fn add_examples(command: clap::Command, parents: &str) -> clap::Command {
+    let name = format!("{parents}{}", command.get_name());
+    let command = command.mut_subcommands(|sub| add_examples(sub, &format!("{name} ")));
+    let Some((_, examples)) = EXAMPLES.iter().find(|(of, _)| *of == name) else { return command };
     let header = *command.get_styles().get_header();
     let lines: String = examples.iter().map(|line| format!("\n  {line}")).collect();
     command.after_help(format!("{header}Examples:{header:#}{lines}"))
@@ -124,7 +201,7 @@ pub(super) fn with_examples(command: clap::Command) -> clap::Command {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::command_line;
+    use crate::cli::args::{called_command, command_line};
 
     /// Splits a line as a shell does, up to the first redirection.
     fn words(line: &str) -> Vec<String> {
@@ -193,10 +270,30 @@ mod tests {
             for example in *examples {
                 // What another program runs is behind `--`.
                 let line = example.rsplit_once("-- ").map_or(*example, |(_, line)| line);
-                let parsed = command_line(None).try_get_matches_from(words(line));
-                let parsed = parsed.unwrap_or_else(|e| panic!("{example}: {e}"));
-                assert_eq!(parsed.subcommand_name(), Some(*name), "{example}");
+                let words = words(line);
+                let parsed = command_line(None).try_get_matches_from(&words);
+                parsed.unwrap_or_else(|e| panic!("{example}: {e}"));
+                let called = called_command(&command_line(None), words.iter().skip(1).map(String::as_str));
+                let is_of = called == *name || called.starts_with(&format!("{name} "));
+                assert!(is_of, "{example} is an example of {name}");
             }
         }
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        fn check(command: &clap::Command, path: &str, without: &mut Vec<String>) {
+            for sub in command.get_subcommands() {
+                let path = format!("{path} {}", sub.get_name());
+                let help = sub.get_after_help().map(ToString::to_string).unwrap_or_default();
+                if !help.contains("Examples:") {
+                    without.push(path.clone());
+                }
+                check(sub, &path, without);
+            }
+        }
+        let mut without = Vec::new();
+        check(&command_line(None), "clawgate", &mut without);
+        assert!(without.is_empty(), "no example: {without:?}");
     }
 }

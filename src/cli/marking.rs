@@ -60,6 +60,11 @@ impl SessionArgs {
 
 /// Marks the sessions and prints the result.
 pub(super) fn mark(cli: &mut CliContext, args: &SessionArgs, mark: Mark) -> Result<(), CommandError> {
+    if args.keys.is_empty() && !args.all && args.project.is_none() {
+        let message = "Name the sessions: their keys, --project PROJECT or --all.";
+        let failure = Failure::usage("no_sessions", message);
+        return Err(failure.hint_command("clawgate inbox", "lists the sessions with their keys").into());
+    }
     let report = cli.app()?.triage(&args.params(mark)?)?;
     cli.print_with_status(&report, render)
 }

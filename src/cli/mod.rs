@@ -11,6 +11,7 @@ mod format;
 mod inventory_groups;
 mod marking;
 mod next_steps;
+mod number_arg;
 mod predecessors;
 mod progress;
 mod project_arg;
@@ -25,6 +26,7 @@ mod time_args;
 mod wrap;
 
 use std::ffi::OsString;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -66,7 +68,8 @@ pub struct ProcessEnv {
 /// Runs one command line and returns its exit code: 0 done, 1 failed, 2 usage error, 3 refused by the workflow, 4 a
 /// person is needed, 130 interrupted.
 pub fn run(args: Vec<OsString>, process: ProcessEnv) -> u8 {
-    let line = command_line(context::terminal_width(&process.env));
+    let width = std::io::stdout().is_terminal().then(|| context::terminal_width(&process.env));
+    let line = command_line(width);
     let words: Vec<String> = args.iter().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     let command = args::called_command(&line, words.iter().map(String::as_str));
     // Agents read exit code 2 of a hook as "deny this step". A usage error of `hook` must not deny anything.
@@ -87,7 +90,7 @@ pub fn run(args: Vec<OsString>, process: ProcessEnv) -> u8 {
             return CliContext::new(process, true, &command).report_failure(&failure).min(usage_code);
         }
         Err(e) => {
-            let _ = e.print();
+            context::print_to_stderr(&process.env, &e.render().ansi().to_string());
             return usage_code;
         }
     };

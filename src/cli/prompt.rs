@@ -15,6 +15,7 @@ use crate::sources;
 use crate::trace::Env;
 
 use super::cancel::check_cancelled;
+use super::wrap::wrap;
 
 #[cfg(unix)]
 const TERMINAL: (&str, &str) = ("/dev/tty", "/dev/tty");
@@ -37,17 +38,20 @@ pub(super) fn person_absent(env: &Env) -> Option<String> {
 pub(super) struct Terminal {
     input: BufReader<File>,
     output: File,
+    /// Width in columns.
+    width: usize,
     waiting: Arc<AtomicBool>,
     cancel: Arc<AtomicBool>,
 }
 
-/// Opens the controlling terminal.
+/// Opens the controlling terminal, which is `width` columns wide.
 ///
 /// # Errors
 /// Returns a [`Failure`] of the kind [`Kind::HumanNeeded`] that asks a person to run `command`.
 pub(super) fn open(
     env: &Env,
     command: &str,
+    width: usize,
     waiting: Arc<AtomicBool>,
     cancel: Arc<AtomicBool>,
 ) -> Result<Terminal, Failure> {
@@ -61,7 +65,9 @@ pub(super) fn open(
     let input = OpenOptions::new().read(true).open(TERMINAL.0);
     let output = OpenOptions::new().write(true).open(TERMINAL.1);
     match (input, output) {
-        (Ok(input), Ok(output)) => Ok(Terminal { input: BufReader::new(input), output, waiting, cancel }),
+        (Ok(input), Ok(output)) => {
+            Ok(Terminal { input: BufReader::new(input), output, width, waiting, cancel })
+        }
         _ => Err(absent("No terminal is available to ask a person.".to_owned())),
     }
 }
@@ -83,7 +89,7 @@ impl Terminal {
     /// Asks for a line. Returns `None` at the end of the input.
     pub fn line(&mut self, question: &str) -> Result<Option<String>, Failure> {
         let mut show = || -> io::Result<()> {
-            write!(self.output, "{question}")?;
+            write!(self.output, "{}", wrap(question, Some(self.width)))?;
             self.output.flush()
         };
         show().map_err(|e| terminal_failure(&e))?;
@@ -117,7 +123,7 @@ impl Terminal {
 
     /// Asks for a secret without echoing it.
     pub fn secret(&mut self, question: &str) -> Result<Zeroizing<String>, Failure> {
-        let answer = rpassword::prompt_password(question).map(Zeroizing::new);
+        let answer = rpassword::prompt_password(wrap(question, Some(self.width))).map(Zeroizing::new);
         check_cancelled(&self.cancel)?;
         answer.map_err(|e| terminal_failure(&e))
     }
@@ -157,9 +163,9 @@ impl Terminal {
         self.print_line(text)
     }
 
-    /// Prints a line.
+    /// Prints a line. Breaks it between words if it is too long.
     pub fn print_line(&mut self, text: &str) -> Result<(), Failure> {
-        writeln!(self.output, "{text}").map_err(|e| terminal_failure(&e))
+        writeln!(self.output, "{}", wrap(text, Some(self.width))).map_err(|e| terminal_failure(&e))
     }
 }
 
@@ -176,7 +182,7 @@ mod tests {
         env.vars.insert("CLAUDECODE".into(), "1".into());
         assert!(person_absent(&env).is_some_and(|why| why.contains("Claude Code")));
         let (waiting, cancel) = (Arc::default(), Arc::default());
-        let Err(f) = open(&env, "clawgate sign r1", waiting, cancel) else { panic!("opened") };
+        let Err(f) = open(&env, "clawgate sign r1", 80, waiting, cancel) else { panic!("opened") };
         assert_eq!((f.exit_code(), f.hints), (4, vec!["clawgate sign r1".to_owned()]));
     }
 }

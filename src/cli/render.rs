@@ -2,9 +2,7 @@
 
 use anstyle::{AnsiColor, Color, Style};
 
-use crate::app::release::{
-    EntityCounts, EvidenceReport, PrivacyReport, ReaderReport, ReadingEffort, SampleRow,
-};
+use crate::app::release::{EntityCounts, EvidenceReport, PrivacyReport, ReaderReport, ReadingEffort};
 use crate::app::text::sanitize;
 use crate::workflow::{Destination, FileEntry, Target, Visibility};
 
@@ -164,24 +162,6 @@ pub(super) fn inventory_counts(e: EntityCounts) -> String {
         format_count(e.kept),
         format_count(e.undecided)
     )
-}
-
-/// Renders the first characters of some sealed rows. The text is untrusted and therefore sanitized.
-pub(super) fn sample_rows(rows: &[SampleRow]) -> String {
-    let mut out = String::new();
-    for row in rows {
-        out.push_str(&format!(
-            "{} {}\n",
-            dim(&one_line(row.key.as_str())),
-            dim(&format!("{} of text", format_bytes(row.bytes)))
-        ));
-        out.push_str(&format!(
-            "  {}{}\n",
-            one_line(&row.excerpt),
-            if row.bytes > row.excerpt.len() as u64 { " …" } else { "" }
-        ));
-    }
-    out
 }
 
 /// Describes the size of a release: rows, and the files that would be published.

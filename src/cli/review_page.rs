@@ -137,6 +137,7 @@ impl PageText {
             return value;
         }
         self.value(&unescape(text));
+        self.field.clear();
         after
     }
 

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::release::{DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport, check_quote};
+use crate::app::release::{
+    DecisionIn, EntityItem, FindingIn, Page, ReviewParams, ReviewReport, check_quote, finding_kinds,
+};
 use crate::app::text::sanitize;
 use crate::workflow::EntityDecision;
 
@@ -367,7 +369,7 @@ fn read_page(
         cli.print(&format!("{}\n", lines[shown..end].join("\n")))?;
         shown = end;
         if shown < lines.len() {
-            let at = format!("{} of {} lines · Enter: read on", shown, lines.len());
+            let at = format!("{shown} of {} · Enter: read on", pluralize(lines.len() as u64, "line"));
             match ask(cli, terminal, page, params, &at)? {
                 Choice::Continue => {}
                 choice => return Ok(choice),
@@ -413,15 +415,34 @@ fn ask(
                     ))?;
                     continue;
                 }
-                let question =
-                    format!("  Type (PERSON, ORG, EMAIL, SECRET, …; {CANCEL}: do not redact) [PERSON]: ");
-                let Some(kind) = terminal.line(&question)?.filter(|kind| kind != CANCEL) else {
+                let Some(kind) = ask_kind(cli, terminal)? else {
                     cli.print("  Cancelled. The words are not redacted.\n")?;
                     continue;
                 };
-                let kind = if kind.is_empty() { "PERSON".to_owned() } else { kind };
                 params.findings.push(FindingIn { quote: quote.to_owned(), kind, ..FindingIn::default() });
             }
         }
+    }
+}
+
+/// The type of a finding if the person only presses Enter.
+const DEFAULT_KIND: &str = "PERSON";
+
+/// Asks for the type of a finding until it is a known one. Returns `None` if the person cancels.
+fn ask_kind(cli: &CliContext, terminal: &mut Terminal) -> Result<Option<String>, CommandError> {
+    let known = finding_kinds().collect::<Vec<_>>().join(", ");
+    let mut question = format!("  Type of the words ({known}; {CANCEL}: do not redact) [{DEFAULT_KIND}]: ");
+    loop {
+        let Some(answer) = terminal.line(&question)?.filter(|answer| answer != CANCEL) else {
+            return Ok(None);
+        };
+        if answer.is_empty() {
+            return Ok(Some(DEFAULT_KIND.to_owned()));
+        }
+        if let Some(kind) = finding_kinds().find(|kind| kind.eq_ignore_ascii_case(&answer)) {
+            return Ok(Some(kind.to_owned()));
+        }
+        cli.print(&format!("  {} There is no type {:?}.\n", yellow("not taken:"), one_line(&answer)))?;
+        question = format!("  Type, one of {known} [{DEFAULT_KIND}]: ");
     }
 }

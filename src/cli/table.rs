@@ -37,6 +37,8 @@ pub(super) struct Column {
     min: usize,
     /// The column gets this width before columns of a lower rank get theirs.
     want: usize,
+    /// Eighths of the table that the column wants, if that is more than `want`.
+    want_eighths: usize,
     /// Columns of a higher rank get their width first, and are dropped last.
     rank: u8,
     is_optional: bool,
@@ -51,6 +53,7 @@ impl Column {
             cut: Cut::Never,
             min: usize::MAX,
             want: usize::MAX,
+            want_eighths: 0,
             rank: 0,
             is_optional: false,
         }
@@ -93,6 +96,16 @@ impl Column {
     /// Gives the column at most this width until the other columns have theirs.
     pub fn want(self, want: usize) -> Self {
         Column { want, ..self }
+    }
+
+    /// Raises what [`Column::want`] gives to this part of the width of the table, so that a wide terminal shows more of the
+    /// column before it shows more columns.
+    pub fn want_eighths(self, want_eighths: usize) -> Self {
+        Column { want_eighths, ..self }
+    }
+
+    fn wanted(&self, table_width: usize) -> usize {
+        self.want.max(table_width / 8 * self.want_eighths)
     }
 
     pub fn rank(self, rank: u8) -> Self {
@@ -215,7 +228,7 @@ impl Table {
         // narrower on a wider terminal, where one more column fits.
         let wanted = |i: usize, now: usize| match self.columns[i].want {
             usize::MAX => now,
-            want => now.max(natural[i].min(want)),
+            _ => now.max(natural[i].min(self.columns[i].wanted(width))),
         };
         let mut some_dropped = false;
         loop {
@@ -251,7 +264,7 @@ impl Table {
             widths[i] = Some(to.max(now));
         };
         for i in &by_rank {
-            grow(&mut widths, *i, natural[*i].min(self.columns[*i].want));
+            grow(&mut widths, *i, natural[*i].min(self.columns[*i].wanted(width)));
         }
         for i in by_rank.iter().filter(|i| !some_dropped || self.columns[**i].want == usize::MAX) {
             grow(&mut widths, *i, natural[*i]);

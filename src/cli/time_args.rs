@@ -37,8 +37,8 @@ impl TimeRange {
         now: Timestamp,
         zone: &TimeZone,
     ) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
-        let since = parse_optional_instant(self.since.as_deref(), now, zone)?;
-        let until = parse_optional_instant(self.until.as_deref(), now, zone)?;
+        let since = parse_optional_instant("--since", self.since.as_deref(), now, zone)?;
+        let until = parse_optional_instant("--until", self.until.as_deref(), now, zone)?;
         if let (Some(start), Some(end)) = (since, until)
             && start >= end
         {
@@ -58,16 +58,18 @@ impl TimeRange {
 }
 
 /// Parses RFC 3339, `YYYY-MM-DD`, `today` or `yesterday` (the first instant of the day in `zone`), or an age such as
-/// `7d`, `24h`, `30m`, `2w`.
+/// `7d`, `24h`, `30m`, `2w`. `option` is the option that has the text.
 ///
 /// # Errors
 /// Returns a [`Failure`] if the text is none of these.
-pub(super) fn parse_instant(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
+fn parse_instant(option: &str, text: &str, now: Timestamp, zone: &TimeZone) -> Result<Timestamp, Failure> {
     Timestamp::parse_human(text, now, zone).ok_or_else(|| {
-        Failure::usage(
-            "bad_time",
-            "A time must be RFC 3339 (2026-11-20T16:00:00Z), a date (2026-11-20), today, yesterday, or an age such as 7d.",
-        )
+        let message = format!(
+            "{option} {:?} is not a time. It must be RFC 3339 (2026-11-20T16:00:00Z), a date (2026-11-20), today, \
+             yesterday, or an age such as 7d.",
+            one_line(text)
+        );
+        Failure::usage("bad_time", message)
     })
 }
 
@@ -76,11 +78,12 @@ pub(super) fn parse_instant(text: &str, now: Timestamp, zone: &TimeZone) -> Resu
 /// # Errors
 /// As [`parse_instant`].
 pub(super) fn parse_optional_instant(
+    option: &str,
     text: Option<&str>,
     now: Timestamp,
     zone: &TimeZone,
 ) -> Result<Option<Timestamp>, Failure> {
-    text.map(|t| parse_instant(t, now, zone)).transpose()
+    text.map(|t| parse_instant(option, t, now, zone)).transpose()
 }
 
 /// Parses a duration such as `30m`, `2h` or `1d`. Returns minutes.
@@ -89,8 +92,11 @@ pub(super) fn parse_optional_instant(
 /// Returns a [`Failure`] if the text is not a duration of at least one minute.
 pub(super) fn parse_gap_minutes(text: &str) -> Result<u64, Failure> {
     let bad = || {
-        Failure::usage("bad_gap", "A gap must be a duration of at least one minute, such as 30m, 2h or 1d.")
-            .hint("--gap 30m")
+        let message = format!(
+            "--gap {:?} is not a duration of at least one minute, such as 30m, 2h or 1d.",
+            one_line(text)
+        );
+        Failure::usage("bad_gap", message).hint("--gap 30m")
     };
     let text = text.trim();
     let unit = text.chars().last().ok_or_else(bad)?;
@@ -163,7 +169,7 @@ mod tests {
     #[test]
     fn times_are_parsed_in_every_documented_form() {
         let (now, utc) = (now(), TimeZone::UTC);
-        let at = |t: &str| parse_instant(t, now, &utc).map(|t| t.to_string()).map_err(|f| f.code);
+        let at = |t: &str| parse_instant("--since", t, now, &utc).map(|t| t.to_string()).map_err(|f| f.code);
         assert_eq!(at("2026-11-19T01:02:03+01:00").unwrap(), "2026-11-19T00:02:03.000Z");
         assert_eq!(at("2026-11-19").unwrap(), "2026-11-19T00:00:00.000Z");
         assert_eq!(at("today").unwrap(), "2026-11-20T00:00:00.000Z");
@@ -175,6 +181,16 @@ mod tests {
         }
         assert_eq!(at("90m").unwrap(), "2026-11-20T14:42:00.000Z");
         assert_eq!(at("2w").unwrap(), "2026-11-06T16:12:00.000Z");
+    }
+
+    #[test]
+    fn an_error_names_the_option_and_its_value() {
+        let range = TimeRange { since: None, until: Some("soon".to_owned()) };
+        let failure = range.resolve(now(), &TimeZone::UTC).unwrap_err();
+        assert!(failure.message.starts_with("--until \"soon\" is not a time."), "{}", failure.message);
+        assert!(
+            parse_gap_minutes("soon").unwrap_err().message.starts_with("--gap \"soon\" is not a duration")
+        );
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::table::text_width;
 
 /// Breaks each line that is longer than `width` columns before a word. Following lines get the indentation of the first
-/// one. A word that is longer than the terminal stays whole, so that paths and commands can be copied.
+/// one. Words stay whole, so that paths can be copied: one that does not fit after the indentation gets a line of its own
+/// without it.
 /// Without a width, the text stays as it is.
 pub(super) fn wrap(text: &str, width: Option<usize>) -> String {
     let Some(width) = width else { return text.to_owned() };
@@ -27,19 +28,25 @@ fn wrap_line(out: &mut String, line: &str, width: usize) {
     // A piece is a word with the spaces before it.
     let mut rest = line;
     while !rest.is_empty() {
-        let word = rest.len() - rest.trim_start_matches(' ').len();
-        let end = rest[word..].find(' ').map_or(rest.len(), |i| word + i);
+        let spaces = rest.len() - rest.trim_start_matches(' ').len();
+        let end = rest[spaces..].find(' ').map_or(rest.len(), |i| spaces + i);
         let (piece, after) = rest.split_at(end);
-        let size = visible_width(piece);
-        if column > indent && column + size > width && visible_width(piece.trim_start_matches(' ')) > 0 {
-            out.push('\n');
-            out.push_str(&" ".repeat(indent));
-            let piece = piece.trim_start_matches(' ');
-            out.push_str(piece);
-            column = indent + visible_width(piece);
-        } else {
+        let word = &piece[spaces..];
+        let (size, word_size) = (visible_width(piece), visible_width(word));
+        if word_size == 0 || column + size <= width {
             out.push_str(piece);
             column += size;
+        } else {
+            let indent = if indent + word_size > width && word_size <= width { 0 } else { indent };
+            if column > indent {
+                out.push('\n');
+            } else if column > 0 {
+                // Only spaces precede the word.
+                out.truncate(out.trim_end_matches(' ').len());
+            }
+            out.push_str(&" ".repeat(indent));
+            out.push_str(word);
+            column = indent + word_size;
         }
         rest = after;
     }
@@ -79,6 +86,32 @@ mod tests {
         assert_eq!(wrap(text, None), text);
         let path = "a /very/long/path/that/cannot/be/broken/anywhere end";
         assert_eq!(wrap(path, Some(20)), "a\n/very/long/path/that/cannot/be/broken/anywhere\nend");
+    }
+
+    #[test]
+    fn a_path_that_does_not_fit_after_the_indentation_is_a_line_of_its_own() {
+        let path = "/home/ada/work/shop/log.jsonl:1";
+        assert_eq!(wrap(&format!("  {path} (gone)\n"), Some(32)), format!("{path}\n  (gone)\n"));
+        let text = format!("error: the log {path} is gone\n");
+        assert_eq!(wrap(&text, Some(32)), format!("error: the log\n{path}\nis gone\n"));
+        let question = "2. What did you decide about companies, private URLs and people? ";
+        assert_eq!(
+            wrap(question, Some(40)),
+            "2. What did you decide about companies,\nprivate URLs and people? "
+        );
+    }
+
+    #[test]
+    fn no_word_is_cut_at_any_width() {
+        let text = "error: the sample has 20 of 146 rows; `clawgate review r20261120-zz347eby` reads /home/ada/x/y/z\n";
+        for width in 40..110 {
+            let shown = wrap(text, Some(width));
+            assert!(shown.lines().all(|line| visible_width(line) <= width), "{width}: {shown}");
+            assert_eq!(
+                shown.split_whitespace().collect::<Vec<_>>(),
+                text.split_whitespace().collect::<Vec<_>>()
+            );
+        }
     }
 
     #[test]

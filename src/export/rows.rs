@@ -359,6 +359,32 @@ mod tests {
     }
 
     #[test]
+    fn the_redaction_knows_every_field_of_a_row() {
+        fn fields(value: &Value, out: &mut Vec<String>) {
+            match value {
+                Value::Object(map) => {
+                    for (name, value) in map {
+                        out.push(name.clone());
+                        // The fields of a tool's input are the agent's.
+                        if name != "input" {
+                            fields(value, out);
+                        }
+                    }
+                }
+                Value::Array(list) => list.iter().for_each(|value| fields(value, out)),
+                _ => {}
+            }
+        }
+        let row = Rows.row(&session(), &RowMeta::new(Version("v".into()))).unwrap();
+        let (row, mut found) = (serde_json::from_str(&row.json).unwrap(), Vec::new());
+        fields(&row, &mut found);
+        assert!(found.len() > 30, "{found:?}");
+        for name in found {
+            assert!(crate::redact::OWN_FIELDS.contains(&name.as_str()), "{name} is missing");
+        }
+    }
+
+    #[test]
     fn the_message_ranges_contain_exactly_the_messages() {
         let row = Rows.row(&session(), &meta()).unwrap();
         let whole: Value = serde_json::from_str(&row.json).unwrap();

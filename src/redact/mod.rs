@@ -53,6 +53,8 @@ pub use names::{NameCounter, has_letters, is_long_enough, same_name};
 pub(crate) use placeholder::distinct;
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
+#[cfg(test)]
+pub(crate) use session::OWN_FIELDS;
 pub(crate) use session::for_each_input_text;
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
 

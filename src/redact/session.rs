@@ -404,6 +404,9 @@ impl SealedScanner {
             if placeholders.get(next).is_some_and(|(start, end)| *start <= hit.start() && hit.end() <= *end) {
                 continue;
             }
+            if own_word(&text, hit.start(), hit.end(), &self.agents).is_some_and(is_row_word) {
+                continue;
+            }
             out.push(SealedHit {
                 kind: kind.clone(),
                 rule: rule.clone(),
@@ -414,7 +417,7 @@ impl SealedScanner {
         for (_, start, end) in self.names.find(&text) {
             let next = placeholders.partition_point(|(_, end)| *end <= start);
             let inside = placeholders.get(next).is_some_and(|(s, e)| *s <= start && end <= *e);
-            if !inside && !is_own_field(&text, start, end, &self.agents) {
+            if !inside && own_word(&text, start, end, &self.agents).is_none() {
                 out.push(SealedHit {
                     kind: "CUSTOM".to_owned(),
                     rule: super::word_rules::CUSTOM.to_owned(),
@@ -436,24 +439,75 @@ const OWN_VALUES: [(&str, &[&str]); 4] = [
     ("format", &["rows"]),
 ];
 
-/// Whether a span of a row is in the name of a field or in a value that this program writes, such as an agent's id.
-fn is_own_field(text: &str, start: usize, end: usize, agents: &BTreeSet<String>) -> bool {
+/// The names of the fields that this program writes into a row.
+pub(crate) const OWN_FIELDS: &[&str] = &[
+    "agent",
+    "agent_version",
+    "assistant_messages",
+    "attachments",
+    "bytes",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "clawgate",
+    "content",
+    "end_time",
+    "exit_code",
+    "format",
+    "git_branch",
+    "input",
+    "input_tokens",
+    "media",
+    "media_type",
+    "messages",
+    "model",
+    "models",
+    "name",
+    "origin",
+    "output",
+    "output_tokens",
+    "parent",
+    "project",
+    "reasoning_tokens",
+    "role",
+    "session_id",
+    "start_time",
+    "stats",
+    "status",
+    "subagent",
+    "text",
+    "thinking",
+    "timestamp",
+    "tool",
+    "tool_uses",
+    "user_messages",
+    "value",
+    "version",
+];
+
+/// Whether a word of [`own_word`] is in every row, so that it tells nothing of anybody.
+fn is_row_word(word: &str) -> bool {
+    OWN_FIELDS.contains(&word) || OWN_VALUES.iter().any(|(_, values)| values.contains(&word))
+}
+
+/// Returns the name of a field, or the value that this program writes, such as an agent's id, that a span of a row is in.
+fn own_word<'t>(text: &'t str, start: usize, end: usize, agents: &BTreeSet<String>) -> Option<&'t str> {
     let own = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     let before = text[..start].trim_end_matches(own);
     let after = text[end..].trim_start_matches(own);
     let value = &text[before.len()..text.len() - after.len()];
-    let Some(before) = before.strip_suffix('"') else { return false };
+    let before = before.strip_suffix('"')?;
     if after.starts_with("\":") {
-        return true;
+        return Some(value);
     }
     // Tool arguments have fields of the same names, and any value.
     let is_field = |name: &str| {
         let field = before.strip_suffix("\":").and_then(|b| b.strip_suffix(name));
         field.is_some_and(|b| b.ends_with('"'))
     };
-    after.starts_with('"')
+    let is_own = after.starts_with('"')
         && (is_field("agent") && agents.contains(value)
-            || OWN_VALUES.iter().any(|(name, values)| values.contains(&value) && is_field(name)))
+            || OWN_VALUES.iter().any(|(name, values)| values.contains(&value) && is_field(name)));
+    is_own.then_some(value)
 }
 
 /// A known value that survived in sealed bytes.
@@ -514,7 +568,7 @@ mod tests {
         let agents = BTreeSet::from(["acme-code".to_owned(), "claude".to_owned()]);
         let is_own = |row: &str| {
             let start = row.rfind("acme").or_else(|| row.rfind("user")).unwrap();
-            is_own_field(row, start, start + 4, &agents)
+            own_word(row, start, start + 4, &agents).is_some()
         };
         for own in [r#"{"role":"user","x":1}"#, r#"{"agent":"acme-code"}"#] {
             assert!(is_own(own), "{own}");

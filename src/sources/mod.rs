@@ -24,6 +24,7 @@ mod qwen;
 
 pub use checkout::{Checkout, WorktreeDir, checkout, other_repository};
 pub use common::files::SourceError;
+pub(crate) use common::files::open_log;
 pub use common::read::{
     DEFAULT_LINE_LIMIT, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete,
 };

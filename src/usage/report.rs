@@ -48,7 +48,7 @@ impl ReportRow {
             tokens: sum.tokens,
             cost_picousd: sum.picousd_clamped(),
             unpriced_tokens: sum.unpriced_tokens,
-            confidence: sum.confidence,
+            confidence: sum.confidence(),
             block: None,
         }
     }

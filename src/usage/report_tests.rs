@@ -85,6 +85,9 @@ proptest! {
                     sum.unpriced_tokens += x.unpriced_tokens;
                     sum.confidence = sum.confidence.max(x.confidence);
                 }
+                if sum.confidence == Confidence::Unpriced && sum.cost_picousd > 0 {
+                    sum.confidence = Confidence::LowerBound;
+                }
                 if *by == Dimension::Tool {
                     sum.confidence = total.confidence;
                 }
@@ -138,6 +141,10 @@ fn unpriced_is_counted_and_named_never_a_silent_zero() {
     let r = report(&rows, Dimension::Model, "UTC");
     assert_eq!((r.rows[0].unpriced_tokens, r.rows[0].cost_picousd), (7, 0));
     assert_eq!(r.rows[0].confidence, Confidence::Unpriced);
+    // If some tokens have a price, the cost is at least this much.
+    let priced = row("claude-opus-5", "2026-11-02T12:00:02Z", 5);
+    let mixed = report(&[rows[0], priced], Dimension::Total, "UTC");
+    assert_eq!(mixed.total.confidence, Confidence::LowerBound);
     let named = UnpricedModel { model: "acme-coder-9".into(), provider: None, requests: 2, tokens: 7 };
     assert_eq!(r.unpriced, [named]);
 }

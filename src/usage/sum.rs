@@ -14,6 +14,7 @@ pub struct UsageSum {
     pub picousd: i128,
     /// Tokens of the requests without a price.
     pub unpriced_tokens: u64,
+    /// The lowest confidence of the parts.
     pub confidence: Confidence,
 }
 
@@ -40,6 +41,14 @@ impl UsageSum {
         self.picousd = self.picousd.saturating_add(other.picousd);
         self.unpriced_tokens = self.unpriced_tokens.saturating_add(other.unpriced_tokens);
         self.confidence = self.confidence.max(other.confidence);
+    }
+
+    /// Returns the confidence of the whole sum. If only a part of the tokens has a price, the cost is a lower bound.
+    pub fn confidence(&self) -> Confidence {
+        match self.confidence {
+            Confidence::Unpriced if self.picousd > 0 => Confidence::LowerBound,
+            confidence => confidence,
+        }
     }
 
     /// Returns the cost as far as 64 bits can hold it.

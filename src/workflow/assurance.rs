@@ -29,15 +29,15 @@ impl Assurance {
         self >= Assurance::A2
     }
 
-    /// What the level means, in words.
+    /// What the level means, as a noun phrase.
     pub fn meaning(self) -> &'static str {
         match self {
-            Assurance::A0 => "an agent said so",
-            Assurance::A1 => "a client's form was answered",
-            Assurance::A2 => "given in the local workbench or a terminal",
-            Assurance::A3 => "a passphrase unlocked the approver key",
-            Assurance::A4 => "hardware verified the user",
-            Assurance::A5 => "another device or person agreed",
+            Assurance::A0 => "a statement of an agent",
+            Assurance::A1 => "an answer in a form of the agent's client",
+            Assurance::A2 => "an approval in the local workbench or a terminal",
+            Assurance::A3 => "an approval with the passphrase of the approver key",
+            Assurance::A4 => "an approval with a hardware key",
+            Assurance::A5 => "an approval by a second device or person as well",
         }
     }
 }

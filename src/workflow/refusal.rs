@@ -203,6 +203,13 @@ impl NextStep {
         NextStep::new("scan", "clawgate scan")
     }
 
+    /// The next step if every session is excluded.
+    pub fn include() -> Self {
+        NextStep::new("set_scope", "clawgate scope").ask(
+            "Every session is excluded. Ask the person which projects to include again: `clawgate scope --include NAME`.",
+        )
+    }
+
     /// The next step if sessions exist that nobody has decided on.
     pub fn choose() -> Self {
         NextStep::new("triage", "clawgate approve KEY...")
@@ -356,7 +363,9 @@ impl Refusal {
         self
     }
 
-    pub(super) fn next(mut self, next: NextStep) -> Self {
+    /// Sets the next step.
+    #[must_use]
+    pub fn next(mut self, next: NextStep) -> Self {
         self.next_tool = next.tool;
         self.next_command = next.command;
         self.human_action = next.human_action;

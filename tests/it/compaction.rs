@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::cost::cost;
 use crate::web::Server;
-use crate::world::{World, fixture, ok, run};
+use crate::world::{World, fixture, ok, run, run_on_terminal};
 
 const COMPACTED: &str = "claude:b9148785-c762-4c9e-acd8-0ba1af169a67";
 
@@ -75,6 +75,15 @@ fn a_compaction_recorded_only_in_the_total_is_a_labelled_row() {
     assert!(record.starts_with("{\"type\":\"cost-state\""), "{record}");
     let table = run(&world, &["cost", "--by", "session"]);
     assert!(table.out.contains("#compaction"), "{}", table.out);
+    // A terminal shows the short key, which these commands accept.
+    let short = format!("{}#compaction", &COMPACTED[.."claude:b9148785".len()]);
+    let table = run_on_terminal(&world, &["cost", "--by", "session"], &[]);
+    assert!(table.out.contains(&short), "{}", table.out);
+    assert_eq!(ok(&world, &["cost", "explain", &short, "--json"])["figure"]["key"], json!(key));
+    ok(&world, &["scan", "--json"]);
+    for command in ["show", "segment"] {
+        assert_eq!(ok(&world, &[command, &short, "--json"])["key"], json!(COMPACTED), "{command}");
+    }
 
     let verified = world.app().verify_cost(None).unwrap();
     assert!(verified.same && verified.beyond_logs.is_empty(), "{verified:#?}");

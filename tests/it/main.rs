@@ -56,6 +56,7 @@ mod source_opencode;
 mod source_pi;
 mod source_qwen;
 mod sources;
+mod terminal_output;
 mod time_zone;
 mod untrusted;
 mod web;

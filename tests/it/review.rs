@@ -401,3 +401,32 @@ fn the_privacy_report_names_deciders_and_readers_and_shows_no_value() {
     assert!(one.entities.total <= sheet.entities.total && one.sessions.is_empty());
     assert_eq!(app.privacy_sheet(None, Some("claude:none")).unwrap_err().code, "no_such_session");
 }
+
+#[test]
+fn a_finding_that_is_also_the_name_of_a_field_is_redacted_in_the_text() {
+    let (world, mut app, release) = prepared(Actor::Person, &["claude-2.1.329"]);
+    let page = app.review(&ReviewParams::default()).unwrap().page.unwrap();
+    let finding =
+        |quote: &str| FindingIn { quote: quote.into(), kind: "PRIVATE".into(), ..FindingIn::default() };
+    // The format itself is no finding.
+    let findings = vec![finding("\"role\":\"user\"")];
+    let refused = app
+        .review(&ReviewParams { nonce: Some(page.nonce.clone()), findings, ..ReviewParams::default() })
+        .unwrap();
+    assert_eq!((refused.accepted, refused.refused.len()), (0, 1), "{refused:?}");
+    let page = refused.page.unwrap();
+    let findings = vec![finding("tool_uses"), finding("assistant")];
+    let taken =
+        app.review(&ReviewParams { nonce: Some(page.nonce), findings, ..ReviewParams::default() }).unwrap();
+    assert_eq!(taken.accepted, 2, "{taken:?}");
+    let text = sealed(&world, &release);
+    assert!(text.contains("\"tool_uses\":") && text.contains("\"role\":\"assistant\""));
+}
+
+#[test]
+fn the_number_of_pages_is_the_same_in_the_preparation_and_in_the_review() {
+    let (_world, mut app, _) = prepared(Actor::Person, &["claude-2.1.329", "codex-0.169.0"]);
+    let again = app.prepare(&PrepareParams::default()).unwrap().review.unwrap();
+    let first = app.review(&ReviewParams::default()).unwrap().budget.unwrap();
+    assert_eq!(again, first);
+}

@@ -3,10 +3,12 @@
 use std::fs;
 
 use clawgate::app::Actor;
+use clawgate::app::release::{PrepareParams, PublishParams};
 use clawgate::app::sessions::ScopeParams;
+use clawgate::gate::KdfParams;
 use serde_json::{Value, json};
 
-use crate::world::{World, ok, run};
+use crate::world::{PASSPHRASE, World, confirm, ok, review_to_end, run};
 
 /// Writes a session of Claude Code in a directory.
 pub fn log(world: &World, id: u32, cwd: &str) {
@@ -746,4 +748,47 @@ fn a_directory_that_was_only_visited_can_be_excluded_and_included_again() {
         ok(&world, &["scope", "--include", stored, "--confirm", "--json"]);
         assert_eq!(released(&world).0.len(), 2, "{typed}");
     }
+}
+
+#[test]
+fn the_next_step_is_never_to_approve_what_is_excluded() {
+    let world = world_with(&["/w/open", "/w/client"]);
+    ok(&world, &["scope", "--exclude", "open,client", "--confirm", "--json"]);
+    let status = ok(&world, &["status", "--json"]);
+    assert_eq!(status["next"]["command"], json!("clawgate scope"), "{status}");
+    assert!(status["note"].as_str().unwrap().contains("Excluded: 2 sessions"), "{status}");
+    let marked = ok(&world, &["approve", "--all", "--json"]);
+    assert_eq!(marked["next"]["command"], json!("clawgate scope"), "{marked}");
+
+    // The excluded session is approved by its name, but it is in no release.
+    let list = ok(&world, &["inbox", "--json"]);
+    let key = list["sessions"][0]["key"].as_str().unwrap();
+    ok(&world, &["approve", key, "--json"]);
+    let refused = run(&world, &["prepare", "--folder", world.out().to_str().unwrap(), "--json"]);
+    assert_eq!(
+        (refused.code, &refused.json()["next"]["command"]),
+        (3, &json!("clawgate scope")),
+        "{}",
+        refused.out
+    );
+    ok(&world, &["unmark", key, "--json"]);
+
+    ok(&world, &["scope", "--include", "open", "--confirm", "--json"]);
+    ok(&world, &["approve", "--all", "--json"]);
+    let mut app = world.app();
+    let folder = Some(world.out().display().to_string());
+    let release = app.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap().release;
+    review_to_end(&mut app);
+    confirm(&mut app).unwrap();
+    app.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = app.sign_preview(None).unwrap();
+    app.sign(&shown, PASSPHRASE).unwrap();
+    app.publish(&PublishParams::default()).unwrap();
+    drop(app);
+    let status = ok(&world, &["status", "--json"]);
+    assert_eq!(status["next"]["command"], json!("clawgate scan"), "{status}");
+    let note = status["note"].as_str().unwrap();
+    assert!(note.contains(&release) && note.contains("Excluded: 1 session;"), "{note}");
+    let again = run(&world, &["prepare", "--json"]);
+    assert!(!again.out.contains("inbox --status new"), "{}", again.out);
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::cost::{Ask, log};
-use crate::world::World;
+use crate::world::{World, run};
 
 /// The output of a command in a time zone.
 fn run_in(world: &World, zone: &str, args: &[&str]) -> String {
@@ -61,6 +61,26 @@ fn the_zone_can_be_set_and_taken_back_by_a_command() {
     assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], "Asia/Tokyo");
     run_in(&world, zone, &["config", "--timezone", "local"]);
     assert_eq!(json_in(&world, zone, &["cost", "--json"])["timezone"], zone);
+}
+
+#[test]
+fn a_wrong_zone_is_blamed_on_the_place_that_names_it() {
+    let world = world();
+    let refused = run(&world, &["cost", "--timezone", "Tokyo/Asia"]);
+    assert!(refused.err.contains("--timezone") && refused.err.contains("Tokyo/Asia"), "{}", refused.err);
+    assert!(!refused.err.contains("config.toml"), "{}", refused.err);
+    world.configure("timezone = \"Nowhere\"\n");
+    let refused = run(&world, &["cost"]);
+    assert_eq!(refused.code, 2);
+    assert!(
+        refused.err.contains("`timezone` in config.toml") && refused.err.contains("Nowhere"),
+        "{}",
+        refused.err
+    );
+    assert!(refused.err.contains("clawgate config --timezone local"), "{}", refused.err);
+    assert!(!refused.err.contains("--help"), "{}", refused.err);
+    assert_eq!(run(&world, &["config", "--timezone", "local"]).code, 0);
+    assert_eq!(run(&world, &["cost"]).code, 0);
 }
 
 #[test]

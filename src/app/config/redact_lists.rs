@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::app::Failure;
+use crate::pricing::pluralize;
 use crate::redact::{has_letters, is_long_enough, same_name};
 
 /// Words that occur in most sessions. Redacting one of them leaves little of a text.
@@ -48,7 +49,8 @@ impl ListHits {
     pub fn masked(mut self) -> Self {
         if !self.common && self.setting != "scope.exclude" {
             let first: String = self.value.chars().take(1).collect();
-            self.value = format!("{first}… ({} characters)", self.value.chars().count());
+            let length = pluralize(self.value.chars().count() as u64, "character");
+            self.value = format!("{first}… ({length})");
         }
         self
     }
@@ -110,13 +112,13 @@ pub(super) fn warnings(strings: &[String], usernames: &[String]) -> Vec<String> 
     let names = usernames.iter().filter(is_short).map(|s| ("redact.usernames", s));
     let line = |(setting, value): (&str, &String)| match value.chars().any(char::is_alphanumeric) {
         true => format!(
-            "config.toml, {setting}: an entry of {} characters is too short to be redacted inside of words, so it is \
+            "config.toml, {setting}: an entry of {} is too short to be redacted inside of words, so it is \
              redacted only as a word of its own, in this spelling.",
-            value.chars().count()
+            pluralize(value.chars().count() as u64, "character")
         ),
         false => format!(
-            "config.toml, {setting}: an entry of {} characters has no letters and no effect.",
-            value.chars().count()
+            "config.toml, {setting}: an entry of {} has no letters and no effect.",
+            pluralize(value.chars().count() as u64, "character")
         ),
     };
     strings.chain(names).map(line).collect()

@@ -95,7 +95,7 @@ impl From<&UsageSum> for Spend {
             tokens: sum.tokens.total(),
             requests: sum.requests,
             unpriced_tokens: sum.unpriced_tokens,
-            confidence: sum.confidence,
+            confidence: sum.confidence(),
         }
     }
 }

@@ -193,13 +193,19 @@ impl App {
         let start = key.split_once('–').and_then(|(start, _)| start.parse::<jiff::civil::DateTime>().ok());
         let start = start.and_then(|start| start.to_zoned(zone.clone()).ok());
         let block = start.map(|at| Timestamp(at.timestamp().as_millisecond()).to_string());
-        let key = block.as_deref().unwrap_or(key);
+        let session = block.is_none().then(|| self.counted_session(key)).flatten();
+        let key = block.as_deref().or(session.as_deref()).unwrap_or(key);
         let dimensions = p.by.map_or(DIMENSIONS_BY_PRECEDENCE.to_vec(), |by| vec![by]);
         let range = UsageFilter { since: p.since, until: p.until, ..UsageFilter::default() };
         let reports = self.reports(&dimensions, range, zone, prices)?;
         for (by, mut report) in dimensions.into_iter().zip(reports) {
+            let base = SessionKey::without_compaction_suffix(key);
+            let suffix = &key[base.len()..];
             let matches = |r: &&ReportRow| {
                 r.key == key
+                    // The beginning of a session's key with the suffix of its compactions.
+                    || by == Dimension::Session && !suffix.is_empty() && base.len() >= 6
+                        && r.key.starts_with(base) && r.key.ends_with(suffix)
                     // A session is also found by its id or the beginning of it, a project by its last path components.
                     || by == Dimension::Session && key.len() >= 6
                         && r.key.split_once(':').is_some_and(|(_, id)| id.starts_with(key))
@@ -232,6 +238,14 @@ impl App {
         }
         Err(Failure::usage("no_such_figure", "No cost report has a row with this key.")
             .hint("list the keys with clawgate cost --by day (or model, session, project)"))
+    }
+
+    /// Returns the key under which a session is counted, if the text is a key as lists show it.
+    fn counted_session(&self, shown: &str) -> Option<String> {
+        let base = SessionKey::without_compaction_suffix(shown);
+        // Without the agent, a text such as a date could be the beginning of an id by accident.
+        let session = base.contains(':').then(|| self.resolve(base).ok()).flatten()?;
+        Some(if base == shown { session.0 } else { session.compaction_key().0 })
     }
 
     fn with_paths(&self, requests: Vec<FoundRequest>) -> Result<Vec<ExplainedRequest>, Failure> {

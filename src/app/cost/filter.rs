@@ -59,11 +59,10 @@ impl App {
         let (mut agents, projects, models) = (next(), next(), next());
         agents.extend(sources::REGISTRY.iter().map(|s| s.agent().to_owned()));
         let is_agent = |key: &str, asked: &str| key.eq_ignore_ascii_case(asked);
-        let is_model = |key: &str, asked: &str| key.starts_with(asked);
         Ok(Some(RowFilter {
             agents: matching("agent", p.agent, &agents, &is_agent)?,
             projects: self.project_keys(p.project, &projects)?,
-            models: matching("model", p.model, &models, &is_model)?,
+            models: matching("model", p.model, &models, &is_model_prefix)?,
         }))
     }
 
@@ -94,6 +93,11 @@ impl App {
         }
         Ok(projects.into_iter().filter(|p| out.contains(&p.name)).map(|p| p.path).collect())
     }
+}
+
+/// Whether a text is the beginning of a model's id, in any case.
+fn is_model_prefix(key: &str, asked: &str) -> bool {
+    key.to_lowercase().starts_with(&asked.to_lowercase())
 }
 
 /// Returns the keys that the names match. `all` means every key.
@@ -131,9 +135,11 @@ mod tests {
     #[test]
     fn a_name_that_matches_nothing_is_an_error_that_lists_the_known_ones() {
         let keys = ["claude-opus-4-8", "gpt-5.1"].map(str::to_owned);
-        let prefix = |key: &str, asked: &str| key.starts_with(asked);
-        let found = matching("model", &["claude".to_owned()], &keys, &prefix).unwrap();
-        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["claude-opus-4-8"]);
+        let prefix = is_model_prefix;
+        for asked in ["claude", "CLAUDE-Opus"] {
+            let found = matching("model", &[asked.to_owned()], &keys, &prefix).unwrap();
+            assert_eq!(found.into_iter().collect::<Vec<_>>(), ["claude-opus-4-8"]);
+        }
         let f = matching("model", &["gpt-5.2".to_owned()], &keys, &prefix).unwrap_err();
         assert_eq!((f.code.as_str(), f.exit_code()), ("no_such_model", 2));
         assert!(f.message.contains("claude-opus-4-8, gpt-5.1"), "{}", f.message);

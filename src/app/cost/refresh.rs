@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
+use crate::pricing::pluralize;
 use crate::sources::{self, ReadOptions, UsageRead, mark_incomplete};
 use crate::store::{FileState, UsageResult};
 
@@ -55,8 +56,11 @@ impl App {
         let known = self.archive.usage_states()?;
         let (files, _) = self.refresh_from(found, PrefetchedLog::default(), &known, u64::MAX)?;
         for (path, records) in self.archive.files_with_lost_records()? {
-            let part = if records == 1 { "a record".to_owned() } else { format!("{records} records") };
-            skipped.push(Skipped { path, reason: format!("{part} could not be read") });
+            let reason = match sources::open_log(Path::new(&path)) {
+                Err(e) => e.reason(),
+                Ok(_) => format!("{} could not be read", pluralize(records, "record")),
+            };
+            skipped.push(Skipped { path, reason });
         }
         skipped.sort_by(|a, b| a.path.cmp(&b.path));
         Ok((files, skipped))

@@ -40,7 +40,7 @@ pub struct SampleRow {
     pub key: SessionKey,
     /// Size of the row in bytes.
     pub bytes: u64,
-    /// The beginning of the sealed text.
+    /// The beginning of the sealed text, up to the end of a word.
     pub excerpt: String,
 }
 
@@ -221,7 +221,7 @@ impl App {
         let sample = rows.into_iter().take(PREVIEW_ROWS).map(|r| SampleRow {
             key: r.row.key,
             bytes: r.row.place.bytes,
-            excerpt: r.text.chars().take(EXCERPT_CHARS).collect(),
+            excerpt: excerpt(&r.text).to_owned(),
         });
         Ok(Preview {
             release: release.id.clone(),
@@ -359,9 +359,26 @@ pub(super) fn shown_hash(preview: &Preview, environment: &[String]) -> Result<St
     Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&value))))
 }
 
+/// Returns the beginning of a row. It does not end inside a word, unless the row has no spaces.
+fn excerpt(text: &str) -> &str {
+    let Some((end, _)) = text.char_indices().nth(EXCERPT_CHARS) else { return text };
+    let beginning = &text[..end];
+    beginning.rfind(' ').map_or(beginning, |at| &beginning[..at])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_excerpt_ends_after_a_whole_word() {
+        let text = "{\"content\":\"Please fix the rounding of totals\"} ".repeat(40);
+        let shown = excerpt(&text);
+        assert!(shown.len() <= EXCERPT_CHARS && shown.len() + 20 > EXCERPT_CHARS);
+        assert!(text[shown.len()..].starts_with(' '), "{shown}");
+        assert_eq!(excerpt("short"), "short");
+        assert_eq!(excerpt(&"é".repeat(900)).chars().count(), EXCERPT_CHARS);
+    }
     use crate::workflow::FileEntry;
 
     #[test]

@@ -477,6 +477,7 @@ fn value_survived(survivors: &BTreeSet<Survivor>) -> Failure {
         failure = failure.hint_command(format!("clawgate block {key}"), "leaves that session out");
     }
     failure
+        .hint_command("clawgate review --undo", "takes back the last finding or decision, if it caused this")
         .hint_command("clawgate config --redact \"THE VALUE\"", "redacts the value everywhere")
         .hint_command("clawgate prepare", "after either of them")
         .hint("please report the kind of text that the value was in")

@@ -21,7 +21,7 @@ use crate::workflow::{
 use super::OpenRelease;
 use super::data::{PrivacyReport, ReleaseData, StoredRow};
 use super::options::folder_target;
-use super::review::ReadingEffort;
+use super::review::{DEFAULT_PAGE_BYTES, ReadingEffort};
 
 /// Parameters of [`App::prepare`]. By default: every approved session in scope, to the configured destination.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -48,6 +48,9 @@ pub struct PrepareParams {
     /// Style of the placeholders of personal data.
     #[schemars(skip)]
     pub pseudonyms: Option<PlaceholderStyle>,
+    /// Size of the pages that the caller will read, for the estimate of their number. The command line's by default.
+    #[serde(skip)]
+    pub page_bytes: Option<u64>,
 }
 
 impl PrepareParams {
@@ -95,9 +98,6 @@ pub struct PrepareReport {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<ReadingEffort>,
 }
-
-/// Bytes of a review page, for the estimate of their number.
-const ESTIMATED_PAGE_BYTES: u64 = 4_500;
 
 impl App {
     /// Prepares a release: redacts, seals the files, fixes the digest.
@@ -152,7 +152,7 @@ impl App {
             self.step(&mut open, &Event::DestinationChanged { destination })?;
         }
         let mut report = self.seal(&mut open)?;
-        report.review = Some(self.reading_effort(&open, ESTIMATED_PAGE_BYTES)?);
+        report.review = Some(self.reading_effort(&open, p.page_bytes.unwrap_or(DEFAULT_PAGE_BYTES))?);
         Ok(report)
     }
 
@@ -183,7 +183,8 @@ impl App {
             head.id
         );
         let failure = Failure::new(Kind::Refused, "nothing_new", message);
-        Ok(Some(failure.hint("clawgate inbox --status new").hint("clawgate prepare --new")))
+        let next = self.next_release()?.0.command;
+        Ok(Some(failure.hint(next).hint("clawgate prepare --new")))
     }
 
     /// Builds and seals the files of the current release.

@@ -54,9 +54,12 @@ impl App {
         let path = self.dataset_folder(target)?;
         let file = path.join(PROVENANCE_FILE);
         if !file.is_file() {
-            let message = format!("{} has no {PROVENANCE_FILE}.", path.display());
-            return Err(Failure::failed("no_provenance", message)
-                .hint("datasets that an earlier version published have none; the card explains how to compute the digest"));
+            let message = format!(
+                "{} has no {PROVENANCE_FILE}. Datasets that an earlier version published have none; their card explains \
+                 how to compute the digest.",
+                path.display()
+            );
+            return Err(Failure::failed("no_provenance", message));
         }
         let mut report = VerifyReport {
             valid: false,
@@ -95,7 +98,11 @@ impl App {
             return Ok(path);
         }
         let missing = |hint: String| {
-            Failure::usage("no_such_dataset", format!("There is no folder {target}.")).hint(hint)
+            let message = match path.exists() {
+                true => format!("{target} is not a folder."),
+                false => format!("There is no folder {target}."),
+            };
+            Failure::usage("no_such_dataset", message).hint(hint)
         };
         let Ok(Target::Hub { repo, revision }) = Target::hub(target) else {
             return Err(missing(

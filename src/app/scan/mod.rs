@@ -5,6 +5,7 @@
 //! SQLite has one writer.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -317,7 +318,7 @@ impl App {
                 }
                 Err(mpsc::RecvTimeoutError::Disconnected) => return self.write(&mut collected, totals),
             };
-            totals.files += u64::from(batch.last);
+            totals.files += u64::from(batch.last && !batch.is_unreadable);
             totals.bytes += batch.bytes;
             if let Some(progress) = totals.by_agent.iter_mut().find(|p| p.agent == batch.agent) {
                 progress.bytes_read += batch.bytes;
@@ -398,7 +399,7 @@ impl App {
             match seen.contains(path) {
                 true if row.gone => back.push(row.id),
                 // The file may be missing because the whole root was deleted, so the roots are not checked.
-                false if covered && !row.gone && !p.exists() => gone.push(row.id),
+                false if covered && !row.gone && is_missing(p) => gone.push(row.id),
                 _ => {}
             }
         }
@@ -406,6 +407,12 @@ impl App {
         self.archive.set_gone(&back, false)?;
         Ok(gone.len() as u64)
     }
+}
+
+/// Whether a file does not exist. A file in a directory that must not be read may exist.
+fn is_missing(path: &Path) -> bool {
+    let error = std::fs::metadata(path).err();
+    error.is_some_and(|e| matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory))
 }
 
 /// Replaces every finding in a title or snippet by the name of its kind.

@@ -34,6 +34,8 @@ pub(super) struct ParsedBatch {
     pub worktrees: Vec<KnownWorktree>,
     /// Number of records of the file that were lost; known in its last batch.
     pub lost_records: u64,
+    /// Whether the file could not be read; known in its last batch.
+    pub is_unreadable: bool,
     /// Number of bytes read.
     pub bytes: u64,
     /// Number of bytes that the batch occupies in the [`MemoryLimit`].
@@ -67,6 +69,7 @@ pub(super) fn read_file(
         plan_windows: Vec::new(),
         worktrees: Vec::new(),
         lost_records: 0,
+        is_unreadable: false,
         bytes: 0,
         reserved: 0,
         skipped: Vec::new(),
@@ -97,7 +100,8 @@ pub(super) fn read_file(
     end.lost_records = content.lost_records;
     if let Err(e) = outcome {
         end.state = unread_state(&file.state);
-        end.skipped.push(Skipped { path: path.clone(), reason: e.to_string() });
+        end.skipped.push(Skipped { path: path.clone(), reason: e.reason() });
+        end.is_unreadable = true;
     } else if content.is_without_session() {
         let reason = "no message of a session was found in it".to_owned();
         end.skipped.push(Skipped { path: path.clone(), reason });

@@ -27,12 +27,13 @@ const LAST_CHAR: char = char::MAX;
 
 impl App {
     /// Returns the one session with this key, or whose key or native id starts with it. If the others that start with it
-    /// are subagents of one session, it is that session. In a short key, `…` is any text.
+    /// are subagents of one session, it is that session. In a short key, `…` is any text. The key under which the
+    /// compactions of a session are counted means the session.
     ///
     /// # Errors
     /// A usage [`Failure`] if no session or several sessions match.
     pub fn resolve(&self, name: &str) -> Result<SessionKey, Failure> {
-        let name = name.trim();
+        let name = SessionKey::without_compaction_suffix(name.trim());
         if self.archive.session(name)?.is_some() {
             return Ok(SessionKey(name.to_owned()));
         }

@@ -1,6 +1,6 @@
 //! The scope: which agents and projects may be shared. A person confirms it before the first release.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use schemars::JsonSchema;
@@ -10,6 +10,7 @@ use toml_edit::DocumentMut;
 
 use crate::redact::NameCounter;
 use crate::store::{Inbox, ProjectRow, SessionRow};
+use crate::trace::SessionKey;
 use crate::usage::NO_PROJECT;
 use crate::workflow::{Target, Visibility};
 
@@ -298,6 +299,20 @@ impl App {
                 && !excluded.contains(s.project.as_deref().unwrap_or(NO_PROJECT))
                 && !visitors.contains(&s.key)
         })
+    }
+
+    /// Returns the sessions that are not in scope.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub(crate) fn sessions_outside_scope(&self) -> Result<HashSet<SessionKey>, Failure> {
+        let scope = &self.config.scope;
+        if scope.agents.is_empty() && scope.exclude.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let in_scope = self.scope_filter()?;
+        let rows = self.archive.inbox(&Inbox::default())?;
+        Ok(rows.into_iter().filter(|row| !in_scope(row)).map(|row| row.key).collect())
     }
 
     /// Returns whether a person confirmed the current scope. A confirmation is void if the scope was changed, if a project

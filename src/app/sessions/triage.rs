@@ -68,7 +68,7 @@ impl App {
             (true, true) => self.sessions_to_mark(mark, p.project.as_deref())?,
             (true, false) => {
                 let failure = Failure::usage("no_sessions", "Name at least one session, a project or all.");
-                return Err(failure.hint("clawgate inbox --json"));
+                return Err(failure.hint("clawgate inbox"));
             }
         };
         let mut seen = HashSet::new();
@@ -123,9 +123,14 @@ impl App {
         let mut keys = Vec::new();
         for status in replaces(mark) {
             let query = Inbox { projects: projects.clone(), status: Some(*status), ..Inbox::default() };
-            let rows = self.archive.inbox(&query)?.into_iter();
-            let marked = rows.filter(|s| s.parent.is_none() || s.status != Mark::New);
-            keys.extend(marked.filter(|s| outside_too || in_scope(s)).map(|s| s.key));
+            for row in self.archive.inbox(&query)?.into_iter().filter(|s| outside_too || in_scope(s)) {
+                let parent = row.parent.as_ref().filter(|_| row.status == Mark::New);
+                let parent = parent.map(|key| self.archive.session(key.as_str())).transpose()?.flatten();
+                // The log of the parent can be missing, and its project can be excluded.
+                if !parent.is_some_and(|parent| outside_too || in_scope(&parent)) {
+                    keys.push(row.key);
+                }
+            }
         }
         Ok(keys)
     }

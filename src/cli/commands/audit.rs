@@ -11,6 +11,7 @@ use crate::app::Failure;
 use crate::app::audit::{AuditHead, AuditLog};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::number_arg::positive;
 use crate::cli::render::{green, red};
 use crate::cli::table::{Cell, Column, Table, one_line};
 use crate::cli::time_args::TimeZoneArg;
@@ -43,8 +44,8 @@ enum AuditCommand {
     /// Print the entries, oldest first
     Log {
         /// Print only the last N entries
-        #[arg(long, value_name = "N")]
-        limit: Option<usize>,
+        #[arg(long, value_name = "N", value_parser = positive)]
+        limit: Option<u64>,
         #[command(flatten)]
         zone: TimeZoneArg,
     },
@@ -163,7 +164,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         AuditCommand::Log { limit, zone } => {
             let times = cli.times(&zone)?;
-            let skip = entries.len().saturating_sub(limit.unwrap_or(usize::MAX));
+            let skip = entries.len().saturating_sub(limit.map_or(usize::MAX, |n| n as usize));
             entries.drain(..skip);
             let width = cli.width();
             let report = json!({ "entries": entries });

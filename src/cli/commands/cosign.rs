@@ -13,7 +13,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::format_count;
 use crate::cli::render::{bold, green, red, yellow};
 use crate::cli::table::one_line;
-use crate::cli::wrap::wrap;
+use crate::cli::time_args::{TimeZoneArg, Times};
 
 /// Sign a release as the second approver, if the policy needs two
 ///
@@ -81,8 +81,9 @@ fn sign(dir: &std::path::Path, cli: &mut CliContext) -> Result<(), CommandError>
     let command = format!("clawgate cosign sign {}", dir.display());
     let mut terminal = cli.open_terminal(&command)?;
     let files = one_line(&shown.files.display().to_string());
-    let text = render(&shown.preview, &shown.shown, &files);
-    terminal.print_styled(&format!("\n{}", wrap(&text, cli.terminal_width())))?;
+    let times = cli.times(&TimeZoneArg::default())?;
+    let text = render(&shown.preview, &shown.shown, &files, &times);
+    terminal.print_styled(&format!("\n{text}"))?;
     cli.app()?.record_question("cosign sign", &shown.preview.release, &shown.shown)?;
     ask_name(&mut terminal, &shown.preview.destination, &command)?;
     let app = cli.app()?;
@@ -99,7 +100,7 @@ fn sign(dir: &std::path::Path, cli: &mut CliContext) -> Result<(), CommandError>
     })
 }
 
-fn render(p: &SecondPreview, shown: &str, files: &str) -> String {
+fn render(p: &SecondPreview, shown: &str, files: &str, times: &Times) -> String {
     let found: Vec<String> =
         p.found.iter().map(|(kind, n)| format!("{} {}", format_count(*n), one_line(kind))).collect();
     let statements =
@@ -108,7 +109,7 @@ fn render(p: &SecondPreview, shown: &str, files: &str) -> String {
     let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
     line("rows", rows_line(p.rows, (p.files, p.bytes), &p.projects));
     line("files", format!("{files} (your own copy; read them before you sign)"));
-    line("read", format!("{}, as the archive of the first approver says", p.coverage));
+    line("review", format!("{}, as the archive of the first approver says", p.coverage));
     line(
         "found here",
         match found.is_empty() {
@@ -122,7 +123,12 @@ fn render(p: &SecondPreview, shown: &str, files: &str) -> String {
     line("approvals", yellow("this is 2 of 2"));
     line(
         "first",
-        format!("{} at {}; valid until {}", bold(&one_line(&p.first_key)), p.first_signed, p.expires),
+        format!(
+            "{} at {}; valid until {}",
+            bold(&one_line(&p.first_key)),
+            times.minute_with_zone(p.first_signed),
+            times.minute_with_zone(p.expires)
+        ),
     );
     for note in &p.environment {
         line("environment", yellow(&one_line(&note.line())));

@@ -25,13 +25,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     dir.disable_cleanup(args.keep);
     let root = dir.path().to_path_buf();
     let (json, clock) = (cli.json, Arc::clone(&cli.process.clock));
-    let cancel = Arc::clone(&cli.process.cancel);
+    let (env, cancel) = (cli.process.env.clone(), Arc::clone(&cli.process.cancel));
     if !json {
         cli.print(&format!("{}\n", bold("The whole workflow on sample data, in a temporary directory.")))?;
     }
     let mut n = 0;
     let mut steps = Vec::new();
-    let outcome = demo::run_workflow(&root, clock, cancel, &mut |step| {
+    let outcome = demo::run_workflow(&root, &env, clock, cancel, &mut |step| {
         n += 1;
         let text = render(n, &step);
         steps.push(step);

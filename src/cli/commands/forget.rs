@@ -50,7 +50,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         });
     }
     let times = cli.times(&TimeZoneArg::default())?;
-    let before = parse_optional_instant(args.before.as_deref(), cli.now(), &times.zone)?;
+    let before = parse_optional_instant("--before", args.before.as_deref(), cli.now(), &times.zone)?;
     let params = ForgetParams {
         sessions: args.sessions,
         agent: args.agent,

@@ -1,7 +1,10 @@
 //! `clawgate inbox`: lists sessions.
 
+use std::collections::HashMap;
+
 use anstyle::Style;
 
+use crate::app::Failure;
 use crate::app::sessions::{InboxPage, InboxParams, Mark, SessionItem};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
@@ -10,12 +13,13 @@ use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{CYAN, GREEN, RED, YELLOW, dim};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
+use crate::trace::SessionKey;
 
 /// List sessions, with filters and sorting
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Maximum number of sessions, 1 to 1000 [default: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: Option<u64>,
     /// Continue from the cursor that the previous page printed
     #[arg(long)]
@@ -79,12 +83,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let page = cli.app()?.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
     let empty = cli.empty_note("No session matches.")?;
+    let names = origins(cli, &page)?;
     cli.print_list_for_step(&page, |p| {
-        if p.sessions.is_empty() { empty } else { render(p, &times, width, short) }
+        if p.sessions.is_empty() { empty } else { render(p, &names, &times, width, short) }
     })
 }
 
-fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String {
+fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short: bool) -> String {
     let mut table = Table::new([
         Column::left("session").rank(9),
         Column::left("started").short_form().optional().rank(7),
@@ -94,7 +99,7 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
         Column::right("cost").optional().rank(4),
         Column::left("mark").short_form().optional().rank(6),
         Column::left("badges").cut_words(10).want(24).optional().rank(2),
-        Column::left("title").cut_end(22).want(40).rank(8),
+        Column::left("title").cut_end(22).want(40).want_eighths(3).rank(8),
     ]);
     let keys = display_keys(&page.sessions, short);
     for (s, name) in page.sessions.iter().zip(keys) {
@@ -106,11 +111,6 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
             (true, _) => Cell::from(format!("{} (changed)", s.status)).short("changed"),
             (false, true) => Cell::from(format!("{} (parent)", s.status)).short(s.status.as_str()),
             (false, false) => Cell::from(s.status.as_str()),
-        };
-        let title = s.title.clone().unwrap_or_default();
-        let title = match &s.forked_from {
-            Some(from) => format!("(fork of {from}) {title}"),
-            None => title,
         };
         let branch = match s.depth.unwrap_or(0) as usize {
             0 => String::new(),
@@ -125,7 +125,7 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
             Cell::from(format_dollars(s.cost_picousd)),
             mark.styled(mark_style(s)),
             badges(s),
-            Cell::from(title),
+            Cell::from(title(s, names)),
         ]);
     }
     let mut out = table.render(width);
@@ -134,6 +134,27 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
         out.push_str(&format!("{}\n", dim(&format!("more: add --cursor {cursor}"))));
     }
     out
+}
+
+/// What is shown for the keys of the sessions that listed sessions come from.
+pub(super) type Origins = HashMap<String, String>;
+
+/// Returns what is shown for the parents of a page's sessions and for the sessions that they were forked from.
+pub(super) fn origins(cli: &mut CliContext, page: &InboxPage) -> Result<Origins, Failure> {
+    let keys = page.sessions.iter().flat_map(|s| [&s.parent, &s.forked_from]).flatten();
+    let keys: Vec<&str> = keys.map(SessionKey::as_str).collect();
+    cli.session_names(&keys)
+}
+
+/// Renders the title. A subagent often has none.
+pub(super) fn title(s: &SessionItem, names: &Origins) -> String {
+    let title = s.title.as_deref().unwrap_or_default();
+    let name = |key: &SessionKey| names.get(key.as_str()).unwrap_or(&key.0).clone();
+    match (&s.forked_from, &s.parent) {
+        (Some(from), _) => format!("(fork of {}) {title}", name(from)),
+        (None, Some(parent)) if title.is_empty() => format!("(subagent of {})", name(parent)),
+        _ => title.to_owned(),
+    }
 }
 
 fn mark_style(s: &SessionItem) -> Style {

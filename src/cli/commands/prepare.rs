@@ -62,6 +62,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         thinking,
         timestamps: args.timestamps,
         pseudonyms: args.pseudonyms,
+        page_bytes: None,
     };
     let report = cli.app()?.prepare(&params)?;
     let width = cli.width();

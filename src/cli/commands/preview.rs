@@ -1,10 +1,10 @@
 //! `clawgate preview`: shows what a release would publish.
 
-use crate::app::release::Preview;
+use crate::app::release::{JsonPosition, PageChunk, Preview, SampleRow};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::render::{
-    bold, destination, evidence, files, heading, privacy_report, release_size, sample_rows,
-};
+use crate::cli::format::format_bytes;
+use crate::cli::render::{bold, destination, dim, evidence, files, heading, privacy_report, release_size};
+use crate::cli::review_page;
 
 /// Show what a release would publish
 #[derive(Debug, clap::Args)]
@@ -46,4 +46,18 @@ pub(super) fn render(p: &Preview, width: usize) -> String {
     out.push_str(&heading("Beginning of some rows"));
     out.push_str(&sample_rows(&p.sample));
     out
+}
+
+/// Renders the beginning of some sealed rows, as the pages of a review are shown.
+fn sample_rows(rows: &[SampleRow]) -> String {
+    let texts = rows.iter().map(|row| {
+        let text = row.excerpt.clone();
+        let chunk = PageChunk { session: row.key.clone(), text, start: JsonPosition::default() };
+        let more = match row.bytes > row.excerpt.len() as u64 {
+            true => format!("    {}\n", dim(&format!("… (the row has {})", format_bytes(row.bytes)))),
+            false => String::new(),
+        };
+        format!("{}{more}", review_page::render(&[chunk]))
+    });
+    texts.collect::<Vec<_>>().join("\n")
 }

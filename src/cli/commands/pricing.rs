@@ -125,13 +125,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn show(r: &PricingReport, width: usize) -> String {
     let mut table = Table::new([
-        Column::left("model").cut_middle(16).rank(9),
-        Column::right("input").rank(8),
-        Column::right("output").rank(8),
+        Column::left("model").cut_middle(16).want(40).want_eighths(3).rank(9),
+        Column::right("input"),
+        Column::right("output"),
         Column::right("cache read").optional().rank(3),
         Column::right("write 5m").optional().rank(2),
         Column::right("write 1h").optional().rank(1),
-        Column::left("since").rank(7),
+        Column::left("since").optional().rank(7),
         Column::left("long prompts").short_form().optional().rank(4),
         Column::left("price row").cut_middle(16).optional().rank(0),
     ]);

@@ -7,6 +7,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::render::{bold, green};
 use crate::cli::table::one_line;
+use crate::cli::time_args::TimeZoneArg;
 use crate::workflow::Phase;
 
 /// Publish a signed release
@@ -40,13 +41,14 @@ fn as_person(release: Option<&str>, cli: &mut CliContext) -> Result<PublishRepor
     let width = cli.width().min(100);
     let ready = cli.app()?.publish_preview(release)?;
     let command = format!("clawgate publish {}", ready.approval.release());
+    let times = cli.times(&TimeZoneArg::default())?;
     let mut terminal = cli.open_terminal(&command)?;
     cli.print(&super::preview::render(&ready.approval.preview, width))?;
     if let Some(key) = ready.second_key() {
         terminal.print_line(&format!("2 of 2 approvals: {} signed too.", one_line(key)))?;
     }
     cli.app()?.record_question("publish", ready.approval.release(), &ready.approval.shown)?;
-    approval_screen::ask(&mut terminal, &ready.approval, &command, cli.terminal_width())?;
+    approval_screen::ask(&mut terminal, &ready.approval, &command, &times)?;
     let app = cli.app()?;
     Ok(terminal.passphrase(|passphrase| app.publish_shown(&ready, passphrase))?)
 }

@@ -1,6 +1,6 @@
 //! `clawgate recent`: lists the most recent sessions. Reads new log entries first.
 
-use super::inbox::{display_keys, outcome};
+use super::inbox::{Origins, display_keys, origins, outcome, title};
 use crate::app::scan::ScanParams;
 use crate::app::sessions::{InboxPage, InboxParams, SortKey};
 use crate::cli::context::{CliContext, CommandError};
@@ -13,7 +13,7 @@ use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Number of sessions, 1 to 1000
-    #[arg(default_value_t = 10)]
+    #[arg(default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=1000))]
     count: u64,
     /// Only sessions of this agent
     #[arg(long, visible_alias = "source")]
@@ -49,17 +49,21 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let page = app.inbox(&params)?;
     let (width, short) = (cli.width(), cli.stdout_is_terminal());
     let empty = cli.empty_note("No session matches.")?;
-    cli.print_report(&page, |p| if p.sessions.is_empty() { empty } else { render(p, &times, width, short) })
+    let names = origins(cli, &page)?;
+    cli.print_report(&page, |p| match p.sessions.is_empty() {
+        true => empty,
+        false => render(p, &names, &times, width, short),
+    })
 }
 
-fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String {
+fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short: bool) -> String {
     let mut table = Table::new([
         Column::left("ended").short_form().optional().rank(3),
         Column::left("session").rank(6),
         Column::left("project").cut_middle(10).want(20).optional().rank(2),
         Column::right("prompts").optional().rank(0),
         Column::left("outcome").optional().rank(1),
-        Column::left("title").cut_end(22).want(32).rank(5),
+        Column::left("title").cut_end(22).want(40).want_eighths(3).rank(5),
     ]);
     for (s, name) in page.sessions.iter().zip(display_keys(&page.sessions, short)) {
         table.row([
@@ -68,7 +72,7 @@ fn render(page: &InboxPage, times: &Times, width: usize, short: bool) -> String 
             Cell::from(s.project.clone().unwrap_or_default()),
             Cell::from(format_count(s.user_messages)),
             outcome(&s.badges),
-            Cell::from(s.title.clone().unwrap_or_default()),
+            Cell::from(title(s, names)),
         ]);
     }
     format!("{}{}", table.render(width), times.note())

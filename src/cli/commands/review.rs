@@ -105,9 +105,50 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             PersonProof::Impossible => return Err(Failure::from(GateError::NoKeys).into()),
         }
     }
+    if cli.can_prompt() && params.nonce.is_none() {
+        return decide_as_person(cli, &params);
+    }
     let report = cli.app()?.review(&params)?;
     cli.print_with_status(&report, render)
 }
+
+/// Takes decisions of a person on a terminal, who reads the pages with `clawgate review`.
+fn decide_as_person(cli: &mut CliContext, params: &ReviewParams) -> Result<(), CommandError> {
+    let release = params.release.as_deref();
+    let app = cli.app()?;
+    let undecided_before = app.inventory(release, false)?.undecided;
+    app.decide(release, &params.decisions)?;
+    let resealed = app.seal_again(release)?;
+    let undecided = app.inventory(release, false)?.undecided;
+    let is_redaction = |d: &DecisionIn| d.decision == EntityDecision::Redact;
+    let count = |redact: bool| params.decisions.iter().filter(|d| is_redaction(d) == redact).count() as u64;
+    let all = params.decisions.iter().any(|d| d.id == ALL);
+    let redacted = if all { undecided_before } else { count(true) };
+    cli.print(&taken(redacted, count(false), resealed, undecided))?;
+    cli.print_next_step()
+}
+
+/// Renders the decisions of a call, and how many are still due.
+fn taken(redacted: u64, kept: u64, resealed: Option<u64>, undecided: u64) -> String {
+    let mut out = String::new();
+    if redacted > 0 || kept == 0 {
+        out.push_str(&format!("Redacted {}.\n", pluralize(redacted, "inventory item")));
+    }
+    if kept > 0 {
+        out.push_str(&format!("Kept {} in clear.\n", pluralize(kept, "inventory item")));
+    }
+    if let Some(rows) = resealed {
+        out.push_str(&format!("Resealed {}.\n", pluralize(rows, "row")));
+    }
+    out.push_str(&match undecided {
+        0 => "Every inventory item is decided.\n".to_owned(),
+        n => format!("To decide: {}.\n", pluralize(n, "inventory item")),
+    });
+    out
+}
+
+/// The id that means every undecided item.
+const ALL: &str = "all";
 
 #[derive(Serialize)]
 struct Undone {
@@ -167,7 +208,7 @@ fn params(args: Args) -> Result<ReviewParams, Failure> {
         args.keep.iter().map(|id| decide(id, EntityDecision::Keep, args.reason.as_deref(), args.always)),
     );
     if args.redact_all {
-        decisions.push(decide("all", EntityDecision::Redact, None, false));
+        decisions.push(decide(ALL, EntityDecision::Redact, None, false));
     }
     Ok(ReviewParams {
         release: args.release,
@@ -237,4 +278,19 @@ fn remaining(r: &ReviewReport) -> String {
         format_bytes(l.bytes),
         pluralize(l.entities, "inventory item")
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_result_of_decisions_says_what_was_taken_and_what_is_due() {
+        assert_eq!(
+            taken(2, 0, Some(6), 0),
+            "Redacted 2 inventory items.\nResealed 6 rows.\nEvery inventory item is decided.\n"
+        );
+        assert_eq!(taken(0, 1, None, 3), "Kept 1 inventory item in clear.\nTo decide: 3 inventory items.\n");
+        assert!(taken(0, 0, None, 0).starts_with("Redacted 0 inventory items."));
+    }
 }

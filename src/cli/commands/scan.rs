@@ -60,7 +60,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         Err(f) if args.since.is_some() => return Err(f.into()),
         times => times.unwrap_or_else(|_| Times::new(("UTC".to_owned(), jiff::tz::TimeZone::UTC))),
     };
-    let since = parse_optional_instant(args.since.as_deref(), cli.now(), &times.zone)?;
+    let since = parse_optional_instant("--since", args.since.as_deref(), cli.now(), &times.zone)?;
     let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
     let mut params = ScanParams { agent: args.agent, path, since, again: args.include_forgotten };
     if args.watch {

@@ -4,6 +4,7 @@ use crate::app::Failure;
 use crate::app::sessions::{Mark, ScoreItem, ScoreParams, ScoreReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::number_arg::positive;
 use crate::cli::render::{bold, dim};
 use crate::cli::table::{Cell, Column, Table};
 
@@ -20,8 +21,8 @@ pub struct Args {
     #[arg(long)]
     batch: bool,
     /// Score at most this many sessions, the newest first
-    #[arg(long, value_name = "N", requires = "batch")]
-    limit: Option<usize>,
+    #[arg(long, value_name = "N", value_parser = positive, requires = "batch")]
+    limit: Option<u64>,
     /// Shortlist sessions with 4 or 5 and block those with 1 or 2, if nobody has marked them
     #[arg(long)]
     auto_triage: bool,
@@ -33,8 +34,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         return Err(failure.hint("clawgate score --batch --limit 20").hint("clawgate inbox").into());
     }
     let reader = cli.reader();
-    let params =
-        ScoreParams { sessions: args.keys, limit: args.limit, auto_triage: args.auto_triage, reader };
+    let params = ScoreParams {
+        sessions: args.keys,
+        limit: args.limit.map(|n| n as usize),
+        auto_triage: args.auto_triage,
+        reader,
+    };
     let report = cli.app()?.score(&params)?;
     let width = cli.width();
     let keys: Vec<&str> = report.scores.iter().map(|s| s.key.as_str()).collect();

@@ -39,7 +39,7 @@ pub struct Args {
     #[command(flatten)]
     range: TimeRange,
     /// Maximum number of matches, 1 to 100 [default: 10]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100))]
     limit: Option<u64>,
     /// Continue from the cursor that the previous page printed
     #[arg(long)]

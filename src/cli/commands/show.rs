@@ -4,6 +4,7 @@ use crate::app::Failure;
 use crate::app::sessions::ShowParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::number_arg::positive;
 use crate::cli::session_view::{ViewOptions, render};
 use crate::cli::time_args::{TimeZoneArg, parse_gap_minutes};
 
@@ -22,16 +23,16 @@ pub struct Args {
     #[arg(long)]
     raw: bool,
     /// Show page N, counted from 1
-    #[arg(long, value_name = "N", conflicts_with_all = ["from", "limit"])]
+    #[arg(long, value_name = "N", value_parser = positive, conflicts_with_all = ["from", "limit"])]
     page: Option<u64>,
     /// Messages per page [default: 20]
-    #[arg(long, value_name = "N", conflicts_with_all = ["from", "limit"])]
+    #[arg(long, value_name = "N", value_parser = positive, conflicts_with_all = ["from", "limit"])]
     messages: Option<u64>,
     /// Start at message N, counted from 0
     #[arg(long, value_name = "N")]
     from: Option<u64>,
     /// Maximum number of messages
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     limit: Option<u64>,
     /// Show only segment N (see `clawgate segment`)
     #[arg(long, value_name = "N")]

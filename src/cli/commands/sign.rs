@@ -67,6 +67,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let shown = app.sign_preview(args.release.as_deref())?;
     let keys = app.keys()?;
     let command = format!("clawgate sign {}", shown.release());
+    let times = cli.times(&TimeZoneArg::default())?;
     let mut terminal = cli.open_terminal(&command)?;
     if keys.fingerprint.is_none() {
         return Err(Failure::from(GateError::NoKeys).into());
@@ -82,7 +83,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         cli.print(&text)?
     }
     cli.app()?.record_question("sign", shown.release(), &shown.shown)?;
-    approval_screen::ask(&mut terminal, &shown, &command, cli.terminal_width())?;
+    approval_screen::ask(&mut terminal, &shown, &command, &times)?;
     let app = cli.app()?;
     let signed = terminal.passphrase(|passphrase| app.sign(&shown, passphrase))?;
     drop(terminal);
@@ -91,7 +92,6 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         true => None,
         false => Some(cli.app()?.publish_signed(signed)?),
     };
-    let times = cli.times(&TimeZoneArg::default())?;
     let approval = shown.preview.approval;
     cli.print_with_status(&Report { signed: report, approval, published }, |r| render(r, &times))
 }

@@ -5,6 +5,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::render::{green, red, yellow};
 use crate::cli::table::one_line;
+use crate::cli::time_args::{TimeZoneArg, Times};
 
 /// Verify a published dataset against its provenance statement, offline
 ///
@@ -23,12 +24,13 @@ pub struct Args {
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let report = cli.app()?.verify_dataset(&args.dataset, args.key.as_deref())?;
     let given = args.key.is_some();
-    cli.print_report(&report, |r| render(r, given))?;
+    let times = cli.times(&TimeZoneArg::default())?;
+    cli.print_report(&report, |r| render(r, given, &times))?;
     if report.valid { Ok(()) } else { Err(CommandError::ExitCode(1)) }
 }
 
 /// `given` says that the caller named the key.
-fn render(r: &VerifyReport, given: bool) -> String {
+fn render(r: &VerifyReport, given: bool, times: &Times) -> String {
     let mut out = match r.valid {
         true if r.enrolled || given => {
             format!("{} {} as approved\n", green("ok:"), pluralize(r.files, "file"))
@@ -63,7 +65,8 @@ fn render(r: &VerifyReport, given: bool) -> String {
         one_line(&p.approver.fingerprint),
         if r.enrolled { known.to_owned() } else { yellow(known) }
     ));
-    out.push_str(&format!("approved   {} at level {}\n", p.signed, p.assurance));
+    let signed = times.minute_with_zone(p.signed);
+    out.push_str(&format!("approved   {signed} at level {}\n", p.assurance));
     if p.approvers > 1 {
         out.push_str(&format!(
             "approvals  the policy of the owner demanded {}; the statement names the key of the first approver only\n",
@@ -73,7 +76,7 @@ fn render(r: &VerifyReport, given: bool) -> String {
     if let Some(repository) = &p.repository {
         out.push_str(&format!("dataset    {} ({})\n", one_line(repository), p.visibility.as_str()));
     }
-    out.push_str(&format!("reading    {}\n", p.coverage));
+    out.push_str(&format!("review     {}\n", p.coverage));
     if let Some(reader) = &p.reader {
         out.push_str(&format!("reader     found {} of {} decoys\n", reader.found, reader.planted));
     }

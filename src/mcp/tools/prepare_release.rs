@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::review_pii::DEFAULT_PAGE_BYTES;
 use super::{Hints, Tool};
 use crate::app::release::{PrepareParams, PrepareReport};
 use crate::app::{App, Failure};
@@ -18,7 +19,8 @@ impl Tool for PrepareRelease {
     const DESCRIPTION: &'static str = "Redacts the approved sessions and seals the files to be published. Ask the person for destination, visibility and licence. Repeat after any change.";
     const HINTS: Hints = Hints::WORK;
 
-    fn call(app: &mut App, input: PrepareParams) -> Result<PrepareReport, Failure> {
+    fn call(app: &mut App, mut input: PrepareParams) -> Result<PrepareReport, Failure> {
+        input.page_bytes = Some(DEFAULT_PAGE_BYTES);
         app.prepare(&input)
     }
 

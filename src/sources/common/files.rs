@@ -10,23 +10,38 @@ const MAX_METADATA_BYTES: u64 = 1 << 20;
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// Opening or reading failed.
-    #[error("{path} cannot be read ({source}); check its permissions and scan again")]
+    #[error("{path} {}", self.reason())]
     Io { path: PathBuf, source: std::io::Error },
     /// The file is not a database that can be read.
-    #[error(
-        "{path} cannot be read as a database ({detail}); sessions read from it earlier stay in the archive"
-    )]
+    #[error("{path} {}", self.reason())]
     Database {
         path: PathBuf,
         /// SQLite's message, without session text.
         detail: String,
     },
     /// Another process writes to a database faster than it can be copied.
-    #[error("{path} was being written to; the next scan reads it")]
+    #[error("{path} {}", self.reason())]
     Busy { path: PathBuf },
     /// A directory, pipe or device has the name of a log.
-    #[error("{path} is not a regular file; it was left out")]
+    #[error("{path} {}", self.reason())]
     NotAFile { path: PathBuf },
+}
+
+impl SourceError {
+    /// Returns what is wrong with the file, as the end of a sentence that begins with its path.
+    pub fn reason(&self) -> String {
+        match self {
+            SourceError::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                format!("cannot be read ({source}); check its permissions and scan again")
+            }
+            SourceError::Io { source, .. } => format!("cannot be read ({source})"),
+            SourceError::Database { detail, .. } => format!(
+                "cannot be read as a database ({detail}); sessions read from it earlier stay in the archive"
+            ),
+            SourceError::Busy { .. } => "was being written to; the next scan reads it".to_owned(),
+            SourceError::NotAFile { .. } => "is not a regular file; it was left out".to_owned(),
+        }
+    }
 }
 
 /// Opens a log for reading. Refuses anything but a regular file, because a pipe would block the scan.

@@ -22,11 +22,15 @@ fn is_system_path(path: &Path) -> bool {
     ["/proc", "/sys", "/dev"].iter().any(|dir| path.starts_with(dir))
 }
 
-/// Returns the existing directories among `dirs`, each once.
+/// Returns the existing directories among `dirs`, each once. One that must not be read may exist, and the search says so.
 pub(crate) fn existing_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Vec<PathBuf> {
     let mut existing: Vec<PathBuf> = Vec::new();
     for dir in dirs {
-        if dir.is_dir() && !existing.contains(&dir) {
+        let exists = match std::fs::metadata(&dir) {
+            Ok(meta) => meta.is_dir(),
+            Err(e) => e.kind() == std::io::ErrorKind::PermissionDenied,
+        };
+        if exists && !existing.contains(&dir) {
             existing.push(dir);
         }
     }

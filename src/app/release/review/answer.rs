@@ -198,7 +198,9 @@ fn check_finding(f: &FindingIn, page: &[ServedText]) -> Result<Quote, String> {
     }
     let escaped = serde_json::to_string(&f.quote).unwrap_or_default();
     let escaped = escaped.trim_matches('"');
-    let forms = [f.quote.as_str(), escaped];
+    // A quote inside a value has no quotation mark that is not escaped.
+    let is_value = |form: &&str| !form.replace("\\\\", "").replace("\\\"", "").contains('"');
+    let forms: Vec<&str> = [f.quote.as_str(), escaped].into_iter().filter(is_value).collect();
     // Each chunk is one line of the page, because line ends inside it are JSON escapes.
     let in_line: Vec<&ServedText> = match f.line {
         None => page.iter().collect(),

@@ -83,6 +83,11 @@ const SHARED_TYPES: &[(&str, &str)] = &[
 /// Types of the rubric that the shared format does not have.
 const OWN_TYPES: &[&str] = &["CLIENT", "SECRET", "HANDLE"];
 
+/// Returns the types of findings.
+pub fn finding_kinds() -> impl Iterator<Item = &'static str> {
+    SHARED_TYPES.iter().map(|(_, kind)| *kind).chain(OWN_TYPES.iter().copied())
+}
+
 /// Which findings a file contains.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -29,13 +29,14 @@ pub use coverage::Coverage;
 pub use decisions::Undone;
 pub use findings_file::{
     PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
+    finding_kinds,
 };
 pub use inventory::Inventory;
 
 /// The name of a person who reads, in the evidence.
 const PERSON: &str = Actor::Person.as_str();
 /// Default size of a page on the command line, in bytes. An agent over MCP gets smaller pages by default.
-const DEFAULT_PAGE_BYTES: u64 = 6_000;
+pub(super) const DEFAULT_PAGE_BYTES: u64 = 6_000;
 /// Values of the inventory in one answer.
 const MAX_LISTED_ENTITIES: usize = 30;
 

@@ -187,8 +187,9 @@ impl App {
     /// [`Failure`] if the query, the cursor, the agent or the project is invalid, or the archive cannot be read.
     pub fn search(&self, p: &SearchParams) -> Result<SearchPage, Failure> {
         if p.query.trim().is_empty() {
-            return Err(Failure::usage("empty_query", "The query is empty.")
-                .hint("clawgate search \"refactor auth\""));
+            let message = "The query is empty. Give words, \"a phrase\", the beginning of a word with `*`, or a regular \
+                           expression.";
+            return Err(Failure::usage("empty_query", message).hint("clawgate search \"refactor auth\""));
         }
         let kinds = kinds(p)?;
         let (agent, projects) = self.filters(p.agent.as_deref(), p.project.as_deref())?;

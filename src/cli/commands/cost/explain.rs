@@ -5,6 +5,7 @@ use crate::app::cost::{ExplainParams, ExplainedRequest, Explanation, RecordPlace
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
+use crate::cli::number_arg::positive;
 use crate::cli::render::{bold, dim, yellow};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 use crate::usage::Dimension;
@@ -22,7 +23,7 @@ pub struct Args {
     #[command(flatten)]
     range: TimeRange,
     /// Maximum number of requests, most expensive first [default: 20]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     limit: Option<u64>,
 }
 
@@ -43,9 +44,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 
 fn render(e: &Explanation, times: &Times) -> String {
     let f = &e.figure;
+    let what = if e.by == Dimension::Total { String::new() } else { format!("{} ", e.by.name()) };
     let mut out = format!(
-        "{} {}: {} in {}\n",
-        e.by.name(),
+        "{what}{}: {} in {}\n",
         bold(&sanitize(&f.key)),
         bold(&format_dollars(f.cost_picousd)),
         requests(e),

@@ -7,6 +7,7 @@ use crate::app::cost::{CostParams, CostReport, CostSort};
 use crate::app::text::{parse_name, sanitize};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
+use crate::cli::number_arg::positive;
 use crate::cli::render::{BOLD, YELLOW, dim, red, yellow};
 use crate::cli::statusline_common::{alert_line, plan_line, spawn_background_update};
 use crate::cli::table::{Cell, Column, Table, one_line};
@@ -35,7 +36,7 @@ pub struct ReportArgs {
     #[command(flatten)]
     range: TimeRange,
     /// Maximum number of rows: the latest periods, or the most expensive rows [default: 200 on a terminal]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = positive)]
     limit: Option<u64>,
     /// Print CSV
     #[arg(long, conflicts_with = "json")]
@@ -119,7 +120,7 @@ fn plan_and_skipped(r: &CostReport, times: &Times) -> String {
     let plans = r.plan_windows.iter().map(|window| format!("plan: {}\n", plan_line(window, times)));
     let mut out: String = plans.collect();
     for skip in r.skipped.iter().take(MAX_NAMED) {
-        let line = format!("not counted: {}: {}", one_line(&skip.path), one_line(&skip.reason));
+        let line = format!("not counted: {}: {}", one_line(&skip.reason), one_line(&skip.path));
         out.push_str(&format!("{}\n", yellow(&line)));
     }
     let more = r.skipped.len().saturating_sub(MAX_NAMED);
@@ -231,15 +232,18 @@ fn table(r: &CostReport, labels: &[Label], max_cost: Option<i64>) -> Table {
     let shows_requests = r.by != Dimension::Tool;
     let all = [
         (key.rank(9), true),
-        (Column::left("title").cut_end(16).want(30).optional().rank(5), r.by == Dimension::Session),
+        (
+            Column::left("title").cut_end(16).want(40).want_eighths(3).optional().rank(8),
+            r.by == Dimension::Session,
+        ),
         (Column::left("").optional().rank(2), max_cost.is_some()),
         (Column::right("requests").optional().rank(6), shows_requests),
         (Column::right("input").optional().rank(3), true),
         (Column::right("output").optional().rank(4), true),
         (Column::right("cache read").optional().rank(1), true),
         (Column::right("cache write").optional().rank(0), true),
-        (Column::right("cost").rank(8), true),
-        (Column::left("").short_form().rank(7), true),
+        (Column::right("cost"), true),
+        (Column::left("").short_form(), true),
     ];
     let shown = all.clone().map(|(_, shown)| shown);
     let mut table = Table::new(all.into_iter().filter(|(_, shown)| *shown).map(|(column, _)| column));

@@ -6,6 +6,7 @@ use crate::app::server_token::{ServeOptions, Serving};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::render::{bold, dim};
 use crate::cli::table::one_line;
+use crate::cli::wrap::wrap;
 use crate::trace::Env;
 
 /// Serve the cost API on the port of ClawTrace, for its menu bar apps
@@ -30,12 +31,12 @@ pub(in crate::cli::commands) fn listen(
     remote: bool,
     cli: &mut CliContext,
 ) -> Result<(), CommandError> {
-    let (json, person) = (cli.json, cli.stdout_is_terminal());
+    let (json, width) = (cli.json, cli.terminal_width());
     let login = remote.then(|| ssh_login(&cli.process.env));
     let on_ready = Box::new(move |serving: &Serving| {
         // The entry URL contains the token, so it is printed only on a terminal. Other output often ends up in a log.
         let tunnel = login.map(|login| format!("ssh -N -L {0}:127.0.0.1:{0} {login}", serving.port));
-        let text = match (json, person) {
+        let text = match (json, width.is_some()) {
             (true, _) => {
                 let mut started = serde_json::json!({
                     "url": serving.url, "port": serving.port, "pid": std::process::id(), "token_file": serving.token_file
@@ -58,9 +59,9 @@ pub(in crate::cli::commands) fn listen(
             }
         };
         if let Some(tunnel) = tunnel.filter(|_| !json) {
-            print(&format!("On your own computer, first run: {}\n", bold(&tunnel)));
+            print(&format!("On your own computer, first run: {}\n", bold(&tunnel)), width);
         }
-        print(&text);
+        print(&text, width);
     });
     let process = &cli.process;
     let options = ServeOptions {
@@ -81,11 +82,11 @@ fn ssh_login(env: &Env) -> String {
     format!("{}@{}", one_line(user), one_line(host))
 }
 
-fn print(text: &str) {
+fn print(text: &str, width: Option<usize>) {
     use std::io::Write;
     let mut out = anstream::stdout().lock();
     // The server keeps running if nobody reads its output.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let _ = out.write_all(wrap(text, width).as_bytes()).and_then(|()| out.flush());
 }
 
 #[cfg(test)]
