@@ -100,7 +100,14 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("pricing", &["clawgate pricing check", "clawgate pricing set my-model --input 1.5 --output 6"]),
-    ("config", &["clawgate config", "clawgate config --redact \"Harbour Line,Project Heron\""]),
+    (
+        "config",
+        &[
+            "clawgate config",
+            "clawgate config --redact \"Harbour Line,Project Heron\"",
+            "clawgate config import ~/.dataclaw/config.json",
+        ],
+    ),
     ("keys", &["clawgate keys init", "clawgate keys list"]),
     (
         "completions",

@@ -160,21 +160,20 @@ pub(super) fn project_of(conn: &Connection, directory: &str) -> Result<i64, rusq
 /// Returns the project at a path. Creates it with an unused name if it is new. The name of a project never changes, because
 /// people exclude projects by name.
 fn project_at(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
-    let path = with_upper_case_drive(path);
     let known: Option<i64> = conn
         .prepare_cached("SELECT id FROM projects WHERE path = ?1")?
-        .query_row([&path], |r| r.get(0))
+        .query_row([path], |r| r.get(0))
         .optional()?;
     if let Some(id) = known {
         return Ok(id);
     }
-    let parts = components(&path);
+    let parts = components(path);
     // The first choice is the last component. If another project has this name, parents are added one by one.
     let names = (1..=parts.len().max(1)).map(|n| match parts.len().checked_sub(n) {
         Some(from) => parts[from..].join("/"),
         None => "root".to_owned(),
     });
-    create(conn, &path, None, &names.collect::<Vec<_>>())
+    create(conn, path, None, &names.collect::<Vec<_>>())
 }
 
 /// Returns the project of a worktree that tells only the name of its repository.
@@ -215,16 +214,6 @@ fn create(
     Err(rusqlite::Error::QueryReturnedNoRows)
 }
 
-/// Some programs write the drive of a Windows path in lower case.
-fn with_upper_case_drive(path: &str) -> String {
-    match path.as_bytes() {
-        [drive, b':', ..] if drive.is_ascii_lowercase() => {
-            format!("{}{}", drive.to_ascii_uppercase() as char, &path[1..])
-        }
-        _ => path.to_owned(),
-    }
-}
-
 /// Assigns the directories of an archive in which each directory was a project of its own.
 pub(super) fn assign_directories(conn: &Connection) -> Result<(), StoreError> {
     let mut q = conn.prepare("SELECT id, path FROM projects ORDER BY id")?;
@@ -233,7 +222,7 @@ pub(super) fn assign_directories(conn: &Connection) -> Result<(), StoreError> {
     // The first project at the path of a repository stays what it is, under its name.
     for (id, recorded) in &old {
         let directory = trim_separators(recorded);
-        let path = with_upper_case_drive(directory);
+        let path = normal_directory(directory);
         let is_repository = checkout(directory) == Checkout::At(directory);
         let mut taken = conn.prepare_cached("SELECT id FROM projects WHERE path = ?1 AND id <> ?2")?;
         if is_repository && !taken.exists(params![path, id])? {
@@ -276,13 +265,13 @@ pub(super) fn reassign_worktrees(conn: &Connection) -> Result<(), StoreError> {
     for (directory, old, old_path) in assigned {
         // While the project has the path of the worktree, no other one can be created there.
         let hide = "UPDATE projects SET path = 'old:' || id WHERE id = ?1";
-        let project = match checkout(&directory) {
-            Checkout::At(repository) if repository == directory => continue,
-            Checkout::At(repository) if with_upper_case_drive(repository) == old_path => continue,
+        let normal = normal_directory(&directory);
+        let project = match checkout(&normal) {
+            Checkout::At(repository) if repository == normal || repository == old_path => continue,
             Checkout::At(repository) => project_at(conn, repository)?,
             Checkout::Named(names) => {
                 conn.execute(hide, [old])?;
-                project_named(conn, &directory, &names)?
+                project_named(conn, &normal, &names)?
             }
         };
         move_directory(conn, &directory, project)?;

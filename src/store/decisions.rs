@@ -5,7 +5,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use crate::trace::Timestamp;
 use crate::workflow::{Actor, EntityDecision};
 
-use super::releases::parsed;
+use super::sql::parsed;
 use super::{Archive, StoreError};
 
 /// A decision about one value.

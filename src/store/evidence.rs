@@ -7,7 +7,7 @@ use rusqlite::params;
 use crate::trace::Timestamp;
 use crate::workflow::{DecoyOutcome, PageVerdict};
 
-use super::releases::parsed;
+use super::sql::parsed;
 use super::{Archive, StoreError};
 
 /// One chunk of a sealed row as it was served.

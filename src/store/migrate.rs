@@ -45,7 +45,11 @@ const MIGRATIONS: &[Migration] = &[
         // More paths of worktrees are known.
         then: Some(checkouts::reassign_worktrees),
     },
-    Migration { sql: include_str!("migrations/0019_session_directories.sql"), then: None },
+    Migration {
+        sql: include_str!("migrations/0019_session_directories.sql"),
+        // More spellings of Windows paths are one.
+        then: Some(checkouts::normalize_directories),
+    },
 ];
 
 impl Migration {

@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::trace::Timestamp;
 use crate::workflow::{Actor, AuditEntry, Phase, Release};
 
+use super::sql::parsed;
 use super::{Archive, StoreError, audit, decisions};
 
 /// A stored release.
@@ -127,18 +128,6 @@ fn release_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<ReleaseRow, Sto
     let (stored, data, created): (String, String, i64) = (r.get(0)?, r.get(1)?, r.get(2)?);
     let state = serde_json::from_str(&stored).map_err(StoreError::json("release"));
     Ok(state.map(|state| ReleaseRow { state, stored, data, created: Timestamp(created) }))
-}
-
-/// Reads a text column with [`std::str::FromStr`]. An unknown text is a conversion error of that column.
-pub(super) fn parsed<T>(row: &rusqlite::Row<'_>, column: usize) -> rusqlite::Result<T>
-where
-    T: std::str::FromStr,
-    T::Err: std::error::Error + Send + Sync + 'static,
-{
-    let text: String = row.get(column)?;
-    text.parse().map_err(|e| {
-        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(e))
-    })
 }
 
 #[cfg(test)]

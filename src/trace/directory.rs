@@ -1,10 +1,14 @@
 //! Spellings of the directories that logs record. Works on text alone.
 
+use std::borrow::Cow;
+
 use unicode_normalization::UnicodeNormalization;
 
 /// Returns the one spelling of a directory: without `.`, `..`, repeated separators and separators at the end, and in
-/// Unicode form NFC. A path that ends at its root keeps the separator.
+/// Unicode form NFC. A path that ends at its root keeps the separator. A path with a drive has backslashes and an upper-case
+/// drive, however it was written: `c:/work`, `/c:/work` and `\\?\C:\work` are `C:\work`.
 pub fn normal_directory(path: &str) -> String {
+    let path = &*with_drive_first(path);
     let windows = is_windows_path(path);
     let is_separator = |c: char| c == '/' || windows && c == '\\';
     let separator = if windows && path.contains('\\') { "\\" } else { "/" };
@@ -36,6 +40,36 @@ pub fn normal_directory(path: &str) -> String {
         _ => {}
     }
     out.nfc().collect()
+}
+
+/// Returns a Windows path without the prefixes that some programs add, in its usual letters and separators; any other path as
+/// it is.
+fn with_drive_first(path: &str) -> Cow<'_, str> {
+    let long = path.strip_prefix(r"\\?\").or_else(|| path.strip_prefix("//?/"));
+    if let Some(share) =
+        long.and_then(|long| long.strip_prefix(r"UNC\").or_else(|| long.strip_prefix("UNC/")))
+    {
+        return Cow::Owned(format!(r"\\{share}"));
+    }
+    let path = long.filter(|long| has_drive(long)).unwrap_or(path);
+    // In a `file:` address, a slash precedes the drive.
+    let path = path.strip_prefix('/').filter(|rest| has_drive(rest)).unwrap_or(path);
+    match path.get(..1).filter(|_| has_drive(path)) {
+        Some(drive) => Cow::Owned(drive.to_ascii_uppercase() + &path[1..].replace('/', "\\")),
+        None => Cow::Borrowed(path),
+    }
+}
+
+/// Whether a path begins with a drive, such as `C:\`.
+fn has_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [drive, b':', rest @ ..]
+        if drive.is_ascii_alphabetic() && matches!(rest.first(), None | Some(b'/' | b'\\')))
+}
+
+/// Returns the last component of a path.
+pub fn last_component(path: &str) -> &str {
+    let separators: &[char] = if is_windows_path(path) { &['/', '\\'] } else { &['/'] };
+    path.rsplit(separators).next().unwrap_or(path)
 }
 
 /// Returns whether a directory in its normal spelling is another one or below it. Windows does not distinguish case.
@@ -109,7 +143,14 @@ mod tests {
         for (spelling, want) in [
             (r"C:\work\.\shop\", r"C:\work\shop"),
             (r"C:\work\..\..\shop", r"C:\shop"),
-            ("C:/work//shop", "C:/work/shop"),
+            ("C:/work//shop", r"C:\work\shop"),
+            ("c:/work/shop/", r"C:\work\shop"),
+            ("/c:/work/shop", r"C:\work\shop"),
+            (r"\\?\C:\work\shop", r"C:\work\shop"),
+            ("//?/c:/work", r"C:\work"),
+            (r"\\?\UNC\server\share\x", r"\\server\share\x"),
+            (r"\\?\Volume{1}\x", r"\\?\Volume{1}\x"),
+            ("c:work", "c:work"),
             (r"C:\", r"C:\"),
             ("C:", "C:"),
             (r"\\server\share\\x\", r"\\server\share\x"),
@@ -123,6 +164,19 @@ mod tests {
             ("./", "."),
         ] {
             assert_eq!(normal_directory(spelling), want, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn the_last_component_ends_a_path_of_either_system() {
+        for (path, want) in [
+            ("/srv/shop", "shop"),
+            (r"C:\work\shop", "shop"),
+            (r"/srv/a\b", r"a\b"),
+            ("shop", "shop"),
+            ("/", ""),
+        ] {
+            assert_eq!(last_component(path), want, "{path}");
         }
     }
 

@@ -13,9 +13,10 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
+use crate::config_import;
 use crate::help_snapshots::command_paths;
 use crate::world::{PASSPHRASE, World, confirm, keys, review_to_end, run_with};
-use crate::{json_structs, json_worlds};
+use crate::{json_structs, json_worlds, scope, visited_directories};
 
 /// Commands whose JSON this test does not see, with the reason.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -330,6 +331,8 @@ fn run_with_more_data(s: &mut Session) {
     };
     let log = request("f1", 20, "mystery-9") + &request("f2", 40, "claude-sonnet-4-5");
     fs::write(projects.join("fresh.jsonl"), log).unwrap();
+    scope::log(&s.world, 71, "/srv/shop");
+    visited_directories::move_session(&s.world, 71, "/srv/zorga");
     let limits = "{\"rate_limits\":{\"five_hour\":{\"used_percentage\":42,\"resets_at\":1795222200}}}";
     s.run("statusline", &[], limits);
     s.ok("scan", &[]);
@@ -345,7 +348,10 @@ fn run_with_more_data(s: &mut Session) {
     s.ok("search", &["staging", "--limit", "100"]);
     s.ok("search", &["nowhere-in-any-log"]);
     s.ok("config", &["--redact", "Quintanilla", "--redact-usernames", "mquintanilla"]);
-    s.ok("scope", &["--exclude", "ledger-api", "--confirm"]);
+    let other = config_import::write(&s.world, "other.json", &config_import::dataclaw());
+    s.ok("config import", &[&other]);
+    s.ok("config", &["--source", "all"]);
+    s.ok("scope", &["--exclude", "ledger-api,zorga", "--confirm"]);
     s.run("approve", &["--project", "ledger-api"], "");
     s.ok("approve", &["--all"]);
     let folder = s.world.out().display().to_string();

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use regex::Regex;
 
+use crate::config_import;
 use crate::help_snapshots::command_paths;
 use crate::snapshots::{assert_matches_snapshot, assert_snapshots_are};
 use crate::world::{World, review_to_end, run_with};
@@ -194,6 +195,8 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.snapshot("withdraw_without_asking", &["withdraw", "--yes"], "", usize::MAX);
 
     s.show(&["config"]);
+    let other = config_import::write(&s.world, "other.json", &config_import::dataclaw());
+    s.snapshot("config_import", &["config", "import", &other], "", usize::MAX);
     s.show(&["audit", "log"]);
     s.show(&["audit", "verify"]);
     s.show(&["audit", "show", "1"]);

@@ -4,6 +4,7 @@ pub(crate) mod cost;
 pub(in crate::app) mod edit;
 pub(in crate::app) mod exclusion;
 pub(in crate::app) mod licence;
+pub(in crate::app) mod predecessor;
 pub(in crate::app) mod redact_lists;
 mod set_by;
 

@@ -5,11 +5,12 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::trace::{is_absolute, is_windows_path};
 
-/// A pattern with `*`, `**`, `?` and `[…]`. A pattern that starts with a separator or a drive is matched with paths, and
-/// selects everything below a match. Another pattern is matched with names.
+/// A pattern with `*`, `**`, `?` and `[…]`. A pattern with a separator is matched with paths, and selects everything below a
+/// match. If it does not start at a root, it can begin anywhere in the path, and it is matched with names too, as a pattern
+/// without a separator is.
 pub(super) struct Glob {
-    set: GlobSet,
-    pub is_path: bool,
+    names: Option<GlobSet>,
+    paths: Option<GlobSet>,
 }
 
 /// Returns whether a text contains characters that make it a glob.
@@ -27,23 +28,37 @@ pub(super) fn fold(text: &str) -> String {
 impl Glob {
     /// Returns `None` if the pattern is not a valid glob.
     pub fn new(pattern: &str) -> Option<Self> {
-        let is_path = is_absolute(pattern);
+        let is_absolute = is_absolute(pattern);
         let pattern = fold(pattern);
         let pattern = pattern.trim_end_matches('/');
-        let patterns = match is_path {
-            true => [pattern.to_owned(), format!("{pattern}/**")],
-            false => [pattern.to_owned(), format!("**/{pattern}")],
+        let names = [pattern.to_owned(), format!("**/{pattern}")];
+        let paths = match is_absolute {
+            true => Some([pattern.to_owned(), format!("{pattern}/**")]),
+            false => pattern.contains('/').then(|| [format!("**/{pattern}"), format!("**/{pattern}/**")]),
         };
-        let mut set = GlobSetBuilder::new();
-        for pattern in patterns {
-            set.add(GlobBuilder::new(&pattern).literal_separator(true).backslash_escape(false).build().ok()?);
-        }
-        Some(Glob { set: set.build().ok()?, is_path })
+        let names = if is_absolute { None } else { Some(set(&names)?) };
+        let paths = match paths {
+            Some(paths) => Some(set(&paths)?),
+            None => None,
+        };
+        Some(Glob { names, paths })
     }
 
-    pub fn matches(&self, text: &str) -> bool {
-        self.set.is_match(fold(text))
+    pub fn matches_name(&self, name: &str) -> bool {
+        self.names.as_ref().is_some_and(|set| set.is_match(fold(name)))
     }
+
+    pub fn matches_path(&self, path: &str) -> bool {
+        self.paths.as_ref().is_some_and(|set| set.is_match(fold(path)))
+    }
+}
+
+fn set(patterns: &[String]) -> Option<GlobSet> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(GlobBuilder::new(pattern).literal_separator(true).backslash_escape(false).build().ok()?);
+    }
+    set.build().ok()
 }
 
 #[cfg(test)]
@@ -51,7 +66,7 @@ mod tests {
     use super::*;
 
     fn matches(pattern: &str, text: &str) -> bool {
-        Glob::new(pattern).is_some_and(|glob| glob.matches(text))
+        Glob::new(pattern).is_some_and(|glob| glob.matches_name(text) || glob.matches_path(text))
     }
 
     #[test]
@@ -65,6 +80,10 @@ mod tests {
             ("*caf\u{e9}", "le-cafe\u{301}"),
             ("/home/*/work", "/home/ada/work/api"),
             ("/**/api", "/home/ada/work/api"),
+            ("**/work/**", "/home/ada/work/api"),
+            ("work/*", "/home/ada/work/api"),
+            ("*/WORK/*", "/home/ada/work/api/src"),
+            ("work/a*", "work/api"),
             (r"C:\Users\*\shop", "c:/users/ada/shop/src"),
         ] {
             assert!(matches(pattern, text), "{pattern} {text}");
@@ -73,6 +92,8 @@ mod tests {
             ("client-*", "client-a/b"),
             ("/home/*", "/srv/home/ada"),
             ("/home/*/work", "/home/ada/deep/work"),
+            ("work/*", "/home/ada/work"),
+            ("wor/*", "/home/ada/work/api"),
             ("[", "["),
             ("x?", "x"),
         ] {

@@ -1,10 +1,11 @@
 //! Resolves what a caller typed to projects, and applies the exclusions of the configuration.
 
 mod glob;
+mod known;
 mod select;
 mod visited;
 
-pub(crate) use select::{Mismatch, Projects};
+pub(crate) use known::{Mismatch, Projects};
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -13,7 +14,7 @@ use crate::app::config::Exclusion;
 use crate::app::text::{echo, list_names, nearest};
 use crate::app::{App, Failure};
 use crate::store::ProjectRow;
-use crate::trace::SessionKey;
+use crate::trace::{SessionKey, last_component};
 
 /// The projects that the configuration excludes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -44,11 +45,10 @@ impl Exclusions {
             out.visited.extend(coverage.visited);
         }
         // A worktree of a repository that is known only by its name may belong to an excluded repository.
-        let last = |path: &str| path.rsplit(['/', '\\']).next().map(str::to_owned);
         let excluded: BTreeSet<String> = rows
             .iter()
             .filter(|p| p.repository.is_none() && out.names.contains(&p.name))
-            .filter_map(|p| last(&p.path))
+            .map(|p| last_component(&p.path).to_owned())
             .collect();
         let unclear =
             rows.iter().filter(|p| p.repository.as_ref().is_some_and(|name| excluded.contains(name)));
@@ -65,7 +65,7 @@ pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
     let mut code = "ambiguous_project";
     for (typed, mismatch) in mismatches {
         let shown = echo(typed);
-        let list = |meant: &[select::Candidate]| {
+        let list = |meant: &[known::Candidate]| {
             let meant: Vec<String> = meant.iter().map(|c| format!("{} ({})", c.name, c.path)).collect();
             list_names(&meant.iter().map(String::as_str).collect::<Vec<_>>())
         };

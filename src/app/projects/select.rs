@@ -1,88 +1,20 @@
 //! Resolves what a caller typed, or what the configuration contains, to projects.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::app::config::Excluded;
 use crate::app::fs::real_directory;
 use crate::store::ProjectRow;
-use crate::trace::{is_absolute, is_below, is_root_or_home, normal_directory, trim_separators};
+use crate::trace::{
+    is_absolute, is_below, is_root_or_home, is_windows_path, normal_directory, trim_separators,
+};
 
 use super::glob::{Glob, fold, is_glob};
-use super::visited::Visited;
+use super::known::{Candidate, Coverage, Known, Mismatch, Projects};
 
 /// Maximum length of a name, path or glob, in characters.
 const MAX_PATTERN_CHARS: usize = 4096;
-
-/// Why a text selects no project.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Mismatch {
-    Unknown,
-    /// Several projects could be meant.
-    Ambiguous(Vec<Candidate>),
-    /// The text is a name as a table shortens it.
-    Shortened(Vec<Candidate>),
-}
-
-/// A project that could be meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Candidate {
-    pub name: String,
-    /// The text that selects only this project.
-    pub path: String,
-}
-
-/// The projects that an entry of the configuration excludes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Coverage {
-    pub names: Vec<String>,
-    /// Those of the visited directories that it excludes.
-    pub visited: Vec<String>,
-    /// Whether the entry says without doubt what it excludes. Otherwise it selects nothing, or all that could be meant.
-    pub is_clear: bool,
-}
-
-/// The projects of the archive, with their directories in their normal spelling.
-pub(crate) struct Projects<'a> {
-    pub(super) known: Vec<Known<'a>>,
-    pub(super) visited: Vec<Visited>,
-    pub(super) home: &'a Path,
-}
-
-pub(super) struct Known<'a> {
-    pub row: &'a ProjectRow,
-    /// The project's own path, and those of its worktrees and links.
-    pub directories: Vec<String>,
-}
-
-impl Known<'_> {
-    fn is_below(&self, path: &str, ignore_case: bool) -> bool {
-        self.directories.iter().any(|directory| is_below(directory, path, ignore_case))
-    }
-
-    /// Whether the name, or the end of the path, is this folded text.
-    fn has_name(&self, folded: &str) -> bool {
-        fold(&self.row.name) == folded
-            || self.row.repository.as_ref().is_some_and(|name| fold(name) == folded)
-            || self.directories.first().is_some_and(|path| ends_with(path, folded))
-    }
-
-    /// Whether the name, or the last component of the path, begins with this folded text.
-    fn name_begins_with(&self, folded: &str) -> bool {
-        let directory = self.directories.first().and_then(|path| path.rsplit('/').next());
-        let names = [Some(self.row.name.as_str()), self.row.repository.as_deref(), directory];
-        names.into_iter().flatten().any(|name| fold(name).starts_with(folded))
-    }
-
-    /// Whether a worktree or a link has this name.
-    fn has_directory_named(&self, folded: &str) -> bool {
-        self.directories.iter().any(|directory| ends_with(directory, folded))
-    }
-
-    fn candidate(&self) -> Candidate {
-        let path = self.directories.first().cloned().unwrap_or_default();
-        Candidate { name: self.row.name.clone(), path }
-    }
-}
 
 impl<'a> Projects<'a> {
     pub fn new(rows: &'a [ProjectRow], home: &'a Path) -> Self {
@@ -171,7 +103,7 @@ impl<'a> Projects<'a> {
         let visited = self.visited.iter().map(|v| (v.path(), v.path()));
         for (name, directory) in of_projects.chain(visited) {
             for path in spellings.iter().filter(|path| is_below(directory, path, true)) {
-                let above = first_components(directory, path.split('/').count());
+                let above = first_components(directory, path);
                 if !recorded.iter().any(|c| c.path == above) {
                     recorded.push(Candidate { name: name.to_owned(), path: above.to_owned() });
                 }
@@ -203,19 +135,14 @@ impl<'a> Projects<'a> {
                 let paths: Vec<&String> = spellings.iter().filter(|path| is_absolute(path)).collect();
                 let glob = is_glob(&text).then(|| spellings.iter().filter_map(|text| Glob::new(text)));
                 let globs: Vec<Glob> = glob.into_iter().flatten().collect();
-                let (of_paths, of_names): (Vec<&Glob>, Vec<&Glob>) = globs.iter().partition(|g| g.is_path);
                 let is_match = |directory: &str| {
                     paths.iter().any(|path| is_below(directory, path, true))
-                        || of_paths.iter().any(|glob| glob.matches(directory))
+                        || globs.iter().any(|glob| glob.matches_path(directory))
                 };
-                let found = self.all(&|p| {
-                    p.directories.iter().any(|d| is_match(d))
-                        || of_names.iter().any(|glob| glob.matches(&p.row.name))
-                });
-                let visited = self.visited_where(&|v| {
-                    v.any_directory(&is_match)
-                        || of_names.iter().any(|glob| self.names_in(v).any(|name| glob.matches(name)))
-                });
+                let has_name = |name: &str| globs.iter().any(|glob| glob.matches_name(name));
+                let found = self.all(&|p| p.directories.iter().any(|d| is_match(d)) || has_name(&p.row.name));
+                let visited =
+                    self.visited_where(&|v| v.any_directory(&is_match) || self.names_in(v).any(has_name));
                 (found, visited, true)
             }
             Excluded::Name(text) => {
@@ -227,7 +154,7 @@ impl<'a> Projects<'a> {
                     found = self.shortened(&folded);
                     found.extend(self.all(&|p| p.name_begins_with(&folded)));
                 }
-                (found, Vec::new(), is_clear)
+                (found, BTreeSet::new(), is_clear)
             }
         };
         visited.extend(self.visited_in(&found));
@@ -313,14 +240,14 @@ fn spellings(path: &str) -> Vec<String> {
     std::iter::once(normal).chain(real).collect()
 }
 
-/// Returns a path up to some number of its components, the empty one before the root included.
-fn first_components(path: &str, count: usize) -> &str {
-    path.match_indices('/').nth(count.saturating_sub(1)).and_then(|(i, _)| path.get(..i)).unwrap_or(path)
-}
-
-/// Whether a path ends with these whole components, in folded form.
-fn ends_with(path: &str, folded: &str) -> bool {
-    fold(path).strip_suffix(folded).is_some_and(|rest| rest.ends_with('/'))
+/// Returns as many components of a path as another one has.
+fn first_components<'p>(path: &'p str, other: &str) -> &'p str {
+    let separators: &[char] = if is_windows_path(path) { &['/', '\\'] } else { &['/'] };
+    let count = other.split(separators).count();
+    path.match_indices(separators)
+        .nth(count.saturating_sub(1))
+        .and_then(|(i, _)| path.get(..i))
+        .unwrap_or(path)
 }
 
 fn expand_home(typed: &str, home: &Path) -> String {

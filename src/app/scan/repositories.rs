@@ -80,8 +80,10 @@ fn repository_of(directory: &Path) -> Option<String> {
     for ancestor in directory.ancestors() {
         let git = ancestor.join(".git");
         let Ok(meta) = std::fs::symlink_metadata(&git) else { continue };
-        if !meta.is_file() {
-            return None;
+        // Some tools link `.git` to the git directory of the worktree.
+        let git = if meta.is_symlink() { git.canonicalize().ok()? } else { git };
+        if git.is_dir() {
+            return if meta.is_symlink() { repository_of_git_dir(&git) } else { None };
         }
         let text = read_line(&git)?;
         let git_dir = text.lines().find_map(|line| line.strip_prefix("gitdir:"))?.trim();
@@ -157,6 +159,16 @@ mod tests {
         for other in ["gitdir: ../.git/modules/lib", "nonsense", "", "gitdir: /.git/worktrees/x"] {
             write(other);
             assert_eq!(of(&tree), None, "{other}");
+        }
+        #[cfg(unix)]
+        {
+            let own = tmp.path().join("tea/.git/worktrees/linked");
+            std::fs::create_dir_all(&own).unwrap();
+            let linked = tmp.path().join("linked");
+            std::fs::create_dir_all(&linked).unwrap();
+            std::os::unix::fs::symlink(&own, linked.join(".git")).unwrap();
+            let tea = tmp.path().canonicalize().unwrap().join("tea");
+            assert_eq!(of(&linked).as_deref(), tea.to_str(), "a link to the git directory");
         }
         std::fs::create_dir_all(tree.join("src/.git")).unwrap();
         write("gitdir: /src/tea/.git/worktrees/wild\n");

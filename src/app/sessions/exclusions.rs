@@ -109,17 +109,21 @@ impl App {
             Ok(wanted) => wanted,
             Err(mismatch) => return Ok(Err(mismatch)),
         };
-        let selected: Vec<String> = wanted.iter().flat_map(|what| projects.covered_by(what).names).collect();
+        let covered = |what: &Excluded| {
+            let coverage = projects.covered_by(what);
+            coverage.names.into_iter().chain(coverage.visited)
+        };
+        let selected: Vec<String> = wanted.iter().flat_map(covered).collect();
         let mut entries = Vec::new();
         for entry in configured {
-            let names = projects.covered_by(&entry.what).names;
-            if names.is_empty() {
+            let all: Vec<String> = covered(&entry.what).collect();
+            if all.is_empty() {
                 continue;
             }
-            if names.iter().all(|name| selected.contains(name)) {
+            if all.iter().all(|one| selected.contains(one)) {
                 entries.push(entry.clone());
-            } else if names.iter().any(|name| selected.contains(name)) {
-                let others = names.iter().filter(|name| !selected.contains(name));
+            } else if all.iter().any(|one| selected.contains(one)) {
+                let others = all.iter().filter(|one| !selected.contains(one));
                 let others: Vec<&str> = others.map(String::as_str).collect();
                 let message = format!(
                     "The exclusion {:?} also excludes other projects: {}.",

@@ -1,6 +1,7 @@
 //! Use cases of sessions: list, show, search, triage, scope and forget.
 
 mod config_changes;
+mod config_import;
 mod exclusions;
 pub(crate) mod forget;
 pub(crate) mod list;
@@ -13,9 +14,10 @@ pub(crate) mod segments;
 pub(crate) mod show;
 pub(crate) mod triage;
 
+pub use config_import::{ConfigImport, NotImported};
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};
 pub use list::{InboxPage, InboxParams, ProjectList, SessionItem, SortKey};
-pub use scope::{ScopeParams, ScopeReport};
+pub use scope::{ExcludedDirectory, ScopeParams, ScopeReport};
 pub use score::{SCORING_RUBRIC, ScoreItem, ScoreParams, ScoreReport};
 pub use search::{SearchHit, SearchPage, SearchParams, SearchRole};
 pub use segments::{SegmentItem, SegmentParams, SegmentReport};

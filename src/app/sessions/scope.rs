@@ -76,6 +76,17 @@ pub struct ScopeReport {
     pub unmatched: Vec<String>,
     /// All projects, and whether they are excluded.
     pub projects: Vec<ProjectRow>,
+    /// Excluded directories in which sessions worked that began in another one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub excluded_directories: Vec<ExcludedDirectory>,
+}
+
+/// An excluded directory that is not a project.
+#[derive(Debug, Clone, Serialize)]
+pub struct ExcludedDirectory {
+    pub path: String,
+    /// Number of sessions that worked in it after they began in another one.
+    pub sessions: u64,
 }
 
 impl App {
@@ -273,7 +284,13 @@ impl App {
 
     fn scope_of(&self, projects: Vec<ProjectRow>) -> Result<ScopeReport, Failure> {
         let (projects, exclusions) = self.with_exclusions(projects)?;
+        let mut excluded_directories: Vec<ExcludedDirectory> = Vec::new();
+        for path in exclusions.visited {
+            let sessions = self.sessions_that_visited(&BTreeSet::from([path.clone()]))?.len() as u64;
+            excluded_directories.push(ExcludedDirectory { path, sessions });
+        }
         Ok(ScopeReport {
+            excluded_directories,
             confirmed: self.scope_confirmed()?,
             projects,
             unmatched: exclusions.unmatched,

@@ -1,9 +1,12 @@
 //! `clawgate config`: shows or edits the configuration, with how often each string and user name occurs.
 
+use std::path::PathBuf;
+
+use clap::Subcommand;
 use serde::Serialize;
 
 use crate::app::config::{HitCounts, ListHits};
-use crate::app::sessions::{ScopeParams, ScopeReport};
+use crate::app::sessions::{ConfigImport, ScopeParams, ScopeReport};
 use crate::app::shell;
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
@@ -16,7 +19,10 @@ use crate::workflow::Visibility;
 ///
 /// List options add to the configured list; the --remove options take an entry out again.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
     /// Always redact these names, in every spelling; write `\,` for a comma in a name
     #[arg(long, value_name = "A,B")]
     redact: Vec<String>,
@@ -58,7 +64,23 @@ pub struct Args {
     confirm: bool,
 }
 
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Take over the configuration of DataClaw or ClawTrace
+    ///
+    /// Adds the excluded projects, strings, user names, source, repository and alert thresholds. Without FILE, reads
+    /// ~/.dataclaw/config.json and ~/.clawtrace/config.json. A token is not taken over.
+    Import {
+        /// Configuration of the other program, in JSON
+        file: Option<PathBuf>,
+    },
+}
+
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    if let Some(Action::Import { file }) = &args.action {
+        let report = cli.app()?.import_config(file.as_deref())?;
+        return cli.print_with_status(&report, render_import);
+    }
     let visibility: Option<Visibility> =
         args.visibility.as_deref().map(|v| parse_name("--visibility", "bad_visibility", v)).transpose()?;
     let params = ScopeParams {
@@ -156,6 +178,25 @@ fn warnings(hits: &[ListHits]) -> String {
         )
     };
     hits.iter().filter(|h| h.common && h.setting == "redact.strings").map(line).collect()
+}
+
+fn render_import(r: &ConfigImport) -> String {
+    let list = |values: &[String]| if values.is_empty() { "none".to_owned() } else { values.join(", ") };
+    let lines = [
+        ("read", list(&r.files)),
+        ("scope.agents", list(&r.agents)),
+        ("scope.exclude", list(&r.excluded)),
+        ("redact.strings", pluralize(r.strings, "string")),
+        ("redact.usernames", pluralize(r.usernames, "user name")),
+        ("publish.repo", r.repo.clone().unwrap_or_else(|| "none".to_owned())),
+        ("alerts", list(&r.alerts)),
+    ];
+    let lines: String = lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect();
+    let left_out = r.left_out.iter();
+    lines
+        + &left_out
+            .map(|e| format!("left out: {} {}: {}\n", e.field, one_line(&e.entry), e.reason))
+            .collect::<String>()
 }
 
 fn render(report: &ConfigReport, path: &str) -> String {

@@ -70,6 +70,11 @@ fn render(r: &ScopeReport, width: usize) -> String {
             [scope.to_owned(), p.name.clone(), p.agents.join(", "), format_count(p.sessions), p.path.clone()],
         );
     }
+    for d in &r.excluded_directories {
+        let name = "(worked in)".to_owned();
+        let row = ["excluded".to_owned(), name, String::new(), format_count(d.sessions), d.path.clone()];
+        table.styled_row(DIM, row);
+    }
     let mut out = format!("Scope {state}: {agents}\n{}", table.render(width));
     out.push_str(&warnings(&r.unmatched));
     out

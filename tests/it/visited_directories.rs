@@ -1,0 +1,99 @@
+//! Sessions that changed into an excluded directory after they started in another one.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::scope::{config_text, confirmed, world_with};
+use crate::world::{World, ok, run};
+
+/// Adds a prompt that is typed in another directory to the session of Claude Code with this number.
+pub fn move_session(world: &World, id: u32, cwd: &str) {
+    let path =
+        world.home().join(format!(".claude/projects/p{id}/7b1e{id:04}-2c4d-4e6f-8a1b-000000000001.jsonl"));
+    let mut log = fs::read_to_string(&path).unwrap();
+    let mut record: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    record["uuid"] = json!(format!("{id:04}0000-0000-4000-8000-0000000000ff"));
+    record["cwd"] = json!(cwd);
+    record["timestamp"] = json!("2026-11-20T18:00:00.000Z");
+    record["message"]["content"] = json!("the margin of this client is 41 %");
+    log.push_str(&format!("{record}\n"));
+    fs::write(path, log).unwrap();
+}
+
+/// The sessions of a release of everything that is approved, and what it left out.
+fn released(world: &World) -> (Vec<String>, Value) {
+    let folder = world.out().display().to_string();
+    let report = ok(world, &["prepare", "--new", "--folder", &folder, "--json"]);
+    let release = report["release"].as_str().unwrap();
+    let sealed = world.state().join("releases").join(release).join("data/train-00000.jsonl");
+    let sealed = fs::read_to_string(sealed).unwrap_or_else(|_| panic!("{report}"));
+    let rows = sealed.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    (
+        rows.map(|row| row["project"].as_str().unwrap().to_owned()).collect(),
+        report["privacy_report"]["left_out"].clone(),
+    )
+}
+
+#[test]
+fn a_session_that_moved_into_an_excluded_directory_stays_out() {
+    for exclusion in ["ledger", "/home/ada/clients", "ledg*", "/home/ada/clients/ledger/.worktrees/fix"] {
+        let world = world_with(&["/home/ada/shop", "/home/ada/clients/ledger", "/home/ada/notes"]);
+        move_session(&world, 1, "/home/ada/clients/ledger/.worktrees/fix");
+        move_session(&world, 3, "/home/ada/notes/drafts");
+        ok(&world, &["scan", "--json"]);
+        ok(&world, &["scope", "--exclude", exclusion, "--confirm", "--json"]);
+        let approved = ok(&world, &["approve", "--all", "--json"]);
+        assert_eq!(
+            approved["marked"].as_array().unwrap().len(),
+            if exclusion.contains("fix") { 2 } else { 1 }
+        );
+        let report = ok(&world, &["approve", "7b1e0001", "--json"]);
+        assert_eq!(report["excluded"].as_array().unwrap().len(), 1, "{exclusion}");
+        let (projects, left_out) = released(&world);
+        assert!(
+            !projects.contains(&"shop".to_owned()) && projects.contains(&"notes".to_owned()),
+            "{projects:?}"
+        );
+        let shop = &left_out[0];
+        assert!(shop["key"].as_str().unwrap().contains("7b1e0001"), "{left_out}");
+        assert_eq!(shop["reason"], "it also worked in an excluded directory");
+    }
+}
+
+#[test]
+fn a_directory_that_was_only_visited_can_be_excluded_and_included_again() {
+    for (typed, stored) in
+        [("zorga", "/srv/zorga"), ("/srv/zorga/src", "/srv/zorga/src"), ("/srv/zor*", "/srv/zor*")]
+    {
+        let world = world_with(&["/home/ada/shop", "/home/ada/notes"]);
+        move_session(&world, 1, "/srv/zorga/src");
+        ok(&world, &["scan", "--json"]);
+        ok(&world, &["approve", "--all", "--json"]);
+        ok(&world, &["scope", "--exclude", typed, "--confirm", "--json"]);
+        assert!(config_text(&world).contains(&format!("{stored:?}")), "{}", config_text(&world));
+        assert!(confirmed(&world));
+        let hits = ok(&world, &["config", "--json"]);
+        assert_eq!(hits["hits"][0]["hits"], json!(1), "{hits}");
+        assert_eq!(released(&world).0, ["notes"], "{typed}");
+        let shown = ok(&world, &["scope", "--json"]);
+        assert_eq!(shown["excluded_directories"][0]["path"], "/srv/zorga/src");
+        assert!(run(&world, &["scope"]).out.contains("/srv/zorga/src"), "a person sees what is excluded");
+        ok(&world, &["scope", "--include", typed, "--confirm", "--json"]);
+        assert!(
+            ok(&world, &["scope", "--json"])["config"]["scope"]["exclude"].as_array().unwrap().is_empty()
+        );
+        assert_eq!(released(&world).0.len(), 2, "{typed}");
+    }
+}
+
+#[test]
+fn an_exclusion_that_covers_a_visited_directory_too_is_not_removed_with_a_project() {
+    let world = world_with(&["/home/ada/shop", "/srv/clients/app"]);
+    move_session(&world, 1, "/srv/clients/zorga");
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--exclude", "/srv/clients", "--json"]);
+    let ran = run(&world, &["scope", "--include", "app", "--json"]);
+    assert_eq!((ran.code, &ran.json()["error"]["code"]), (2, &json!("broader_exclusion")), "{}", ran.out);
+    assert!(ran.out.contains("/srv/clients/zorga"), "{}", ran.out);
+}
