@@ -34,6 +34,11 @@ pub(super) fn render(chunks: &[PageChunk]) -> String {
     out.trim_start_matches('\n').to_owned()
 }
 
+/// Whether a line of [`render`] is the heading of a message.
+pub(super) fn is_heading(line: &str) -> bool {
+    anstream::adapter::strip_str(line).to_string().starts_with("── ")
+}
+
 /// Fields that every row has. Headings replace their names.
 const LIST_FIELDS: [&str; 2] = ["messages", "tool_uses"];
 
@@ -179,8 +184,10 @@ impl PageText {
 
     /// The name of the field, with the names of the objects around it.
     fn label(&self) -> String {
-        let names = self.open.iter().map(|open| open.name.as_str()).chain([self.field.as_str()]);
-        let names: Vec<&str> = names.filter(|name| !name.is_empty() && !LIST_FIELDS.contains(name)).collect();
+        let around =
+            self.open.iter().map(|open| open.name.as_str()).filter(|name| !LIST_FIELDS.contains(name));
+        let names = around.chain([self.field.as_str()]).filter(|name| !name.is_empty());
+        let names: Vec<&str> = names.collect();
         no_heading(&one_line(&names.join("."))).into_owned()
     }
 

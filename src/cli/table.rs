@@ -506,6 +506,19 @@ mod tests {
     }
 
     #[test]
+    fn a_wide_terminal_shows_more_of_the_title_before_it_shows_more_columns() {
+        let mut t = Table::new([
+            Column::left("session"),
+            Column::left("title").cut_end(16).want(40).want_eighths(3).rank(8),
+            Column::right("input").optional().rank(1),
+        ]);
+        let title = "rework the export so that totals are rounded only once";
+        t.row(["claude:01a1f9bd", title, &"9".repeat(95)]);
+        assert!(!plain(&t, 160)[1].contains('…'), "{:?}", plain(&t, 160));
+        assert!(plain(&t, 160)[1].contains(title) && plain(&t, 170)[1].contains(&"9".repeat(95)));
+    }
+
+    #[test]
     fn names_that_differ_in_one_part_stay_different() {
         let mut t = Table::new([Column::left("model").cut_middle(12), Column::right("cost")]);
         let models = [

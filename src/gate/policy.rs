@@ -150,7 +150,11 @@ impl PublishPolicy {
         if let Some(allowed) = &self.file.destinations
             && !allowed.iter().any(|pattern| matches_target(pattern, &target))
         {
-            verdict.faults.push(format!("the destination {target} is not in the list of allowed ones"));
+            let name = match &destination.target {
+                Target::Folder { path } => format!("the folder {path}"),
+                Target::Hub { repo, .. } => format!("the Hub dataset {repo}"),
+            };
+            verdict.faults.push(format!("the destination, {name}, is not in the list of allowed ones"));
         }
         if let Some(allowed) = &self.file.visibilities
             && !allowed.contains(&destination.visibility)

@@ -1,6 +1,6 @@
 //! Marks for all sessions of the scope or of a project, with the same options for each mark.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::scope::world_with;
 use crate::world::{World, ok, run};
@@ -66,4 +66,21 @@ fn keys_a_project_and_all_exclude_each_other_for_each_mark() {
         assert!(ran.err.contains("did you mean shop?"), "{verb}: {}", ran.err);
     }
     assert_eq!(marked(&world, "new").len(), 4, "nothing was marked");
+}
+
+#[test]
+fn all_marks_subagents_whose_parent_is_not_in_the_archive_too() {
+    let world = World::new(&["claude-2.0.76"]);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    let list = ok(&world, &["inbox", "--limit", "1000", "--json"]);
+    let sessions = list["sessions"].as_array().unwrap();
+    let is_known = |parent: &Value| sessions.iter().any(|s| s["key"] == *parent);
+    assert!(
+        sessions.iter().any(|s| s["parent"].is_string() && !is_known(&s["parent"])),
+        "the fixture has one"
+    );
+    let marked = ok(&world, &["approve", "--all", "--json"]);
+    // Otherwise the next step would list sessions that no command for all of them can approve.
+    assert!(marked["totals"].get("new").is_none(), "{marked}");
 }

@@ -48,16 +48,27 @@ pub(super) fn render(p: &Preview, width: usize) -> String {
     out
 }
 
-/// Renders the beginning of some sealed rows, as the pages of a review are shown.
+/// Lines of each row that are shown.
+const MAX_ROW_LINES: usize = 5;
+
+/// Renders the first messages of some sealed rows, as the pages of a review are shown.
 fn sample_rows(rows: &[SampleRow]) -> String {
-    let texts = rows.iter().map(|row| {
+    let mut out = String::new();
+    for row in rows {
         let text = row.excerpt.clone();
         let chunk = PageChunk { session: row.key.clone(), text, start: JsonPosition::default() };
-        let more = match row.bytes > row.excerpt.len() as u64 {
-            true => format!("    {}\n", dim(&format!("… (the row has {})", format_bytes(row.bytes)))),
-            false => String::new(),
-        };
-        format!("{}{more}", review_page::render(&[chunk]))
-    });
-    texts.collect::<Vec<_>>().join("\n")
+        let page = review_page::render(&[chunk]);
+        let mut lines = page.lines().filter(|line| !line.is_empty());
+        let session = lines.next().unwrap_or_default();
+        out.push_str(&format!("{session} {}\n", dim(&format!("{} of text", format_bytes(row.bytes)))));
+        // The fields of the session are before its first message.
+        let messages: Vec<&str> = lines.skip_while(|line| !review_page::is_heading(line)).collect();
+        for line in messages.iter().take(MAX_ROW_LINES) {
+            out.push_str(&format!("{line}\n"));
+        }
+        if messages.len() > MAX_ROW_LINES || row.bytes > row.excerpt.len() as u64 {
+            out.push_str(&format!("  {}\n", dim("…")));
+        }
+    }
+    out
 }

@@ -187,8 +187,8 @@ impl App {
     /// [`Failure`] if the query, the cursor, the agent or the project is invalid, or the archive cannot be read.
     pub fn search(&self, p: &SearchParams) -> Result<SearchPage, Failure> {
         if p.query.trim().is_empty() {
-            let message = "The query is empty. Give words, \"a phrase\", the beginning of a word with `*`, or a regular \
-                           expression.";
+            let message = "The query is empty. Give words, a phrase in quotation marks, the beginning of a word with `*`, or a \
+                           regular expression.";
             return Err(Failure::usage("empty_query", message).hint("clawgate search \"refactor auth\""));
         }
         let kinds = kinds(p)?;
