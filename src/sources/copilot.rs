@@ -120,6 +120,7 @@ impl EventReader {
                 s.move_to(non_empty(&data["context"]["cwd"]));
                 s.git_branch = non_empty_owned(&data["context"]["branch"]).or(s.git_branch.take());
             }
+            "session.context_changed" => self.builder.session.work_in(non_empty(&data["cwd"])),
             "user.message" => {
                 let mut parts: Vec<Part> =
                     text_part(data["content"].as_str().unwrap_or_default()).into_iter().collect();

@@ -16,7 +16,8 @@ pub(super) fn put(conn: &Connection, session: &Session) -> Result<(), StoreError
     }
     let mut insert =
         conn.prepare_cached("INSERT OR IGNORE INTO session_directories(key, path) VALUES(?1, ?2)")?;
-    for directory in &session.other_directories {
+    let is_project = |directory: &&String| session.project.as_ref() == Some(*directory);
+    for directory in session.other_directories.iter().filter(|directory| !is_project(directory)) {
         insert.execute(params![session.key.as_str(), normal_directory(directory)])?;
     }
     Ok(())

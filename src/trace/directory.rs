@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
 /// Returns the one spelling of a directory: without `.`, `..`, repeated separators and separators at the end, and in
 /// Unicode form NFC. A path that ends at its root keeps the separator. A path with a drive has backslashes and an upper-case
-/// drive, however it was written: `c:/work`, `/c:/work` and `\\?\C:\work` are `C:\work`.
+/// drive, however it was written: `file:///c:/work`, `c:/work`, `/c:/work` and `\\?\C:\work` are `C:\work`.
 pub fn normal_directory(path: &str) -> String {
     let path = &*with_drive_first(path);
     let windows = is_windows_path(path);
@@ -45,13 +46,17 @@ pub fn normal_directory(path: &str) -> String {
 /// Returns a Windows path without the prefixes that some programs add, in its usual letters and separators; any other path as
 /// it is.
 fn with_drive_first(path: &str) -> Cow<'_, str> {
+    if let Some(path) = path.strip_prefix("file://") {
+        let path = percent_decode_str(path).decode_utf8_lossy();
+        return Cow::Owned(with_drive_first(&path).into_owned());
+    }
     let long = path.strip_prefix(r"\\?\").or_else(|| path.strip_prefix("//?/"));
     if let Some(share) =
         long.and_then(|long| long.strip_prefix(r"UNC\").or_else(|| long.strip_prefix("UNC/")))
     {
         return Cow::Owned(format!(r"\\{share}"));
     }
-    let path = long.filter(|long| has_drive(long)).unwrap_or(path);
+    let path = long.filter(|long| has_drive(long) || long.starts_with('/')).unwrap_or(path);
     // In a `file:` address, a slash precedes the drive.
     let path = path.strip_prefix('/').filter(|rest| has_drive(rest)).unwrap_or(path);
     match path.get(..1).filter(|_| has_drive(path)) {
@@ -151,6 +156,9 @@ mod tests {
             (r"\\?\UNC\server\share\x", r"\\server\share\x"),
             (r"\\?\Volume{1}\x", r"\\?\Volume{1}\x"),
             ("c:work", "c:work"),
+            ("file:///home/ada/a%20b", "/home/ada/a b"),
+            ("file:///c:/work", r"C:\work"),
+            (r"\\?\/home/ada", "/home/ada"),
             (r"C:\", r"C:\"),
             ("C:", "C:"),
             (r"\\server\share\\x\", r"\\server\share\x"),

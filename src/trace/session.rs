@@ -290,6 +290,16 @@ impl Session {
         }
     }
 
+    /// Records that the agent was in a directory, which may become the project later.
+    pub(crate) fn visit(&mut self, directory: Option<&str>) {
+        let is_new = |directory: &&str| {
+            self.project.as_deref() != Some(*directory) && !self.other_directories.contains(*directory)
+        };
+        if let Some(directory) = directory.filter(|directory| !directory.is_empty()).filter(is_new) {
+            self.other_directories.insert(directory.to_owned());
+        }
+    }
+
     /// Makes a directory the project. The project before it remains a directory in which the agent worked.
     pub(crate) fn move_to(&mut self, directory: Option<&str>) {
         let Some(directory) = directory.filter(|directory| !directory.is_empty()) else { return };

@@ -97,3 +97,105 @@ fn an_exclusion_that_covers_a_visited_directory_too_is_not_removed_with_a_projec
     assert_eq!((ran.code, &ran.json()["error"]["code"]), (2, &json!("broader_exclusion")), "{}", ran.out);
     assert!(ran.out.contains("/srv/clients/zorga"), "{}", ran.out);
 }
+
+/// Appends lines to a log.
+fn append(world: &World, path: &str, lines: &[Value]) {
+    let path = world.home().join(path);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let mut log = fs::read_to_string(&path).unwrap_or_default();
+    lines.iter().for_each(|line| log.push_str(&format!("{line}\n")));
+    fs::write(path, log).unwrap();
+}
+
+#[test]
+fn each_record_that_names_a_directory_counts() {
+    let excluded = "/srv/zorga";
+    let codex =
+        ".codex/sessions/2026/11/20/rollout-2026-11-20T10-00-00-01980000-0000-7000-8000-000000000001.jsonl";
+    let record = |kind: &str, payload: Value| json!({ "timestamp": "2026-11-20T10:00:00.000Z", "type": kind, "payload": payload });
+    let prompt = |text: &str| {
+        let content = json!([{ "type": "input_text", "text": text }]);
+        record("response_item", json!({ "type": "message", "role": "user", "content": content }))
+    };
+    let meta = record(
+        "session_meta",
+        json!({ "id": "01980000-0000-7000-8000-000000000001", "cwd": "/home/ada/shop" }),
+    );
+    let queued = json!({ "type": "attachment", "uuid": "q", "sessionId": "7b1e0001-2c4d-4e6f-8a1b-000000000001",
+        "cwd": excluded, "timestamp": "2026-11-20T18:00:00.000Z",
+        "attachment": { "type": "queued_command", "prompt": "the margin is 41 %" } });
+    let copilot = ".copilot/session-state/7b1e0009-2c4d-4e6f-8a1b-000000000001/events.jsonl";
+    let event = |kind: &str, data: Value| json!({ "type": kind, "timestamp": "2026-11-20T10:00:00.000Z", "data": data });
+    let cases: [(&str, Vec<Value>); 6] = [
+        (".claude/projects/p1/7b1e0001-2c4d-4e6f-8a1b-000000000001.jsonl", vec![queued]),
+        (
+            codex,
+            vec![
+                meta.clone(),
+                prompt("hi"),
+                record("turn_context", json!({ "cwd": excluded })),
+                prompt("41 %"),
+            ],
+        ),
+        (
+            codex,
+            vec![
+                meta.clone(),
+                prompt("hi"),
+                prompt(&format!("<environment_context><cwd>{excluded}</cwd></environment_context>")),
+            ],
+        ),
+        (
+            codex,
+            vec![
+                meta.clone(),
+                prompt("hi"),
+                record(
+                    "event_msg",
+                    json!({ "type": "thread_settings_applied", "thread_settings": { "cwd": excluded } }),
+                ),
+            ],
+        ),
+        (
+            codex,
+            vec![
+                meta,
+                prompt("hi"),
+                record(
+                    "world_state",
+                    json!({ "state": { "environments": { "environments": { "local": { "cwd": excluded } } } } }),
+                ),
+            ],
+        ),
+        (
+            copilot,
+            vec![
+                event("session.start", json!({ "sessionId": "x", "context": { "cwd": "/home/ada/shop" } })),
+                event("user.message", json!({ "content": "hi" })),
+                event("session.context_changed", json!({ "cwd": format!("file://{excluded}") })),
+            ],
+        ),
+    ];
+    for (n, (path, lines)) in cases.iter().enumerate() {
+        let world = world_with(&["/home/ada/shop", "/home/ada/notes"]);
+        append(&world, path, lines);
+        ok(&world, &["scan", "--json"]);
+        ok(&world, &["scope", "--exclude", "zorga", "--confirm", "--json"]);
+        let shown = ok(&world, &["scope", "--json"]);
+        assert_eq!(shown["excluded_directories"][0]["sessions"], json!(1), "case {n}: {shown}");
+    }
+}
+
+#[test]
+fn a_removed_exclusion_of_a_directory_is_shown_before_the_signature() {
+    let world = world_with(&["/home/ada/shop", "/home/ada/notes"]);
+    move_session(&world, 1, "/srv/zorga/src");
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--exclude", "zorga", "--confirm", "--json"]);
+    fs::write(world.state().join("config.toml"), "").unwrap();
+    ok(&world, &["scope", "--confirm", "--json"]);
+    ok(&world, &["approve", "--all", "--json"]);
+    assert_eq!(released(&world).0.len(), 2);
+    let preview = ok(&world, &["preview", "--json"]);
+    assert_eq!(preview["approval"]["exclusions_removed"], json!(["/srv/zorga/src"]), "{preview}");
+}

@@ -66,7 +66,11 @@ pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
     for (typed, mismatch) in mismatches {
         let shown = echo(typed);
         let list = |meant: &[known::Candidate]| {
-            let meant: Vec<String> = meant.iter().map(|c| format!("{} ({})", c.name, c.path)).collect();
+            let shown = |c: &known::Candidate| match c.name == c.path {
+                true => c.path.clone(),
+                false => format!("{} ({})", c.name, c.path),
+            };
+            let meant: Vec<String> = meant.iter().map(shown).collect();
             list_names(&meant.iter().map(String::as_str).collect::<Vec<_>>())
         };
         match mismatch {

@@ -59,11 +59,18 @@ impl<'a> Projects<'a> {
             return self.exclude_path(&path);
         }
         let folded = fold(typed);
-        for fits in [Known::has_name, Known::has_directory_named] {
-            match self.all(&|p| fits(p, &folded))[..] {
-                [] => {}
-                [only] => return Ok(vec![project(only)]),
-                ref several => return Err(ambiguous(several)),
+        let mut named = self.all(&|p| p.has_name(&folded));
+        if named.is_empty() {
+            named = self.all(&|p| p.has_directory_named(&folded));
+        }
+        let visited = self.visited_named(&folded, &named);
+        match (&named[..], &visited[..]) {
+            ([], []) => {}
+            ([only], []) => return Ok(vec![project(only)]),
+            ([], [only]) => return Ok(vec![Excluded::Pattern(only.path.clone())]),
+            (several, visited) => {
+                let several = several.iter().map(|p| p.candidate()).chain(visited.iter().cloned());
+                return Err(Mismatch::Ambiguous(several.collect()));
             }
         }
         let shortened = self.shortened(&folded);
@@ -75,7 +82,7 @@ impl<'a> Projects<'a> {
             return if self.covered_by(&glob).is_clear { Ok(vec![glob]) } else { Err(Mismatch::Unknown) };
         }
         match self.all(&|p| p.name_begins_with(&folded))[..] {
-            [] => self.visited_named(&folded),
+            [] => Err(Mismatch::Unknown),
             [only] => Ok(vec![project(only)]),
             ref several => Err(ambiguous(several)),
         }

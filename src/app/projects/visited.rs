@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::app::config::Excluded;
 use crate::trace::{is_below, is_root_or_home, last_component, normal_directory};
 
 use super::glob::fold;
-use super::known::{Candidate, Known, Mismatch, Projects, Visited};
+use super::known::{Candidate, Known, Projects, Visited};
 
 impl<'a> Projects<'a> {
     /// Adds directories in which sessions worked that began in another one.
@@ -50,11 +49,15 @@ impl<'a> Projects<'a> {
         directories.into_iter().chain(v.repositories.iter().map(String::as_str))
     }
 
-    /// Resolves a name that no project has: to the only directory of this folded name in which or below which a session
-    /// worked.
-    pub(super) fn visited_named(&self, folded: &str) -> Result<Vec<Excluded>, Mismatch> {
+    /// Returns the directories of this folded name in which or below which a session worked, unless they belong to one of these
+    /// projects.
+    pub(super) fn visited_named(&self, folded: &str, projects: &[&Known<'a>]) -> Vec<Candidate> {
         let mut found: Vec<Candidate> = Vec::new();
         for path in self.visited.iter().flat_map(|v| &v.directories) {
+            let is_known = projects.iter().any(|p| p.directories.iter().any(|d| self.is_part_of(path, d)));
+            if is_known {
+                continue;
+            }
             for (end, _) in path.match_indices(['/', '\\']).chain([(path.len(), "")]) {
                 let Some(part) = path.get(..end) else { continue };
                 let is_named = fold(last_component(part)) == folded;
@@ -63,11 +66,7 @@ impl<'a> Projects<'a> {
                 }
             }
         }
-        match &found[..] {
-            [] => Err(Mismatch::Unknown),
-            [only] => Ok(vec![Excluded::Pattern(only.path.clone())]),
-            _ => Err(Mismatch::Ambiguous(found)),
-        }
+        found
     }
 }
 
@@ -76,6 +75,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::app::config::Excluded;
+    use crate::app::projects::Mismatch;
     use crate::store::ProjectRow;
 
     fn excluded(what: &Excluded) -> Vec<String> {
@@ -145,5 +146,24 @@ mod tests {
         assert_eq!(projects.exclude("~/Clients/zorga/").unwrap(), [zorga]);
         assert!(matches!(projects.exclude("src"), Err(Mismatch::Ambiguous(found)) if found.len() == 2));
         assert_eq!(projects.exclude("ada"), Err(Mismatch::Unknown), "a home directory");
+    }
+
+    #[test]
+    fn a_visited_directory_with_the_typed_name_is_never_passed_over_for_a_project() {
+        let project = |name: &str, path: &str| ProjectRow {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            ..ProjectRow::default()
+        };
+        let visited = ["/home/ada/clients/zorga".to_owned(), "/home/ada/oss/zorga-docs/src".to_owned()];
+        let exclude = |rows: &[ProjectRow]| {
+            Projects::new(rows, Path::new("/home/ada")).with_visited(&visited).exclude("zorga")
+        };
+        let longer = exclude(&[project("zorga-docs", "/home/ada/oss/zorga-docs")]);
+        assert_eq!(longer.unwrap(), [Excluded::Pattern("/home/ada/clients/zorga".into())]);
+        let same = exclude(&[project("zorga", "/home/ada/old/zorga")]);
+        assert!(matches!(same, Err(Mismatch::Ambiguous(found)) if found.len() == 2));
+        let own = exclude(&[project("zorga", "/home/ada/clients/zorga")]);
+        assert!(matches!(&own.unwrap()[..], [Excluded::Project { .. }]));
     }
 }

@@ -122,6 +122,8 @@ impl Builder {
         }
         self.has_content |= !is_bookkeeping(record.kind.str());
         let at = Timestamp::parse(record.timestamp.str());
+        // Records of other types are written in the directory too, for example a prompt that waited.
+        self.session.visit(record.cwd.some());
         match record.kind.str() {
             "user" if self.read_header(&record, at) => self.push_user(record, at),
             "assistant" => {

@@ -259,6 +259,7 @@ impl Builder {
                 self.boundary.begin_turn(payload.turn_id.some());
                 self.read_turn_context(&payload.model, &payload.cwd, &payload.service_tier);
             }
+            "world_state" => self.read_world_state(&payload),
             "compacted" => self.read_compaction(&payload),
             "token_usage_record" | "event_msg" => self.read_event(kind, &payload, offset),
             _ => {}
@@ -277,7 +278,16 @@ impl Builder {
         let Some(settings) = settings else { return };
         // A new model is used from the next turn on, whose `turn_context` names it.
         self.model = self.model.take().or_else(|| settings.model.owned());
+        self.session.work_in(settings.cwd.some());
         self.set_service_tier(&settings.service_tier);
+    }
+
+    fn read_world_state(&mut self, payload: &Payload<'_>) {
+        let environments = payload.state.0.as_ref().and_then(|state| state.environments.0.as_ref());
+        let named = environments.and_then(|environments| environments.environments.as_object());
+        for environment in named.into_iter().flat_map(|named| named.values()) {
+            self.session.work_in(environment["cwd"].as_str());
+        }
     }
 
     fn set_service_tier(&mut self, tier: &Setting<'_>) {
@@ -432,15 +442,12 @@ impl Builder {
         }
     }
 
-    /// Reads the working directory from the first message, the only place where 0.29 writes it.
+    /// Reads the working directory from a message of the agent, the only place where 0.29 writes it.
     fn read_environment(&mut self, parts: &[Part]) {
-        if self.session.project.is_some() {
-            return;
-        }
         let Some(Part::Text { text }) = parts.first() else { return };
         if text.trim_start().starts_with("<environment_context>") {
             let cwd = text.split_once("<cwd>").and_then(|(_, rest)| rest.split_once("</cwd>"));
-            self.session.project = cwd.map(|(cwd, _)| cwd.to_owned());
+            self.session.work_in(cwd.map(|(cwd, _)| cwd));
         }
     }
 

@@ -66,6 +66,21 @@ pub(super) struct ThreadSettings<'a> {
     #[serde(borrow)]
     pub model: Text<'a>,
     pub service_tier: Setting<'a>,
+    pub cwd: Text<'a>,
+}
+
+/// The `state` of a `world_state` record.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WorldState {
+    pub environments: Obj<Environments>,
+}
+
+/// The environments in which a thread works, by name: `{"local": {"cwd": "/w"}}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Environments {
+    pub environments: serde_json::Value,
 }
 
 /// The payload of a line of any type. Fields of the same name have the same meaning in all types.
@@ -83,6 +98,7 @@ pub(super) struct Payload<'a> {
     pub model: Text<'a>,
     pub service_tier: Setting<'a>,
     pub thread_settings: Obj<ThreadSettings<'a>>,
+    pub state: Obj<WorldState>,
     pub model_provider: Text<'a>,
     pub cli_version: Text<'a>,
     pub parent_thread_id: Text<'a>,
