@@ -30,6 +30,17 @@ impl Owners {
         let mut owners = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *owners.entry(first_bits(&digest)).or_insert(value) == value
     }
+
+    /// Reserves every text that looks like a placeholder, so that no value gets it.
+    pub fn reserve_literals(&self, text: &str, style: PlaceholderStyle) {
+        for (start, end) in find_styled(text, style) {
+            let literal = &text[start..end];
+            self.claim(
+                literal,
+                first_bits(&<Sha256 as sha2::Digest>::digest(["literal:", literal].concat())),
+            );
+        }
+    }
 }
 
 /// Returns the first 64 bits.

@@ -70,21 +70,32 @@ impl super::NameCounter {
     }
 }
 
-/// Calls `f` with the path and text of every id of a session.
-fn for_each_id_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+/// Calls `f` with the path and text of every key of a session.
+fn for_each_key_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     let keys = [Some(&mut session.key), session.parent.as_mut(), session.forked_from.as_mut()];
     for key in keys.into_iter().flatten() {
         f("key", &mut key.0);
     }
     for (i, message) in session.messages.iter_mut().enumerate() {
+        for (j, part) in message.parts.iter_mut().enumerate() {
+            if let Part::Tool(call) = part
+                && let Some(key) = &mut call.subagent
+            {
+                f(&format!("messages[{i}].parts[{j}].subagent"), &mut key.0);
+            }
+        }
+    }
+}
+
+/// Calls `f` with the path and text of the id of every message and tool call.
+fn for_each_id_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+    for (i, message) in session.messages.iter_mut().enumerate() {
         if let Some(id) = &mut message.id {
             f(&format!("messages[{i}].id"), id);
         }
         for (j, part) in message.parts.iter_mut().enumerate() {
-            let Part::Tool(call) = part else { continue };
-            f(&format!("messages[{i}].parts[{j}].id"), &mut call.id);
-            if let Some(key) = &mut call.subagent {
-                f(&format!("messages[{i}].parts[{j}].subagent"), &mut key.0);
+            if let Part::Tool(call) = part {
+                f(&format!("messages[{i}].parts[{j}].id"), &mut call.id);
             }
         }
     }
@@ -190,6 +201,8 @@ impl<'e> Redactor<'e> {
     /// recognized in one session is removed from the others too.
     pub fn collect(&mut self, session: &Session) {
         self.collect_identities(session);
+        let style = self.policy.options.placeholder_style;
+        for_each_text(session, &mut |_, text| self.owners.reserve_literals(text, style));
         for (base, mut found) in self.detect_in(session) {
             found.extend(self.ask_detectors(&base));
             self.drop_placeholders(&base, &mut found);
@@ -304,11 +317,8 @@ impl<'e> Redactor<'e> {
             *text = done.text;
         });
         for_each_input_mut(&mut out, &mut |path, input| self.redact_input(input, path, &mut count));
-        for_each_id_mut(&mut out, &mut |path, id| {
-            let done = self.redact_id(id);
-            count(path, id, &done.spans);
-            *id = done.text;
-        });
+        self.redact_keys(&mut out, &mut count);
+        self.redact_ids(&mut out, &mut count);
         self.change_times(&mut out);
         let entities = std::mem::replace(&mut self.entities, before);
         let entities = entities
@@ -317,6 +327,42 @@ impl<'e> Redactor<'e> {
             .map(|((kind, value), count)| Entity { id: self.value_id(&kind, &value), kind, value, count })
             .collect();
         RedactedSession { session: out, counts, findings: notes.into_values().collect(), entities }
+    }
+
+    /// Redacts the keys of a session.
+    fn redact_keys(&self, session: &mut Session, note: &mut dyn FnMut(&str, &str, &[super::Span])) {
+        for_each_key_mut(session, &mut |path, key| {
+            let done = self.redact_id(key);
+            note(path, key, &done.spans);
+            *key = done.text;
+        });
+    }
+
+    /// Redacts the ids of messages and tool calls. Different ids stay different.
+    fn redact_ids(&self, session: &mut Session, note: &mut dyn FnMut(&str, &str, &[super::Span])) {
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        let mut changed: BTreeMap<String, Option<String>> = BTreeMap::new();
+        for_each_id_mut(session, &mut |path, id| {
+            let done = self.redact_id(id);
+            note(path, id, &done.spans);
+            if done.text == *id {
+                taken.insert(done.text);
+            } else {
+                changed.insert(id.clone(), None);
+            }
+        });
+        if changed.is_empty() {
+            return;
+        }
+        for_each_id_mut(session, &mut |_, id| {
+            let Some(new) = changed.get_mut(id) else { return };
+            let new = new.get_or_insert_with(|| {
+                let new = distinct(self.redact_id(id).text, |id| taken.contains(id));
+                taken.insert(new.clone());
+                new
+            });
+            id.clone_from(new);
+        });
     }
 
     /// Redacts an id: only the known values in it, because an id matches the shapes of numbers and tokens by chance.

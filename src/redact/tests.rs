@@ -205,6 +205,65 @@ fn no_two_values_share_a_realistic_placeholder() {
     assert!(plain > 500, "only {plain} are realistic");
 }
 
+fn session_of(texts: &[&str]) -> crate::trace::Session {
+    use crate::trace::{Message, Origin, Part, Role, Session};
+    let message = |text: &&str| Message {
+        id: None,
+        role: Role::User,
+        origin: Origin::Human,
+        at: None,
+        model: None,
+        parts: vec![Part::Text { text: (*text).to_owned() }],
+    };
+    Session { messages: texts.iter().map(message).collect(), ..Session::empty("claude", "one") }
+}
+
+#[test]
+fn no_realistic_placeholder_is_equal_to_a_literal_of_the_release() {
+    let values = ["81.2.69.142", "+49 30 1234567", "ada.lovelace@mill.fi"];
+    let placeholders = values.map(|v| realistic().redact_text(&format!("at {v} now")).text);
+    let literals: Vec<&str> = placeholders.iter().map(|t| &t[3..t.len() - 4]).collect();
+    let first = session_of(&values.map(|v| format!("at {v} now")).each_ref().map(String::as_str));
+    let second = crate::trace::Session {
+        key: crate::trace::SessionKey::new("claude", "two"),
+        ..session_of(&literals)
+    };
+    let mut r = realistic();
+    r.collect(&first);
+    r.collect(&second);
+    let done = serde_json::to_string(&r.redact_session(&first).session.messages).unwrap();
+    for (value, literal) in values.iter().zip(&literals) {
+        assert!(!done.contains(value) && !done.contains(literal), "{literal} in {done}");
+    }
+    let kept = serde_json::to_string(&r.redact_session(&second).session.messages).unwrap();
+    assert!(literals.iter().all(|literal| kept.contains(literal)), "{kept}");
+}
+
+#[test]
+fn different_ids_of_messages_and_calls_stay_different() {
+    use crate::trace::{Part, ToolCall};
+    let policy = Policy { custom: vec!["Acme Works".to_owned()], ..Policy::default() };
+    let mut r = Redactor::new(Engine::builtin().unwrap(), policy, [7; 32]);
+    let with = r.redact_text("acme works").text;
+    let mut s = session_of(&["a", "b", "c", "d"]);
+    let ids = ["acme-works", "AcmeWorks", "acme-works", &format!("{with}-2")];
+    for (message, id) in s.messages.iter_mut().zip(ids) {
+        message.id = Some(id.to_owned());
+        let call = |id: &str| Part::Tool(ToolCall { id: id.to_owned(), ..ToolCall::default() });
+        message.parts = vec![call(&format!("toolu_{id}"))];
+    }
+    let done = r.redact_session(&s).session;
+    let ids: Vec<&str> = done.messages.iter().filter_map(|m| m.id.as_deref()).collect();
+    assert_eq!(ids, [&with, &format!("{with}-3"), &with, &format!("{with}-2")]);
+    let calls: Vec<&str> = done
+        .messages
+        .iter()
+        .flat_map(|m| &m.parts)
+        .filter_map(|p| if let Part::Tool(call) = p { Some(call.id.as_str()) } else { None })
+        .collect();
+    assert!(calls[0] == calls[2] && calls[0] != calls[1], "{calls:?}");
+}
+
 #[test]
 fn custom_strings_that_touch_keep_their_placeholders() {
     let policy =

@@ -61,6 +61,9 @@ impl Source for Custom {
             let builder = read_row(&row, line.offset)?;
             let mut read = Read::default();
             builder.finish_into(&mut read);
+            if let Some(reason) = unreadable_usage(&row) {
+                read.skipped_lines.add(line.number, reason);
+            }
             if !read.sessions.is_empty() || !read.usage.is_empty() {
                 each(read);
             }
@@ -182,6 +185,40 @@ fn read_tool_use(builder: &mut SessionBuilder, call: &Value, at: Option<Timestam
     added.subagent = non_empty(&call["subagent"]).map(|s| SessionKey::new(AGENT, s));
 }
 
+/// The counts of a message's usage.
+const USAGE_COUNTS: [&str; 7] =
+    ["input", "output", "reasoning", "cache_read", "cache_write_5m", "cache_write_1h", "web_search"];
+/// The counts of a row's totals.
+const STATS_COUNTS: [&str; 5] =
+    ["input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens", "reasoning_tokens"];
+
+/// Returns which usage of a row cannot be read, or not completely, without text of the row.
+fn unreadable_usage(row: &Value) -> Option<String> {
+    let messages = row["messages"].as_array().into_iter().flatten().enumerate();
+    let of_messages = messages.filter(|(_, m)| m["role"] == "assistant").find_map(|(n, m)| {
+        let cost = &m["usage"]["cost_usd"];
+        let readable = is_readable(&m["usage"], &USAGE_COUNTS) && (cost.is_null() || cost.is_number());
+        (!readable).then(|| format!("message {}: the usage cannot be read", n + 1))
+    });
+    of_messages.or_else(|| {
+        let readable = is_readable(&row["stats"], &STATS_COUNTS);
+        (!readable).then(|| "the usage in stats cannot be read".to_owned())
+    })
+}
+
+/// Whether usage is absent or has counts only, and at least one of those that this program knows.
+fn is_readable(usage: &Value, counts: &[&str]) -> bool {
+    let is_count = |v: &Value| v.is_null() || v.as_f64().is_some_and(|n| n >= 0.0);
+    match usage {
+        Value::Null => true,
+        Value::Object(fields) => {
+            counts.iter().any(|name| fields.contains_key(*name))
+                && counts.iter().all(|name| fields.get(*name).is_none_or(is_count))
+        }
+        _ => false,
+    }
+}
+
 fn usage_tokens(usage: &Value) -> Tokens {
     Tokens {
         input: count(&usage["input"]),
@@ -200,6 +237,9 @@ fn push_usage(builder: &mut SessionBuilder, usage: &Value, request: LoggedReques
     }
     builder.push_request(request);
     if let Some(row) = builder.usage.last_mut() {
+        if !is_readable(usage, &USAGE_COUNTS) {
+            row.confidence = Confidence::LowerBound;
+        }
         row.reported_picousd = usd_to_picousd(usage["cost_usd"].as_f64());
     }
 }
@@ -233,7 +273,10 @@ fn push_row_totals(builder: &mut SessionBuilder, row: &Value, model: Option<&str
         offset,
     });
     if let Some(row) = builder.usage.last_mut() {
-        row.confidence = Confidence::Reported;
+        row.confidence = match is_readable(stats, &STATS_COUNTS) {
+            true => Confidence::Reported,
+            false => Confidence::LowerBound,
+        };
     }
 }
 
@@ -256,5 +299,31 @@ mod tests {
         ] {
             assert!(read(bad).is_err());
         }
+    }
+
+    #[test]
+    fn usage_that_cannot_be_read_is_named_and_is_a_lower_bound() {
+        let row = |usage: Value| json!({"session_id": "a", "messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y", "usage": usage}]});
+        let reason = "message 2: the usage cannot be read";
+        for usage in [
+            json!("12 tokens"),
+            json!([1, 2]),
+            json!({"prompt_tokens": 5}),
+            json!({"input": "1200", "output": 4}),
+            json!({"input": -1, "output": 4}),
+            json!({"input": 1, "cost_usd": "0.12"}),
+        ] {
+            assert_eq!(unreadable_usage(&row(usage.clone())).as_deref(), Some(reason), "{usage}");
+        }
+        for usage in
+            [json!(null), json!({"input": 1200, "output": null}), json!({"output": 4.0, "cost_usd": 0.5})]
+        {
+            assert_eq!(unreadable_usage(&row(usage.clone())), None, "{usage}");
+        }
+        let built = read_row(&row(json!({"input": "1200", "output": 4})), 0).unwrap();
+        assert_eq!((built.usage[0].tokens.output, built.usage[0].confidence), (4, Confidence::LowerBound));
+        let stats = |stats: Value| json!({"session_id": "a", "messages": [], "stats": stats});
+        assert!(unreadable_usage(&stats(json!({"input_tokens": "many"}))).is_some());
+        assert_eq!(unreadable_usage(&stats(json!({"input_tokens": 7, "turns": "x"}))), None);
     }
 }

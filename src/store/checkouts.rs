@@ -11,8 +11,8 @@ use crate::trace::{is_windows_path, normal_directory, trim_separators};
 
 use super::StoreError;
 
-/// Maximum length of a component of a display name, in characters.
-pub(super) const MAX_COMPONENT_CHARS: usize = 40;
+/// Maximum length of a component of a name, in characters. No file system has longer ones. Tables shorten names as they need.
+pub(super) const MAX_COMPONENT_CHARS: usize = 255;
 
 /// Assigns a directory to the project of another directory, which it is a worktree of or another path to.
 pub(super) fn move_to_project_of(
@@ -117,7 +117,8 @@ fn only_repository_named(conn: &Connection, name: &str) -> Result<Option<i64>, r
     })
 }
 
-/// Returns the components of a path for display: in Unicode form NFC, trimmed, without control characters, and shortened.
+/// Returns the components of a path for display: in Unicode form NFC, trimmed, without control characters, at most
+/// [`MAX_COMPONENT_CHARS`] long.
 fn components(path: &str) -> Vec<String> {
     let windows = is_windows_path(path);
     path.split(|c| c == '/' || windows && c == '\\')
@@ -167,13 +168,18 @@ fn project_at(conn: &Connection, path: &str) -> Result<i64, rusqlite::Error> {
     if let Some(id) = known {
         return Ok(id);
     }
+    create(conn, path, None, &names_of(path))
+}
+
+/// Returns the names that the project at a path may have. The first choice is the last component; if another project has this
+/// name, parents are added one by one.
+fn names_of(path: &str) -> Vec<String> {
     let parts = components(path);
-    // The first choice is the last component. If another project has this name, parents are added one by one.
-    let names = (1..=parts.len().max(1)).map(|n| match parts.len().checked_sub(n) {
+    let name = |n: usize| match parts.len().checked_sub(n) {
         Some(from) => parts[from..].join("/"),
         None => "root".to_owned(),
-    });
-    create(conn, path, None, &names.collect::<Vec<_>>())
+    };
+    (1..=parts.len().max(1)).map(name).collect()
 }
 
 /// Returns the project of a worktree that tells only the name of its repository.
@@ -249,6 +255,25 @@ pub(super) fn normalize_directories(conn: &Connection) -> Result<(), StoreError>
     let directories: Vec<String> = q.query_map([], |r| r.get(0))?.collect::<Result<_, _>>()?;
     for path in directories.iter().filter(|path| normal_directory(path) != **path) {
         move_to_project_of(conn, path, path)?;
+    }
+    Ok(())
+}
+
+/// Gives projects their whole names, which an earlier version cut after 39 characters. Exclusions contain the path beside the
+/// name, and a name in the configuration that ends in an ellipsis means every project that begins with it.
+pub(super) fn write_whole_names(conn: &Connection) -> Result<(), StoreError> {
+    let mut q = conn
+        .prepare("SELECT id, path FROM projects WHERE name LIKE '%…%' AND repository IS NULL ORDER BY id")?;
+    let rows = q.query_map([], |r| Ok((r.get(0)?, r.get(1)?)))?;
+    let cut: Vec<(i64, String)> = rows.collect::<Result<_, _>>()?;
+    for (id, path) in cut {
+        for name in names_of(&path) {
+            let renamed =
+                conn.execute("UPDATE OR IGNORE projects SET name = ?2 WHERE id = ?1", params![id, name])?;
+            if renamed > 0 {
+                break;
+            }
+        }
     }
     Ok(())
 }
@@ -365,5 +390,25 @@ mod tests {
         assert_eq!(name(), "b/tea", "the worktrees still have their project");
         take_name(conn, second, first, "tea").unwrap();
         assert_eq!(name(), "tea");
+    }
+
+    #[test]
+    fn projects_of_an_earlier_version_get_their_whole_names() {
+        let archive = Archive::in_memory().unwrap();
+        let conn = &archive.conn;
+        let long = |end: &str| format!("{}-{end}", "customer-portal".repeat(3));
+        for (end, cut) in [
+            ("north", "customer-portalcustomer-portalcustomer-…"),
+            ("south", "src/customer-portalcustomer-portalcustomer-…"),
+        ] {
+            let id = upsert(conn, &format!("/src/{}", long(end))).unwrap();
+            conn.execute("UPDATE projects SET name = ?2 WHERE id = ?1", params![id, cut]).unwrap();
+        }
+        upsert(conn, "/src/other").unwrap();
+        write_whole_names(conn).unwrap();
+        for end in ["north", "south"] {
+            assert_eq!(project_of(conn, &format!("/src/{}", long(end))).1, long(end));
+        }
+        assert_eq!(project_of(conn, "/src/other").1, "other");
     }
 }

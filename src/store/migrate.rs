@@ -50,6 +50,7 @@ const MIGRATIONS: &[Migration] = &[
         // More spellings of Windows paths are one.
         then: Some(checkouts::normalize_directories),
     },
+    Migration { sql: "", then: Some(checkouts::write_whole_names) },
 ];
 
 impl Migration {

@@ -8,6 +8,9 @@ use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
 
 /// Redact approved sessions and seal them as a release
+///
+/// A release keeps its options: what was given for it before holds until another value is given. The defaults below are those of a
+/// new release.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Release ID to prepare again [default: the current release]
@@ -36,10 +39,10 @@ pub struct Args {
     /// Include the reasoning of the models [default, unless export.thinking of config.toml is false]
     #[arg(long, conflicts_with = "no_thinking")]
     thinking: bool,
-    /// Timestamps: exact, hour (truncated to the hour) or shifted (moved by one offset per session) [default: hour]
+    /// Timestamps: exact, hour (truncated to the hour) or shifted (moved by one offset per session) [default: hour, or export.timestamps of config.toml]
     #[arg(long)]
     timestamps: Option<Timestamps>,
-    /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com) [default: typed]
+    /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com) [default: typed, or export.pseudonyms of config.toml]
     #[arg(long, value_name = "STYLE")]
     pseudonyms: Option<PlaceholderStyle>,
 }
