@@ -4,6 +4,9 @@
 //! run, which begin from zero when a session is resumed. They count only if the run has no usage records, as in older
 //! versions. `detailedContent` repeats a tool result. Copilot masks some secrets in its log; the masks
 //! are kept. The cost in the log counts premium requests, not money, so it is not read.
+//!
+//! `session-store.db` next to `session-state` repeats the prompts and shortened answers of the logs. It is not read, because the
+//! same session would then have two versions; a database without any log is named.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -22,6 +25,9 @@ use crate::sources::{Read, ReadOptions, Skip, Source, SourceError, WorktreeDir};
 use crate::trace::{Confidence, Env, Origin, Part, Timestamp, Tokens, ToolStatus, UsageRow};
 
 const AGENT: &str = "copilot";
+const LOG_DIRECTORY: &str = "session-state";
+const LOG: &str = "events.jsonl";
+const DATABASE: &str = "session-store.db";
 
 pub(crate) struct Copilot;
 
@@ -45,11 +51,24 @@ impl Source for Copilot {
     fn locations(&self, env: &Env) -> Vec<PathBuf> {
         let mut homes = vec![env.dir("COPILOT_HOME", ".copilot")];
         homes.extend(env.var("XDG_STATE_HOME").map(|dir| Path::new(dir).join(".copilot")));
-        homes.into_iter().map(|h| h.join("session-state")).collect()
+        homes.into_iter().map(|h| h.join(LOG_DIRECTORY)).collect()
+    }
+
+    fn roots(&self, env: &Env) -> Vec<PathBuf> {
+        let databases = self.locations(env).into_iter().map(|dir| dir.with_file_name(DATABASE));
+        let databases: Vec<PathBuf> = databases.filter(|db| db.is_file()).collect();
+        walk::existing_dirs(self.locations(env)).into_iter().chain(databases).collect()
     }
 
     fn discover(&self, root: &Path, found: &mut dyn FnMut(PathBuf), skip: &mut dyn FnMut(Skip)) {
-        walk::files(root, &|p| p.file_name() == Some(OsStr::new("events.jsonl")), found, skip);
+        if root.is_file() {
+            if !has_logs(&root.with_file_name(LOG_DIRECTORY)) {
+                let reason = "the sessions of this database have no event logs, and only these are read";
+                skip(Skip { path: root.to_owned(), reason: reason.to_owned() });
+            }
+            return;
+        }
+        walk::files(root, &|p| p.file_name() == Some(OsStr::new(LOG)), found, skip);
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
@@ -76,6 +95,12 @@ impl Source for Copilot {
         events.builder.finish_into(&mut read);
         Ok(read)
     }
+}
+
+/// Whether a directory contains the event log of a session.
+fn has_logs(directory: &Path) -> bool {
+    let sessions = std::fs::read_dir(directory).into_iter().flatten().flatten();
+    sessions.into_iter().any(|session| session.path().join(LOG).exists())
 }
 
 /// Reads one event log.
@@ -339,6 +364,28 @@ mod tests {
         assert_eq!(yaml_scalar(yaml, "cwd").as_deref(), Some("/it's"));
         assert_eq!(yaml_scalar(yaml, "branch").as_deref(), Some("x\ty"));
         assert_eq!((yaml_scalar(yaml, "empty"), yaml_scalar(yaml, "none")), (None, None));
+    }
+
+    #[test]
+    fn a_database_without_event_logs_is_named() {
+        let home = tempfile::tempdir().unwrap();
+        let env = Env::bare(home.path(), home.path().join(".clawgate"));
+        let copilot = home.path().join(".copilot");
+        std::fs::create_dir_all(&copilot).unwrap();
+        std::fs::write(copilot.join(DATABASE), "x").unwrap();
+        let named = || {
+            let mut named = Vec::new();
+            for root in Copilot.roots(&env) {
+                Copilot.discover(&root, &mut |_| {}, &mut |skip| named.push(skip.path));
+            }
+            named
+        };
+        assert_eq!(named(), [copilot.join(DATABASE)]);
+        let session = copilot.join(LOG_DIRECTORY).join("one");
+        std::fs::create_dir_all(&session).unwrap();
+        assert_eq!(named(), [copilot.join(DATABASE)], "a directory without a log");
+        std::fs::write(session.join(LOG), "").unwrap();
+        assert_eq!(named(), [PathBuf::new(); 0]);
     }
 
     /// Returns the model, prompt, output and confidence of the requests in a log.

@@ -7,6 +7,8 @@ use super::{ColumnRules, MAX_HEADER_CELL_BYTES, Reader, cell_shape};
 
 /// Rows by which the alignment of a table is judged.
 const MAX_ALIGNED_ROWS: usize = 20;
+/// Fewest rows that show that a header consists of two. Two names may have their blank in the same place by chance.
+const MIN_SPLITTING_ROWS: usize = 2;
 
 impl<'t, R: ColumnRules> Reader<'t, R> {
     /// Reads a table whose columns are aligned with blanks, or a single column.
@@ -31,7 +33,8 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     fn aligned_rows(&mut self, line: (usize, usize)) -> Option<Table> {
         let text = self.text;
         self.log.bytes += line.1 - line.0;
-        let header_cells: Vec<Cell> = split_blanks(text, line.0, line.1);
+        let mut header_cells: Vec<Cell> = split_blanks(text, line.0, line.1);
+        self.split_narrow(line, &mut header_cells);
         let headers = char_spans(text, line.0, &header_cells);
         let rules = self.headers(&header_cells)?;
         let mut lines = lines_below(text, line.1);
@@ -57,6 +60,36 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         }
         let table = columns.finish(end);
         (!table.cells.is_empty()).then_some(table)
+    }
+
+    /// Splits headers that only one blank separates, because their values are as short as they: `ID NAME`. Every value begins
+    /// below its header.
+    fn split_narrow(&mut self, line: (usize, usize), cells: &mut Vec<Cell>) {
+        let text = self.text;
+        if !cells.iter().any(|c| self.value(*c).contains(' ')) {
+            return;
+        }
+        let rows: Vec<Row> =
+            lines_below(text, line.1).take(MAX_ALIGNED_ROWS).map(|l| Row::new(text, l)).collect();
+        self.log.bytes += rows.iter().map(|row| row.end() - row.start()).sum::<usize>();
+        if rows.len() < MIN_SPLITTING_ROWS {
+            return;
+        }
+        let mut out = Vec::with_capacity(cells.len() + 1);
+        for cell in cells.iter() {
+            let mut from = cell.0;
+            for (n, _) in self.value(*cell).match_indices(' ') {
+                let pieces = [(from, cell.0 + n), (cell.0 + n + 1, cell.1)];
+                let spans = char_spans(text, line.0, &pieces);
+                if rows.iter().all(|row| row.is_aligned(&spans, 0, false) && row.is_aligned(&spans, 1, false))
+                {
+                    out.push(pieces[0]);
+                    from = pieces[1].0;
+                }
+            }
+            out.push((from, cell.1));
+        }
+        *cells = out;
     }
 
     /// Reads a data frame whose headers are single words that only one blank separates; every value ends with its header.

@@ -1,6 +1,8 @@
 //! Judges the columns of a table while its rows are read, and bounds how often a text is read for lines that only look like
 //! headers.
 
+use std::collections::HashMap;
+
 use super::cell_shape::{self, CellShape};
 
 /// A cell: the span of its content.
@@ -59,6 +61,14 @@ pub(crate) struct ReadingLog {
     pub rejected_list: Option<usize>,
     /// Where the last array or table of HTML begins that was read.
     pub last_array: Option<usize>,
+    /// Whether the text contains a `CREATE TABLE`, once that was searched for.
+    pub has_create: Option<bool>,
+    /// The values of each `INSERT` without a list of columns, by the name of its table, once they were searched for.
+    pub inserts: Option<HashMap<String, Vec<usize>>>,
+    /// Where the list of the last `CREATE TABLE` ends that was read.
+    pub created_end: usize,
+    /// Where the last transposed table ends that was read.
+    pub transposed_end: usize,
     /// Number of objects of JSON that could not be read.
     pub failed_objects: usize,
     /// Where the last single record begins that was read.
@@ -326,6 +336,14 @@ mod tests {
         "into('phone, dob",
         "into(dob,phone)values('",
         "copy t (dob, phone) from stdin;\n",
+        "insert into t (dob, phone) select 'x', 'y' union all select 'z', 'w';\n",
+        "create table t (dob date, phone text);\n",
+        "create table t (dob date, phone text);\ninsert into t values ('x', 'y');\n",
+        "create table t (dob date, phone text, ",
+        "insert into t (dob) select ",
+        "dob,x,y\nphone,z,w\n",
+        "dob & phone \\\\\nx & y \\\\\n",
+        "||dob||phone||\n|x|y|\n",
         "{\"dob\": [\"x\", \"y\"], \"phone\": [\"z\"]}\n",
         "{\"password\":{\"user\":",
         "{\"password\":\"x\",\"user\":{",

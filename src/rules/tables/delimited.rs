@@ -9,6 +9,8 @@ use super::{
 
 /// Longest line with strings of which one may begin with headers, in bytes.
 const MAX_STRING_LINE_BYTES: usize = 16 * 1024;
+/// Separates the columns of LaTeX.
+const LATEX_MARK: &str = "&";
 /// Lines in a row that are no rows of the table. More of them end it.
 const MAX_ODD_LINES: usize = 8;
 /// The same for a table inside of a string, which ends somewhere.
@@ -31,7 +33,9 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let text = self.text;
         let after = text[to..line.1].trim_start_matches(['"', '\'', '`', '*', ' ']);
         let before = text[line.0..from].trim_end_matches(['"', '\'', '`', '*', ' ']);
-        let mut marks = FRAMES.into_iter().chain([",", ";", "\t", "，", "~", "^", "\u{1f}"]);
+        let latex = self.is_latex_row(to).then_some(LATEX_MARK);
+        let marks = [",", ";", "\t", "，", "~", "^", "\u{1f}"];
+        let mut marks = latex.into_iter().chain(FRAMES).chain(marks);
         let mark = marks.find(|m| after.starts_with(*m) || after.is_empty() && before.ends_with(*m))?;
         let mut read = self.delimited_headers(line.0, line.0, mark)?;
         let quoted = |c: &Cell| text[line.0..c.1].contains(['"', '\'', '`']);
@@ -53,7 +57,10 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             return match self.log.gave_up(line.0) {
                 true => None,
                 false if line.1 - line.0 > MAX_HEADER_BYTES => None,
-                false => self.pair(&self.split(line.0, mark)?.0, line.1),
+                false => {
+                    let cells = self.split(line.0, mark)?.0;
+                    self.pair(&cells, line.1).or_else(|| self.transposed(line, mark))
+                }
             };
         };
         let table = self.delimited_rows(&header, line, mark);
@@ -61,7 +68,18 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             return Some(table);
         }
         self.log.reject(line.0, Reading::Delimited(header.start, mark), Rejection::Rows);
-        self.pair(&header.cells, line.1)
+        self.pair(&header.cells, line.1).or_else(|| self.transposed(line, mark))
+    }
+
+    /// Whether a line of LaTeX whose columns `&` separates goes on at `at`.
+    pub(super) fn is_latex_row(&mut self, at: usize) -> bool {
+        let Some(line) = self.header_line(at) else { return false };
+        let line = self.text[line.0..line.1].trim_end();
+        if line.len() > MAX_HEADER_BYTES || !line.ends_with("\\\\") {
+            return false;
+        }
+        self.log.bytes += line.len();
+        line.contains(" & ")
     }
 
     /// Reads the headers in a line from `start` on: `Some(None)` if they are none, `None` if they were read before and no
@@ -74,7 +92,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             Some(Rejection::Header) => return Some(None),
             None => {}
         }
-        let header = self.split(start, mark).and_then(|(mut cells, end)| {
+        let header = self.split(start, self.header_mark(start, mark)).and_then(|(mut cells, end)| {
             self.log.bytes += end - start;
             let prefix = if start == line { self.prefix(start, end, cells.first()) } else { 0 };
             if prefix > 0 {
@@ -87,6 +105,11 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             self.log.reject(line, reading, Rejection::Header);
         }
         Some(header)
+    }
+
+    /// Returns what separates the headers in a line: Confluence doubles the mark of the rows.
+    fn header_mark(&self, start: usize, mark: &'static str) -> &'static str {
+        if mark == "|" && self.text[start..].trim_start_matches(' ').starts_with("||") { "||" } else { mark }
     }
 
     /// Returns the length of the prefix of the line `[start, end)` and of the line below it.
@@ -114,10 +137,11 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             let row = line_at(text, at);
             let body = &text[row.0..row.1];
             let is_blank = body.trim().is_empty();
+            let is_rule = mark == LATEX_MARK && is_latex_rule(body);
             if body.len() > MAX_ROW_BYTES || is_blank && quoted {
                 break;
             }
-            if is_blank || is_border(body) {
+            if is_blank || is_rule || is_border(body) {
                 self.log.bytes += body.len();
                 odd += usize::from(is_blank);
                 at = next_line(text, row.1);
@@ -126,6 +150,15 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             let Some((mut cells, row_end)) = self.split(row.0, mark) else { break };
             self.log.bytes += row_end - row.0;
             at = next_line(text, row_end);
+            // The index of a data frame has no header.
+            let is_index = |c: &Cell| text[c.0..c.1].bytes().all(|b| b.is_ascii_digit());
+            if cells.len() == header.cells.len() + 1
+                && cells.first().is_some_and(is_index)
+                && !columns.matches(|n| cells.get(n).copied())
+                && columns.matches(|n| cells.get(n + 1).copied())
+            {
+                cells.remove(0);
+            }
             let prefix = &text[line.0..line.0 + header.prefix];
             let has_prefix = match row_prefix::length(prefix, body) {
                 Some(len) if len > 0 && row.0 + len <= cells[0].1.max(row.0) => {
@@ -182,6 +215,11 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let text = self.text;
         let below = line_at(text, next_line(text, line.1));
         let below = text[below.0..below.1].trim();
+        if text[header.start..line.1].trim_start_matches(' ').starts_with("||")
+            || mark == LATEX_MARK && is_latex_rule(below)
+        {
+            return true;
+        }
         if FRAMES.contains(&mark)
             && below.len() >= 3
             && is_border(below)
@@ -259,7 +297,10 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
                     at = end + mark.len();
                 }
                 None => {
-                    cells.push(self.content((from, line_end)));
+                    let row = &text[from..line_end];
+                    let row =
+                        if mark == LATEX_MARK { row.rsplit_once("\\\\").map_or(row, |r| r.0) } else { row };
+                    cells.push(self.content((from, from + row.len())));
                     return (cells.len() <= MAX_CELLS && line_end - start <= MAX_ROW_BYTES)
                         .then_some((cells, line_end));
                 }
@@ -269,4 +310,12 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             }
         }
     }
+}
+
+/// Whether a line draws a line of a table of LaTeX: `\hline`, `\midrule`.
+fn is_latex_rule(line: &str) -> bool {
+    let name = line.trim().strip_prefix('\\').unwrap_or_default();
+    name.starts_with(|c: char| c.is_ascii_lowercase())
+        && (name.contains("line") || name.contains("rule"))
+        && !name.contains('&')
 }

@@ -7,7 +7,7 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs` | read one layout each |
+//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs`, `transposed.rs` | read one layout each |
 //! | `login_record.rs`, `record_lines.rs`, `record_markup.rs` | read single records in which an account is beside a password |
 //! | `headers.rs`, `words.rs` | what a header says |
 //! | `cell_shape.rs` | whether a value is of the kind that a header promises |
@@ -33,6 +33,7 @@ mod row_prefix;
 mod sql;
 #[cfg(test)]
 mod tests;
+mod transposed;
 mod words;
 
 pub(in crate::rules) use cell_shape::CellShape;
@@ -90,6 +91,9 @@ pub(crate) fn read<R: ColumnRules>(
     if is_inside_word(text, start, end) {
         return None;
     }
+    if let Some(table) = reader.created(start) {
+        return Some(table);
+    }
     let (from, to) = cell_around(text, start, end)?;
     let after = skip(text, to, b"\"'`*] ");
     let closing = text.get(after).copied().unwrap_or(b'\n');
@@ -120,10 +124,12 @@ pub(crate) fn read<R: ColumnRules>(
                 | 0xef
                 | b'~'
                 | b'^'
+                | b'&'
                 | 0x1f
         )
         && !text[to..].starts_with(b"  ")
         && !text[after..].starts_with(b"=>")
+        || closing == b'&' && !reader.is_latex_row(to)
         || closing == b')' && !matches!(before, b',' | b' ' | b'`' | b'"' | b'[')
         || matches!(before, b'<' | b'$' | b'{' | b'.' | b'&' | b'@') && closing != b':'
     {

@@ -346,3 +346,90 @@ fn a_table_is_read_below_the_prefix_of_its_lines() {
         assert_eq!(found(text), [""; 0], "{text}");
     }
 }
+
+/// The rows of [`PEOPLE`] in a layout whose lines `row` writes.
+fn people_in(head: &str, row: impl Fn(&[&str; 3]) -> String) -> String {
+    let rows: String = PEOPLE.iter().map(row).collect();
+    format!("{head}\n{rows}")
+}
+
+#[test]
+fn rows_with_an_index_that_has_no_header_are_judged_by_the_header_one_column_to_the_left() {
+    for mark in [",", ";", "\t"] {
+        let mut index = 0..;
+        let head = ["full_name", "dob", "password"].join(mark);
+        let rows: String =
+            PEOPLE.iter().map(|p| format!("{}{mark}{}\n", index.next().unwrap(), p.join(mark))).collect();
+        assert_eq!(found(&format!("{head}\n{rows}")), values(&PEOPLE), "{mark:?}");
+    }
+    assert_eq!(found("id,phone_model\n1,2,3310\n2,4,5110\n"), [""; 0]);
+}
+
+#[test]
+fn the_columns_of_sql_are_known_without_a_list_of_values_or_of_columns() {
+    let quoted = |p: &[&str; 3]| p.map(|v| format!("'{v}'")).join(", ");
+    let selects: Vec<String> = PEOPLE.iter().map(|p| format!("SELECT {}", quoted(p))).collect();
+    let text = format!("INSERT INTO people (full_name, dob, password)\n{};", selects.join("\nUNION ALL "));
+    assert_eq!(found(&text), values(&PEOPLE), "{text}");
+    let rows: Vec<String> = PEOPLE.iter().map(|p| format!("(7, {}, 1.5)", quoted(p))).collect();
+    for create in ["CREATE TABLE people (", "create table if not exists public.\"people\" ("] {
+        let create = format!(
+            "{create}\n  id SERIAL PRIMARY KEY,\n  full_name VARCHAR(80) NOT NULL DEFAULT 'x', -- as it's written\n  `dob` DATE,\n  password text,\n  \
+             score DECIMAL(10, 2),\n  CONSTRAINT c UNIQUE (full_name)\n);\n"
+        );
+        let one = format!("{create}INSERT INTO people VALUES {};\n", rows.join(", "));
+        assert_eq!(found(&one), values(&PEOPLE), "{one}");
+        let each: String = rows.iter().map(|r| format!("INSERT INTO \"people\" VALUES{r};\n")).collect();
+        assert_eq!(found(&(create.clone() + &each)), values(&PEOPLE), "{create}{each}");
+        assert_eq!(found(&(create + &each.replace("people", "plans"))), [""; 0], "another table");
+    }
+    for text in [
+        "INSERT INTO people (full_name, dob, password) SELECT full_name, dob, password FROM old_people;",
+        "CREATE TABLE people (id int, dob date, phone text);\n",
+    ] {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn headers_may_be_in_the_first_column() {
+    for mark in [",", ";", "\t", " | "] {
+        let line = |head: &str, n: usize| {
+            format!("{head}{mark}{}\n", PEOPLE.iter().map(|p| p[n]).collect::<Vec<_>>().join(mark))
+        };
+        let plan = format!("plan{mark}{}\n", ["gold"; 3].join(mark));
+        let text = format!("{}{plan}{}{}", line("full_name", 0), line("dob", 1), line("password", 2));
+        assert_eq!(found(&text), values(&PEOPLE), "{text}");
+    }
+    for text in [
+        "name,type,description\nphone,string,Phone number\ndob,date,Date of birth\npassword,string,Secret\n",
+        "field,min,max\nphone,7,15\ndob,8,10\n",
+    ] {
+        assert_eq!(found(text), [""; 0], "{text}");
+    }
+}
+
+#[test]
+fn the_headers_of_confluence_and_latex_are_headers() {
+    let row = |open: &str, mark: &str, close: &str, p: &[&str; 3]| format!("{open}{}{close}\n", p.join(mark));
+    let text = people_in("|| Full name || DOB || Password ||", |p| row("| ", " | ", " |", p));
+    assert_eq!(found(&text), values(&PEOPLE), "{text}");
+    let text = people_in("||Full name||DOB||Password||", |p| row("|", "|", "|", p));
+    assert_eq!(found(&text), values(&PEOPLE), "{text}");
+    for rule in ["\\hline\n", "\\midrule\n", ""] {
+        let head =
+            format!("\\begin{{tabular}}{{lll}}\n{rule}Full name & DOB & Password \\\\\n{}", rule.trim_end());
+        let text = people_in(head.trim_end(), |p| row("", " & ", " \\\\", p)) + rule + "\\end{tabular}\n";
+        assert_eq!(found(&text), values(&PEOPLE), "{text}");
+    }
+    assert_eq!(found("if (dob & phone) \\\\\n1 & 2 \\\\\n"), [""; 0]);
+}
+
+#[test]
+fn one_blank_may_separate_columns_below_an_aligned_header() {
+    let text = "ID NAME          DOB        PHONE\n1  Brannoc Thule 1944-05-14 600-555-014\n2  Isolde Quarry 1987-11-02 600-555-015\n";
+    let values = ["1944-05-14", "1987-11-02", "600-555-014", "600-555-015", "Brannoc Thule", "Isolde Quarry"];
+    assert_eq!(found(text), values);
+    let text = "USER DOB        SSN\nab   1944-05-14 219-09-9999\ncd   1987-11-02 219-09-9998\n";
+    assert_eq!(found(text), ["1944-05-14", "1987-11-02", "219-09-9998", "219-09-9999"]);
+}
