@@ -385,7 +385,7 @@ mod tests {
         std::fs::create_dir_all(&session).unwrap();
         assert_eq!(named(), [copilot.join(DATABASE)], "a directory without a log");
         std::fs::write(session.join(LOG), "").unwrap();
-        assert_eq!(named(), [PathBuf::new(); 0]);
+        assert_eq!(named(), Vec::<PathBuf>::new());
     }
 
     /// Returns the model, prompt, output and confidence of the requests in a log.
