@@ -57,7 +57,7 @@ pub(crate) fn open_lock_file(path: &Path) -> Result<File, Failure> {
     options.open(path).map_err(|e| io_failure("cannot open", path, &e))
 }
 
-/// Locks a file until it is closed, also if the process is killed. Returns `false` if another process has locked it.
+/// Locks a file until it is closed, even if the process is killed. Returns `false` if another process has locked it.
 pub(crate) fn try_lock(file: &File, path: &Path) -> Result<bool, Failure> {
     match file.try_lock() {
         Ok(()) => Ok(true),

@@ -132,7 +132,7 @@ fn is_word_at(b: &[u8], at: usize, word: &[u8]) -> bool {
     b.get(at..at + word.len()).is_some_and(|part| part.eq_ignore_ascii_case(word))
 }
 
-/// Returns where `word` begins after the word that ends at `at`. Between them may stand nothing, or a run of blanks, marks,
+/// Returns where `word` begins after the word that ends at `at`. Nothing may be between them, or a run of blanks, marks,
 /// tags and emphasis: `Ada <b>Works</b>`, `**Ada** Works`, `ada.\n  works`.
 pub(super) fn skip_to_word(b: &[u8], at: usize, word: &[u8]) -> Option<usize> {
     let mut passed = Passed::default();

@@ -138,7 +138,7 @@ impl EventReader {
         let data = &event["data"];
         match event["type"].as_str().unwrap_or_default() {
             "session.start" | "session.resume" => {
-                // The totals begin from zero here, also if the last run ended without writing them.
+                // The totals begin from zero here, even if the last run ended without writing them.
                 self.end_run();
                 let s = &mut self.builder.session;
                 s.agent_version = non_empty_owned(&data["copilotVersion"]).or(s.agent_version.take());

@@ -1,6 +1,6 @@
 //! The directories in which a session worked after it began in another one.
 //!
-//! They are only added to: what was typed in a directory stays in the session, also if a later reading of the log names fewer
+//! They are only added to: what was typed in a directory stays in the session, even if a later reading of the log names fewer
 //! directories.
 
 use rusqlite::{Connection, params};

@@ -23,7 +23,7 @@ pub struct PricedRow<'p> {
 }
 
 impl<'p> PricedRow<'p> {
-    /// Returns the price row in force, also if a reported cost takes precedence.
+    /// Returns the price row in force, even if a reported cost takes precedence.
     pub fn price_row(&self) -> Option<&'p PriceRow> {
         self.priced.map(|p| p.row)
     }

@@ -1,6 +1,6 @@
 //! The exact-name scan: what a result may replace, and the waiver of hits.
 //!
-//! A hit blocks the release. Declining the scan, or a scan for another name, does not replace it, also if the files change
+//! A hit blocks the release. Declining the scan, or a scan for another name, does not replace it, even if the files change
 //! in between: only a scan for the same name that finds nothing does, or a person's waiver.
 
 use serde_json::json;

@@ -58,7 +58,7 @@ pub struct Release {
     /// The exact-name scan over the current digest.
     pub name_scan: NameScan,
     /// Names that were found in the files of this release, by their keyed hash, with the number of places. An entry
-    /// stays until a scan for the same name finds nothing, also if the files change.
+    /// stays until a scan for the same name finds nothing, even if the files change.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub name_hits: BTreeMap<String, u64>,
     /// The attestations over the current digest.

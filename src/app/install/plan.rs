@@ -66,12 +66,9 @@ impl Current {
         self.record.as_ref().and_then(|r| r.added.iter().find(|a| a.path == setting.path))
     }
 
-    /// The value that the record says clawgate wrote, if it is known. It can start a program of any name.
-    fn own_value<'a>(&'a self, root: &'a Value, setting: &Setting) -> Option<&'a Value> {
-        let added = self.added(setting)?;
-        // Records of earlier versions have no value. In a file that is as it was written, it is the one that is there.
-        let there = || get(root, &setting.path).filter(|_| self.is_as_written() && !setting.is_item);
-        added.value.as_ref().or_else(there)
+    /// The value that the record says clawgate wrote. It can start a program of any name.
+    fn own_value(&self, setting: &Setting) -> Option<&Value> {
+        self.added(setting).map(|added| &added.value)
     }
 
     fn plan(self, after: Option<String>, action: Action) -> FilePlan {
@@ -118,7 +115,7 @@ pub(super) fn install_config(
         let root = config.syntax.parse(&text).map_err(|e| current.failure(&e.into()))?;
         let before = changes.len();
         let recorded = current.added(setting);
-        let place = match locate(&root, setting, current.own_value(&root, setting)) {
+        let place = match locate(&root, setting, current.own_value(setting)) {
             Place::Other if force => Place::Replaced(setting.path.clone()),
             place => place,
         };
@@ -147,7 +144,8 @@ pub(super) fn install_config(
             let existing = (0..path.len()).rev().find(|n| get(&original, &path[..*n]).is_some());
             let existing = recorded.map_or(existing.unwrap_or(0), |old| old.existing);
             let now = config.syntax.parse(&text).map_err(|e| current.failure(&e.into()))?;
-            added.push(Added { path: setting.path.clone(), existing, value: get(&now, &path).cloned() });
+            let value = get(&now, &path).cloned().unwrap_or_default();
+            added.push(Added { path: setting.path.clone(), existing, value });
         }
         if setting.call == MCP {
             mcp = Some(if changes.len() > before { McpState::Registered } else { McpState::Present });
@@ -186,7 +184,7 @@ pub(super) fn remove_config(
     let mut has_mcp = false;
     for setting in &config.settings {
         let is_server = setting.call == MCP;
-        let path = match locate(&root, setting, current.own_value(&root, setting)) {
+        let path = match locate(&root, setting, current.own_value(setting)) {
             Place::Ours(path) | Place::Replaced(path) => path,
             // Only an entry that has clawgate's name. A status line of another program has another purpose.
             Place::Other if force && is_server => setting.path.clone(),

@@ -33,9 +33,8 @@ pub(super) struct Added {
     pub path: ValuePath,
     /// The number of steps of the path that existed before.
     pub existing: usize,
-    /// The value as clawgate wrote it. Earlier versions did not record it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<Value>,
+    /// The value as clawgate wrote it.
+    pub value: Value,
 }
 
 /// What clawgate changed in one file.

@@ -155,7 +155,7 @@ impl App {
             if refusal.code != RefusalCode::NothingChosen {
                 return Ok(refusal.into());
             }
-            // What was published last is said first, also if other sessions were approved since then.
+            // What was published last is said first, even if other sessions were approved since then.
             if let Some(failure) = self.already_published(None)? {
                 return Ok(failure);
             }

@@ -91,7 +91,7 @@ fn render(r: &UpdateSkillReport, home: &Path, params: &UpdateSkillParams) -> Str
         (true, _) => out.push_str("\nNothing was written. Run it without --dry-run to make these changes.\n"),
         (false, false) if any_change => {
             out.push_str(
-                "\nStart the agent anew. Then ask it: \"Help me share some of my sessions with clawgate.\"\n",
+                "\nRestart the agent. Then ask it: \"Help me share some of my sessions with clawgate.\"\n",
             );
         }
         _ => {}

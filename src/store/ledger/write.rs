@@ -17,7 +17,7 @@ use super::time_span;
 const MAX_SESSIONS_PER_LOG: usize = 4;
 
 /// Stores the requests of one file, or of a part of it. Requests that a rewritten file no longer contains remain in
-/// the ledger; a request that is read again replaces its earlier record, also if its key is a different one now.
+/// the ledger; a request that is read again replaces its earlier record, even if its key is a different one now.
 pub(in crate::store) fn put(
     conn: &Connection,
     file_id: i64,
