@@ -1,7 +1,7 @@
 //! The audit log: appending, reading, and the head that an approver signs.
 //!
-//! The chain of hashes does not show that entries were removed from its end. So every approval signs the number of entries
-//! and the hash of the last one. This signed head is kept in the file of the sealed key, from the creation of the key on, so
+//! The chain of hashes does not show that entries were removed from its end. So every use of the passphrase signs the number of
+//! entries and the hash of the last one. This signed head is kept in the file of the sealed key, from the creation of the key on, so
 //! that it cannot be removed without the key. Each receipt contains the end of the log too.
 
 use serde::{Deserialize, Serialize};
@@ -30,7 +30,7 @@ pub struct AuditLog {
     pub signed_by: Option<String>,
 }
 
-/// What an approver signs about the audit log.
+/// What an approver signs about the audit log, at each approval and at each other use of the passphrase.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuditHead {
@@ -65,6 +65,14 @@ impl AuditLog {
     pub fn accepted(&self) -> usize {
         let accepted = self.head.as_ref().and_then(|h| h.accepted.as_ref());
         accepted.map_or(0, |a| usize::try_from(a.entries).unwrap_or(usize::MAX)).min(self.entries.len())
+    }
+
+    /// Number of entries after the signed head, apart from the record of that signature. A program of the user can cut them off
+    /// unnoticed, until the next head is signed.
+    pub fn unsigned(&self) -> u64 {
+        let signed = self.head.as_ref().map_or(0, |h| usize::try_from(h.entries).unwrap_or(usize::MAX));
+        let after = self.entries.get(signed..).unwrap_or_default();
+        after.iter().filter(|e| e.kind != SIGNED).count() as u64
     }
 
     /// The entries that count as evidence: those after the damage that a person accepted.
@@ -164,6 +172,15 @@ impl App {
         let log = self.intact_audit_log()?;
         let accepted = log.head.as_ref().and_then(|h| h.accepted.clone());
         self.write_audit_head(unlocked, &log, accepted)
+    }
+
+    /// Signs the head after another use of the passphrase than an approval, so that the entries up to now cannot be cut off
+    /// unnoticed. A damaged log gets no new head, which would hide the damage.
+    pub(crate) fn refresh_audit_head(&mut self, unlocked: &Unlocked) -> Result<(), Failure> {
+        if self.audit_log()?.broken.is_none() {
+            self.sign_audit_head(unlocked)?;
+        }
+        Ok(())
     }
 
     /// Signs the head after something else than an approval, for example a revocation.
@@ -291,10 +308,7 @@ fn head_break(entries: &[AuditEntry], head: &AuditHead) -> Option<AuditBreak> {
     if !end.is_in(entries) {
         return Some(AuditBreak {
             seq: head.entries,
-            what: format!(
-                "the entry that was signed at approval {} is missing or was replaced",
-                head.counter
-            ),
+            what: format!("the entry that signature {} covers is missing or was replaced", head.counter),
         });
     }
     let newer = entries

@@ -177,6 +177,11 @@ impl App {
                 Phase::Confirmed | Phase::Approved => self.policy_fault(),
                 _ => None,
             };
+            let sign_again = match release.phase {
+                // What cannot be read is reported by the command that needs it.
+                Phase::Approved => self.why_sign_again(&release.id).ok().flatten(),
+                _ => None,
+            };
             let next = match (release.phase, next_step(release)) {
                 _ if policy_fault.is_some() => {
                     NextStep::correct_policy(policy_fault.as_deref().unwrap_or_default())
@@ -184,6 +189,7 @@ impl App {
                 (Phase::Confirmed, next) if next == NextStep::sign(&release.id) => {
                     self.approval_step(release)
                 }
+                (Phase::Approved, _) if sign_again.is_some() => self.approval_step(release),
                 (Phase::Approved, next) => self.second_step(release).unwrap_or(next),
                 // An agent confirms without a key. A person's statements count as theirs only with one.
                 (Phase::Reviewed, next)
@@ -195,7 +201,7 @@ impl App {
             };
             let note = match next == NextStep::create_key_to_confirm(&release.id) {
                 true => Some("Your statements count as yours only if you have an approver key.".to_owned()),
-                false => self.missing_token(release).or_else(|| self.approvals_note(release)),
+                false => self.missing_token(release).or(sign_again).or_else(|| self.approvals_note(release)),
             };
             let state = WorkflowState::Release(release.phase);
             return Ok(WorkflowStatus::new(state, Some(open.release.id), next, note));

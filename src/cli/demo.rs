@@ -230,7 +230,8 @@ pub(super) fn run_workflow(
     let signed_files = files.iter().filter(|(path, _)| path.as_str() != PROVENANCE_FILE);
     let entries: Vec<FileEntry> = signed_files.map(|(path, bytes)| FileEntry::of(path, bytes)).collect();
     let read = digest(&entries);
-    let verified = app.verify_dataset(&out.display().to_string(), Some(&signed.fingerprint))?;
+    let verified =
+        app.verify_dataset(&out.display().to_string(), std::slice::from_ref(&signed.fingerprint))?;
     on_step(DemoStep {
         name: "Publish to a folder and read it back".into(),
         seen: vec![format!("{}, digest {read}", pluralize(files.len() as u64, "file"))],

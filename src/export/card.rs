@@ -152,9 +152,9 @@ fn table(out: &mut String, heading: &str, first: &str, sums: &BTreeMap<String, S
 fn redactions(out: &mut String, s: &ReleaseSummary) {
     out.push_str("\n## Redaction\n\n");
     if s.redactions.is_empty() {
-        out.push_str("The rules found nothing to replace.\n");
+        out.push_str("The rows contain no placeholders.\n");
     } else {
-        out.push_str("Values replaced by placeholders, by kind:\n\n| Kind | Count |\n|---|---:|\n");
+        out.push_str("Placeholders in the rows, by kind:\n\n| Kind | Count |\n|---|---:|\n");
         for (kind, n) in &s.redactions {
             let _ = writeln!(out, "| {} | {n} |", md(kind));
         }

@@ -148,7 +148,7 @@ pub struct ReleaseSummary {
     pub by_project: BTreeMap<String, SessionCounts>,
     /// Every model, with the number of sessions in which it was used.
     pub models: BTreeMap<String, u64>,
-    /// Redactions by kind.
+    /// The placeholders in the rows, by kind.
     pub redactions: BTreeMap<String, u64>,
     /// The rows in the order of the files.
     pub rows: Vec<RowEntry>,
@@ -181,7 +181,7 @@ impl ReleaseSummary {
         });
     }
 
-    /// Adds redactions of one kind.
+    /// Adds placeholders of one kind.
     pub fn redacted(&mut self, kind: &str, count: u64) {
         if count > 0 {
             let n = self.redactions.entry(kind.to_owned()).or_default();

@@ -166,11 +166,13 @@ pub(super) fn read_approvers(
     loop {
         let before = waiting.len();
         waiting.retain(|(entry, key)| {
+            // A key that is listed twice is still one key.
+            let is_known = out.accepted.iter().any(|known| known.bytes() == key.bytes());
             let signed = !removed.contains(&entry.fingerprint) && entry.is_signed_by(key, &out.accepted);
-            if signed {
+            if signed && !is_known {
                 out.accepted.push(key.clone());
             }
-            !signed
+            !signed && !is_known
         });
         if waiting.len() == before {
             break;

@@ -106,7 +106,7 @@ pub struct ClearRequest<'a> {
 ///
 /// The checks run in this order: signature, form and dates of the receipt; the second approval, if the policy needs one; release, destination, revision, visibility,
 /// licence, policy and review evidence against the current release; what was shown; assurance; single use; the digest,
-/// computed from the bytes; the provenance statement; for the Hub the key, the token and its address.
+/// computed from the bytes; the provenance statement, which every approver signed; for the Hub the key, the token and its address.
 ///
 /// Any enrolled key may approve a folder. The Hub token belongs to one person, so a receipt for the Hub counts only if it
 /// is signed with the key that this person's passphrase has just unlocked.
@@ -133,8 +133,14 @@ pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
     if receipt.second_to.is_some() {
         return Err(GateError::Malformed("it is a second approval, and not the first".to_owned()));
     }
+    let mut signers = vec![signed.key.as_str()];
     if approvers > 1 {
-        verify_second(second.ok_or(GateError::SecondMissing)?, &verified, enrolled, now)?;
+        let second = second.ok_or(GateError::SecondMissing)?;
+        let checked = verify_second(second, &verified, enrolled, now)?;
+        if nonce_used(&checked.receipt().nonce) {
+            return Err(GateError::SecondApproval(format!("{} revoked it", checked.key())));
+        }
+        signers.push(&second.key);
     }
     let (sealed, destination) = check_release(receipt, release, review)?;
     if receipt.shown != shown {
@@ -158,9 +164,9 @@ pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
     }
     let provenance = provenance
         .map(|envelope| {
-            let key = enrolled.iter().find(|key| key.fingerprint() == signed.key);
-            key.and_then(|key| provenance::checked(envelope, key, &files, &digest))
-                .ok_or(GateError::OtherProvenance)
+            let key_of = |name: &&str| enrolled.iter().find(|key| key.fingerprint() == *name).cloned();
+            let keys: Vec<PublicKey> = signers.iter().filter_map(key_of).collect();
+            provenance::checked(envelope, &keys, &files, &digest).ok_or(GateError::OtherProvenance)
         })
         .transpose()?;
     let hub = match destination.target {

@@ -26,7 +26,7 @@ mod unlocked;
 pub use approvers::PublicKey;
 pub use cleared::{ClearRequest, Cleared, clear};
 pub use detached::SignerKey;
-pub use envelope::Envelope;
+pub use envelope::{Envelope, SignatureFault};
 pub use error::GateError;
 pub use keys::{Keys, PublicKeys};
 pub use policy::{PolicyVerdict, PublishPolicy};

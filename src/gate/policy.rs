@@ -136,7 +136,7 @@ impl PublishPolicy {
             .file
             .rules
             .iter()
-            .filter(|r| matches_target(&r.pattern, &target))
+            .filter(|r| matches_target(&r.pattern, &target) || leads_to(&r.pattern, &target))
             .filter(|r| r.visibility.is_none_or(|v| v == destination.visibility))
             .collect();
         let mut verdict = PolicyVerdict {
@@ -267,6 +267,62 @@ fn matches_target(pattern: &str, target: &str) -> bool {
         Some(_) => matches(&pattern.to_lowercase(), &target.to_lowercase()),
         None => matches(pattern, target),
     }
+}
+
+/// Directory entries that are looked at to resolve one pattern.
+const MAX_ENTRIES: usize = 20_000;
+
+/// Whether the pattern of a folder matches the way to a destination over a symbolic link that stands in the place of a `*`, or
+/// after one. Destinations are stored without links, so the pattern itself does not match them.
+///
+/// Each name of the pattern is compared with the entries of one directory. Links deeper inside what a `*` matches are not
+/// followed. Only limits are compared in this way: a link must not add a folder to the allowed ones. If there are too many
+/// entries to look at, the limits apply.
+fn leads_to(pattern: &str, target: &str) -> bool {
+    let (Some(pattern), Some(target)) = (pattern.strip_prefix("folder:/"), target.strip_prefix("folder:"))
+    else {
+        return false;
+    };
+    let names: Vec<&str> = pattern.split('/').collect();
+    let mut left = MAX_ENTRIES;
+    pattern.contains('*') && links_lead_to(Path::new("/"), &names, target, &mut left)
+}
+
+/// As [`leads_to`], for the names of the pattern below a directory. `left` is the number of entries that may still be looked at.
+fn links_lead_to(dir: &Path, names: &[&str], target: &str, left: &mut usize) -> bool {
+    let Some((name, rest)) = names.split_first() else { return false };
+    let entries: Vec<PathBuf> = match name.contains('*') {
+        false => vec![dir.join(name)],
+        true => {
+            let all = std::fs::read_dir(dir).into_iter().flatten().flatten();
+            let named = all.filter(|e| e.file_name().to_str().is_some_and(|entry| matches(name, entry)));
+            named.map(|e| e.path()).take(*left + 1).collect()
+        }
+    };
+    if entries.len() > *left {
+        return true;
+    }
+    *left -= entries.len();
+    entries.iter().any(|entry| {
+        let Ok(meta) = std::fs::symlink_metadata(entry) else { return false };
+        let real = if meta.is_symlink() { std::fs::canonicalize(entry).ok() } else { None };
+        let below = real.as_deref().unwrap_or(entry);
+        let real = real.as_deref().and_then(Path::to_str);
+        real.is_some_and(|real| is_below(real, name, rest, target))
+            || below.is_dir() && links_lead_to(below, rest, target, left)
+    })
+}
+
+/// Whether the rest of a pattern matches the target, after a link in the place of `name` that leads to `real`.
+fn is_below(real: &str, name: &str, rest: &[&str], target: &str) -> bool {
+    // A `*` matches further names too.
+    let tail = name.rsplit_once('*').map(|(_, tail)| format!("*{tail}"));
+    let with =
+        |names: &mut dyn Iterator<Item = &str>| names.fold(real.to_owned(), |path, name| path + "/" + name);
+    matches(&with(&mut rest.iter().copied()), target)
+        || tail.is_some_and(|tail| {
+            matches(&with(&mut std::iter::once(tail.as_str()).chain(rest.iter().copied())), target)
+        })
 }
 
 /// Whether a pattern with `*` matches the whole text.
@@ -430,6 +486,51 @@ mod tests {
         for rest in ["real/*", "real/new/out", "none/*", "li*", "*"] {
             assert_eq!(check(rest), Ok(()), "{rest}");
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn limits_apply_behind_a_link_in_the_place_of_a_star_and_permissions_do_not() {
+        let tmp = tempfile::tempdir().unwrap();
+        let root = tmp.path().canonicalize().unwrap();
+        let root = root.display();
+        for dir in ["srv/a/out", "data/deep", "other"] {
+            std::fs::create_dir_all(format!("{root}/{dir}")).unwrap();
+        }
+        let link = |to: &str, at: &str| {
+            std::os::unix::fs::symlink(format!("{root}/{to}"), format!("{root}/{at}")).unwrap();
+        };
+        link("data", "srv/team");
+        link("data/deep", "srv/a/in");
+        link("nowhere", "srv/broken");
+        let leads = |pattern: &str, target: &str| {
+            leads_to(&format!("folder:{root}/{pattern}"), &format!("folder:{root}/{target}"))
+        };
+        for (pattern, target, want) in [
+            ("srv/*", "data", true),
+            ("srv/*", "data/new/out", true),
+            ("srv/*/out", "data/out", true),
+            ("srv/*/out", "data/x/out", true),
+            ("srv/t*m", "data/x/steam", true),
+            ("srv/t*", "data", true),
+            ("srv/*/in", "data/deep", true),
+            ("srv/*/in/*", "data/deep/x", true),
+            ("srv/*/out", "data/x", false),
+            ("srv/x*", "data", false),
+            ("srv/*", "other", false),
+            ("srv/*", "database", false),
+        ] {
+            assert_eq!(leads(pattern, target), want, "{pattern} {target}");
+        }
+        assert!(!leads_to("hf:*", "hf:a/b") && !leads_to("*", "folder:/x"));
+        let text = format!(
+            "destinations = [\"folder:{root}/srv/*\"]\n[[rule]]\nmatch = \"folder:{root}/srv/*\"\napprovers = 2\n"
+        );
+        let target = Target::Folder { path: format!("{root}/data/out") };
+        let verdict =
+            policy(&text).judge(&Destination { target, visibility: Visibility::Private, licence: None }, 1);
+        assert_eq!(verdict.approvers, 2);
+        assert_eq!(verdict.faults.len(), 1, "the link does not allow the folder: {:?}", verdict.faults);
     }
 
     #[cfg(unix)]

@@ -1,4 +1,4 @@
-//! The provenance file of a dataset: an in-toto statement about its files, in an envelope that the approver signed.
+//! The provenance file of a dataset: an in-toto statement about its files, in an envelope that every approver signed.
 //!
 //! The file goes with the approved files and is not a part of their digest, because it contains the digest.
 
@@ -75,14 +75,18 @@ impl InTotoStatement {
     }
 }
 
-/// The file for the upload, if the key signed the statement and the statement is about exactly these bytes.
+/// The file for the upload, if exactly these keys signed the statement, in this order, and the statement is about exactly
+/// these bytes.
 pub fn checked(
     envelope: &Envelope,
-    key: &PublicKey,
+    keys: &[PublicKey],
     files: &[SealedFile],
     digest: &str,
 ) -> Option<SealedFile> {
-    let (text, _) = envelope.verify(STATEMENT_TYPE, std::slice::from_ref(key))?;
+    let (text, signers) = envelope.verify_all(STATEMENT_TYPE, keys).ok()?;
+    if !signers.iter().map(|key| key.bytes()).eq(keys.iter().map(PublicKey::bytes)) {
+        return None;
+    }
     let statement = InTotoStatement::parse(&text)?;
     let named: BTreeMap<&str, Option<&str>> =
         statement.subject.iter().map(|s| (s.name.as_str(), s.sha256())).collect();
@@ -112,6 +116,8 @@ mod tests {
         let passphrase = "correct horse battery staple";
         let key = Keys::init(&dir, passphrase, None, Timestamp(0), KdfParams::cheap()).unwrap();
         let unlocked = Keys::unlock(&dir, passphrase).unwrap();
+        let other = Keys::init(&tmp.path().join("other"), passphrase, None, Timestamp(0), KdfParams::cheap());
+        let (keys, both) = ([key.clone()], [key, other.unwrap()]);
         let file = |bytes: &[u8]| {
             let entry = FileEntry::of("README.md", bytes);
             SealedFile { path: entry.path, sha256: entry.sha256, bytes: bytes.to_vec() }
@@ -124,15 +130,20 @@ mod tests {
             Envelope::sign(&unlocked, STATEMENT_TYPE, &text).unwrap()
         };
         let good = sign(&files, "d");
-        let sent = checked(&good, &key, &files, "d").unwrap();
+        let sent = checked(&good, &keys, &files, "d").unwrap();
         assert_eq!(sent.path, PROVENANCE_FILE);
         assert_eq!(serde_json::from_slice::<Envelope>(&sent.bytes).unwrap(), good);
-        assert!(checked(&good, &key, &files, "other").is_none());
-        assert!(checked(&good, &key, &[file(b"two")], "d").is_none());
-        assert!(checked(&good, &key, &[], "d").is_none());
+        assert!(checked(&good, &keys, &files, "other").is_none());
+        assert!(checked(&good, &both, &files, "d").is_none(), "the second signature is missing");
+        let second = Keys::unlock(&tmp.path().join("other"), passphrase).unwrap();
+        let signed_by_both = good.clone().with_signature(&second).unwrap();
+        assert!(checked(&signed_by_both, &both, &files, "d").is_some());
+        assert!(checked(&signed_by_both, &keys, &files, "d").is_none(), "only one was demanded");
+        assert!(checked(&good, &keys, &[file(b"two")], "d").is_none());
+        assert!(checked(&good, &keys, &[], "d").is_none());
         let text = serde_json::to_string(&InTotoStatement::new(&[], json!({}))).unwrap();
         let other_type = Envelope::sign(&unlocked, "text/plain", &text).unwrap();
-        assert!(checked(&other_type, &key, &[], "d").is_none());
+        assert!(checked(&other_type, &keys, &[], "d").is_none());
         let parsed = InTotoStatement::parse(&text).unwrap();
         assert_eq!(parsed.digest(), None);
         assert!(InTotoStatement::parse(&text.replace("v1\"", "v2\"")).is_none());

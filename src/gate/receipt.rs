@@ -81,6 +81,13 @@ pub struct SignedReceipt {
     pub key: String,
 }
 
+impl SignedReceipt {
+    /// The nonce, before the signature is checked. `None` if the text is not a receipt.
+    pub fn nonce(&self) -> Option<String> {
+        serde_json::from_str::<Receipt>(&self.receipt).ok().map(|receipt| receipt.nonce)
+    }
+}
+
 /// What a person approves.
 #[derive(Debug, Clone, Copy)]
 pub struct Issue<'a> {

@@ -51,6 +51,7 @@ pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
 pub use names::{NameCounter, has_letters, is_long_enough, same_name};
 pub(crate) use placeholder::distinct;
+pub use placeholder::placeholder_kinds;
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 pub use selftest::{SelfTest, Tally, selftest};
 #[cfg(test)]
@@ -129,6 +130,11 @@ fn is_common_home(name: &str) -> bool {
 const TOOL_NAME_SEPARATOR: &str = "__";
 
 impl<'e> Redactor<'e> {
+    /// The style of the placeholders.
+    pub fn placeholder_style(&self) -> PlaceholderStyle {
+        self.policy.options.placeholder_style
+    }
+
     /// Makes a redactor for one release. `key` determines its placeholders and value ids.
     pub fn new(engine: &'e Engine, policy: Policy, key: [u8; 32]) -> Self {
         let mut r = Redactor {

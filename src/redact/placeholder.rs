@@ -295,6 +295,25 @@ pub(crate) fn find_styled(text: &str, style: PlaceholderStyle) -> Vec<(usize, us
     without_overlaps(out)
 }
 
+/// The kinds of the placeholders in a text, in order: the word in the brackets, or the kind of a realistic placeholder.
+pub fn placeholder_kinds(text: &str, style: PlaceholderStyle) -> impl Iterator<Item = &str> {
+    find_styled(text, style).into_iter().map(|(start, end)| kind_of(&text[start..end]))
+}
+
+fn kind_of(placeholder: &str) -> &str {
+    let inside = placeholder.strip_prefix('[').and_then(|rest| rest.rsplit_once('_'));
+    let starts_with_any = |heads: &[&str]| heads.iter().any(|head| placeholder.starts_with(head));
+    match inside {
+        Some((kind, _)) => kind,
+        None if placeholder.ends_with(MAIL_END) => "EMAIL",
+        None if placeholder.ends_with(HOST_END) => "HOST",
+        None if starts_with_any(&V4_STARTS) || placeholder.starts_with(V6_START) => "IP_ADDRESS",
+        None if placeholder.starts_with(MAC_START) => "MAC_ADDRESS",
+        None if placeholder.contains(PHONE_EXCHANGE) => "PHONE",
+        None => USER,
+    }
+}
+
 /// Finds the placeholders of both styles in a text of unknown style, in order and without overlaps.
 pub(crate) fn find_any(text: &str) -> Vec<(usize, usize)> {
     find_styled(text, PlaceholderStyle::Realistic)

@@ -24,6 +24,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cosign", "has only subcommands"),
     ("cosign export", "needs a signed release; tests/it/second_approval.rs runs it"),
     ("cosign sign", "needs a person on a terminal; tests/it/second_approval.rs runs it"),
+    ("cosign revoke", "needs a person on a terminal; tests/it/attacks/second_approval_revoked.rs runs it"),
     ("cosign import", "needs a second approver; tests/it/second_approval.rs runs it"),
     ("verify", "needs a published dataset; tests/it/attacks/provenance_edited.rs runs it"),
     ("audit accept", "needs a person on a terminal; tests/it/attacks/audit_log_cut.rs runs it"),

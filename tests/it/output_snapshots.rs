@@ -186,7 +186,7 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.show(&["login"]);
     s.show(&["sign"]);
     let handed = s.world.tmp.path().join("handed").display().to_string();
-    for step in ["export", "sign", "import"] {
+    for step in ["export", "sign", "import", "revoke"] {
         s.snapshot(&format!("cosign_{step}"), &["cosign", step, &handed], "", usize::MAX);
     }
     s.show(&["publish"]);

@@ -179,6 +179,11 @@ pub struct ApprovalScreen {
     /// Whether the key was made less than a week ago, or it is not known when.
     pub new_key: bool,
     pub other_keys: Vec<OtherKey>,
+    /// Number of entries of the audit log after its signed head, which a program of the user can cut off unnoticed. It changes
+    /// while the person reads, so that the hash of the screen does not cover it; the receipt contains the end of the log.
+    pub unsigned_entries: u64,
+    /// When the head was signed. `None` if there is none.
+    pub log_signed: Option<Timestamp>,
     /// What is unusual in the environment.
     pub environment: Vec<EnvironmentNote>,
 }
@@ -262,7 +267,10 @@ impl App {
         let (projects, rows) = projects(files);
         let (strings, strings_removed) = self.strings_of_release()?;
         let policy = PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir())?;
+        let log = self.audit_log()?;
         Ok(ApprovalScreen {
+            unsigned_entries: log.unsigned(),
+            log_signed: log.head.map(|head| head.at),
             policy: release.destination.as_ref().map(|d| policy.judge(d, rows)),
             endpoint: hub.as_ref().map(|h| h.endpoint.clone()),
             environment: self.unusual_environment(hub.as_ref().map(|h| h.endpoint.as_str())),
@@ -344,7 +352,8 @@ fn environment_lines(preview: &Preview) -> Vec<String> {
     preview.approval.environment.iter().map(EnvironmentNote::line).collect()
 }
 
-/// SHA-256 over everything that is shown, except for the state: `publish` shows the same release after the signature.
+/// SHA-256 over everything that is shown, except for the state, because `publish` shows the same release after the signature,
+/// and for the number of entries of the audit log.
 ///
 /// `environment` are the notes about the environment. `publish` passes those of the receipt, because it may run in another
 /// shell than `sign`.
@@ -355,6 +364,8 @@ pub(super) fn shown_hash(preview: &Preview, environment: &[String]) -> Result<St
     }
     if let Some(approval) = value.get_mut("approval").and_then(|a| a.as_object_mut()) {
         approval.insert("environment".to_owned(), serde_json::json!(environment));
+        approval.remove("unsigned_entries");
+        approval.remove("log_signed");
     }
     Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&value))))
 }

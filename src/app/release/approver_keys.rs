@@ -201,6 +201,8 @@ impl App {
             "proxy": address.and_then(|a| a.proxy.as_ref()),
         });
         self.audit("token_sealed", None, detail)?;
+        let unlocked = self.unlock(passphrase)?;
+        self.refresh_audit_head(&unlocked)?;
         self.keys()
     }
 
@@ -213,6 +215,8 @@ impl App {
         self.check_passphrase(new)?;
         self.try_passphrase(|dir| Keys::set_passphrase(dir, old, new))?;
         self.audit("passphrase_changed", None, json!({}))?;
+        let unlocked = self.unlock(new)?;
+        self.refresh_audit_head(&unlocked)?;
         self.keys()
     }
 
@@ -240,11 +244,11 @@ impl App {
         Ok(EnrolledKey::from(&own))
     }
 
-    /// Refuses the person's own key, which is accepted without being enrolled, and a key under another fingerprint: people
-    /// compare the fingerprint before they enrol the key.
+    /// Refuses the person's own key, which is accepted without being enrolled, an earlier key of theirs, and a key under another
+    /// fingerprint: people compare the fingerprint before they enrol the key.
     ///
     /// # Errors
-    /// [`Failure`] if there is no own key, it is this one, or the fingerprint is not that of the key.
+    /// [`Failure`] if there is no own key, it is or was this one, or the fingerprint is not that of the key.
     pub fn check_other_key(&self, key: &EnrolledKey) -> Result<(), Failure> {
         let bytes = data_encoding::BASE64.decode(key.public.as_bytes()).ok();
         let real = bytes.and_then(|b| <[u8; 32]>::try_from(b).ok()).map(|b| PublicKey::new(b, self.now()));
@@ -253,8 +257,12 @@ impl App {
                            `clawgate keys export`.";
             return Err(Failure::usage("bad_key", message));
         }
-        if self.keys_export()?.public.eq_ignore_ascii_case(&key.public) {
+        if self.keys_export()?.fingerprint == key.fingerprint {
             let message = "This is your own key. It is accepted without being enrolled.";
+            return Err(Failure::usage("own_key", message).hint("clawgate keys list"));
+        }
+        if self.key_made(&key.fingerprint)?.is_some() {
+            let message = "This was your own key before. It cannot be the key of another approver.";
             return Err(Failure::usage("own_key", message).hint("clawgate keys list"));
         }
         Ok(())
@@ -274,6 +282,7 @@ impl App {
             None,
             json!({ "key": enrolled.fingerprint(), "by": unlocked.fingerprint() }),
         )?;
+        self.refresh_audit_head(&unlocked)?;
         self.keys()
     }
 
@@ -308,8 +317,9 @@ impl App {
     /// # Errors
     /// [`Failure`] if the passphrase does not unlock the keys.
     pub fn prove_person(&mut self, passphrase: &str) -> Result<(), Failure> {
-        drop(self.unlock(passphrase)?);
-        self.audit("person_proven", None, json!({}))
+        let unlocked = self.unlock(passphrase)?;
+        self.audit("person_proven", None, json!({}))?;
+        self.refresh_audit_head(&unlocked)
     }
 
     /// Tries a passphrase. After some wrong ones it first waits, longer each time. Wrong ones are recorded in the audit log.

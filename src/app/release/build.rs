@@ -14,6 +14,7 @@ use super::OpenRelease;
 use super::data::{
     EntityCounts, OmittedSession, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow,
 };
+use super::placeholder_counts::PlaceholderCounter;
 use super::privacy::Parties;
 use super::secrets::value_id;
 use super::session_ids::DistinctIds;
@@ -51,7 +52,14 @@ struct RedactionPass {
 
 impl RedactionPass {
     /// Adds the row of a session, or its reason for being left out.
-    fn add(&mut self, key: &SessionKey, redacted: RedactedSession, meta: &RowMeta, row: &RowText) {
+    fn add(
+        &mut self,
+        key: &SessionKey,
+        redacted: RedactedSession,
+        meta: &RowMeta,
+        row: &RowText,
+        counter: &PlaceholderCounter,
+    ) {
         let place = match self.packer.push(key.as_str(), row) {
             Ok(place) => place,
             Err(e) => return self.leave_out(key, e.to_string()),
@@ -62,7 +70,8 @@ impl RedactionPass {
             sessions.insert(key.clone());
         }
         self.report.rows_touched += u64::from(!redacted.counts.is_empty());
-        for (kind, n) in &redacted.counts {
+        let redactions = counter.count(&row.json);
+        for (kind, n) in &redactions {
             *self.report.redactions.entry(kind.clone()).or_default() += n;
         }
         self.parties.add(key, &redacted.findings);
@@ -76,7 +85,7 @@ impl RedactionPass {
             place,
             messages: row.messages.iter().map(|m| m.start as u64..m.end as u64).collect(),
             facts: RowFacts::of(&redacted.session, meta),
-            redactions: redacted.counts,
+            redactions,
             examples,
         });
     }
@@ -367,6 +376,7 @@ impl App {
         thinking: bool,
     ) -> Result<RedactionPass, Failure> {
         let mut pass = RedactionPass::default();
+        let counter = PlaceholderCounter::new(redactor.placeholder_style())?;
         let ids = DistinctIds::new(reader.chosen.keys(), redactor);
         let mut projects = ProjectNames::default();
         let usage = std::mem::take(&mut reader.usage);
@@ -386,7 +396,7 @@ impl App {
                 .row(&redacted.session, &meta)
                 .map_err(|e| Failure::failed("export", e.to_string()))?
                 .map_chars(escape_hidden_json);
-            pass.add(key, redacted, &meta, &row);
+            pass.add(key, redacted, &meta, &row, &counter);
             Ok(())
         })?;
         reader.usage = usage;
@@ -553,12 +563,22 @@ mod tests {
         assert!(!a.contains("Acme"), "{a}");
     }
 
+    fn counter() -> PlaceholderCounter {
+        PlaceholderCounter::new(crate::redact::PlaceholderStyle::Typed).unwrap()
+    }
+
     #[test]
     fn a_packed_row_keeps_the_ranges_of_its_messages() {
         let mut pass = RedactionPass::default();
         let redacted = redactor().redact_session(&Session::empty("claude", "s1"));
         let row = RowText { json: "{\"messages\":[1,22]}".into(), messages: vec![13..14, 15..17] };
-        pass.add(&SessionKey::new("claude", "s1"), redacted, &RowMeta::new(Version("v".into())), &row);
+        pass.add(
+            &SessionKey::new("claude", "s1"),
+            redacted,
+            &RowMeta::new(Version("v".into())),
+            &row,
+            &counter(),
+        );
         assert_eq!((pass.rows[0].place.bytes, &pass.rows[0].messages), (19, &vec![13..14, 15..17]));
     }
 
@@ -569,7 +589,7 @@ mod tests {
         let session = Session::empty("claude", "s1");
         let redacted = redactor().redact_session(&session);
         let row = RowText { json: "x".repeat(30), messages: Vec::new() };
-        pass.add(&key, redacted, &RowMeta::new(Version("v".into())), &row);
+        pass.add(&key, redacted, &RowMeta::new(Version("v".into())), &row, &counter());
         assert!(pass.rows.is_empty());
         assert_eq!(pass.report.left_out[0].key, key);
         assert!(pass.report.left_out[0].reason.contains("s1"), "{:?}", pass.report.left_out);

@@ -56,6 +56,7 @@ pub(crate) struct StoredRow {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Range<u64>>,
     pub facts: RowFacts,
+    /// The placeholders in the row, by kind.
     pub redactions: BTreeMap<String, u64>,
     /// A masked example of each kind.
     #[serde(default)]
@@ -123,7 +124,7 @@ pub(crate) struct StoredEntity {
 /// What was redacted, by kind and count. It contains no value.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PrivacyReport {
-    /// Redactions by kind.
+    /// The placeholders in the rows, by kind.
     pub redactions: BTreeMap<String, u64>,
     /// Rows with at least one redaction.
     pub rows_touched: u64,

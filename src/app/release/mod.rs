@@ -11,10 +11,12 @@ pub(crate) mod card_check;
 pub(crate) mod confirm;
 pub(crate) mod data;
 pub(crate) mod evidence_check;
+mod handed_folder;
 pub(crate) mod hub_address;
 pub(crate) mod list;
 pub(crate) mod name_scan;
 pub(crate) mod options;
+mod placeholder_counts;
 pub(crate) mod prepare;
 pub(crate) mod privacy;
 mod protected;
@@ -25,6 +27,7 @@ pub(crate) mod review;
 pub(crate) mod sealed;
 pub(crate) mod second_approval;
 pub(crate) mod second_redaction;
+pub(crate) mod second_revocation;
 pub(crate) mod secrets;
 pub(crate) mod session_ids;
 pub(crate) mod sign;
@@ -53,6 +56,7 @@ pub use review::{
     ReaderReport, ReadingEffort, Remaining, ReviewParams, ReviewReport, Undone, check_quote, finding_kinds,
 };
 pub use second_approval::{Approvals, CosignReport, SecondPreview, ToCosign};
+pub use second_revocation::{Revocation, RevocationReport};
 pub use sign::{SignReport, Signed};
 pub use statement::{MIN_ATTESTATION_CHARS, statement_fault};
 

@@ -48,7 +48,7 @@ pub struct ReportedLine {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SessionLine {
     pub key: SessionKey,
-    /// Number of redactions.
+    /// Number of placeholders in the row.
     pub redactions: u64,
     /// Who read it completely. `None` if nobody did.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct PrivacySheet {
     pub rules_version: String,
     /// Hash of the policy.
     pub policy: String,
-    /// Redactions by kind.
+    /// The placeholders in the rows, by kind.
     pub redactions: BTreeMap<String, u64>,
     /// A masked example of each kind.
     pub examples: BTreeMap<String, String>,

@@ -1,4 +1,5 @@
-//! The provenance statement of a release: made at the signature, kept with the receipt, sent with the dataset.
+//! The provenance statement of a release: made at the signature, kept with the receipt, signed by
+//! the second approver too if there is one, and sent with the dataset.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,11 +47,15 @@ pub struct Provenance {
     /// Who submitted each statement. Their words stay on the machine.
     pub statements: BTreeMap<String, String>,
     pub assurance: Assurance,
-    /// How many approvers the policy demanded. The statement names the first of them.
+    /// How many approvers the policy demanded. As many keys have to sign the statement.
     #[serde(default = "one")]
     pub approvers: u8,
     pub signed: Timestamp,
+    /// The key of the first approver.
     pub approver: ApproverKey,
+    /// The other keys that were enrolled at the signature. If the policy demanded two approvers, one of them has to sign too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_approvers: Vec<ApproverKey>,
     /// The end of the audit log at the signature, and the number of this signature.
     pub audit: AuditPosition,
     pub approval: u64,
@@ -60,12 +65,36 @@ fn one() -> u8 {
     1
 }
 
-/// The key that signed.
+/// A key that signed or may sign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApproverKey {
     pub fingerprint: String,
     /// The Ed25519 public key, 32 bytes in hex.
     pub public: String,
+}
+
+impl From<&PublicKey> for ApproverKey {
+    fn from(key: &PublicKey) -> Self {
+        let public = data_encoding::HEXLOWER.encode(key.bytes());
+        ApproverKey { fingerprint: key.fingerprint().to_owned(), public }
+    }
+}
+
+impl ApproverKey {
+    /// The key. `None` if it is not one, or its fingerprint is that of another.
+    fn key(&self) -> Option<PublicKey> {
+        let bytes = data_encoding::HEXLOWER.decode(self.public.as_bytes()).ok()?;
+        let key = PublicKey::new(bytes.try_into().ok()?, Timestamp(0));
+        (key.fingerprint() == self.fingerprint).then_some(key)
+    }
+}
+
+impl Provenance {
+    /// The keys whose signatures the statement may have, that of the first approver first. `None` if one is not a key.
+    pub(super) fn keys(&self) -> Option<Vec<PublicKey>> {
+        let others = if self.approvers > 1 { self.other_approvers.as_slice() } else { &[] };
+        std::iter::once(&self.approver).chain(others).map(ApproverKey::key).collect()
+    }
 }
 
 /// What a provenance statement is made of.
@@ -94,10 +123,17 @@ impl App {
     ) -> Result<Envelope, Failure> {
         let id = approved.open.id();
         let key = self.public_keys()?.own.ok_or(GateError::NoKeys)?;
-        let provenance = provenance_of(approved, &key);
-        if let Some(envelope) = self.provenance(id)?
+        let mut provenance = provenance_of(approved, &key);
+        if approved.approvers > 1 {
+            let enrolled = self.enrolled_keys()?;
+            let others = enrolled.iter().filter(|other| other.bytes() != key.bytes());
+            provenance.other_approvers = others.map(ApproverKey::from).collect();
+        }
+        if let Some(envelope) = self.provenance(id)?.map(Envelope::first_only)
             && read_provenance(&envelope, &key).is_some_and(|old| is_same(&old, &provenance))
         {
+            // A second signature belonged to the earlier receipt.
+            self.store_provenance(id, &envelope)?;
             return Ok(envelope);
         }
         let json = |e: serde_json::Error| Failure::failed("provenance", e.to_string());
@@ -105,9 +141,16 @@ impl App {
         let entries: Vec<FileEntry> = approved.files.iter().map(SealedFile::entry).collect();
         let text = serde_json::to_string(&InTotoStatement::new(&entries, predicate)).map_err(json)?;
         let envelope = Envelope::sign(unlocked, STATEMENT_TYPE, &text)?;
-        make_private_dir(&self.dir().join("receipts"))?;
-        write_private(&self.provenance_path(id), &serde_json::to_vec_pretty(&envelope).map_err(json)?)?;
+        self.store_provenance(id, &envelope)?;
         Ok(envelope)
+    }
+
+    /// Keeps a provenance statement for the upload.
+    pub(super) fn store_provenance(&self, id: &str, envelope: &Envelope) -> Result<(), Failure> {
+        make_private_dir(&self.dir().join("receipts"))?;
+        let bytes =
+            serde_json::to_vec_pretty(envelope).map_err(|e| Failure::failed("provenance", e.to_string()))?;
+        write_private(&self.provenance_path(id), &bytes)
     }
 
     /// The stored provenance statement of a release. `None` if there is none that can be read.
@@ -157,10 +200,8 @@ fn provenance_of(a: &Approved<'_>, key: &PublicKey) -> Provenance {
         assurance: a.receipt.assurance,
         approvers: a.approvers,
         signed: a.receipt.issued,
-        approver: ApproverKey {
-            fingerprint: key.fingerprint().to_owned(),
-            public: data_encoding::HEXLOWER.encode(key.bytes()),
-        },
+        approver: ApproverKey::from(key),
+        other_approvers: Vec::new(),
         audit: evidence.audit.clone(),
         approval: a.approval,
     }

@@ -113,23 +113,53 @@ impl App {
 
     /// The hash of what is shown, with the environment of the receipt. Fails if the receipt covers something else.
     fn shown_for(&mut self, ready: &ToPublish) -> Result<String, Failure> {
-        let id = ready.approval.release();
-        let verified = match verify(&ready.receipt, &self.enrolled_keys()?, self.now()) {
+        match self.shown_by(&ready.approval, &ready.receipt)? {
+            Ok(shown) => Ok(shown),
+            Err(problem) => Err(self.not_cleared(ready.approval.release(), problem)?),
+        }
+    }
+
+    /// As [`App::shown_for`]. The inner error says why the receipt does not cover what is shown.
+    fn shown_by(
+        &self,
+        approval: &Approval,
+        receipt: &SignedReceipt,
+    ) -> Result<Result<String, GateError>, Failure> {
+        let verified = match verify(receipt, &self.enrolled_keys()?, self.now()) {
             Ok(verified) => verified,
-            Err(problem) => return Err(self.not_cleared(id, problem)?),
+            Err(problem) => return Ok(Err(problem)),
         };
         let receipt = verified.receipt();
-        let shown = shown_hash(&ready.approval.preview, &receipt.environment)?;
-        match shown == receipt.shown {
-            true => Ok(shown),
-            false => Err(self.not_cleared(id, GateError::OtherScreen)?),
-        }
+        let shown = shown_hash(&approval.preview, &receipt.environment)?;
+        Ok(if shown == receipt.shown { Ok(shown) } else { Err(GateError::OtherScreen) })
+    }
+
+    /// Why an approved release has to be signed again before it can be published. `None` if it need not, or if something else
+    /// comes first. Only reads.
+    pub(crate) fn why_sign_again(&self, id: &str) -> Result<Option<String>, Failure> {
+        let Some(mut open) = self.load_release(Some(id))? else { return Ok(None) };
+        self.preview_sync(&mut open)?;
+        let Some(receipt) = self.receipt(id)? else {
+            return Ok(Some("The receipt of the release is missing. It has to be signed again.".to_owned()));
+        };
+        let files = self.sealed_files(&open)?;
+        let Some(approval) = self.approval_of(open, files)? else { return Ok(None) };
+        Ok(self.shown_by(&approval, &receipt)?.err().map(|problem| problem.to_string()))
     }
 
     /// Records a receipt that is not accepted, and makes the failure.
     pub(super) fn not_cleared(&mut self, id: &str, problem: GateError) -> Result<Failure, Failure> {
         self.audit("refused", Some(id), serde_json::json!({ "code": "not_cleared" }))?;
-        Ok(Failure::from(problem).recorded().hint(format!("clawgate sign {id}")))
+        let hints = vec![match problem {
+            GateError::SecondMissing | GateError::SecondApproval(_) => {
+                format!("clawgate cosign export DIR {id}")
+            }
+            GateError::NotPrepared => format!("clawgate prepare {id}"),
+            GateError::NoToken => "clawgate login".to_owned(),
+            // A new signature replaces any receipt.
+            _ => format!("clawgate sign {id}"),
+        }];
+        Ok(Failure { hints, ..Failure::from(problem).recorded() })
     }
 
     /// Publishes what was shown, with the receipt that was read with it. Nothing is read from a file again.
@@ -148,6 +178,7 @@ impl App {
             return Err(changed_meanwhile(id));
         }
         let hash = self.shown_for(ready)?;
+        self.refresh_audit_head(&unlocked)?;
         let files = Arc::clone(&shown.files);
         let cleared = self.clear_release(&again.open, files, ready.signatures(), (&hash, Some(&unlocked)))?;
         self.upload(again.open, &cleared)
@@ -246,6 +277,7 @@ impl App {
         let Some(provenance) = signatures.provenance.or(stored.as_ref()) else {
             return Err(self.not_cleared(open.id(), GateError::OtherProvenance)?);
         };
+        let revoked = self.revoked_receipts()?;
         let cleared = clear(ClearRequest {
             provenance: Some(provenance),
             signed: signatures.receipt,
@@ -258,7 +290,10 @@ impl App {
             files,
             shown,
             // If the archive cannot be read, the nonce counts as used.
-            nonce_used: &|nonce| self.archive.nonce_used(nonce).unwrap_or(true),
+            nonce_used: &|nonce| {
+                revoked.iter().any(|(_, revoked)| revoked == nonce)
+                    || self.archive.nonce_used(nonce).unwrap_or(true)
+            },
             unlocked,
         });
         match cleared {

@@ -12,12 +12,12 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::environment::EnvironmentNote;
-use crate::app::fs::{io_failure, make_private_dir, read_bounded, write_private};
+use crate::app::fs::{io_failure, make_private_dir, write_private};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
-    Envelope, FileOwner, GateError, HubAddress, InTotoStatement, Issue, PolicyVerdict, PublishPolicy,
-    STATEMENT_TYPE, SealedFile, SignedReceipt, VerifiedReceipt, checked_provenance, issue, read_private_file,
-    read_sealed, verify, verify_second, write_sealed,
+    Envelope, FileOwner, GateError, HubAddress, InTotoStatement, Issue, PolicyVerdict, PublicKey,
+    PublishPolicy, STATEMENT_TYPE, SealedFile, SignedReceipt, VerifiedReceipt, checked_provenance, issue,
+    read_private_file, read_sealed, verify, verify_second, write_sealed,
 };
 use crate::trace::Timestamp;
 use crate::workflow::{
@@ -26,22 +26,17 @@ use crate::workflow::{
 
 use super::approval::{ProjectRows, projects};
 use super::card_check::is_known_file;
+use super::handed_folder::{FILES, FIRST, REVOCATION, SECOND, read_json};
 use super::provenance::Provenance;
 use super::review::Coverage;
 use super::sign::changed_meanwhile;
 
-/// The sealed files in an exported folder.
-const FILES: &str = "files";
-/// The first receipt in an exported folder.
-const FIRST: &str = "approval.json";
-/// The second receipt in an exported folder.
-const SECOND: &str = "second.json";
+/// The entry of the audit log on the second approver's machine.
+pub(super) const COSIGNED: &str = "cosigned";
 /// The second approver's copies of the files that they read, in clawgate's directory.
 const COPIES: &str = "cosign";
 /// Characters of the digest in the name of a copy.
 const COPY_NAME_CHARS: usize = 16;
-/// Maximum size of either receipt, in MiB.
-const MAX_RECEIPT_MIB: u64 = 8;
 
 /// What the first approver gives to the second, beside the files.
 #[derive(Serialize, Deserialize)]
@@ -50,6 +45,23 @@ struct Exported {
     receipt: SignedReceipt,
     provenance: Envelope,
     files: Vec<FileEntry>,
+}
+
+/// What the second approver gives back.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Returned {
+    receipt: SignedReceipt,
+    /// The statement of the first approver with both signatures.
+    provenance: Envelope,
+}
+
+/// An exported folder that was checked.
+struct CheckedFolder {
+    preview: SecondPreview,
+    first: VerifiedReceipt,
+    provenance: Envelope,
+    files: Vec<SealedFile>,
 }
 
 /// The approvals of a signed release.
@@ -140,6 +152,7 @@ pub struct ToCosign {
     entries: Vec<FileEntry>,
     dir: PathBuf,
     first: VerifiedReceipt,
+    provenance: Envelope,
 }
 
 /// A second approval.
@@ -165,12 +178,44 @@ impl App {
         serde_json::from_slice(&bytes).ok()
     }
 
-    /// Removes a second receipt, because the first one that it belongs to ended.
+    /// Removes a second receipt and the second signature of the provenance statement, because the first receipt that they
+    /// belong to ended, or because they were revoked.
     pub(super) fn remove_second_receipt(&self, id: &str) -> Result<(), Failure> {
         let path = self.second_path(id);
         match std::fs::remove_file(&path) {
-            Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(io_failure("cannot remove", &path, &e)),
+            Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
+                return Err(io_failure("cannot remove", &path, &e));
+            }
+            _ => {}
+        }
+        match self.provenance(id)? {
+            Some(both) if both != both.clone().first_only() => self.store_provenance(id, &both.first_only()),
             _ => Ok(()),
+        }
+    }
+
+    /// Checks that a second receipt belongs to the first and was not revoked, and that its key signed the provenance statement
+    /// too.
+    fn check_second(
+        &self,
+        second: &SignedReceipt,
+        provenance: Option<&Envelope>,
+        first: &VerifiedReceipt,
+        enrolled: &[PublicKey],
+    ) -> Result<VerifiedReceipt, GateError> {
+        let checked = verify_second(second, first, enrolled, self.now())?;
+        // If the audit log cannot be read, the receipt counts as revoked.
+        let this = (checked.key().to_owned(), checked.receipt().nonce.clone());
+        if self.revoked_receipts().map_or(true, |revoked| revoked.contains(&this)) {
+            return Err(GateError::SecondApproval(format!("{} revoked it", checked.key())));
+        }
+        let signers = provenance.and_then(|p| p.verify_all(STATEMENT_TYPE, enrolled).ok());
+        let signers = signers.map(|(_, signers)| signers).unwrap_or_default();
+        match signers.iter().map(|key| key.fingerprint()).eq([first.key(), checked.key()]) {
+            true => Ok(checked),
+            false => Err(GateError::SecondApproval(
+                "the provenance statement does not have the signatures of both keys".to_owned(),
+            )),
         }
     }
 
@@ -187,7 +232,9 @@ impl App {
         let nonce = release.approval.as_ref().map(|a| a.nonce.as_str());
         if let Some(first) = first.filter(|first| Some(first.receipt().nonce.as_str()) == nonce) {
             out.given.push(first.key().to_owned());
-            match self.second_receipt(&release.id).map(|s| verify_second(&s, &first, &enrolled, self.now())) {
+            let provenance = self.provenance(&release.id)?;
+            let check = |second| self.check_second(&second, provenance.as_ref(), &first, &enrolled);
+            match self.second_receipt(&release.id).map(check) {
                 Some(Ok(second)) => out.given.push(second.key().to_owned()),
                 Some(Err(problem)) => out.problem = Some(problem.to_string()),
                 None => {}
@@ -235,7 +282,7 @@ impl App {
         make_private_dir(dir)?;
         let content: Vec<(String, Vec<u8>)> = files.into_iter().map(|f| (f.path, f.bytes)).collect();
         let files = write_sealed(&dir.join(FILES), &content)?;
-        let exported = Exported { receipt, provenance, files };
+        let exported = Exported { receipt, provenance: provenance.first_only(), files };
         write_private(&dir.join(FIRST), &serde_json::to_vec_pretty(&exported).unwrap_or_default())?;
         self.audit("cosign_exported", Some(&id), json!({ "digest": open.release.digest() }))?;
         Ok(id)
@@ -248,18 +295,18 @@ impl App {
     /// [`Failure`] if the folder is not complete, a file is not the one that was signed, the first key is not enrolled here
     /// or is the person's own, the first approval expired, or the policy of this machine does not allow the release.
     pub fn cosign_preview(&self, dir: &Path) -> Result<ToCosign, Failure> {
-        let (preview, first, files) = self.exported(dir)?;
+        let CheckedFolder { preview, first, provenance, files } = self.exported(dir)?;
         let shown = hash_of(&preview)?;
         let copies = self.dir().join(COPIES);
         make_private_dir(&copies)?;
         let copy = copies.join(preview.digest.get(..COPY_NAME_CHARS).unwrap_or(&preview.digest));
         let content: Vec<(String, Vec<u8>)> = files.into_iter().map(|f| (f.path, f.bytes)).collect();
         let entries = write_sealed(&copy, &content)?;
-        Ok(ToCosign { preview, shown, files: copy, entries, dir: dir.to_owned(), first })
+        Ok(ToCosign { preview, shown, files: copy, entries, dir: dir.to_owned(), first, provenance })
     }
 
     /// Reads and checks an exported folder.
-    fn exported(&self, dir: &Path) -> Result<(SecondPreview, VerifiedReceipt, Vec<SealedFile>), Failure> {
+    fn exported(&self, dir: &Path) -> Result<CheckedFolder, Failure> {
         let exported: Exported = read_json(&dir.join(FIRST))?;
         let enrolled = self.enrolled_keys()?;
         let first = verify(&exported.receipt, &enrolled, self.now())?;
@@ -285,12 +332,20 @@ impl App {
         let provenance = enrolled
             .iter()
             .find(|key| key.fingerprint() == first.key())
-            .filter(|key| checked_provenance(&exported.provenance, key, &files, &receipt.digest).is_some())
-            .and_then(|key| exported.provenance.verify(STATEMENT_TYPE, std::slice::from_ref(key)))
+            .map(std::slice::from_ref)
+            .filter(|keys| checked_provenance(&exported.provenance, keys, &files, &receipt.digest).is_some())
+            .and_then(|keys| exported.provenance.verify(STATEMENT_TYPE, keys))
             .and_then(|(text, _)| {
                 serde_json::from_value::<Provenance>(InTotoStatement::parse(&text)?.predicate).ok()
             })
             .ok_or(GateError::OtherProvenance)?;
+        let may_sign = provenance.keys().unwrap_or_default();
+        if !may_sign.iter().any(|key| key.bytes() == own.bytes()) {
+            return Err(refuse(
+                "the first approver's statement does not name your key: they enrol it (`clawgate keys enrol`), sign again and \
+                 export again",
+            ));
+        }
         let (projects, rows) = projects(&files);
         if !provenance.coverage.is_possible(rows) {
             return Err(refuse("what the first approver says about the reading cannot be true"));
@@ -323,13 +378,13 @@ impl App {
             key: own.fingerprint().to_owned(),
             environment: self.unusual_environment(receipt.endpoint.as_deref()),
         };
-        Ok((preview, first, files))
+        Ok(CheckedFolder { preview, first, provenance: exported.provenance, files })
     }
 
     /// Fails if the files that the person could read, or what they were shown, changed since.
     fn check_cosigned(&mut self, shown: &ToCosign) -> Result<(), Failure> {
         let copy = read_sealed(&shown.files, &shown.entries);
-        let again = self.exported(&shown.dir).and_then(|(preview, ..)| hash_of(&preview));
+        let again = self.exported(&shown.dir).and_then(|folder| hash_of(&folder.preview));
         if copy.is_ok() && again.is_ok_and(|again| again == shown.shown) {
             return Ok(());
         }
@@ -378,10 +433,12 @@ impl App {
             "release": first.release, "digest": first.digest, "first_key": shown.first.key(),
             "first_nonce": first.nonce, "key": second.key(), "nonce": second.receipt().nonce,
         });
-        self.audit("cosigned", None, detail)?;
+        let provenance = shown.provenance.clone().with_signature(&unlocked)?;
+        self.audit(COSIGNED, None, detail)?;
         self.sign_audit_head(&unlocked)?;
         let path = shown.dir.join(SECOND);
-        write_private(&path, &serde_json::to_vec_pretty(&signed).unwrap_or_default())?;
+        let returned = Returned { receipt: signed, provenance };
+        write_private(&path, &serde_json::to_vec_pretty(&returned).unwrap_or_default())?;
         // The copy was for the reading. If it cannot be removed, the next one replaces it.
         let _ = std::fs::remove_dir_all(&shown.files);
         Ok(CosignReport {
@@ -393,14 +450,24 @@ impl App {
         })
     }
 
-    /// Takes over the second receipt from a folder that comes back. It must belong to the present first receipt.
+    /// Takes over the second receipt from a folder that comes back, or its revocation. The receipt must belong to the present
+    /// first receipt.
     ///
     /// # Errors
-    /// [`Failure`] if the release is not signed, or the second receipt does not count.
+    /// [`Failure`] if the release is not signed or is already published, or the second receipt does not count.
     pub fn cosign_import(&mut self, release: Option<&str>, dir: &Path) -> Result<Approvals, Failure> {
-        let signed: SignedReceipt = read_json(&dir.join(SECOND))?;
+        if let Some(failure) = self.already_published(release)? {
+            return Err(failure);
+        }
+        let is_revoked = std::fs::symlink_metadata(dir.join(REVOCATION)).is_ok();
+        let returned: Option<Returned> = match read_json(&dir.join(SECOND)) {
+            Err(_) if is_revoked && !dir.join(SECOND).exists() => None,
+            read => Some(read?),
+        };
         let open = self.required_release(release, Phase::Approved)?;
         let (id, enrolled, now) = (open.id().to_owned(), self.enrolled_keys()?, self.now());
+        // A revocation counts before anything else does.
+        self.import_revocation(&id, dir, &enrolled)?;
         let approval = open.release.approval.as_ref();
         let (Some(first), Some(approval)) = (self.receipt(&id)?, approval) else {
             let message = format!("Release {id} has no valid first approval.");
@@ -408,24 +475,48 @@ impl App {
                 Failure::new(Kind::Refused, "not_signed", message).hint(format!("clawgate sign {id}"))
             );
         };
-        let checked = verify(&first, &enrolled, now).and_then(|first| {
-            let second = verify_second(&signed, &first, &enrolled, now)?;
-            match first.receipt().nonce == approval.nonce {
-                true => Ok(second),
-                false => Err(GateError::Replayed),
-            }
-        });
-        let second = match checked {
-            Ok(second) => second,
+        let Some(Returned { receipt: signed, provenance }) = returned else {
+            return self.approvals(&open.release);
+        };
+        let first_key = first.key.clone();
+        let first = match verify(&first, &enrolled, now) {
+            Ok(first) if first.receipt().nonce == approval.nonce => first,
+            Ok(_) => return Err(self.not_cleared(&id, GateError::Replayed)?),
             Err(problem) => return Err(self.not_cleared(&id, problem)?),
         };
+        let stored = self.provenance(&id)?.map(Envelope::first_only);
+        let checked = match stored.as_ref() == Some(&provenance.clone().first_only()) {
+            true => self.check_second(&signed, Some(&provenance), &first, &enrolled),
+            // The statement of another signature: the receipt says the same, in better words.
+            false => verify_second(&signed, &first, &enrolled, now).and(Err(GateError::SecondApproval(
+                "its provenance statement is not that of the release".to_owned(),
+            ))),
+        };
+        let second = match checked {
+            Ok(second) => second,
+            Err(problem) => return Err(self.second_not_cleared(&id, problem)?),
+        };
+        self.store_provenance(&id, &provenance)?;
         write_private(&self.second_path(&id), &serde_json::to_vec_pretty(&signed).unwrap_or_default())?;
         let detail = json!({
             "digest": second.receipt().digest, "key": second.key(), "nonce": second.receipt().nonce,
-            "first_key": first.key, "first_nonce": approval.nonce,
+            "first_key": first_key, "first_nonce": approval.nonce,
         });
         self.audit("second_approval", Some(&id), detail)?;
         self.approvals(&open.release)
+    }
+
+    /// Records a second receipt that is not accepted, and makes the failure. The second approver has to sign what is exported
+    /// now.
+    fn second_not_cleared(&mut self, id: &str, problem: GateError) -> Result<Failure, Failure> {
+        let is_unknown = matches!(problem, GateError::NotEnrolled(_));
+        let failure = self.not_cleared(id, problem)?;
+        let mut failure = Failure { hints: Vec::new(), ..failure };
+        if is_unknown {
+            failure = failure
+                .hint_command("clawgate keys enrol FILE", "enrols the key that the other person exported");
+        }
+        Ok(failure.hint(format!("clawgate cosign export DIR {id}")))
     }
 }
 
@@ -447,17 +538,4 @@ fn other_folder(e: GateError) -> Failure {
     let message = format!("The folder is not what the first approver exported: {what}.");
     Failure::new(Kind::Refused, "folder_changed", message)
         .hint("ask the first approver to run `clawgate cosign export` again")
-}
-
-/// Reads a file of an exported folder, which somebody else wrote.
-fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
-    let bad = |what: &str| Failure::usage("bad_folder", format!("{}: {what}.", path.display()));
-    match std::fs::symlink_metadata(path) {
-        Ok(meta) if meta.is_file() => {}
-        Ok(_) => return Err(bad("it is not a regular file")),
-        Err(_) => {
-            return Err(bad("it is missing").hint("clawgate cosign export DIR"));
-        }
-    }
-    serde_json::from_slice(&read_bounded(path, MAX_RECEIPT_MIB)?).map_err(|_| bad("it cannot be read"))
 }

@@ -1,5 +1,6 @@
 //! Verifies a published dataset on disk against its provenance statement, without network access.
 
+use std::cmp::Ordering;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +9,7 @@ use serde::Serialize;
 use crate::app::fs::{io_failure, read_bounded};
 use crate::app::{App, Failure};
 use crate::export::FILE_LIMIT;
-use crate::gate::{Envelope, InTotoStatement, PROVENANCE_FILE, PublicKey, STATEMENT_TYPE};
+use crate::gate::{Envelope, InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE};
 use crate::workflow::{FileEntry, Target, digest};
 
 use super::provenance::{MAX_PROVENANCE_MIB, Provenance};
@@ -26,16 +27,21 @@ const NOT_READ: [&str; 2] = [".git", ".cache"];
 /// The result of a verification.
 #[derive(Debug, Clone, Serialize)]
 pub struct VerifyReport {
-    /// Whether every file that the statement names is the approved one, `data/` has no other, and the statement is signed.
+    /// Whether every file that the statement names is the approved one, `data/` has no other, and as many approvers signed the
+    /// statement as it says that the policy demanded.
     pub valid: bool,
     /// The folder that was read.
     pub path: PathBuf,
     /// Number of files that were compared.
     pub files: u64,
-    /// Fingerprint of the key that signed.
+    /// Fingerprint of the key of the first approver.
     pub key: Option<String>,
-    /// Whether the key is enrolled on this machine.
+    /// Fingerprint of the key of the second approver, if there is one.
+    pub second_key: Option<String>,
+    /// Whether every key that signed is enrolled on this machine.
     pub enrolled: bool,
+    /// Fingerprints of the keys that signed and are neither enrolled on this machine nor given by the caller.
+    pub unknown: Vec<String>,
     /// What the approver says. `None` if the statement cannot be read.
     pub provenance: Option<Provenance>,
     /// What is wrong.
@@ -45,12 +51,12 @@ pub struct VerifyReport {
 }
 
 impl App {
-    /// Verifies a dataset in a folder, or a downloaded dataset `owner/name` in the cache of the Hub's tools. `key` is the
-    /// fingerprint that the owner published elsewhere.
+    /// Verifies a dataset in a folder, or a downloaded dataset `owner/name` in the cache of the Hub's tools. `given` are the
+    /// fingerprints that the approvers published elsewhere. Each of these keys must have signed.
     ///
     /// # Errors
     /// [`Failure`] if there is no such folder, or it has no provenance file.
-    pub fn verify_dataset(&self, target: &str, key: Option<&str>) -> Result<VerifyReport, Failure> {
+    pub fn verify_dataset(&self, target: &str, given: &[String]) -> Result<VerifyReport, Failure> {
         let path = self.dataset_folder(target)?;
         let file = path.join(PROVENANCE_FILE);
         if !file.is_file() {
@@ -65,24 +71,35 @@ impl App {
             valid: false,
             files: 0,
             key: None,
+            second_key: None,
             enrolled: false,
+            unknown: Vec::new(),
             provenance: None,
             problems: Vec::new(),
             not_covered: Vec::new(),
             path,
         };
         let envelope = serde_json::from_slice::<Envelope>(&read_bounded(&file, MAX_PROVENANCE_MIB)?);
-        match envelope.ok().and_then(|e| signed_statement(&e)) {
-            None => report.problems.push(format!("{PROVENANCE_FILE} is not a signed statement of clawgate")),
-            Some((statement, provenance)) => {
-                let fingerprint = provenance.approver.fingerprint.clone();
+        match envelope
+            .map_err(|_| "it is not a signed statement".to_owned())
+            .and_then(|e| signed_statement(&e))
+        {
+            Err(problem) => report.problems.push(format!("{PROVENANCE_FILE} does not count: {problem}")),
+            Ok(Signed { statement, provenance, signers }) => {
                 let enrolled = self.enrolled_keys()?;
-                report.enrolled = enrolled.iter().any(|k| k.fingerprint() == fingerprint);
-                if key.is_some_and(|key| key != fingerprint) {
-                    report.problems.push(format!("the key {fingerprint} signed, and not the given one"));
+                let is_enrolled = |key: &String| enrolled.iter().any(|k| k.fingerprint() == key);
+                report.enrolled = signers.iter().all(is_enrolled);
+                for key in given.iter().filter(|key| !signers.contains(key)) {
+                    report
+                        .problems
+                        .push(format!("the key {key} did not sign; {} did", signers.join(" and ")));
                 }
                 compare(&mut report, &statement, &provenance)?;
-                report.key = Some(fingerprint);
+                let unknown = signers.iter().filter(|key| !is_enrolled(key) && !given.contains(key));
+                report.unknown = unknown.cloned().collect();
+                let mut signers = signers.into_iter();
+                report.key = signers.next();
+                report.second_key = signers.next();
                 report.provenance = Some(provenance);
             }
         }
@@ -126,16 +143,38 @@ impl App {
     }
 }
 
-/// The statement, if the key that it names signed it, and the fingerprint is that of the key.
-fn signed_statement(envelope: &Envelope) -> Option<(InTotoStatement, Provenance)> {
-    let statement = InTotoStatement::parse(&envelope.unchecked_payload()?)?;
-    let provenance: Provenance = serde_json::from_value(statement.predicate.clone()).ok()?;
-    let key: [u8; 32] =
-        data_encoding::HEXLOWER.decode(provenance.approver.public.as_bytes()).ok()?.try_into().ok()?;
-    let key = PublicKey::new(key, provenance.signed);
-    envelope.verify(STATEMENT_TYPE, std::slice::from_ref(&key))?;
-    let fingerprint = key.fingerprint();
-    (fingerprint == provenance.approver.fingerprint).then_some((statement, provenance))
+/// A statement whose signatures were checked.
+struct Signed {
+    statement: InTotoStatement,
+    provenance: Provenance,
+    /// Fingerprints of the keys that signed, that of the first approver first.
+    signers: Vec<String>,
+}
+
+/// The statement, if the approver that it names signed it, and as many of the others that it names as the policy demanded. If
+/// not, says why.
+fn signed_statement(envelope: &Envelope) -> Result<Signed, String> {
+    let read = || {
+        let statement = InTotoStatement::parse(&envelope.unchecked_payload()?)?;
+        let provenance: Provenance = serde_json::from_value(statement.predicate.clone()).ok()?;
+        let keys = provenance.keys()?;
+        Some((statement, provenance, keys))
+    };
+    let (statement, provenance, keys) = read().ok_or("it is not a statement of clawgate")?;
+    let (_, signers) = envelope.verify_all(STATEMENT_TYPE, &keys).map_err(|fault| fault.to_string())?;
+    let signers: Vec<String> = signers.iter().map(|key| key.fingerprint().to_owned()).collect();
+    if signers.first() != Some(&provenance.approver.fingerprint) {
+        return Err("the first signature is not that of the approver that it names".to_owned());
+    }
+    match usize::from(provenance.approvers).cmp(&signers.len()) {
+        Ordering::Equal => Ok(Signed { statement, provenance, signers }),
+        Ordering::Greater => Err(format!(
+            "the policy of the owner demanded {} approvals, and only {} signed it",
+            provenance.approvers,
+            signers.join(" and ")
+        )),
+        Ordering::Less => Err("more approvers signed it than the policy of the owner demanded".to_owned()),
+    }
 }
 
 /// Compares the files on disk with the statement.

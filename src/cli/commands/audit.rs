@@ -25,7 +25,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum AuditCommand {
-    /// Verify that no entry was edited, removed or reordered, and that the log reaches the head signed at the last approval
+    /// Verify that no entry was edited, removed or reordered, and that the log reaches the head that your
+    /// passphrase signed last
     Verify,
     /// Print one entry, or the last one
     Show {
@@ -68,7 +69,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
 
 fn render_head(head: &AuditHead, key: Option<&str>) -> String {
     let mut out = format!(
-        "signed at approval {}: {} up to {}, with key {}\n",
+        "signature {} of the log: {} up to {}, with key {}\n",
         head.counter,
         pluralize(head.entries, "entry"),
         head.hash,

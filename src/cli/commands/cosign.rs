@@ -10,7 +10,7 @@ use crate::cli::approval_screen::{
     ask_name, destination_lines, labelled, listed, name_scan, policy_line, rows_line,
 };
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::format_count;
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::render::{bold, green, red, yellow};
 use crate::cli::table::one_line;
 use crate::cli::time_args::{TimeZoneArg, Times};
@@ -40,11 +40,21 @@ enum CosignCommand {
         /// Folder that `cosign export` wrote
         dir: PathBuf,
     },
-    /// Take over the second signature from the folder
+    /// Take over the second signature from the folder, or its revocation
     Import {
         /// Folder that the second approver signed
         dir: PathBuf,
         /// Release ID [default: the current release]
+        release: Option<String>,
+    },
+    /// Take your approval as the second approver back, before the publication (asks for your passphrase)
+    ///
+    /// Writes a signed revocation into a folder and removes your signature from it. It holds once the first approver has
+    /// imported it, so tell them.
+    Revoke {
+        /// Folder for the first approver, an exported one or a new one
+        dir: PathBuf,
+        /// Release ID [default: the release that you signed last as the second approver]
         release: Option<String>,
     },
 }
@@ -68,11 +78,36 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             let approvals = app.cosign_import(release.as_deref(), &dir)?;
             cli.print_with_status(&approvals, render_approvals)
         }
+        CosignCommand::Revoke { dir, release } => revoke(&dir, release.as_deref(), cli),
     }
 }
 
 fn render_approvals(a: &Approvals) -> String {
-    format!("{} {} of {} approvals\n", green("ok:"), a.given.len(), a.needed)
+    let state = if a.is_missing() { yellow("not complete:") } else { green("ok:") };
+    let problem = a.problem.as_ref().map(|p| format!("{}\n", one_line(p))).unwrap_or_default();
+    format!("{state} {} of {} approvals\n{problem}", a.given.len(), a.needed)
+}
+
+fn revoke(dir: &std::path::Path, release: Option<&str>, cli: &mut CliContext) -> Result<(), CommandError> {
+    let what = cli.app()?.cosigned(release)?;
+    let mut terminal = cli.open_terminal(&format!("clawgate cosign revoke {}", dir.display()))?;
+    terminal.print_line(&format!(
+        "Takes back your approval of release {} as the second approver ({}).",
+        one_line(&what.release),
+        pluralize(what.nonces.len() as u64, "signature")
+    ))?;
+    let app = cli.app()?;
+    let report = terminal.passphrase(|passphrase| app.cosign_revoke(dir, &what, passphrase))?;
+    drop(terminal);
+    let folder = one_line(&dir.display().to_string());
+    cli.print_report(&report, |r| {
+        format!(
+            "{} your approval of release {}\nGive {folder} to the first approver now. The revocation holds once they ran `clawgate \
+             cosign import {folder}`; until then, what they imported before can be published.\n",
+            green("revoked"),
+            one_line(&r.release)
+        )
+    })
 }
 
 fn sign(dir: &std::path::Path, cli: &mut CliContext) -> Result<(), CommandError> {

@@ -9,38 +9,37 @@ use crate::cli::time_args::{TimeZoneArg, Times};
 
 /// Verify a published dataset against its provenance statement, offline
 ///
-/// Compares every file with the statement in provenance.json, checks the signature, and says which key signed. Files that
-/// the statement does not name are listed, and .git and .cache are not read. Anyone can sign a changed dataset with another key: `--key` requires the owner's. A dataset
-/// OWNER/NAME is looked up in the cache of the Hub's tools; nothing is downloaded.
+/// Compares every file with the statement in provenance.json, checks the signatures, and says which keys signed. If the policy
+/// of the owner demanded two approvers, both have to have signed. Files that the statement does not name are listed, and .git
+/// and .cache are not read. Anyone can sign a changed dataset with other keys: `--key` requires the owner's, and each approver's
+/// if it is repeated. A dataset OWNER/NAME is looked up in the cache of the Hub's tools; nothing is downloaded.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Folder of the dataset, or OWNER/NAME of a downloaded one
     dataset: String,
-    /// Fingerprint of the key that must have signed
+    /// Fingerprint of a key that must have signed; repeat it for two approvers
     #[arg(long, value_name = "FINGERPRINT")]
-    key: Option<String>,
+    key: Vec<String>,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let report = cli.app()?.verify_dataset(&args.dataset, args.key.as_deref())?;
-    let given = args.key.is_some();
+    let report = cli.app()?.verify_dataset(&args.dataset, &args.key)?;
     let times = cli.times(&TimeZoneArg::default())?;
-    cli.print_report(&report, |r| render(r, given, &times))?;
+    cli.print_report(&report, |r| render(r, &times))?;
     if report.valid { Ok(()) } else { Err(CommandError::ExitCode(1)) }
 }
 
-/// `given` says that the caller named the key.
-fn render(r: &VerifyReport, given: bool, times: &Times) -> String {
+fn render(r: &VerifyReport, times: &Times) -> String {
     let mut out = match r.valid {
-        true if r.enrolled || given => {
+        true if r.unknown.is_empty() => {
             format!("{} {} as approved\n", green("ok:"), pluralize(r.files, "file"))
         }
-        // Anyone can sign a changed dataset with a new key.
+        // Anyone can sign a changed dataset with new keys.
         true => format!(
             "{} {} as signed by {}\n",
-            yellow("unknown key:"),
+            yellow(if r.unknown.len() > 1 { "unknown keys:" } else { "unknown key:" }),
             pluralize(r.files, "file"),
-            one_line(r.key.as_deref().unwrap_or("nobody"))
+            one_line(&r.key.iter().chain(&r.second_key).cloned().collect::<Vec<_>>().join(" and "))
         ),
         false => format!(
             "{} {} is not the approved dataset\n",
@@ -55,22 +54,19 @@ fn render(r: &VerifyReport, given: bool, times: &Times) -> String {
         out.push_str(&format!("  {} {}\n", yellow("not covered:"), one_line(name)));
     }
     let Some(p) = &r.provenance else { return out };
-    let known = if r.enrolled {
-        "enrolled on this machine"
-    } else {
-        "not known on this machine; compare it with the owner's"
-    };
-    out.push_str(&format!(
-        "key        {} ({})\n",
-        one_line(&p.approver.fingerprint),
-        if r.enrolled { known.to_owned() } else { yellow(known) }
-    ));
+    for key in r.key.iter().chain(&r.second_key) {
+        let known = match r.unknown.contains(key) {
+            true => yellow("not known on this machine; compare it with the owner's"),
+            false => "enrolled on this machine or given".to_owned(),
+        };
+        out.push_str(&format!("key        {} ({known})\n", one_line(key)));
+    }
     let signed = times.minute_with_zone(p.signed);
     out.push_str(&format!("approved   {signed} at level {}\n", p.assurance));
     if p.approvers > 1 {
         out.push_str(&format!(
-            "approvals  the policy of the owner demanded {}; the statement names the key of the first approver only\n",
-            p.approvers
+            "approvals  {} of {}, as the policy of the owner demanded\n",
+            p.approvers, p.approvers
         ));
     }
     if let Some(repository) = &p.repository {

@@ -39,7 +39,7 @@ fn a_log_whose_end_was_cut_off_blocks_every_signature_until_a_person_accepts_it(
     execute(&world, &format!("DELETE FROM audit WHERE seq > {}", last - 3));
     let broken = verify(&world);
     assert_eq!(broken.code, 1, "{}", broken.out);
-    assert!(broken.out.contains("approval 1"), "{}", broken.out);
+    assert!(broken.out.contains("signature 1 covers"), "{}", broken.out);
     let refused = sign_refused(&world, &release);
     assert_eq!(refused.code, 3);
     assert!(refused.out.contains("clawgate audit accept"), "the way out is named: {}", refused.out);
@@ -134,4 +134,43 @@ fn a_revocation_that_a_person_signed_is_not_removed_unnoticed() {
     execute(&world, &format!("DELETE FROM audit WHERE seq > {before}"));
     assert_eq!(verify(&world).code, 1);
     sign_refused(&world, &release);
+}
+
+#[test]
+fn every_use_of_the_passphrase_covers_the_entries_before_it_and_the_screen_counts_the_others() {
+    let world = World::new(&["claude-2.1.329"]);
+    let release = world.confirmed();
+    keys(&world);
+    let entries = |world: &World| world.app().audit_log().unwrap();
+    // The agent tries something that is refused and recorded.
+    assert_eq!(run(&world, &["sign", &release]).code, 4);
+    let before = entries(&world);
+    assert!(before.unsigned() > 0, "{:?}", before.head);
+    // Any command of the person that asks for the passphrase signs the end of the log.
+    let mut app = world.app();
+    app.prove_person(PASSPHRASE).unwrap();
+    let head = |world: &World| entries(world).head.unwrap();
+    assert!(head(&world).entries > before.entries.len() as u64);
+    let first = head(&world).counter;
+    app.keys_set_token(PASSPHRASE, None).unwrap();
+    app.keys_set_passphrase(PASSPHRASE, "six herons above the quiet estuary").unwrap();
+    app.keys_set_passphrase("six herons above the quiet estuary", PASSPHRASE).unwrap();
+    assert_eq!((head(&world).counter, entries(&world).unsigned()), (first + 3, 0));
+    // What follows is counted on the screen.
+    assert_eq!(run(&world, &["sign", &release]).code, 4);
+    let unsigned = entries(&world).unsigned();
+    assert!(unsigned >= 1);
+    let stopped = run_on_terminal(&world, &["sign", &release], &[("to approve: ", "no")]);
+    let noun = if unsigned == 1 { "entry" } else { "entries" };
+    let line = format!("{unsigned} {noun} since you signed its end at");
+    assert!(stopped.flat().contains(&line), "{line}: {}", stopped.out);
+    // The refusal that the head covers cannot be cut off.
+    let covered = i64::try_from(head(&world).entries).unwrap();
+    execute(&world, &format!("DELETE FROM audit WHERE seq >= {covered}"));
+    assert_eq!(verify(&world).code, 1);
+    // A damaged log gets no new head.
+    let damaged = head(&world);
+    app.prove_person(PASSPHRASE).unwrap();
+    assert_eq!(head(&world).counter, damaged.counter);
+    assert_eq!(verify(&world).code, 1);
 }

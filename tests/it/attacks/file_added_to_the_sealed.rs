@@ -133,3 +133,35 @@ fn personal_data_that_the_archive_calls_a_session_id_is_not_signed() {
         assert!(!said.contains(id), "the message does not repeat the value: {said}");
     }
 }
+
+#[test]
+fn numbers_of_redactions_that_are_not_those_of_the_rows_are_not_signed() {
+    let world = World::new(&["claude-2.1.329"]);
+    let release = world.confirmed();
+    keys(&world);
+    let (state, mut extra) = stored(&world, &release);
+    let counts = extra["report"]["redactions"].as_object().unwrap().clone();
+    let (kind, old) = counts.iter().max_by_key(|(_, n)| n.as_u64()).unwrap();
+    let (old, new) = (old.as_u64().unwrap(), old.as_u64().unwrap() + 90_000);
+    // The archive, the card and the metadata agree with each other.
+    extra["report"]["redactions"][kind] = new.into();
+    let row =
+        extra["rows"].as_array_mut().unwrap().iter_mut().find(|r| r["redactions"][kind].is_u64()).unwrap();
+    row["redactions"][kind] = (row["redactions"][kind].as_u64().unwrap() + 90_000).into();
+    store(&world, &release, &state.to_string(), &extra.to_string());
+    let replace = |from: String, to: String| {
+        move |bytes: Vec<u8>| {
+            let text = String::from_utf8(bytes).unwrap();
+            assert!(text.contains(&from), "{from}: {text}");
+            text.replace(&from, &to).into_bytes()
+        }
+    };
+    let line = |n: u64| format!("| {kind} | {n} |");
+    forge(&world, &release, "README.md", replace(line(old), line(new)));
+    let field = |n: u64| format!("\"{kind}\": {n}");
+    forge(&world, &release, "metadata.json", replace(field(old), field(new)));
+    let refused = sign_refused(&world, &release);
+    assert_eq!(refused.code, 3, "{}", refused.out);
+    assert!(refused.flat().contains("numbers of redactions are not those of the rows"), "{}", refused.out);
+    assert!(!refused.flat().contains("is not what clawgate writes"), "nothing else differs: {}", refused.out);
+}

@@ -21,7 +21,9 @@ fn the_first_approver_cannot_sign_as_the_second_too() {
     // The first receipt in the place of the second.
     let exported: serde_json::Value =
         serde_json::from_slice(&fs::read(dir.join("approval.json")).unwrap()).unwrap();
-    fs::write(dir.join("second.json"), exported["receipt"].to_string()).unwrap();
+    let returned =
+        serde_json::json!({ "receipt": exported["receipt"], "provenance": exported["provenance"] });
+    fs::write(dir.join("second.json"), returned.to_string()).unwrap();
     let imported = two.import();
     assert_ne!(imported.code, 0, "{}", imported.out);
     assert!(imported.flat().contains("the same key signed both"), "{}", imported.out);
@@ -35,13 +37,22 @@ fn the_first_approver_cannot_sign_as_the_second_too() {
 #[test]
 fn a_key_that_is_not_enrolled_or_was_removed_does_not_count() {
     let two = Two::confirmed();
-    two.sign_and_export();
-    // The agent signs with a key of its own, on "its machine", where it enrolled the first key.
+    // The agent has a key of its own, on "its machine", where it enrolled the first key. When the first approver signs, the key
+    // is not enrolled, so their statement does not name it.
     let agent = World::new(&[]);
     agent.app().keys_init_with(AGENTS_WORDS, None, KdfParams::cheap()).unwrap();
     let first: EnrolledKey = serde_json::from_value(ok(&two.first, &["keys", "export"])).unwrap();
     agent.app().keys_enrol(AGENTS_WORDS, &first).unwrap();
     let dir = two.dir();
+    two.sign_and_export();
+    let refused = run_on_terminal(&agent, &["cosign", "sign", dir.to_str().unwrap()], &[]);
+    assert_ne!(refused.code, 0, "{}", refused.out);
+    assert!(refused.flat().contains("does not name your key"), "{}", refused.out);
+    // It is enrolled when the first approver signs, and removed when the signature comes back.
+    let agents: EnrolledKey = serde_json::from_value(ok(&agent, &["keys", "export"])).unwrap();
+    two.first.app().keys_enrol(PASSPHRASE, &agents).unwrap();
+    two.sign_and_export();
+    two.first.app().keys_remove(&agents.fingerprint).unwrap();
     let answers = [("to approve: ", "out"), ("Passphrase: ", AGENTS_WORDS)];
     let signed = run_on_terminal(&agent, &["cosign", "sign", dir.to_str().unwrap()], &answers);
     assert_eq!(signed.code, 0, "{}", signed.out);
@@ -50,6 +61,7 @@ fn a_key_that_is_not_enrolled_or_was_removed_does_not_count() {
     assert!(imported.flat().contains("not enrolled"), "{}", imported.out);
     two.assert_refused("1 of 2 approvals");
 
+    two.sign_and_export();
     // The second approver signs, and then the person removes their key. The agent restores the list of keys.
     assert_eq!(two.cosign().code, 0);
     assert_eq!(two.import().code, 0);
@@ -70,4 +82,35 @@ fn a_key_that_is_not_enrolled_or_was_removed_does_not_count() {
     // The screen names the enrolled keys, which are the same as before.
     assert_eq!(run(&two.first, &["publish"]).code, 0);
     super::assert_published(&two.first, &two.release);
+}
+
+#[test]
+fn a_key_has_one_name_and_an_earlier_key_of_the_same_person_is_no_second_approver() {
+    let two = Two::confirmed();
+    let own =
+        |world: &World| -> EnrolledKey { serde_json::from_value(ok(world, &["keys", "export"])).unwrap() };
+    let (old, other) = (own(&two.first), own(&two.second));
+    // The own key under another name, and the key of the other approver under another name.
+    for key in [
+        EnrolledKey { fingerprint: other.fingerprint.clone(), public: old.public.clone() },
+        EnrolledKey { fingerprint: old.fingerprint.clone(), public: other.public.clone() },
+    ] {
+        let refused = two.first.app().keys_enrol(PASSPHRASE, &key).unwrap_err();
+        assert!(refused.message.contains("not that of the key"), "{refused}");
+    }
+    assert!(two.first.app().keys_enrol(PASSPHRASE, &old).unwrap_err().message.contains("your own key"));
+    // Enrolled again, the same key is still one key.
+    two.first.app().keys_enrol(PASSPHRASE, &other).unwrap();
+    assert_eq!(two.first.app().keys().unwrap().enrolled.len(), 2);
+    // A key that the person replaced is not that of another person.
+    two.first.app().keys_rotate(PASSPHRASE).unwrap();
+    let refused = two.first.app().keys_enrol(PASSPHRASE, &old).unwrap_err();
+    assert!(refused.message.contains("your own key before"), "{refused}");
+    // The agent lists the key of the other approver twice.
+    let path = two.first.state().join("keys/approvers.json");
+    let mut list: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    let entries = list["approvers"].as_array_mut().unwrap();
+    entries.push(entries.last().unwrap().clone());
+    fs::write(&path, list.to_string()).unwrap();
+    assert_eq!(two.first.app().keys().unwrap().enrolled.len(), 2);
 }
