@@ -190,7 +190,11 @@ impl App {
                     self.approval_step(release)
                 }
                 (Phase::Approved, _) if sign_again.is_some() => self.approval_step(release),
-                (Phase::Approved, next) => self.second_step(release).unwrap_or(next),
+                (Phase::Approved, next) => match self.second_step(release) {
+                    Some(second) => second,
+                    None if is_for_hub(release) => NextStep::publish_to_hub(&release.id),
+                    None => next,
+                },
                 // An agent confirms without a key. A person's statements count as theirs only with one.
                 (Phase::Reviewed, next)
                     if next.tool == "confirm" && self.ctx.actor == Actor::Person && !self.has_key() =>

@@ -43,7 +43,10 @@ pub fn next_steps(status: &WorkflowStatus) -> Vec<String> {
     let at = GUIDE.iter().position(|(tool, _)| *tool == next.tool);
     let first = match (&status.human_action, at) {
         (Some(action), _) => format!("`{}`: {action}", next.command),
-        (None, Some(at)) if next.tool != "prepare_release" => GUIDE[at].1.to_owned(),
+        // The sentence about the last step is about the signature, which a release that is published next has.
+        (None, Some(at)) if !matches!(next.tool.as_str(), "prepare_release" | "publish") => {
+            GUIDE[at].1.to_owned()
+        }
         (None, _) => format!("`{}`", next.command),
     };
     let later = at.map_or(&[][..], |at| &GUIDE[at + 1..]);
@@ -74,6 +77,7 @@ mod tests {
         let confirm = next_steps(&status("confirm", "clawgate confirm r1", Some("Ask the person.")));
         assert_eq!(confirm.len(), 2);
         assert_eq!(confirm[0], "`clawgate confirm r1`: Ask the person.");
+        assert_eq!(next_steps(&status("publish", "clawgate publish r1", None)), ["`clawgate publish r1`"]);
     }
 
     #[test]

@@ -60,13 +60,12 @@ pub(super) fn hits_waived(release: &Release, assurance: Assurance) -> StepResult
     need_seal(release, Phase::Prepared)?;
     let NameScan::Hits { .. } = release.name_scan else {
         return Err(Refusal::of(release, RefusalCode::EvidenceMissing, Some(Phase::Prepared))
-            .next(NextStep::confirm(&release.id))
             .missing(["a search for the full name in the current files that finds it"]));
     };
     let needed = release.destination.as_ref().map_or(Assurance::A3, needed_assurance);
     if !assurance.is_human() || assurance < needed {
         return Err(Refusal::of(release, RefusalCode::HumanNeeded, Some(Phase::Prepared))
-            .next(NextStep::confirm(&release.id))
+            .next(NextStep::waive_name_hits(&release.id))
             .missing([format!("a person's waiver of the name at level {needed} ({})", needed.meaning())]));
     }
     let count = release.name_hits.values().sum();

@@ -152,6 +152,15 @@ impl NextStep {
         NextStep::new("confirm", format!("clawgate confirm {id}"))
     }
 
+    /// The step with which a person accepts that their name is in the files.
+    pub(super) fn waive_name_hits(id: &str) -> Self {
+        let command = format!("clawgate confirm {id} --waive-name-hits");
+        let action = format!(
+            "Only the person can accept that their name is in the files: `{command}` in their own terminal."
+        );
+        NextStep::new("confirm", command).ask(action)
+    }
+
     /// The next step of a release whose files contain the person's full name.
     pub(super) fn redact_name(id: &str) -> Self {
         NextStep::new("prepare_release", format!("clawgate prepare {id}")).ask(format!(
@@ -163,6 +172,14 @@ impl NextStep {
 
     pub(super) fn publish(id: &str) -> Self {
         NextStep::new("publish", format!("clawgate publish {id}"))
+    }
+
+    /// The next step of a signed release for the Hub, whose token only the person's passphrase decrypts.
+    pub fn publish_to_hub(id: &str) -> Self {
+        NextStep::publish(id).ask(format!(
+            "Ask the person to run `clawgate publish {id}` in their own terminal, where it asks for their passphrase. An agent \
+             must not run it or ask for the passphrase."
+        ))
     }
 
     /// The next step of a confirmed release.

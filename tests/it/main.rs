@@ -7,6 +7,7 @@
     reason = "helpers of tests, which clippy knows only by their attribute"
 )]
 
+mod approval_actors;
 mod archive_lifecycle;
 mod attacks;
 mod cli;

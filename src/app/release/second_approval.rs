@@ -261,7 +261,8 @@ impl App {
     /// Writes a signed release to a new folder, for the second approver.
     ///
     /// # Errors
-    /// [`Failure`] if the release is not signed, its files were changed, or the folder exists.
+    /// [`Failure`] if the release is not signed or has to be signed again, the policy needs only one approval, the files were
+    /// changed, or the folder exists.
     pub fn cosign_export(&mut self, release: Option<&str>, dir: &Path) -> Result<String, Failure> {
         let open = self.required_release(release, Phase::Approved)?;
         let id = open.id().to_owned();
@@ -273,7 +274,16 @@ impl App {
                 Failure::new(Kind::Refused, "not_signed", message).hint(format!("clawgate sign {id}"))
             );
         };
-        verify(&receipt, &self.enrolled_keys()?, self.now())?;
+        let refused = |code: &str, message: String, next: String| {
+            Err(Failure::new(Kind::Refused, code, message).hint(next))
+        };
+        if let Some(why) = self.why_sign_again(&id)? {
+            return refused("not_cleared", why, format!("clawgate sign {id}"));
+        }
+        if self.approvals(&open.release)?.needed < 2 {
+            let message = format!("The policy needs one approval, and release {id} has it.");
+            return refused("one_approval", message, format!("clawgate publish {id}"));
+        }
         if std::fs::symlink_metadata(dir).is_ok() {
             let message = format!("{} exists already.", dir.display());
             return Err(Failure::usage("folder_exists", message).hint("name a new folder"));
@@ -309,13 +319,15 @@ impl App {
     fn exported(&self, dir: &Path) -> Result<CheckedFolder, Failure> {
         let exported: Exported = read_json(&dir.join(FIRST))?;
         let enrolled = self.enrolled_keys()?;
-        let first = verify(&exported.receipt, &enrolled, self.now())?;
+        let first = verify(&exported.receipt, &enrolled, self.now()).map_err(other_first)?;
         let own = self.public_keys()?.own.ok_or(GateError::NoKeys)?;
-        let refuse = |what: &str| Failure::from(GateError::SecondApproval(what.to_owned()));
+        let refuse = |what: &str| other_first(GateError::SecondApproval(what.to_owned()));
         if own.fingerprint() == first.key() {
-            return Err(refuse(
-                "your own key signed the first one, and another person has to sign the second",
-            ));
+            let what = "your own key signed the first one, and another person has to sign the second";
+            let failure = Failure::from(GateError::SecondApproval(what.to_owned()));
+            let hints =
+                vec!["give the folder to another approver; `clawgate keys list` names them".to_owned()];
+            return Err(Failure { hints, ..failure });
         }
         let receipt = first.receipt();
         if receipt.second_to.is_some() {
@@ -338,7 +350,7 @@ impl App {
             .and_then(|(text, _)| {
                 serde_json::from_value::<Provenance>(InTotoStatement::parse(&text)?.predicate).ok()
             })
-            .ok_or(GateError::OtherProvenance)?;
+            .ok_or_else(|| other_first(GateError::OtherProvenance))?;
         let may_sign = provenance.keys().unwrap_or_default();
         if !may_sign.iter().any(|key| key.bytes() == own.bytes()) {
             return Err(refuse(
@@ -524,6 +536,17 @@ impl App {
 fn hash_of(preview: &SecondPreview) -> Result<String, Failure> {
     let shown = serde_json::to_value(preview).map_err(|e| Failure::failed("json", e.to_string()))?;
     Ok(data_encoding::HEXLOWER.encode(&Sha256::digest(canonical(&shown))))
+}
+
+/// The failure of a first approval that the second approver cannot sign. Only the first approver can give another one.
+fn other_first(e: GateError) -> Failure {
+    let hint = match e {
+        GateError::NotEnrolled(_) => {
+            "clawgate keys enrol FILE  # enrols the key that the first approver exported"
+        }
+        _ => "ask the first approver to run `clawgate sign` and `clawgate cosign export` again",
+    };
+    Failure { hints: vec![hint.to_owned()], ..Failure::from(e) }
 }
 
 /// The failure of a folder whose files are not those of the first approval. Only the first approver can give others.

@@ -131,7 +131,10 @@ impl App {
         let Some((revocation, key)) = read else {
             let message = format!("{} is not a revocation that an enrolled approver signed.", path.display());
             return Err(Failure::new(Kind::Refused, "bad_revocation", message)
-                .hint("ask the second approver to run `clawgate cosign revoke` again"));
+                .hint(format!("clawgate cosign export DIR {id}"))
+                .hint(
+                    "or ask the second approver to run `clawgate cosign revoke` again, with an enrolled key",
+                ));
         };
         let known = self.revoked_receipts()?;
         let is_new = |nonce: &String| !known.contains(&(key.clone(), nonce.clone()));
