@@ -9,6 +9,7 @@ use clawgate::gate::KdfParams;
 use serde_json::{Value, json};
 
 use crate::attacks::{HubWorld, REPO, assert_published, keys, sign};
+use crate::mcp_client::Client;
 use crate::world::{PASSPHRASE, Ran, World, ok, run, run_on_terminal};
 
 /// The passphrase of the second approver.
@@ -181,4 +182,62 @@ fn a_second_approver_sees_what_their_own_strings_find() {
     let second = two.cosign();
     assert_eq!(second.code, 0, "{}", second.out);
     assert!(second.flat().contains("CUSTOM"), "{}", second.out);
+}
+
+#[test]
+fn over_mcp_a_missing_approval_and_a_receipt_that_no_longer_holds_name_the_command_for_the_person() {
+    let two = Two::confirmed();
+    let export = format!("clawgate cosign export DIR {}", two.release);
+    two.sign_and_export();
+    let mut client = Client::ready(&two.first);
+    let refused = client.refused("publish", &json!({}));
+    assert_eq!(refused["error"]["code"], "second_approval_needed", "{refused}");
+    assert_eq!(refused["next"], json!({ "tool": "status", "command": export }), "{refused}");
+    let action = refused["human_action"].as_str().unwrap();
+    for words in
+        [export.as_str(), "clawgate cosign sign DIR", "clawgate cosign import DIR", "An agent must not"]
+    {
+        assert!(action.contains(words), "{words}: {action}");
+    }
+    let status = client.call("status", &json!({}));
+    assert_eq!(status["next"]["command"], export, "{status}");
+    assert!(status["human_action"].as_str().unwrap().contains("1 of 2 approvals"), "{status}");
+
+    // The policy demands one from now on. What was signed is not what would be shown, so only a signature helps.
+    policy(&two.first, "[[rule]]\napprovers = 1\n");
+    let sign = format!("clawgate sign {}", two.release);
+    let refused = client.refused("publish", &json!({}));
+    assert_eq!(refused["error"]["code"], "not_cleared", "{refused}");
+    assert_eq!(refused["next"]["command"], sign, "{refused}");
+    assert!(refused["human_action"].as_str().unwrap().contains(&sign), "{refused}");
+    assert_eq!(client.call("status", &json!({}))["next"]["command"], sign);
+    // The same for a person.
+    let plain = run(&two.first, &["publish"]);
+    assert!(
+        plain.err.contains(&format!("next: {sign}")) && !plain.err.contains("next: clawgate status"),
+        "{}",
+        plain.err
+    );
+    let exported = run(&two.first, &["cosign", "export", "/nonexistent/x", "--json"]);
+    assert_eq!(exported.json()["hints"], json!([sign]), "{}", exported.out);
+    // A signature leads on.
+    assert_eq!(crate::attacks::sign(&two.first, &two.release).code, 0);
+    assert_published(&two.first, &two.release);
+}
+
+#[test]
+fn for_the_hub_an_approved_release_names_the_command_of_the_person_over_mcp() {
+    let w = HubWorld::confirmed();
+    assert_eq!(w.sign_only().code, 0);
+    let publish = format!("clawgate publish {}", w.release);
+    let status = ok(&w.world, &["status", "--json"]);
+    assert_eq!(status["next"]["command"], publish, "{status}");
+    assert!(status["human_action"].as_str().unwrap().contains("their own terminal"), "{status}");
+    assert!(status["next_steps"][0].as_str().unwrap().contains(&publish), "{status}");
+    let refused = Client::ready(&w.world).refused("publish", &json!({}));
+    assert!(refused["human_action"].as_str().unwrap().contains(&publish), "{refused}");
+    // A receipt that is gone is signed again.
+    fs::remove_file(w.receipt()).unwrap();
+    let status = ok(&w.world, &["status", "--json"]);
+    assert_eq!(status["next"]["command"], format!("clawgate sign {}", w.release), "{status}");
 }

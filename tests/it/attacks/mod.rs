@@ -46,6 +46,7 @@ mod second_approval_misused;
 mod second_approval_revoked;
 mod second_approver_reads_other_files;
 mod second_signature_of_the_dataset;
+mod secrets_written_down;
 mod session_grew;
 mod shown_not_signed;
 mod stolen_database;
