@@ -93,7 +93,7 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
     for note in &screen.environment {
         line("environment", yellow(&one_line(&note.line())));
     }
-    line("audit log", audit_log(screen));
+    line("audit log", audit_log(screen, times));
     line("digest", bold(&p.digest));
     line("your key", key(screen, times));
     line("screen", shown.to_owned());
@@ -101,10 +101,10 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
 }
 
 /// How much of the audit log is not covered by a signature.
-fn audit_log(screen: &ApprovalScreen) -> String {
+fn audit_log(screen: &ApprovalScreen, times: &Times) -> String {
     let entries = pluralize(screen.unsigned_entries, "entry");
     match screen.log_signed {
-        Some(at) => format!("{entries} since you signed its end at {at}"),
+        Some(at) => format!("{entries} since you signed its end at {}", times.minute_with_zone(at)),
         None => yellow(&format!("{entries}, and its end was never signed")),
     }
 }
