@@ -138,6 +138,8 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("cosign export", &["clawgate cosign export for-bob"]),
     ("cosign sign", &["clawgate cosign sign for-bob"]),
     ("cosign import", &["clawgate cosign import for-bob"]),
+    ("cosign revoke", &["clawgate cosign revoke for-bob"]),
+    ("config import", &["clawgate config import", "clawgate config import ~/.dataclaw/config.json"]),
     ("publish", &["clawgate publish", "clawgate publish --json"]),
     ("audit", &["clawgate audit verify", "clawgate audit log --limit 20"]),
     ("audit verify", &["clawgate audit verify"]),

@@ -38,7 +38,7 @@ fn scrub(world: &World, text: &str) -> String {
         (r"--nonce [a-z2-7]{16}", "--nonce [NONCE]"),
         (r"\b[0-9a-f]{64}\b", "[DIGEST]"),
         (r"(README\.md|metadata\.json|\.jsonl?)( +)[\d.]+ (kB|B)( +)[0-9a-f]{16}\b", "$1$2[SIZE]$4[DIGEST]"),
-        (r"\b[0-9a-f]{16}\b", "[HEX]"),
+        (r"\b(?:[0-9a-f]{16}|[0-9a-f]{20})\b", "[HEX]"),
         (r"\b[0-9a-f]{12}…", "[DIGEST]…"),
         (r#""nonce":"[a-z0-9]{16}""#, "\"nonce\":\"[NONCE]\""),
         (r"machine-[0-9a-f]{6}\b", "machine-[ID]"),

@@ -61,12 +61,14 @@ fn sample_rows(rows: &[SampleRow]) -> String {
         let mut lines = page.lines().filter(|line| !line.is_empty());
         let session = lines.next().unwrap_or_default();
         out.push_str(&format!("{session} {}\n", dim(&format!("{} of text", format_bytes(row.bytes)))));
-        // The fields of the session are before its first message.
-        let messages: Vec<&str> = lines.skip_while(|line| !review_page::is_heading(line)).collect();
-        for line in messages.iter().take(MAX_ROW_LINES) {
+        let lines: Vec<&str> = lines.collect();
+        // The fields of the session are before its first message. They can fill the whole excerpt.
+        let first = lines.iter().position(|line| review_page::is_heading(line)).unwrap_or(0);
+        let shown = lines.get(first..).unwrap_or_default();
+        for line in shown.iter().take(MAX_ROW_LINES) {
             out.push_str(&format!("{line}\n"));
         }
-        if messages.len() > MAX_ROW_LINES || row.bytes > row.excerpt.len() as u64 {
+        if shown.len() > MAX_ROW_LINES || row.bytes > row.excerpt.len() as u64 {
             out.push_str(&format!("  {}\n", dim("…")));
         }
     }
