@@ -88,6 +88,7 @@ fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
             return;
         }
         if cancel.swap(true, Ordering::SeqCst) || waiting.load(Ordering::SeqCst) {
+            cli::restore_echo();
             std::process::exit(130);
         }
     };

@@ -318,6 +318,12 @@ impl App {
         })
     }
 
+    /// The number of approved sessions that are not in scope.
+    pub(crate) fn approved_outside_scope(&self) -> Result<usize, Failure> {
+        let outside = self.sessions_outside_scope()?;
+        Ok(self.archive.approved()?.iter().filter(|(key, _)| outside.contains(key)).count())
+    }
+
     /// Whether a session is approved that the last published release does not contain, or not in this version.
     pub(crate) fn has_unpublished_approval(&self) -> Result<bool, Failure> {
         Ok(self.unpublished_approvals()? > 0)

@@ -65,6 +65,9 @@ pub(super) fn show_environment(terminal: &mut Terminal, notes: &[EnvironmentNote
     Ok(())
 }
 
+/// With which time the screen compares what is excluded and redacted.
+const SINCE_WHEN: &str = "it was at some time since the last publication, or before the first one";
+
 fn render(p: &Preview, shown: &str, times: &Times) -> String {
     let screen = &p.approval;
     let mut out = p.destination.as_ref().map_or_else(String::new, |d| {
@@ -74,7 +77,7 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
     line("rows", rows_line(screen.rows, (p.files.len() as u64, screen.bytes), &screen.projects));
     if !screen.exclusions_removed.is_empty() {
         let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
-        line("scope", red(&format!("NO LONGER excluded: {projects}")));
+        line("scope", format!("{}; {SINCE_WHEN}", red(&format!("NO LONGER excluded: {projects}"))));
     }
     line("review", read(screen));
     line("kept in clear", kept(screen));
@@ -196,7 +199,10 @@ fn strings(screen: &ApprovalScreen) -> String {
         true => format!("always redacted: {now}"),
         false => {
             let removed = all(screen.strings_removed.iter().map(|s| one_line(s)), "");
-            format!("always redacted: {now}; {}", red(&format!("NO LONGER redacted: {removed}")))
+            format!(
+                "always redacted: {now}; {}; {SINCE_WHEN}",
+                red(&format!("NO LONGER redacted: {removed}"))
+            )
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -176,6 +177,11 @@ impl CliContext {
         }
         self.person_proven = true;
         Ok(PersonProof::Given)
+    }
+
+    /// Returns the home directory.
+    pub fn home(&self) -> &Path {
+        &self.process.env.home
     }
 
     /// From here on, the command acts as an agent: nobody proved that a person is present.

@@ -1,6 +1,6 @@
 //! Numbers as text: amounts, sizes, counts.
 
-pub(super) use crate::pricing::{format_bytes, format_count, format_dollars, pluralize};
+pub(super) use crate::pricing::{format_bytes, format_cost, format_count, format_dollars, pluralize};
 
 #[cfg(test)]
 mod tests {

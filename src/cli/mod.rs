@@ -6,12 +6,14 @@ mod cancel;
 mod commands;
 mod context;
 mod demo;
+mod echo;
 mod examples;
 mod format;
 mod inventory_groups;
 mod marking;
 mod next_steps;
 mod number_arg;
+mod path_arg;
 mod predecessors;
 mod progress;
 mod project_arg;
@@ -40,6 +42,7 @@ use crate::trace::{Clock, Env};
 
 pub use args::{Cli, command_line};
 use context::{CliContext, CommandError};
+pub use echo::restore_echo;
 
 /// What the process passes in: its environment, and functions that only `main` may call.
 pub struct ProcessEnv {

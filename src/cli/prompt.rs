@@ -15,6 +15,7 @@ use crate::sources;
 use crate::trace::Env;
 
 use super::cancel::check_cancelled;
+use super::echo::EchoOff;
 use super::wrap::wrap;
 
 #[cfg(unix)]
@@ -128,7 +129,8 @@ impl Terminal {
         answer.map_err(|e| terminal_failure(&e))
     }
 
-    /// Asks for the passphrase until it is correct, at most [`MAX_PASSPHRASE_ATTEMPTS`] times.
+    /// Asks for the passphrase until it is correct, at most [`MAX_PASSPHRASE_ATTEMPTS`] times. The echo stays off until the
+    /// last answer was checked.
     ///
     /// # Errors
     /// The error of `unlock`, or a [`Failure`] with the code `no_passphrase` if the person enters nothing.
@@ -142,7 +144,9 @@ impl Terminal {
         mut unlock: impl FnMut(&str) -> Result<T, Failure>,
     ) -> Result<Option<T>, Failure> {
         let mut attempts_left = MAX_PASSPHRASE_ATTEMPTS;
+        let _quiet = EchoOff::new();
         loop {
+            check_cancelled(&self.cancel)?;
             let passphrase = self.secret("Passphrase: ")?;
             if passphrase.is_empty() {
                 return Ok(None);

@@ -81,7 +81,7 @@ const MIN_REASON_CHARS: usize = 3;
 /// An undo lists this many values.
 const MAX_UNDONE_VALUES_SHOWN: usize = 5;
 
-const KEY_HELP: &str = "r redact · e redact in every release · k keep in this release · a keep in every release · \
+const KEY_HELP: &str = "r redact here and in later releases · e redact in every spelling (redact.strings) · k keep in this release · a keep in every release · \
                         all redact all remaining · s skip · u undo · q stop";
 
 /// Asks for a decision on every undecided item. Returns `false` if the person stops.
@@ -168,7 +168,7 @@ fn decide_inventory(
     }
 }
 
-const GROUP_KEY_HELP: &str = "r redact all of them · k keep all in this release · a keep all in every release · \
+const GROUP_KEY_HELP: &str = "r redact all of them here and in later releases · k keep all in this release · a keep all in every release · \
                               o one by one · l list all · s skip · u undo · q stop";
 /// A question about a group lists this many of its values.
 const MAX_GROUP_EXAMPLES: usize = 4;

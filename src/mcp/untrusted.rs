@@ -81,6 +81,7 @@ const NAME_FIELDS: &[&str] = &[
     "projects",
     "provider",
     "reason",
+    "removed",
     "unmatched",
 ];
 

@@ -153,6 +153,15 @@ pub fn format_dollars(picousd: i64) -> String {
     format!("{sign}${}.{decimals}", format_count(whole))
 }
 
+/// Formats the cost of requests of which some may have no price: `no price` if none has one, `$0.12+` if some have one.
+pub fn format_cost(picousd: i64, unpriced_tokens: u64) -> String {
+    match unpriced_tokens {
+        0 => format_dollars(picousd),
+        _ if picousd == 0 => "no price".to_owned(),
+        _ => format!("{}+", format_dollars(picousd)),
+    }
+}
+
 /// Converts pico-USD to USD, rounded half away from zero to four decimals.
 pub fn rounded_usd(picousd: i128) -> f64 {
     const UNIT: i128 = 100_000_000;
@@ -163,6 +172,14 @@ pub fn rounded_usd(picousd: i128) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_cost_of_requests_without_a_price_is_never_zero_dollars() {
+        let cent = PICO_PER_USD / 100;
+        let shown =
+            [(20 * cent, 0), (20 * cent, 5), (0, 5), (0, 0)].map(|(cost, tokens)| format_cost(cost, tokens));
+        assert_eq!(shown, ["$0.20", "$0.20+", "no price", "$0.00"]);
+    }
 
     #[test]
     fn a_rate_is_exact_or_invalid() {

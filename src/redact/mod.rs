@@ -18,6 +18,7 @@
 //! | `tool_input.rs` | the inputs of tools, judged by the names of their fields |
 //! | `jsonl_filter.rs`, `selftest.rs` | the commands `redact` and `selftest` |
 //! | `word_rules.rs` | the names of the rules that find a word as such |
+//! | `timed_id.rs` | ids that contain a time, and ids in their place |
 //! | `policy.rs` | what a release removes and how |
 
 mod between_words;
@@ -38,6 +39,7 @@ mod policy;
 mod render;
 mod selftest;
 mod session;
+mod timed_id;
 mod tool_input;
 pub(crate) mod word_rules;
 
@@ -49,7 +51,7 @@ use crate::rules::{Class, Classes, Engine};
 
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
-pub use names::{NameCounter, has_letters, is_long_enough, same_name};
+pub use names::{NameCounter, has_letters, is_long_enough, is_short_word, same_name};
 pub(crate) use placeholder::distinct;
 pub use placeholder::placeholder_kinds;
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
@@ -57,7 +59,9 @@ pub use selftest::{SelfTest, Tally, selftest};
 #[cfg(test)]
 pub(crate) use session::OWN_FIELDS;
 pub(crate) use session::for_each_input_text;
+pub(crate) use session::for_each_text_mut;
 pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
+pub use timed_id::{is_untimed, tells_time};
 
 use decoded_view::DecodedView;
 use detect::Detection;

@@ -42,6 +42,8 @@ struct Pattern {
     anchor: usize,
     /// The name is too short to be searched for inside of words and without regard to case.
     exact: Option<String>,
+    /// The name is a short word, which is searched for as a word of its own.
+    short_word: bool,
     /// The last word of the name comes first, before a comma: `Works, Ada`.
     surname_first: bool,
 }
@@ -104,6 +106,17 @@ pub fn is_long_enough(name: &str) -> bool {
     chars().count() >= least
 }
 
+/// Longest word that is not searched for inside of other words, in letters.
+const MAX_SHORT_WORD_CHARS: usize = 4;
+
+/// Whether a string is one short word in Latin letters. Such words are parts of other words: `ann` of `planning`.
+pub fn is_short_word(name: &str) -> bool {
+    match &name_words(name)[..] {
+        [word] => word.len() <= MAX_SHORT_WORD_CHARS && word.bytes().all(|b| b.is_ascii_alphabetic()),
+        _ => false,
+    }
+}
+
 /// Whether a string has letters or digits, also after its encoded characters were decoded.
 pub fn has_letters(name: &str) -> bool {
     decoded(name).nfkc().any(|c| c.is_alphanumeric() && !is_combining_mark(c))
@@ -122,6 +135,7 @@ impl Names {
         let mut patterns = Vec::new();
         for (name, text) in texts.iter().enumerate() {
             let exact = (!is_long_enough(text)).then(|| text.clone());
+            let short_word = is_short_word(text);
             for spelling in [Some(text.clone()), without_umlauts(text)].into_iter().flatten() {
                 let mut words = name_words(&spelling);
                 for surname_first in [false, true] {
@@ -133,7 +147,7 @@ impl Names {
                     }
                     let anchor = (0..words.len()).rev().max_by_key(|n| words[*n].len()).unwrap_or(0);
                     let (words, exact) = (words.clone(), exact.clone());
-                    patterns.push(Pattern { name, words, anchor, exact, surname_first });
+                    patterns.push(Pattern { name, words, anchor, exact, short_word, surname_first });
                 }
             }
         }
@@ -191,7 +205,7 @@ impl Names {
             let (start, end) = to_raw(span);
             let counts = match &pattern.exact {
                 Some(exact) => text[start..end] == **exact && is_whole_word(text, start, end),
-                None => true,
+                None => !pattern.short_word || is_own_word(text, &folded.text, (start, end), span),
             };
             // Two spellings of one name may be found in the same place.
             let same = |o: &(usize, usize, usize)| *o == (pattern.name, start, end);
@@ -297,6 +311,46 @@ impl Pattern {
         }
         Some((start, end))
     }
+}
+
+/// Whether a short name begins and ends where a word does: beside anything but letters, and in CamelCase. An `s` may follow
+/// it, as in `Anns`. The folded text tells which characters stand beside it, because they may be encoded; the text itself
+/// tells their case.
+fn is_own_word(
+    text: &str,
+    folded: &str,
+    (start, end): (usize, usize),
+    (folded_start, folded_end): (usize, usize),
+) -> bool {
+    let value = &text[start..end];
+    let first = value.chars().next().unwrap_or_default();
+    let last = value.chars().next_back().unwrap_or_default();
+    let is_letter = |c: Option<char>| c.is_some_and(|c| c.is_alphabetic() && !is_unspaced(c));
+    let before = text[..start].chars().next_back();
+    let begins = !is_letter(folded.get(..folded_start).and_then(|t| t.chars().next_back()))
+        || !is_letter(before)
+        || first.is_uppercase() && before.is_some_and(char::is_lowercase)
+        || is_escape(&text[..start]);
+    let ends_at = |at: usize, folded_at: usize, last: char| {
+        let mut after = text[at..].chars();
+        let (next, second) = (after.next(), after.next());
+        !is_letter(folded.get(folded_at..).and_then(|t| t.chars().next()))
+            || !is_letter(next)
+            || next.is_some_and(char::is_uppercase)
+                && (last.is_lowercase() || second.is_some_and(char::is_lowercase))
+    };
+    let plural = text[end..].chars().next().filter(|c| matches!(c, 's' | 'S'));
+    begins
+        && (ends_at(end, folded_end, last)
+            || plural.is_some_and(|s| {
+                s.is_lowercase() == last.is_lowercase() && ends_at(end + 1, folded_end + 1, s)
+            }))
+}
+
+/// Whether a text ends with an escaped control character, such as `\n`.
+fn is_escape(text: &str) -> bool {
+    let before = text.strip_suffix(['n', 'r', 't', 'b', 'f']);
+    before.is_some_and(|t| t.bytes().rev().take_while(|b| *b == b'\\').count() % 2 == 1)
 }
 
 /// Whether `[start, end)` begins and ends at a word boundary of the text.
@@ -407,6 +461,45 @@ mod tests {
             [("Æther Øst", "aether-oest"), ("Łódź", "LODZ"), ("Ångström", "Aangstroem"), ("Ørsted", "orsted")]
         {
             assert_eq!(found(name, text), [text], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_short_word_is_found_only_where_a_word_begins_and_ends() {
+        for text in [
+            "Ann",
+            "ann said",
+            "ask Ann.",
+            "ANN",
+            "Ann's",
+            "ann_notes",
+            "notes-ann",
+            "AnnFoo",
+            "isAnn",
+            "annFoo",
+            "ANNFoo",
+            "ann2",
+            "7ann",
+            "x%20ann%20y",
+            "a\\nann b",
+            "&nbsp;Ann",
+            "\"ann\"",
+            "Anns",
+            "/home/ann/x",
+            "annsFoo",
+            "Ánn",
+        ] {
+            assert_eq!(found("Ann", text).len(), 1, "{text}");
+        }
+        for text in
+            ["planning", "annual", "Annual", "ANNUAL", "Hannover", "mannequin", "xann", "annx", "Änn\u{308}e"]
+        {
+            assert_eq!(found("Ann", text), [""; 0], "{text}");
+        }
+        // A longer word, a word with a digit and one of several words are found inside of others too.
+        for (name, text) in [("Annie", "xanniey"), ("an42", "xan42y"), ("An Na", "xannay"), ("Ли", "Лиза")]
+        {
+            assert_eq!(found(name, text).len(), usize::from(is_long_enough(name)), "{name} in {text}");
         }
     }
 

@@ -16,7 +16,7 @@ use super::known_values::KnownValues;
 use super::names::Names;
 use super::placeholder::distinct;
 use super::tool_input::{InputText, for_each_input, for_each_input_mut};
-use super::{PlaceholderStyle, RedactError, Redactor, Timestamps, detect, placeholder};
+use super::{PlaceholderStyle, RedactError, Redactor, Timestamps, detect, placeholder, timed_id};
 
 /// A redacted session and what was removed from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -102,7 +102,7 @@ fn for_each_id_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) 
 }
 
 /// Calls `f` with the path and text of every string of a session except ids, which `f` may change.
-fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+pub(crate) fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     for (name, field) in [
         ("project", &mut session.project),
         ("git_branch", &mut session.git_branch),
@@ -372,6 +372,12 @@ impl<'e> Redactor<'e> {
         let found: Vec<Detection> = known.iter().map(|o| detect::by_value(&self.values, &view, o)).collect();
         let removals = super::render::removals(id, &found, self.policy.options.placeholder_style);
         self.written(&view, &removals)
+    }
+
+    /// Returns the id that takes the place of an id with a time, if the options change times.
+    pub fn untimed_id(&self, id: &str) -> Option<String> {
+        let is_timed = self.policy.options.timestamps != Timestamps::Exact && timed_id::tells_time(id);
+        is_timed.then(|| timed_id::untimed(&self.key, id))
     }
 
     /// Changes all times as the options say.

@@ -58,7 +58,11 @@ impl Tokens {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SessionUsage {
     pub tokens: Tokens,
+    /// Cost of the requests that have a price.
     pub cost_picousd: i64,
+    /// Tokens of the requests without a price.
+    pub unpriced_tokens: u64,
+    pub confidence: Confidence,
 }
 
 impl From<[u64; 7]> for Tokens {

@@ -226,6 +226,7 @@ pub(super) fn attested(
     if release.phase == Phase::Approved {
         return Err(Refusal::of(release, RefusalCode::AlreadyApproved, Some(Phase::Reviewed)));
     }
+    need_scope(release, Phase::Reviewed)?;
     need_destination(release, Phase::Reviewed)?;
     if words.trim().is_empty() {
         return Err(Refusal::of(release, RefusalCode::WordsMissing, Some(Phase::Reviewed))
@@ -284,6 +285,19 @@ fn need_destination(release: &Release, required: Phase) -> Result<(), Refusal> {
     Err(Refusal::of(release, RefusalCode::DestinationMissing, Some(required)).missing(missing))
 }
 
+/// Checks that the scope is confirmed.
+///
+/// # Errors
+/// A [`Refusal`] that names the confirmation as the next step.
+pub fn need_scope(release: &Release, required: Phase) -> Result<(), Refusal> {
+    match release.archive.scope_confirmed {
+        true => Ok(()),
+        false => Err(Refusal::of(release, RefusalCode::ScopeNotConfirmed, Some(required))
+            .next(release.archive.next_step())
+            .missing(["a confirmed scope"])),
+    }
+}
+
 /// The refusal of a step that needs the attestations.
 fn not_confirmed(release: &Release) -> Refusal {
     let (code, missing) = if release.phase < Phase::Reviewed {
@@ -301,10 +315,7 @@ pub(super) fn receipt_accepted(release: &Release, receipt: &ReceiptFacts, now: T
         return Err(not_confirmed(release));
     }
     need_destination(release, Phase::Confirmed)?;
-    if !release.archive.scope_confirmed {
-        return Err(Refusal::of(release, RefusalCode::ScopeNotConfirmed, Some(Phase::Confirmed))
-            .missing(["a confirmed scope"]));
-    }
+    need_scope(release, Phase::Confirmed)?;
     let again = |code, missing: Vec<String>| {
         Err(Refusal::of(release, code, Some(Phase::Confirmed))
             .next(NextStep::sign(&release.id))

@@ -295,9 +295,11 @@ pub fn next_step(release: &Release) -> NextStep {
     if release.in_flight.is_some() {
         return NextStep::status();
     }
-    if release.sealed.is_none() && (!release.archive.scanned || !release.archive.scope_confirmed)
-        || release.chosen.is_empty()
-    {
+    // A review may go on while the scope is not confirmed. No other step can.
+    let needs_scope =
+        !matches!(release.phase, Phase::Prepared | Phase::Approved) || !release.seal_is_current();
+    let has_scope = release.archive.scanned && release.archive.scope_confirmed;
+    if needs_scope && !has_scope || release.chosen.is_empty() {
         return release.archive.next_step();
     }
     if !release.seal_is_current() {
@@ -312,7 +314,6 @@ pub fn next_step(release: &Release) -> NextStep {
         Phase::Reviewed if matches!(release.name_scan, NameScan::Hits { .. }) => NextStep::redact_name(id),
         Phase::Reviewed => NextStep::confirm(id)
             .ask("Ask the person for the missing statements, and submit their own words."),
-        Phase::Confirmed if !release.archive.scope_confirmed => release.archive.next_step(),
         Phase::Confirmed => NextStep::sign(id),
         Phase::Approved => NextStep::publish(id),
         Phase::Published | Phase::Withdrawn => NextStep::status(),

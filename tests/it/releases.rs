@@ -7,7 +7,7 @@ use clawgate::app::sessions::{Mark, ScopeParams, TriageParams};
 use clawgate::gate::KdfParams;
 use serde_json::json;
 
-use crate::world::{PASSPHRASE, World, confirm, ok, review_to_end, run};
+use crate::world::{PASSPHRASE, World, confirm, ok, review_to_end, run, run_on_terminal};
 
 #[test]
 fn a_published_release_is_listed_and_is_not_published_again() {
@@ -151,4 +151,78 @@ fn the_status_sees_that_a_sealed_file_was_changed_or_deleted() {
     std::fs::remove_file(path).unwrap();
     std::fs::write(path, &sealed).unwrap();
     assert_eq!(status()["state"], json!("confirmed"), "the same bytes are back");
+}
+
+/// Publishes one session of the fixture `claude-2.1.329`.
+fn published_one() -> World {
+    let world = World::new(&["claude-2.1.329"]);
+    crate::scope::log(&world, 1, "/srv/shop");
+    let mut person = world.app_as(Actor::Person, 0);
+    person.scan(&ScanParams::default()).unwrap();
+    person.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
+    person.triage(&TriageParams::named(vec!["claude:edd9c3e6".to_owned()], Mark::Approved)).unwrap();
+    let folder = Some(world.out().display().to_string());
+    person.prepare(&PrepareParams { folder, ..PrepareParams::default() }).unwrap();
+    review_to_end(&mut person);
+    confirm(&mut person).unwrap();
+    person.keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let shown = person.sign_preview(None).unwrap();
+    person.sign(&shown, PASSPHRASE).unwrap();
+    person.publish(&PublishParams::default()).unwrap();
+    world
+}
+
+#[test]
+fn an_approved_session_of_an_excluded_project_is_not_new_and_is_named_by_prepare() {
+    let world = published_one();
+    ok(&world, &["scope", "--exclude", "shop", "--confirm", "--json"]);
+    ok(&world, &["approve", "claude:7b1e0001", "--json"]);
+    let status = ok(&world, &["status", "--json"]);
+    assert!(!status["note"].as_str().unwrap().contains("Approved since then"), "{status}");
+    for command in ["sign", "publish"] {
+        let ran = run(&world, &[command, "--json"]);
+        assert!(!ran.out.contains("Approved since then"), "{command}: {}", ran.out);
+    }
+    let ran = run(&world, &["prepare", "--json"]);
+    let error = &ran.json()["error"];
+    assert_eq!(error["code"], json!("nothing_new"), "{}", ran.out);
+    assert!(error["message"].as_str().unwrap().contains("excluded: 1 session"), "{error}");
+
+    ok(&world, &["approve", "claude:d887a41e", "--json"]);
+    let folder = world.out().with_extension("second").display().to_string();
+    let report = ok(&world, &["prepare", "--folder", &folder, "--json"]);
+    let left_out = report["privacy_report"]["left_out"].as_array().unwrap();
+    assert_eq!(left_out.len(), 1, "{left_out:?}");
+    assert_eq!(left_out[0]["reason"], json!("its project is excluded"));
+    assert!(left_out[0]["key"].as_str().unwrap().starts_with("claude:7b1e0001"));
+}
+
+#[test]
+fn a_release_whose_scope_is_open_asks_for_the_scope_before_any_statement() {
+    let world = World::new(&["claude-2.1.329"]);
+    crate::scope::log(&world, 1, "/srv/shop");
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--exclude", "shop", "--json"]);
+    let folder = Some(world.out().display().to_string());
+    world.prepared_with(&PrepareParams { folder, ..PrepareParams::default() });
+    review_to_end(&mut world.app());
+    world.app().keys_init_with(PASSPHRASE, None, KdfParams::cheap()).unwrap();
+    let open = || {
+        ok(&world, &["scope", "--include", "shop", "--json"]);
+        let status = ok(&world, &["status", "--json"]);
+        assert_eq!(status["next"]["command"], json!("clawgate scope --confirm"), "{status}");
+        for command in ["confirm", "sign"] {
+            // Without an answer, a question would wait for ever.
+            let ran = run_on_terminal(&world, &[command], &[]);
+            let shown = ran.flat();
+            assert!(ran.code == 3 && shown.contains("scope --confirm"), "{command}: {shown}");
+            assert!(!shown.contains("full name,") && !shown.contains("assphrase"), "{command}: {shown}");
+        }
+        ok(&world, &["scope", "--exclude", "shop", "--confirm", "--json"]);
+    };
+    open();
+    confirm(&mut world.app()).unwrap();
+    assert_eq!(ok(&world, &["status", "--json"])["state"], json!("confirmed"));
+    open();
+    world.app().sign_preview(None).unwrap();
 }

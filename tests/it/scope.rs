@@ -39,7 +39,7 @@ pub fn world_with(directories: &[&str]) -> World {
     world
 }
 
-fn excluded(world: &World) -> Vec<String> {
+pub fn excluded(world: &World) -> Vec<String> {
     let list = ok(world, &["list", "--json"]);
     let projects = list["projects"].as_array().unwrap().iter();
     let mut names: Vec<String> = projects

@@ -188,3 +188,29 @@ fn commands_show_configured_strings_to_nobody_but_a_person_on_a_terminal() {
         assert_hidden("show", &shown.to_string());
     }
 }
+
+#[test]
+fn a_configured_word_is_redacted_in_what_answers_quote_and_not_in_their_sentences() {
+    let world = World::new(&["claude-2.1.329"]);
+    let mut client = crate::mcp_client::Client::ready(&world);
+    client.call("scan", &json!({}));
+    client.call("set_scope", &json!({ "redact": ["the", "person", "quarterly"] }));
+    let refused = client.refused("set_scope", &json!({ "agents": ["quarterly the agent"] }));
+    let text = refused.to_string();
+    assert!(text.contains("There is no agent") || text.contains("no agent"), "{text}");
+    assert!(!text.contains("quarterly"), "a string that is no word of ours: {text}");
+    for (tool, args) in [
+        ("confirm", json!({ "attest_full_name": "", "attest_sensitive": "", "attest_manual_scan": "" })),
+        ("publish", json!({})),
+        ("status", json!({})),
+        ("prepare_release", json!({})),
+        ("review_pii", json!({})),
+    ] {
+        let answer = match tool {
+            "status" => client.call(tool, &args),
+            _ => client.refused(tool, &args),
+        };
+        assert!(!answer.to_string().contains("[CUSTOM_"), "{tool}: {answer}");
+    }
+    client.end();
+}

@@ -194,6 +194,12 @@ impl App {
         let mut report = Aggregator::new(Dimension::Session, &zone, prices.pricer());
         self.archive.for_each_request_of(&keys.iter().copied().collect(), &mut |row| report.add(row))?;
         let rows = report.finish().rows.into_iter();
-        Ok(rows.map(|r| (r.key, SessionUsage { tokens: r.tokens, cost_picousd: r.cost_picousd })).collect())
+        let usage = |r: ReportRow| SessionUsage {
+            tokens: r.tokens,
+            cost_picousd: r.cost_picousd,
+            unpriced_tokens: r.unpriced_tokens,
+            confidence: r.confidence,
+        };
+        Ok(rows.map(|mut r| (std::mem::take(&mut r.key), usage(r))).collect())
     }
 }

@@ -88,6 +88,13 @@ impl<'a> Projects<'a> {
         }
     }
 
+    /// Returns the names of the projects whose own path this is.
+    pub fn at_path(&self, typed: &str) -> Vec<String> {
+        let spellings = self.spellings(typed);
+        let own = self.all(&|p| p.directories.first().is_some_and(|path| spellings.contains(path)));
+        own.into_iter().map(|p| p.row.name.clone()).collect()
+    }
+
     fn exclude_path(&self, path: &str) -> Result<Vec<Excluded>, Mismatch> {
         // A path to a linked folder stands for the folder too, and sessions may be recorded under either one.
         let spellings = spellings(path);

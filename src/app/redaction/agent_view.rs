@@ -13,6 +13,7 @@ use crate::sources;
 use crate::store::ProjectRow;
 use crate::trace::{SessionKey, trim_separators};
 
+use crate::app::config::redact_lists::is_common_word;
 use crate::app::{App, Failure};
 
 /// Who reads an answer. It decides what is redacted in names, titles and snippets.
@@ -31,6 +32,8 @@ pub enum Reader {
 /// Redacts names for an agent. The same name always gets the same placeholders, and every command accepts them.
 pub struct AgentView {
     redactor: Redactor<'static>,
+    /// Redacts the sentences of this program, if configured strings are words of them.
+    sentences: Option<Redactor<'static>>,
     home: String,
 }
 
@@ -60,7 +63,22 @@ impl AgentView {
     }
 
     /// Redacts a sentence of this program that may contain names and keys of sessions.
+    ///
+    /// Configured strings that are words of this program's sentences are redacted only in what a sentence quotes. They are
+    /// common words, which is no secret.
     pub fn message(&mut self, text: &str) -> String {
+        let mut out = String::with_capacity(text.len());
+        let mut rest = text;
+        // A quotation without an end is a part of the sentence.
+        while let Some((start, end)) = quoted(rest) {
+            out += &self.sentence(&rest[..start]);
+            out += &self.name(&rest[start..end]);
+            rest = &rest[end..];
+        }
+        out + &self.sentence(rest)
+    }
+
+    fn sentence(&mut self, text: &str) -> String {
         let is_key = |word: &str| {
             sources::REGISTRY
                 .iter()
@@ -69,20 +87,90 @@ impl AgentView {
         let (mut out, mut names) = (String::new(), String::new());
         for word in text.split_inclusive(' ') {
             if is_key(word) {
-                out += &self.name(&names);
+                out += &self.own_words(&names);
                 out += &self.key(word);
                 names.clear();
             } else {
                 names.push_str(word);
             }
         }
-        out + &self.name(&names)
+        out + &self.own_words(&names)
+    }
+
+    fn own_words(&mut self, text: &str) -> String {
+        match &mut self.sentences {
+            Some(redactor) => redactor.redact_name(text),
+            None => self.name(text),
+        }
     }
 
     /// Removes only the configured strings and the names of the owner of this machine.
     pub fn known_values(&self, text: &str) -> String {
         self.redactor.redact_id(text).text
     }
+}
+
+/// Words of this program's sentences that are not among the common words.
+const OWN_WORDS: &[&str] = &[
+    "approve",
+    "approved",
+    "approver",
+    "archive",
+    "are",
+    "ask",
+    "block",
+    "blocked",
+    "clawgate",
+    "confirm",
+    "confirmed",
+    "contain",
+    "contains",
+    "decide",
+    "destination",
+    "digest",
+    "exclude",
+    "excluded",
+    "exclusion",
+    "include",
+    "key",
+    "logs",
+    "match",
+    "matches",
+    "nothing",
+    "passphrase",
+    "prepare",
+    "prepared",
+    "publish",
+    "published",
+    "redact",
+    "redacted",
+    "refused",
+    "review",
+    "reviewed",
+    "row",
+    "rows",
+    "sample",
+    "scan",
+    "scope",
+    "sessions",
+    "sign",
+    "since",
+    "statement",
+    "terminal",
+];
+
+/// Whether a configured string is a word of this program's sentences.
+fn is_own_word(value: &str) -> bool {
+    is_common_word(value) || OWN_WORDS.contains(&value.trim().to_lowercase().as_str())
+}
+
+/// Returns the start and the end of the first text in quotes or backticks, with them.
+fn quoted(text: &str) -> Option<(usize, usize)> {
+    text.match_indices(['"', '`']).find_map(|(start, mark)| {
+        let from = start + mark.len();
+        let end = text.get(from..)?.find(mark)?;
+        Some((start, from + end + mark.len()))
+    })
 }
 
 impl App {
@@ -112,10 +200,20 @@ impl App {
     }
 
     fn view(&self, policy: Policy) -> Result<AgentView, Failure> {
+        let (own, others): (Vec<String>, Vec<String>) =
+            policy.custom.iter().cloned().partition(|value| is_own_word(value));
+        let sentences = match own.is_empty() {
+            true => None,
+            false => {
+                let policy = Policy { custom: others, ..policy.clone() };
+                Some(Redactor::new(Engine::builtin()?, policy, self.local_key()?))
+            }
+        };
         let redactor = Redactor::new(Engine::builtin()?, policy, self.local_key()?);
         redactor.check()?;
+        sentences.as_ref().map_or(Ok(()), Redactor::check)?;
         let home = trim_separators(&self.ctx.env.home.to_string_lossy()).to_owned();
-        Ok(AgentView { redactor, home })
+        Ok(AgentView { redactor, sentences, home })
     }
 
     /// Returns the name of the project that an agent sees under this name or path, or the directory above projects.

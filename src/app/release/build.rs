@@ -17,7 +17,7 @@ use super::data::{
 use super::placeholder_counts::PlaceholderCounter;
 use super::privacy::Parties;
 use super::secrets::value_id;
-use super::session_ids::DistinctIds;
+use super::session_ids::ReleaseIds;
 
 /// Maximum number of redaction passes. A value that is found in a later session makes the earlier rows incomplete, so
 /// all rows are made again.
@@ -270,7 +270,7 @@ impl App {
             let mut entities: BTreeMap<String, StoredEntity> = redacted.met.clone();
             entities.extend(found.into_iter().map(|e| (e.id.clone(), e)));
             let entities: Vec<StoredEntity> = entities.into_values().collect();
-            pass.report.left_out.extend(self.approved_but_excluded(&open.release.chosen)?);
+            pass.report.left_out.extend(self.approved_but_excluded(open)?);
             let report = PrivacyReport {
                 entities: self.count_entities(open.id(), &entities, &redacted.decided)?,
                 rules_version: Engine::builtin()?.version().to_owned(),
@@ -284,7 +284,7 @@ impl App {
                 ..std::mem::take(&mut pass.report)
             };
             let rows = std::mem::take(&mut pass.rows);
-            let files = self.release_files(open, &redactor, pass.packer, &rows, &report, format);
+            let files = self.release_files(open, &redactor, pass.packer, &rows, &report, format)?;
             // The last check runs over exactly the bytes that would be published.
             survivors = surviving_values(&redactor, &files, &rows)?;
             if survivors.is_empty() {
@@ -299,26 +299,30 @@ impl App {
         Err(value_survived(&survivors))
     }
 
-    /// Approved sessions that are left out for a reason that lists do not show: subagents of chosen sessions that ran in an
-    /// excluded project, and sessions that worked in an excluded directory after they began in another one.
-    fn approved_but_excluded(
-        &self,
-        chosen: &BTreeMap<SessionKey, Version>,
-    ) -> Result<Vec<OmittedSession>, Failure> {
+    /// Approved sessions that are left out because they are not in scope. If sessions were named for the release, only these and
+    /// the subagents of chosen sessions count.
+    fn approved_but_excluded(&self, open: &OpenRelease) -> Result<Vec<OmittedSession>, Failure> {
+        let (chosen, named) = (&open.release.chosen, &open.data.named);
         let in_scope = self.scope_filter()?;
         let visitors = self.sessions_that_visited(&self.projects_in_scope()?.1.visited)?;
         let mut out = Vec::new();
         for (key, _) in self.archive.approved()?.into_iter().filter(|(key, _)| !chosen.contains_key(key)) {
             let Some(row) = self.archive.session(key.as_str())? else { continue };
-            if visitors.contains(&key) {
-                let reason = "it also worked in an excluded directory".to_owned();
-                out.push(OmittedSession { key, reason });
+            let is_below_chosen = row.parent.as_ref().is_some_and(|parent| chosen.contains_key(parent));
+            let is_meant = named.is_empty() || named.contains(&key) || is_below_chosen;
+            if !is_meant || in_scope(&row) {
                 continue;
             }
-            if row.parent.as_ref().is_some_and(|parent| chosen.contains_key(parent)) && !in_scope(&row) {
-                let reason = "a subagent in an excluded project or of an excluded agent".to_owned();
-                out.push(OmittedSession { key, reason });
-            }
+            let reason = if visitors.contains(&key) {
+                "it also worked in an excluded directory"
+            } else if is_below_chosen {
+                "a subagent in an excluded project or of an excluded agent"
+            } else if self.agent_in_scope(&row.agent) {
+                "its project is excluded"
+            } else {
+                "its agent is not in scope"
+            };
+            out.push(OmittedSession { key, reason: reason.to_owned() });
         }
         Ok(out)
     }
@@ -377,7 +381,7 @@ impl App {
     ) -> Result<RedactionPass, Failure> {
         let mut pass = RedactionPass::default();
         let counter = PlaceholderCounter::new(redactor.placeholder_style())?;
-        let ids = DistinctIds::new(reader.chosen.keys(), redactor);
+        let ids = ReleaseIds::new(reader.chosen.keys(), redactor)?;
         let mut projects = ProjectNames::default();
         let usage = std::mem::take(&mut reader.usage);
         reader.for_each("redacting", |key, version, session| {
@@ -386,7 +390,7 @@ impl App {
                 return Ok(());
             };
             let mut redacted = redactor.redact_session(session);
-            ids.apply(session, &mut redacted.session);
+            ids.apply(session, &mut redacted.session, redactor);
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| projects.name(p, redactor));
@@ -424,12 +428,12 @@ impl App {
         rows: &[StoredRow],
         report: &PrivacyReport,
         format: &dyn Format,
-    ) -> Vec<(String, Vec<u8>)> {
+    ) -> Result<Vec<(String, Vec<u8>)>, Failure> {
         let generated = self.now().to_jiff().strftime("%Y-%m-%d").to_string();
         let mut files: Vec<(String, Vec<u8>)> =
             packer.finish().into_iter().map(|f| (f.path, f.bytes)).collect();
-        files.extend(descriptions(&open.release, redactor, rows, report, format, generated));
-        files
+        files.extend(descriptions(&open.release, redactor, rows, report, format, generated)?);
+        Ok(files)
     }
 }
 
@@ -441,7 +445,7 @@ pub(super) fn descriptions(
     report: &PrivacyReport,
     format: &dyn Format,
     generated: String,
-) -> [(String, Vec<u8>); 2] {
+) -> Result<[(String, Vec<u8>); 2], Failure> {
     let destination = release.destination.as_ref();
     let mut summary = ReleaseSummary::new(SummaryHead {
         repo: destination.and_then(|d| match &d.target {
@@ -455,7 +459,7 @@ pub(super) fn descriptions(
         policy: report.policy.clone(),
         clawgate_version: env!("CARGO_PKG_VERSION").to_owned(),
     });
-    let ids = DistinctIds::new(release.chosen.keys(), redactor);
+    let ids = ReleaseIds::new(release.chosen.keys(), redactor)?;
     for r in rows {
         let version = release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
         summary.add(&r.facts, &ids.id(&r.key, redactor), version, &r.place);
@@ -463,7 +467,7 @@ pub(super) fn descriptions(
     for (kind, n) in &report.redactions {
         summary.redacted(kind, *n);
     }
-    [(CARD.to_owned(), export::card(&summary, format)), (METADATA.to_owned(), export::metadata(&summary))]
+    Ok([(CARD.to_owned(), export::card(&summary, format)), (METADATA.to_owned(), export::metadata(&summary))])
 }
 
 /// Sessions that the message about a surviving value names.

@@ -45,7 +45,7 @@ impl App {
         let format = export::format(self.export_options(&open.data).format);
         let generated = bytes(METADATA).and_then(day_of).unwrap_or_default();
         for (path, expected) in
-            descriptions(&open.release, &redactor, &open.data.rows, report, format, generated)
+            descriptions(&open.release, &redactor, &open.data.rows, report, format, generated)?
         {
             if bytes(&path) != Some(expected.as_slice()) {
                 faults.push(draft(format!("{path} is not what clawgate writes about these rows")));

@@ -10,7 +10,7 @@ use crate::gate::SealedFile;
 use crate::pricing::pluralize;
 use crate::trace::SessionKey;
 use crate::workflow::{
-    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, digest,
+    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, digest, need_scope,
 };
 
 use super::OpenRelease;
@@ -116,13 +116,36 @@ pub struct ConfirmReport {
 }
 
 impl App {
+    /// Returns the phase of the release that a person wants to confirm. An interface calls this before it asks anything.
+    ///
+    /// # Errors
+    /// [`Failure`] if there is no release, or if it is reviewed and the scope is not confirmed.
+    pub fn phase_to_confirm(&mut self, release: Option<&str>) -> Result<Phase, Failure> {
+        Ok(self.release_to_confirm(release)?.release.phase)
+    }
+
+    fn release_to_confirm(&mut self, release: Option<&str>) -> Result<OpenRelease, Failure> {
+        let open = self.required_release(release, Phase::Reviewed)?;
+        self.check_exclusions()?;
+        if matches!(open.release.phase, Phase::Reviewed | Phase::Confirmed) {
+            self.require_scope(&open, Phase::Reviewed)?;
+        }
+        Ok(open)
+    }
+
+    /// Refuses a step of a release whose scope is not confirmed.
+    pub(super) fn require_scope(&mut self, open: &OpenRelease, required: Phase) -> Result<(), Failure> {
+        let Err(refusal) = need_scope(&open.release, required) else { return Ok(()) };
+        self.audit("refused", Some(open.id()), serde_json::json!({ "code": refusal.code }))?;
+        Err(Failure::from(refusal).recorded())
+    }
+
     /// Records the attestations after checking each against the evidence.
     ///
     /// # Errors
     /// [`Failure`] if the review is not complete, the name is in the sealed bytes, or words are missing.
     pub fn confirm(&mut self, p: &ConfirmParams) -> Result<ConfirmReport, Failure> {
-        let mut open = self.required_release(p.release.as_deref(), Phase::Reviewed)?;
-        self.check_exclusions()?;
+        let mut open = self.release_to_confirm(p.release.as_deref())?;
         // In other states the state machine refuses the step, which is more useful than a message about the words.
         if open.release.phase >= Phase::Reviewed && open.release.phase != Phase::Withdrawn {
             p.check()?;

@@ -10,6 +10,7 @@ use crate::app::config::{CONFIG_CHANGED, ExportConfig};
 use crate::app::random::release_id;
 use crate::app::{App, Failure, Kind};
 use crate::gate::write_sealed;
+use crate::pricing::pluralize;
 use crate::publish::check_free_folder;
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::store::Mark;
@@ -171,15 +172,30 @@ impl App {
         {
             return Ok(None);
         }
-        // After a change of what is redacted, the same sessions give other rows.
-        let changes = [CONFIG_CHANGED, "entities_decided", "decisions_undone"];
-        let later = self.audit_log()?.entries.into_iter().rev();
-        let mut later = later.take_while(|e| e.kind != "published" || e.release.as_ref() != Some(&head.id));
-        if later.any(|e| changes.contains(&e.kind.as_str())) {
+        // A session of the publication that is excluded since then leaves the next one.
+        let published = self.archive.release(&head.id)?.map(|row| row.state.rows).unwrap_or_default();
+        if self.chosen_sessions(&ReleaseData::default())?.len() != published.len() {
             return Ok(None);
         }
+        // After a change of what is redacted, the same sessions give other rows.
+        let changes = ["entities_decided", "decisions_undone"];
+        let later = self.audit_log()?.entries.into_iter().rev();
+        let mut later = later.take_while(|e| e.kind != "published" || e.release.as_ref() != Some(&head.id));
+        if later.any(|e| {
+            changes.contains(&e.kind.as_str()) || e.kind == CONFIG_CHANGED && changes_rows(&e.detail)
+        }) {
+            return Ok(None);
+        }
+        let outside = self.approved_outside_scope()?;
+        let left_out = match outside {
+            0 => String::new(),
+            n => format!(
+                " Approved and left out, because the project or the agent is excluded: {}.",
+                pluralize(n as u64, "session")
+            ),
+        };
         let message = format!(
-            "Nothing is new: release {} contains every approved session in its current version.",
+            "Nothing is new: release {} contains every approved session in scope in its current version.{left_out}",
             head.id
         );
         let failure = Failure::new(Kind::Refused, "nothing_new", message);
@@ -326,6 +342,13 @@ impl App {
         }
         Ok(chosen)
     }
+}
+
+/// Whether a change of the configuration can change the rows of a release with the same sessions. The scope and the time zone
+/// cannot.
+fn changes_rows(detail: &serde_json::Value) -> bool {
+    let Some(changed) = detail["changed"].as_object() else { return true };
+    changed.keys().any(|setting| !setting.starts_with("scope.") && setting != "timezone")
 }
 
 /// Fails if the destination is a folder that cannot receive a release, because it contains something.

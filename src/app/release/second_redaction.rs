@@ -13,7 +13,7 @@ use crate::workflow::{FileEntry, Phase};
 
 use super::OpenRelease;
 use super::evidence_check::Fault;
-use super::session_ids::{is_session_id, named};
+use super::session_ids::{ReleaseIds, is_session_id, named};
 
 /// The fields of a row that contain a time.
 const TIME_FIELDS: [&str; 3] = ["start_time", "end_time", "messages.timestamp"];
@@ -29,6 +29,7 @@ impl App {
     ) -> Result<Vec<Fault>, Failure> {
         let mut redactor = self.second_redactor(open)?;
         let mut found: BTreeMap<&SessionKey, BTreeSet<String>> = BTreeMap::new();
+        let ids = ReleaseIds::new(open.release.chosen.keys(), &redactor)?;
         let by_sha: BTreeMap<&str, &SessionKey> =
             open.data.rows.iter().map(|row| (row.place.sha256.as_str(), &row.key)).collect();
         for file in files.iter().filter(|f| f.path.starts_with("data/")) {
@@ -37,7 +38,8 @@ impl App {
                 self.ctx.check()?;
                 let Some(key) = by_sha.get(FileEntry::of("", line).sha256.as_str()) else { continue };
                 let kinds = found.entry(key).or_default();
-                for_each_text(line, key, &mut |piece| {
+                let own = ids.id(key, &redactor);
+                for_each_text(line, &own, &mut |piece| {
                     let spans = match piece {
                         Piece::Text(text) => redactor.redact_text(text).spans,
                         Piece::Id(id) => redactor.redact_id(id).spans,
@@ -103,8 +105,7 @@ impl App {
             for line in file.bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
                 self.ctx.check()?;
                 let row = serde_json::from_slice::<Value>(line).unwrap_or_default();
-                let own = SessionKey::new("", row["session_id"].as_str().unwrap_or_default());
-                for_each_text(line, &own, &mut search);
+                for_each_text(line, row["session_id"].as_str().unwrap_or_default(), &mut search);
             }
         }
         redactor.check()?;
@@ -119,11 +120,11 @@ enum Piece<'a> {
     Id(&'a str),
 }
 
-/// Calls `f` with every text of a row, and with the name of every field.
+/// Calls `f` with every text of a row, and with the name of every field. `own_id` is the id of the row's session.
 ///
 /// The times are left out, because they match the shapes of numbers by chance. A field of that name with other content is a
 /// text.
-fn for_each_text(line: &[u8], key: &SessionKey, f: &mut dyn FnMut(Piece<'_>)) {
+fn for_each_text(line: &[u8], own_id: &str, f: &mut dyn FnMut(Piece<'_>)) {
     let row: Option<Value> = serde_json::from_slice(line).ok();
     // A value that is parsed lacks repeated fields, so such a line is also read as a text.
     if row.as_ref().and_then(|row| serde_json::to_vec(row).ok()).as_deref() != Some(line) {
@@ -131,7 +132,7 @@ fn for_each_text(line: &[u8], key: &SessionKey, f: &mut dyn FnMut(Piece<'_>)) {
     }
     let mut names = BTreeSet::new();
     if let Some(row) = &row {
-        Walk { key, names: &mut names, f }.value(row, "");
+        Walk { own_id, names: &mut names, f }.value(row, "");
     }
     for name in names {
         f(Piece::Text(&name));
@@ -139,7 +140,7 @@ fn for_each_text(line: &[u8], key: &SessionKey, f: &mut dyn FnMut(Piece<'_>)) {
 }
 
 struct Walk<'a> {
-    key: &'a SessionKey,
+    own_id: &'a str,
     /// The names of fields that occurred.
     names: &'a mut BTreeSet<String>,
     f: &'a mut dyn FnMut(Piece<'_>),
@@ -151,7 +152,7 @@ impl Walk<'_> {
         match value {
             _ if path == INPUT_FIELD => for_each_input_text(value, &mut |text| (self.f)(Piece::Text(text))),
             Value::String(text) => {
-                let is_own_id = path == "session_id" && text == self.key.native();
+                let is_own_id = path == "session_id" && text == self.own_id;
                 let is_time = TIME_FIELDS.contains(&path) && Timestamp::parse(text).is_some();
                 match is_own_id && is_session_id(text) {
                     true => (self.f)(Piece::Id(text)),
@@ -185,7 +186,7 @@ mod tests {
 
     fn texts(line: &[u8]) -> Vec<String> {
         let mut seen = Vec::new();
-        for_each_text(line, &SessionKey::new("claude", "a"), &mut |piece| {
+        for_each_text(line, "a", &mut |piece| {
             if let Piece::Text(text) = piece {
                 seen.push(text.to_owned());
             }

@@ -83,6 +83,7 @@ impl App {
             return Err(failure);
         }
         let approval = self.approval(release, Phase::Confirmed)?;
+        self.require_scope(&approval.open, Phase::Confirmed)?;
         self.refuse_other_endpoint(&approval)?;
         // A release that was signed before may be there already, which the upload finds out. A new signature makes
         // another provenance file, so that nothing may be there.

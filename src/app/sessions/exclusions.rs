@@ -113,7 +113,15 @@ impl App {
             let coverage = projects.covered_by(what);
             coverage.names.into_iter().chain(coverage.visited)
         };
-        let selected: Vec<String> = wanted.iter().flat_map(covered).collect();
+        // The path of a project means that project, without those below it.
+        let own = projects.at_path(text);
+        let selected: Vec<String> = match own.is_empty() {
+            true => wanted.iter().flat_map(covered).collect(),
+            false => {
+                let visited = wanted.iter().flat_map(|what| projects.covered_by(what).visited);
+                own.into_iter().chain(visited).collect()
+            }
+        };
         let mut entries = Vec::new();
         for entry in configured {
             let all: Vec<String> = covered(&entry.what).collect();

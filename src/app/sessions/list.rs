@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::store::{Inbox, Mark, ProjectRow, SessionRow, Sort};
-use crate::trace::{SessionKey, SessionUsage, Timestamp, Tokens, words};
+use crate::trace::{Confidence, SessionKey, SessionUsage, Timestamp, Tokens, words};
 
 use crate::app::agents::known_agent;
 use crate::app::redaction::{AgentView, Reader};
@@ -139,6 +139,10 @@ pub struct SessionItem {
     pub usage: Tokens,
     /// Cost of these requests in pico-USD, without unpriced requests.
     pub cost_picousd: i64,
+    /// Tokens of the requests without a price.
+    pub unpriced_tokens: u64,
+    /// The lowest confidence of the requests.
+    pub confidence: Confidence,
     /// Triage mark. A subagent without a decision has the mark of its parent.
     pub status: Mark,
     /// Whether the mark is that of the parent.
@@ -340,7 +344,7 @@ impl App {
 
     /// Returns a session as a list shows it, without its children. `usage` comes from [`App::usage_of`].
     pub(crate) fn item(&self, r: SessionRow, usage: &HashMap<String, SessionUsage>) -> SessionItem {
-        let SessionUsage { tokens: usage, cost_picousd } =
+        let SessionUsage { tokens: usage, cost_picousd, unpriced_tokens, confidence } =
             usage.get(r.key.as_str()).copied().unwrap_or_default();
         SessionItem {
             agent: r.agent,
@@ -355,6 +359,8 @@ impl App {
             failed_tool_calls: r.failed_tool_calls,
             usage,
             cost_picousd,
+            unpriced_tokens,
+            confidence,
             status: r.status,
             status_inherited: r.status_inherited,
             changed_since: r.changed_since,

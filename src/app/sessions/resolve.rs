@@ -28,7 +28,7 @@ const LAST_CHAR: char = char::MAX;
 impl App {
     /// Returns the one session with this key, or whose key or native id starts with it. If the others that start with it
     /// are subagents of one session, it is that session. In a short key, `…` is any text. The key under which the
-    /// compactions of a session are counted means the session.
+    /// compactions of a session are counted means the session, and so does the id that a release has in place of its own.
     ///
     /// # Errors
     /// A usage [`Failure`] if no session or several sessions match.
@@ -38,6 +38,9 @@ impl App {
             return Ok(SessionKey(name.to_owned()));
         }
         if let Some(key) = self.session_shown_as(name)? {
+            return Ok(key);
+        }
+        if let Some(key) = self.session_published_as(name)? {
             return Ok(key);
         }
         let mut matches = match name.is_empty() {

@@ -16,7 +16,7 @@ use crate::workflow::{Target, Visibility};
 
 use crate::app::agents::known_agent;
 use crate::app::config::edit::{edit_list, replace_list};
-use crate::app::config::exclusion::edit_exclusions;
+use crate::app::config::exclusion::{Excluded, edit_exclusions};
 use crate::app::config::licence::known_licence;
 use crate::app::config::redact_lists::{
     HitCounts, ListHits, checked, checked_usernames, entries_to_remove, is_common_word, new_values,
@@ -74,6 +74,9 @@ pub struct ScopeReport {
     pub config: Config,
     /// Exclusions in the configuration that match no project, or of which it is unclear which project they mean.
     pub unmatched: Vec<String>,
+    /// The exclusions that this call removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub removed: Option<Vec<String>>,
     /// All projects, and whether they are excluded.
     pub projects: Vec<ProjectRow>,
     /// Excluded directories in which sessions worked that began in another one.
@@ -108,6 +111,17 @@ impl App {
         let mut exclude = self.new_exclusions(&p.exclude, by, &projects)?;
         let mut include = self.exclusions_to_remove(&p.include, by, &projects)?;
         self.check_wider_agents(agents.as_deref(), by)?;
+        let mut removed: Vec<String> = Vec::new();
+        for entry in &include {
+            // A name alone does not say which of two projects is meant.
+            let label = match &entry.what {
+                Excluded::Project { name, path } => format!("{name} ({path})"),
+                Excluded::Pattern(text) | Excluded::Name(text) => text.clone(),
+            };
+            if !removed.contains(&label) {
+                removed.push(label);
+            }
+        }
         if p.confirm {
             let (written, resolved) = self.written_names(&projects)?;
             include.extend(written);
@@ -185,7 +199,8 @@ impl App {
             self.audit("scope_confirmed", None, serde_json::json!({ "scope": hash }))?;
         }
         self.sync_current_release()?;
-        self.scope_of(projects)
+        let removed = Some(removed).filter(|_| !p.include.is_empty());
+        Ok(ScopeReport { removed, ..self.scope_of(projects)? })
     }
 
     /// Returns how often each string and user name occurs in the newest sessions, and how many sessions each exclusion
@@ -294,6 +309,7 @@ impl App {
             confirmed: self.scope_confirmed()?,
             projects,
             unmatched: exclusions.unmatched,
+            removed: None,
             config: self.config.clone(),
         })
     }

@@ -11,8 +11,10 @@ use crate::app::shell;
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::path_arg::absolute;
 use crate::cli::project_arg::{split_names, split_projects};
 use crate::cli::table::one_line;
+use crate::redact::is_short_word;
 use crate::workflow::Visibility;
 
 /// Show or edit the configuration
@@ -92,7 +94,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         remove_redact: args.remove_redact,
         remove_usernames: args.remove_redact_usernames,
         repo: args.repo,
-        folder: args.folder.map(|f| super::prepare::absolute(&f)),
+        folder: args.folder.map(|f| absolute(f.into(), cli.home()).display().to_string()),
         visibility,
         licence: args.licence,
         confirm: args.confirm,
@@ -116,13 +118,14 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let app = cli.app()?;
     // Checked before anything is changed.
     app.zone(args.timezone.as_deref())?;
+    let mut removed = None;
     if has_changes {
-        app.set_scope(&params)?;
+        removed = app.set_scope(&params)?.removed;
     }
     if let Some(zone) = &args.timezone {
         app.set_timezone(zone)?;
     }
-    let report = app.scope()?;
+    let report = ScopeReport { removed, ..app.scope()? };
     let path = app.dir().join("config.toml");
     // Searching the sessions takes a second or two, so it is not done for a change of other values.
     let counts = if has_list_changes || !(has_changes || args.timezone.is_some()) {
@@ -147,7 +150,12 @@ struct ConfigReport {
 fn with_hits(hits: &[ListHits], setting: &str) -> String {
     let shown = |h: &ListHits| {
         let what = if setting == "scope.exclude" { "session" } else { "hit" };
-        let warning = if h.common { ", a common word" } else { "" };
+        let is_short = h.setting == "redact.strings" && is_short_word(&h.value);
+        let warning = match (h.common, is_short) {
+            (true, _) => ", a common word",
+            (false, true) => ", only as a word of its own",
+            (false, false) => "",
+        };
         format!("{} ({}{warning})", h.value, pluralize(h.hits, what))
     };
     let entries: Vec<String> = hits.iter().filter(|h| h.setting == setting).map(shown).collect();
@@ -229,7 +237,7 @@ fn render(report: &ConfigReport, path: &str) -> String {
         ("export.format", c.export.format.to_string()),
     ];
     let lines: String = lines.iter().map(|(k, v)| format!("{k:<20}{}\n", one_line(v))).collect();
-    let lines = lines + &super::scope::warnings(&r.unmatched);
+    let lines = lines + &super::scope::removed(r.removed.as_deref()) + &super::scope::warnings(&r.unmatched);
     match &report.counts {
         Some(counts) => lines + &coverage(counts) + &warnings(&counts.hits),
         None => lines,

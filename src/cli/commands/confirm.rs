@@ -48,8 +48,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         attest_sensitive: args.attest_sensitive,
         attest_manual_scan: args.attest_manual_scan,
     };
-    let state = cli.app()?.preview(params.release.as_deref()).map(|p| p.state);
-    let is_due = state.is_ok_and(|state| state == Phase::Reviewed);
+    // A release that cannot be confirmed is refused before any question.
+    let is_due = cli.app()?.phase_to_confirm(params.release.as_deref())? == Phase::Reviewed;
     if cli.can_prompt() && is_due {
         ask(cli, &mut params)?;
     }

@@ -8,7 +8,7 @@ use crate::app::Failure;
 use crate::app::sessions::{InboxPage, InboxParams, Mark, SessionItem};
 use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::{format_count, format_dollars};
+use crate::cli::format::{format_cost, format_count};
 use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{CYAN, GREEN, RED, YELLOW, dim};
 use crate::cli::table::{Cell, Column, Table};
@@ -122,7 +122,7 @@ fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short:
             Cell::from(s.project.clone().unwrap_or_default()),
             Cell::from(format_count(s.user_messages)),
             Cell::from(tools).styled(if s.failed_tool_calls > 0 { YELLOW } else { Style::new() }),
-            Cell::from(format_dollars(s.cost_picousd)),
+            Cell::from(format_cost(s.cost_picousd, s.unpriced_tokens)),
             mark.styled(mark_style(s)),
             badges(s),
             Cell::from(title(s, names)),

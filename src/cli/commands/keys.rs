@@ -9,6 +9,7 @@ use crate::app::release::{EnrolledKey, KeysReport};
 use crate::app::{Failure, Kind};
 use crate::cli::approval_screen::show_environment;
 use crate::cli::context::{CliContext, CommandError};
+use crate::cli::echo::EchoOff;
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, red, yellow};
 use crate::cli::table::one_line;
@@ -78,6 +79,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         }
         KeysCommand::Passphrase => {
             let mut terminal = open(cli, "clawgate keys passphrase")?;
+            let _quiet = EchoOff::new();
             let old = terminal.secret("Current passphrase: ")?;
             let new = new_passphrase(&mut terminal, cli)?;
             let report = cli.app()?.keys_set_passphrase(&old, &new)?;
@@ -150,6 +152,7 @@ pub(super) fn address_line(endpoint: &str, proxy: Option<&str>) -> String {
 fn new_passphrase(terminal: &mut Terminal, cli: &mut CliContext) -> Result<Zeroizing<String>, Failure> {
     terminal.print_line("Choose a passphrase. It approves every release, so never give it to an agent.")?;
     let mut failure = Failure::new(Kind::Usage, "passphrases_differ", "The passphrases do not match.");
+    let _quiet = EchoOff::new();
     for _ in 0..MAX_PASSPHRASE_ATTEMPTS {
         let first = terminal.secret("Passphrase (at least 12 characters): ")?;
         // Checked before the second entry and before the Hub token is asked for, so that no passphrase is typed there.

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::app::release::{PiiDocument, PiiProvider, PiiReviewParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::path_arg::expand_home;
 
 /// Export the unresolved findings and unread pages of a release to a file
 ///
@@ -50,6 +51,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let mut text = serde_json::to_string_pretty(&document).map_err(json)?;
     text.push('\n');
     let Some(file) = args.output else { return cli.print_json_text(&text) };
+    let file = expand_home(file, cli.home());
     crate::app::fs::write_private(&file, text.as_bytes())?;
     let written = Written {
         release: &document.release,

@@ -3,6 +3,7 @@
 use crate::app::release::{PrepareParams, PrepareReport};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
+use crate::cli::path_arg::absolute;
 use crate::cli::render::{bold, destination, files, privacy_report, release_size, review_effort};
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
@@ -47,11 +48,6 @@ pub struct Args {
     pseudonyms: Option<PlaceholderStyle>,
 }
 
-/// Makes a path absolute, relative to the current directory.
-pub(super) fn absolute(path: &str) -> String {
-    std::path::absolute(path).map_or_else(|_| path.to_owned(), |p| p.display().to_string())
-}
-
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let thinking = if args.no_thinking { Some(false) } else { args.thinking.then_some(true) };
     let params = PrepareParams {
@@ -59,7 +55,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         new: args.new,
         sessions: args.sessions,
         repo: args.repo,
-        folder: args.folder.map(|f| absolute(&f)),
+        folder: args.folder.map(|f| absolute(f.into(), cli.home()).display().to_string()),
         visibility: args.visibility,
         licence: args.licence,
         thinking,

@@ -46,7 +46,7 @@ fn render(s: &PrivacySheet, times: &Times, width: usize) -> String {
     out.push_str(&table.render(width));
     out.push_str(&inventory_counts(s.entities));
     for d in &s.decisions {
-        let scope = if d.always { "all releases" } else { "this release" };
+        let scope = if d.always { "this and later releases" } else { "this release" };
         let reason = d.reason.as_ref().map_or_else(String::new, |r| format!(": {}", one_line(r)));
         out.push_str(&format!(
             "  {} {} {} {}{reason}\n",

@@ -11,6 +11,7 @@ use crate::app::scan::{Changed, ScanParams, ScanReport, Skipped};
 use crate::app::{Failure, Kind};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, format_count, pluralize};
+use crate::cli::path_arg::absolute;
 use crate::cli::render::{bold, yellow};
 use crate::cli::table::one_line;
 use crate::cli::time_args::{TimeZoneArg, Times, parse_optional_instant};
@@ -42,7 +43,7 @@ pub struct Args {
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     if let Some(home) = args.home {
-        let home = std::path::absolute(&home).unwrap_or(home);
+        let home = absolute(home, cli.home());
         if !home.is_dir() {
             return Err(
                 Failure::usage("no_such_home", format!("{} is not a directory.", home.display())).into()
@@ -61,7 +62,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         times => times.unwrap_or_else(|_| Times::new(("UTC".to_owned(), jiff::tz::TimeZone::UTC))),
     };
     let since = parse_optional_instant("--since", args.since.as_deref(), cli.now(), &times.zone)?;
-    let path = args.path.map(|p| std::path::absolute(&p).unwrap_or(p));
+    let path = args.path.map(|p| absolute(p, cli.home()));
     let mut params = ScanParams { agent: args.agent, path, since, again: args.include_forgotten };
     if args.watch {
         return watch(&mut params, &times, cli);

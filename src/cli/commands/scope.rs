@@ -76,8 +76,21 @@ fn render(r: &ScopeReport, width: usize) -> String {
         table.styled_row(DIM, row);
     }
     let mut out = format!("Scope {state}: {agents}\n{}", table.render(width));
+    out.push_str(&removed(r.removed.as_deref()));
     out.push_str(&warnings(&r.unmatched));
     out
+}
+
+/// Returns a line that names the exclusions that were removed, if the caller wanted to remove some.
+pub(super) fn removed(exclusions: Option<&[String]>) -> String {
+    match exclusions {
+        None => String::new(),
+        Some([]) => "No exclusion was removed: none excludes exactly these projects.\n".to_owned(),
+        Some(removed) => {
+            let removed: Vec<String> = removed.iter().map(|entry| one_line(entry)).collect();
+            format!("{} {}\n", yellow("no longer excluded:"), removed.join(", "))
+        }
+    }
 }
 
 /// Returns a line for each exclusion that is unclear.

@@ -55,6 +55,8 @@ struct SessionLine {
     assistant_messages: u64,
     tool_calls: u64,
     cost_picousd: i64,
+    #[serde(skip_serializing_if = "is_zero")]
+    unpriced_tokens: u64,
     status: Mark,
     score: Option<i64>,
     parent: Option<SessionKey>,
@@ -115,6 +117,7 @@ fn line(s: SessionItem, untrusted: &mut Untrusted) -> SessionLine {
         assistant_messages: s.assistant_messages,
         tool_calls: s.tool_calls,
         cost_picousd: s.cost_picousd,
+        unpriced_tokens: s.unpriced_tokens,
         status: s.status,
         score: s.score,
         parent: s.parent,

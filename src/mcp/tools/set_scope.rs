@@ -18,6 +18,9 @@ pub(super) struct Output {
     /// Exclusions that match no project.
     #[serde(skip_serializing_if = "Option::is_none")]
     unmatched: Option<Vec<String>>,
+    /// Exclusions that this call removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<Vec<String>>,
     projects: Vec<Project>,
 }
 
@@ -83,6 +86,7 @@ impl Tool for SetScope {
                 complete: counts.complete,
             },
             unmatched: Some(report.unmatched).filter(|list| !list.is_empty()),
+            removed: report.removed,
             projects: report.projects.into_iter().map(project).collect(),
         })
     }
@@ -92,6 +96,7 @@ impl Tool for SetScope {
             shorten(&mut answer["config"], name, at_most, MAX_SETTINGS_BYTES);
         }
         shorten(answer, "unmatched", 20, usize::MAX);
+        shorten(answer, "removed", 50, usize::MAX);
         shorten(answer, "projects", 100, MAX_REPORT_BYTES);
         if answer.get("projects_more").is_some() {
             let shown = answer["projects"].as_array().map_or(0, Vec::len);

@@ -16,7 +16,6 @@ use crate::app::release::data::ReportedValue;
 use crate::app::release::sealed::SealedRow;
 use crate::app::text::sanitize;
 use crate::app::{App, Failure};
-use crate::trace::SessionKey;
 use crate::trace::UnknownName;
 
 use super::answer::{kind_of, unescaped, unusable_quote};
@@ -510,10 +509,15 @@ fn finding_kind(name: &str, unknown: &mut BTreeSet<String>) -> Result<String, St
 fn check_in_rows(value: &Value, f: &FindingIn, rows: &[SealedRow]) -> Result<(), String> {
     let session = value.get("session_id").and_then(Value::as_str).filter(|s| !s.is_empty());
     let message = value.get("message_index").and_then(Value::as_u64);
-    let is_meant = |key: &SessionKey| session.is_none_or(|s| key.native() == s || key.as_str() == s);
+    // A tool that reads the sealed files knows the id of the row only.
+    let is_own_id =
+        |row: &SealedRow, s: &str| row.text.starts_with(&format!("{{\"session_id\":{}", Value::from(s)));
+    let is_meant = |row: &SealedRow| {
+        session.is_none_or(|s| row.row.key.native() == s || row.row.key.as_str() == s || is_own_id(row, s))
+    };
     let escaped = serde_json::to_string(&f.quote).unwrap_or_default();
     let mut is_known = false;
-    for sealed in rows.iter().filter(|r| is_meant(&r.row.key)) {
+    for sealed in rows.iter().filter(|r| is_meant(r)) {
         is_known = true;
         let text = &sealed.text;
         if !text.contains(&f.quote) && !text.contains(escaped.trim_matches('"')) {

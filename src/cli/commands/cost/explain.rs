@@ -4,10 +4,11 @@ use super::dimension;
 use crate::app::cost::{ExplainParams, ExplainedRequest, Explanation, RecordPlace};
 use crate::app::text::sanitize;
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::{format_count, format_dollars, pluralize};
+use crate::cli::format::{format_cost, format_count, format_dollars, pluralize};
 use crate::cli::number_arg::positive;
 use crate::cli::render::{bold, dim, yellow};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
+use crate::trace::Confidence;
 use crate::usage::Dimension;
 
 /// Explain a figure: its requests, their log records and their prices
@@ -48,7 +49,7 @@ fn render(e: &Explanation, times: &Times) -> String {
     let mut out = format!(
         "{what}{}: {} in {}\n",
         bold(&sanitize(&f.key)),
-        bold(&format_dollars(f.cost_picousd)),
+        bold(&format_cost(f.cost_picousd, f.unpriced_tokens)),
         requests(e),
     );
     if f.unpriced_tokens > 0 {
@@ -114,6 +115,10 @@ fn request(r: &ExplainedRequest, times: &Times) -> String {
         price.push_str(&format!(", {}", sanitize(term)));
     }
     out.push_str(&format!("  price: {price}\n"));
+    if r.confidence == Confidence::LowerBound {
+        let line = "lower bound: the log does not contain all tokens of this request";
+        out.push_str(&format!("  {}\n", yellow(line)));
+    }
     out.push_str(&format!("  {}\n", location(&r.place)));
     let others = r.copies.iter().filter(|c| **c != r.place);
     for copy in others {

@@ -6,12 +6,13 @@ use super::dimension;
 use crate::app::cost::{CostParams, CostReport, CostSort};
 use crate::app::text::{parse_name, sanitize};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::{format_count, format_dollars, pluralize};
+use crate::cli::format::{format_cost, format_count, format_dollars, pluralize};
 use crate::cli::number_arg::positive;
 use crate::cli::render::{BOLD, YELLOW, dim, red, yellow};
 use crate::cli::statusline_common::{alert_line, plan_line, spawn_background_update};
 use crate::cli::table::{Cell, Column, Table, one_line};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
+use crate::trace::Confidence;
 use crate::usage::{Block, Dimension, ReportRow, Severity};
 
 #[derive(Debug, clap::Args)]
@@ -214,6 +215,14 @@ fn render(r: &CostReport, view: &View<'_>) -> String {
         let line = format!("no price: {}{of}, {}", one_line(&u.model), pluralize(u.tokens, "token"));
         out.push_str(&format!("{}\n", yellow(&line)));
     }
+    // The reason for a lower bound that no other line gives.
+    let is_incomplete =
+        |row: &ReportRow| row.confidence == Confidence::LowerBound && row.unpriced_tokens == 0;
+    if r.report.rows.iter().any(is_incomplete) || is_incomplete(&r.report.total) && r.skipped.is_empty() {
+        let line = "lower bound: a log does not contain all tokens of a request, for example of an answer that was \
+                    interrupted. `clawgate cost explain` marks these requests.";
+        out.push_str(&format!("{}\n", yellow(line)));
+    }
     if !r.report.unpriced.is_empty() {
         out.push_str("To set a price: clawgate pricing set MODEL --input USD --output USD\n");
     }
@@ -261,7 +270,7 @@ fn table(r: &CostReport, labels: &[Label], max_cost: Option<i64>) -> Table {
             Cell::from(format_count(row.tokens.output)),
             Cell::from(format_count(row.tokens.cache_read)),
             Cell::from(format_count(row.tokens.cache_write())),
-            Cell::from(format_dollars(row.cost_picousd)),
+            Cell::from(format_cost(row.cost_picousd, row.unpriced_tokens)),
             note,
         ];
         all.into_iter().zip(shown).filter(|(_, shown)| *shown).map(|(cell, _)| cell).collect::<Vec<_>>()

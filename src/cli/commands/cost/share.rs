@@ -8,6 +8,7 @@ use crate::app::cost::ImportedLedger;
 use crate::app::{Failure, text::sanitize};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
+use crate::cli::path_arg::expand_home;
 use crate::cli::render::yellow;
 
 /// Export the usage ledger of this machine as JSON Lines
@@ -35,6 +36,7 @@ pub(super) fn export(args: ExportArgs, cli: &mut CliContext) -> Result<(), Comma
         cli.app()?.export_ledger(args.device.as_deref(), &mut out)?;
         return cli.print_raw(&out);
     };
+    let path = expand_home(path, cli.home());
     let io = |e: std::io::Error| Failure::failed("io", format!("Cannot write {}: {e}.", path.display()));
     let dir = path.parent().filter(|d| !d.as_os_str().is_empty()).unwrap_or(std::path::Path::new("."));
     // A temporary file, so that an interrupted export leaves no partial file. Its mode is 0600.
