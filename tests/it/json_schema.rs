@@ -67,6 +67,7 @@ const NOT_PRINTED: &[(&str, &str)] = &[
     ("NextStep.human_action", "answers have it beside `next`"),
     ("Output.note", "MCP only"),
     ("Output.projects", "MCP only"),
+    ("Output.removed", "MCP only"),
     ("PiiApplied.evidence", "needs a file with answers to all pages; tests/it/review.rs"),
     ("Report.published", "printed by sign, which needs a person on a terminal"),
     ("ReviewReport.read_again", "needs an agent that misses a decoy; tests/it/review.rs"),

@@ -94,6 +94,10 @@ pub fn run_with_spending(s: &mut Session) {
     s.ok("scope", &["--agent", "claude"]);
     s.run("approve", &["--all"], "");
     s.ok("scope", &["--exclude", "ledger-api", "--confirm"]);
+    s.ok("config", &["--remove-exclude", "ledger-api"]);
+    s.ok("scope", &["--exclude", "ledger-api"]);
+    s.ok("scope", &["--include", "ledger-api"]);
+    s.ok("scope", &["--exclude", "ledger-api", "--confirm"]);
     s.ok("approve", &["claude:d887a41e"]);
     let settings = "timezone = \"UTC\"\n[scope]\nagents = [\"claude\"]\nexclude = [\"gone\"]\n[alerts]\ndaily_budget_usd = 1\nwebhook = \"https://example.com\"\ncommand = [\"true\"]\n\
         [anomalies]\nmin_days = 5\n[budgets]\ndaily_usd = 0.01\nweekly_usd = 1\nmonthly_usd = 1\nsession_usd = 1\nblock_usd = 1\n[cost]\ndevice = \"laptop\"\n[review]\nfloor_percent = 70\n\
