@@ -7,7 +7,7 @@ use crate::rules::{Class, Classes, Engine, Finding, bare_identifiers, is_placeho
 
 use super::decoded_view::{self, DecodedView};
 use super::known_values::{KnownValues, Occurrence};
-use super::{decode, paths, placeholder, word_rules};
+use super::{decode, nested_fields, paths, placeholder, word_rules};
 
 /// Something sensitive in a text.
 #[derive(Debug, Clone)]
@@ -66,6 +66,8 @@ pub(crate) fn readings(base: &Rc<DecodedView>) -> Vec<Rc<DecodedView>> {
         }
     }
     out.extend(decoded);
+    let nested: Vec<_> = out.iter().filter_map(nested_fields::read).collect();
+    out.extend(nested);
     out
 }
 

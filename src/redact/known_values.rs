@@ -62,11 +62,30 @@ struct Needle {
 /// much as building an automaton of all of them.
 #[derive(Debug, Default)]
 struct Encodings {
-    /// The index of the value and its encoded form; computed when first needed.
-    forms: OnceLock<Vec<(usize, String)>>,
+    forms: OnceLock<Forms>,
     automaton: OnceLock<Option<AhoCorasick>>,
     /// Cost of the searches so far, in bytes searched.
     spent: AtomicUsize,
+}
+
+/// The encoded forms of all values; computed when first needed.
+#[derive(Debug, Clone)]
+struct Forms {
+    /// The index of the value and its form.
+    list: Vec<(usize, String)>,
+    /// Length of all forms together, in bytes.
+    bytes: usize,
+}
+
+impl Forms {
+    fn of(values: &[(String, KnownValue)]) -> Forms {
+        let of = |(n, (value, _)): (usize, &(String, KnownValue))| {
+            encoded_forms(value).into_iter().skip(1).map(move |form| (n, form)).collect::<Vec<_>>()
+        };
+        let list: Vec<(usize, String)> = values.iter().enumerate().flat_map(of).collect();
+        let bytes = list.iter().map(|(_, form)| form.len()).sum();
+        Forms { list, bytes }
+    }
 }
 
 impl Clone for Encodings {
@@ -87,19 +106,13 @@ impl Encodings {
 
     /// Finds every encoded form in the text: the index of its value, start and end.
     fn find(&self, list: &[(String, KnownValue)], text: &str) -> Vec<(usize, usize, usize)> {
-        let forms = self.forms.get_or_init(|| {
-            let of = |(n, (value, _)): (usize, &(String, KnownValue))| {
-                encoded_forms(value).into_iter().skip(1).map(move |form| (n, form)).collect::<Vec<_>>()
-            };
-            list.iter().enumerate().flat_map(of).collect()
-        });
+        let Forms { list: forms, bytes } = self.forms.get_or_init(|| Forms::of(list));
         if forms.is_empty() {
             return Vec::new();
         }
         let b = text.as_bytes();
         let work = forms.len().saturating_mul(Self::COST_PER_FORM + b.len());
         let spent = self.spent.fetch_add(work, Ordering::Relaxed).saturating_add(work);
-        let size: usize = forms.iter().map(|(_, form)| form.len()).sum();
         let each = |(value, form): &(usize, String)| {
             let (value, len) = (*value, form.len());
             memchr::memmem::find_iter(b, form.as_bytes())
@@ -109,7 +122,7 @@ impl Encodings {
         let each_form = |forms: &[(usize, String)]| {
             forms.iter().filter(|(_, form)| form.len() <= b.len()).flat_map(each).collect()
         };
-        if spent < size.saturating_mul(Self::BUILD_COST_PER_BYTE) {
+        if spent < bytes.saturating_mul(Self::BUILD_COST_PER_BYTE) {
             return each_form(forms);
         }
         let made = self.automaton.get_or_init(|| {

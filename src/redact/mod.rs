@@ -7,6 +7,7 @@
 //! | file | does |
 //! |---|---|
 //! | `decoded_view.rs`, `decode.rs` | readings of a text without noise and encodings, mapped back to its bytes |
+//! | `nested_fields.rs` | a reading of JSON with the values that are below or beside the name that says what they are |
 //! | `detect.rs` | finds everything sensitive in all readings |
 //! | `known_values.rs`, `collect_identities.rs`, `paths.rs` | values that are removed wherever they occur |
 //! | `names.rs`, `between_words.rs` | configured names in every spelling |
@@ -33,6 +34,7 @@ mod folded;
 mod jsonl_filter;
 mod known_values;
 mod names;
+mod nested_fields;
 mod paths;
 pub(crate) mod placeholder;
 mod policy;

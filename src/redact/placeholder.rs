@@ -66,6 +66,27 @@ pub(crate) fn distinct(name: String, is_taken: impl Fn(&str) -> bool) -> String 
     (2_u32..).map(|n| format!("{name}-{n}")).find(|name| !is_taken(name)).unwrap_or(name)
 }
 
+/// Makes the redacted names of one object distinct, as [`distinct`] does, without counting from the start for each name.
+#[derive(Debug, Default)]
+pub(crate) struct DistinctNames(HashMap<String, u32>);
+
+impl DistinctNames {
+    /// Returns the name, with a number behind it if the name is taken.
+    pub fn take(&mut self, name: String, is_taken: impl Fn(&str) -> bool) -> String {
+        if !is_taken(&name) {
+            return name;
+        }
+        let last = self.0.entry(name.clone()).or_insert(1);
+        loop {
+            *last += 1;
+            let numbered = format!("{name}-{last}");
+            if !is_taken(&numbered) {
+                return numbered;
+            }
+        }
+    }
+}
+
 /// Returns a value without the case, blanks and separators that do not matter for its kind.
 pub(crate) fn normalize(kind: &str, value: &str) -> String {
     let v = value.trim();
@@ -387,6 +408,22 @@ fn user_end(b: &[u8], at: usize) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_number_behind_a_name_does_not_begin_anew_for_each_name() {
+        let mut names = DistinctNames::default();
+        let mut taken = std::collections::HashSet::from(["a-3".to_owned()]);
+        let questions = std::cell::Cell::new(0);
+        for _ in 0..100 {
+            let name = names.take("a".to_owned(), |name| {
+                questions.set(questions.get() + 1);
+                taken.contains(name)
+            });
+            taken.insert(name);
+        }
+        assert!(taken.len() == 101 && taken.contains("a-2") && taken.contains("a-101"), "{taken:?}");
+        assert_eq!(questions.get(), 100 + 99 + 1);
+    }
 
     #[test]
     fn the_same_value_has_the_same_tag_until_the_key_changes() {

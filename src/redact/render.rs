@@ -185,6 +185,10 @@ fn clip_json(text: &str, removals: Vec<Removal>) -> Vec<Removal> {
             continue;
         }
         let from = strings.partition_point(|s| s.1 <= removal.start);
+        if strings[from..].first().is_none_or(|s| s.0 >= removal.end) {
+            out.extend(whole_scalars(text, removal));
+            continue;
+        }
         let mut first = removal.first;
         for (s, e) in strings[from..].iter().take_while(|s| s.0 < removal.end) {
             let (start, end) = (removal.start.max(*s), removal.end.min(*e));
@@ -192,9 +196,6 @@ fn clip_json(text: &str, removals: Vec<Removal>) -> Vec<Removal> {
                 out.push(Removal { start, end, first, ..removal.clone() });
                 first = false;
             }
-        }
-        if first && !strings[from..].iter().any(|s| s.0 < removal.end) {
-            out.extend(whole_scalars(text, removal));
         }
     }
     out

@@ -14,8 +14,8 @@ use super::decoded_view::DecodedView;
 use super::detect::Detection;
 use super::known_values::KnownValues;
 use super::names::Names;
-use super::placeholder::distinct;
-use super::tool_input::{InputText, for_each_input, for_each_input_mut};
+use super::placeholder::{DistinctNames, distinct};
+use super::tool_input::{InputText, for_each_input, for_each_input_mut, push_name};
 use super::{PlaceholderStyle, RedactError, Redactor, Timestamps, detect, placeholder, timed_id};
 
 /// A redacted session and what was removed from it.
@@ -124,7 +124,7 @@ pub(crate) fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &
                 Part::Thinking { text } => f(&format!("{at}.thinking"), text),
                 Part::Tool(call) => {
                     f(&format!("{at}.name"), &mut call.name);
-                    for_each_json_text(&mut call.input, &format!("{at}.input"), f);
+                    for_each_json_text(&mut call.input, &mut format!("{at}.input"), f);
                     if let Some(output) = &mut call.output {
                         f(&format!("{at}.output"), output);
                     }
@@ -147,7 +147,7 @@ fn is_structural_name(path: &str) -> bool {
 
 /// Calls `f` with every text of a tool's input, in the form in which [`Redactor::redact_session`] redacts it.
 pub(crate) fn for_each_input_text(input: &Value, f: &mut dyn FnMut(&str)) {
-    for_each_json_text(&mut input.clone(), "input", &mut |_, text| f(text));
+    for_each_json_text(&mut input.clone(), &mut "input".to_owned(), &mut |_, text| f(text));
     let document = InputText::new(input);
     if document.has_related_values() {
         f(&document.text);
@@ -156,36 +156,44 @@ pub(crate) fn for_each_input_text(input: &Value, f: &mut dyn FnMut(&str)) {
 
 /// Calls `f` with the strings and keys of a JSON value.
 ///
-/// A string field is passed as `key: value`, because the name of a field is what distinguishes a password from a word.
-fn for_each_json_text(value: &mut Value, path: &str, f: &mut dyn FnMut(&str, &mut String)) {
+/// A string field is passed as `key: value`, because the name of a field is what distinguishes a password from a word. White
+/// space around the value is not passed. `path` is the same after the call.
+fn for_each_json_text(value: &mut Value, path: &mut String, f: &mut dyn FnMut(&str, &mut String)) {
+    let end = path.len();
     match value {
         Value::String(s) => f(path, s),
         Value::Array(items) => {
             for (i, v) in items.iter_mut().enumerate() {
-                for_each_json_text(v, &format!("{path}[{i}]"), f);
+                path.push_str(&format!("[{i}]"));
+                for_each_json_text(v, path, f);
+                path.truncate(end);
             }
         }
         Value::Object(map) => {
             let old = std::mem::take(map);
+            let mut names = DistinctNames::default();
             for (k, mut v) in old {
-                let mut key = k.clone();
-                f(&format!("{path}.(key)"), &mut key);
-                let below = format!("{path}.{key}");
+                let mut key = k;
+                path.push_str(".(key)");
+                f(path, &mut key);
+                path.truncate(end);
+                push_name(path, &key);
                 let structured = |s: &str| s.starts_with(['{', '[', '"']) || s.contains('\n');
                 if let Value::String(s) = &mut v
-                    && !structured(s)
+                    && !structured(s.trim())
                 {
+                    let (rest, after) = s.split_at(s.trim_end().len());
+                    let (before, inside) = rest.split_at(rest.len() - rest.trim_start().len());
                     let head = format!("{key}: ");
-                    let mut joined = format!("{head}{s}");
-                    f(&below, &mut joined);
-                    match joined.strip_prefix(&head) {
-                        Some(rest) => rest.clone_into(s),
-                        None => *s = joined,
-                    }
+                    let mut joined = format!("{head}{inside}");
+                    f(path, &mut joined);
+                    let inside = joined.strip_prefix(&head).unwrap_or(&joined);
+                    *s = [before, inside, after].concat();
                 } else {
-                    for_each_json_text(&mut v, &below, f);
+                    for_each_json_text(&mut v, path, f);
                 }
-                let key = distinct(key, |key| map.contains_key(key));
+                path.truncate(end);
+                let key = names.take(key, |key| map.contains_key(key));
                 map.insert(key, v);
             }
         }
@@ -644,7 +652,7 @@ mod tests {
     #[test]
     fn fields_whose_names_have_the_same_placeholder_all_stay() {
         let mut value = serde_json::json!({"Acme Works": 1, "acme-works": {"AcmeWorks": "a", "acmeworks": "b"}, "[X]": 3});
-        for_each_json_text(&mut value, "input", &mut |path, text| {
+        for_each_json_text(&mut value, &mut "input".to_owned(), &mut |path, text| {
             if path.ends_with("(key)") {
                 "[X]".clone_into(text);
             }
@@ -659,7 +667,9 @@ mod tests {
     fn json_fields_are_read_with_their_names() {
         let mut value = serde_json::json!({ "password": "x", "list": ["y"], "n": 7 });
         let mut seen = Vec::new();
-        for_each_json_text(&mut value, "input", &mut |path, text| seen.push(format!("{path}|{text}")));
+        for_each_json_text(&mut value, &mut "input".to_owned(), &mut |path, text| {
+            seen.push(format!("{path}|{text}"))
+        });
         for want in ["input.(key)|password", "input.password|password: x", "input.list[0]|y"] {
             assert!(seen.iter().any(|s| s == want), "{want} in {seen:?}");
         }

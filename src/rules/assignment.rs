@@ -60,7 +60,7 @@ pub(crate) fn find_value(text: &[u8], start: usize, end: usize, kind: NameKind) 
     let begin = match name_value::find(text, name_start, name_end) {
         Some(at) => {
             let constant = is_constant(&text[name_start..name_end]);
-            ValueStart { at, weak: false, env: false, markup: false, constant }
+            ValueStart { at, weak: false, env: false, markup: false, constant, json: false }
         }
         None => ValueStart::locate(text, name_start, name_end)?,
     };
@@ -156,6 +156,8 @@ struct ValueStart {
     markup: bool,
     /// The name is written like an environment variable: `SOME_TOKEN`.
     constant: bool,
+    /// The name is a field of JSON: `"name": value`.
+    json: bool,
 }
 
 fn is_upper(name: &[u8]) -> bool {
@@ -171,18 +173,26 @@ impl ValueStart {
         let name = &text[start..end];
         let (upper, constant) = (is_upper(name), is_constant(name));
         if is_element_name(text, start) && text.get(end) == Some(&b'>') {
-            return Some(ValueStart { at: end + 1, weak: false, env: false, markup: true, constant });
+            return Some(ValueStart {
+                at: end + 1,
+                weak: false,
+                env: false,
+                markup: true,
+                constant,
+                json: false,
+            });
         }
+        let json = start > 0 && text[start - 1] == b'"' && text[end..].starts_with(b"\":");
         let after = NameEnd::read(text, start, end, constant)?;
         match separators::find(&after) {
             Some(Separator::Strong(at)) => {
-                return Some(ValueStart { at, weak: false, env: constant, markup: false, constant });
+                return Some(ValueStart { at, weak: false, env: constant, markup: false, constant, json });
             }
             Some(Separator::Markup(at)) => {
-                return Some(ValueStart { at, weak: false, env: false, markup: true, constant });
+                return Some(ValueStart { at, weak: false, env: false, markup: true, constant, json });
             }
             Some(Separator::Weak(at)) => {
-                return Some(ValueStart { at, weak: true, env: false, markup: false, constant });
+                return Some(ValueStart { at, weak: true, env: false, markup: false, constant, json });
             }
             None => {}
         }
@@ -193,7 +203,7 @@ impl ValueStart {
             Separator::Strong(at) | Separator::Markup(at) => (at, false),
             Separator::Weak(at) => (at, true),
         };
-        Some(ValueStart { at, weak, env: upper && line_start || flag, markup: false, constant })
+        Some(ValueStart { at, weak, env: upper && line_start || flag, markup: false, constant, json })
     }
 }
 
@@ -566,7 +576,10 @@ impl<'t> Candidate<'t> {
             return text.len() >= 5;
         }
         if counts.letters() == 0 {
-            return text.len() >= 6 && counts.digit >= 6 && (self.quote.is_some() || self.begin.env);
+            // A short name may also count what passed: `"pass": 123456`.
+            let named = self.begin.json && !self.name.ends_with("pass");
+            let least = if named { 5 } else { 6 };
+            return counts.digit >= least && (self.quote.is_some() || self.begin.env || named);
         }
         // A bare word counts only in an environment file (`PASSWORD=wlntcppr`), and only if it is not an ordinary word.
         self.begin.env && self.quote.is_none() && text.len() >= 8 && !value_shape::looks_wordy(text)
@@ -610,7 +623,7 @@ impl<'t> Candidate<'t> {
         if counts.letters() == 0 {
             return named_token
                 && counts.symbol == 0
-                && (text.len() >= 15 || text.len() >= 10 && self.quote.is_some());
+                && (text.len() >= 15 || text.len() >= 10 && (self.quote.is_some() || self.begin.json));
         }
         // `JWT_SECRET=super-secret-2024!`: words with digits in an environment file
         named_token
