@@ -107,7 +107,7 @@ pub fn is_long_enough(name: &str) -> bool {
 }
 
 /// Longest word that is not searched for inside of other words, in letters.
-const MAX_SHORT_WORD_CHARS: usize = 4;
+const MAX_SHORT_WORD_CHARS: usize = 3;
 
 /// Whether a string is one short word in Latin letters. Such words are parts of other words: `ann` of `planning`.
 pub fn is_short_word(name: &str) -> bool {
