@@ -77,7 +77,7 @@ const lowestContrast = () => {
 
 let browser;
 try {
-  const config = '[budgets]\ndaily_usd = 10\nweekly_usd = 8\nmonthly_usd = 500\n';
+  const config = '[budgets]\ndaily_usd = 10\nweekly_usd = 5\nmonthly_usd = 500\n';
   const home = join(top, 'full');
   log(home, '-evil', `/home/u/${EVIL}`, `e"'><script>alert(3)</script>`, [[1, 6, 'claude-sonnet-5'], [1, 1, '<img src=x onerror=alert(4)>']]);
   log(home, '-shop', '/home/u/shop', '5e55-10', Array.from({ length: 20 }, (_, k) => [1440 * (k + 1), 1 + (k * 7) % 5, 'claude-sonnet-5']));
