@@ -314,7 +314,7 @@ impl Pattern {
 }
 
 /// Whether a short name begins and ends where a word does: beside anything but letters, and in CamelCase. An `s` may follow
-/// it, as in `Anns`. The folded text tells which characters stand beside it, because they may be encoded; the text itself
+/// it, as in `Anns`. The folded text tells which characters are beside it, because they may be encoded; the text itself
 /// tells their case.
 fn is_own_word(
     text: &str,

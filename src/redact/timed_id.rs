@@ -44,7 +44,7 @@ fn digits_as_number(digits: &[u8]) -> Option<u64> {
     std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
-/// The version of a UUID of 36 characters, or `None` if it is no UUID.
+/// The version of a UUID of 36 characters, or `None` if it is not a UUID.
 fn uuid_version(text: &[u8]) -> Option<u8> {
     let is_uuid = text.len() == 36
         && text.iter().enumerate().all(|(i, b)| match i {

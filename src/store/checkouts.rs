@@ -278,7 +278,7 @@ pub(super) fn write_whole_names(conn: &Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Assigns worktrees anew that an earlier version took for those of another repository, or for a project of their own. An
+/// Reassigns worktrees that an earlier version took for those of another repository, or for a project of their own. An
 /// answer that a scan found in a worktree's `.git` stays: it is not the beginning of the worktree's path.
 pub(super) fn reassign_worktrees(conn: &Connection) -> Result<(), StoreError> {
     let mut q = conn.prepare(

@@ -19,7 +19,7 @@ fn the_path_of_a_project_includes_only_that_project_and_every_removed_exclusion_
     let ran = run(&world, &["scope", "--include", "calc-app"]);
     assert!(ran.out.contains("no longer excluded: calc-app (/home/u/calc-app)"), "{}", ran.out);
     assert!(excluded(&world).is_empty());
-    // A directory that is no project means everything below it, and all that it removes is named.
+    // A directory that is not a project means everything below it, and every removed exclusion is named.
     ok(&world, &["scope", "--exclude", "shop,/home/u/calc-app", "--json"]);
     let answer = ok(&world, &["config", "--remove-exclude", "/srv", "--json"]);
     assert_eq!(answer["removed"], json!(["shop (/srv/shop)"]), "{answer}");

@@ -198,7 +198,7 @@ fn a_configured_word_is_redacted_in_what_answers_quote_and_not_in_their_sentence
     let refused = client.refused("set_scope", &json!({ "agents": ["quarterly the agent"] }));
     let text = refused.to_string();
     assert!(text.contains("There is no agent") || text.contains("no agent"), "{text}");
-    assert!(!text.contains("quarterly"), "a string that is no word of ours: {text}");
+    assert!(!text.contains("quarterly"), "a string that is not in our own sentences: {text}");
     for (tool, args) in [
         ("confirm", json!({ "attest_full_name": "", "attest_sensitive": "", "attest_manual_scan": "" })),
         ("publish", json!({})),

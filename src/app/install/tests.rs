@@ -194,7 +194,7 @@ fn objects_that_were_made_for_hooks_go_with_them_after_other_changes() {
     home.remove("claude").unwrap();
     assert_eq!(home.read(".claude/settings.json"), "{\n  \"model\": \"y\"\n}\n");
 
-    // The agent can write the whole file anew.
+    // The agent can rewrite the whole file.
     update_skill(&home.env(), &params).unwrap();
     let value: Value = serde_json::from_str(&home.read(".claude/settings.json")).unwrap();
     home.write(".claude/settings.json", &value.to_string());

@@ -106,7 +106,7 @@ impl ReleaseIds {
     }
 }
 
-/// Replaces the ids that stand in a text as words of their own.
+/// Replaces the ids that are whole words in a text.
 fn replace_ids(finder: &AhoCorasick, ids: &[String], text: &mut String) {
     let is_word_char = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let (mut out, mut done) = (String::new(), 0);
@@ -148,7 +148,7 @@ impl App {
 
 /// Longest word in a session id, in characters.
 const MAX_ID_WORD_CHARS: usize = 12;
-/// Longest hexadecimal part of a session id that is no UUID, in characters.
+/// Longest hexadecimal part of a session id that is not a UUID, in characters.
 const MAX_ID_HEX_CHARS: usize = 17;
 
 /// Whether a text has the shape of the session ids that agents write: UUIDs, ids of OpenCode, times in milliseconds,

@@ -238,7 +238,7 @@ pub fn sign_with_own_key(world: &World, release: &str, endpoint: Option<&str>) -
     let mut env = Env::bare(world.home(), &own);
     env.vars.extend(endpoint.map(|e| ("HF_ENDPOINT".to_owned(), e.to_owned())));
     let mut app = App::open(Context::new(env, Arc::new(FixedClock(NOW)), Actor::Person)).unwrap();
-    // The log was signed with the person's key, so the agent writes it anew without that.
+    // The log was signed with the person's key, so the agent rewrites it without that signature.
     let log = app.archive.audit().unwrap();
     Connection::open(own.join("clawgate.db")).unwrap().execute("DELETE FROM audit", []).unwrap();
     for e in log.iter().filter(|e| e.kind != "audit_signed" && e.kind != "keys_made") {
