@@ -94,6 +94,8 @@ fn from_confirmed_to_published_a_person_runs_one_command_and_reads_one_screen() 
     w.assert_published(&sealed);
     let question = ran.out.find("Type \"").unwrap();
     let screen = ran.out[..question].rfind("\ndestination").unwrap();
-    let lines = ran.out[screen..question].lines().count();
+    // Whoever runs the tests with a preloaded library, such as faketime, reads about it in entries of their own.
+    let preloaded = if std::env::var_os("LD_PRELOAD").is_some() { 2 } else { 0 };
+    let lines = ran.out[screen..question].lines().count() - preloaded;
     assert!(lines <= 24, "{lines} lines above the question: {}", &ran.out[screen..question]);
 }
