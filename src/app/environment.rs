@@ -79,7 +79,7 @@ const WATCHED: &[Watched] = &[
 ];
 
 impl App {
-    /// What is unusual in the environment. `endpoint` is the address that the Hub token is sealed for, if there is one.
+    /// What is unusual in the environment. `endpoint` is the address that the stored Hub token is for, if there is one.
     pub fn unusual_environment(&self, endpoint: Option<&str>) -> Vec<EnvironmentNote> {
         unusual(&self.ctx.env, endpoint)
     }

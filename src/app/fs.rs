@@ -4,6 +4,8 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Component, Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::trace::normal_directory;
 
 use super::Failure;
@@ -75,6 +77,13 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
     tmp.write_all(bytes).and_then(|()| tmp.as_file().sync_all()).map_err(|e| io(&e))?;
     tmp.persist(path).map_err(|e| io(&e.error))?;
     Ok(())
+}
+
+/// Writes a value as indented JSON that only its owner can read. See [`write_private`].
+pub(crate) fn write_private_json<T: Serialize>(path: &Path, value: &T) -> Result<(), Failure> {
+    let json = serde_json::to_vec_pretty(value)
+        .map_err(|e| Failure::failed("json", format!("cannot write {}: {e}", path.display())))?;
+    write_private(path, &json)
 }
 
 /// Reads a text file. Returns `None` if it does not exist.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::GateError;
+use super::encryption::{decode_key, key_file};
 use super::key_files::{read_file, save};
-use super::sealing::{decode_key, key_file};
 use crate::trace::Timestamp;
 
 const VERSION: u32 = 1;

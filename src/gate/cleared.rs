@@ -10,7 +10,7 @@ use super::{
 use crate::trace::Timestamp;
 use crate::workflow::{Destination, FileEntry, Release, Sealed, Target, digest, needed_assurance};
 
-/// Permission to publish: the checked bytes, their digest, the destination, and the unsealed token with its address.
+/// Permission to publish: the checked bytes, their digest, the destination, and the decrypted token with its address.
 pub struct Cleared {
     files: Arc<[SealedFile]>,
     digest: String,

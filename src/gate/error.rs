@@ -78,7 +78,7 @@ pub enum GateError {
     OtherDestination,
     /// The receipt approves another address of the Hub.
     #[error(
-        "The receipt approves another address of the Hub than the one that the Hub token is sealed for. Sign again."
+        "The receipt approves another address of the Hub than the one that the stored Hub token is for. Sign again."
     )]
     OtherEndpoint,
     /// What is shown now differs from what was shown before the signature.
@@ -129,7 +129,7 @@ pub enum GateError {
     /// The release has no sealed files or no destination, or they do not match.
     #[error("The release changed and is not prepared again. Run `clawgate prepare`.")]
     NotPrepared,
-    /// A Hub upload without the unsealed token.
+    /// A Hub upload without the decrypted token.
     #[error("No Hub token is stored. `clawgate login` stores one.")]
     NoToken,
     /// The bytes of a sealed file changed.

@@ -1,7 +1,7 @@
-//! The approver's key and the Hub token, sealed with a passphrase.
+//! The approver's key and the Hub token, encrypted with a passphrase.
 //!
-//! `approver.json` contains the sealed secrets and the key derivation parameters. The endpoint and the proxy of the Hub are
-//! sealed with the token: an edited file, or a variable of the environment, cannot send the token to another server. The file
+//! `approver.json` contains the encrypted secrets and the key derivation parameters. The endpoint and the proxy of the Hub are
+//! authenticated with the token: an edited file, or a variable of the environment, cannot send the token to another server. The file
 //! also contains the signed head of the audit log, so that nobody removes the head without removing the key.
 
 use std::collections::BTreeSet;
@@ -16,10 +16,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::approvers::{self, PublicKey, fingerprint, read_approvers};
+use super::encryption::{
+    EncryptedValue, cipher, decode, decode_key, decrypt, encrypt, key_file, random_bytes,
+};
 use super::key_files::{read_file, save};
 use super::passphrase::check_strength;
 use super::sealed::make_private_dir;
-use super::sealing::{SealedValue, cipher, decode, decode_key, key_file, random_bytes, seal, unseal};
 use super::{Envelope, GateError, HubAccess, HubAddress, KdfParams, Secret, Unlocked};
 use crate::trace::Timestamp;
 
@@ -31,7 +33,7 @@ const SECRET_FILE: &str = "approver.json";
 pub struct PublicKeys {
     /// The approver's own key.
     pub own: Option<PublicKey>,
-    /// The address for which a Hub token is sealed. `None` if no token is sealed.
+    /// The address of the Hub that the stored token is for. `None` if no token is stored.
     pub hub: Option<HubAddress>,
     /// The enrolled keys. Receipts signed with them are accepted.
     pub enrolled: Vec<PublicKey>,
@@ -41,20 +43,21 @@ pub struct PublicKeys {
     pub audit_head: Option<Envelope>,
 }
 
-/// A sealed Hub token. Its address is authenticated with it.
+/// An encrypted Hub token. Its address is authenticated with it.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SealedToken {
+struct EncryptedToken {
     nonce: String,
-    sealed: String,
-    /// `None` in files of versions that sealed no address. Such a token is not used.
+    #[serde(rename = "sealed")]
+    ciphertext: String,
+    /// `None` in files of versions that stored no address. Such a token is not used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     endpoint: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     proxy: Option<String>,
 }
 
-impl SealedToken {
+impl EncryptedToken {
     fn address(&self) -> Option<HubAddress> {
         let endpoint = self.endpoint.clone()?;
         Some(HubAddress { endpoint, proxy: self.proxy.clone() })
@@ -70,9 +73,9 @@ struct SecretFile {
     salt: String,
     public: String,
     created: Timestamp,
-    key: SealedValue,
+    key: EncryptedValue,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    token: Option<SealedToken>,
+    token: Option<EncryptedToken>,
     /// The head of the audit log, signed with the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     audit_head: Option<Envelope>,
@@ -90,7 +93,7 @@ impl Keys {
         check_strength(passphrase, known_words)
     }
 
-    /// Creates an approver key, seals it and the Hub token with the passphrase, and enrols its public key.
+    /// Creates an approver key, encrypts it and the Hub token with the passphrase, and enrols its public key.
     ///
     /// # Errors
     /// [`GateError`] if keys exist already, or if the passphrase is weak.
@@ -111,7 +114,7 @@ impl Keys {
         make_private_dir(dir)?;
         let (signing, seed) = new_key()?;
         let public = PublicKey::new(signing.verifying_key().to_bytes(), now);
-        let file = sealed_file(passphrase, &seed, hub, now, params, &path)?;
+        let file = encrypted_file(passphrase, &seed, hub, now, params, &path)?;
         // The public key is enrolled first. A crash between the two writes then leaves a public key without a secret,
         // and not a secret whose receipts nobody accepts.
         approvers::add_own(dir, &public)?;
@@ -119,7 +122,7 @@ impl Keys {
         Ok(public)
     }
 
-    /// Unlocks the sealed secrets. A wrong passphrase takes as long as the right one.
+    /// Decrypts the secrets. A wrong passphrase takes as long as the right one.
     ///
     /// # Errors
     /// [`GateError::WrongPassphrase`], or [`GateError`] if there are no keys or their file was edited.
@@ -127,18 +130,18 @@ impl Keys {
         open(dir, passphrase).map(|(unlocked, _, _)| unlocked)
     }
 
-    /// Replaces the sealed Hub token; `None` removes it.
+    /// Replaces the Hub token; `None` removes it.
     ///
     /// # Errors
     /// As [`Keys::unlock`].
     pub fn set_token(dir: &Path, passphrase: &str, hub: Option<&HubAccess>) -> Result<(), GateError> {
         let (unlocked, mut file, cipher) = open(dir, passphrase)?;
         let public = unlocked.signing()?.verifying_key().to_bytes();
-        file.token = hub.map(|hub| seal_token(&cipher, &public, hub)).transpose()?;
+        file.token = hub.map(|hub| encrypt_token(&cipher, &public, hub)).transpose()?;
         save(dir, SECRET_FILE, &file, true)
     }
 
-    /// Seals the same secrets with another passphrase.
+    /// Encrypts the same secrets with another passphrase.
     ///
     /// # Errors
     /// As [`Keys::unlock`], and [`GateError::WeakPassphrase`].
@@ -147,12 +150,12 @@ impl Keys {
         let (unlocked, file, _) = open(dir, old)?;
         let path = dir.join(SECRET_FILE);
         let (created, audit_head) = (file.created, file.audit_head);
-        let file = sealed_file(new, &unlocked.seed, unlocked.hub.as_deref(), created, file.params, &path)?;
+        let file = encrypted_file(new, &unlocked.seed, unlocked.hub.as_deref(), created, file.params, &path)?;
         let file = SecretFile { audit_head, ..file };
         save(dir, SECRET_FILE, &file, true)
     }
 
-    /// Stores the signed head of the audit log beside the sealed key.
+    /// Stores the signed head of the audit log beside the encrypted key.
     ///
     /// # Errors
     /// [`GateError::NoKeys`], or [`GateError`] if the file cannot be read or written.
@@ -172,7 +175,7 @@ impl Keys {
         let (signing, seed) = new_key()?;
         let public = PublicKey::new(signing.verifying_key().to_bytes(), now);
         let path = dir.join(SECRET_FILE);
-        let file = sealed_file(passphrase, &seed, old.hub.as_deref(), now, file.params, &path)?;
+        let file = encrypted_file(passphrase, &seed, old.hub.as_deref(), now, file.params, &path)?;
         approvers::replace_own(dir, &old_public, &public, &signing)?;
         save(dir, SECRET_FILE, &file, true)?;
         Ok(public)
@@ -238,8 +241,8 @@ fn new_key() -> Result<(SigningKey, Secret), GateError> {
     Ok((SigningKey::from_bytes(&seed), Secret::new(seed.as_slice())))
 }
 
-/// Seals a key and a token under a new salt.
-fn sealed_file(
+/// Encrypts a key and a token under a new salt.
+fn encrypted_file(
     passphrase: &str,
     seed: &Secret,
     hub: Option<&HubAccess>,
@@ -258,21 +261,21 @@ fn sealed_file(
         salt: BASE64.encode(&salt),
         public: BASE64.encode(&public),
         created,
-        key: seal(&cipher, &context("key", &public), seed.bytes())?,
-        token: hub.map(|hub| seal_token(&cipher, &public, hub)).transpose()?,
+        key: encrypt(&cipher, &context("key", &public), seed.bytes())?,
+        token: hub.map(|hub| encrypt_token(&cipher, &public, hub)).transpose()?,
         audit_head: None,
     })
 }
 
-fn seal_token(
+fn encrypt_token(
     cipher: &XChaCha20Poly1305,
     public: &[u8; 32],
     hub: &HubAccess,
-) -> Result<SealedToken, GateError> {
-    let value = seal(cipher, &token_context(public, &hub.address), hub.token.bytes())?;
-    Ok(SealedToken {
+) -> Result<EncryptedToken, GateError> {
+    let value = encrypt(cipher, &token_context(public, &hub.address), hub.token.bytes())?;
+    Ok(EncryptedToken {
         nonce: value.nonce,
-        sealed: value.sealed,
+        ciphertext: value.ciphertext,
         endpoint: Some(hub.address.endpoint.clone()),
         proxy: hub.address.proxy.clone(),
     })
@@ -284,21 +287,21 @@ fn open(dir: &Path, passphrase: &str) -> Result<(Unlocked, SecretFile, XChaCha20
     let salt = decode(&file.salt, &path)?;
     let public = decode_key(&file.public, &path)?;
     let cipher = cipher(passphrase, &salt, file.params, &path)?;
-    let seed = unseal(&cipher, &context("key", &public), &file.key, &path)?;
+    let seed = decrypt(&cipher, &context("key", &public), &file.key, &path)?;
     if seed.len() != 32 {
-        return Err(key_file(&path, "the sealed key has the wrong length"));
+        return Err(key_file(&path, "the encrypted key has the wrong length"));
     }
     let hub = match &file.token {
         Some(token) => match token.address() {
             Some(address) => Some(Arc::new(open_token(&cipher, &public, token, address, &path)?)),
-            // A version that sealed no address made this token. `clawgate login` seals it again.
+            // A version that stored no address made this token. `clawgate login` stores it again.
             None => None,
         },
         None => None,
     };
     let unlocked = Unlocked { seed: Secret::new(&seed), fingerprint: fingerprint(&public), hub };
     if unlocked.signing()?.verifying_key().to_bytes() != public {
-        return Err(key_file(&path, "the sealed key is not the one it names"));
+        return Err(key_file(&path, "the encrypted key is not the one it names"));
     }
     Ok((unlocked, file, cipher))
 }
@@ -306,20 +309,20 @@ fn open(dir: &Path, passphrase: &str) -> Result<(Unlocked, SecretFile, XChaCha20
 fn open_token(
     cipher: &XChaCha20Poly1305,
     public: &[u8; 32],
-    token: &SealedToken,
+    token: &EncryptedToken,
     address: HubAddress,
     path: &Path,
 ) -> Result<HubAccess, GateError> {
-    let value = SealedValue { nonce: token.nonce.clone(), sealed: token.sealed.clone() };
-    let plain = unseal(cipher, &token_context(public, &address), &value, path)
+    let value = EncryptedValue { nonce: token.nonce.clone(), ciphertext: token.ciphertext.clone() };
+    let plain = decrypt(cipher, &token_context(public, &address), &value, path)
         .map_err(|_| key_file(path, "the Hub token or its address was edited; run `clawgate login`"))?;
     if std::str::from_utf8(&plain).is_err() {
-        return Err(key_file(path, "the sealed token is not text"));
+        return Err(key_file(path, "the encrypted token is not text"));
     }
     Ok(HubAccess { token: Secret::new(&plain), address })
 }
 
-/// The associated data of a sealed value: format, field and public key. It prevents that a sealed value is accepted in
+/// The associated data of an encrypted value: format, field and public key. It prevents that a value is accepted in
 /// the place of another.
 fn context(field: &str, public: &[u8; 32]) -> Vec<u8> {
     let mut context = format!("clawgate keys v{VERSION} {field} ").into_bytes();
@@ -376,7 +379,7 @@ mod tests {
         unlocked.hub().unwrap().token.text()
     }
 
-    /// A folder with keys that are sealed with [`PASS`].
+    /// A folder with keys that are encrypted with [`PASS`].
     fn folder() -> (tempfile::TempDir, PathBuf) {
         let tmp = tempfile::tempdir().unwrap();
         let dir = tmp.path().join("keys");
@@ -433,7 +436,7 @@ mod tests {
     }
 
     #[test]
-    fn sealed_values_cannot_be_exchanged_or_edited() {
+    fn encrypted_values_cannot_be_exchanged_or_edited() {
         let (_tmp, dir) = folder();
         let path = dir.join("approver.json");
         let good: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Layer 4: approver keys, signed receipts, the sealed credential, and [`Cleared`], the permission to upload.
+//! Layer 4: approver keys, signed receipts, the encrypted credential, and [`Cleared`], the permission to upload.
 //!
 //! Nothing here trusts the database. A receipt is valid only if it is signed by an enrolled key, and bytes are
 //! accepted only if their own hashes match when they are read for the upload.
@@ -6,6 +6,7 @@
 mod approvers;
 mod cleared;
 mod detached;
+mod encryption;
 mod envelope;
 mod error;
 mod key_files;
@@ -16,7 +17,6 @@ mod private_file;
 mod provenance;
 mod receipt;
 mod sealed;
-mod sealing;
 mod second;
 mod secret;
 #[cfg(test)]
@@ -26,6 +26,7 @@ mod unlocked;
 pub use approvers::PublicKey;
 pub use cleared::{ClearRequest, Cleared, clear};
 pub use detached::SignerKey;
+pub use encryption::KdfParams;
 pub use envelope::{Envelope, SignatureFault};
 pub use error::GateError;
 pub use keys::{Keys, PublicKeys};
@@ -39,7 +40,6 @@ pub use receipt::{
     verify_at_any_time,
 };
 pub use sealed::{SealedFile, read_sealed, write_sealed};
-pub use sealing::KdfParams;
 pub use second::verify_second;
 pub use secret::Secret;
 pub use unlocked::{HubAccess, HubAddress, Unlocked};

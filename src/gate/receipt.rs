@@ -5,8 +5,8 @@ use std::path::Path;
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
+use super::encryption::random_bytes;
 use super::private_file::{FileOwner, read_private_file};
-use super::sealing::random_bytes;
 use super::{GateError, HubAddress, PublicKey, Unlocked};
 use crate::trace::Timestamp;
 use crate::workflow::{Assurance, AuditPosition, Destination, ReceiptFacts, Target, Visibility, canonical};

@@ -55,7 +55,7 @@ impl Unlocked {
         &self.fingerprint
     }
 
-    /// The Hub token and its address, if a token is sealed.
+    /// The Hub token and its address, if a token is stored.
     pub fn hub(&self) -> Option<&Arc<HubAccess>> {
         self.hub.as_ref()
     }

@@ -33,7 +33,7 @@ fn cleared(
     Cleared::for_tests(files, destination, hub)
 }
 
-/// A token that is sealed for this Hub.
+/// A stored token for this Hub.
 fn access(hub: &HubDouble, token: &str) -> Option<HubAccess> {
     Some(HubAccess::new(token, &hub.endpoint, None))
 }

@@ -39,6 +39,7 @@ mod paths;
 pub(crate) mod placeholder;
 mod policy;
 mod render;
+mod sealed_scanner;
 mod selftest;
 mod session;
 mod timed_id;
@@ -57,12 +58,13 @@ pub use names::{NameCounter, has_letters, is_long_enough, is_short_word, same_na
 pub(crate) use placeholder::distinct;
 pub use placeholder::placeholder_kinds;
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
-pub use selftest::{SelfTest, Tally, selftest};
 #[cfg(test)]
-pub(crate) use session::OWN_FIELDS;
+pub(crate) use sealed_scanner::OWN_FIELDS;
+pub use sealed_scanner::{SealedHit, SealedScanner};
+pub use selftest::{SelfTest, Tally, selftest};
 pub(crate) use session::for_each_input_text;
 pub(crate) use session::for_each_text_mut;
-pub use session::{Entity, FindingNote, RedactedSession, SealedHit, SealedScanner};
+pub use session::{Entity, FindingNote, RedactedSession};
 pub use timed_id::{is_untimed, tells_time};
 
 use decoded_view::DecodedView;

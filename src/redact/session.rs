@@ -3,20 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::rules::{Class, Classes};
-use crate::trace::{Part, Session, SessionKey, Timestamp};
+use crate::trace::{Part, Session, Timestamp};
 
 use super::decoded_view::DecodedView;
 use super::detect::Detection;
 use super::known_values::KnownValues;
-use super::names::Names;
 use super::placeholder::{DistinctNames, distinct};
 use super::tool_input::{InputText, for_each_input, for_each_input_mut, push_name};
-use super::{PlaceholderStyle, RedactError, Redactor, Timestamps, detect, placeholder, timed_id};
+use super::{Redactor, Timestamps, detect, placeholder, timed_id};
 
 /// A redacted session and what was removed from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -410,176 +408,6 @@ impl<'e> Redactor<'e> {
             change(&mut message.at);
         }
     }
-
-    /// Makes a scanner that finds every value known so far in final bytes.
-    ///
-    /// # Errors
-    /// If a search could not be built, for the scanner or for the redaction before it.
-    pub fn sealed_scanner(&self) -> Result<SealedScanner, RedactError> {
-        self.check()?;
-        let mut known = Vec::new();
-        let mut patterns: Vec<String> = Vec::new();
-        for (value, k) in self.values.iter() {
-            for form in super::known_values::encoded_forms(value) {
-                patterns.push(form);
-                known.push((k.kind.clone(), k.rule.clone(), k.whole_word));
-            }
-        }
-        let automaton = AhoCorasick::builder()
-            .match_kind(MatchKind::Standard)
-            .kind(Some(AhoCorasickKind::ContiguousNFA))
-            .build(&patterns)
-            .map_err(|_| RedactError::Search)?;
-        let names = self.values.names().clone();
-        let agents = self.collected.iter().map(|key| SessionKey(key.as_str()).agent().to_owned()).collect();
-        let style = self.policy.options.placeholder_style;
-        Ok(SealedScanner { automaton, known, names, agents, style })
-    }
-}
-
-/// Finds known values in final bytes, in every encoding that they could have there.
-pub struct SealedScanner {
-    automaton: AhoCorasick,
-    known: Vec<(String, String, bool)>,
-    names: Names,
-    /// The ids of the agents whose sessions were collected.
-    agents: BTreeSet<String>,
-    style: PlaceholderStyle,
-}
-
-impl SealedScanner {
-    /// Returns the known values in the final bytes. Nothing may be published unless this is empty.
-    pub fn scan(&self, bytes: &[u8]) -> Vec<SealedHit> {
-        let text = String::from_utf8_lossy(bytes);
-        let b = text.as_bytes();
-        // A tag may look like a known value by chance.
-        let placeholders = placeholder::find_styled(&text, self.style);
-        let mut out = Vec::new();
-        for hit in self.automaton.find_overlapping_iter(b) {
-            let (kind, rule, whole) = &self.known[hit.pattern().as_usize()];
-            if *whole && !super::names::is_whole_word(&text, hit.start(), hit.end()) {
-                continue;
-            }
-            let next = placeholders.partition_point(|(_, end)| *end <= hit.start());
-            if placeholders.get(next).is_some_and(|(start, end)| *start <= hit.start() && hit.end() <= *end) {
-                continue;
-            }
-            if own_word(&text, hit.start(), hit.end(), &self.agents).is_some_and(is_row_word) {
-                continue;
-            }
-            out.push(SealedHit {
-                kind: kind.clone(),
-                rule: rule.clone(),
-                whole_word: *whole,
-                offset: hit.start(),
-            });
-        }
-        for (_, start, end) in self.names.find(&text) {
-            let next = placeholders.partition_point(|(_, end)| *end <= start);
-            let inside = placeholders.get(next).is_some_and(|(s, e)| *s <= start && end <= *e);
-            if !inside && own_word(&text, start, end, &self.agents).is_none() {
-                out.push(SealedHit {
-                    kind: "CUSTOM".to_owned(),
-                    rule: super::word_rules::CUSTOM.to_owned(),
-                    whole_word: false,
-                    offset: start,
-                });
-            }
-        }
-        out
-    }
-}
-
-/// The values that this program writes into a row, by their fields. The ids of agents are also written by it, but depend
-/// on the sessions.
-const OWN_VALUES: [(&str, &[&str]); 4] = [
-    ("role", &["user", "assistant", "system"]),
-    ("status", &["success", "error", "denied", "pending"]),
-    ("origin", &["human", "model", "injected", "compaction"]),
-    ("format", &["rows"]),
-];
-
-/// The names of the fields that this program writes into a row.
-pub(crate) const OWN_FIELDS: &[&str] = &[
-    "agent",
-    "agent_version",
-    "assistant_messages",
-    "attachments",
-    "bytes",
-    "cache_read_tokens",
-    "cache_write_tokens",
-    "clawgate",
-    "content",
-    "end_time",
-    "exit_code",
-    "format",
-    "git_branch",
-    "input",
-    "input_tokens",
-    "media",
-    "media_type",
-    "messages",
-    "model",
-    "models",
-    "name",
-    "origin",
-    "output",
-    "output_tokens",
-    "parent",
-    "project",
-    "reasoning_tokens",
-    "role",
-    "session_id",
-    "start_time",
-    "stats",
-    "status",
-    "subagent",
-    "text",
-    "thinking",
-    "timestamp",
-    "tool",
-    "tool_uses",
-    "user_messages",
-    "value",
-    "version",
-];
-
-/// Whether a word of [`own_word`] is in every row, so that it tells nothing of anybody.
-fn is_row_word(word: &str) -> bool {
-    OWN_FIELDS.contains(&word) || OWN_VALUES.iter().any(|(_, values)| values.contains(&word))
-}
-
-/// Returns the name of a field, or the value that this program writes, such as an agent's id, that a span of a row is in.
-fn own_word<'t>(text: &'t str, start: usize, end: usize, agents: &BTreeSet<String>) -> Option<&'t str> {
-    let own = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
-    let before = text[..start].trim_end_matches(own);
-    let after = text[end..].trim_start_matches(own);
-    let value = &text[before.len()..text.len() - after.len()];
-    let before = before.strip_suffix('"')?;
-    if after.starts_with("\":") {
-        return Some(value);
-    }
-    // Tool arguments have fields of the same names, and any value.
-    let is_field = |name: &str| {
-        let field = before.strip_suffix("\":").and_then(|b| b.strip_suffix(name));
-        field.is_some_and(|b| b.ends_with('"'))
-    };
-    let is_own = after.starts_with('"')
-        && (is_field("agent") && agents.contains(value)
-            || OWN_VALUES.iter().any(|(name, values)| values.contains(&value) && is_field(name)));
-    is_own.then_some(value)
-}
-
-/// A known value that survived in sealed bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct SealedHit {
-    pub kind: String,
-    /// The rule that first found the value.
-    pub rule: String,
-    /// The value counts only as a whole word, because it may be part of other words.
-    pub whole_word: bool,
-    /// Offset in the bytes.
-    pub offset: usize,
 }
 
 /// Returns the time cut to the hour, or moved back by a number of seconds.
@@ -621,32 +449,6 @@ mod tests {
         let at = Timestamp(3_600_000 * 5 + 1234);
         assert_eq!(changed_time(at, None), Timestamp(3_600_000 * 5));
         assert_eq!(changed_time(at, Some(2)), Timestamp(3_600_000 * 5 - 766));
-    }
-
-    #[test]
-    fn only_values_that_this_program_writes_may_be_equal_to_a_configured_name() {
-        let agents = BTreeSet::from(["acme-code".to_owned(), "claude".to_owned()]);
-        let is_own = |row: &str| {
-            let start = row.rfind("acme").or_else(|| row.rfind("user")).unwrap();
-            own_word(row, start, start + 4, &agents).is_some()
-        };
-        for own in [r#"{"role":"user","x":1}"#, r#"{"agent":"acme-code"}"#] {
-            assert!(is_own(own), "{own}");
-        }
-        for other in [
-            r#"{"user_agent":"acme"}"#,
-            r#"{"user_agent":"acme-code"}"#,
-            r#"{"agent":"acme"}"#,
-            r#"{"status":"acme"}"#,
-            r#"{"format":"acme"}"#,
-            r#"{"role":"acme"}"#,
-            r#"{"origin":"acme-code"}"#,
-            r#"{"status":"user"}"#,
-            r#"{"role":"acme user"}"#,
-            r#"{"text":"acme"}"#,
-        ] {
-            assert!(!is_own(other), "{other}");
-        }
     }
 
     #[test]

@@ -53,7 +53,8 @@ impl Archive {
         data: &str,
         before: Option<&str>,
         records: &StepRecords<'_>,
-        (now, actor): (Timestamp, Actor),
+        now: Timestamp,
+        actor: Actor,
     ) -> Result<Option<String>, StoreError> {
         let state = serde_json::to_string(release).map_err(StoreError::json("release"))?;
         let (id, phase) = (&release.id, release.phase.as_str());
@@ -144,7 +145,7 @@ mod tests {
             let nonce = format!("n{entities}");
             let detail = serde_json::json!({ "entities": entities });
             let records = StepRecords { nonces: vec![&nonce], audit: vec![("step", &detail)] };
-            archive.put_release(&release, "{}", before, &records, (Timestamp(1), Actor::Person)).unwrap()
+            archive.put_release(&release, "{}", before, &records, Timestamp(1), Actor::Person).unwrap()
         };
         let first = put(None, 1).unwrap();
         assert_eq!(put(None, 20), None, "the release was created twice");

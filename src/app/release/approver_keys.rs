@@ -39,7 +39,7 @@ pub struct KeysReport {
     pub created: Option<Timestamp>,
     /// Whether a Hub token is sealed.
     pub hub_token_sealed: bool,
-    /// Address of the Hub that the token is sealed for.
+    /// Address of the Hub that the stored token is for.
     pub endpoint: Option<String>,
     /// The proxy that is sealed with the token.
     pub proxy: Option<String>,

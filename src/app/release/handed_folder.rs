@@ -18,18 +18,16 @@ pub(super) const REVOCATION: &str = "revoked.json";
 /// Maximum size of a JSON file in the folder, in MiB.
 const MAX_JSON_MIB: u64 = 8;
 
-/// Reads a JSON file of the folder, which somebody else wrote.
+/// Reads a JSON file of the folder, which somebody else wrote. `maker` is the command that writes it.
 ///
 /// # Errors
 /// [`Failure`] if it is missing, too large, not a regular file, or does not have this form.
-pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path) -> Result<T, Failure> {
+pub(super) fn read_json<T: for<'de> Deserialize<'de>>(path: &Path, maker: &str) -> Result<T, Failure> {
     let bad = |what: &str| Failure::usage("bad_folder", format!("{}: {what}.", path.display()));
     match std::fs::symlink_metadata(path) {
         Ok(meta) if meta.is_file() => {}
         Ok(_) => return Err(bad("it is not a regular file")),
-        Err(_) => {
-            return Err(bad("it is missing").hint("clawgate cosign export DIR"));
-        }
+        Err(_) => return Err(bad("it is missing").hint(maker)),
     }
     serde_json::from_slice(&read_bounded(path, MAX_JSON_MIB)?).map_err(|_| bad("it cannot be read"))
 }

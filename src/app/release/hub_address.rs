@@ -29,7 +29,7 @@ impl App {
         Ok(HubAccess::new(token, &endpoint, proxy))
     }
 
-    /// Fails if `HF_ENDPOINT` names another address than the one that the token is sealed for.
+    /// Fails if `HF_ENDPOINT` names another address than the one that the stored token is for.
     pub(super) fn refuse_other_endpoint(&mut self, approval: &Approval) -> Result<(), Failure> {
         let (Some(sealed), Some(named)) = (approval.hub(), self.ctx.env.var("HF_ENDPOINT")) else {
             return Ok(());
@@ -41,7 +41,7 @@ impl App {
         let id = approval.release().to_owned();
         self.audit("refused", Some(&id), serde_json::json!({ "code": "endpoint_changed" }))?;
         let message = format!(
-            "HF_ENDPOINT is {}, but the Hub token is sealed for {}. Nothing was sent.",
+            "HF_ENDPOINT is {}, but the stored Hub token is for {}. Nothing was sent.",
             crate::app::text::sanitize(&named),
             sealed.endpoint
         );

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::fs::{make_private_dir, write_private};
+use crate::app::fs::{make_private_dir, write_private_json};
 use crate::app::{App, Failure};
 use crate::gate::{Envelope, GateError, InTotoStatement, PublicKey, STATEMENT_TYPE, SealedFile, Unlocked};
 use crate::trace::Timestamp;
@@ -148,9 +148,7 @@ impl App {
     /// Keeps a provenance statement for the upload.
     pub(super) fn store_provenance(&self, id: &str, envelope: &Envelope) -> Result<(), Failure> {
         make_private_dir(&self.dir().join("receipts"))?;
-        let bytes =
-            serde_json::to_vec_pretty(envelope).map_err(|e| Failure::failed("provenance", e.to_string()))?;
-        write_private(&self.provenance_path(id), &bytes)
+        write_private_json(&self.provenance_path(id), envelope)
     }
 
     /// The stored provenance statement of a release. `None` if there is none that can be read.

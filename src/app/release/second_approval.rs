@@ -12,7 +12,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::app::environment::EnvironmentNote;
-use crate::app::fs::{io_failure, make_private_dir, write_private};
+use crate::app::fs::{io_failure, make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
     Envelope, FileOwner, GateError, HubAddress, InTotoStatement, Issue, PolicyVerdict, PublicKey,
@@ -293,7 +293,7 @@ impl App {
         let content: Vec<(String, Vec<u8>)> = files.into_iter().map(|f| (f.path, f.bytes)).collect();
         let files = write_sealed(&dir.join(FILES), &content)?;
         let exported = Exported { receipt, provenance: provenance.first_only(), files };
-        write_private(&dir.join(FIRST), &serde_json::to_vec_pretty(&exported).unwrap_or_default())?;
+        write_private_json(&dir.join(FIRST), &exported)?;
         self.audit("cosign_exported", Some(&id), json!({ "digest": open.release.digest() }))?;
         Ok(id)
     }
@@ -317,7 +317,7 @@ impl App {
 
     /// Reads and checks an exported folder.
     fn exported(&self, dir: &Path) -> Result<CheckedFolder, Failure> {
-        let exported: Exported = read_json(&dir.join(FIRST))?;
+        let exported: Exported = read_json(&dir.join(FIRST), "clawgate cosign export DIR")?;
         let enrolled = self.enrolled_keys()?;
         let first = verify(&exported.receipt, &enrolled, self.now()).map_err(other_first)?;
         let own = self.public_keys()?.own.ok_or(GateError::NoKeys)?;
@@ -450,7 +450,7 @@ impl App {
         self.sign_audit_head(&unlocked)?;
         let path = shown.dir.join(SECOND);
         let returned = Returned { receipt: signed, provenance };
-        write_private(&path, &serde_json::to_vec_pretty(&returned).unwrap_or_default())?;
+        write_private_json(&path, &returned)?;
         // The copy was for the reading. If it cannot be removed, the next one replaces it.
         let _ = std::fs::remove_dir_all(&shown.files);
         Ok(CosignReport {
@@ -472,7 +472,7 @@ impl App {
             return Err(failure);
         }
         let is_revoked = std::fs::symlink_metadata(dir.join(REVOCATION)).is_ok();
-        let returned: Option<Returned> = match read_json(&dir.join(SECOND)) {
+        let returned: Option<Returned> = match read_json(&dir.join(SECOND), "clawgate cosign sign DIR") {
             Err(_) if is_revoked && !dir.join(SECOND).exists() => None,
             read => Some(read?),
         };
@@ -509,7 +509,7 @@ impl App {
             Err(problem) => return Err(self.second_not_cleared(&id, problem)?),
         };
         self.store_provenance(&id, &provenance)?;
-        write_private(&self.second_path(&id), &serde_json::to_vec_pretty(&signed).unwrap_or_default())?;
+        write_private_json(&self.second_path(&id), &signed)?;
         let detail = json!({
             "digest": second.receipt().digest, "key": second.key(), "nonce": second.receipt().nonce,
             "first_key": first_key, "first_nonce": approval.nonce,

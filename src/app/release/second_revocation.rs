@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::app::fs::{io_failure, make_private_dir, write_private};
+use crate::app::fs::{io_failure, make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{Envelope, PublicKey};
 use crate::trace::Timestamp;
@@ -96,7 +96,7 @@ impl App {
             make_private_dir(dir)?;
         }
         let path = dir.join(REVOCATION);
-        write_private(&path, &serde_json::to_vec_pretty(&signed).map_err(json)?)?;
+        write_private_json(&path, &signed)?;
         match std::fs::remove_file(dir.join(SECOND)) {
             Err(e) if e.kind() != std::io::ErrorKind::NotFound => {
                 return Err(io_failure("cannot remove", &dir.join(SECOND), &e));
@@ -124,7 +124,7 @@ impl App {
         if std::fs::symlink_metadata(&path).is_err() {
             return Ok(false);
         }
-        let envelope: Envelope = read_json(&path)?;
+        let envelope: Envelope = read_json(&path, "clawgate cosign revoke DIR")?;
         let signed = envelope.verify(REVOCATION_TYPE, enrolled);
         let read = signed
             .and_then(|(text, key)| Some((serde_json::from_str::<Revocation>(&text).ok()?, key.to_owned())));

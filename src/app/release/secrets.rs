@@ -42,7 +42,8 @@ impl App {
 
     pub(crate) fn save_secrets(&self, id: &str, secrets: &ReleaseSecrets) -> Result<(), Failure> {
         make_private_dir(&self.dir().join("private"))?;
-        write_private(&self.secrets_path(id), &serde_json::to_vec(secrets).unwrap_or_default())
+        let json = serde_json::to_vec(secrets).map_err(|e| Failure::failed("json", e.to_string()))?;
+        write_private(&self.secrets_path(id), &json)
     }
 
     /// Removes the values in clear that a finished release has stored.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::app::fs::{io_failure, make_private_dir, write_private};
+use crate::app::fs::{io_failure, make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
     DEFAULT_TTL_MS, Envelope, FileOwner, GateError, Issue, MAX_TTL_MS, SealedFile, SignedReceipt, Unlocked,
@@ -188,7 +188,7 @@ impl App {
         )?;
         make_private_dir(&self.dir().join("receipts"))?;
         self.remove_second_receipt(id)?;
-        write_private(&report.receipt, &serde_json::to_vec_pretty(&signed).unwrap_or_default())?;
+        write_private_json(&report.receipt, &signed)?;
         Ok(Signed { report, open, files: Arc::clone(&shown.files), receipt: signed, provenance, unlocked })
     }
 

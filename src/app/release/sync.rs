@@ -167,8 +167,9 @@ impl App {
     fn save_step(&mut self, open: &mut OpenRelease, records: &StepRecords<'_>) -> Result<(), Failure> {
         let data =
             serde_json::to_string(&open.data).map_err(|e| Failure::failed("archive", e.to_string()))?;
-        let by = (self.now(), self.ctx.actor);
-        let stored = self.archive.put_release(&open.release, &data, open.stored.as_deref(), records, by)?;
+        let (now, actor) = (self.now(), self.ctx.actor);
+        let stored =
+            self.archive.put_release(&open.release, &data, open.stored.as_deref(), records, now, actor)?;
         if stored.is_none() {
             let message = "Another clawgate process changed this release at the same time.";
             return Err(Failure::failed("changed_meanwhile", message).hint("run the same command again"));

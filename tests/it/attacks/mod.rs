@@ -150,7 +150,7 @@ pub struct HubWorld {
 pub const REPO: &str = "alice/attack";
 
 impl HubWorld {
-    /// A confirmed release for the Hub, and the person's keys with a token that is sealed for it.
+    /// A confirmed release for the Hub, and the person's keys with a stored token for it.
     pub fn confirmed() -> Self {
         HubWorld::confirmed_as("private")
     }

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::GateError;
 use super::passphrase::normalize;
 
-/// Cost of deriving the sealing key from the passphrase (Argon2id).
+/// Cost of deriving the encryption key from the passphrase (Argon2id).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct KdfParams {
@@ -43,12 +43,15 @@ impl KdfParams {
     }
 }
 
-/// One sealed value.
+/// An encrypted value, as it is stored in a key file.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct SealedValue {
+pub(super) struct EncryptedValue {
+    /// 24 bytes in base64.
     pub nonce: String,
-    pub sealed: String,
+    /// The encrypted value and its tag in base64.
+    #[serde(rename = "sealed")]
+    pub ciphertext: String,
 }
 
 /// The error of a key file.
@@ -81,29 +84,34 @@ pub(super) fn cipher(
     XChaCha20Poly1305::new_from_slice(key.as_slice()).map_err(|_| bad())
 }
 
-/// Seals a value. `context` is authenticated with it: a value that is sealed in one context is not accepted in another.
-pub(super) fn seal(
+/// Encrypts a value. `context` is authenticated with it: a value that was encrypted in one context is not accepted in
+/// another.
+pub(super) fn encrypt(
     cipher: &XChaCha20Poly1305,
     context: &[u8],
     plain: &[u8],
-) -> Result<SealedValue, GateError> {
+) -> Result<EncryptedValue, GateError> {
     let nonce = random_bytes::<24>()?;
-    let sealed = cipher
+    let ciphertext = cipher
         .encrypt(&XNonce::from(nonce), Payload { msg: plain, aad: context })
         .map_err(|_| GateError::Random)?;
-    Ok(SealedValue { nonce: BASE64.encode(&nonce), sealed: BASE64.encode(&sealed) })
+    Ok(EncryptedValue { nonce: BASE64.encode(&nonce), ciphertext: BASE64.encode(&ciphertext) })
 }
 
-pub(super) fn unseal(
+/// Decrypts a value of the key file at `path`.
+///
+/// # Errors
+/// [`GateError::WrongPassphrase`] if the cipher, the context or the value is another one than at the encryption, and
+/// [`GateError::KeyFile`] if the value is not base64.
+pub(super) fn decrypt(
     cipher: &XChaCha20Poly1305,
     context: &[u8],
-    sealed: &SealedValue,
+    value: &EncryptedValue,
     path: &Path,
 ) -> Result<Zeroizing<Vec<u8>>, GateError> {
-    let nonce: [u8; 24] = decode(&sealed.nonce, path)?
-        .try_into()
-        .map_err(|_| key_file(path, "a nonce has the wrong length"))?;
-    let text = decode(&sealed.sealed, path)?;
+    let nonce: [u8; 24] =
+        decode(&value.nonce, path)?.try_into().map_err(|_| key_file(path, "a nonce has the wrong length"))?;
+    let text = decode(&value.ciphertext, path)?;
     cipher
         .decrypt(&XNonce::from(nonce), Payload { msg: &text, aad: context })
         .map(Zeroizing::new)
