@@ -85,30 +85,33 @@ impl Scene {
         self.clear_at(signed, NOW, &|_| false)
     }
 
+    /// A request that these files are cleared, at [`NOW`] and for one approver. No nonce is used.
+    fn request<'a>(&'a self, signed: &'a SignedReceipt, files: Vec<SealedFile>) -> ClearRequest<'a> {
+        ClearRequest {
+            provenance: None,
+            signed,
+            approvers: 1,
+            second: None,
+            enrolled: &self.enrolled,
+            now: NOW,
+            release: &self.release,
+            review: self.review,
+            files: files.into(),
+            shown: SHOWN,
+            nonce_used: &|_| false,
+            unlocked: Some(&self.unlocked),
+        }
+    }
+
     fn clear_at(
         &self,
         signed: &SignedReceipt,
         now: Timestamp,
         nonce_used: &dyn Fn(&str) -> bool,
     ) -> Result<Cleared, GateError> {
-        clear(ClearRequest {
-            provenance: None,
-            signed,
-            approvers: 1,
-            second: None,
-            enrolled: &self.enrolled,
-            now,
-            release: &self.release,
-            review: self.review,
-            files: read_sealed(
-                &self.dir,
-                &self.release.sealed.as_ref().map(|s| s.files.clone()).unwrap_or_default(),
-            )?
-            .into(),
-            shown: SHOWN,
-            nonce_used,
-            unlocked: Some(&self.unlocked),
-        })
+        let files = self.release.sealed.as_ref().map(|s| s.files.clone()).unwrap_or_default();
+        let files = read_sealed(&self.dir, &files)?;
+        clear(ClearRequest { now, nonce_used, ..self.request(signed, files) })
     }
 
     /// Changes the destination, and the destination of the sealed files, as a new preparation would.
@@ -257,21 +260,7 @@ fn files_that_were_sealed_for_another_destination_are_refused() {
     s.release.sealed.as_mut().unwrap().destination = None;
     refused!(s.clear(&signed), GateError::NotPrepared);
     let files = read_sealed(&s.dir, &s.release.sealed.take().unwrap().files).unwrap();
-    let cleared = clear(ClearRequest {
-        provenance: None,
-        signed: &signed,
-        approvers: 1,
-        second: None,
-        enrolled: &s.enrolled,
-        now: NOW,
-        release: &s.release,
-        review: s.review,
-        files: files.into(),
-        shown: SHOWN,
-        nonce_used: &|_| false,
-        unlocked: Some(&s.unlocked),
-    });
-    refused!(cleared, GateError::NotPrepared);
+    refused!(clear(s.request(&signed, files)), GateError::NotPrepared);
 }
 
 #[test]
@@ -366,20 +355,7 @@ fn a_policy_with_two_approvers_needs_a_second_receipt() {
     let s = scene();
     let clear_two = |signed: &SignedReceipt, second: Option<&SignedReceipt>| {
         let files = read_sealed(&s.dir, &s.release.sealed.as_ref().unwrap().files).unwrap();
-        clear(ClearRequest {
-            provenance: None,
-            signed,
-            approvers: 2,
-            second,
-            enrolled: &s.enrolled,
-            now: NOW,
-            release: &s.release,
-            review: s.review,
-            files: files.into(),
-            shown: SHOWN,
-            nonce_used: &|_| false,
-            unlocked: Some(&s.unlocked),
-        })
+        clear(ClearRequest { approvers: 2, second, ..s.request(signed, files) })
     };
     let signed = s.sign();
     refused!(clear_two(&signed, None), GateError::SecondMissing);
