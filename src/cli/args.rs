@@ -17,8 +17,8 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// Commands without `--json`: they speak a protocol, or they print a script.
-const WITHOUT_JSON: &[&str] = &["mcp", "hook", "completions"];
+/// Commands without `--json`: they speak a protocol, or they print a script or a manual page.
+const WITHOUT_JSON: &[&str] = &["mcp", "hook", "completions", "man"];
 
 /// The display order of `--json`, after all other options.
 const LAST: usize = 1000;
@@ -78,7 +78,7 @@ mod tests {
         }
         let mut without = Vec::new();
         check(&command_line(None), "clawgate", &mut without);
-        assert_eq!(without, ["clawgate hook", "clawgate mcp", "clawgate completions"]);
+        assert_eq!(without, ["clawgate hook", "clawgate mcp", "clawgate completions", "clawgate man"]);
         command_line(None).debug_assert();
     }
 

@@ -116,6 +116,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "clawgate completions zsh > ~/.zfunc/_clawgate",
         ],
     ),
+    ("man", &["clawgate man --out ~/.local/share/man/man1", "clawgate man cost explain | man -l -"]),
     ("status", &["clawgate status", "clawgate status --json"]),
     ("list", &["clawgate list", "clawgate list --agent codex"]),
     ("pii-review", &["clawgate pii-review -o findings.json", "clawgate pii-review --provider rules"]),
@@ -221,7 +222,7 @@ mod tests {
                 (c, Some(q)) if c == q => quote = None,
                 ('"' | '\'', None) => quote = Some(c),
                 (' ', None) => words.push(String::new()),
-                ('<' | '>', None) => break,
+                ('<' | '>' | '|', None) => break,
                 (c, _) => words.last_mut().unwrap().push(c),
             }
         }

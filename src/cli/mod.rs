@@ -10,6 +10,7 @@ mod echo;
 mod examples;
 mod format;
 mod inventory_groups;
+mod known_values;
 mod marking;
 mod next_steps;
 mod number_arg;

@@ -39,6 +39,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("mcp", "has no --json"),
     ("hook", "has no --json"),
     ("completions", "has no --json"),
+    ("man", "has no --json"),
 ];
 
 /// Lists that are empty in all answers of these commands, with the reason.

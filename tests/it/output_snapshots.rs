@@ -206,6 +206,7 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.snapshot("verify", &["verify", "no/such-dataset"], "", usize::MAX);
     s.snapshot("redact", &["redact"], "mail ada@lovelace.dev about it\n", usize::MAX);
     s.snapshot("completions", &["completions", "bash"], "", MAX_DATA_LINES);
+    s.snapshot("man", &["man", "completions"], "", MAX_DATA_LINES);
     s.snapshot("forget", &["forget", "claude:d887a41e", "--yes"], "", usize::MAX);
     s.show(&["demo"]);
 

@@ -18,6 +18,7 @@ mod inbox;
 mod keys;
 mod list;
 mod login;
+mod man;
 mod mcp;
 mod menubar;
 mod pii_apply;
@@ -138,6 +139,7 @@ commands! {
         Mcp => mcp,
         Serve => serve,
         Completions => completions,
+        Man => man,
     }
 }
 
