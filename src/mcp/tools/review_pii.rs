@@ -11,7 +11,7 @@ use crate::mcp::untrusted::UNTRUSTED;
 pub(super) struct ReviewPii;
 
 /// Default size of a page in bytes. Sealed rows are JSON, whose quotes are escaped once more in the answer.
-pub(super) const DEFAULT_PAGE_BYTES: u64 = 4_500;
+pub(super) const DEFAULT_PAGE_BYTES: u64 = 5_600;
 
 impl Tool for ReviewPii {
     type Input = ReviewParams;
