@@ -146,8 +146,10 @@ pub(super) struct CurrentSpendFold<'z> {
     today: Date,
     /// The session that was asked for and its subagents.
     family: &'z HashSet<String>,
-    /// The session of the previous row, and whether it is in the family: rows come session by session.
-    last_session: (String, bool),
+    /// The requests that count only for the week and the month.
+    brief: Option<Brief>,
+    /// The session of the previous row: rows come session by session.
+    last_session: LastSession,
     /// The block as the agent gives it.
     given_block: Option<(Timestamp, Timestamp)>,
     sums: PeriodSums,
@@ -161,6 +163,22 @@ pub(super) struct CurrentSpendFold<'z> {
     /// Sessions with a request today.
     sessions_today: HashSet<String>,
     all_requests: u64,
+}
+
+/// The requests before `since` of all sessions but these. They count only for the week and the month, so that a month of
+/// requests is added up quickly.
+struct Brief {
+    since: Timestamp,
+    sessions: HashSet<String>,
+}
+
+/// The session of the previous row.
+#[derive(Default)]
+struct LastSession {
+    key: String,
+    in_family: bool,
+    /// Whether all its requests count for everything.
+    in_full: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -200,7 +218,8 @@ impl<'z> CurrentSpendFold<'z> {
             first_of_week: today.checked_sub(jiff::Span::new().days(days_since_monday)).unwrap_or(today),
             first_of_month: today.first_of_month(),
             days,
-            last_session: (String::new(), family.contains("")),
+            brief: None,
+            last_session: LastSession::default(),
             family,
             // A block that is over says nothing about the present one.
             given_block: given_block.filter(|(start, end)| (*start..*end).contains(&now)),
@@ -218,11 +237,16 @@ impl<'z> CurrentSpendFold<'z> {
 
     pub(super) fn add(&mut self, row: &CountedRow<'_>, priced: &PricedRow<'_>) {
         let at = row.request.at;
+        self.see_session(row.session());
+        let is_brief =
+            self.brief.as_ref().is_some_and(|brief| at < brief.since) && !self.last_session.in_full;
         let session = SessionKey::without_compaction_suffix(row.session());
         if at >= self.active_since && !self.active_sessions.contains(session) {
             self.active_sessions.insert(session.to_owned());
         }
-        self.watch.add(row, priced);
+        if !is_brief {
+            self.watch.add(row, priced);
+        }
         if !priced.billable {
             return;
         }
@@ -242,6 +266,9 @@ impl<'z> CurrentSpendFold<'z> {
                 }
             }
         }
+        if is_brief {
+            return;
+        }
         if day == self.today && !self.sessions_today.contains(session) {
             self.sessions_today.insert(session.to_owned());
         }
@@ -249,10 +276,7 @@ impl<'z> CurrentSpendFold<'z> {
         if (0..HOUR_MS).contains(&age) {
             self.sums.hour.add(&sum);
         }
-        if self.last_session.0 != row.session() {
-            self.last_session = (row.session().to_owned(), self.family.contains(session));
-        }
-        if self.last_session.1 {
+        if self.last_session.in_family {
             self.session.add(&sum);
         }
         if row.agent() == BLOCK_AGENT && age >= 0 {
@@ -264,11 +288,25 @@ impl<'z> CurrentSpendFold<'z> {
         }
     }
 
-    /// Returns whether rows before `since` cannot change the result, if all rows of `sessions` were added.
-    fn is_complete(&self, since: Timestamp, sessions: &HashSet<String>) -> bool {
-        // A request may be counted for a session whose own records are all older.
-        self.active_sessions.is_subset(sessions)
-            && (self.given_block.is_some() || self.blocks.rested_since(since, self.now))
+    fn see_session(&mut self, key: &str) {
+        if self.last_session.key == key && !key.is_empty() {
+            return;
+        }
+        let session = SessionKey::without_compaction_suffix(key);
+        self.last_session = LastSession {
+            key: key.to_owned(),
+            in_family: self.family.contains(session),
+            in_full: self.brief.as_ref().is_none_or(|brief| brief.sessions.contains(session)),
+        };
+    }
+
+    /// Returns whether the requests that were not added, or only briefly, cannot change the result.
+    fn is_complete(&self) -> bool {
+        self.brief.as_ref().is_none_or(|brief| {
+            // A request may be counted for a session whose own records are all older.
+            self.active_sessions.is_subset(&brief.sessions)
+                && (self.given_block.is_some() || self.blocks.rested_since(brief.since, self.now))
+        })
     }
 
     /// Returns the active block.
@@ -428,7 +466,8 @@ impl App {
         prices: &'z Prices,
     ) -> Result<CurrentSpendFold<'z>, Failure> {
         let now = self.now().millis();
-        let mut since = Timestamp(now.saturating_sub(MIN_RECENT_MS));
+        let recent = Timestamp(now.saturating_sub(MIN_RECENT_MS));
+        let mut since = recent;
         if !p.skip_week_and_month || self.config.budgets.needs_week_or_month() {
             let fold = CurrentSpendFold::new(self, zone, p, family);
             let first_day = fold.first_of_week.min(fold.first_of_month);
@@ -440,9 +479,10 @@ impl App {
         sessions.extend(family.iter().cloned());
         let mut pricer = prices.pricer();
         let mut fold = CurrentSpendFold::new(self, zone, p, family);
+        fold.brief = Some(Brief { since: recent, sessions: sessions.clone() });
         let mut add = |row: &CountedRow<'_>| fold.add(row, &pricer.price(row));
         self.archive.for_each_recent_request(since, &sessions, &mut add)?;
-        if fold.is_complete(since, &sessions) {
+        if fold.is_complete() {
             return Ok(fold);
         }
         let mut fold = CurrentSpendFold::new(self, zone, p, family);
@@ -580,11 +620,49 @@ mod tests {
                     sessions.insert("claude:s".to_owned());
                 }
             }
-            assert_eq!(late.is_complete(since, &sessions), sure, "{hours:?} {known}");
+            late.brief = Some(Brief { since, sessions });
+            assert_eq!(late.is_complete(), sure, "{hours:?} {known}");
             if sure {
                 assert_eq!(late.block(), all.block(), "{hours:?} {known}");
             }
         }
+    }
+
+    #[test]
+    fn brief_rows_give_the_figures_of_all_rows() {
+        let tz = TimeZone::get("Europe/Berlin").unwrap();
+        let none = Overrides::default();
+        let now = Timestamp::parse(NOW).unwrap();
+        let p = CurrentSpendParams { session: Some("claude:family".into()), ..CurrentSpendParams::default() };
+        let family = HashSet::from(["claude:family".to_owned()]);
+        let mut pricer = Pricer::new(PriceTable::builtin(), &none);
+        let (mut all, mut brief) = (fold(&tz, &p, &family), fold(&tz, &p, &family));
+        let sessions = HashSet::from(["claude:family".to_owned(), "claude:active".to_owned()]);
+        brief.brief = Some(Brief { since: Timestamp(now.millis() - MIN_RECENT_MS), sessions });
+        let compaction = SessionKey("claude:active").compaction_key().0;
+        let keys = ["claude:old", "claude:family", &compaction, "codex:old", "claude:active", "claude:old"];
+        for (n, key) in keys.iter().cycle().take(600).enumerate() {
+            // The sessions of the last hour are those that are read in full.
+            let hours = if key.ends_with("old") { 2 + n as i64 } else { n as i64 / 6 };
+            // The rest that ends a block.
+            let hours = if hours > 20 { hours + 7 } else { hours };
+            let at = Timestamp(now.millis() - hours * HOUR_MS - 1);
+            let tokens = Tokens { input: 1_000_000 + n as u64, ..Tokens::default() };
+            let session = SessionKey(*key);
+            let request = UsageRow { session, at, model: "claude-opus-5", tokens, ..UsageRow::default() };
+            let row = CountedRow::of(&request);
+            let priced = pricer.price(&row);
+            all.add(&row, &priced);
+            brief.add(&row, &priced);
+        }
+        assert!(brief.is_complete());
+        let figures = |fold: CurrentSpendFold<'_>| {
+            serde_json::to_value(fold.finish("Europe/Berlin", &p, &BudgetConfig::default())).unwrap()
+        };
+        let (all, brief) = (figures(all), figures(brief));
+        assert!(all["alerts"].as_array().unwrap().len() > 2, "{all}");
+        assert_ne!(all["week"], all["month"]);
+        assert_eq!(all, brief);
     }
 
     #[test]
