@@ -44,7 +44,7 @@ fn broken_links(path: &Path, text: &str) -> Vec<String> {
 #[test]
 fn every_link_leads_to_a_page_and_a_heading_that_exist() {
     let mut count = 0;
-    for path in [pages("."), pages("docs")].concat() {
+    for path in [pages("."), pages("docs"), pages("packaging")].concat() {
         let text = fs::read_to_string(&path).unwrap();
         let broken = broken_links(&path, &text);
         assert!(broken.is_empty(), "{}: {broken:?}", path.display());
