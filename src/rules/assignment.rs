@@ -11,6 +11,7 @@
 use serde::Deserialize;
 
 use super::name_value;
+use super::placeholder_value;
 use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{NAME_DENY, NAME_TAILS};
@@ -506,7 +507,7 @@ impl<'t> Candidate<'t> {
         let Ok(text) = std::str::from_utf8(self.bytes()) else { return kind == NameKind::Password };
         let counts = CharCounts::of(text.as_bytes());
         if text.len() < 4
-            || value_shape::is_placeholder_value(text)
+            || placeholder_value::is_placeholder_value(text)
             || counts.other * 2 > text.len()
             || self.is_code(text)
             || is_public(text)

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::value_shape;
 use super::word_lists::SERVER_SCHEMES;
+use super::{placeholder_value, value_shape};
 
 /// A hand-written matcher, which the engine runs at a keyword.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -91,7 +91,7 @@ fn cookie(text: &[u8], end: usize, found: &mut dyn FnMut(usize, usize)) {
 /// Whether a cookie's value is a session id: `sid=8f3c…` by its name, any other only if it is long and random.
 fn is_session_value(value: &[u8], key: &[u8]) -> bool {
     let Ok(v) = std::str::from_utf8(value) else { return false };
-    if value_shape::is_placeholder_value(v) {
+    if placeholder_value::is_placeholder_value(v) {
         return false;
     }
     if SESSION_NAMES.iter().any(|k| key.windows(k.len()).any(|w| w == *k)) {
@@ -197,7 +197,7 @@ fn url_host(text: &[u8], start: usize, end: usize, found: &mut dyn FnMut(usize, 
 /// Whether the password of a URL is an example: `user:password@`, `postgres:postgres@`, `$USER:$PASS@`, `root:root@`.
 fn is_example_password(password: &str, user: &str) -> bool {
     let p = password.to_ascii_lowercase();
-    value_shape::is_placeholder_value(password) && !(password.contains("here") && password.len() > 12)
+    placeholder_value::is_placeholder_value(password) && !(password.contains("here") && password.len() > 12)
         || p == user.to_ascii_lowercase() && p.len() < 12
         || p.starts_with('$')
         || p.len() <= 4 && p.bytes().all(|b| b.is_ascii_lowercase())

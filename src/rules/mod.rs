@@ -17,7 +17,8 @@
 //! | `wallet.rs` | addresses of Bitcoin wallets |
 //! | `tables/` | values that only the header of their column identifies |
 //! | `validate.rs` | validators: further conditions on a matched value, such as checksums |
-//! | `value_shape.rs` | whether a value looks random, made of words, or like a placeholder |
+//! | `value_shape.rs` | whether a value looks random or made of words |
+//! | `placeholder_value.rs` | whether a value is a placeholder |
 //! | `word_lists.rs` | words that are placeholders, shared accounts, or not names |
 //! | `template.rs`, `seeded_rng.rs` | example values for tests and the self-test |
 
@@ -32,6 +33,7 @@ mod national_id;
 mod neighbours;
 mod numbers;
 mod phone;
+mod placeholder_value;
 mod postal;
 mod seeded_rng;
 mod separators;
@@ -46,9 +48,10 @@ mod word_lists;
 pub use bare_identifier::bare_identifiers;
 pub use engine::{Engine, Example};
 pub use model::{CatalogueEntry, Class, Classes, Finding, RulesError, Severity};
+pub use placeholder_value::is_placeholder_value;
 pub(crate) use seeded_rng::SeededRng;
 pub use stream::StreamScanner;
-pub use value_shape::{entropy, is_placeholder_value, is_shared_account, looks_wordy};
+pub use value_shape::{entropy, is_shared_account, looks_wordy};
 
 /// SHA-256 over the compiled-in rule data, in lower-case hex; it changes when any rule does.
 static RULES_VERSION: std::sync::LazyLock<String> = std::sync::LazyLock::new(load::version);

@@ -4,6 +4,7 @@
 
 use serde::Deserialize;
 
+use super::placeholder_value;
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{
     CODE_HANDLES, CODE_WORDS, COMMON_WORDS, EXAMPLE_MAIL_HOSTS, EXAMPLE_MAIL_LOCALS, FILE_ENDINGS,
@@ -68,7 +69,7 @@ impl Validator {
                     && !value.ends_with("EXAMPLE")
                     && value_shape::entropy(raw) > 2.4
             }
-            Validator::NotPlaceholder => !value_shape::is_placeholder_value(value),
+            Validator::NotPlaceholder => !placeholder_value::is_placeholder_value(value),
             Validator::NotWordy => !value_shape::looks_wordy(value),
             Validator::NotWordyOrMarked => {
                 let m = CharCounts::of(raw);
@@ -87,7 +88,7 @@ impl Validator {
                     && (value.contains(['.', '-']) || CharCounts::of(raw).digit > 0 || value.len() >= 6)
             }
             Validator::Random => {
-                value_shape::looks_random(value) && !value_shape::is_placeholder_value(value)
+                value_shape::looks_random(value) && !placeholder_value::is_placeholder_value(value)
             }
             Validator::MixedAlnum => {
                 let m = CharCounts::of(raw);
@@ -223,7 +224,7 @@ fn account(value: &str) -> bool {
     value.len() >= 3
         && !value_shape::is_shared_account(value)
         && !SERVICE_ACCOUNTS.has(&value.to_ascii_lowercase())
-        && !value_shape::is_placeholder_value(value)
+        && !placeholder_value::is_placeholder_value(value)
 }
 
 /// Whether a value is a Spanish NIF or NIE: its letter is the number modulo 23.
@@ -444,7 +445,7 @@ fn organisation(value: &str) -> bool {
     !PUBLIC_FIRMS.has(first)
         && !CODE_WORDS.has(first)
         && !(words.next().is_none() && (PLACEHOLDER_WORDS.has(&lower) || CODE_WORDS.has(&lower)))
-        && !value_shape::is_placeholder_value(value)
+        && !placeholder_value::is_placeholder_value(value)
         && !(value.len() > 3 && value.bytes().all(|b| b.is_ascii_uppercase() || b == b'_'))
         // `ClientError` and `user_id` are identifiers.
         && !value.contains('_')

@@ -1,12 +1,8 @@
-//! Judges a value by its shape: whether it looks random, made of words, or like a placeholder.
+//! Judges a value by its shape: whether it looks random or made of words.
 //!
-//! - Random: `gTq8WvB3rKzmYp5x`. Made of words: `getAccessToken`, `my-k8s-secret`. Placeholder: `YOUR_API_KEY`, `${TOKEN}`.
+//! - Random: `gTq8WvB3rKzmYp5x`. Made of words: `getAccessToken`, `my-k8s-secret`.
 
-use std::sync::OnceLock;
-
-use aho_corasick::AhoCorasick;
-
-use super::word_lists::{PLACEHOLDER_PARTS, PLACEHOLDER_WORDS, REFERENCE_STARTS, SHARED_ACCOUNTS};
+use super::word_lists::SHARED_ACCOUNTS;
 
 /// Returns the Shannon entropy of the bytes, in bits per byte: 0 for `aaaa`, about 4 for a random token.
 pub fn entropy(value: &[u8]) -> f64 {
@@ -51,116 +47,6 @@ impl CharCounts {
     pub fn letters(&self) -> usize {
         self.lower + self.upper
     }
-}
-
-/// Whether a value is a placeholder for a secret: `YOUR_API_KEY`, `${VAR}`, `<token>`, `****`, or one that we wrote.
-pub fn is_placeholder_value(value: &str) -> bool {
-    let v = value.trim();
-    if v.is_empty() || is_variable(v) || is_bracketed_placeholder(v) || is_template(v) {
-        return true;
-    }
-    let lower = v.to_ascii_lowercase();
-    is_versioned_package(&lower)
-        || PLACEHOLDER_WORDS.has(&lower)
-        || has_placeholder_part(&lower)
-        || REFERENCE_STARTS.list().iter().any(|start| lower.starts_with(start))
-        || is_repetitive(v.as_bytes())
-}
-
-/// Whether a value is a shell variable or command: `$VAR`, `${VAR}`, `$(cmd)`. A crypt hash (`$2b$…`) is not one.
-fn is_variable(v: &str) -> bool {
-    let Some(name) = v.strip_prefix('$') else { return false };
-    name.starts_with(['{', '('])
-        || name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
-            && name.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == b'_')
-}
-
-/// Whether a value is a name in brackets: `<token>`, `[PASSWORD]`, `[EMAIL_k3f9qa]`.
-fn is_bracketed_placeholder(v: &str) -> bool {
-    let b = v.as_bytes();
-    match b[0] {
-        b'<' => b.contains(&b'>') || b.len() < 4,
-        b'[' => v.ends_with(']') || is_placeholder_head(b.split(|c| *c == b']').next().unwrap_or(b)),
-        _ => false,
-    }
-}
-
-/// Whether a value has the syntax of a template: `{{ .Values.x }}`, `a${b}`, `#{name}`, `%(name)s`, `%NAME%`.
-fn is_template(v: &str) -> bool {
-    v.contains("{{")
-        || v.contains("${")
-        || v.contains("#{")
-        || v.starts_with('{')
-        || v.contains("%(")
-        || v.starts_with("%s")
-        || v.starts_with('%') && v.ends_with('%') && v.len() > 2
-}
-
-/// Whether this is one of our placeholders without its closing bracket, which was read as syntax: `[EMAIL_k3f9qa`.
-fn is_placeholder_head(b: &[u8]) -> bool {
-    // A tag may consist of digits and capitals only by chance; without a small letter the last `_` begins the tag.
-    let Some(at) =
-        b.iter().position(|c| c.is_ascii_lowercase()).map_or(b.iter().rposition(|c| *c == b'_'), |_| {
-            [7, 13, 25].iter().filter_map(|n| b.len().checked_sub(*n)).find(|p| b[*p] == b'_')
-        })
-    else {
-        return false;
-    };
-    at > 1 && b[1..at].iter().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || *c == b'_')
-}
-
-/// Whether a lower-case value is a package at a version: `react-18.2.0`, `lodash@4.17.21`, `redis:7.2`.
-fn is_versioned_package(lower: &str) -> bool {
-    let version = lower
-        .rsplit(['-', ':', '@'])
-        .next()
-        .is_some_and(|t| t.contains('.') && t.bytes().all(|c| c.is_ascii_digit() || c == b'.'));
-    version && lower.starts_with(|c: char| c.is_ascii_lowercase()) && lower.len() < 48
-}
-
-/// Whether a lower-case value contains the wording of a placeholder, such as `changeme` or `your-`.
-///
-/// A long random value contains a short wording by chance (`…todo…`), so a short one has to be a separate word.
-fn has_placeholder_part(lower: &str) -> bool {
-    static FINDER: OnceLock<Option<AhoCorasick>> = OnceLock::new();
-    let b = lower.as_bytes();
-    let Some(finder) = FINDER.get_or_init(|| AhoCorasick::new(PLACEHOLDER_PARTS.list()).ok()) else {
-        return false;
-    };
-    finder.find_overlapping_iter(b).any(|hit| {
-        let (at, part) = (hit.start(), PLACEHOLDER_PARTS.list()[hit.pattern().as_usize()]);
-        let word_ends = |c: Option<&u8>| c.is_none_or(|c| !c.is_ascii_alphanumeric());
-        part.len() >= 7
-            || part.starts_with(['x', '*', '.', '<'])
-            || b.len() < 16
-            || (word_ends(at.checked_sub(1).and_then(|i| b.get(i))) || part.starts_with(['_', '-']))
-                && (word_ends(b.get(at + part.len())) || part.ends_with(['_', '-']))
-    })
-}
-
-/// Whether a value repeats one character, or has very few distinct ones: `xxxxxxxx`, `abababab`.
-fn is_repetitive(b: &[u8]) -> bool {
-    if b.len() < 4 {
-        return false;
-    }
-    let mut distinct = [false; 256];
-    for c in b {
-        distinct[usize::from(*c)] = true;
-    }
-    let n = distinct.iter().filter(|d| **d).count();
-    if n <= 2 || (b.len() >= 16 && n <= 3) {
-        return true;
-    }
-    // A long token may contain padding (`AAAAAAAA…`); only a run of a third of it shows an example.
-    let max_run = if b.len() >= 40 { b.len() / 3 } else { 8 };
-    let mut run = 1;
-    for w in b.windows(2) {
-        run = if w[0] == w[1] { run + 1 } else { 1 };
-        if run >= max_run {
-            return true;
-        }
-    }
-    false
 }
 
 /// Whether ten or more consecutive characters ascend by one: `abcdefghij`, `0123456789`.
@@ -340,27 +226,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn placeholders_are_recognized_and_secrets_are_not() {
-        for v in [
-            "changeme",
-            "${TOKEN}",
-            "$TOKEN",
-            "<token>",
-            "YOUR_API_KEY",
-            "process.env.X",
-            "xxxxxxxxxxxx",
-            "[PASSWORD_abc234]",
-            "{{ .Values.x }}",
-            "string",
-        ] {
-            assert!(is_placeholder_value(v), "{v}");
-        }
-        for v in ["copper-lantern-440", "gTq8WvB3rKzmY", "$2b$10$abc"] {
-            assert!(!is_placeholder_value(v), "{v}");
-        }
-    }
-
-    #[test]
     fn words_and_random_values_differ() {
         for v in [
             "ids_of_the_sequence",
@@ -376,13 +241,6 @@ mod tests {
             assert!(looks_random(v), "{v}");
         }
         assert!(entropy(b"aaaa") < 0.01);
-    }
-
-    #[test]
-    fn a_short_placeholder_wording_inside_a_long_random_value_proves_nothing() {
-        assert!(is_placeholder_value("todo-later"));
-        assert!(!has_placeholder_part("q7todox9m2kz4lr8vb"));
-        assert!(has_placeholder_part("q7x9m2kz4lr8-todo-vb"));
     }
 
     #[test]

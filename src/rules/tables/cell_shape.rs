@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use super::words::WORDS;
+use crate::rules::placeholder_value;
 use crate::rules::validate::is_label;
 use crate::rules::value_shape::{self, CharCounts};
 use crate::rules::word_lists::{COMMON_WORDS, NOT_NAMES};
@@ -19,6 +20,8 @@ pub(crate) enum CellShape {
     /// A latitude or longitude under a header such as `lat`, which counts only beside the other one.
     Degree,
     Account,
+    /// The number of a bank or of its branch.
+    SortCode,
     Card,
     Address,
     /// The name of a person under a header that says so.
@@ -102,16 +105,17 @@ pub(super) fn belongs(value: &str, shape: CellShape) -> bool {
                 && counts.digit * 2 < v.len()
                 && v.chars().filter(|c| c.is_alphabetic()).count() >= 2
                 && !v.contains(['{', '}', '=', '<', '>', '$', '/', '\\', '@', ':'])
-                && !value_shape::is_placeholder_value(v)
+                && !placeholder_value::is_placeholder_value(v)
         }
         CellShape::Password | CellShape::MaybePassword => {
-            v.chars().count() >= 3 && words <= 6 && !value_shape::is_placeholder_value(v)
+            v.chars().count() >= 3 && words <= 6 && !placeholder_value::is_placeholder_value(v)
         }
-        CellShape::Key => v.len() >= 6 && words == 1 && !value_shape::is_placeholder_value(v),
+        CellShape::Key => v.len() >= 6 && words == 1 && !placeholder_value::is_placeholder_value(v),
         CellShape::Date => (2..=20).contains(&counts.digit) && words <= 5,
         CellShape::Phone | CellShape::Card => counts.digit >= 5 && words <= 8,
         CellShape::Identifier | CellShape::Account => counts.digit >= 4 && words <= 8,
         CellShape::Coordinate => counts.digit >= 3 && words <= 8,
+        CellShape::SortCode => counts.digit >= 4 && words <= 3,
         CellShape::Address => v.len() >= 6 && words >= 2,
         CellShape::Degree | CellShape::Token => false,
     }
@@ -131,7 +135,7 @@ fn is_plain_password(v: &str) -> bool {
         && !v.ends_with(['(', ',', ';', ':', '{'])
         && !v.starts_with(['(', '{'])
         && !v.contains("()")
-        && !value_shape::is_placeholder_value(v)
+        && !placeholder_value::is_placeholder_value(v)
         && !is_state(v)
         && !is_amount(v)
         && !looks_like_time(v)
@@ -187,6 +191,7 @@ pub(super) fn fits(value: &str, shape: CellShape) -> bool {
                 && v.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b' ' | b'-' | b'/'))
                 && !looks_like_time(v)
         }
+        CellShape::SortCode => (5..=9).contains(&counts.digit) && only(" -") && !looks_like_time(v),
         CellShape::Card => (12..=19).contains(&counts.digit) && only(" -"),
         CellShape::Address => {
             v.len() >= 8
@@ -202,7 +207,7 @@ pub(super) fn fits(value: &str, shape: CellShape) -> bool {
         CellShape::Password => {
             v.len() >= 5
                 && counts.space == 0
-                && !value_shape::is_placeholder_value(v)
+                && !placeholder_value::is_placeholder_value(v)
                 && counts.digit > 0
                 && (counts.letters() > 0 || counts.symbol > 0)
                 && !is_amount(v)
@@ -223,14 +228,14 @@ pub(super) fn fits(value: &str, shape: CellShape) -> bool {
                 && counts.letters() > 0
                 && v.bytes().all(|b| b.is_ascii_graphic())
                 && !v.contains(['(', '{', ',', ';'])
-                && !value_shape::is_placeholder_value(v)
+                && !placeholder_value::is_placeholder_value(v)
                 && !looks_like_time(v)
         }
         CellShape::Token => {
             counts.space == 0
                 && counts.digit > 0
                 && value_shape::looks_random(v)
-                && !value_shape::is_placeholder_value(v)
+                && !placeholder_value::is_placeholder_value(v)
         }
     }
 }

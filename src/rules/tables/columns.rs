@@ -36,6 +36,8 @@ pub(super) enum Reading {
     Delimited(usize, &'static str),
     Aligned,
     Words,
+    Typed,
+    FieldLines,
 }
 
 /// Why a reading of a line was rejected.
@@ -67,6 +69,10 @@ pub(crate) struct ReadingLog {
     pub inserts: Option<HashMap<String, Vec<usize>>>,
     /// Where the list of the last `CREATE TABLE` ends that was read.
     pub created_end: usize,
+    /// Where the last structure of a data frame ends that was read.
+    pub structure_end: usize,
+    /// Where the last record with a field in each line ends that was read.
+    pub field_lines_end: usize,
     /// Where the last transposed table ends that was read.
     pub transposed_end: usize,
     /// Number of objects of JSON that could not be read.
@@ -373,6 +379,15 @@ mod tests {
         "dob    ",
         " dob",
         "|dob",
+        "dob phone\n<chr> <chr>\nx y\n",
+        "$ dob <chr> \"x\", \"y\"\n",
+        " $ phone: chr \"x\"\n",
+        "$ dob",
+        "<phone>",
+        "<phone>x</phone>",
+        "<phone a=\"",
+        "| dob | x |\n",
+        "dob,x\n",
     ];
 
     #[test]

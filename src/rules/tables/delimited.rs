@@ -37,6 +37,9 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let marks = [",", ";", "\t", "，", "~", "^", "\u{1f}"];
         let mut marks = latex.into_iter().chain(FRAMES).chain(marks);
         let mark = marks.find(|m| after.starts_with(*m) || after.is_empty() && before.ends_with(*m))?;
+        if let Some(table) = self.field_lines(line, mark) {
+            return Some(table);
+        }
         let mut read = self.delimited_headers(line.0, line.0, mark)?;
         let quoted = |c: &Cell| text[line.0..c.1].contains(['"', '\'', '`']);
         let is_open =

@@ -4,10 +4,13 @@
 use super::columns::{Cell, Table};
 use super::words::WORDS;
 use super::{CellShape, ColumnRules, MAX_RELATED_WORDS, Reader, cell_shape, headers};
-use crate::rules::value_shape;
+use crate::rules::placeholder_value;
+use crate::rules::word_lists::{LABEL_WORDS, NOT_NAMES};
 
 /// Most fields of a record, on either side of the password.
 pub(super) const MAX_FIELDS: usize = 16;
+/// Fewest characters of a word that is a password without an account beside it.
+const MIN_PLAIN_CHARS: usize = 6;
 
 /// A field of a record: the spans of its name and of its value.
 pub(super) type Field = (Cell, Cell);
@@ -52,11 +55,26 @@ impl<R: ColumnRules> Reader<'_, R> {
         let lower = v.to_lowercase();
         (2..=100).contains(&v.len())
             && !cell_shape::is_void(v)
-            && !value_shape::is_placeholder_value(v)
+            && !placeholder_value::is_placeholder_value(v)
             && !WORDS.states.has(&lower)
             && !headers::is_account(v)
             && !v.contains(['(', '{', '<', '=', '$', ';'])
             && (!v.contains(' ') || cell_shape::fits(v, CellShape::Name))
+    }
+
+    /// Whether a value is one word that is no label, no word of a form and no variable, so that it is a password if it is the
+    /// content of an element with that name.
+    pub(super) fn is_plain_secret(&self, value: Cell) -> bool {
+        let v = self.value(value);
+        let lower = v.to_lowercase();
+        v.chars().count() >= MIN_PLAIN_CHARS
+            && cell_shape::proves(v, CellShape::Password, true)
+            && !v.contains(char::is_whitespace)
+            && !v.contains(['{', '}', '$', '(', '<', '/', '\\', '_'])
+            && !self.is_label_of_secret(value)
+            && !LABEL_WORDS.has(&lower)
+            && !NOT_NAMES.has(&lower)
+            && !WORDS.remarks.has(&lower)
     }
 
     /// Whether the value of a password is a label or a variable: `Kennwort`, `user_password`, `Secret`.
@@ -98,6 +116,7 @@ mod tests {
             "<c:name>Maren Tolliver</c:name>\n<c:password>zebraduck</c:password>",
             "<u name=\"Maren Tolliver\" password=\"zebraduck\"/>",
             "<u id='7' password='zebraduck' name='Maren Tolliver'></u>",
+            "<user id='7'><name lang=\"en\">Maren Tolliver</name><password enc='0'>zebraduck</password></user>",
             "<dl><dt>Name</dt><dd>Maren Tolliver</dd><dt>Password</dt><dd>zebraduck</dd></dl>",
             "<dl>\n<dt>Name\n<dd>Maren Tolliver\n<dt>Password\n<dd>zebraduck\n</dl>",
             "<table><tr><th>Name</th><td>Maren Tolliver</td></tr><tr><th>Password</th><td>zebraduck</td></tr></table>",
@@ -114,6 +133,34 @@ mod tests {
         }
         for text in ["user: maren\npass: zebraduck\n", "{\"email\":\"maren\",\"pin\":\"zebraduck\"}"] {
             assert_eq!(found(text), ["zebraduck"], "{text}");
+        }
+    }
+
+    #[test]
+    fn an_element_or_attribute_alone_identifies_its_value() {
+        for (text, value) in [
+            ("<user><password>zebraduck</password></user>", "zebraduck"),
+            ("<date_of_birth>1944-05-14</date_of_birth>", "1944-05-14"),
+            ("<DateOfBirth type=\"d\">1944-05-14</DateOfBirth>", "1944-05-14"),
+            ("<ns:geburtsdatum>14.05.1944</ns:geburtsdatum>", "14.05.1944"),
+            ("<p:phone xml:lang='en'>600 555 014</p:phone>", "600 555 014"),
+            ("<passport_number>ZS0000177</passport_number>", "ZS0000177"),
+            ("<contact id=\"7\" phone=\"600 555 014\"/>", "600 555 014"),
+        ] {
+            assert_eq!(found(text), [value], "{text}");
+        }
+        for text in [
+            "<password>required</password>",
+            "<password>Passwort</password>",
+            "<password>changeme</password>",
+            "<password>{password}</password>",
+            "<password>user_password</password>",
+            "<password>Enter your password</password>",
+            "<phone type=\"string\">mobile</phone>",
+            "<dob format=\"date\"/>",
+            "a <phone b=\"1\"",
+        ] {
+            assert_eq!(found(text), [""; 0], "{text}");
         }
     }
 

@@ -7,7 +7,7 @@
 //!
 //! | file | does |
 //! |---|---|
-//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs`, `transposed.rs` | read one layout each |
+//! | `delimited.rs`, `aligned.rs`, `expanded.rs`, `sql.rs`, `html.rs`, `arrays.rs`, `records.rs`, `field.rs`, `transposed.rs`, `typed.rs`, `structure.rs`, `field_lines.rs` | read one layout each |
 //! | `login_record.rs`, `record_lines.rs`, `record_markup.rs` | read single records in which an account is beside a password |
 //! | `headers.rs`, `words.rs` | what a header says |
 //! | `cell_shape.rs` | whether a value is of the kind that a header promises |
@@ -22,6 +22,7 @@ mod columns;
 mod delimited;
 mod expanded;
 mod field;
+mod field_lines;
 mod headers;
 mod html;
 pub(in crate::rules) mod lines;
@@ -31,9 +32,11 @@ mod record_markup;
 mod records;
 mod row_prefix;
 mod sql;
+mod structure;
 #[cfg(test)]
 mod tests;
 mod transposed;
+mod typed;
 mod words;
 
 pub(in crate::rules) use cell_shape::CellShape;
@@ -91,10 +94,13 @@ pub(crate) fn read<R: ColumnRules>(
     if is_inside_word(text, start, end) {
         return None;
     }
-    if let Some(table) = reader.created(start) {
+    if let Some(table) = reader.created(start).or_else(|| reader.typed(start)) {
         return Some(table);
     }
     let (from, to) = cell_around(text, start, end)?;
+    if let Some(table) = reader.structure(from) {
+        return Some(table);
+    }
     let after = skip(text, to, b"\"'`*] ");
     let closing = text.get(after).copied().unwrap_or(b'\n');
     let before = from.checked_sub(1).map_or(b'\n', |i| text[i]);

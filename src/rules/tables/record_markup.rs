@@ -4,8 +4,10 @@
 use super::columns::{Cell, Table};
 use super::lines::skip_blanks;
 use super::login_record::{Field, MAX_FIELDS};
-use super::{ColumnRules, MAX_HEADER_BYTES, Reader};
+use super::{CellShape, ColumnRules, MAX_HEADER_BYTES, Reader, cell_shape};
 
+/// Longest part of a name before and after its keyword, in bytes.
+const MAX_NAME_BYTES: usize = 40;
 /// Longest tag, in bytes.
 const MAX_TAG_BYTES: usize = 400;
 /// Longest content of an element, in bytes.
@@ -17,22 +19,39 @@ fn is_name(b: u8) -> bool {
 
 /// Whether the keyword `[start, end)` may be the name of an element or of an attribute.
 pub(super) fn may_be_markup(text: &[u8], start: usize, end: usize) -> bool {
+    let end = name_end(text, end);
+    let before = start.checked_sub(1).map(|n| text[n]);
     match text.get(end) {
-        Some(b'>') => {
-            start.checked_sub(1).is_some_and(|n| is_name(text[n]) || matches!(text[n], b'<' | b':'))
-        }
+        Some(b'>') => before.is_some_and(|b| is_name(b) || matches!(b, b'<' | b':')),
         Some(b'=') => matches!(text.get(end + 1), Some(b'"' | b'\'')),
+        // `<dob type="date">`
+        Some(b' ') if before.is_some_and(|b| is_name(b) || matches!(b, b'<' | b':')) => {
+            let part = |c: &&u8| is_name(**c) || **c == b':';
+            let name = text[..start].iter().rev().take(MAX_NAME_BYTES).take_while(part).count();
+            let attribute = text[end + 1..].iter().take(MAX_NAME_BYTES).take_while(part).count();
+            text[..start - name].ends_with(b"<")
+                && attribute > 0
+                && text.get(end + 1 + attribute) == Some(&b'=')
+        }
         _ => false,
     }
+}
+
+/// Returns the end of the name that contains the keyword that ends at `end`: `<passport_number>`.
+fn name_end(text: &[u8], end: usize) -> usize {
+    end + text[end..].iter().take(MAX_NAME_BYTES).take_while(|c| is_name(**c)).count()
 }
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the record around the element or attribute whose name contains `[start, end)`.
     pub(super) fn markup(&mut self, start: usize, end: usize) -> Option<Table> {
         let b = self.text.as_bytes();
-        let from = start - b[..start].iter().rev().take(40).take_while(|c| is_name(**c)).count();
+        let from = start - b[..start].iter().rev().take(MAX_NAME_BYTES).take_while(|c| is_name(**c)).count();
+        let end = name_end(b, end);
         let before = b[..from].last().copied().unwrap_or(b' ');
-        if !matches!(before, b'<' | b':' | b' ' | b'\n' | b'\t') || !self.names_login_secret((from, end)) {
+        if !matches!(before, b'<' | b':' | b' ' | b'\n' | b'\t')
+            || self.rules.headers().rule(self.text.get(from..end)?).is_none()
+        {
             return None;
         }
         let (first, fields) = match b.get(end)? {
@@ -43,7 +62,21 @@ impl<R: ColumnRules> Reader<'_, R> {
             return None;
         }
         self.log.last_record = Some(first);
-        self.login_record(&fields, from)
+        self.login_record(&fields, from).or_else(|| self.labelled(&fields, from))
+    }
+
+    /// Returns the values of a record without a login that their own names identify.
+    fn labelled(&self, fields: &[Field], end: usize) -> Option<Table> {
+        let mut table = Table { end, cells: Vec::new() };
+        for (name, value) in fields {
+            let Some(rule) = self.rules.headers().rule(self.value(*name)) else { continue };
+            let (shape, value) = (self.rules.shape(rule), self.content(*value));
+            let is_password = || shape == CellShape::Password && self.is_plain_secret(value);
+            if shape.labels() && cell_shape::fits(self.value(value), shape) || is_password() {
+                table.cells.push((value.0, value.1, rule));
+            }
+        }
+        (!table.cells.is_empty()).then_some(table)
     }
 
     /// Reads the attributes of the tag around `at`, and returns where the tag begins.

@@ -25,6 +25,8 @@ pub(super) struct Words {
     pub states: Set,
     pub remarks: Set,
     pub statements: Set,
+    pub field_heads: Set,
+    pub value_heads: Set,
 }
 
 /// A set of words that is written with blanks between them.
