@@ -40,6 +40,7 @@ pub(crate) mod placeholder;
 mod policy;
 mod render;
 mod sealed_scanner;
+mod secret_fields;
 mod selftest;
 mod session;
 mod timed_id;

@@ -2,11 +2,12 @@
 //! `{"dob": {"value": "1944-05-14\n"}}` become `"dob": "1944-05-14"`, and the parts of a date become one value.
 //!
 //! The names of schemas, such as `type` and `pattern`, say something of their own, so that their values do not get the
-//! name of the field that they describe.
+//! name of the field that they describe. In an object of secrets other names say nothing; see `secret_fields.rs`.
 
 use std::rc::Rc;
 
 use super::decoded_view::{DecodedView, ViewBuilder};
+use super::secret_fields::{self, Holds};
 
 /// Longest name of a field, in bytes.
 const MAX_NAME_BYTES: usize = 80;
@@ -67,6 +68,16 @@ const DATE_PARTS: [&[&str]; 3] = [
 
 type Range = (usize, usize);
 
+/// An object of secrets.
+#[derive(Debug, Clone, Copy)]
+struct Secrets {
+    /// The part of its name that names one of them.
+    name: Range,
+    holds: Holds,
+    /// Number of objects and arrays in it, down to the value.
+    depth: usize,
+}
+
 /// An object or array that is being read.
 #[derive(Default)]
 struct Frame {
@@ -75,6 +86,8 @@ struct Frame {
     name: Option<Range>,
     /// The name of the field that is being read.
     key: Option<Range>,
+    /// The object of secrets around the value.
+    secrets: Option<Secrets>,
     /// The year, month and day, or the first three items of an array.
     parts: [Option<Range>; 3],
     items: usize,
@@ -89,7 +102,7 @@ pub(super) fn read(parent: &Rc<DecodedView>) -> Option<Rc<DecodedView>> {
     let mut at = 0;
     while at < b.len() {
         match b[at] {
-            open @ (b'{' | b'[') => reader.open(open == b'{'),
+            open @ (b'{' | b'[') => reader.open(at, open == b'{'),
             b'}' | b']' => reader.close(),
             b',' => {
                 if let Some(frame) = reader.frames.last_mut() {
@@ -136,12 +149,13 @@ struct Reader<'t> {
 }
 
 impl Reader<'_> {
-    fn open(&mut self, is_object: bool) {
+    fn open(&mut self, at: usize, is_object: bool) {
         let name = self.frames.last().and_then(|frame| self.name_in(frame).0);
+        let secrets = self.frames.last().and_then(|frame| self.secrets_in(frame, at));
         if let Some(frame) = self.frames.last_mut() {
             frame.items += 1;
         }
-        self.frames.push(Frame { is_object, name, ..Frame::default() });
+        self.frames.push(Frame { is_object, name, secrets, ..Frame::default() });
     }
 
     fn close(&mut self) {
@@ -177,11 +191,40 @@ impl Reader<'_> {
         }
     }
 
+    /// Returns the object of secrets around an object or array in a frame, which begins at `at`.
+    fn secrets_in(&self, frame: &Frame, at: usize) -> Option<Secrets> {
+        let outer = || frame.secrets.filter(|s| s.depth < secret_fields::MAX_DEPTH);
+        let outer = || outer().map(|s| Secrets { depth: s.depth + 1, ..s });
+        let Some(key) = frame.key else { return outer() };
+        let name = &self.text[key.0..key.1];
+        match secret_fields::holds(name) {
+            _ if name.len() > MAX_NAME_BYTES || secret_fields::is_schema(&self.text[at..]) => None,
+            Some((holds, length)) => Some(Secrets { name: (key.0, key.0 + length), holds, depth: 1 }),
+            None if secret_fields::says_otherwise(name) => None,
+            None => outer(),
+        }
+    }
+
+    /// Returns the name that the string with this name has in an object of secrets.
+    fn name_of_secret(&self, frame: &Frame, key: Range, value: Range) -> Option<Range> {
+        let secrets = frame.secrets?;
+        let name = &self.text[key.0..key.1];
+        let is_secret = name.len() <= MAX_NAME_BYTES
+            && secret_fields::holds(name).is_none()
+            && !secret_fields::says_otherwise(name)
+            && secret_fields::may_be_secret(&self.text[value.0..value.1], secrets.holds);
+        is_secret.then_some(secrets.name)
+    }
+
     /// Reads a string or a whole number.
     fn value(&mut self, span: Range, is_string: bool) {
         let value = trimmed(self.text, span);
         let Some(frame) = self.frames.last() else { return };
         let (name, inherited) = self.name_in(frame);
+        let of_secret = match name {
+            Some(key) if is_string => self.name_of_secret(frame, key, value),
+            _ => None,
+        };
         let part = match frame.key {
             Some(key) => {
                 let key = plain_name(&self.text[key.0..key.1]);
@@ -200,6 +243,9 @@ impl Reader<'_> {
         }
         let is_other = inherited || is_string && value != span;
         if let Some(name) = name.filter(|_| is_other && VALUE_BYTES.contains(&(value.1 - value.0))) {
+            self.write(name, &[value]);
+        }
+        if let Some(name) = of_secret.filter(|_| VALUE_BYTES.contains(&(value.1 - value.0))) {
             self.write(name, &[value]);
         }
     }
@@ -298,6 +344,24 @@ mod tests {
     }
 
     #[test]
+    fn a_value_in_an_object_of_secrets_gets_its_name_too() {
+        for (text, expected) in [
+            (r#"{"password":{"whatever":"abcd"}}"#, "\"password\": \"abcd\"\n"),
+            (
+                r#"{"passwords":{"a":{"b":["abcd"],"c":"efgh"}}}"#,
+                "\"b\": \"abcd\"\n\"password\": \"abcd\"\n\"password\": \"efgh\"\n",
+            ),
+            (r#"{"password":{"label":"abcd","x":"efgh"},"y":"ijkl"}"#, "\"password\": \"efgh\"\n"),
+        ] {
+            assert_eq!(reading(text), expected, "{text}");
+        }
+        let deep =
+            |n: usize| format!("{{\"password\":{}{{\"x\":\"abcd\"}}{}}}", "{\"a\":".repeat(n), "}".repeat(n));
+        assert_ne!(reading(&deep(3)), "");
+        assert_eq!(reading(&deep(30)), "");
+    }
+
+    #[test]
     fn the_birth_date_in_a_list_is_one_value() {
         assert!(reading(r#"{"dob":[1944,5,14]}"#).contains("\"dob\": \"1944-5-14\"\n"));
     }
@@ -308,6 +372,9 @@ mod tests {
             r#"{"password":"Winterreise2026","n":1234567}"#,
             r#"{"properties":{"password":{"type":"string","pattern":"^abc$","minLength":8}}}"#,
             r#"{"path":"C:\\n","a":"b\\n"}"#,
+            r#"{"password":{"type":"string","whatever":"abcd"},"x":{"password":{"label":"abcd"}}}"#,
+            r#"{"password":{"message":{"short":"abcd"},"length":{"min":"abcd"}}}"#,
+            r#"{"tokens":{"input":"1234","model":"abcd","a":"getAccessToken2026"}}"#,
             "fn main() { print(\"text\"); [1, 2] }",
             "unclosed \" {\n[",
         ] {
