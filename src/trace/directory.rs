@@ -5,6 +5,13 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
+/// Most directories of one session that are kept, apart from its project's.
+pub const MAX_DIRECTORIES: usize = 1000;
+/// Longest directory that is kept, in bytes.
+pub const MAX_DIRECTORY_BYTES: usize = 4096;
+/// Stands for the directories of a session that are not kept. It is no path. Each of them may be an excluded one.
+pub const MORE_DIRECTORIES: &str = "(more than 1,000 directories)";
+
 /// Returns the one spelling of a directory: without `.`, `..`, repeated separators and separators at the end, and in
 /// Unicode form NFC. A path that ends at its root keeps the separator. A path with a drive has backslashes and an upper-case
 /// drive, however it was written: `file:///c:/work`, `c:/work`, `/c:/work` and `\\?\C:\work` are `C:\work`.
@@ -112,6 +119,15 @@ pub fn is_windows_path(path: &str) -> bool {
     drive || path.starts_with("\\\\") || !path.contains('/')
 }
 
+/// Whether a directory in its normal spelling is one for temporary files or below it.
+pub fn is_temporary(path: &str) -> bool {
+    const PLACES: [&str; 6] =
+        ["/tmp", "/private/tmp", "/var/tmp", "/var/folders", "/private/var/folders", "/dev/shm"];
+    let windows = path.to_lowercase();
+    PLACES.iter().any(|place| is_below(path, place, false))
+        || windows.contains(r"\appdata\local\temp") && is_windows_path(path)
+}
+
 /// Whether a directory in its normal spelling is a root or a home directory: `/`, `/home/ada`, `/Users/ada`, `/root`,
 /// `C:\Users\ada`. Other projects are below it that have nothing to do with it.
 pub fn is_root_or_home(path: &str) -> bool {
@@ -202,6 +218,16 @@ mod tests {
             assert!(!is_below(directory, above, false), "{directory} {above}");
         }
         assert!(is_below("/home/ada/x", "/HOME/Ada", true));
+    }
+
+    #[test]
+    fn directories_for_temporary_files_are_recognized() {
+        for path in ["/tmp", "/private/tmp/x", r"C:\Users\Ada\AppData\Local\Temp\x", "/var/folders/a/b"] {
+            assert!(is_temporary(path), "{path}");
+        }
+        for path in ["/home/ada/tmp", "/tmpfs", r"C:\Temp", "/srv/zorga"] {
+            assert!(!is_temporary(path), "{path}");
+        }
     }
 
     #[test]

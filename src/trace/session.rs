@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Timestamp;
+use super::{MAX_DIRECTORIES, MAX_DIRECTORY_BYTES, MORE_DIRECTORIES, Timestamp};
 
 /// `<agent>:<native id>`. Only the agent's source interprets the native id.
 #[derive(
@@ -134,8 +134,8 @@ pub struct Session {
     /// that this is not in the normal form.
     #[serde(skip)]
     pub part: Option<SessionPart>,
-    /// Directories other than `project` in which the agent worked. They decide about the scope only and are not in the normal
-    /// form.
+    /// Directories other than `project` in which the agent worked, up to [`MAX_DIRECTORIES`]. They decide about the scope only
+    /// and are not in the normal form.
     #[serde(skip)]
     pub other_directories: BTreeSet<String>,
 }
@@ -286,8 +286,14 @@ impl Session {
             None => self.project = Some(directory.to_owned()),
             // Most records name the same directory as the one before.
             Some(project) if project == directory || self.other_directories.contains(directory) => {}
-            Some(_) => drop(self.other_directories.insert(directory.to_owned())),
+            Some(_) => self.add_directory(directory),
         }
+    }
+
+    /// Adds a directory to the others, or [`MORE_DIRECTORIES`] if there are too many or it is too long.
+    fn add_directory(&mut self, directory: &str) {
+        let fits = self.other_directories.len() < MAX_DIRECTORIES && directory.len() <= MAX_DIRECTORY_BYTES;
+        self.other_directories.insert(if fits { directory } else { MORE_DIRECTORIES }.to_owned());
     }
 
     /// Records that the agent was in a directory, which may become the project later.
@@ -296,7 +302,7 @@ impl Session {
             self.project.as_deref() != Some(*directory) && !self.other_directories.contains(*directory)
         };
         if let Some(directory) = directory.filter(|directory| !directory.is_empty()).filter(is_new) {
-            self.other_directories.insert(directory.to_owned());
+            self.add_directory(directory);
         }
     }
 

@@ -46,7 +46,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
     ("context", &["cache", "config", "failure", "fs"]),
     ("config", &["agents", "failure", "fs", "text"]),
     ("pool", &["config", "context", "failure"]),
-    ("projects", &["config", "context", "failure", "fs", "text"]),
+    ("projects", &["config", "context", "failure", "fs", "shell", "text"]),
     ("audit", &["context", "failure", "fs"]),
     ("environment", &["context", "shell", "text"]),
     ("doctor", &["audit", "context", "failure", "shell", "text"]),

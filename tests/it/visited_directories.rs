@@ -199,3 +199,67 @@ fn a_removed_exclusion_of_a_directory_is_shown_before_the_signature() {
     let preview = ok(&world, &["preview", "--json"]);
     assert_eq!(preview["approval"]["exclusions_removed"], json!(["/srv/zorga/src"]), "{preview}");
 }
+
+#[test]
+fn a_session_with_more_directories_than_are_kept_stays_out_if_anything_is_excluded() {
+    let world = world_with(&["/home/ada/shop", "/home/ada/notes", "/home/ada/ledger"]);
+    let path = world.home().join(".claude/projects/p1/7b1e0001-2c4d-4e6f-8a1b-000000000001.jsonl");
+    let log = fs::read_to_string(&path).unwrap();
+    let record: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    let mut lines = log.clone();
+    for n in 0..1001 {
+        let mut record = record.clone();
+        record["uuid"] = json!(format!("{n:08}-0000-4000-8000-0000000000ff"));
+        record["cwd"] = json!(format!("/home/ada/shop/d{n:04}"));
+        lines.push_str(&format!("{record}\n"));
+    }
+    fs::write(&path, lines).unwrap();
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["approve", "--all", "--json"]);
+    ok(&world, &["scope", "--exclude", "ledger", "--confirm", "--json"]);
+    let shown = ok(&world, &["scope", "--json"]);
+    let more = json!([{"path": "(more than 1,000 directories)", "sessions": 1}]);
+    assert_eq!(shown["excluded_directories"], more, "{shown}");
+    let (projects, left_out) = released(&world);
+    assert_eq!(projects, ["notes"]);
+    let reasons: Vec<&str> =
+        left_out.as_array().unwrap().iter().map(|s| s["reason"].as_str().unwrap()).collect();
+    assert!(reasons.iter().any(|r| r.contains("more directories than are kept")), "{reasons:?}");
+    ok(&world, &["scope", "--include", "ledger", "--confirm", "--json"]);
+    assert!(ok(&world, &["scope", "--json"])["excluded_directories"].is_null());
+}
+
+#[test]
+fn a_new_directory_outside_of_all_projects_is_shown_and_has_to_be_confirmed() {
+    let world = world_with(&["/home/ada/shop", "/home/ada/notes"]);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--confirm", "--json"]);
+    for (place, is_confirmed) in
+        [("/home/ada/notes/drafts", true), ("/tmp/x", true), ("/srv/zorga/src", false)]
+    {
+        move_session(&world, 1, place);
+        ok(&world, &["scan", "--json"]);
+        assert_eq!(confirmed(&world), is_confirmed, "{place}");
+    }
+    let shown = ok(&world, &["scope", "--json"]);
+    let others: Vec<&str> =
+        shown["other_directories"].as_array().unwrap().iter().map(|d| d["path"].as_str().unwrap()).collect();
+    assert_eq!(others, ["/srv/zorga/src", "/tmp/x"], "{shown}");
+    assert!(run(&world, &["scope"]).out.contains("/srv/zorga/src"), "a person sees it");
+    ok(&world, &["scope", "--confirm", "--json"]);
+    move_session(&world, 1, "/srv/zorga/src/deep");
+    ok(&world, &["scan", "--json"]);
+    assert!(confirmed(&world), "a directory below a known one is not new");
+}
+
+#[test]
+fn a_mistyped_exclusion_names_a_visited_directory() {
+    let world = world_with(&["/home/ada/shop", "/home/ada/notes"]);
+    move_session(&world, 1, "/srv/zorga/src");
+    ok(&world, &["scan", "--json"]);
+    for (typed, meant) in [("zrga", "zorga"), ("/srv/zogra/src", "/srv/zorga/src")] {
+        let ran = run(&world, &["scope", "--exclude", typed, "--json"]);
+        assert_eq!(ran.code, 2);
+        assert!(ran.out.contains(&format!("did you mean {meant}?")), "{}", ran.out);
+    }
+}

@@ -89,7 +89,7 @@ impl App {
             }
         }
         if !mismatches.is_empty() {
-            return Err(no_such_project(&mismatches, &projects));
+            return Err(no_such_project(&mismatches, &known));
         }
         Ok(projects.into_iter().filter(|p| out.contains(&p.name)).map(|p| p.path).collect())
     }

@@ -11,10 +11,11 @@ use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
 use crate::app::config::Exclusion;
+use crate::app::shell;
 use crate::app::text::{echo, list_names, nearest};
 use crate::app::{App, Failure};
 use crate::store::ProjectRow;
-use crate::trace::{SessionKey, last_component};
+use crate::trace::{MORE_DIRECTORIES, SessionKey, last_component};
 
 /// The projects that the configuration excludes.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(crate) struct Exclusions {
     pub meaning: BTreeSet<String>,
     /// Those of the visited directories that are excluded.
     pub visited: BTreeSet<String>,
+    /// Those of the visited directories that belong to no project and are not excluded, without those below another one.
+    pub elsewhere: BTreeSet<String>,
 }
 
 impl Exclusions {
@@ -44,6 +47,11 @@ impl Exclusions {
             out.names.extend(coverage.names);
             out.visited.extend(coverage.visited);
         }
+        // A directory that is not kept may be an excluded one.
+        if !entries.is_empty() && visited.iter().any(|path| path == MORE_DIRECTORIES) {
+            out.visited.insert(MORE_DIRECTORIES.to_owned());
+        }
+        out.elsewhere = projects.visited_elsewhere(&out.visited);
         // A worktree of a repository that is known only by its name may belong to an excluded repository.
         let excluded: BTreeSet<String> = rows
             .iter()
@@ -57,9 +65,11 @@ impl Exclusions {
     }
 }
 
-/// Returns the failure for texts that select no project, or not exactly one.
-pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[ProjectRow]) -> Failure {
-    let names: Vec<&str> = projects.iter().map(|p| p.name.as_str()).collect();
+/// Returns the failure for texts that select no project, or not exactly one. `among` are the projects that the texts were
+/// looked up in.
+pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], among: &Projects<'_>) -> Failure {
+    let names: Vec<&str> = among.known.iter().map(|p| p.row.name.as_str()).collect();
+    let of_visited = among.names_of_visited();
     let mut sentences = Vec::new();
     let mut hints = Vec::new();
     let mut code = "ambiguous_project";
@@ -77,7 +87,8 @@ pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
             Mismatch::Unknown => {
                 code = "no_such_project";
                 sentences.push(format!("No project matches {shown:?}."));
-                hints.extend(nearest(typed, names.iter().copied()).map(|n| format!("did you mean {n}?")));
+                let known = names.iter().copied().chain(of_visited.iter().map(String::as_str));
+                hints.extend(nearest(typed, known).map(|n| format!("did you mean {}?", shell::word(n))));
             }
             Mismatch::Ambiguous(meant) => sentences
                 .push(format!("{shown:?} is ambiguous. Give the path of one of these: {}.", list(meant))),
@@ -88,6 +99,9 @@ pub(crate) fn no_such_project(mismatches: &[(String, Mismatch)], projects: &[Pro
         }
     }
     if code == "no_such_project" && !names.is_empty() {
+        // Each can be pasted into a command line.
+        let names: Vec<String> = names.iter().map(|name| shell::word(name)).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         sentences.push(format!("Projects: {}.", list_names(&names)));
     }
     let mut failure = Failure::usage(code, sentences.join(" "));
@@ -145,10 +159,8 @@ impl App {
         if let Some(name) = self.project_shown_as(typed, &projects)? {
             return Ok(vec![name]);
         }
-        match Projects::new(&projects, &self.ctx.env.home).select(typed) {
-            Ok(names) => Ok(names),
-            Err(mismatch) => Err(no_such_project(&[(typed.to_owned(), mismatch)], &projects)),
-        }
+        let among = Projects::new(&projects, &self.ctx.env.home);
+        among.select(typed).map_err(|mismatch| no_such_project(&[(typed.to_owned(), mismatch)], &among))
     }
 }
 
@@ -186,15 +198,29 @@ mod tests {
 
     #[test]
     fn the_failure_names_what_is_unknown_and_what_could_be_meant() {
-        let rows =
-            [project("ledger-api", "/w/ledger-api"), project("App", "/a/App"), project("w/app", "/w/app")];
-        let f = no_such_project(&[("ledger-apu".to_owned(), Mismatch::Unknown)], &rows);
+        let rows = [
+            project("ledger-api", "/w/ledger-api"),
+            project("App", "/a/App"),
+            project("w/app", "/w/app"),
+            project("(no project)", ""),
+        ];
+        let visited = ["/home/ada/clients/zorga/src".to_owned()];
+        let among = Projects::new(&rows, Path::new("/home/ada")).with_visited(&visited);
+        for (typed, hint) in [
+            ("no project", "did you mean '(no project)'?"),
+            ("zrga", "did you mean zorga?"),
+            ("/home/ada/cleints/zorga/src", "did you mean /home/ada/clients/zorga/src?"),
+        ] {
+            let f = no_such_project(&[(typed.to_owned(), Mismatch::Unknown)], &among);
+            assert_eq!(f.hints[0], hint);
+        }
+        let f = no_such_project(&[("ledger-apu".to_owned(), Mismatch::Unknown)], &among);
         assert_eq!((f.code.as_str(), f.exit_code()), ("no_such_project", 2));
         assert!(f.message.contains("\"ledger-apu\"") && f.message.contains("w/app"), "{f}");
         assert_eq!(f.hints[0], "did you mean ledger-api?");
         assert_eq!(*f.unmatched, ["ledger-apu"]);
         let several = Projects::new(&rows, Path::new("/h")).exclude("app").unwrap_err();
-        let f = no_such_project(&[("app".to_owned(), several)], &rows);
+        let f = no_such_project(&[("app".to_owned(), several)], &among);
         assert_eq!((f.code.as_str(), f.exit_code()), ("ambiguous_project", 2));
         assert!(f.message.contains("ambiguous") && f.message.contains("App (/a/App), w/app (/w/app)"), "{f}");
     }

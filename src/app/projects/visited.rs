@@ -1,8 +1,10 @@
 //! Directories that sessions changed into after they started in another one. No project has their path.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
-use crate::trace::{is_below, is_root_or_home, last_component, normal_directory};
+use crate::trace::{
+    MORE_DIRECTORIES, is_below, is_root_or_home, is_windows_path, last_component, normal_directory,
+};
 
 use super::glob::fold;
 use super::known::{Candidate, Known, Projects, Visited};
@@ -10,8 +12,54 @@ use super::known::{Candidate, Known, Projects, Visited};
 impl<'a> Projects<'a> {
     /// Adds directories in which sessions worked that began in another one.
     pub fn with_visited(mut self, directories: &[String]) -> Self {
-        self.visited = directories.iter().map(|path| Visited::new(path)).collect();
+        let known = directories.iter().filter(|path| *path != MORE_DIRECTORIES);
+        self.visited = known.map(|path| Visited::new(path)).collect();
         self
+    }
+
+    /// Returns the visited directories that belong to no project, without those below another one of them, as the archive
+    /// contains them. `excluded` are left out.
+    pub fn visited_elsewhere(&self, excluded: &BTreeSet<String>) -> BTreeSet<String> {
+        let home = comparable(&normal_directory(&self.home.to_string_lossy()));
+        let is_alone = |path: &str| path == home || is_root_or_home(path);
+        let directories = self.known.iter().flat_map(|p| &p.directories);
+        let mut above: HashSet<String> = directories.map(|path| comparable(path)).collect();
+        let names: HashSet<String> = self
+            .known
+            .iter()
+            .filter_map(|p| p.directories.first())
+            .map(|path| fold(last_component(path)))
+            .collect();
+        // Nothing is below a root or a home directory in this sense.
+        let is_inside = |above: &HashSet<String>, path: &str| {
+            let path = comparable(path);
+            let ends = path.match_indices('/').map(|(n, _)| n);
+            let parents = ends.filter_map(|n| path.get(..n)).filter(|part| !is_alone(part));
+            above.contains(&path) || parents.into_iter().any(|part| above.contains(part))
+        };
+        let mut found: Vec<&Visited> = self
+            .visited
+            .iter()
+            .filter(|v| !excluded.contains(&v.recorded))
+            .filter(|v| !v.any_directory(&|d| is_inside(&above, d)))
+            .filter(|v| !v.repositories.iter().any(|name| names.contains(name)))
+            .collect();
+        // What is above comes before what is below it.
+        found.sort_by(|a, b| a.path().cmp(b.path()));
+        let mut top = BTreeSet::new();
+        for v in found {
+            if !is_inside(&above, v.path()) {
+                above.insert(comparable(v.path()));
+                top.insert(v.recorded.clone());
+            }
+        }
+        top
+    }
+
+    /// Returns the names and paths under which a visited directory can be selected.
+    pub(super) fn names_of_visited(&self) -> BTreeSet<String> {
+        let names = self.visited.iter().flat_map(|v| self.names_in(v)).map(str::to_owned);
+        names.chain(self.visited.iter().map(|v| v.path().to_owned())).collect()
     }
 
     /// Returns the visited directories for which `fits` is true, as the archive contains them.
@@ -68,6 +116,12 @@ impl<'a> Projects<'a> {
         }
         found
     }
+}
+
+/// Returns a directory as it is compared without case, with the separators of other systems.
+fn comparable(path: &str) -> String {
+    let path = path.to_lowercase();
+    if is_windows_path(&path) { path.replace('\\', "/") } else { path }
 }
 
 #[cfg(test)]
@@ -135,6 +189,26 @@ mod tests {
                 "{pattern}"
             );
         }
+    }
+
+    #[test]
+    fn a_visited_directory_elsewhere_is_in_no_project_and_below_no_other_one() {
+        let row = ProjectRow { name: "app".into(), path: "/home/ada/app".into(), ..ProjectRow::default() };
+        let visited = [
+            "/home/ada/app/src",
+            "/home/ada/clients/zorga",
+            "/home/ada/clients/zorga/src",
+            "/home/ada/clients/zorga2",
+            "/home/ada",
+            "/srv/x",
+            MORE_DIRECTORIES,
+        ]
+        .map(str::to_owned);
+        let rows = [row];
+        let projects = Projects::new(&rows, Path::new("/home/ada")).with_visited(&visited);
+        let found = projects.visited_elsewhere(&BTreeSet::from(["/srv/x".to_owned()]));
+        let expected = ["/home/ada", "/home/ada/clients/zorga", "/home/ada/clients/zorga2"];
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]

@@ -1,13 +1,13 @@
 //! Builds the files of a release: redaction over all chosen sessions, rows, card and metadata. Writes nothing.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::app::text::escape_hidden_json;
 use crate::app::{App, Failure};
 use crate::export::{self, Format, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
 use crate::redact::{Detectors, RedactedSession, Redactor, distinct};
 use crate::rules::Engine;
-use crate::trace::{Part, Session, SessionKey, SessionUsage, Version};
+use crate::trace::{MORE_DIRECTORIES, Part, Session, SessionKey, SessionUsage, Version};
 use crate::workflow::{EntityDecision, Release, Target};
 
 use super::OpenRelease;
@@ -304,7 +304,13 @@ impl App {
     fn approved_but_excluded(&self, open: &OpenRelease) -> Result<Vec<OmittedSession>, Failure> {
         let (chosen, named) = (&open.release.chosen, &open.data.named);
         let in_scope = self.scope_filter()?;
-        let visitors = self.sessions_that_visited(&self.projects_in_scope()?.1.visited)?;
+        let mut directories = self.projects_in_scope()?.1.visited;
+        let is_cut = directories.remove(MORE_DIRECTORIES);
+        let visitors = self.sessions_that_visited(&directories)?;
+        let of_many = match is_cut {
+            true => self.sessions_that_visited(&BTreeSet::from([MORE_DIRECTORIES.to_owned()]))?,
+            false => HashSet::new(),
+        };
         let mut out = Vec::new();
         for (key, _) in self.archive.approved()?.into_iter().filter(|(key, _)| !chosen.contains_key(key)) {
             let Some(row) = self.archive.session(key.as_str())? else { continue };
@@ -315,6 +321,8 @@ impl App {
             }
             let reason = if visitors.contains(&key) {
                 "it also worked in an excluded directory"
+            } else if of_many.contains(&key) {
+                "it worked in more directories than are kept, of which any may be excluded"
             } else if is_below_chosen {
                 "a subagent in an excluded project or of an excluded agent"
             } else if self.agent_in_scope(&row.agent) {

@@ -37,7 +37,7 @@ impl App {
                 Err(mismatch) => mismatches.push((text.clone(), mismatch)),
             }
         }
-        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, rows)) }
+        if mismatches.is_empty() { Ok(entries) } else { Err(no_such_project(&mismatches, &projects)) }
     }
 
     /// Returns the entries of the configuration that exclude the named projects.
@@ -61,7 +61,7 @@ impl App {
             }
         }
         if !mismatches.is_empty() {
-            return Err(no_such_project(&mismatches, rows));
+            return Err(no_such_project(&mismatches, &projects));
         }
         match entries.iter().find(|entry| by < entry.by) {
             Some(entry) => Err(only_a_person(
@@ -203,7 +203,7 @@ impl App {
             }
         }
         let Some(first) = first else { return Ok(()) };
-        let mut failure = no_such_project(&mismatches, rows);
+        let mut failure = no_such_project(&mismatches, &projects);
         failure.message = format!("config.toml, scope.exclude: {}", failure.message);
         if let Excluded::Project { path, .. } = &first.what {
             failure.message.push_str(&format!(" No session of {} is in the archive.", echo(path)));

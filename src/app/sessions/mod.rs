@@ -17,7 +17,7 @@ pub(crate) mod triage;
 pub use config_import::{ConfigImport, NotImported};
 pub use forget::{ForgetParams, ForgetPlan, ForgetReport};
 pub use list::{InboxPage, InboxParams, ProjectList, SessionItem, SortKey};
-pub use scope::{ExcludedDirectory, ScopeParams, ScopeReport};
+pub use scope::{ScopeParams, ScopeReport, VisitedDirectory};
 pub use score::{SCORING_RUBRIC, ScoreItem, ScoreParams, ScoreReport};
 pub use search::{SearchHit, SearchPage, SearchParams, SearchRole};
 pub use segments::{SegmentItem, SegmentParams, SegmentReport};

@@ -10,7 +10,7 @@ use toml_edit::DocumentMut;
 
 use crate::redact::NameCounter;
 use crate::store::{Inbox, ProjectRow, SessionRow};
-use crate::trace::SessionKey;
+use crate::trace::{SessionKey, is_below, is_temporary};
 use crate::usage::NO_PROJECT;
 use crate::workflow::{Target, Visibility};
 
@@ -81,12 +81,16 @@ pub struct ScopeReport {
     pub projects: Vec<ProjectRow>,
     /// Excluded directories in which sessions worked that began in another one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub excluded_directories: Vec<ExcludedDirectory>,
+    pub excluded_directories: Vec<VisitedDirectory>,
+    /// Directories of no project in which sessions worked that began in another one, and that are not excluded. Of those below
+    /// each other only the uppermost is in the list. A new one makes a confirmation void.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_directories: Vec<VisitedDirectory>,
 }
 
-/// An excluded directory that is not a project.
+/// A directory that is not a project.
 #[derive(Debug, Clone, Serialize)]
-pub struct ExcludedDirectory {
+pub struct VisitedDirectory {
     pub path: String,
     /// Number of sessions that worked in it after they began in another one.
     pub sessions: u64,
@@ -299,13 +303,20 @@ impl App {
 
     fn scope_of(&self, projects: Vec<ProjectRow>) -> Result<ScopeReport, Failure> {
         let (projects, exclusions) = self.with_exclusions(projects)?;
-        let mut excluded_directories: Vec<ExcludedDirectory> = Vec::new();
-        for path in exclusions.visited {
-            let sessions = self.sessions_that_visited(&BTreeSet::from([path.clone()]))?.len() as u64;
-            excluded_directories.push(ExcludedDirectory { path, sessions });
-        }
+        let visits = self.archive.session_directories()?;
+        let count = |path: String, fits: &dyn Fn(&str) -> bool| {
+            let keys: BTreeSet<&SessionKey> =
+                visits.iter().filter(|(_, path)| fits(path)).map(|(key, _)| key).collect();
+            VisitedDirectory { sessions: keys.len() as u64, path }
+        };
+        let excluded = exclusions.visited.iter();
+        let other = exclusions.elsewhere.iter();
+        let is_excluded = |path: &str| exclusions.visited.contains(path);
         Ok(ScopeReport {
-            excluded_directories,
+            excluded_directories: excluded.map(|path| count(path.clone(), &|d| d == path)).collect(),
+            other_directories: other
+                .map(|path| count(path.clone(), &|d| is_below(d, path, true) && !is_excluded(d)))
+                .collect(),
             confirmed: self.scope_confirmed()?,
             projects,
             unmatched: exclusions.unmatched,
@@ -349,7 +360,8 @@ impl App {
     }
 
     /// Returns whether a person confirmed the current scope. A confirmation is void if the scope was changed, if a project
-    /// appeared that is not excluded, or if an exclusion selects nothing any more.
+    /// appeared that is not excluded, if a session worked in a directory that belongs to no project and is new, or if an
+    /// exclusion selects nothing any more.
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
@@ -365,12 +377,22 @@ impl App {
     }
 
     /// Hashes what a person sees when they confirm the scope, without regard to the order: agents, exclusions, and the paths
-    /// of the projects that are not excluded.
+    /// of the projects, and the other directories, that are not excluded.
     fn hash_of_scope(&self, projects: &[ProjectRow], exclusions: Exclusions) -> String {
         let agents: BTreeSet<&String> = self.config.scope.agents.iter().collect();
         let included: BTreeSet<&str> =
             projects.iter().filter(|p| !p.excluded).map(|p| p.path.as_str()).collect();
-        let scope = serde_json::json!([agents, exclusions.meaning, included]);
+        let elsewhere: BTreeSet<&String> =
+            exclusions.elsewhere.iter().filter(|path| !is_temporary(path)).collect();
+        let mut scope = vec![
+            serde_json::json!(agents),
+            serde_json::json!(exclusions.meaning),
+            serde_json::json!(included),
+        ];
+        if !elsewhere.is_empty() {
+            scope.push(serde_json::json!(elsewhere));
+        }
+        let scope = serde_json::Value::Array(scope);
         data_encoding::HEXLOWER.encode(&Sha256::digest(scope.to_string()))
     }
 }

@@ -4,18 +4,22 @@ use anstyle::Style;
 
 use crate::app::sessions::{ScopeParams, ScopeReport};
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::format::format_count;
+use crate::cli::format::{format_count, pluralize};
 use crate::cli::project_arg::split_projects;
 use crate::cli::render::{DIM, green, yellow};
 use crate::cli::table::{Column, Table, one_line};
 
 use super::list::{AGENTS_WIDTH, MIN_PROJECT_WIDTH};
 
+/// Most directories outside of the projects that the table shows.
+const MAX_OTHER_DIRECTORIES: usize = 20;
+
 /// Choose and confirm which projects and agents may be shared
 ///
 /// Without options, shows the current scope. A project can be given by its name in any case, the unique beginning of
 /// its name, its path or that of a directory above it, or a glob such as 'client-*'. Worktrees belong to their repository.
-/// A confirmation is void when the scope changes or a project appears that is not excluded.
+/// A confirmation is void when the scope changes, or when a project, or a directory of no project in which a session works,
+/// appears that is not excluded.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Exclude these projects: names, paths with everything below them, or globs; write `\,` for a comma in a name
@@ -75,7 +79,17 @@ fn render(r: &ScopeReport, width: usize) -> String {
         let row = ["excluded".to_owned(), name, String::new(), format_count(d.sessions), d.path.clone()];
         table.styled_row(DIM, row);
     }
+    for d in r.other_directories.iter().take(MAX_OTHER_DIRECTORIES) {
+        let name = "(worked in)".to_owned();
+        let row = ["included".to_owned(), name, String::new(), format_count(d.sessions), d.path.clone()];
+        table.row(row);
+    }
     let mut out = format!("Scope {state}: {agents}\n{}", table.render(width));
+    let more = r.other_directories.len().saturating_sub(MAX_OTHER_DIRECTORIES);
+    if more > 0 {
+        let more = pluralize(more as u64, "more included directory");
+        out.push_str(&format!("{more} in which sessions worked; `clawgate scope --json` lists all.\n"));
+    }
     out.push_str(&removed(r.removed.as_deref()));
     out.push_str(&warnings(&r.unmatched));
     out
