@@ -177,11 +177,7 @@ impl App {
                 Phase::Confirmed | Phase::Approved => self.policy_fault(),
                 _ => None,
             };
-            let sign_again = match release.phase {
-                // What cannot be read is reported by the command that needs it.
-                Phase::Approved => self.why_sign_again(&release.id).ok().flatten(),
-                _ => None,
-            };
+            let why_again = self.why_approval_is_void(release);
             let next = match (release.phase, next_step(release)) {
                 _ if policy_fault.is_some() => {
                     NextStep::correct_policy(policy_fault.as_deref().unwrap_or_default())
@@ -189,7 +185,7 @@ impl App {
                 (Phase::Confirmed, next) if next == NextStep::sign(&release.id) => {
                     self.approval_step(release)
                 }
-                (Phase::Approved, _) if sign_again.is_some() => self.approval_step(release),
+                (Phase::Approved, _) if why_again.is_some() => self.approval_step(release),
                 (Phase::Approved, next) => match self.second_step(release) {
                     Some(second) => second,
                     None if is_for_hub(release) => NextStep::publish_to_hub(&release.id),
@@ -205,9 +201,14 @@ impl App {
             };
             let note = match next == NextStep::create_key_to_confirm(&release.id) {
                 true => Some("Your statements count as yours only if you have an approver key.".to_owned()),
-                false => self.missing_token(release).or(sign_again).or_else(|| self.approvals_note(release)),
+                false => self
+                    .missing_token(release)
+                    .or_else(|| why_again.clone())
+                    .or_else(|| self.approvals_note(release)),
             };
-            let state = WorkflowState::Release(release.phase);
+            // The approval counts for nothing without a receipt that covers what would be published.
+            let phase = if why_again.is_some() { Phase::Confirmed } else { release.phase };
+            let state = WorkflowState::Release(phase);
             return Ok(WorkflowStatus::new(state, Some(open.release.id), next, note));
         }
         let facts = self.facts()?;
@@ -329,6 +330,13 @@ impl App {
         Ok(self.unpublished_approvals()? > 0)
     }
 
+    /// Why an approved release has to be signed again, so that it is only confirmed. `None` for other releases.
+    pub(crate) fn why_approval_is_void(&self, release: &Release) -> Option<String> {
+        // What cannot be read is reported by the command that needs it.
+        let is_approved = release.phase == Phase::Approved;
+        is_approved.then(|| self.why_sign_again(&release.id).ok().flatten()).flatten()
+    }
+
     /// Whether the person has an approver key. A key file that cannot be read is reported by the commands that need it.
     fn has_key(&self) -> bool {
         self.keys().is_ok_and(|keys| keys.fingerprint.is_some())
@@ -409,9 +417,14 @@ impl App {
             // A release whose sealed files were changed has to be prepared again.
             let is_void = !open.release.phase.is_final() && !self.is_sealed_intact(&open)?;
             let r = open.release;
+            let state = match is_void {
+                true => Phase::Draft,
+                false if self.why_approval_is_void(&r).is_some() => Phase::Confirmed,
+                false => r.phase,
+            };
             releases.push(ReleaseBrief {
                 release: head.id,
-                state: if is_void { Phase::Draft } else { r.phase },
+                state,
                 rows: r.rows.len() as u64,
                 digest: r.digest().map(str::to_owned),
                 destination: r.destination,

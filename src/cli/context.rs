@@ -400,15 +400,12 @@ impl CliContext {
         }
     }
 
-    /// Returns what is shown for the keys of sessions: short ones for a person, whole ones for a program.
+    /// Returns what is shown for the keys of sessions: the short ones, which every command accepts. JSON has the whole ones.
     ///
     /// # Errors
     /// [`Failure`] if the archive cannot be read.
     pub fn session_names(&mut self, keys: &[&str]) -> Result<HashMap<String, String>, Failure> {
-        if self.stdout_is_terminal() {
-            return self.app()?.short_keys(keys);
-        }
-        Ok(keys.iter().map(|key| ((*key).to_owned(), (*key).to_owned())).collect())
+        self.app()?.short_keys(keys)
     }
 
     /// Returns what a list without entries says: `no_match`, or where clawgate looked if the archive has no sessions.

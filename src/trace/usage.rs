@@ -5,7 +5,7 @@ use std::ops::{Add, AddAssign};
 
 use serde::{Deserialize, Serialize};
 
-use super::{SessionKey, Timestamp};
+use super::{SessionKey, Timestamp, normal_directory};
 
 /// Tokens of one or several requests, by kind. Sums saturate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -262,7 +262,7 @@ impl<S> UsageRow<S> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SessionFacts<S = String> {
     pub key: SessionKey<S>,
-    /// The working directory that the records name.
+    /// The working directory that the records name, in its normal spelling.
     pub project: Option<S>,
     /// The first instant in the records.
     pub started: Option<Timestamp>,
@@ -275,7 +275,7 @@ impl SessionFacts {
     pub fn of(session: &super::Session) -> Self {
         SessionFacts {
             key: session.key.clone(),
-            project: session.project.clone(),
+            project: session.project.as_deref().map(normal_directory),
             started: session.started,
             ended: session.ended,
         }

@@ -104,3 +104,16 @@ fn a_report_shows_days_and_is_sorted_as_asked() {
     let text = run(&world, &["cost", "--by", "project"]).out;
     assert!(text.contains("shop") && !text.contains("/home/ada"), "{text}");
 }
+
+#[test]
+fn all_spellings_of_a_windows_directory_are_one_project_before_a_scan() {
+    let world = World::new(&[]);
+    let spellings = [r"C:\work\shop", "c:/work/shop", "/c:/work/shop/", r"\\?\C:\work\.\shop"];
+    for (n, spelling) in spellings.iter().enumerate() {
+        let ids = ["a", "b", "c", "d"];
+        let ask = Ask { id: ids[n], model: "claude-opus-4-8", tokens: [10, 1, 0, 0], ..Ask::default() };
+        log(&world, spelling, &format!("00000000-0000-4000-8000-00000000000{n}"), &[ask]);
+    }
+    let report = ok(&world, &["cost", "--by", "project", "--json"]);
+    assert_eq!((keys(&report).len(), report["total"]["input"].as_u64()), (1, Some(40)), "{report}");
+}

@@ -240,4 +240,11 @@ fn for_the_hub_an_approved_release_names_the_command_of_the_person_over_mcp() {
     fs::remove_file(w.receipt()).unwrap();
     let status = ok(&w.world, &["status", "--json"]);
     assert_eq!(status["next"]["command"], format!("clawgate sign {}", w.release), "{status}");
+    // Until then the release is not approved, as `publish` says.
+    assert_eq!(
+        (&status["state"], &status["releases"][0]["state"]),
+        (&json!("confirmed"), &json!("confirmed"))
+    );
+    let listed = ok(&w.world, &["releases", "--json"]);
+    assert_eq!(listed["releases"][0]["state"], "confirmed", "{listed}");
 }

@@ -577,3 +577,25 @@ fn logs_without_messages_are_counted_and_not_denied() {
     }
     assert!(run(&world, &["cost"]).out.contains("100"), "the usage counts");
 }
+
+#[test]
+fn a_list_in_a_pipe_has_short_ids_and_names_what_is_excluded() {
+    let world = crate::scope::world_with(&["/home/ada/shop", "/home/ada/notes"]);
+    ok(&world, &["scan", "--json"]);
+    ok(&world, &["scope", "--exclude", "notes", "--json"]);
+    let listed = ok(&world, &["inbox", "--status", "new", "--json"]);
+    for session in sessions(&listed) {
+        assert_eq!(
+            session["excluded"].as_bool(),
+            (session["project"] == "notes").then_some(true),
+            "{session}"
+        );
+        assert!(session["key"].as_str().unwrap().len() > 30, "JSON has whole ids: {session}");
+    }
+    let shown = run(&world, &["inbox", "--status", "new"]).out;
+    let line = |name: &str| shown.lines().find(|l| l.contains(name)).unwrap_or_default().to_owned();
+    assert!(line("notes").contains("new (excluded)") && !line("shop").contains("excluded"), "{shown}");
+    let id = line("shop").split_whitespace().next().unwrap().to_owned();
+    assert!(id.len() < 30, "{shown}");
+    assert_eq!(run(&world, &["show", &id]).code, 0);
+}

@@ -45,7 +45,7 @@ impl App {
         for row in self.archive.release_rows()? {
             let mut open = OpenRelease::new(row)?;
             self.preview_sync(&mut open)?;
-            releases.push(item(&open));
+            releases.push(self.item_now(&open));
         }
         Ok(ReleaseList { releases })
     }
@@ -56,6 +56,15 @@ impl App {
     /// [`Failure`] if there is no such release.
     pub fn release_item(&self, name: Option<&str>) -> Result<ReleaseItem, Failure> {
         Ok(item(&self.viewed_release(name, Phase::Draft)?))
+    }
+
+    /// Returns a release as a list shows it. An approval that counts for nothing is none.
+    fn item_now(&self, open: &OpenRelease) -> ReleaseItem {
+        let mut item = item(open);
+        if self.why_approval_is_void(&open.release).is_some() {
+            item.state = Phase::Confirmed;
+        }
+        item
     }
 
     /// Returns the failure that says when and where a release was published: the named one, or the last one if no release

@@ -150,6 +150,9 @@ pub struct SessionItem {
     pub status_inherited: bool,
     /// Whether the session changed since it was marked.
     pub changed_since: bool,
+    /// Whether the session is not in scope, so that no release contains it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub excluded: bool,
     /// Quality score, 1 to 5.
     pub score: Option<i64>,
     pub badges: Vec<String>,
@@ -292,11 +295,14 @@ impl App {
         let usage = self.usage_of(&keys)?;
         let mut children = self.archive.children_of(&keys)?;
         let mut short_keys = self.short_keys(&keys)?;
+        let in_scope = self.scope_filter()?;
         let mut view = self.view_for(p.reader)?;
         let mut sessions = Vec::with_capacity(listed.len());
         for (row, depth) in listed {
             let cursor = cursors.get(&row.id).cloned().unwrap_or_default();
+            let excluded = !in_scope(&row);
             let mut item = self.item(row, &usage);
+            item.excluded = excluded;
             item.short_key = short_keys.remove(item.key.as_str()).unwrap_or_default();
             item.children = children.remove(item.key.as_str()).unwrap_or_default();
             (item.cursor, item.depth) = (cursor, depth);
@@ -364,6 +370,7 @@ impl App {
             status: r.status,
             status_inherited: r.status_inherited,
             changed_since: r.changed_since,
+            excluded: false,
             score: r.score,
             badges: r.badges,
             parent: r.parent,

@@ -10,7 +10,7 @@ use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_cost, format_count};
 use crate::cli::project_arg::absolute_project;
-use crate::cli::render::{CYAN, GREEN, RED, YELLOW, dim};
+use crate::cli::render::{CYAN, DIM, GREEN, RED, YELLOW, dim};
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 use crate::trace::SessionKey;
@@ -81,16 +81,16 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         reader: cli.reader(),
     };
     let page = cli.app()?.inbox(&params)?;
-    let (width, short) = (cli.width(), cli.stdout_is_terminal());
+    let width = cli.width();
     let empty = cli.empty_note("No session matches.")?;
     let names = origins(cli, &page)?;
     cli.print_list_for_step(&page, |p| {
-        if p.sessions.is_empty() { empty } else { render(p, &names, &times, width, short) }
+        if p.sessions.is_empty() { empty } else { render(p, &names, &times, width) }
     })
 }
 
-fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short: bool) -> String {
-    let mut table = Table::new([
+fn columns() -> [Column; 9] {
+    [
         Column::left("session").rank(9),
         Column::left("started").short_form().optional().rank(7),
         Column::left("project").cut_middle(12).want(20).optional().rank(5),
@@ -99,15 +99,20 @@ fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short:
         Column::right("cost").optional().rank(4),
         Column::left("mark").short_form().optional().rank(6),
         Column::left("badges").cut_words(10).want(24).optional().rank(2),
-        Column::left("title").cut_end(22).want(40).want_eighths(3).rank(8),
-    ]);
-    let keys = display_keys(&page.sessions, short);
-    for (s, name) in page.sessions.iter().zip(keys) {
+        Column::left("title").cut_end(22).want(30).want_eighths(3).rank(8),
+    ]
+}
+
+fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize) -> String {
+    let mut table = Table::new(columns());
+    for s in &page.sessions {
+        let name = &s.short_key;
         let tools = match s.failed_tool_calls {
             0 => format_count(s.tool_calls),
             failed => format!("{} ({} failed)", format_count(s.tool_calls), format_count(failed)),
         };
         let mark = match (s.changed_since, s.status_inherited) {
+            _ if s.excluded => Cell::from(format!("{} (excluded)", s.status)).short("excluded"),
             (true, _) => Cell::from(format!("{} (changed)", s.status)).short("changed"),
             (false, true) => Cell::from(format!("{} (parent)", s.status)).short(s.status.as_str()),
             (false, false) => Cell::from(s.status.as_str()),
@@ -159,6 +164,7 @@ pub(super) fn title(s: &SessionItem, names: &Origins) -> String {
 
 fn mark_style(s: &SessionItem) -> Style {
     match s.status {
+        _ if s.excluded => DIM,
         _ if s.changed_since => YELLOW,
         Mark::Approved => GREEN,
         Mark::Blocked => RED,
@@ -195,7 +201,24 @@ fn badges(s: &SessionItem) -> Cell {
     Cell::from(badges.join(" ")).styled(style)
 }
 
-/// Returns the keys of a page: short ones for a person, whole ones for a program.
-pub(super) fn display_keys(sessions: &[SessionItem], short: bool) -> Vec<String> {
-    sessions.iter().map(|s| if short { s.short_key.clone() } else { s.key.0.clone() }).collect()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_is_shown_at_80_columns() {
+        let mut table = Table::new(columns());
+        let started = Cell::from("2026-11-20 18:00").short("Nov 20 18:00");
+        let texts = ["shop", "12", "340", "$1.20"].map(Cell::from);
+        let [project, prompts, tools, cost] = texts;
+        let (mark, badges) = (Cell::from("approved"), Cell::from("tests-passed"));
+        let title = Cell::from("Let the report show the totals of each month and of the year");
+        let session = Cell::from("claude:7b1e0001-2c4d");
+        table.row([session, started, project, prompts, tools, cost, mark, badges, title]);
+        let out = table.render(80);
+        assert!(
+            out.contains(" mark ") && out.contains("approved") && out.contains("Let the report"),
+            "{out}"
+        );
+    }
 }

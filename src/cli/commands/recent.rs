@@ -1,6 +1,6 @@
 //! `clawgate recent`: lists the most recent sessions. Reads new log entries first.
 
-use super::inbox::{Origins, display_keys, origins, outcome, title};
+use super::inbox::{Origins, origins, outcome, title};
 use crate::app::scan::ScanParams;
 use crate::app::sessions::{InboxPage, InboxParams, SortKey};
 use crate::cli::context::{CliContext, CommandError};
@@ -47,16 +47,16 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let app = cli.app()?;
     app.scan(&ScanParams::default())?;
     let page = app.inbox(&params)?;
-    let (width, short) = (cli.width(), cli.stdout_is_terminal());
+    let width = cli.width();
     let empty = cli.empty_note("No session matches.")?;
     let names = origins(cli, &page)?;
     cli.print_report(&page, |p| match p.sessions.is_empty() {
         true => empty,
-        false => render(p, &names, &times, width, short),
+        false => render(p, &names, &times, width),
     })
 }
 
-fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short: bool) -> String {
+fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize) -> String {
     let mut table = Table::new([
         Column::left("ended").short_form().optional().rank(3),
         Column::left("session").rank(6),
@@ -65,10 +65,10 @@ fn render(page: &InboxPage, names: &Origins, times: &Times, width: usize, short:
         Column::left("outcome").optional().rank(1),
         Column::left("title").cut_end(22).want(40).want_eighths(3).rank(5),
     ]);
-    for (s, name) in page.sessions.iter().zip(display_keys(&page.sessions, short)) {
+    for s in &page.sessions {
         table.row([
             times.cell(s.ended.or(s.started)),
-            Cell::from(name),
+            Cell::from(s.short_key.as_str()),
             Cell::from(s.project.clone().unwrap_or_default()),
             Cell::from(format_count(s.user_messages)),
             outcome(&s.badges),

@@ -11,7 +11,7 @@ use crate::sources::claude::usage::{LogPosition, LoggedRequest, RequestCollector
 use crate::sources::common::files::open_log;
 use crate::sources::common::line_reader::{Line, LineFilter, TailLine, filter_lines, parse};
 use crate::sources::{ReadOptions, SourceError, UsageRead};
-use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp};
+use crate::trace::{PromptChain, SessionFacts, SessionKey, Timestamp, normal_directory};
 use memchr::memmem::Finder;
 
 /// The first version that is known to write running totals.
@@ -89,8 +89,12 @@ impl UsageReader {
             Some(total) => !compaction::equals_total(total, &rows),
             None => self.writes_totals && was_cut(),
         };
-        let facts =
-            SessionFacts { key: self.key, project: self.project, started: self.started, ended: self.ended };
+        let facts = SessionFacts {
+            key: self.key,
+            project: self.project.as_deref().map(normal_directory),
+            started: self.started,
+            ended: self.ended,
+        };
         LogUsage {
             may_miss_compactions: incomplete && !self.log.subagent,
             usage: UsageRead { rows, facts: vec![facts], ..UsageRead::default() },

@@ -30,10 +30,18 @@ impl ReadingProgress<'_> {
     }
 
     fn remaining(&self) -> Remaining {
-        let bytes = self.unread().iter().map(|c| c.text.len() as u64).sum::<u64>();
+        // As in the coverage, a chunk counts in each row that contains it, so that both have the same total.
+        let sizes = self.sizes();
+        let in_rows = self.chunks.by_row.iter().flatten().filter(|c| !self.read.contains_key(*c));
+        let bytes = in_rows.filter_map(|c| sizes.get(c.as_str())).sum::<u64>();
         let is_unread = |row: &&Vec<String>| row.iter().any(|c| !self.read.contains_key(c));
         let sessions = self.chunks.by_row.iter().filter(is_unread).count() as u64;
         Remaining { sessions, bytes, tokens_estimate: bytes.div_ceil(4), entities: 0 }
+    }
+
+    /// The size of each chunk in bytes, by its SHA-256.
+    fn sizes(&self) -> BTreeMap<&str, u64> {
+        self.chunks.all.iter().map(|c| (c.sha256.as_str(), c.text.len() as u64)).collect()
     }
 
     fn effort(&self, page_bytes: u64) -> ReadingEffort {
@@ -49,8 +57,7 @@ impl ReadingProgress<'_> {
 
     /// How much of all rows of the release was read. `rows` are the sampled ones.
     fn coverage(&self, open: &OpenRelease, rows: &[SealedRow]) -> Coverage {
-        let bytes: BTreeMap<&str, u64> =
-            self.chunks.all.iter().map(|c| (c.sha256.as_str(), c.text.len() as u64)).collect();
+        let bytes = self.sizes();
         let mut coverage = Coverage::default();
         for row in &open.data.rows {
             let (mut people, mut agents) = (0, 0);
