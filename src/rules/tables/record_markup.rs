@@ -79,7 +79,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Reads the attributes of the tag around `at`, and returns where the tag begins.
+    /// Reads the attributes of the tag around `at`, and returns where its name begins, because an element begins at its tag.
     fn attributes(&mut self, at: usize) -> Option<(usize, Vec<Field>)> {
         let b = self.text.as_bytes();
         let near = at.saturating_sub(MAX_TAG_BYTES);
@@ -101,7 +101,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             at = value + length + 1;
         }
         self.log.bytes += at - open;
-        Some((open, fields))
+        Some((open + 1, fields))
     }
 
     /// Reads the elements beside the one whose name begins at `from`, and returns where the first one begins.
