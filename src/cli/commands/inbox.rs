@@ -217,7 +217,7 @@ mod tests {
         table.row([session, started, project, prompts, tools, cost, mark, badges, title]);
         let out = table.render(80);
         assert!(
-            out.contains(" mark ") && out.contains("approved") && out.contains("Let the report"),
+            out.contains("mark") && out.contains("approved") && out.contains("Let the report"),
             "{out}"
         );
     }
