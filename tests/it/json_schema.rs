@@ -355,6 +355,8 @@ fn run_with_more_data(s: &mut Session) {
     s.ok("config import", &[&other]);
     s.ok("config", &["--source", "all"]);
     s.ok("scope", &["--exclude", "ledger-api,zorga", "--confirm"]);
+    s.ok("inbox", &["--limit", "1000"]);
+    s.ok("recent", &["100"]);
     s.run("approve", &["--project", "ledger-api"], "");
     s.ok("approve", &["--all"]);
     let folder = s.world.out().display().to_string();
