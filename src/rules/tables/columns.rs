@@ -79,6 +79,8 @@ pub(crate) struct ReadingLog {
     pub failed_objects: usize,
     /// Where the last single record begins that was read.
     pub last_record: Option<usize>,
+    /// Where the last elements of markup end that were read.
+    pub elements_end: usize,
     /// Where the last list of terms of HTML ends that was read.
     pub terms_end: usize,
     /// Where the rows of the last table of HTML end.

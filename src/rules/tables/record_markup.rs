@@ -107,6 +107,10 @@ impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the elements beside the one whose name begins at `from`, and returns where the first one begins.
     fn elements(&mut self, from: usize) -> Option<(usize, Vec<Field>)> {
         let b = self.text.as_bytes();
+        // The elements of a record are judged together, so that each is read once.
+        if from < self.log.elements_end {
+            return None;
+        }
         let near = from.saturating_sub(20);
         let own = near + memchr::memrchr(b'<', &b[near..from])?;
         let mut fields = Vec::new();
@@ -124,6 +128,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             fields.push(field);
             at = end;
         }
+        self.log.elements_end = at;
         self.log.bytes += at - first;
         Some((first, fields))
     }
