@@ -88,10 +88,10 @@ impl WorkflowStatus {
     }
 }
 
-/// The last publication, compared with the sessions that are approved now.
+/// The last publication, compared with the sessions that are approved now. The releases that it was added to count with it.
 struct Publication {
     release: String,
-    /// Approved sessions that the release does not contain.
+    /// Approved sessions that are not published there.
     unpublished: usize,
 }
 
@@ -285,6 +285,11 @@ impl App {
         })
     }
 
+    /// The number of sessions in scope that nobody has decided on.
+    pub(crate) fn undecided_sessions(&self) -> Result<u64, Failure> {
+        self.undecided(&self.sessions_outside_scope()?)
+    }
+
     /// The number of sessions in scope that nobody has decided on. `outside` are the sessions that are not in scope.
     fn undecided(&self, outside: &HashSet<SessionKey>) -> Result<u64, Failure> {
         if outside.is_empty() {
@@ -301,11 +306,10 @@ impl App {
         else {
             return Ok(None);
         };
-        let rows = self.archive.release(&published.id)?.map(|r| r.state.rows).unwrap_or_default();
+        let destination = self.archive.release(&published.id)?.and_then(|r| r.state.destination);
+        let earlier = destination.map(|d| self.earlier_releases(&d.target)).transpose()?.unwrap_or_default();
         let approved = self.archive.approved()?;
-        let is_new = |(key, version): &&(_, _)| {
-            !outside.contains(key) && rows.get(key).is_none_or(|row| row.version != *version)
-        };
+        let is_new = |(key, version): &&(_, _)| !outside.contains(key) && !earlier.has(key, version);
         let unpublished = approved.iter().filter(is_new).count();
         Ok(Some(Publication { release: published.id, unpublished }))
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::app::environment::EnvironmentNote;
-use crate::app::release::{Approval, ApprovalScreen, Preview, ProjectRows, Statement};
+use crate::app::release::{Approval, ApprovalScreen, EarlierRows, Preview, ProjectRows, Statement};
 use crate::app::{Failure, Kind};
 use crate::gate::PolicyVerdict;
 use crate::workflow::{Actor, Destination, NameScan, Target, Visibility};
@@ -75,6 +75,9 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
     });
     let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
     line("rows", rows_line(screen.rows, (p.files.len() as u64, screen.bytes), &screen.projects));
+    if let Some(earlier) = &screen.earlier {
+        line(if earlier.adds { "adds to" } else { "replaces" }, earlier_line(earlier));
+    }
     if !screen.exclusions_removed.is_empty() {
         let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
         line("scope", format!("{}; {SINCE_WHEN}", red(&format!("NO LONGER excluded: {projects}"))));
@@ -164,6 +167,25 @@ pub(super) fn rows_line(rows: u64, (files, bytes): (u64, u64), projects: &[Proje
         pluralize(projects.len() as u64, "project"),
         all(names, "none")
     )
+}
+
+/// What happens to the rows that are at the destination.
+fn earlier_line(e: &EarlierRows) -> String {
+    let there = format!(
+        "the {} there of {} (`clawgate releases`)",
+        pluralize(e.rows, "row"),
+        pluralize(e.releases, "earlier release")
+    );
+    let rest = match (e.adds, e.older_rows, e.removed) {
+        (true, 0, _) => "nothing there is changed or deleted".to_owned(),
+        (true, n, _) => format!(
+            "nothing there is changed or deleted; {}",
+            yellow(&format!("older rows of {} stay", pluralize(n, "session")))
+        ),
+        (false, _, 0) => "all of their sessions are in this release".to_owned(),
+        (false, _, n) => red(&format!("{} NOT in this release: deleted there", pluralize(n, "session"))),
+    };
+    format!("{there}; {rest}")
 }
 
 fn read(screen: &ApprovalScreen) -> String {

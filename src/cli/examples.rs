@@ -74,10 +74,12 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &[
             "clawgate prepare --folder ./out --licence cc-by-4.0",
             "clawgate prepare --repo ada/sessions --visibility private",
+            "clawgate prepare --new-only",
         ],
     ),
     ("login", &["clawgate login"]),
     ("withdraw", &["clawgate withdraw", "clawgate withdraw --yes"]),
+    ("stage", &["clawgate stage", "clawgate stage --background"]),
     ("releases", &["clawgate releases", "clawgate releases --json"]),
     ("mcp", &["claude mcp add clawgate -- clawgate mcp", "codex mcp add clawgate -- clawgate mcp"]),
     (

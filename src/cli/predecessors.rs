@@ -12,14 +12,15 @@ struct Predecessor {
 const PREDECESSORS: &[Predecessor] = &[
     Predecessor {
         names: &["export"],
-        here: "`clawgate prepare --folder DIR` redacts the approved sessions and seals the rows; after the review, \
-               `clawgate sign` writes them to the folder",
+        here: "`clawgate prepare --folder DIR` redacts the approved sessions and seals the rows, and \
+               `clawgate prepare --no-thinking` leaves out the reasoning; `clawgate review`, or `clawgate pii-review` for another reviewer, reads them; and \
+               `clawgate sign` writes them to the folder or publishes them",
         next: "clawgate prepare --help",
     },
     Predecessor {
         names: &["share", "upload", "push", "bundle-share"],
         here: "a release is shared in four steps: `clawgate prepare`, `clawgate review`, `clawgate confirm` and \
-               `clawgate sign`, which publishes it",
+               `clawgate sign`, which publishes it; `clawgate preview` shows what would be published",
         next: "clawgate status",
     },
     Predecessor {

@@ -180,12 +180,14 @@ fn provenance(out: &mut String, s: &ReleaseSummary) {
     let _ = write!(
         out,
         "\n## Provenance\n\nMade by clawgate {}. The owner approved one digest over exactly these files: the SHA-256 \
-         of the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/*`. \
+         of the sorted list of path, SHA-256 and size of `README.md`, `metadata.json` and `data/train-?????.jsonl`. \
          `metadata.json` contains the SHA-256 of every row. `provenance.json` is a statement about these files that the \
          owner's key signed: the rules, how much was read and by whom, and the digest. It is not a part of the digest; \
-         `clawgate verify` checks a copy against it. To compute the digest of a downloaded copy:\n\n\
+         `clawgate verify` checks a copy against it. A release that was added later has its rows in \
+         `data/train-<release>-?????.jsonl`, and its own figures and statement in `additions/<release>/`; the figures \
+         above do not count it. To compute the digest of a downloaded copy:\n\n\
          ```python\nimport hashlib, pathlib\n\nroot = pathlib.Path(\"path/to/copy\")\nfiles = \
-         [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/*\")]\ndigest = hashlib.sha256()\n\
+         [root / \"README.md\", root / \"metadata.json\", *root.glob(\"data/train-?????.jsonl\")]\ndigest = hashlib.sha256()\n\
          for file in sorted(files, key=lambda f: f.relative_to(root).as_posix()):\n    data = file.read_bytes()\n    \
          sha256 = hashlib.sha256(data).hexdigest()\n    \
          digest.update(f\"{{file.relative_to(root).as_posix()}}\\0{{sha256}}\\0{{len(data)}}\\n\".encode())\n\

@@ -5,6 +5,7 @@
 
 mod card;
 mod facts;
+mod layout;
 mod metadata;
 mod row_text;
 mod rows;
@@ -17,6 +18,7 @@ use crate::trace::{Session, Tokens, Version, words};
 
 pub use card::card;
 pub use facts::{ReleaseSummary, RowEntry, RowFacts, SessionCounts, SummaryHead};
+pub use layout::{ADDITIONS, CARD, Layout, added_by, is_of_release};
 pub use metadata::metadata;
 pub use row_text::RowText;
 pub use rows::Rows;

@@ -1,10 +1,10 @@
-//! Packs rows into `data/train-NNNNN.jsonl`: files that are small enough for regular git files on the Hub.
+//! Packs rows into the shards of a [`Layout`]: files that are small enough for regular git files on the Hub.
 
 use serde::{Deserialize, Serialize};
 
 use crate::workflow::FileEntry;
 
-use super::{ExportError, RowText};
+use super::{ExportError, Layout, RowText};
 
 /// A shard is closed before it would become larger than this, in bytes.
 pub const SHARD_TARGET: usize = 8 * 1024 * 1024;
@@ -41,6 +41,7 @@ pub struct Packer {
     limit: usize,
     finished: Vec<ShardFile>,
     open: Vec<u8>,
+    layout: Layout,
 }
 
 impl Default for Packer {
@@ -50,9 +51,14 @@ impl Default for Packer {
 }
 
 impl Packer {
+    /// A packer whose shards have the paths of this layout.
+    pub fn for_layout(layout: Layout) -> Self {
+        Packer { layout, ..Packer::default() }
+    }
+
     /// A packer with other limits (in bytes), for tests.
     pub fn with_limits(target: usize, limit: usize) -> Self {
-        Packer { target, limit, finished: Vec::new(), open: Vec::new() }
+        Packer { target, limit, finished: Vec::new(), open: Vec::new(), layout: Layout::Whole }
     }
 
     /// Appends the row of the session `id`. Returns its place.
@@ -90,7 +96,7 @@ impl Packer {
     }
 
     fn path(&self) -> String {
-        format!("data/train-{:05}.jsonl", self.finished.len())
+        self.layout.shard(self.finished.len())
     }
 
     fn close(&mut self) {

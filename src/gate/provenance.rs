@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Envelope, PublicKey, SealedFile};
+use crate::export::Layout;
 use crate::workflow::FileEntry;
 
-/// Path of the file in the dataset.
+/// Path of the file in a dataset that is one whole release. See [`Layout::provenance`] for a release that adds to one.
 pub const PROVENANCE_FILE: &str = "provenance.json";
 /// Media type of an in-toto statement.
 pub const STATEMENT_TYPE: &str = "application/vnd.in-toto+json";
@@ -97,8 +98,9 @@ pub fn checked(
     }
     let mut bytes = serde_json::to_vec_pretty(envelope).ok()?;
     bytes.push(b'\n');
-    let sha256 = FileEntry::of(PROVENANCE_FILE, &bytes).sha256;
-    Some(SealedFile { path: PROVENANCE_FILE.to_owned(), sha256, bytes })
+    let path = Layout::of(files.iter().map(|f| f.path.as_str()))?.provenance();
+    let sha256 = FileEntry::of(&path, &bytes).sha256;
+    Some(SealedFile { path, sha256, bytes })
 }
 
 #[cfg(test)]
@@ -119,7 +121,7 @@ mod tests {
         let other = Keys::init(&tmp.path().join("other"), passphrase, None, Timestamp(0), KdfParams::cheap());
         let (keys, both) = ([key.clone()], [key, other.unwrap()]);
         let file = |bytes: &[u8]| {
-            let entry = FileEntry::of("README.md", bytes);
+            let entry = FileEntry::of("metadata.json", bytes);
             SealedFile { path: entry.path, sha256: entry.sha256, bytes: bytes.to_vec() }
         };
         let files = [file(b"one")];
@@ -141,6 +143,13 @@ mod tests {
         assert!(checked(&signed_by_both, &keys, &files, "d").is_none(), "only one was demanded");
         assert!(checked(&good, &keys, &[file(b"two")], "d").is_none());
         assert!(checked(&good, &keys, &[], "d").is_none());
+        let added = FileEntry::of("additions/r20261121-abc/metadata.json", b"one");
+        let added = SealedFile { path: added.path, sha256: added.sha256, bytes: b"one".to_vec() };
+        let added = [added];
+        let beside = checked(&sign(&added, "d"), &keys, &added, "d").unwrap();
+        assert_eq!(beside.path, "additions/r20261121-abc/provenance.json");
+        let mixed = [file(b"one"), added[0].clone()];
+        assert!(checked(&sign(&mixed, "d"), &keys, &mixed, "d").is_none(), "the files of two releases");
         let text = serde_json::to_string(&InTotoStatement::new(&[], json!({}))).unwrap();
         let other_type = Envelope::sign(&unlocked, "text/plain", &text).unwrap();
         assert!(checked(&other_type, &keys, &[], "d").is_none());

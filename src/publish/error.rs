@@ -97,6 +97,26 @@ pub enum PublishError {
          then publish again"
     )]
     Diverged { repo: String },
+    /// A release that adds files has no dataset to add them to.
+    #[error(
+        "{place} has no dataset to which this release could be added: prepare it with --whole; nothing was sent"
+    )]
+    NoDataset {
+        /// Repository or path of the destination.
+        place: String,
+    },
+    /// The dataset has rows that the person was not told about.
+    #[error(
+        "{repo} contains {files} of other releases ({example}), which this release would delete or replace, and the approval does not \
+         say so: choose another repository, or delete them there yourself; nothing was sent"
+    )]
+    OtherRows {
+        repo: String,
+        /// Their number, with the noun.
+        files: String,
+        /// Path of one of them.
+        example: String,
+    },
     /// The Hub asks for a longer wait than the limit.
     #[error("the Hub limits requests: try again in {seconds} s")]
     RateLimited { seconds: u64 },

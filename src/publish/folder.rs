@@ -1,14 +1,16 @@
 //! Destination: a folder on this machine.
 //!
 //! The files are written to a temporary folder next to the target and read back. One rename then puts them in place, so
-//! that the target either does not exist or is complete.
+//! that the target either does not exist or is complete. The files of a release that adds to a dataset are put in place one by
+//! one, the rows last, and none of them replaces a file.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::gate::Cleared;
+use crate::export::{CARD, Layout};
+use crate::gate::{Cleared, SealedFile};
 use crate::workflow::FileEntry;
 
 use super::{HubOptions, PublishError, Published, UploadStep};
@@ -36,6 +38,10 @@ pub(super) fn publish(
         already_there,
     };
     options.report(UploadStep::Checking);
+    if super::layout(cleared)? != Layout::Whole {
+        let already_there = add(target, cleared, options)?;
+        return Ok(done(already_there));
+    }
     // `symlink_metadata` does not follow links: a link counts as something else that already exists.
     match fs::symlink_metadata(target) {
         Ok(meta) if meta.is_dir() => {
@@ -72,6 +78,56 @@ pub(super) fn publish(
         let _ = dir.sync_all();
     }
     Ok(done(false))
+}
+
+/// Adds the files of a release to a dataset in a folder. Returns whether all of them were there already.
+///
+/// After an interruption the same release can be published again, which adds what is missing.
+fn add(target: &Path, cleared: &Cleared, options: &HubOptions) -> Result<bool, PublishError> {
+    check_dataset(target)?;
+    let mut missing: Vec<&SealedFile> = Vec::new();
+    for file in cleared.uploads() {
+        let path = target.join(&file.path);
+        let dir = path.parent().unwrap_or(target);
+        // A link could lead out of the folder that was approved.
+        let leads_to = resolve(dir)?;
+        if leads_to != dir {
+            return Err(PublishError::FolderMoved { path: dir.to_owned(), leads_to });
+        }
+        match difference(&path, file)? {
+            None => {}
+            Some(MISSING) => missing.push(file),
+            Some(_) => return Err(taken(&path)),
+        }
+    }
+    // Loaders read the rows, so the files about them are there first.
+    missing.sort_by_key(|file| file.path.starts_with("data/"));
+    let bytes = missing.iter().map(|f| f.bytes.len() as u64).sum();
+    options.report(UploadStep::Sending { files: missing.len(), bytes });
+    let temporary = tempfile::Builder::new().prefix(".clawgate-").tempdir_in(target).map_err(io(target))?;
+    for file in &missing {
+        let to = target.join(&file.path);
+        // A NamedTempFile has the mode 0600.
+        let mut whole = tempfile::NamedTempFile::new_in(temporary.path()).map_err(io(&to))?;
+        whole.write_all(&file.bytes).and_then(|()| whole.as_file().sync_all()).map_err(io(&to))?;
+        make_dir(to.parent().unwrap_or(target))?;
+        whole.persist_noclobber(&to).map_err(|e| io(&to)(e.error))?;
+    }
+    let place = || target.display().to_string();
+    if let Some((path, why)) = compare(target, cleared, options)? {
+        return Err(PublishError::Mismatch { place: place(), path, why });
+    }
+    Ok(missing.is_empty())
+}
+
+/// Fails unless the target is a folder that contains a dataset.
+pub(super) fn check_dataset(target: &Path) -> Result<(), PublishError> {
+    let is_dir = fs::symlink_metadata(target).is_ok_and(|meta| meta.is_dir());
+    let has_card = fs::symlink_metadata(target.join(CARD)).is_ok_and(|meta| meta.is_file());
+    match is_dir && has_card {
+        true => Ok(()),
+        false => Err(PublishError::NoDataset { place: target.display().to_string() }),
+    }
 }
 
 /// Returns the folder that a path leads to: links and `..` are resolved as far as it exists, and the rest is appended.
@@ -133,13 +189,18 @@ fn list(root: &Path) -> Result<Vec<PathBuf>, PublishError> {
     Ok(found)
 }
 
+/// Makes a folder that only its owner can enter, with its parents. An existing one stays as it is.
+fn make_dir(dir: &Path) -> Result<(), PublishError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir).map_err(io(dir))
+}
+
 fn write(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
     if let Some(dir) = path.parent() {
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(dir).map_err(io(dir))?;
+        make_dir(dir)?;
     }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -172,23 +233,29 @@ fn compare(
     let total = cleared.uploads().count();
     for (done, file) in cleared.uploads().enumerate() {
         options.report(UploadStep::Verifying { done, total });
-        let path = root.join(&file.path);
-        let wrong = match fs::symlink_metadata(&path) {
-            Ok(meta) if !meta.is_file() => Some("not a regular file"),
-            Ok(meta) if meta.len() != file.bytes.len() as u64 => Some("another size"),
-            Ok(_) => {
-                let mut there = Vec::with_capacity(file.bytes.len());
-                let open = fs::File::open(&path).and_then(|mut f| f.read_to_end(&mut there));
-                open.map_err(io(&path))?;
-                (FileEntry::of(&file.path, &there).sha256 != file.sha256).then_some("another SHA-256")
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Some("missing"),
-            Err(e) => return Err(io(&path)(e)),
-        };
-        if let Some(why) = wrong {
+        if let Some(why) = difference(&root.join(&file.path), file)? {
             return Ok(Some((file.path.clone(), why.to_owned())));
         }
     }
     options.report(UploadStep::Verifying { done: total, total });
     Ok(None)
+}
+
+/// What is wrong with a file that is not there.
+const MISSING: &str = "missing";
+
+/// The difference between a path and a cleared file. `None` if the path is a regular file with the same bytes.
+fn difference(path: &Path, file: &SealedFile) -> Result<Option<&'static str>, PublishError> {
+    Ok(match fs::symlink_metadata(path) {
+        Ok(meta) if !meta.is_file() => Some("not a regular file"),
+        Ok(meta) if meta.len() != file.bytes.len() as u64 => Some("another size"),
+        Ok(_) => {
+            let mut there = Vec::with_capacity(file.bytes.len());
+            let open = fs::File::open(path).and_then(|mut f| f.read_to_end(&mut there));
+            open.map_err(io(path))?;
+            (FileEntry::of(&file.path, &there).sha256 != file.sha256).then_some("another SHA-256")
+        }
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Some(MISSING),
+        Err(e) => return Err(io(path)(e)),
+    })
 }

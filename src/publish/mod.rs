@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::export::Layout;
 use crate::gate::{Cleared, SealedFile};
 use crate::workflow::{FileEntry, Target, digest};
 
@@ -39,6 +40,9 @@ pub struct HubOptions {
     pub max_wait: Duration,
     /// Called with each step. It must not block.
     pub progress: Option<OnStep>,
+    /// Whether a whole release may delete the files of other releases from the dataset. Only if the person who signed was
+    /// shown that this release replaces them.
+    pub may_replace: bool,
 }
 
 impl Default for HubOptions {
@@ -49,6 +53,7 @@ impl Default for HubOptions {
             base_delay: Duration::from_secs(1),
             max_wait: Duration::from_secs(310),
             progress: None,
+            may_replace: false,
         }
     }
 }
@@ -137,6 +142,14 @@ pub fn check_free_folder(path: &Path) -> Result<(), PublishError> {
     folder::check_free(path)
 }
 
+/// Checks before the upload that files can be added to a folder: it contains a dataset.
+///
+/// # Errors
+/// [`PublishError::NoDataset`] if it does not.
+pub fn check_dataset_folder(path: &Path) -> Result<(), PublishError> {
+    folder::check_dataset(path)
+}
+
 /// [`publish`] for callers without a runtime. Inside a runtime it blocks the current thread.
 ///
 /// # Errors
@@ -150,6 +163,13 @@ pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Publi
         });
         worker.join().unwrap_or_else(|_| Err(PublishError::Runtime("the upload thread stopped".to_owned())))
     })
+}
+
+/// The layout of the cleared files. It decides whether they replace a dataset or are added to one, and nothing else does: the
+/// paths are a part of the digest that a person signed.
+fn layout(cleared: &Cleared) -> Result<Layout, PublishError> {
+    let paths = cleared.files().iter().map(|f| f.path.as_str());
+    Layout::of(paths).ok_or_else(|| PublishError::BadPath { path: "the list of files".to_owned() })
 }
 
 /// The entries of everything that is sent, after comparing the cleared files once more with the digest.

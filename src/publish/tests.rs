@@ -48,6 +48,7 @@ fn options() -> HubOptions {
         attempts: 4,
         base_delay: Duration::from_millis(2),
         max_wait: Duration::from_secs(5),
+        may_replace: true,
         ..HubOptions::default()
     }
 }
@@ -282,6 +283,109 @@ fn shards_of_an_earlier_release_are_deleted_and_other_files_stay() {
     assert_eq!(there["data/notes.jsonl"], b"theirs");
     assert_eq!(there["picture.png"], b"theirs");
     assert_eq!(hub.commits(REPO), 2, "in one commit");
+}
+
+/// The files of a release that adds to a dataset.
+fn added_files() -> Vec<SealedFile> {
+    let layout = Layout::Added("r20261128-abc234xy".to_owned());
+    let shard = "{\"session_id\":\"b\"}\n".repeat(10);
+    vec![cleared_file(&layout.metadata(), b"{}\n"), cleared_file(&layout.shard(0), shard.as_bytes())]
+}
+
+fn added_to_hub(hub: &HubDouble) -> Cleared {
+    let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
+    cleared(added_files(), target, Visibility::Private, access(hub, &write_token()))
+}
+
+#[test]
+fn an_added_release_deletes_and_replaces_nothing_and_needs_a_dataset() {
+    let hub = HubDouble::start();
+    let added = added_to_hub(&hub);
+    let err = send(&hub, &added).unwrap_err();
+    assert!(matches!(err, PublishError::NoDataset { .. }), "{err}");
+    assert_eq!(hub.private(REPO), None, "a repository was created");
+    hub.repo(REPO, true, &[("data/train-00000.jsonl", b"no card")]);
+    assert!(matches!(send(&hub, &added), Err(PublishError::NoDataset { .. })));
+    assert_nothing_sent(&hub);
+
+    let whole = to_hub(&hub, Visibility::Private);
+    send(&hub, &whole).unwrap();
+    let before = hub.files(REPO);
+    for fault in [None, Some(Fault::DropAfter)] {
+        if let Some(fault) = fault {
+            hub.fault("POST", "/commit/", fault);
+        }
+        send(&hub, &added).unwrap();
+    }
+    let mut there = hub.files(REPO);
+    for file in added.files() {
+        assert_eq!(there.remove(&file.path), Some(file.bytes.clone()), "{}", file.path);
+    }
+    assert_eq!(there, before);
+    let mut other = added_files();
+    other[1] = cleared_file(&other[1].path, b"{}\n");
+    let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
+    let other = cleared(other, target, Visibility::Private, access(&hub, &write_token()));
+    assert!(matches!(send(&hub, &other), Err(PublishError::OtherRows { .. })), "a file of its name is there");
+
+    send(&hub, &whole).unwrap();
+    assert_eq!(hub.files(REPO), before, "a whole release replaces the files of added ones");
+}
+
+#[test]
+fn rows_of_which_the_person_was_not_told_are_neither_deleted_nor_replaced() {
+    let not_told = HubOptions { may_replace: false, ..options() };
+    let theirs: &[&[(&str, &[u8])]] = &[
+        &[("data/train-00000.jsonl", b"theirs")],
+        &[("README.md", b"theirs"), ("data/train-00009.jsonl", b"theirs")],
+        &[("additions/r20261128-abc234xy/metadata.json", b"theirs")],
+    ];
+    for files in theirs {
+        let hub = HubDouble::start();
+        hub.repo(REPO, true, files);
+        let err = publish_blocking(&to_hub(&hub, Visibility::Private), &not_told).unwrap_err();
+        assert!(matches!(&err, PublishError::OtherRows { .. }), "{err}");
+        assert_nothing_sent(&hub);
+    }
+    let hub = HubDouble::start();
+    hub.repo(REPO, true, &[("README.md", b"theirs"), ("data/notes.jsonl", b"theirs")]);
+    let release = to_hub(&hub, Visibility::Private);
+    publish_blocking(&release, &not_told).unwrap();
+    // After a lost record of the publication, what is there is ours.
+    assert!(publish_blocking(&release, &not_told).unwrap().already_there);
+}
+
+#[test]
+fn an_added_release_in_a_folder_replaces_no_file_and_can_be_continued() {
+    let dir = tempfile::tempdir().unwrap();
+    let target = dir.path().canonicalize().unwrap().join("out");
+    let release = || {
+        let to = Target::Folder { path: target.to_str().unwrap().into() };
+        cleared(added_files(), to, Visibility::Private, None)
+    };
+    let publish = || publish_blocking(&release(), &HubOptions::default());
+    assert!(matches!(publish(), Err(PublishError::NoDataset { .. })));
+    publish_to(&target).unwrap();
+    let (shard, about) = (target.join(&added_files()[1].path), target.join(&added_files()[0].path));
+    assert!(!publish().unwrap().already_there);
+    assert!(publish().unwrap().already_there);
+    for file in files().iter().chain(&added_files()) {
+        assert_eq!(std::fs::read(target.join(&file.path)).unwrap(), file.bytes, "{}", file.path);
+    }
+    let names: Vec<_> = std::fs::read_dir(&target).unwrap().flatten().map(|e| e.file_name()).collect();
+    assert!(!names.iter().any(|n| n.to_string_lossy().starts_with('.')), "{names:?}");
+
+    std::fs::remove_file(&shard).unwrap();
+    assert!(!publish().unwrap().already_there, "an interrupted publication is continued");
+    std::fs::write(&about, "theirs").unwrap();
+    assert!(matches!(publish(), Err(PublishError::FolderTaken { .. })));
+    assert_eq!(std::fs::read(&about).unwrap(), b"theirs");
+    #[cfg(unix)]
+    {
+        std::fs::remove_dir_all(target.join("additions")).unwrap();
+        std::os::unix::fs::symlink(dir.path(), target.join("additions")).unwrap();
+        assert!(matches!(publish(), Err(PublishError::FolderMoved { .. })));
+    }
 }
 
 #[test]

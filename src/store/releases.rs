@@ -19,6 +19,8 @@ pub struct ReleaseRow {
     /// The data of the application, as JSON.
     pub data: String,
     pub created: Timestamp,
+    /// When it last changed.
+    pub updated: Timestamp,
 }
 
 /// A release in a list.
@@ -89,7 +91,8 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or the state cannot be parsed.
     pub fn release(&self, id: &str) -> Result<Option<ReleaseRow>, StoreError> {
-        let mut q = self.conn.prepare_cached("SELECT state, extra, created FROM releases WHERE id = ?1")?;
+        let mut q =
+            self.conn.prepare_cached("SELECT state, extra, created, updated FROM releases WHERE id = ?1")?;
         q.query_row([id], release_row).optional()?.transpose()
     }
 
@@ -98,7 +101,7 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or a state cannot be parsed.
     pub fn release_rows(&self) -> Result<Vec<ReleaseRow>, StoreError> {
-        let sql = "SELECT state, extra, created FROM releases ORDER BY updated DESC, id DESC";
+        let sql = "SELECT state, extra, created, updated FROM releases ORDER BY updated DESC, id DESC";
         let mut q = self.conn.prepare_cached(sql)?;
         let rows: Vec<_> = q.query_map([], release_row)?.collect::<Result<_, _>>()?;
         rows.into_iter().collect()
@@ -124,11 +127,12 @@ impl Archive {
     }
 }
 
-/// Reads the columns `state`, `extra` and `created`. The inner error is that of a state that cannot be parsed.
+/// Reads the columns `state`, `extra`, `created` and `updated`. The inner error is that of a state that cannot be parsed.
 fn release_row(r: &rusqlite::Row<'_>) -> rusqlite::Result<Result<ReleaseRow, StoreError>> {
-    let (stored, data, created): (String, String, i64) = (r.get(0)?, r.get(1)?, r.get(2)?);
+    let (stored, data): (String, String) = (r.get(0)?, r.get(1)?);
+    let (created, updated) = (Timestamp(r.get(2)?), Timestamp(r.get(3)?));
     let state = serde_json::from_str(&stored).map_err(StoreError::json("release"));
-    Ok(state.map(|state| ReleaseRow { state, stored, data, created: Timestamp(created) }))
+    Ok(state.map(|state| ReleaseRow { state, stored, data, created, updated }))
 }
 
 #[cfg(test)]

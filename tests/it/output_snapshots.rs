@@ -193,6 +193,7 @@ fn the_output_of_every_command_matches_its_snapshot() {
     s.snapshot("withdraw_without_a_person", &["withdraw"], "", usize::MAX);
     s.show(&["releases"]);
     s.snapshot("withdraw_without_asking", &["withdraw", "--yes"], "", usize::MAX);
+    s.show(&["stage"]);
 
     s.show(&["config"]);
     let other = config_import::write(&s.world, "other.json", &config_import::dataclaw());

@@ -51,6 +51,8 @@ pub struct UpdateSkillParams {
     pub program: PathBuf,
     pub status_line: bool,
     pub hooks: bool,
+    /// Whether the agent stages a release at the end of a session.
+    pub stage_hook: bool,
     /// Removes what was set up.
     pub remove: bool,
     /// Also replaces or removes what was not written by this command.
@@ -118,6 +120,9 @@ fn check_features(agent: &dyn AgentSetup, params: &UpdateSkillParams) -> Result<
             format!("{} cannot use clawgate's {what}. Agents that can: {}.", agent.name(), with.join(", "));
         Failure::usage("not_supported", message)
     };
+    if !params.remove && params.stage_hook && !agent.has_stage_hook() {
+        return Err(refused("hook at the end of a session", |a| a.has_stage_hook()));
+    }
     match (params.remove, params.status_line, params.hooks) {
         (false, true, _) if !agent.has_status_line() => Err(refused("status line", |a| a.has_status_line())),
         (false, _, true) if !agent.has_hooks() => Err(refused("budget hook", |a| a.has_hooks())),
@@ -147,6 +152,7 @@ fn set_up(agent: &dyn AgentSetup, env: &Env, params: &UpdateSkillParams) -> Resu
         program: &program,
         status_line: params.remove || params.status_line,
         hooks: params.remove || params.hooks,
+        stage_hook: params.remove || params.stage_hook,
     };
     let setup = agent.setup(&site)?;
     let records = Records::new(env);

@@ -16,6 +16,9 @@ pub(super) const MCP: &str = "mcp";
 /// The arguments with which Claude Code asks for its status line.
 pub(super) const STATUS_LINE: &str = "statusline";
 
+/// The arguments with which an agent stages a release.
+const STAGE: &str = "stage --background";
+
 /// The code of the failure of an agent without a configuration for projects.
 pub(super) const NO_PROJECT_SCOPE: &str = "no_project_scope";
 
@@ -43,6 +46,11 @@ pub(super) trait AgentSetup: Sync {
         false
     }
 
+    /// Whether the agent runs hooks at the end of a session.
+    fn has_stage_hook(&self) -> bool {
+        false
+    }
+
     /// Returns what is to be set up.
     ///
     /// # Errors
@@ -59,6 +67,7 @@ pub(super) struct Site<'a> {
     pub program: &'a str,
     pub status_line: bool,
     pub hooks: bool,
+    pub stage_hook: bool,
 }
 
 /// The parts of an agent's setup.
@@ -103,7 +112,16 @@ impl Setting {
 
     /// Returns a hook of `clawgate hook AGENT` in the format that Claude Code and Codex share.
     pub fn hook(agent: &str, event: &str, matcher: Option<&str>, site: &Site<'_>) -> Self {
-        let call = format!("hook {agent}");
+        Setting::hook_of(format!("hook {agent}"), event, matcher, site)
+    }
+
+    /// Returns a hook at the end of a session that stages a release. It returns at once, because an agent that ends does not
+    /// wait.
+    pub fn stage_hook(event: &str, site: &Site<'_>) -> Self {
+        Setting::hook_of(STAGE.to_owned(), event, None, site)
+    }
+
+    fn hook_of(call: String, event: &str, matcher: Option<&str>, site: &Site<'_>) -> Self {
         let hook = json!({ "type": "command", "command": site.shell_command(&call), "timeout": 10 });
         let mut group = Map::new();
         group.extend(matcher.map(|matcher| ("matcher".to_owned(), json!(matcher))));

@@ -358,10 +358,15 @@ fn hooks_and_status_line_join_those_of_other_programs() {
     let home = Home::new();
     let text = "{\n  \"hooks\": {\n    \"PreToolUse\": [\n      { \"matcher\": \"Bash\", \"hooks\": [{ \"type\": \"command\", \"command\": \"lint\" }] }\n    ]\n  }\n}\n";
     home.write(".claude/settings.json", text);
-    let params = UpdateSkillParams { status_line: true, hooks: true, ..home.params("claude") };
+    let params =
+        UpdateSkillParams { status_line: true, hooks: true, stage_hook: true, ..home.params("claude") };
     update_skill(&home.env(), &params).unwrap();
     let value: Value = serde_json::from_str(&home.read(".claude/settings.json")).unwrap();
     assert_eq!(value["hooks"]["PreToolUse"][0]["hooks"][0]["command"], "lint");
+    assert_eq!(
+        value["hooks"]["SessionEnd"][0]["hooks"][0]["command"],
+        "/opt/clawgate/bin/clawgate stage --background"
+    );
     assert_eq!(
         value["hooks"]["PreToolUse"][1]["hooks"][0]["command"],
         "/opt/clawgate/bin/clawgate hook claude"
@@ -376,6 +381,8 @@ fn hooks_and_status_line_join_those_of_other_programs() {
     assert!(failure.message.contains("another `statusLine`"), "{failure}");
     let failure = update_skill(&home.env(), &UpdateSkillParams { hooks: true, ..home.params("gemini") });
     assert!(failure.unwrap_err().message.contains("claude, codex"));
+    let params = UpdateSkillParams { stage_hook: true, ..home.params("codex") };
+    assert!(update_skill(&home.env(), &params).unwrap_err().message.contains("that can: claude."));
 }
 
 #[cfg(unix)]
@@ -648,7 +655,7 @@ proptest! {
         home.write(".claude.json", &text);
         home.write(".claude/settings.json", &text);
         let before = home.files();
-        let params = UpdateSkillParams { hooks, status_line: hooks, ..home.params("claude") };
+        let params = UpdateSkillParams { hooks, status_line: hooks, stage_hook: hooks, ..home.params("claude") };
         if let Err(failure) = update_skill(&home.env(), &params) {
             prop_assert_eq!(failure.code, "bad_config_file");
         } else {

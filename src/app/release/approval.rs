@@ -21,6 +21,7 @@ use crate::workflow::{
 
 use super::OpenRelease;
 use super::data::PrivacyReport;
+use super::earlier::EarlierRows;
 use super::evidence_check::{Statement, VerifiedEvidence};
 use super::privacy::masked;
 use super::review::{Coverage, EvidenceReport};
@@ -104,6 +105,11 @@ impl Approval {
         self.preview.approval.policy.as_ref().map_or(1, |p| p.approvers)
     }
 
+    /// Whether the screen says that the release replaces the rows of earlier ones.
+    pub(super) fn replaces(&self) -> bool {
+        self.preview.approval.earlier.is_some_and(|earlier| !earlier.adds)
+    }
+
     /// The notes about the environment, as the receipt contains them.
     pub(super) fn environment(&self) -> Vec<String> {
         environment_lines(&self.preview)
@@ -154,6 +160,9 @@ pub struct ApprovalScreen {
     pub rows: u64,
     /// Size of these bytes.
     pub bytes: u64,
+    /// The rows at the destination that the release adds to or replaces. `None` if this archive published nothing there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierRows>,
     /// Projects of the rows, those with the most rows first.
     pub projects: Vec<ProjectRows>,
     /// How much was read, by people and by agents.
@@ -277,6 +286,7 @@ impl App {
             proxy: hub.and_then(|h| h.proxy),
             rows,
             bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
+            earlier: self.earlier_rows(open)?,
             projects,
             coverage: self.reading_summary(open)?.coverage,
             read: readers(open),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::app::text::escape_hidden_json;
 use crate::app::{App, Failure};
-use crate::export::{self, Format, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
+use crate::export::{self, Format, Layout, Packer, ReleaseSummary, RowFacts, RowMeta, RowText, SummaryHead};
 use crate::redact::{Detectors, RedactedSession, Redactor, distinct};
 use crate::rules::Engine;
 use crate::trace::{MORE_DIRECTORIES, Part, Session, SessionKey, SessionUsage, Version};
@@ -22,10 +22,6 @@ use super::session_ids::ReleaseIds;
 /// Maximum number of redaction passes. A value that is found in a later session makes the earlier rows incomplete, so
 /// all rows are made again.
 const MAX_PASSES: usize = 4;
-/// Path of the card in a release.
-pub(super) const CARD: &str = "README.md";
-/// Path of the metadata in a release.
-pub(super) const METADATA: &str = "metadata.json";
 /// Bytes of message text that are kept in memory between the passes.
 const MAX_CACHED_BYTES: usize = 64 << 20;
 
@@ -256,7 +252,11 @@ impl App {
         let mut survivors = BTreeSet::new();
         for _ in 0..MAX_PASSES {
             let values_before = redactor.known_values();
-            let mut pass = self.redaction_pass(&mut redactor, &mut reader, format, options.thinking)?;
+            let mut pass = RedactionPass {
+                packer: Packer::for_layout(open.data.layout(open.id())),
+                ..RedactionPass::default()
+            };
+            self.redaction_pass(&mut pass, &mut redactor, &mut reader, (format, options.thinking))?;
             detectors.check()?;
             let found = pass.take_entities(&local);
             // Values that a person decided to redact in an earlier release are redacted here too.
@@ -382,12 +382,11 @@ impl App {
     /// Redacts all sessions once and packs their rows.
     fn redaction_pass(
         &self,
+        pass: &mut RedactionPass,
         redactor: &mut Redactor<'_>,
         reader: &mut SessionReader<'_>,
-        format: &dyn Format,
-        thinking: bool,
-    ) -> Result<RedactionPass, Failure> {
-        let mut pass = RedactionPass::default();
+        (format, thinking): (&dyn Format, bool),
+    ) -> Result<(), Failure> {
         let counter = PlaceholderCounter::new(redactor.placeholder_style())?;
         let ids = ReleaseIds::new(reader.chosen.keys(), redactor)?;
         let mut projects = ProjectNames::default();
@@ -412,7 +411,7 @@ impl App {
             Ok(())
         })?;
         reader.usage = usage;
-        Ok(pass)
+        Ok(())
     }
 
     fn count_entities(
@@ -440,20 +439,23 @@ impl App {
         let generated = self.now().to_jiff().strftime("%Y-%m-%d").to_string();
         let mut files: Vec<(String, Vec<u8>)> =
             packer.finish().into_iter().map(|f| (f.path, f.bytes)).collect();
-        files.extend(descriptions(&open.release, redactor, rows, report, format, generated)?);
+        files.extend(descriptions(open, redactor, rows, report, format, generated)?);
         Ok(files)
     }
 }
 
-/// The files that describe the rows: the card and the metadata. `generated` is the day of the preparation.
+/// The files that describe the rows: the card, unless the release adds to a dataset, and the metadata. `generated` is the day
+/// of the preparation.
 pub(super) fn descriptions(
-    release: &Release,
+    open: &OpenRelease,
     redactor: &Redactor<'_>,
     rows: &[StoredRow],
     report: &PrivacyReport,
     format: &dyn Format,
     generated: String,
-) -> Result<[(String, Vec<u8>); 2], Failure> {
+) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let release: &Release = &open.release;
+    let layout: Layout = open.data.layout(open.id());
     let destination = release.destination.as_ref();
     let mut summary = ReleaseSummary::new(SummaryHead {
         repo: destination.and_then(|d| match &d.target {
@@ -475,7 +477,8 @@ pub(super) fn descriptions(
     for (kind, n) in &report.redactions {
         summary.redacted(kind, *n);
     }
-    Ok([(CARD.to_owned(), export::card(&summary, format)), (METADATA.to_owned(), export::metadata(&summary))])
+    let card = layout.card().map(|path| (path.to_owned(), export::card(&summary, format)));
+    Ok(card.into_iter().chain([(layout.metadata(), export::metadata(&summary))]).collect())
 }
 
 /// Sessions that the message about a surviving value names.

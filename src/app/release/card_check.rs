@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::app::{App, Failure};
-use crate::export::{self, Format};
+use crate::export::{self, Format, Layout};
 use crate::gate::SealedFile;
 use crate::redact::Redactor;
 use crate::rules::Engine;
 use crate::workflow::Phase;
 
 use super::OpenRelease;
-use super::build::{CARD, METADATA, descriptions};
+use super::build::descriptions;
 use super::data::PrivacyReport;
 use super::evidence_check::{Fault, fault};
 use super::placeholder_counts::PlaceholderCounter;
@@ -31,9 +31,10 @@ impl App {
         files: &[SealedFile],
     ) -> Result<Vec<Fault>, Failure> {
         let draft = |what: String| fault(Phase::Draft, what);
+        let layout = open.data.layout(open.id());
         let mut faults: Vec<Fault> = files
             .iter()
-            .filter(|f| !is_known_file(&f.path))
+            .filter(|f| !layout.contains(&f.path))
             .map(|f| draft(format!("{:?} is no part of a release", f.path)))
             .collect();
         let Some(report) = &open.data.report else {
@@ -43,10 +44,8 @@ impl App {
         let bytes = |path: &str| files.iter().find(|f| f.path == path).map(|f| f.bytes.as_slice());
         let mut redactor = self.second_redactor(open)?;
         let format = export::format(self.export_options(&open.data).format);
-        let generated = bytes(METADATA).and_then(day_of).unwrap_or_default();
-        for (path, expected) in
-            descriptions(&open.release, &redactor, &open.data.rows, report, format, generated)?
-        {
+        let generated = bytes(&layout.metadata()).and_then(day_of).unwrap_or_default();
+        for (path, expected) in descriptions(open, &redactor, &open.data.rows, report, format, generated)? {
             if bytes(&path) != Some(expected.as_slice()) {
                 faults.push(draft(format!("{path} is not what clawgate writes about these rows")));
             }
@@ -54,7 +53,7 @@ impl App {
         if report.rules_version != Engine::builtin()?.version() || !is_hash(&report.policy) {
             faults.push(draft("the report of the preparation has other rules".to_owned()));
         }
-        faults.extend(fact_faults(open, &mut redactor));
+        faults.extend(fact_faults(open, &layout, &mut redactor));
         faults.extend(fact_differences(open, files, format)?);
         if count_differs(open, files, report, &PlaceholderCounter::new(redactor.placeholder_style())?)? {
             faults.push(draft("the numbers of redactions are not those of the rows".to_owned()));
@@ -65,7 +64,7 @@ impl App {
 }
 
 /// Texts of the stored rows that would have to be redacted.
-fn fact_faults(open: &OpenRelease, redactor: &mut Redactor<'_>) -> Vec<Fault> {
+fn fact_faults(open: &OpenRelease, layout: &Layout, redactor: &mut Redactor<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     for row in &open.data.rows {
         let f = &row.facts;
@@ -73,7 +72,7 @@ fn fact_faults(open: &OpenRelease, redactor: &mut Redactor<'_>) -> Vec<Fault> {
         let native = row.key.native();
         let is_private_id = !is_session_id(native) && is_private(redactor, native);
         let version = open.release.chosen.get(&row.key);
-        let is_listed = is_shard(&row.place.file) && version.is_some_and(|v| is_hash(&v.0));
+        let is_listed = layout.is_shard(&row.place.file) && version.is_some_and(|v| is_hash(&v.0));
         if is_private_id || !is_listed || names.into_iter().any(|name| is_private(redactor, name)) {
             faults.push(Fault {
                 back_to: Phase::Draft,
@@ -128,17 +127,6 @@ fn is_private(redactor: &mut Redactor<'_>, text: &str) -> bool {
     !redactor.redact_text(text).spans.is_empty()
 }
 
-/// Whether a file is a part of every release: the card, the metadata or a shard.
-pub(super) fn is_known_file(path: &str) -> bool {
-    path == CARD || path == METADATA || is_shard(path)
-}
-
-/// Whether a path is one that the packer gives a shard.
-fn is_shard(path: &str) -> bool {
-    let number = path.strip_prefix("data/train-").and_then(|rest| rest.strip_suffix(".jsonl"));
-    number.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
@@ -153,20 +141,6 @@ fn day_of(metadata: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_numbered_shards_are_shards() {
-        assert!(is_shard("data/train-00012.jsonl"));
-        for path in [
-            "data/train-.jsonl",
-            "data/train-1.jsonl.gz",
-            "data/../raw.jsonl",
-            "raw/sessions.jsonl",
-            "data/x",
-        ] {
-            assert!(!is_shard(path), "{path}");
-        }
-    }
 
     #[test]
     fn the_day_of_the_metadata_is_a_date_and_no_other_text() {

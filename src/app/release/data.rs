@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::Failure;
 use crate::app::config::ExportConfig;
-use crate::export::{RowFacts, RowPlace};
+use crate::export::{Layout, RowFacts, RowPlace};
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::trace::{SessionKey, Timestamp, words};
 use crate::workflow::{Destination, EntityDecision};
@@ -35,9 +35,26 @@ pub(crate) struct ReleaseData {
     pub parties: Vec<Party>,
     /// The round of reading. A new round begins if an agent missed too many decoys.
     pub round: u64,
+    /// Whether sessions whose current version is already published at the destination are left out.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub new_only: bool,
+    /// Whether `stage` prepared the release last, and not a person or an agent who asked for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub staged: bool,
+    /// The releases of the dataset to which the sealed files are added. Empty if they are a whole dataset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adds_to: Vec<String>,
 }
 
 impl ReleaseData {
+    /// The paths of the sealed files. `id` is the id of the release.
+    pub fn layout(&self, id: &str) -> Layout {
+        match self.adds_to.is_empty() {
+            true => Layout::Whole,
+            false => Layout::Added(id.to_owned()),
+        }
+    }
+
     /// Parses the stored JSON.
     pub fn parse(json: &str) -> Result<Self, Failure> {
         serde_json::from_str(json)

@@ -6,7 +6,7 @@ use crate::app::{App, Failure, Kind};
 use crate::pricing::pluralize;
 use crate::store::ReleaseHead;
 use crate::trace::Timestamp;
-use crate::workflow::{Destination, Phase, Target};
+use crate::workflow::{Destination, NextStep, Phase, Target, next_step};
 
 use super::OpenRelease;
 
@@ -16,16 +16,24 @@ pub struct ReleaseItem {
     /// Id of the release.
     pub release: String,
     pub state: Phase,
+    /// Whether `stage` prepared it, and nobody has prepared it since then.
+    pub staged: bool,
     /// Number of rows in the sealed files.
     pub rows: u64,
+    /// Whether the sealed files are added to a dataset. If not, they are a whole one.
+    pub adds: bool,
     pub destination: Option<Destination>,
     /// Digest of the sealed files. `None` before the first preparation.
     pub digest: Option<String>,
     pub created: Timestamp,
+    /// When it last changed.
+    pub changed: Timestamp,
     /// When it was published.
     pub published: Option<Timestamp>,
     /// The commit on the Hub, or the digest for a folder, if it is published.
     pub commit: Option<String>,
+    /// The next command. `None` if it is published or withdrawn.
+    pub next_command: Option<String>,
 }
 
 /// All releases.
@@ -43,9 +51,10 @@ impl App {
     pub fn releases(&self) -> Result<ReleaseList, Failure> {
         let mut releases = Vec::new();
         for row in self.archive.release_rows()? {
+            let changed = row.updated;
             let mut open = OpenRelease::new(row)?;
             self.preview_sync(&mut open)?;
-            releases.push(self.item_now(&open));
+            releases.push(self.listed_release(&open, changed)?);
         }
         Ok(ReleaseList { releases })
     }
@@ -55,16 +64,45 @@ impl App {
     /// # Errors
     /// [`Failure`] if there is no such release.
     pub fn release_item(&self, name: Option<&str>) -> Result<ReleaseItem, Failure> {
-        Ok(item(&self.viewed_release(name, Phase::Draft)?))
+        let open = self.viewed_release(name, Phase::Draft)?;
+        let changed = self.archive.release(open.id())?.map_or(Timestamp(0), |row| row.updated);
+        self.listed_release(&open, changed)
     }
 
     /// Returns a release as a list shows it. An approval that counts for nothing is none.
-    fn item_now(&self, open: &OpenRelease) -> ReleaseItem {
-        let mut item = item(open);
-        if self.why_approval_is_void(&open.release).is_some() {
-            item.state = Phase::Confirmed;
+    fn listed_release(&self, open: &OpenRelease, changed: Timestamp) -> Result<ReleaseItem, Failure> {
+        let r = &open.release;
+        let is_void = self.why_approval_is_void(r).is_some();
+        Ok(ReleaseItem {
+            release: r.id.clone(),
+            state: if is_void { Phase::Confirmed } else { r.phase },
+            staged: open.data.staged,
+            rows: r.rows.len() as u64,
+            adds: !open.data.adds_to.is_empty(),
+            destination: r.destination.clone(),
+            digest: r.digest().map(str::to_owned),
+            created: open.created.unwrap_or(Timestamp(0)),
+            changed,
+            published: r.published.as_ref().map(|p| p.at),
+            commit: r.published.as_ref().map(|p| p.commit.clone()),
+            next_command: self.command_for(open)?,
+        })
+    }
+
+    /// The command that continues a release. It names the release, because others may be under way.
+    fn command_for(&self, open: &OpenRelease) -> Result<Option<String>, Failure> {
+        let release = &open.release;
+        if release.phase.is_final() {
+            return Ok(None);
         }
-        item
+        let next = next_step(release);
+        let again = NextStep::prepare_again(&release.id);
+        Ok(Some(match release.phase {
+            _ if !self.is_sealed_intact(open)? || next == NextStep::prepare() => again.command,
+            Phase::Confirmed if next == NextStep::sign(&release.id) => self.approval_step(release).command,
+            Phase::Approved if self.why_approval_is_void(release).is_some() => self.approval_step(release).command,
+            _ => next.command,
+        }))
     }
 
     /// Returns the failure that says when and where a release was published: the named one, or the last one if no release
@@ -96,19 +134,5 @@ impl App {
             0 => failure.hint("clawgate releases").hint("clawgate inbox"),
             _ => failure.hint(self.prepare_step().command),
         }))
-    }
-}
-
-fn item(open: &OpenRelease) -> ReleaseItem {
-    let r = &open.release;
-    ReleaseItem {
-        release: r.id.clone(),
-        state: r.phase,
-        rows: r.rows.len() as u64,
-        destination: r.destination.clone(),
-        digest: r.digest().map(str::to_owned),
-        created: open.created.unwrap_or(Timestamp(0)),
-        published: r.published.as_ref().map(|p| p.at),
-        commit: r.published.as_ref().map(|p| p.commit.clone()),
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod build;
 pub(crate) mod card_check;
 pub(crate) mod confirm;
 pub(crate) mod data;
+pub(crate) mod earlier;
 pub(crate) mod evidence_check;
 mod handed_folder;
 pub(crate) mod hub_address;
@@ -31,6 +32,7 @@ pub(crate) mod second_revocation;
 pub(crate) mod secrets;
 pub(crate) mod session_ids;
 pub(crate) mod sign;
+pub(crate) mod stage;
 pub(crate) mod statement;
 pub(crate) mod strings;
 pub(crate) mod summary;
@@ -44,6 +46,7 @@ pub use approval::{
 pub use approver_keys::{EnrolledKey, KeysReport};
 pub use confirm::{ConfirmParams, ConfirmReport, MIN_NAME_CHARS};
 pub use data::{EntityCounts, Party, PartyDecision, PrivacyReport};
+pub use earlier::EarlierRows;
 pub use evidence_check::{Statement, VerifiedEvidence};
 pub use list::{ReleaseItem, ReleaseList};
 pub use prepare::{PrepareParams, PrepareReport};
@@ -58,6 +61,7 @@ pub use review::{
 pub use second_approval::{Approvals, CosignReport, SecondPreview, ToCosign};
 pub use second_revocation::{Revocation, RevocationReport};
 pub use sign::{SignReport, Signed};
+pub use stage::{StageOutcome, StageReport, StageRun};
 pub use statement::{MIN_ATTESTATION_CHARS, statement_fault};
 
 pub use verify_dataset::VerifyReport;

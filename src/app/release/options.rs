@@ -61,6 +61,13 @@ impl App {
         let relevant: BTreeSet<&str> =
             secrets.entities.iter().map(|e| e.id.as_str()).filter(|id| redacted.contains(*id)).collect();
         hash.update(serde_json::to_vec(&relevant).unwrap_or_default());
+        // What is published there decides what a release with only new sessions contains, and whether it is added.
+        if data.new_only
+            && let Some(destination) = self.destination(data)?
+        {
+            let earlier = self.earlier_releases(&destination.target)?.ids();
+            hash.update(serde_json::to_vec(&earlier).unwrap_or_default());
+        }
         Ok(data_encoding::HEXLOWER.encode(&hash.finalize()))
     }
 }

@@ -11,7 +11,7 @@ use crate::app::random::release_id;
 use crate::app::{App, Failure, Kind};
 use crate::gate::write_sealed;
 use crate::pricing::pluralize;
-use crate::publish::check_free_folder;
+use crate::publish::{check_dataset_folder, check_free_folder};
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::store::Mark;
 use crate::trace::{SessionKey, Version};
@@ -21,6 +21,7 @@ use crate::workflow::{
 
 use super::OpenRelease;
 use super::data::{PrivacyReport, ReleaseData, StoredRow};
+use super::earlier::EarlierReleases;
 use super::options::folder_target;
 use super::review::{DEFAULT_PAGE_BYTES, ReadingEffort};
 
@@ -34,6 +35,8 @@ pub struct PrepareParams {
     pub new: bool,
     /// Default: all approved.
     pub sessions: Vec<String>,
+    /// Add only what is new.
+    pub new_only: Option<bool>,
     /// Hub dataset, owner/name.
     pub repo: Option<String>,
     /// Absolute path.
@@ -52,6 +55,9 @@ pub struct PrepareParams {
     /// Size of the pages that the caller will read, for the estimate of their number. The command line's by default.
     #[serde(skip)]
     pub page_bytes: Option<u64>,
+    /// Whether `stage` prepares the release. It fails if somebody begins to review it meanwhile.
+    #[serde(skip)]
+    pub staged: bool,
 }
 
 impl PrepareParams {
@@ -61,6 +67,7 @@ impl PrepareParams {
             release,
             new,
             sessions,
+            new_only,
             visibility,
             licence,
             thinking,
@@ -70,6 +77,7 @@ impl PrepareParams {
         } = self;
         !new && release.is_none()
             && sessions.is_empty()
+            && new_only.is_none()
             && visibility.is_none()
             && licence.is_none()
             && thinking.is_none()
@@ -91,6 +99,11 @@ pub struct PrepareReport {
     pub rows_unchanged: u64,
     /// Rows of sessions that an earlier release published in the same version.
     pub rows_published: u64,
+    /// Sessions that were left out because their current version is already published there. Only if that was asked for.
+    pub left_out: u64,
+    /// The published releases that this one adds its rows to. Empty if it is a whole dataset.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adds_to: Vec<String>,
     /// The files that would be published.
     pub files: Vec<FileEntry>,
     pub destination: Option<Destination>,
@@ -137,9 +150,14 @@ impl App {
             },
         };
         self.apply_params(&mut open.data, p)?;
+        open.data.staged = p.staged;
         let destination = self.destination(&open.data)?;
-        check_folder(destination.as_ref())?;
-        let sessions = self.chosen_sessions(&open.data)?;
+        let earlier = self.earlier_of(&open.data)?;
+        check_folder(destination.as_ref(), !earlier.is_empty())?;
+        let (sessions, left_out) = self.chosen_sessions(&open.data, &earlier)?;
+        if sessions.is_empty() && left_out > 0 {
+            return Err(self.all_published(&earlier)?);
+        }
         if sessions.is_empty() {
             let mut refusal = self.first_step_refusal(Phase::Draft)?;
             refusal.state = open.release.phase;
@@ -152,7 +170,8 @@ impl App {
         if let Some(destination) = destination {
             self.step(&mut open, &Event::DestinationChanged { destination })?;
         }
-        let mut report = self.seal(&mut open)?;
+        let mut report = self.seal_if(&mut open, p.staged)?;
+        report.left_out = left_out;
         report.review = Some(self.reading_effort(&open, p.page_bytes.unwrap_or(DEFAULT_PAGE_BYTES))?);
         Ok(report)
     }
@@ -173,8 +192,13 @@ impl App {
             return Ok(None);
         }
         // A session of the publication that is excluded since then leaves the next one.
-        let published = self.archive.release(&head.id)?.map(|row| row.state.rows).unwrap_or_default();
-        if self.chosen_sessions(&ReleaseData::default())?.len() != published.len() {
+        let published = self.archive.release(&head.id)?.map(|row| row.state);
+        let earlier = match published.as_ref().and_then(|r| r.destination.as_ref()) {
+            Some(destination) => self.earlier_releases(&destination.target)?,
+            None => EarlierReleases::default(),
+        };
+        let (chosen, _) = self.chosen_sessions(&ReleaseData::default(), &EarlierReleases::default())?;
+        if chosen.len() != earlier.sessions().len() {
             return Ok(None);
         }
         // After a change of what is redacted, the same sessions give other rows.
@@ -194,21 +218,54 @@ impl App {
                 pluralize(n as u64, "session")
             ),
         };
+        let has = match earlier.0.len() {
+            0 | 1 => format!("release {} contains", head.id),
+            n => format!("release {} and {} before it contain", head.id, pluralize(n as u64 - 1, "release")),
+        };
         let message = format!(
-            "Nothing is new: release {} contains every approved session in scope in its current version.{left_out}",
-            head.id
+            "Nothing is new: {has} every approved session in scope in its current version.{left_out}"
         );
         let failure = Failure::new(Kind::Refused, "nothing_new", message);
         let next = self.next_release()?.0.command;
         Ok(Some(failure.hint(next).hint("clawgate prepare --new")))
     }
 
+    /// The failure of a release with only new sessions, if there are none.
+    fn all_published(&self, earlier: &EarlierReleases) -> Result<Failure, Failure> {
+        let to = earlier.0.first().map(|r| r.destination.target.to_string()).unwrap_or_default();
+        let message = format!(
+            "Nothing is new: every approved session in scope is published to {to} in its current version."
+        );
+        let next = self.next_release()?.0.command;
+        Ok(Failure::new(Kind::Refused, "nothing_new", message)
+            .hint(next)
+            .hint_command("clawgate prepare --whole", "prepares them again, to replace the dataset"))
+    }
+
+    /// What is published at the destination of a release that takes only new sessions. Empty for other releases.
+    pub(crate) fn earlier_of(&self, data: &ReleaseData) -> Result<EarlierReleases, Failure> {
+        match self.destination(data)?.filter(|_| data.new_only) {
+            Some(destination) => self.earlier_releases(&destination.target),
+            None => Ok(EarlierReleases::default()),
+        }
+    }
+
     /// Builds and seals the files of the current release.
-    pub(crate) fn seal(&mut self, open: &mut OpenRelease) -> Result<PrepareReport, Failure> {
+    fn seal(&mut self, open: &mut OpenRelease) -> Result<PrepareReport, Failure> {
+        self.seal_if(open, false)
+    }
+
+    /// As [`App::seal`]. If the release has to be `untouched`, fails if somebody began to review it while it was built.
+    fn seal_if(&mut self, open: &mut OpenRelease, untouched: bool) -> Result<PrepareReport, Failure> {
         let id = open.id().to_owned();
+        open.data.adds_to = self.earlier_of(&open.data)?.ids();
         let mut secrets = self.secrets(&id)?;
         let mut built = self.build_release(open, &secrets)?;
         let policy = built.report.policy.clone();
+        if untouched && self.review_has_begun(open)? {
+            let message = format!("The review of release {id} has begun, so it was not prepared again.");
+            return Err(Failure::new(Kind::Refused, "review_began", message).hint("clawgate status"));
+        }
         self.step(open, &Event::PolicyChanged { policy: policy.clone() })?;
         let files = write_sealed(&self.sealed_dir(&id), &built.files)?;
         self.note_sealed(&id, &files)?;
@@ -258,6 +315,8 @@ impl App {
             rows: open.data.rows.len() as u64,
             rows_unchanged: unchanged,
             rows_published: self.rows_published(&open.release)?,
+            left_out: 0,
+            adds_to: open.data.adds_to.clone(),
             files,
             destination: open.release.destination.clone(),
             privacy_report: built.report,
@@ -284,11 +343,16 @@ impl App {
     }
 
     /// Stores the parameters that apply to this release only.
-    fn apply_params(&self, data: &mut ReleaseData, p: &PrepareParams) -> Result<(), Failure> {
+    pub(super) fn apply_params(&self, data: &mut ReleaseData, p: &PrepareParams) -> Result<(), Failure> {
         if !p.sessions.is_empty() {
             data.named = p.sessions.iter().map(|s| self.resolve(s)).collect::<Result<_, _>>()?;
         }
-        let target = requested_target(p)?;
+        data.new_only = p.new_only.unwrap_or(data.new_only);
+        let mut target = requested_target(p)?;
+        if data.new_only && target.is_none() && self.destination(data)?.is_none() {
+            // What is new is new since the last publication.
+            target = self.last_destination()?.map(|d| d.target);
+        }
         if target.is_some() || p.visibility.is_some() || p.licence.is_some() {
             let old = self.destination(data)?;
             let target = target.or(old.as_ref().map(|d| d.target.clone())).ok_or_else(|| {
@@ -305,6 +369,11 @@ impl App {
                 licence.map(str::to_owned).or(old.and_then(|d| d.licence)).or(configured.licence.clone());
             data.destination = Some(Destination { target, visibility, licence });
         }
+        if data.new_only
+            && let Some(base) = self.earlier_of(data)?.0.into_iter().next()
+        {
+            data.destination = Some(terms_of_dataset(p, base.destination)?);
+        }
         if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() {
             let mut export: ExportConfig = self.export_options(data);
             export.thinking = p.thinking.unwrap_or(export.thinking);
@@ -315,8 +384,13 @@ impl App {
         Ok(())
     }
 
-    /// The sessions that belong in a release now: named or approved, in scope and not blocked, with their subagents.
-    fn chosen_sessions(&self, data: &ReleaseData) -> Result<BTreeMap<SessionKey, Version>, Failure> {
+    /// The sessions that belong in a release now: named or approved, in scope and not blocked, with their subagents, and not
+    /// among the rows of `earlier` releases in the same version. Also returns how many are among those.
+    pub(crate) fn chosen_sessions(
+        &self,
+        data: &ReleaseData,
+        earlier: &EarlierReleases,
+    ) -> Result<(BTreeMap<SessionKey, Version>, u64), Failure> {
         let keys: BTreeSet<SessionKey> = match data.named.is_empty() {
             true => self.archive.approved()?.into_iter().map(|(key, _)| key).collect(),
             false => {
@@ -325,7 +399,7 @@ impl App {
             }
         };
         let in_scope = self.scope_filter()?;
-        let mut chosen = BTreeMap::new();
+        let (mut chosen, mut published) = (BTreeMap::new(), 0);
         for key in keys {
             let Some(row) = self.archive.session(key.as_str())? else { continue };
             if row.status == Mark::Blocked || !in_scope(&row) {
@@ -335,13 +409,37 @@ impl App {
                 return Err(Failure::usage("not_approved", format!("{key} is not approved."))
                     .hint(format!("clawgate approve {key}")));
             }
+            if earlier.has(&key, &row.version) {
+                published += 1;
+                continue;
+            }
             // A session without messages makes no row.
             if row.user_messages + row.assistant_messages + row.tool_calls > 0 {
                 chosen.insert(key, row.version);
             }
         }
-        Ok(chosen)
+        Ok((chosen, published))
     }
+}
+
+/// The destination of a release that adds to a dataset: that of the dataset, with its visibility and licence, which the card
+/// of the dataset states.
+fn terms_of_dataset(p: &PrepareParams, base: Destination) -> Result<Destination, Failure> {
+    let licence = p.licence.as_deref().map(|l| known_licence("--licence", l)).transpose()?;
+    let differs = p.visibility.is_some_and(|v| v != base.visibility)
+        || licence.is_some_and(|l| base.licence.as_deref() != Some(l));
+    if differs {
+        let message = format!(
+            "A release that adds to a dataset has its visibility and licence ({}, {}).",
+            base.visibility,
+            base.licence.as_deref().unwrap_or("no licence")
+        );
+        return Err(Failure::usage("terms_of_dataset", message).hint_command(
+            "clawgate prepare --whole",
+            "prepares all approved sessions, to replace the dataset",
+        ));
+    }
+    Ok(base)
 }
 
 /// Whether a change of the configuration can change the rows of a release with the same sessions. The scope and the time zone
@@ -351,9 +449,11 @@ fn changes_rows(detail: &serde_json::Value) -> bool {
     changed.keys().any(|setting| !setting.starts_with("scope.") && setting != "timezone")
 }
 
-/// Fails if the destination is a folder that cannot receive a release, because it contains something.
-pub(super) fn check_folder(destination: Option<&Destination>) -> Result<(), Failure> {
+/// Fails if the destination is a folder that cannot receive a release: because it contains something, or because it does not
+/// contain the dataset to which the release `adds`.
+pub(super) fn check_folder(destination: Option<&Destination>, adds: bool) -> Result<(), Failure> {
     match destination.map(|d| &d.target) {
+        Some(Target::Folder { path }) if adds => Ok(check_dataset_folder(path.as_ref())?),
         Some(Target::Folder { path }) => Ok(check_free_folder(path.as_ref())?),
         _ => Ok(()),
     }

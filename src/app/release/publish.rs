@@ -91,7 +91,8 @@ impl App {
         let files = Arc::clone(&ready.approval.files);
         let cleared = self.clear_release(&ready.approval.open, files, signatures, (&shown, None))?;
         let approval = ready.approval;
-        self.upload(approval.open, &cleared)
+        let may_replace = approval.replaces();
+        self.upload(approval.open, &cleared, may_replace)
     }
 
     /// What a person is about to publish with a receipt that they signed before.
@@ -181,7 +182,7 @@ impl App {
         self.refresh_audit_head(&unlocked)?;
         let files = Arc::clone(&shown.files);
         let cleared = self.clear_release(&again.open, files, ready.signatures(), (&hash, Some(&unlocked)))?;
-        self.upload(again.open, &cleared)
+        self.upload(again.open, &cleared, shown.replaces())
     }
 
     /// Publishes what was just signed. Nothing is read from a file again.
@@ -190,7 +191,7 @@ impl App {
     /// [`Failure`] if the release changed since the signature, no Hub token is sealed, or the destination does not accept
     /// the upload.
     pub fn publish_signed(&mut self, signed: Signed) -> Result<PublishReport, Failure> {
-        let Signed { report, open, files, receipt, provenance, unlocked } = signed;
+        let Signed { report, open, files, receipt, provenance, unlocked, may_replace } = signed;
         let signed = Signatures {
             receipt: &receipt,
             approvers: report.approvers,
@@ -199,7 +200,7 @@ impl App {
         };
         let cleared = self.clear_release(&open, files, signed, (&report.shown, Some(&unlocked)))?;
         drop(unlocked);
-        self.upload(open, &cleared)
+        self.upload(open, &cleared, may_replace)
     }
 
     /// Loads an approved release with its receipt, or says what a person has to do first.
@@ -231,8 +232,13 @@ impl App {
         Ok(ToPublish { approval, receipt, second })
     }
 
-    /// Sends cleared bytes.
-    fn upload(&mut self, mut open: OpenRelease, cleared: &Cleared) -> Result<PublishReport, Failure> {
+    /// Sends cleared bytes. `may_replace` tells whether the person was shown that they replace those of other releases.
+    fn upload(
+        &mut self,
+        mut open: OpenRelease,
+        cleared: &Cleared,
+        may_replace: bool,
+    ) -> Result<PublishReport, Failure> {
         let digest = cleared.digest().to_owned();
         // Held until the end, so that other processes know whether this upload still runs.
         let Some(_lock) = self.lock_upload()? else {
@@ -240,7 +246,8 @@ impl App {
             return Err(Failure::new(Kind::Refused, "upload_runs", message).hint("clawgate status"));
         };
         self.step(&mut open, &Event::Publishing { digest, now: self.now() })?;
-        let published = match publish_blocking(cleared, &self.hub_options()) {
+        let options = HubOptions { may_replace, ..self.hub_options() };
+        let published = match publish_blocking(cleared, &options) {
             Ok(published) => published,
             Err(e) => {
                 self.step(&mut open, &Event::PublishFailed)?;

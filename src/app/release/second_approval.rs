@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use crate::app::environment::EnvironmentNote;
 use crate::app::fs::{io_failure, make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
+use crate::export::Layout;
 use crate::gate::{
     Envelope, FileOwner, GateError, HubAddress, InTotoStatement, Issue, PolicyVerdict, PublicKey,
     PublishPolicy, STATEMENT_TYPE, SealedFile, SignedReceipt, VerifiedReceipt, checked_provenance, issue,
@@ -25,7 +26,6 @@ use crate::workflow::{
 };
 
 use super::approval::{ProjectRows, projects};
-use super::card_check::is_known_file;
 use super::handed_folder::{FILES, FIRST, REVOCATION, SECOND, read_json};
 use super::provenance::Provenance;
 use super::review::Coverage;
@@ -118,6 +118,8 @@ pub struct SecondPreview {
     pub endpoint: Option<String>,
     pub proxy: Option<String>,
     pub rows: u64,
+    /// Whether the files are added to a dataset that exists. If not, they replace it.
+    pub adds: bool,
     /// Number of files.
     pub files: u64,
     /// Size of the files.
@@ -338,9 +340,9 @@ impl App {
         if digest(&entries) != receipt.digest {
             return Err(other_folder(GateError::OtherDigest));
         }
-        if let Some(file) = files.iter().find(|f| !is_known_file(&f.path)) {
-            return Err(refuse(&format!("{:?} is no part of a release", file.path)));
-        }
+        let Some(layout) = Layout::of(files.iter().map(|f| f.path.as_str())) else {
+            return Err(refuse("its files are not those of one release"));
+        };
         let provenance = enrolled
             .iter()
             .find(|key| key.fingerprint() == first.key())
@@ -376,6 +378,7 @@ impl App {
             endpoint: receipt.endpoint.clone(),
             proxy: receipt.proxy.clone(),
             rows,
+            adds: layout != Layout::Whole,
             files: files.len() as u64,
             bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
             projects,

@@ -49,6 +49,8 @@ pub struct Signed {
     pub(super) receipt: SignedReceipt,
     pub(super) provenance: Envelope,
     pub(super) unlocked: Unlocked,
+    /// Whether the person was shown that this release replaces others.
+    pub(super) may_replace: bool,
 }
 
 impl fmt::Debug for Signed {
@@ -87,7 +89,7 @@ impl App {
         self.refuse_other_endpoint(&approval)?;
         // A release that was signed before may be there already, which the upload finds out. A new signature makes
         // another provenance file, so that nothing may be there.
-        check_folder(approval.preview.destination.as_ref())?;
+        check_folder(approval.preview.destination.as_ref(), !approval.open.data.adds_to.is_empty())?;
         Ok(approval)
     }
 
@@ -189,7 +191,8 @@ impl App {
         make_private_dir(&self.dir().join("receipts"))?;
         self.remove_second_receipt(id)?;
         write_private_json(&report.receipt, &signed)?;
-        Ok(Signed { report, open, files: Arc::clone(&shown.files), receipt: signed, provenance, unlocked })
+        let (files, may_replace) = (Arc::clone(&shown.files), shown.replaces());
+        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, may_replace })
     }
 
     /// Checks that the passphrase unlocked the key and the address of the Hub that were shown.

@@ -1,14 +1,14 @@
 //! Verifies a published dataset on disk against its provenance statement, without network access.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use crate::app::fs::{io_failure, read_bounded};
 use crate::app::{App, Failure};
-use crate::export::FILE_LIMIT;
+use crate::export::{ADDITIONS, FILE_LIMIT, Layout, added_by};
 use crate::gate::{Envelope, InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE};
 use crate::workflow::{FileEntry, Target, digest};
 
@@ -44,6 +44,9 @@ pub struct VerifyReport {
     pub unknown: Vec<String>,
     /// What the approver says. `None` if the statement cannot be read.
     pub provenance: Option<Provenance>,
+    /// What the approvers of the releases say that were added to the dataset, by the id of the release.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub additions: BTreeMap<String, Provenance>,
     /// What is wrong.
     pub problems: Vec<String>,
     /// Files of the folder that the statement does not name. Nobody approved them.
@@ -75,33 +78,53 @@ impl App {
             enrolled: false,
             unknown: Vec::new(),
             provenance: None,
+            additions: BTreeMap::new(),
             problems: Vec::new(),
             not_covered: Vec::new(),
             path,
         };
-        let envelope = serde_json::from_slice::<Envelope>(&read_bounded(&file, MAX_PROVENANCE_MIB)?);
-        match envelope
-            .map_err(|_| "it is not a signed statement".to_owned())
-            .and_then(|e| signed_statement(&e))
-        {
-            Err(problem) => report.problems.push(format!("{PROVENANCE_FILE} does not count: {problem}")),
-            Ok(Signed { statement, provenance, signers }) => {
-                let enrolled = self.enrolled_keys()?;
-                let is_enrolled = |key: &String| enrolled.iter().any(|k| k.fingerprint() == key);
-                report.enrolled = signers.iter().all(is_enrolled);
-                for key in given.iter().filter(|key| !signers.contains(key)) {
-                    report
-                        .problems
-                        .push(format!("the key {key} did not sign; {} did", signers.join(" and ")));
+        let enrolled = self.enrolled_keys()?;
+        let is_enrolled = |key: &String| enrolled.iter().any(|k| k.fingerprint() == key);
+        report.enrolled = true;
+        let mut named: BTreeSet<String> = IGNORED.map(str::to_owned).into();
+        for (name, release) in statements_of(&report.path)? {
+            named.insert(name.clone());
+            let signed = serde_json::from_slice::<Envelope>(&read_bounded(
+                &report.path.join(&name),
+                MAX_PROVENANCE_MIB,
+            )?);
+            let signed = signed.map_err(|_| "it is not a signed statement".to_owned());
+            let Signed { statement, provenance, signers } = match signed.and_then(|e| signed_statement(&e)) {
+                Ok(signed) => signed,
+                Err(problem) => {
+                    report.enrolled = false;
+                    report.problems.push(format!("{name} does not count: {problem}"));
+                    continue;
                 }
-                compare(&mut report, &statement, &provenance)?;
-                let unknown = signers.iter().filter(|key| !is_enrolled(key) && !given.contains(key));
-                report.unknown = unknown.cloned().collect();
-                let mut signers = signers.into_iter();
-                report.key = signers.next();
-                report.second_key = signers.next();
-                report.provenance = Some(provenance);
+            };
+            report.enrolled &= signers.iter().all(is_enrolled);
+            for key in given.iter().filter(|key| !signers.contains(key)) {
+                let who = signers.join(" and ");
+                report.problems.push(format!("the key {key} did not sign {name}; {who} did"));
             }
+            for key in signers.iter().filter(|key| !is_enrolled(key) && !given.contains(key)) {
+                if !report.unknown.contains(key) {
+                    report.unknown.push(key.clone());
+                }
+            }
+            compare(&mut report, &statement, &provenance, release.as_deref(), &mut named)?;
+            match release {
+                Some(release) => drop(report.additions.insert(release, provenance)),
+                None => {
+                    let mut signers = signers.into_iter();
+                    report.key = signers.next();
+                    report.second_key = signers.next();
+                    report.provenance = Some(provenance);
+                }
+            }
+        }
+        if report.provenance.is_some() {
+            list_not_covered(&mut report, &named)?;
         }
         report.problems.truncate(MAX_PROBLEMS);
         report.valid = report.problems.is_empty();
@@ -177,27 +200,52 @@ fn signed_statement(envelope: &Envelope) -> Result<Signed, String> {
     }
 }
 
-/// Compares the files on disk with the statement.
+/// The provenance files of a dataset: that of the whole release, and those of the releases that were added to it, with
+/// their ids.
+fn statements_of(root: &Path) -> Result<Vec<(String, Option<String>)>, Failure> {
+    let mut out = vec![(PROVENANCE_FILE.to_owned(), None)];
+    let dir = root.join(ADDITIONS);
+    if !dir.is_dir() {
+        return Ok(out);
+    }
+    let io = |e: std::io::Error| io_failure("cannot read", &dir, &e);
+    let mut added = Vec::new();
+    for entry in std::fs::read_dir(&dir).map_err(io)? {
+        let name =
+            format!("{ADDITIONS}/{}/{PROVENANCE_FILE}", entry.map_err(io)?.file_name().to_string_lossy());
+        if let Some(id) = added_by(&name).filter(|_| root.join(&name).is_file()) {
+            added.push((name.clone(), Some(id.to_owned())));
+        }
+    }
+    added.sort();
+    out.append(&mut added);
+    Ok(out)
+}
+
+/// Compares the files on disk with a statement, and adds their names to `named`. `release` is the id of an added release.
 fn compare(
     report: &mut VerifyReport,
     statement: &InTotoStatement,
     provenance: &Provenance,
+    release: Option<&str>,
+    named: &mut BTreeSet<String>,
 ) -> Result<(), Failure> {
-    let root = report.path.clone();
+    let (root, before) = (report.path.clone(), report.problems.len());
+    let layout = release.map(|id| Layout::Added(id.to_owned()));
     let mut entries = Vec::new();
     if let Some(name) = repeated(statement) {
         report.problems.push(format!("the statement names {name:?} twice"));
         return Ok(());
     }
-    let mut named = BTreeSet::new();
     for subject in &statement.subject {
         let name = subject.name.as_str();
         let is_plain = name.split('/').all(|part| !part.is_empty() && !part.starts_with('.'));
-        if !is_plain || name.contains('\\') {
+        let is_other = layout.as_ref().is_some_and(|layout| !layout.contains(name));
+        if !is_plain || name.contains('\\') || is_other {
             report.problems.push(format!("the statement names the path {name:?}"));
             continue;
         }
-        named.insert(name);
+        named.insert(name.to_owned());
         let path = root.join(name);
         if !path.is_file() {
             report.problems.push(format!("{name} is missing"));
@@ -209,9 +257,17 @@ fn compare(
         }
         entries.push(entry);
     }
-    report.files = entries.len() as u64;
+    report.files += entries.len() as u64;
+    if report.problems.len() == before && digest(&entries) != provenance.digest {
+        report.problems.push("the digest over the files is not the approved one".to_owned());
+    }
+    Ok(())
+}
+
+/// Lists the files that no statement names.
+fn list_not_covered(report: &mut VerifyReport, named: &BTreeSet<String>) -> Result<(), Failure> {
     let mut others = Vec::new();
-    list_others(&root, "", &named, &mut others)?;
+    list_others(&report.path, "", named, &mut others)?;
     others.sort();
     // The card declares all of `data/` as rows of the dataset.
     let is_data = |name: &String| name == "data" || name.starts_with("data/");
@@ -223,9 +279,6 @@ fn compare(
         not_covered.push(format!("{more} more"));
     }
     report.not_covered = not_covered;
-    if report.problems.is_empty() && digest(&entries) != provenance.digest {
-        report.problems.push("the digest over the files is not the approved one".to_owned());
-    }
     Ok(())
 }
 
@@ -241,14 +294,14 @@ fn repeated(statement: &InTotoStatement) -> Option<&str> {
 fn list_others(
     dir: &Path,
     below: &str,
-    named: &BTreeSet<&str>,
+    named: &BTreeSet<String>,
     others: &mut Vec<String>,
 ) -> Result<(), Failure> {
     let io = |e: std::io::Error| io_failure("cannot read", dir, &e);
     for entry in std::fs::read_dir(dir).map_err(io)? {
         let entry = entry.map_err(io)?;
         let name = format!("{below}{}", entry.file_name().to_string_lossy());
-        if named.contains(name.as_str()) || IGNORED.contains(&name.as_str()) {
+        if named.contains(&name) {
             continue;
         }
         let is_dir = entry.file_type().map_err(io)?.is_dir();

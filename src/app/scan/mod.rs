@@ -27,6 +27,7 @@ mod discover;
 mod read_file;
 mod repositories;
 mod skipped;
+mod stale;
 mod tool_outcome;
 
 pub(crate) use badges::BADGE_NAMES;
@@ -204,6 +205,7 @@ impl App {
         if counts.read > 0 || counts.gone > 0 || self.archive.meta("last_scan")?.is_none() {
             self.archive.set_meta("last_scan", &ended.to_string())?;
         }
+        self.note_whole_scan(params)?;
         // A chosen session may have a new version now. Answers only read the stored state, so it is updated here.
         self.sync_current_release()?;
         skipped.sort_by(|a, b| (&a.path, &a.reason).cmp(&(&b.path, &b.reason)));

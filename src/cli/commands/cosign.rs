@@ -143,6 +143,9 @@ fn render(p: &SecondPreview, shown: &str, files: &str, times: &Times) -> String 
     let mut out = destination_lines(&p.destination, p.endpoint.as_deref(), p.proxy.as_deref());
     let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
     line("rows", rows_line(p.rows, (p.files, p.bytes), &p.projects));
+    if p.adds {
+        line("adds to", "the dataset that is there; nothing there is changed or deleted".to_owned());
+    }
     line("files", format!("{files} (your own copy; read them before you sign)"));
     line("review", format!("{}, as the archive of the first approver says", p.coverage));
     line(

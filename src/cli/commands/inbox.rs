@@ -11,6 +11,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_cost, format_count};
 use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{CYAN, DIM, GREEN, RED, YELLOW, dim};
+use crate::cli::scan_arg::ScanArg;
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 use crate::trace::SessionKey;
@@ -57,6 +58,8 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["parent", "roots"])]
     tree: bool,
     #[command(flatten)]
+    scan: ScanArg,
+    #[command(flatten)]
     zone: TimeZoneArg,
 }
 
@@ -80,7 +83,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         cursor: args.cursor,
         reader: cli.reader(),
     };
-    let page = cli.app()?.inbox(&params)?;
+    let page = args.scan.fresh_app(cli)?.inbox(&params)?;
     let width = cli.width();
     let empty = cli.empty_note("No session matches.")?;
     let names = origins(cli, &page)?;

@@ -6,6 +6,7 @@ use crate::app::sessions::ProjectList;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_bytes, format_count};
 use crate::cli::render::DIM;
+use crate::cli::scan_arg::ScanArg;
 use crate::cli::table::{Column, Table};
 
 /// List projects and whether they are excluded
@@ -14,10 +15,12 @@ pub struct Args {
     /// Only projects with sessions of this agent
     #[arg(long, visible_alias = "source")]
     agent: Option<String>,
+    #[command(flatten)]
+    scan: ScanArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
-    let list = cli.app()?.list(args.agent.as_deref(), None)?;
+    let list = args.scan.fresh_app(cli)?.list(args.agent.as_deref(), None)?;
     let width = cli.width();
     let empty = cli.empty_note("No project matches.")?;
     cli.print_report(&list, |l| if l.projects.is_empty() { empty } else { render(l, width) })

@@ -46,6 +46,7 @@ mod set_score;
 mod shortlist;
 mod show;
 mod sign;
+mod stage;
 mod status;
 mod statusline;
 mod unmark;
@@ -110,6 +111,7 @@ commands! {
         SetScore => set_score,
         ScoreView => score_view,
         Prepare => prepare,
+        Stage => stage,
         Preview => preview,
         Confirm => confirm,
         Sign => sign,

@@ -37,8 +37,10 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         true => read(&mut std::io::stdin().lock()),
         false => std::fs::File::open(&args.file).and_then(|mut f| read(&mut f)),
     };
-    let bad_file =
-        |problem: String| Failure::usage("bad_findings", format!("{}: {problem}.", args.file.display()));
+    let bad_file = |problem: String| {
+        Failure::usage("bad_findings", format!("{}: {problem}.", args.file.display()))
+            .hint_command("clawgate pii-review --output FILE", "writes a file for findings")
+    };
     let text = text.map_err(|e| bad_file(format!("cannot read the file: {e}")))?;
     let value = serde_json::from_str(&text)
         .map_err(|e| bad_file(format!("invalid JSON at line {}, column {}", e.line(), e.column())))?;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use crate::app::Failure;
 use crate::app::release::{PiiDocument, PiiProvider, PiiReviewParams};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
@@ -39,6 +40,17 @@ struct Written<'a> {
     file: PathBuf,
 }
 
+/// The file of an export, which ClawTrace takes here, is no id of a release.
+fn not_a_file(failure: Failure, params: &PiiReviewParams) -> Failure {
+    let is_file = params.release.as_deref().is_some_and(|name| name.contains(['.', '/', '\\']));
+    if failure.code != "no_such_release" || !is_file {
+        return failure;
+    }
+    let message = "Releases are reviewed, not files. `clawgate pii-review --output FILE` writes the open work of the current \
+                   release to a file.";
+    Failure::usage("not_a_release", message).hint("clawgate pii-review --help")
+}
+
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
     let params = PiiReviewParams {
         release: args.release,
@@ -46,8 +58,8 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         min_confidence: args.min_confidence,
         pages: args.pages,
     };
-    let document: PiiDocument = cli.app()?.pii_review(&params)?;
-    let json = |e: serde_json::Error| crate::app::Failure::failed("json", e.to_string());
+    let document: PiiDocument = cli.app()?.pii_review(&params).map_err(|f| not_a_file(f, &params))?;
+    let json = |e: serde_json::Error| Failure::failed("json", e.to_string());
     let mut text = serde_json::to_string_pretty(&document).map_err(json)?;
     text.push('\n');
     let Some(file) = args.output else { return cli.print_json_text(&text) };

@@ -5,6 +5,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::path_arg::absolute;
 use crate::cli::render::{bold, destination, files, privacy_report, release_size, review_effort};
+use crate::cli::scan_arg::ScanArg;
 use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::workflow::Visibility;
 
@@ -22,6 +23,12 @@ pub struct Args {
     /// Include only these sessions [default: all approved sessions]
     #[arg(long = "session", value_delimiter = ',', value_name = "KEY")]
     sessions: Vec<String>,
+    /// Include only sessions that are not published at the destination yet, and add them to the dataset there
+    #[arg(long)]
+    new_only: bool,
+    /// Include all approved sessions, and replace the dataset there [default, unless --new-only was given before]
+    #[arg(long, conflicts_with = "new_only")]
+    whole: bool,
     /// Publish to this Hub dataset repository [default: publish.repo of config.toml]
     #[arg(long, value_name = "OWNER/NAME", conflicts_with = "folder")]
     repo: Option<String>,
@@ -46,6 +53,8 @@ pub struct Args {
     /// Placeholders for personal data: typed ([EMAIL_k3f9qa]) or realistic (user-k3f9qa@example.com) [default: typed, or export.pseudonyms of config.toml]
     #[arg(long, value_name = "STYLE")]
     pseudonyms: Option<PlaceholderStyle>,
+    #[command(flatten)]
+    scan: ScanArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
@@ -54,6 +63,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         release: args.release,
         new: args.new,
         sessions: args.sessions,
+        new_only: if args.whole { Some(false) } else { args.new_only.then_some(true) },
         repo: args.repo,
         folder: args.folder.map(|f| absolute(f.into(), cli.home()).display().to_string()),
         visibility: args.visibility,
@@ -62,8 +72,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         timestamps: args.timestamps,
         pseudonyms: args.pseudonyms,
         page_bytes: None,
+        staged: false,
     };
-    let report = cli.app()?.prepare(&params)?;
+    let report = args.scan.fresh_app(cli)?.prepare(&params)?;
     let width = cli.width();
     cli.print_with_status(&report, |r| render(r, width))
 }
@@ -78,9 +89,21 @@ fn render(r: &PrepareReport, width: usize) -> String {
     if r.rows_published > 0 {
         let new = r.rows.saturating_sub(r.rows_published);
         out.push_str(&format!(
-            "published    {} unchanged since an earlier release, {} new\n",
+            "published    {} unchanged since an earlier release, {} new (--new-only takes only these)\n",
             pluralize(r.rows_published, "row"),
             format_count(new)
+        ));
+    }
+    if r.left_out > 0 {
+        out.push_str(&format!(
+            "left out     {}, already published there in the current version\n",
+            pluralize(r.left_out, "session")
+        ));
+    }
+    if !r.adds_to.is_empty() {
+        out.push_str(&format!(
+            "adds to      {} of the dataset there\n",
+            pluralize(r.adds_to.len() as u64, "release")
         ));
     }
     let missing = match r.destination {

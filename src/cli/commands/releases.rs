@@ -7,7 +7,7 @@ use crate::cli::render::target;
 use crate::cli::table::{Cell, Column, Table};
 use crate::cli::time_args::{TimeZoneArg, Times};
 
-/// List releases and where they were published
+/// List releases: state, dates, where they were published, and the next step of each
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -27,17 +27,21 @@ fn render(list: &ReleaseList, times: &Times, width: usize) -> String {
         Column::left("state").rank(5),
         Column::right("rows").optional().rank(1),
         Column::left("created").short_form().optional().rank(0),
+        Column::left("changed").short_form().optional().rank(0),
         Column::left("published").short_form().optional().rank(2),
         Column::left("destination").cut_start(16).rank(4),
+        Column::left("next").optional().rank(3),
     ]);
     for r in &list.releases {
         table.row([
             Cell::from(r.release.clone()),
-            Cell::from(r.state.to_string()),
+            Cell::from(if r.staged { format!("{} (staged)", r.state) } else { r.state.to_string() }),
             Cell::from(format_count(r.rows)),
             times.cell(Some(r.created)),
+            times.cell(Some(r.changed)),
             times.cell(r.published),
             Cell::from(r.destination.as_ref().map(|d| target(&d.target)).unwrap_or_default()),
+            Cell::from(r.next_command.clone().unwrap_or_default()),
         ]);
     }
     if table.is_empty() {

@@ -7,6 +7,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, pluralize};
 use crate::cli::project_arg::split_projects;
 use crate::cli::render::{DIM, green, yellow};
+use crate::cli::scan_arg::ScanArg;
 use crate::cli::table::{Column, Table, one_line};
 
 use super::list::{AGENTS_WIDTH, MIN_PROJECT_WIDTH};
@@ -34,6 +35,8 @@ pub struct Args {
     /// Confirm the resulting scope
     #[arg(long)]
     confirm: bool,
+    #[command(flatten)]
+    scan: ScanArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
@@ -45,10 +48,13 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         at_command_line: true,
         ..ScopeParams::default()
     };
-    let app = cli.app()?;
     let has_changes =
         params.confirm || ![&params.agents, &params.exclude, &params.include].iter().all(|l| l.is_empty());
-    let report = if has_changes { app.set_scope(&params)? } else { app.scope()? };
+    let report = match has_changes {
+        // A scan could find a project that nobody has seen, which would be confirmed with the others.
+        true => cli.app()?.set_scope(&params)?,
+        false => args.scan.fresh_app(cli)?.scope()?,
+    };
     let width = cli.width();
     cli.print_with_status(&report, |r| render(r, width))
 }

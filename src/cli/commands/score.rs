@@ -6,6 +6,7 @@ use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::number_arg::positive;
 use crate::cli::render::{bold, dim};
+use crate::cli::scan_arg::ScanArg;
 use crate::cli::table::{Cell, Column, Table};
 
 /// Score sessions by what others can learn from them, as a first guess
@@ -26,6 +27,8 @@ pub struct Args {
     /// Shortlist sessions with 4 or 5 and block those with 1 or 2, if nobody has marked them
     #[arg(long)]
     auto_triage: bool,
+    #[command(flatten)]
+    scan: ScanArg,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
@@ -40,7 +43,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         auto_triage: args.auto_triage,
         reader,
     };
-    let report = cli.app()?.score(&params)?;
+    let report = args.scan.fresh_app(cli)?.score(&params)?;
     let width = cli.width();
     let keys: Vec<&str> = report.scores.iter().map(|s| s.key.as_str()).collect();
     let names = cli.session_names(&keys)?;

@@ -9,6 +9,7 @@ use crate::app::text::parse_name;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::project_arg::absolute_project;
 use crate::cli::render::{bold, cyan, dim, yellow};
+use crate::cli::scan_arg::ScanArg;
 use crate::cli::table::{one_line, truncate};
 use crate::cli::time_args::{TimeRange, TimeZoneArg, Times};
 
@@ -45,6 +46,8 @@ pub struct Args {
     #[arg(long)]
     cursor: Option<String>,
     #[command(flatten)]
+    scan: ScanArg,
+    #[command(flatten)]
     zone: TimeZoneArg,
 }
 
@@ -65,7 +68,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         cursor: args.cursor,
         reader: cli.reader(),
     };
-    let page = cli.app()?.search(&params)?;
+    let page = args.scan.fresh_app(cli)?.search(&params)?;
     let keys: Vec<&str> = page.hits.iter().map(|h| h.key.as_str()).collect();
     let names = cli.session_names(&keys)?;
     let empty = cli.empty_note("No matches.")?;

@@ -5,6 +5,7 @@ use crate::app::sessions::ShowParams;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
 use crate::cli::number_arg::positive;
+use crate::cli::scan_arg::ScanArg;
 use crate::cli::session_view::{ViewOptions, render};
 use crate::cli::time_args::{TimeZoneArg, parse_gap_minutes};
 
@@ -50,6 +51,8 @@ pub struct Args {
     #[arg(long)]
     no_pager: bool,
     #[command(flatten)]
+    scan: ScanArg,
+    #[command(flatten)]
     zone: TimeZoneArg,
 }
 
@@ -68,7 +71,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         max_bytes: None,
     };
     let times = cli.times(&args.zone)?;
-    let session = cli.app()?.show(&params)?;
+    let session = args.scan.fresh_app(cli)?.show(&params)?;
     // Programs that read page by page get an empty page.
     if !cli.json && paged && page > 1 && session.session.messages.is_empty() {
         let pages = session.message_count.div_ceil(size).max(1);

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::app::cost::Today;
+use crate::app::release::{StageOutcome, StageRun};
 use crate::app::status::Status;
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::{format_count, format_dollars, pluralize};
@@ -24,11 +25,12 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     // Reads new log entries first, so that today's cost is current.
     let (live, today) = cli.app()?.status_spend()?;
     let status = cli.app()?.status()?;
+    let stage = cli.app()?.last_stage()?;
     let times = cli.times(&args.zone)?;
     let width = cli.width();
     let cost = rounded_usd(today.total_cost_picousd.into());
     let plan_windows = live.plan_windows.clone();
-    let report = StatusReport { status, total_cost_usd: cost, today, plan_windows };
+    let report = StatusReport { status, stage, total_cost_usd: cost, today, plan_windows };
     cli.print_with_status(&report, |w| format!("{}{}", render(w, &times, width), alert_line(&live, true)))?;
     if !cli.json {
         spawn_background_update(cli, &live);
@@ -41,6 +43,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
 struct StatusReport {
     #[serde(flatten)]
     status: Status,
+    /// The last run of `clawgate stage`, unless its release is published or withdrawn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stage: Option<StageRun>,
     #[serde(flatten)]
     today: Today,
     total_cost_usd: f64,
@@ -65,6 +70,9 @@ fn render(w: &StatusReport, times: &Times, width: usize) -> String {
     out.push_str(&format!("triage     {}\n", tally(&s.by_status)));
     out.push_str(&format!("scope      {scope}\n"));
     out.push_str(&super::scope::warnings(&s.unmatched));
+    if let Some(run) = &w.stage {
+        out.push_str(&format!("staged     {}\n", stage_line(run, times)));
+    }
     let t = &w.today;
     if t.total_messages > 0 {
         let today =
@@ -96,4 +104,19 @@ fn render(w: &StatusReport, times: &Times, width: usize) -> String {
         out.push_str(&table.render(width));
     }
     out
+}
+
+/// Renders the last run of `clawgate stage`: what is ready for a review, or why nothing is.
+fn stage_line(run: &StageRun, times: &Times) -> String {
+    let at = times.minute_with_zone(run.at);
+    match (run.outcome, run.sessions) {
+        (StageOutcome::Staged | StageOutcome::Unchanged, n) => {
+            let since = run.since.map_or(String::new(), |since| {
+                format!(" since the publication of {}", times.minute_with_zone(since))
+            });
+            format!("{}{since}: {}", pluralize(n, "new session"), bold(&one_line(&run.next_command)))
+        }
+        (StageOutcome::Failed, _) => yellow(&format!("failed at {at}: {}", one_line(&run.message))),
+        _ => format!("{} {}", one_line(&run.message), dim(&format!("({at})"))),
+    }
 }

@@ -28,6 +28,9 @@ pub struct Args {
     /// Also check budgets in the agent's hooks (claude, codex)
     #[arg(long)]
     hooks: bool,
+    /// Also stage a release of what is new at the end of each session, see `clawgate stage` (claude)
+    #[arg(long)]
+    stage_hook: bool,
     /// Undo everything that this command set up
     #[arg(long)]
     remove: bool,
@@ -50,6 +53,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         program: cli.process.program.clone(),
         status_line: args.statusline,
         hooks: args.hooks,
+        stage_hook: args.stage_hook,
         remove: args.remove,
         force: args.force,
         dry_run: args.dry_run,

@@ -77,5 +77,13 @@ fn render(r: &VerifyReport, times: &Times) -> String {
         out.push_str(&format!("reader     found {} of {} decoys\n", reader.found, reader.planted));
     }
     out.push_str(&format!("rules      {}\ndigest     {}\n", one_line(&p.rules_version), one_line(&p.digest)));
+    for (release, p) in &r.additions {
+        let signed = times.minute_with_zone(p.signed);
+        let fingerprint = one_line(&p.approver.fingerprint);
+        out.push_str(&format!(
+            "added      {release}, approved {signed} with key {fingerprint}; {}\n",
+            p.coverage
+        ));
+    }
     out
 }

@@ -16,7 +16,7 @@ impl Tool for PrepareRelease {
 
     const NAME: &'static str = "prepare_release";
     const TITLE: &'static str = "Prepare a release";
-    const DESCRIPTION: &'static str = "Redacts the approved sessions and seals the files to be published. Ask the person for destination, visibility and licence. Repeat after any change.";
+    const DESCRIPTION: &'static str = "Redacts approved sessions and seals them. Ask the person for destination, visibility and licence. Repeat after any change.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, mut input: PrepareParams) -> Result<PrepareReport, Failure> {

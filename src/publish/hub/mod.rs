@@ -9,7 +9,7 @@ mod wire;
 
 use std::collections::BTreeMap;
 
-use crate::export::FILE_LIMIT;
+use crate::export::{CARD, FILE_LIMIT, Layout, is_of_release};
 use crate::gate::Cleared;
 use crate::workflow::{FileEntry, Visibility};
 
@@ -31,13 +31,15 @@ pub(super) async fn publish(
     check_limits(&files)?;
     let hub = cleared.hub().ok_or(PublishError::NoToken)?;
     let wire = Wire::new(hub, repo, revision, options)?;
-    let upload = Upload { cleared, files: &files, wire: &wire, options };
+    let layout = super::layout(cleared)?;
+    let upload = Upload { cleared, files: &files, wire: &wire, options, layout: &layout };
 
     options.report(UploadStep::Checking);
     wire.retry(async || wire.check_write_access().await).await?;
     let wanted = cleared.destination().visibility;
     let parent = upload.repository(wanted).await?;
     let standing = wire.retry(async || wire.tree(&parent).await).await?;
+    upload.check_standing(&parent, &standing).await?;
     let (commit, already_there) = if upload.holds(&parent, &standing).await?.is_none() {
         (parent, true)
     } else {
@@ -66,19 +68,13 @@ fn check_limits(files: &[FileEntry]) -> Result<(), PublishError> {
     }
 }
 
-/// Whether a path is a shard of a release. Only shards of an earlier release are ever deleted.
-fn is_shard(path: &str) -> bool {
-    path.strip_prefix("data/train-")
-        .and_then(|rest| rest.strip_suffix(".jsonl"))
-        .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-}
-
 /// One upload.
 struct Upload<'a> {
     cleared: &'a Cleared,
     files: &'a [FileEntry],
     wire: &'a Wire<'a>,
     options: &'a HubOptions,
+    layout: &'a Layout,
 }
 
 impl Upload<'_> {
@@ -86,6 +82,9 @@ impl Upload<'_> {
     async fn repository(&self, wanted: Visibility) -> Result<String, PublishError> {
         let wire = self.wire;
         if wire.retry(async || wire.private().await).await?.is_none() {
+            if *self.layout != Layout::Whole {
+                return Err(self.no_dataset());
+            }
             self.options.report(UploadStep::Creating);
             wire.retry(async || wire.create(wanted == Visibility::Private).await).await?;
         }
@@ -93,6 +92,54 @@ impl Upload<'_> {
         // answer as for a new private one.
         self.visible_as(wanted, false).await?;
         wire.retry(async || wire.head().await).await
+    }
+
+    fn no_dataset(&self) -> PublishError {
+        PublishError::NoDataset { place: self.wire.repo.to_owned() }
+    }
+
+    /// Checks that the destination is one that this release may change: there is a dataset to add to, or no file of another
+    /// release is deleted or replaced of which the person was not told.
+    async fn check_standing(
+        &self,
+        commit: &str,
+        standing: &BTreeMap<String, u64>,
+    ) -> Result<(), PublishError> {
+        let adds = *self.layout != Layout::Whole;
+        if adds && !standing.contains_key(CARD) {
+            return Err(self.no_dataset());
+        }
+        if !adds && self.options.may_replace {
+            return Ok(());
+        }
+        // An added release has files of its own only. The provenance file is another one after each signature.
+        let concerns = |path: &str| match adds {
+            true => self.layout.contains(path),
+            false => is_of_release(path),
+        };
+        let mut others = Vec::new();
+        for (path, size) in standing.iter().filter(|(path, _)| concerns(path)) {
+            if !self.is_there(commit, path, *size).await? {
+                others.push(path);
+            }
+        }
+        match others.as_slice() {
+            [] => Ok(()),
+            [first, rest @ ..] => Err(PublishError::OtherRows {
+                repo: self.wire.repo.to_owned(),
+                files: if rest.is_empty() { "1 file".to_owned() } else { format!("{} files", others.len()) },
+                example: self.wire.clean(first),
+            }),
+        }
+    }
+
+    /// Whether a file of a commit is a file of this release.
+    async fn is_there(&self, commit: &str, path: &str, size: u64) -> Result<bool, PublishError> {
+        let Some(file) = self.files.iter().find(|f| f.path == path && f.bytes == size) else {
+            return Ok(false);
+        };
+        let there = self.wire.retry(async || self.wire.read(commit, path, size).await).await?;
+        Ok(there.as_deref() == Some(file.sha256.as_str()))
     }
 
     async fn visible_as(&self, wanted: Visibility, sent: bool) -> Result<(), PublishError> {
@@ -179,15 +226,16 @@ impl Upload<'_> {
         }
     }
 
-    /// The changes of the commit: adds all files, and deletes the shards of an earlier release.
+    /// The changes of the commit: adds all files. A whole release deletes the files of earlier releases.
     fn changes<'s>(&'s self, standing: &'s BTreeMap<String, u64>) -> Vec<Change<'s>> {
         let adds = self.cleared.uploads().map(|f| Change::Add { path: &f.path, bytes: &f.bytes });
         let stale = standing.keys().filter(|p| self.is_stale(p)).map(|p| Change::Delete { path: p });
         adds.chain(stale).collect()
     }
 
+    /// Whether a file of the destination belongs to an earlier release that this one replaces.
     fn is_stale(&self, path: &str) -> bool {
-        is_shard(path) && !self.files.iter().any(|f| f.path == path)
+        *self.layout == Layout::Whole && is_of_release(path) && !self.files.iter().any(|f| f.path == path)
     }
 
     /// The first difference between a commit and the cleared files. `None` if the commit contains exactly these files;
@@ -199,7 +247,7 @@ impl Upload<'_> {
     ) -> Result<Option<(String, String)>, PublishError> {
         let differs = |path: &str, why: &str| Ok(Some((path.to_owned(), why.to_owned())));
         if let Some(path) = standing.keys().find(|p| self.is_stale(p)) {
-            return differs(path, "a shard that is not in the release");
+            return differs(path, "a file of an earlier release");
         }
         for file in self.files {
             match standing.get(&file.path) {
@@ -224,24 +272,6 @@ impl Upload<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_shards_of_a_release_are_ever_deleted() {
-        for ours in ["data/train-00000.jsonl", "data/train-12.jsonl"] {
-            assert!(is_shard(ours), "{ours}");
-        }
-        for other in [
-            "README.md",
-            "data/test-00000.jsonl",
-            "data/train-.jsonl",
-            "data/train-0/0.jsonl",
-            "data/train-00000.parquet",
-            "x/data/train-00000.jsonl",
-            "data/train-notes.jsonl",
-        ] {
-            assert!(!is_shard(other), "{other}");
-        }
-    }
 
     #[test]
     fn a_file_that_the_hub_would_refuse_is_an_error_before_the_upload() {

@@ -85,6 +85,11 @@ impl<'a> Wire<'a> {
         Ok(Wire { repo, revision, token: hub.token.text(), options, endpoint, clients })
     }
 
+    /// Prepares a text of the Hub for an error. See [`clean`].
+    pub(super) fn clean(&self, text: &str) -> String {
+        clean(self.token, text)
+    }
+
     /// URL of the API of the dataset.
     fn api(&self) -> String {
         format!("{}/api/datasets/{}", self.endpoint, self.repo)

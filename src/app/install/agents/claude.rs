@@ -42,6 +42,10 @@ impl AgentSetup for Claude {
         true
     }
 
+    fn has_stage_hook(&self) -> bool {
+        true
+    }
+
     fn setup(&self, site: &Site<'_>) -> Result<Setup, Failure> {
         let dir = site.dir(home(site.env), ".claude");
         // With CLAUDE_CONFIG_DIR, the file of servers is in that directory.
@@ -69,6 +73,9 @@ impl AgentSetup for Claude {
         if site.hooks {
             settings.push(Setting::hook("claude", "PreToolUse", Some("*"), site));
             settings.push(Setting::hook("claude", "UserPromptSubmit", None, site));
+        }
+        if site.stage_hook {
+            settings.push(Setting::stage_hook("SessionEnd", site));
         }
         if !settings.is_empty() {
             let path = dir.join("settings.json");
