@@ -3,7 +3,13 @@
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {
     clawgate_fuzz::read_chosen(
-        &[("opencode", "opencode.db"), ("openclaw", "main/agent/openclaw-agent.sqlite")],
+        &[
+            ("opencode", "opencode.db"),
+            ("openclaw", "main/agent/openclaw-agent.sqlite"),
+            ("hermes", "state.db"),
+            ("crush", ".crush/crush.db"),
+            ("goose", "sessions.db"),
+        ],
         data,
     );
 });

@@ -14,6 +14,8 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
             ("kimi", "sessions/h/s/wire.jsonl"),
             ("kimi-code", "sessions/w/s/agents/main/wire.jsonl"),
             ("copilot", "s/events.jsonl"),
+            ("droid", "sessions/w/s1.jsonl"),
+            ("goose", "20250901_1.jsonl"),
             ("custom", "rows.jsonl"),
         ],
         data,

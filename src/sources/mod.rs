@@ -7,20 +7,28 @@ use std::path::{Path, PathBuf};
 
 use crate::trace::{Env, SessionKey, Tokens};
 
+mod amp;
 mod checkout;
 mod claude;
 mod cline;
 mod codex;
 mod common;
+mod continue_dev;
 mod copilot;
+mod crush;
 mod custom;
+mod droid;
 mod gemini;
+mod goose;
+mod hermes;
+mod kilo_code;
 mod kimi;
 mod kimi_code;
 mod openclaw;
 mod opencode;
 mod pi;
 mod qwen;
+mod roo_code;
 
 pub use checkout::{Checkout, WorktreeDir, checkout, other_repository};
 pub use common::files::SourceError;
@@ -43,6 +51,14 @@ pub static REGISTRY: &[&dyn Source] = &[
     &pi::Pi,
     &qwen::Qwen,
     &copilot::Copilot,
+    &continue_dev::ContinueDev,
+    &hermes::Hermes,
+    &droid::Droid,
+    &crush::Crush,
+    &goose::Goose,
+    &roo_code::RooCode,
+    &kilo_code::KiloCode,
+    &amp::Amp,
     &custom::Custom,
 ];
 

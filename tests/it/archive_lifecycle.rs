@@ -68,8 +68,11 @@ fn one_scan_finds_every_agent_and_changes_none_of_their_files() {
         "claude",
         "cline",
         "codex",
+        "continue-dev",
         "copilot",
+        "droid",
         "gemini",
+        "hermes",
         "kimi",
         "kimi-code",
         "openclaw",
@@ -339,6 +342,9 @@ fn a_damaged_file_of_any_agent_causes_no_panic() {
         ("cline-3.0.65", "cline"),
         ("kimi-code-2.1.0", "kimi-code"),
         ("copilot-1.0.102", "copilot"),
+        ("continue-1.5.47", "continue-dev"),
+        ("hermes-0.19.0", "hermes"),
+        ("droid-0.215.0", "droid"),
     ];
     let mut seed = 0x2545_F491_4F6C_DD1Du64;
     let mut random = move |below: usize| {

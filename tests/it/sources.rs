@@ -302,6 +302,13 @@ fn copilot_1_0_102() {
     check_folder("copilot-1.0.102", "copilot");
 }
 
+#[test]
+fn continue_hermes_and_droid() {
+    check_folder("continue-1.5.47", "continue-dev");
+    check_folder("hermes-0.19.0", "hermes");
+    check_folder("droid-0.215.0", "droid");
+}
+
 // --- bad input -----------------------------------------------------------------------------------------------
 
 /// Fixtures of the formats with one session per file and one record per line, and their agents.
@@ -320,6 +327,7 @@ const JSONL: &[(&str, &str)] = &[
     ("kimi-code-2.1.0", "kimi-code"),
     ("qwen-0.24.4", "qwen"),
     ("copilot-1.0.102", "copilot"),
+    ("droid-0.215.0", "droid"),
 ];
 
 /// Returns one real log of each format.

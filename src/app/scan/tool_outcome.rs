@@ -54,7 +54,7 @@ const TAIL_BYTES: usize = 4096;
 pub(super) fn command(input: &Value) -> Option<Cow<'_, str>> {
     let map = input.as_object()?;
     // Some file tools have an argument `command` for what to do with the file.
-    if ["path", "file_path", "filePath"].iter().any(|k| map.contains_key(*k)) {
+    if ["path", "file_path", "filePath", "filepath"].iter().any(|k| map.contains_key(*k)) {
         return None;
     }
     match ["command", "cmd", "script"].iter().find_map(|k| map.get(*k))? {
@@ -158,9 +158,10 @@ fn counted_failures(tail: &str) -> bool {
 /// Calls `each` with the path of every file that a call changed.
 pub(super) fn changed_files(call: &ToolCall, each: &mut dyn FnMut(&str)) {
     let name = call.name.to_ascii_lowercase();
-    let changes = ["edit", "write", "create", "replace", "insert", "patch", "notebook", "delete_file"]
-        .iter()
-        .any(|w| name.contains(w));
+    let changes =
+        ["edit", "write", "create", "replace", "insert", "patch", "notebook", "delete_file", "apply_diff"]
+            .iter()
+            .any(|w| name.contains(w));
     match &call.input {
         Value::String(patch) => patched_files(patch, each),
         Value::Object(map) => {
@@ -168,6 +169,7 @@ pub(super) fn changed_files(call: &ToolCall, each: &mut dyn FnMut(&str)) {
                 let keys = [
                     "file_path",
                     "filePath",
+                    "filepath",
                     "path",
                     "absolute_path",
                     "notebook_path",

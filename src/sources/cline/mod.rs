@@ -7,15 +7,13 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use crate::sources::common::files::open_log;
 use crate::sources::common::walk;
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
 use crate::trace::Env;
 
 mod session;
-mod task;
+pub(super) mod task;
 mod tools;
 
 const AGENT: &str = "cline";
@@ -48,17 +46,7 @@ impl Source for Cline {
             None => env.dir("CLINE_DIR", ".cline").join("data"),
         }];
         data.extend(env.var("CLINE_SESSION_DATA_DIR").map(PathBuf::from));
-        let configs = [".config", "Library/Application Support", "AppData/Roaming"].map(|d| env.home.join(d));
-        let xdg = env.var("XDG_CONFIG_HOME").map(PathBuf::from);
-        for config in configs.into_iter().chain(xdg) {
-            for editor in EDITORS {
-                data.push(config.join(editor).join("User/globalStorage/saoudrizwan.claude-dev"));
-            }
-        }
-        let server = [".vscode-server", ".vscode-server-insiders", ".cursor-server"];
-        for name in server {
-            data.push(env.home.join(name).join("data/User/globalStorage/saoudrizwan.claude-dev"));
-        }
+        data.extend(extension_storage(env, env.var("XDG_CONFIG_HOME"), "saoudrizwan.claude-dev"));
         data
     }
 
@@ -71,13 +59,13 @@ impl Source for Cline {
             walk::files(&sessions, &|p| name(p).ends_with(".messages.json"), found, skip);
         }
         if tasks.is_dir() {
-            walk::files(&tasks, &|p| name(p) == "ui_messages.json", found, skip);
+            walk::files(&tasks, &|p| name(p) == task::SCREEN, found, skip);
         }
     }
 
     fn companions(&self, file: &Path) -> Vec<PathBuf> {
         if is_task(file) {
-            vec![file.with_file_name("api_conversation_history.json")]
+            task::COMPANIONS.map(|name| file.with_file_name(name)).to_vec()
         } else {
             session::description(file).into_iter().collect()
         }
@@ -87,7 +75,7 @@ impl Source for Cline {
         drop(open_log(file)?);
         let mut read = Read::default();
         if is_task(file) {
-            task::read(file, opts, &mut read)?;
+            task::read(AGENT, file, opts, &mut read)?;
         } else {
             session::read(file, opts, &mut read)?;
         }
@@ -96,32 +84,18 @@ impl Source for Cline {
 }
 
 fn is_task(file: &Path) -> bool {
-    file.file_name() == Some(OsStr::new("ui_messages.json"))
+    file.file_name() == Some(OsStr::new(task::SCREEN))
 }
 
-/// Reads a whole JSON file. Returns `null` for one that cannot be used, and counts it.
-fn whole_json(path: &Path, opts: &ReadOptions, read: &mut Read) -> Result<Value, SourceError> {
-    let io = |source| SourceError::Io { path: path.to_owned(), source };
-    let meta = std::fs::metadata(path).map_err(io)?;
-    if !meta.is_file() {
-        return Err(SourceError::NotAFile { path: path.to_owned() });
-    }
-    let size = meta.len();
-    if size > opts.line_limit as u64 {
-        read.skipped_lines.add(1, format!("longer than {} bytes", opts.line_limit));
-        return Ok(Value::Null);
-    }
-    let bytes = std::fs::read(path).map_err(io)?;
-    read.bytes_read += bytes.len() as u64;
-    let text = String::from_utf8_lossy(&bytes);
-    read.repaired_lines += u64::from(matches!(text, std::borrow::Cow::Owned(_)));
-    match serde_json::from_str(&text) {
-        Ok(value) => return Ok(value),
-        // The file is empty, or Cline is still writing it.
-        Err(e) if e.is_eof() => read.truncated_tail |= !bytes.is_empty(),
-        Err(e) => read.skipped_lines.add(e.line() as u64, format!("broken JSON at column {}", e.column())),
-    }
-    Ok(Value::Null)
+/// Returns the directories in which an extension of VS Code and of its forks keeps its data.
+pub(super) fn extension_storage(env: &Env, xdg: Option<&str>, extension: &str) -> Vec<PathBuf> {
+    let storage = |user: PathBuf| user.join("User/globalStorage").join(extension);
+    let configs = [".config", "Library/Application Support", "AppData/Roaming"].map(|d| env.home.join(d));
+    let configs = configs.into_iter().chain(xdg.map(PathBuf::from));
+    let editors = configs.flat_map(|config| EDITORS.map(|editor| config.join(editor)));
+    let servers = [".vscode-server", ".vscode-server-insiders", ".cursor-server"]
+        .map(|d| env.home.join(d).join("data"));
+    editors.chain(servers).map(storage).collect()
 }
 
 #[cfg(test)]

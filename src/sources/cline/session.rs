@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use crate::sources::cline::{AGENT, whole_json};
+use crate::sources::cline::AGENT;
+use crate::sources::common::document::whole_json;
 use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{
     block_part, content_parts, count, millis_timestamp, non_empty, non_empty_owned, number_after, text_part,

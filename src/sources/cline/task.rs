@@ -1,7 +1,8 @@
-//! Tasks of Cline 2 and of the VS Code extension.
+//! Tasks of Cline 2 and of the VS Code extension, and of Roo Code and Kilo Code, which began as copies of it.
 //!
 //! `ui_messages.json` contains everything shown on the screen: prompts, costs and errors. The conversation with the
-//! model is in `api_conversation_history.json`, the working directory in `state/taskHistory.json`.
+//! model is in `api_conversation_history.json`, the working directory in `state/taskHistory.json` (Cline) or
+//! `history_item.json` (Roo Code). Roo Code writes the model only into the environment details.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -9,28 +10,42 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::sources::cline::tools;
-use crate::sources::cline::{AGENT, whole_json};
-use crate::sources::common::files::small_file;
+use crate::sources::common::document::whole_json;
+use crate::sources::common::files::{small_file, small_json};
 use crate::sources::common::json_fields::{
-    block_part, count, media_part, millis_timestamp, non_empty, non_empty_owned, number_after,
+    block_part, content_parts, count, media_part, millis_timestamp, non_empty, non_empty_owned, number_after,
     text_and_media_bytes, text_part, tool_status, usd_to_picousd,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::{Read, ReadOptions, SourceError};
-use crate::trace::{Confidence, Origin, Part, Timestamp, Tokens};
+use crate::trace::{Confidence, Origin, Part, SessionKey, Timestamp, Tokens};
 
 /// Providers whose `tokensIn` excludes cached tokens.
 const INPUT_EXCLUDES_CACHE: [&str; 4] = ["anthropic", "bedrock", "vertex", "claude-code"];
 
-pub(super) fn read(file: &Path, opts: &ReadOptions, read: &mut Read) -> Result<(), SourceError> {
+/// Files next to `ui_messages.json` that are read with it.
+pub(in crate::sources) const COMPANIONS: [&str; 2] = ["api_conversation_history.json", HISTORY_ITEM];
+
+/// The entry of a task in the list of tasks.
+const HISTORY_ITEM: &str = "history_item.json";
+
+/// The log of a task. The other files of the task are next to it.
+pub(in crate::sources) const SCREEN: &str = "ui_messages.json";
+
+pub(in crate::sources) fn read(
+    agent: &'static str,
+    file: &Path,
+    opts: &ReadOptions,
+    read: &mut Read,
+) -> Result<(), SourceError> {
     let ui = whole_json(file, opts, read)?;
     let history = file.with_file_name("api_conversation_history.json");
     let api = if history.is_file() { whole_json(&history, opts, read)? } else { Value::Null };
     let id = file.parent().and_then(Path::file_name).map(|n| n.to_string_lossy().into_owned());
     let id = id.unwrap_or_default();
-    let mut task = TaskBuilder::new(&id);
-    for m in ui.as_array().into_iter().flatten() {
-        task.read_screen_message(m);
+    let mut task = TaskBuilder::new(agent, &id);
+    for (position, m) in ui.as_array().into_iter().flatten().enumerate() {
+        task.read_screen_message(m, position == 0);
     }
     let (started, ended) = (task.builder.session.started, task.builder.session.ended);
     let mut position = 0;
@@ -43,6 +58,7 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, read: &mut Read) -> Result<(
             None => task.push_prompts(count_prompts(entry)),
         }
         match entry["role"].as_str().unwrap_or_default() {
+            _ if entry["isSummary"] == true => task.add_summary(entry, at),
             "user" => task.add_user(entry, at),
             "assistant" => task.add_assistant(entry, at, position),
             _ => {}
@@ -52,13 +68,17 @@ pub(super) fn read(file: &Path, opts: &ReadOptions, read: &mut Read) -> Result<(
     // The screen messages give the task its start and end.
     let s = &mut task.builder.session;
     (s.started, s.ended) = (started.or(s.started), ended.or(s.ended));
-    s.project = directory(file, &id).or(task.directory.take());
+    let item = small_json(&file.with_file_name(HISTORY_ITEM));
+    s.parent = non_empty(&item["parentTaskId"]).map(|parent| SessionKey::new(agent, parent));
+    let workspace = non_empty_owned(&item["workspace"]);
+    s.project = directory(file, &id).or(workspace).or(task.directory.take());
     task.finish_into(read);
     Ok(())
 }
 
 /// Builds the session of a task.
 struct TaskBuilder {
+    agent: &'static str,
     builder: SessionBuilder,
     id: String,
     /// Prompts and failures from the screen, by time, that are not in the session yet.
@@ -67,7 +87,11 @@ struct TaskBuilder {
     requests: VecDeque<ScreenRequest>,
     /// Ids of the calls of the last answer that have no result yet.
     pending: VecDeque<String>,
+    /// Id of a call whose result is the next text.
+    announced: Option<String>,
     directory: Option<String>,
+    /// The models in the environment details, and when each was sent.
+    models: Vec<(Option<Timestamp>, String)>,
     /// Number of calls so far, from which calls without an id get one.
     call_count: u64,
 }
@@ -101,26 +125,29 @@ fn uncached_input(prompt: u64, provider: &str, (cache_read, written): (u64, u64)
 }
 
 impl TaskBuilder {
-    fn new(id: &str) -> Self {
+    fn new(agent: &'static str, id: &str) -> Self {
         TaskBuilder {
-            builder: SessionBuilder::new(AGENT, id),
+            agent,
+            builder: SessionBuilder::new(agent, id),
             id: id.to_owned(),
             events: VecDeque::new(),
             requests: VecDeque::new(),
             pending: VecDeque::new(),
+            announced: None,
             directory: None,
+            models: Vec::new(),
             call_count: 0,
         }
     }
 
-    fn read_screen_message(&mut self, m: &Value) {
+    fn read_screen_message(&mut self, m: &Value, is_first: bool) {
         let at = millis_timestamp(&m["ts"]);
         self.builder.extend_time_range(at);
         let words = m["text"].as_str().unwrap_or_default();
-        match (
-            m["type"].as_str().unwrap_or_default(),
-            non_empty(&m["say"]).or(non_empty(&m["ask"])).unwrap_or_default(),
-        ) {
+        let kind = non_empty(&m["say"]).or(non_empty(&m["ask"])).unwrap_or_default();
+        // Roo Code shows the first prompt like an answer.
+        let kind = if is_first && kind == "text" { "task" } else { kind };
+        match (m["type"].as_str().unwrap_or_default(), kind) {
             ("say", "task" | "user_feedback") => {
                 let mut parts: Vec<Part> = text_part(words).into_iter().collect();
                 for image in m["images"].as_array().into_iter().flatten().filter_map(Value::as_str) {
@@ -190,37 +217,64 @@ impl TaskBuilder {
             }
             let words = block.as_str().or(block["text"].as_str()).unwrap_or_default();
             if words.trim_start().starts_with("<environment_details>") {
-                self.read_directory(words);
+                self.read_environment(words, at);
             } else if let Some(output) = tool_output(words) {
                 if let Some(id) = self.pending.pop_front() {
                     self.add_result(&id, output, 0);
+                    self.announced = Some(id).filter(|_| output.is_empty());
                 }
             } else if !is_prompt(words) {
-                injected.extend(block_part(block));
+                match self.announced.take().filter(|_| !words.is_empty()) {
+                    Some(id) => self.add_result(&id, words, 0),
+                    None => injected.extend(block_part(block)),
+                }
             }
         }
+        self.announced = None;
         if !injected.is_empty() {
             self.builder.push_user(None, Origin::Injected, at, injected);
         }
     }
 
-    /// Reads the working directory from the environment details, for tasks that are not in the task history.
-    fn read_directory(&mut self, words: &str) {
-        let marker = "# Current Working Directory (";
-        if self.directory.is_none()
-            && let Some((_, rest)) = words.split_once(marker)
-            && let Some((dir, _)) = rest.split_once(") Files")
-        {
-            self.directory = Some(dir.to_owned());
+    /// Adds the summary of a compaction.
+    fn add_summary(&mut self, entry: &Value, at: Option<Timestamp>) {
+        let parts = content_parts(&entry["content"]);
+        self.builder.push_user(None, Origin::Compaction, at, parts);
+    }
+
+    /// Reads the working directory from the environment details, for tasks that are not in the task history, and the model.
+    fn read_environment(&mut self, words: &str, at: Option<Timestamp>) {
+        for marker in ["# Current Working Directory (", "# Current Workspace Directory ("] {
+            if self.directory.is_none()
+                && let Some((_, rest)) = words.split_once(marker)
+                && let Some((dir, _)) = rest.split_once(") Files")
+            {
+                self.directory = Some(dir.to_owned());
+            }
         }
+        // The details begin with what the editor shows, which can contain such an element as well.
+        if let Some((_, rest)) = words.rsplit_once("<model>")
+            && let Some((model, _)) = rest.split_once("</model>")
+            && !model.is_empty()
+        {
+            self.models.push((at, model.to_owned()));
+        }
+    }
+
+    /// Returns the model of a request that the screen shows: the environment details are sent after it is shown.
+    fn model_at(&self, at: Option<Timestamp>) -> &str {
+        let later = self.models.iter().find(|(sent, _)| sent.is_some() && *sent >= at);
+        later.or(self.models.last()).map_or("", |(_, model)| model)
     }
 
     fn add_result(&mut self, id: &str, output: &str, bytes: u64) {
         let Some(call) = self.builder.call_mut(id) else { return };
         let failed = output.contains("tool execution failed");
         call.exit_code = number_after(output, "failed with exit code ")
-            .or_else(|| output.contains("(exit code 0)").then_some(0));
-        let denied = output.starts_with("The user denied this operation");
+            .or_else(|| output.contains("(exit code 0)").then_some(0))
+            .or_else(|| number_after(command_status(output)?, "Exit code: "));
+        let denied = output.starts_with("The user denied this operation")
+            || output.starts_with("{\"status\":\"denied\"");
         call.status =
             if denied { crate::trace::ToolStatus::Denied } else { tool_status(failed, call.exit_code) };
         call.output = Some(output.to_owned());
@@ -228,9 +282,13 @@ impl TaskBuilder {
     }
 
     fn add_assistant(&mut self, entry: &Value, at: Option<Timestamp>, position: u64) {
-        let model = non_empty_owned(&entry["modelInfo"]["modelId"]);
+        let model = non_empty_owned(&entry["modelInfo"]["modelId"])
+            .or_else(|| self.models.last().map(|(_, model)| model.clone()));
         self.builder.begin_answer(None, at, model.clone());
         self.pending.clear();
+        if let Some(text) = non_empty(&entry["reasoning_content"]) {
+            self.builder.push_part(at, Part::Thinking { text: text.to_owned() });
+        }
         let one = [entry["content"].clone()];
         let blocks = entry["content"].as_array().map_or(&one[..], Vec::as_slice);
         // The text of the answer so far.
@@ -314,7 +372,7 @@ impl TaskBuilder {
     }
 
     fn request_key(&self, at: Option<Timestamp>, position: u64) -> String {
-        format!("{AGENT}:{}@{}#{position}", self.id, at.unwrap_or_default().millis())
+        format!("{}:{}@{}#{position}", self.agent, self.id, at.unwrap_or_default().millis())
     }
 
     fn finish_into(mut self, read: &mut Read) {
@@ -332,10 +390,11 @@ impl TaskBuilder {
                 if tokens.is_zero() {
                     continue;
                 }
+                let model = non_empty_text(&shown.model).unwrap_or(self.model_at(shown.at)).to_owned();
                 let request = LoggedRequest {
                     dedupe_key: self.request_key(shown.at, position),
                     at: shown.at,
-                    model: &shown.model,
+                    model: &model,
                     tokens,
                     offset: position,
                 };
@@ -355,6 +414,16 @@ fn tool_output(words: &str) -> Option<&str> {
     let rest = words.trim_start();
     let (_, output) = rest.strip_prefix('[')?.split_once("] Result:")?;
     Some(output.trim_start_matches('\n'))
+}
+
+/// Returns the sentences that Roo Code writes before the output of a command.
+fn command_status(output: &str) -> Option<&str> {
+    let status = output.split_once("\nOutput:").map_or(output, |(status, _)| status);
+    status.starts_with("Command executed").then_some(status)
+}
+
+fn non_empty_text(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
 }
 
 /// Returns the number of prompts that an entry repeats.

@@ -1,9 +1,9 @@
-//! Parses the tool calls that Cline 2 makes models write as XML in the text of an answer.
+//! Parses the tool calls that Cline 2 and versions of Roo Code make models write as XML in the text of an answer.
 
 use serde_json::{Map, Value};
 
 /// Tools whose calls can be in a text.
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 31] = [
     "execute_command",
     "read_file",
     "write_to_file",
@@ -26,6 +26,15 @@ const NAMES: [&str; 22] = [
     "new_rule",
     "web_fetch",
     "web_search",
+    "apply_diff",
+    "insert_content",
+    "search_and_replace",
+    "switch_mode",
+    "update_todo_list",
+    "fetch_instructions",
+    "codebase_search",
+    "run_slash_command",
+    "generate_image",
 ];
 
 /// Parameters that contain a file, which may itself contain the tags of a call.
@@ -45,7 +54,7 @@ pub(super) fn split_call(text: &str) -> Option<(&str, &'static str, Value, &str)
     let body = text.get(at + name.len() + 2..)?;
     let close = format!("</{name}>");
     // The content of a file may contain the closing tag, so the last one ends the call.
-    let writes_file = matches!(name, "write_to_file" | "replace_in_file" | "apply_patch");
+    let writes_file = matches!(name, "write_to_file" | "replace_in_file" | "apply_patch" | "apply_diff");
     let end = if writes_file { body.rfind(&close) } else { body.find(&close) };
     let rest = end.map_or("", |end| &body[end + close.len()..]);
     let inner = &body[..end.unwrap_or(body.len())];

@@ -1,5 +1,6 @@
 //! Code that the readers of several agents share.
 
+pub(crate) mod document;
 pub(crate) mod files;
 pub(crate) mod genai;
 pub(crate) mod json_fields;

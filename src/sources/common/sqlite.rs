@@ -8,12 +8,14 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags, Row};
 use tempfile::TempDir;
 
 use crate::private_dir;
 use crate::sources::common::files::{SourceError, open_log};
 use crate::sources::common::read::ReadOptions;
+use crate::trace::Timestamp;
 
 /// How many times a database that is being written to is copied before it is left for the next scan.
 const MAX_COPY_ATTEMPTS: usize = 5;
@@ -79,6 +81,52 @@ pub(crate) fn has_column(conn: &Connection, table: &str, name: &str) -> bool {
     conn.prepare_cached("SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2")
         .and_then(|mut q| q.exists([table, name]))
         .unwrap_or(false)
+}
+
+/// Returns a query for columns of a table. NULL stands for a column that the agent's version does not have.
+pub(crate) fn select(conn: &Connection, table: &str, columns: &[&str], rest: &str) -> String {
+    let known = columns.iter().map(|column| if has_column(conn, table, column) { *column } else { "NULL" });
+    let columns: Vec<&str> = known.collect();
+    format!("SELECT {} FROM {table} {rest}", columns.join(", "))
+}
+
+/// Returns the text in a column; `None` if it is absent or empty.
+pub(crate) fn text(row: &Row<'_>, column: usize) -> Option<String> {
+    let bytes = bytes(row, column).filter(|bytes| !bytes.is_empty())?;
+    Some(String::from_utf8_lossy(bytes).into_owned())
+}
+
+/// Returns the bytes of a text or blob in a column.
+pub(crate) fn bytes<'r>(row: &'r Row<'_>, column: usize) -> Option<&'r [u8]> {
+    match row.get_ref(column) {
+        Ok(ValueRef::Text(bytes) | ValueRef::Blob(bytes)) => Some(bytes),
+        _ => None,
+    }
+}
+
+/// Returns the number in a column, as a real number.
+pub(crate) fn number(row: &Row<'_>, column: usize) -> Option<f64> {
+    match row.get_ref(column) {
+        Ok(ValueRef::Integer(n)) => Some(n as f64),
+        Ok(ValueRef::Real(n)) => Some(n),
+        _ => None,
+    }
+}
+
+/// Returns the count in a column; zero if it is absent or negative.
+pub(crate) fn count(row: &Row<'_>, column: usize) -> u64 {
+    match row.get_ref(column) {
+        Ok(ValueRef::Integer(n)) => u64::try_from(n).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Returns the instant in a column with seconds or milliseconds since the Unix epoch.
+pub(crate) fn instant(row: &Row<'_>, column: usize) -> Option<Timestamp> {
+    // Seconds stay below this for three hundred years.
+    const FIRST_MILLIS: f64 = 1e10;
+    let time = number(row, column).filter(|time| *time > 0.0 && *time < 9e15)?;
+    Some(Timestamp(if time < FIRST_MILLIS { (time * 1000.0).round() } else { time } as i64))
 }
 
 fn connect(path: &Path, uri: &str, bytes: u64, copy: Option<TempDir>) -> Result<Snapshot, SourceError> {
@@ -207,6 +255,22 @@ mod tests {
         assert_eq!(before.len(), 1);
         assert_eq!(count(&open(&path, &opts).unwrap()), 3);
         assert_eq!(listing(home.path()), before);
+    }
+
+    #[test]
+    fn a_missing_column_is_null_and_values_of_other_types_are_absent() {
+        let conn = Connection::open_in_memory().unwrap();
+        conn.execute_batch("CREATE TABLE t(a, b); INSERT INTO t VALUES ('x', 1796029384.5), (7, -1)")
+            .unwrap();
+        let sql = select(&conn, "t", &["a", "gone", "b"], "ORDER BY rowid");
+        assert_eq!(sql, "SELECT a, NULL, b FROM t ORDER BY rowid");
+        let mut query = conn.prepare(&sql).unwrap();
+        let number = |r: &Row<'_>, column| super::count(r, column);
+        let rows =
+            query.query_map([], |r| Ok((text(r, 0), text(r, 1), number(r, 0), number(r, 2), instant(r, 2))));
+        let rows: Vec<_> = rows.unwrap().map(Result::unwrap).collect();
+        let first = (Some("x".to_owned()), None, 0, 0, Some(Timestamp(1_796_029_384_500)));
+        assert_eq!(rows, [first, (None, None, 7, 0, None)]);
     }
 
     #[test]
