@@ -7,7 +7,7 @@
 mod testing;
 
 // layer 0
-mod private_dir;
+pub mod platform;
 pub mod trace;
 // layer 1
 pub mod pricing;

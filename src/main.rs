@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use clawgate::cli::{self, ProcessEnv};
 use clawgate::mcp;
+use clawgate::platform;
 use clawgate::trace::{Clock, Env, FixedClock, Timestamp};
 use clawgate::web;
 
@@ -44,7 +45,7 @@ fn main() -> ExitCode {
     }
     let handles_secrets = args.iter().any(|arg| SECRET_COMMANDS.iter().any(|command| arg == command));
     if handles_secrets {
-        protect_memory();
+        platform::protect_memory();
     }
     let mut env = environment();
     if handles_secrets || args.iter().any(|arg| arg == "doctor" || arg == "preview") {
@@ -68,16 +69,6 @@ fn main() -> ExitCode {
 /// Commands that ask for the passphrase.
 const SECRET_COMMANDS: [&str; 7] = ["sign", "publish", "login", "keys", "confirm", "review", "audit"];
 
-/// Keeps other processes of the same user from reading the memory of this one, and keeps it out of core dumps.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-fn protect_memory() {
-    // A kernel that refuses has no such protection; there is no other way to get it.
-    let _ = nix::sys::prctl::set_dumpable(false);
-}
-
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
-fn protect_memory() {}
-
 /// Installs the Ctrl-C handler. The first Ctrl-C asks the command to stop at the next safe point. The second one, or one
 /// that answers a question, ends the process.
 fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
@@ -88,7 +79,7 @@ fn catch_interrupt(cancel: Arc<AtomicBool>, waiting: Arc<AtomicBool>) {
             return;
         }
         if cancel.swap(true, Ordering::SeqCst) || waiting.load(Ordering::SeqCst) {
-            cli::restore_echo();
+            platform::restore_echo();
             std::process::exit(130);
         }
     };
@@ -155,9 +146,7 @@ fn run_command(command: &[String], text: &str) -> io::Result<bool> {
 fn run_in_background(args: &[&str]) -> io::Result<()> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    // A separate process group survives Ctrl-C in the terminal and the time limit of a hook.
-    #[cfg(unix)]
-    std::os::unix::process::CommandExt::process_group(&mut command, 0);
+    platform::detach(&mut command);
     command.spawn().map(drop)
 }
 
@@ -193,25 +182,19 @@ fn system_dir(vars: &std::collections::BTreeMap<String, String>) -> PathBuf {
 }
 
 /// Returns the home directory that the system knows for the user.
-#[cfg(unix)]
 fn account_home(env: &Env) -> Option<PathBuf> {
     // Tests have a home directory of their own, and their output must not depend on the machine.
     if cfg!(debug_assertions) && env.var("CLAWGATE_TEST_NOW").is_some() {
         return None;
     }
-    nix::unistd::User::from_uid(nix::unistd::geteuid()).ok()?.map(|user| user.dir)
-}
-
-#[cfg(not(unix))]
-fn account_home(_env: &Env) -> Option<PathBuf> {
-    None
+    platform::account_home()
 }
 
 /// Returns the zone of the system as a value of `TZ`: an IANA name, or the path of the file that describes it.
 fn system_time_zone() -> Option<String> {
     const LOCAL: &str = "/etc/localtime";
-    if cfg!(windows) {
-        return jiff::tz::TimeZone::system().iana_name().map(str::to_owned);
+    if let Some(zone) = platform::time_zone_of_the_system() {
+        return zone;
     }
     let target = std::fs::read_link(LOCAL).ok();
     let name =

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::gate::PublishPolicy;
+use crate::platform::permission_bits;
 use crate::pricing::pluralize;
 use crate::publish::DEFAULT_ENDPOINT;
 use crate::sources::{self, Source};
@@ -243,30 +244,19 @@ impl App {
     }
 }
 
-#[cfg(unix)]
 fn permissions(name: &str, path: &Path, max_mode: u32) -> DoctorCheck {
-    use std::os::unix::fs::PermissionsExt;
-    match std::fs::metadata(path) {
-        Ok(meta) => {
-            let mode = meta.permissions().mode() & 0o777;
-            let detail = format!("{} {mode:o}", path.display());
-            if mode & !max_mode == 0 {
-                check(name, CheckResult::Ok, detail, None)
-            } else {
-                let fix = format!("chmod {max_mode:o} {}", shell::word(&path.display().to_string()));
-                check(name, CheckResult::Bad, detail, Some(&fix))
-            }
-        }
-        Err(e) => check(name, CheckResult::Bad, format!("{}: {e}", path.display()), None),
+    let meta = match std::fs::metadata(path) {
+        Ok(meta) => meta,
+        Err(e) => return check(name, CheckResult::Bad, format!("{}: {e}", path.display()), None),
+    };
+    let Some(mode) = permission_bits(&meta) else {
+        let detail = format!("{}: permissions are not checked on this system", path.display());
+        return check(name, CheckResult::Note, detail, None);
+    };
+    let detail = format!("{} {mode:o}", path.display());
+    if mode & !max_mode == 0 {
+        return check(name, CheckResult::Ok, detail, None);
     }
-}
-
-#[cfg(not(unix))]
-fn permissions(name: &str, path: &Path, _max_mode: u32) -> DoctorCheck {
-    check(
-        name,
-        CheckResult::Note,
-        format!("{}: permissions are not checked on this system", path.display()),
-        None,
-    )
+    let fix = format!("chmod {max_mode:o} {}", shell::word(&path.display().to_string()));
+    check(name, CheckResult::Bad, detail, Some(&fix))
 }

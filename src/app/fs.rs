@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::platform;
 use crate::trace::normal_directory;
 
 use super::Failure;
@@ -47,15 +48,14 @@ pub(crate) fn real_directory(path: &str) -> Option<String> {
 
 /// Makes a directory that only its owner can enter (0700), and restricts one that exists already.
 pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Failure> {
-    crate::private_dir::make(dir).map_err(|e| io_failure("cannot create", dir, &e))
+    platform::private_dir::make(dir).map_err(|e| io_failure("cannot create", dir, &e))
 }
 
 /// Opens a file that processes lock (0600), and makes it if it does not exist.
 pub(crate) fn open_lock_file(path: &Path) -> Result<File, Failure> {
     let mut options = File::options();
     options.create(true).truncate(false).read(true).write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    platform::for_owner_only(&mut options);
     options.open(path).map_err(|e| io_failure("cannot open", path, &e))
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::platform::file_id;
 use crate::trace::{Clock, Env};
 
 use crate::app::config::Config;
@@ -73,15 +74,6 @@ impl Pool {
 
 /// Returns the device and inode of a file, which differ if the file was replaced.
 fn identity(path: &Path) -> Option<(u64, u64)> {
-    let meta = std::fs::metadata(path).ok()?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::MetadataExt;
-        Some((meta.dev(), meta.ino()))
-    }
-    #[cfg(not(unix))]
-    {
-        let _ = meta;
-        Some((0, 0))
-    }
+    // A system without file ids has the same one for every file that exists.
+    std::fs::metadata(path).ok().map(|meta| file_id(&meta).unwrap_or_default())
 }

@@ -1,7 +1,8 @@
 //! What a shell does with a command line: words, and programs that it finds.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use crate::platform::{HAS_POSIX_SHELL, is_executable};
 use crate::trace::Env;
 
 /// Returns a text as one word of a shell's command line, quoted if it needs it.
@@ -10,7 +11,7 @@ pub(crate) fn word(text: &str) -> String {
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();
     }
-    if cfg!(windows) { format!("\"{text}\"") } else { format!("'{}'", text.replace('\'', r"'\''")) }
+    if HAS_POSIX_SHELL { format!("'{}'", text.replace('\'', r"'\''")) } else { format!("\"{text}\"") }
 }
 
 /// Returns names as the value of an option that takes a list, with a backslash before each comma of a name.
@@ -23,17 +24,6 @@ pub(crate) fn list<T: AsRef<str>>(names: &[T]) -> String {
 pub(crate) fn find_on_path(env: &Env, program: &str) -> Option<PathBuf> {
     let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
     std::env::split_paths(env.var("PATH")?).map(|dir| dir.join(&name)).find(|path| is_executable(path))
-}
-
-#[cfg(unix)]
-fn is_executable(path: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(path).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
-}
-
-#[cfg(not(unix))]
-fn is_executable(path: &Path) -> bool {
-    path.is_file()
 }
 
 #[cfg(all(test, unix))]

@@ -6,7 +6,6 @@ mod cancel;
 mod commands;
 mod context;
 mod demo;
-mod echo;
 mod examples;
 mod format;
 mod inventory_groups;
@@ -44,7 +43,6 @@ use crate::trace::{Clock, Env};
 
 pub use args::{Cli, command_line};
 use context::{CliContext, CommandError};
-pub use echo::restore_echo;
 
 /// What the process passes in: its environment, and functions that only `main` may call.
 pub struct ProcessEnv {

@@ -11,17 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use zeroize::Zeroizing;
 
 use crate::app::{Failure, Kind};
+use crate::platform::{EchoOff, TERMINAL};
 use crate::sources;
 use crate::trace::Env;
 
 use super::cancel::check_cancelled;
-use super::echo::EchoOff;
 use super::wrap::wrap;
-
-#[cfg(unix)]
-const TERMINAL: (&str, &str) = ("/dev/tty", "/dev/tty");
-#[cfg(not(unix))]
-const TERMINAL: (&str, &str) = ("CONIN$", "CONOUT$");
 
 /// A wrong passphrase can be corrected until this many were entered.
 const MAX_PASSPHRASE_ATTEMPTS: usize = 3;

@@ -10,8 +10,9 @@ use data_encoding::BASE64;
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
-use super::private_file::{FileOwner, read_private_file};
+use super::private_file::read_private_file;
 use super::{GateError, PublicKey, Unlocked};
+use crate::platform::FileOwner;
 
 /// A signed text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

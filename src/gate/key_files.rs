@@ -8,7 +8,8 @@ use zeroize::Zeroize;
 
 use super::GateError;
 use super::encryption::key_file;
-use super::private_file::{FileOwner, check_private_dir, read_private_file};
+use super::private_file::{check_private_dir, read_private_file};
+use crate::platform::FileOwner;
 
 /// Reads a file. `None` if it does not exist.
 pub(super) fn read_file<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Option<T>, GateError> {

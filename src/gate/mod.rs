@@ -23,6 +23,7 @@ mod secret;
 mod tests;
 mod unlocked;
 
+pub use crate::platform::FileOwner;
 pub use approvers::PublicKey;
 pub use cleared::{ClearRequest, Cleared, clear};
 pub use detached::SignerKey;
@@ -31,7 +32,7 @@ pub use envelope::{Envelope, SignatureFault};
 pub use error::GateError;
 pub use keys::{Keys, PublicKeys};
 pub use policy::{PolicyVerdict, PublishPolicy};
-pub use private_file::{FileOwner, MAX_PRIVATE_FILE_BYTES, read_private_file};
+pub use private_file::{MAX_PRIVATE_FILE_BYTES, read_private_file};
 pub use provenance::{
     InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE, Subject, checked as checked_provenance,
 };

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::GateError;
-use super::private_file::{FileOwner, read_private_file};
+use super::private_file::read_private_file;
 use super::receipt::destination_text;
+use crate::platform::FileOwner;
 use crate::workflow::{Assurance, Destination, Target, Visibility, needed_assurance};
 
 /// The level at which this version signs.

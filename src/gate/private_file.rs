@@ -8,18 +8,10 @@ use std::io::Read;
 use std::path::Path;
 
 use super::GateError;
+use crate::platform::{FileOwner, open_file_itself, unsafe_directory, unsafe_file};
 
 /// Key, receipt and policy files are at most this large.
 pub const MAX_PRIVATE_FILE_BYTES: u64 = 1 << 20;
-
-/// Whose file may be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileOwner {
-    /// The user who runs the program. Nobody else may read or write the file.
-    User,
-    /// The administrator. Nobody else may write the file.
-    Root,
-}
 
 /// Reads a file of at most [`MAX_PRIVATE_FILE_BYTES`]. `None` if it does not exist.
 ///
@@ -28,7 +20,7 @@ pub enum FileOwner {
 /// large.
 pub fn read_private_file(path: &Path, owner: FileOwner) -> Result<Option<Vec<u8>>, GateError> {
     let refuse = |what: &str| GateError::PrivateFile { path: path.to_path_buf(), what: what.to_owned() };
-    let file = match open(path) {
+    let file = match open_file_itself(path) {
         Ok(file) => file,
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) if is_link(path) => return Err(refuse(&format!("it is a symbolic link ({})", e.kind()))),
@@ -39,7 +31,7 @@ pub fn read_private_file(path: &Path, owner: FileOwner) -> Result<Option<Vec<u8>
     if !meta.is_file() {
         return Err(refuse("it is not a regular file"));
     }
-    if let Some(what) = unsafe_metadata(&meta, owner) {
+    if let Some(what) = unsafe_file(&meta, owner) {
         return Err(refuse(&what));
     }
     let mut bytes = Vec::new();
@@ -76,72 +68,8 @@ pub(super) fn check_private_dir(dir: &Path) -> Result<(), GateError> {
     }
 }
 
-/// Why the owner or the permissions of a directory are not safe. `None` if they are.
-#[cfg(unix)]
-fn unsafe_directory(meta: &std::fs::Metadata) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let (user, mode) = (nix::unistd::geteuid().as_raw(), meta.mode() & 0o7777);
-    if meta.uid() != user {
-        return Some(format!(
-            "it belongs to user {} instead of {user}; run `chown {user}` on it",
-            meta.uid()
-        ));
-    }
-    (mode & 0o022 != 0).then(|| format!("others may write to it (mode {mode:o}); run `chmod 700` on it"))
-}
-
-#[cfg(not(unix))]
-fn unsafe_directory(_meta: &std::fs::Metadata) -> Option<String> {
-    None
-}
-
 fn is_link(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|m| m.is_symlink())
-}
-
-/// Opens a file without following a link in its last component and without waiting for the other end of a FIFO.
-#[cfg(unix)]
-pub(super) fn open(path: &Path) -> std::io::Result<std::fs::File> {
-    use std::os::unix::fs::OpenOptionsExt;
-
-    use nix::fcntl::OFlag;
-    // A FIFO that nobody writes to would block without O_NONBLOCK.
-    let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
-    std::fs::OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
-}
-
-#[cfg(not(unix))]
-pub(super) fn open(path: &Path) -> std::io::Result<std::fs::File> {
-    if is_link(path) {
-        return Err(std::io::ErrorKind::InvalidInput.into());
-    }
-    std::fs::File::open(path)
-}
-
-/// Why the owner, the permissions or the number of names of a file are not safe. `None` if they are.
-#[cfg(unix)]
-fn unsafe_metadata(meta: &std::fs::Metadata, owner: FileOwner) -> Option<String> {
-    use std::os::unix::fs::MetadataExt;
-    let (wanted, forbidden) = match owner {
-        FileOwner::User => (nix::unistd::geteuid().as_raw(), 0o077),
-        FileOwner::Root => (0, 0o022),
-    };
-    let mode = meta.mode() & 0o7777;
-    if meta.uid() != wanted {
-        return Some(format!("it belongs to user {} instead of {wanted}", meta.uid()));
-    }
-    if mode & forbidden != 0 {
-        return Some(format!("its mode is {mode:o}; run `chmod {:o}` on it", mode & !forbidden));
-    }
-    if meta.nlink() != 1 {
-        return Some("it has a second name (a hard link)".to_owned());
-    }
-    None
-}
-
-#[cfg(not(unix))]
-fn unsafe_metadata(_meta: &std::fs::Metadata, _owner: FileOwner) -> Option<String> {
-    None
 }
 
 #[cfg(test)]

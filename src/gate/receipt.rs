@@ -6,8 +6,9 @@ use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
 
 use super::encryption::random_bytes;
-use super::private_file::{FileOwner, read_private_file};
+use super::private_file::read_private_file;
 use super::{GateError, HubAddress, PublicKey, Unlocked};
+use crate::platform::FileOwner;
 use crate::trace::Timestamp;
 use crate::workflow::{Assurance, AuditPosition, Destination, ReceiptFacts, Target, Visibility, canonical};
 

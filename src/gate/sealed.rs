@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::GateError;
-use super::private_file::open;
+use crate::platform::{self, open_file_itself, same_file};
 use crate::workflow::FileEntry;
 
 /// Folders inside a release must not nest deeper than this.
@@ -71,7 +71,7 @@ pub(super) fn read_sealed_file(dir: &Path, entry: &FileEntry) -> Result<SealedFi
     }
     // Between the check above and the opening, someone could have put a link in place of the file. The file that is
     // open now must be the one that was checked.
-    let file = open(&path).map_err(|e| missing_or_io(&path, &entry.path, e))?;
+    let file = open_file_itself(&path).map_err(|e| missing_or_io(&path, &entry.path, e))?;
     let opened = file.metadata().map_err(|source| GateError::Io { path: path.clone(), source })?;
     if !same_file(&meta, &opened) {
         return Err(GateError::NotAFile(entry.path.clone()));
@@ -141,8 +141,7 @@ fn temporary_dir(parent: &Path, prefix: &str) -> Result<tempfile::TempDir, GateE
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);
     // Without this the mode would depend on the umask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+    platform::with_mode(&mut builder, 0o700);
     builder.tempdir_in(parent).map_err(|source| GateError::Io { path: parent.to_path_buf(), source })
 }
 
@@ -195,31 +194,16 @@ fn walk(dir: &Path, prefix: &str, depth: usize, found: &mut Vec<String>) -> Resu
     Ok(())
 }
 
-#[cfg(unix)]
-fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    a.dev() == b.dev() && a.ino() == b.ino()
-}
-
-#[cfg(not(unix))]
-fn same_file(a: &fs::Metadata, b: &fs::Metadata) -> bool {
-    a.len() == b.len() && b.is_file()
-}
-
 /// Makes a folder that only its owner can enter (0700), with its parents. Restricts the folder if it exists already.
 pub(super) fn make_private_dir(path: &Path) -> Result<(), GateError> {
-    crate::private_dir::make(path).map_err(|source| GateError::Io { path: path.to_path_buf(), source })
+    platform::private_dir::make(path).map_err(|source| GateError::Io { path: path.to_path_buf(), source })
 }
 
 /// Writes a new file that only its owner can read (0600), and waits until it is on the disk.
 pub(super) fn write_private(path: &Path, bytes: &[u8]) -> Result<(), GateError> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+    platform::for_owner_only(&mut options);
     let io = |source| GateError::Io { path: PathBuf::from(path), source };
     let mut file = options.open(path).map_err(io)?;
     file.write_all(bytes).map_err(io)?;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use crate::export::{CARD, Layout};
 use crate::gate::{Cleared, SealedFile};
+use crate::platform;
 use crate::workflow::FileEntry;
 
 use super::{HubOptions, PublishError, Published, UploadStep};
@@ -200,12 +201,13 @@ fn make_dir(dir: &Path) -> Result<(), PublishError> {
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
     if let Some(dir) = path.parent() {
-        make_dir(dir)?;
+use crate::export::{CARD, Layout};
+use crate::gate::{Cleared, SealedFile};
+use crate::platform;
     }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    platform::for_owner_only(&mut options);
     let mut file = options.open(path).map_err(io(path))?;
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io(path))
 }

@@ -11,7 +11,7 @@ use rusqlite::{
     Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, TransactionBehavior, params,
 };
 
-use crate::private_dir;
+use crate::platform::{self, private_dir};
 use crate::trace::SessionKey;
 
 use super::{StoreError, migrate};
@@ -174,11 +174,7 @@ fn use_write_ahead_log(conn: &Connection) -> Result<(), StoreError> {
 fn private_file(path: &Path) -> io::Result<()> {
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        options.mode(0o600);
-    }
+    platform::for_owner_only(&mut options);
     options.open(path).map(drop)
 }
 

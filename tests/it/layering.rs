@@ -13,7 +13,7 @@ use crate::imports::{Edge, Imports, circles};
 const LAYERS: &[(&str, u8)] = &[
     // Compiled for tests only.
     ("testing", 0),
-    ("private_dir", 0),
+    ("platform", 0),
     ("trace", 0),
     ("rules", 1),
     ("pricing", 1),
@@ -409,6 +409,43 @@ fn every_agent_is_in_the_registry_once() {
             .map(|p| root().join(p.replace("{}", &agent.replace('-', "_"))));
         assert!(paths.iter().any(|p| p.is_file()), "{agent} has no file");
     }
+}
+
+/// Lines of production code outside of `platform` that ask for the system.
+fn platform_faults(files: &[File]) -> Vec<String> {
+    let questions = [
+        "cfg(unix)",
+        "cfg(not(unix))",
+        "cfg(windows)",
+        "cfg!(unix)",
+        "cfg!(windows)",
+        "target_os",
+        "std::os::",
+    ];
+    let mut faults = Vec::new();
+    for (path, text) in files.iter().filter(|(path, _)| !path.starts_with("src/platform")) {
+        for (number, line) in production_lines(text) {
+            if questions.iter().any(|question| line.contains(question)) {
+                faults.push(format!("{}:{number}: {}", path.display(), line.trim()));
+            }
+        }
+    }
+    faults
+}
+
+#[test]
+fn only_platform_asks_for_the_system() {
+    let faults = platform_faults(&production_files());
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    let bad = files(&[
+        ("src/store/x.rs", "#[cfg(unix)]\nfn f() {}\nuse std::os::unix::fs::MetadataExt;"),
+        (
+            "src/app/x.rs",
+            "fn f() { if cfg!(windows) {} }\n#[cfg(test)]\nmod tests {\n    #[cfg(unix)]\n    fn g() {}\n}\n",
+        ),
+        ("src/platform/unix.rs", "use std::os::unix::fs::MetadataExt;"),
+    ]);
+    assert_eq!(platform_faults(&bad).len(), 3);
 }
 
 fn panic_faults(files: &[File]) -> Vec<String> {

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::app::Failure;
 use crate::app::shell;
+use crate::platform::HAS_POSIX_SHELL;
 use crate::trace::Env;
 
 use super::syntax::Syntax;
@@ -162,7 +163,7 @@ impl Site<'_> {
 
     /// Returns the command line for a shell.
     pub fn shell_command(&self, arguments: &str) -> String {
-        let home = self.clawgate_home().filter(|_| cfg!(unix));
+        let home = self.clawgate_home().filter(|_| HAS_POSIX_SHELL);
         let home = home.map_or_else(String::new, |dir| format!("CLAWGATE_HOME={} ", shell::word(&dir)));
         format!("{home}{} {arguments}", shell::word(self.program))
     }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::app::Failure;
 use crate::app::fs::io_failure;
+use crate::platform;
 
 /// Larger files are not configuration files.
 const MAX_CONFIG_BYTES: u64 = 64 << 20;
@@ -97,10 +98,7 @@ pub(super) fn replace(
     let io = |e: &io::Error| io_failure("cannot write", path, e);
     let mut builder = tempfile::Builder::new();
     builder.prefix(".clawgate-");
-    #[cfg(unix)]
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(if is_private { 0o600 } else { 0o666 });
-    #[cfg(unix)]
-    builder.permissions(mode);
+    platform::with_mode(&mut builder, if is_private { 0o600 } else { 0o666 });
     let mut new = builder.tempfile_in(dir).map_err(|e| io(&e))?;
     new.write_all(after.as_bytes()).map_err(|e| io(&e))?;
     keep_owner_and_mode(path, new.as_file())?;
@@ -125,24 +123,11 @@ fn check_unchanged(path: &Path, before: Option<&str>) -> Result<(), Failure> {
     Err(Failure::failed("changed_meanwhile", message).hint("run the same command again"))
 }
 
-#[cfg(unix)]
 fn keep_owner_and_mode(path: &Path, new: &fs::File) -> Result<(), Failure> {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
-    let io = |e: &io::Error| io_failure("cannot write", path, e);
-    let own = new.metadata().map_err(|e| io(&e))?;
     let Ok(old) = fs::metadata(path) else { return Ok(()) };
-    if old.uid() != own.uid() {
-        let message = format!("{} belongs to another user. It was left as it is.", path.display());
-        return Err(Failure::failed("not_owner", message).hint("run the command as the owner of the file"));
+    if platform::keep_owner_and_mode(&old, new).map_err(|e| io_failure("cannot write", path, &e))? {
+        return Ok(());
     }
-    if old.gid() != own.gid() {
-        // Not every group may be set. The owner and the mode are what matters.
-        let _ = fchown(new, None, Some(old.gid()));
-    }
-    new.set_permissions(fs::Permissions::from_mode(old.mode() & 0o7777)).map_err(|e| io(&e))
-}
-
-#[cfg(not(unix))]
-fn keep_owner_and_mode(_: &Path, _: &fs::File) -> Result<(), Failure> {
-    Ok(())
+    let message = format!("{} belongs to another user. It was left as it is.", path.display());
+    Err(Failure::failed("not_owner", message).hint("run the command as the owner of the file"))
 }

@@ -7,6 +7,7 @@ use std::time::UNIX_EPOCH;
 use crate::app::{App, Failure, Kind};
 use crate::export::RowPlace;
 use crate::gate::{SealedFile, read_sealed};
+use crate::platform::change_stamp;
 use crate::trace::SessionKey;
 use crate::workflow::FileEntry;
 
@@ -99,14 +100,7 @@ fn file_stat(path: &Path) -> Option<String> {
     let meta = std::fs::symlink_metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     let modified = meta.modified().ok()?.duration_since(UNIX_EPOCH).ok()?.as_nanos();
     // The modification time can be set back, the time of the change of the entry cannot.
-    #[cfg(unix)]
-    let identity = {
-        use std::os::unix::fs::MetadataExt;
-        format!("{} {} {}", meta.ctime(), meta.ctime_nsec(), meta.ino())
-    };
-    #[cfg(not(unix))]
-    let identity = String::new();
-    Some(format!("{} {modified} {identity}", meta.len()))
+    Some(format!("{} {modified} {}", meta.len(), change_stamp(&meta)))
 }
 
 /// The rows of the sessions that `wanted` accepts, from files in memory.

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use crate::platform;
 use crate::sources::Source;
 use crate::store::FileState;
 use crate::trace::Env;
@@ -107,11 +108,7 @@ fn with_companions(source: &dyn Source, path: &Path, mut state: FileState) -> Fi
 }
 
 fn file_state(meta: &std::fs::Metadata, reader: u32) -> FileState {
-    #[cfg(unix)]
-    let inode = std::os::unix::fs::MetadataExt::ino(meta);
-    #[cfg(not(unix))]
-    let inode = 0;
-    FileState { inode, size: meta.len(), mtime_ns: mtime_ns(meta), reader }
+    FileState { inode: platform::inode(meta), size: meta.len(), mtime_ns: mtime_ns(meta), reader }
 }
 
 fn mtime_ns(meta: &std::fs::Metadata) -> i64 {

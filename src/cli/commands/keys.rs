@@ -9,10 +9,10 @@ use crate::app::release::{EnrolledKey, KeysReport};
 use crate::app::{Failure, Kind};
 use crate::cli::approval_screen::show_environment;
 use crate::cli::context::{CliContext, CommandError};
-use crate::cli::echo::EchoOff;
 use crate::cli::prompt::Terminal;
 use crate::cli::render::{bold, red, yellow};
 use crate::cli::table::one_line;
+use crate::platform::EchoOff;
 
 /// Create, list and replace approver keys
 #[derive(Debug, clap::Args)]

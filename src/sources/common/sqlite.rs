@@ -12,7 +12,7 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Row};
 use tempfile::TempDir;
 
-use crate::private_dir;
+use crate::platform::private_dir;
 use crate::sources::common::files::{SourceError, open_log};
 use crate::sources::common::read::ReadOptions;
 use crate::trace::Timestamp;

@@ -1,4 +1,4 @@
-//! Layer 0: directories that only their owner can enter.
+//! Directories that only their owner can enter.
 
 use std::fs;
 use std::io;
