@@ -194,16 +194,13 @@ fn list(root: &Path) -> Result<Vec<PathBuf>, PublishError> {
 fn make_dir(dir: &Path) -> Result<(), PublishError> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    platform::for_owner_only_dir(&mut builder);
     builder.create(dir).map_err(io(dir))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), PublishError> {
     if let Some(dir) = path.parent() {
-use crate::export::{CARD, Layout};
-use crate::gate::{Cleared, SealedFile};
-use crate::platform;
+        make_dir(dir)?;
     }
     let mut options = fs::OpenOptions::new();
     options.write(true).create_new(true);

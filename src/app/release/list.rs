@@ -100,7 +100,9 @@ impl App {
         Ok(Some(match release.phase {
             _ if !self.is_sealed_intact(open)? || next == NextStep::prepare() => again.command,
             Phase::Confirmed if next == NextStep::sign(&release.id) => self.approval_step(release).command,
-            Phase::Approved if self.why_approval_is_void(release).is_some() => self.approval_step(release).command,
+            Phase::Approved if self.why_approval_is_void(release).is_some() => {
+                self.approval_step(release).command
+            }
             _ => next.command,
         }))
     }

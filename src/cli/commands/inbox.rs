@@ -219,9 +219,6 @@ mod tests {
         let session = Cell::from("claude:7b1e0001-2c4d");
         table.row([session, started, project, prompts, tools, cost, mark, badges, title]);
         let out = table.render(80);
-        assert!(
-            out.contains("mark") && out.contains("approved") && out.contains("Let the report"),
-            "{out}"
-        );
+        assert!(out.contains("mark") && out.contains("approved") && out.contains("Let the report"), "{out}");
     }
 }

@@ -85,7 +85,8 @@ impl<R: ColumnRules> Reader<'_, R> {
         let mut edges = Vec::with_capacity(headers.len());
         for (name, of_type) in headers.iter().zip(&types) {
             let (name, word) = (header.of_span(*name), self.value(*of_type));
-            let holds = match word.starts_with("<ch") || word.starts_with("<fct") || word.starts_with("<fact") {
+            let holds = match word.starts_with("<ch") || word.starts_with("<fct") || word.starts_with("<fact")
+            {
                 true => Holds::Texts,
                 false => Holds::Other,
             };
