@@ -46,7 +46,7 @@ pub struct InboxParams {
     /// Sessions in which this model answered, or a model whose name starts with it.
     #[schemars(skip)]
     pub model: Option<String>,
-    /// Badge: `name` or `name:value`.
+    /// `name` or `name:value`.
     pub badge: Option<String>,
     /// Subagents of this session.
     #[schemars(skip)]

@@ -44,9 +44,9 @@ pub struct ScopeParams {
     pub redact: Vec<String>,
     /// User names to redact.
     pub usernames: Vec<String>,
-    /// Strings to stop redacting.
+    /// No longer redacted.
     pub remove_redact: Vec<String>,
-    /// Names to stop redacting.
+    /// No longer redacted.
     pub remove_usernames: Vec<String>,
     /// Dataset repository.
     #[schemars(skip)]

@@ -19,9 +19,9 @@ const MAX_NOTES: usize = 5;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
-    /// Dimension (default total).
+    /// Dimension.
     by: Option<Dimension>,
-    /// IANA zone (default: local).
+    /// IANA zone.
     timezone: Option<String>,
     /// Day or time.
     since: Option<Timestamp>,

@@ -25,7 +25,7 @@ pub(super) struct Input {
     project: Option<String>,
     /// Mark.
     status: Option<Mark>,
-    /// 1 to 5 (prompt scoring-rubric).
+    /// 1 to 5.
     score: Option<u8>,
     /// Why.
     reason: Option<String>,

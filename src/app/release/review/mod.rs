@@ -62,10 +62,10 @@ pub struct ReviewParams {
 pub struct FindingIn {
     /// Exact words.
     pub quote: String,
-    /// PERSON, ORG, CLIENT, HOST, URL, SECRET, ...
+    /// PERSON, ORG, HOST, SECRET, ...
     #[serde(rename = "type")]
     pub kind: String,
-    /// In the page, from 1.
+    /// From 1.
     pub line: Option<u64>,
     /// 0 to 1.
     #[schemars(with = "Option<String>")]
