@@ -268,7 +268,8 @@ mod tests {
                     // A score is a number, and `...` stands for more of the same.
                     let command = command.replace(" N ", " 4 ").replace("...", "x");
                     let parsed = command_line(None).try_get_matches_from(words(&command));
-                    assert!(parsed.is_ok(), "{}: {hint}", path.display());
+                    let is_help = |e: &clap::Error| e.kind() == clap::error::ErrorKind::DisplayHelp;
+                    assert!(parsed.as_ref().map_or_else(is_help, |_| true), "{}: {hint}", path.display());
                     commands += 1;
                 }
             }

@@ -183,7 +183,7 @@ mod tests {
         assert!(text_of(&["cost", "explain"]).contains(", clawgate-cost(1)"));
         let main = text_of(&[]);
         for part in
-            [".SH EXIT STATUS", "CLAWGATE_HOME", "clawgate-update-skill(1)", env!("CARGO_PKG_VERSION")]
+            [".SH \"EXIT STATUS\"", "CLAWGATE_HOME", "clawgate-update-skill(1)", env!("CARGO_PKG_VERSION")]
         {
             assert!(main.contains(part), "{part}: {main}");
         }

@@ -24,7 +24,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     let release = args.release.clone();
     let report = match cli.app()?.publish(&PublishParams { release: args.release }) {
         // The release is signed. Only the passphrase that decrypts the Hub token is missing.
-        Err(f) if f.code == "human_needed" && cli.can_prompt() && is_approved(cli, release.as_deref())? => {
+        Err(f) if f.code == "human_needed" && cli.can_prompt() && may_be_signed(cli, release.as_deref())? => {
             as_person(release.as_deref(), cli)?
         }
         other => other?,
@@ -32,8 +32,9 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
     cli.print_with_status(&report, render)
 }
 
-fn is_approved(cli: &mut CliContext, release: Option<&str>) -> Result<bool, Failure> {
-    Ok(cli.app()?.release_item(release)?.state == Phase::Approved)
+/// Whether a receipt may exist. A release whose receipt counts for nothing is listed as confirmed; the preview says why.
+fn may_be_signed(cli: &mut CliContext, release: Option<&str>) -> Result<bool, Failure> {
+    Ok(matches!(cli.app()?.release_item(release)?.state, Phase::Confirmed | Phase::Approved))
 }
 
 /// Shows what was signed, asks the same question as `sign`, and publishes it.

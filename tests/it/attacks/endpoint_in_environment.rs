@@ -15,7 +15,7 @@ fn another_endpoint_than_the_sealed_one_is_refused_before_the_passphrase() {
         }
         let ran = run_steps_on_terminal(&w.world, &[command, &w.release], &variables, vec![]);
         assert_eq!(ran.code, 3, "{command}: {}", ran.out);
-        for part in [evil.endpoint.as_str(), w.hub.endpoint.as_str(), "sealed"] {
+        for part in [evil.endpoint.as_str(), w.hub.endpoint.as_str(), "stored Hub token"] {
             assert!(ran.out.contains(part), "{command}: {part} is not named: {}", ran.out);
         }
         assert!(!ran.out.contains("Passphrase"), "{command}: {}", ran.out);
