@@ -313,7 +313,7 @@ fn the_hits_of_what_is_redacted_are_objects_with_masked_values() {
     let set_scope = tools.as_array().unwrap().iter().find(|t| t["name"] == "set_scope").unwrap();
     for name in ["remove_redact", "remove_usernames"] {
         let meaning = set_scope["inputSchema"]["properties"][name]["description"].as_str().unwrap();
-        assert!(meaning.ends_with("to stop redacting."), "{name}: {meaning}");
+        assert_eq!(meaning, "No longer redacted.", "{name}");
     }
     client.end();
 }
