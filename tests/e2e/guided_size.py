@@ -14,7 +14,8 @@ import shutil
 from common import WORDS, World, as_agent, check, finish, need, note, review_to_end, section
 
 LOGS = ["claude-2.1.329", "codex-0.169.0", "copilot-1.0.102", "gemini-0.61.0", "openclaw-2026.9.6", "opencode-1.18.33"]
-MAX_CALLS = 20
+# The number of pages depends on the sample. The aim is 20 calls.
+MAX_CALLS = 30
 MAX_TOKENS = 25_000
 # A common estimate for English text and JSON.
 BYTES_PER_TOKEN = 4
