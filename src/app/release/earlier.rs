@@ -74,7 +74,9 @@ impl App {
                 published.push((is_whole, EarlierRelease { id, at: facts.at, destination, rows }));
             }
         }
-        published.sort_by_key(|(_, release)| std::cmp::Reverse(release.at));
+        // Of two publications in the same millisecond, the whole one was the first, because the other was added to it.
+        published
+            .sort_by(|(whole, a), (other_whole, b)| (b.at, !other_whole, &b.id).cmp(&(a.at, !whole, &a.id)));
         let whole = published.iter().position(|(is_whole, _)| *is_whole);
         published.truncate(whole.map_or(usize::MAX, |last| last + 1));
         Ok(EarlierReleases(published.into_iter().map(|(_, release)| release).collect()))
