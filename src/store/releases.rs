@@ -101,7 +101,7 @@ impl Archive {
     /// # Errors
     /// [`StoreError`] if SQLite fails or a state cannot be parsed.
     pub fn release_rows(&self) -> Result<Vec<ReleaseRow>, StoreError> {
-        let sql = "SELECT state, extra, created, updated FROM releases ORDER BY updated DESC, id DESC";
+        let sql = "SELECT state, extra, created, updated FROM releases ORDER BY updated DESC, rowid DESC";
         let mut q = self.conn.prepare_cached(sql)?;
         let rows: Vec<_> = q.query_map([], release_row)?.collect::<Result<_, _>>()?;
         rows.into_iter().collect()
@@ -113,7 +113,7 @@ impl Archive {
     /// [`StoreError`] if SQLite fails or a phase is unknown.
     pub fn releases(&self) -> Result<Vec<ReleaseHead>, StoreError> {
         let mut q = self.conn.prepare_cached(
-            "SELECT id, phase, updated, created FROM releases ORDER BY updated DESC, id DESC",
+            "SELECT id, phase, updated, created FROM releases ORDER BY updated DESC, rowid DESC",
         )?;
         let rows = q.query_map([], |r| {
             Ok(ReleaseHead {

@@ -75,8 +75,7 @@ impl App {
             }
         }
         // Of two publications in the same millisecond, the whole one was the first, because the other was added to it.
-        published
-            .sort_by(|(whole, a), (other_whole, b)| (b.at, !other_whole, &b.id).cmp(&(a.at, !whole, &a.id)));
+        published.sort_by_key(|(is_whole, release)| std::cmp::Reverse((release.at, !is_whole)));
         let whole = published.iter().position(|(is_whole, _)| *is_whole);
         published.truncate(whole.map_or(usize::MAX, |last| last + 1));
         Ok(EarlierReleases(published.into_iter().map(|(_, release)| release).collect()))
