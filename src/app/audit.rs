@@ -174,6 +174,11 @@ impl App {
         self.write_audit_head(unlocked, &log, accepted)
     }
 
+    /// The number that the next signature of the head gets.
+    pub(crate) fn next_audit_counter(&self) -> Result<u64, Failure> {
+        Ok(next_counter(&self.audit_log()?))
+    }
+
     /// Signs the head after another use of the passphrase than an approval, so that the entries up to now cannot be cut off
     /// unnoticed. A damaged log gets no new head, which would hide the damage.
     pub(crate) fn refresh_audit_head(&mut self, unlocked: &Unlocked) -> Result<(), Failure> {
@@ -243,12 +248,9 @@ impl App {
         log: &AuditLog,
         accepted: Option<AcceptedDamage>,
     ) -> Result<AuditHead, Failure> {
-        let counters = log.entries.iter().filter(|e| e.kind == SIGNED);
-        let counters = counters.filter_map(|e| e.detail["counter"].as_u64());
-        let last = counters.chain(log.head.as_ref().map(|h| h.counter)).max();
         let AuditPosition { entries, hash } = AuditPosition::end_of(&log.entries);
         // The head that is signed when the first key is made has the number 0, so that the first approval has 1.
-        let counter = last.map_or(0, |n| n.saturating_add(1));
+        let counter = next_counter(log);
         let head = AuditHead { counter, entries, hash, at: self.now(), accepted };
         let text = serde_json::to_string(&head).map_err(|e| Failure::failed("audit", e.to_string()))?;
         Keys::set_audit_head(&self.keys_dir(), Envelope::sign(unlocked, HEAD_TYPE, &text)?)?;
@@ -343,6 +345,13 @@ fn receipt_break(
         seq: bad.end.entries,
         what: format!("entries that the receipt of {} proves are missing or were replaced", bad.release),
     })
+}
+
+/// The number of the next signature of the head. It is never one that was used.
+fn next_counter(log: &AuditLog) -> u64 {
+    let counters = log.entries.iter().filter(|e| e.kind == SIGNED);
+    let counters = counters.filter_map(|e| e.detail["counter"].as_u64());
+    counters.chain(log.head.as_ref().map(|h| h.counter)).max().map_or(0, |n| n.saturating_add(1))
 }
 
 #[cfg(test)]

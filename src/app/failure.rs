@@ -199,7 +199,10 @@ impl From<PublishError> for Failure {
         match e {
             PublishError::FolderTaken { .. } => failure.hint("clawgate prepare --folder NEW"),
             PublishError::NoDataset { .. } => failure.hint("clawgate prepare --whole"),
-            PublishError::OtherRows { .. } => failure.hint("clawgate prepare --repo OWNER/OTHER"),
+            PublishError::RowsOfOthers { .. } => failure.hint("clawgate prepare"),
+            PublishError::OtherRows { .. } | PublishError::TooLargeToMerge { .. } => {
+                failure.hint("clawgate prepare --repo OWNER/OTHER")
+            }
             _ => failure,
         }
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::app::environment::EnvironmentNote;
-use crate::app::release::{Approval, ApprovalScreen, EarlierRows, Preview, ProjectRows, Statement};
+use crate::app::release::{Approval, ApprovalScreen, EarlierRows, HeadNote, Preview, ProjectRows, Statement};
 use crate::app::{Failure, Kind};
 use crate::gate::PolicyVerdict;
 use crate::workflow::{Actor, Destination, NameScan, Target, Visibility};
@@ -77,6 +77,9 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
     line("rows", rows_line(screen.rows, (p.files.len() as u64, screen.bytes), &screen.projects));
     if let Some(earlier) = &screen.earlier {
         line(if earlier.adds { "adds to" } else { "replaces" }, earlier_line(earlier));
+    }
+    if let Some(head) = &screen.head {
+        line("on top of", head_line(head));
     }
     if !screen.exclusions_removed.is_empty() {
         let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
@@ -186,6 +189,24 @@ fn earlier_line(e: &EarlierRows) -> String {
         (false, _, n) => red(&format!("{} NOT in this release: deleted there", pluralize(n, "session"))),
     };
     format!("{there}; {rest}")
+}
+
+/// The commit that must still be there, and what of others stays.
+fn head_line(head: &HeadNote) -> String {
+    let commit: String = head.commit.chars().take(12).collect();
+    let files = match head.files_total {
+        0 => "no other file".to_owned(),
+        n => format!(
+            "{} of others untouched: {}",
+            pluralize(n, "file"),
+            listed(head.files.iter().map(|f| one_line(f)), "")
+        ),
+    };
+    let put_back = match head.put_back {
+        0 => String::new(),
+        n => yellow(&format!("; {} withdrawn before: deleted again", pluralize(n, "row"))),
+    };
+    format!("commit {commit}; {} of others in the new files{put_back}; {files}", pluralize(head.rows, "row"))
 }
 
 fn read(screen: &ApprovalScreen) -> String {

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{Format, ReleaseSummary, SessionCounts};
+use crate::workflow::sample_size;
 
 /// Maximum number of model tags; the models used most come first.
 const MAX_MODEL_TAGS: usize = 40;
@@ -117,6 +118,7 @@ fn body(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
     table(out, "Models", "Model (by most answers)", &s.by_model);
     table(out, "Projects", "Project", &s.by_project);
     redactions(out, s);
+    reading(out, s);
     loading(out, s, format);
     provenance(out, s);
 }
@@ -172,6 +174,17 @@ fn loading(out: &mut String, s: &ReleaseSummary, format: &dyn Format) {
         format.id(),
         format.describe(),
         format.columns()
+    );
+}
+
+/// Says how the rows are read before a signature. The card is sealed before that, so the figures are in the provenance file.
+fn reading(out: &mut String, s: &ReleaseSummary) {
+    let rows = s.rows.len();
+    let _ = write!(
+        out,
+        "\n## Review\n\nAt least {} of {rows} rows are read, by a person or by agents whose reading is measured, before a person signs. \
+         `provenance.json` says how many rows were read by people and by agents, of how many, and who signed.\n",
+        sample_size(rows)
     );
 }
 

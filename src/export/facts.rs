@@ -150,6 +150,8 @@ pub struct ReleaseSummary {
     pub models: BTreeMap<String, u64>,
     /// The placeholders in the rows, by kind.
     pub redactions: BTreeMap<String, u64>,
+    /// Hashes of the sessions that were withdrawn from the dataset, so that they do not come back.
+    pub withdrawn: Vec<String>,
     /// The rows in the order of the files.
     pub rows: Vec<RowEntry>,
 }

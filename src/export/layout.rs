@@ -47,6 +47,11 @@ impl Layout {
         paths.into_iter().all(|path| layout.contains(path)).then_some(layout)
     }
 
+    /// The layout of the added release that a shard belongs to. `None` for another file.
+    pub fn of_shard(path: &str) -> Option<Self> {
+        shard_owner(path)?.map(|id| Layout::Added(id.to_owned()))
+    }
+
     /// Path of the card. `None` if the release has none.
     pub fn card(&self) -> Option<&'static str> {
         match self {

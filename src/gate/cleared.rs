@@ -153,14 +153,24 @@ pub fn clear(request: ClearRequest<'_>) -> Result<Cleared, GateError> {
     if release.spent.contains(&receipt.nonce) || nonce_used(&receipt.nonce) {
         return Err(GateError::Replayed);
     }
-    if receipt.digest != sealed.digest {
+    if receipt.release_digest() != sealed.digest {
         return Err(GateError::OtherDigest);
     }
     // The database may be wrong about the files, so the digest is computed from the bytes that will be sent.
     let entries: Vec<FileEntry> = files.iter().map(SealedFile::entry).collect();
     let digest = digest(&entries);
-    if digest != receipt.digest {
+    if digest != receipt.release_digest() {
         return Err(GateError::OtherDigest);
+    }
+    if receipt.files.is_some() {
+        // The receipt names the statement too, as the first approver signed it.
+        let first =
+            provenance.and_then(|envelope| provenance::provenance_file(&envelope.clone().first_only()));
+        let first = first.ok_or(GateError::OtherProvenance)?;
+        let sent: Vec<FileEntry> = entries.into_iter().chain([first.entry()]).collect();
+        if crate::workflow::digest(&sent) != receipt.digest {
+            return Err(GateError::OtherProvenance);
+        }
     }
     let provenance = provenance
         .map(|envelope| {

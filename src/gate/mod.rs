@@ -22,6 +22,7 @@ mod secret;
 #[cfg(test)]
 mod tests;
 mod unlocked;
+mod withdrawal;
 
 pub use crate::platform::FileOwner;
 pub use approvers::PublicKey;
@@ -34,13 +35,14 @@ pub use keys::{Keys, PublicKeys};
 pub use policy::{PolicyVerdict, PublishPolicy};
 pub use private_file::{MAX_PRIVATE_FILE_BYTES, read_private_file};
 pub use provenance::{
-    InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE, Subject, checked as checked_provenance,
+    InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE, Subject, checked as checked_provenance, provenance_file,
 };
 pub use receipt::{
-    DEFAULT_TTL_MS, Issue, MAX_TTL_MS, Receipt, SignedReceipt, VerifiedReceipt, issue, read_receipts, verify,
-    verify_at_any_time,
+    DEFAULT_TTL_MS, Issue, MAX_TTL_MS, Receipt, RowsRead, SignedReceipt, VerifiedReceipt, issue,
+    read_receipts, verify, verify_at_any_time,
 };
 pub use sealed::{SealedFile, read_sealed, write_sealed};
 pub use second::verify_second;
 pub use secret::Secret;
 pub use unlocked::{HubAccess, HubAddress, Unlocked};
+pub use withdrawal::{ClearedWithdrawal, WITHDRAWAL_TYPE, WithdrawRequest, clear_withdrawal};

@@ -96,9 +96,16 @@ pub fn checked(
     if named != sent || statement.digest() != Some(digest) {
         return None;
     }
+    provenance_file(envelope)
+}
+
+/// The file with a statement, at its place beside the files that it names. `None` if it is not such a statement. The signatures
+/// are not checked.
+pub fn provenance_file(envelope: &Envelope) -> Option<SealedFile> {
+    let statement = InTotoStatement::parse(&envelope.unchecked_payload()?)?;
     let mut bytes = serde_json::to_vec_pretty(envelope).ok()?;
     bytes.push(b'\n');
-    let path = Layout::of(files.iter().map(|f| f.path.as_str()))?.provenance();
+    let path = Layout::of(statement.subject.iter().map(|s| s.name.as_str()))?.provenance();
     let sha256 = FileEntry::of(&path, &bytes).sha256;
     Some(SealedFile { path, sha256, bytes })
 }

@@ -20,6 +20,18 @@ pub const MAX_TTL_MS: i64 = 24 * 3600 * 1000;
 const CONTEXT: &[u8] = b"clawgate receipt v3\0";
 const VERSION: u32 = 3;
 
+/// How many rows of a release were read completely, by whom.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RowsRead {
+    /// Rows in the release.
+    pub rows_total: u64,
+    /// Rows of which every required part was read.
+    pub rows_read: u64,
+    pub rows_read_by_people: u64,
+    pub rows_read_by_agents: u64,
+}
+
 /// The content of a receipt: what is approved, for how long, and with which assurance.
 ///
 /// It is signed as canonical JSON: sorted keys, no whitespace, absent fields omitted.
@@ -30,8 +42,12 @@ pub struct Receipt {
     pub v: u32,
     /// Id of the release.
     pub release: String,
-    /// The digest over all files that may be published.
+    /// The digest over everything that may be sent: the files, and the provenance statement with the signature of the first
+    /// approver. If `files` is absent, over the files only.
     pub digest: String,
+    /// The digest over the files, which is that of the release. Absent in receipts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<String>,
     /// `hf:owner/name` or `folder:/absolute/path`.
     pub destination: String,
     /// Base URL of the Hub.
@@ -58,6 +74,9 @@ pub struct Receipt {
     /// What was unusual in the environment of the command that signed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
+    /// How many rows were read, by whom. `None` in a second approval, and in receipts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<RowsRead>,
     /// The end of the audit log when it was signed.
     pub audit: AuditPosition,
     /// Single-use value, 128 random bits.
@@ -68,6 +87,13 @@ pub struct Receipt {
     pub expires: Timestamp,
     /// Strength of the approval.
     pub assurance: Assurance,
+}
+
+impl Receipt {
+    /// The digest of the release: over its files, without the provenance statement.
+    pub fn release_digest(&self) -> &str {
+        self.files.as_deref().unwrap_or(&self.digest)
+    }
 }
 
 /// The canonical text of a receipt with its detached signature.
@@ -96,6 +122,8 @@ pub struct Issue<'a> {
     pub release: &'a str,
     /// The digest that was shown.
     pub digest: &'a str,
+    /// The digest over everything that is sent, with the provenance statement. `None` if there is no statement.
+    pub sent: Option<&'a str>,
     /// The destination that was shown.
     pub destination: &'a Destination,
     /// Hash of the policy.
@@ -110,6 +138,8 @@ pub struct Issue<'a> {
     pub second_to: Option<&'a str>,
     /// What was shown as unusual in the environment.
     pub environment: &'a [String],
+    /// How many rows were read, by whom.
+    pub reading: Option<RowsRead>,
     /// The end of the audit log.
     pub audit: &'a AuditPosition,
     /// Strength of the approval.
@@ -145,7 +175,7 @@ impl VerifiedReceipt {
         let r = &self.receipt;
         ReceiptFacts {
             release: r.release.clone(),
-            digest: r.digest.clone(),
+            digest: r.release_digest().to_owned(),
             destination: self.destination.clone(),
             policy: r.policy.clone(),
             review: r.review.clone(),
@@ -199,7 +229,8 @@ pub fn issue(
     let receipt = Receipt {
         v: VERSION,
         release: what.release.to_owned(),
-        digest: what.digest.to_owned(),
+        digest: what.sent.unwrap_or(what.digest).to_owned(),
+        files: what.sent.map(|_| what.digest.to_owned()),
         destination,
         endpoint: what.hub.map(|h| h.endpoint.clone()),
         proxy: what.hub.and_then(|h| h.proxy.clone()),
@@ -211,6 +242,7 @@ pub fn issue(
         shown: what.shown.to_owned(),
         second_to: what.second_to.map(str::to_owned),
         environment: what.environment.to_vec(),
+        reading: what.reading,
         audit: what.audit.clone(),
         nonce: data_encoding::HEXLOWER.encode(&random_bytes::<16>()?),
         issued: now,

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::GateError;
+use crate::export::Layout;
 use crate::platform::{self, open_file_itself, same_file};
 use crate::workflow::FileEntry;
 
@@ -29,7 +30,8 @@ impl SealedFile {
     }
 }
 
-/// Reads exactly the expected files of a release's folder, in the order of `expected`.
+/// Reads exactly the expected files of a release's folder, in the order of `expected`. The provenance file, which a signature
+/// puts beside them for the person to read, is not read.
 ///
 /// # Errors
 /// [`GateError`] for symbolic links and other special files anywhere in the folder, paths that lead out of it, files
@@ -45,7 +47,9 @@ pub fn read_sealed(dir: &Path, expected: &[FileEntry]) -> Result<Vec<SealedFile>
     require_dir(dir, ".")?;
     let mut found = Vec::new();
     walk(dir, "", 0, &mut found)?;
-    if let Some(stray) = found.iter().find(|p| !by_path.contains_key(p.as_str())) {
+    let provenance = Layout::of(by_path.keys().copied()).map(|layout| layout.provenance());
+    let is_stray = |p: &&String| !by_path.contains_key(p.as_str()) && Some(*p) != provenance.as_ref();
+    if let Some(stray) = found.iter().find(is_stray) {
         return Err(GateError::FileUnexpected(stray.clone()));
     }
     expected.iter().map(|entry| read_sealed_file(dir, entry)).collect()

@@ -31,7 +31,7 @@ pub fn verify_second(
     }
     let same = [
         ("release", a.release == b.release),
-        ("files", a.digest == b.digest),
+        ("files", a.digest == b.digest && a.files == b.files),
         ("destination", first.destination() == verified.destination()),
         ("address of the Hub", a.endpoint == b.endpoint && a.proxy == b.proxy),
         ("policy", a.policy == b.policy),
@@ -81,6 +81,7 @@ mod tests {
         let base = Issue {
             release: "r1",
             digest: "d",
+            sent: None,
             destination: &out,
             policy: "p",
             review: "r",
@@ -88,6 +89,7 @@ mod tests {
             shown: "what Ann saw",
             second_to: None,
             environment: &[],
+            reading: None,
             audit: &audit,
             assurance: Assurance::A3,
         };

@@ -68,6 +68,7 @@ impl Scene {
         let what = Issue {
             release: &self.release.id,
             digest: self.release.digest().unwrap(),
+            sent: None,
             destination: self.release.destination.as_ref().unwrap(),
             policy: "p1",
             review: "root",
@@ -75,6 +76,7 @@ impl Scene {
             shown: SHOWN,
             second_to: None,
             environment: &[],
+            reading: None,
             audit: &audit_end(),
             assurance,
         };
@@ -336,6 +338,7 @@ fn a_receipt_for_another_address_of_the_hub_or_another_screen_is_refused() {
     let what = Issue {
         release: "r1",
         digest: s.release.digest().unwrap(),
+        sent: None,
         destination: s.release.destination.as_ref().unwrap(),
         policy: "p1",
         review: "root",
@@ -343,6 +346,7 @@ fn a_receipt_for_another_address_of_the_hub_or_another_screen_is_refused() {
         shown: "another screen",
         second_to: None,
         environment: &[],
+        reading: None,
         audit: &audit_end(),
         assurance: Assurance::A3,
     };
@@ -364,6 +368,7 @@ fn a_policy_with_two_approvers_needs_a_second_receipt() {
     let own_second = Issue {
         release: "r1",
         digest: s.release.digest().unwrap(),
+        sent: None,
         destination: s.release.destination.as_ref().unwrap(),
         policy: "p1",
         review: "root",
@@ -371,6 +376,7 @@ fn a_policy_with_two_approvers_needs_a_second_receipt() {
         shown: SHOWN,
         second_to: Some(&nonce),
         environment: &[],
+        reading: None,
         audit: &audit_end(),
         assurance: Assurance::A3,
     };

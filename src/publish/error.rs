@@ -91,12 +91,23 @@ pub enum PublishError {
     /// The branch does not exist.
     #[error("{repo} has no branch {revision}: create it on the Hub or publish to main; nothing was sent")]
     NoBranch { repo: String, revision: String },
-    /// Somebody else committed during the upload.
+    /// The destination is no longer what it was when the release was prepared.
     #[error(
-        "somebody else committed to {repo} during the upload, so our commit was not made: look at the repository, \
-         then publish again"
+        "{repo} was changed by somebody else after the release was prepared: nothing was sent, so that no row of theirs is lost"
     )]
-    Diverged { repo: String },
+    HeadMoved { repo: String },
+    /// The release would drop a row that the person was not told about.
+    #[error(
+        "{repo} contains {rows} of others that are not in this release ({example}): nothing was sent, so that no row of theirs is \
+         lost; prepare again"
+    )]
+    RowsOfOthers {
+        repo: String,
+        /// Their number, with the noun.
+        rows: String,
+        /// Id of one of their sessions.
+        example: String,
+    },
     /// A release that adds files has no dataset to add them to.
     #[error(
         "{place} has no dataset to which this release could be added: prepare it with --whole; nothing was sent"
@@ -105,10 +116,9 @@ pub enum PublishError {
         /// Repository or path of the destination.
         place: String,
     },
-    /// The dataset has rows that the person was not told about.
+    /// The dataset has files under the names of this release.
     #[error(
-        "{repo} contains {files} of other releases ({example}), which this release would delete or replace, and the approval does not \
-         say so: choose another repository, or delete them there yourself; nothing was sent"
+        "{repo} contains {files} under names of this release ({example}) with another content: prepare a new release; nothing was sent"
     )]
     OtherRows {
         repo: String,
@@ -117,6 +127,9 @@ pub enum PublishError {
         /// Path of one of them.
         example: String,
     },
+    /// The dataset is too large to be read and merged.
+    #[error("the files of {repo} are too large to be merged: publish to a new repository")]
+    TooLargeToMerge { repo: String },
     /// The Hub asks for a longer wait than the limit.
     #[error("the Hub limits requests: try again in {seconds} s")]
     RateLimited { seconds: u64 },

@@ -6,20 +6,23 @@
 mod error;
 mod folder;
 mod hub;
+mod planned;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::export::Layout;
-use crate::gate::{Cleared, SealedFile};
+use crate::gate::{Cleared, ClearedWithdrawal, HubAccess, SealedFile};
 use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
-pub use hub::{check_endpoint, check_proxy, is_loopback};
+pub use hub::{Head, check_endpoint, check_proxy, is_loopback};
+pub use planned::{PlannedRequest, planned_requests};
 
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
@@ -40,9 +43,12 @@ pub struct HubOptions {
     pub max_wait: Duration,
     /// Called with each step. It must not block.
     pub progress: Option<OnStep>,
-    /// Whether a whole release may delete the files of other releases from the dataset. Only if the person who signed was
-    /// shown that this release replaces them.
-    pub may_replace: bool,
+    /// The commit at the head of the dataset that the release was prepared for. A whole release replaces files only there.
+    /// `None` if no dataset was known: the release then replaces and deletes nothing. The person who signed was shown it.
+    pub head: Option<String>,
+    /// Ids of sessions whose rows may leave the dataset: those that the person was shown as going. Every other row that stands
+    /// there must be in the release too.
+    pub may_remove: BTreeSet<String>,
 }
 
 impl Default for HubOptions {
@@ -53,7 +59,8 @@ impl Default for HubOptions {
             base_delay: Duration::from_secs(1),
             max_wait: Duration::from_secs(310),
             progress: None,
-            may_replace: false,
+            head: None,
+            may_remove: BTreeSet::new(),
         }
     }
 }
@@ -155,11 +162,86 @@ pub fn check_dataset_folder(path: &Path) -> Result<(), PublishError> {
 /// # Errors
 /// As [`publish`], and [`PublishError::Runtime`] if no runtime could be started.
 pub fn publish_blocking(cleared: &Cleared, options: &HubOptions) -> Result<Published, PublishError> {
+    blocking(async || publish(cleared, options).await)
+}
+
+/// Reads the head of a dataset, and the files whose path `wanted` accepts. `None` if the repository does not exist or the token
+/// may not see it. Only reads.
+///
+/// # Errors
+/// Any [`PublishError`] of a request.
+pub fn read_head(
+    access: &HubAccess,
+    (repo, revision): (&str, &str),
+    options: &HubOptions,
+    wanted: &(dyn Fn(&str) -> bool + Sync),
+) -> Result<Option<Head>, PublishError> {
+    blocking(async || hub::read_head(access, (repo, revision), options, wanted).await)
+}
+
+/// What a withdrawal changes in a dataset.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Files that are written without the rows, by path.
+    pub write: BTreeMap<String, Vec<u8>>,
+    pub delete: BTreeSet<String>,
+    /// Number of rows that go.
+    pub rows: u64,
+    /// Whether the repository contains nothing else and is deleted as a whole.
+    pub whole_repository: bool,
+}
+
+impl Removal {
+    /// Whether there is nothing to remove.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+}
+
+/// What a withdrawal did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Withdrawn {
+    /// Number of rows that were removed now. 0 if none was there any more.
+    pub rows: u64,
+    /// Number of files that were rewritten or deleted.
+    pub files: u64,
+    /// The commit without the rows. `None` if the repository is gone.
+    pub commit: Option<String>,
+    /// Whether the old commits, which contain the rows, were removed.
+    pub squashed: bool,
+    pub repository_deleted: bool,
+}
+
+/// Removes the rows of the cleared sessions from their dataset in one commit, or deletes a repository that contains nothing else.
+/// `plan` says what has to change in what is there. It is called again if somebody commits meanwhile.
+///
+/// Calling it again is safe: what is gone is not removed again.
+///
+/// # Errors
+/// Any [`PublishError`], and [`PublishError::BadPath`] if the plan would change anything else.
+pub fn withdraw_blocking(
+    cleared: &ClearedWithdrawal,
+    plan: &(dyn Fn(&Head) -> Result<Removal, PublishError> + Sync),
+    options: &HubOptions,
+) -> Result<Withdrawn, PublishError> {
+    blocking(async || hub::withdraw(cleared, plan, options).await)
+}
+
+/// Whether the Hub says that the token cannot change anything.
+///
+/// # Errors
+/// Any [`PublishError`] of the request.
+pub fn token_is_read_only(access: &HubAccess, options: &HubOptions) -> Result<bool, PublishError> {
+    blocking(async || hub::token_is_read_only(access, options).await)
+}
+
+/// Runs requests to their end.
+fn blocking<T: Send>(work: impl AsyncFnOnce() -> Result<T, PublishError> + Send) -> Result<T, PublishError> {
     // A separate thread is necessary because a runtime cannot be started on a thread that already drives one.
     std::thread::scope(|scope| {
         let worker = scope.spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map_err(|e| PublishError::Runtime(e.to_string()))?.block_on(publish(cleared, options))
+            runtime.map_err(|e| PublishError::Runtime(e.to_string()))?.block_on(work())
         });
         worker.join().unwrap_or_else(|_| Err(PublishError::Runtime("the upload thread stopped".to_owned())))
     })

@@ -48,13 +48,14 @@ fn options() -> HubOptions {
         attempts: 4,
         base_delay: Duration::from_millis(2),
         max_wait: Duration::from_secs(5),
-        may_replace: true,
         ..HubOptions::default()
     }
 }
 
-fn send(_hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
-    publish_blocking(cleared, &options())
+/// Publishes a release that was prepared for what stands there now.
+fn send(hub: &HubDouble, cleared: &Cleared) -> Result<Published, PublishError> {
+    let head = hub.private(REPO).map(|_| hub.head(REPO));
+    publish_blocking(cleared, &HubOptions { head, ..options() })
 }
 
 /// Asserts that the dataset at the head contains exactly the cleared bytes.
@@ -149,7 +150,7 @@ fn a_commit_of_somebody_else_is_not_overwritten() {
     let hub = HubDouble::start();
     hub.fault("POST", "/commit/", Fault::CommitFirst);
     let err = send(&hub, &to_hub(&hub, Visibility::Private)).unwrap_err();
-    assert!(matches!(err, PublishError::Diverged { .. }), "{err}");
+    assert!(matches!(err, PublishError::HeadMoved { .. }), "{err}");
     assert_eq!(hub.count("POST", "/commit/"), 1);
     assert!(!hub.files(REPO).contains_key("README.md"));
     // Asked again, it goes on top and leaves the other's file alone.
@@ -269,8 +270,8 @@ fn shards_of_an_earlier_release_are_deleted_and_other_files_stay() {
     let hub = HubDouble::start();
     let old: &[(&str, &[u8])] = &[
         ("README.md", b"old"),
-        ("data/train-00000.jsonl", b"old"),
-        ("data/train-00001.jsonl", b"old"),
+        ("data/train-00000.jsonl", b"{\"session_id\":\"a\"}\n"),
+        ("data/train-00001.jsonl", b"{\"session_id\":\"a\"}\n"),
         ("data/notes.jsonl", b"theirs"),
         ("picture.png", b"theirs"),
     ];
@@ -304,7 +305,7 @@ fn an_added_release_deletes_and_replaces_nothing_and_needs_a_dataset() {
     let err = send(&hub, &added).unwrap_err();
     assert!(matches!(err, PublishError::NoDataset { .. }), "{err}");
     assert_eq!(hub.private(REPO), None, "a repository was created");
-    hub.repo(REPO, true, &[("data/train-00000.jsonl", b"no card")]);
+    hub.repo(REPO, true, &[("data/train-00000.jsonl", b"{\"session_id\":\"a\"}\n")]);
     assert!(matches!(send(&hub, &added), Err(PublishError::NoDataset { .. })));
     assert_nothing_sent(&hub);
 
@@ -328,31 +329,113 @@ fn an_added_release_deletes_and_replaces_nothing_and_needs_a_dataset() {
     let other = cleared(other, target, Visibility::Private, access(&hub, &write_token()));
     assert!(matches!(send(&hub, &other), Err(PublishError::OtherRows { .. })), "a file of its name is there");
 
-    send(&hub, &whole).unwrap();
+    let told = BTreeSet::from(["b".to_owned()]);
+    let head = Some(hub.head(REPO));
+    publish_blocking(&whole, &HubOptions { head, may_remove: told, ..options() }).unwrap();
     assert_eq!(hub.files(REPO), before, "a whole release replaces the files of added ones");
 }
 
 #[test]
-fn rows_of_which_the_person_was_not_told_are_neither_deleted_nor_replaced() {
-    let not_told = HubOptions { may_replace: false, ..options() };
+fn what_was_not_there_when_the_release_was_prepared_is_neither_deleted_nor_replaced() {
     let theirs: &[&[(&str, &[u8])]] = &[
         &[("data/train-00000.jsonl", b"theirs")],
+        &[("README.md", b"theirs")],
         &[("README.md", b"theirs"), ("data/train-00009.jsonl", b"theirs")],
         &[("additions/r20261128-abc234xy/metadata.json", b"theirs")],
     ];
     for files in theirs {
         let hub = HubDouble::start();
         hub.repo(REPO, true, files);
-        let err = publish_blocking(&to_hub(&hub, Visibility::Private), &not_told).unwrap_err();
-        assert!(matches!(&err, PublishError::OtherRows { .. }), "{err}");
-        assert_nothing_sent(&hub);
+        for head in [None, Some("0".repeat(40))] {
+            let options = HubOptions { head, ..options() };
+            let err = publish_blocking(&to_hub(&hub, Visibility::Private), &options).unwrap_err();
+            assert!(matches!(&err, PublishError::HeadMoved { .. }), "{err}");
+            assert_nothing_sent(&hub);
+        }
     }
     let hub = HubDouble::start();
-    hub.repo(REPO, true, &[("README.md", b"theirs"), ("data/notes.jsonl", b"theirs")]);
+    hub.repo(REPO, true, &[("notes.txt", b"theirs"), ("data/notes.jsonl", b"theirs")]);
     let release = to_hub(&hub, Visibility::Private);
-    publish_blocking(&release, &not_told).unwrap();
+    publish_blocking(&release, &options()).unwrap();
     // After a lost record of the publication, what is there is ours.
-    assert!(publish_blocking(&release, &not_told).unwrap().already_there);
+    assert!(publish_blocking(&release, &options()).unwrap().already_there);
+}
+
+#[test]
+fn a_head_that_moved_stops_a_release_also_if_the_other_files_are_not_touched() {
+    let hub = HubDouble::start();
+    let release = to_hub(&hub, Visibility::Private);
+    send(&hub, &release).unwrap();
+    let mut other = files();
+    other[2] = cleared_file("data/train-00000.jsonl", b"{\"session_id\":\"a\"}\n{\"session_id\":\"b\"}\n");
+    let target = Target::Hub { repo: REPO.into(), revision: "main".into() };
+    let second = cleared(other, target, Visibility::Private, access(&hub, &write_token()));
+    let before = hub.head(REPO);
+    hub.fault("POST", "/commit/", Fault::CommitFirst);
+    for _ in 0..2 {
+        let options = HubOptions { head: Some(before.clone()), ..options() };
+        let err = publish_blocking(&second, &options).unwrap_err();
+        assert!(matches!(err, PublishError::HeadMoved { .. }), "{err}");
+        assert_eq!(hub.files(REPO)["data/train-00000.jsonl"], release.files()[2].bytes);
+    }
+    send(&hub, &second).unwrap();
+    assert!(hub.files(REPO).contains_key("notes.txt"));
+}
+
+/// Every fault of the Hub at every step: at most one commit, and the next attempt ends with exactly the approved bytes.
+#[test]
+fn every_fault_at_every_step_makes_at_most_one_commit_and_can_be_tried_again() {
+    let steps = [
+        ("GET", "whoami"),
+        ("GET", "/api/datasets/"),
+        ("POST", "/create"),
+        ("GET", "/revision/main"),
+        ("GET", "/tree/"),
+        ("POST", "/preupload/"),
+        ("POST", "/commit/"),
+        ("GET", "/resolve/"),
+    ];
+    let faults = [401, 403, 404, 408, 409, 412, 429, 500, 502, 503, 504].map(Fault::Status);
+    let more =
+        [Fault::DropAfter, Fault::StatusAfter(500), Fault::StatusAfter(504), Fault::Corrupt, Fault::Longer];
+    for (method, part) in steps {
+        for fault in faults.iter().chain(&more) {
+            for times in [1, 20] {
+                let what = format!("{fault:?} on {method} {part}, {times} times");
+                let hub = HubDouble::start();
+                let release = to_hub(&hub, Visibility::Private);
+                (0..times).for_each(|_| hub.fault(method, part, fault.clone()));
+                let done = publish_blocking(&release, &options());
+                assert!(hub.commits(REPO) <= 2, "{what}: {} commits", hub.commits(REPO));
+                if let Err(e) = &done {
+                    assert!(!e.to_string().is_empty(), "{what}");
+                    hub.heal();
+                    publish_blocking(&release, &options()).unwrap_or_else(|e| panic!("{what}: again: {e}"));
+                }
+                assert_eq!(hub.commits(REPO), 2, "{what}");
+                assert_eq!(hub.private(REPO), Some(true), "{what}");
+                assert_published(&hub, &release);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_others_that_is_not_in_the_release_stops_it_unless_the_person_was_told() {
+    let hub = HubDouble::start();
+    hub.repo(
+        REPO,
+        true,
+        &[("README.md", b"x"), ("data/train-00003.jsonl", b"{\"session_id\":\"theirs\"}\n")],
+    );
+    let release = to_hub(&hub, Visibility::Private);
+    let err = send(&hub, &release).unwrap_err();
+    assert!(matches!(&err, PublishError::RowsOfOthers { example, .. } if example == "theirs"), "{err}");
+    assert_nothing_sent(&hub);
+    let head = Some(hub.head(REPO));
+    let told = HubOptions { head, may_remove: BTreeSet::from(["theirs".to_owned()]), ..options() };
+    publish_blocking(&release, &told).unwrap();
+    assert!(!hub.files(REPO).contains_key("data/train-00003.jsonl"));
 }
 
 #[test]

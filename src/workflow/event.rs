@@ -126,6 +126,8 @@ pub enum Event {
     },
     /// The upload failed. The receipt stays valid until it expires.
     PublishFailed,
+    /// Somebody else changed the destination, so that the files no longer belong to what stands there.
+    HeadMoved,
     /// The receipt was revoked before it was used.
     ReceiptRevoked,
     /// The upload succeeded and was read back.

@@ -61,6 +61,7 @@ pub fn step(release: &Release, event: &Event) -> StepResult {
         Event::ReceiptAccepted { receipt, now } => forward::receipt_accepted(release, receipt, *now),
         Event::Publishing { digest, now } => forward::publishing(release, digest, *now),
         Event::PublishFailed => publish_failed(release, None),
+        Event::HeadMoved => head_moved(release),
         Event::ReceiptRevoked => receipt_revoked(release),
         Event::Published { commit, digest, now } => forward::published(release, commit, digest, *now),
         Event::Withdrawn => withdrawn(release),
@@ -124,6 +125,16 @@ fn receipt_revoked(release: &Release) -> StepResult {
     if let Some(receipt) = &release.approval {
         t.audit("receipt_revoked", json!({ "nonce": receipt.nonce, "digest": receipt.digest }));
         t.void_receipt();
+    }
+    t.done()
+}
+
+/// Discards the preparation of a release whose destination somebody else changed. Rows that stay as they are stay read.
+fn head_moved(release: &Release) -> StepResult {
+    let mut t = Transition::on(release);
+    if release.sealed.is_some() {
+        t.unseal();
+        t.audit("head_moved", json!({ "digest": release.digest() }));
     }
     t.done()
 }

@@ -132,6 +132,20 @@ impl HubDouble {
         self.lock().repos.insert(id.to_owned(), repo);
     }
 
+    /// Another machine commits: a file with bytes is written, one without is deleted.
+    pub fn push(&self, id: &str, files: &[(&str, Option<&[u8]>)]) {
+        let mut state = self.lock();
+        let repo = state.repos.get_mut(id).unwrap();
+        let mut tree = repo.head().1.clone();
+        for (path, bytes) in files {
+            match bytes {
+                Some(bytes) => drop(tree.insert((*path).to_owned(), bytes.to_vec())),
+                None => drop(tree.remove(*path)),
+            }
+        }
+        repo.commit(id, tree);
+    }
+
     /// The requests so far.
     pub fn seen(&self) -> Vec<Seen> {
         self.lock().seen.clone()
@@ -279,6 +293,15 @@ fn route(state: &mut State, base: &str, method: &str, path: &str, auth: &str, bo
             state.repos.insert(id, repo);
             answer(200, &url)
         }
+        ("DELETE", ["api", "repos", "delete"]) if !may_write => read_only(),
+        ("DELETE", ["api", "repos", "delete"]) => {
+            let asked: Value = serde_json::from_slice(body).unwrap();
+            let (owner, name) = (asked["organization"].as_str().unwrap(), asked["name"].as_str().unwrap());
+            match state.repos.remove(&format!("{owner}/{name}")) {
+                Some(_) => answer(200, &json!("OK")),
+                None => answer(404, &json!({"error": "Repository not found"})),
+            }
+        }
         (_, ["api", "datasets", owner, name, rest @ ..]) => {
             let id = format!("{owner}/{name}");
             match state.repos.get_mut(&id) {
@@ -328,6 +351,12 @@ fn api(
             answer(200, &json!({"files": files}))
         }
         ("POST", ["commit", "main"]) => commit(repo, base, id, body),
+        ("POST", ["super-squash", "main"]) => {
+            let tree = repo.head().1.clone();
+            let sha = repo.commit(&format!("{id} squashed"), tree.clone());
+            repo.commits = vec![(sha, tree)];
+            answer(200, &json!("OK"))
+        }
         _ => answer(404, &json!({"error": "Revision not found"})),
     }
 }

@@ -55,6 +55,7 @@ const EMPTY_LISTS: &[(&str, &str)] = &[
     ("preview approval.strings_removed", "texts; tests/it/attacks/exclusion_undone.rs"),
     ("prepare privacy_report.left_out", "sessions that a detector cannot read"),
     ("preview privacy_report.left_out", "sessions that a detector cannot read"),
+    ("publish verify differs", "a list of errors"),
     ("update-skill agents[].notes", "texts; tests/it/install.rs"),
 ];
 
@@ -80,6 +81,9 @@ const NOT_PRINTED: &[(&str, &str)] = &[
     ("PrepareReport.adds_to", "needs a dataset that grows; tests/it/new_only.rs"),
     ("StageRun.release", "needs sessions that are new; tests/it/stage.rs"),
     ("StatusReport.stage", "needs a release that is staged; tests/it/stage.rs"),
+    ("ApprovalScreen.head", "needs a dataset that grows; tests/it/growing.rs"),
+    ("WithdrawReport.remains", "needs a person on a terminal; tests/it/growing.rs"),
+    ("WithdrawReport.removed", "needs a person on a terminal; tests/it/growing.rs"),
     ("VerifyReport.additions", "needs a published dataset; tests/it/new_only.rs"),
 ];
 
@@ -472,6 +476,7 @@ fn run_all() -> Session {
     s.ok("keys list", &[]);
     s.ok("keys export", &[]);
     s.ok("publish", &[]);
+    s.ok("publish verify", &[]);
     s.ok("status", &[]);
     s.ok("prepare", &["--new", "--folder", &s.world.tmp.path().join("other").display().to_string()]);
     s.ok("withdraw", &["--yes"]);

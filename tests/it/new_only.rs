@@ -11,7 +11,7 @@ use clawgate::gate::KdfParams;
 use serde_json::{Value, json};
 
 use crate::attacks::{HubWorld, REPO};
-use crate::hub_double::{HubDouble, write_token};
+use crate::hub_double::{HubDouble, read_token, write_token};
 use crate::mcp_client::Client;
 use crate::world::{PASSPHRASE, Ran, World, confirm, ok, review_to_end, run};
 
@@ -29,6 +29,7 @@ fn one_published() -> HubWorld {
     app.set_scope(&ScopeParams { confirm: true, ..ScopeParams::default() }).unwrap();
     let access = app.hub_access(&write_token(), None).unwrap();
     app.keys_init_with(PASSPHRASE, Some(&access), KdfParams::cheap()).unwrap();
+    app.store_read_token(&read_token(), None).unwrap();
     drop(app);
     ok(&w.world, &["approve", FIRST, "--json"]);
     prepare(&mut w, &[]);
@@ -184,7 +185,7 @@ fn rows_that_this_archive_did_not_publish_are_never_deleted() {
     w.hub.repo(REPO, true, &[("README.md", b"theirs"), ("data/train-00007.jsonl", b"{}\n")]);
     let before: BTreeMap<String, Vec<u8>> = w.hub.files(REPO);
     let ran = w.sign();
-    assert!(ran.code == 1 && flat(&ran.out).contains("contains 1 file of other releases"), "{}", ran.out);
+    assert!(ran.code == 3 && flat(&ran.out).contains("was changed by somebody else"), "{}", ran.out);
     assert_eq!(w.hub.files(REPO), before);
 }
 

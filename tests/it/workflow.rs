@@ -316,6 +316,7 @@ fn every_event_has_a_defined_result_in_every_state() {
             Event::Published { commit: "c".to_owned(), digest: "other".to_owned(), now: NOW },
             format!("{}!read_back_differs !already_published !withdrawn", "!not_publishing ".repeat(6)),
         ),
+        (Event::HeadMoved, format!("= = draft draft draft draft {busy}")),
         (
             Event::Withdrawn,
             "withdrawn withdrawn withdrawn withdrawn withdrawn withdrawn !publish_under_way withdrawn !withdrawn"

@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::environment::EnvironmentNote;
 use crate::app::{App, Failure};
-use crate::gate::{HubAddress, PolicyVerdict, PublishPolicy, SealedFile};
+use crate::gate::{HubAddress, PolicyVerdict, PublishPolicy, RowsRead, SealedFile};
 use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{
     Actor, Assurance, Destination, EntityDecision, FileEntry, NameScan, Phase, Target, canonical, digest,
@@ -21,6 +21,7 @@ use crate::workflow::{
 
 use super::OpenRelease;
 use super::data::PrivacyReport;
+use super::destination_state::{HeadNote, PinnedHead};
 use super::earlier::EarlierRows;
 use super::evidence_check::{Statement, VerifiedEvidence};
 use super::privacy::masked;
@@ -105,9 +106,14 @@ impl Approval {
         self.preview.approval.policy.as_ref().map_or(1, |p| p.approvers)
     }
 
-    /// Whether the screen says that the release replaces the rows of earlier ones.
-    pub(super) fn replaces(&self) -> bool {
-        self.preview.approval.earlier.is_some_and(|earlier| !earlier.adds)
+    /// The commit on top of which the release is published, as the screen says.
+    pub(super) fn head(&self) -> Option<String> {
+        self.preview.approval.head.as_ref().map(|head| head.commit.clone())
+    }
+
+    /// How many rows were read completely, by whom, as the screen says.
+    pub(super) fn rows_read(&self) -> RowsRead {
+        rows_read(&self.preview.approval.read, self.preview.rows)
     }
 
     /// The notes about the environment, as the receipt contains them.
@@ -163,6 +169,10 @@ pub struct ApprovalScreen {
     /// The rows at the destination that the release adds to or replaces. `None` if this archive published nothing there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub earlier: Option<EarlierRows>,
+    /// The head of the dataset on top of which the release is published. `None` if there is no dataset, or the release adds its
+    /// files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<HeadNote>,
     /// Projects of the rows, those with the most rows first.
     pub projects: Vec<ProjectRows>,
     /// How much was read, by people and by agents.
@@ -287,6 +297,7 @@ impl App {
             rows,
             bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
             earlier: self.earlier_rows(open)?,
+            head: open.data.head.as_ref().and_then(PinnedHead::note),
             projects,
             coverage: self.reading_summary(open)?.coverage,
             read: readers(open),
@@ -332,7 +343,7 @@ impl App {
 }
 
 /// The rows that each reader read completely.
-fn readers(open: &OpenRelease) -> Vec<ReaderRows> {
+pub(super) fn readers(open: &OpenRelease) -> Vec<ReaderRows> {
     let mut by: BTreeMap<&str, u64> = BTreeMap::new();
     for row in open.release.rows.values() {
         if let Some(read) = open.release.read.get(&row.sha256) {
@@ -340,6 +351,18 @@ fn readers(open: &OpenRelease) -> Vec<ReaderRows> {
         }
     }
     by.into_iter().map(|(by, rows)| ReaderRows { by: by.to_owned(), rows }).collect()
+}
+
+/// The figures of the readers, by people and by agents.
+pub(super) fn rows_read(by: &[ReaderRows], rows_total: u64) -> RowsRead {
+    let sum = |person: bool| by.iter().filter(|r| (r.by == "person") == person).map(|r| r.rows).sum();
+    let (rows_read_by_people, rows_read_by_agents): (u64, u64) = (sum(true), sum(false));
+    RowsRead {
+        rows_total,
+        rows_read: rows_read_by_people + rows_read_by_agents,
+        rows_read_by_people,
+        rows_read_by_agents,
+    }
 }
 
 /// Counts the rows of the shards, by project. It reads the bytes that would be published, and not the archive.

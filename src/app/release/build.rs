@@ -1,6 +1,7 @@
 //! Builds the files of a release: redaction over all chosen sessions, rows, card and metadata. Writes nothing.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::rc::Rc;
 
 use crate::app::text::escape_hidden_json;
 use crate::app::{App, Failure};
@@ -11,6 +12,7 @@ use crate::trace::{MORE_DIRECTORIES, Part, Session, SessionKey, SessionUsage, Ve
 use crate::workflow::{EntityDecision, Release, Target};
 
 use super::OpenRelease;
+use super::carried::CarriedRow;
 use super::data::{
     EntityCounts, OmittedSession, Party, PrivacyReport, ReleaseSecrets, StoredEntity, StoredRow,
 };
@@ -52,7 +54,7 @@ impl RedactionPass {
         &mut self,
         key: &SessionKey,
         redacted: RedactedSession,
-        meta: &RowMeta,
+        facts: RowFacts,
         row: &RowText,
         counter: &PlaceholderCounter,
     ) {
@@ -80,7 +82,7 @@ impl RedactionPass {
             key: key.clone(),
             place,
             messages: row.messages.iter().map(|m| m.start as u64..m.end as u64).collect(),
-            facts: RowFacts::of(&redacted.session, meta),
+            facts,
             redactions,
             examples,
         });
@@ -144,16 +146,20 @@ impl RedactedEntities {
 struct SessionReader<'a> {
     app: &'a App,
     chosen: &'a BTreeMap<SessionKey, Version>,
+    /// The rows of others among them, which the archive does not have.
+    carried: Rc<BTreeMap<SessionKey, CarriedRow>>,
     usage: HashMap<String, SessionUsage>,
     cached: BTreeMap<&'a SessionKey, Session>,
     cached_bytes: usize,
 }
 
 impl<'a> SessionReader<'a> {
-    fn new(app: &'a App, chosen: &'a BTreeMap<SessionKey, Version>) -> Result<Self, Failure> {
+    fn new(app: &'a App, open: &'a OpenRelease) -> Result<Self, Failure> {
+        let chosen = &open.release.chosen;
         let keys: Vec<&str> = chosen.keys().map(SessionKey::as_str).collect();
         let usage = app.usage_of(&keys)?;
-        Ok(SessionReader { app, chosen, usage, cached: BTreeMap::new(), cached_bytes: 0 })
+        let carried = Rc::new(app.carried_rows(open.id(), &open.data)?);
+        Ok(SessionReader { app, chosen, carried, usage, cached: BTreeMap::new(), cached_bytes: 0 })
     }
 
     /// Calls `each` for every chosen session, in order. The session is `None` if its version was forgotten.
@@ -170,7 +176,10 @@ impl<'a> SessionReader<'a> {
                 each(key, version, Some(session))?;
                 continue;
             }
-            let session = self.app.archive.load(key.as_str(), Some(&version.0))?;
+            let session = match self.carried.get(key) {
+                Some(row) => Some(row.session()),
+                None => self.app.archive.load(key.as_str(), Some(&version.0))?,
+            };
             each(key, version, session.as_ref())?;
             if let Some(session) = session {
                 let bytes = text_bytes(&session);
@@ -246,7 +255,7 @@ impl App {
             met: BTreeMap::new(),
         };
         let mut redactor = self.release_redactor(open, secrets, &detectors, &mut redacted)?;
-        let mut reader = SessionReader::new(self, &open.release.chosen)?;
+        let mut reader = SessionReader::new(self, open)?;
         self.collect_values(&mut redactor, &mut reader)?;
         let local = self.local_key()?;
         let mut survivors = BTreeSet::new();
@@ -391,6 +400,7 @@ impl App {
         let ids = ReleaseIds::new(reader.chosen.keys(), redactor)?;
         let mut projects = ProjectNames::default();
         let usage = std::mem::take(&mut reader.usage);
+        let carried = Rc::clone(&reader.carried);
         reader.for_each("redacting", |key, version, session| {
             let Some(session) = session else {
                 pass.leave_out(key, "this version is no longer in the archive".to_owned());
@@ -398,6 +408,11 @@ impl App {
             };
             let mut redacted = redactor.redact_session(session);
             ids.apply(session, &mut redacted.session, redactor);
+            if let Some(other) = carried.get(key) {
+                let (row, facts) = other.redacted(&redacted.session, &ids.id(key, redactor), format)?;
+                pass.add(key, redacted, facts, &row, &counter);
+                return Ok(());
+            }
             let project = self.archive.session(key.as_str())?.and_then(|s| s.project);
             let mut meta = RowMeta::new(version.clone());
             meta.project = project.map(|p| projects.name(p, redactor));
@@ -407,7 +422,8 @@ impl App {
                 .row(&redacted.session, &meta)
                 .map_err(|e| Failure::failed("export", e.to_string()))?
                 .map_chars(escape_hidden_json);
-            pass.add(key, redacted, &meta, &row, &counter);
+            let facts = RowFacts::of(&redacted.session, &meta);
+            pass.add(key, redacted, facts, &row, &counter);
             Ok(())
         })?;
         reader.usage = usage;
@@ -473,6 +489,9 @@ pub(super) fn descriptions(
     for r in rows {
         let version = release.chosen.get(&r.key).map_or("", |v| v.0.as_str());
         summary.add(&r.facts, &ids.id(&r.key, redactor), version, &r.place);
+    }
+    if let Some(head) = &open.data.head {
+        summary.withdrawn = head.withdrawn.iter().cloned().collect();
     }
     for (kind, n) in &report.redactions {
         summary.redacted(kind, *n);
@@ -587,13 +606,7 @@ mod tests {
         let mut pass = RedactionPass::default();
         let redacted = redactor().redact_session(&Session::empty("claude", "s1"));
         let row = RowText { json: "{\"messages\":[1,22]}".into(), messages: vec![13..14, 15..17] };
-        pass.add(
-            &SessionKey::new("claude", "s1"),
-            redacted,
-            &RowMeta::new(Version("v".into())),
-            &row,
-            &counter(),
-        );
+        pass.add(&SessionKey::new("claude", "s1"), redacted, RowFacts::default(), &row, &counter());
         assert_eq!((pass.rows[0].place.bytes, &pass.rows[0].messages), (19, &vec![13..14, 15..17]));
     }
 
@@ -604,7 +617,7 @@ mod tests {
         let session = Session::empty("claude", "s1");
         let redacted = redactor().redact_session(&session);
         let row = RowText { json: "x".repeat(30), messages: Vec::new() };
-        pass.add(&key, redacted, &RowMeta::new(Version("v".into())), &row, &counter());
+        pass.add(&key, redacted, RowFacts::default(), &row, &counter());
         assert!(pass.rows.is_empty());
         assert_eq!(pass.report.left_out[0].key, key);
         assert!(pass.report.left_out[0].reason.contains("s1"), "{:?}", pass.report.left_out);

@@ -15,6 +15,8 @@ use crate::redact::{PlaceholderStyle, Timestamps};
 use crate::trace::{SessionKey, Timestamp, words};
 use crate::workflow::{Destination, EntityDecision};
 
+use super::destination_state::{PinnedHead, TakenBack};
+
 /// The data of the application about one release, next to the state of the state machine.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -44,6 +46,12 @@ pub(crate) struct ReleaseData {
     /// The releases of the dataset to which the sealed files are added. Empty if they are a whole dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adds_to: Vec<String>,
+    /// What stood at the Hub when a whole release was prepared.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub head: Option<PinnedHead>,
+    /// What was taken back after the publication.
+    #[serde(skip_serializing_if = "TakenBack::is_empty")]
+    pub taken_back: TakenBack,
 }
 
 impl ReleaseData {

@@ -10,6 +10,7 @@ use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{Destination, Release, Row, Target};
 
 use super::OpenRelease;
+use super::carried::is_carried;
 
 /// A release whose files are in the dataset at a destination.
 pub(crate) struct EarlierRelease {
@@ -64,13 +65,18 @@ impl App {
     /// last whole release on. Withdrawn releases are among them, because their files stay at the destination.
     pub(crate) fn earlier_releases(&self, target: &Target) -> Result<EarlierReleases, Failure> {
         let mut published: Vec<(bool, EarlierRelease)> = Vec::new();
+        let taken_back = self.taken_back(target)?;
         for row in self.archive.release_rows()? {
             let release = row.state;
             let is_whole = is_whole(&release);
             if let (Some(facts), Some(destination)) = (release.published, release.destination)
                 && is_same_place(&destination.target, target)
             {
-                let (id, rows) = (release.id, release.rows);
+                let (id, mut rows) = (release.id, release.rows);
+                rows.retain(|key, _| !is_carried(key) && taken_back.get(key).is_none_or(|at| *at < facts.at));
+                if rows.is_empty() {
+                    continue;
+                }
                 published.push((is_whole, EarlierRelease { id, at: facts.at, destination, rows }));
             }
         }
@@ -127,7 +133,7 @@ fn is_whole(release: &Release) -> bool {
 }
 
 /// Whether two targets are the same place. The Hub compares names without case.
-fn is_same_place(a: &Target, b: &Target) -> bool {
+pub(super) fn is_same_place(a: &Target, b: &Target) -> bool {
     match (a, b) {
         (Target::Hub { repo, revision }, Target::Hub { repo: other, revision: branch }) => {
             repo.eq_ignore_ascii_case(other) && revision == branch

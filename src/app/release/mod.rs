@@ -8,11 +8,15 @@ pub(crate) mod approval;
 pub(crate) mod approver_keys;
 pub(crate) mod build;
 pub(crate) mod card_check;
+pub(crate) mod carried;
+pub(crate) mod check_published;
 pub(crate) mod confirm;
 pub(crate) mod data;
+pub(crate) mod destination_state;
 pub(crate) mod earlier;
 pub(crate) mod evidence_check;
 mod handed_folder;
+pub(crate) mod head;
 pub(crate) mod hub_address;
 pub(crate) mod list;
 pub(crate) mod name_scan;
@@ -23,6 +27,7 @@ pub(crate) mod privacy;
 mod protected;
 pub(crate) mod provenance;
 pub(crate) mod publish;
+mod read_token;
 mod removed_exclusions;
 pub(crate) mod review;
 pub(crate) mod sealed;
@@ -39,13 +44,16 @@ pub(crate) mod summary;
 pub(crate) mod sync;
 pub(crate) mod upload_lock;
 pub(crate) mod verify_dataset;
+pub(crate) mod withdraw;
 
 pub use approval::{
     Approval, ApprovalScreen, KeptValue, OtherKey, Preview, ProjectRows, ReaderRows, SampleRow,
 };
 pub use approver_keys::{EnrolledKey, KeysReport};
+pub use check_published::{DryRun, PublishedCheck};
 pub use confirm::{ConfirmParams, ConfirmReport, MIN_NAME_CHARS};
 pub use data::{EntityCounts, Party, PartyDecision, PrivacyReport};
+pub use destination_state::HeadNote;
 pub use earlier::EarlierRows;
 pub use evidence_check::{Statement, VerifiedEvidence};
 pub use list::{ReleaseItem, ReleaseList};
@@ -65,6 +73,7 @@ pub use stage::{StageOutcome, StageReport, StageRun};
 pub use statement::{MIN_ATTESTATION_CHARS, statement_fault};
 
 pub use verify_dataset::VerifyReport;
+pub use withdraw::{ToWithdraw, WithdrawPreview, WithdrawReport};
 
 use crate::store::ReleaseRow;
 use crate::trace::Timestamp;

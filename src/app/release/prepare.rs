@@ -9,7 +9,7 @@ use crate::app::config::licence::known_licence;
 use crate::app::config::{CONFIG_CHANGED, ExportConfig};
 use crate::app::random::release_id;
 use crate::app::{App, Failure, Kind};
-use crate::gate::write_sealed;
+use crate::gate::{HubAccess, write_sealed};
 use crate::pricing::pluralize;
 use crate::publish::{check_dataset_folder, check_free_folder};
 use crate::redact::{PlaceholderStyle, Timestamps};
@@ -20,6 +20,7 @@ use crate::workflow::{
 };
 
 use super::OpenRelease;
+use super::carried::is_carried;
 use super::data::{PrivacyReport, ReleaseData, StoredRow};
 use super::earlier::EarlierReleases;
 use super::options::folder_target;
@@ -101,6 +102,13 @@ pub struct PrepareReport {
     pub rows_published: u64,
     /// Sessions that were left out because their current version is already published there. Only if that was asked for.
     pub left_out: u64,
+    /// Sessions that were left out because they were withdrawn from the destination.
+    pub withdrawn: u64,
+    /// Rows of others at the destination that the release carries on.
+    pub carried: u64,
+    /// What a person has to make before the release can be signed and published.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<String>,
     /// The published releases that this one adds its rows to. Empty if it is a whole dataset.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adds_to: Vec<String>,
@@ -120,6 +128,30 @@ impl App {
     /// [`Failure`] if another step comes first, a parameter is invalid, a known value would remain in the files, or the
     /// files cannot be written.
     pub fn prepare(&mut self, p: &PrepareParams) -> Result<PrepareReport, Failure> {
+        self.prepare_with(p, None)
+    }
+
+    /// As [`App::prepare`], for a private dataset that is read with the encrypted Hub token.
+    ///
+    /// # Errors
+    /// As [`App::prepare`], and if the passphrase does not unlock the token or the caller is an agent.
+    pub fn prepare_unlocked(
+        &mut self,
+        p: &PrepareParams,
+        passphrase: &str,
+    ) -> Result<PrepareReport, Failure> {
+        self.require_person("clawgate prepare")?;
+        let unlocked = self.unlock(passphrase)?;
+        let hub = unlocked.hub().ok_or(crate::gate::GateError::NoToken)?;
+        self.prepare_with(p, Some(hub))
+    }
+
+    /// As [`App::prepare`]. `hub` is the token that a person unlocked.
+    pub(super) fn prepare_with(
+        &mut self,
+        p: &PrepareParams,
+        hub: Option<&HubAccess>,
+    ) -> Result<PrepareReport, Failure> {
         // What no earlier step can make valid is said first.
         check_params(p)?;
         let facts = self.facts()?;
@@ -154,7 +186,7 @@ impl App {
         let destination = self.destination(&open.data)?;
         let earlier = self.earlier_of(&open.data)?;
         check_folder(destination.as_ref(), !earlier.is_empty())?;
-        let (sessions, left_out) = self.chosen_sessions(&open.data, &earlier)?;
+        let (mut sessions, left_out) = self.chosen_sessions(&open.data, &earlier)?;
         if sessions.is_empty() && left_out > 0 {
             return Err(self.all_published(&earlier)?);
         }
@@ -162,6 +194,15 @@ impl App {
             let mut refusal = self.first_step_refusal(Phase::Draft)?;
             refusal.state = open.release.phase;
             return Err(refusal.into());
+        }
+        if let Some(destination) = &destination
+            && let Some(base) = self.earlier_releases(&destination.target)?.ids().first()
+        {
+            self.continue_secrets(open.id(), base)?;
+        }
+        let withdrawn = self.pin_head(&mut open, destination.as_ref(), &mut sessions, hub)?;
+        if sessions.keys().all(is_carried) {
+            return Err(all_withdrawn(destination.as_ref()));
         }
         if is_new {
             self.audit("release_created", Some(open.id()), serde_json::json!({}))?;
@@ -172,6 +213,9 @@ impl App {
         }
         let mut report = self.seal_if(&mut open, p.staged)?;
         report.left_out = left_out;
+        report.withdrawn = withdrawn;
+        report.carried = open.data.head.as_ref().map_or(0, |head| head.rows);
+        report.missing = self.missing_for_upload(open.release.destination.as_ref())?;
         report.review = Some(self.reading_effort(&open, p.page_bytes.unwrap_or(DEFAULT_PAGE_BYTES))?);
         Ok(report)
     }
@@ -316,12 +360,28 @@ impl App {
             rows_unchanged: unchanged,
             rows_published: self.rows_published(&open.release)?,
             left_out: 0,
+            withdrawn: 0,
+            carried: 0,
+            missing: Vec::new(),
             adds_to: open.data.adds_to.clone(),
             files,
             destination: open.release.destination.clone(),
             privacy_report: built.report,
             review: None,
         })
+    }
+
+    /// What a person has to make before a release can be signed and published.
+    fn missing_for_upload(&self, destination: Option<&Destination>) -> Result<Vec<String>, Failure> {
+        let keys = self.public_keys()?;
+        let is_hub = matches!(destination.map(|d| &d.target), Some(Target::Hub { .. }));
+        let mut missing = Vec::new();
+        if keys.own.is_none() {
+            missing.push("an approver key: clawgate keys init".to_owned());
+        } else if is_hub && keys.hub.is_none() {
+            missing.push("a Hub token: clawgate login".to_owned());
+        }
+        Ok(missing)
     }
 
     /// Returns the number of rows whose session another release published in the same version.
@@ -420,6 +480,14 @@ impl App {
         }
         Ok((chosen, published))
     }
+}
+
+/// The failure of a release whose sessions were all withdrawn from the destination.
+fn all_withdrawn(destination: Option<&Destination>) -> Failure {
+    let to = destination.map(|d| d.target.to_string()).unwrap_or_default();
+    let message =
+        format!("Every chosen session was withdrawn from {to}, so that it does not come back there.");
+    Failure::new(Kind::Refused, "all_withdrawn", message).hint("clawgate prepare --repo OWNER/OTHER")
 }
 
 /// The destination of a release that adds to a dataset: that of the dataset, with its visibility and licence, which the card

@@ -6,13 +6,17 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::app::fs::{make_private_dir, write_private_json};
+use crate::app::fs::{make_private_dir, write_private, write_private_json};
 use crate::app::{App, Failure};
-use crate::gate::{Envelope, GateError, InTotoStatement, PublicKey, STATEMENT_TYPE, SealedFile, Unlocked};
+use crate::gate::{
+    Envelope, GateError, InTotoStatement, PublicKey, RowsRead, STATEMENT_TYPE, SealedFile, Unlocked,
+    provenance_file,
+};
 use crate::trace::Timestamp;
 use crate::workflow::{Assurance, AuditPosition, FileEntry, NameScan, ReceiptFacts, Target, Visibility};
 
 use super::OpenRelease;
+use super::approval::{readers, rows_read};
 use super::evidence_check::VerifiedEvidence;
 use super::review::{Coverage, ReaderReport};
 
@@ -37,6 +41,9 @@ pub struct Provenance {
     pub policy: String,
     /// How much was read, by whom.
     pub coverage: Coverage,
+    /// How many rows were read completely, by people and by agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reading: Option<RowsRead>,
     /// Root over everything that was served and answered.
     pub review: String,
     /// Measurement of the agent that read. `None` if only people read.
@@ -145,10 +152,18 @@ impl App {
         Ok(envelope)
     }
 
-    /// Keeps a provenance statement for the upload.
+    /// Keeps a provenance statement for the upload, and puts a copy beside the sealed files for the person to read.
     pub(super) fn store_provenance(&self, id: &str, envelope: &Envelope) -> Result<(), Failure> {
         make_private_dir(&self.dir().join("receipts"))?;
-        write_private_json(&self.provenance_path(id), envelope)
+        write_private_json(&self.provenance_path(id), envelope)?;
+        match provenance_file(envelope) {
+            Some(file) if self.sealed_dir(id).is_dir() => {
+                let path = self.sealed_dir(id).join(&file.path);
+                path.parent().map_or(Ok(()), make_private_dir)?;
+                write_private(&path, &file.bytes)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The stored provenance statement of a release. `None` if there is none that can be read.
@@ -191,6 +206,7 @@ fn provenance_of(a: &Approved<'_>, key: &PublicKey) -> Provenance {
         rules_version: report.rules_version,
         policy: a.receipt.policy.clone(),
         coverage: evidence.coverage,
+        reading: Some(rows_read(&readers(a.open), evidence.coverage.rows_total)),
         review: evidence.root.clone(),
         reader: evidence.reader,
         name_scan: evidence.name_scan,

@@ -9,11 +9,13 @@ use crate::app::{App, Failure, Kind};
 use crate::gate::{
     ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, clear, verify,
 };
-use crate::publish::{HubOptions, UploadStep, publish_blocking};
+use crate::pricing::pluralize;
+use crate::publish::{HubOptions, PublishError, UploadStep, publish_blocking};
 use crate::workflow::{Event, Phase, Release, Target};
 
 use super::OpenRelease;
 use super::approval::{Approval, shown_hash};
+use super::prepare::PrepareParams;
 use super::sign::{Signed, changed_meanwhile};
 
 /// Parameters of [`App::publish`].
@@ -91,8 +93,8 @@ impl App {
         let files = Arc::clone(&ready.approval.files);
         let cleared = self.clear_release(&ready.approval.open, files, signatures, (&shown, None))?;
         let approval = ready.approval;
-        let may_replace = approval.replaces();
-        self.upload(approval.open, &cleared, may_replace)
+        let head = approval.head();
+        self.upload(approval.open, &cleared, head)
     }
 
     /// What a person is about to publish with a receipt that they signed before.
@@ -182,7 +184,7 @@ impl App {
         self.refresh_audit_head(&unlocked)?;
         let files = Arc::clone(&shown.files);
         let cleared = self.clear_release(&again.open, files, ready.signatures(), (&hash, Some(&unlocked)))?;
-        self.upload(again.open, &cleared, shown.replaces())
+        self.upload(again.open, &cleared, shown.head())
     }
 
     /// Publishes what was just signed. Nothing is read from a file again.
@@ -191,7 +193,7 @@ impl App {
     /// [`Failure`] if the release changed since the signature, no Hub token is sealed, or the destination does not accept
     /// the upload.
     pub fn publish_signed(&mut self, signed: Signed) -> Result<PublishReport, Failure> {
-        let Signed { report, open, files, receipt, provenance, unlocked, may_replace } = signed;
+        let Signed { report, open, files, receipt, provenance, unlocked, head } = signed;
         let signed = Signatures {
             receipt: &receipt,
             approvers: report.approvers,
@@ -200,7 +202,7 @@ impl App {
         };
         let cleared = self.clear_release(&open, files, signed, (&report.shown, Some(&unlocked)))?;
         drop(unlocked);
-        self.upload(open, &cleared, may_replace)
+        self.upload(open, &cleared, head)
     }
 
     /// Loads an approved release with its receipt, or says what a person has to do first.
@@ -232,12 +234,12 @@ impl App {
         Ok(ToPublish { approval, receipt, second })
     }
 
-    /// Sends cleared bytes. `may_replace` tells whether the person was shown that they replace those of other releases.
+    /// Sends cleared bytes. `head` is the commit on top of which they are published, as the person was shown.
     fn upload(
         &mut self,
         mut open: OpenRelease,
         cleared: &Cleared,
-        may_replace: bool,
+        head: Option<String>,
     ) -> Result<PublishReport, Failure> {
         let digest = cleared.digest().to_owned();
         // Held until the end, so that other processes know whether this upload still runs.
@@ -246,12 +248,18 @@ impl App {
             return Err(Failure::new(Kind::Refused, "upload_runs", message).hint("clawgate status"));
         };
         self.step(&mut open, &Event::Publishing { digest, now: self.now() })?;
-        let options = HubOptions { may_replace, ..self.hub_options() };
+        let may_remove = self.may_remove(&open)?;
+        let options = HubOptions { head, may_remove, ..self.hub_options() };
         let published = match publish_blocking(cleared, &options) {
             Ok(published) => published,
             Err(e) => {
                 self.step(&mut open, &Event::PublishFailed)?;
-                return Err(e.into());
+                return Err(match e {
+                    PublishError::HeadMoved { .. } | PublishError::RowsOfOthers { .. } => {
+                        self.head_moved(open, &e, cleared)?
+                    }
+                    e => e.into(),
+                });
             }
         };
         let commit = published.commit.unwrap_or_else(|| published.digest.clone());
@@ -265,6 +273,30 @@ impl App {
             commit,
             url: published.url,
             files: published.files.len() as u64,
+        })
+    }
+
+    /// Prepares a release again whose destination was changed by somebody else, and returns the failure that says what to do.
+    fn head_moved(
+        &mut self,
+        mut open: OpenRelease,
+        error: &PublishError,
+        cleared: &Cleared,
+    ) -> Result<Failure, Failure> {
+        let id = open.id().to_owned();
+        self.step(&mut open, &Event::HeadMoved)?;
+        self.note_moved(&mut open)?;
+        let again = PrepareParams { release: Some(id.clone()), ..PrepareParams::default() };
+        let failure = |message: String| Failure::new(Kind::Refused, "head_moved", message).recorded();
+        Ok(match self.prepare_with(&again, cleared.hub()) {
+            Ok(report) => failure(format!(
+                "{error}. Release {id} was prepared again with what is there now ({} of others); its review and confirmation \
+                 have to be finished again.",
+                pluralize(report.carried, "row")
+            ))
+            .hint_command(format!("clawgate review {id}"), "what was read before stays read"),
+            Err(problem) => failure(format!("{error}. It could not be prepared again: {}", problem.message))
+                .hint(format!("clawgate prepare {id}")),
         })
     }
 
@@ -318,7 +350,7 @@ impl App {
             .hint(next.command)
     }
 
-    fn hub_options(&self) -> HubOptions {
+    pub(super) fn hub_options(&self) -> HubOptions {
         let mut options = HubOptions::default();
         let progress = self.ctx.progress.clone();
         options.progress = Some(Arc::new(move |step: &UploadStep| match step {
@@ -333,12 +365,23 @@ impl App {
         options
     }
 
-    /// Withdraws a release. Files that are already published stay at the destination.
+    /// Withdraws a release that is not published, or was published to a folder, whose files stay. See
+    /// [`App::withdraw_preview`] for one that was published to the Hub.
     ///
     /// # Errors
-    /// [`Failure`] if there is no such release.
+    /// [`Failure`] if there is no such release, or a person has to remove it from the Hub.
     pub fn withdraw(&mut self, release: Option<&str>) -> Result<String, Failure> {
         let mut open = self.required_release(release, Phase::Draft)?;
+        if self.is_published_to_hub(Some(open.id()))? {
+            let command = format!("clawgate withdraw {}", open.id());
+            let message = format!(
+                "A human is needed: the release is published, and the Hub token is sealed. Ask the person to run `{command}` in their \
+                 own terminal, where it asks for their passphrase."
+            );
+            return Err(Failure::new(Kind::HumanNeeded, "human_needed", message)
+                .for_person("The Hub token is encrypted. Your passphrase decrypts it.")
+                .hint(command));
+        }
         self.step(&mut open, &Event::Withdrawn)?;
         Ok(open.release.id)
     }

@@ -337,7 +337,7 @@ impl App {
         }
         let files = read_sealed(&dir.join(FILES), &exported.files).map_err(other_folder)?;
         let entries: Vec<FileEntry> = files.iter().map(SealedFile::entry).collect();
-        if digest(&entries) != receipt.digest {
+        if digest(&entries) != receipt.release_digest() {
             return Err(other_folder(GateError::OtherDigest));
         }
         let Some(layout) = Layout::of(files.iter().map(|f| f.path.as_str())) else {
@@ -347,7 +347,9 @@ impl App {
             .iter()
             .find(|key| key.fingerprint() == first.key())
             .map(std::slice::from_ref)
-            .filter(|keys| checked_provenance(&exported.provenance, keys, &files, &receipt.digest).is_some())
+            .filter(|keys| {
+                checked_provenance(&exported.provenance, keys, &files, receipt.release_digest()).is_some()
+            })
             .and_then(|keys| exported.provenance.verify(STATEMENT_TYPE, keys))
             .and_then(|(text, _)| {
                 serde_json::from_value::<Provenance>(InTotoStatement::parse(&text)?.predicate).ok()
@@ -373,7 +375,7 @@ impl App {
         }
         let preview = SecondPreview {
             release: receipt.release.clone(),
-            digest: receipt.digest.clone(),
+            digest: receipt.release_digest().to_owned(),
             destination: first.destination().clone(),
             endpoint: receipt.endpoint.clone(),
             proxy: receipt.proxy.clone(),
@@ -432,6 +434,7 @@ impl App {
         let what = Issue {
             release: &first.release,
             digest: &shown.preview.digest,
+            sent: first.files.as_ref().map(|_| first.digest.as_str()),
             destination: shown.first.destination(),
             policy: &first.policy,
             review: &first.review,
@@ -439,13 +442,14 @@ impl App {
             shown: &shown.shown,
             second_to: Some(&first.nonce),
             environment: &environment,
+            reading: None,
             audit: &AuditPosition::end_of(&log.entries),
             assurance: Assurance::A3,
         };
         let signed = issue(&unlocked, what, now, first.expires.millis().saturating_sub(now.millis()))?;
         let second = verify_second(&signed, &shown.first, &self.enrolled_keys()?, now)?;
         let detail = json!({
-            "release": first.release, "digest": first.digest, "first_key": shown.first.key(),
+            "release": first.release, "digest": first.release_digest(), "first_key": shown.first.key(),
             "first_nonce": first.nonce, "key": second.key(), "nonce": second.receipt().nonce,
         });
         let provenance = shown.provenance.clone().with_signature(&unlocked)?;
@@ -458,7 +462,7 @@ impl App {
         let _ = std::fs::remove_dir_all(&shown.files);
         Ok(CosignReport {
             release: first.release.clone(),
-            digest: first.digest.clone(),
+            digest: first.release_digest().to_owned(),
             keys: [shown.first.key().to_owned(), second.key().to_owned()],
             expires: second.receipt().expires,
             receipt: path,
@@ -514,7 +518,7 @@ impl App {
         self.store_provenance(&id, &provenance)?;
         write_private_json(&self.second_path(&id), &signed)?;
         let detail = json!({
-            "digest": second.receipt().digest, "key": second.key(), "nonce": second.receipt().nonce,
+            "digest": second.receipt().release_digest(), "key": second.key(), "nonce": second.receipt().nonce,
             "first_key": first_key, "first_nonce": approval.nonce,
         });
         self.audit("second_approval", Some(&id), detail)?;

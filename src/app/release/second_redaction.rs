@@ -12,13 +12,9 @@ use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{FileEntry, Phase};
 
 use super::OpenRelease;
+use super::carried::{INPUT_FIELD, TIME_FIELDS};
 use super::evidence_check::Fault;
 use super::session_ids::{ReleaseIds, is_session_id, named};
-
-/// The fields of a row that contain a time.
-const TIME_FIELDS: [&str; 3] = ["start_time", "end_time", "messages.timestamp"];
-/// The field of a row that contains the input of a tool.
-const INPUT_FIELD: &str = "messages.tool_uses.input";
 
 impl App {
     /// Redacts the sealed rows once more. Every finding is a fault that names its session.

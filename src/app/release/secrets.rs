@@ -40,6 +40,16 @@ impl App {
             .map_err(|_| Failure::failed("private", format!("{} cannot be read.", path.display())))
     }
 
+    /// Gives a new release the key of an earlier one, so that the same session has the same id and the same value the same
+    /// placeholder in the whole dataset.
+    pub(super) fn continue_secrets(&self, id: &str, earlier: &str) -> Result<(), Failure> {
+        if self.secrets_path(id).exists() || !self.secrets_path(earlier).exists() {
+            return Ok(());
+        }
+        let key = self.secrets(earlier)?.key;
+        self.save_secrets(id, &ReleaseSecrets { key, ..ReleaseSecrets::default() })
+    }
+
     pub(crate) fn save_secrets(&self, id: &str, secrets: &ReleaseSecrets) -> Result<(), Failure> {
         make_private_dir(&self.dir().join("private"))?;
         let json = serde_json::to_vec(secrets).map_err(|e| Failure::failed("json", e.to_string()))?;

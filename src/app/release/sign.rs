@@ -10,10 +10,10 @@ use crate::app::fs::{io_failure, make_private_dir, write_private_json};
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
     DEFAULT_TTL_MS, Envelope, FileOwner, GateError, Issue, MAX_TTL_MS, SealedFile, SignedReceipt, Unlocked,
-    issue, read_private_file, verify,
+    issue, provenance_file, read_private_file, verify,
 };
 use crate::trace::Timestamp;
-use crate::workflow::{Assurance, Event, Phase, Target};
+use crate::workflow::{Assurance, Event, FileEntry, Phase, ReceiptFacts, Target, digest};
 
 use super::OpenRelease;
 use super::approval::{Approval, Preview};
@@ -49,8 +49,8 @@ pub struct Signed {
     pub(super) receipt: SignedReceipt,
     pub(super) provenance: Envelope,
     pub(super) unlocked: Unlocked,
-    /// Whether the person was shown that this release replaces others.
-    pub(super) may_replace: bool,
+    /// The commit on top of which it is published, as the person was shown.
+    pub(super) head: Option<String>,
 }
 
 impl fmt::Debug for Signed {
@@ -148,9 +148,38 @@ impl App {
         let Some(destination) = &shown.preview.destination else { return Err(changed_meanwhile(id)) };
         let now = self.now();
         let hub = shown.hub();
+        // The statement is made first, because the receipt names it.
+        let counter = self.next_audit_counter()?;
+        let facts = ReceiptFacts {
+            release: id.to_owned(),
+            digest: shown.digest().to_owned(),
+            destination: destination.clone(),
+            policy: shown.open.release.policy.clone().unwrap_or_default(),
+            review: shown.open.release.review_root().to_owned(),
+            nonce: String::new(),
+            assurance: Assurance::A3,
+            issued: now,
+            expires: now,
+            key: unlocked.fingerprint().to_owned(),
+        };
+        let provenance = self.sign_provenance(
+            &unlocked,
+            &Approved {
+                open: &shown.open,
+                files: &shown.files,
+                evidence: &evidence,
+                receipt: &facts,
+                approvers: shown.approvers(),
+                approval: counter,
+            },
+        )?;
+        let statement = provenance_file(&provenance).ok_or(GateError::OtherProvenance)?;
+        let sent: Vec<FileEntry> = shown.files.iter().chain([&statement]).map(SealedFile::entry).collect();
+        let sent = digest(&sent);
         let approval = Issue {
             release: id,
             digest: shown.digest(),
+            sent: Some(&sent),
             destination,
             policy: shown.open.release.policy.as_deref().unwrap_or_default(),
             review: shown.open.release.review_root(),
@@ -158,6 +187,7 @@ impl App {
             shown: &shown.shown,
             second_to: None,
             environment: &shown.environment(),
+            reading: Some(shown.rows_read()),
             audit: &evidence.audit,
             assurance: Assurance::A3,
         };
@@ -176,23 +206,12 @@ impl App {
             approvers: shown.approvers(),
         };
         self.step(&mut open, &Event::ReceiptAccepted { receipt: receipt.clone(), now })?;
-        let head = self.sign_audit_head(&unlocked)?;
-        let provenance = self.sign_provenance(
-            &unlocked,
-            &Approved {
-                open: &open,
-                files: &shown.files,
-                evidence: &evidence,
-                receipt: &receipt,
-                approvers: shown.approvers(),
-                approval: head.counter,
-            },
-        )?;
+        self.sign_audit_head(&unlocked)?;
         make_private_dir(&self.dir().join("receipts"))?;
         self.remove_second_receipt(id)?;
         write_private_json(&report.receipt, &signed)?;
-        let (files, may_replace) = (Arc::clone(&shown.files), shown.replaces());
-        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, may_replace })
+        let (files, head) = (Arc::clone(&shown.files), shown.head());
+        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, head })
     }
 
     /// Checks that the passphrase unlocked the key and the address of the Hub that were shown.

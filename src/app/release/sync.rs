@@ -8,6 +8,7 @@ use crate::trace::SessionKey;
 use crate::workflow::{Effect, Event, Evidence, Phase, Release, step};
 
 use super::OpenRelease;
+use super::carried::is_carried;
 
 impl App {
     /// Brings a release up to date: reports every change since the last command to the state machine, which voids what
@@ -84,7 +85,8 @@ impl App {
         if !release.chosen.is_empty() {
             let keys: Vec<&str> = release.chosen.keys().map(SessionKey::as_str).collect();
             let versions = self.archive.versions_of(&keys)?;
-            for (key, chosen) in &release.chosen {
+            // The archive has no session of the rows of others. They change only if the dataset is read again.
+            for (key, chosen) in release.chosen.iter().filter(|(key, _)| !is_carried(key)) {
                 let current = versions.get(key);
                 if current != Some(chosen) {
                     events.push(Event::SessionChanged { key: key.clone(), version: current.cloned() });

@@ -74,7 +74,17 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         page_bytes: None,
         staged: false,
     };
-    let report = args.scan.fresh_app(cli)?.prepare(&params)?;
+    let report = match args.scan.fresh_app(cli)?.prepare(&params) {
+        // A private dataset has to be read, and only the encrypted token can read it.
+        Err(f) if f.code == "head_locked" && cli.can_prompt() => {
+            let mut terminal = cli.open_terminal("clawgate prepare")?;
+            terminal
+                .print_line("What stands at the destination is read with your Hub token. Nothing is sent.")?;
+            let app = cli.app()?;
+            terminal.passphrase(|passphrase| app.prepare_unlocked(&params, passphrase))?
+        }
+        other => other?,
+    };
     let width = cli.width();
     cli.print_with_status(&report, |r| render(r, width))
 }
@@ -100,6 +110,15 @@ fn render(r: &PrepareReport, width: usize) -> String {
             pluralize(r.left_out, "session")
         ));
     }
+    if r.withdrawn > 0 {
+        out.push_str(&format!(
+            "left out     {}, withdrawn from there before\n",
+            pluralize(r.withdrawn, "session")
+        ));
+    }
+    if r.carried > 0 {
+        out.push_str(&format!("carried on   {} of others that stand there\n", pluralize(r.carried, "row")));
+    }
     if !r.adds_to.is_empty() {
         out.push_str(&format!(
             "adds to      {} of the dataset there\n",
@@ -110,6 +129,9 @@ fn render(r: &PrepareReport, width: usize) -> String {
         Some(_) => "",
         None => "; choose one with --folder DIR or --repo OWNER/NAME",
     };
+    for missing in &r.missing {
+        out.push_str(&format!("missing      {missing}\n"));
+    }
     out.push_str(&format!("destination  {}{missing}\n\n", destination(r.destination.as_ref())));
     out.push_str(&files(&r.files, width));
     out.push('\n');

@@ -1,24 +1,37 @@
-//! `clawgate withdraw`: withdraws a release.
+//! `clawgate withdraw`: withdraws a release, and removes it from where it was published.
 
 use crate::app::Failure;
+use crate::app::release::{ToWithdraw, WithdrawReport};
+use crate::cli::approval_screen::{ask_name, destination_lines, labelled, listed, show_environment};
 use crate::cli::context::{CliContext, CommandError};
 use crate::cli::format::pluralize;
+use crate::cli::render::red;
+use crate::cli::table::one_line;
 
 /// Withdraw a release
 ///
-/// Asks for confirmation. Its review, confirmation and approval are void. Already published files are not deleted.
+/// A release that is not published: asks for confirmation; its review, confirmation and approval are void. A release on the Hub:
+/// shows what is removed, asks for the name of the destination and for your passphrase, removes exactly its rows in one commit, or
+/// the repository if it has nothing else, and leaves a mark so that they do not come back. Files in a folder are not deleted.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Release ID [default: the current release]
     release: Option<String>,
-    /// Withdraw without asking
+    /// Remove only these sessions of a published release [default: all]
+    #[arg(long = "session", value_delimiter = ',', value_name = "KEY")]
+    sessions: Vec<String>,
+    /// Withdraw without asking. A release on the Hub needs your passphrase all the same
     #[arg(long)]
     yes: bool,
 }
 
 pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> {
+    let release = args.release.as_deref();
+    if cli.app()?.is_published_to_hub(release)? || !args.sessions.is_empty() {
+        return as_person(release, &args.sessions, cli);
+    }
     if !args.yes {
-        let found = cli.app()?.release_item(args.release.as_deref())?;
+        let found = cli.app()?.release_item(release)?;
         let mut terminal = cli.open_terminal(&format!("clawgate withdraw {}", found.release))?;
         let rows = pluralize(found.rows, "row");
         terminal.print_line(&format!("Release {} ({}) has {rows}.", found.release, found.state))?;
@@ -26,9 +39,71 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
             return Err(Failure::failed("not_withdrawn", "Nothing was withdrawn.").into());
         }
     }
-    let id = cli.app()?.withdraw(args.release.as_deref())?;
-    let report = serde_json::json!({ "release": id, "withdrawn": true });
-    cli.print_with_status(&report, |_| {
-        format!("Release {id} is withdrawn. Already published files are not deleted.\n")
+    let id = cli.app()?.withdraw(release)?;
+    let report = WithdrawReport { release: id, withdrawn: true, removed: None, remains: Vec::new() };
+    cli.print_with_status(&report, |r| {
+        format!("Release {} is withdrawn. Files in a folder are not deleted.\n", r.release)
     })
+}
+
+/// Shows what is removed, asks as `sign` does, and removes it.
+fn as_person(release: Option<&str>, sessions: &[String], cli: &mut CliContext) -> Result<(), CommandError> {
+    let shown = cli.app()?.withdraw_preview(release, sessions)?;
+    let command = format!("clawgate withdraw {}", shown.preview.release);
+    let mut terminal = cli.open_terminal(&command)?;
+    terminal.print_styled(&screen(&shown))?;
+    show_environment(&mut terminal, &shown.preview.environment)?;
+    cli.app()?.record_question("withdraw", &shown.preview.release, &shown.shown)?;
+    ask_name(&mut terminal, &shown.preview.destination, &command)?;
+    let app = cli.app()?;
+    let report = terminal.passphrase(|passphrase| app.withdraw_shown(&shown, passphrase))?;
+    cli.print_with_status(&report, render)
+}
+
+fn screen(shown: &ToWithdraw) -> String {
+    let p = &shown.preview;
+    let what = match p.whole {
+        true => format!("release {}", p.release),
+        false => format!("{} of release {}", pluralize(p.sessions.len() as u64, "session"), p.release),
+    };
+    let mut out = labelled("withdraw", &red(&what));
+    out.push_str(&destination_lines(&p.destination, Some(&p.endpoint), p.proxy.as_deref()));
+    out.push_str(&labelled("published in", &format!("commit {}", one_line(&p.commit))));
+    let sessions = listed(p.sessions.iter().map(|key| one_line(key.as_str())), "none");
+    out.push_str(&labelled(
+        "removes",
+        &format!("{}: {sessions}", pluralize(p.sessions.len() as u64, "session")),
+    ));
+    out.push_str(&labelled(
+        "how",
+        "one commit that only removes; old commits too, if the Hub offers it; the repository, if it has nothing else",
+    ));
+    out.push_str(&labelled("stays", "rows and files of others, and copies that anybody made"));
+    out.push_str(&labelled("your key", &one_line(&p.key)));
+    out + &labelled("screen", &shown.shown)
+}
+
+fn render(r: &WithdrawReport) -> String {
+    let mut out = format!("Release {} is withdrawn.\n", r.release);
+    if let Some(removed) = &r.removed {
+        out = match (removed.repository_deleted, removed.rows, &removed.commit) {
+            (true, ..) => format!("Withdrawn from release {}: the repository is deleted.\n", r.release),
+            (false, 0, _) => {
+                format!("Withdrawn from release {}: no row of it was there any more.\n", r.release)
+            }
+            (false, rows, commit) => format!(
+                "Withdrawn from release {}: {} removed, commit {}.\n",
+                r.release,
+                pluralize(rows, "row"),
+                one_line(commit.as_deref().unwrap_or_default())
+            ),
+        };
+    }
+    if !r.remains.is_empty() {
+        out.push_str("\nWhat this cannot undo:\n");
+        for line in &r.remains {
+            out.push_str(&format!("- {line}\n"));
+        }
+    }
+    out
 }

@@ -5,9 +5,11 @@
 
 mod address;
 mod fault;
+mod head;
 mod wire;
+mod withdraw;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::export::{CARD, FILE_LIMIT, Layout, is_of_release};
 use crate::gate::Cleared;
@@ -16,7 +18,9 @@ use crate::workflow::{FileEntry, Visibility};
 use super::{HubOptions, PublishError, Published, UploadStep};
 pub use address::{check_endpoint, check_proxy, is_loopback};
 use fault::Fault;
+pub use head::{Head, read_head, token_is_read_only};
 use wire::{Change, Wire};
+pub use withdraw::withdraw;
 
 /// The Hub classifies at most this many files in one request, and we send only one request.
 const MAX_FILES: usize = 256;
@@ -39,10 +43,11 @@ pub(super) async fn publish(
     let wanted = cleared.destination().visibility;
     let parent = upload.repository(wanted).await?;
     let standing = wire.retry(async || wire.tree(&parent).await).await?;
-    upload.check_standing(&parent, &standing).await?;
     let (commit, already_there) = if upload.holds(&parent, &standing).await?.is_none() {
         (parent, true)
     } else {
+        upload.check_standing(&parent, &standing).await?;
+        upload.check_rows(&parent, &standing).await?;
         (upload.commit(&parent, &standing).await?, false)
     };
     // The visibility is checked a second time, because it could have been changed during the upload.
@@ -66,6 +71,21 @@ fn check_limits(files: &[FileEntry]) -> Result<(), PublishError> {
         Some(f) => Err(PublishError::FileTooLarge { path: f.path.clone(), bytes: f.bytes, limit }),
         None => Ok(()),
     }
+}
+
+/// Whether a file of a dataset has rows.
+fn is_shard(path: &str) -> bool {
+    is_of_release(path) && path.starts_with("data/")
+}
+
+/// The id of the session of each row. `None` for a line that has none.
+fn ids(shard: &[u8]) -> impl Iterator<Item = Option<String>> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        session_id: String,
+    }
+    let lines = shard.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice::<Row>(line).ok().map(|row| row.session_id))
 }
 
 /// One upload.
@@ -98,8 +118,8 @@ impl Upload<'_> {
         PublishError::NoDataset { place: self.wire.repo.to_owned() }
     }
 
-    /// Checks that the destination is one that this release may change: there is a dataset to add to, or no file of another
-    /// release is deleted or replaced of which the person was not told.
+    /// Checks that the destination is one that this release may change: there is a dataset to add to, or it stands as it stood
+    /// when the release was prepared.
     async fn check_standing(
         &self,
         commit: &str,
@@ -109,13 +129,14 @@ impl Upload<'_> {
         if adds && !standing.contains_key(CARD) {
             return Err(self.no_dataset());
         }
-        if !adds && self.options.may_replace {
+        if !adds && self.options.head.as_deref() == Some(commit) {
             return Ok(());
         }
-        // An added release has files of its own only. The provenance file is another one after each signature.
+        // What a further commit put here is not in the release, so the release must not touch it. A signature that was given
+        // again makes another provenance file, and the rest is there already.
         let concerns = |path: &str| match adds {
             true => self.layout.contains(path),
-            false => is_of_release(path),
+            false => is_of_release(path) || self.layout.contains(path),
         };
         let mut others = Vec::new();
         for (path, size) in standing.iter().filter(|(path, _)| concerns(path)) {
@@ -123,14 +144,45 @@ impl Upload<'_> {
                 others.push(path);
             }
         }
+        let all_there = || self.cleared.files().iter().all(|f| standing.contains_key(&f.path));
         match others.as_slice() {
-            [] => Ok(()),
-            [first, rest @ ..] => Err(PublishError::OtherRows {
+            [] if adds || self.options.head.is_none() || all_there() => Ok(()),
+            [] => Err(self.moved()),
+            [first, ..] if adds => Err(PublishError::OtherRows {
                 repo: self.wire.repo.to_owned(),
-                files: if rest.is_empty() { "1 file".to_owned() } else { format!("{} files", others.len()) },
+                files: if others.len() == 1 {
+                    "1 file".to_owned()
+                } else {
+                    format!("{} files", others.len())
+                },
                 example: self.wire.clean(first),
             }),
+            [..] => Err(self.moved()),
         }
+    }
+
+    /// Checks that a whole release takes no row of others away. The archive said so when the release was prepared, and everything
+    /// that runs as the same user can edit it; the rows that stand there are the truth.
+    async fn check_rows(&self, commit: &str, standing: &BTreeMap<String, u64>) -> Result<(), PublishError> {
+        if *self.layout != Layout::Whole {
+            return Ok(());
+        }
+        let ours = self.cleared.files().iter().filter(|f| is_shard(&f.path)).flat_map(|f| ids(&f.bytes));
+        let ours: BTreeSet<String> = ours.flatten().collect();
+        let mut lost = BTreeSet::new();
+        for (path, size) in standing.iter().filter(|(path, _)| is_shard(path)) {
+            let bytes = self.wire.retry(async || self.wire.bytes(commit, path, *size).await).await?;
+            let ids = ids(&bytes).map(Option::unwrap_or_default);
+            lost.extend(ids.filter(|id| !ours.contains(id) && !self.options.may_remove.contains(id)));
+        }
+        let Some(example) = lost.first() else { return Ok(()) };
+        let (repo, example) = (self.wire.repo.to_owned(), self.wire.clean(example));
+        let rows = if lost.len() == 1 { "1 row".to_owned() } else { format!("{} rows", lost.len()) };
+        Err(PublishError::RowsOfOthers { repo, rows, example })
+    }
+
+    fn moved(&self) -> PublishError {
+        PublishError::HeadMoved { repo: self.wire.repo.to_owned() }
     }
 
     /// Whether a file of a commit is a file of this release.
@@ -174,7 +226,12 @@ impl Upload<'_> {
         loop {
             let bytes = self.files.iter().map(|f| f.bytes).sum();
             self.options.report(UploadStep::Sending { files: self.files.len(), bytes });
-            let sent = self.wire.commit(&self.changes(standing), self.cleared.digest(), parent).await;
+            let digest = self.cleared.digest();
+            let message = (
+                format!("Release {}", digest.get(..12).unwrap_or(digest)),
+                format!("Published by clawgate. Digest: sha256:{digest}"),
+            );
+            let sent = self.wire.commit(&self.changes(standing), message, parent).await;
             let fault = match sent {
                 Ok(Some(commit)) => return self.verified(commit).await,
                 Ok(None) => Fault::lost("sending the commit", "the answer names no commit"),
@@ -187,6 +244,10 @@ impl Upload<'_> {
             match fault {
                 Fault::Wait { after, error } if tries < self.options.attempts => {
                     self.wire.wait(tries, after, error).await?;
+                }
+                // The Hub says that the head has moved, and it has not: somebody else's commit was under way.
+                Fault::Stop(error @ PublishError::HeadMoved { .. }) if tries < self.options.attempts => {
+                    self.wire.wait(tries, None, error).await?;
                 }
                 Fault::Wait { error, .. } | Fault::Stop(error) => return Err(error),
             }
@@ -207,7 +268,7 @@ impl Upload<'_> {
         let standing = wire.retry(async || wire.tree(&head).await).await.map_err(unknown)?;
         match self.holds(&head, &standing).await.map_err(unknown)? {
             None => Ok(Some(head)),
-            Some(_) => Err(PublishError::Diverged { repo: wire.repo.to_owned() }),
+            Some(_) => Err(self.moved()),
         }
     }
 

@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::super::{HubOptions, PublishError, UploadStep};
 use super::address::{Clients, check_endpoint, check_names};
-use super::fault::{Fault, transport};
+use super::fault::{Fault, transport, wait_of};
 use crate::gate::HubAccess;
 
 /// Longest message of the Hub in an error, in characters.
@@ -139,10 +139,7 @@ impl<'a> Wire<'a> {
 
     /// Checks that the token can write to the repository, as far as the Hub reports this in advance.
     pub(super) async fn check_write_access(&self) -> Result<(), Fault> {
-        let during = "checking the token";
-        let answer =
-            self.get(&self.clients.strict, &format!("{}/api/whoami-v2", self.endpoint), during).await?;
-        let who: Value = answer.json().await.map_err(|e| self.garbled(&e, during))?;
+        let who = self.who().await?;
         if allows_writing(&who, self.repo) {
             return Ok(());
         }
@@ -241,18 +238,43 @@ impl<'a> Wire<'a> {
         Ok(Some(data_encoding::HEXLOWER.encode(&hash.finalize())))
     }
 
+    /// The bytes of a file at a commit, at most `limit`.
+    pub(super) async fn bytes(&self, commit: &str, path: &str, limit: u64) -> Result<Vec<u8>, Fault> {
+        let during = "reading what is there";
+        let url = format!("{}/resolve/{commit}/{}", self.page(), encoded_path(path));
+        let mut answer = self.get(&self.clients.reader, &url, during).await?;
+        let mut bytes = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|e| self.garbled(&e, during))? {
+            if (bytes.len() + chunk.len()) as u64 > limit {
+                return Err(Fault::lost(during, format!("{} is longer than the Hub said", self.clean(path))));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+
+    /// What the Hub says about the token.
+    pub(super) async fn who(&self) -> Result<Value, Fault> {
+        let during = "checking the token";
+        let answer =
+            self.get(&self.clients.strict, &format!("{}/api/whoami-v2", self.endpoint), during).await?;
+        answer.json().await.map_err(|e| self.garbled(&e, during))
+    }
+
     /// Sends the commit once. `None` if the answer names no commit.
     pub(super) async fn commit(
         &self,
         changes: &[Change<'_>],
-        digest: &str,
+        (summary, description): (String, String),
         parent: &str,
     ) -> Result<Option<String>, Fault> {
-        self.need_regular(changes).await?;
+        if changes.iter().any(|change| matches!(change, Change::Add { .. })) {
+            self.need_regular(changes).await?;
+        }
         let during = "sending the commit";
         let header = json!({ "key": "header", "value": {
-            "summary": format!("Release {}", digest.get(..12).unwrap_or(digest)),
-            "description": format!("Published by clawgate. Digest: sha256:{digest}"),
+            "summary": summary,
+            "description": description,
             "parentCommit": parent,
         }});
         let mut body = format!("{header}\n");
@@ -273,6 +295,28 @@ impl<'a> Wire<'a> {
         let answer = self.checked(answer, during).await?;
         let made: Committed = self.json(answer, during).await?;
         Ok(made.oid.filter(|sha| is_commit(sha)))
+    }
+
+    /// Replaces all commits of the branch by one with the files of its head.
+    pub(super) async fn super_squash(&self) -> Result<(), Fault> {
+        let during = "removing the old commits";
+        let url = format!("{}/super-squash/{}", self.api(), self.encoded_revision());
+        let body = json!({ "message": "Remove the old commits" });
+        let answer = self.send(self.clients.strict.post(url).json(&body), during).await?;
+        self.checked(answer, during).await.map(drop)
+    }
+
+    /// Deletes the repository with its history. One that does not exist is deleted.
+    pub(super) async fn delete_repository(&self) -> Result<(), Fault> {
+        let during = "deleting the repository";
+        let (owner, name) = self.repo.split_once('/').unwrap_or_default();
+        let body = json!({ "type": "dataset", "organization": owner, "name": name });
+        let request = self.clients.strict.delete(format!("{}/api/repos/delete", self.endpoint)).json(&body);
+        let answer = self.send(request, during).await?;
+        if answer.status() == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        self.checked(answer, during).await.map(drop)
     }
 
     /// Asks the Hub how it stores the files. A repository can demand large file storage for their names; such files would
@@ -331,14 +375,13 @@ impl<'a> Wire<'a> {
         if answer.status().is_success() {
             return Ok(answer);
         }
-        let after =
-            answer.headers().get(header::RETRY_AFTER).and_then(|v| v.to_str().ok()?.trim().parse().ok());
+        let after = wait_of(answer.headers());
         let status = answer.status().as_u16();
         let body = answer.text().await.unwrap_or_default();
         let parsed = serde_json::from_str::<Value>(&body).ok();
         let text = parsed.as_ref().and_then(|v| v["error"].as_str()).unwrap_or(&body);
         let message = clean(self.token, text);
-        Err(Fault::of_status(status, after.map(Duration::from_secs), self.repo, during, message))
+        Err(Fault::of_status(status, after, self.repo, during, message))
     }
 
     fn garbled(&self, error: &reqwest::Error, during: &'static str) -> Fault {
@@ -354,6 +397,29 @@ fn is_commit(sha: &str) -> bool {
 fn clean(token: &str, text: &str) -> String {
     let text = if token.is_empty() { text.to_owned() } else { text.replace(token, "[token]") };
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_MESSAGE_CHARS).collect()
+}
+
+/// A path of a file in a URL.
+fn encoded_path(path: &str) -> String {
+    const PLAIN: &percent_encoding::AsciiSet =
+        &percent_encoding::NON_ALPHANUMERIC.remove(b'/').remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+    percent_encoding::utf8_percent_encode(path, PLAIN).to_string()
+}
+
+/// Whether the answer of `whoami` shows that the token can change nothing. An unknown answer counts as no.
+pub(super) fn only_reads(who: &Value) -> bool {
+    let token = &who["auth"]["accessToken"];
+    match token["role"].as_str() {
+        Some("read") => true,
+        Some("fineGrained") => {
+            let fine = &token["fineGrained"];
+            let Some(scopes) = fine["scoped"].as_array() else { return false };
+            let of_scopes = scopes.iter().filter_map(|scope| scope["permissions"].as_array()).flatten();
+            let rights = of_scopes.chain(fine["global"].as_array().into_iter().flatten());
+            rights.into_iter().all(|right| right.as_str().is_some_and(|right| right.ends_with(".read")))
+        }
+        _ => false,
+    }
 }
 
 /// The URL in `Link: <…>; rel="next"`.
@@ -403,6 +469,22 @@ mod tests {
         assert!(!allows_writing(&fine("alice/y", "repo.write"), "alice/x"));
         assert!(!allows_writing(&fine("bob", "repo.write"), "alice/x"));
         assert!(!allows_writing(&fine("alice", "discussion.write"), "alice/x"));
+    }
+
+    #[test]
+    fn a_token_reads_only_if_every_right_is_one_of_reading() {
+        let role = |role: &str| json!({"auth": {"accessToken": {"role": role}}});
+        assert!(only_reads(&role("read")) && !only_reads(&role("write")) && !only_reads(&json!({})));
+        let fine = |right: &str, global: &str| {
+            json!({"auth": {"accessToken": {"role": "fineGrained", "fineGrained": {
+                "scoped": [{"entity": {"name": "alice"}, "permissions": ["repo.content.read", right]}],
+                "global": [global],
+            }}}})
+        };
+        assert!(only_reads(&fine("repo.access.read", "user.webhooks.read")));
+        assert!(!only_reads(&fine("repo.write", "user.webhooks.read")));
+        assert!(!only_reads(&fine("repo.content.read", "discussion.write")));
+        assert!(!only_reads(&role("fineGrained")));
     }
 
     #[test]

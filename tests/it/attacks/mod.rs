@@ -42,6 +42,7 @@ mod refusals_recorded;
 mod removed_key_restored;
 mod replayed_receipt;
 mod revoked_receipt;
+mod rows_of_others_dropped;
 mod second_approval_misused;
 mod second_approval_revoked;
 mod second_approver_reads_other_files;
@@ -58,6 +59,7 @@ mod terminal_without_passphrase;
 mod token_moved_to_other_endpoint;
 mod two_publications_at_once;
 mod weak_passphrase;
+mod withdrawn_without_a_person;
 mod wrong_passphrases;
 
 use std::collections::BTreeMap;
@@ -132,11 +134,18 @@ pub fn files(dir: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     files.map(|e| (e.path().strip_prefix(dir).unwrap().to_owned(), fs::read(e.path()).unwrap())).collect()
 }
 
+/// The sealed files of a release as they are on the disk now. The provenance file, which a signature puts beside them, is not sealed.
+pub fn sealed(world: &World, release: &str) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut sealed = files(&world.state().join("releases").join(release));
+    sealed.remove(Path::new("provenance.json"));
+    sealed
+}
+
 /// Asserts that exactly the sealed files of the release were published.
 pub fn assert_published(world: &World, release: &str) {
     let mut published = files(&world.out());
     published.remove(Path::new("provenance.json"));
-    assert_eq!(published, files(&world.state().join("releases").join(release)));
+    assert_eq!(published, sealed(world, release));
 }
 
 /// A world whose release goes to a Hub double.
@@ -212,7 +221,7 @@ impl HubWorld {
 
     /// The sealed files as they are on the disk now.
     pub fn sealed(&self) -> BTreeMap<PathBuf, Vec<u8>> {
-        files(&self.world.state().join("releases").join(&self.release))
+        sealed(&self.world, &self.release)
     }
 
     /// A file in the directory of the keys.

@@ -1,0 +1,274 @@
+//! What stands at the destination of a whole release when it is prepared: the commit at its head, the rows of others, which the
+//! release carries on, and the sessions that were withdrawn there.
+//!
+//! The head is pinned: a release replaces files only on top of this commit. The rows are kept in a private file beside the values
+//! in clear, because today's rules may find something in them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::app::fs::{make_private_dir, read_bounded, write_private};
+use crate::app::{App, Failure, Kind};
+use crate::export::{CARD, Layout, is_of_release};
+use crate::gate::HubAccess;
+use crate::publish::{Head, HubOptions, PublishError, read_head};
+use crate::trace::{SessionKey, Version};
+use crate::workflow::{Destination, FileEntry, Target};
+
+use super::OpenRelease;
+use super::carried::{CarriedRow, unmergeable};
+use super::data::ReleaseData;
+use super::destination_state::PinnedHead;
+use super::session_ids::ReleaseIds;
+
+/// Files of others that are named.
+const MAX_NAMED_FILES: usize = 50;
+/// Maximum size of the file with the rows of others, in MiB.
+const MAX_ROWS_MIB: u64 = 1024;
+/// A list of more withdrawn sessions is not one of clawgate.
+const MAX_WITHDRAWN: usize = 100_000;
+
+/// The hash under which a withdrawn session is remembered in `metadata.json`, by its id in the dataset or by its own.
+pub(super) fn withdrawn_hash(id: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"clawgate withdrawn session\0");
+    hash.update(id);
+    data_encoding::HEXLOWER.encode(&hash.finalize())
+}
+
+/// The sessions that a dataset remembers as withdrawn.
+pub(super) fn withdrawn_in(metadata: &[u8]) -> BTreeSet<String> {
+    let metadata: Value = serde_json::from_slice(metadata).unwrap_or_default();
+    let listed = metadata["withdrawn"].as_array().into_iter().flatten();
+    let is_hash = |text: &&str| text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    listed.filter_map(Value::as_str).filter(is_hash).take(MAX_WITHDRAWN).map(str::to_owned).collect()
+}
+
+/// Every row of a dataset. Of two rows of one session, the last one counts.
+pub(super) fn rows_of_head(head: &Head) -> Result<BTreeMap<SessionKey, CarriedRow>, Failure> {
+    let mut rows = BTreeMap::new();
+    for (path, bytes) in head.contents.iter().filter(|(path, _)| is_shard(path)) {
+        for line in bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
+            let row = CarriedRow::parse(line)
+                .ok_or_else(|| unmergeable(&format!("{path} has a line that is no row with an id")))?;
+            rows.insert(row.key.clone(), row);
+        }
+    }
+    Ok(rows)
+}
+
+/// Whether a file of a dataset has rows that a whole release replaces.
+pub(super) fn is_shard(path: &str) -> bool {
+    is_of_release(path) && path.starts_with("data/")
+}
+
+impl App {
+    fn head_path(&self, id: &str) -> PathBuf {
+        self.dir().join("private").join(format!("{id}.head.jsonl"))
+    }
+
+    /// Pins what stands at the destination of a whole release to the Hub. `own` are the sessions that it will contain, from which
+    /// those that were withdrawn there are removed; their number is returned.
+    ///
+    /// # Errors
+    /// [`Failure`] if the dataset cannot be read, a person has to unlock it, or its visibility is not the chosen one.
+    pub(super) fn pin_head(
+        &self,
+        open: &mut OpenRelease,
+        destination: Option<&Destination>,
+        own: &mut BTreeMap<SessionKey, Version>,
+        unlocked: Option<&HubAccess>,
+    ) -> Result<u64, Failure> {
+        let Some((destination, Target::Hub { repo, revision })) = destination.map(|d| (d, &d.target)) else {
+            open.data.head = None;
+            return Ok(0);
+        };
+        if open.data.new_only {
+            open.data.head = None;
+            return Ok(0);
+        }
+        let target = destination.target.to_string();
+        let taken_back = self.taken_back(&destination.target)?;
+        let chosen = own.len();
+        own.retain(|key, _| !taken_back.contains_key(key));
+        let taken_back = (chosen - own.len()) as u64;
+        let earlier = !self.earlier_releases(&destination.target)?.is_empty();
+        let given = match unlocked {
+            Some(_) => None,
+            None => self.read_access(earlier)?,
+        };
+        let Some(access) = unlocked.or(given.as_ref()) else {
+            return match open.data.head.take().filter(|head| head.target == target) {
+                Some(head) if !head.moved => {
+                    let left = remove_withdrawn(own, &head.withdrawn);
+                    open.data.head = Some(head);
+                    self.add_carried(open, own)?;
+                    Ok(taken_back + left)
+                }
+                None if !earlier => {
+                    open.data.head = Some(PinnedHead { target, ..PinnedHead::default() });
+                    self.store_rows(open, &[])?;
+                    Ok(taken_back)
+                }
+                moved => {
+                    open.data.head = moved;
+                    Err(head_locked(repo, open))
+                }
+            };
+        };
+        let wanted = |path: &str| is_shard(path) || path == Layout::Whole.metadata();
+        self.ctx.progress.report("reading what is there", 0, 0);
+        let read = read_head(access, (repo, revision), &self.reading_options(), &wanted);
+        let Some(head) = read? else {
+            open.data.head = Some(PinnedHead { target, ..PinnedHead::default() });
+            self.store_rows(open, &[])?;
+            return Ok(taken_back);
+        };
+        let wanted = destination.visibility;
+        if let Some(is_private) = head.private
+            && is_private != (wanted == crate::workflow::Visibility::Private)
+        {
+            let found = if is_private { "private" } else { "public" };
+            let error = PublishError::Visibility { repo: repo.clone(), wanted: wanted.as_str(), found };
+            return Err(Failure::from(error).hint("clawgate prepare --repo OWNER/OTHER"));
+        }
+        let withdrawn = head.contents.get(&Layout::Whole.metadata()).map(|b| withdrawn_in(b));
+        let withdrawn = withdrawn.unwrap_or_default();
+        let left = remove_withdrawn(own, &withdrawn);
+        let ours = self.ids_at(&destination.target)?;
+        let replaced: BTreeSet<&str> = own.keys().map(SessionKey::native).collect();
+        let mut rows = rows_of_head(&head)?;
+        rows.retain(|_, row| !ours.contains_key(row.id()) && !replaced.contains(row.id()));
+        let is_withdrawn = |row: &CarriedRow| withdrawn.contains(&withdrawn_hash(row.id()));
+        let put_back = rows.values().filter(|row| is_withdrawn(row)).map(|row| row.id().to_owned()).collect();
+        rows.retain(|_, row| !is_withdrawn(row));
+        let rows: Vec<CarriedRow> = rows.into_values().collect();
+        let is_untouched = |path: &&String| {
+            !is_of_release(path) && !Layout::Whole.contains(path) && *path != ".gitattributes"
+        };
+        let mut files: Vec<String> = head.files.keys().filter(is_untouched).cloned().collect();
+        files.retain(|path| path != &Layout::Whole.provenance());
+        let files_total = files.len() as u64;
+        files.truncate(MAX_NAMED_FILES);
+        let is_dataset = head.files.contains_key(CARD) || head.files.keys().any(|path| is_of_release(path));
+        open.data.head = Some(PinnedHead {
+            target,
+            commit: (is_dataset || files_total > 0).then_some(head.commit),
+            moved: false,
+            rows: rows.len() as u64,
+            put_back,
+            files,
+            files_total,
+            withdrawn,
+            sha256: String::new(),
+        });
+        self.store_rows(open, &rows)?;
+        self.add_carried(open, own)?;
+        Ok(taken_back + left)
+    }
+
+    /// Adds the rows of others to the sessions of a release.
+    fn add_carried(
+        &self,
+        open: &OpenRelease,
+        sessions: &mut BTreeMap<SessionKey, Version>,
+    ) -> Result<(), Failure> {
+        for row in self.carried_rows(open.id(), &open.data)?.into_values() {
+            sessions.insert(row.key.clone(), row.version);
+        }
+        Ok(())
+    }
+
+    fn store_rows(&self, open: &mut OpenRelease, rows: &[CarriedRow]) -> Result<(), Failure> {
+        let text: String = rows.iter().map(|row| format!("{}\n", row.line())).collect();
+        make_private_dir(&self.dir().join("private"))?;
+        write_private(&self.head_path(open.id()), text.as_bytes())?;
+        if let Some(head) = &mut open.data.head {
+            head.sha256 = FileEntry::of("", text.as_bytes()).sha256;
+        }
+        Ok(())
+    }
+
+    /// The rows of others that a release carries on.
+    ///
+    /// # Errors
+    /// [`Failure`] if they are not those that were read.
+    pub(super) fn carried_rows(
+        &self,
+        id: &str,
+        data: &ReleaseData,
+    ) -> Result<BTreeMap<SessionKey, CarriedRow>, Failure> {
+        let Some(head) = data.head.as_ref().filter(|head| head.rows > 0) else { return Ok(BTreeMap::new()) };
+        let changed = || {
+            let message = "The rows of others that were read from the dataset were changed on this machine.";
+            Failure::new(Kind::Refused, "head_changed", message).hint(format!("clawgate prepare {id}"))
+        };
+        let bytes = read_bounded(&self.head_path(id), MAX_ROWS_MIB).map_err(|_| changed())?;
+        if FileEntry::of("", &bytes).sha256 != head.sha256 {
+            return Err(changed());
+        }
+        let lines = bytes.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+        let rows = lines.map(|line| CarriedRow::parse(line).map(|row| (row.key.clone(), row)));
+        rows.collect::<Option<_>>().ok_or_else(changed)
+    }
+
+    /// The ids under which this archive published sessions to a destination.
+    pub(super) fn ids_at(&self, target: &Target) -> Result<BTreeMap<String, SessionKey>, Failure> {
+        let mut ids = BTreeMap::new();
+        for id in self.earlier_releases(target)?.ids() {
+            let Some(open) = self.load_release(Some(&id))? else { continue };
+            let redactor = self.second_redactor(&open)?;
+            let of_release = ReleaseIds::new(open.release.chosen.keys(), &redactor)?;
+            let own = open.release.rows.keys().filter(|key| !super::carried::is_carried(key));
+            ids.extend(own.map(|key| (of_release.id(key, &redactor), key.clone())));
+        }
+        Ok(ids)
+    }
+
+    /// Ids of the rows that may leave the dataset: those of this archive, whose number the screen tells, and those that were
+    /// withdrawn there before.
+    pub(super) fn may_remove(&self, open: &OpenRelease) -> Result<BTreeSet<String>, Failure> {
+        let Some(Destination { target: target @ Target::Hub { .. }, .. }) = &open.release.destination else {
+            return Ok(BTreeSet::new());
+        };
+        let mut ids: BTreeSet<String> = self.ids_at(target)?.into_keys().collect();
+        ids.extend(open.data.head.iter().flat_map(|head| head.put_back.iter().cloned()));
+        Ok(ids)
+    }
+
+    /// How requests that only read are tried.
+    pub(super) fn reading_options(&self) -> HubOptions {
+        HubOptions { attempts: 3, max_wait: std::time::Duration::from_secs(60), ..HubOptions::default() }
+    }
+
+    /// Notes that somebody committed after the pinned head, so that the release has to be prepared again.
+    pub(super) fn note_moved(&mut self, open: &mut OpenRelease) -> Result<(), Failure> {
+        if let Some(head) = &mut open.data.head {
+            head.moved = true;
+        }
+        self.save(open)?;
+        self.audit("head_moved_noted", Some(open.id()), json!({}))
+    }
+}
+
+fn remove_withdrawn(own: &mut BTreeMap<SessionKey, Version>, withdrawn: &BTreeSet<String>) -> u64 {
+    let before = own.len();
+    own.retain(|key, _| !withdrawn.contains(&withdrawn_hash(key.native())));
+    (before - own.len()) as u64
+}
+
+fn head_locked(repo: &str, open: &OpenRelease) -> Failure {
+    let id = if open.stored.is_some() { format!(" {}", open.id()) } else { String::new() };
+    let command = format!("clawgate prepare{id}");
+    let message = format!(
+        "A human is needed: what stands in {repo} has to be read before it is replaced, and there is no token for reading. Ask the \
+         person to run `{command}` in their own terminal, where it asks for their passphrase, or to store a read-only token \
+         with `clawgate login --read-token`."
+    );
+    Failure::new(Kind::HumanNeeded, "head_locked", message)
+        .for_person("The Hub token is encrypted. Your passphrase decrypts it, to read the dataset.")
+        .hint(command)
+}

@@ -1,0 +1,260 @@
+//! A dataset grows beside the rows of another machine, and sessions are taken back from it.
+
+use std::collections::BTreeMap;
+
+use clawgate::app::Failure;
+use clawgate::app::release::{PrepareParams, PrepareReport};
+use serde_json::{Value, json};
+
+use crate::attacks::{HubWorld, REPO, stored};
+use crate::hub_double::{Fault, read_token};
+use crate::world::{PASSPHRASE, Ran, confirm, review_to_end, run};
+
+const SHARD: &str = "data/train-00000.jsonl";
+
+/// The rows at the head, by the id of their session.
+pub fn rows(w: &HubWorld) -> BTreeMap<String, Value> {
+    let files = w.hub.files(REPO);
+    let shards = files.iter().filter(|(path, _)| path.starts_with("data/"));
+    let lines = shards.flat_map(|(_, bytes)| bytes.split(|b| *b == b'\n')).filter(|line| !line.is_empty());
+    lines
+        .map(|line| {
+            let row: Value = serde_json::from_slice(line).unwrap();
+            (row["session_id"].as_str().unwrap().to_owned(), row)
+        })
+        .collect()
+}
+
+/// Another machine adds a row to the shard.
+pub fn push_row(w: &HubWorld, id: &str, text: &str) {
+    let files = w.hub.files(REPO);
+    let mut row: Value = rows(w).into_values().next().unwrap();
+    row["session_id"] = json!(id);
+    row["agent"] = json!("codex");
+    row["project"] = json!("elsewhere");
+    row["messages"] = json!([{"role": "user", "content": text, "tool_uses": [], "timestamp": null}]);
+    let shard = [files[SHARD].clone(), format!("{row}\n").into_bytes()].concat();
+    w.hub.push(REPO, &[(SHARD, Some(&shard)), ("NOTES.md", Some(b"by hand"))]);
+}
+
+/// A published release, and a token for reading.
+pub fn published() -> HubWorld {
+    let w = HubWorld::confirmed();
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    w.app(0).store_read_token(&read_token(), None).unwrap();
+    w
+}
+
+fn prepare(w: &mut HubWorld) -> Result<PrepareReport, Failure> {
+    let report = w.app(0).prepare(&PrepareParams { new: true, ..PrepareParams::default() })?;
+    w.release.clone_from(&report.release);
+    Ok(report)
+}
+
+fn reviewed(w: &HubWorld) {
+    let mut app = w.app(0);
+    review_to_end(&mut app);
+    confirm(&mut app).unwrap();
+}
+
+#[test]
+fn rows_of_another_machine_are_read_again_reviewed_signed_and_kept() {
+    let mut w = published();
+    push_row(&w, "other-machine-1", "Only the other machine says walnut.");
+    push_row(&w, "other-machine-2", "The key is glpat-t5Vw9Xy2Za7Bc4De8FgH");
+    let before = rows(&w);
+    let report = prepare(&mut w).unwrap();
+    assert_eq!((report.carried, report.rows), (2, before.len() as u64));
+    let (state, _) = stored(&w.world, &w.release);
+    let sample = state["sample"].as_array().unwrap();
+    assert!(
+        sample.contains(&json!("published:other-machine-1")),
+        "they are read like other rows: {sample:?}"
+    );
+    reviewed(&w);
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let screen = ran.flat();
+    assert!(screen.contains("2 rows of others in the new files"), "{screen}");
+    assert!(screen.contains("1 file of others untouched: NOTES.md"), "{screen}");
+    let now = rows(&w);
+    assert_eq!(now.keys().collect::<Vec<_>>(), before.keys().collect::<Vec<_>>());
+    assert_eq!(
+        now["other-machine-1"], before["other-machine-1"],
+        "a row in which nothing is found is not changed"
+    );
+    assert!(!now["other-machine-2"].to_string().contains("glpat-"), "{}", now["other-machine-2"]);
+    assert_eq!(w.hub.files(REPO)["NOTES.md"], b"by hand");
+    assert_eq!(w.hub.commits(REPO), 5, "the Hub's own, ours, two of the other machine, ours");
+}
+
+#[test]
+fn a_commit_after_the_signature_or_during_the_upload_stops_it_and_the_release_is_prepared_again() {
+    for during in [false, true] {
+        let mut w = published();
+        prepare(&mut w).unwrap();
+        reviewed(&w);
+        let ran = w.sign_only();
+        assert_eq!(ran.code, 0, "{}", ran.out);
+        match during {
+            true => w.hub.fault("POST", "/commit/", Fault::CommitFirst),
+            false => push_row(&w, "other-machine-3", "Just now."),
+        }
+        let answers = [("to approve: ", REPO), ("Passphrase: ", PASSPHRASE)];
+        let ran: Ran = w.person(&["publish", &w.release], &answers);
+        assert_eq!(ran.code, 3, "{}", ran.out);
+        let said = ran.flat();
+        assert!(
+            said.contains("nothing was sent") && said.contains(&format!("clawgate review {}", w.release)),
+            "{said}"
+        );
+        assert_eq!(stored(&w.world, &w.release).0["phase"], "prepared", "{said}");
+        assert_eq!(w.hub.files(REPO).contains_key("notes.txt"), during);
+        reviewed(&w);
+        let ran = w.sign();
+        assert_eq!(ran.code, 0, "{}", ran.out);
+        assert_eq!(rows(&w).contains_key("other-machine-3"), !during);
+    }
+}
+
+#[test]
+fn without_a_token_for_reading_a_person_unlocks_the_dataset_when_the_release_is_prepared() {
+    let w = published();
+    w.app(0).remove_read_token().unwrap();
+    push_row(&w, "other-machine-1", "walnut");
+    let ran = run(&w.world, &["prepare", "--new", "--json"]);
+    assert_eq!((ran.code, &ran.json()["error"]["code"]), (4, &json!("head_locked")), "{}", ran.out);
+    let ran = w.person(&["prepare", "--new"], &[("Passphrase: ", PASSPHRASE)]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.flat().contains("carried on 1 row of others"), "{}", ran.out);
+    // What a person unlocked stays pinned, so that an agent can prepare the same release again.
+    let again = run(&w.world, &["prepare", "--json"]);
+    assert_eq!((again.code, &again.json()["carried"]), (0, &json!(1)), "{}", again.out);
+}
+
+/// The person takes a release back.
+fn withdraw(w: &HubWorld, args: &[&str]) -> Ran {
+    w.person(&[&["withdraw"], args].concat(), &[("to approve: ", REPO), ("Passphrase: ", PASSPHRASE)])
+}
+
+#[test]
+fn a_repository_that_has_nothing_else_is_deleted_and_its_sessions_do_not_come_back() {
+    let mut w = published();
+    let ran = withdraw(&w, &[&w.release]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert_eq!(w.hub.private(REPO), None);
+    assert!(ran.flat().contains("What this cannot undo"), "{}", ran.out);
+    assert_eq!(stored(&w.world, &w.release).0["phase"], "withdrawn");
+    let failure = prepare(&mut w).unwrap_err();
+    assert_eq!(failure.code, "all_withdrawn", "{failure}");
+}
+
+#[test]
+fn one_session_leaves_a_shared_dataset_in_one_commit_and_stays_away() {
+    let mut w = published();
+    push_row(&w, "other-machine-1", "walnut");
+    let before = rows(&w);
+    let key = stored(&w.world, &w.release).0["rows"].as_object().unwrap().keys().next().unwrap().clone();
+    let id = key.split_once(':').unwrap().1.to_owned();
+    assert!(before.contains_key(&id), "{id}");
+    w.hub.fault("POST", "/super-squash/", Fault::Status(404));
+    let commits = w.hub.commits(REPO);
+    let ran = withdraw(&w, &[&w.release, "--session", &key]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert!(ran.flat().contains("Old commits of the repository still contain the rows"), "{}", ran.out);
+    assert_eq!(w.hub.commits(REPO), commits + 1);
+    let now = rows(&w);
+    let mut expected = before.clone();
+    expected.remove(&id);
+    assert_eq!(now, expected, "every other row stays as it is");
+    let metadata: Value = serde_json::from_slice(&w.hub.files(REPO)["metadata.json"]).unwrap();
+    assert_eq!(metadata["rows_total"], json!(now.len()));
+    assert!(!metadata["withdrawn"].as_array().unwrap().is_empty());
+    let card = String::from_utf8(w.hub.files(REPO)["README.md"].clone()).unwrap();
+    assert!(card.contains(&format!("| Sessions | {} |", now.len())), "{card}");
+    assert_eq!(stored(&w.world, &w.release).0["phase"], "published");
+
+    // Another machine puts it back with another tool. It leaves again, and our own copy stays away.
+    let mut back = w.hub.files(REPO)[SHARD].clone();
+    back.extend_from_slice(format!("{}\n", before[&id]).as_bytes());
+    w.hub.push(REPO, &[(SHARD, Some(&back))]);
+    let report = prepare(&mut w).unwrap();
+    assert_eq!((report.withdrawn, report.carried), (1, 1));
+    reviewed(&w);
+    let ran = w.sign();
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    assert_eq!(rows(&w).keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+    let metadata: Value = serde_json::from_slice(&w.hub.files(REPO)["metadata.json"]).unwrap();
+    assert!(!metadata["withdrawn"].as_array().unwrap().is_empty(), "the mark stays");
+}
+
+#[test]
+fn a_withdrawal_whose_answer_is_lost_or_that_meets_another_commit_ends_as_it_should() {
+    for fault in [
+        Fault::DropAfter,
+        Fault::StatusAfter(502),
+        Fault::CommitFirst,
+        Fault::Status(503),
+        Fault::Status(412),
+    ] {
+        let w = published();
+        push_row(&w, "other-machine-1", "walnut");
+        let commits = w.hub.commits(REPO) + usize::from(matches!(fault, Fault::CommitFirst));
+        w.hub.fault("POST", "/super-squash/", Fault::Status(404));
+        w.hub.fault("POST", "/commit/", fault.clone());
+        let ran = withdraw(&w, &[&w.release]);
+        assert_eq!(ran.code, 0, "{fault:?}: {}", ran.out);
+        assert_eq!(rows(&w).keys().collect::<Vec<_>>(), ["other-machine-1"], "{fault:?}");
+        assert_eq!(w.hub.commits(REPO), commits + 1, "{fault:?}");
+        assert_eq!(stored(&w.world, &w.release).0["phase"], "withdrawn");
+    }
+    let w = published();
+    push_row(&w, "other-machine-1", "walnut");
+    (0..20).for_each(|_| w.hub.fault("POST", "/commit/", Fault::Status(403)));
+    let before = rows(&w);
+    let ran = withdraw(&w, &[&w.release]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    assert!(ran.flat().contains(&format!("clawgate withdraw {}", w.release)), "{}", ran.out);
+    assert_eq!((rows(&w), &stored(&w.world, &w.release).0["phase"]), (before, &json!("published")));
+    w.hub.heal();
+    assert_eq!(withdraw(&w, &[&w.release]).code, 0);
+}
+
+#[test]
+fn the_requests_are_listed_before_and_the_destination_is_compared_after_the_publication() {
+    let w = HubWorld::confirmed();
+    let ran = run(&w.world, &["publish", &w.release, "--dry-run", "--json"]);
+    assert_eq!(ran.code, 0, "{}", ran.out);
+    let planned = ran.json()["requests"].as_array().unwrap().clone();
+    assert!(w.hub.seen().is_empty(), "it sends nothing");
+    assert_eq!(w.sign().code, 0);
+    let path = |url: &str| url.strip_prefix(&w.hub.endpoint).unwrap().split('?').next().unwrap().to_owned();
+    let commit = w.hub.head(REPO);
+    let listed: Vec<(String, String)> = planned
+        .iter()
+        .map(|r| {
+            (
+                r["method"].as_str().unwrap().to_owned(),
+                path(r["url"].as_str().unwrap()).replace("COMMIT", &commit),
+            )
+        })
+        .collect();
+    for sent in w.hub.seen() {
+        let sent = (sent.method, sent.path.split('?').next().unwrap().to_owned());
+        let known = listed.contains(&sent) || sent.1.contains("/tree/");
+        assert!(known, "{sent:?} was not listed: {listed:?}");
+    }
+    let check = |code: i32| {
+        let ran = run(&w.world, &["publish", "verify", "--json"]);
+        assert_eq!(ran.code, code, "{}", ran.out);
+        ran.json()
+    };
+    check(4);
+    w.app(0).store_read_token(&read_token(), None).unwrap();
+    assert_eq!(check(0)["valid"], json!(true));
+    push_row(&w, "other-machine-1", "walnut");
+    let report = check(1);
+    assert_eq!(report["differs"], json!([SHARD]), "{report}");
+    assert_ne!(report["head"], report["commit"]);
+}
