@@ -190,6 +190,7 @@ fn the_output_of_every_command_matches_its_snapshot() {
         s.snapshot(&format!("cosign_{step}"), &["cosign", step, &handed], "", usize::MAX);
     }
     s.show(&["publish"]);
+    s.show(&["publish", "verify"]);
     s.snapshot("withdraw_without_a_person", &["withdraw"], "", usize::MAX);
     s.show(&["releases"]);
     s.snapshot("withdraw_without_asking", &["withdraw", "--yes"], "", usize::MAX);

@@ -91,10 +91,6 @@ impl App {
             return Ok(0);
         }
         let target = destination.target.to_string();
-        let taken_back = self.taken_back(&destination.target)?;
-        let chosen = own.len();
-        own.retain(|key, _| !taken_back.contains_key(key));
-        let taken_back = (chosen - own.len()) as u64;
         let earlier = !self.earlier_releases(&destination.target)?.is_empty();
         let given = match unlocked {
             Some(_) => None,
@@ -106,12 +102,12 @@ impl App {
                     let left = remove_withdrawn(own, &head.withdrawn);
                     open.data.head = Some(head);
                     self.add_carried(open, own)?;
-                    Ok(taken_back + left)
+                    Ok(left)
                 }
                 None if !earlier => {
                     open.data.head = Some(PinnedHead { target, ..PinnedHead::default() });
                     self.store_rows(open, &[])?;
-                    Ok(taken_back)
+                    Ok(0)
                 }
                 moved => {
                     open.data.head = moved;
@@ -125,7 +121,7 @@ impl App {
         let Some(head) = read? else {
             open.data.head = Some(PinnedHead { target, ..PinnedHead::default() });
             self.store_rows(open, &[])?;
-            return Ok(taken_back);
+            return Ok(0);
         };
         let wanted = destination.visibility;
         if let Some(is_private) = head.private
@@ -167,7 +163,7 @@ impl App {
         });
         self.store_rows(open, &rows)?;
         self.add_carried(open, own)?;
-        Ok(taken_back + left)
+        Ok(left)
     }
 
     /// Adds the rows of others to the sessions of a release.

@@ -186,7 +186,11 @@ impl App {
         let destination = self.destination(&open.data)?;
         let earlier = self.earlier_of(&open.data)?;
         check_folder(destination.as_ref(), !earlier.is_empty())?;
-        let (mut sessions, left_out) = self.chosen_sessions(&open.data, &earlier)?;
+        let ChosenSessions { mut sessions, published: left_out, taken_back } =
+            self.chosen_sessions(&open.data, &earlier)?;
+        if sessions.is_empty() && taken_back > 0 {
+            return Err(all_withdrawn(destination.as_ref()));
+        }
         if sessions.is_empty() && left_out > 0 {
             return Err(self.all_published(&earlier)?);
         }
@@ -213,7 +217,7 @@ impl App {
         }
         let mut report = self.seal_if(&mut open, p.staged)?;
         report.left_out = left_out;
-        report.withdrawn = withdrawn;
+        report.withdrawn = taken_back + withdrawn;
         report.carried = open.data.head.as_ref().map_or(0, |head| head.rows);
         report.missing = self.missing_for_upload(open.release.destination.as_ref())?;
         report.review = Some(self.reading_effort(&open, p.page_bytes.unwrap_or(DEFAULT_PAGE_BYTES))?);
@@ -241,7 +245,7 @@ impl App {
             Some(destination) => self.earlier_releases(&destination.target)?,
             None => EarlierReleases::default(),
         };
-        let (chosen, _) = self.chosen_sessions(&ReleaseData::default(), &EarlierReleases::default())?;
+        let chosen = self.chosen_sessions(&ReleaseData::default(), &EarlierReleases::default())?.sessions;
         if chosen.len() != earlier.sessions().len() {
             return Ok(None);
         }
@@ -445,12 +449,12 @@ impl App {
     }
 
     /// The sessions that belong in a release now: named or approved, in scope and not blocked, with their subagents, and not
-    /// among the rows of `earlier` releases in the same version. Also returns how many are among those.
+    /// among the rows of `earlier` releases in the same version, and not taken back from the destination.
     pub(crate) fn chosen_sessions(
         &self,
         data: &ReleaseData,
         earlier: &EarlierReleases,
-    ) -> Result<(BTreeMap<SessionKey, Version>, u64), Failure> {
+    ) -> Result<ChosenSessions, Failure> {
         let keys: BTreeSet<SessionKey> = match data.named.is_empty() {
             true => self.archive.approved()?.into_iter().map(|(key, _)| key).collect(),
             false => {
@@ -459,7 +463,11 @@ impl App {
             }
         };
         let in_scope = self.scope_filter()?;
-        let (mut chosen, mut published) = (BTreeMap::new(), 0);
+        let withdrawn = match self.destination(data)? {
+            Some(destination) => self.taken_back(&destination.target)?,
+            None => BTreeMap::new(),
+        };
+        let mut out = ChosenSessions::default();
         for key in keys {
             let Some(row) = self.archive.session(key.as_str())? else { continue };
             if row.status == Mark::Blocked || !in_scope(&row) {
@@ -469,17 +477,31 @@ impl App {
                 return Err(Failure::usage("not_approved", format!("{key} is not approved."))
                     .hint(format!("clawgate approve {key}")));
             }
+            if withdrawn.contains_key(&key) {
+                out.taken_back += 1;
+                continue;
+            }
             if earlier.has(&key, &row.version) {
-                published += 1;
+                out.published += 1;
                 continue;
             }
             // A session without messages makes no row.
             if row.user_messages + row.assistant_messages + row.tool_calls > 0 {
-                chosen.insert(key, row.version);
+                out.sessions.insert(key, row.version);
             }
         }
-        Ok((chosen, published))
+        Ok(out)
     }
+}
+
+/// The sessions that belong in a release.
+#[derive(Default)]
+pub(crate) struct ChosenSessions {
+    pub sessions: BTreeMap<SessionKey, Version>,
+    /// Sessions that are left out because their version is published there already.
+    pub published: u64,
+    /// Sessions that are left out because they were taken back from there.
+    pub taken_back: u64,
 }
 
 /// The failure of a release whose sessions were all withdrawn from the destination.

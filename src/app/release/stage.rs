@@ -202,7 +202,7 @@ impl App {
         self.apply_params(&mut data, &params)?;
         let earlier = self.earlier_of(&data)?;
         let since = earlier.0.first().map(|release| release.at);
-        let (chosen, _) = self.chosen_sessions(&data, &earlier)?;
+        let chosen = self.chosen_sessions(&data, &earlier)?.sessions;
         if chosen.is_empty() {
             let message = match self.undecided_sessions()? {
                 0 => "No session is new.".to_owned(),
