@@ -44,7 +44,8 @@ fn the_screen_and_the_receipt_are_one_value() {
         "PUBLIC",
         "cc-by-4.0",
         w.hub.endpoint.as_str(),
-        receipt["digest"].as_str().unwrap(),
+        // The digest of the release. The other one also covers the provenance statement, which the signature makes.
+        receipt["files"].as_str().unwrap(),
         receipt["shown"].as_str().unwrap(),
         signed["key"].as_str().unwrap(),
     ] {
