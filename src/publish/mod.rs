@@ -8,6 +8,7 @@ mod folder;
 mod hub;
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
 pub use hub::{check_endpoint, check_proxy, is_loopback};
+pub use tls::client_builder;
 
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";

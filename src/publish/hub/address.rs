@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use reqwest::{Certificate, Url, header, redirect};
 
-use super::super::{HubOptions, PublishError};
+use super::super::{HubOptions, PublishError, client_builder};
 use super::fault::transport;
 use crate::gate::{HubAccess, HubAddress};
 
@@ -98,7 +98,7 @@ impl Clients {
         value.set_sensitive(true);
         let headers = header::HeaderMap::from_iter([(header::AUTHORIZATION, value)]);
         let build = |policy| {
-            let builder = reqwest::Client::builder()
+            let builder = client_builder()
                 .user_agent(&options.user_agent)
                 .default_headers(headers.clone())
                 .redirect(policy)

@@ -71,8 +71,10 @@ pub(crate) struct ReadingLog {
     pub created_end: usize,
     /// Where the last structure of a data frame ends that was read.
     pub structure_end: usize,
-    /// Where the last record with a field in each line ends that was read.
+    /// Where the last lines end that were read as the fields of a record.
     pub field_lines_end: usize,
+    /// Where the last of them end whose values were found.
+    pub fields_found_end: usize,
     /// Where the last transposed table ends that was read.
     pub transposed_end: usize,
     /// Number of objects of JSON that could not be read.

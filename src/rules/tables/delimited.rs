@@ -40,6 +40,10 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         if let Some(table) = self.field_lines(line, mark) {
             return Some(table);
         }
+        // Another keyword of a record is in the name of a field, and begins no table.
+        if line.0 < self.log.fields_found_end {
+            return None;
+        }
         let mut read = self.delimited_headers(line.0, line.0, mark)?;
         let quoted = |c: &Cell| text[line.0..c.1].contains(['"', '\'', '`']);
         let is_open =

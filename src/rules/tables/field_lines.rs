@@ -61,7 +61,9 @@ impl<R: ColumnRules> Reader<'_, R> {
         if has_head {
             fields.remove(0);
         }
-        self.record(&fields, has_head, end)
+        let table = self.record(&fields, has_head, end)?;
+        self.log.fields_found_end = end;
+        Some(table)
     }
 
     /// Judges the fields of a record.
@@ -122,19 +124,7 @@ impl<R: ColumnRules> Reader<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let mut values: Vec<&str> = Engine::builtin()
-            .unwrap()
-            .scan(text, Classes::SENSITIVE)
-            .iter()
-            .map(|f| &text[f.start..f.end])
-            .collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }
+    use super::super::tests::found;
 
     #[test]
     fn the_lines_of_one_record_are_fields() {
@@ -149,6 +139,16 @@ mod tests {
             "+----------+----------------+\n| property | value          |\n+----------+----------------+\n| name     | Maren Tolliver |\n| dob      | 1944-05-14     |\n| password | zebraduck      |\n| passport | ZS0000177      |\n+----------+----------------+\n",
         ] {
             assert_eq!(found(text), values, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_of_a_record_is_no_header_of_the_fields_below_it() {
+        for text in [
+            "| Field | Value |\n|---|---|\n| Full name | Maren Tolliver |\n| Passport | ZS0000177 |\n| Plan | gold |\n",
+            "| Field | Value |\n|---|---|\n| Plan | gold |\n| Full name | Maren Tolliver |\n| Passport | ZS0000177 |\n",
+        ] {
+            assert_eq!(found(text), ["Maren Tolliver", "ZS0000177"], "{text}");
         }
     }
 

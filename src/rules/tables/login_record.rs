@@ -96,12 +96,7 @@ fn is_secret(shape: CellShape) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let found = Engine::builtin().unwrap().scan(text, Classes::SENSITIVE);
-        found.iter().map(|f| &text[f.start..f.end]).collect()
-    }
+    use super::super::tests::found;
 
     #[test]
     fn a_word_beside_an_account_is_a_password() {

@@ -112,19 +112,7 @@ impl<R: ColumnRules> Reader<'_, R> {
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let mut values: Vec<&str> = Engine::builtin()
-            .unwrap()
-            .scan(text, Classes::SENSITIVE)
-            .iter()
-            .map(|f| &text[f.start..f.end])
-            .collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    }
+    use super::super::tests::found;
 
     #[test]
     fn the_lines_of_a_structure_are_columns() {

@@ -1,7 +1,7 @@
 //! Tables as the built-in rules read them.
 
 /// Returns the values that the built-in rules find in a text.
-fn found(text: &str) -> Vec<&str> {
+pub(super) fn found(text: &str) -> Vec<&str> {
     let engine = crate::rules::Engine::builtin().unwrap();
     let mut out: Vec<&str> =
         engine.scan(text, crate::rules::Classes::ALL).iter().map(|f| &text[f.start..f.end]).collect();

@@ -175,18 +175,7 @@ fn spans(text: &str, (start, end): Cell, open: char, close: char) -> Option<Vec<
 
 #[cfg(test)]
 mod tests {
-    use crate::rules::{Classes, Engine};
-
-    fn found(text: &str) -> Vec<&str> {
-        let mut values: Vec<&str> = Engine::builtin()
-            .unwrap()
-            .scan(text, Classes::SENSITIVE)
-            .iter()
-            .map(|f| &text[f.start..f.end])
-            .collect();
-        values.sort_unstable();
-        values
-    }
+    use super::super::tests::found;
 
     #[test]
     fn the_columns_of_a_tibble_are_those_of_its_types() {
