@@ -181,7 +181,8 @@ mod tests {
             "title: Log in\npassword: forgotten\n",
             "Name     : setup\nRequired : password\n",
         ] {
-            let found = Engine::builtin().unwrap().scan(text, Classes::SECRET);
+            let engine = crate::rules::Engine::builtin().unwrap();
+            let found = engine.scan(text, crate::rules::Classes::SECRET);
             assert!(found.is_empty(), "{text}");
         }
     }
