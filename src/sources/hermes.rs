@@ -9,9 +9,9 @@ use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher as _;
 use std::path::{Path, PathBuf};
 
-use md5::{Digest, Md5};
 use rusqlite::{Connection, Row};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::sources::common::json_fields::{content_parts, non_empty, tool_status, usd_to_picousd};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
@@ -351,7 +351,7 @@ impl<'r> SessionReader<'r> {
             while let Some(row) = rows.next()? {
                 // The parts of the row's primary key. They can contain the address of a private server.
                 let parts = [0, 1, 2, 3, 4].map(|i| text(row, i).unwrap_or_default());
-                let digest = data_encoding::HEXLOWER.encode(&Md5::digest(parts.join("\0")));
+                let digest = data_encoding::HEXLOWER.encode(&Sha256::digest(parts.join("\0")));
                 let request = LoggedRequest {
                     dedupe_key: format!("{}#{digest}", self.builder.session.key),
                     at: instant(row, 12).or(self.record.last),

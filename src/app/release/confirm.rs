@@ -29,9 +29,11 @@ const MAX_PLACES: usize = 5;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// Not stored.
+    /// Full name of the owner, for which the sealed files are searched. It is not stored.
+    #[schemars(description = "Not stored.")]
     pub full_name: Option<String>,
     /// The person declined.
     #[serde(default)]
@@ -39,11 +41,14 @@ pub struct ConfirmParams {
     /// The person accepts that the name is in the files. The interface has asked for their passphrase.
     #[serde(skip)]
     pub waive_name_hits: bool,
-    /// On the name scan.
+    /// Statement about the search for the name.
+    #[schemars(description = "On the name scan.")]
     pub attest_full_name: String,
-    /// On sensitive entities.
+    /// Statement about companies, clients and internal names.
+    #[schemars(description = "On sensitive entities.")]
     pub attest_sensitive: String,
-    /// On reading the sample.
+    /// Statement about reading the sample.
+    #[schemars(description = "On reading the sample.")]
     pub attest_manual_scan: String,
 }
 

@@ -19,7 +19,7 @@ use crate::sources::{self, KnownWorktree, ReadOptions, Source};
 use crate::store::{FileResult, FileRow, Stored};
 use crate::trace::{SessionKey, Timestamp, is_zero};
 
-use crate::app::agents::{agent_ids, known_agent};
+use crate::app::agents::known_agent;
 use crate::app::{App, Failure};
 
 mod badges;
@@ -39,8 +39,8 @@ use skipped::SkippedByFile;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScanParams {
-    /// Agent.
-    #[schemars(extend("enum" = agent_ids()))]
+    /// Id of the only agent whose logs are scanned.
+    #[schemars(description = "Agent id.")]
     pub agent: Option<String>,
     /// Only files below this path.
     #[schemars(skip)]

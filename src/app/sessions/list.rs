@@ -32,13 +32,17 @@ pub struct ProjectList {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct InboxParams {
-    /// Agent id.
+    /// Sessions of this agent. Its id as in session keys.
+    #[schemars(description = "Agent id.")]
     pub agent: Option<String>,
-    /// Name, path or glob.
+    /// Sessions of the projects with this name or path, or that match this glob.
+    #[schemars(description = "Name, path or glob.")]
     pub project: Option<String>,
-    /// Mark.
+    /// Sessions with this mark.
+    #[schemars(description = "Mark.")]
     pub status: Option<Mark>,
-    /// Day or time.
+    /// Sessions with activity at or after this time.
+    #[schemars(description = "Only activity since this day or time (`7d`, `yesterday`, 2026-11-20).")]
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
@@ -46,7 +50,8 @@ pub struct InboxParams {
     /// Sessions in which this model answered, or a model whose name starts with it.
     #[schemars(skip)]
     pub model: Option<String>,
-    /// `name` or `name:value`.
+    /// Sessions with this badge: `name` or `name:value`.
+    #[schemars(description = "`name` or `name:value`.")]
     pub badge: Option<String>,
     /// Subagents of this session.
     #[schemars(skip)]
@@ -57,14 +62,17 @@ pub struct InboxParams {
     /// Whether the agent's log must be gone (true) or present (false).
     #[schemars(skip)]
     pub gone: Option<bool>,
-    /// Highest first.
+    /// Sort order, highest value first.
+    #[schemars(description = "Sort order, highest first.")]
     pub sort: Option<SortKey>,
     /// Lists sessions that are not subagents, each followed by its subagents.
     #[schemars(skip)]
     pub tree: bool,
-    /// Default 20.
+    /// Maximum number of sessions, 20 by default.
+    #[schemars(description = "Default 20.")]
     pub limit: Option<u64>,
-    /// From `next_cursor`.
+    /// Where the list continues: `next_cursor` of the page before.
+    #[schemars(description = "From `next_cursor`.")]
     pub cursor: Option<String>,
     /// Who reads the list.
     #[serde(skip)]

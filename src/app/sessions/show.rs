@@ -23,7 +23,8 @@ pub struct ShowParams {
     #[serde(default)]
     #[schemars(skip)]
     pub raw: bool,
-    /// First message.
+    /// Index of the first message, from 0.
+    #[schemars(description = "Index of the first message.")]
     pub from: Option<u64>,
     /// Maximum number of messages.
     #[schemars(skip)]
@@ -37,7 +38,8 @@ pub struct ShowParams {
     /// Only the message with this tool call, counted from 1.
     #[schemars(skip)]
     pub tool: Option<u64>,
-    /// Default 6200.
+    /// Maximum size of the page in bytes of JSON. Over MCP 6,200 by default.
+    #[schemars(description = "Default 6200.")]
     pub max_bytes: Option<u64>,
 }
 

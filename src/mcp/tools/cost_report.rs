@@ -19,13 +19,13 @@ const MAX_NOTES: usize = 5;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Input {
-    /// Dimension.
+    /// Group by.
     by: Option<Dimension>,
     /// IANA zone.
     timezone: Option<String>,
-    /// Day or time.
+    /// Only activity since this day or time (`7d`, `yesterday`, 2026-11-20).
     since: Option<Timestamp>,
-    /// Before it.
+    /// Only requests before this time.
     until: Option<Timestamp>,
     /// Agent id.
     agent: Option<String>,
@@ -33,7 +33,7 @@ pub(super) struct Input {
     project: Option<String>,
     /// Id or its beginning.
     model: Option<String>,
-    /// Order.
+    /// Sort order.
     sort: Option<CostSort>,
     /// Maximum rows.
     limit: Option<u64>,

@@ -18,16 +18,16 @@ pub(super) struct Input {
     /// Keys or prefixes.
     #[serde(default)]
     sessions: Vec<String>,
-    /// All in scope.
+    /// All sessions in scope.
     #[serde(default)]
     all: bool,
     /// All of this project.
     project: Option<String>,
-    /// Mark.
+    /// Mark to set.
     status: Option<Mark>,
     /// 1 to 5.
     score: Option<u8>,
-    /// Why.
+    /// Reason for the mark.
     reason: Option<String>,
 }
 

@@ -44,15 +44,20 @@ const MAX_LISTED_ENTITIES: usize = 30;
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ReviewParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// From the page.
+    /// Nonce of the page that this call answers.
+    #[schemars(description = "From the page.")]
     pub nonce: Option<String>,
-    /// In it.
+    /// What must not be published, quoted from the page.
+    #[schemars(description = "What must not be published.")]
     pub findings: Vec<FindingIn>,
-    /// On entities.
+    /// Decisions on values of the inventory.
+    #[schemars(description = "Decisions on entities.")]
     pub decisions: Vec<DecisionIn>,
-    /// Default 4500.
+    /// Maximum size of the next page in bytes. Over MCP 4,500 by default.
+    #[schemars(description = "Default 4500.")]
     pub max_bytes: Option<u64>,
 }
 
@@ -60,17 +65,21 @@ pub struct ReviewParams {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FindingIn {
-    /// Exact words.
+    /// The words exactly as the page shows them.
+    #[schemars(description = "Exact words.")]
     pub quote: String,
-    /// PERSON, ORG, HOST, SECRET, ...
+    /// Kind of the finding, such as PERSON, ORG, HOST or SECRET.
+    #[schemars(description = "PERSON, ORG, HOST, SECRET, ...")]
     #[serde(rename = "type")]
     pub kind: String,
-    /// From 1.
+    /// Number of the line of the page, from 1.
+    #[schemars(description = "Line of the page, from 1.")]
     pub line: Option<u64>,
-    /// 0 to 1.
-    #[schemars(with = "Option<String>")]
+    /// How sure the reader is, from 0 to 1. Written as a number or as text.
+    #[schemars(with = "Option<String>", description = "0 to 1.")]
     #[serde(default, deserialize_with = "number_or_text")]
     pub confidence: Option<f64>,
+    /// Why it must not be published.
     #[schemars(skip)]
     pub reason: Option<String>,
 }
@@ -86,9 +95,11 @@ fn number_or_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<f6
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DecisionIn {
-    /// Entity id, or `all`.
+    /// Id of the value in the inventory, or `all`.
+    #[schemars(description = "Entity id, or `all`.")]
     pub id: String,
-    /// Only a person may keep.
+    /// Whether the value is redacted or kept in clear. Only a person may keep it.
+    #[schemars(description = "Only a person may keep.")]
     pub decision: EntityDecision,
     /// Why the value may stay in clear.
     #[schemars(skip)]
