@@ -112,7 +112,7 @@ pub fn added_by(path: &str) -> Option<&str> {
 }
 
 /// The id of the added release that a shard belongs to; the inner value is `None` for a shard of a whole release. `None` if
-/// the path is no shard.
+/// the path is not a shard.
 fn shard_owner(path: &str) -> Option<Option<&str>> {
     let name = path.strip_prefix("data/train-")?.strip_suffix(".jsonl")?;
     let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());

@@ -1,7 +1,7 @@
 //! The values in an object whose name says that it holds secrets: `{"password": {"whatever": "Winterreise2026"}}`.
 //!
-//! The names in it may be any, so that only the object's own name says what they are. Names of schemas, of messages and of what
-//! is known about a secret say something of their own: `{"password": {"minLength": 8, "updated_at": "2026-11-30"}}`.
+//! The field names inside can be arbitrary; only the object's name says that the values are secrets. Field names of schemas, of
+//! messages and of properties of a secret are excluded: `{"password": {"minLength": 8, "updated_at": "2026-11-30"}}`.
 
 use crate::rules::looks_wordy;
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn times_places_and_texts_are_no_secrets() {
+    fn times_places_and_texts_are_not_secrets() {
         for value in
             ["2026-11-30", "2026-11-30T10:00:00Z", "/reset?id=1", "https://x.fi/1", "at least 8 bytes"]
         {

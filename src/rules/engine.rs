@@ -645,7 +645,7 @@ mod tests {
     }
 
     #[test]
-    fn the_quote_after_a_name_is_no_letter_of_it() {
+    fn the_quote_after_a_name_is_not_part_of_it() {
         let engine = Engine::builtin().unwrap();
         for text in [
             "update u set full_name='Maren Tolliver', x=1",

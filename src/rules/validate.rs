@@ -477,7 +477,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_of_labels_are_no_name_of_a_person() {
+    fn words_of_labels_are_not_names_of_persons() {
         for label in [
             "Access Token",
             "Private Key",
@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn the_names_of_ssh_algorithms_are_no_addresses() {
+    fn the_names_of_ssh_algorithms_are_not_addresses() {
         for name in [
             "curve25519-sha256@libssh.org",
             "umac-64-etm@openssh.com",

@@ -1,7 +1,7 @@
 //! Droid (Factory): `~/.factory/sessions/<directory>/<id>.jsonl`, with `<id>.settings.json` next to it.
 //!
 //! `FACTORY_HOME_OVERRIDE` replaces the home directory. No record of the log has a token count. The settings of a session have
-//! its totals, without those of the subagents that it started, so one request of the ledger stands for all of the session.
+//! its totals, without those of the subagents that it started, so the ledger has one row per session, with its totals.
 //! `~/.factory/settings.json` contains keys, so it is never read. The name of a model that a person configured is therefore
 //! the one in the log, `custom:…`.
 

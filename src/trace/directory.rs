@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 pub const MAX_DIRECTORIES: usize = 1000;
 /// Longest directory that is kept, in bytes.
 pub const MAX_DIRECTORY_BYTES: usize = 4096;
-/// Stands for the directories of a session that are not kept. It is no path. Each of them may be an excluded one.
+/// Placeholder for directories beyond the limit; not a path. Treated as possibly excluded.
 pub const MORE_DIRECTORIES: &str = "(more than 1,000 directories)";
 
 /// Returns the one spelling of a directory: without `.`, `..`, repeated separators and separators at the end, and in

@@ -192,7 +192,7 @@ impl NextStep {
         NextStep::new("status", format!("clawgate cosign export DIR {release}")).ask(format!(
             "{who} Ask the person to give the folder that `clawgate cosign export DIR {release}` writes to the other \
              approver, who runs `clawgate cosign sign DIR` in their own terminal. Then `clawgate cosign import DIR {release}` \
-             takes the second approval over. An agent must not sign or ask for a passphrase."
+             imports the second approval. An agent must not sign or ask for a passphrase."
         ))
     }
 

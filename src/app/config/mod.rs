@@ -186,7 +186,7 @@ impl Config {
     }
 
     /// Returns a warning for each entry of the redaction lists that would be refused today. An earlier version accepted
-    /// them, so they are no error.
+    /// them, so they are not errors.
     pub fn warnings(&self) -> Vec<String> {
         redact_lists::warnings(&self.redact.strings, &self.redact.usernames)
     }

@@ -45,7 +45,7 @@ pub struct ListHits {
 
 impl ListHits {
     /// Returns the entry with its value reduced to the first letter and the length, for a reader that must not see what is
-    /// redacted. An exclusion and a common word are no secrets, and the person has to be asked about a common word.
+    /// redacted. An exclusion and a common word are not secrets, and the person has to be asked about a common word.
     pub fn masked(mut self) -> Self {
         if !self.common && self.setting != "scope.exclude" {
             let first: String = self.value.chars().take(1).collect();

@@ -65,7 +65,7 @@ impl AgentView {
     /// Redacts a sentence of this program that may contain names and keys of sessions.
     ///
     /// Configured strings that are words of this program's sentences are redacted only in what a sentence quotes. They are
-    /// common words, which is no secret.
+    /// common words, which is not a secret.
     pub fn message(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;

@@ -359,7 +359,7 @@ impl App {
         data.new_only = p.new_only.unwrap_or(data.new_only);
         let mut target = requested_target(p)?;
         if data.new_only && target.is_none() && self.destination(data)?.is_none() {
-            // What is new is new since the last publication.
+            // Without a destination, compare with the last publication.
             target = self.last_destination()?.map(|d| d.target);
         }
         if target.is_some() || p.visibility.is_some() || p.licence.is_some() {

@@ -1,5 +1,5 @@
-//! Stage: scans, redacts and prepares a release of what is new, in the background, so that one review and one signature are
-//! left for a person. Nothing is sent.
+//! Stage: scans, redacts and seals new sessions, so that a person only has to review and sign. Nothing
+//! is sent.
 //!
 //! A staged release is an ordinary release with only new sessions, which a later run prepares again as long as nobody has begun
 //! to review it. A release that a person prepared, or whose review has begun, is never touched, and nothing is scanned while
@@ -25,7 +25,7 @@ const LAST_RUN: &str = "stage";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StageOutcome {
-    /// A release was prepared, or prepared again with what is new.
+    /// A release was prepared, or prepared again with new sessions.
     Staged,
     /// The staged release already has everything that is new.
     Unchanged,
@@ -154,10 +154,10 @@ impl App {
     fn not_ours(&self, open: &OpenRelease) -> Result<Option<StageRun>, Failure> {
         let id = open.id();
         let why = if !open.data.staged {
-            format!("Release {id} is under way. What is new is staged after it is published or withdrawn.")
+            format!("Release {id} is under way. New sessions are staged after it is published or withdrawn.")
         } else if self.review_has_begun(open)? {
             format!(
-                "The review of release {id} has begun. What is new is staged after it is published or withdrawn."
+                "The review of release {id} has begun. New sessions are staged after it is published or withdrawn."
             )
         } else {
             return Ok(None);

@@ -13,7 +13,7 @@ pub(super) struct Guess {
     pub reasons: Vec<&'static str>,
 }
 
-/// Fewer tool calls than this are no work that a reader can follow.
+/// Sessions with fewer tool calls show too little work to follow.
 const MIN_TOOL_CALLS: u64 = 3;
 
 /// More undecided secrets, names or other findings than this cost a point: placeholders would replace much of the text.

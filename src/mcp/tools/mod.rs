@@ -127,7 +127,7 @@ impl Registered {
             app.audit("form_answered", release.as_deref(), entry)?;
         }
         if let Answer::Accepted(values) = answer {
-            // The fields that are no arguments are only for the person.
+            // The fields that are not arguments are only for the person.
             args.extend(values.into_iter().filter(|(name, _)| self.input["properties"].get(name).is_some()));
         }
         (self.call)(app, args)

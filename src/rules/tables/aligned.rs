@@ -157,7 +157,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Whether a line is a header beyond doubt: a border follows it, or it names accounts or persons too.
+    /// Whether a line is certainly a header: a border follows it, or it names accounts or persons too.
     fn is_certain_aligned(&self, headers: &[Cell], rules: &[Option<u16>], end: usize) -> bool {
         let below = line_at(self.text, next_line(self.text, end));
         let below = self.text[below.0..below.1].trim();

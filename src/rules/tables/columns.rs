@@ -17,7 +17,7 @@ pub(crate) struct Table {
     pub cells: Vec<(usize, usize, u16)>,
 }
 
-/// Rows without a value that fits any column, after which a line counts as no header.
+/// Rows without a value that fits any column, after which a line is not treated as a header.
 const MAX_UNFIT_ROWS: usize = 20;
 /// Number of values by which a column is judged.
 const MAX_JUDGED_VALUES: usize = 100;
@@ -26,7 +26,7 @@ const MAX_ROWS_OVER_BUDGET: usize = 2;
 /// Bytes of rows that are read for the headers of one text: lengths of the text, and a fixed part for short texts.
 const MAX_PASSES: usize = 64;
 const MIN_BUDGET_BYTES: usize = 1 << 20;
-/// Readings of one line that are tried before it counts as no header. A line contains a keyword for each of them.
+/// Readings of one line that are tried before it is not treated as a header. A line contains a keyword for each of them.
 const MAX_READINGS: usize = 32;
 
 /// A way in which a line can be read as the header of a table.
@@ -43,7 +43,7 @@ pub(super) enum Reading {
 /// Why a reading of a line was rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rejection {
-    /// The cells are no headers.
+    /// The cells are not headers.
     Header,
     /// The rows do not contain what the headers say.
     Rows,
@@ -59,7 +59,7 @@ pub(crate) struct ReadingLog {
     rejected: Vec<(Reading, Rejection)>,
     /// The line that was last searched for, without its line end.
     pub line_around: Option<(usize, usize)>,
-    /// The last parenthesis that begins no list of headers.
+    /// The last parenthesis that does not begin a list of headers.
     pub rejected_list: Option<usize>,
     /// Where the last array or table of HTML begins that was read.
     pub last_array: Option<usize>,
@@ -103,7 +103,7 @@ impl ReadingLog {
         self.rejected.push((reading, why));
     }
 
-    /// Whether a line was read in [`MAX_READINGS`] ways without success, so that it counts as no header.
+    /// Whether a line was read in [`MAX_READINGS`] ways without success, so that it is not treated as a header.
     pub(super) fn gave_up(&self, line: usize) -> bool {
         self.line == line && self.rejected.len() >= MAX_READINGS
     }
@@ -134,7 +134,7 @@ pub(super) struct About {
     pub software: bool,
     /// A header names accounts or persons, and none is about results: `pass` contains passwords.
     pub logins: bool,
-    /// The line of headers is one beyond doubt.
+    /// The line is certainly a header.
     pub certain: bool,
 }
 

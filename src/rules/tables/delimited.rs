@@ -11,7 +11,7 @@ use super::{
 const MAX_STRING_LINE_BYTES: usize = 16 * 1024;
 /// Separates the columns of LaTeX.
 const LATEX_MARK: &str = "&";
-/// Lines in a row that are no rows of the table. More of them end it.
+/// Lines in a row that are not rows of the table. More of them end it.
 const MAX_ODD_LINES: usize = 8;
 /// The same for a table inside of a string, which ends somewhere.
 const MAX_ODD_LINES_IN_STRING: usize = 2;
@@ -216,7 +216,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         cells.iter().zip(&header.cells).all(|(a, b)| self.value(*a) == self.value(*b))
     }
 
-    /// Whether a line is a header beyond doubt: a border follows it, or it names accounts or persons too and is neither
+    /// Whether a line is certainly a header: a border follows it, or it names accounts or persons too and is neither
     /// code nor a row of another table.
     fn is_certain_header(&self, header: &Header, line: (usize, usize), mark: &str) -> bool {
         let text = self.text;

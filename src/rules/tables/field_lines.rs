@@ -25,7 +25,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         let mut fields = vec![own];
         let mut at = line.0;
         for _ in 0..MAX_LINES {
-            // What was read before is no part of this record.
+            // Lines that were already read do not belong to this record.
             if at <= self.log.field_lines_end || at == 0 {
                 break;
             }
@@ -72,7 +72,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         let rules = self.headers(&names)?;
         let rule_of = |cell: Cell| self.rules.headers().rule(self.value(cell));
         let said = rules.iter().flatten().count();
-        // The values of a record are no headers, as the cells of a header and its first row of names are.
+        // The values of a record are not headers, unlike the cells of a header whose first row has names.
         let values_said = fields.iter().filter(|f| rule_of(f.1).is_some()).count();
         let is_record = match has_head {
             true => said > 0,
@@ -84,7 +84,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         if let Some(table) = self.login_record(fields, end) {
             return Some(table);
         }
-        // Without an account a word is no password.
+        // A plain word is a password only next to an account.
         let mut columns = self.columns(&names, &rules, false);
         columns.add_row(|n| fields.get(n).map(|f| f.1));
         let table = columns.finish(end);
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_a_record_is_no_header_of_the_fields_below_it() {
+    fn a_field_of_a_record_is_not_a_header_of_the_fields_below_it() {
         for text in [
             "| Field | Value |\n|---|---|\n| Full name | Maren Tolliver |\n| Passport | ZS0000177 |\n| Plan | gold |\n",
             "| Field | Value |\n|---|---|\n| Plan | gold |\n| Full name | Maren Tolliver |\n| Passport | ZS0000177 |\n",
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_about_fields_are_no_records() {
+    fn tables_about_fields_are_not_records() {
         for text in [
             "| Field | Type |\n|---|---|\n| phone | string |\n| dob | date |\n| password | string |\n",
             "| Parameter | Description |\n|---|---|\n| username | Your account |\n| password | Your password |\n| phone | Contact phone |\n",
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_two_columns_is_no_record() {
+    fn a_table_of_two_columns_is_not_a_record() {
         assert_eq!(found("full_name,phone\nMaren Tolliver,600 555 014\nIvo Bracken,600 555 015\n").len(), 4);
         assert_eq!(found("| Name | Password |\n|---|---|\n| Maren Tolliver | zebraduck |\n").len(), 2);
     }

@@ -17,7 +17,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     pub(super) fn html(&mut self, from: usize) -> Option<Table> {
         let back = self.text.floor_char_boundary(from.saturating_sub(MAX_HEADER_BYTES));
         let start = back + find_tag_back(&self.text.as_bytes()[back..from], b"<tr")?;
-        // A row of the last table is no header: each row of a table of keywords would read all rows after it again.
+        // A row of the last table is not a header: each row of a table of keywords would read all rows after it again.
         if self.log.last_array == Some(start) || start < self.log.html_rows_end {
             return None;
         }

@@ -62,7 +62,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             && (!v.contains(' ') || cell_shape::fits(v, CellShape::Name))
     }
 
-    /// Whether a value is one word that is no label, no word of a form and no variable, so that it is a password if it is the
+    /// Whether a value is one word that is neither a label, a form word nor a variable. It is then a password if it is the
     /// content of an element with that name.
     pub(super) fn is_plain_secret(&self, value: Cell) -> bool {
         let v = self.value(value);
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_types_and_variables_are_no_passwords() {
+    fn labels_types_and_variables_are_not_passwords() {
         for text in [
             "{\"user\": \"Nutzer\", \"password\": \"kennwortfeld\"}",
             "{\"user\":\"Benutzername\",\"password\":\"Passwort\"}",

@@ -208,7 +208,7 @@ fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
         )
 }
 
-/// Whether a keyword may begin with this mark, which is no part of the header.
+/// Whether a keyword may begin with this mark, which is not part of the header.
 fn is_mark_before(b: u8) -> bool {
     matches!(b, b',' | b';' | b'\t' | b'|' | b' ' | b'>' | b'"' | b'\'')
 }
@@ -365,7 +365,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             || headers.iter().zip(rules).any(|(c, rule)| rule.is_none() && account(c))
     }
 
-    /// Returns the columns of a table that have a rule. `certain` says that the headers are beyond doubt.
+    /// Returns the columns of a table that have a rule. `certain` says that the line is certainly a header.
     fn columns(&self, headers: &[Cell], rules: &[Option<u16>], certain: bool) -> Columns<'t> {
         let values = || headers.iter().map(|h| self.value(*h));
         let about = About {

@@ -64,7 +64,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             let Some(row) = self.object(next) else { break };
             rows.push(row);
         }
-        // One object alone is no table, but may be a record with an account.
+        // A single object is not a table, but may be a record with an account.
         if rows.len() < 2 && !self.text[..open].trim_end().ends_with('[') {
             return self.login_record(&fields(&rows[0].0), from);
         }

@@ -22,7 +22,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         self.column_line(line)?;
         let mut first = line.0;
         for _ in 0..MAX_COLUMNS {
-            // What was read before is no part of this structure.
+            // Lines that were already read do not belong to this structure.
             if first <= self.log.structure_end {
                 break;
             }
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn commands_and_other_columns_are_no_structure() {
+    fn commands_and_other_columns_are_not_a_structure() {
         for text in [
             "$ phone \"600 555 014\"\n",
             "$ name    <chr> \"tidyr\", \"dplyr\"\n$ version <chr> \"1.3.0\", \"1.1.0\"\n",

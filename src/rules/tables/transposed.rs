@@ -24,7 +24,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         }
         let mut lines = vec![first];
         let (mut above, mut end) = (line.0, line.1);
-        // What was read before is no part of this table.
+        // Lines that were already read do not belong to this table.
         while above > self.log.transposed_end && lines.len() < MAX_TRANSPOSED_LINES {
             let near = above.saturating_sub(MAX_HEADER_BYTES);
             let from = memchr::memrchr(b'\n', &text.as_bytes()[near..above - 1]).map(|n| near + n + 1);

@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn generics_in_code_are_no_types_of_columns() {
+    fn generics_in_code_are_not_types_of_columns() {
         for text in [
             "let phone\n<T> where\n600 555 014\n",
             "# A tibble: 1 × 2\n  name  n\n  <chr> <dbl>\n1 maren 4\n",

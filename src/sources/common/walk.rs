@@ -105,7 +105,7 @@ impl Walk<'_> {
         path.canonicalize().map_or(true, |path| self.seen.insert(path))
     }
 
-    /// Searches a directory and returns the links in it. `others` is how many files that are no logs may be looked at.
+    /// Searches a directory and returns the links in it. `others` is how many files that are not logs may be looked at.
     fn directory(&mut self, dir: &Path, mut others: Option<usize>) -> Vec<PathBuf> {
         let mut links = Vec::new();
         let depth = dir.strip_prefix(self.root).map_or(0, |relative| relative.components().count());

@@ -1,4 +1,4 @@
-//! The rollup: the requests of the whole ledger, summed as far as most reports need not tell them apart.
+//! Pre-aggregated requests: one row per session, model and quarter of an hour, detailed enough for most reports.
 //!
 //! Requests are summed if they have the same session, directory, machine, model, provider, subagent, skill and confidence, begin
 //! in the same quarter of an hour, and have the same rates, whatever the price table: their prompts are between the same two
@@ -205,7 +205,7 @@ impl Archive {
         drop(snapshot);
         let (body, sums) = builder.pack();
         // If another process has changed the ledger since, the generation shows it.
-        // The report does not need the rollup, so it waits for no other process, and a full disk is no error.
+        // The report does not need the rollup, so it does not wait for other processes, and a full disk is not an error.
         self.set_busy_timeout(Duration::ZERO)?;
         let _ = self.conn.execute(
             "INSERT OR REPLACE INTO rollup(id, generation, made_at, made_with, body, sums)
