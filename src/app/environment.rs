@@ -13,7 +13,7 @@ use crate::app::shell::find_on_path;
 use crate::app::text::sanitize;
 use crate::trace::Env;
 
-/// Longest value that a note shows, in characters.
+/// Maximum length of a value that a note shows, in characters.
 const MAX_VALUE_CHARS: usize = 120;
 /// Name of the program on the search path.
 const PROGRAM: &str = "clawgate";

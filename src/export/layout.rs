@@ -18,7 +18,7 @@ const METADATA: &str = "metadata.json";
 const PROVENANCE: &str = "provenance.json";
 /// The folder that contains one folder for each added release.
 pub const ADDITIONS: &str = "additions";
-/// Longest release id that is accepted in a path, in bytes.
+/// Maximum length of a release id that is accepted in a path, in bytes.
 const MAX_ID_BYTES: usize = 40;
 
 /// Where the files of a release are in the dataset.

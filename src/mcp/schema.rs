@@ -1,6 +1,6 @@
 //! Tool schemas, derived from the parameter and report types and reduced to the subset that every client accepts.
 //!
-//! The portable subset has no `$ref`, no unions, no type arrays and no formats. One tool outside of the subset makes
+//! The portable subset has no `$ref`, no unions, no type arrays and no formats. One tool outside the subset makes
 //! some clients drop the whole list.
 
 use schemars::JsonSchema;

@@ -167,7 +167,7 @@ impl<'e> Redactor<'e> {
         };
         let Policy { custom, usernames, homes, identities, .. } = r.policy.clone();
         for string in custom.iter().map(|c| c.trim()).filter(|c| c.chars().any(char::is_alphanumeric)) {
-            // A string that is too short for the inside of words counts only as a word of its own, in this spelling.
+            // A string that is too short to be searched for inside words counts only as a word of its own, in this spelling.
             let long = names::is_long_enough(string);
             let custom = known("CUSTOM", word_rules::CUSTOM, 100, !long);
             r.learn(string, KnownValue { any_case: long, any_spelling: long, ..custom });
@@ -271,7 +271,7 @@ impl<'e> Redactor<'e> {
         !self.policy.keep.is_empty() && self.policy.keep.contains(&self.value_id(kind, value))
     }
 
-    /// Whether a value contains a placeholder, or is the inside of one.
+    /// Whether a value contains a placeholder, or is inside one.
     fn contains_placeholder(&self, value: &str) -> bool {
         placeholder::is_or_contains(value, self.policy.options.placeholder_style)
     }

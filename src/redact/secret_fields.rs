@@ -1,18 +1,19 @@
 //! The values in an object whose name says that it holds secrets: `{"password": {"whatever": "Winterreise2026"}}`.
 //!
-//! The field names inside can be arbitrary; only the object's name says that the values are secrets. Field names of schemas, of
-//! messages and of properties of a secret are excluded: `{"password": {"minLength": 8, "updated_at": "2026-11-30"}}`.
+//! The field names inside can be arbitrary; only the object's name says that the values are secrets. Field names of
+//! schemas, of messages and of properties of a secret are excluded: `{"password": {"minLength": 8, "updated_at":
+//! "2026-11-30"}}`.
 
 use crate::rules::looks_wordy;
 
 /// Objects in an object of secrets that are read, from the outermost on.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Shortest token, in bytes. Other values of an object of tokens are ids and names.
+/// Minimum length of a token, in bytes. Other values of an object of tokens are ids and names.
 const MIN_TOKEN_BYTES: usize = 16;
 /// Bytes of an object that are searched for the name of a schema.
 const MAX_SCHEMA_BYTES: usize = 400;
 
-/// Endings of the names of objects with passwords and with other secrets, in small letters without other characters.
+/// Endings of the names of objects with passwords and with other secrets, in lowercase without other characters.
 const PASSWORDS: &[&str] = &[
     "password",
     "passwd",

@@ -145,7 +145,7 @@ fn quoted(e: &Example, levels: usize) -> Wrapped {
 
 /// Whether no six characters of the value are left in the redacted text, or not the whole of a shorter value.
 ///
-/// Characters that also occur outside of the value prove nothing.
+/// Characters that also occur outside the value prove nothing.
 fn is_gone(w: &Wrapped, redacted: &str) -> bool {
     // Placeholders do not count: the kind in `[GHP_k3f9qa]` may be the prefix of the value.
     let mut left = String::with_capacity(redacted.len());

@@ -23,7 +23,7 @@ struct Rule {
     spec: RuleSpec,
     id: Arc<str>,
     kind: Arc<str>,
-    /// The keyword must not be the inside of a longer word.
+    /// The keyword must not be inside a longer word.
     word: bool,
     regex: OnceLock<Option<Regex>>,
     short: OnceLock<Option<Regex>>,

@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-/// A list of words separated by blanks; the set for look-ups is built on first use.
+/// A list of words separated by spaces; the set for look-ups is built on first use.
 pub(crate) struct WordList {
     text: &'static str,
     set: OnceLock<HashSet<&'static str>>,

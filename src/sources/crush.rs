@@ -20,7 +20,7 @@ const AGENT: &str = "crush";
 
 const DATABASE: &str = "crush.db";
 
-/// Longest list of projects that is used. Crush adds a project for every directory in which it is started.
+/// Maximum length of a list of projects that is used. Crush adds a project for every directory in which it is started.
 const MAX_PROJECTS: usize = 10_000;
 
 pub(crate) struct Crush;

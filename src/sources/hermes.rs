@@ -1,7 +1,8 @@
 //! Hermes Agent: the database `~/.hermes/state.db`, and one for each profile in `~/.hermes/profiles/<name>/`.
 //!
 //! `HERMES_HOME` replaces `~/.hermes`. The table `session_model_usage` has the totals of a session for each model and task,
-//! so the ledger has one row for each of them, with these totals. `messages_fts*` repeat the messages. `request_dumps`, `auth.json` and
+//! so the ledger has one row for each of them, with these totals. `messages_fts*` repeat the messages. `request_dumps`,
+//! `auth.json` and
 //! `.env` contain keys, so they are never read.
 
 use std::collections::HashSet;

@@ -129,7 +129,7 @@ pub(super) fn bars(days: &[(String, f64, String)]) -> String {
             text(day)
         );
     }
-    // The labels are outside of the drawing, because text inside would shrink with it.
+    // The labels are outside the drawing, because text inside would shrink with it.
     let _ = writeln!(
         out,
         "<line class=\"base\" x1=\"0\" y1=\"{CHART_HEIGHT}\" x2=\"{CHART_WIDTH}\" y2=\"{CHART_HEIGHT}\"/>\n</svg>\n\

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::trace::words;
 
-/// Longest owner or repository name that the Hub accepts, in bytes.
+/// Maximum length of an owner or repository name that the Hub accepts, in bytes.
 const MAX_NAME_BYTES: usize = 96;
 
 /// The place that receives the files.

@@ -68,7 +68,7 @@ pub(crate) struct StoredRow {
     pub key: SessionKey,
     #[serde(flatten)]
     pub place: RowPlace,
-    /// Byte ranges of the messages in the row. Empty for rows outside of the sample, because only sampled rows are cut
+    /// Byte ranges of the messages in the row. Empty for rows outside the sample, because only sampled rows are cut
     /// into chunks, and for rows that a version before this field has sealed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub messages: Vec<Range<u64>>,

@@ -109,7 +109,7 @@ const PARTY_KINDS: &[&str] = &[
     "CLOUD_ACCOUNT",
     "ADDRESS",
 ];
-/// Longest list of parties or sessions.
+/// Maximum length of a list of parties or sessions.
 const MAX_LISTED: usize = 100;
 
 /// Counts the parties in each session while the rows of a release are made: by kind and placeholder, with their sessions.

@@ -204,7 +204,7 @@ fn with_messages(session: &Session, messages: Vec<Message>) -> Session {
     }
 }
 
-/// Smallest length to which a text is shortened, in bytes.
+/// Minimum length to which a text is shortened, in bytes.
 const MIN_SHORTENED_BYTES: usize = 200;
 
 /// Shortens the texts of a message that is larger than a page.

@@ -12,7 +12,7 @@ use crate::cli::table::{Column, Table, one_line};
 
 use super::list::{AGENTS_WIDTH, MIN_PROJECT_WIDTH};
 
-/// Most directories outside of the projects that the table shows.
+/// Maximum number of directories outside the projects that the table shows.
 const MAX_OTHER_DIRECTORIES: usize = 20;
 
 /// Choose and confirm which projects and agents may be shared

@@ -15,7 +15,7 @@ pub(super) struct List;
 
 /// Default number of projects in a page.
 const DEFAULT_PROJECTS: u64 = 25;
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in an answer, in characters.
 const MAX_TITLE_CHARS: usize = 120;
 
 #[derive(Deserialize, JsonSchema)]

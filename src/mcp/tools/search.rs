@@ -12,7 +12,7 @@ use crate::trace::{SessionKey, Timestamp};
 
 pub(super) struct Search;
 
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in an answer, in characters.
 const MAX_TITLE_CHARS: usize = 80;
 
 #[derive(Serialize)]

@@ -13,7 +13,7 @@ use super::address::{Clients, check_endpoint, check_names};
 use super::fault::{Fault, transport};
 use crate::gate::HubAccess;
 
-/// Longest message of the Hub in an error, in characters.
+/// Maximum length of a Hub message in an error, in characters.
 const MAX_MESSAGE_CHARS: usize = 300;
 /// Pages of a file listing; far more than a release has.
 const MAX_TREE_PAGES: usize = 10_000;

@@ -1,4 +1,4 @@
-//! Tables whose columns are aligned with blanks, data frames, and lists with a header.
+//! Tables whose columns are aligned with spaces, data frames, and lists with a header.
 
 use super::aligned_row::{Row, char_spans, split_blanks};
 use super::columns::{Cell, Reading, Rejection, Table};
@@ -7,11 +7,12 @@ use super::{ColumnRules, MAX_HEADER_CELL_BYTES, Reader, cell_shape};
 
 /// Rows by which the alignment of a table is judged.
 const MAX_ALIGNED_ROWS: usize = 20;
-/// Fewest rows that show that a header consists of two. Two names may have their blank in the same place by chance.
+/// Minimum number of rows that show that a header consists of two. Two names may have their space in the same place by
+/// chance.
 const MIN_SPLITTING_ROWS: usize = 2;
 
 impl<'t, R: ColumnRules> Reader<'t, R> {
-    /// Reads a table whose columns are aligned with blanks, or a single column.
+    /// Reads a table whose columns are aligned with spaces, or a single column.
     pub(super) fn aligned(&mut self, line: (usize, usize), from: usize, to: usize) -> Option<Table> {
         let text = self.text;
         let inside = |e: usize| e == line.1 || text[e..].starts_with("  ") || text[e..line.1].trim() == "\\";
@@ -62,7 +63,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Splits headers that only one blank separates, because their values are as short as they: `ID NAME`. Every value begins
+    /// Splits headers that only one space separates, because their values are as short as they: `ID NAME`. Every value begins
     /// below its header.
     fn split_narrow(&mut self, line: (usize, usize), cells: &mut Vec<Cell>) {
         let text = self.text;
@@ -92,7 +93,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         *cells = out;
     }
 
-    /// Reads a data frame whose headers are single words that only one blank separates; every value ends with its header.
+    /// Reads a data frame whose headers are single words that only one space separates; every value ends with its header.
     pub(super) fn aligned_words(&mut self, start: usize, end: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
         let near = start.saturating_sub(MAX_HEADER_CELL_BYTES);
@@ -138,7 +139,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (!table.cells.is_empty()).then_some(table)
     }
 
-    /// Reads a list with a header and one value a line.
+    /// Reads a list with a header and one value per line.
     fn single(&mut self, rule: u16, lines: impl Iterator<Item = (usize, usize)>) -> Option<Table> {
         let shape = self.rules.shape(rule);
         if !shape.labels() {

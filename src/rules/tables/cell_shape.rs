@@ -91,7 +91,7 @@ pub(super) fn proves(value: &str, shape: CellShape, certain: bool) -> bool {
 }
 
 /// Whether a value of a column that is known to be of a kind is one of that kind too, although it alone would not show
-/// it: a password of several words, a name in small letters. Remarks such as `unknown` are not.
+/// it: a password of several words, a name in lowercase. Remarks such as `unknown` are not.
 pub(super) fn belongs(value: &str, shape: CellShape) -> bool {
     let v = value.trim();
     let counts = CharCounts::of(v.as_bytes());
@@ -127,7 +127,7 @@ fn is_state(v: &str) -> bool {
     WORDS.states.has(lower.split('(').next().unwrap_or(&lower))
 }
 
-/// Whether one word without blanks could be a password under a header that says so.
+/// Whether one word without spaces could be a password under a header that says so.
 fn is_plain_password(v: &str) -> bool {
     v.chars().count() >= 4
         && !v.contains(char::is_whitespace)
@@ -141,7 +141,7 @@ fn is_plain_password(v: &str) -> bool {
         && !looks_like_time(v)
 }
 
-/// Whether a value is a password of two to six words in small letters, none of which occurs in a remark.
+/// Whether a value is a password of two to six words in lowercase, none of which occurs in a remark.
 fn is_plain_phrase(v: &str) -> bool {
     let words: Vec<&str> = v.split([' ', '-']).collect();
     (2..=6).contains(&words.len())
@@ -151,7 +151,7 @@ fn is_plain_phrase(v: &str) -> bool {
         && !words.iter().any(|w| COMMON_WORDS.has(w) || WORDS.remarks.has(w))
 }
 
-/// Whether a value consists of two to four words of small letters.
+/// Whether a value consists of two to four words of lowercase letters.
 fn is_name_in_small_letters(v: &str) -> bool {
     let words: Vec<&str> = v.split(' ').collect();
     (2..=4).contains(&words.len())
@@ -268,17 +268,17 @@ fn is_date(v: &str, digits: usize) -> bool {
         return digits == 8
             && (v.starts_with("19") || v.starts_with("20") || &v[4..6] == "19" || &v[4..6] == "20");
     }
-    let marks = v.chars().filter(|c| matches!(c, '-' | '/' | '.' | ' ' | '年' | '月' | '년' | '월')).count();
+    let separators = v.chars().filter(|c| matches!(c, '-' | '/' | '.' | ' ' | '年' | '月' | '년' | '월')).count();
     let months = v.split(|c: char| !c.is_alphabetic()).filter(|w| w.chars().count() > 4).count();
     (4..=20).contains(&digits)
         && v.len() <= 40
-        && marks >= 2
+        && separators >= 2
         && months <= 1
         && v.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '/' | '.' | ' ' | ',' | ':' | '+'))
         && v.split(|c: char| !c.is_ascii_digit()).filter(|g| !g.is_empty()).take(3).all(|g| g.len() <= 4)
 }
 
-/// Whether a value is a decimal degree with at least two digits after the point, or a pair of them, or has the marks of
+/// Whether a value is a decimal degree with at least two digits after the point, or a pair of them, or has the signs of
 /// degrees and minutes.
 fn is_coordinate(v: &str) -> bool {
     let degrees = |part: &str| {

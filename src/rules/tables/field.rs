@@ -72,7 +72,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     }
 }
 
-/// Returns where the next item of a list of lists begins, and how many lists contain it: none behind the end of the
+/// Returns where the next item of a list of lists begins, and how many lists contain it: none after the end of the
 /// outermost one.
 fn next_item(b: &[u8], mut at: usize, mut depth: usize) -> (usize, usize) {
     while let Some(c) = b.get(at) {

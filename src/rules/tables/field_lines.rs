@@ -7,18 +7,18 @@ use super::login_record::Field;
 use super::words::{Set, WORDS};
 use super::{ColumnRules, FRAMES, MAX_HEADER_BYTES, Reader};
 
-/// Most lines of a record, on either side of the one in which it was found.
+/// Maximum number of lines of a record, on either side of the one in which it was found.
 const MAX_LINES: usize = 40;
-/// Fewest lines that make a record of lines without a line above them that says so.
+/// Minimum number of lines that make a record of lines without a line above them that says so.
 const MIN_LINES: usize = 3;
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the record around a line.
-    pub(super) fn field_lines(&mut self, line: Cell, mark: &'static str) -> Option<Table> {
+    pub(super) fn field_lines(&mut self, line: Cell, separator: &'static str) -> Option<Table> {
         if line.0 < self.log.field_lines_end || self.log.rejection(line.0, Reading::FieldLines).is_some() {
             return None;
         }
-        let Some(own) = self.field_line(line, mark) else {
+        let Some(own) = self.field_line(line, separator) else {
             self.log.reject(line.0, Reading::FieldLines, Rejection::Rows);
             return None;
         };
@@ -41,7 +41,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             if is_border(&self.text[row.0..row.1]) && row.0 < row.1 {
                 continue;
             }
-            let Some(field) = self.field_line(row, mark) else { break };
+            let Some(field) = self.field_line(row, separator) else { break };
             fields.insert(0, field);
         }
         let mut end = line.1;
@@ -51,7 +51,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 break;
             }
             if !is_border(&self.text[row.0..row.1]) {
-                let Some(field) = self.field_line(row, mark) else { break };
+                let Some(field) = self.field_line(row, separator) else { break };
                 fields.push(field);
             }
             end = row.1;
@@ -101,14 +101,14 @@ impl<R: ColumnRules> Reader<'_, R> {
     }
 
     /// Reads a line with a name and a value.
-    fn field_line(&mut self, line: Cell, mark: &'static str) -> Option<Field> {
+    fn field_line(&mut self, line: Cell, separator: &'static str) -> Option<Field> {
         if line.1 - line.0 > MAX_HEADER_BYTES {
             return None;
         }
         self.log.bytes += line.1 - line.0;
-        let (mut cells, end) = self.split(line.0, mark)?;
+        let (mut cells, end) = self.split(line.0, separator)?;
         let empty = |c: Option<&Cell>| c.is_some_and(|c| c.0 == c.1);
-        if FRAMES.contains(&mark) {
+        if FRAMES.contains(&separator) {
             if empty(cells.last()) {
                 cells.pop();
             }

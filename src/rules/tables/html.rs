@@ -112,7 +112,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         Some(row)
     }
 
-    /// Returns the content of a cell without the tags and blanks around it.
+    /// Returns the content of a cell without the tags and spaces around it.
     pub(super) fn without_tags(&self, (mut s, mut e): Cell) -> Cell {
         loop {
             (s, e) = self.content((s, e));

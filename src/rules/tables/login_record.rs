@@ -7,9 +7,9 @@ use super::{CellShape, ColumnRules, MAX_RELATED_WORDS, Reader, cell_shape, heade
 use crate::rules::placeholder_value;
 use crate::rules::word_lists::{LABEL_WORDS, NOT_NAMES};
 
-/// Most fields of a record, on either side of the password.
+/// Maximum number of fields of a record, on either side of the password.
 pub(super) const MAX_FIELDS: usize = 16;
-/// Fewest characters of a word that is a password without an account beside it.
+/// Minimum number of characters of a word that is a password without an account beside it.
 const MIN_PLAIN_CHARS: usize = 6;
 
 /// A field of a record: the spans of its name and of its value.

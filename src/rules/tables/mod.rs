@@ -46,17 +46,17 @@ pub(in crate::rules) use words::FILE as WORD_FILE;
 
 use columns::{About, Cell, Columns, Table};
 
-/// Longest list of headers in code, and longest text before a header that is searched for its beginning, in bytes.
+/// Maximum length of a list of headers in code, and of the text before a header that is searched for its beginning, in bytes.
 const MAX_HEADER_BYTES: usize = 4096;
-/// Longest cell that is read as a header, in bytes.
+/// Maximum length of a cell that is read as a header, in bytes.
 const MAX_HEADER_CELL_BYTES: usize = 60;
-/// Most words of a header by which another one is judged. A cell with more of them is a text.
+/// Maximum number of words of a header by which another one is judged. A cell with more of them is a text.
 const MAX_RELATED_WORDS: usize = 4;
-/// Longest cell in quotes, in bytes. A longer one means that its closing quote is missing.
+/// Maximum length of a cell in quotes, in bytes. A longer one means that its closing quote is missing.
 const MAX_QUOTED_BYTES: usize = 4096;
-/// Longest row, in bytes.
+/// Maximum length of a row, in bytes.
 const MAX_ROW_BYTES: usize = 64 * 1024;
-/// Largest number of cells of a row.
+/// Maximum number of cells of a row.
 const MAX_CELLS: usize = 2000;
 
 /// The separators of tables whose columns are framed, in the order in which they are tried.
@@ -85,8 +85,8 @@ pub(crate) fn read<R: ColumnRules>(
     log: &mut ReadingLog,
 ) -> Option<Table> {
     let text = whole.as_bytes();
-    // A keyword that would be too frequent alone includes the mark before it, such as `,pin`.
-    let start = start + text[start..end].iter().take_while(|b| is_mark_before(**b)).count();
+    // A keyword that would be too frequent alone includes the character before it, such as `,pin`.
+    let start = start + text[start..end].iter().take_while(|b| is_separator_before(**b)).count();
     let mut reader = Reader { text: whole, rules, log };
     if record_markup::may_be_markup(text, start, end) {
         return reader.markup(start, end);
@@ -113,7 +113,7 @@ pub(crate) fn read<R: ColumnRules>(
     if closing == b'=' && text[to] == b' ' && !in_string {
         return reader.record_lines(from, to);
     }
-    // Code has other marks around a name: `user.name)`, `name = `, `fn name<`.
+    // Code has other punctuation around a name: `user.name)`, `name = `, `fn name<`.
     let in_cell = in_tag || in_string;
     if !in_cell
         && !matches!(
@@ -187,7 +187,7 @@ pub(crate) fn read<R: ColumnRules>(
     reader.field(from, to).or_else(|| reader.aligned(line, from, to))
 }
 
-/// Whether a keyword is only a part of a word, or is followed by a mark of code. Most occurrences are rejected here.
+/// Whether a keyword is only a part of a word, or is followed by punctuation of code. Most occurrences are rejected here.
 fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
     let (first, last) = (text[start], text[end - 1]);
     let before = start.checked_sub(1).map_or(b'\n', |i| text[i]);
@@ -208,8 +208,8 @@ fn is_inside_word(text: &[u8], start: usize, end: usize) -> bool {
         )
 }
 
-/// Whether a keyword may begin with this mark, which is not part of the header.
-fn is_mark_before(b: u8) -> bool {
+/// Whether a keyword may begin with this character, which is not part of the header.
+fn is_separator_before(b: u8) -> bool {
     matches!(b, b',' | b';' | b'\t' | b'|' | b' ' | b'>' | b'"' | b'\'')
 }
 
@@ -314,7 +314,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         (end - start <= MAX_ROW_BYTES && at <= end).then_some((start, end))
     }
 
-    /// Returns the content of a cell without blanks and quotes around it.
+    /// Returns the content of a cell without spaces and quotes around it.
     fn content(&self, (mut s, mut e): Cell) -> Cell {
         let trim = |c: char| c.is_whitespace() || matches!(c, '│' | '┃' | '║');
         s += self.text[s..e].len() - self.text[s..e].trim_start_matches(trim).len();

@@ -5,9 +5,9 @@ use super::lines::line_at;
 use super::login_record::{Field, MAX_FIELDS};
 use super::{ColumnRules, Reader};
 
-/// Longest line of a record, in bytes.
+/// Maximum length of a line of a record, in bytes.
 const MAX_LINE_BYTES: usize = 400;
-/// Longest name of a field, in bytes.
+/// Maximum length of the name of a field, in bytes.
 const MAX_NAME_BYTES: usize = 40;
 
 /// What separates the name of a field from its value. All lines of a record have the same form.
@@ -72,7 +72,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             at = line_at(self.text, at).1 + 1;
         }
         self.log.bytes += at.saturating_sub(start);
-        // A line of code ends with a mark.
+        // A line of code ends with punctuation.
         let code = |f: &Field| self.value(f.1).ends_with([',', ';', '{', '(', '[', '\\']);
         if fields.iter().any(code) || own.form == Form::Equals && !self.is_right_aligned(&fields) {
             return None;

@@ -6,11 +6,11 @@ use super::lines::skip_blanks;
 use super::login_record::{Field, MAX_FIELDS};
 use super::{CellShape, ColumnRules, MAX_HEADER_BYTES, Reader, cell_shape};
 
-/// Longest part of a name before and after its keyword, in bytes.
+/// Maximum length of a part of a name before and after its keyword, in bytes.
 const MAX_NAME_BYTES: usize = 40;
-/// Longest tag, in bytes.
+/// Maximum length of a tag, in bytes.
 const MAX_TAG_BYTES: usize = 400;
-/// Longest content of an element, in bytes.
+/// Maximum length of the content of an element, in bytes.
 const MAX_CONTENT_BYTES: usize = 400;
 
 fn is_name(b: u8) -> bool {

@@ -1,5 +1,5 @@
-//! Arrays of JSON objects, and files with one object a line: the keys are the headers, each object is a row. In an object of
-//! lists each list is a column.
+//! Arrays of JSON objects, and files with one object per line: the keys are the headers, each object is a row. In an
+//! object of lists each list is a column.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use super::{ColumnRules, MAX_HEADER_BYTES, MAX_HEADER_CELL_BYTES, MAX_ROW_BYTES,
 
 /// Objects of one text that cannot be read, after which only short ones are tried.
 const MAX_FAILED_OBJECTS: usize = 32;
-/// Most keys of an object.
+/// Maximum number of keys of an object.
 const MAX_KEYS: usize = 500;
 
 /// A key with its value; the value is empty if it is an object or an array.

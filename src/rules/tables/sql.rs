@@ -11,7 +11,7 @@ use super::{ColumnRules, MAX_HEADER_BYTES, MAX_QUOTED_BYTES, MAX_ROW_BYTES, Read
 const MAX_NESTING: usize = 16;
 const CREATE: &str = "create table";
 const INSERT: &str = "insert into";
-/// Longest name of a table with its schema, in bytes.
+/// Maximum length of the name of a table with its schema, in bytes.
 const MAX_NAME_BYTES: usize = 200;
 /// First words of a definition that defines no column.
 const CONSTRAINTS: [&str; 9] =

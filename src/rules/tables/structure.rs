@@ -5,9 +5,9 @@ use super::columns::{Cell, Table};
 use super::lines::{line_at, next_line, string_end};
 use super::{ColumnRules, MAX_HEADER_BYTES, Reader};
 
-/// Most columns of a data frame.
+/// Maximum number of columns of a data frame.
 const MAX_COLUMNS: usize = 400;
-/// Most values that a line shows.
+/// Maximum number of values that a line shows.
 const MAX_VALUES: usize = 200;
 
 impl<R: ColumnRules> Reader<'_, R> {

@@ -5,19 +5,19 @@ use super::columns::{Cell, Table};
 use super::lines::{is_border, line_at, next_line};
 use super::{ColumnRules, FRAMES, MAX_HEADER_BYTES, Reader};
 
-/// Fewest cells of a line of a table whose headers are in the first column. A line of two is a field.
+/// Minimum number of cells of a line of a table whose headers are in the first column. A line of two is a field.
 const MIN_TRANSPOSED_CELLS: usize = 3;
-/// Most lines of such a table above the line in which it was found.
+/// Maximum number of lines of such a table above the line in which it was found.
 const MAX_TRANSPOSED_LINES: usize = 40;
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads a table whose headers are in the first cell of each line, around a line of it.
-    pub(super) fn transposed(&mut self, line: (usize, usize), mark: &str) -> Option<Table> {
+    pub(super) fn transposed(&mut self, line: (usize, usize), separator: &str) -> Option<Table> {
         let text = self.text;
         if line.0 < self.log.transposed_end {
             return None;
         }
-        let first = self.filled_cells(line, mark)?;
+        let first = self.filled_cells(line, separator)?;
         let count = first.len();
         if count < MIN_TRANSPOSED_CELLS {
             return None;
@@ -35,7 +35,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             if is_border(&text[row.0..row.1]) && row.0 < row.1 {
                 continue;
             }
-            match self.filled_cells(row, mark).filter(|cells| cells.len() == count) {
+            match self.filled_cells(row, separator).filter(|cells| cells.len() == count) {
                 Some(cells) => lines.insert(0, cells),
                 None => break,
             }
@@ -46,7 +46,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 break;
             }
             let border = is_border(&text[row.0..row.1]);
-            let cells = self.filled_cells(row, mark).filter(|cells| cells.len() == count);
+            let cells = self.filled_cells(row, separator).filter(|cells| cells.len() == count);
             end = match (border, cells) {
                 (true, _) => row.1,
                 (false, Some(cells)) => {
@@ -75,16 +75,16 @@ impl<R: ColumnRules> Reader<'_, R> {
     }
 
     /// Returns the cells of a line, without empty ones at its ends.
-    fn filled_cells(&mut self, line: (usize, usize), mark: &str) -> Option<Vec<Cell>> {
+    fn filled_cells(&mut self, line: (usize, usize), separator: &str) -> Option<Vec<Cell>> {
         if line.1 - line.0 > MAX_HEADER_BYTES {
             return None;
         }
         self.log.bytes += line.1 - line.0;
-        let (mut cells, end) = self.split(line.0, mark)?;
+        let (mut cells, end) = self.split(line.0, separator)?;
         if end != line.1 && end != line.1 + 1 || cells.len() < 2 {
             return None;
         }
-        if FRAMES.contains(&mark) {
+        if FRAMES.contains(&separator) {
             let empty = |c: Option<&Cell>| c.is_some_and(|c| c.0 == c.1);
             if empty(cells.last()) {
                 cells.pop();

@@ -1,5 +1,5 @@
 //! Tables with the type of each column below its header, as R prints them: `<chr>`, `<date>`, `<dbl [1]>`. Texts begin below
-//! their header, numbers end below it, and one blank may separate the columns.
+//! their header, numbers end below it, and one space may separate the columns.
 
 use unicode_width::UnicodeWidthChar;
 
@@ -120,7 +120,7 @@ impl<R: ColumnRules> Reader<'_, R> {
 #[derive(Debug, Clone, Copy)]
 enum Edge {
     Left(usize),
-    /// The values end here. Texts may have blanks in them.
+    /// The values end here. Texts may have spaces in them.
     Right(usize, Holds),
 }
 
@@ -140,7 +140,7 @@ fn cells_of(row: &Columns, edges: &[Edge]) -> Vec<Cell> {
         (Edge::Left(start), _) => start,
         (Edge::Right(end, Holds::Texts), None) => after_number.min(end),
         (Edge::Right(_, Holds::Texts), Some(Edge::Right(previous, _))) => previous,
-        // A number has no blanks, and begins behind the last one.
+        // A number has no spaces, and begins after the last one.
         (Edge::Right(end, _), _) => after_blank(end),
     };
     let starts: Vec<usize> = (0..edges.len()).map(start).collect();

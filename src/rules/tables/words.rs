@@ -29,7 +29,7 @@ pub(super) struct Words {
     pub value_heads: Set,
 }
 
-/// A set of words that is written with blanks between them.
+/// A set of words that is written with spaces between them.
 #[derive(Debug, Default, Deserialize)]
 #[serde(from = "String")]
 pub(super) struct Set(HashSet<String>);

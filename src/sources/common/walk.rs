@@ -37,7 +37,8 @@ pub(crate) fn existing_dirs(dirs: impl IntoIterator<Item = PathBuf>) -> Vec<Path
     existing
 }
 
-/// Most files and directories other than logs that are looked at behind one link. A link may lead to a whole disk.
+/// Maximum number of files and directories other than logs that are looked at behind one link. A link may lead to a whole
+/// disk.
 const MAX_LINKED_ENTRIES: usize = 20_000;
 
 /// Reports every regular file below `root` if `is_log` accepts its path relative to `root`.

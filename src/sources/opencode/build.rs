@@ -55,7 +55,7 @@ pub(super) struct SessionRecord {
     pub id: String,
     pub parent: Option<String>,
     pub directory: Option<String>,
-    /// The repository of the session's project. The project of sessions outside of a repository has the root directory.
+    /// The repository of the session's project. The project of sessions outside a repository has the root directory.
     pub repository: Option<String>,
     pub title: Option<String>,
     pub version: Option<String>,

@@ -132,7 +132,7 @@ pub struct PiiReviewParams {
 pub struct PiiFinding {
     /// The agent's own id of the session.
     pub session_id: String,
-    /// Index of the message in the row, from 0. `None` if the finding is outside of the messages.
+    /// Index of the message in the row, from 0. `None` if the finding is outside the messages.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message_index: Option<u64>,
     /// Path in the message, for instance `content` or `tool_uses[0].input.command`.
