@@ -26,7 +26,7 @@ pub trait Progress: Send + Sync {
     }
 }
 
-/// Ignores progress.
+/// A progress display that shows nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 

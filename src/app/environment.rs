@@ -85,7 +85,6 @@ impl App {
     }
 }
 
-/// See [`App::unusual_environment`].
 fn unusual(env: &Env, endpoint: Option<&str>) -> Vec<EnvironmentNote> {
     let mut notes = Vec::new();
     let mut note = |name: &str, value: &str, effect: &str| {

@@ -27,7 +27,7 @@ struct Rule {
     /// `hf:owner/name` or `folder:/path`, with `*` for any text.
     #[serde(rename = "match", default = "any")]
     pattern: String,
-    /// `None` for both.
+    /// Visibility that the rule is about. `None` for both.
     #[serde(default)]
     visibility: Option<Visibility>,
     #[serde(default)]

@@ -88,7 +88,7 @@ const NAME_FIELDS: &[&str] = &[
 /// Fields with sentences of this program that may repeat names.
 const MESSAGE_FIELDS: &[&str] = &["hints", "message", "missing", "note"];
 
-/// Marks one answer.
+/// Adds to one answer which of its fields are untrusted.
 pub(super) struct Untrusted {
     view: AgentView,
     nonce: String,

@@ -20,11 +20,8 @@ pub enum PriceError {
         "price of {model}: {field} is {value:?}; expected a decimal string, at most six decimals for a price"
     )]
     Value {
-        /// The row's model.
         model: String,
-        /// The field.
         field: &'static str,
-        /// The invalid text.
         value: String,
     },
     /// The rows of a model overlap or are not in order.
@@ -32,13 +29,11 @@ pub enum PriceError {
         "price of {model}: its rows must be adjacent and in the order of `from`, and only the first row may omit `from`"
     )]
     Order {
-        /// The rows' model.
         model: String,
     },
     /// The target of an alias has no row.
     #[error("alias {alias} refers to {target}, which has no price row")]
     Alias {
-        /// The alias.
         alias: String,
         /// The model that it refers to.
         target: String,
@@ -49,7 +44,7 @@ pub enum PriceError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Rates {
     pub input: Option<i64>,
-    /// Output including reasoning.
+    /// Output, reasoning included.
     pub output: Option<i64>,
     pub cache_read: Option<i64>,
     /// Writes to the five-minute cache.
@@ -72,7 +67,6 @@ pub struct Tier {
 pub struct Service {
     /// `batch`, `flex`, `priority`, `ultrafast`.
     pub name: String,
-    /// The known rates.
     pub rates: Rates,
 }
 

@@ -62,7 +62,6 @@ pub enum PublishError {
         "the token of {user} cannot write to {repo}: create one with write permission for it; nothing was sent"
     )]
     ReadOnly {
-        /// The Hub user.
         user: String,
         repo: String,
     },
@@ -80,7 +79,6 @@ pub enum PublishError {
     )]
     Visibility {
         repo: String,
-        /// The approved visibility.
         wanted: &'static str,
         /// The visibility that the Hub reports.
         found: &'static str,
@@ -123,14 +121,13 @@ pub enum PublishError {
     /// The Hub answered with an error.
     #[error("the Hub answered {status} while {during}: {message}")]
     Server {
-        /// HTTP status.
         status: u16,
         /// The operation, for instance `reading the head`.
         during: &'static str,
         /// Message of the Hub, shortened.
         message: String,
     },
-    /// No usable answer.
+    /// The Hub gave no response that can be used.
     #[error("no answer from the Hub while {during}: {why}")]
     Unreachable {
         /// The operation, for instance `reading the head`.

@@ -14,7 +14,7 @@ use super::{decode, nested_fields, paths, placeholder, word_rules};
 pub(crate) struct Detection {
     /// Spans of the raw text; several if the value is split by something that has to stay, such as a line number.
     pub pieces: Vec<(usize, usize)>,
-    /// The decoded value.
+    /// The value after decoding.
     pub value: String,
     pub kind: Arc<str>,
     pub rule: Arc<str>,

@@ -20,7 +20,7 @@ pub(crate) struct KnownValue {
     pub confidence: u8,
     /// The value counts only as a whole word.
     pub whole_word: bool,
-    /// Case is ignored.
+    /// Whether upper and lower case are the same.
     pub any_case: bool,
     /// The value is a name, which is also found in other spellings (see `names.rs`).
     pub any_spelling: bool,

@@ -98,7 +98,7 @@ pub struct Span {
     pub kind: Arc<str>,
     /// Id of the rule, or `custom`, `username`, `identity`, `home-path`, `lone-id` and the like for what no rule found.
     pub rule: Arc<str>,
-    /// In percent.
+    /// How certain the finding is, in percent.
     pub confidence: u8,
     /// What replaces the span; empty for the further pieces of a split value.
     pub placeholder: String,
@@ -490,7 +490,6 @@ impl<'e> Redactor<'e> {
         Redacted { text: parts.join(TOOL_NAME_SEPARATOR), spans }
     }
 
-    /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let style = self.policy.options.placeholder_style;
         let base = DecodedView::raw(text);

@@ -88,7 +88,7 @@ pub(crate) fn removals(text: &str, found: &[Detection], style: PlaceholderStyle)
     clip_json(text, out)
 }
 
-/// Detections that overlap.
+/// Detections that overlap and are replaced as one.
 struct Merged {
     start: usize,
     end: usize,

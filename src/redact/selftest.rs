@@ -37,7 +37,7 @@ pub struct SelfTest {
     pub seed: String,
     pub rules_version: String,
     pub secrets: Tally,
-    /// Personal data.
+    /// Values that are personal data.
     pub pii: Tally,
     /// Values by the carrier that they were wrapped in.
     pub by_carrier: BTreeMap<String, Tally>,

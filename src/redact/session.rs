@@ -36,7 +36,7 @@ pub struct FindingNote {
     /// Path of the field, for instance `messages[3].parts[0].output`.
     pub field: String,
     pub placeholder: String,
-    /// In percent.
+    /// How certain the finding is, in percent.
     pub confidence: u8,
     /// The value masked: its length, and for some kinds its first letter.
     pub masked: String,

@@ -53,7 +53,7 @@ pub(crate) struct InputText {
 }
 
 impl InputText {
-    /// Writes a document.
+    /// Writes the input of a tool as one JSON document.
     pub fn new(input: &Value) -> InputText {
         let mut out = InputText::default();
         out.write(input, None);

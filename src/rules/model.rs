@@ -64,7 +64,7 @@ impl From<Class> for Classes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
-    /// Little damage.
+    /// Publishing the value does little damage.
     Low,
     /// Sensitive together with other facts.
     Medium,
@@ -93,7 +93,7 @@ pub struct Finding {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CatalogueEntry {
     pub id: String,
-    /// Placeholder type.
+    /// Type in the placeholder, such as `EMAIL`.
     pub kind: String,
     pub class: Class,
     pub severity: Severity,

@@ -64,7 +64,7 @@ impl Source for Amp {
     }
 }
 
-/// Reads one thread.
+/// Reads one thread into a session.
 struct ThreadReader {
     builder: SessionBuilder,
     created: Option<Timestamp>,

@@ -145,7 +145,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
     rows.collect()
 }
 
-/// Reads one session.
+/// Reads one session of the database.
 struct SessionReader<'r> {
     record: &'r SessionRecord,
     opts: &'r ReadOptions,

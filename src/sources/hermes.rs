@@ -180,7 +180,7 @@ fn cost(row: &Row<'_>, from: usize) -> Option<i64> {
     usd_to_picousd(number(row, from)).or_else(|| usd_to_picousd(number(row, from + 1)))
 }
 
-/// Reads one session.
+/// Reads one session of the database.
 struct SessionReader<'r> {
     record: &'r SessionRecord,
     opts: &'r ReadOptions,

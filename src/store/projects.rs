@@ -22,7 +22,6 @@ pub struct ProjectRow {
     pub path: String,
     /// Agents that worked in it.
     pub agents: Vec<String>,
-    /// Number of sessions.
     pub sessions: u64,
     /// Size of their normal forms in bytes.
     pub bytes: u64,

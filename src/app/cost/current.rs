@@ -65,9 +65,9 @@ pub struct Today {
     pub total_tokens: u64,
     /// Sessions with a request today.
     pub session_count: u64,
-    /// Requests of today.
+    /// Number of provider requests of today.
     pub message_count: u64,
-    /// Logs that exist.
+    /// Number of log files that exist now.
     pub file_count: u64,
     /// Requests of all time.
     pub total_messages: u64,
@@ -80,7 +80,7 @@ pub struct Spend {
     pub cost_picousd: i64,
     /// Tokens of all kinds.
     pub tokens: u64,
-    /// Provider requests.
+    /// Number of provider requests.
     pub requests: u64,
     /// Tokens of requests without a price; their cost is not in `cost_picousd`.
     pub unpriced_tokens: u64,

@@ -70,7 +70,7 @@ fn counter(name: &str, unit: &str, description: &str, points: Vec<Value>) -> Val
     })
 }
 
-/// Selects a counter.
+/// Selects one of the counters of a model.
 type ModelCount = fn(&ModelMetrics) -> u64;
 
 /// Name, description and value of each token counter.

@@ -89,7 +89,7 @@ impl Current {
         }
     }
 
-    /// Plans no change.
+    /// Returns a plan that leaves the file as it is.
     fn keep(self, action: Action) -> FilePlan {
         let after = self.text.clone();
         self.plan(after, action)

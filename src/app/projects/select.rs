@@ -96,7 +96,7 @@ impl<'a> Projects<'a> {
     }
 
     fn exclude_path(&self, path: &str) -> Result<Vec<Excluded>, Mismatch> {
-        // A path to a linked folder stands for the folder too, and sessions may be recorded under either one.
+        // A path to a linked folder is a path of the folder too, and sessions may be recorded under either one.
         let spellings = spellings(path);
         let used: Vec<Excluded> = spellings
             .iter()
@@ -196,7 +196,7 @@ impl<'a> Projects<'a> {
         Some(if meant.is_empty() { Mismatch::Unknown } else { ambiguous(&meant) })
     }
 
-    /// Returns the entry that a written name stands for, if it is clear.
+    /// Returns the entry that a written name refers to, if it is unambiguous.
     pub fn resolved(&self, what: &Excluded) -> Option<Excluded> {
         let coverage = matches!(what, Excluded::Name(_)).then(|| self.covered_by(what))?;
         let name = coverage.names.first().filter(|_| coverage.is_clear)?;

@@ -25,7 +25,7 @@ pub const MIN_NAME_CHARS: usize = 3;
 /// Sessions with the name that a message names.
 const MAX_PLACES: usize = 5;
 
-/// The attestations.
+/// Parameters of [`App::confirm`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
@@ -35,7 +35,7 @@ pub struct ConfirmParams {
     /// Full name of the owner, for which the sealed files are searched. It is not stored.
     #[schemars(description = "Not stored.")]
     pub full_name: Option<String>,
-    /// The person declined.
+    /// Whether the person declined the search for their name.
     #[serde(default)]
     pub skip_full_name_scan: bool,
     /// The person accepts that the name is in the files. The interface has asked for their passphrase.
@@ -103,7 +103,7 @@ impl ConfirmParams {
 pub struct ConfirmReport {
     /// Id of the release.
     pub release: String,
-    /// The confirmed digest.
+    /// Digest of the sealed files, in hex.
     pub digest: String,
     /// Result of the exact-name scan.
     pub name_scan: NameScan,

@@ -36,7 +36,6 @@ pub struct ReleaseItem {
     pub next_command: Option<String>,
 }
 
-/// All releases.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseList {
     /// Releases, the last changed first.

@@ -95,14 +95,13 @@ impl PrepareParams {
     }
 }
 
-/// A prepared release.
 #[derive(Debug, Clone, Serialize)]
 pub struct PrepareReport {
     /// Id of the release.
     pub release: String,
     /// Digest of the files.
     pub digest: String,
-    /// Number of rows.
+    /// Number of rows, one for each session.
     pub rows: u64,
     /// Rows with the same bytes as before. They keep their review.
     pub rows_unchanged: u64,

@@ -16,7 +16,6 @@ use super::OpenRelease;
 use super::approval::{Approval, shown_hash};
 use super::sign::{Signed, changed_meanwhile};
 
-/// Parameters of [`App::publish`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishParams {
@@ -25,7 +24,6 @@ pub struct PublishParams {
     pub release: Option<String>,
 }
 
-/// A published release.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublishReport {
     /// Id of the release.

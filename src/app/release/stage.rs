@@ -33,9 +33,8 @@ pub enum StageOutcome {
     NothingNew,
     /// Something has to be done by a person first.
     Waiting,
-    /// Another process stages.
+    /// Another process is staging, so this run did nothing.
     Running,
-    /// The run failed.
     Failed,
 }
 
@@ -63,7 +62,7 @@ pub struct StageReport {
 pub struct StageRun {
     pub outcome: StageOutcome,
     pub at: Timestamp,
-    /// The staged release.
+    /// Id of the staged release.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub release: Option<String>,
     /// Number of its sessions.

@@ -97,7 +97,7 @@ pub struct ScanReport {
 /// Number of files by what the scan did with them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FileCounts {
-    /// Files that exist.
+    /// Number of files that exist.
     pub found: u64,
     /// Files that were read because they are new or changed.
     pub read: u64,
@@ -135,7 +135,6 @@ struct ScanTotals {
 /// Progress of reading the logs of one agent.
 struct AgentProgress {
     agent: &'static str,
-    /// Display name.
     name: &'static str,
     bytes_read: u64,
     bytes_total: u64,

@@ -21,7 +21,6 @@ use super::bad_cursor;
 const DEFAULT_LIMIT: u64 = 20;
 const MAX_LIMIT: u64 = 1000;
 
-/// All projects.
 #[derive(Debug, Clone, Serialize)]
 pub struct ProjectList {
     /// Projects, the one with the newest session first.
@@ -127,13 +126,12 @@ pub struct SessionItem {
     /// The shortest form of the key that is unique, for people.
     #[serde(skip)]
     pub short_key: String,
-    /// Agent id.
     pub agent: String,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
-    /// Title, redacted.
+    /// Redacted title.
     pub title: Option<String>,
-    /// Models that answered.
+    /// Models that answered at least once.
     pub models: Vec<String>,
     pub started: Option<Timestamp>,
     pub ended: Option<Timestamp>,
@@ -168,7 +166,7 @@ pub struct SessionItem {
     pub parent: Option<SessionKey>,
     /// The session that it was forked from or continues.
     pub forked_from: Option<SessionKey>,
-    /// Its subagents.
+    /// Subagents that this session started.
     pub children: Vec<SessionKey>,
     /// Number of ancestors in the list; only in a tree.
     #[serde(skip_serializing_if = "Option::is_none")]

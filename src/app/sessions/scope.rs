@@ -52,15 +52,13 @@ pub struct ScopeParams {
     /// User names to remove from the list of redacted user names.
     #[schemars(description = "User names to stop redacting.")]
     pub remove_usernames: Vec<String>,
-    /// Dataset repository.
     #[schemars(skip)]
     pub repo: Option<String>,
-    /// Destination folder.
     #[schemars(skip)]
     pub folder: Option<String>,
     #[schemars(skip)]
     pub visibility: Option<Visibility>,
-    /// Licence id.
+    /// Licence of the dataset, an id that the Hub knows.
     #[schemars(skip)]
     pub licence: Option<String>,
     /// The person agreed.
@@ -70,7 +68,6 @@ pub struct ScopeParams {
     pub at_command_line: bool,
 }
 
-/// The current scope.
 #[derive(Debug, Clone, Serialize)]
 pub struct ScopeReport {
     /// Whether a person confirmed the current scope.

@@ -8,7 +8,7 @@ use crate::store::SessionRow;
 /// A guess and the facts that it is based on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Guess {
-    /// 1 to 5.
+    /// Score from 1 to 5.
     pub value: u8,
     pub reasons: Vec<&'static str>,
 }

@@ -52,7 +52,7 @@ pub struct SessionPage {
     /// Title of the session, or the first line of the first human prompt.
     #[serde(skip)]
     pub heading: Option<String>,
-    /// Its subagents.
+    /// Subagents that this session started.
     pub children: Vec<SessionKey>,
     /// Sessions that were forked from it or continue it.
     pub forks: Vec<SessionKey>,

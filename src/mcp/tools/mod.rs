@@ -43,7 +43,7 @@ pub(super) struct Hints {
 impl Hints {
     /// Reads our archive only.
     const READ: Hints = Hints { read_only: true, destructive: false, idempotent: true, open_world: false };
-    /// Writes our archive.
+    /// Changes the archive only.
     const WORK: Hints = Hints { read_only: false, destructive: false, idempotent: false, open_world: false };
 }
 
@@ -66,7 +66,7 @@ pub(super) trait Tool {
     type Output: Serialize;
 
     const NAME: &'static str;
-    /// Name for people.
+    /// Title for people.
     const TITLE: &'static str;
     /// What the tool does and what its answer contains; at most 1,024 characters.
     const DESCRIPTION: &'static str;

@@ -68,7 +68,7 @@ fn check_limits(files: &[FileEntry]) -> Result<(), PublishError> {
     }
 }
 
-/// One upload.
+/// The state of one upload.
 struct Upload<'a> {
     cleared: &'a Cleared,
     files: &'a [FileEntry],

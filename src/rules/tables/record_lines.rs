@@ -13,7 +13,7 @@ const MAX_NAME_BYTES: usize = 40;
 /// What separates the name of a field from its value. All lines of a record have the same form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
-    /// `name: value`
+    /// Fields `name: value` of YAML.
     Yaml,
     /// `name   : value`, with the colons below each other.
     AlignedColon,

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-/// The data file.
+/// Name and content of the data file.
 pub(in crate::rules) const FILE: (&str, &str) =
     ("table_words.toml", include_str!("../data/table_words.toml"));
 

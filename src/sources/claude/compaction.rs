@@ -54,7 +54,7 @@ struct CompactMetadata {
     pre_tokens: Int,
 }
 
-/// One compaction.
+/// A compaction, with the size of the conversation before it.
 struct Compaction {
     dedupe_key: String,
     at: Option<Timestamp>,

@@ -85,7 +85,6 @@ impl SessionRecord {
     }
 }
 
-/// Adds a message.
 pub(super) fn add_message(builder: &mut SessionBuilder, message: StoredMessage, offset: u64) {
     let data = &message.data;
     let at = millis_timestamp(&data["time"]["created"]);

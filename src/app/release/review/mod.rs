@@ -146,7 +146,7 @@ pub struct EntityItem {
     /// Id for the decision.
     pub id: String,
     pub kind: String,
-    /// Untrusted text.
+    /// The value as the sessions contain it. Untrusted text.
     pub value: String,
     /// Number of places in the release.
     pub count: u64,
@@ -173,7 +173,7 @@ pub struct Remaining {
 /// The effort of reading, reported before it begins.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct ReadingEffort {
-    /// Sessions to read.
+    /// Number of sessions that have to be read.
     pub sessions: u64,
     /// Chunks to read. Chunks with the same bytes count once.
     pub chunks: u64,
@@ -220,7 +220,7 @@ pub struct ReviewReport {
 pub struct EvidenceReport {
     /// Root over everything that was served and answered. The receipt signs it.
     pub root: String,
-    /// Number of leaves.
+    /// Number of leaves of the Merkle tree.
     pub leaves: u64,
     /// Measurement of the agent that read. `None` if only people read.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -238,7 +238,7 @@ pub struct ReaderReport {
     pub recall: f64,
     /// Wilson's lower 95 % bound of the recall.
     pub lower_bound: f64,
-    /// Minimum recall.
+    /// Minimum recall of decoys, from 0 to 1.
     pub floor: f64,
     /// Whether the reading counts as a review; see [`ReaderMeasurement::passes`].
     pub counts: bool,

@@ -103,17 +103,16 @@ impl SearchRole {
     }
 }
 
-/// A hit.
+/// A message, or an input or output of a tool, that matches.
 #[derive(Debug, Clone, Serialize)]
 pub struct SearchHit {
     pub key: SessionKey,
     /// Index of the message in the session.
     pub message: u32,
-    /// Kind of text.
     pub kind: DocKind,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
-    /// Title, redacted.
+    /// Redacted title.
     pub title: Option<String>,
     /// Start of the session.
     pub started: Option<Timestamp>,
