@@ -19,18 +19,12 @@ pub enum PriceError {
     #[error(
         "price of {model}: {field} is {value:?}; expected a decimal string, at most six decimals for a price"
     )]
-    Value {
-        model: String,
-        field: &'static str,
-        value: String,
-    },
+    Value { model: String, field: &'static str, value: String },
     /// The rows of a model overlap or are not in order.
     #[error(
         "price of {model}: its rows must be adjacent and in the order of `from`, and only the first row may omit `from`"
     )]
-    Order {
-        model: String,
-    },
+    Order { model: String },
     /// The target of an alias has no row.
     #[error("alias {alias} refers to {target}, which has no price row")]
     Alias {

@@ -61,10 +61,7 @@ pub enum PublishError {
     #[error(
         "the token of {user} cannot write to {repo}: create one with write permission for it; nothing was sent"
     )]
-    ReadOnly {
-        user: String,
-        repo: String,
-    },
+    ReadOnly { user: String, repo: String },
     /// The Hub forbids the request.
     #[error("the Hub forbids writing to {repo}: {message}")]
     Forbidden {

@@ -1,7 +1,7 @@
 //! Tables whose columns are aligned with spaces, data frames, and lists with a header.
 
 use super::aligned_row::{Row, char_spans, split_blanks};
-use super::columns::{Cell, Reading, Rejection, Table};
+use super::columns::{Cell, Layout, Rejection, Table};
 use super::lines::{is_border, line_at, lines_below, next_line};
 use super::{ColumnRules, MAX_HEADER_CELL_BYTES, Reader, cell_shape};
 
@@ -21,19 +21,19 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         {
             return None;
         }
-        if self.log.rejection(line.0, Reading::Aligned).is_some() {
+        if self.state.rejection(line.0, Layout::Aligned).is_some() {
             return None;
         }
         let table = self.aligned_rows(line);
         if table.is_none() {
-            self.log.reject(line.0, Reading::Aligned, Rejection::Rows);
+            self.state.reject(line.0, Layout::Aligned, Rejection::Rows);
         }
         table
     }
 
     fn aligned_rows(&mut self, line: (usize, usize)) -> Option<Table> {
         let text = self.text;
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let mut header_cells: Vec<Cell> = split_blanks(text, line.0, line.1);
         self.split_narrow(line, &mut header_cells);
         let headers = char_spans(text, line.0, &header_cells);
@@ -53,7 +53,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let mut columns = self.columns(&header_cells, &rules, certain);
         let mut end = line.1;
         for row in first.into_iter().chain(lines.map(|l| Row::new(text, l))) {
-            self.log.bytes += row.end() - row.start();
+            self.state.bytes += row.end() - row.start();
             end = row.end();
             if !columns.add_row(|n| Some(self.content(row.cell(text, &headers, n, right)))) {
                 break;
@@ -72,7 +72,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         }
         let rows: Vec<Row> =
             lines_below(text, line.1).take(MAX_ALIGNED_ROWS).map(|l| Row::new(text, l)).collect();
-        self.log.bytes += rows.iter().map(|row| row.end() - row.start()).sum::<usize>();
+        self.state.bytes += rows.iter().map(|row| row.end() - row.start()).sum::<usize>();
         if rows.len() < MIN_SPLITTING_ROWS {
             return;
         }
@@ -104,19 +104,19 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             return None;
         }
         self.rules.headers().rule(text.get(from..to)?)?;
-        if self.log.rejection(line.0, Reading::Words).is_some() {
+        if self.state.rejection(line.0, Layout::Words).is_some() {
             return None;
         }
         let table = self.word_rows(line);
         if table.is_none() {
-            self.log.reject(line.0, Reading::Words, Rejection::Rows);
+            self.state.reject(line.0, Layout::Words, Rejection::Rows);
         }
         table
     }
 
     fn word_rows(&mut self, line: (usize, usize)) -> Option<Table> {
         let text = self.text;
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let words = text[line.0..line.1].split_whitespace();
         let at = |w: &str| w.as_ptr() as usize - text.as_ptr() as usize;
         let header_cells: Vec<Cell> = words.map(|w| (at(w), at(w) + w.len())).collect();
@@ -126,7 +126,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let mut columns = self.columns(&header_cells, &rules, certain);
         let mut end = line.1;
         for row in lines_below(text, line.1).map(|l| Row::new(text, l)) {
-            self.log.bytes += row.end() - row.start();
+            self.state.bytes += row.end() - row.start();
             if !(0..headers.len()).all(|n| row.is_aligned(&headers, n, true)) {
                 break;
             }
@@ -142,14 +142,14 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
     /// Reads a list with a header and one value per line.
     fn single(&mut self, rule: u16, lines: impl Iterator<Item = (usize, usize)>) -> Option<Table> {
         let shape = self.rules.shape(rule);
-        if !shape.labels() {
+        if !shape.applies_to_fields() {
             return None;
         }
         let mut table = Table::default();
         for line in lines {
-            self.log.bytes += line.1 - line.0;
+            self.state.bytes += line.1 - line.0;
             let cell = self.content(line);
-            if !cell_shape::fits(self.value(cell), shape) {
+            if !cell_shape::matches(self.value(cell), shape) {
                 break;
             }
             table.end = cell.1;

@@ -1,6 +1,6 @@
 //! Tables whose columns are separated by a separator: CSV, TSV, Markdown, frames of a terminal.
 
-use super::columns::{Cell, Reading, Rejection, Table};
+use super::columns::{Cell, Layout, Rejection, Table};
 use super::lines::{closing_quote, is_border, line_at, next_line};
 use super::words::WORDS;
 use super::{
@@ -36,12 +36,13 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let latex = self.is_latex_row(to).then_some(LATEX_SEPARATOR);
         let separators = [",", ";", "\t", "，", "~", "^", "\u{1f}"];
         let mut separators = latex.into_iter().chain(FRAMES).chain(separators);
-        let separator = separators.find(|m| after.starts_with(*m) || after.is_empty() && before.ends_with(*m))?;
-        if let Some(table) = self.field_lines(line, separator) {
+        let separator =
+            separators.find(|m| after.starts_with(*m) || after.is_empty() && before.ends_with(*m))?;
+        if let Some(table) = self.key_value_table(line, separator) {
             return Some(table);
         }
         // Another keyword of a record is in the name of a field, and begins no table.
-        if line.0 < self.log.fields_found_end {
+        if line.0 < self.state.cursors.key_values_found_end {
             return None;
         }
         let mut read = self.delimited_headers(line.0, line.0, separator)?;
@@ -49,7 +50,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let is_open =
             read.as_ref().is_none_or(|h| h.rules[0].is_none() && h.cells.first().is_some_and(quoted));
         if is_open
-            && !self.log.gave_up(line.0)
+            && !self.state.is_exhausted(line.0)
             && line.1 - line.0 <= MAX_STRING_LINE_BYTES
             && let Some(start) = self.string_start(line.0, from)
         {
@@ -61,7 +62,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
             }
         }
         let Some(header) = read else {
-            return match self.log.gave_up(line.0) {
+            return match self.state.is_exhausted(line.0) {
                 true => None,
                 false if line.1 - line.0 > MAX_HEADER_BYTES => None,
                 false => {
@@ -74,7 +75,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         if !table.cells.is_empty() {
             return Some(table);
         }
-        self.log.reject(line.0, Reading::Delimited(header.start, separator), Rejection::Rows);
+        self.state.reject(line.0, Layout::Delimited(header.start, separator), Rejection::Rows);
         self.pair(&header.cells, line.1).or_else(|| self.transposed(line, separator))
     }
 
@@ -85,38 +86,48 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         if line.len() > MAX_HEADER_BYTES || !line.ends_with("\\\\") {
             return false;
         }
-        self.log.bytes += line.len();
+        self.state.bytes += line.len();
         line.contains(" & ")
     }
 
     /// Reads the headers in a line from `start` on: `Some(None)` if they are none, `None` if they were read before and no
     /// rows with their values are below them.
     #[allow(clippy::option_option)]
-    fn delimited_headers(&mut self, line: usize, start: usize, separator: &'static str) -> Option<Option<Header>> {
-        let reading = Reading::Delimited(start, separator);
-        match self.log.rejection(line, reading) {
+    fn delimited_headers(
+        &mut self,
+        line: usize,
+        start: usize,
+        separator: &'static str,
+    ) -> Option<Option<Header>> {
+        let layout = Layout::Delimited(start, separator);
+        match self.state.rejection(line, layout) {
             Some(Rejection::Rows) => return None,
             Some(Rejection::Header) => return Some(None),
             None => {}
         }
-        let header = self.split(start, self.header_separator(start, separator)).and_then(|(mut cells, end)| {
-            self.log.bytes += end - start;
-            let prefix = if start == line { self.prefix(start, end, cells.first()) } else { 0 };
-            if prefix > 0 {
-                cells[0] = self.content((start + prefix, cells[0].1));
-            }
-            let rules = self.headers(&cells).filter(|_| cells.len() > 1)?;
-            Some(Header { start, prefix, cells, rules })
-        });
+        let header =
+            self.split(start, self.header_separator(start, separator)).and_then(|(mut cells, end)| {
+                self.state.bytes += end - start;
+                let prefix = if start == line { self.prefix(start, end, cells.first()) } else { 0 };
+                if prefix > 0 {
+                    cells[0] = self.content((start + prefix, cells[0].1));
+                }
+                let rules = self.headers(&cells).filter(|_| cells.len() > 1)?;
+                Some(Header { start, prefix, cells, rules })
+            });
         if header.is_none() {
-            self.log.reject(line, reading, Rejection::Header);
+            self.state.reject(line, layout, Rejection::Header);
         }
         Some(header)
     }
 
     /// Returns what separates the headers in a line: Confluence doubles the separator of the rows.
     fn header_separator(&self, start: usize, separator: &'static str) -> &'static str {
-        if separator == "|" && self.text[start..].trim_start_matches(' ').starts_with("||") { "||" } else { separator }
+        if separator == "|" && self.text[start..].trim_start_matches(' ').starts_with("||") {
+            "||"
+        } else {
+            separator
+        }
     }
 
     /// Returns the length of the prefix of the line `[start, end)` and of the line below it.
@@ -149,13 +160,13 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
                 break;
             }
             if is_blank || is_rule || is_border(body) {
-                self.log.bytes += body.len();
+                self.state.bytes += body.len();
                 odd += usize::from(is_blank);
                 at = next_line(text, row.1);
                 continue;
             }
             let Some((mut cells, row_end)) = self.split(row.0, separator) else { break };
-            self.log.bytes += row_end - row.0;
+            self.state.bytes += row_end - row.0;
             at = next_line(text, row_end);
             // The index of a data frame has no header.
             let is_index = |c: &Cell| text[c.0..c.1].bytes().all(|b| b.is_ascii_digit());
@@ -185,7 +196,9 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
                 _ if !has_prefix => false,
                 (true, 0) => count > 1,
                 // A text has spaces after its commas.
-                _ if spaced != text[row.0..row_end].contains(&spaced_separator) && !FRAMES.contains(&separator) => {
+                _ if spaced != text[row.0..row_end].contains(&spaced_separator)
+                    && !FRAMES.contains(&separator) =>
+                {
                     false
                 }
                 _ => count > 1 && count >= expected && columns.matches(cell),
@@ -242,7 +255,9 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let is_code = WORDS.statements.has(&statement.to_lowercase())
             || first.starts_with(['-', '*', '/', '#'])
             || indented && !FRAMES.contains(&separator);
-        !is_code && self.is_related(&header.cells, &header.rules) && !self.continues(line.0, header, separator)
+        !is_code
+            && self.is_related(&header.cells, &header.rules)
+            && !self.continues(line.0, header, separator)
     }
 
     /// Whether the line before the header at `start` has the same number of cells, so that it may be a row of the same
@@ -255,7 +270,8 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         above.len() < MAX_ROW_BYTES
             && !above.trim().is_empty()
             && !is_border(above)
-            && memchr::memmem::find_iter(above.as_bytes(), separator.as_bytes()).count() + 1 == header.cells.len()
+            && memchr::memmem::find_iter(above.as_bytes(), separator.as_bytes()).count() + 1
+                == header.cells.len()
     }
 
     /// Returns where the string begins that contains the header at `from`, after a line number.
@@ -276,7 +292,7 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
         let [name, value] = filled[..] else { return None };
         let rule = self.rules.headers().rule(self.value(name))?;
         let shape = self.rules.shape(rule);
-        (shape.labels() && cell_shape::fits(self.value(value), shape))
+        (shape.applies_to_fields() && cell_shape::matches(self.value(value), shape))
             .then(|| Table { end, cells: vec![(value.0, value.1, rule)] })
     }
 
@@ -305,8 +321,11 @@ impl<'t, R: ColumnRules> Reader<'t, R> {
                 }
                 None => {
                     let row = &text[from..line_end];
-                    let row =
-                        if separator == LATEX_SEPARATOR { row.rsplit_once("\\\\").map_or(row, |r| r.0) } else { row };
+                    let row = if separator == LATEX_SEPARATOR {
+                        row.rsplit_once("\\\\").map_or(row, |r| r.0)
+                    } else {
+                        row
+                    };
                     cells.push(self.content((from, from + row.len())));
                     return (cells.len() <= MAX_CELLS && line_end - start <= MAX_ROW_BYTES)
                         .then_some((cells, line_end));

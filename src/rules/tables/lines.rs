@@ -55,7 +55,7 @@ pub(super) fn closing_quote(b: &[u8], open: usize) -> Option<usize> {
 }
 
 /// Returns the closing quote of a string of SQL or JSON; a doubled quote, or one after a backslash, is content.
-pub(super) fn closing_mark(b: &[u8], open: usize, quote: u8) -> Option<usize> {
+pub(super) fn closing_sql_quote(b: &[u8], open: usize, quote: u8) -> Option<usize> {
     let mut at = open + 1;
     while at < b.len() && at - open < MAX_QUOTED_BYTES {
         match b[at] {

@@ -54,12 +54,12 @@ impl<R: ColumnRules> Reader<'_, R> {
         let v = self.value(value).trim();
         let lower = v.to_lowercase();
         (2..=100).contains(&v.len())
-            && !cell_shape::is_void(v)
+            && !cell_shape::is_null(v)
             && !placeholder_value::is_placeholder_value(v)
             && !WORDS.states.has(&lower)
             && !headers::is_account(v)
             && !v.contains(['(', '{', '<', '=', '$', ';'])
-            && (!v.contains(' ') || cell_shape::fits(v, CellShape::Name))
+            && (!v.contains(' ') || cell_shape::matches(v, CellShape::Name))
     }
 
     /// Whether a value is one word that is neither a label, a form word nor a variable. It is then a password if it is the
@@ -68,7 +68,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         let v = self.value(value);
         let lower = v.to_lowercase();
         v.chars().count() >= MIN_PLAIN_CHARS
-            && cell_shape::proves(v, CellShape::Password, true)
+            && cell_shape::is_evidence(v, CellShape::Password, true)
             && !v.contains(char::is_whitespace)
             && !v.contains(['{', '}', '$', '(', '<', '/', '\\', '_'])
             && !self.is_label_of_secret(value)

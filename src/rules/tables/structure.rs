@@ -15,7 +15,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     pub(super) fn structure(&mut self, from: usize) -> Option<Table> {
         let (text, b) = (self.text, self.text.as_bytes());
         let mark = from - b[..from].iter().rev().take(2).take_while(|c| matches!(c, b' ' | b'`')).count();
-        if mark == 0 || b[mark - 1] != b'$' || from < self.log.structure_end {
+        if mark == 0 || b[mark - 1] != b'$' || from < self.state.cursors.structure_end {
             return None;
         }
         let line = self.header_line(from)?;
@@ -23,7 +23,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         let mut first = line.0;
         for _ in 0..MAX_COLUMNS {
             // Lines that were already read do not belong to this structure.
-            if first <= self.log.structure_end {
+            if first <= self.state.cursors.structure_end {
                 break;
             }
             let above = memchr::memrchr(b'\n', &b[..first - 1]).map_or(0, |n| n + 1);
@@ -42,8 +42,8 @@ impl<R: ColumnRules> Reader<'_, R> {
             end = row.1;
             at = next_line(text, row.1);
         }
-        self.log.structure_end = end.max(from);
-        self.log.bytes += end - first;
+        self.state.cursors.structure_end = end.max(from);
+        self.state.bytes += end - first;
         let rules = self.headers(&headers)?;
         let mut columns = self.columns(&headers, &rules, true);
         let rows = values.iter().map(Vec::len).max().unwrap_or(0);
@@ -63,7 +63,7 @@ impl<R: ColumnRules> Reader<'_, R> {
             return None;
         }
         let body = text[line.0..line.1].trim_start_matches([' ', '.']).strip_prefix("$ ")?;
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let start = line.1 - body.len();
         let name_end = match body.strip_prefix('`') {
             Some(quoted) => 2 + quoted.find('`')?,

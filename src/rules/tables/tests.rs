@@ -265,7 +265,8 @@ fn a_client_beside_a_version_is_a_program() {
 fn a_header_with_another_meaning_counts_beside_a_login() {
     for header in ["pass", "PW", "p/w", "secret", "credentials", "credential", "pin", "login_secret"] {
         for (account, separator) in [("name", ","), ("user", ";"), ("login", "\t"), ("id", " | ")] {
-            let text = format!("{account}{separator}{header}\nmaren{separator}zebraduck\nivo{separator}tulip7xq\n");
+            let text =
+                format!("{account}{separator}{header}\nmaren{separator}zebraduck\nivo{separator}tulip7xq\n");
             assert_eq!(found(&text), ["tulip7xq", "zebraduck"], "{text}");
         }
     }
@@ -339,7 +340,9 @@ fn a_table_is_read_below_the_prefix_of_its_lines() {
     let text = "@@ -1,3 +1,3 @@\n name,password\n-Maren Tolliver,zebraduck\n+Ivo Bracken,tulipanx\n";
     assert_eq!(found(text), values);
     for separator in ["~", "^", "\u{1f}", "，"] {
-        let text = format!("name{separator}password\nMaren Tolliver{separator}zebraduck\nIvo Bracken{separator}tulipanx\n");
+        let text = format!(
+            "name{separator}password\nMaren Tolliver{separator}zebraduck\nIvo Bracken{separator}tulipanx\n"
+        );
         assert_eq!(found(&text), values, "{text}");
     }
     for text in ["    name, password\n    first, second\n", "> name, password and more\n> one, two\n"] {
@@ -358,8 +361,10 @@ fn rows_with_an_index_that_has_no_header_are_judged_by_the_header_one_column_to_
     for separator in [",", ";", "\t"] {
         let mut index = 0..;
         let head = ["full_name", "dob", "password"].join(separator);
-        let rows: String =
-            PEOPLE.iter().map(|p| format!("{}{separator}{}\n", index.next().unwrap(), p.join(separator))).collect();
+        let rows: String = PEOPLE
+            .iter()
+            .map(|p| format!("{}{separator}{}\n", index.next().unwrap(), p.join(separator)))
+            .collect();
         assert_eq!(found(&format!("{head}\n{rows}")), values(&PEOPLE), "{separator:?}");
     }
     assert_eq!(found("id,phone_model\n1,2,3310\n2,4,5110\n"), [""; 0]);
@@ -411,7 +416,9 @@ fn headers_may_be_in_the_first_column() {
 
 #[test]
 fn the_headers_of_confluence_and_latex_are_headers() {
-    let row = |open: &str, separator: &str, close: &str, p: &[&str; 3]| format!("{open}{}{close}\n", p.join(separator));
+    let row = |open: &str, separator: &str, close: &str, p: &[&str; 3]| {
+        format!("{open}{}{close}\n", p.join(separator))
+    };
     let text = people_in("|| Full name || DOB || Password ||", |p| row("| ", " | ", " |", p));
     assert_eq!(found(&text), values(&PEOPLE), "{text}");
     let text = people_in("||Full name||DOB||Password||", |p| row("|", "|", "|", p));

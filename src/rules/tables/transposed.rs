@@ -14,7 +14,7 @@ impl<R: ColumnRules> Reader<'_, R> {
     /// Reads a table whose headers are in the first cell of each line, around a line of it.
     pub(super) fn transposed(&mut self, line: (usize, usize), separator: &str) -> Option<Table> {
         let text = self.text;
-        if line.0 < self.log.transposed_end {
+        if line.0 < self.state.cursors.transposed_end {
             return None;
         }
         let first = self.filled_cells(line, separator)?;
@@ -25,10 +25,10 @@ impl<R: ColumnRules> Reader<'_, R> {
         let mut lines = vec![first];
         let (mut above, mut end) = (line.0, line.1);
         // Lines that were already read do not belong to this table.
-        while above > self.log.transposed_end && lines.len() < MAX_TRANSPOSED_LINES {
+        while above > self.state.cursors.transposed_end && lines.len() < MAX_TRANSPOSED_LINES {
             let near = above.saturating_sub(MAX_HEADER_BYTES);
             let from = memchr::memrchr(b'\n', &text.as_bytes()[near..above - 1]).map(|n| near + n + 1);
-            self.log.bytes += above - from.unwrap_or(near);
+            self.state.bytes += above - from.unwrap_or(near);
             let Some(from) = from.or((near == 0).then_some(0)) else { break };
             let row = line_at(text, from);
             above = from;
@@ -56,7 +56,7 @@ impl<R: ColumnRules> Reader<'_, R> {
                 (false, None) => break,
             };
         }
-        self.log.transposed_end = end;
+        self.state.cursors.transposed_end = end;
         let headers: Vec<Cell> = lines.iter().map(|cells| cells[0]).collect();
         let rules = self.headers(&headers)?;
         // One header alone may be a word of the first column of an ordinary table.
@@ -79,7 +79,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         if line.1 - line.0 > MAX_HEADER_BYTES {
             return None;
         }
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let (mut cells, end) = self.split(line.0, separator)?;
         if end != line.1 && end != line.1 + 1 || cells.len() < 2 {
             return None;

@@ -1,7 +1,7 @@
 //! Tables of one record, with a field in each line: `| Date of birth | 1944-05-14 |`, `dob,1944-05-14`. The line above them
 //! may say so: `| Field | Value |`.
 
-use super::columns::{Cell, Reading, Rejection, Table};
+use super::columns::{Cell, Layout, Rejection, Table};
 use super::lines::{is_border, line_at, next_line};
 use super::login_record::Field;
 use super::words::{Set, WORDS};
@@ -14,19 +14,21 @@ const MIN_LINES: usize = 3;
 
 impl<R: ColumnRules> Reader<'_, R> {
     /// Reads the record around a line.
-    pub(super) fn field_lines(&mut self, line: Cell, separator: &'static str) -> Option<Table> {
-        if line.0 < self.log.field_lines_end || self.log.rejection(line.0, Reading::FieldLines).is_some() {
+    pub(super) fn key_value_table(&mut self, line: Cell, separator: &'static str) -> Option<Table> {
+        if line.0 < self.state.cursors.key_value_table_end
+            || self.state.rejection(line.0, Layout::KeyValueTable).is_some()
+        {
             return None;
         }
         let Some(own) = self.field_line(line, separator) else {
-            self.log.reject(line.0, Reading::FieldLines, Rejection::Rows);
+            self.state.reject(line.0, Layout::KeyValueTable, Rejection::Rows);
             return None;
         };
         let mut fields = vec![own];
         let mut at = line.0;
         for _ in 0..MAX_LINES {
             // Lines that were already read do not belong to this record.
-            if at <= self.log.field_lines_end || at == 0 {
+            if at <= self.state.cursors.key_value_table_end || at == 0 {
                 break;
             }
             let near = at.saturating_sub(MAX_HEADER_BYTES);
@@ -56,13 +58,13 @@ impl<R: ColumnRules> Reader<'_, R> {
             }
             end = row.1;
         }
-        self.log.field_lines_end = end;
+        self.state.cursors.key_value_table_end = end;
         let has_head = fields.first().is_some_and(|f| self.is_head_of_fields(f));
         if has_head {
             fields.remove(0);
         }
         let table = self.record(&fields, has_head, end)?;
-        self.log.fields_found_end = end;
+        self.state.cursors.key_values_found_end = end;
         Some(table)
     }
 
@@ -105,7 +107,7 @@ impl<R: ColumnRules> Reader<'_, R> {
         if line.1 - line.0 > MAX_HEADER_BYTES {
             return None;
         }
-        self.log.bytes += line.1 - line.0;
+        self.state.bytes += line.1 - line.0;
         let (mut cells, end) = self.split(line.0, separator)?;
         let empty = |c: Option<&Cell>| c.is_some_and(|c| c.0 == c.1);
         if FRAMES.contains(&separator) {
