@@ -220,13 +220,6 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-/// Formats pico-USD as dollars.
-pub(super) fn dollars(picousd: i64) -> String {
-    let sign = if picousd < 0 { "-" } else { "" };
-    let micro = picousd.unsigned_abs() / 1_000_000;
-    format!("{sign}${}.{:06}", micro / 1_000_000, micro % 1_000_000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -266,12 +259,5 @@ mod tests {
         let mut short = json!({ "files": ["a"] });
         shorten(&mut short, "files", 500, 900);
         assert_eq!(short, json!({ "files": ["a"] }));
-    }
-
-    #[test]
-    fn cost_is_formatted_in_dollars() {
-        assert_eq!(dollars(1_234_567_890_123), "$1.234567");
-        assert_eq!(dollars(-500_000_000_000), "-$0.500000");
-        assert_eq!(dollars(0), "$0.000000");
     }
 }

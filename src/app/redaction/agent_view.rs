@@ -216,6 +216,15 @@ impl App {
         Ok(AgentView { redactor, sentences, home })
     }
 
+    /// Returns the name of the project of the archive that an agent sees under this name or path, or the directory above
+    /// projects.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive refuses, or the names cannot be redacted for the comparison.
+    pub(crate) fn real_project_name(&self, shown: &str) -> Result<Option<String>, Failure> {
+        self.project_shown_as(shown, &self.archive.projects_to_choose()?)
+    }
+
     /// Returns the name of the project that an agent sees under this name or path, or the directory above projects.
     pub(crate) fn project_shown_as(
         &self,

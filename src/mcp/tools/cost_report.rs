@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use super::{Hints, Tool};
 use crate::app::cost::{CostParams, CostSort};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, dollars, size};
+use crate::mcp::answer::{MAX_REPORT_BYTES, size};
+use crate::pricing::format_microdollars;
 use crate::trace::Timestamp;
 use crate::usage::Dimension;
 
@@ -134,6 +135,6 @@ fn with_dollars(mut row: Map<String, Value>) -> Map<String, Value> {
     let cost = row.get("cost_picousd").and_then(Value::as_i64).unwrap_or(0);
     row.retain(|name, v| v.as_u64() != Some(0) || matches!(name.as_str(), "requests" | "input" | "output"));
     row.insert("cost_picousd".to_owned(), json!(cost));
-    row.insert("cost".to_owned(), json!(dollars(cost)));
+    row.insert("cost".to_owned(), json!(format_microdollars(cost)));
     row
 }

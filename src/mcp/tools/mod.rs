@@ -210,7 +210,7 @@ fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> 
 fn replace_shown_names(app: &App, value: &mut Value) -> Result<(), Failure> {
     match value {
         Value::String(name) => {
-            if let Some(real) = app.project_shown_as(name, &app.archive.projects_to_choose()?)? {
+            if let Some(real) = app.real_project_name(name)? {
                 *name = real;
             }
         }
