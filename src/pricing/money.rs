@@ -58,7 +58,7 @@ pub fn rate_per_token(usd_per_mtok: &str) -> Option<i64> {
 /// Parses an amount in USD, written like a JSON number (`0.0123`, `1.2e-05`), into pico-USD.
 ///
 /// Fractions of a pico-USD are truncated. Returns `None` if the text is not a number or the amount is too large.
-pub fn usd_to_picousd(text: &str) -> Option<i64> {
+pub fn parse_usd(text: &str) -> Option<i64> {
     let text = text.trim();
     let (mantissa, exp) = match text.split_once(['e', 'E']) {
         Some((m, e)) => (m, e.strip_prefix('+').unwrap_or(e).parse::<i32>().ok()?),
@@ -232,16 +232,16 @@ mod tests {
 
     #[test]
     fn every_json_notation_of_an_amount_parses() {
-        assert_eq!(usd_to_picousd("0.00123456"), Some(1_234_560_000));
-        assert_eq!(usd_to_picousd("1.234e-05"), Some(12_340_000));
-        assert_eq!(usd_to_picousd("2E+0"), Some(2 * PICO_PER_USD));
-        assert_eq!(usd_to_picousd("0.19411440000000002"), Some(194_114_400_000));
-        assert_eq!(usd_to_picousd("0.0"), Some(0));
-        assert_eq!(usd_to_picousd("-0.5"), Some(-PICO_PER_USD / 2));
+        assert_eq!(parse_usd("0.00123456"), Some(1_234_560_000));
+        assert_eq!(parse_usd("1.234e-05"), Some(12_340_000));
+        assert_eq!(parse_usd("2E+0"), Some(2 * PICO_PER_USD));
+        assert_eq!(parse_usd("0.19411440000000002"), Some(194_114_400_000));
+        assert_eq!(parse_usd("0.0"), Some(0));
+        assert_eq!(parse_usd("-0.5"), Some(-PICO_PER_USD / 2));
         for bad in ["", "x", "1e999", "1e", "9e18", "--1"] {
-            assert_eq!(usd_to_picousd(bad), None, "{bad}");
+            assert_eq!(parse_usd(bad), None, "{bad}");
         }
-        assert_eq!(usd_to_picousd("1e-999"), Some(0));
+        assert_eq!(parse_usd("1e-999"), Some(0));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use thiserror::Error;
 
 use crate::trace::Timestamp;
 
-use super::money::{Fraction, rate_per_token, usd_to_picousd};
+use super::money::{Fraction, parse_usd, rate_per_token};
 
 /// Why a price file or a custom price is invalid.
 #[derive(Debug, Error)]
@@ -179,7 +179,7 @@ impl RawRow {
     pub(super) fn into_row(self, table_as_of: &str) -> Result<PriceRow, PriceError> {
         let m = self.model.as_str();
         let day = |d: &str| Timestamp::parse(&format!("{d}T00:00:00Z"));
-        let amount = |t: &str| usd_to_picousd(t).filter(|v| *v >= 0);
+        let amount = |t: &str| parse_usd(t).filter(|v| *v >= 0);
         let as_of = self.as_of.unwrap_or_else(|| table_as_of.to_owned());
         let mut tiers = Vec::with_capacity(self.tiers.len());
         for t in self.tiers {

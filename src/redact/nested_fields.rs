@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::decoded_view::{DecodedView, ViewBuilder};
-use super::secret_fields::{self, Holds};
+use super::secret_fields::{self, SecretKind};
 
 /// Maximum length of the name of a field, in bytes.
 const MAX_NAME_BYTES: usize = 80;
@@ -73,7 +73,7 @@ type Range = (usize, usize);
 struct Secrets {
     /// The part of its name that names one of them.
     name: Range,
-    holds: Holds,
+    holds: SecretKind,
     /// Number of objects and arrays in it, down to the value.
     depth: usize,
 }

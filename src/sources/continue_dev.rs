@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::sources::common::document::whole_json;
 use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{
-    count, media_part, non_empty, non_empty_owned, number_after, text_part, tool_status, usd_to_picousd,
+    count, media_part, non_empty, non_empty_owned, number_after, picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
@@ -250,7 +250,7 @@ impl SessionReader {
         };
         self.builder.push_request(request);
         if let Some(row) = self.builder.usage.last_mut() {
-            row.reported_picousd = usd_to_picousd(usage["cost_cents"].as_f64().map(|cents| cents / 100.0));
+            row.reported_picousd = picousd_from_f64(usage["cost_cents"].as_f64().map(|cents| cents / 100.0));
         }
     }
 }

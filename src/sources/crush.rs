@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::sources::common::files::small_json;
-use crate::sources::common::json_fields::{media_part, non_empty, text_part, tool_status, usd_to_picousd};
+use crate::sources::common::json_fields::{media_part, non_empty, picousd_from_f64, text_part, tool_status};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
@@ -137,7 +137,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
             title: text(r, 2),
             prompt: count(r, 3),
             output: count(r, 4),
-            cost: usd_to_picousd(number(r, 5)),
+            cost: picousd_from_f64(number(r, 5)),
             created: instant(r, 6),
             updated: instant(r, 7),
         })

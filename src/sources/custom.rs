@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::sources::common::files::open_log;
 use crate::sources::common::json_fields::{
-    content_parts, count, non_empty, non_empty_owned, text_part, tool_status, usd_to_picousd,
+    content_parts, count, non_empty, non_empty_owned, picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
@@ -240,7 +240,7 @@ fn push_usage(builder: &mut SessionBuilder, usage: &Value, request: LoggedReques
         if !is_readable(usage, &USAGE_COUNTS) {
             row.confidence = Confidence::LowerBound;
         }
-        row.reported_picousd = usd_to_picousd(usage["cost_usd"].as_f64());
+        row.reported_picousd = picousd_from_f64(usage["cost_usd"].as_f64());
     }
 }
 

@@ -14,7 +14,7 @@ use rusqlite::{Connection, Row};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::sources::common::json_fields::{content_parts, non_empty, tool_status, usd_to_picousd};
+use crate::sources::common::json_fields::{content_parts, non_empty, picousd_from_f64, tool_status};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
@@ -28,7 +28,7 @@ const DATABASE: &str = "state.db";
 const JSON_PREFIX: &str = "\0json:";
 
 /// Begins the summary of a compaction.
-const SUMMARIES: [&str; 2] = ["[CONTEXT COMPACTION", "[CONTEXT SUMMARY]"];
+const SUMMARY_PREFIXES: [&str; 2] = ["[CONTEXT COMPACTION", "[CONTEXT SUMMARY]"];
 
 pub(crate) struct Hermes;
 
@@ -177,7 +177,7 @@ fn tokens(row: &Row<'_>, from: usize) -> Tokens {
 
 /// Returns the actual cost, otherwise the estimated one in the next column.
 fn cost(row: &Row<'_>, from: usize) -> Option<i64> {
-    usd_to_picousd(number(row, from)).or_else(|| usd_to_picousd(number(row, from + 1)))
+    picousd_from_f64(number(row, from)).or_else(|| picousd_from_f64(number(row, from + 1)))
 }
 
 /// Reads one session of the database.
@@ -191,7 +191,7 @@ struct SessionReader<'r> {
     seen: HashSet<u64>,
     first: Option<u64>,
     /// Whether the rows are those that a compaction wrote.
-    copying: bool,
+    in_copied_rows: bool,
 }
 
 impl<'r> SessionReader<'r> {
@@ -214,7 +214,7 @@ impl<'r> SessionReader<'r> {
             hasher: RandomState::new(),
             seen: HashSet::new(),
             first: None,
-            copying: false,
+            in_copied_rows: false,
         }
     }
 
@@ -255,9 +255,10 @@ impl<'r> SessionReader<'r> {
     fn is_copy(&mut self, row: &Row<'_>) -> bool {
         let content = text(row, 2).unwrap_or_default();
         let hash = self.hash(row);
-        let is_summary = SUMMARIES.iter().any(|prefix| content.starts_with(prefix));
-        self.copying = is_summary || (self.copying || self.first == Some(hash)) && self.seen.contains(&hash);
-        self.copying && self.seen.contains(&hash)
+        let is_summary = SUMMARY_PREFIXES.iter().any(|prefix| content.starts_with(prefix));
+        self.in_copied_rows =
+            is_summary || (self.in_copied_rows || self.first == Some(hash)) && self.seen.contains(&hash);
+        self.in_copied_rows && self.seen.contains(&hash)
     }
 
     fn hash(&self, row: &Row<'_>) -> u64 {
@@ -273,8 +274,9 @@ impl<'r> SessionReader<'r> {
         let content = content(text(row, 2));
         match text(row, 1).as_deref().unwrap_or_default() {
             "user" => {
-                let is_summary =
-                    content.as_str().is_some_and(|t| SUMMARIES.iter().any(|prefix| t.starts_with(prefix)));
+                let is_summary = content
+                    .as_str()
+                    .is_some_and(|t| SUMMARY_PREFIXES.iter().any(|prefix| t.starts_with(prefix)));
                 let origin = match (is_summary, self.is_subagent || self.record.source == "cron") {
                     (true, _) => Origin::Compaction,
                     (false, true) => Origin::Injected,

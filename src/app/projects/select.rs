@@ -29,7 +29,7 @@ impl<'a> Projects<'a> {
     /// or a glob. A text that is ambiguous for an exclusion is ambiguous here too.
     pub fn select(&self, typed: &str) -> Result<Vec<String>, Mismatch> {
         let coverage = self.exclude(typed)?;
-        Ok(coverage.iter().flat_map(|what| self.named_exactly(what)).fold(Vec::new(), |mut names, name| {
+        Ok(coverage.iter().flat_map(|what| self.projects_of(what)).fold(Vec::new(), |mut names, name| {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -38,7 +38,7 @@ impl<'a> Projects<'a> {
     }
 
     /// The projects that an entry means, without those below a project.
-    fn named_exactly(&self, what: &Excluded) -> Vec<String> {
+    fn projects_of(&self, what: &Excluded) -> Vec<String> {
         match what {
             Excluded::Project { name, .. } => vec![name.clone()],
             _ => self.covered_by(what).names,

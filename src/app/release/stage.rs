@@ -140,7 +140,7 @@ impl App {
 
     fn stage_alone(&mut self) -> Result<StageReport, Failure> {
         if let Some(open) = self.load_release(None)?
-            && let Some(run) = self.not_ours(&open)?
+            && let Some(run) = self.why_not_restaged(&open)?
         {
             return Ok(StageReport { run, scanned: None });
         }
@@ -150,7 +150,7 @@ impl App {
     }
 
     /// Why the release that is under way is not prepared again. `None` if it is a staged one that nobody has begun to review.
-    fn not_ours(&self, open: &OpenRelease) -> Result<Option<StageRun>, Failure> {
+    fn why_not_restaged(&self, open: &OpenRelease) -> Result<Option<StageRun>, Failure> {
         let id = open.id();
         let why = if !open.data.staged {
             format!("Release {id} is under way. New sessions are staged after it is published or withdrawn.")
@@ -205,7 +205,10 @@ impl App {
         if chosen.is_empty() {
             let message = match self.undecided_sessions()? {
                 0 => "No session is new.".to_owned(),
-                n => format!("No approved session is new. {} not approved or blocked yet.", is_or_are(n)),
+                n => format!(
+                    "No approved session is new. {} not approved or blocked yet.",
+                    sessions_with_verb(n)
+                ),
             };
             let run =
                 StageRun::new(StageOutcome::NothingNew, self.now(), message, "clawgate inbox --status new");
@@ -230,6 +233,6 @@ impl App {
 }
 
 /// A number of sessions with its verb.
-fn is_or_are(n: u64) -> String {
+fn sessions_with_verb(n: u64) -> String {
     format!("{} {}", pluralize(n, "session"), if n == 1 { "is" } else { "are" })
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::sources::common::json_fields::{
-    count, media_part, millis_timestamp, non_empty, non_empty_owned, text_part, tool_status, usd_to_picousd,
+    count, media_part, millis_timestamp, non_empty, non_empty_owned, picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::lenient_serde::Text;
 use crate::sources::common::line_reader::parse;
@@ -227,7 +227,7 @@ fn push_usage(builder: &mut SessionBuilder, message: &StoredMessage, at: Option<
     let is_subagent = builder.session.parent.is_some();
     if let Some(row) = builder.usage.last_mut() {
         row.provider = non_empty(&data["providerID"]).map(str::to_owned);
-        row.reported_picousd = usd_to_picousd(data["cost"].as_f64());
+        row.reported_picousd = picousd_from_f64(data["cost"].as_f64());
         let kind = non_empty(&data["agent"]).or(non_empty(&data["mode"])).unwrap_or("subagent");
         row.subagent = is_subagent.then(|| kind.to_owned());
     }
