@@ -23,7 +23,7 @@ pub(super) fn input<T: JsonSchema>() -> Value {
 /// Returns the schema of a tool's answer: the workflow fields.
 ///
 /// The fields of the report are left out so that the tool list stays small, because few clients show this schema to a model.
-/// The description of a tool explains its answer.
+/// The description of a tool explains its result.
 pub(super) fn output() -> Value {
     json!({
         "type": "object",

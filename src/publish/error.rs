@@ -115,7 +115,7 @@ pub enum PublishError {
     /// The Hub asks for a longer wait than the limit.
     #[error("the Hub limits requests: try again in {seconds} s")]
     RateLimited { seconds: u64 },
-    /// The Hub answered with an error.
+    /// The Hub responded with an error.
     #[error("the Hub answered {status} while {during}: {message}")]
     Server {
         status: u16,

@@ -7,14 +7,14 @@ use serde_json::{Map, Value, json};
 use super::{Hints, Tool};
 use crate::app::cost::{CostParams, CostSort};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, size};
+use crate::mcp::result::{MAX_REPORT_BYTES, size};
 use crate::pricing::format_microdollars;
 use crate::trace::Timestamp;
 use crate::usage::Dimension;
 
 pub(super) struct CostReport;
 
-/// Maximum number of alerts, anomalies and unpriced models in an answer.
+/// Maximum number of alerts, anomalies and unpriced models in a result.
 const MAX_NOTES: usize = 5;
 
 #[derive(Deserialize, JsonSchema)]

@@ -58,7 +58,7 @@ pub(super) enum Lane {
     Release,
 }
 
-/// A tool, with the types of its arguments and its answer.
+/// A tool, with the types of its arguments and its result.
 pub(super) trait Tool {
     /// Arguments. The schema that a client reads is derived from this type.
     type Input: DeserializeOwned + JsonSchema;
@@ -68,7 +68,7 @@ pub(super) trait Tool {
     const NAME: &'static str;
     /// Title for people.
     const TITLE: &'static str;
-    /// What the tool does and what its answer contains; at most 1,024 characters.
+    /// What the tool does and what its result contains; at most 1,024 characters.
     const DESCRIPTION: &'static str;
     const HINTS: Hints;
     /// Which calls this tool waits for.
@@ -89,8 +89,8 @@ pub(super) trait Tool {
     /// Whether the tool has forms.
     const HAS_FORM: bool = false;
 
-    /// Shortens the answer to the 8 KB that every client passes on whole.
-    fn fit(_answer: &mut Value) {}
+    /// Shortens the result to the 8 KB that every client passes on whole.
+    fn fit(_result: &mut Value) {}
 }
 
 /// A registered tool, without its types.
@@ -102,7 +102,7 @@ pub(super) struct Registered {
     pub lane: Lane,
     /// Schema of the arguments.
     pub input: LazyLock<Value>,
-    /// Schema of the answer.
+    /// Schema of the result.
     pub output: LazyLock<Value>,
     /// Returns the form that is due before the call. `None` if the tool has no forms.
     pub form: Option<fn(&App, &Args) -> Option<Form>>,

@@ -29,7 +29,7 @@ impl Fault {
         Fault::Wait { after: None, error: PublishError::Unreachable { during, why: why.into() } }
     }
 
-    /// An answer with an error status. `message` must already be cleaned.
+    /// A response with an error status. `message` must already be cleaned.
     pub(super) fn of_status(
         status: u16,
         after: Option<Duration>,

@@ -307,7 +307,7 @@ fn skip(text: &[u8], at: usize, set: &[u8]) -> usize {
 
 impl<'t, R: ColumnRules> Reader<'t, R> {
     /// Reads the expanded display of a database client, if the words at `[from, to)` are a header in it.
-    fn expanded(&mut self, from: usize, to: usize) -> Option<Table> {
+    fn expanded(&self, from: usize, to: usize) -> Option<Table> {
         let records = expanded::read(self.text, from, to)?;
         let rules: Vec<Option<u16>> =
             records.headers.iter().map(|h| self.rules.headers().rule(self.value(*h))).collect();

@@ -1,4 +1,4 @@
-//! Adds the workflow state and the next step to every answer, renders failures, and keeps answers small.
+//! Adds the workflow state and the next step to every result, renders failures, and keeps results small.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -8,10 +8,10 @@ use crate::app::{App, Failure, Kind, command_of_hint, text::sanitize};
 use super::untrusted::Untrusted;
 
 /// Maximum size of a tool's report in bytes of JSON, unless the caller asks for more. With the fields that are added to
-/// it the answer stays below 8 KiB, which every client passes on whole.
+/// it the result stays below 8 KiB, which every client passes on whole.
 pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
-/// Renders the answer of a successful call.
+/// Renders the result of a successful call.
 pub(super) fn success(app: &mut App, report: Value) -> Value {
     let mut out = match report {
         Value::Object(map) => map,
@@ -33,7 +33,7 @@ pub(super) fn redacted(app: &App, mut f: Failure) -> Failure {
     f
 }
 
-/// Renders the answer of a failed call. Without an application, the failure must not repeat any text of a log.
+/// Renders the result of a failed call. Without an application, the failure must not repeat any text of a log.
 pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
     // What is missing and what is next are fields of their own, so the message does not repeat them.
@@ -179,7 +179,7 @@ pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usiz
     }
 }
 
-/// A page of a list. Items are added until the answer has its maximum size.
+/// A page of a list. Items are added until the result has its maximum size.
 pub(super) struct Page<T> {
     items: Vec<T>,
     /// Bytes that are left; `None` if the caller set the number of items.
