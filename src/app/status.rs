@@ -9,7 +9,7 @@ use crate::pricing::{format_count, pluralize};
 use crate::publish::check_free_folder;
 use crate::sources;
 use crate::store::{Inbox, Mark};
-use crate::trace::{SessionKey, Version};
+use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, Release, Target, next_step};
 
 use super::{Actor, App, Failure};
@@ -107,6 +107,8 @@ pub struct ReleaseBrief {
     pub destination: Option<Destination>,
     /// The commit, if the release is published.
     pub commit: Option<String>,
+    /// When it last changed.
+    pub changed: Timestamp,
 }
 
 /// The overview.
@@ -433,6 +435,7 @@ impl App {
                 digest: r.digest().map(str::to_owned),
                 destination: r.destination,
                 commit: r.published.map(|p| p.commit),
+                changed: head.updated,
             });
         }
         Ok(Status {

@@ -23,8 +23,8 @@ use serde_json::{Map, Value, json};
 
 use super::form::{Answer, Form};
 use super::schema;
+use crate::app::time_zone::parse_instant;
 use crate::app::{App, Failure, FormReply};
-use crate::trace::Timestamp;
 
 pub(super) use read_session::ReadSession;
 
@@ -191,10 +191,8 @@ pub(super) struct NoInput {}
 fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> {
     let zone = app.zone(args.get("timezone").and_then(Value::as_str))?.1;
     for name in ["since", "until"] {
-        if let Some(Value::String(time)) = args.get_mut(name)
-            && let Some(at) = Timestamp::parse_human(time, app.now(), &zone)
-        {
-            *time = at.to_string();
+        if let Some(Value::String(time)) = args.get_mut(name) {
+            *time = parse_instant(name, time, app.now(), &zone)?.to_string();
         }
     }
     for name in ["project", "exclude", "include"] {
