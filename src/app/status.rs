@@ -261,7 +261,7 @@ impl App {
                 "Release {release} is published. Approved since then: {}.",
                 sessions(last.unpublished as u64)
             );
-            return Ok((self.prepare_step(), Some(note)));
+            return Ok((NextStep::prepare_new(), Some(note)));
         }
         Ok(match self.undecided(&outside)? {
             0 if outside.is_empty() => (

@@ -13,13 +13,27 @@ use crate::workflow::Phase;
 /// every client passes on whole.
 pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
+/// Whether a call is a step of the workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A step, or the question for the next one.
+    Workflow,
+    /// A question about sessions or costs, which may be asked at any time.
+    Beside,
+}
+
 /// Renders the answer of a successful call.
-pub(super) fn success(app: &mut App, report: Value) -> Value {
+///
+/// `human_action` is left out of what was read beside the workflow, because an agent waits for the person where it finds one.
+pub(super) fn success(app: &mut App, report: Value, step: Step) -> Value {
     let mut out = match report {
         Value::Object(map) => map,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     add_status(&mut out, app);
+    if step == Step::Beside {
+        out.shift_remove("human_action");
+    }
     match Untrusted::new(app) {
         Ok(untrusted) => clean(untrusted.mark(Value::Object(out))),
         Err(f) => failure(None, &f),

@@ -174,7 +174,7 @@ fn work(
 ) -> Result<Value, Value> {
     let before = if tool.hints.read_only { None } else { answer::ReleasePhase::of(app) };
     match args.and_then(|args| tool.call_with(app, args, answer)) {
-        Ok(report) => Ok(answer::with_voided(answer::success(app, report), app, before)),
+        Ok(report) => Ok(answer::with_voided(answer::success(app, report, tool.step), app, before)),
         Err(f) => {
             app.record_refusal(tool.name, &f);
             Err(answer::failure(Some(app), &f))

@@ -21,6 +21,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::answer::Step;
 use super::form::{Answer, Form};
 use super::schema;
 use crate::app::time_zone::parse_instant;
@@ -71,6 +72,8 @@ pub(super) trait Tool {
     /// What the tool does and what its answer contains; at most 1,024 characters.
     const DESCRIPTION: &'static str;
     const HINTS: Hints;
+    /// Whether a call is a step of the workflow.
+    const STEP: Step = if Self::HINTS.read_only { Step::Beside } else { Step::Workflow };
     /// Which calls this tool waits for.
     const LANE: Lane = if Self::HINTS.read_only { Lane::Free } else { Lane::Release };
 
@@ -100,6 +103,7 @@ pub(super) struct Registered {
     pub description: &'static str,
     pub hints: Hints,
     pub lane: Lane,
+    pub step: Step,
     /// Schema of the arguments.
     pub input: LazyLock<Value>,
     /// Schema of the answer.
@@ -141,6 +145,7 @@ const fn tool<T: Tool>() -> Registered {
         description: T::DESCRIPTION,
         hints: T::HINTS,
         lane: T::LANE,
+        step: T::STEP,
         input: LazyLock::new(schema::input::<T::Input>),
         output: LazyLock::new(schema::output),
         form: if T::HAS_FORM { Some(T::form) } else { None },
