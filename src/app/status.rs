@@ -9,7 +9,7 @@ use crate::pricing::{format_count, pluralize};
 use crate::publish::check_free_folder;
 use crate::sources;
 use crate::store::{Inbox, Mark};
-use crate::trace::{SessionKey, Version};
+use crate::trace::{SessionKey, Timestamp, Version};
 use crate::workflow::{ArchiveFacts, Destination, NextStep, Phase, Refusal, Release, Target, next_step};
 
 use super::{Actor, App, Failure};
@@ -106,6 +106,8 @@ pub struct ReleaseBrief {
     pub destination: Option<Destination>,
     /// The commit, if the release is published.
     pub commit: Option<String>,
+    /// When it last changed.
+    pub changed: Timestamp,
 }
 
 /// State of the archive and of the current release, and the next step.
@@ -258,7 +260,7 @@ impl App {
                 "Release {release} is published. Approved since then: {}.",
                 sessions(last.unpublished as u64)
             );
-            return Ok((self.prepare_step(), Some(note)));
+            return Ok((NextStep::prepare_new(), Some(note)));
         }
         Ok(match self.undecided(&outside)? {
             0 if outside.is_empty() => (
@@ -432,6 +434,7 @@ impl App {
                 digest: r.digest().map(str::to_owned),
                 destination: r.destination,
                 commit: r.published.map(|p| p.commit),
+                changed: head.updated,
             });
         }
         Ok(Status {

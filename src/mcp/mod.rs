@@ -4,12 +4,12 @@
 //! the workflow state to every result. A connection can use protocol version 2025-11-25, which begins with `initialize`,
 //! or 2026-07-28, which does not.
 
-mod result;
 mod coerce;
 mod form;
 mod progress;
 mod prompts;
 mod resources;
+mod result;
 mod schema;
 mod serve;
 mod server;

@@ -3,25 +3,72 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::app::status::WorkflowState;
 use crate::app::{App, Failure, Kind, command_of_hint, text::sanitize};
 
 use super::untrusted::Untrusted;
+use crate::workflow::Phase;
 
-/// Maximum size of a tool's report in bytes of JSON, unless the caller asks for more. With the fields that are added to
-/// it the result stays below 8 KiB, which every client passes on whole.
+/// Maximum size of a tool's report in bytes of JSON. With the fields that are added to it the result stays below 8 KiB, which
+/// every client passes on whole.
 pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
+/// Whether a call is a step of the workflow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Step {
+    /// A step, or the question for the next one.
+    Workflow,
+    /// A question about sessions or costs, which may be asked at any time.
+    Beside,
+}
+
 /// Renders the result of a successful call.
-pub(super) fn success(app: &mut App, report: Value) -> Value {
+///
+/// `human_action` is left out of what was read beside the workflow, because an agent waits for the person where it finds one.
+pub(super) fn success(app: &mut App, report: Value, step: Step) -> Value {
     let mut out = match report {
         Value::Object(map) => map,
         other => Map::from_iter([("value".to_owned(), other)]),
     };
     add_status(&mut out, app);
+    if step == Step::Beside {
+        out.shift_remove("human_action");
+    }
     match Untrusted::new(app) {
         Ok(untrusted) => clean(untrusted.mark(Value::Object(out))),
         Err(f) => failure(None, &f),
     }
+}
+
+/// How far the current release had come before a call.
+pub(super) struct ReleasePhase {
+    release: String,
+    phase: Phase,
+}
+
+impl ReleasePhase {
+    /// Returns the phase of the current release. `None` if no release is open.
+    pub(super) fn of(app: &App) -> Option<Self> {
+        let position = app.workflow_status().ok()?;
+        match (position.release, position.state) {
+            (Some(release), WorkflowState::Release(phase)) => Some(ReleasePhase { release, phase }),
+            _ => None,
+        }
+    }
+}
+
+/// Adds to an answer that the call took the current release back, because an agent could take a confirmation for given that
+/// no longer holds.
+pub(super) fn with_voided(mut answer: Value, app: &App, before: Option<ReleasePhase>) -> Value {
+    let after = ReleasePhase::of(app);
+    if let (Some(before), Some(after), Some(out)) = (before, after, answer.as_object_mut())
+        && before.release == after.release
+        && after.phase < before.phase
+        && before.phase >= Phase::Reviewed
+    {
+        out.insert("voided".to_owned(), json!({ "release": before.release, "state": before.phase }));
+    }
+    answer
 }
 
 /// Returns a failure without what an agent must not see in its message.
@@ -182,29 +229,27 @@ pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usiz
 /// A page of a list. Items are added until the result has its maximum size.
 pub(super) struct Page<T> {
     items: Vec<T>,
-    /// Bytes that are left; `None` if the caller set the number of items.
-    room: Option<usize>,
+    /// Bytes that are left.
+    room: usize,
     /// Where the list continues after the last item of this page.
     cursor: Option<String>,
     cut: bool,
 }
 
 impl<T: Serialize> Page<T> {
-    pub(super) fn new(room: Option<usize>) -> Self {
+    pub(super) fn new(room: usize) -> Self {
         Page { items: Vec::new(), room, cursor: None, cut: false }
     }
 
     /// Adds an item if it fits. The first item always does, so that every page makes progress. `cursor` continues the
     /// list after this item. Returns false if the page is full.
     pub(super) fn push(&mut self, item: T, cursor: String) -> bool {
-        if let Some(room) = self.room {
-            let bytes = serde_json::to_string(&item).map_or(0, |s| s.len()) + 1;
-            if bytes > room && !self.items.is_empty() {
-                self.cut = true;
-                return false;
-            }
-            self.room = Some(room.saturating_sub(bytes));
+        let bytes = serde_json::to_string(&item).map_or(0, |s| s.len()) + 1;
+        if bytes > self.room && !self.items.is_empty() {
+            self.cut = true;
+            return false;
         }
+        self.room = self.room.saturating_sub(bytes);
         self.items.push(item);
         self.cursor = Some(cursor);
         true

@@ -34,13 +34,11 @@ const OWN_FIELDS: &[&str] = &[
     "digest",
     "ended",
     "files",
-    "human_action",
     "id",
     "integrity",
     "kind",
     "last_scan",
     "licence",
-    "next",
     "next_cursor",
     "nonce",
     "policy",
@@ -86,7 +84,7 @@ const NAME_FIELDS: &[&str] = &[
 ];
 
 /// Fields with sentences of this program that may repeat names.
-const MESSAGE_FIELDS: &[&str] = &["hints", "message", "missing", "note"];
+const MESSAGE_FIELDS: &[&str] = &["command", "hints", "human_action", "message", "missing", "note"];
 
 /// Adds to one result which of its fields are untrusted.
 pub(super) struct Untrusted {

@@ -165,14 +165,14 @@ impl<'e> Redactor<'e> {
             any_case: true,
             any_spelling: kind == "CUSTOM",
         };
-        let Policy { custom, usernames, homes, identities, .. } = r.policy.clone();
+        let Policy { custom, usernames, homes, identities, environment, .. } = r.policy.clone();
         for string in custom.iter().map(|c| c.trim()).filter(|c| c.chars().any(char::is_alphanumeric)) {
             // A string that is too short to be searched for inside words counts only as a word of its own, in this spelling.
             let long = names::is_long_enough(string);
             let custom = known("CUSTOM", word_rules::CUSTOM, 100, !long);
             r.learn(string, KnownValue { any_case: long, any_spelling: long, ..custom });
         }
-        for (kind, value) in &identities {
+        for (kind, value) in identities.iter().chain(&environment) {
             if kind == "PERSON" {
                 r.learn_name(value);
             }

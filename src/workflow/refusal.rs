@@ -128,6 +128,11 @@ impl NextStep {
         NextStep::new("prepare_release", "clawgate prepare")
     }
 
+    /// The preparation of a release that is added to the last published dataset.
+    pub fn prepare_new() -> Self {
+        NextStep::new("prepare_release", "clawgate prepare --new-only")
+    }
+
     /// The next step of a release whose sealed files were changed.
     pub fn prepare_again(id: &str) -> Self {
         NextStep::new("prepare_release", format!("clawgate prepare {id}"))
@@ -306,8 +311,10 @@ pub fn next_step(release: &Release) -> NextStep {
         Phase::Draft => NextStep::prepare(),
         Phase::Prepared => NextStep::review(id),
         Phase::Reviewed if release.destination.is_none() => NextStep::prepare_for_destination(),
-        Phase::Reviewed if !release.destination_missing().is_empty() => NextStep::prepare()
-            .ask("Ask the person for the destination, who may see the dataset, and its licence."),
+        Phase::Reviewed | Phase::Confirmed if !release.destination_missing().is_empty() => {
+            NextStep::new("prepare_release", format!("clawgate prepare {id} --licence LICENCE"))
+                .ask("A public dataset needs a licence. Ask the person for it, for example cc-by-4.0.")
+        }
         Phase::Reviewed if matches!(release.name_scan, NameScan::Hits { .. }) => NextStep::redact_name(id),
         Phase::Reviewed => NextStep::confirm(id)
             .ask("Ask the person for the missing statements, and submit their own words."),

@@ -11,7 +11,7 @@ use crate::redact::{Policy, Redactor};
 use crate::rules::Engine;
 use crate::sources;
 use crate::store::ProjectRow;
-use crate::trace::{SessionKey, trim_separators};
+use crate::trace::{SessionKey, is_root_or_home, trim_separators};
 
 use crate::app::config::redact_lists::is_common_word;
 use crate::app::{App, Failure};
@@ -191,7 +191,11 @@ impl App {
     /// # Errors
     /// [`Failure`] if the configured strings cannot be searched for.
     pub fn agent_view(&self) -> Result<AgentView, Failure> {
-        self.view(self.reading_policy())
+        let mut policy = self.reading_policy();
+        // A session that began in a home directory has a project with the name of its user.
+        let projects = self.archive.projects()?.into_iter().map(|p| p.path);
+        policy.homes.extend(projects.filter(|path| is_root_or_home(path)));
+        self.view(policy)
     }
 
     fn program_view(&self) -> Result<AgentView, Failure> {

@@ -10,7 +10,8 @@ use crate::gate::SealedFile;
 use crate::pricing::pluralize;
 use crate::trace::SessionKey;
 use crate::workflow::{
-    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, digest, need_scope,
+    Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, Refusal, digest,
+    need_destination, need_scope,
 };
 
 use super::OpenRelease;
@@ -134,13 +135,19 @@ impl App {
         self.check_exclusions()?;
         if matches!(open.release.phase, Phase::Reviewed | Phase::Confirmed) {
             self.require_scope(&open, Phase::Reviewed)?;
+            self.require(&open, need_destination(&open.release, Phase::Reviewed))?;
         }
         Ok(open)
     }
 
     /// Refuses a step of a release whose scope is not confirmed.
     pub(super) fn require_scope(&mut self, open: &OpenRelease, required: Phase) -> Result<(), Failure> {
-        let Err(refusal) = need_scope(&open.release, required) else { return Ok(()) };
+        self.require(open, need_scope(&open.release, required))
+    }
+
+    /// Records a refusal in the audit log.
+    pub(super) fn require(&mut self, open: &OpenRelease, judged: Result<(), Refusal>) -> Result<(), Failure> {
+        let Err(refusal) = judged else { return Ok(()) };
         self.audit("refused", Some(open.id()), serde_json::json!({ "code": refusal.code }))?;
         Err(Failure::from(refusal).recorded())
     }

@@ -244,10 +244,16 @@ impl App {
         let message = format!(
             "Nothing is new: every approved session in scope is published to {to} in its current version."
         );
-        let next = self.next_release()?.0.command;
-        Ok(Failure::new(Kind::Refused, "nothing_new", message)
-            .hint(next)
-            .hint_command("clawgate prepare --whole", "prepares them again, to replace the dataset"))
+        let failure =
+            Failure::new(Kind::Refused, "nothing_new", message).hint(self.next_release()?.0.command);
+        // A folder is never replaced.
+        let replaceable =
+            earlier.0.first().is_some_and(|r| matches!(r.destination.target, Target::Hub { .. }));
+        Ok(match replaceable {
+            true => failure
+                .hint_command("clawgate prepare --whole", "prepares them again, to replace the dataset"),
+            false => failure,
+        })
     }
 
     /// What is published at the destination of a release that takes only new sessions. Empty for other releases.
@@ -357,7 +363,7 @@ impl App {
         }
         data.new_only = p.new_only.unwrap_or(data.new_only);
         let mut target = requested_target(p)?;
-        if data.new_only && target.is_none() && self.destination(data)?.is_none() {
+        if p.new_only.is_some() && target.is_none() && self.destination(data)?.is_none() {
             // Without a destination, compare with the last publication.
             target = self.last_destination()?.map(|d| d.target);
         }

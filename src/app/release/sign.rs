@@ -13,7 +13,7 @@ use crate::gate::{
     issue, read_private_file, verify,
 };
 use crate::trace::Timestamp;
-use crate::workflow::{Assurance, Event, Phase, Target};
+use crate::workflow::{Assurance, Event, Phase, Target, need_destination};
 
 use super::OpenRelease;
 use super::approval::{Approval, Preview};
@@ -85,6 +85,7 @@ impl App {
         }
         let approval = self.approval(release, Phase::Confirmed)?;
         self.require_scope(&approval.open, Phase::Confirmed)?;
+        self.require(&approval.open, need_destination(&approval.open.release, Phase::Confirmed))?;
         self.refuse_other_endpoint(&approval)?;
         // A release that was signed before may be there already, which the upload finds out. A new signature makes
         // another provenance file, so that nothing may be there.

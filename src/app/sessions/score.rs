@@ -101,7 +101,10 @@ impl App {
         self.archive.set_scores(&scores)?;
         let (mut shortlisted, mut blocked) = (0, 0);
         if p.auto_triage {
-            (shortlisted, blocked) = self.triage_by_score(&scores)?;
+            // Without named sessions, those that were scored earlier are marked as well.
+            let guesses =
+                if p.sessions.is_empty() { self.archive.scores_by(HEURISTIC)? } else { scores.clone() };
+            (shortlisted, blocked) = self.triage_by_score(&guesses)?;
         }
         let mut items = Vec::new();
         for score in scores {

@@ -114,7 +114,7 @@ impl Tool for CostReport {
             let Value::Object(row) = row else { continue };
             let row = with_dollars(row);
             let bytes = size(&json!(row)) + 1;
-            if p.limit.is_none() && bytes > room {
+            if bytes > room {
                 break;
             }
             room = room.saturating_sub(bytes);

@@ -22,9 +22,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::form::{Answer, Form};
+use super::result::Step;
 use super::schema;
+use crate::app::time_zone::parse_instant;
 use crate::app::{App, Failure, FormReply};
-use crate::trace::Timestamp;
 
 pub(super) use read_session::ReadSession;
 
@@ -71,6 +72,8 @@ pub(super) trait Tool {
     /// What the tool does and what its result contains; at most 1,024 characters.
     const DESCRIPTION: &'static str;
     const HINTS: Hints;
+    /// Whether a call is a step of the workflow.
+    const STEP: Step = if Self::HINTS.read_only { Step::Beside } else { Step::Workflow };
     /// Which calls this tool waits for.
     const LANE: Lane = if Self::HINTS.read_only { Lane::Free } else { Lane::Release };
 
@@ -100,6 +103,7 @@ pub(super) struct Registered {
     pub description: &'static str,
     pub hints: Hints,
     pub lane: Lane,
+    pub step: Step,
     /// Schema of the arguments.
     pub input: LazyLock<Value>,
     /// Schema of the result.
@@ -141,6 +145,7 @@ const fn tool<T: Tool>() -> Registered {
         description: T::DESCRIPTION,
         hints: T::HINTS,
         lane: T::LANE,
+        step: T::STEP,
         input: LazyLock::new(schema::input::<T::Input>),
         output: LazyLock::new(schema::output),
         form: if T::HAS_FORM { Some(T::form) } else { None },
@@ -191,10 +196,8 @@ pub(super) struct NoInput {}
 fn params<T: DeserializeOwned>(app: &App, mut args: Args) -> Result<T, Failure> {
     let zone = app.zone(args.get("timezone").and_then(Value::as_str))?.1;
     for name in ["since", "until"] {
-        if let Some(Value::String(time)) = args.get_mut(name)
-            && let Some(at) = Timestamp::parse_human(time, app.now(), &zone)
-        {
-            *time = at.to_string();
+        if let Some(Value::String(time)) = args.get_mut(name) {
+            *time = parse_instant(name, time, app.now(), &zone)?.to_string();
         }
     }
     for name in ["project", "exclude", "include"] {

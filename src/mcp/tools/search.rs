@@ -31,6 +31,7 @@ struct Hit {
     project: Option<String>,
     title: Option<String>,
     started: Option<Timestamp>,
+    parent: Option<SessionKey>,
     snippet: String,
 }
 
@@ -47,7 +48,7 @@ impl Tool for Search {
     fn call(app: &mut App, input: SearchParams) -> Result<Output, Failure> {
         let page = app.search(&input)?;
         let mut untrusted = Untrusted::new(app)?;
-        let mut fitted = Page::new(input.limit.is_none().then_some(MAX_REPORT_BYTES));
+        let mut fitted = Page::new(MAX_REPORT_BYTES);
         for hit in page.hits {
             let cursor = hit.cursor;
             let hit = Hit {
@@ -57,6 +58,7 @@ impl Tool for Search {
                 project: hit.project,
                 title: hit.title.map(|t| untrusted.title(&t, MAX_TITLE_CHARS)),
                 started: hit.started,
+                parent: hit.parent,
                 snippet: untrusted.snippet(&hit.snippet),
             };
             if !fitted.push(hit, cursor) {

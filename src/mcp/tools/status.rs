@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Hints, NoInput, Tool};
 use crate::app::status::Status as Report;
 use crate::app::{App, Failure};
-use crate::mcp::result::{MAX_REPORT_BYTES, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, Step, shorten};
 
 pub(super) struct Status;
 
@@ -17,6 +17,7 @@ impl Tool for Status {
     const TITLE: &'static str = "Current status";
     const DESCRIPTION: &'static str = "Last scan, sessions, scope, releases and next step. Call it first.";
     const HINTS: Hints = Hints::READ;
+    const STEP: Step = Step::Workflow;
 
     fn call(app: &mut App, _input: NoInput) -> Result<Report, Failure> {
         app.status()

@@ -116,6 +116,8 @@ pub struct SearchHit {
     pub title: Option<String>,
     /// Start of the session.
     pub started: Option<Timestamp>,
+    /// The session that started this one, if it is a subagent.
+    pub parent: Option<SessionKey>,
     /// The match with its context, redacted. Untrusted text.
     pub snippet: String,
     /// Cursor that continues the search after this hit.
@@ -174,15 +176,20 @@ impl HitMatcher<'_> {
         let title = h.title.as_deref().map(|title| sanitize(&redact(title)));
         let mut name = |name: &str| view.as_mut().map_or_else(|| name.to_owned(), |view| view.name(name));
         let project = h.project.as_deref().map(&mut name);
-        let key = view.as_mut().map_or_else(|| h.key.0.clone(), |view| view.key(h.key.as_str()));
+        let mut key = |key: &SessionKey| {
+            SessionKey(view.as_mut().map_or_else(|| key.0.clone(), |view| view.key(key.as_str())))
+        };
+        let parent = h.parent.as_ref().map(&mut key);
+        let key = key(&h.key);
         Ok(SearchHit {
             snippet,
             title,
-            key: SessionKey(key),
+            key,
             message: h.message,
             kind: h.kind,
             project,
             started: h.started,
+            parent,
             cursor,
         })
     }
@@ -366,6 +373,7 @@ impl App {
                             title: row.title.clone(),
                             project: row.project.clone(),
                             started: row.started,
+                            parent: row.parent.clone(),
                         };
                         page.hits.push(matcher.hit(hit, Some(message), cursor(after, given))?);
                     }
