@@ -184,7 +184,7 @@ impl SessionReader {
         let log = &item["promptLogs"][0];
         let model =
             non_empty(&message["usage"]["model"]).or(non_empty(&log["modelTitle"])).map(str::to_owned);
-        self.builder.begin_answer(non_empty_owned(&item["id"]), None, model.clone());
+        self.builder.begin_assistant_message(non_empty_owned(&item["id"]), None, model.clone());
         self.push_thinking(&item["reasoning"]["text"]);
         for part in parts_of(&message["content"]) {
             self.builder.push_part(None, part);
@@ -200,7 +200,7 @@ impl SessionReader {
         for state in item["toolCallStates"].as_array().map_or(one, Vec::as_slice) {
             self.add_result(state);
         }
-        self.builder.close_answer();
+        self.builder.close_assistant_message();
         if let Some(usage) = usage_of(message) {
             self.push_usage(usage, model.as_deref(), log["modelProvider"].as_str(), position);
         }

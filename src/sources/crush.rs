@@ -210,9 +210,9 @@ impl<'r> SessionReader<'r> {
                 self.builder.push_user(id, origin, at, parts.iter().filter_map(user_part).collect());
             }
             "assistant" => {
-                self.builder.begin_answer(id, at, self.model.clone());
+                self.builder.begin_assistant_message(id, at, self.model.clone());
                 if is_summary {
-                    self.builder.open_answer(at).origin = Origin::Compaction;
+                    self.builder.open_assistant_message(at).origin = Origin::Compaction;
                 }
                 let mut failure = None;
                 for part in parts {
@@ -235,7 +235,7 @@ impl<'r> SessionReader<'r> {
                         _ => {}
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
                 if let Some(failure) = failure.filter(|text| !text.is_empty()) {
                     self.builder.push_notice(at, self.model.clone(), &failure);
                 }

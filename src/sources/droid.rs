@@ -129,7 +129,7 @@ impl LogReader {
             }
             "assistant" => {
                 let model = non_empty_owned(&message["modelId"]).or(self.model.clone());
-                self.builder.begin_answer(id, at, model.clone());
+                self.builder.begin_assistant_message(id, at, model.clone());
                 self.model = model;
                 for block in blocks {
                     if block["type"] == "tool_use" {
@@ -140,7 +140,7 @@ impl LogReader {
                         self.builder.push_part(at, part);
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
             }
             _ => {}
         }

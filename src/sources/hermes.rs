@@ -285,7 +285,7 @@ impl<'r> SessionReader<'r> {
                 self.builder.push_user(Some(id), origin, at, content_parts(&content));
             }
             "assistant" => {
-                self.builder.begin_answer(Some(id), at, self.record.model.clone());
+                self.builder.begin_assistant_message(Some(id), at, self.record.model.clone());
                 if let Some(text) = text(row, 6).or(text(row, 7)) {
                     self.builder.push_part(at, Part::Thinking { text });
                 }
@@ -302,7 +302,7 @@ impl<'r> SessionReader<'r> {
                         }
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
             }
             "tool" => self.add_result(&text(row, 4).unwrap_or_default(), &content),
             _ => {}

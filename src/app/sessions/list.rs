@@ -41,7 +41,7 @@ pub struct InboxParams {
     #[schemars(description = "Mark.")]
     pub status: Option<Mark>,
     /// Sessions with activity at or after this time.
-    #[schemars(description = "Only activity since this day or time (`7d`, `yesterday`, 2026-11-20).")]
+    #[schemars(description = "Only activity since this day or time (`7d`, 2026-11-20).")]
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
@@ -62,7 +62,7 @@ pub struct InboxParams {
     #[schemars(skip)]
     pub gone: Option<bool>,
     /// Sort order, highest value first.
-    #[schemars(description = "Sort order, highest first.")]
+    #[schemars(description = "Highest first.")]
     pub sort: Option<SortKey>,
     /// Lists sessions that are not subagents, each followed by its subagents.
     #[schemars(skip)]

@@ -24,7 +24,7 @@ pub(super) struct Input {
     by: Option<Dimension>,
     /// IANA zone.
     timezone: Option<String>,
-    /// Only activity since this day or time (`7d`, `yesterday`, 2026-11-20).
+    /// Only activity since this time.
     since: Option<Timestamp>,
     /// Only requests before this time.
     until: Option<Timestamp>,

@@ -162,7 +162,7 @@ fn add_assistant(
     }
     let model = non_empty(&message["modelInfo"]["id"]);
     let id = non_empty(&message["id"]);
-    builder.begin_answer(id.map(str::to_owned), at, model.map(str::to_owned));
+    builder.begin_assistant_message(id.map(str::to_owned), at, model.map(str::to_owned));
     if let Value::String(t) = &message["content"] {
         text_part(t).into_iter().for_each(|p| builder.push_part(at, p));
     }
@@ -174,7 +174,7 @@ fn add_assistant(
             block_part(block).into_iter().for_each(|part| builder.push_part(at, part));
         }
     }
-    builder.close_answer();
+    builder.close_assistant_message();
     push_usage(builder, message, at, position, subagent);
 }
 

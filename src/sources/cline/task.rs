@@ -284,7 +284,7 @@ impl TaskBuilder {
     fn add_assistant(&mut self, entry: &Value, at: Option<Timestamp>, position: u64) {
         let model = non_empty_owned(&entry["modelInfo"]["modelId"])
             .or_else(|| self.models.last().map(|(_, model)| model.clone()));
-        self.builder.begin_answer(None, at, model.clone());
+        self.builder.begin_assistant_message(None, at, model.clone());
         self.pending.clear();
         if let Some(text) = non_empty(&entry["reasoning_content"]) {
             self.builder.push_part(at, Part::Thinking { text: text.to_owned() });

@@ -140,9 +140,9 @@ fn add_assistant(builder: &mut SessionBuilder, message: StoredMessage, at: Optio
     let data = &message.data;
     let model = data["modelID"].as_str().unwrap_or_default();
     builder.session.work_in(non_empty(&data["path"]["cwd"]));
-    builder.begin_answer(Some(message.id.clone()), at, non_empty_owned(&data["modelID"]));
+    builder.begin_assistant_message(Some(message.id.clone()), at, non_empty_owned(&data["modelID"]));
     if data["summary"].as_bool().unwrap_or(false) {
-        builder.open_answer(at).origin = Origin::Compaction;
+        builder.open_assistant_message(at).origin = Origin::Compaction;
     }
     for part in &message.parts {
         match part["type"].as_str().unwrap_or_default() {
@@ -160,7 +160,7 @@ fn add_assistant(builder: &mut SessionBuilder, message: StoredMessage, at: Optio
         }
     }
     push_usage(builder, &message, at, offset);
-    builder.close_answer();
+    builder.close_assistant_message();
     let error = &data["error"];
     if let Some(why) =
         non_empty(&error["data"]["message"]).or(non_empty(&error["message"])).or(non_empty(&error["name"]))

@@ -45,7 +45,7 @@ pub struct SearchParams {
     #[schemars(description = "Words, \"a phrase\", prefix*, AND OR NOT.")]
     pub query: String,
     /// Whether `query` is a regular expression.
-    #[schemars(description = "`query` is a regular expression.")]
+    #[schemars(description = "Regular expression.")]
     #[serde(default)]
     pub regex: bool,
     /// Agent id. All agents by default.
@@ -64,7 +64,7 @@ pub struct SearchParams {
     #[schemars(description = "Tool name.")]
     pub tool: Option<String>,
     /// Only sessions with activity at or after this time.
-    #[schemars(description = "Only activity since this day or time (`7d`, `yesterday`, 2026-11-20).")]
+    #[schemars(description = "Only activity since this time.")]
     pub since: Option<Timestamp>,
     /// Sessions that started before this time.
     #[schemars(skip)]
