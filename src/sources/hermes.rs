@@ -2,8 +2,7 @@
 //!
 //! `HERMES_HOME` replaces `~/.hermes`. The table `session_model_usage` has the totals of a session for each model and task,
 //! so the ledger has one row for each of them, with these totals. `messages_fts*` repeat the messages. `request_dumps`,
-//! `auth.json` and
-//! `.env` contain keys, so they are never read.
+//! `auth.json` and `.env` contain keys, so they are never read.
 
 use std::collections::HashSet;
 use std::collections::hash_map::RandomState;
