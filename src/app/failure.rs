@@ -16,7 +16,6 @@ use crate::workflow::{BadRepo, Refusal};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// An operation failed.
     Failed,
     /// The arguments are invalid.
     Usage,
@@ -103,7 +102,7 @@ impl Failure {
         self
     }
 
-    /// Adds a hint.
+    /// Adds a hint, which says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());

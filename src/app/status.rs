@@ -22,14 +22,13 @@ const MAX_LISTED_RELEASES: usize = 5;
 pub struct Next {
     /// Name of the MCP tool.
     pub tool: String,
-    /// Command line.
+    /// The command as it is typed.
     pub command: String,
 }
 
 /// The state that the user's work has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WorkflowState {
-    /// Nothing was scanned.
     NoScan,
     /// A scan found no sessions.
     NoSessions,
@@ -111,14 +110,14 @@ pub struct ReleaseBrief {
     pub changed: Timestamp,
 }
 
-/// The overview.
+/// State of the archive and of the current release, and the next step.
 #[derive(Debug, Clone, Serialize)]
 pub struct Status {
     /// Version of this program.
     pub version: &'static str,
     /// When the last scan ended.
     pub last_scan: Option<String>,
-    /// Sessions by agent.
+    /// Number of sessions by agent id.
     pub by_agent: BTreeMap<String, u64>,
     /// Sessions by triage mark.
     pub by_status: BTreeMap<String, u64>,

@@ -12,7 +12,7 @@ const UNNAMED: &str = "local";
 /// Characters of a wrong name that an error repeats.
 const MAX_SHOWN_CHARS: usize = 80;
 
-/// Largest file of a time zone that is read. The real ones have a few kB.
+/// Maximum size of a time zone file that is read. The real ones have a few kB.
 const MAX_ZONE_BYTES: u64 = 1 << 20;
 
 /// Where systems keep their time zones.

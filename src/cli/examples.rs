@@ -265,7 +265,7 @@ mod tests {
                 let source = std::fs::read_to_string(&path).unwrap();
                 for hint in hints(&source).iter().filter(|hint| hint.starts_with("clawgate ")) {
                     let (command, _) = crate::app::command_of_hint(hint);
-                    // A score is a number, and `...` stands for more of the same.
+                    // A score is a number, and `...` means more of the same.
                     let command = command.replace(" N ", " 4 ").replace("...", "x");
                     let parsed = command_line(None).try_get_matches_from(words(&command));
                     let is_help = |e: &clap::Error| e.kind() == clap::error::ErrorKind::DisplayHelp;

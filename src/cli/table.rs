@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthChar;
 
 pub(super) use crate::app::text::one_line;
 
-/// Spaces between columns.
+/// Number of spaces between columns.
 const COLUMN_GAP: usize = 2;
 
 /// The part of a cell that is left out if the cell is too long.

@@ -18,7 +18,7 @@ const METADATA: &str = "metadata.json";
 const PROVENANCE: &str = "provenance.json";
 /// The folder that contains one folder for each added release.
 pub const ADDITIONS: &str = "additions";
-/// Longest release id that is accepted in a path, in bytes.
+/// Maximum length of a release id that is accepted in a path, in bytes.
 const MAX_ID_BYTES: usize = 40;
 
 /// Where the files of a release are in the dataset.
@@ -112,7 +112,7 @@ pub fn added_by(path: &str) -> Option<&str> {
 }
 
 /// The id of the added release that a shard belongs to; the inner value is `None` for a shard of a whole release. `None` if
-/// the path is no shard.
+/// the path is not a shard.
 fn shard_owner(path: &str) -> Option<Option<&str>> {
     let name = path.strip_prefix("data/train-")?.strip_suffix(".jsonl")?;
     let is_number = |n: &str| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit());

@@ -11,7 +11,7 @@ use crate::trace::{Message, Origin, Part, Role, Session, SessionKey, Timestamp, 
 
 use super::{ExportError, Format, FormatId, RowFacts, RowMeta, RowText, SessionCounts};
 
-/// The default format.
+/// The format `rows`, the default.
 pub struct Rows;
 
 /// The fields of a row before `messages`.

@@ -32,7 +32,7 @@ pub struct Receipt {
     pub release: String,
     /// The digest over all files that may be published.
     pub digest: String,
-    /// `hf:owner/name` or `folder:/absolute/path`.
+    /// `hf:owner/name`, or `folder:` and an absolute path.
     pub destination: String,
     /// Base URL of the Hub.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -76,7 +76,7 @@ pub struct Receipt {
 pub struct SignedReceipt {
     /// The canonical JSON of the [`Receipt`], exactly the bytes that were signed.
     pub receipt: String,
-    /// Ed25519 signature, base64.
+    /// Ed25519 signature in base64.
     pub signature: String,
     /// Fingerprint of the approver key.
     pub key: String,
@@ -125,12 +125,10 @@ pub struct VerifiedReceipt {
 }
 
 impl VerifiedReceipt {
-    /// The receipt.
     pub fn receipt(&self) -> &Receipt {
         &self.receipt
     }
 
-    /// The approved destination.
     pub fn destination(&self) -> &Destination {
         &self.destination
     }

@@ -61,11 +61,7 @@ pub enum PublishError {
     #[error(
         "the token of {user} cannot write to {repo}: create one with write permission for it; nothing was sent"
     )]
-    ReadOnly {
-        /// The Hub user.
-        user: String,
-        repo: String,
-    },
+    ReadOnly { user: String, repo: String },
     /// The Hub forbids the request.
     #[error("the Hub forbids writing to {repo}: {message}")]
     Forbidden {
@@ -80,7 +76,6 @@ pub enum PublishError {
     )]
     Visibility {
         repo: String,
-        /// The approved visibility.
         wanted: &'static str,
         /// The visibility that the Hub reports.
         found: &'static str,
@@ -120,17 +115,16 @@ pub enum PublishError {
     /// The Hub asks for a longer wait than the limit.
     #[error("the Hub limits requests: try again in {seconds} s")]
     RateLimited { seconds: u64 },
-    /// The Hub answered with an error.
+    /// The Hub responded with an error.
     #[error("the Hub answered {status} while {during}: {message}")]
     Server {
-        /// HTTP status.
         status: u16,
         /// The operation, for instance `reading the head`.
         during: &'static str,
         /// Message of the Hub, shortened.
         message: String,
     },
-    /// No usable answer.
+    /// The Hub gave no response that can be used.
     #[error("no answer from the Hub while {during}: {why}")]
     Unreachable {
         /// The operation, for instance `reading the head`.

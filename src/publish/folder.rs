@@ -147,7 +147,7 @@ pub(super) fn resolve(target: &Path) -> Result<PathBuf, PublishError> {
                 if fs::symlink_metadata(existing).is_ok() {
                     return Err(bad());
                 }
-                // The last component of a path is no name if it is `..`.
+                // The last component of a path is not a name if it is `..`.
                 missing.push(existing.file_name().ok_or_else(bad)?);
                 existing = existing.parent().ok_or_else(bad)?;
             }

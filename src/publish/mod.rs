@@ -23,7 +23,7 @@ pub use error::PublishError;
 pub use hub::{check_endpoint, check_proxy, is_loopback};
 pub use tls::client_builder;
 
-/// The public Hub.
+/// Address of the public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";
 
 /// Called with each step of an upload.
@@ -93,7 +93,7 @@ pub enum UploadStep {
     Verifying {
         /// Files compared so far.
         done: usize,
-        /// Number of files.
+        /// Number of files to upload.
         total: usize,
     },
 }

@@ -98,7 +98,7 @@ pub struct Span {
     pub kind: Arc<str>,
     /// Id of the rule, or `custom`, `username`, `identity`, `home-path`, `lone-id` and the like for what no rule found.
     pub rule: Arc<str>,
-    /// In percent.
+    /// How certain the finding is, in percent.
     pub confidence: u8,
     /// What replaces the span; empty for the further pieces of a split value.
     pub placeholder: String,
@@ -167,7 +167,7 @@ impl<'e> Redactor<'e> {
         };
         let Policy { custom, usernames, homes, identities, environment, .. } = r.policy.clone();
         for string in custom.iter().map(|c| c.trim()).filter(|c| c.chars().any(char::is_alphanumeric)) {
-            // A string that is too short for the inside of words counts only as a word of its own, in this spelling.
+            // A string that is too short to be searched for inside words counts only as a word of its own, in this spelling.
             let long = names::is_long_enough(string);
             let custom = known("CUSTOM", word_rules::CUSTOM, 100, !long);
             r.learn(string, KnownValue { any_case: long, any_spelling: long, ..custom });
@@ -271,7 +271,7 @@ impl<'e> Redactor<'e> {
         !self.policy.keep.is_empty() && self.policy.keep.contains(&self.value_id(kind, value))
     }
 
-    /// Whether a value contains a placeholder, or is the inside of one.
+    /// Whether a value contains a placeholder, or is inside one.
     fn contains_placeholder(&self, value: &str) -> bool {
         placeholder::is_or_contains(value, self.policy.options.placeholder_style)
     }
@@ -490,7 +490,6 @@ impl<'e> Redactor<'e> {
         Redacted { text: parts.join(TOOL_NAME_SEPARATOR), spans }
     }
 
-    /// Redacts one text.
     pub fn redact_text(&mut self, text: &str) -> Redacted {
         let style = self.policy.options.placeholder_style;
         let base = DecodedView::raw(text);

@@ -7,14 +7,14 @@
 use std::rc::Rc;
 
 use super::decoded_view::{DecodedView, ViewBuilder};
-use super::secret_fields::{self, Holds};
+use super::secret_fields::{self, SecretKind};
 
-/// Longest name of a field, in bytes.
+/// Maximum length of the name of a field, in bytes.
 const MAX_NAME_BYTES: usize = 80;
-/// Shortest and longest value, in bytes.
+/// Minimum and maximum length of a value, in bytes.
 const VALUE_BYTES: std::ops::RangeInclusive<usize> = 4..=200;
 
-/// Names that say only that they have a value, or which of several values it is, in small letters without other characters.
+/// Names that say only that they have a value, or which of several values it is, in lowercase without other characters.
 /// The last ones are those of DynamoDB and of JSON that was XML.
 const EMPTY_NAMES: &[&str] = &[
     "value",
@@ -73,7 +73,7 @@ type Range = (usize, usize);
 struct Secrets {
     /// The part of its name that names one of them.
     name: Range,
-    holds: Holds,
+    holds: SecretKind,
     /// Number of objects and arrays in it, down to the value.
     depth: usize,
 }
@@ -274,7 +274,7 @@ impl Reader<'_> {
     }
 }
 
-/// Writes a name in small letters without other characters; a long one is cut.
+/// Writes a name in lowercase without other characters; a long one is cut.
 fn plain_name(name: &str) -> String {
     name.bytes()
         .take(MAX_NAME_BYTES)
@@ -297,7 +297,7 @@ fn string_end(b: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// Returns a span without the white space at its ends, which may be written as escapes.
+/// Returns a span without the whitespace at its ends, which may be written as escapes.
 fn trimmed(text: &str, (mut start, mut end): Range) -> Range {
     let is_escape = |two: &[u8]| two[0] == b'\\' && matches!(two[1], b'n' | b'r' | b't' | b'f' | b'v');
     loop {

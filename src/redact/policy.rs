@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Timestamps {
-    /// As recorded.
+    /// Times as the log has them.
     #[default]
     Exact,
     /// Cut to the hour.
@@ -23,7 +23,7 @@ pub enum Timestamps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PlaceholderStyle {
-    /// `[EMAIL_k3f9qa]`.
+    /// Placeholders that name the kind, such as `[EMAIL_k3f9qa]`.
     #[default]
     Typed,
     /// A value of the same kind in a range that is reserved for examples: `user-k3f9qa@example.com`, `203.0.113.7`,

@@ -1,18 +1,19 @@
 //! The values in an object whose name says that it holds secrets: `{"password": {"whatever": "Winterreise2026"}}`.
 //!
-//! The names in it may be any, so that only the object's own name says what they are. Names of schemas, of messages and of what
-//! is known about a secret say something of their own: `{"password": {"minLength": 8, "updated_at": "2026-11-30"}}`.
+//! The field names inside can be arbitrary; only the object's name says that the values are secrets. Field names of
+//! schemas, of messages and of properties of a secret are excluded: `{"password": {"minLength": 8, "updated_at":
+//! "2026-11-30"}}`.
 
 use crate::rules::looks_wordy;
 
 /// Objects in an object of secrets that are read, from the outermost on.
 pub(super) const MAX_DEPTH: usize = 8;
-/// Shortest token, in bytes. Other values of an object of tokens are ids and names.
+/// Minimum length of a token, in bytes. Other values of an object of tokens are ids and names.
 const MIN_TOKEN_BYTES: usize = 16;
 /// Bytes of an object that are searched for the name of a schema.
 const MAX_SCHEMA_BYTES: usize = 400;
 
-/// Endings of the names of objects with passwords and with other secrets, in small letters without other characters.
+/// Endings of the names of objects with passwords and with other secrets, in lowercase without other characters.
 const PASSWORDS: &[&str] = &[
     "password",
     "passwd",
@@ -136,20 +137,20 @@ const OTHER_WORDS: &[&str] = &[
 
 /// What an object holds, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum SecretKind {
     Passwords,
     Tokens,
 }
 
 /// Returns what the object with this name holds, and the length of the part of the name that names one of them.
-pub(super) fn holds(name: &str) -> Option<(Holds, usize)> {
+pub(super) fn holds(name: &str) -> Option<(SecretKind, usize)> {
     let singular = name.strip_suffix(['s', 'S']).filter(|n| !n.ends_with(['s', 'S'])).unwrap_or(name);
     let plain: String =
         singular.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_lowercase()).collect();
     let ends = |words: &[&str]| words.iter().any(|w| plain.ends_with(w));
     let kind = match () {
-        () if ends(PASSWORDS) => Holds::Passwords,
-        () if ends(TOKENS) => Holds::Tokens,
+        () if ends(PASSWORDS) => SecretKind::Passwords,
+        () if ends(TOKENS) => SecretKind::Tokens,
         () => return None,
     };
     Some((kind, singular.len()))
@@ -180,14 +181,17 @@ pub(super) fn is_schema(object: &str) -> bool {
 }
 
 /// Whether a value may be a secret that an object holds, as opposed to a text, a place or a time.
-pub(super) fn may_be_secret(value: &str, holds: Holds) -> bool {
+pub(super) fn may_be_secret(value: &str, holds: SecretKind) -> bool {
     let is_date = value.len() >= 8
         && value.bytes().take(10).all(|b| b.is_ascii_digit() || matches!(b, b'-' | b'/' | b'.' | b':'));
     let is_place =
         value.starts_with(['/', '.', '~', '#', '$']) && !value.starts_with("$2") || value.contains("://");
     let is_token =
         || value.len() >= MIN_TOKEN_BYTES && value.bytes().any(|b| b.is_ascii_digit()) && !looks_wordy(value);
-    !is_date && !is_place && !value.contains(char::is_whitespace) && (holds == Holds::Passwords || is_token())
+    !is_date
+        && !is_place
+        && !value.contains(char::is_whitespace)
+        && (holds == SecretKind::Passwords || is_token())
 }
 
 #[cfg(test)]
@@ -197,11 +201,11 @@ mod tests {
     #[test]
     fn the_name_of_an_object_says_what_it_holds() {
         for (name, expected) in [
-            ("password", Some((Holds::Passwords, 8))),
-            ("dbPasswords", Some((Holds::Passwords, 10))),
-            ("DB_PASSWORDS", Some((Holds::Passwords, 11))),
-            ("api_keys", Some((Holds::Tokens, 7))),
-            ("secrets", Some((Holds::Tokens, 6))),
+            ("password", Some((SecretKind::Passwords, 8))),
+            ("dbPasswords", Some((SecretKind::Passwords, 10))),
+            ("DB_PASSWORDS", Some((SecretKind::Passwords, 11))),
+            ("api_keys", Some((SecretKind::Tokens, 7))),
+            ("secrets", Some((SecretKind::Tokens, 6))),
             ("passwordPolicy", None),
             ("usage", None),
             ("s", None),
@@ -221,14 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn times_places_and_texts_are_no_secrets() {
+    fn times_places_and_texts_are_not_secrets() {
         for value in
             ["2026-11-30", "2026-11-30T10:00:00Z", "/reset?id=1", "https://x.fi/1", "at least 8 bytes"]
         {
-            assert!(!may_be_secret(value, Holds::Passwords), "{value}");
+            assert!(!may_be_secret(value, SecretKind::Passwords), "{value}");
         }
-        assert!(may_be_secret("Winterreise2026", Holds::Passwords));
-        assert!(!may_be_secret("Winterreise2026", Holds::Tokens));
-        assert!(may_be_secret(&["9fK2xQ7v", "bar81LmZz"].concat(), Holds::Tokens));
+        assert!(may_be_secret("Winterreise2026", SecretKind::Passwords));
+        assert!(!may_be_secret("Winterreise2026", SecretKind::Tokens));
+        assert!(may_be_secret(&["9fK2xQ7v", "bar81LmZz"].concat(), SecretKind::Tokens));
     }
 }

@@ -33,9 +33,9 @@ pub(crate) enum NameKind {
     Vendor,
 }
 
-/// Longest part of a name before its keyword, in bytes.
+/// Maximum length of a part of a name before its keyword, in bytes.
 const MAX_NAME_BYTES: usize = 80;
-/// Longest part of a name after its keyword, in bytes.
+/// Maximum length of a part of a name after its keyword, in bytes.
 const MAX_NAME_TAIL_BYTES: usize = 24;
 const MAX_VALUE_BYTES: usize = 4096;
 
@@ -149,7 +149,7 @@ fn tail_names_secret(tail: &[u8]) -> bool {
 struct ValueStart {
     /// First byte of the value or of its opening quote.
     at: usize,
-    /// The separator is weak: a blank, a word such as ` is `, or a table cell.
+    /// The separator is weak: a space, a word such as ` is `, or a table cell.
     weak: bool,
     /// The name is written like a variable in an environment file (`KEY=value` in capitals) or like a flag.
     env: bool,
@@ -218,7 +218,7 @@ fn is_element_name(text: &[u8], start: usize) -> bool {
     prefix > 0 && text[..start - 1 - prefix].ends_with(b"<")
 }
 
-/// Reads the ordinary separators: `=`, `:`, `=>`, `:=`, a comma, a blank, ` is `.
+/// Reads the ordinary separators: `=`, `:`, `=>`, `:=`, a comma, a space, ` is `.
 fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
     let NameEnd { text, gap, next, closed, .. } = *name;
     match text[next] {
@@ -229,7 +229,7 @@ fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separa
         b'\n' | b'\r' => named_value(text, skip_to_next_item(text, next)).map(Separator::Strong),
         b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
         b'|' => Some(Separator::Weak(skip_blanks(text, next + 1))),
-        // Nothing separates name and value but a word of a script that is written without blanks: `A_TOKENは…`.
+        // Nothing separates name and value but a word of a script that is written without spaces: `A_TOKENは…`.
         _ if gap == next => {
             separators::word(text, next).filter(|_| !text[next].is_ascii()).map(Separator::Weak)
         }
@@ -237,7 +237,7 @@ fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separa
     }
 }
 
-/// Skips `=`, `==`, `=>`, `=~`, `===` and blanks.
+/// Skips `=`, `==`, `=>`, `=~`, `===` and spaces.
 fn after_equals(text: &[u8], equals: usize) -> usize {
     let mut i = equals + 1;
     if matches!(text.get(i), Some(b'>' | b'=' | b'~')) {
@@ -273,7 +273,7 @@ fn after_comma(text: &[u8], comma: usize) -> Option<usize> {
     named_value(text, i).or_else(|| quote_at(text, i).map(|_| i))
 }
 
-/// Reads what follows a name and a blank: a flag's value, a declaration, or a sentence.
+/// Reads what follows a name and a space: a flag's value, a declaration, or a sentence.
 fn after_blank(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
     let NameEnd { text, start, next, closed, .. } = *name;
     let first = text[next];
@@ -323,7 +323,7 @@ fn later_in_sentence(text: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// Skips blanks, line ends and the hyphens of a YAML list.
+/// Skips spaces, line ends and the hyphens of a YAML list.
 fn skip_to_next_item(text: &[u8], mut i: usize) -> usize {
     let from = i;
     while i < text.len() && i - from < 64 && matches!(text[i], b' ' | b'\t' | b'\n' | b'\r' | b'-') {
@@ -423,7 +423,7 @@ fn quoted_end(text: &[u8], start: usize, quote: u8) -> usize {
     if end < text.len() && text[end] == quote {
         return end;
     }
-    // The line has no closing quote: the text was cut, or this is not a string. The value ends at the next blank.
+    // The line has no closing quote: the text was cut, or this is not a string. The value ends at the next space.
     let stop = |b: &u8| matches!(b, b' ' | b'\t' | b'\n' | b'\r' | b'"' | b'\'' | b'`' | b'\\');
     start + text[start..to].iter().position(stop).unwrap_or(to - start)
 }

@@ -9,11 +9,11 @@ use aho_corasick::AhoCorasick;
 use super::value_shape::{CharCounts, looks_random};
 use super::word_lists::{PLACEHOLDER_PARTS, PLACEHOLDER_WORDS, REFERENCE_STARTS};
 
-/// Fewest letters and digits of something random beside a wording: of capitals, small letters and digits, and of two of them.
+/// Minimum length of a random part next to a placeholder word: with three character classes, and with two.
 const MIN_RANDOM_BYTES: usize = 12;
 const MIN_RANDOM_BYTES_OF_TWO: usize = 24;
 
-/// Parts that are patterns and no words: a value that contains one of them is made up, whatever else it contains.
+/// Parts that are patterns and not words: a value that contains one of them is made up, whatever else it contains.
 const PATTERNS: &[&str] = &["12345678901", "abc123xyz", "abcdefgh", "deadbeef", "xxxx"];
 /// Words of programs that already replaced the value, perhaps by a digest of it.
 const REPLACEMENTS: &[&str] = &["redacted", "removed", "masked", "sanitized", "scrubbed"];

@@ -24,7 +24,7 @@ pub(crate) struct NameEnd<'t> {
     pub end: usize,
     /// First byte after the quotes and brackets that close the name.
     pub gap: usize,
-    /// First byte after the blanks that follow.
+    /// First byte after the spaces that follow.
     pub next: usize,
     /// Quotes or brackets close the name: `"name"`, `['name']`, `\"name\"`.
     pub closed: bool,
@@ -43,7 +43,7 @@ impl<'t> NameEnd<'t> {
         (next < text.len()).then_some(NameEnd { text, start, end, gap, next, closed: gap > end, constant })
     }
 
-    /// The text from the first byte after the blanks.
+    /// The text from the first byte after the spaces.
     fn rest(&self) -> &'t [u8] {
         &self.text[self.next..]
     }
@@ -54,7 +54,7 @@ impl<'t> NameEnd<'t> {
     }
 }
 
-/// Words that join a name and its value in prose, with the blank that has to follow them.
+/// Words that join a name and its value in prose, with the space that has to follow them.
 const WORDS: &[&str] = &[
     "is: ",
     "is ",
@@ -148,7 +148,7 @@ fn string_opens(text: &[u8], i: usize) -> bool {
         || text.get(i) == Some(&b'\\') && text.get(i + 1).is_some_and(|b| matches!(b, b'"' | b'\''))
 }
 
-/// Skips at most 32 blanks.
+/// Skips at most 32 spaces.
 pub(crate) fn skip_blanks(text: &[u8], i: usize) -> usize {
     i + text.get(i..).map_or(0, |t| t.iter().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count())
 }

@@ -64,7 +64,7 @@ impl Source for Amp {
     }
 }
 
-/// Reads one thread.
+/// Reads one thread into a session.
 struct ThreadReader {
     builder: SessionBuilder,
     created: Option<Timestamp>,
@@ -108,7 +108,7 @@ impl ThreadReader {
                 self.builder.push_user(id, Origin::Human, at, parts);
             }
             "assistant" => {
-                self.builder.begin_answer(id, at, non_empty_owned(&usage["model"]));
+                self.builder.begin_assistant_message(id, at, non_empty_owned(&usage["model"]));
                 for block in blocks {
                     if block["type"] == "tool_use" {
                         let (id, name) = (block["id"].as_str(), block["name"].as_str());
@@ -118,7 +118,7 @@ impl ThreadReader {
                         self.builder.push_part(at, part);
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
                 self.push_usage(message, at, position);
             }
             _ => {}

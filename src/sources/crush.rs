@@ -10,7 +10,7 @@ use rusqlite::Connection;
 use serde_json::Value;
 
 use crate::sources::common::files::small_json;
-use crate::sources::common::json_fields::{media_part, non_empty, text_part, tool_status, usd_to_picousd};
+use crate::sources::common::json_fields::{media_part, non_empty, picousd_from_f64, text_part, tool_status};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
 use crate::sources::{Read, ReadOptions, Skip, Source, SourceError};
@@ -20,7 +20,7 @@ const AGENT: &str = "crush";
 
 const DATABASE: &str = "crush.db";
 
-/// Longest list of projects that is used. Crush adds a project for every directory in which it is started.
+/// Maximum length of a list of projects that is used. Crush adds a project for every directory in which it is started.
 const MAX_PROJECTS: usize = 10_000;
 
 pub(crate) struct Crush;
@@ -137,7 +137,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
             title: text(r, 2),
             prompt: count(r, 3),
             output: count(r, 4),
-            cost: usd_to_picousd(number(r, 5)),
+            cost: picousd_from_f64(number(r, 5)),
             created: instant(r, 6),
             updated: instant(r, 7),
         })
@@ -145,7 +145,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
     rows.collect()
 }
 
-/// Reads one session.
+/// Reads one session of the database.
 struct SessionReader<'r> {
     record: &'r SessionRecord,
     opts: &'r ReadOptions,
@@ -210,9 +210,9 @@ impl<'r> SessionReader<'r> {
                 self.builder.push_user(id, origin, at, parts.iter().filter_map(user_part).collect());
             }
             "assistant" => {
-                self.builder.begin_answer(id, at, self.model.clone());
+                self.builder.begin_assistant_message(id, at, self.model.clone());
                 if is_summary {
-                    self.builder.open_answer(at).origin = Origin::Compaction;
+                    self.builder.open_assistant_message(at).origin = Origin::Compaction;
                 }
                 let mut failure = None;
                 for part in parts {
@@ -235,7 +235,7 @@ impl<'r> SessionReader<'r> {
                         _ => {}
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
                 if let Some(failure) = failure.filter(|text| !text.is_empty()) {
                     self.builder.push_notice(at, self.model.clone(), &failure);
                 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::sources::common::files::open_log;
 use crate::sources::common::json_fields::{
-    content_parts, count, non_empty, non_empty_owned, text_part, tool_status, usd_to_picousd,
+    content_parts, count, non_empty, non_empty_owned, picousd_from_f64, text_part, tool_status,
 };
 use crate::sources::common::line_reader::{each_line, parse};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
@@ -135,8 +135,8 @@ fn read_message(
         Some("user") => builder.push_user(id, origin.unwrap_or(Origin::Human), at, parts),
         Some("assistant") => {
             let model = non_empty(&m["model"]).or(model);
-            builder.begin_answer(id, at, model.map(str::to_owned));
-            let answer = builder.open_answer(at);
+            builder.begin_assistant_message(id, at, model.map(str::to_owned));
+            let answer = builder.open_assistant_message(at);
             answer.origin = origin.unwrap_or(Origin::Model);
             answer.parts = parts;
             for (i, call) in m["tool_uses"].as_array().into_iter().flatten().enumerate() {
@@ -149,7 +149,7 @@ fn read_message(
             let model = model.unwrap_or_default();
             let tokens = usage_tokens(&m["usage"]);
             push_usage(builder, &m["usage"], LoggedRequest { dedupe_key: key, at, model, tokens, offset });
-            builder.close_answer();
+            builder.close_assistant_message();
         }
         Some("system") => {
             builder.push_user(id, Origin::Injected, at, parts);
@@ -240,7 +240,7 @@ fn push_usage(builder: &mut SessionBuilder, usage: &Value, request: LoggedReques
         if !is_readable(usage, &USAGE_COUNTS) {
             row.confidence = Confidence::LowerBound;
         }
-        row.reported_picousd = usd_to_picousd(usage["cost_usd"].as_f64());
+        row.reported_picousd = picousd_from_f64(usage["cost_usd"].as_f64());
     }
 }
 

@@ -1,7 +1,7 @@
 //! Droid (Factory): `~/.factory/sessions/<directory>/<id>.jsonl`, with `<id>.settings.json` next to it.
 //!
 //! `FACTORY_HOME_OVERRIDE` replaces the home directory. No record of the log has a token count. The settings of a session have
-//! its totals, without those of the subagents that it started, so one request of the ledger stands for all of the session.
+//! its totals, without those of the subagents that it started, so the ledger has one row per session, with its totals.
 //! `~/.factory/settings.json` contains keys, so it is never read. The name of a model that a person configured is therefore
 //! the one in the log, `custom:…`.
 
@@ -129,7 +129,7 @@ impl LogReader {
             }
             "assistant" => {
                 let model = non_empty_owned(&message["modelId"]).or(self.model.clone());
-                self.builder.begin_answer(id, at, model.clone());
+                self.builder.begin_assistant_message(id, at, model.clone());
                 self.model = model;
                 for block in blocks {
                     if block["type"] == "tool_use" {
@@ -140,7 +140,7 @@ impl LogReader {
                         self.builder.push_part(at, part);
                     }
                 }
-                self.builder.close_answer();
+                self.builder.close_assistant_message();
             }
             _ => {}
         }

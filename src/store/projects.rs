@@ -1,4 +1,4 @@
-//! Projects: repositories, or directories outside of one, with a short, unique name.
+//! Projects: repositories, or directories outside one, with a short, unique name.
 //!
 //! Each directory that a session names belongs to one project. The path of a directory tells its repository in most cases
 //! (see `checkouts`). In the other cases the scan reads the directory's `.git` and stores the answer here.
@@ -22,7 +22,6 @@ pub struct ProjectRow {
     pub path: String,
     /// Agents that worked in it.
     pub agents: Vec<String>,
-    /// Number of sessions.
     pub sessions: u64,
     /// Size of their normal forms in bytes.
     pub bytes: u64,

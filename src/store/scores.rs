@@ -10,7 +10,7 @@ use super::{Archive, StoreError};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Score {
     pub key: SessionKey,
-    /// 1 to 5.
+    /// Score from 1 to 5.
     pub value: u8,
     /// `heuristic`, `agent` with the client's name, or `person`.
     pub scored_by: String,

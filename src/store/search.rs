@@ -98,9 +98,8 @@ pub struct SearchQuery {
     /// FTS5 expression: words, `"phrases"`, `prefix*`, AND OR NOT.
     pub text: String,
     pub agent: Option<String>,
-    /// Names of projects.
+    /// Names of projects. `None` for all.
     pub projects: Option<Vec<String>>,
-    /// Kinds of text.
     pub kinds: DocKinds,
     /// Messages that call this tool.
     pub tool: Option<String>,
@@ -145,7 +144,7 @@ pub struct Hit {
     pub kind: DocKind,
     /// Title of the session, redacted.
     pub title: Option<String>,
-    /// Project's display name.
+    /// Display name of the project.
     pub project: Option<String>,
     /// When the session started.
     pub started: Option<Timestamp>,

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode_str;
 use unicode_normalization::UnicodeNormalization;
 
-/// Most directories of one session that are kept, apart from its project's.
+/// Maximum number of directories of one session that are kept, apart from its project's.
 pub const MAX_DIRECTORIES: usize = 1000;
-/// Longest directory that is kept, in bytes.
+/// Maximum length of a directory that is kept, in bytes.
 pub const MAX_DIRECTORY_BYTES: usize = 4096;
-/// Stands for the directories of a session that are not kept. It is no path. Each of them may be an excluded one.
+/// Placeholder for directories beyond the limit; not a path. Treated as possibly excluded.
 pub const MORE_DIRECTORIES: &str = "(more than 1,000 directories)";
 
 /// Returns the one spelling of a directory: without `.`, `..`, repeated separators and separators at the end, and in

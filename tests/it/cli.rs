@@ -280,7 +280,7 @@ fn an_agent_can_redact_a_value_but_not_keep_it() {
     assert!(text.starts_with("<untrusted-"), "{text}");
     let nonce = page["page"]["nonce"].as_str().unwrap();
     let silent = run(&world, &["review", "--nonce", nonce, "--json"]);
-    assert_eq!(silent.json()["error"]["code"], "no_answer", "silence is no answer");
+    assert_eq!(silent.json()["error"]["code"], "no_answer", "silence is not an answer");
     let bogus =
         ok(&world, &["review", "--nonce", nonce, "--finding", "PERSON=nowhere to be found", "--json"]);
     assert_eq!((bogus["accepted"].as_u64(), bogus["refused"].as_array().unwrap().len()), (Some(0), 1));

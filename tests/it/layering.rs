@@ -411,7 +411,7 @@ fn every_agent_is_in_the_registry_once() {
     }
 }
 
-/// Lines of production code outside of `platform` that ask for the system.
+/// Lines of production code outside `platform` that ask for the system.
 fn platform_faults(files: &[File]) -> Vec<String> {
     let questions = [
         "cfg(unix)",

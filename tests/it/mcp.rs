@@ -51,7 +51,7 @@ fn invalid(schema: &Value, value: &Value, at: &str) -> Option<String> {
 /// Asserts that an input schema uses only the subset of JSON Schema that all clients understand.
 fn walk(schema: &Value, at: &str) {
     let allowed = ["type", "description", "enum", "items", "properties", "required", "additionalProperties"];
-    let map = schema.as_object().unwrap_or_else(|| panic!("{at} is no object"));
+    let map = schema.as_object().unwrap_or_else(|| panic!("{at} is not an object"));
     for key in map.keys() {
         assert!(allowed.contains(&key.as_str()), "{at}: {key}");
     }
@@ -490,7 +490,7 @@ fn client_errors_do_not_end_the_server() {
     for line in [
         r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
         r#"{"jsonrpc":"2.0","id":99,"result":{}}"#,
-        "this is no json",
+        "this is not json",
         "",
         r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7}}"#,
     ] {

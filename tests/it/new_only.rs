@@ -1,4 +1,4 @@
-//! Releases with only what is new: they are added to the dataset at their destination, and change nothing that is there.
+//! Releases with new sessions only: they are added to the dataset at their destination, and change nothing that is there.
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -467,7 +467,7 @@ fn an_unreadable_file_is_an_error_that_names_it() {
 
 #[cfg(unix)]
 #[test]
-fn links_are_followed_and_what_is_no_log_is_reported() {
+fn links_are_followed_and_what_is_not_a_log_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let outside = dir.path().join("outside");
     std::fs::create_dir_all(&outside).unwrap();

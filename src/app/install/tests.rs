@@ -637,7 +637,7 @@ proptest! {
             let cut = Syntax::Json.remove(&edited, &path, existing).unwrap();
             prop_assert_eq!(Syntax::Json.parse(&cut).unwrap(), root.clone());
             let was_empty = parent.as_object().is_some_and(|m| m.is_empty()) || parent.as_array().is_some_and(Vec::is_empty);
-            // The white space of an empty container is only in the backup.
+            // The whitespace of an empty container is only in the backup.
             if !was_empty {
                 prop_assert_eq!(&cut, &text, "{:?}", edited);
             }

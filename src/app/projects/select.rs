@@ -29,7 +29,7 @@ impl<'a> Projects<'a> {
     /// or a glob. A text that is ambiguous for an exclusion is ambiguous here too.
     pub fn select(&self, typed: &str) -> Result<Vec<String>, Mismatch> {
         let coverage = self.exclude(typed)?;
-        Ok(coverage.iter().flat_map(|what| self.named_exactly(what)).fold(Vec::new(), |mut names, name| {
+        Ok(coverage.iter().flat_map(|what| self.projects_of(what)).fold(Vec::new(), |mut names, name| {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -38,7 +38,7 @@ impl<'a> Projects<'a> {
     }
 
     /// The projects that an entry means, without those below a project.
-    fn named_exactly(&self, what: &Excluded) -> Vec<String> {
+    fn projects_of(&self, what: &Excluded) -> Vec<String> {
         match what {
             Excluded::Project { name, .. } => vec![name.clone()],
             _ => self.covered_by(what).names,
@@ -96,7 +96,7 @@ impl<'a> Projects<'a> {
     }
 
     fn exclude_path(&self, path: &str) -> Result<Vec<Excluded>, Mismatch> {
-        // A path to a linked folder stands for the folder too, and sessions may be recorded under either one.
+        // A path to a linked folder is a path of the folder too, and sessions may be recorded under either one.
         let spellings = spellings(path);
         let used: Vec<Excluded> = spellings
             .iter()
@@ -196,7 +196,7 @@ impl<'a> Projects<'a> {
         Some(if meant.is_empty() { Mismatch::Unknown } else { ambiguous(&meant) })
     }
 
-    /// Returns the entry that a written name stands for, if it is clear.
+    /// Returns the entry that a written name refers to, if it is unambiguous.
     pub fn resolved(&self, what: &Excluded) -> Option<Excluded> {
         let coverage = matches!(what, Excluded::Name(_)).then(|| self.covered_by(what))?;
         let name = coverage.names.first().filter(|_| coverage.is_clear)?;

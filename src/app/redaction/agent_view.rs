@@ -65,7 +65,7 @@ impl AgentView {
     /// Redacts a sentence of this program that may contain names and keys of sessions.
     ///
     /// Configured strings that are words of this program's sentences are redacted only in what a sentence quotes. They are
-    /// common words, which is no secret.
+    /// common words, which is not a secret.
     pub fn message(&mut self, text: &str) -> String {
         let mut out = String::with_capacity(text.len());
         let mut rest = text;
@@ -224,6 +224,15 @@ impl App {
         sentences.as_ref().map_or(Ok(()), Redactor::check)?;
         let home = trim_separators(&self.ctx.env.home.to_string_lossy()).to_owned();
         Ok(AgentView { redactor, sentences, home })
+    }
+
+    /// Returns the name of the project of the archive that an agent sees under this name or path, or the directory above
+    /// projects.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive refuses, or the names cannot be redacted for the comparison.
+    pub(crate) fn real_project_name(&self, shown: &str) -> Result<Option<String>, Failure> {
+        self.project_shown_as(shown, &self.archive.projects_to_choose()?)
     }
 
     /// Returns the name of the project that an agent sees under this name or path, or the directory above projects.

@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::rules::is_shared_account;
 use crate::trace::Env;
 
-/// Longest file that is read, in bytes.
+/// Maximum length of a file that is read, in bytes.
 const MAX_FILE_BYTES: u64 = 256 * 1024;
 
 /// Hosts of public services, which identify nobody.

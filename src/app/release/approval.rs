@@ -57,7 +57,6 @@ pub struct Preview {
     pub destination: Option<Destination>,
     /// The assurance that the destination needs.
     pub needed: Option<Assurance>,
-    /// Number of rows.
     pub rows: u64,
     pub files: Vec<FileEntry>,
     pub privacy_report: PrivacyReport,
@@ -136,7 +135,7 @@ pub struct ReaderRows {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct KeptValue {
     pub kind: String,
-    /// The masked value.
+    /// The value with most of its characters replaced.
     pub masked: String,
     pub by: Actor,
 }

@@ -23,7 +23,7 @@ const WRONG: &str = "wrong_passphrase";
 const RIGHT_AGAIN: &str = "passphrase_right_again";
 /// This many wrong passphrases have no delay, so that a person may mistype.
 const FREE_ATTEMPTS: u32 = 3;
-/// Longest delay before a passphrase is tried, in seconds.
+/// Maximum delay before a passphrase is tried, in seconds.
 const MAX_DELAY_SECONDS: u64 = 30;
 /// At most this many names of projects are compared with a new passphrase.
 const MAX_KNOWN_PROJECTS: usize = 2000;

@@ -35,7 +35,7 @@ impl App {
         let mut faults: Vec<Fault> = files
             .iter()
             .filter(|f| !layout.contains(&f.path))
-            .map(|f| draft(format!("{:?} is no part of a release", f.path)))
+            .map(|f| draft(format!("{:?} is not part of a release", f.path)))
             .collect();
         let Some(report) = &open.data.report else {
             faults.push(draft("the report of the preparation is missing".to_owned()));

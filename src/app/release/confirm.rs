@@ -26,25 +26,30 @@ pub const MIN_NAME_CHARS: usize = 3;
 /// Sessions with the name that a message names.
 const MAX_PLACES: usize = 5;
 
-/// The attestations.
+/// Parameters of [`App::confirm`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConfirmParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// Not stored.
+    /// Full name of the owner, for which the sealed files are searched. It is not stored.
+    #[schemars(description = "Not stored.")]
     pub full_name: Option<String>,
-    /// The person declined.
+    /// Whether the person declined the search for their name.
     #[serde(default)]
     pub skip_full_name_scan: bool,
     /// The person accepts that the name is in the files. The interface has asked for their passphrase.
     #[serde(skip)]
     pub waive_name_hits: bool,
-    /// On the name scan.
+    /// Statement about the search for the name.
+    #[schemars(description = "On the name scan.")]
     pub attest_full_name: String,
-    /// On sensitive entities.
+    /// Statement about companies, clients and internal names.
+    #[schemars(description = "On sensitive entities.")]
     pub attest_sensitive: String,
-    /// On reading the sample.
+    /// Statement about reading the sample.
+    #[schemars(description = "On reading the sample.")]
     pub attest_manual_scan: String,
 }
 
@@ -99,7 +104,7 @@ impl ConfirmParams {
 pub struct ConfirmReport {
     /// Id of the release.
     pub release: String,
-    /// The confirmed digest.
+    /// Digest of the sealed files, in hex.
     pub digest: String,
     /// Result of the exact-name scan.
     pub name_scan: NameScan,

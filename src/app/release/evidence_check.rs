@@ -51,7 +51,7 @@ pub struct VerifiedEvidence {
 pub struct Statement {
     pub kind: AttestationKind,
     pub words: String,
-    /// `person` or `agent`.
+    /// Who submitted the words: `person` or `agent`.
     pub by: String,
     pub at: Timestamp,
 }

@@ -36,7 +36,6 @@ pub struct ReleaseItem {
     pub next_command: Option<String>,
 }
 
-/// All releases.
 #[derive(Debug, Clone, Serialize)]
 pub struct ReleaseList {
     /// Releases, the last changed first.
@@ -69,7 +68,7 @@ impl App {
         self.listed_release(&open, changed)
     }
 
-    /// Returns a release as a list shows it. An approval that counts for nothing is none.
+    /// Returns a release as a list shows it. A void approval is shown as `confirmed`.
     fn listed_release(&self, open: &OpenRelease, changed: Timestamp) -> Result<ReleaseItem, Failure> {
         let r = &open.release;
         let is_void = self.why_approval_is_void(r).is_some();

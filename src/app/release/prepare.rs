@@ -29,23 +29,32 @@ use super::review::{DEFAULT_PAGE_BYTES, ReadingEffort};
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PrepareParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
-    /// A new release.
+    /// Whether to begin a new release instead of preparing the current one.
+    #[schemars(description = "A new release.")]
     pub new: bool,
-    /// Default: all approved.
+    /// Keys or prefixes of the sessions. By default all approved sessions in scope.
+    #[schemars(description = "Default: all approved.")]
     pub sessions: Vec<String>,
-    /// Add only what is new.
+    /// Whether the release adds only sessions that the destination does not have yet.
+    #[schemars(description = "Add only what is new.")]
     pub new_only: Option<bool>,
-    /// Hub dataset, owner/name.
+    /// Dataset repository on the Hub, as `owner/name`.
+    #[schemars(description = "Hub dataset, owner/name.")]
     pub repo: Option<String>,
-    /// Absolute path.
+    /// Absolute path of the destination folder.
+    #[schemars(description = "Absolute path.")]
     pub folder: Option<String>,
-    /// Default private.
+    /// Visibility of the dataset repository, private by default.
+    #[schemars(description = "Default private.")]
     pub visibility: Option<Visibility>,
-    /// Chosen by the person.
+    /// Licence of the dataset. A person chooses it.
+    #[schemars(description = "Chosen by the person.")]
     pub licence: Option<String>,
-    /// Include reasoning.
+    /// Whether the rows contain the models' reasoning.
+    #[schemars(description = "Include reasoning.")]
     pub thinking: Option<bool>,
     #[schemars(skip)]
     pub timestamps: Option<Timestamps>,
@@ -86,14 +95,13 @@ impl PrepareParams {
     }
 }
 
-/// A prepared release.
 #[derive(Debug, Clone, Serialize)]
 pub struct PrepareReport {
     /// Id of the release.
     pub release: String,
     /// Digest of the files.
     pub digest: String,
-    /// Number of rows.
+    /// Number of rows, one for each session.
     pub rows: u64,
     /// Rows with the same bytes as before. They keep their review.
     pub rows_unchanged: u64,
@@ -356,7 +364,7 @@ impl App {
         data.new_only = p.new_only.unwrap_or(data.new_only);
         let mut target = requested_target(p)?;
         if p.new_only.is_some() && target.is_none() && self.destination(data)?.is_none() {
-            // What is new is new since the last publication.
+            // Without a destination, compare with the last publication.
             target = self.last_destination()?.map(|d| d.target);
         }
         if target.is_some() || p.visibility.is_some() || p.licence.is_some() {

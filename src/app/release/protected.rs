@@ -35,7 +35,7 @@ impl ProtectedList {
 /// What the audit log says about one list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Remembered {
-    /// Keyed hashes.
+    /// Keyed hashes of the entries.
     pub ids: BTreeSet<String>,
     /// Whether the key of the hashes was replaced, so that nothing can be recognized any more.
     pub other_key: bool,

@@ -16,15 +16,14 @@ use super::OpenRelease;
 use super::approval::{Approval, shown_hash};
 use super::sign::{Signed, changed_meanwhile};
 
-/// Parameters of [`App::publish`].
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct PublishParams {
-    /// Default: current.
+    /// Id of the release. By default the current one.
+    #[schemars(description = "Default: current.")]
     pub release: Option<String>,
 }
 
-/// A published release.
 #[derive(Debug, Clone, Serialize)]
 pub struct PublishReport {
     /// Id of the release.

@@ -120,7 +120,6 @@ pub struct SecondPreview {
     pub rows: u64,
     /// Whether the files are added to a dataset that exists. If not, they replace it.
     pub adds: bool,
-    /// Number of files.
     pub files: u64,
     /// Size of the files.
     pub bytes: u64,
@@ -157,7 +156,6 @@ pub struct ToCosign {
     provenance: Envelope,
 }
 
-/// A second approval.
 #[derive(Debug, Clone, Serialize)]
 pub struct CosignReport {
     pub release: String,

@@ -146,9 +146,9 @@ impl App {
     }
 }
 
-/// Longest word in a session id, in characters.
+/// Maximum length of a word in a session id, in characters.
 const MAX_ID_WORD_CHARS: usize = 12;
-/// Longest hexadecimal part of a session id that is not a UUID, in characters.
+/// Maximum length of a hexadecimal part of a session id that is not a UUID, in characters.
 const MAX_ID_HEX_CHARS: usize = 17;
 
 /// Whether a text has the shape of the session ids that agents write: UUIDs, ids of OpenCode, times in milliseconds,

@@ -21,12 +21,11 @@ use super::prepare::check_folder;
 use super::provenance::Approved;
 use super::sync::judge;
 
-/// A signed receipt.
 #[derive(Debug, Clone, Serialize)]
 pub struct SignReport {
     /// Id of the release.
     pub release: String,
-    /// The approved digest.
+    /// Digest of the sealed files, in hex.
     pub digest: String,
     /// Fingerprint of the approver key.
     pub fingerprint: String,

@@ -47,7 +47,7 @@ pub struct VerifyReport {
     /// What the approvers of the releases say that were added to the dataset, by the id of the release.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub additions: BTreeMap<String, Provenance>,
-    /// What is wrong.
+    /// One sentence for each problem. Empty if the dataset is as it was signed.
     pub problems: Vec<String>,
     /// Files of the folder that the statement does not name. Nobody approved them.
     pub not_covered: Vec<String>,

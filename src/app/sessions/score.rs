@@ -22,7 +22,7 @@ const MIN_SHORTLISTED: u8 = 4;
 /// Sessions with this score or a lower one are blocked.
 const MAX_BLOCKED: u8 = 2;
 
-/// Longest reason of a score, in characters.
+/// Maximum length of the reason of a score, in characters.
 const MAX_REASON_CHARS: usize = 500;
 
 /// Which sessions to score by a guess.

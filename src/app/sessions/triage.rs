@@ -14,7 +14,7 @@ use crate::app::{Actor, App, Failure};
 /// A mark and the sessions that get it: named ones, or those of a project or of the scope whose present mark it may replace.
 #[derive(Debug, Clone)]
 pub struct TriageParams {
-    /// Keys or prefixes.
+    /// Keys or unique prefixes of the sessions to mark.
     pub sessions: Vec<String>,
     /// All sessions in scope.
     pub all: bool,
@@ -25,12 +25,10 @@ pub struct TriageParams {
     pub reason: Option<String>,
 }
 
-/// The marked sessions.
 #[derive(Debug, Clone, Serialize)]
 pub struct TriageReport {
     /// Sessions that now have the mark.
     pub marked: Vec<SessionKey>,
-    /// The mark.
     pub status: Mark,
     /// Number of other sessions that have the mark because they are subagents of these.
     pub with_subagents: u64,

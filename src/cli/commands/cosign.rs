@@ -40,17 +40,17 @@ enum CosignCommand {
         /// Folder that `cosign export` wrote
         dir: PathBuf,
     },
-    /// Take over the second signature from the folder, or its revocation
+    /// Import the second signature from the folder, or its revocation
     Import {
         /// Folder that the second approver signed
         dir: PathBuf,
         /// Release ID [default: the current release]
         release: Option<String>,
     },
-    /// Take your approval as the second approver back, before the publication (asks for your passphrase)
+    /// Revoke your approval as the second approver, before the publication (asks for your passphrase)
     ///
-    /// Writes a signed revocation into a folder and removes your signature from it. It holds once the first approver has
-    /// imported it, so tell them.
+    /// Writes a signed revocation into a folder and removes your signature from it. It takes effect when the first
+    /// approver imports it, so tell them.
     Revoke {
         /// Folder for the first approver, an exported one or a new one
         dir: PathBuf,

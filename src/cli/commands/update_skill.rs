@@ -28,7 +28,7 @@ pub struct Args {
     /// Also check budgets in the agent's hooks (claude, codex)
     #[arg(long)]
     hooks: bool,
-    /// Also stage a release of what is new at the end of each session, see `clawgate stage` (claude)
+    /// Also stage a release of new sessions at the end of each session, see `clawgate stage` (claude)
     #[arg(long)]
     stage_hook: bool,
     /// Undo everything that this command set up

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{Hints, Tool};
 use crate::app::sessions::{InboxParams, Mark, SessionItem};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page};
+use crate::mcp::result::{MAX_REPORT_BYTES, Page};
 use crate::mcp::untrusted::Untrusted;
 use crate::store::ProjectRow;
 use crate::trace::{SessionKey, Timestamp, is_zero};
@@ -15,7 +15,7 @@ pub(super) struct List;
 
 /// Default number of projects in a page.
 const DEFAULT_PROJECTS: u64 = 25;
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in a result, in characters.
 const MAX_TITLE_CHARS: usize = 120;
 
 #[derive(Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use super::review_pii::DEFAULT_PAGE_BYTES;
 use super::{Hints, Tool};
 use crate::app::release::{PrepareParams, PrepareReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten, size};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten, size};
 
 pub(super) struct PrepareRelease;
 
@@ -24,8 +24,8 @@ impl Tool for PrepareRelease {
         app.prepare(&input)
     }
 
-    fn fit(answer: &mut Value) {
-        shorten_report(answer);
+    fn fit(result: &mut Value) {
+        shorten_report(result);
     }
 }
 

@@ -5,12 +5,12 @@ use serde_json::Value;
 use super::{Hints, Tool};
 use crate::app::release::{ReviewParams, ReviewReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten, size};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten, size};
 use crate::mcp::untrusted::UNTRUSTED;
 
 pub(super) struct ReviewPii;
 
-/// Default size of a page in bytes. Sealed rows are JSON, whose quotes are escaped once more in the answer.
+/// Default size of a page in bytes. Sealed rows are JSON, whose quotes are escaped once more in the result.
 pub(super) const DEFAULT_PAGE_BYTES: u64 = 5_600;
 
 impl Tool for ReviewPii {
@@ -29,12 +29,12 @@ impl Tool for ReviewPii {
         app.review(&input)
     }
 
-    fn fit(answer: &mut Value) {
-        answer["integrity"] = Value::from(UNTRUSTED);
+    fn fit(result: &mut Value) {
+        result["integrity"] = Value::from(UNTRUSTED);
         // The page was served and counts as served, so only the other fields can be shortened. A page that was asked
         // for in a larger size needs room of its own.
-        let room = MAX_REPORT_BYTES.max(size(&answer["page"]) + 2_000);
-        shorten(answer, "refused", 20, room);
-        shorten(answer, "entities", 30, room);
+        let room = MAX_REPORT_BYTES.max(size(&result["page"]) + 2_000);
+        shorten(result, "refused", 20, room);
+        shorten(result, "entities", 30, room);
     }
 }

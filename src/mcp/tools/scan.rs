@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Hints, Lane, Tool};
 use crate::app::scan::{ScanParams, ScanReport};
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten};
 
 pub(super) struct Scan;
 
@@ -23,7 +23,7 @@ impl Tool for Scan {
         app.scan(&input)
     }
 
-    fn fit(answer: &mut Value) {
-        shorten(answer, "skipped", 20, MAX_REPORT_BYTES);
+    fn fit(result: &mut Value) {
+        shorten(result, "skipped", 20, MAX_REPORT_BYTES);
     }
 }

@@ -5,14 +5,14 @@ use serde::Serialize;
 use super::{Hints, Tool};
 use crate::app::sessions::SearchParams;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Page};
+use crate::mcp::result::{MAX_REPORT_BYTES, Page};
 use crate::mcp::untrusted::Untrusted;
 use crate::store::DocKind;
 use crate::trace::{SessionKey, Timestamp};
 
 pub(super) struct Search;
 
-/// Longest title in an answer, in characters.
+/// Maximum length of a title in a result, in characters.
 const MAX_TITLE_CHARS: usize = 80;
 
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ use super::{Hints, Tool};
 use crate::app::config::ListHits;
 use crate::app::sessions::ScopeParams;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, shorten};
 
 pub(super) struct SetScope;
 
@@ -37,7 +37,7 @@ struct Settings {
     complete: bool,
 }
 
-/// Maximum size of the settings in an answer, in bytes, so that projects have room.
+/// Maximum size of the settings in a result, in bytes, so that projects have room.
 const MAX_SETTINGS_BYTES: usize = 3_000;
 
 #[derive(Serialize)]
@@ -91,17 +91,17 @@ impl Tool for SetScope {
         })
     }
 
-    fn fit(answer: &mut Value) {
+    fn fit(result: &mut Value) {
         for (name, at_most) in [("hits", 50), ("exclude", 50)] {
-            shorten(&mut answer["config"], name, at_most, MAX_SETTINGS_BYTES);
+            shorten(&mut result["config"], name, at_most, MAX_SETTINGS_BYTES);
         }
-        shorten(answer, "unmatched", 20, usize::MAX);
-        shorten(answer, "removed", 50, usize::MAX);
-        shorten(answer, "projects", 100, MAX_REPORT_BYTES);
-        if answer.get("projects_more").is_some() {
-            let shown = answer["projects"].as_array().map_or(0, Vec::len);
+        shorten(result, "unmatched", 20, usize::MAX);
+        shorten(result, "removed", 50, usize::MAX);
+        shorten(result, "projects", 100, MAX_REPORT_BYTES);
+        if result.get("projects_more").is_some() {
+            let shown = result["projects"].as_array().map_or(0, Vec::len);
             // `list` has the projects in the same order.
-            answer["next_cursor"] = Value::from(shown.to_string());
+            result["next_cursor"] = Value::from(shown.to_string());
         }
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{Hints, NoInput, Tool};
 use crate::app::status::Status as Report;
 use crate::app::{App, Failure};
-use crate::mcp::answer::{MAX_REPORT_BYTES, Step, shorten};
+use crate::mcp::result::{MAX_REPORT_BYTES, Step, shorten};
 
 pub(super) struct Status;
 
@@ -23,10 +23,10 @@ impl Tool for Status {
         app.status()
     }
 
-    fn fit(answer: &mut Value) {
-        shorten(answer, "releases", 5, MAX_REPORT_BYTES);
-        if answer["last_scan"].is_null() {
-            answer["note"] = json!("No logs have been scanned yet.");
+    fn fit(result: &mut Value) {
+        shorten(result, "releases", 5, MAX_REPORT_BYTES);
+        if result["last_scan"].is_null() {
+            result["note"] = json!("No logs have been scanned yet.");
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::gate::{HubAccess, HubAddress};
 
 /// Redirects that a download may follow.
 const MAX_REDIRECTS: usize = 5;
-/// Longest owner, repository or branch name.
+/// Maximum length of an owner, repository or branch name.
 const MAX_NAME_BYTES: usize = 96;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 /// The Hub may take minutes for a large commit.

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::super::PublishError;
 
-/// A failed request.
 #[derive(Debug)]
 pub(super) enum Fault {
     /// Another attempt may succeed.
@@ -25,12 +24,12 @@ impl Fault {
         }
     }
 
-    /// No usable answer.
+    /// Returns the fault of a request without a response that can be used.
     pub(super) fn lost(during: &'static str, why: impl Into<String>) -> Self {
         Fault::Wait { after: None, error: PublishError::Unreachable { during, why: why.into() } }
     }
 
-    /// An answer with an error status. `message` must already be cleaned.
+    /// A response with an error status. `message` must already be cleaned.
     pub(super) fn of_status(
         status: u16,
         after: Option<Duration>,

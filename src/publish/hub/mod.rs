@@ -1,6 +1,6 @@
 //! Destination: a dataset repository on the Hub.
 //!
-//! A release is one atomic commit with a fixed parent. An answer can be lost after the Hub made the commit, so the
+//! A release is one atomic commit with a fixed parent. A response can be lost after the Hub made the commit, so the
 //! commit request is never simply repeated: after any error the head is read and compared first.
 
 mod address;
@@ -68,7 +68,7 @@ fn check_limits(files: &[FileEntry]) -> Result<(), PublishError> {
     }
 }
 
-/// One upload.
+/// The state of one upload.
 struct Upload<'a> {
     cleared: &'a Cleared,
     files: &'a [FileEntry],
@@ -89,7 +89,7 @@ impl Upload<'_> {
             wire.retry(async || wire.create(wanted == Visibility::Private).await).await?;
         }
         // The visibility is read after the creation too: for an existing public repository the Hub gives the same
-        // answer as for a new private one.
+        // response as for a new private one.
         self.visible_as(wanted, false).await?;
         wire.retry(async || wire.head().await).await
     }
@@ -177,7 +177,7 @@ impl Upload<'_> {
             let sent = self.wire.commit(&self.changes(standing), self.cleared.digest(), parent).await;
             let fault = match sent {
                 Ok(Some(commit)) => return self.verified(commit).await,
-                Ok(None) => Fault::lost("sending the commit", "the answer names no commit"),
+                Ok(None) => Fault::lost("sending the commit", "the response names no commit"),
                 Err(fault) => fault,
             };
             if let Some(commit) = self.landed(parent, &fault).await? {

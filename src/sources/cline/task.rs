@@ -14,7 +14,7 @@ use crate::sources::common::document::whole_json;
 use crate::sources::common::files::{small_file, small_json};
 use crate::sources::common::json_fields::{
     block_part, content_parts, count, media_part, millis_timestamp, non_empty, non_empty_owned, number_after,
-    text_and_media_bytes, text_part, tool_status, usd_to_picousd,
+    picousd_from_f64, text_and_media_bytes, text_part, tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::{Read, ReadOptions, SourceError};
@@ -284,7 +284,7 @@ impl TaskBuilder {
     fn add_assistant(&mut self, entry: &Value, at: Option<Timestamp>, position: u64) {
         let model = non_empty_owned(&entry["modelInfo"]["modelId"])
             .or_else(|| self.models.last().map(|(_, model)| model.clone()));
-        self.builder.begin_answer(None, at, model.clone());
+        self.builder.begin_assistant_message(None, at, model.clone());
         self.pending.clear();
         if let Some(text) = non_empty(&entry["reasoning_content"]) {
             self.builder.push_part(at, Part::Thinking { text: text.to_owned() });
@@ -367,7 +367,7 @@ impl TaskBuilder {
         };
         self.builder.push_request(request);
         if let (Some(shown), Some(row)) = (&shown, self.builder.usage.last_mut()) {
-            row.reported_picousd = usd_to_picousd(shown.figures["cost"].as_f64());
+            row.reported_picousd = picousd_from_f64(shown.figures["cost"].as_f64());
         }
     }
 
@@ -400,7 +400,7 @@ impl TaskBuilder {
                 };
                 self.builder.push_request(request);
                 if let Some(row) = self.builder.usage.last_mut() {
-                    row.reported_picousd = usd_to_picousd(shown.figures["cost"].as_f64());
+                    row.reported_picousd = picousd_from_f64(shown.figures["cost"].as_f64());
                     row.confidence = Confidence::Reported;
                 }
             }

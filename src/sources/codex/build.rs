@@ -390,7 +390,7 @@ impl Builder {
                 if !parts.is_empty() {
                     // A response begins with its reasoning, so earlier items belong to the previous response.
                     self.open = None;
-                    let index = self.open_answer(None);
+                    let index = self.open_assistant_message(None);
                     self.extend(index, parts);
                 }
             }
@@ -416,7 +416,7 @@ impl Builder {
                 if self.open.and_then(|i| self.session.messages.get(i)).is_some_and(has_content) {
                     self.open = None;
                 }
-                let index = self.open_answer(id);
+                let index = self.open_assistant_message(id);
                 self.extend(index, parts);
             }
             "user" => {
@@ -452,7 +452,7 @@ impl Builder {
     }
 
     /// Returns the index of the message of the current response; begins one if none is open.
-    fn open_answer(&mut self, id: Option<String>) -> usize {
+    fn open_assistant_message(&mut self, id: Option<String>) -> usize {
         if let Some(index) = self.open {
             if let Some(message) = self.session.messages.get_mut(index) {
                 message.id = message.id.take().or(id);
@@ -486,7 +486,7 @@ impl Builder {
             (None, Some(text)) => Value::String(text.to_owned()),
             _ => payload.action,
         };
-        let index = self.open_answer(None);
+        let index = self.open_assistant_message(None);
         if let Some(message) = self.session.messages.get(index) {
             self.calls.insert(id.clone(), (index, message.parts.len()));
         }

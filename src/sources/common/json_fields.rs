@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::trace::{Part, Timestamp, ToolStatus};
 
 /// Converts US dollars to pico-USD. Returns `None` for zero, because agents write zero when they know no price.
-pub(crate) fn usd_to_picousd(usd: Option<f64>) -> Option<i64> {
+pub(crate) fn picousd_from_f64(usd: Option<f64>) -> Option<i64> {
     let usd = usd.filter(|usd| *usd > 0.0 && *usd < 1e6)?;
     #[expect(clippy::cast_possible_truncation, reason = "below 1e18 by the line above")]
     Some((usd * 1e12).round() as i64)
@@ -140,6 +140,6 @@ mod tests {
 
     #[test]
     fn a_cost_of_zero_is_unknown() {
-        assert_eq!((usd_to_picousd(Some(0.0)), usd_to_picousd(Some(1e-6))), (None, Some(1_000_000)));
+        assert_eq!((picousd_from_f64(Some(0.0)), picousd_from_f64(Some(1e-6))), (None, Some(1_000_000)));
     }
 }

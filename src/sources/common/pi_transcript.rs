@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::sources::common::files::{SourceError, open_log};
-use crate::sources::common::json_fields::usd_to_picousd;
+use crate::sources::common::json_fields::picousd_from_f64;
 use crate::sources::common::lenient_serde::{Flag, Float, Int, List, Obj, Size, Text, TextOr};
 use crate::sources::common::line_reader::{
     Line, LineFilter, LineResult, TailLine, each_line, filter_lines, parse,
@@ -138,7 +138,7 @@ impl Usage {
     }
 
     fn picousd(&self) -> Option<i64> {
-        usd_to_picousd(self.cost.0.as_ref()?.total.0)
+        picousd_from_f64(self.cost.0.as_ref()?.total.0)
     }
 }
 

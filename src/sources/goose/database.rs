@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::{Connection, Row};
 use serde_json::Value;
 
-use crate::sources::common::json_fields::{non_empty_owned, usd_to_picousd};
+use crate::sources::common::json_fields::{non_empty_owned, picousd_from_f64};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
 use crate::sources::goose::AGENT;
@@ -77,7 +77,7 @@ fn session_records(conn: &Connection) -> rusqlite::Result<Vec<SessionRecord>> {
             created: utc(r, 8),
             updated: utc(r, 9),
             totals: tokens(count(r, 10), count(r, 11), count(r, 12), count(r, 13)),
-            cost: usd_to_picousd(number(r, 14)),
+            cost: picousd_from_f64(number(r, 14)),
         })
     })?;
     rows.collect()
@@ -185,7 +185,7 @@ fn read_usage(
                 None | Some("provider_reported") => Confidence::Exact,
                 Some(_) => Confidence::Estimated,
             };
-            let cost = usd_to_picousd(number(row, 7));
+            let cost = picousd_from_f64(number(row, 7));
             push(request, cost, if cost.is_some() { confidence } else { Confidence::Exact });
         }
     }

@@ -1,4 +1,4 @@
-//! Adds the workflow state and the next step to every answer, renders failures, and keeps answers small.
+//! Adds the workflow state and the next step to every result, renders failures, and keeps results small.
 
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -9,7 +9,7 @@ use crate::app::{App, Failure, Kind, command_of_hint, text::sanitize};
 use super::untrusted::Untrusted;
 use crate::workflow::Phase;
 
-/// Maximum size of a tool's report in bytes of JSON. With the fields that are added to it the answer stays below 8 KiB, which
+/// Maximum size of a tool's report in bytes of JSON. With the fields that are added to it the result stays below 8 KiB, which
 /// every client passes on whole.
 pub(super) const MAX_REPORT_BYTES: usize = 6_900;
 
@@ -22,7 +22,7 @@ pub(super) enum Step {
     Beside,
 }
 
-/// Renders the answer of a successful call.
+/// Renders the result of a successful call.
 ///
 /// `human_action` is left out of what was read beside the workflow, because an agent waits for the person where it finds one.
 pub(super) fn success(app: &mut App, report: Value, step: Step) -> Value {
@@ -107,7 +107,7 @@ pub(super) fn redacted(app: &App, mut f: Failure) -> Failure {
     f
 }
 
-/// Renders the answer of a failed call. Without an application, the failure must not repeat any text of a log.
+/// Renders the result of a failed call. Without an application, the failure must not repeat any text of a log.
 pub(super) fn failure(app: Option<&mut App>, f: &Failure) -> Value {
     let mut out = Map::new();
     // What is missing and what is next are fields of their own, so the message does not repeat them.
@@ -253,7 +253,7 @@ pub(super) fn shorten(report: &mut Value, name: &str, at_most: usize, room: usiz
     }
 }
 
-/// A page of a list. Items are added until the answer has its maximum size.
+/// A page of a list. Items are added until the result has its maximum size.
 pub(super) struct Page<T> {
     items: Vec<T>,
     /// Bytes that are left.
@@ -290,13 +290,6 @@ impl<T: Serialize> Page<T> {
     pub(super) fn finish(self) -> (Vec<T>, Option<String>) {
         (self.items, self.cursor.filter(|_| self.cut))
     }
-}
-
-/// Formats pico-USD as dollars, rounded to a millionth.
-pub(super) fn dollars(picousd: i64) -> String {
-    let sign = if picousd < 0 { "-" } else { "" };
-    let micro = picousd.unsigned_abs().saturating_add(500_000) / 1_000_000;
-    format!("{sign}${}.{:06}", micro / 1_000_000, micro % 1_000_000)
 }
 
 #[cfg(test)]
@@ -338,12 +331,5 @@ mod tests {
         let mut short = json!({ "files": ["a"] });
         shorten(&mut short, "files", 500, 900);
         assert_eq!(short, json!({ "files": ["a"] }));
-    }
-
-    #[test]
-    fn cost_is_formatted_in_dollars() {
-        assert_eq!(dollars(1_234_567_890_123), "$1.234568");
-        assert_eq!(dollars(-500_000_000_000), "-$0.500000");
-        assert_eq!(dollars(0), "$0.000000");
     }
 }
