@@ -71,6 +71,33 @@ pub(super) fn with_voided(mut answer: Value, app: &App, before: Option<ReleasePh
     answer
 }
 
+/// Puts what the agent itself wrote back into the commands of an answer: the person has to run them as they are.
+pub(super) fn with_arguments(mut answer: Value, app: &App, args: &Map<String, Value>) -> Value {
+    let Ok(mut view) = app.agent_view() else { return answer };
+    let mut written = Vec::new();
+    args.values().for_each(|value| collect_texts(value, &mut written));
+    for text in written {
+        let redacted = view.message(text);
+        if redacted == *text || redacted.is_empty() {
+            continue;
+        }
+        for field in ["/human_action", "/next/command"] {
+            if let Some(Value::String(shown)) = answer.pointer_mut(field) {
+                *shown = shown.replace(&redacted, text);
+            }
+        }
+    }
+    answer
+}
+
+fn collect_texts<'v>(value: &'v Value, out: &mut Vec<&'v str>) {
+    match value {
+        Value::String(text) => out.push(text),
+        Value::Array(items) => items.iter().for_each(|item| collect_texts(item, out)),
+        _ => {}
+    }
+}
+
 /// Returns a failure without what an agent must not see in its message.
 pub(super) fn redacted(app: &App, mut f: Failure) -> Failure {
     match app.agent_view() {

@@ -173,11 +173,12 @@ fn work(
     answer: Answer,
 ) -> Result<Value, Value> {
     let before = if tool.hints.read_only { None } else { result::ReleasePhase::of(app) };
+    let written = args.as_ref().cloned().unwrap_or_default();
     match args.and_then(|args| tool.call_with(app, args, answer)) {
         Ok(report) => Ok(result::with_voided(result::success(app, report, tool.step), app, before)),
         Err(f) => {
             app.record_refusal(tool.name, &f);
-            Err(result::failure(Some(app), &f))
+            Err(result::with_arguments(result::failure(Some(app), &f), app, &written))
         }
     }
 }

@@ -51,7 +51,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
     ("environment", &["context", "shell", "text"]),
     ("doctor", &["audit", "context", "failure", "shell", "text"]),
     ("status", &["context", "failure"]),
-    ("time_zone", &["config", "context", "failure"]),
+    ("time_zone", &["config", "context", "failure", "text"]),
     ("scan", &["agents", "context", "failure", "fs", "text"]),
     ("redaction", &["config", "context", "failure"]),
     (

@@ -416,7 +416,7 @@ fn arguments_are_coerced_and_errors_explain_the_correct_form() {
         ("list", json!({ "limt": 3 }), "unknown_argument", "did you mean `limit`"),
         ("list", json!({ "status": "aproved" }), "bad_argument", "did you mean `approved`"),
         ("list", json!({ "cursor": "nonsense" }), "bad_cursor", "leave it out"),
-        ("list", json!({ "since": "last week" }), "bad_argument", "RFC 3339"),
+        ("list", json!({ "since": "last week" }), "bad_time", "RFC 3339"),
         ("search", json!({}), "missing_argument", "`query`"),
         ("read_session", json!({ "session": "nowhere" }), "no_such_session", "nowhere"),
         ("read_session", json!({ "session": "claude:", "raw": true }), "unknown_argument", "raw"),
