@@ -56,8 +56,8 @@ pub static REGISTRY: &[&dyn Source] = &[
     &droid::Droid,
     &crush::Crush,
     &goose::Goose,
-    &roo_code::RooCode,
-    &kilo_code::KiloCode,
+    &roo_code::ROO_CODE,
+    &kilo_code::KILO_CODE,
     &amp::Amp,
     &custom::Custom,
 ];
@@ -207,8 +207,11 @@ mod tests {
                 .iter()
                 .find_map(|f| std::fs::read_to_string(dir.join(f)).ok())
                 .unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            // Names of variables are the only upper-case strings in a source's own file.
+            let mut code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            if code.contains("TaskExtension") {
+                code += &std::fs::read_to_string(dir.join("cline/extension.rs")).unwrap();
+            }
+            // Names of variables are the only upper-case strings in a source's own file, or in the one that it shares.
             let is_name = |s: &&str| {
                 s.len() > 2 && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
             };
