@@ -105,6 +105,11 @@ pub fn pluralize(n: u64, noun: &str) -> String {
     format!("{} {plural}", format_count(n))
 }
 
+/// Formats a count with its noun and its verb in English: `1 row is`, `3 rows are`.
+pub fn pluralize_with_verb(n: u64, noun: &str, (singular, plural): (&str, &str)) -> String {
+    format!("{} {}", pluralize(n, noun), if n == 1 { singular } else { plural })
+}
+
 /// Formats a size in bytes with a decimal unit: `1.4 MB`.
 pub fn format_bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -179,6 +184,12 @@ mod tests {
         let shown =
             [(20 * cent, 0), (20 * cent, 5), (0, 5), (0, 0)].map(|(cost, tokens)| format_cost(cost, tokens));
         assert_eq!(shown, ["$0.20", "$0.20+", "no price", "$0.00"]);
+    }
+
+    #[test]
+    fn a_verb_agrees_with_its_count() {
+        let kept = |n| pluralize_with_verb(n, "entry", ("is", "are"));
+        assert_eq!([kept(0), kept(1), kept(2)], ["0 entries are", "1 entry is", "2 entries are"]);
     }
 
     #[test]
