@@ -105,7 +105,10 @@ impl Failure {
     /// Adds a hint, which says what to do next.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hints.push(hint.into());
+        let hint = hint.into();
+        if !self.hints.contains(&hint) {
+            self.hints.push(hint);
+        }
         self
     }
 
@@ -220,4 +223,15 @@ failure_from! {
     RedactError => failed("redact"),
     RulesError => failed("rules"),
     SourceError => failed("source"),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hint_is_shown_once() {
+        let failure = Failure::usage("weak_passphrase", "Too short.").hint("clawgate keys init");
+        assert_eq!(failure.hint("clawgate keys init").hint("clawgate doctor").hints.len(), 2);
+    }
 }

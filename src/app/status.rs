@@ -401,12 +401,12 @@ impl App {
                 ),
             };
         }
-        let agents: Vec<&str> = sources::REGISTRY.iter().map(|s| s.name()).collect();
+        // The last source is that of converted logs of other agents.
+        let agents = sources::REGISTRY.len() - 1;
         format!(
-            "No agent logs were found in {}. clawgate looks for {}. `clawgate doctor` lists the directories, and \
-             `clawgate demo` runs the workflow on sample data.",
-            self.ctx.env.home.display(),
-            agents.join(", ")
+            "No agent logs were found in {}. clawgate knows the logs of {agents} agents: `clawgate doctor` lists them with \
+             their directories, and `clawgate demo` runs the workflow on sample data.",
+            self.ctx.env.home.display()
         )
     }
 

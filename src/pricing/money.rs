@@ -106,6 +106,11 @@ pub fn pluralize(n: u64, noun: &str) -> String {
     format!("{} {plural}", format_count(n))
 }
 
+/// Formats a count with its noun and its verb in English: `1 row is`, `3 rows are`.
+pub fn pluralize_with_verb(n: u64, noun: &str, (singular, plural): (&str, &str)) -> String {
+    format!("{} {}", pluralize(n, noun), if n == 1 { singular } else { plural })
+}
+
 /// Formats a size in bytes with a decimal unit: `1.4 MB`.
 pub fn format_bytes(n: u64) -> String {
     const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
@@ -217,6 +222,12 @@ mod tests {
         assert_eq!(shown, ["$0.00", "no price", "$1,234.50+", "<$0.01", "$0.01", "-$2.50"]);
         let shown = [1_234_567_890_123, -500_000_000_000, 0].map(format_microdollars);
         assert_eq!(shown, ["$1.234568", "-$0.500000", "$0.000000"]);
+    }
+
+    #[test]
+    fn a_verb_agrees_with_its_count() {
+        let kept = |n| pluralize_with_verb(n, "entry", ("is", "are"));
+        assert_eq!([kept(0), kept(1), kept(2)], ["0 entries are", "1 entry is", "2 entries are"]);
     }
 
     #[test]

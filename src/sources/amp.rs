@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::sources::common::document::whole_json;
 use crate::sources::common::json_fields::{
-    block_part, count, millis_timestamp, non_empty, non_empty_owned, tool_status,
+    block_part, count, local_path, millis_timestamp, non_empty, non_empty_owned, tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::walk;
@@ -80,9 +80,7 @@ impl ThreadReader {
         let tree = &initial["trees"][0];
         s.title = non_empty_owned(&all["title"]);
         s.agent_version = non_empty_owned(&initial["platform"]["clientVersion"]);
-        s.project = non_empty(&tree["uri"])
-            .and_then(|uri| uri.strip_prefix("file://"))
-            .map(|path| percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned());
+        s.project = non_empty(&tree["uri"]).filter(|uri| uri.starts_with("file://")).map(local_path);
         s.git_branch = non_empty(&tree["repository"]["ref"])
             .map(|name| name.strip_prefix("refs/heads/").unwrap_or(name).to_owned());
         s.extend_time_range(created);

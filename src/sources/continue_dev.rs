@@ -12,7 +12,8 @@ use serde_json::Value;
 use crate::sources::common::document::whole_json;
 use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{
-    count, media_part, non_empty, non_empty_owned, number_after, picousd_from_f64, text_part, tool_status,
+    count, local_path, media_part, non_empty, non_empty_owned, number_after, picousd_from_f64, text_part,
+    tool_status,
 };
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder};
 use crate::sources::common::walk;
@@ -88,14 +89,6 @@ fn first_saved(file: &Path, id: &str) -> Option<Timestamp> {
     let entry = list.as_array()?.iter().find(|entry| entry["sessionId"] == id)?;
     let millis = entry["dateCreated"].as_str()?.parse().ok()?;
     Some(Timestamp(millis))
-}
-
-/// Returns a directory that the extension may write as a `file://` URL.
-fn local_path(directory: &str) -> String {
-    match directory.strip_prefix("file://") {
-        Some(path) => percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned(),
-        None => directory.to_owned(),
-    }
 }
 
 /// The usage of one request. The command line and the extension write its fields differently.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 use serde_json::Value;
 
+use crate::sources::common::database::{each_session, finished};
 use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{media_part, non_empty, picousd_from_f64, text_part, tool_status};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
@@ -84,18 +85,13 @@ impl Source for Crush {
         opts: &ReadOptions,
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
-        let snapshot = sqlite::open(file, opts)?;
-        let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-        let mut bytes = snapshot.bytes;
-        for record in session_records(&snapshot.conn).map_err(fail)? {
-            let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-            let mut session = SessionReader::new(&record, file, opts);
-            session.read_messages(&snapshot.conn, &mut read).map_err(fail)?;
+        let session = |conn: &Connection, record: &SessionRecord, read: &mut Read| {
+            let mut session = SessionReader::new(record, file, opts);
+            session.read_messages(conn, read)?;
             session.push_totals();
-            session.builder.finish_into(&mut read);
-            each(read);
-        }
-        Ok(())
+            Ok(Some(session.builder))
+        };
+        each_session(file, opts, session_records, session, &mut finished(each))
     }
 }
 

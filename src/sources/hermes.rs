@@ -13,6 +13,7 @@ use rusqlite::{Connection, Row};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::sources::common::database::{each_session, finished};
 use crate::sources::common::json_fields::{content_parts, non_empty, picousd_from_f64, tool_status};
 use crate::sources::common::session_builder::{LoggedRequest, SessionBuilder, request_row};
 use crate::sources::common::sqlite::{self, count, instant, number, text};
@@ -77,19 +78,13 @@ impl Source for Hermes {
         opts: &ReadOptions,
         each: &mut dyn FnMut(Read),
     ) -> Result<(), SourceError> {
-        let snapshot = sqlite::open(file, opts)?;
-        let conn = &snapshot.conn;
-        let fail = |e: rusqlite::Error| sqlite::error(file, &e);
-        let mut bytes = snapshot.bytes;
-        for record in session_records(conn).map_err(fail)? {
-            let mut read = Read { bytes_read: std::mem::take(&mut bytes), ..Read::default() };
-            let mut session = SessionReader::new(&record, opts);
-            session.read_messages(conn, &mut read).map_err(fail)?;
-            session.read_usage(conn).map_err(fail)?;
-            session.builder.finish_into(&mut read);
-            each(read);
-        }
-        Ok(())
+        let session = |conn: &Connection, record: &SessionRecord, read: &mut Read| {
+            let mut session = SessionReader::new(record, opts);
+            session.read_messages(conn, read)?;
+            session.read_usage(conn)?;
+            Ok(Some(session.builder))
+        };
+        each_session(file, opts, session_records, session, &mut finished(each))
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use crate::trace::{Env, SessionKey, Tokens};
 
+mod aider;
 mod amp;
 mod checkout;
 mod claude;
@@ -16,6 +17,7 @@ mod common;
 mod continue_dev;
 mod copilot;
 mod crush;
+mod cursor;
 mod custom;
 mod droid;
 mod gemini;
@@ -29,6 +31,7 @@ mod opencode;
 mod pi;
 mod qwen;
 mod roo_code;
+mod zed;
 
 pub use checkout::{Checkout, WorktreeDir, checkout, other_repository};
 pub use common::files::SourceError;
@@ -56,19 +59,20 @@ pub static REGISTRY: &[&dyn Source] = &[
     &droid::Droid,
     &crush::Crush,
     &goose::Goose,
-    &roo_code::RooCode,
-    &kilo_code::KiloCode,
+    &roo_code::ROO_CODE,
+    &kilo_code::KILO_CODE,
     &amp::Amp,
+    &aider::Aider,
+    &cursor::Cursor,
+    &zed::Zed,
     &custom::Custom,
 ];
 
-/// Variables that agents without a source, or several agents, set in the shells they run.
-const OTHER_SHELL_VARS: &[(&str, &str)] =
-    &[("CURSOR_AGENT", "Cursor"), ("AGENT", "an agent"), ("AI_AGENT", "an agent")];
+/// Variables that several agents set in the shells they run.
+const OTHER_SHELL_VARS: &[(&str, &str)] = &[("AGENT", "an agent"), ("AI_AGENT", "an agent")];
 
-/// Directories with the worktrees of programs that have no source: Cursor, and Conductor and Conduit, which start agents.
+/// Directories with the worktrees of programs that have no source: Conductor and Conduit, which start agents.
 const OTHER_WORKTREE_DIRS: &[WorktreeDir] = &[
-    WorktreeDir { ends_with: ".cursor/worktrees", id_first: false },
     WorktreeDir { ends_with: "conductor/workspaces", id_first: false },
     WorktreeDir { ends_with: ".conduit/workspaces", id_first: false },
 ];
@@ -207,8 +211,11 @@ mod tests {
                 .iter()
                 .find_map(|f| std::fs::read_to_string(dir.join(f)).ok())
                 .unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap();
-            // Names of variables are the only upper-case strings in a source's own file.
+            let mut code = text.split("#[cfg(test)]").next().unwrap().to_owned();
+            if code.contains("TaskExtension") {
+                code += &std::fs::read_to_string(dir.join("cline/extension.rs")).unwrap();
+            }
+            // Names of variables are the only upper-case strings in a source's own file, or in the one that it shares.
             let is_name = |s: &&str| {
                 s.len() > 2 && s.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
             };

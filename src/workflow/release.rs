@@ -161,11 +161,9 @@ impl Release {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        let sessions = counted(unread.len() as u64, "session");
+        let sessions = counted(unread.len() as u64, "unread session");
         let size = format!("{:.1} kB of text", bytes as f64 / 1000.0);
-        (!unread.is_empty()).then(|| {
-            format!("reading of {sessions} that are still unread ({size}): {}{more}", keys.join(", "))
-        })
+        (!unread.is_empty()).then(|| format!("reading of {sessions} ({size}): {}{more}", keys.join(", ")))
     }
 
     /// Missing parts of the destination, in words: the target itself, or the licence of a public one.

@@ -158,6 +158,7 @@ impl App {
         Ok(ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
+            zone: self.zone(None)?.1,
             ..ReadOptions::default()
         })
     }

@@ -200,6 +200,7 @@ impl App {
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
+            zone: self.zone(None)?.1,
             ..ReadOptions::default()
         };
         let mut out: Vec<Record> = Vec::new();

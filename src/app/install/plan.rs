@@ -439,8 +439,10 @@ fn outdated(root: &Value, path: &[Step], setting: &Setting) -> Vec<(ValuePath, V
     let mut values: Vec<(ValuePath, Value)> = Vec::new();
     for (name, value) in wanted {
         match name.as_str() {
-            "command" | "args" => values.push(([here.clone(), vec![key(name)]].concat(), value.clone())),
-            "env" | "environment" => {
+            "command" | "cmd" | "args" => {
+                values.push(([here.clone(), vec![key(name)]].concat(), value.clone()))
+            }
+            "env" | "envs" | "environment" => {
                 for (variable, value) in value.as_object().into_iter().flatten() {
                     values.push(([here.clone(), vec![key(name), key(variable)]].concat(), value.clone()));
                 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::SealedFile;
-use crate::pricing::pluralize;
+use crate::pricing::{pluralize, pluralize_with_verb};
 use crate::trace::SessionKey;
 use crate::workflow::{
     Assurance, AttestationKind, EntityDecision, Event, FileEntry, NameScan, Phase, Refusal, digest,
@@ -209,9 +209,9 @@ impl App {
         if kept == 0 || !denies_kept_values(words) {
             return Ok(());
         }
-        let items = pluralize(kept, "inventory item");
+        let items = pluralize_with_verb(kept, "inventory item", ("is", "are"));
         let message =
-            format!("The statement about entities says that nothing is kept in clear, but {items} are kept.");
+            format!("The statement about entities says that nothing is kept in clear, but {items} kept.");
         Err(Failure::new(Kind::Refused, "statement_contradicted", message).hint_command(
             format!("clawgate review {} --inventory", open.id()),
             "lists them; say which are kept, or redact them",

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::SealedFile;
+use crate::pricing::pluralize;
 use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{
     AttestationKind, AuditEntry, AuditPosition, Event, FileEntry, NameScan, Phase, next_step, sample_size,
@@ -273,10 +274,7 @@ fn log_faults(open: &OpenRelease, root: &str, log: &ReleaseLog<'_>) -> Vec<Fault
         0 => {}
         n => faults.push(fault(
             Phase::Prepared,
-            format!(
-                "the audit log has no entry `row_read` of {}",
-                crate::pricing::pluralize(n as u64, "sampled row")
-            ),
+            format!("the audit log has no entry `row_read` of {}", pluralize(n as u64, "sampled row")),
         )),
     }
     faults
@@ -348,7 +346,7 @@ impl App {
         if summary.unread > 0 {
             faults.push(fault(
                 Phase::Prepared,
-                format!("{} of the sample were not read", crate::pricing::pluralize(summary.unread, "part")),
+                format!("the review does not cover {} of the sample", pluralize(summary.unread, "part")),
             ));
         }
         if summary.measured.is_some_and(|m| !m.passes()) {

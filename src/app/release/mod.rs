@@ -55,7 +55,7 @@ pub use provenance::Provenance;
 pub use publish::{PublishParams, PublishReport, ToPublish};
 pub use review::{
     Coverage, DecisionIn, EntityItem, EvidenceReport, FindingIn, Inventory, JsonPosition, Page, PageChunk,
-    PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
+    PageSize, PiiApplied, PiiDocument, PiiFinding, PiiPage, PiiProvider, PiiRefused, PiiReviewParams, RUBRIC,
     ReaderReport, ReadingEffort, Remaining, ReviewParams, ReviewReport, Undone, check_quote, finding_kinds,
 };
 pub use second_approval::{Approvals, CosignReport, SecondPreview, ToCosign};

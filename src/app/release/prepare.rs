@@ -23,7 +23,7 @@ use super::OpenRelease;
 use super::data::{PrivacyReport, ReleaseData, StoredRow};
 use super::earlier::EarlierReleases;
 use super::options::folder_target;
-use super::review::{DEFAULT_PAGE_BYTES, ReadingEffort};
+use super::review::{DEFAULT_PAGE_BYTES, PageSize, ReadingEffort};
 
 /// Parameters of [`App::prepare`]. By default: every approved session in scope, to the configured destination.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ pub struct PrepareParams {
     pub pseudonyms: Option<PlaceholderStyle>,
     /// Size of the pages that the caller will read, for the estimate of their number. The command line's by default.
     #[serde(skip)]
-    pub page_bytes: Option<u64>,
+    pub page: Option<PageSize>,
     /// Whether `stage` prepares the release. It fails if somebody begins to review it meanwhile.
     #[serde(skip)]
     pub staged: bool,
@@ -180,7 +180,8 @@ impl App {
         }
         let mut report = self.seal_if(&mut open, p.staged)?;
         report.left_out = left_out;
-        report.review = Some(self.reading_effort(&open, p.page_bytes.unwrap_or(DEFAULT_PAGE_BYTES))?);
+        report.review =
+            Some(self.reading_effort(&open, p.page.unwrap_or(PageSize::text(DEFAULT_PAGE_BYTES)))?);
         Ok(report)
     }
 

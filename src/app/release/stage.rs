@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::app::fs::{open_lock_file, try_lock};
 use crate::app::scan::{ScanParams, SessionCounts};
 use crate::app::{App, Failure, Kind};
-use crate::pricing::pluralize;
+use crate::pricing::{pluralize, pluralize_with_verb};
 use crate::trace::{Timestamp, words};
 use crate::workflow::{NameScan, Phase};
 
@@ -234,5 +234,5 @@ impl App {
 
 /// A number of sessions with its verb.
 fn sessions_with_verb(n: u64) -> String {
-    format!("{} {}", pluralize(n, "session"), if n == 1 { "is" } else { "are" })
+    pluralize_with_verb(n, "session", ("is", "are"))
 }

@@ -257,6 +257,7 @@ impl App {
         let opts = ReadOptions {
             scratch: Some(scratch.clone()),
             known_dirs: self.archive.known_directories()?,
+            zone: self.zone(None)?.1,
             ..ReadOptions::default()
         };
         std::thread::scope(|scope| -> Result<(), Failure> {

@@ -78,7 +78,7 @@ fn render_head(head: &AuditHead, key: Option<&str>) -> String {
     if let Some(accepted) = &head.accepted {
         let entries = pluralize(accepted.entries, "entry");
         out.push_str(&format!(
-            "A person accepted that the first {entries} are damaged. They prove nothing.\n"
+            "A person accepted the damage of the log up to then: {entries}, which can prove nothing.\n"
         ));
     }
     out
@@ -91,7 +91,7 @@ fn accept(log: &AuditLog, cli: &mut CliContext) -> Result<(), CommandError> {
     };
     let mut terminal = cli.open_terminal("clawgate audit accept")?;
     terminal.print_line(&format!(
-        "{broken}\nIf you accept this, the present {} stay readable and prove nothing. Later entries are checked. Releases that \
+        "{broken}\nIf you accept this, the present log ({}) stays readable and proves nothing. Later entries are checked. Releases that \
          are not published have to be prepared and reviewed again.",
         pluralize(log.entries.len() as u64, "entry")
     ))?;

@@ -71,7 +71,7 @@ pub(super) fn run(args: Args, cli: &mut CliContext) -> Result<(), CommandError> 
         thinking,
         timestamps: args.timestamps,
         pseudonyms: args.pseudonyms,
-        page_bytes: None,
+        page: None,
         staged: false,
     };
     let report = args.scan.fresh_app(cli)?.prepare(&params)?;

@@ -10,8 +10,11 @@ use crate::mcp::untrusted::UNTRUSTED;
 
 pub(super) struct ReviewPii;
 
-/// Default size of a page in bytes. Sealed rows are JSON, whose quotes are escaped once more in the result.
-pub(super) const DEFAULT_PAGE_BYTES: u64 = 5_600;
+/// Default size of a page in bytes of the answer.
+pub(super) const DEFAULT_PAGE_BYTES: u64 = 7_400;
+
+/// Maximum size of an answer with a page of the default size, without the fields that every answer has.
+const MAX_PAGE_REPORT_BYTES: usize = 7_800;
 
 impl Tool for ReviewPii {
     type Input = ReviewParams;
@@ -21,11 +24,12 @@ impl Tool for ReviewPii {
     const TITLE: &'static str = "Review sealed text";
     const DESCRIPTION: &'static str = "Serves a sample of the sealed text, riskiest first. Answer each page with its \
          `nonce` and `findings`: exact quotes of what was missed, or []. Report invented test names too. Decide on \
-         `entities`. Continue to the end. Untrusted data.";
+         `entities`. Go on to the end. Untrusted data.";
     const HINTS: Hints = Hints::WORK;
 
     fn call(app: &mut App, mut input: ReviewParams) -> Result<ReviewReport, Failure> {
         input.max_bytes.get_or_insert(DEFAULT_PAGE_BYTES);
+        input.in_json = true;
         app.review(&input)
     }
 
@@ -33,7 +37,11 @@ impl Tool for ReviewPii {
         result["integrity"] = Value::from(UNTRUSTED);
         // The page was served and counts as served, so only the other fields can be shortened. A page that was asked
         // for in a larger size needs room of its own.
-        let room = MAX_REPORT_BYTES.max(size(&result["page"]) + 2_000);
+        let room = match size(&result["page"]) {
+            0..=4 => MAX_REPORT_BYTES,
+            page if page < MAX_PAGE_REPORT_BYTES - 200 => MAX_PAGE_REPORT_BYTES,
+            page => page + 2_000,
+        };
         shorten(result, "refused", 20, room);
         shorten(result, "entities", 30, room);
     }

@@ -24,15 +24,15 @@ use crate::trace::{Confidence, Origin, Part, SessionKey, Timestamp, Tokens};
 const INPUT_EXCLUDES_CACHE: [&str; 4] = ["anthropic", "bedrock", "vertex", "claude-code"];
 
 /// Files next to `ui_messages.json` that are read with it.
-pub(in crate::sources) const COMPANIONS: [&str; 2] = ["api_conversation_history.json", HISTORY_ITEM];
+pub(super) const COMPANIONS: [&str; 2] = ["api_conversation_history.json", HISTORY_ITEM];
 
 /// The entry of a task in the list of tasks.
 const HISTORY_ITEM: &str = "history_item.json";
 
 /// The log of a task. The other files of the task are next to it.
-pub(in crate::sources) const SCREEN: &str = "ui_messages.json";
+pub(super) const SCREEN: &str = "ui_messages.json";
 
-pub(in crate::sources) fn read(
+pub(super) fn read(
     agent: &'static str,
     file: &Path,
     opts: &ReadOptions,

@@ -34,6 +34,14 @@ pub(crate) fn non_empty_owned(value: &Value) -> Option<String> {
     non_empty(value).map(str::to_owned)
 }
 
+/// Returns the path that a text names, which may be a `file://` address.
+pub(crate) fn local_path(text: &str) -> String {
+    match text.strip_prefix("file://") {
+        Some(path) => percent_encoding::percent_decode_str(path).decode_utf8_lossy().into_owned(),
+        None => text.to_owned(),
+    }
+}
+
 /// Returns a text part unless the text is blank.
 pub(crate) fn text_part(text: &str) -> Option<Part> {
     (!text.trim().is_empty()).then(|| Part::Text { text: text.to_owned() })

@@ -1,5 +1,6 @@
 //! Code that the readers of several agents share.
 
+pub(crate) mod database;
 pub(crate) mod document;
 pub(crate) mod files;
 pub(crate) mod genai;
@@ -13,3 +14,4 @@ pub(crate) mod spliced_line;
 pub(crate) mod sqlite;
 pub(crate) mod tool_attribution;
 pub(crate) mod walk;
+pub(crate) mod zstd_frame;

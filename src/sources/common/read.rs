@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
+
 use crate::trace::{Confidence, PlanWindow, Session, SessionFacts, UsageRow};
 
 /// Default of the longest line that is read: 64 MiB.
@@ -16,11 +18,18 @@ pub struct ReadOptions {
     pub scratch: Option<PathBuf>,
     /// Working directories known from other logs, for agents that record only a hash of the directory.
     pub known_dirs: Vec<String>,
+    /// Time zone of the machine, for agents that record local times.
+    pub zone: TimeZone,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        ReadOptions { line_limit: DEFAULT_LINE_LIMIT, scratch: None, known_dirs: Vec::new() }
+        ReadOptions {
+            line_limit: DEFAULT_LINE_LIMIT,
+            scratch: None,
+            known_dirs: Vec::new(),
+            zone: TimeZone::UTC,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::app::{App, Failure};
 use crate::trace::UnknownName;
 
 use super::answer::{kind_of, unescaped, unusable_quote};
-use super::{EvidenceReport, FindingIn, OpenRelease, PERSON, ReviewParams, ReviewReport};
+use super::{EvidenceReport, FindingIn, OpenRelease, PERSON, PageSize, ReviewParams, ReviewReport};
 
 /// The rubric: what a reviewer looks for.
 pub const RUBRIC: &str = include_str!("../../../../prompts/review-rubric.md");
@@ -230,7 +230,9 @@ impl App {
         };
         findings.retain(|f| f.confidence >= p.min_confidence.unwrap_or(0.0));
         let pages = match with_pages {
-            true => self.serve_all(&open, PAGE_BYTES, p.pages.map_or(usize::MAX, |n| n as usize))?,
+            true => {
+                self.serve_all(&open, PageSize::text(PAGE_BYTES), p.pages.map_or(usize::MAX, |n| n as usize))?
+            }
             false => Vec::new(),
         };
         let sessions: BTreeSet<&str> = findings.iter().map(|f| f.session_id.as_str()).collect();
@@ -330,7 +332,7 @@ impl App {
         if changed {
             result.resealed = self.reseal(&mut open)?;
         }
-        if result.pages_answered > 0 && self.reading_effort(&open, PAGE_BYTES)?.chunks == 0 {
+        if result.pages_answered > 0 && self.reading_effort(&open, PageSize::text(PAGE_BYTES))?.chunks == 0 {
             let last = self.review(&ReviewParams { release: Some(id), ..ReviewParams::default() })?;
             result.evidence = last.evidence;
         }

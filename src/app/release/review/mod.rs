@@ -13,6 +13,7 @@ mod decoys;
 mod findings_file;
 mod inventory;
 mod next_page;
+mod page_size;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -32,11 +33,14 @@ pub use findings_file::{
     finding_kinds,
 };
 pub use inventory::Inventory;
+pub use page_size::PageSize;
 
 /// The name of a person who reads, in the evidence.
 const PERSON: &str = Actor::Person.as_str();
-/// Default size of a page on the command line, in bytes. An agent over MCP gets smaller pages by default.
+/// Default size of a page on the command line, in bytes.
 pub(super) const DEFAULT_PAGE_BYTES: u64 = 6_000;
+/// Bytes of a JSON answer with a page that are kept for undecided values of the inventory.
+const MAX_ENTITY_BYTES: usize = 1_500;
 /// Values of the inventory in one answer.
 const MAX_LISTED_ENTITIES: usize = 30;
 
@@ -56,9 +60,13 @@ pub struct ReviewParams {
     /// Decisions on values of the inventory.
     #[schemars(description = "Decisions on entities.")]
     pub decisions: Vec<DecisionIn>,
-    /// Maximum size of the next page in bytes. Over MCP 4,500 by default.
-    #[schemars(description = "Default 4500.")]
+    /// Maximum size of the next page in bytes. Over MCP 7,400 by default.
+    #[schemars(description = "Default 7400.")]
     pub max_bytes: Option<u64>,
+    /// Whether `max_bytes` counts the page as a part of a JSON answer.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub in_json: bool,
 }
 
 /// An exact quote from the page.
@@ -289,9 +297,16 @@ impl App {
         if changed {
             report.resealed = Some(self.reseal(&mut open)?);
         }
-        let page_bytes = p.max_bytes.unwrap_or(DEFAULT_PAGE_BYTES);
-        self.serve_next(&mut open, page_bytes, p.nonce.is_none(), &mut report)?;
         self.list_entities(&open, &mut report)?;
+        let bytes = p.max_bytes.unwrap_or(DEFAULT_PAGE_BYTES);
+        let page = if p.in_json { PageSize::json(bytes) } else { PageSize::text(bytes) };
+        let entities = serde_json::to_string(&report.entities).map_or(0, |json| json.len());
+        self.serve_next(
+            &mut open,
+            page.less(entities.min(MAX_ENTITY_BYTES)),
+            p.nonce.is_none(),
+            &mut report,
+        )?;
         if report.page.is_none() {
             if report.remaining.entities == 0 {
                 self.finish_review(&mut open)?;
