@@ -113,7 +113,7 @@ pub struct Policy {
     /// Kind and value of the identities in the files of this machine: names, addresses, hosts.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub identities: Vec<(String, String)>,
-    /// The same for the identities in the environment. They are no part of the hash, because a timer or a container has
+    /// The same for the identities in the environment. They are not part of the hash, because a timer or a container has
     /// another environment. A signature redacts every row again, so that a name which was missing then is found.
     #[serde(skip)]
     pub environment: Vec<(String, String)>,

@@ -1,4 +1,4 @@
-//! Aider: one log `.aider.chat.history.md` in each repository, or in the directory in which Aider runs outside of one.
+//! Aider: one log `.aider.chat.history.md` in each repository, or in the directory in which Aider runs outside one.
 //!
 //! Aider keeps no list of repositories. So those below the home directory are searched, but only if there is `~/.aider`, which Aider
 //! creates when it first runs. `AIDER_CHAT_HISTORY_FILE` names a further log. `.aider.llm.history` and the file of
@@ -19,7 +19,7 @@ const LOG: &str = ".aider.chat.history.md";
 /// How far below the home directory a repository may be.
 const MAX_DEPTH: usize = 4;
 
-/// Most directories that are searched for repositories.
+/// Maximum number of directories that are searched for repositories.
 const MAX_DIRECTORIES: usize = 5_000;
 
 /// Directories in which people keep no repositories. Some systems ask the person when a program opens the first ones.

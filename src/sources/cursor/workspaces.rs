@@ -12,7 +12,7 @@ use crate::sources::common::files::small_json;
 use crate::sources::common::json_fields::{local_path, non_empty};
 use crate::sources::common::sqlite;
 
-/// Most workspaces that are looked at. Each has a database.
+/// Maximum number of workspaces that are looked at. Each has a database.
 const MAX_WORKSPACES: usize = 1_000;
 
 /// Returns the directory of each session that a workspace next to the editor's database lists.
