@@ -107,6 +107,13 @@ fn scan_list_and_inbox_keep_their_output_contracts() {
     }
     assert_eq!(seen.len(), 24);
     let codex = ok(&world, &["inbox", "--json", "--agent", "codex", "--limit", "1000"]);
+    let projects = ok(&world, &["list", "--agent", "codex", "--json"])["projects"].clone();
+    let listed: u64 = projects.as_array().unwrap().iter().map(|p| p["sessions"].as_u64().unwrap()).sum();
+    assert_eq!(
+        listed,
+        codex["sessions"].as_array().unwrap().len() as u64,
+        "only the sessions of the agent: {projects}"
+    );
     assert_eq!(codex["sessions"].as_array().unwrap().len(), 11);
     let future = ok(&world, &["inbox", "--json", "--since", "2030-01-01"]);
     assert!(future["sessions"].as_array().unwrap().is_empty());

@@ -207,6 +207,12 @@ impl App {
             agent.as_ref().is_none_or(|agent| p.agents.contains(agent))
                 && names.as_ref().is_none_or(|names| names.contains(&p.name))
         });
+        if let Some(agent) = &agent {
+            let sizes = self.archive.project_sizes(agent)?;
+            for project in &mut projects {
+                (project.sessions, project.bytes) = sizes.get(&project.path).copied().unwrap_or_default();
+            }
+        }
         Ok(ProjectList { projects })
     }
 
