@@ -49,6 +49,7 @@ mod second_signature_of_the_dataset;
 mod secrets_written_down;
 mod session_grew;
 mod shown_not_signed;
+mod stage_note_forged;
 mod stolen_database;
 mod stopped_before_the_upload;
 mod swap_after_signature;
