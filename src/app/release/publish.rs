@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
-    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, clear, verify,
+    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, checked_provenance,
+    clear, verify,
 };
 use crate::publish::{HubOptions, UploadStep, publish_blocking};
 use crate::workflow::{Event, Phase, Release, Target};
@@ -145,6 +146,12 @@ impl App {
         };
         let files = self.sealed_files(&open)?;
         let Some(approval) = self.approval_of(open, files)? else { return Ok(None) };
+        let keys = self.enrolled_keys()?;
+        let statement = self.provenance(id)?.map(Envelope::first_only);
+        let key = keys.iter().find(|key| key.fingerprint() == receipt.key).map(std::slice::from_ref);
+        let digest = open.release.digest().unwrap_or_default().to_owned();
+        let is_signed =
+            statement.zip(key).is_some_and(|(s, key)| checked_provenance(&s, key, &files, &digest).is_some());
         Ok(self.shown_by(&approval, &receipt)?.err().map(|problem| problem.to_string()))
     }
 

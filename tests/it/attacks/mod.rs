@@ -58,6 +58,7 @@ mod symlinked_key_file;
 mod terminal_without_passphrase;
 mod token_moved_to_other_endpoint;
 mod two_publications_at_once;
+mod unreadable_receipt;
 mod weak_passphrase;
 mod wrong_passphrases;
 
