@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use crate::app::environment::EnvironmentNote;
-use crate::app::release::{Approval, ApprovalScreen, EarlierRows, Preview, ProjectRows, Statement};
+use crate::app::release::{Approval, ApprovalScreen, Preview, ProjectRows, Statement};
 use crate::app::{Failure, Kind};
-use crate::gate::PolicyVerdict;
+use crate::gate::{EarlierCounts, PolicyVerdict};
 use crate::workflow::{Actor, Destination, NameScan, Target, Visibility};
 
 use super::format::{format_count, pluralize};
@@ -76,7 +76,7 @@ fn render(p: &Preview, shown: &str, times: &Times) -> String {
     let mut line = |label: &str, text: String| out.push_str(&labelled(label, &text));
     line("rows", rows_line(screen.rows, (p.files.len() as u64, screen.bytes), &screen.projects));
     if let Some(earlier) = &screen.earlier {
-        line(if earlier.adds { "adds to" } else { "replaces" }, earlier_line(earlier));
+        line(earlier_label(&earlier.counts), earlier_line(&earlier.counts));
     }
     if !screen.exclusions_removed.is_empty() {
         let projects = all(screen.exclusions_removed.iter().map(|p| one_line(p)), "");
@@ -169,8 +169,12 @@ pub(super) fn rows_line(rows: u64, (files, bytes): (u64, u64), projects: &[Proje
     )
 }
 
+pub(super) fn earlier_label(e: &EarlierCounts) -> &'static str {
+    if e.adds { "adds to" } else { "replaces" }
+}
+
 /// What happens to the rows that are at the destination.
-fn earlier_line(e: &EarlierRows) -> String {
+pub(super) fn earlier_line(e: &EarlierCounts) -> String {
     let there = format!(
         "the {} there of {} (`clawgate releases`)",
         pluralize(e.rows, "row"),

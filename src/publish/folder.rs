@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
-use crate::export::{CARD, Layout};
+use crate::export::{CARD, FILE_LIMIT, Layout};
 use crate::gate::{Cleared, SealedFile};
 use crate::platform;
 use crate::workflow::FileEntry;
@@ -86,6 +86,7 @@ pub(super) fn publish(
 /// After an interruption the same release can be published again, which adds what is missing.
 fn add(target: &Path, cleared: &Cleared, options: &HubOptions) -> Result<bool, PublishError> {
     check_dataset(target)?;
+    check_told(target, options)?;
     let mut missing: Vec<&SealedFile> = Vec::new();
     for file in cleared.uploads() {
         let path = target.join(&file.path);
@@ -119,6 +120,28 @@ fn add(target: &Path, cleared: &Cleared, options: &HubOptions) -> Result<bool, P
         return Err(PublishError::Mismatch { place: place(), path, why });
     }
     Ok(missing.is_empty())
+}
+
+/// Fails unless the dataset in the folder is the one that the person was told of: its metadata are the same, and no shard is
+/// missing. The card may be another one, because people edit it there.
+fn check_told(target: &Path, options: &HubOptions) -> Result<(), PublishError> {
+    for (path, sha256) in options.standing.iter().filter(|(path, _)| *path != CARD) {
+        let there = target.join(path);
+        let is_same = match fs::symlink_metadata(&there) {
+            Ok(meta) if path.ends_with("metadata.json") => {
+                meta.is_file()
+                    && meta.len() < FILE_LIMIT as u64
+                    && FileEntry::of(path, &fs::read(&there).map_err(io(&there))?).sha256 == *sha256
+            }
+            Ok(meta) => meta.is_file(),
+            Err(_) => false,
+        };
+        if !is_same {
+            let place = target.display().to_string();
+            return Err(PublishError::OtherDataset { place, path: path.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// Fails unless the target is a folder that contains a dataset.

@@ -2,10 +2,13 @@
 //! real binary, and asserts that nothing left or that exactly the approved bytes did. SECURITY.md lists them.
 
 mod accepted_damage_as_evidence;
+mod addition_of_another_dataset;
 mod audit_log_cut;
 mod blind_publish;
 mod clock_behind_the_log;
 mod clock_set_back;
+mod data_of_others_deleted;
+mod earlier_rows_forged;
 mod empty_statements;
 mod endpoint_in_environment;
 mod environment_listed;
@@ -38,12 +41,14 @@ mod policy_over_a_link;
 mod project_link;
 mod provenance_edited;
 mod proxy_and_certificates;
+mod red_line_hidden;
 mod refusals_recorded;
 mod removed_key_restored;
 mod replayed_receipt;
 mod revoked_receipt;
 mod second_approval_misused;
 mod second_approval_revoked;
+mod second_approver_not_told;
 mod second_approver_reads_other_files;
 mod second_signature_of_the_dataset;
 mod secrets_written_down;
