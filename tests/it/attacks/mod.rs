@@ -46,6 +46,7 @@ mod refusals_recorded;
 mod removed_key_restored;
 mod replayed_receipt;
 mod revoked_receipt;
+mod screen_flooded;
 mod second_approval_misused;
 mod second_approval_revoked;
 mod second_approver_not_told;
