@@ -413,7 +413,17 @@ fn an_added_release_in_a_folder_replaces_no_file_and_can_be_continued() {
     assert!(!names.iter().any(|n| n.to_string_lossy().starts_with('.')), "{names:?}");
 
     std::fs::remove_file(&shard).unwrap();
+    // What a killed upload left: its temporary folder, in the dataset or beside it.
+    let digest = release().digest()[..12].to_owned();
+    let stale =
+        [target.join(format!(".clawgate-{digest}-old")), dir.path().join(format!(".clawgate-{digest}-old"))];
+    let other = dir.path().join(".clawgate-of-another-release");
+    for folder in stale.iter().chain([&other]) {
+        std::fs::create_dir(folder).unwrap();
+        std::fs::write(folder.join("rows"), "{}").unwrap();
+    }
     assert!(!publish().unwrap().already_there, "an interrupted publication is continued");
+    assert!(!stale[0].exists() && !stale[1].exists() && other.exists());
     std::fs::write(&about, "theirs").unwrap();
     assert!(matches!(publish(), Err(PublishError::FolderTaken { .. })));
     assert_eq!(std::fs::read(&about).unwrap(), b"theirs");

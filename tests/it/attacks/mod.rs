@@ -17,6 +17,7 @@ mod exclusion_undone;
 mod expired_receipt;
 mod fifo_key_file;
 mod file_added_to_the_sealed;
+mod folder_exchanged_during_the_upload;
 mod folder_outside_the_policy;
 mod forged_receipt;
 mod forged_review;
