@@ -200,7 +200,9 @@ impl From<PublishError> for Failure {
         let failure = Failure::failed("publish", e.to_string());
         match e {
             PublishError::FolderTaken { .. } => failure.hint("clawgate prepare --folder NEW"),
-            PublishError::NoDataset { .. } => failure.hint("clawgate prepare --whole"),
+            PublishError::NoDataset { .. } | PublishError::OtherDataset { .. } => {
+                failure.hint("clawgate prepare --whole")
+            }
             PublishError::OtherRows { .. } => failure.hint("clawgate prepare --repo OWNER/OTHER"),
             _ => failure,
         }

@@ -166,7 +166,8 @@ impl App {
     pub fn workflow_status(&self) -> Result<WorkflowStatus, Failure> {
         if let Some(mut open) = self.load_release(None)? {
             self.preview_sync(&mut open)?;
-            if !open.release.phase.is_final() && !self.is_sealed_intact(&open)? {
+            let phase = self.effective_phase(&open)?;
+            if phase == Phase::Draft && open.release.phase != Phase::Draft {
                 let id = open.release.id;
                 let note = format!("The sealed files of {id} were changed or deleted after the preparation.");
                 let state = WorkflowState::Release(Phase::Draft);
@@ -207,8 +208,6 @@ impl App {
                     .or_else(|| why_again.clone())
                     .or_else(|| self.approvals_note(release)),
             };
-            // The approval counts for nothing without a receipt that covers what would be published.
-            let phase = if why_again.is_some() { Phase::Confirmed } else { release.phase };
             let state = WorkflowState::Release(phase);
             return Ok(WorkflowStatus::new(state, Some(open.release.id), next, note));
         }
@@ -337,9 +336,14 @@ impl App {
 
     /// Why an approved release has to be signed again, so that it is only confirmed. `None` for other releases.
     pub(crate) fn why_approval_is_void(&self, release: &Release) -> Option<String> {
-        // What cannot be read is reported by the command that needs it.
-        let is_approved = release.phase == Phase::Approved;
-        is_approved.then(|| self.why_sign_again(&release.id).ok().flatten()).flatten()
+        if release.phase != Phase::Approved {
+            return None;
+        }
+        match self.why_sign_again(&release.id) {
+            Ok(why) => why,
+            // A receipt that cannot be read approves nothing.
+            Err(failure) => Some(format!("{} The release has to be signed again.", failure.message)),
+        }
     }
 
     /// Whether the person has an approver key. A key file that cannot be read is reported by the commands that need it.
@@ -410,6 +414,14 @@ impl App {
         )
     }
 
+    /// Whether the archive was scanned at least once.
+    ///
+    /// # Errors
+    /// [`Failure`] if the archive cannot be read.
+    pub fn was_scanned(&self) -> Result<bool, Failure> {
+        Ok(self.archive.meta("last_scan")?.is_some())
+    }
+
     /// The overview of the archive and the releases.
     ///
     /// # Errors
@@ -419,14 +431,8 @@ impl App {
         for head in self.archive.releases()?.into_iter().take(MAX_LISTED_RELEASES) {
             let Some(mut open) = self.load_release(Some(&head.id))? else { continue };
             self.preview_sync(&mut open)?;
-            // A release whose sealed files were changed has to be prepared again.
-            let is_void = !open.release.phase.is_final() && !self.is_sealed_intact(&open)?;
+            let state = self.effective_phase(&open)?;
             let r = open.release;
-            let state = match is_void {
-                true => Phase::Draft,
-                false if self.why_approval_is_void(&r).is_some() => Phase::Confirmed,
-                false => r.phase,
-            };
             releases.push(ReleaseBrief {
                 release: head.id,
                 state,

@@ -37,8 +37,8 @@ pub use provenance::{
     InTotoStatement, PROVENANCE_FILE, STATEMENT_TYPE, Subject, checked as checked_provenance,
 };
 pub use receipt::{
-    DEFAULT_TTL_MS, Issue, MAX_TTL_MS, Receipt, SignedReceipt, VerifiedReceipt, issue, read_receipts, verify,
-    verify_at_any_time,
+    DEFAULT_TTL_MS, EarlierCounts, Issue, MAX_TTL_MS, Receipt, SignedReceipt, VerifiedReceipt, issue,
+    read_receipts, verify, verify_at_any_time,
 };
 pub use sealed::{SealedFile, read_sealed, write_sealed};
 pub use second::verify_second;

@@ -20,6 +20,22 @@ pub const MAX_TTL_MS: i64 = 24 * 3600 * 1000;
 const CONTEXT: &[u8] = b"clawgate receipt v3\0";
 const VERSION: u32 = 3;
 
+/// How a release relates to the rows that earlier releases published to its destination.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EarlierCounts {
+    /// Whether the release adds its rows to them. If not, it replaces them.
+    pub adds: bool,
+    /// Number of earlier releases.
+    pub releases: u64,
+    /// Number of their rows.
+    pub rows: u64,
+    /// Sessions of the release that have an older row there, which stays. 0 if the release replaces the rows.
+    pub older_rows: u64,
+    /// Earlier sessions that the release does not contain, so that they leave the dataset. 0 if the release adds its rows.
+    pub removed: u64,
+}
+
 /// The content of a receipt: what is approved, for how long, and with which assurance.
 ///
 /// It is signed as canonical JSON: sorted keys, no whitespace, absent fields omitted.
@@ -58,6 +74,9 @@ pub struct Receipt {
     /// What was unusual in the environment of the command that signed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
+    /// What the release does with the rows at its destination. `None` if there are none, and in receipts of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<EarlierCounts>,
     /// The end of the audit log when it was signed.
     pub audit: AuditPosition,
     /// Single-use value, 128 random bits.
@@ -110,6 +129,8 @@ pub struct Issue<'a> {
     pub second_to: Option<&'a str>,
     /// What was shown as unusual in the environment.
     pub environment: &'a [String],
+    /// What the release does with the rows at its destination.
+    pub earlier: Option<EarlierCounts>,
     /// The end of the audit log.
     pub audit: &'a AuditPosition,
     /// Strength of the approval.
@@ -209,6 +230,7 @@ pub fn issue(
         shown: what.shown.to_owned(),
         second_to: what.second_to.map(str::to_owned),
         environment: what.environment.to_vec(),
+        earlier: what.earlier,
         audit: what.audit.clone(),
         nonce: data_encoding::HEXLOWER.encode(&random_bytes::<16>()?),
         issued: now,

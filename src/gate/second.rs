@@ -88,6 +88,7 @@ mod tests {
             shown: "what Ann saw",
             second_to: None,
             environment: &[],
+            earlier: None,
             audit: &audit,
             assurance: Assurance::A3,
         };

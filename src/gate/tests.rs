@@ -75,6 +75,7 @@ impl Scene {
             shown: SHOWN,
             second_to: None,
             environment: &[],
+            earlier: None,
             audit: &audit_end(),
             assurance,
         };
@@ -343,6 +344,7 @@ fn a_receipt_for_another_address_of_the_hub_or_another_screen_is_refused() {
         shown: "another screen",
         second_to: None,
         environment: &[],
+        earlier: None,
         audit: &audit_end(),
         assurance: Assurance::A3,
     };
@@ -371,6 +373,7 @@ fn a_policy_with_two_approvers_needs_a_second_receipt() {
         shown: SHOWN,
         second_to: Some(&nonce),
         environment: &[],
+        earlier: None,
         audit: &audit_end(),
         assurance: Assurance::A3,
     };

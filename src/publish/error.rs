@@ -100,10 +100,21 @@ pub enum PublishError {
         /// Repository or path of the destination.
         place: String,
     },
-    /// The dataset has rows that the person was not told about.
+    /// The dataset that a release adds files to is another one than the person was told.
     #[error(
-        "{repo} contains {files} of other releases ({example}), which this release would delete or replace, and the approval does not \
-         say so: choose another repository, or delete them there yourself; nothing was sent"
+        "the dataset in {place} is not the one to which the approved release adds its rows ({path} is missing or another file): prepare \
+         a whole release, or choose another destination; nothing was sent"
+    )]
+    OtherDataset {
+        /// Repository or path of the destination.
+        place: String,
+        path: String,
+    },
+    /// The dataset has files that the person was not told about.
+    #[error(
+        "{repo} contains {files} ({example}) that this release would delete, replace or mix with its rows, and the approval does not say \
+         so, because no signed release of this archive published them as they are there: choose another repository, or move them \
+         away yourself; nothing was sent"
     )]
     OtherRows {
         repo: String,

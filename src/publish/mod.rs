@@ -10,6 +10,7 @@ mod hub;
 mod tests;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -42,9 +43,9 @@ pub struct HubOptions {
     pub max_wait: Duration,
     /// Called with each step. It must not block.
     pub progress: Option<OnStep>,
-    /// Whether a whole release may delete the files of other releases from the dataset. Only if the person who signed was
-    /// shown that this release replaces them.
-    pub may_replace: bool,
+    /// The files of earlier releases that the person who signed was told of: SHA-256 by path. A whole release deletes and replaces
+    /// no other files, and one that adds files demands that these are there.
+    pub standing: BTreeMap<String, String>,
 }
 
 impl Default for HubOptions {
@@ -55,7 +56,7 @@ impl Default for HubOptions {
             base_delay: Duration::from_secs(1),
             max_wait: Duration::from_secs(310),
             progress: None,
-            may_replace: false,
+            standing: BTreeMap::new(),
         }
     }
 }

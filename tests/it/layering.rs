@@ -69,7 +69,7 @@ const APP_AREAS: &[(&str, &[&str])] = &[
             "text",
         ],
     ),
-    ("release", &["config", "context", "environment", "failure", "fs", "random", "scan", "text"]),
+    ("release", &["audit", "config", "context", "environment", "failure", "fs", "random", "scan", "text"]),
     ("cost", &["config", "context", "failure", "fs", "http", "projects", "random", "scan", "text"]),
     ("server_token", &["cost", "failure", "fs", "random"]),
 ];

@@ -15,11 +15,11 @@ use crate::hub_double::{HubDouble, write_token};
 use crate::mcp_client::Client;
 use crate::world::{PASSPHRASE, Ran, World, confirm, ok, review_to_end, run};
 
-const FIRST: &str = "claude:edd9c3e6";
-const SECOND: &str = "claude:d887a41e";
+pub const FIRST: &str = "claude:edd9c3e6";
+pub const SECOND: &str = "claude:d887a41e";
 
 /// A world in which one session is published to a private dataset.
-fn one_published() -> HubWorld {
+pub fn one_published() -> HubWorld {
     let world = World::new(&["claude-2.1.329"]);
     crate::scope::log(&world, 1, "/srv/shop");
     world.configure(&format!("[publish]\nrepo = \"{REPO}\"\nlicence = \"cc-by-4.0\"\n"));
@@ -38,14 +38,14 @@ fn one_published() -> HubWorld {
 }
 
 /// Prepares a release and returns the report.
-fn prepare(w: &mut HubWorld, options: &[&str]) -> Value {
+pub fn prepare(w: &mut HubWorld, options: &[&str]) -> Value {
     let report = ok(&w.world, &[&["prepare", "--json"], options].concat());
     w.release = report["release"].as_str().unwrap().to_owned();
     report
 }
 
 /// Reviews, confirms and signs the release. Returns what the person saw.
-fn publish(w: &HubWorld) -> Ran {
+pub fn publish(w: &HubWorld) -> Ran {
     let mut app = w.app(0);
     review_to_end(&mut app);
     confirm(&mut app).unwrap();
@@ -56,7 +56,7 @@ fn publish(w: &HubWorld) -> Ran {
 }
 
 /// Writes the files of the dataset into a folder, and verifies them.
-fn verified(w: &HubWorld, name: &str) -> Ran {
+pub fn verified(w: &HubWorld, name: &str) -> Ran {
     let dir = w.world.tmp.path().join(name);
     for (path, bytes) in w.hub.files(REPO) {
         let path = dir.join(path);
@@ -66,7 +66,7 @@ fn verified(w: &HubWorld, name: &str) -> Ran {
     run(&w.world, &["verify", &dir.display().to_string(), "--json"])
 }
 
-fn flat(text: &str) -> String {
+pub fn flat(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
@@ -184,7 +184,7 @@ fn rows_that_this_archive_did_not_publish_are_never_deleted() {
     w.hub.repo(REPO, true, &[("README.md", b"theirs"), ("data/train-00007.jsonl", b"{}\n")]);
     let before: BTreeMap<String, Vec<u8>> = w.hub.files(REPO);
     let ran = w.sign();
-    assert!(ran.code == 1 && flat(&ran.out).contains("contains 1 file of other releases"), "{}", ran.out);
+    assert!(ran.code == 1 && flat(&ran.out).contains("contains 2 files"), "{}", ran.out);
     assert_eq!(w.hub.files(REPO), before);
 }
 

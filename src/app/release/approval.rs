@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::app::environment::EnvironmentNote;
 use crate::app::{App, Failure};
-use crate::gate::{HubAddress, PolicyVerdict, PublishPolicy, SealedFile};
+use crate::gate::{EarlierCounts, HubAddress, PolicyVerdict, PublishPolicy, SealedFile};
 use crate::trace::{SessionKey, Timestamp};
 use crate::workflow::{
     Actor, Assurance, Destination, EntityDecision, FileEntry, NameScan, Phase, Target, canonical, digest,
@@ -104,9 +104,14 @@ impl Approval {
         self.preview.approval.policy.as_ref().map_or(1, |p| p.approvers)
     }
 
-    /// Whether the screen says that the release replaces the rows of earlier ones.
-    pub(super) fn replaces(&self) -> bool {
-        self.preview.approval.earlier.is_some_and(|earlier| !earlier.adds)
+    /// SHA-256 of each file of the earlier releases that the screen counts, by path.
+    pub(super) fn standing(&self) -> BTreeMap<String, String> {
+        self.preview.approval.earlier.as_ref().map(|earlier| earlier.files.clone()).unwrap_or_default()
+    }
+
+    /// Digest of the whole release to which the files are added.
+    pub(super) fn adds_to(&self) -> Option<&str> {
+        self.preview.approval.earlier.as_ref().filter(|earlier| earlier.counts.adds)?.whole.as_deref()
     }
 
     /// The notes about the environment, as the receipt contains them.
@@ -276,16 +281,20 @@ impl App {
         let (strings, strings_removed) = self.strings_of_release()?;
         let policy = PublishPolicy::read(self.ctx.env.system_dir.as_deref(), &self.dir())?;
         let log = self.audit_log()?;
+        let earlier = self.earlier_rows(open, files, &log)?;
         Ok(ApprovalScreen {
             unsigned_entries: log.unsigned(),
-            log_signed: log.head.map(|head| head.at),
-            policy: release.destination.as_ref().map(|d| policy.judge(d, rows)),
+            log_signed: log.head.as_ref().map(|head| head.at),
+            policy: release
+                .destination
+                .as_ref()
+                .map(|d| policy.judge(d, rows + rows_there(earlier.as_ref().map(|e| &e.counts)))),
             endpoint: hub.as_ref().map(|h| h.endpoint.clone()),
             environment: self.unusual_environment(hub.as_ref().map(|h| h.endpoint.as_str())),
             proxy: hub.and_then(|h| h.proxy),
             rows,
             bytes: files.iter().map(|f| f.bytes.len() as u64).sum(),
-            earlier: self.earlier_rows(open)?,
+            earlier,
             projects,
             coverage: self.reading_summary(open)?.coverage,
             read: readers(open),
@@ -328,6 +337,11 @@ impl App {
         });
         Ok(kept.collect())
     }
+}
+
+/// The rows that stay at the destination beside those of the release. The policy limits the dataset as a whole.
+pub(super) fn rows_there(earlier: Option<&EarlierCounts>) -> u64 {
+    earlier.filter(|earlier| earlier.adds).map_or(0, |earlier| earlier.rows)
 }
 
 /// The rows that each reader read completely.

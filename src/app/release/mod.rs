@@ -21,6 +21,7 @@ mod placeholder_counts;
 pub(crate) mod prepare;
 pub(crate) mod privacy;
 mod protected;
+mod proven;
 pub(crate) mod provenance;
 pub(crate) mod publish;
 mod removed_exclusions;

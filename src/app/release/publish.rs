@@ -1,5 +1,6 @@
 //! Publish: sends exactly the approved bytes, and nothing without a receipt.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
@@ -7,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::app::{App, Failure, Kind};
 use crate::gate::{
-    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, clear, verify,
+    ClearRequest, Cleared, Envelope, GateError, SealedFile, SignedReceipt, Unlocked, checked_provenance,
+    clear, verify,
 };
 use crate::publish::{HubOptions, UploadStep, publish_blocking};
 use crate::workflow::{Event, Phase, Release, Target};
@@ -90,8 +92,8 @@ impl App {
         let files = Arc::clone(&ready.approval.files);
         let cleared = self.clear_release(&ready.approval.open, files, signatures, (&shown, None))?;
         let approval = ready.approval;
-        let may_replace = approval.replaces();
-        self.upload(approval.open, &cleared, may_replace)
+        let standing = approval.standing();
+        self.upload(approval.open, &cleared, standing)
     }
 
     /// What a person is about to publish with a receipt that they signed before.
@@ -143,8 +145,19 @@ impl App {
             return Ok(Some("The receipt of the release is missing. It has to be signed again.".to_owned()));
         };
         let files = self.sealed_files(&open)?;
+        let keys = self.enrolled_keys()?;
+        let statement = self.provenance(id)?.map(Envelope::first_only);
+        let key = keys.iter().find(|key| key.fingerprint() == receipt.key).map(std::slice::from_ref);
+        let digest = open.release.digest().unwrap_or_default().to_owned();
+        let is_signed =
+            statement.zip(key).is_some_and(|(s, key)| checked_provenance(&s, key, &files, &digest).is_some());
         let Some(approval) = self.approval_of(open, files)? else { return Ok(None) };
-        Ok(self.shown_by(&approval, &receipt)?.err().map(|problem| problem.to_string()))
+        if let Err(problem) = self.shown_by(&approval, &receipt)? {
+            return Ok(Some(problem.to_string()));
+        }
+        Ok((!is_signed).then(|| {
+            "The provenance statement of the release is missing or not the signed one. It has to be signed again.".to_owned()
+        }))
     }
 
     /// Records a receipt that is not accepted, and makes the failure.
@@ -181,7 +194,7 @@ impl App {
         self.refresh_audit_head(&unlocked)?;
         let files = Arc::clone(&shown.files);
         let cleared = self.clear_release(&again.open, files, ready.signatures(), (&hash, Some(&unlocked)))?;
-        self.upload(again.open, &cleared, shown.replaces())
+        self.upload(again.open, &cleared, shown.standing())
     }
 
     /// Publishes what was just signed. Nothing is read from a file again.
@@ -190,7 +203,7 @@ impl App {
     /// [`Failure`] if the release changed since the signature, no Hub token is sealed, or the destination does not accept
     /// the upload.
     pub fn publish_signed(&mut self, signed: Signed) -> Result<PublishReport, Failure> {
-        let Signed { report, open, files, receipt, provenance, unlocked, may_replace } = signed;
+        let Signed { report, open, files, receipt, provenance, unlocked, standing } = signed;
         let signed = Signatures {
             receipt: &receipt,
             approvers: report.approvers,
@@ -199,7 +212,7 @@ impl App {
         };
         let cleared = self.clear_release(&open, files, signed, (&report.shown, Some(&unlocked)))?;
         drop(unlocked);
-        self.upload(open, &cleared, may_replace)
+        self.upload(open, &cleared, standing)
     }
 
     /// Loads an approved release with its receipt, or says what a person has to do first.
@@ -231,12 +244,12 @@ impl App {
         Ok(ToPublish { approval, receipt, second })
     }
 
-    /// Sends cleared bytes. `may_replace` tells whether the person was shown that they replace those of other releases.
+    /// Sends cleared bytes. `standing` are the files of earlier releases that the person was told of.
     fn upload(
         &mut self,
         mut open: OpenRelease,
         cleared: &Cleared,
-        may_replace: bool,
+        standing: BTreeMap<String, String>,
     ) -> Result<PublishReport, Failure> {
         let digest = cleared.digest().to_owned();
         // Held until the end, so that other processes know whether this upload still runs.
@@ -245,7 +258,7 @@ impl App {
             return Err(Failure::new(Kind::Refused, "upload_runs", message).hint("clawgate status"));
         };
         self.step(&mut open, &Event::Publishing { digest, now: self.now() })?;
-        let options = HubOptions { may_replace, ..self.hub_options() };
+        let options = HubOptions { standing, ..self.hub_options() };
         let published = match publish_blocking(cleared, &options) {
             Ok(published) => published,
             Err(e) => {
@@ -257,7 +270,6 @@ impl App {
         let digest = published.digest.clone();
         self.step(&mut open, &Event::Published { commit: commit.clone(), digest, now: self.now() })?;
         self.forget_removed_strings()?;
-        self.forget_removed_exclusions()?;
         Ok(PublishReport {
             release: open.release.id,
             digest: published.digest,

@@ -1,5 +1,6 @@
 //! Sign: makes a signed receipt for exactly what was shown.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,8 +49,8 @@ pub struct Signed {
     pub(super) receipt: SignedReceipt,
     pub(super) provenance: Envelope,
     pub(super) unlocked: Unlocked,
-    /// Whether the person was shown that this release replaces others.
-    pub(super) may_replace: bool,
+    /// SHA-256 of each file of the earlier releases that the person was told of, by path.
+    pub(super) standing: BTreeMap<String, String>,
 }
 
 impl fmt::Debug for Signed {
@@ -108,6 +109,7 @@ impl App {
             .ok_or_else(|| Failure::failed("not_prepared", "The release has no sealed files."))?;
         approval.evidence = Some(evidence);
         self.refuse_against_policy(&approval)?;
+        refuse_unknown_dataset(&approval)?;
         Ok(approval)
     }
 
@@ -137,6 +139,8 @@ impl App {
         self.require_person(&format!("clawgate sign {id}"))?;
         let unlocked = self.unlock(passphrase)?;
         self.check_unlocked(shown, &unlocked)?;
+        // The statement that is signed names the end of the log, so that these entries come before it.
+        self.note_signed_lists(id)?;
         // The second load cannot change what is signed. It only refuses a release that changed meanwhile.
         let now_shown = self.approval(Some(id), Phase::Confirmed)?;
         if now_shown.shown != shown.shown {
@@ -158,6 +162,7 @@ impl App {
             shown: &shown.shown,
             second_to: None,
             environment: &shown.environment(),
+            earlier: shown.preview.approval.earlier.as_ref().map(|earlier| earlier.counts),
             audit: &evidence.audit,
             assurance: Assurance::A3,
         };
@@ -184,6 +189,7 @@ impl App {
                 files: &shown.files,
                 evidence: &evidence,
                 receipt: &receipt,
+                adds_to: shown.adds_to(),
                 approvers: shown.approvers(),
                 approval: head.counter,
             },
@@ -191,8 +197,8 @@ impl App {
         make_private_dir(&self.dir().join("receipts"))?;
         self.remove_second_receipt(id)?;
         write_private_json(&report.receipt, &signed)?;
-        let (files, may_replace) = (Arc::clone(&shown.files), shown.replaces());
-        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, may_replace })
+        let (files, standing) = (Arc::clone(&shown.files), shown.standing());
+        Ok(Signed { report, open, files, receipt: signed, provenance, unlocked, standing })
     }
 
     /// Checks that the passphrase unlocked the key and the address of the Hub that were shown.
@@ -248,6 +254,18 @@ impl App {
                 .hint(format!("clawgate sign {id}"))
         })
     }
+}
+
+/// Fails if a release adds its files to a dataset that no signed release of this archive is.
+fn refuse_unknown_dataset(approval: &Approval) -> Result<(), Failure> {
+    let earlier = approval.preview.approval.earlier.as_ref();
+    if earlier.is_none_or(|earlier| !earlier.counts.adds || earlier.whole.is_some()) {
+        return Ok(());
+    }
+    let message = "No whole release that your key signed, and that the audit log names as published there, is known on this machine. \
+                   So the dataset to which these rows are added cannot be named in the signature.";
+    let hint = format!("clawgate prepare {} --whole", approval.release());
+    Err(Failure::new(Kind::Refused, "unknown_dataset", message).hint(hint))
 }
 
 pub(super) fn changed_meanwhile(id: &str) -> Failure {

@@ -135,7 +135,13 @@ impl App {
         let run = self.archive.meta(LAST_RUN)?.and_then(|text| serde_json::from_str::<StageRun>(&text).ok());
         let Some(run) = run else { return Ok(None) };
         let row = run.release.as_deref().map(|id| self.archive.release(id)).transpose()?.flatten();
-        Ok(Some(run).filter(|_| !row.is_some_and(|row| row.state.phase.is_final())))
+        if row.as_ref().is_some_and(|row| row.state.phase.is_final()) {
+            return Ok(None);
+        }
+        // Other programs can write to the archive, so that the sentence and the command are made again from the facts.
+        let run = StageRun { release: row.map(|row| row.state.id), ..run };
+        let (message, next_command) = in_words(&run);
+        Ok(Some(StageRun { message, next_command, ..run }))
     }
 
     fn stage_alone(&mut self) -> Result<StageReport, Failure> {
@@ -229,6 +235,32 @@ impl App {
             format!("{} staged as release {id}. Nothing was sent.", pluralize(sessions, "new session"));
         let run = StageRun::new(outcome, self.now(), message, &format!("clawgate review {id}"));
         Ok(StageRun { release: Some(id), sessions, since, ..run })
+    }
+}
+
+/// What a run did and what comes next, from its facts.
+fn in_words(run: &StageRun) -> (String, String) {
+    let again = || "clawgate stage".to_owned();
+    let new = pluralize(run.sessions, "new session");
+    match (run.outcome, &run.release) {
+        (StageOutcome::Staged | StageOutcome::Unchanged, Some(id)) => {
+            (format!("{new} staged as release {id}. Nothing was sent."), format!("clawgate review {id}"))
+        }
+        (StageOutcome::Staged | StageOutcome::Unchanged, None) => {
+            (format!("{new} staged in a release that no longer exists."), again())
+        }
+        (StageOutcome::NothingNew, _) => {
+            ("No approved session was new.".to_owned(), "clawgate inbox --status new".to_owned())
+        }
+        (StageOutcome::Waiting, Some(id)) => (
+            format!("Release {id} was under way. What is new is staged after it is published or withdrawn."),
+            "clawgate status".to_owned(),
+        ),
+        (StageOutcome::Waiting, None) => {
+            ("Something had to be done by a person first; the next run says what.".to_owned(), again())
+        }
+        (StageOutcome::Running, _) => ("Another process staged a release.".to_owned(), again()),
+        (StageOutcome::Failed, _) => ("The last run failed; the next one says why.".to_owned(), again()),
     }
 }
 

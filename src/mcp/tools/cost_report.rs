@@ -79,7 +79,7 @@ impl Tool for CostReport {
             watch: true,
             with_current: false,
         };
-        if app.status()?.last_scan.is_none() {
+        if !app.was_scanned()? {
             // The use case would scan, which a tool that only reads must not do.
             return Err(app.missing_first_step());
         }

@@ -5,11 +5,12 @@
 
 mod address;
 mod fault;
+mod standing;
 mod wire;
 
 use std::collections::BTreeMap;
 
-use crate::export::{CARD, FILE_LIMIT, Layout, is_of_release};
+use crate::export::{FILE_LIMIT, Layout, is_of_release};
 use crate::gate::Cleared;
 use crate::workflow::{FileEntry, Visibility};
 
@@ -96,41 +97,6 @@ impl Upload<'_> {
 
     fn no_dataset(&self) -> PublishError {
         PublishError::NoDataset { place: self.wire.repo.to_owned() }
-    }
-
-    /// Checks that the destination is one that this release may change: there is a dataset to add to, or no file of another
-    /// release is deleted or replaced of which the person was not told.
-    async fn check_standing(
-        &self,
-        commit: &str,
-        standing: &BTreeMap<String, u64>,
-    ) -> Result<(), PublishError> {
-        let adds = *self.layout != Layout::Whole;
-        if adds && !standing.contains_key(CARD) {
-            return Err(self.no_dataset());
-        }
-        if !adds && self.options.may_replace {
-            return Ok(());
-        }
-        // An added release has files of its own only. The provenance file is another one after each signature.
-        let concerns = |path: &str| match adds {
-            true => self.layout.contains(path),
-            false => is_of_release(path),
-        };
-        let mut others = Vec::new();
-        for (path, size) in standing.iter().filter(|(path, _)| concerns(path)) {
-            if !self.is_there(commit, path, *size).await? {
-                others.push(path);
-            }
-        }
-        match others.as_slice() {
-            [] => Ok(()),
-            [first, rest @ ..] => Err(PublishError::OtherRows {
-                repo: self.wire.repo.to_owned(),
-                files: if rest.is_empty() { "1 file".to_owned() } else { format!("{} files", others.len()) },
-                example: self.wire.clean(first),
-            }),
-        }
     }
 
     /// Whether a file of a commit is a file of this release.
