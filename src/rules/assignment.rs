@@ -11,6 +11,7 @@
 use serde::Deserialize;
 
 use super::name_value;
+use super::next_line;
 use super::placeholder_value;
 use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
 use super::value_shape::{self, CharCounts};
@@ -223,9 +224,9 @@ fn plain_separator(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separa
     let NameEnd { text, gap, next, closed, .. } = *name;
     match text[next] {
         b'=' => Some(Separator::Strong(after_equals(text, next))),
-        b':' => after_colon(text, next),
+        b':' => after_colon(name),
         b'!' if text.get(next + 1) == Some(&b'=') => Some(Separator::Strong(skip_blanks(text, next + 2))),
-        b',' if closed => after_comma(text, next).map(Separator::Strong),
+        b',' if closed => after_comma(name).map(Separator::Strong),
         b'\n' | b'\r' => named_value(text, skip_to_next_item(text, next)).map(Separator::Strong),
         b'(' | b'{' | b';' | b'.' | b')' | b'}' | b'/' | b'>' | b'[' | b'&' | b'?' => None,
         b'|' => Some(Separator::Weak(skip_blanks(text, next + 1))),
@@ -246,11 +247,12 @@ fn after_equals(text: &[u8], equals: usize) -> usize {
             i += 1;
         }
     }
-    skip_blanks(text, i)
+    next_line::value(text, skip_blanks(text, i))
 }
 
 /// Reads `:`, `:=`, a YAML block scalar and a type annotation (`name: String = "value"`); a path `a::b` has no value.
-fn after_colon(text: &[u8], colon: usize) -> Option<Separator> {
+fn after_colon(name: &NameEnd<'_>) -> Option<Separator> {
+    let NameEnd { text, start, next: colon, closed, .. } = *name;
     let mut i = colon + 1;
     match text.get(i) {
         Some(b':') => return None,
@@ -261,21 +263,33 @@ fn after_colon(text: &[u8], colon: usize) -> Option<Separator> {
     if let Some(value) = separators::block_scalar(text, value) {
         return Some(Separator::Weak(value));
     }
-    Some(Separator::Strong(after_annotation(text, value).unwrap_or(value)))
+    if text[i - 1] == b'=' || closed {
+        return Some(Separator::Strong(next_line::value(text, value)));
+    }
+    if let Some(value) = next_line::below_label(text, start, value) {
+        return Some(value);
+    }
+    Some(Separator::Strong(after_annotation(text, value).unwrap_or_else(|| next_line::value(text, value))))
 }
 
 /// Reads the second argument or field: `set("NAME", "value")`, `{"name": "X", "value": "y"}`.
-fn after_comma(text: &[u8], comma: usize) -> Option<usize> {
+fn after_comma(name: &NameEnd<'_>) -> Option<usize> {
+    let NameEnd { text, next: comma, .. } = *name;
     let mut i = skip_blanks(text, comma + 1);
     if text.get(i) == Some(&b'{') {
         i = skip_blanks(text, i + 1);
     }
-    named_value(text, i).or_else(|| quote_at(text, i).map(|_| i))
+    named_value(text, i)
+        .or_else(|| quote_at(text, i).map(|_| i))
+        .or_else(|| next_line::string(text, i).filter(|_| name.is_first_argument()))
 }
 
 /// Reads what follows a name and a space: a flag's value, a declaration, or a sentence.
 fn after_blank(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator> {
     let NameEnd { text, start, next, closed, .. } = *name;
+    if let Some(value) = next_line::continued(text, next) {
+        return Some(if flag { Separator::Strong(value) } else { Separator::Weak(value) });
+    }
     let first = text[next];
     if let Some(value) = named_value(text, next) {
         return Some(Separator::Strong(value));
@@ -305,18 +319,21 @@ fn after_blank(name: &NameEnd<'_>, upper: bool, flag: bool) -> Option<Separator>
     if quote_at(text, next).is_some() {
         return Some(Separator::Weak(next));
     }
-    Some(Separator::Weak(later_in_sentence(text, next).unwrap_or(next)))
+    Some(later_in_sentence(text, start, next).unwrap_or(Separator::Weak(next)))
 }
 
 /// Reads a value that comes later in the same sentence: `the token for staging is VALUE`, `the token for now: VALUE`.
-fn later_in_sentence(text: &[u8], from: usize) -> Option<usize> {
+fn later_in_sentence(text: &[u8], name: usize, from: usize) -> Option<Separator> {
     let to = (from + 48).min(text.len());
     let mut i = from;
     while i + 2 < to {
         match text[i] {
             b'\n' | b'"' | b';' | b'=' | b'(' | b'{' => return None,
-            b':' if text[i + 1] == b' ' || text[i + 1] == b'\n' => return Some(skip_blanks(text, i + 1)),
-            b' ' if text[i..].starts_with(b" is ") => return Some(skip_blanks(text, i + 4)),
+            b':' if matches!(text[i + 1], b' ' | b'\n' | b'\r') => {
+                let value = skip_blanks(text, i + 1);
+                return next_line::below_label(text, name, value).or(Some(Separator::Weak(value)));
+            }
+            b' ' if text[i..].starts_with(b" is ") => return Some(Separator::Weak(skip_blanks(text, i + 4))),
             _ => i += 1,
         }
     }
@@ -365,8 +382,7 @@ fn after_annotation(text: &[u8], i: usize) -> Option<usize> {
     if equals == j || text.get(equals) != Some(&b'=') || text.get(equals + 1) == Some(&b'=') {
         return None;
     }
-    let value = skip_blanks(text, equals + 1);
-    quote_at(text, value).map(|_| value)
+    next_line::string(text, skip_blanks(text, equals + 1))
 }
 
 /// Calls and types that wrap a string literal.
@@ -381,9 +397,9 @@ fn open_value(text: &[u8], at: usize) -> (usize, Option<u8>) {
     let mut start = at;
     for wrapper in WRAPPERS {
         if text[start.min(text.len())..].starts_with(wrapper)
-            && quote_at(text, start + wrapper.len()).is_some()
+            && let Some(at) = next_line::string(text, start + wrapper.len())
         {
-            start += wrapper.len();
+            start = at;
         }
     }
     // String prefixes: `r"…"`, `b'…'`, `f"…"`, `@"…"`
@@ -511,6 +527,7 @@ impl<'t> Candidate<'t> {
             || counts.other * 2 > text.len()
             || self.is_code(text)
             || is_public(text)
+            || matches!(kind, NameKind::Key | NameKind::Vendor) && is_digest(text)
             || self.is_followed_by_code()
         {
             return false;
@@ -681,6 +698,17 @@ const PUBLIC_STARTS: &[&str] = &[
 
 fn is_public(value: &str) -> bool {
     PUBLIC_STARTS.iter().any(|start| value.starts_with(start))
+}
+
+/// Whether a value is the digest of a file, as a lock file or an `integrity` attribute has it: `sha256-47DEQpj8…=`.
+fn is_digest(value: &str) -> bool {
+    let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    [("sha256-", 44), ("sha384-", 64), ("sha512-", 88)].into_iter().any(|(algorithm, length)| {
+        value.strip_prefix(algorithm).is_some_and(|rest| {
+            rest.len().abs_diff(length) <= rest.len() - rest.trim_end_matches('=').len() + 2
+                && rest.bytes().all(base64)
+        })
+    })
 }
 
 fn is_identifier_reference(value: &str) -> bool {

@@ -3,6 +3,8 @@
 //! A fallback (`|| "v"`, `) or "v"`), markup (`<key>NAME</key><string>v`), a later flag (`NAME --body "v"`), a call
 //! that types into a field (`.fill("v")`), a value printed on the next line, and the words of several languages.
 
+use super::next_line;
+
 /// How a value is joined to its name, with the offset at which the value begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Separator {
@@ -46,6 +48,15 @@ impl<'t> NameEnd<'t> {
     /// The text from the first byte after the spaces.
     fn rest(&self) -> &'t [u8] {
         &self.text[self.next..]
+    }
+
+    /// Whether the name in quotes is the first argument of a call, perhaps on a line of its own.
+    pub fn is_first_argument(&self) -> bool {
+        let before = self.before().trim_ascii_end();
+        before.strip_suffix(b"\"").or_else(|| before.strip_suffix(b"'")).is_some_and(|before| {
+            let from = before.len().saturating_sub(80);
+            before[from..].trim_ascii_end().ends_with(b"(")
+        })
     }
 
     /// The text before the name.
@@ -143,7 +154,7 @@ pub(crate) fn quote_at(text: &[u8], i: usize) -> Option<u8> {
 }
 
 /// Whether a string opens at `i`, perhaps with an escaped quote.
-fn string_opens(text: &[u8], i: usize) -> bool {
+pub(crate) fn string_opens(text: &[u8], i: usize) -> bool {
     quote_at(text, i).is_some()
         || text.get(i) == Some(&b'\\') && text.get(i + 1).is_some_and(|b| matches!(b, b'"' | b'\''))
 }
@@ -168,8 +179,7 @@ pub(crate) fn word(text: &[u8], i: usize) -> Option<usize> {
 fn fallback(text: &[u8], i: usize) -> Option<usize> {
     let operator =
         [&b"||="[..], b"??=", b"||", b"??", b"?:", b"or "].into_iter().find(|o| text[i..].starts_with(o))?;
-    let value = skip(text, i + operator.len(), b" \t");
-    string_opens(text, value).then_some(value)
+    next_line::string(text, skip(text, i + operator.len(), b" \t"))
 }
 
 /// Reads the element after the one that holds the name: `</key>\n<string>v`, `</name><value>v`.
@@ -255,7 +265,7 @@ fn after_call(text: &[u8], i: usize) -> Option<usize> {
     let after = skip(text, i, b")");
     if let Some(call) = TYPING_CALLS.iter().find(|c| text[after..].starts_with(c)) {
         let value = after + call.len();
-        return string_opens(text, value).then_some(value);
+        return next_line::string(text, value);
     }
     fallback(text, skip(text, after, b" \t"))
 }
