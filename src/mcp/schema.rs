@@ -122,6 +122,7 @@ mod tests {
     #[derive(Serialize, Deserialize, JsonSchema)]
     #[serde(deny_unknown_fields)]
     struct Quote {
+        /// Exact words.
         text: String,
         line: Option<u64>,
     }

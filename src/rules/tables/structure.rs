@@ -130,7 +130,7 @@ mod tests {
     #[test]
     fn commands_and_other_columns_are_not_a_structure() {
         for text in [
-            "$ phone \"600 555 014\"\n",
+            "$ password \"zebraduck\"\n",
             "$ name    <chr> \"tidyr\", \"dplyr\"\n$ version <chr> \"1.3.0\", \"1.1.0\"\n",
             " $ password: chr  \"\" NA\n $ phone: chr  NA NA\n",
         ] {
