@@ -83,7 +83,7 @@ impl App {
             // An entry whose damage was accepted takes nothing away.
             let is_it = |(n, e): &(usize, &AuditEntry)| {
                 *n >= log.accepted()
-                    && is_of_list(&e)
+                    && is_of_list(e)
                     && e.release.as_deref() == Some(publication.id.as_str())
                     && e.detail["signed"].as_bool() == Some(true)
             };

@@ -139,7 +139,8 @@ impl App {
             return Ok(None);
         }
         // Other programs can write to the archive, so that the sentence and the command are made again from the facts.
-        let run = StageRun { release: row.map(|row| row.state.id), ..run };
+        let is_plain = |id: &String| id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let run = StageRun { release: row.map(|row| row.state.id).filter(is_plain), ..run };
         let (message, next_command) = in_words(&run);
         Ok(Some(StageRun { message, next_command, ..run }))
     }
