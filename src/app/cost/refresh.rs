@@ -158,6 +158,7 @@ impl App {
         Ok(ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         })
     }

@@ -201,6 +201,7 @@ impl App {
         let opts = ReadOptions {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         };
         let mut out: Vec<Record> = Vec::new();

@@ -258,6 +258,7 @@ impl App {
         let opts = ReadOptions {
             scratch: Some(scratch.clone()),
             known_dirs: self.archive.known_directories()?,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         };
         std::thread::scope(|scope| -> Result<(), Failure> {
