@@ -114,7 +114,7 @@ fn is_prompt_or_statement(text: &[u8], start: usize) -> bool {
     let line = line.trim_ascii_start();
     let begins = |words: &&[u8]| line.len() >= words.len() && line[..words.len()].eq_ignore_ascii_case(words);
     PROMPTS.iter().any(|words| line.windows(words.len()).any(|w| w.eq_ignore_ascii_case(words)))
-        || STATEMENTS.iter().any(|words| begins(&words))
+        || STATEMENTS.iter().any(begins)
 }
 
 /// Whether a string opens at `i`, perhaps with a letter before its quote: `"…"`, `r'…'`.
