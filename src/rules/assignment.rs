@@ -11,9 +11,10 @@
 use serde::Deserialize;
 
 use super::name_value;
+use super::neighbours::{quote_at, skip_blanks};
 use super::next_line;
 use super::placeholder_value;
-use super::separators::{self, NameEnd, Separator, quote_at, skip_blanks};
+use super::separators::{self, NameEnd, Separator};
 use super::value_shape::{self, CharCounts};
 use super::word_lists::{NAME_DENY, NAME_TAILS};
 
@@ -266,10 +267,16 @@ fn after_colon(name: &NameEnd<'_>) -> Option<Separator> {
     if text[i - 1] == b'=' || closed {
         return Some(Separator::Strong(next_line::value(text, value)));
     }
-    if let Some(value) = next_line::below_label(text, start, value) {
+    if let Some(value) = below_label(text, start, value) {
         return Some(value);
     }
     Some(Separator::Strong(after_annotation(text, value).unwrap_or_else(|| next_line::value(text, value))))
+}
+
+/// Reads the value below a label whose line ends at `i`; `start` is the first byte of the name.
+fn below_label(text: &[u8], start: usize, i: usize) -> Option<Separator> {
+    let below = next_line::below_label(text, start, i)?;
+    Some(if below.is_marked { Separator::Strong(below.at) } else { Separator::Weak(below.at) })
 }
 
 /// Reads the second argument or field: `set("NAME", "value")`, `{"name": "X", "value": "y"}`.
@@ -331,7 +338,7 @@ fn later_in_sentence(text: &[u8], name: usize, from: usize) -> Option<Separator>
             b'\n' | b'"' | b';' | b'=' | b'(' | b'{' => return None,
             b':' if matches!(text[i + 1], b' ' | b'\n' | b'\r') => {
                 let value = skip_blanks(text, i + 1);
-                return next_line::below_label(text, name, value).or(Some(Separator::Weak(value)));
+                return below_label(text, name, value).or(Some(Separator::Weak(value)));
             }
             b' ' if text[i..].starts_with(b" is ") => return Some(Separator::Weak(skip_blanks(text, i + 4))),
             _ => i += 1,

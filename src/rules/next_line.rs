@@ -7,7 +7,7 @@
 //!                              )                                             …
 //! ```
 
-use super::separators::{Separator, quote_at, skip_blanks, string_opens};
+use super::neighbours::{quote_at, skip_blanks, string_opens};
 use super::tables::lines::string_end;
 
 /// Most lines between a label and its value: an empty one and the beginning of a block of code.
@@ -61,15 +61,22 @@ pub(super) fn string(text: &[u8], i: usize) -> Option<usize> {
     (opens(text, at) && !is_key(text, at)).then_some(at)
 }
 
+/// A value below a label.
+pub(super) struct BelowLabel {
+    pub at: usize,
+    /// Whether quotes or a key show that it is the value. Otherwise only its place does.
+    pub is_marked: bool,
+}
+
 /// Reads the value below a label whose line ends at `i`; `start` is the first byte of the name.
-pub(super) fn below_label(text: &[u8], start: usize, i: usize) -> Option<Separator> {
+pub(super) fn below_label(text: &[u8], start: usize, i: usize) -> Option<BelowLabel> {
     let mut at = next_line(text, skip_comment(text, i))?;
     let is_fence = |at: usize| text.get(at..).is_some_and(|rest| rest.starts_with(b"```"));
     if opens(text, at) && !is_key(text, at) && !is_fence(at) {
-        return Some(Separator::Strong(at));
+        return Some(BelowLabel { at, is_marked: true });
     }
-    if let Some(value) = field_of_value(text, at) {
-        return Some(Separator::Strong(value));
+    if let Some(at) = field_of_value(text, at) {
+        return Some(BelowLabel { at, is_marked: true });
     }
     if is_prompt_or_statement(text, start) {
         return None;
@@ -86,7 +93,7 @@ pub(super) fn below_label(text: &[u8], start: usize, i: usize) -> Option<Separat
     let length = run(text, at, MAX_VALUE_BYTES, |b| !b.is_ascii_whitespace());
     let end = skip_blanks(text, at + length);
     let is_alone = matches!(text.get(end), None | Some(b'\n' | b'\r'));
-    (is_alone && length >= 6 && text[at + length - 1] != b':').then_some(Separator::Weak(at))
+    (is_alone && length >= 6 && text[at + length - 1] != b':').then_some(BelowLabel { at, is_marked: false })
 }
 
 /// Reads a key of YAML that says only that it has a value, and returns where the value begins.
@@ -107,7 +114,7 @@ fn is_prompt_or_statement(text: &[u8], start: usize) -> bool {
     let line = line.trim_ascii_start();
     let begins = |words: &&[u8]| line.len() >= words.len() && line[..words.len()].eq_ignore_ascii_case(words);
     PROMPTS.iter().any(|words| line.windows(words.len()).any(|w| w.eq_ignore_ascii_case(words)))
-        || STATEMENTS.iter().any(|words| begins(&words))
+        || STATEMENTS.iter().any(begins)
 }
 
 /// Whether a string opens at `i`, perhaps with a letter before its quote: `"…"`, `r'…'`.

@@ -3,6 +3,7 @@
 //! A fallback (`|| "v"`, `) or "v"`), markup (`<key>NAME</key><string>v`), a later flag (`NAME --body "v"`), a call
 //! that types into a field (`.fill("v")`), a value printed on the next line, and the words of several languages.
 
+use super::neighbours::string_opens;
 use super::next_line;
 
 /// How a value is joined to its name, with the offset at which the value begins.
@@ -147,22 +148,6 @@ const PRINTING_COMMANDS: &[&[u8]] = &[
 /// Words before a name that set the variable of that name.
 const SETTING_WORDS: &[&[u8]] =
     &[b"set -gx ", b"set -x ", b"set -Ux ", b"set -xg ", b"setenv ", b"ENV ", b"ARG ", b"env add "];
-
-/// The quote at `i`, if there is one.
-pub(crate) fn quote_at(text: &[u8], i: usize) -> Option<u8> {
-    text.get(i).copied().filter(|b| matches!(b, b'"' | b'\'' | b'`'))
-}
-
-/// Whether a string opens at `i`, perhaps with an escaped quote.
-pub(crate) fn string_opens(text: &[u8], i: usize) -> bool {
-    quote_at(text, i).is_some()
-        || text.get(i) == Some(&b'\\') && text.get(i + 1).is_some_and(|b| matches!(b, b'"' | b'\''))
-}
-
-/// Skips at most 32 spaces.
-pub(crate) fn skip_blanks(text: &[u8], i: usize) -> usize {
-    i + text.get(i..).map_or(0, |t| t.iter().take(32).take_while(|b| matches!(b, b' ' | b'\t')).count())
-}
 
 /// Skips at most 64 bytes of a set.
 fn skip(text: &[u8], i: usize, set: &[u8]) -> usize {

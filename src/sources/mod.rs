@@ -37,7 +37,8 @@ pub use checkout::{Checkout, WorktreeDir, checkout, other_repository};
 pub use common::files::SourceError;
 pub(crate) use common::files::open_log;
 pub use common::read::{
-    DEFAULT_LINE_LIMIT, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete,
+    DEFAULT_LINE_LIMIT, DataProject, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead,
+    mark_incomplete,
 };
 pub use common::walk::Skip;
 
@@ -87,6 +88,11 @@ pub fn location_vars() -> impl Iterator<Item = &'static str> {
     REGISTRY.iter().flat_map(|s| s.location_vars()).copied()
 }
 
+/// Returns the projects that agents list for their data directories.
+pub fn data_projects(env: &Env) -> Vec<DataProject> {
+    REGISTRY.iter().flat_map(|source| source.data_projects(env)).collect()
+}
+
 /// Detects that this process runs in a shell that a coding agent started. Returns the variable that shows it and the
 /// agent's name.
 pub fn agent_shell(env: &Env) -> Option<(&'static str, &'static str)> {
@@ -118,6 +124,12 @@ pub trait Source: Sync {
 
     /// Returns the directories in which this agent keeps its logs. They need not exist.
     fn locations(&self, env: &Env) -> Vec<PathBuf>;
+
+    /// Returns the data directories whose databases do not name the project of their sessions, with the projects that the agent
+    /// lists for them.
+    fn data_projects(&self, _env: &Env) -> Vec<DataProject> {
+        Vec::new()
+    }
 
     /// Returns the directories of [`Source::locations`] that exist, each once.
     fn roots(&self, env: &Env) -> Vec<PathBuf> {

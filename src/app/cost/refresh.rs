@@ -159,6 +159,7 @@ impl App {
             scratch: Some(self.dir().join("tmp")),
             known_dirs: self.archive.known_directories()?,
             zone: self.zone(None)?.1,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         })
     }

@@ -258,6 +258,7 @@ impl App {
             scratch: Some(scratch.clone()),
             known_dirs: self.archive.known_directories()?,
             zone: self.zone(None)?.1,
+            data_projects: sources::data_projects(&self.ctx.env),
             ..ReadOptions::default()
         };
         std::thread::scope(|scope| -> Result<(), Failure> {

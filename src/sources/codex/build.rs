@@ -18,8 +18,14 @@ use crate::trace::{
 };
 
 /// Beginnings of user messages that Codex writes itself.
-const INJECTED: [&str; 5] = [
+const INJECTED: [&str; 11] = [
     "<environment_context>",
+    "<codex_internal_context",
+    "<goal_context>",
+    "<skill>",
+    "<INSTRUCTIONS>",
+    "<recommended_plugins>",
+    "<user_shell_command>",
     "<user_instructions>",
     "# AGENTS.md",
     "<turn_aborted>",
@@ -269,6 +275,7 @@ impl Builder {
     fn read_turn_context(&mut self, model: &Text<'_>, cwd: &Text<'_>, tier: &Setting<'_>) {
         self.boundary.advance(self.now);
         self.model = model.owned().or_else(|| self.model.take());
+        self.usage.name_earlier(self.model.as_deref());
         self.set_service_tier(tier);
         self.session.work_in(cwd.some());
     }
@@ -278,6 +285,7 @@ impl Builder {
         let Some(settings) = settings else { return };
         // A new model is used from the next turn on, whose `turn_context` names it.
         self.model = self.model.take().or_else(|| settings.model.owned());
+        self.usage.name_earlier(self.model.as_deref());
         self.session.work_in(settings.cwd.some());
         self.set_service_tier(&settings.service_tier);
     }

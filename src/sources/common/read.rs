@@ -20,6 +20,15 @@ pub struct ReadOptions {
     pub known_dirs: Vec<String>,
     /// Time zone of the machine, for agents that record local times.
     pub zone: TimeZone,
+    /// The projects whose sessions are in a data directory, for databases that do not name them.
+    pub data_projects: Vec<DataProject>,
+}
+
+/// A data directory of an agent, and a project whose sessions are in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataProject {
+    pub data: PathBuf,
+    pub project: String,
 }
 
 impl Default for ReadOptions {
@@ -29,6 +38,7 @@ impl Default for ReadOptions {
             scratch: None,
             known_dirs: Vec::new(),
             zone: TimeZone::UTC,
+            data_projects: Vec::new(),
         }
     }
 }

@@ -179,9 +179,11 @@ fn add_tool_call(builder: &mut SessionBuilder, part: &Value, at: Option<Timestam
     call.exit_code = state["metadata"]["exit"].as_i64();
     let attached = state["attachments"].as_array().into_iter().flatten();
     call.media_bytes = attached.filter_map(|a| a["url"].as_str()).map(|u| u.len() as u64).sum();
+    // OpenCode answers a call of a tool that does not exist, or with arguments that do not fit, by this tool, which never fails.
+    let is_invalid = part["tool"] == "invalid";
     match state["status"].as_str().unwrap_or_default() {
         "completed" => {
-            call.status = tool_status(false, call.exit_code);
+            call.status = tool_status(is_invalid, call.exit_code);
             call.output = state["output"].as_str().map(str::to_owned);
         }
         "error" => {
@@ -236,6 +238,21 @@ fn push_usage(builder: &mut SessionBuilder, message: &StoredMessage, at: Option<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_of_a_tool_that_does_not_exist_failed() {
+        let mut builder = SessionBuilder::new(AGENT, "s");
+        for (id, tool) in [("a", "invalid"), ("b", "bash")] {
+            let state = json!({"status": "completed", "input": {}, "output": "done"});
+            add_tool_call(
+                &mut builder,
+                &json!({"type": "tool", "callID": id, "tool": tool, "state": state}),
+                None,
+            );
+        }
+        let failed: Vec<_> = builder.session.tool_calls().map(|call| call.status).collect();
+        assert_eq!(failed, [tool_status(true, None), tool_status(false, None)]);
+    }
 
     #[test]
     fn only_the_quotes_around_a_whole_prompt_are_removed() {
