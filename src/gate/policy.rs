@@ -170,7 +170,7 @@ impl PublishPolicy {
             ));
         }
         if let Some(max) = verdict.max_rows.filter(|max| rows > *max) {
-            verdict.faults.push(format!("its number of rows is {rows}, and the limit is {max}"));
+            verdict.faults.push(format!("it has {rows} rows, and at most {max} are allowed"));
         }
         for allowed in limits.iter().filter_map(|r| r.licences.as_ref()) {
             let licence = destination.licence.as_deref().unwrap_or("none");
