@@ -19,7 +19,7 @@ use crate::gate::{Cleared, SealedFile};
 use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
-pub use hub::{check_endpoint, check_proxy, is_loopback};
+pub use hub::{Download, check_endpoint, check_proxy, download_rows, is_loopback};
 
 /// The public Hub.
 pub const DEFAULT_ENDPOINT: &str = "https://huggingface.co";

@@ -37,6 +37,7 @@ pub use common::read::{
     DEFAULT_LINE_LIMIT, KnownWorktree, Read, ReadOptions, SkippedLines, UsageRead, mark_incomplete,
 };
 pub use common::walk::Skip;
+pub use custom::{IMPORTED, imported_agent, session_of_row};
 
 /// All agents whose logs can be read.
 pub static REGISTRY: &[&dyn Source] = &[
