@@ -114,6 +114,10 @@ impl Format for Atif {
         Ok(RowText { json: json(&doc)?, messages: Vec::new() })
     }
 
+    fn features(&self) -> Option<&'static str> {
+        Some(include_str!("atif_features.yaml"))
+    }
+
     fn columns(&self) -> &'static str {
         "Each file is one trajectory: `steps` with `source` (`system`, `user`, `agent`), `message`, `reasoning_content`, \
          `tool_calls`, and the results in `observation`."
@@ -181,6 +185,15 @@ mod tests {
             calls += ids.len();
         }
         assert_eq!(calls, 4);
+    }
+
+    #[test]
+    fn the_card_declares_every_field_of_a_trajectory() {
+        let doc: Value = serde_json::from_str(&Atif.document(&session(), &meta()).unwrap().json).unwrap();
+        let names: Vec<&str> = doc.as_object().unwrap().keys().map(String::as_str).collect();
+        let yaml = Atif.features().unwrap();
+        let declared: Vec<&str> = yaml.lines().filter_map(|l| l.strip_prefix("  - name: ")).collect();
+        assert_eq!(declared, names);
     }
 
     #[test]
