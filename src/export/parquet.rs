@@ -309,7 +309,9 @@ mod tests {
         let sessions = [full, Session::empty("codex", "z")];
         let bytes = file(&sessions);
         assert_eq!(bytes, file(&sessions));
-        let reader = SerializedFileReader::new(bytes::Bytes::from(bytes)).unwrap();
+        let mut stored = tempfile::tempfile().unwrap();
+        stored.write_all(&bytes).unwrap();
+        let reader = SerializedFileReader::new(stored).unwrap();
         let rows: Vec<Value> =
             reader.get_row_iter(None).unwrap().map(|r| r.unwrap().to_json_value()).collect();
         assert_eq!(rows.len(), 2);

@@ -286,7 +286,7 @@ pub(super) mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::trace::{Tokens, ToolStatus};
+    use crate::trace::{Origin, Tokens, ToolStatus};
 
     pub(in crate::export) fn session() -> Session {
         let mut s = Session::empty("claude", "abc-123");
