@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::folder_card::data_files;
+use super::layout::data_files;
 use super::{Format, ReleaseSummary, SessionCounts};
 
 /// Maximum number of model tags; the models used most come first.

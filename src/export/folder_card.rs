@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::card::{md, plural, size_category, tag, yaml};
-use super::{Format, FormatId, RowFacts, SessionCounts, Shape};
+use super::layout::data_files;
+use super::{Format, RowFacts, SessionCounts, Shape};
 
 /// The version of `datasets` that reads columns of type `json`.
 const DATASETS_VERSION: &str = "4.7";
@@ -87,17 +88,6 @@ pub fn folder_card(s: &FolderSummary, format: &dyn Format) -> Vec<u8> {
     }
     let _ = write!(out, "\n\n## Loading\n\n{}\n\n{}\n", loading(format), format.columns());
     out.into_bytes()
-}
-
-/// The pattern of the data files of a format.
-pub(super) fn data_files(format: FormatId) -> &'static str {
-    match format {
-        FormatId::Rows => "data/rows-*.jsonl",
-        FormatId::Messages => "data/messages-*.jsonl",
-        FormatId::Traces => "data/traces/**/*.jsonl",
-        FormatId::Atif => "data/atif/*.json",
-        FormatId::Parquet => "data/parquet-*.parquet",
-    }
 }
 
 fn loading(format: &dyn Format) -> String {

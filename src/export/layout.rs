@@ -10,6 +10,8 @@
 //! | metadata | `metadata.json` | `additions/<id>/metadata.json` |
 //! | provenance | `provenance.json` | `additions/<id>/provenance.json` |
 
+use super::FormatId;
+
 /// Path of the card in a dataset.
 pub const CARD: &str = "README.md";
 /// Name of the metadata file.
@@ -115,6 +117,17 @@ pub fn is_derived(path: &str) -> bool {
         ["traces", agent, name] => is_name(agent) && is_name(name) && name.ends_with(".jsonl"),
         ["atif", name] => is_name(name) && name.ends_with(".json"),
         _ => false,
+    }
+}
+
+/// The pattern of the data files of a format, in an export and of a further configuration.
+pub(super) fn data_files(format: FormatId) -> &'static str {
+    match format {
+        FormatId::Rows => "data/rows-*.jsonl",
+        FormatId::Messages => "data/messages-*.jsonl",
+        FormatId::Traces => "data/traces/**/*.jsonl",
+        FormatId::Atif => "data/atif/*.json",
+        FormatId::Parquet => "data/parquet-*.parquet",
     }
 }
 
