@@ -290,10 +290,11 @@ fn write<W: Write + Send>(
 #[cfg(test)]
 mod tests {
     use parquet::file::reader::{FileReader, SerializedFileReader};
+    use parquet::record::{ListAccessor, Row, RowAccessor};
     use serde_json::Value;
 
     use super::super::rows::tests::{meta, session};
-    use super::*;
+    use super::{Format, Parquet, ParquetFile, Rows, Session, Write};
 
     fn file(sessions: &[Session]) -> Vec<u8> {
         let mut file = ParquetFile::new(Vec::new()).unwrap();
@@ -312,22 +313,20 @@ mod tests {
         let mut stored = tempfile::tempfile().unwrap();
         stored.write_all(&bytes).unwrap();
         let reader = SerializedFileReader::new(stored).unwrap();
-        let rows: Vec<Value> =
-            reader.get_row_iter(None).unwrap().map(|r| r.unwrap().to_json_value()).collect();
+        let rows: Vec<Row> = reader.get_row_iter(None).unwrap().map(Result::unwrap).collect();
         assert_eq!(rows.len(), 2);
         let want: Value = serde_json::from_str(&Rows.document(&sessions[0], &meta()).unwrap().json).unwrap();
-        for name in
-            ["session_id", "model", "git_branch", "start_time", "stats", "agent", "models", "clawgate"]
+        let text = |column: usize| Value::from(rows[0].get_string(column).unwrap().as_str());
+        for (column, name) in
+            [(0, "session_id"), (1, "project"), (2, "model"), (4, "start_time"), (8, "agent")]
         {
-            assert_eq!(rows[0][name], want[name], "{name}");
+            assert_eq!(text(column), want[name], "{name}");
         }
-        let messages: Vec<Value> = rows[0]["messages"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|m| serde_json::from_str(m.as_str().unwrap()).unwrap())
-            .collect();
-        assert_eq!(Value::from(messages), want["messages"]);
-        assert_eq!((&rows[1]["messages"], &rows[1]["model"]), (&Value::Array(Vec::new()), &Value::Null));
+        assert_eq!(rows[0].get_group(7).unwrap().get_long(2).unwrap(), 4, "tool calls");
+        let list = rows[0].get_list(6).unwrap();
+        let message = |i: usize| serde_json::from_str::<Value>(list.get_string(i).unwrap()).unwrap();
+        assert_eq!((0..list.len()).map(message).collect::<Value>(), want["messages"]);
+        assert_eq!(rows[1].get_list(6).unwrap().len(), 0);
+        assert!(rows[1].get_string(2).is_err(), "no model");
     }
 }
