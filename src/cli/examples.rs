@@ -29,6 +29,18 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         ],
     ),
     ("segment", &["clawgate segment claude:295d0175 --gap 2h"]),
+    (
+        "export",
+        &[
+            "clawgate export --list",
+            "clawgate export --format messages --output training",
+            "clawgate export --format traces --session claude:295d0175 --output for-a-colleague",
+        ],
+    ),
+    ("import", &["clawgate import conversations.jsonl", "clawgate import hub:alice/my-traces"]),
+    ("diff", &["clawgate diff old-export new-export"]),
+    ("bundle create", &["clawgate bundle create claude:295d0175"]),
+    ("bundle export", &["clawgate bundle export --format messages --output training"]),
     ("forget", &["clawgate forget claude:295d0175", "clawgate forget --project shop-api --before 90d"]),
     (
         "redact",

@@ -12,7 +12,7 @@ const MAX_LISTED_ROWS: usize = 20_000;
 
 /// The bytes of `metadata.json`: indented JSON with one line per listed row, ended by a line feed.
 pub fn metadata(s: &ReleaseSummary) -> Vec<u8> {
-    let head = json!({
+    let mut head = json!({
         "clawgate": {
             "version": s.head.clawgate_version,
             "format": s.head.format,
@@ -31,6 +31,9 @@ pub fn metadata(s: &ReleaseSummary) -> Vec<u8> {
         "rows_total": s.rows.len(),
         "rows_listed": s.rows.len() <= MAX_LISTED_ROWS,
     });
+    if !s.head.configs.is_empty() {
+        head["clawgate"]["configs"] = json!(s.head.configs);
+    }
     let mut out = format!("{head:#}");
     // The closing brace is removed, because the rows follow with one line per row instead of one line per field.
     out.truncate(out.trim_end_matches(['}', '\n']).len());

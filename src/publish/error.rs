@@ -168,6 +168,9 @@ pub enum PublishError {
     /// The file system failed.
     #[error("cannot write {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    /// A dataset could not be downloaded.
+    #[error("{0}")]
+    Download(String),
     /// No runtime for the upload.
     #[error("the upload could not run: {0}")]
     Runtime(String),

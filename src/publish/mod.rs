@@ -21,7 +21,7 @@ use crate::gate::{Cleared, SealedFile};
 use crate::workflow::{FileEntry, Target, digest};
 
 pub use error::PublishError;
-pub use hub::{check_endpoint, check_proxy, is_loopback};
+pub use hub::{Download, check_endpoint, check_proxy, download_rows, is_loopback};
 pub use tls::client_builder;
 
 /// Address of the public Hub.

@@ -56,15 +56,14 @@ use crate::rules::{Class, Classes, Engine};
 pub use external::{Detector, Detectors, ExternalSpan};
 pub use jsonl_filter::RedactFilter;
 pub use names::{NameCounter, has_letters, is_long_enough, is_short_word, same_name};
-pub(crate) use placeholder::distinct;
 pub use placeholder::placeholder_kinds;
+pub(crate) use placeholder::{distinct, find_styled as placeholder_spans};
 pub use policy::{Options, PlaceholderStyle, Policy, Timestamps};
 #[cfg(test)]
 pub(crate) use sealed_scanner::OWN_FIELDS;
 pub use sealed_scanner::{SealedHit, SealedScanner};
 pub use selftest::{SelfTest, Tally, selftest};
 pub(crate) use session::for_each_input_text;
-pub(crate) use session::for_each_text_mut;
 pub use session::{Entity, FindingNote, RedactedSession};
 pub use timed_id::{is_untimed, tells_time};
 

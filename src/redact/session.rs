@@ -100,7 +100,7 @@ fn for_each_id_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) 
 }
 
 /// Calls `f` with the path and text of every string of a session except ids, which `f` may change.
-pub(crate) fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
+fn for_each_text_mut(session: &mut Session, f: &mut dyn FnMut(&str, &mut String)) {
     for (name, field) in [
         ("project", &mut session.project),
         ("git_branch", &mut session.git_branch),

@@ -185,7 +185,7 @@ impl SessionReader {
         for call in message["toolCalls"].as_array().into_iter().flatten() {
             let function = &call["function"];
             let arguments = function["arguments"].as_str().unwrap_or_default();
-            let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
+            let input = crate::sources::common::json_fields::arguments(arguments);
             let (id, name) = (call["id"].as_str(), function["name"].as_str());
             self.builder.push_call(None, id.unwrap_or_default(), name.unwrap_or_default(), input);
         }

@@ -273,7 +273,7 @@ impl<'r> SessionReader<'r> {
 
     fn push_call(&mut self, data: &Value, at: Option<Timestamp>) {
         let input = data["input"].as_str().unwrap_or_default();
-        let input = serde_json::from_str(input).unwrap_or_else(|_| Value::from(input));
+        let input = crate::sources::common::json_fields::arguments(input);
         let (id, name) = (data["id"].as_str(), data["name"].as_str());
         self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
     }

@@ -175,7 +175,7 @@ impl WireReader {
     fn push_call(&mut self, call: &Value, at: Option<Timestamp>) {
         let function = &call["function"];
         let arguments = function["arguments"].as_str().unwrap_or_default();
-        let input = serde_json::from_str(arguments).unwrap_or_else(|_| Value::from(arguments));
+        let input = crate::sources::common::json_fields::arguments(arguments);
         let (id, name) = (call["id"].as_str(), function["name"].as_str());
         self.builder.push_call(at, id.unwrap_or_default(), name.unwrap_or_default(), input);
     }

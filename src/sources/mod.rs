@@ -41,6 +41,7 @@ pub use common::read::{
     mark_incomplete,
 };
 pub use common::walk::Skip;
+pub use custom::{IMPORTED, imported_agent, session_of_row};
 
 /// All agents whose logs can be read.
 pub static REGISTRY: &[&dyn Source] = &[

@@ -311,9 +311,9 @@ fn the_hits_of_what_is_redacted_are_objects_with_masked_values() {
     assert!(!scope.to_string().contains("zanzibar"), "{scope}");
     let tools = client.ask("tools/list", &json!({}))["result"]["tools"].clone();
     let set_scope = tools.as_array().unwrap().iter().find(|t| t["name"] == "set_scope").unwrap();
-    for name in ["remove_redact", "remove_usernames"] {
+    for (name, said) in [("remove_redact", "Strings"), ("remove_usernames", "User names")] {
         let meaning = set_scope["inputSchema"]["properties"][name]["description"].as_str().unwrap();
-        assert_eq!(meaning, "No longer redacted.", "{name}");
+        assert_eq!(meaning, format!("{said} to stop redacting."), "{name}");
     }
     client.end();
 }

@@ -162,6 +162,17 @@ pub struct ExportConfig {
     /// Style of the placeholders of personal data.
     pub pseudonyms: PlaceholderStyle,
     pub format: FormatId,
+    /// Further formats of a release, each a configuration of the dataset beside the rows.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<FormatId>,
+}
+
+impl ExportConfig {
+    /// The configurations of a release beside its rows, in a fixed order.
+    pub fn further_formats(&self) -> Vec<FormatId> {
+        let is_wanted = |id: &FormatId| *id == self.format || self.formats.contains(id);
+        [FormatId::Messages, FormatId::Traces, FormatId::Atif].into_iter().filter(is_wanted).collect()
+    }
 }
 
 impl Default for ExportConfig {
@@ -171,6 +182,7 @@ impl Default for ExportConfig {
             timestamps: Timestamps::Hour,
             pseudonyms: PlaceholderStyle::Typed,
             format: FormatId::Rows,
+            formats: Vec::new(),
         }
     }
 }

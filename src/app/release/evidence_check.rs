@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 
 use crate::app::{App, Failure, Kind};
+use crate::export::is_derived;
 use crate::gate::SealedFile;
 use crate::pricing::pluralize;
 use crate::trace::{SessionKey, Timestamp};
@@ -230,7 +231,7 @@ fn bytes_faults(open: &OpenRelease, files: &[SealedFile]) -> Vec<Fault> {
             faults.push(fault(Phase::Draft, format!("{} has another row in the archive", named(&row.key))));
         }
     }
-    for file in files.iter().filter(|f| f.path.starts_with("data/")) {
+    for file in files.iter().filter(|f| f.path.starts_with("data/") && !is_derived(&f.path)) {
         // Every line is a row, also an empty one: nothing else may stand between the rows.
         let lines = file.bytes.strip_suffix(b"\n").unwrap_or(&file.bytes);
         for line in lines.split(|b| *b == b'\n') {

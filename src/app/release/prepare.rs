@@ -9,6 +9,7 @@ use crate::app::config::licence::known_licence;
 use crate::app::config::{CONFIG_CHANGED, ExportConfig};
 use crate::app::random::release_id;
 use crate::app::{App, Failure, Kind};
+use crate::export::FormatId;
 use crate::gate::write_sealed;
 use crate::pricing::pluralize;
 use crate::publish::{check_dataset_folder, check_free_folder};
@@ -56,6 +57,9 @@ pub struct PrepareParams {
     /// Whether the rows contain the models' reasoning.
     #[schemars(description = "Include reasoning.")]
     pub thinking: Option<bool>,
+    /// Configurations of the dataset. Empty if those of before hold. The rows are always one.
+    #[schemars(skip)]
+    pub formats: Vec<FormatId>,
     #[schemars(skip)]
     pub timestamps: Option<Timestamps>,
     /// Style of the placeholders of personal data.
@@ -82,6 +86,7 @@ impl PrepareParams {
             thinking,
             timestamps,
             pseudonyms,
+            formats,
             ..
         } = self;
         !new && release.is_none()
@@ -92,6 +97,7 @@ impl PrepareParams {
             && thinking.is_none()
             && timestamps.is_none()
             && pseudonyms.is_none()
+            && formats.is_empty()
     }
 }
 
@@ -389,11 +395,16 @@ impl App {
         {
             data.destination = Some(terms_of_dataset(p, base.destination)?);
         }
-        if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() {
+        if p.thinking.is_some() || p.timestamps.is_some() || p.pseudonyms.is_some() || !p.formats.is_empty() {
             let mut export: ExportConfig = self.export_options(data);
             export.thinking = p.thinking.unwrap_or(export.thinking);
             export.timestamps = p.timestamps.unwrap_or(export.timestamps);
             export.pseudonyms = p.pseudonyms.unwrap_or(export.pseudonyms);
+            if !p.formats.is_empty() {
+                export.format = FormatId::Rows;
+                export.formats = p.formats.iter().copied().filter(|f| *f != FormatId::Rows).collect();
+                export.formats = export.further_formats();
+            }
             data.export = Some(export);
         }
         Ok(())
@@ -477,6 +488,11 @@ pub(super) fn check_folder(destination: Option<&Destination>, adds: bool) -> Res
 /// Checks what does not depend on the archive: the destination and the licence.
 fn check_params(p: &PrepareParams) -> Result<(), Failure> {
     requested_target(p)?;
+    if p.formats.contains(&FormatId::Parquet) {
+        let message = "Loaders read one kind of file per dataset, so Parquet cannot be beside the rows.";
+        return Err(Failure::usage("parquet_beside_rows", message)
+            .hint_command("clawgate export --format parquet --output DIR", "writes it to a folder"));
+    }
     p.licence.as_deref().map_or(Ok(()), |licence| known_licence("--licence", licence).map(drop))
 }
 

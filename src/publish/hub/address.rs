@@ -129,7 +129,7 @@ fn with_proxy(
 }
 
 /// The certificate authorities of Mozilla's list.
-fn bundled_roots() -> impl Iterator<Item = Certificate> {
+pub(super) fn bundled_roots() -> impl Iterator<Item = Certificate> {
     webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter_map(|der| Certificate::from_der(der).ok())
 }
 

@@ -4,6 +4,7 @@
 //! commit request is never simply repeated: after any error the head is read and compared first.
 
 mod address;
+mod download;
 mod fault;
 mod standing;
 mod wire;
@@ -16,6 +17,7 @@ use crate::workflow::{FileEntry, Visibility};
 
 use super::{HubOptions, PublishError, Published, UploadStep};
 pub use address::{check_endpoint, check_proxy, is_loopback};
+pub use download::{Download, download_rows};
 use fault::Fault;
 use wire::{Change, Wire};
 

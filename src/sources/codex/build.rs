@@ -9,6 +9,7 @@ use crate::sources::codex::plan_windows::plan_windows;
 use crate::sources::codex::record::{ContentItem, Payload, RateLimits, Record, ThreadSettings, UsageRecord};
 use crate::sources::codex::usage::{LogPosition, RequestCollector, RolloutHeader, service_tier};
 use crate::sources::codex::{AGENT, RolloutFile};
+use crate::sources::common::json_fields::arguments;
 use crate::sources::common::lenient_serde::{Setting, Text, TextOr};
 use crate::sources::common::line_reader::{Line, LineResult, parse};
 use crate::sources::common::read::{Read, UsageRead};
@@ -490,7 +491,7 @@ impl Builder {
             return;
         }
         let input = match (payload.arguments.some(), payload.input.some()) {
-            (Some(json), _) => serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned())),
+            (Some(json), _) => arguments(json),
             (None, Some(text)) => Value::String(text.to_owned()),
             _ => payload.action,
         };

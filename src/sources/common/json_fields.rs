@@ -2,7 +2,14 @@
 
 use serde_json::Value;
 
+use crate::sources::common::long_numbers;
 use crate::trace::{Part, Timestamp, ToolStatus};
+
+/// Returns the arguments of a tool call that the log contains as JSON text, or the text if it is none.
+pub(crate) fn arguments(json: &str) -> Value {
+    let quoted = long_numbers::quoted(json);
+    serde_json::from_str(quoted.as_deref().unwrap_or(json)).unwrap_or_else(|_| Value::from(json))
+}
 
 /// Converts US dollars to pico-USD. Returns `None` for zero, because agents write zero when they know no price.
 pub(crate) fn picousd_from_f64(usd: Option<f64>) -> Option<i64> {

@@ -7,6 +7,7 @@ pub(crate) mod genai;
 pub(crate) mod json_fields;
 pub(crate) mod lenient_serde;
 pub(crate) mod line_reader;
+pub(crate) mod long_numbers;
 pub(crate) mod pi_transcript;
 pub(crate) mod read;
 pub(crate) mod session_builder;
